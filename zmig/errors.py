@@ -1,0 +1,117 @@
+"""Every error zmig raises on purpose, and the exit codes that go with them.
+
+An error carries values, not layout: one message, an optional place in a file, facts, the effect on the
+database, one hint. `zmig.render` turns it into text, for the command line and for the console alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the `zmig` command ends with; scripts rely on these numbers."""
+
+    OK = 0
+    MIGRATION_FAILED = 1
+    REFUSED = 2
+    """Wrong usage, an invalid manifest, or a plan that was refused."""
+    NO_CONNECTION = 3
+    LOCK_NOT_OBTAINED = 4
+    PENDING = 5
+    """`status --check`: something is pending."""
+    UNHEALTHY = 6
+    """`status --check`: something is failed or stuck."""
+    BUG = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a text file; line and column are 1-based and count characters."""
+
+    path: str
+    line: int = 1
+    column: int = 1
+    text: str | None = None
+    """The whole line, without its line end, for display."""
+    width: int = 1
+    """How many characters from `column` on are meant."""
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, with everything needed to tell a person about it."""
+
+    code: str
+    """A stable identifier, such as `manifest-invalid`; texts may change, codes do not."""
+    message: str
+    """Subject, verb, reason; lower case, no final period; readable alone in a log."""
+    location: Location | None = None
+    facts: tuple[str, ...] = ()
+    effect: str | None = None
+    """What the database is now; required once a run has begun."""
+    hint: str | None = None
+    """Exactly one next step, runnable as printed."""
+
+
+class ZmigError(Exception):
+    """An error zmig raises on purpose: one or more problems, and an exit code."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, *problems: Problem) -> None:
+        if not problems:
+            raise ValueError("an error needs at least one problem")
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+
+    @property
+    def code(self) -> str:
+        """The code of the first problem."""
+        return self.problems[0].code
+
+
+class UsageError(ZmigError):
+    """The command or the call cannot be carried out as it was given."""
+
+
+class ManifestError(ZmigError):
+    """The manifest, or a file it names, is not usable; holds every problem found."""
+
+
+class PlanRefused(ZmigError):
+    """The plan has refusals, so nothing was run."""
+
+
+class MigrationFailed(ZmigError):
+    """A migration or a rollback raised an error; the cause is chained."""
+
+    exit_code = ExitCode.MIGRATION_FAILED
+
+
+class ConnectionFailed(ZmigError):
+    """The database could not be reached, or the connection was lost."""
+
+    exit_code = ExitCode.NO_CONNECTION
+
+
+class LockNotObtained(ZmigError):
+    """Another run held the lock for longer than this one may wait."""
+
+    exit_code = ExitCode.LOCK_NOT_OBTAINED
+
+
+class TrackingError(ZmigError):
+    """The tracking tables cannot be used: another tool's, a newer format, or rights are missing."""
+
+
+class ServerError(ZmigError):
+    """A private PostgreSQL server could not be found, started or stopped."""
+
+    exit_code = ExitCode.NO_CONNECTION

@@ -1,0 +1,68 @@
+"""Facts: the rows of `migration_events`, as values. What an observer hears during a run is in `zmig.progress`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PREFIX = "migration."
+
+
+class EventType(StrEnum):
+    """What happened to a migration; the stored spelling."""
+
+    STARTED = "migration.started"
+    DONE = "migration.done"
+    FAILED = "migration.failed"
+    CHECKPOINT = "migration.checkpoint"
+    ROLLBACK_STARTED = "migration.rollback_started"
+    ROLLED_BACK = "migration.rolled_back"
+    ROLLBACK_FAILED = "migration.rollback_failed"
+    RESOLVED = "migration.resolved"
+    BASELINED = "migration.baselined"
+    ACCEPTED = "migration.accepted"
+
+    @classmethod
+    def parse(cls, text: str) -> EventType | None:
+        """Return the type that `text` names, with or without its `migration.` prefix; None for a foreign one."""
+        try:
+            return cls(text if text.startswith(_PREFIX) else _PREFIX + text)
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One stored row."""
+
+    position: int
+    """Hands out the order of facts; a lower one may become visible later than a higher one."""
+    name: str
+    """The migration's name: the row's `aggregate_id`."""
+    type: EventType
+    created_at: datetime
+    data: Mapping[str, object] = field(default_factory=dict[str, object])
+    database_user: str | None = None
+    run_id: str | None = None
+    host: str | None = None
+
+    @property
+    def version(self) -> int | None:
+        """The version written in the fact; None in a fact appended by hand without one."""
+        value = self.data.get("version")
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def text(self, key: str) -> str | None:
+        """Return the string stored under `key`, None where there is none."""
+        value = self.data.get(key)
+        return value if isinstance(value, str) else None
+
+    def integer(self, key: str) -> int | None:
+        """Return the whole number stored under `key`, None where there is none."""
+        value = self.data.get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,151 @@
+"""The values everything else speaks of: a migration as declared, its kind, its settings.
+
+Nothing here reads a file or a database; a path is a label until `zmig.project` opens it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from zmig.errors import Location
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Kind(StrEnum):
+    """How a migration is declared to run."""
+
+    SQL = "sql"
+    PYTHON = "python"
+    REPEATABLE = "repeatable"
+
+
+class Language(StrEnum):
+    """What a migration's code is written in."""
+
+    SQL = "sql"
+    PYTHON = "python"
+
+
+class Environment(StrEnum):
+    """Where a manifest's database stands; guards destructive commands."""
+
+    PRODUCTION = "production"
+    STAGING = "staging"
+    DEVELOPMENT = "development"
+    TEST = "test"
+
+
+class RepeatRule(StrEnum):
+    """What decides that a repeatable is due again once it has run."""
+
+    CHECKSUM = "checksum"
+    CONDITION = "condition"
+    CODE = "code"
+    """`should_repeat(ctx, last_run)` in the Python file or on the registered object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """When a repeatable runs again."""
+
+    rule: RepeatRule
+    condition: str | None = None
+    """Read-only SQL that returns one boolean; only with `RepeatRule.CONDITION`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often, and how patiently, a migration is tried again after a lock timeout or a deadlock."""
+
+    attempts: int = 5
+    backoff_seconds: float = 1.0
+    max_backoff_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The limits a migration runs under; seconds, 0 means no limit."""
+
+    lock_timeout_seconds: float = 3.0
+    statement_timeout_seconds: float = 900.0
+    retry: Retry = Retry()
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """What a repeatable's `should_repeat` learns of its latest completed run."""
+
+    completed_at: datetime
+    checksum: str | None
+    duration_seconds: float | None
+    data: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Everything the `migration.done` fact holds."""
+
+
+@runtime_checkable
+class CodeMigration(Protocol):
+    """A migration defined in code, for `Migrator.register_migration`.
+
+    It may also have `rollback(ctx)` and `should_repeat(ctx, last_run)`.
+    """
+
+    @property
+    def version(self) -> int:
+        """Its identity, a positive integer."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What facts and messages call it."""
+        ...
+
+    def execute(self, ctx: object, /) -> object:
+        """Do the work, inside the migration's transaction."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One declared unit of change."""
+
+    version: int
+    """Its identity; ordered numerically."""
+    name: str
+    kind: Kind
+    language: Language
+    file: Path | None = None
+    """Absolute or relative to the working directory; None for a migration registered in code."""
+    checksum: str | None = None
+    """sha256, in hex, of the file's normalised text; None where there is no file."""
+    rollback_file: Path | None = None
+    has_code_rollback: bool = False
+    """Whether the Python file or the registered object defines `rollback(ctx)`."""
+    repeat: Repeat | None = None
+    """Set for repeatables only."""
+    transaction: bool | None = None
+    """Declared transaction mode; None lets the file's statements decide."""
+    settings: Settings = Settings()
+    description: str | None = None
+    declared_at: Location | None = None
+    code: CodeMigration | None = None
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it may run again after it is done."""
+        return self.kind is Kind.REPEATABLE
+
+    @property
+    def is_reversible(self) -> bool:
+        """Whether a rollback is declared for it."""
+        return self.rollback_file is not None or self.has_code_rollback
+
+    @property
+    def order(self) -> tuple[bool, int]:
+        """The key that sorts migrations into the order they run in: repeatables last, then by version."""
+        return (self.is_repeatable, self.version)

@@ -1,0 +1,178 @@
+"""Progress: what an observer hears while a run goes on. Nothing here is stored; stored facts are in `zmig.events`.
+
+An observer is any callable that takes one `Progress` value. One that raises is dropped and logged; the run
+goes on without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zmig.errors import Problem
+    from zmig.plan import Plan, Step
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """The backend that holds a run's lock."""
+
+    pid: int
+    application_name: str | None = None
+    database_user: str | None = None
+    host: str | None = None
+    since: datetime | None = None
+    """When its transaction or its session began; None where the server does not show it to this role."""
+    query: str | None = None
+    migration: str | None = None
+    """The name of the migration it has started and not ended, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The lock is held and the plan stands."""
+
+    run_id: str
+    plan: Plan
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
+class LockWaiting:
+    """Another run holds the lock; sent again every few seconds."""
+
+    holder: LockHolder | None
+    waited_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A step of the plan begins, for the first time or again."""
+
+    step: Step
+    number: int
+    """1-based place in the plan."""
+    total: int
+    attempt: int
+    statements: int | None
+    """How many statements its file has; None where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementStarted:
+    """A statement was sent to the server."""
+
+    step: Step
+    number: int
+    total: int | None
+    line: int
+    text: str
+    """The statement's beginning, on one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementFinished:
+    """The server finished a statement."""
+
+    step: Step
+    number: int
+    total: int | None
+    rows: int | None
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A Python migration said how far it is."""
+
+    step: Step
+    message: str
+    done: int | None
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """The server said something, by RAISE NOTICE or WARNING for example."""
+
+    step: Step | None
+    severity: str
+    message: str
+    detail: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """A step's changes and its `done` fact are committed."""
+
+    step: Step
+    number: int
+    total: int
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepSkipped:
+    """A step turned out not to be due when its turn came."""
+
+    step: Step
+    number: int
+    total: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """A step raised an error; what the server says was undone is undone."""
+
+    step: Step
+    number: int
+    total: int
+    duration_seconds: float
+    problem: Problem
+    will_retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled:
+    """The step is tried again after a pause."""
+
+    step: Step
+    attempt: int
+    """The attempt that comes next, from 2."""
+    attempts: int
+    delay_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The run is over and its lock released."""
+
+    run_id: str
+    completed: int
+    """How many steps were completed."""
+    total: int
+    duration_seconds: float
+    failed: bool
+
+
+Progress = (
+    RunStarted
+    | LockWaiting
+    | StepStarted
+    | StatementStarted
+    | StatementFinished
+    | Reported
+    | Notice
+    | StepFinished
+    | StepSkipped
+    | StepFailed
+    | RetryScheduled
+    | RunFinished
+)
+
+Observer = Callable[[Progress], None]
