@@ -6,15 +6,15 @@ Nothing here reads a file or a database; a path is a label until `zmig.project` 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
-
-from zmig.errors import Location
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from zmig.errors import Location
 
 
 class Kind(StrEnum):

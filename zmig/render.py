@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
-from zmig.errors import Location, Problem
+if TYPE_CHECKING:
+    from zmig.errors import Location, Problem
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
 
