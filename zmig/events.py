@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,3 +66,12 @@ class Fact:
         """Return the whole number stored under `key`, None where there is none."""
         value = self.data.get(key)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    @property
+    def error_message(self) -> str | None:
+        """The message of the error that a failed fact holds."""
+        error = self.data.get("error")
+        if not isinstance(error, dict):
+            return None
+        message = cast("dict[str, object]", error).get("message")
+        return message if isinstance(message, str) else None

@@ -1,0 +1,66 @@
+"""What a Python migration is given: `execute(ctx)`, `rollback(ctx)`, `should_repeat(ctx, last_run)`."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from zmig.progress import Notice, Reported
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import psycopg
+
+    from zmig.plan import Step
+    from zmig.progress import Observer
+
+
+class Context:
+    """The surroundings of one execution of one Python migration."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[tuple[Any, ...]],  # a row's values have the types of its columns
+        *,
+        version: int,
+        name: str,
+        run_id: str,
+        step: Step | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self.connection = connection
+        """The psycopg connection, inside the migration's transaction; zmig commits it, together with `done`."""
+        self.version = version
+        """The migration's version."""
+        self.name = name
+        """The migration's name."""
+        self.run_id = run_id
+        """The run this execution belongs to."""
+        self.log = logging.Logger(f"zmig.migration.{name}", logging.INFO)
+        """What is logged here is shown as the run goes on."""
+        self._step = step
+        self._observer = observer
+        if observer is not None:
+            self.log.addHandler(_ToObserver(observer, step))
+
+    def execute(
+        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+    ) -> psycopg.Cursor[tuple[Any, ...]]:
+        """Run one statement on the connection and return its cursor; placeholders are psycopg's `%s`."""
+        return self.connection.execute(query.encode(), parameters)
+
+    def progress(self, message: str, *, done: int | None = None, total: int | None = None) -> None:
+        """Say how far the migration is, for whoever watches the run."""
+        if self._observer is not None and self._step is not None:
+            self._observer(Reported(self._step, message, done, total))
+
+
+class _ToObserver(logging.Handler):
+    def __init__(self, observer: Observer, step: Step | None) -> None:
+        super().__init__()
+        self._observer = observer
+        self._step = step
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._observer(Notice(self._step, record.levelname, self.format(record)))

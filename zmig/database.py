@@ -1,0 +1,177 @@
+"""Connections to the target database: opened, set up, translated errors; nothing about migrations.
+
+A working connection is in autocommit and sends statements one by one, so between statements it never holds a
+transaction or a snapshot. Everything it sets is set with `SET`, because some poolers refuse start-up options.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import conninfo
+
+from zmig.errors import ConnectionFailed, Problem, UsageError
+from zmig.redact import Redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+_CONNECT_TIMEOUT_SECONDS = "10"
+_CHECK_INTERVAL_SINCE = 140000
+_IDLE_SESSION_TIMEOUT_SINCE = 140000
+_TRANSACTION_TIMEOUT_SINCE = 170000
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The database a manifest's migrations go to."""
+
+    conninfo: str
+    """A URL or a keyword string; may hold a password, so it is never shown."""
+    redactor: Redactor
+
+    def __repr__(self) -> str:
+        return f"Target({self.redactor(self.conninfo)!r})"
+
+    @property
+    def host(self) -> str:
+        """Where the server is, for messages: host and port, or the socket folder."""
+        parameters = _parameters(self.conninfo)
+        host = parameters.get("host") or parameters.get("hostaddr") or os.environ.get("PGHOST") or "the local socket"
+        port = parameters.get("port") or os.environ.get("PGPORT")
+        return f"{host}:{port}" if port else str(host)
+
+
+def target(url: str, *, environ: Mapping[str, str]) -> Target:
+    """Return the target that `url` names, in URL or keyword form.
+
+    Raises:
+        UsageError: the text is not a connection string.
+    """
+    try:
+        parameters = conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise UsageError(
+            Problem(
+                "database-url-invalid",
+                f"the database URL is not a connection string: {Redactor(url)(str(error)).strip()}",
+                hint="write it as `postgresql://user@host:5432/name`",
+            )
+        ) from None
+    secrets = (parameters.get("password"), parameters.get("sslpassword"), environ.get("PGPASSWORD"))
+    return Target(url, Redactor(*(str(secret) for secret in secrets if secret)))
+
+
+def _parameters(text: str) -> Mapping[str, object]:
+    return conninfo.conninfo_to_dict(text)
+
+
+def connect(target: Target, *, application_name: str) -> Connection:
+    """Open a connection in autocommit.
+
+    Raises:
+        ConnectionFailed: the server cannot be reached, or refuses.
+    """
+    text = conninfo.make_conninfo(target.conninfo, application_name=application_name, client_encoding="utf8")
+    if "connect_timeout" not in _parameters(text):
+        text = conninfo.make_conninfo(text, connect_timeout=_CONNECT_TIMEOUT_SECONDS)
+    try:
+        return psycopg.connect(text, autocommit=True, prepare_threshold=None)
+    except psycopg.OperationalError as error:
+        raise _connection_failed(target, error) from None
+
+
+def _connection_failed(target: Target, error: psycopg.OperationalError) -> ConnectionFailed:
+    reasons = [line.strip() for line in target.redactor(str(error)).splitlines() if line.strip()]
+    text = " ".join(reasons)
+    return ConnectionFailed(
+        Problem(
+            "no-connection",
+            f"the database at `{target.host}` cannot be reached: {reasons[0] if reasons else 'no reason given'}",
+            facts=tuple(reasons[1:]),
+            effect="nothing was run",
+            hint=_connection_hint(text),
+        )
+    )
+
+
+def _connection_hint(text: str) -> str:
+    for sign, hint in (
+        ("does not exist", "create it, or correct the name in `database.url`"),
+        ("authentication failed", "correct the user or the password in `database.url`"),
+        ("no password supplied", "put the password into the URL, or into PGPASSWORD or a password file"),
+        ("timeout expired", "check host and port, and that a firewall lets this machine through"),
+        ("Name or service not known", "correct the host name in `database.url`"),
+        ("too many", "close other connections, or raise max_connections on the server"),
+    ):
+        if sign in text:
+            return hint
+    return "check that the server runs and that host and port in `database.url` are right"
+
+
+def connection_lost(target: Target, error: psycopg.Error, *, effect: str) -> ConnectionFailed:
+    """Return the error for a connection that broke during a run."""
+    lines = [line.strip() for line in target.redactor(str(error)).splitlines() if line.strip()]
+    return ConnectionFailed(
+        Problem(
+            "connection-lost",
+            f"the connection to the database was lost: {lines[0] if lines else 'no reason given'}",
+            facts=tuple(lines[1:]),
+            effect=effect,
+            hint="once the server answers again, run the same command: it continues from what is recorded",
+        )
+    )
+
+
+def is_lost(connection: Connection, error: BaseException | None = None) -> bool:
+    """Whether the connection can no longer be used."""
+    return connection.closed or connection.broken or isinstance(error, psycopg.errors.AdminShutdown)
+
+
+def session_sql(server_version: int) -> str:
+    """Return the statements that give a working session its own limits, whatever the role or database sets.
+
+    The server notices a vanished client while a statement runs (`client_connection_check_interval`, PostgreSQL
+    14 and later) or through TCP keepalives; no inherited timeout may end a migration.
+    """
+    settings = {
+        "lock_timeout": "0",
+        "statement_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+    }
+    if server_version >= _CHECK_INTERVAL_SINCE:
+        settings["client_connection_check_interval"] = "'500ms'"
+    if server_version >= _IDLE_SESSION_TIMEOUT_SINCE:
+        settings["idle_session_timeout"] = "0"
+    if server_version >= _TRANSACTION_TIMEOUT_SINCE:
+        settings["transaction_timeout"] = "0"
+    return "; ".join(f"set {name} = {value}" for name, value in settings.items())
+
+
+def reset_sql(server_version: int, application_name: str) -> str:
+    """Return the statements that undo what a migration did to the session, keeping its advisory locks.
+
+    `DISCARD ALL` would release the locks, and `RESET ALL` alone leaves a `SET ROLE` in force.
+    """
+    return "; ".join(
+        (
+            "reset session authorization",
+            "reset role",
+            "reset all",
+            "close all",
+            "unlisten *",
+            "deallocate all",
+            "discard temp",
+            "discard sequences",
+            session_sql(server_version),
+            f"set application_name = '{application_name}'",
+        )
+    )

@@ -1,0 +1,79 @@
+"""Interruption of a run by a signal: raised where work may stop, put off while a fact is being recorded.
+
+`Interrupted` derives from KeyboardInterrupt, so psycopg cancels the statement on the server before it passes
+the exception on, and a migration's `except Exception` does not swallow it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import FrameType
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the run to end."""
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """The conventional exit code: 128 plus the signal's number."""
+        return 128 + self.number
+
+
+class Interrupts:
+    """What a run does with signals; this one leaves them as they are, for use as a library."""
+
+    @contextmanager
+    def deferred(self) -> Generator[None]:
+        """Put interruptions off until the block ends."""
+        yield
+
+
+class SignalInterrupts(Interrupts):
+    """Turns SIGINT and SIGTERM into `Interrupted`; a second signal ends the process at once."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._pending: int | None = None
+        self._seen = False
+
+    @contextmanager
+    def installed(self) -> Generator[None]:
+        """Handle the signals inside the block; only in the main thread."""
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        previous = [signal.signal(number, self._handle) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, previous, strict=True):
+                signal.signal(number, handler)
+
+    @contextmanager
+    def deferred(self) -> Generator[None]:
+        """Put a signal off until the outermost block ends, then raise it."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+        if self._depth == 0 and self._pending is not None:
+            number, self._pending = self._pending, None
+            raise Interrupted(number)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._seen:
+            os._exit(128 + number)
+        self._seen = True
+        if self._depth:
+            self._pending = number
+        else:
+            raise Interrupted(number)
