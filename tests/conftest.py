@@ -1,0 +1,111 @@
+"""The fixtures every database test builds on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from tests.support import database as databases
+from tests.support.crash import CrashServer
+from tests.support.server import SharedServer, Source, shared_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SERVER = pytest.StashKey[SharedServer]()
+_CLOSING = pytest.StashKey[contextlib.ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    told: dict[str, str] | None = getattr(config, "workerinput", None)
+    if told is not None:
+        config.stash[_SERVER] = SharedServer(Source(told["zmig_source"]), Path(told["zmig_folder"]))
+        return
+    closing = config.stash[_CLOSING] = contextlib.ExitStack()
+    config.stash[_SERVER] = closing.enter_context(shared_server())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _CLOSING in config.stash:
+        config.stash[_CLOSING].close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    server = node.config.stash[_SERVER]
+    node.workerinput |= {"zmig_source": str(server.source), "zmig_folder": str(server.folder)}
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"database server: {config.stash[_SERVER].describe()}"
+
+
+@pytest.fixture(scope="session")
+def server(pytestconfig: pytest.Config) -> str:
+    """The connection string of the run's server, as a superuser; it is shared, so use names of your own there."""
+    return pytestconfig.stash[_SERVER].start()
+
+
+@pytest.fixture(scope="session")
+def worker_name(pytestconfig: pytest.Config) -> str:
+    """A name no other worker and no other run uses, for databases and roles."""
+    run = pytestconfig.stash[_SERVER].folder.name.rpartition("-")[2]
+    return f"zmig_test_{run}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+
+
+@pytest.fixture(scope="session")
+def _worker_database(server: str, worker_name: str) -> Iterator[str]:
+    with databases.temporary(server, worker_name) as url:
+        yield url
+
+
+@pytest.fixture
+def database(_worker_database: str) -> str:
+    """The URL of an empty database; a worker's tests share it one after the other."""
+    databases.empty(_worker_database)
+    return _worker_database
+
+
+@pytest.fixture
+def fresh_database(server: str, worker_name: str) -> Iterator[str]:
+    """The URL of a new database, for tests about the database itself: its owner, its rights, its settings."""
+    with databases.temporary(server, f"{worker_name}_fresh") as url:
+        yield url
+
+
+@pytest.fixture
+def connect(database: str) -> Iterator[Callable[..., psycopg.Connection]]:
+    """Open connections to `database`, or to another URL, in autocommit mode; all of them are closed after the test."""
+    with contextlib.ExitStack() as closing:
+
+        def open_one(url: str = database, *, autocommit: bool = True) -> psycopg.Connection:
+            connection = psycopg.connect(url, autocommit=autocommit)
+            closing.callback(connection.close)
+            return connection
+
+        yield open_one
+
+
+@pytest.fixture
+def connection(connect: Callable[..., psycopg.Connection]) -> psycopg.Connection:
+    """One autocommit connection to `database`."""
+    return connect()
+
+
+@pytest.fixture
+def crash_server(pytestconfig: pytest.Config, worker_name: str) -> Iterator[CrashServer]:
+    """A started server of the test's own, which flushes to disk as in production and may be killed."""
+    folder = pytestconfig.stash[_SERVER].folder / f"crash-{worker_name}"
+    server = CrashServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)

@@ -1,0 +1,48 @@
+"""A server that a test may kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from zmig.embedded import EmbeddedServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class CrashServer(EmbeddedServer):
+    """A private server with PostgreSQL's own, safe settings, and two ways to lose it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+
+    def crash(self) -> None:
+        """Make the server stop at once, as `pg_ctl stop -m immediate` does; the next start recovers."""
+        self._signal(signal.SIGQUIT)
+
+    def kill(self) -> None:
+        """Kill the postmaster with SIGKILL; its backends notice and end."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        process = self.process()
+        assert process is not None, "the server is not running"
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            rows = connection.execute("select pid from pg_stat_activity").fetchall()
+        os.kill(process, number)
+        for (backend,) in [(process,), *rows]:
+            _wait_for_end_of(backend)
+
+
+def _wait_for_end_of(process: int) -> None:
+    try:
+        while True:
+            os.kill(process, 0)
+            time.sleep(0.005)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,107 @@
+"""Which account the private server runs as, and how a command is run as that account.
+
+PostgreSQL refuses to run as root. Root therefore drops to an account that already exists; no account is added
+and no folder of anybody else is opened for it.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from zmig.errors import Problem, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_UNPRIVILEGED = ("postgres", "nobody")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An unprivileged account root can drop to."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def server_account(data: Path) -> Account | None:
+    """Return the account the server of the `data` folder runs as; None for the caller's own.
+
+    Root keeps to the owner of existing data, so that a server an ordinary user began works under sudo too.
+    Raises `ServerError` if root finds no account to drop to.
+    """
+    if os.geteuid() != 0:
+        return None
+    owner = _owner(data)
+    if owner:
+        return _account_of(owner)
+    for name in _UNPRIVILEGED:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(name, entry.pw_uid, entry.pw_gid)
+    raise ServerError(
+        Problem(
+            "embedded-no-account",
+            "PostgreSQL does not run as root, and there is no unprivileged account to run it as",
+            facts=(f"accounts looked for: {', '.join(_UNPRIVILEGED)}",),
+            hint="run zmig as an ordinary user",
+        )
+    )
+
+
+def _owner(folder: Path) -> int:
+    try:
+        return folder.stat().st_uid
+    except FileNotFoundError:
+        return 0
+
+
+def _account_of(uid: int) -> Account:
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return Account(str(uid), uid, uid)
+    return Account(entry.pw_name, uid, entry.pw_gid)
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    account: Account | None,
+    folder: str | Path = "/",
+    keep_open: Sequence[int] = (),
+    output: IO[bytes] | int = subprocess.PIPE,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command to its end as `account`, in `folder`, in a session of its own; standard error joins `output`.
+
+    Raises `OSError` if it cannot be executed at all.
+    """
+    return subprocess.run(
+        command,
+        check=False,
+        cwd=folder,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        pass_fds=keep_open,
+        start_new_session=True,
+        umask=0o077,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Return the caller's environment without libpq's variables: `PGPORT` and `PGDATA` steer a server too."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return inherited | {"LC_ALL": "C"}

