@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psycopg
 
 from zmig.embedded import EmbeddedServer
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 class CrashServer(EmbeddedServer):
     """A private server with PostgreSQL's own, safe settings, and two ways to lose it."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
 
     def crash(self) -> None:
         """Make the server stop at once, as `pg_ctl stop -m immediate` does; the next start recovers."""
@@ -40,9 +35,14 @@ class CrashServer(EmbeddedServer):
 
 
 def _wait_for_end_of(process: int) -> None:
+    while _runs(process):
+        time.sleep(0.005)
+
+
+def _runs(process: int) -> bool:
+    """Look for a zombie too: an ended server's parent is the system's first process, which may reap late."""
     try:
-        while True:
-            os.kill(process, 0)
-            time.sleep(0.005)
-    except ProcessLookupError:
-        return
+        os.kill(process, 0)
+        return sys.platform != "linux" or ") Z" not in Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    except (ProcessLookupError, FileNotFoundError):
+        return False

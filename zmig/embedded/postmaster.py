@@ -6,10 +6,13 @@ another one altogether. PostgreSQL then refuses to start; here the process is lo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+_PID_FILE = "postmaster.pid"
 
 
 def find(data: Path, *, answers: bool) -> int | None:
@@ -24,16 +27,19 @@ def find(data: Path, *, answers: bool) -> int | None:
 
 
 def forget_stale(data: Path) -> None:
-    """Make a left-over `postmaster.pid` harmless; to be called only when `find` found no server.
+    """Make left-over lock files harmless; to be called only when `find` found no server.
 
-    The file is not removed, because PostgreSQL also learns from it whether backends of a killed server still write.
+    They are not removed, because PostgreSQL also learns from them whether backends of a killed server still write.
     Only the process number is replaced, by this process's own: a server never mistakes the process that starts it
     for another server.
     """
-    try:
-        descriptor = os.open(data / "postmaster.pid", os.O_RDWR | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return
+    for name in (_PID_FILE, *(path.name for path in data.glob(".s.PGSQL.*.lock"))):
+        with contextlib.suppress(FileNotFoundError):
+            _replace_process(data / name)
+
+
+def _replace_process(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
         rest = file.read().partition("\n")[2]
         file.seek(0)
@@ -43,7 +49,7 @@ def forget_stale(data: Path) -> None:
 
 def _recorded(data: Path) -> int | None:
     try:
-        return int((data / "postmaster.pid").read_text(encoding="utf-8").partition("\n")[0])
+        return int((data / _PID_FILE).read_text(encoding="utf-8").partition("\n")[0])
     except (FileNotFoundError, ValueError):
         return None
 
