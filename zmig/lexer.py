@@ -1,0 +1,132 @@
+"""PostgreSQL's lexical rules: where a token of SQL text ends.
+
+What you may rely on: the same boundaries as the server's own lexer with `standard_conforming_strings` on,
+for every string form, dollar quotes, nested comments, `$` inside names and names in any script. No grammar.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BLANKS = " \t\n\r\f\v"
+SPACE = f"[{BLANKS}]"
+NAME_START = r"A-Za-z_\x80-\U0010ffff"
+NAME_PART = NAME_START + "0-9$"
+LINE_COMMENT = r"--[^\r\n]*+"
+
+
+class Kind(StrEnum):
+    """What a token is; the values are the group names of the token pattern."""
+
+    WORD = "word"
+    """A keyword or an unquoted identifier."""
+    QUOTED = "quoted"
+    """`"..."` or `U&"..."`."""
+    STRING = "string"
+    """Any string constant, dollar quotes included."""
+    NUMBER = "number"
+    """A number, or a parameter such as `$1`."""
+    SYMBOL = "symbol"
+    """One character of anything else: an operator, a bracket, `;`, a stray backslash."""
+
+
+class Token(NamedTuple):
+    """One token; `start` and `end` are 0-based offsets into the text it was read from."""
+
+    kind: Kind
+    text: str
+    """Words in lower case, ASCII letters only as in the server; everything else as written."""
+    start: int
+    end: int
+
+
+class UnterminatedError(Exception):
+    """The text ends inside a construct; `offset` is where that construct begins (0-based)."""
+
+    def __init__(self, construct: str, offset: int) -> None:
+        super().__init__(f"unterminated {construct}")
+        self.construct = construct
+        self.offset = offset
+
+
+@cache
+def _token_pattern() -> re.Pattern[str]:
+    escapes = r"'(?:[^'\\]++|\\.|'')*+'"
+    continued = rf"(?:[ \t\f\v]|{LINE_COMMENT})*+[\r\n](?:{SPACE}|{LINE_COMMENT}[\r\n])*+"
+    return re.compile(
+        rf"""
+          (?P<blank>{SPACE}++|{LINE_COMMENT})
+        | (?P<comment>/\*)
+        | (?P<string>[eE]{escapes}(?:{continued}{escapes})*+|(?:[uU]&|[bBxXnN])?'[^']*+(?:''[^']*+)*+')
+        | (?P<quoted>(?:[uU]&)?"[^"]*+(?:""[^"]*+)*+")
+        | (?P<open>(?:[eEbBxXnN]|[uU]&)?'|(?:[uU]&)?")
+        | (?P<dollar>\$(?:[{NAME_START}][{NAME_START}0-9]*+)?\$)
+        | (?P<word>[{NAME_START}][{NAME_PART}]*+)
+        | (?P<number>\$?[0-9]++(?:_[0-9]++)*+(?:\.[0-9]*+)?(?:[eE][+-]?[0-9]++)?)
+        | (?P<symbol>.)
+        """,
+        re.VERBOSE | re.DOTALL,
+    )
+
+
+@cache
+def _comment_edge() -> re.Pattern[str]:
+    return re.compile(r"/\*|\*/")
+
+
+def end_of_comment(text: str, start: int) -> int:
+    """Return the offset behind the block comment that opens at `start`; comments nest.
+
+    Raises UnterminatedError.
+    """
+    depth = 0
+    for edge in _comment_edge().finditer(text, start):
+        depth += 1 if edge.group() == "/*" else -1
+        if depth == 0:
+            return edge.end()
+    raise UnterminatedError("comment", start)
+
+
+def tokens(text: str, start: int = 0) -> Iterator[Token]:
+    """Yield the tokens from `start` on, without blanks and comments, reading no further than asked.
+
+    Raises UnterminatedError where the text ends inside a string, a quoted name or a comment.
+    """
+    match = _token_pattern().match
+    offset = start
+    while found := match(text, offset):
+        group = found.lastgroup
+        begin, offset = offset, found.end()
+        if group == "blank":
+            continue
+        if group == "word":
+            yield Token(Kind.WORD, fold(found.group()), begin, offset)
+        elif group == "comment":
+            offset = end_of_comment(text, begin)
+        elif group == "dollar":
+            offset = _end_of_dollar_quote(text, begin, found.group())
+            yield Token(Kind.STRING, text[begin:offset], begin, offset)
+        elif group == "open":
+            raise UnterminatedError("quoted name" if found.group()[-1] == '"' else "string", begin)
+        else:
+            yield Token(Kind(group or ""), found.group(), begin, offset)
+
+
+def fold(word: str) -> str:
+    """Return `word` with its ASCII letters in lower case, which is all a UTF-8 server folds."""
+    if word.isascii():
+        return word.lower()
+    return "".join(character.lower() if character.isascii() else character for character in word)
+
+
+def _end_of_dollar_quote(text: str, start: int, delimiter: str) -> int:
+    closing = text.find(delimiter, start + len(delimiter))
+    if closing < 0:
+        raise UnterminatedError(f"dollar quote {delimiter}", start)
+    return closing + len(delimiter)
