@@ -1,0 +1,3 @@
+drop function append_event;
+drop table events;
+drop function events_refuse_change;

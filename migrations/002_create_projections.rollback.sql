@@ -1,0 +1,4 @@
+drop trigger users_projection_follow on events;
+drop function users_projection_follow;
+drop function users_projection_apply;
+drop table users_projection;

@@ -1,0 +1,2 @@
+drop view report_activity;
+drop view report_registrations;
