@@ -16,6 +16,7 @@ if sys.platform == "win32":
     )
 
 from zmig.embedded.binaries import Binaries, Installation, find_binaries
+from zmig.embedded.missing import explain_missing
 from zmig.embedded.server import EmbeddedServer
 
-__all__ = ["Binaries", "EmbeddedServer", "Installation", "find_binaries"]
+__all__ = ["Binaries", "EmbeddedServer", "Installation", "explain_missing", "find_binaries"]
