@@ -7,17 +7,18 @@ transaction or a snapshot. Everything it sets is set with `SET`, because some po
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import psycopg
 from psycopg import conninfo
 
-from zmig.errors import ConnectionFailed, Problem, UsageError
+from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
 from zmig.redact import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -126,6 +127,36 @@ def connection_lost(target: Target, error: psycopg.Error, *, effect: str) -> Con
             hint="once the server answers again, run the same command: it continues from what is recorded",
         )
     )
+
+
+def backend_pid(connection: Connection) -> int:
+    """Return the process id of the backend that answers; behind a pooler not the one libpq was told."""
+    row = connection.execute("select pg_backend_pid()").fetchone()
+    return cast("int", row[0]) if row is not None else 0
+
+
+@contextmanager
+def translated(target: Target) -> Generator[None]:
+    """Turn what the server says to zmig's own statements into errors people can act on.
+
+    Raises:
+        ConnectionFailed: the connection broke.
+        TrackingError: the role lacks a right.
+    """
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise TrackingError(
+            Problem(
+                "missing-right",
+                f"the database refuses: {target.redactor(error.diag.message_primary or str(error))}",
+                facts=(f"PostgreSQL {error.sqlstate}",),
+                effect="nothing was run",
+                hint="grant the right to the role in `database.url`, or use another role",
+            )
+        ) from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise connection_lost(target, error, effect="nothing was run") from error
 
 
 def is_lost(connection: Connection, error: BaseException | None = None) -> bool:

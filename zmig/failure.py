@@ -132,12 +132,12 @@ def _place_data(place: Place, location: Location | None) -> dict[str, object]:
 
 def _plain(message: str, place: Place, extra: dict[str, object], seconds: float) -> Failure:
     location = _sql_location(place, None)
-    facts = (f"statement {place.statement.number} of {place.total or '?'}, after {seconds:.1f} s",)
+    where = f"statement {place.statement.number} of {place.total or '?'}, " if place.statement is not None else ""
     return Failure(
         message,
         None,
         location,
-        facts if place.statement is not None else (f"after {seconds:.1f} s",),
+        (f"{where}after {seconds:.1f} s",),
         {"message": message, "sqlstate": None, **extra, **_place_data(place, location)},
     )
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import FrameType
 
+    from zmig.errors import Problem
+
 
 class Interrupted(KeyboardInterrupt):
     """A signal asked the run to end."""
@@ -22,6 +24,8 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, number: int = signal.SIGINT) -> None:
         super().__init__(signal.Signals(number).name)
         self.number = number
+        self.problem: Problem | None = None
+        """What the interruption left behind, once that is recorded."""
 
     @property
     def exit_code(self) -> int:

@@ -20,7 +20,7 @@ from zmig.state import State
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from zmig.model import Migration
+    from zmig.model import LastRun, Migration
     from zmig.state import Entry
 
 
@@ -62,6 +62,10 @@ class Step:
     attempt: int = 1
     resume_after: int = 0
     """How many statements of a non-transactional file are known to be done."""
+    done_digest: str | None = None
+    """What those statements were, so that an edit of them is noticed."""
+    last_run: LastRun | None = None
+    """The latest completed run of a repeatable."""
     mode: Mode | None = None
     """Filled in once its file has been read."""
 
@@ -83,6 +87,11 @@ class Plan:
     def fingerprint(self) -> tuple[tuple[int, str, str | None], ...]:
         """What makes two plans the same for a person who confirmed one of them."""
         return tuple((step.migration.version, step.action.value, step.migration.checksum) for step in self.steps)
+
+    @property
+    def summary(self) -> str:
+        """The steps in one line."""
+        return ", ".join(f"{step.action.value} {step.migration.name}" for step in self.steps) or "nothing"
 
     def check(self) -> None:
         """Raise `PlanRefused` with every refusal, if there is one."""
@@ -108,7 +117,7 @@ def forward(
     Raises:
         UsageError: no migration has version `to`.
     """
-    _check_target(entries, to)
+    check_target(entries, to)
     within = [entry for entry in entries if to is None or (entry.version or 0) <= to]
     return _plan(within, allow_out_of_order=allow_out_of_order, invocation=invocation)
 
@@ -129,6 +138,12 @@ def retry(entries: Sequence[Entry], names: Collection[str] = (), *, invocation: 
             raise UsageError(*(_not_retryable(entry, invocation) for entry in healthy))
     kept = [entry for entry in entries if entry in chosen]
     return _plan(kept, allow_out_of_order=True, invocation=invocation)
+
+
+def retry_stuck(entries: Sequence[Entry], *, invocation: Invocation = Invocation()) -> Plan:  # noqa: B008 - an immutable value
+    """Plan another attempt at every stuck migration."""
+    stuck = [entry for entry in entries if entry.state is State.STUCK]
+    return _plan(stuck, allow_out_of_order=True, invocation=invocation)
 
 
 def find(entries: Iterable[Entry], name: str) -> Entry:
@@ -163,7 +178,12 @@ def _not_retryable(entry: Entry, invocation: Invocation) -> Problem:
     )
 
 
-def _check_target(entries: Sequence[Entry], to: int | None) -> None:
+def check_target(entries: Sequence[Entry], to: int | None) -> None:
+    """Make sure that a migration has version `to`; None and 0 always pass.
+
+    Raises:
+        UsageError: none has; the nearest version is offered.
+    """
     if to is None or to == 0 or any(entry.version == to for entry in entries):
         return
     versions = sorted(entry.version for entry in entries if entry.version is not None)
@@ -204,11 +224,11 @@ def _step(entry: Entry, *, follows_other_steps: bool) -> Step | None:
         case State.PENDING:
             return Step(migration, Action.APPLY, _pending_reason(entry))
         case State.FAILED:
-            done = _done_statements(entry)
-            return Step(migration, Action.RETRY, _failed_reason(entry, done), attempt, done)
+            done, digest = _done_statements(entry)
+            return Step(migration, Action.RETRY, _failed_reason(entry, done), attempt, done, digest)
         case State.STUCK:
-            done = _done_statements(entry)
-            return Step(migration, Action.RESUME, _stuck_reason(entry, done), attempt, done)
+            done, digest = _done_statements(entry)
+            return Step(migration, Action.RESUME, _stuck_reason(entry, done), attempt, done, digest)
         case State.DONE:
             return _repeat_step(entry, migration, follows_other_steps=follows_other_steps)
         case State.STARTED:
@@ -216,19 +236,23 @@ def _step(entry: Entry, *, follows_other_steps: bool) -> Step | None:
 
 
 def _repeat_step(entry: Entry, migration: Migration, *, follows_other_steps: bool) -> Step | None:
-    if migration.repeat is None:
+    if migration.repeat is None or entry.record is None:
         return None
+    last_run = entry.record.last_run
     if migration.repeat.rule is RepeatRule.CHECKSUM:
-        return Step(migration, Action.REPEAT, "repeatable: its file changed") if entry.due else None
+        reason = "repeatable: its file changed"
+        return Step(migration, Action.REPEAT, reason, last_run=last_run) if entry.due else None
     what = "its condition" if migration.repeat.rule is RepeatRule.CONDITION else "`should_repeat`"
     if follows_other_steps or entry.due is None:
-        return Step(migration, Action.CHECK, f"repeatable: runs if {what} says so when its turn comes")
-    return Step(migration, Action.REPEAT, f"repeatable: {what} says it is due") if entry.due else None
+        reason = f"repeatable: runs if {what} says so when its turn comes"
+        return Step(migration, Action.CHECK, reason, last_run=last_run)
+    reason = f"repeatable: {what} says it is due"
+    return Step(migration, Action.REPEAT, reason, last_run=last_run) if entry.due else None
 
 
-def _done_statements(entry: Entry) -> int:
+def _done_statements(entry: Entry) -> tuple[int, str | None]:
     checkpoint = entry.record.checkpoint if entry.record else None
-    return (checkpoint.integer("statement") or 0) if checkpoint else 0
+    return (checkpoint.integer("statement") or 0, checkpoint.text("digest")) if checkpoint else (0, None)
 
 
 def _pending_reason(entry: Entry) -> str:
@@ -273,7 +297,7 @@ def rollback(
     Raises:
         UsageError: no migration has version `to`.
     """
-    _check_target(entries, to)
+    check_target(entries, to)
     applied = [entry for entry in reversed(_in_applied_order(entries)) if entry.is_applied]
     if to is not None:
         chosen = [entry for entry in applied if (entry.version or 0) > to]

@@ -43,14 +43,9 @@ def _moves(connection: Connection, target: Target, backend_pid: int) -> bool:
     with database.connect(target, application_name="zmig/pooler-check") as other:
         try:
             other.execute("begin")
-            theirs = _pid(other)
-            mine = _pid(connection)
+            theirs = database.backend_pid(other)
+            mine = database.backend_pid(connection)
         except psycopg.errors.ProtocolViolation:
             return True
         other.execute("rollback")
     return theirs == mine or mine != backend_pid
-
-
-def _pid(connection: Connection) -> object:
-    row = connection.execute("select pg_backend_pid()").fetchone()
-    return row[0] if row is not None else None

@@ -6,6 +6,7 @@ goes on without it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -177,3 +178,18 @@ Progress = (
 )
 
 Observer = Callable[[Progress], None]
+
+
+def guarded(observer: Observer | None) -> Observer:
+    """Return an observer that never raises: one that does is dropped and logged, and the run goes on."""
+    listening = [observer] if observer is not None else []
+
+    def tell(progress: Progress) -> None:
+        for listener in list(listening):
+            try:
+                listener(progress)
+            except Exception:
+                listening.clear()
+                logging.getLogger("zmig").exception("the observer raised and is dropped; the run goes on")
+
+    return tell

@@ -30,6 +30,16 @@ PROJECTION = "schema_migrations"
 _EVENT_COLUMNS = frozenset({"position", "aggregate_type", "aggregate_id", "event_type", "event_data", "created_at"})
 _PROJECTION_COLUMNS = frozenset({"version", "name", "kind", "checksum", "applied_at", "applied_by", "position"})
 
+_CLOCK = {
+    EventType.STARTED: "started_at",
+    EventType.ROLLBACK_STARTED: "started_at",
+    EventType.DONE: "completed_at",
+    EventType.FAILED: "completed_at",
+    EventType.ROLLED_BACK: "completed_at",
+    EventType.ROLLBACK_FAILED: "completed_at",
+}
+"""The key under which a fact holds the server's time; the row's own `created_at` says the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -55,7 +65,13 @@ class Inspection:
     in_recovery: bool
     columns: Mapping[str, frozenset[str]]
     missing_rights: tuple[str, ...]
-    backend_pid: int
+    now: datetime
+    """The server's clock."""
+
+    @property
+    def has_events(self) -> bool:
+        """Whether the event store is there."""
+        return EVENTS in self.columns
 
     @property
     def exists(self) -> bool:
@@ -82,7 +98,7 @@ select session_user::text, current_database()::text,
             from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
             where n.nspname = %(schema)s and c.relname in ('migration_events', 'schema_migrations')
         ) as found), '{}'),
-    pg_backend_pid()
+    clock_timestamp()
 """
 
 
@@ -120,7 +136,7 @@ class Store:
                 for name, table in tables.items()
                 for right in table["missing"]
             ),
-            backend_pid=cast("int", row[8]),
+            now=cast("datetime", row[8]),
         )
         _check_ownership(inspection)
         return inspection
@@ -179,14 +195,17 @@ class Store:
 
     def append_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> sql.Composed:
         """Return the statement that appends one fact."""
+        clock = _CLOCK.get(type)
+        stamp = sql.SQL(" || jsonb_build_object({}, clock_timestamp())").format(clock) if clock else sql.SQL("")
         return sql.SQL(
             "insert into {} (aggregate_id, event_type, event_data, created_at, run_id, host) "
-            "values ({}, {}, {}::jsonb, clock_timestamp(), {}, {})"
+            "values ({}, {}, {}::jsonb{}, clock_timestamp(), {}, {})"
         ).format(
             self._events,
             name,
             type.value,
             storable(data),
+            stamp,
             run.id if run else None,
             run.host if run else None,
         )

@@ -1,0 +1,137 @@
+"""What an operator decides, as facts: resolved, accepted, baselined. Nothing is run.
+
+Every function is called while the run's lock is held.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from zmig import plan
+from zmig.errors import Problem, UsageError
+from zmig.events import EventType
+from zmig.state import FindingCode, State
+
+if TYPE_CHECKING:
+    from psycopg import sql
+
+    from zmig.opening import Opened
+    from zmig.state import Entry
+    from zmig.view import View
+
+
+class Verdict(StrEnum):
+    """What an operator may resolve a migration as."""
+
+    DONE = "done"
+    FAILED = "failed"
+    PENDING = "pending"
+
+
+def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str) -> str:
+    """Record that a migration is done, failed or pending, whatever the facts said before; return its name.
+
+    Raises:
+        UsageError: no migration has that name, the verdict is unknown, or the reason is empty.
+    """
+    if verdict not in set(Verdict):
+        raise UsageError(
+            Problem(
+                "unknown-verdict",
+                f"a migration cannot be resolved as `{verdict}`",
+                facts=(f"verdicts: {', '.join(Verdict)}",),
+                effect="nothing was recorded",
+                hint="write `--as done`, `--as failed` or `--as pending`",
+            )
+        )
+    entry = plan.find(view.entries, name)
+    data = _data(opened, entry, reason) | {"as": str(verdict), "was": entry.state.value}
+    _send(opened, _resolved_sql(opened, entry, Verdict(verdict), data))
+    return entry.name
+
+
+def _resolved_sql(opened: Opened, entry: Entry, verdict: Verdict, data: dict[str, object]) -> sql.Composed:
+    type = EventType.RESOLVED
+    match verdict:
+        case Verdict.DONE:
+            return opened.store.applied_sql(opened.run, type, entry.name, data, kind=_kind(entry))
+        case Verdict.PENDING:
+            return opened.store.taken_back_sql(opened.run, type, entry.name, data)
+        case Verdict.FAILED:
+            return opened.store.append_sql(opened.run, type, entry.name, data)
+
+
+def accept(opened: Opened, view: View, *, name: str, reason: str) -> str:
+    """Record that the file of an applied migration was changed on purpose; return its name.
+
+    Raises:
+        UsageError: no migration has that name, its file has not changed, or the reason is empty.
+    """
+    entry = plan.find(view.entries, name)
+    if not entry.has(FindingCode.DRIFT):
+        raise UsageError(
+            Problem(
+                "nothing-to-accept",
+                f"the file of migration `{entry.name}` has not changed since it was applied",
+                effect="nothing was recorded",
+                hint="see what has drifted with `zmig status`",
+            )
+        )
+    _send(opened, opened.store.append_sql(opened.run, EventType.ACCEPTED, entry.name, _data(opened, entry, reason)))
+    return entry.name
+
+
+def baseline(opened: Opened, view: View, *, to: int, reason: str) -> list[str]:
+    """Record every pending migration up to version `to` as applied, without running it; return their names.
+
+    Raises:
+        UsageError: no migration has that version, or the reason is empty.
+    """
+    plan.check_target(view.entries, to)
+    chosen = [
+        entry
+        for entry in view.entries
+        if entry.migration is not None
+        and not entry.migration.is_repeatable
+        and entry.state is State.PENDING
+        and entry.migration.version <= to
+    ]
+    with opened.connection.transaction():
+        for entry in chosen:
+            data = _data(opened, entry, reason)
+            statement = opened.store.applied_sql(opened.run, EventType.BASELINED, entry.name, data, kind=_kind(entry))
+            _send(opened, statement)
+    return [entry.name for entry in chosen]
+
+
+def _data(opened: Opened, entry: Entry, reason: str) -> dict[str, object]:
+    if not reason.strip():
+        raise UsageError(
+            Problem(
+                "reason-missing",
+                "a decision needs a reason, which stands in the history for ever",
+                effect="nothing was recorded",
+                hint="write `--reason 'why this is right'`",
+            )
+        )
+    checksum = entry.migration.checksum if entry.migration is not None else None
+    return {
+        "version": entry.version,
+        "name": entry.name,
+        "run_id": opened.run.id,
+        "reason": opened.target.redactor(reason),
+        "checksum": checksum,
+        "kind": _kind(entry),
+    }
+
+
+def _kind(entry: Entry) -> str:
+    if entry.migration is not None:
+        return entry.migration.kind.value
+    recorded = entry.record.applied.text("kind") if entry.record and entry.record.applied else None
+    return recorded or "sql"
+
+
+def _send(opened: Opened, statement: sql.Composed) -> None:
+    opened.connection.execute(statement.as_string(opened.connection).encode())

@@ -1,0 +1,289 @@
+"""The engine: everything zmig does to one database, as a library.
+
+    from zmig import Migrator
+
+    Migrator("manifests/prod.yaml").migrate()
+
+The command line and the console are two listeners on this class; neither does anything of its own. Each method
+opens a connection and closes it again.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from zmig import database, decision, opening, plan, prepare, progress, project, registry, reset, status
+from zmig.atomic import AtomicRunner
+from zmig.atomic import check as check_atomic
+from zmig.errors import PlanRefused, Problem
+from zmig.execute import Session
+from zmig.interrupt import Interrupts
+from zmig.invocation import Invocation
+from zmig.runner import Runner, RunResult
+from zmig.state import Entry, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Generator, Mapping
+
+    from zmig.events import Fact
+    from zmig.model import CodeMigration, Migration
+    from zmig.opening import Opened
+    from zmig.plan import Plan
+    from zmig.progress import Observer
+    from zmig.project import Project
+    from zmig.status import Status
+    from zmig.view import View
+
+Result = TypeVar("Result")
+
+
+class Migrator:
+    """A manifest and the database its migrations go to."""
+
+    def __init__(
+        self,
+        manifest: str | Path,
+        *,
+        database_url: str | None = None,
+        observer: Observer | None = None,
+        lock_wait_seconds: float | None = None,
+        environ: Mapping[str, str] | None = None,
+        interrupts: Interrupts | None = None,
+        invocation: Invocation | None = None,
+    ) -> None:
+        """Read nothing yet; a manifest that cannot be read is told by the first method that needs it.
+
+        `observer` is called with every `zmig.progress.Progress`; `lock_wait_seconds` limits how long to wait for
+        another run (None: without limit). `database_url` overrides the manifest's `database`.
+        """
+        self._path = Path(manifest)
+        self._database_url = database_url
+        self._observer = progress.guarded(observer)
+        self._lock_wait_seconds = lock_wait_seconds
+        self._environ = os.environ if environ is None else environ
+        self._interrupts = interrupts or Interrupts()
+        self._invocation = invocation or Invocation(str(manifest))
+        self._registered: list[Migration] = []
+
+    def project(self) -> Project:
+        """Read the manifest and the files it names.
+
+        Raises:
+            ManifestError: with every problem found.
+        """
+        return project.load(self._path, environ=self._environ)
+
+    def register_migration(self, migration: CodeMigration) -> None:
+        """Add a migration that is defined in code.
+
+        It has `version`, `name` and `execute(ctx)`, and may have `rollback(ctx)` and
+        `should_repeat(ctx, last_run)`, which makes it repeatable.
+
+        Raises:
+            UsageError: it is not a migration, or its version or name is taken.
+        """
+        registered = registry.from_code(migration)
+        registry.refuse_twins(registered, self._registered)
+        self._registered.append(registered)
+
+    def status(self) -> Status:
+        """Return where every migration stands. Reads only."""
+        with self._opened() as opened:
+            loaded = opened.project
+            return status.make(opened.look(), manifest=loaded.name, environment=loaded.environment)
+
+    def current_version(self) -> int:
+        """Return the highest applied version; 0 when nothing is applied. Reads only."""
+        with self._opened() as opened:
+            return opened.look().current_version
+
+    def find_stuck_migrations(self) -> list[Entry]:
+        """Return the migrations that were started, never ended, and are worked on by nobody. Reads only."""
+        with self._opened() as opened:
+            return [entry for entry in opened.look().entries if entry.state is State.STUCK]
+
+    def history(self, names: Collection[str] = ()) -> list[Fact]:
+        """Return the facts of the migrations named, or of all, oldest first. Reads only."""
+        with self._opened() as opened:
+            view = opened.look()
+            chosen = [plan.find(view.entries, name).name for name in names]
+            with database.translated(opened.target):
+                return list(opened.store.facts(chosen)) if view.inspection.has_events else []
+
+    def plan(self, *, to: int | None = None, allow_out_of_order: bool = False) -> Plan:
+        """Return what `migrate` would run now, or why it would refuse. Reads only."""
+        return self._plan_only(self._forward(to, allow_out_of_order=allow_out_of_order))
+
+    def plan_rollback(self, *, to: int | None = None, steps: int = 1) -> Plan:
+        """Return what `rollback` would run now, or why it would refuse. Reads only."""
+        return self._plan_only(self._backward(to, steps))
+
+    def plan_retry(self, names: Collection[str] = ()) -> Plan:
+        """Return what `retry` would run now, or why it would refuse. Reads only."""
+        return self._plan_only(self._again(names))
+
+    def migrate(
+        self,
+        *,
+        to: int | None = None,
+        atomic: bool = False,
+        allow_out_of_order: bool = False,
+        confirmed: Plan | None = None,
+    ) -> RunResult:
+        """Apply everything that is pending, failed, stuck or due, up to version `to`.
+
+        `atomic` runs all steps in one transaction. `confirmed` is a plan a person agreed to: if another plan
+        stands once the lock is held, nothing runs.
+
+        Raises:
+            ManifestError, PlanRefused, UsageError, TrackingError: nothing was run.
+            ConnectionFailed: the database cannot be reached, or the connection was lost.
+            LockNotObtained: another run kept the lock for too long.
+            MigrationFailed: a migration raised; the cause is chained.
+        """
+        return self._run(self._forward(to, allow_out_of_order=allow_out_of_order), confirmed, atomic=atomic)
+
+    def migrate_to_version(self, version: int) -> RunResult:
+        """Apply everything up to and including `version`. Raises like `migrate`."""
+        return self.migrate(to=version)
+
+    def retry(self, names: Collection[str] = (), *, confirmed: Plan | None = None) -> RunResult:
+        """Run failed and stuck migrations again: those named, or all. Raises like `migrate`."""
+        return self._run(self._again(names), confirmed)
+
+    def retry_stuck_migrations(self) -> RunResult:
+        """Run every stuck migration again. Raises like `migrate`."""
+        return self._run(lambda view: plan.retry_stuck(view.entries, invocation=self._invocation))
+
+    def rollback(self, *, to: int | None = None, steps: int = 1, confirmed: Plan | None = None) -> RunResult:
+        """Roll back the last `steps` migrations, or all above version `to`. Raises like `migrate`."""
+        return self._run(self._backward(to, steps), confirmed)
+
+    def resolve(self, name: str, verdict: str, *, reason: str) -> str:
+        """Record an operator's word that a migration is `done`, `failed` or `pending`; return its name.
+
+        Raises:
+            UsageError: no migration has that name, the verdict is unknown, or the reason is empty.
+        """
+        return self._decide(partial(decision.resolve, name=name, verdict=verdict, reason=reason))
+
+    def accept(self, name: str, *, reason: str) -> str:
+        """Record that an applied migration's file was changed on purpose; return its name.
+
+        Raises:
+            UsageError: no migration has that name, its file has not changed, or the reason is empty.
+        """
+        return self._decide(partial(decision.accept, name=name, reason=reason))
+
+    def baseline(self, *, to: int, reason: str) -> list[str]:
+        """Record pending migrations up to version `to` as applied, without running them; return their names.
+
+        Raises:
+            UsageError: no migration has that version, or the reason is empty.
+        """
+        return self._decide(partial(decision.baseline, to=to, reason=reason))
+
+    def reset(self) -> list[str]:
+        """Drop every schema of the database and what it holds; return the schemas' names.
+
+        Raises:
+            UsageError: the manifest's environment is production or staging.
+        """
+        with self._opened() as opened:
+            reset.refuse(opened.project.environment)
+            with self._locked(opened), database.translated(opened.target):
+                return reset.drop_everything(opened.connection)
+
+    def _forward(self, to: int | None, *, allow_out_of_order: bool) -> Callable[[View], Plan]:
+        return lambda view: plan.forward(
+            view.entries, to=to, allow_out_of_order=allow_out_of_order, invocation=self._invocation
+        )
+
+    def _backward(self, to: int | None, steps: int) -> Callable[[View], Plan]:
+        return lambda view: plan.rollback(view.entries, to=to, steps=steps, invocation=self._invocation)
+
+    def _again(self, names: Collection[str]) -> Callable[[View], Plan]:
+        return lambda view: plan.retry(view.entries, names, invocation=self._invocation)
+
+    def _plan_only(self, planner: Callable[[View], Plan]) -> Plan:
+        with self._opened() as opened:
+            made = planner(opened.look())
+            return made.with_modes({work.step.migration.version: work.mode for work in prepare.read(made)})
+
+    def _run(
+        self, planner: Callable[[View], Plan], confirmed: Plan | None = None, *, atomic: bool = False
+    ) -> RunResult:
+        with self._opened() as opened:
+            view = opened.look()
+            if not view.is_someone_running:
+                made = self._checked(planner(view), confirmed)
+                if not made.steps:
+                    return RunResult(None, made)
+                prepare.read(made)
+            with self._locked(opened):
+                view = opened.look(holds_lock=True)
+                made = self._checked(planner(view), confirmed)
+                if not made.steps:
+                    return RunResult(None, made)
+                return self._run_locked(opened, view, made, atomic=atomic)
+
+    def _checked(self, made: Plan, confirmed: Plan | None) -> Plan:
+        made.check()
+        if confirmed is not None and confirmed.fingerprint != made.fingerprint:
+            raise PlanRefused(
+                Problem(
+                    "plan-changed",
+                    "the plan changed since it was confirmed",
+                    facts=(f"confirmed: {confirmed.summary}", f"now: {made.summary}"),
+                    effect="nothing was run",
+                    hint=f"look at it again with `{self._invocation.command('plan')}`",
+                )
+            )
+        return made
+
+    def _run_locked(self, opened: Opened, view: View, made: Plan, *, atomic: bool) -> RunResult:
+        works = prepare.load(prepare.read(made))
+        if atomic:
+            check_atomic(works)
+        made = made.with_modes({work.step.migration.version: work.mode for work in works})
+        with database.translated(opened.target):
+            opened.store.create(view.inspection)
+        session = Session(
+            connection=opened.connection,
+            server_version=opened.connection.info.server_version,
+            store=opened.store,
+            lock=opened.lock,
+            run=opened.run,
+            observer=self._observer,
+            interrupts=self._interrupts,
+            redact=opened.target.redactor,
+            record_detail=opened.project.tracking.record_detail,
+        )
+        kind = AtomicRunner if atomic else Runner
+        return kind(session, made, works, target=opened.target, invocation=self._invocation).run()
+
+    def _decide(self, decide: Callable[[Opened, View], Result]) -> Result:
+        with self._opened() as opened, self._locked(opened):
+            view = opened.look(holds_lock=True)
+            with database.translated(opened.target):
+                opened.store.create(view.inspection)
+                return decide(opened, view)
+
+    @contextmanager
+    def _opened(self) -> Generator[Opened]:
+        loaded = self.project()
+        for registered in self._registered:
+            registry.refuse_twins(registered, loaded.migrations)
+        migrations = sorted((*loaded.migrations, *self._registered), key=lambda migration: migration.order)
+        target = opening.target(loaded, self._database_url, environ=self._environ)
+        with opening.opened(loaded, migrations, target, observer=self._observer) as opened:
+            yield opened
+
+    @contextmanager
+    def _locked(self, opened: Opened) -> Generator[None]:
+        with opened.locked(limit_seconds=self._lock_wait_seconds, invocation=self._invocation):
+            yield

@@ -1,0 +1,361 @@
+"""Executes one step, once: its `started` fact, its statements or its function, its `done` fact.
+
+In a transaction, `done` commits together with the changes, so a killed run leaves both or neither. Outside one,
+a checkpoint follows every statement, so a later run continues behind the last statement known to be done.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from zmig import catalog, database, statement
+from zmig.context import Context
+from zmig.errors import Problem, ZmigError
+from zmig.events import EventType
+from zmig.failure import Place
+from zmig.plan import Direction
+from zmig.progress import StatementFinished, StatementStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from psycopg import sql
+
+    from zmig.database import Connection
+    from zmig.interrupt import Interrupts
+    from zmig.lock import RunLock
+    from zmig.plan import Step
+    from zmig.prepare import Work
+    from zmig.progress import Observer
+    from zmig.script import Statement
+    from zmig.store import Run, Store
+
+_LOCK_LOST = "zmig: lock lost"
+_TRANSACTION_ENDED = "zmig: transaction ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The working connection, and everything a step needs of its surroundings."""
+
+    connection: Connection
+    server_version: int
+    store: Store
+    lock: RunLock
+    run: Run
+    observer: Observer
+    interrupts: Interrupts
+    redact: Callable[[str], str]
+    record_detail: bool = False
+
+    def send(self, *parts: str | sql.Composed) -> None:
+        """Send statements as one message, in one round trip."""
+        texts = (part if isinstance(part, str) else part.as_string(self.connection) for part in parts)
+        self.connection.execute("; ".join(texts).encode())
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One execution of one step, and how far it is."""
+
+    work: Work
+    number: int
+    began: float = field(default_factory=time.monotonic)
+    running: Statement | None = None
+    at_commit: bool = False
+    completed_statements: int = 0
+
+    @property
+    def step(self) -> Step:
+        """The step that is executed."""
+        return self.work.step
+
+    @property
+    def seconds(self) -> float:
+        """The time since it began."""
+        return time.monotonic() - self.began
+
+    @property
+    def total(self) -> int | None:
+        """How many statements its file has."""
+        return len(self.work.statements) if self.work.statements is not None else None
+
+    @property
+    def place(self) -> Place:
+        """Where it is, for an error."""
+        return Place(self.work.path, self.work.text, self.running, self.total, self.at_commit)
+
+    def data(self, session: Session) -> dict[str, object]:
+        """What every fact of this execution holds."""
+        migration = self.step.migration
+        return {
+            "version": migration.version,
+            "name": migration.name,
+            "run_id": session.run.id,
+            "attempt": self.number,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Vocabulary:
+    started: EventType
+    done: EventType
+
+
+_VOCABULARY = {
+    Direction.FORWARD: _Vocabulary(EventType.STARTED, EventType.DONE),
+    Direction.ROLLBACK: _Vocabulary(EventType.ROLLBACK_STARTED, EventType.ROLLED_BACK),
+}
+
+
+def execute(session: Session, attempt: Attempt) -> None:
+    """Execute a step; returns once its changes and its `done` fact are committed.
+
+    Raises whatever the server or the migration's code raises; nothing is rolled back or recorded here then.
+    """
+    if attempt.work.mode.transactional:
+        _in_transaction(session, attempt)
+    elif attempt.work.is_sql:
+        _outside_transaction(session, attempt)
+    else:
+        _code_outside_transaction(session, attempt)
+
+
+def _in_transaction(session: Session, attempt: Attempt) -> None:
+    with session.interrupts.deferred():
+        session.send(
+            database.reset_sql(session.server_version, session.run.application_name),
+            *_begin_sql(session, attempt),
+        )
+    run_body(session, attempt)
+    with session.interrupts.deferred():
+        attempt.running, attempt.at_commit = None, True
+        session.send(*end_sql(session, attempt), "commit")
+
+
+def _begin_sql(session: Session, attempt: Attempt) -> Iterable[str | sql.Composed]:
+    """Return the statements that record `started` and open the migration's transaction.
+
+    `started` need not be flushed by itself: WAL is one sequence, so it can only be lost together with everything
+    after it, the migration's own changes included.
+    """
+    return (
+        "begin",
+        "set local synchronous_commit = off",
+        started_sql(session, attempt),
+        "commit",
+        *_open_sql(attempt),
+    )
+
+
+def _open_sql(attempt: Attempt) -> Iterable[str]:
+    return ("begin", *limits_sql(attempt))
+
+
+def limits_sql(attempt: Attempt) -> Iterable[str]:
+    """Return the statements that put a migration's own limits, and its mark, on the open transaction."""
+    settings = attempt.step.migration.settings
+    return (
+        f"set local lock_timeout = {_milliseconds(settings.lock_timeout_seconds)}",
+        f"set local statement_timeout = {_milliseconds(settings.statement_timeout_seconds)}",
+        f"set local zmig.step = '{attempt.step.migration.version}'",
+    )
+
+
+def run_body(session: Session, attempt: Attempt) -> None:
+    """Run a step's statements, or its function, on the connection as it stands."""
+    if attempt.work.statements is None:
+        _call(session, attempt)
+        return
+    for one in attempt.work.statements:
+        _run(session, attempt, one)
+
+
+def end_sql(session: Session, attempt: Attempt) -> Iterable[str | sql.Composed]:
+    """Return the statements that check the transaction and the lock, and record `done`."""
+    return (
+        "reset session authorization",
+        "reset role",
+        "set local statement_timeout = 0",
+        _check_sql(session, attempt, in_transaction=True),
+        _done_sql(session, attempt),
+    )
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def started_sql(session: Session, attempt: Attempt) -> sql.Composed:
+    """Return the statement that appends the `started` fact of an attempt."""
+    step = attempt.step
+    data = attempt.data(session) | {
+        "kind": step.migration.kind.value,
+        "checksum": step.migration.checksum,
+        "transactional": attempt.work.mode.transactional,
+        "backend_pid": session.run.backend_pid,
+        "application_name": session.run.application_name,
+    }
+    if step.resume_after:
+        data["resumed_after"] = step.resume_after
+    return session.store.append_sql(session.run, _VOCABULARY[step.direction].started, step.migration.name, data)
+
+
+def _done_sql(session: Session, attempt: Attempt) -> sql.Composed:
+    migration, direction = attempt.step.migration, attempt.step.direction
+    type = _VOCABULARY[direction].done
+    data = attempt.data(session) | {
+        "duration_ms": round(attempt.seconds * 1000),
+        "statements": attempt.total,
+        "checksum": migration.checksum,
+        "kind": migration.kind.value,
+    }
+    if direction is Direction.ROLLBACK:
+        return session.store.taken_back_sql(session.run, type, migration.name, data)
+    return session.store.applied_sql(session.run, type, migration.name, data, kind=migration.kind.value)
+
+
+def _check_sql(session: Session, attempt: Attempt, *, in_transaction: bool) -> str:
+    """Return a statement that fails where the lock was released, or the transaction is not the one zmig opened.
+
+    The failing cast carries the reason in its message, so it needs no round trip and no function of its own.
+    """
+    checks = [f"when not {session.lock.is_held_sql} then '{_LOCK_LOST}'"]
+    if in_transaction:
+        version = attempt.step.migration.version
+        checks.append(
+            f"when current_setting('zmig.step', true) is distinct from '{version}' then '{_TRANSACTION_ENDED}'"
+        )
+    return f"select (case {' '.join(checks)} else '1' end)::int"
+
+
+def broken_promise(message: str) -> Problem | None:
+    """Return the problem behind an error message of the check before `done`; None for any other message."""
+    if _LOCK_LOST in message:
+        return Problem("lock-lost", "it released the run's lock, so another run may have begun beside it")
+    if _TRANSACTION_ENDED in message:
+        return Problem("transaction-ended", "it ended the transaction zmig runs it in, so its changes are committed")
+    return None
+
+
+def _call(session: Session, attempt: Attempt) -> None:
+    migration, function = attempt.step.migration, attempt.work.function
+    if function is None:
+        raise AssertionError(f"{migration.name} was not loaded")
+    function(
+        Context(
+            session.connection,
+            version=migration.version,
+            name=migration.name,
+            run_id=session.run.id,
+            step=attempt.step,
+            observer=session.observer,
+        )
+    )
+
+
+def _run(session: Session, attempt: Attempt, one: Statement) -> None:
+    attempt.running = one
+    session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, one.summary))
+    began = time.monotonic()
+    rows = _send_statement(session.connection, one)
+    session.observer(StatementFinished(attempt.step, one.number, attempt.total, rows, time.monotonic() - began))
+    attempt.completed_statements = one.number
+
+
+def _send_statement(connection: Connection, one: Statement) -> int | None:
+    with connection.cursor() as cursor:
+        if one.copy_data is None:
+            cursor.execute(one.text.encode())
+        else:
+            with cursor.copy(one.text.encode()) as copy:
+                for block in one.copy_data.blocks:
+                    copy.write(block)
+        return cursor.rowcount if cursor.rowcount >= 0 else None
+
+
+def _outside_transaction(session: Session, attempt: Attempt) -> None:
+    statements = attempt.work.statements or ()
+    done = attempt.step.resume_after
+    _check_prefix(attempt, statements[:done])
+    with session.interrupts.deferred():
+        session.send(database.reset_sql(session.server_version, session.run.application_name))
+        session.send(started_sql(session, attempt))
+    attempt.completed_statements = done
+    for one in statements[done:]:
+        ambiguous = one.number == done + 1 and attempt.number > 1
+        if ambiguous and catalog.settle(session.connection, one, path=attempt.work.path, text=attempt.work.text):
+            session.send(_checkpoint_sql(session, attempt, one))
+        else:
+            _run_with_checkpoint(session, attempt, one)
+    with session.interrupts.deferred():
+        attempt.running = None
+        _finish_outside(session, attempt)
+
+
+def _check_prefix(attempt: Attempt, done: Iterable[Statement]) -> None:
+    """Make sure that the statements recorded as done are the ones that stand in the file now."""
+    expected = attempt.step.done_digest
+    if expected is not None and digest(done) != expected:
+        raise ZmigError(
+            Problem(
+                "done-statements-changed",
+                f"statements 1 to {attempt.step.resume_after} were done before, and have been edited since",
+            )
+        )
+
+
+def digest(statements: Iterable[Statement]) -> str:
+    """Return the sha256, in hex, of statements in a row: what a checkpoint says is done."""
+    hashed = sha256()
+    for one in statements:
+        hashed.update(one.text.encode() + b"\0")
+    return hashed.hexdigest()
+
+
+def _run_with_checkpoint(session: Session, attempt: Attempt, one: Statement) -> None:
+    if statement.refuses_transaction(one) is None and not statement.may_commit(one):
+        with session.interrupts.deferred():
+            session.send(*_open_sql(attempt))
+        _run(session, attempt, one)
+        with session.interrupts.deferred():
+            session.send(
+                _check_sql(session, attempt, in_transaction=True), _checkpoint_sql(session, attempt, one), "commit"
+            )
+        return
+    _run(session, attempt, one)
+    with session.interrupts.deferred():
+        catalog.verify(session.connection, one)
+        session.send(_check_sql(session, attempt, in_transaction=False), _checkpoint_sql(session, attempt, one))
+
+
+def _checkpoint_sql(session: Session, attempt: Attempt, one: Statement) -> sql.Composed:
+    done = (attempt.work.statements or ())[: one.number]
+    data: Mapping[str, object] = attempt.data(session) | {
+        "statement": one.number,
+        "statements": attempt.total,
+        "digest": digest(done),
+    }
+    return session.store.append_sql(session.run, EventType.CHECKPOINT, attempt.step.migration.name, data)
+
+
+def _code_outside_transaction(session: Session, attempt: Attempt) -> None:
+    with session.interrupts.deferred():
+        session.send(database.reset_sql(session.server_version, session.run.application_name))
+        session.send(started_sql(session, attempt))
+    _call(session, attempt)
+    with session.interrupts.deferred():
+        _finish_outside(session, attempt)
+
+
+def _finish_outside(session: Session, attempt: Attempt) -> None:
+    session.send(
+        database.reset_sql(session.server_version, session.run.application_name),
+        "begin",
+        _check_sql(session, attempt, in_transaction=False),
+        _done_sql(session, attempt),
+        "commit",
+    )

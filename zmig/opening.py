@@ -1,0 +1,136 @@
+"""An open database: the connection, with everything that reads and writes through it, and the run's lock."""
+
+from __future__ import annotations
+
+import platform
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zmig import database, pooler
+from zmig.declaration import DatabaseUrl
+from zmig.lock import RunLock
+from zmig.progress import Notice
+from zmig.store import Run, Store
+from zmig.view import Looker, View, running_on
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    import psycopg
+
+    from zmig.database import Connection, Target
+    from zmig.invocation import Invocation
+    from zmig.model import Migration
+    from zmig.progress import LockHolder, Observer
+    from zmig.project import Project
+
+
+def target(project: Project, database_url: str | None, *, environ: Mapping[str, str]) -> Target:
+    """Return the database to go to: the one given, else the manifest's; a private server is started.
+
+    Raises:
+        ManifestError: the manifest names no database, or an unset variable.
+        UsageError: the URL is not a connection string.
+        ServerError: the private server does not start.
+    """
+    if database_url is not None:
+        return database.target(database_url, environ=environ)
+    declared = project.require_database()
+    if isinstance(declared, DatabaseUrl):
+        return database.target(declared.resolve(environ), environ=environ)
+    from zmig.embedded import EmbeddedServer
+
+    return database.target(EmbeddedServer(declared.folder).start(), environ=environ)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One connection to the target database, and what works through it."""
+
+    project: Project
+    migrations: Sequence[Migration]
+    target: Target
+    connection: Connection
+    store: Store
+    lock: RunLock
+    run: Run
+    observer: Observer
+
+    def look(self, *, holds_lock: bool = False) -> View:
+        """Return where every migration stands. Reads only."""
+        tracking = self.project.tracking
+        looker = Looker(self.connection, self.store, self.lock, tracking.stuck_after_seconds)
+        with database.translated(self.target):
+            return looker.look(self.migrations, holds_lock=holds_lock)
+
+    @contextmanager
+    def locked(self, *, limit_seconds: float | None, invocation: Invocation) -> Generator[None]:
+        """Hold the run's lock inside the block.
+
+        Raises:
+            LockNotObtained: another run kept it for too long.
+            UsageError: a transaction pooler stands between.
+        """
+        with database.translated(self.target):
+            pooler.refuse_transaction_pooling(self.connection, self.target, backend_pid=self.run.backend_pid)
+            self.connection.execute(database.session_sql(self.connection.info.server_version).encode())
+            self.lock.wait(
+                self.connection,
+                limit_seconds=limit_seconds,
+                observer=self.observer,
+                migration_of=self._migration_of,
+                database=self.connection.info.dbname,
+                invocation=invocation,
+            )
+        try:
+            yield
+        finally:
+            if not database.is_lost(self.connection):
+                self.lock.release(self.connection)
+
+    def _migration_of(self, holder: LockHolder) -> str | None:
+        return running_on(self.look().entries, holder.pid)
+
+
+@contextmanager
+def opened(
+    project: Project, migrations: Sequence[Migration], target: Target, *, observer: Observer
+) -> Generator[Opened]:
+    """Connect, and close the connection after the block.
+
+    Raises:
+        ConnectionFailed: the server cannot be reached.
+    """
+    run_id = secrets.token_hex(6)
+    name = f"zmig/{run_id}"
+    with database.connect(target, application_name=name) as connection:
+        connection.add_notice_handler(_notices_to(observer))
+        with database.translated(target):
+            backend_pid = database.backend_pid(connection)
+        yield Opened(
+            project,
+            migrations,
+            target,
+            connection,
+            Store(connection, project.tracking.schema),
+            RunLock(project.tracking.schema),
+            Run(run_id, platform.node(), backend_pid, name),
+            observer,
+        )
+
+
+def _notices_to(observer: Observer) -> Callable[[psycopg.errors.Diagnostic], None]:
+    def hear(diagnostic: psycopg.errors.Diagnostic) -> None:
+        observer(
+            Notice(
+                None,
+                diagnostic.severity or "NOTICE",
+                diagnostic.message_primary or "",
+                diagnostic.message_detail,
+                diagnostic.message_hint,
+            )
+        )
+
+    return hear

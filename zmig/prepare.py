@@ -1,0 +1,183 @@
+"""Reads a step's file before anything runs: its statements and transaction mode, or its Python functions.
+
+Everything that is wrong with the files of a plan is found here, so a run never begins that could not be read.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, cast
+
+from zmig import failure, project, script, statement
+from zmig.errors import ManifestError, Problem, ZmigError
+from zmig.plan import Direction, Mode, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from zmig.context import Context
+    from zmig.errors import Location
+    from zmig.model import LastRun
+    from zmig.plan import Plan
+    from zmig.script import Statement
+
+Execute = Callable[["Context"], object]
+
+
+class _Functions(Protocol):
+    def execute(self, ctx: Context, /) -> object: ...
+    def rollback(self, ctx: Context, /) -> object: ...
+    def should_repeat(self, ctx: Context, last_run: LastRun | None, /) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A step, with what its file says."""
+
+    step: Step
+    path: str
+    """What messages call its file."""
+    mode: Mode
+    text: str | None = None
+    statements: tuple[Statement, ...] | None = None
+    """None for a step written in Python."""
+    function: Execute | None = None
+    """What a step written in Python calls; filled in by `load`."""
+
+    @property
+    def is_sql(self) -> bool:
+        """Whether it is made of SQL statements."""
+        return self.statements is not None
+
+
+def read(plan: Plan) -> tuple[Work, ...]:
+    """Read the files of a plan's steps; nothing is executed.
+
+    Raises:
+        ManifestError: with every problem of every file.
+    """
+    works: list[Work] = []
+    problems: list[Problem] = []
+    for step in plan.steps:
+        try:
+            works.append(_read_step(step))
+        except ZmigError as error:
+            problems += error.problems
+    if problems:
+        raise ManifestError(*problems)
+    return tuple(works)
+
+
+def _read_step(step: Step) -> Work:
+    file = _file(step)
+    if file is None or file.suffix == ".py":
+        transactional = step.migration.transaction is not False
+        reason = "Python, one transaction" if transactional else "`transaction: false` in the manifest"
+        return Work(step, str(file or step.migration.name), Mode(transactional, reason))
+    text = project.read_text(file)
+    path = str(file)
+    statements = tuple(script.split(text, path=path))
+    mode = _mode(step, statements)
+    if mode.transactional:
+        _refuse_transaction_control(statements, text, path)
+    return Work(step, path, mode, text, statements)
+
+
+def _file(step: Step) -> Path | None:
+    migration = step.migration
+    return migration.rollback_file or migration.file if step.direction is Direction.ROLLBACK else migration.file
+
+
+def _mode(step: Step, statements: tuple[Statement, ...]) -> Mode:
+    if step.direction is Direction.FORWARD and step.migration.transaction is not None:
+        declared = "true" if step.migration.transaction else "false"
+        return Mode(step.migration.transaction, f"`transaction: {declared}` in the manifest")
+    for one in statements:
+        reason = statement.refuses_transaction(one)
+        if reason is not None:
+            return Mode(False, f"statement {one.number}, line {one.line}: {reason}")
+    return Mode(True, "one transaction")
+
+
+def _refuse_transaction_control(statements: tuple[Statement, ...], text: str, path: str) -> None:
+    problems = [
+        Problem(
+            "transaction-control",
+            f"statement {one.number} ends or opens a transaction, but zmig runs the file in one of its own: "
+            f"`{one.summary}`",
+            location=_place(text, one, path),
+            effect="nothing was run",
+            hint="remove the statement, or write `transaction: false` in the manifest entry",
+        )
+        for one in statements
+        if statement.controls_transaction(one)
+    ]
+    if problems:
+        raise ManifestError(*problems)
+
+
+def _place(text: str, one: Statement, path: str) -> Location:
+    return script.location(text, one.offset, path=path)
+
+
+def functions(step: Step) -> _Functions:
+    """Return the functions of a step written in Python: the registered object, or its file, imported.
+
+    Raises:
+        ManifestError: the file does not import, or lacks the function.
+    """
+    if step.migration.code is not None:
+        return cast("_Functions", step.migration.code)
+    file = _file(step)
+    if file is None:
+        raise AssertionError(f"{step.migration.name} has neither code nor a file")
+    module = _import(file)
+    needed = "rollback" if step.direction is Direction.ROLLBACK else "execute"
+    if not callable(getattr(module, needed, None)):
+        raise ManifestError(
+            Problem(
+                "python-function-missing",
+                f"Python file `{file}` has no function `{needed}`",
+                effect="nothing was run",
+                hint=f"define `def {needed}(ctx):` in it",
+            )
+        )
+    return cast("_Functions", module)
+
+
+def _import(file: Path) -> types.ModuleType:
+    """Run the file's module-level code; without a byte-code file beside it, and under a name of its own."""
+    source = project.read_text(file)
+    module = types.ModuleType(f"zmig_migration_{file.stem}")
+    module.__file__ = str(file)
+    try:
+        exec(compile(source, str(file), "exec"), module.__dict__)
+    except Exception as error:
+        raise ManifestError(failure.code_error(file, error)) from error
+    return module
+
+
+def load(works: Sequence[Work]) -> tuple[Work, ...]:
+    """Import the Python files of a plan's steps, all before the first step runs.
+
+    Raises:
+        ManifestError: with every problem of every file.
+    """
+    loaded: list[Work] = []
+    problems: list[Problem] = []
+    for work in works:
+        try:
+            loaded.append(work if work.is_sql else replace(work, function=_entry_point(work.step)))
+        except ManifestError as error:
+            problems += error.problems
+    if problems:
+        raise ManifestError(*problems)
+    return tuple(loaded)
+
+
+def _entry_point(step: Step) -> Execute:
+    found = functions(step)
+    return found.rollback if step.direction is Direction.ROLLBACK else found.execute

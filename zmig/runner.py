@@ -1,0 +1,253 @@
+"""Runs a plan, step by step, and nothing else: retries what may be retried, records every failure.
+
+The lock is held before a runner is made and released by whoever made it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from zmig import database, execute, failure, repeat
+from zmig.errors import ConnectionFailed, MigrationFailed, Problem
+from zmig.events import EventType
+from zmig.execute import Attempt, Session
+from zmig.interrupt import Interrupted
+from zmig.plan import Action, Direction
+from zmig.progress import (
+    RetryScheduled,
+    RunFinished,
+    RunStarted,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zmig.database import Target
+    from zmig.failure import Failure
+    from zmig.invocation import Invocation
+    from zmig.plan import Plan, Step
+    from zmig.prepare import Work
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run did."""
+
+    run_id: str | None
+    """None where nothing had to run, so no run began."""
+    plan: Plan
+    completed: tuple[str, ...] = ()
+    """Names of the migrations applied, or rolled back, in order."""
+    skipped: tuple[str, ...] = ()
+    """Names of repeatables that turned out not to be due."""
+    duration_seconds: float = 0.0
+
+
+class Runner:
+    """One run of one plan over one session."""
+
+    def __init__(
+        self, session: Session, plan: Plan, works: Sequence[Work], *, target: Target, invocation: Invocation
+    ) -> None:
+        self.session = session
+        self.plan = plan
+        self.works = works
+        self.target = target
+        self.invocation = invocation
+        self.completed: list[str] = []
+        self.skipped: list[str] = []
+        self._began = time.monotonic()
+
+    def run(self) -> RunResult:
+        """Run every step.
+
+        Raises:
+            MigrationFailed: a step failed; those before it stay as they are.
+            ConnectionFailed: the connection was lost.
+            Interrupted: a signal or a keyboard interrupt ended the run.
+        """
+        run = self.session.run
+        self.session.observer(RunStarted(run.id, self.plan, self.session.connection.info.dbname))
+        succeeded = False
+        try:
+            self._run_steps()
+            succeeded = True
+        finally:
+            seconds = time.monotonic() - self._began
+            done, total = len(self.completed), len(self.works)
+            self.session.observer(RunFinished(run.id, done, total, seconds, failed=not succeeded))
+        return RunResult(run.id, self.plan, tuple(self.completed), tuple(self.skipped), seconds)
+
+    def _run_steps(self) -> None:
+        for number, work in enumerate(self.works, start=1):
+            if work.step.action is Action.CHECK and not self.is_due(work.step):
+                self.skip(work, number)
+            else:
+                self._run_with_retries(work, number)
+                self.completed.append(work.step.migration.name)
+
+    @property
+    def reset_sql(self) -> str:
+        """The statements that bring the session back to zmig's own settings."""
+        return database.reset_sql(self.session.server_version, self.session.run.application_name)
+
+    def is_due(self, step: Step) -> bool:
+        """Ask a repeatable whose turn has come."""
+        return repeat.is_due(self.session.connection, step.migration, step.last_run, run_id=self.session.run.id)
+
+    def skip(self, work: Work, number: int) -> None:
+        """Leave out a repeatable that is not due."""
+        self.skipped.append(work.step.migration.name)
+        self.session.observer(StepSkipped(work.step, number, len(self.works), "not due"))
+
+    def _run_with_retries(self, work: Work, number: int) -> None:
+        retry = work.step.migration.settings.retry
+        for tries in range(1, retry.attempts + 1):
+            attempt = Attempt(work, work.step.attempt + tries - 1)
+            statements = len(work.statements) if work.statements is not None else None
+            self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, statements))
+            try:
+                execute.execute(self.session, attempt)
+            except BaseException as error:
+                self.fail(attempt, number, error, may_retry=tries < retry.attempts)
+                delay = _pause(tries, retry.backoff_seconds, retry.max_backoff_seconds)
+                self.session.observer(RetryScheduled(work.step, tries + 1, retry.attempts, delay))
+                time.sleep(delay)
+                work = _continued(work, attempt)
+            else:
+                self.session.observer(StepFinished(work.step, number, len(self.works), attempt.seconds))
+                return
+
+    def fail(self, attempt: Attempt, number: int, error: BaseException, *, may_retry: bool) -> None:
+        """Roll back and record a failure; return only if the step is to be tried again."""
+        if database.is_lost(self.session.connection, error):
+            raise self._lost(attempt, error) from error
+        found = failure.explain(
+            error,
+            attempt.place,
+            redact=self.session.redact,
+            record_detail=self.session.record_detail,
+            seconds=attempt.seconds,
+        )
+        will_retry = found.is_retryable and may_retry
+        try:
+            with self.session.interrupts.deferred():
+                self._record(attempt, found, will_retry=will_retry)
+        except psycopg.OperationalError as lost:
+            raise self._lost(attempt, lost) from error
+        problem = self._problem(attempt, found)
+        self.session.observer(StepFailed(attempt.step, number, len(self.works), attempt.seconds, problem, will_retry))
+        if will_retry:
+            return
+        if isinstance(error, KeyboardInterrupt):
+            interrupted = error if isinstance(error, Interrupted) else Interrupted()
+            interrupted.problem = problem
+            raise interrupted from None
+        raise MigrationFailed(problem) from error
+
+    def _record(self, attempt: Attempt, found: Failure, *, will_retry: bool) -> None:
+        session, step = self.session, attempt.step
+        forward = step.direction is Direction.FORWARD
+        data = attempt.data(session) | {
+            "duration_ms": round(attempt.seconds * 1000),
+            "error": found.error,
+            "will_retry": will_retry,
+            "transactional": attempt.work.mode.transactional,
+        }
+        type = EventType.FAILED if forward else EventType.ROLLBACK_FAILED
+        if session.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            session.send("rollback")
+        session.send(
+            self.reset_sql,
+            session.store.append_sql(session.run, type, step.migration.name, data),
+        )
+
+    def _lost(self, attempt: Attempt, error: BaseException) -> ConnectionFailed:
+        name = attempt.step.migration.name
+        if not attempt.work.mode.transactional:
+            effect = f"`{name}` ran outside a transaction: what it completed stays, and the next run looks it up"
+        elif attempt.at_commit:
+            effect = f"the connection broke while `{name}` was committing: the server has all of it, or nothing"
+        else:
+            effect = f"`{name}` was not committed: the server rolls it back"
+        if isinstance(error, psycopg.Error):
+            return database.connection_lost(self.target, error, effect=effect)
+        return database.connection_lost(self.target, psycopg.OperationalError(str(error)), effect=effect)
+
+    def _problem(self, attempt: Attempt, found: Failure) -> Problem:
+        step, mode = attempt.step, attempt.work.mode
+        promise = execute.broken_promise(found.message)
+        what = "rollback of" if step.direction is Direction.ROLLBACK else "migration"
+        where = "" if mode.transactional else " outside a transaction"
+        message = promise.message if promise is not None else found.message
+        return Problem(
+            promise.code if promise is not None else "migration-failed",
+            f"{what} `{step.migration.name}` failed{where}: {message}",
+            location=found.location,
+            facts=found.facts,
+            effect=self.effect(attempt, promise),
+            hint=self._hint(step, found),
+        )
+
+    def effect(self, attempt: Attempt, promise: Problem | None) -> str:
+        """Say what the database is after a failed attempt."""
+        name = attempt.step.migration.name
+        if promise is not None and promise.code == "transaction-ended":
+            own = f"not rolled back: what `{name}` committed stays"
+        elif attempt.work.mode.transactional:
+            own = f"rolled back: `{name}` left nothing behind"
+        else:
+            own = f"not rolled back: {_statements(attempt.completed_statements)}"
+        if not self.completed:
+            return own
+        stay = "rolled back" if self.plan.direction is Direction.ROLLBACK else "applied"
+        return f"{own}; {_names(self.completed)} of this run stay{'s' if len(self.completed) == 1 else ''} {stay}"
+
+    def _hint(self, step: Step, found: Failure) -> str:
+        if found.needs_no_transaction:
+            return f"write `transaction: false` in the manifest entry of `{step.migration.name}`"
+        if step.direction is Direction.ROLLBACK:
+            return f"correct the rollback, then run `{self.invocation.command('rollback')}`"
+        if "interrupted" in found.error:
+            return f"run `{self.invocation.command('apply')}`, which starts it again"
+        return f"correct the file, then run `{self.invocation.command('retry', step.migration.name)}`"
+
+
+def _continued(work: Work, attempt: Attempt) -> Work:
+    """Return the work that is left after a failed attempt outside a transaction."""
+    if work.mode.transactional or work.statements is None:
+        return work
+    done = attempt.completed_statements
+    digest = execute.digest(work.statements[:done])
+    return replace(work, step=replace(work.step, resume_after=done, done_digest=digest))
+
+
+def _pause(tries: int, backoff_seconds: float, max_backoff_seconds: float) -> float:
+    """Return an exponentially growing pause, with jitter so that two runs do not meet again."""
+    longest = min(backoff_seconds * 2 ** (tries - 1), max_backoff_seconds)
+    return longest * random.uniform(0.5, 1.0)
+
+
+def _statements(completed: int) -> str:
+    if completed == 0:
+        return "no statement had completed"
+    return "statement 1 stays applied" if completed == 1 else f"statements 1-{completed} stay applied"
+
+
+_SHOWN_NAMES = 5
+
+
+def _names(names: Sequence[str]) -> str:
+    if len(names) > _SHOWN_NAMES:
+        return f"the {len(names)} migrations before it"
+    quoted = [f"`{name}`" for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"

@@ -1,0 +1,112 @@
+"""One look at a manifest and its database: every migration's state at that moment. Reads only.
+
+Where the tracking tables are absent there are no facts, and nothing is created.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from zmig import repeat, state
+from zmig.events import EventType
+from zmig.model import RepeatRule
+from zmig.state import Entry, History, Liveness, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zmig.database import Connection
+    from zmig.lock import RunLock
+    from zmig.model import Migration
+    from zmig.progress import LockHolder
+    from zmig.store import Inspection, Store
+
+_OPEN = (EventType.STARTED, EventType.ROLLBACK_STARTED)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What stands in the manifest and in the database at one moment."""
+
+    entries: tuple[Entry, ...]
+    inspection: Inspection
+    holder: LockHolder | None = None
+    """Who holds the run's lock; asked only where something is started and not ended."""
+
+    @property
+    def current_version(self) -> int:
+        """The highest applied version."""
+        return state.current_version(self.entries)
+
+    @property
+    def is_someone_running(self) -> bool:
+        """Whether another run is at work on one of the migrations."""
+        return any(entry.state is State.STARTED for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Looker:
+    """Looks at the database through one connection."""
+
+    connection: Connection
+    store: Store
+    lock: RunLock
+    stuck_after_seconds: float
+
+    def look(self, migrations: Sequence[Migration], *, holds_lock: bool = False, ask_repeatables: bool = True) -> View:
+        """Return the view; `holds_lock` says that the asking session itself holds the run's lock."""
+        inspection = self.store.inspect()
+        history = self._history(migrations, inspection)
+        holder = None if holds_lock or not _has_open(history) else self.lock.holder(self.connection)
+        liveness = Liveness(
+            inspection.now,
+            holder.pid if holder is not None else None,
+            timedelta(seconds=self.stuck_after_seconds),
+        )
+        entries = state.assess(migrations, history, liveness)
+        if ask_repeatables:
+            answers = self._answers(entries)
+            if answers:
+                entries = state.assess(migrations, history, liveness, due=answers)
+        return View(entries, inspection, _named(holder, entries))
+
+    def _history(self, migrations: Sequence[Migration], inspection: Inspection) -> History:
+        if not inspection.has_events:
+            return History()
+        versions = {migration.name: migration.version for migration in migrations}
+        return state.fold(self.store.latest_facts(), versions=versions)
+
+    def _answers(self, entries: Sequence[Entry]) -> dict[int, bool | None]:
+        """Ask the conditions of the repeatables that have run."""
+        return {
+            entry.migration.version: repeat.answer(
+                self.connection, entry.migration, entry.record.last_run if entry.record else None, run_id=""
+            )
+            for entry in entries
+            if entry.migration is not None
+            and entry.state is State.DONE
+            and entry.migration.repeat is not None
+            and entry.migration.repeat.rule is not RepeatRule.CHECKSUM
+        }
+
+
+def _has_open(history: History) -> bool:
+    records = (*history.records.values(), *history.strangers.values())
+    return any(record.last is not None and record.last.type in _OPEN for record in records)
+
+
+def _named(holder: LockHolder | None, entries: Sequence[Entry]) -> LockHolder | None:
+    if holder is None:
+        return None
+    return replace(holder, migration=running_on(entries, holder.pid))
+
+
+def running_on(entries: Sequence[Entry], pid: int) -> str | None:
+    """Return the name of the migration that the backend `pid` has started and not ended."""
+    for entry in entries:
+        last = entry.record.last if entry.record else None
+        if last is not None and last.type in _OPEN and last.integer("backend_pid") == pid:
+            return entry.name
+    return None
