@@ -80,13 +80,17 @@ class SharedServer:
 
 @contextlib.contextmanager
 def shared_server() -> Generator[SharedServer]:
-    """Own a run's server: choose where it comes from, and remove it at the end."""
+    """Own a run's server: choose where it comes from, and remove it at the end.
+
+    The folder gets the name that `_sweep` looks for only once it is held.
+    """
     parent = _parent_folder()
     _sweep(parent)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    server = SharedServer(_choose(), folder)
-    with (folder / "alive").open("wb") as alive:
+    unnamed = Path(tempfile.mkdtemp(prefix="zmig-new-", dir=parent))
+    with (unnamed / "alive").open("wb") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
+        folder = unnamed.rename(unnamed.with_name(unnamed.name.replace("new", "tests", 1)))
+        server = SharedServer(_choose(), folder)
         try:
             yield server
         finally:

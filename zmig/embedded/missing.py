@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 
 _EXTENSION = re.compile(
-    r'extension "(?P<name>[^"]+)" is not available|could not open extension control file "[^"]*/(?P<file>[^/"]+)\.control"'
+    r'extension "(?P<name>[^"]+)" is not available'
+    r'|could not open extension control file "[^"]*/(?P<file>[^/"]+)\.control"'
 )
 _FEATURE = re.compile(r"(?P<feature>SSL|ICU) is not supported|unsupported (?P<xml>XML) feature")
 _BUILT_IN = {
-    "pgcrypto": "gen_random_uuid() and sha256()",
-    "uuid-ossp": "gen_random_uuid()",
+    "pgcrypto": "gen_random_uuid() and sha256(), which need no extension",
+    "uuid-ossp": "gen_random_uuid(), which needs no extension",
 }
 
 
@@ -34,7 +35,7 @@ def explain_missing(sqlstate: str | None, message: str) -> str | None:
 def _about_extension(name: str) -> str:
     built_in = _BUILT_IN.get(name)
     elsewhere = _elsewhere(f"has `{name}`")
-    return f"use {built_in}, which need no extension, or {elsewhere}" if built_in else elsewhere
+    return f"use {built_in}, or {elsewhere}" if built_in else elsewhere
 
 
 def _elsewhere(what: str) -> str:

@@ -40,7 +40,7 @@ def _fill(copy: Path, package: Path, install: Path) -> None:
             shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
         for path in (unfinished, *unfinished.rglob("*")):
             if not path.is_symlink():
-                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+                path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
         with contextlib.suppress(FileExistsError):
             unfinished.rename(copy)
 

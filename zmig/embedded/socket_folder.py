@@ -27,7 +27,7 @@ def socket_folder(data: Path, port: int) -> Path:
 
 
 def _link_to(data: Path) -> Path:
-    link = _private_folder() / hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
+    link = private_folder(Path(f"/tmp/zmig-{os.geteuid()}")) / hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
     if not link.is_symlink() or link.readlink() != data:
         fresh = link.with_name(f"{link.name}.{os.getpid()}")
         fresh.symlink_to(data)
@@ -35,13 +35,14 @@ def _link_to(data: Path) -> Path:
     return link
 
 
-def _private_folder() -> Path:
-    """Return a folder in /tmp that nobody else can have put a link into."""
-    user = os.geteuid()
-    folder = Path(f"/tmp/zmig-{user}")
+def private_folder(folder: Path) -> Path:
+    """Create a folder in a place open to all, or check that nobody else can have put anything into it.
+
+    Raises `ServerError` if somebody can.
+    """
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != user or found.st_mode & 0o077:
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise ServerError(
             Problem(
                 "embedded-folder-unusable",

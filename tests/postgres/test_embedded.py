@@ -1,0 +1,282 @@
+"""The private server: started on demand, kept up, never in doubt."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.support.crash import CrashServer
+from zmig.embedded import EmbeddedServer, explain_missing
+from zmig.errors import ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    NewServer = Callable[[Path], CrashServer]
+
+_START = """
+import sys
+from zmig.embedded import EmbeddedServer
+server = EmbeddedServer(sys.argv[1])
+server.start()
+print(server.process(), flush=True)
+sys.stdin.read()
+"""
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="is about root dropping its rights")
+
+
+@pytest.fixture
+def new_server() -> Iterator[NewServer]:
+    """Name servers that are stopped after the test."""
+    with contextlib.ExitStack() as closing:
+
+        def name_one(folder: Path) -> CrashServer:
+            server = CrashServer(folder)
+            closing.callback(server.stop)
+            return server
+
+        yield name_one
+
+
+@pytest.fixture
+def private(new_server: NewServer, tmp_path: Path) -> CrashServer:
+    """A server that was not started yet."""
+    return new_server(tmp_path / "postgres")
+
+
+def query(server: EmbeddedServer, sql: bytes) -> list[tuple[object, ...]]:
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        cursor = connection.execute(sql)
+        return cursor.fetchall() if cursor.description else []
+
+
+def starter(folder: Path) -> subprocess.Popen[str]:
+    """Start the server from a process of its own, which then waits for its input to end."""
+    return subprocess.Popen(
+        [sys.executable, "-c", _START, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_first_start_creates_a_database_that_answers(private: CrashServer) -> None:
+    url = private.start()
+    with psycopg.connect(url) as connection:
+        assert connection.execute("show server_encoding").fetchone() == ("UTF8",)
+    assert private.is_running()
+
+
+def test_starting_again_changes_nothing(private: CrashServer) -> None:
+    url = private.start()
+    process = private.process()
+    assert private.start() == url
+    assert EmbeddedServer(private.folder).start() == url
+    assert private.process() == process
+
+
+def test_data_outlive_the_server(private: CrashServer) -> None:
+    private.start()
+    query(private, b"create table kept (id integer)")
+    assert private.stop()
+    assert not private.is_running()
+    private.start()
+    assert query(private, b"select * from kept") == []
+
+
+def test_it_listens_on_nothing_but_a_socket_that_others_cannot_reach(private: CrashServer) -> None:
+    private.start()
+    assert query(private, b"show listen_addresses") == [("",)]
+    assert stat.S_IMODE(private.data.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["with a space", 'it\'s $HOME `quoted` "twice"', "one,two", "naïve-δοκιμή", "%41+&?#", "deep/" * 30 + "end"],
+    ids=["space", "quotes", "comma", "unicode", "url", "long"],
+)
+def test_any_folder_name_works(new_server: NewServer, tmp_path: Path, name: str) -> None:
+    server = new_server(tmp_path / name)
+    server.start()
+    assert query(server, b"select 1") == [(1,)]
+
+
+def test_variables_of_libpq_do_not_steer_the_server(private: CrashServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPORT", "7777")
+    monkeypatch.setenv("PGDATA", "/nowhere")
+    private.start()
+    assert private.is_running()
+
+
+def test_twenty_first_starts_at_once_make_one_server(private: CrashServer) -> None:
+    starters = [starter(private.folder) for _ in range(20)]
+    processes = {started.communicate(timeout=60)[0].strip() for started in starters}
+    assert processes == {str(private.process())}
+    assert [started.returncode for started in starters] == [0] * 20
+
+
+def test_server_survives_a_starter_that_is_killed(private: CrashServer) -> None:
+    started = starter(private.folder)
+    assert started.stdout is not None
+    process = int(started.stdout.readline())
+    started.kill()
+    started.communicate()
+    assert private.process() == process
+    assert private.stop()
+
+
+def test_creation_that_was_killed_half_way_is_begun_anew(private: CrashServer) -> None:
+    started = starter(private.folder)
+    while not list(private.folder.glob("initdb-*/base")):
+        time.sleep(0.001)
+    started.kill()
+    started.communicate()
+    assert not private.data.exists()
+    private.start()
+    assert query(private, b"select 1") == [(1,)]
+
+
+def test_server_that_was_killed_is_started_again(private: CrashServer) -> None:
+    private.start()
+    query(private, b"create table kept (id integer)")
+    private.kill()
+    assert not private.is_running()
+    private.start()
+    assert query(private, b"select * from kept") == []
+
+
+def test_lock_files_that_name_a_foreign_process_do_not_stop_a_start(private: CrashServer) -> None:
+    private.start()
+    private.kill()
+    owner = private.data.stat()
+    other = subprocess.Popen(["sleep", "600"], user=owner.st_uid, group=owner.st_gid)
+    try:
+        for path in (private.data / "postmaster.pid", private.data / ".s.PGSQL.5432.lock"):
+            rest = path.read_text().partition("\n")[2]
+            path.write_text(f"{other.pid}\n{rest}")
+        assert private.process() is None
+        private.start()
+        assert query(private, b"select 1") == [(1,)]
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_empty_lock_file_of_a_full_disk_does_not_stop_a_start(private: CrashServer) -> None:
+    private.start()
+    private.kill()
+    os.truncate(private.data / "postmaster.pid", 0)
+    private.start()
+    assert query(private, b"select 1") == [(1,)]
+
+
+def test_stopping_ends_sessions(private: CrashServer) -> None:
+    private.start()
+    with psycopg.connect(private.url(), autocommit=True) as connection:
+        assert private.stop()
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("select 1")
+
+
+def test_stopping_what_does_not_run_is_fine(private: CrashServer) -> None:
+    assert not private.stop()
+    assert not private.folder.exists()
+    private.start()
+    assert private.stop()
+    assert not private.stop()
+
+
+def test_data_of_another_major_version_are_not_touched(private: CrashServer) -> None:
+    private.start()
+    private.stop()
+    (private.data / "PG_VERSION").write_text("9\n")
+    with pytest.raises(ServerError) as raised:
+        private.start()
+    assert raised.value.code == "embedded-binaries-missing"
+    assert "PostgreSQL 9 were found" in str(raised.value)
+    assert any("was found in" in fact for fact in raised.value.problems[0].facts)
+
+
+def test_folder_with_other_files_is_refused_and_left_alone(private: CrashServer) -> None:
+    private.folder.mkdir()
+    (private.folder / "thesis.txt").write_text("mine")
+    with pytest.raises(ServerError, match=r"is not empty: it holds `thesis\.txt`") as raised:
+        private.start()
+    assert raised.value.code == "embedded-folder-unusable"
+    assert not private.data.exists()
+
+
+def test_folder_that_cannot_be_made_is_named(new_server: NewServer, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ServerError, match="file/postgres of the private PostgreSQL cannot be used: Not a directory"):
+        EmbeddedServer(tmp_path / "file" / "postgres").start()
+
+
+def test_failed_start_tells_the_end_of_the_log(tmp_path: Path) -> None:
+    with pytest.raises(ServerError) as raised:
+        EmbeddedServer(tmp_path / "postgres", settings={"shared_buffers": "plenty"}).start()
+    problem = raised.value.problems[0]
+    assert problem.code == "embedded-start-failed"
+    assert any('invalid value for parameter "shared_buffers"' in fact for fact in problem.facts)
+    assert problem.hint == f"read {tmp_path}/postgres/server.log"
+
+
+def test_psql_runs_on_the_server(private: CrashServer) -> None:
+    private.start()
+    answer = subprocess.run([*private.psql_command(), "-Atc", "select 6 * 7"], capture_output=True, check=True)
+    assert answer.stdout == b"42\n"
+
+
+def test_what_the_binaries_lack_is_explained(private: CrashServer) -> None:
+    private.start()
+    with pytest.raises(psycopg.errors.FeatureNotSupported) as raised:
+        query(private, b"create extension no_such_extension")
+    hint = explain_missing(raised.value.sqlstate, str(raised.value.diag.message_primary))
+    assert hint is not None
+    assert "`no_such_extension`" in hint
+
+
+@as_root
+def test_root_works_below_a_folder_only_root_may_enter(new_server: NewServer, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    accounts = Path("/etc/passwd").read_bytes()
+    server = new_server(home / "project" / ".zmig" / "postgres")
+    server.start()
+    process = server.process()
+    assert Path(f"/proc/{process}").stat().st_uid == server.data.stat().st_uid != 0
+    assert query(server, b"select 1") == [(1,)]
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in (home, server.folder)] == [0o700, 0o700]
+    assert [folder.stat().st_uid for folder in (home, server.folder)] == [0, 0]
+    assert Path("/etc/passwd").read_bytes() == accounts
+
+
+@as_root
+def test_server_of_root_sees_nothing_beside_its_data(new_server: NewServer, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    server = new_server(home / "postgres")
+    server.start()
+    (home / "readme").write_text("for everybody in here")
+    query(server, b"create table read (line text)")
+    query(server, b"copy read from program 'cat PG_VERSION'")
+    with pytest.raises(psycopg.errors.ExternalRoutineException):
+        query(server, b"copy read from program 'cat ../../readme'")
+
+
+@as_root
+def test_root_keeps_to_the_owner_of_the_data(private: CrashServer) -> None:
+    private.start()
+    private.stop()
+    for path in (private.data, *private.data.rglob("*")):
+        os.chown(path, 4242, 4242)
+    private.start()
+    process = private.process()
+    assert Path(f"/proc/{process}").stat().st_uid == 4242
