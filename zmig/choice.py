@@ -1,0 +1,61 @@
+"""Which manifest a command works on."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zmig.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VARIABLE = "ZMIG_MANIFEST"
+FOLDER = "manifests"
+
+
+def find(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> Path:
+    """Return the path of the manifest: the argument, else `$ZMIG_MANIFEST`, else the only one in `manifests/`.
+
+    A relative path is taken from `cwd`. Raises UsageError, with the names that come near, where there is none.
+    """
+    named = argument or environ.get(VARIABLE)
+    present = _present(cwd)
+    if named:
+        if not (cwd / named).exists():
+            raise UsageError(_missing(named, present, from_variable=not argument))
+        return Path(named)
+    if len(present) != 1:
+        raise UsageError(_several(present) if present else _none())
+    return Path(present[0])
+
+
+def _present(cwd: Path) -> list[str]:
+    folder = cwd / FOLDER
+    if not folder.is_dir():
+        return []
+    return sorted(f"{FOLDER}/{path.name}" for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+
+
+def _missing(named: str, present: list[str], *, from_variable: bool) -> Problem:
+    message = f"the manifest `{named}` does not exist"
+    source = (f"named by ${VARIABLE}",) if from_variable else ()
+    near = get_close_matches(named, present, n=1, cutoff=0.5)
+    by_stem = [path for path in present if named in (Path(path).name, Path(path).stem)]
+    found = next(iter(by_stem + near), None)
+    if found is not None:
+        return Problem("manifest-missing", message, facts=source, hint=f"name `{found}`")
+    facts = (*source, f"manifests here: {', '.join(present)}") if present else source
+    return Problem("manifest-missing", message, facts=facts, hint="name a manifest, such as `manifests/prod.yaml`")
+
+
+def _several(present: list[str]) -> Problem:
+    message = f"no manifest is named, and `{FOLDER}/` holds {len(present)}"
+    facts = (f"manifests here: {', '.join(present)}",)
+    return Problem("manifest-unnamed", message, facts=facts, hint=f"name one, such as `{present[0]}`")
+
+
+def _none() -> Problem:
+    message = f"no manifest is named, and there is none in `{FOLDER}/`"
+    return Problem("manifest-unnamed", message, hint="name one, such as `zmig status path/to/manifest.yaml`")

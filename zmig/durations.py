@@ -1,0 +1,43 @@
+"""Durations as a manifest writes them: a whole number and one of PostgreSQL's units."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+
+LONGEST_SECONDS = 2_147_483.647
+"""PostgreSQL holds its timeouts as milliseconds in 31 bits: almost 25 days."""
+
+_DURATION = re.compile(r"([0-9]{1,10})(ms|s|min|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_OTHER_SPELLINGS = {
+    "ms": ("msec", "millis", "millisecond", "milliseconds"),
+    "s": ("sec", "secs", "second", "seconds"),
+    "min": ("m", "mins", "minute", "minutes"),
+    "h": ("hr", "hrs", "hour", "hours"),
+    "d": ("day", "days"),
+}
+_UNITS = {spelling: unit for unit, spellings in _OTHER_SPELLINGS.items() for spelling in (unit, *spellings)}
+
+
+def seconds(value: object) -> float | None:
+    """Return how many seconds a manifest's value means, None where it is no duration."""
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value)
+        if match is not None:
+            return int(match[1]) * _SECONDS[match[2]]
+        return 0.0 if value == "0" else None
+    return 0.0 if type(value) is int and value == 0 else None
+
+
+def nearest(value: object) -> str:
+    """Return a duration that someone who wrote `value` may have meant."""
+    match = re.fullmatch(r"\s*([0-9]{1,10})(?:\.([0-9]{1,3}))?\s*([a-zA-Zµ]*)\s*", str(value))
+    if match is None:
+        return "3s"
+    whole, fraction, word = match.groups()
+    spelling = get_close_matches(word.lower(), _UNITS, n=1, cutoff=0.6)
+    unit = _UNITS[spelling[0]] if spelling else "s"
+    if fraction is None:
+        return f"{whole}{unit}"
+    return f"{round(float(f'{whole}.{fraction}') * _SECONDS[unit] * 1000)}ms"

@@ -1,0 +1,157 @@
+"""Text files as zmig takes them: UTF-8 without NUL characters, a byte order mark dropped.
+
+Every function raises ManifestError, with the place in the file where there is one. Nothing is opened that could
+block or never end: a folder, a pipe or a device is refused. Only `read` holds a large file as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
+from hashlib import sha256
+from mmap import ACCESS_READ, mmap
+from typing import TYPE_CHECKING
+
+from zmig.errors import Location, ManifestError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+_CHUNK = 1 << 20
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read(path: Path) -> str:
+    """Return the whole text, its line ends as they stand."""
+    return "".join(pieces(path))
+
+
+def size(path: Path) -> int:
+    """Return how many bytes the file has."""
+    return _status(path).st_size
+
+
+def pieces(path: Path) -> Iterator[str]:
+    """Yield the text in pieces of at most a million characters, its line ends as they stand."""
+    decoder = getincrementaldecoder("utf-8")()
+    offset = 0
+    for chunk in _chunks(path):
+        if (found := chunk.find(b"\0")) >= 0:
+            raise ManifestError(_nul(path, offset + found))
+        held = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(chunk)
+        except UnicodeDecodeError as error:
+            raise ManifestError(_not_utf8(path, offset - held + error.start)) from None
+        yield text.removeprefix("\ufeff") if offset == 0 else text
+        offset += len(chunk)
+    if held := len(decoder.getstate()[0]):
+        raise ManifestError(_not_utf8(path, offset - held))
+
+
+def checksum(texts: Iterable[str]) -> str:
+    """Return the sha256, in hex, of a text that comes in pieces; one text has one, whatever its line ends."""
+    digest = sha256()
+    for text in _with_line_feeds(texts):
+        digest.update(text.encode())
+    return digest.hexdigest()
+
+
+def check(path: Path) -> None:
+    """Raise ManifestError if there is no file at `path`; its text is not looked at."""
+    _status(path)
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        raise ManifestError(_unreadable(path, error)) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise ManifestError(_no_file(path, status.st_mode))
+    return status
+
+
+def _with_line_feeds(texts: Iterable[str]) -> Iterator[str]:
+    """Yield the pieces with every line end as LF; a CRLF may be torn between two of them."""
+    held = ""
+    for piece in texts:
+        text = held + piece
+        held = ""
+        if "\r" in text:
+            held = "\r" if text.endswith("\r") else ""
+            text = text.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n")
+        yield text
+    if held:
+        yield "\n"
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except (OSError, ValueError) as error:
+        raise ManifestError(_unreadable(path, error)) from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ManifestError(_no_file(path, status.st_mode))
+        size = min(status.st_size + 1, _CHUNK)
+        while chunk := os.read(descriptor, size):
+            yield chunk
+    except OSError as error:
+        raise ManifestError(_unreadable(path, error)) from None
+    finally:
+        os.close(descriptor)
+
+
+def _unreadable(path: Path, error: Exception) -> Problem:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return Problem("file-missing", f"`{path}` does not exist", hint=f"create `{path}`")
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return Problem("file-unreadable", f"`{path}` cannot be read: {reason.lower()}", hint=f"run `ls -ld {path}`")
+
+
+def _no_file(path: Path, mode: int) -> Problem:
+    what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
+    return Problem("file-unreadable", f"`{path}` is {what}, not a file", hint="name a file")
+
+
+def _not_utf8(path: Path, offset: int) -> Problem:
+    with _mapped(path) as data:
+        encoding = "UTF-16" if data[:2] in (BOM_UTF16_BE, BOM_UTF16_LE) else "LATIN1"
+        return Problem(
+            "file-not-utf8",
+            f"`{path}` is not UTF-8: byte 0x{data[offset]:02X} at offset {offset:,}",
+            _location(path, data, offset),
+            hint=f"save it as UTF-8, for example with `iconv -f {encoding} -t UTF-8 -o NEW {path}`",
+        )
+
+
+def _nul(path: Path, offset: int) -> Problem:
+    with _mapped(path) as data:
+        return Problem(
+            "file-not-text",
+            f"`{path}` holds a NUL character, at offset {offset:,}",
+            _location(path, data, offset),
+            hint="remove the character: PostgreSQL would take it for the end of the text",
+        )
+
+
+def _mapped(path: Path) -> mmap:
+    with path.open("rb") as file:
+        return mmap(file.fileno(), 0, access=ACCESS_READ)
+
+
+def _location(path: Path, data: mmap, offset: int) -> Location:
+    """Return the place of a byte; columns count characters, a byte order mark is none."""
+    line, start = 1, len(BOM_UTF8) if data[: len(BOM_UTF8)] == BOM_UTF8 else 0
+    for match in _LINE_END.finditer(data, start, offset):
+        line, start = line + 1, match.end()
+    end = _LINE_END.search(data, offset)
+    text = data[start : len(data) if end is None else end.start()].decode(errors="replace")
+    column = len(data[start:offset].decode(errors="replace")) + 1
+    return Location(str(path), line, column, text)
