@@ -2,7 +2,8 @@
 
 What you may rely on: a statement's text is a verbatim slice, so the server's error positions fit it; lines,
 columns and offsets count characters of the file as given; anything that psql alone understands, or that never
-ends, is a `ManifestError` with its place. Text is expected decoded, without a byte order mark.
+ends, is a `ManifestError` with its place. Text is taken as
+`zmig.textfile` reads it: decoded, without byte order mark and NUL.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from zmig import boundary, copydata, lexer
+from zmig import boundary, copydata, lexer, redact
 from zmig.errors import Location
-from zmig.window import Window, line_at
+from zmig.lexer import Kind
+from zmig.window import Window, shown_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -95,7 +97,7 @@ def locate(statement: Statement, position: int) -> tuple[int, int]:
 def location(text: str, offset: int, *, path: str) -> Location:
     """Return the place of `offset` (0-based) in a whole file's text, with its line."""
     line, column = _whole(text).place(offset)
-    return Location(path, line, column, line_at(text, offset - column + 1))
+    return Location(path, line, column, shown_line(text, offset - column + 1))
 
 
 def _whole(text: str) -> Window:
@@ -107,13 +109,18 @@ def _whole(text: str) -> Window:
 def _summary(text: str) -> str:
     shown = ""
     end = 0
-    secret = False
+    is_secret = False
     for token in lexer.tokens(text):
         gap = " " if shown and token.start > end else ""
-        piece = "'***'" if secret and token.kind is lexer.Kind.STRING else text[token.start : token.end]
-        shown += gap + " ".join(piece.split())
-        secret = token.text in _SECRET_FOLLOWS
+        shown += gap + _shown(text[token.start : token.end], token.kind, is_secret=is_secret)
+        is_secret = token.text in _SECRET_FOLLOWS
         end = token.end
         if len(shown) > _SUMMARY_LIMIT:
             return shown[: _SUMMARY_LIMIT - 1] + "…"
     return shown
+
+
+def _shown(piece: str, kind: Kind, *, is_secret: bool) -> str:
+    if kind is not Kind.STRING:
+        return piece
+    return "'***'" if is_secret else " ".join(redact.redact(piece).split())

@@ -5,6 +5,8 @@ What you may rely on: `text` never loses anything behind `position`; lines end i
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem
@@ -12,14 +14,25 @@ from zmig.errors import Location, ManifestError, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_KEPT_BEFORE = 1 << 12
-"""How much of the current line stays in memory in front of `position`, so that a problem can show it."""
+_SHOWN = 1 << 12
+"""How much of a long line is kept in front of a place, and read behind it, to show the line."""
 
 
 class Window:
     """The part of a text that is in memory; indexes count from the beginning of that part."""
 
-    __slots__ = ("_has_cr", "_line", "_line_start", "_mark", "_path", "_reads", "base", "ended", "position", "text")
+    __slots__ = (
+        "_has_cr",
+        "_line",
+        "_line_start",
+        "_mark",
+        "_path",
+        "_reads",
+        "base",
+        "ended",
+        "position",
+        "text",
+    )
 
     def __init__(self, reads: Iterable[str], *, path: str) -> None:
         self.text: str = ""
@@ -40,24 +53,17 @@ class Window:
         """Drop what was used and read at least as much again as is left; False at the end of the text.
 
         Doubling keeps the whole scan linear where one statement spans many pieces.
-        Raises ManifestError for a NUL character: libpq would cut the statement there without a word.
         """
         if self.ended:
             return False
         self._drop()
-        kept = len(self.text)
         pieces = [self.text]
-        missing = max(kept, 1)
+        missing = max(len(self.text), 1)
         while missing > 0 and not self.ended:
-            piece = next(self._reads, None)
-            self.ended = piece is None
-            pieces.append(piece or "")
-            missing -= len(piece or "")
+            pieces.append(self._read())
+            missing -= len(pieces[-1])
         self.text = "".join(pieces)
         self._has_cr = "\r" in self.text
-        nul = self.text.find("\0", kept)
-        if nul >= 0:
-            raise self.error(nul, "sql-nul", "the file holds a NUL character", hint="save the file as UTF-8 text")
         return True
 
     def place(self, index: int) -> tuple[int, int]:
@@ -77,21 +83,48 @@ class Window:
         self._mark = index
         return self._line, self.base + index - self._line_start + 1
 
-    def error(self, index: int, code: str, message: str, *, hint: str) -> ManifestError:
-        """Return the error to raise for what stands at `index`."""
+    def location(self, index: int) -> Location:
+        """Return the place of `index`, which lies behind the last one asked for.
+
+        It has its line as far as that is in memory, and not at all where it may spell a password.
+        """
         line, column = self.place(index)
         start = self._line_start - self.base
-        text = line_at(self.text, start) if start >= 0 else None
-        return ManifestError(Problem(code, message, Location(self._path, line, column, text), hint=hint))
+        return Location(self._path, line, column, shown_line(self.text, start) if start >= 0 else None)
+
+    def error(self, index: int, code: str, message: str, *, hint: str) -> ManifestError:
+        """Return the error to raise for what stands at `index`; the window is of no use afterwards."""
+        while len(self.text) - index < _SHOWN and not self.ended:
+            self.text += self._read()
+        return ManifestError(Problem(code, message, self.location(index), hint=hint))
+
+    def _read(self) -> str:
+        piece = next(self._reads, None)
+        self.ended = piece is None
+        return piece or ""
 
     def _drop(self) -> None:
         self.place(self.position)
         line_start = self._line_start - self.base
-        used = line_start if 0 <= self.position - line_start <= _KEPT_BEFORE and line_start >= 0 else self.position
+        used = line_start if line_start >= 0 and self.position - line_start <= _SHOWN else self.position
         self.text = self.text[used:]
         self.base += used
         self.position -= used
         self._mark -= used
+
+
+@cache
+def _secret() -> re.Pattern[str]:
+    return re.compile(
+        r"""://[^\s/@]*:[^\s@]*@|passw(?:or)?d(?:'\w[^']*'|["']?+\s*+(?:[:=]|[eE]?'|\$))""",
+        re.IGNORECASE,
+    )
+
+
+def shown_line(text: str, start: int) -> str | None:
+    """Return the line of `text` that begins at `start` for display; None where it may spell a password."""
+    line = line_at(text, start)
+    return None if _secret().search(line) else line
 
 
 def line_at(text: str, start: int) -> str:
