@@ -7,13 +7,14 @@ transaction too, which only the server knows.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zmig.lexer import Kind
 from zmig.reader import Reader, is_true
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from zmig.script import Statement
 
@@ -49,6 +50,28 @@ def controls_transaction(statement: Statement) -> str | None:
             return None
 
 
+@dataclass(frozen=True, slots=True)
+class TransactionMode:
+    """Whether a script runs in one transaction, and why."""
+
+    transactional: bool
+    reason: str
+    """For `zmig plan`: the declaration, or the statement that decides with its line."""
+    refusing: Statement | None = None
+    """The first statement that cannot run inside a transaction; with `transactional`, a contradiction."""
+
+
+def transaction_mode(statements: Iterable[Statement], declared: bool | None) -> TransactionMode:
+    """Return how a script of these statements runs: as the manifest declares, else as the statements need it."""
+    refusing = next((one for one in statements if refuses_transaction(one)), None)
+    if declared is not None:
+        return TransactionMode(declared, f"`transaction: {str(declared).lower()}` in the manifest", refusing)
+    if refusing is None:
+        return TransactionMode(True, "every statement can run inside a transaction")
+    command = refuses_transaction(refusing)
+    return TransactionMode(False, f"`{command}` in line {refusing.line} cannot run inside a transaction", refusing)
+
+
 def may_commit(statement: Statement) -> bool:
     """Whether it runs code that may contain a COMMIT or ROLLBACK: a CALL, or a DO that spells one."""
     reader = Reader(statement.text)
@@ -58,7 +81,7 @@ def may_commit(statement: Statement) -> bool:
 
 
 def _alter_subscription(reader: Reader) -> str | None:
-    reader.name()
+    reader.identifier()
     if reader.accept("refresh"):
         return "ALTER SUBSCRIPTION ... REFRESH"
     action = reader.accept_any("set", "add", "drop")
@@ -82,8 +105,8 @@ def _alter(reader: Reader) -> str | None:
         case "system":
             return "ALTER SYSTEM"
         case "database":
-            reader.name()
-            moves = reader.accept("set", "tablespace") and reader.peek_text() not in {"to", "="}
+            reader.identifier()
+            moves = reader.accept("set", "tablespace") and not (reader.sees("to") or reader.sees("="))
             return "ALTER DATABASE ... SET TABLESPACE" if moves else None
         case "subscription":
             return _alter_subscription(reader)

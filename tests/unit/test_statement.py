@@ -146,3 +146,27 @@ def test_it_stays_in_the_transaction(text: str) -> None:
 )
 def test_code_that_may_commit_is_known(text: str, expected: bool) -> None:
     assert statement.may_commit(one(text)) is expected
+
+
+def test_a_script_runs_in_one_transaction_by_itself() -> None:
+    mode = statement.transaction_mode(script.split("select 1; call p();", path="a.sql"), None)
+    assert mode.transactional
+    assert mode.reason == "every statement can run inside a transaction"
+    assert mode.refusing is None
+
+
+def test_a_statement_that_refuses_a_transaction_decides_for_its_script() -> None:
+    statements = list(script.split("select 1;\n\nvacuum t;\nreindex system;", path="a.sql"))
+    mode = statement.transaction_mode(statements, None)
+    assert not mode.transactional
+    assert mode.reason == "`VACUUM` in line 3 cannot run inside a transaction"
+    assert mode.refusing == statements[1]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_the_manifest_decides_before_the_statements(declared: bool) -> None:
+    (vacuum,) = script.split("vacuum", path="a.sql")
+    mode = statement.transaction_mode([vacuum], declared)
+    assert mode.transactional is declared
+    assert mode.reason == f"`transaction: {str(declared).lower()}` in the manifest"
+    assert mode.refusing == vacuum

@@ -1,0 +1,97 @@
+"""What the catalog is asked about a statement: one line per case."""
+
+from __future__ import annotations
+
+import pytest
+
+from zmig import script
+from zmig.outcome import (
+    AddEnumValue,
+    CreateDatabase,
+    CreateIndex,
+    CreateSubscription,
+    CreateTablespace,
+    DetachPartition,
+    DropDatabase,
+    DropIndex,
+    DropSubscription,
+    DropTablespace,
+    FinishPrepared,
+    Idempotent,
+    Outcome,
+    Reindex,
+    ReindexKind,
+    Unknown,
+    outcome,
+)
+from zmig.reader import Name
+
+TABLE = Name(None, "t")
+
+OUTCOMES: dict[str, Outcome] = {
+    "create index concurrently i on t (a)": CreateIndex("i", TABLE, False, False, True),
+    "create unique index concurrently if not exists I on only S.T using btree (a)": CreateIndex(
+        "i", Name("s", "t"), True, True, True
+    ),
+    "create index on t (a)": CreateIndex(None, TABLE, False, False, False),
+    'create index concurrently "on" on "S"."a""b" (a)': CreateIndex("on", Name("S", 'a"b'), False, False, True),
+    "create index if on t (a)": CreateIndex("if", TABLE, False, False, False),
+    "create index i on d.s.t (a)": CreateIndex("i", Name("s", "t"), False, False, False),
+    "drop index concurrently a.b, c cascade": DropIndex((Name("a", "b"), Name(None, "c")), False, True),
+    "drop index concurrently if exists i": DropIndex((Name(None, "i"),), True, True),
+    "reindex (verbose, concurrently) index s.i": Reindex(ReindexKind.INDEX, Name("s", "i"), True),
+    "reindex table concurrently t": Reindex(ReindexKind.TABLE, TABLE, True),
+    "reindex (concurrently off) schema s": Reindex(ReindexKind.SCHEMA, Name(None, "s"), False),
+    "reindex database": Reindex(ReindexKind.DATABASE, None, False),
+    "create database D with owner o": CreateDatabase("d"),
+    "drop database if exists d (force)": DropDatabase("d", True),
+    "create tablespace x location '/x'": CreateTablespace("x"),
+    "drop tablespace x": DropTablespace("x", False),
+    "create subscription s connection 'c' publication p": CreateSubscription("s"),
+    "drop subscription if exists s": DropSubscription("s", True),
+    "alter table s.t detach partition p concurrently": DetachPartition(Name("s", "t"), Name(None, "p"), True, False),
+    "alter table if exists only t * detach partition s.p finalize": DetachPartition(TABLE, Name("s", "p"), False, True),
+    "alter type s.e add value if not exists 'it''s' before 'x'": AddEnumValue(Name("s", "e"), "it's", True),
+    r"alter type e add value E'a\n\x41\u00e4\'' || ''": AddEnumValue(Name(None, "e"), "a\nAä'", False),
+    "alter type e add value $x$a'b$x$": AddEnumValue(Name(None, "e"), "a'b", False),
+    "commit prepared 'x'": FinishPrepared("x", True),
+    "rollback prepared 'x'": FinishPrepared("x", False),
+    "vacuum (full) t": Idempotent("VACUUM"),
+    "analyze t": Idempotent("ANALYZE"),
+    "cluster": Idempotent("CLUSTER"),
+    "alter system set a = 1": Idempotent("ALTER SYSTEM"),
+    "alter database d set tablespace x": Idempotent("ALTER DATABASE"),
+    "alter subscription s refresh publication": Idempotent("ALTER SUBSCRIPTION"),
+    "refresh materialized view concurrently v": Idempotent("REFRESH MATERIALIZED VIEW"),
+    "set lock_timeout = '1s'": Idempotent("SET"),
+    "insert into t values (1)": Unknown("INSERT INTO T"),
+    "call p()": Unknown("CALL P"),
+    "alter type e rename value 'a' to 'b'": Unknown("ALTER TYPE E"),
+    "alter subscription s add publication p": Unknown("ALTER SUBSCRIPTION S"),
+    "create index": Unknown("CREATE INDEX"),
+    "(select 1)": Unknown("SELECT"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), OUTCOMES.items(), ids=OUTCOMES.keys())
+def test_outcome(text: str, expected: Outcome) -> None:
+    (statement,) = script.split(text, path="a.sql")
+    assert outcome(statement) == expected
+
+
+NAMES = {
+    "Name": "name",
+    "ÄB$1": "Äb$1",
+    '"Na""me"': 'Na"me',
+    r'U&"d\0061t\+000061\\"': "data\\",
+    r'u&"\D83D\DE00"': "😀",
+    "U&\"d!0061ta\" UESCAPE '!'": "data",
+    "n" * 70: "n" * 63,
+    '"' + "ä" * 40 + '"': "ä" * 31,
+}
+
+
+@pytest.mark.parametrize(("written", "meant"), NAMES.items(), ids=NAMES.keys())
+def test_a_name_is_read_as_the_server_reads_it(written: str, meant: str) -> None:
+    (statement,) = script.split(f"create database {written} with owner o", path="a.sql")
+    assert outcome(statement) == CreateDatabase(meant)
