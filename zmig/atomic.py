@@ -62,6 +62,9 @@ class AtomicRunner(Runner):
     def _run_in_one_transaction(self, attempts: list[Attempt], witness: Connection) -> None:
         self.session.send("begin")
         for number, work in enumerate(self.works, start=1):
+            if work.step.action is Action.SETTLE:
+                self.settle(work, number)
+                continue
             if work.step.action is Action.CHECK and not self.is_due(work.step):
                 self.skip(work, number)
                 continue

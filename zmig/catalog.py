@@ -1,21 +1,213 @@
 """Looks into the catalog to learn what became of a statement that cannot run in a transaction.
 
-Such a statement has no outcome of its own that commits with a checkpoint, so after a crash the one behind the
-last checkpoint is ambiguous: it may not have begun, be half done, or be done.
+Such a statement has no outcome that commits together with a checkpoint. After a crash or a failure the one
+behind the last checkpoint is ambiguous: it may not have begun, be half done, or be done.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+from psycopg import sql
+
+from zmig import outcome as outcomes
+from zmig.errors import Problem, ZmigError
+from zmig.outcome import (
+    CreateDatabase,
+    CreateIndex,
+    CreateSubscription,
+    CreateTablespace,
+    DetachPartition,
+    DropDatabase,
+    DropIndex,
+    DropSubscription,
+    DropTablespace,
+    FinishPrepared,
+    Reindex,
+    ReindexKind,
+)
 
 if TYPE_CHECKING:
     from zmig.database import Connection
+    from zmig.reader import Name
     from zmig.script import Statement
 
-
-def settle(connection: Connection, one: Statement, *, path: str, text: str | None) -> bool:
-    raise NotImplementedError
+_PENDING_DETACH_SINCE = 140000
 
 
-def verify(connection: Connection, one: Statement) -> None:
-    raise NotImplementedError
+def settle(connection: Connection, statement: Statement) -> bool:
+    """Return whether an ambiguous statement took effect; clear away what it left half done.
+
+    An invalid index that it left is dropped, a pending detach is finalized. False means: run it.
+    """
+    match outcomes.outcome(statement):
+        case CreateIndex() as index:
+            return _settle_index(connection, index)
+        case DropIndex() as drop:
+            return not any(_index(connection, name) for name in drop.names)
+        case Reindex() as reindex:
+            _drop_leftovers(connection, reindex)
+            return False
+        case DetachPartition() as detach:
+            return _settle_detach(connection, detach)
+        case CreateDatabase(name) | CreateTablespace(name) | CreateSubscription(name) as created:
+            return _exists(connection, _OBJECTS[type(created)], name)
+        case DropDatabase(name) | DropTablespace(name) | DropSubscription(name) as dropped:
+            return not _exists(connection, _OBJECTS[type(dropped)], name)
+        case FinishPrepared(gid):
+            return not _exists(connection, "select from pg_catalog.pg_prepared_xacts where gid = %s", gid)
+        case _:
+            return False
+
+
+def verify(connection: Connection, statement: Statement) -> None:
+    """Make sure that an index built outside a transaction is there and valid.
+
+    With IF NOT EXISTS the server reports success over an invalid index of that name.
+
+    Raises:
+        ZmigError: it is not.
+    """
+    index = outcomes.outcome(statement)
+    if not isinstance(index, CreateIndex) or index.name is None:
+        return
+    found = _index_of(connection, index)
+    if found is None:
+        raise ZmigError(
+            Problem(
+                "index-missing",
+                f'index "{index.name}" is not on table "{index.table.name}": another relation has that name',
+            )
+        )
+    if not found:
+        raise ZmigError(
+            Problem(
+                "index-invalid",
+                f'index "{index.name}" is invalid: an earlier attempt left it, and IF NOT EXISTS passed over it',
+            )
+        )
+
+
+_OBJECTS: dict[type[object], str] = {
+    CreateDatabase: "select from pg_catalog.pg_database where datname = %s",
+    DropDatabase: "select from pg_catalog.pg_database where datname = %s",
+    CreateTablespace: "select from pg_catalog.pg_tablespace where spcname = %s",
+    DropTablespace: "select from pg_catalog.pg_tablespace where spcname = %s",
+    CreateSubscription: "select from pg_catalog.pg_stat_subscription where subname = %s",
+    DropSubscription: "select from pg_catalog.pg_stat_subscription where subname = %s",
+}
+"""Subscriptions are looked up in a view, because only superusers may read pg_subscription."""
+
+
+def _exists(connection: Connection, query: str, value: str) -> bool:
+    return connection.execute(query.encode(), (value,)).fetchone() is not None
+
+
+def _regclass(connection: Connection, name: Name) -> str:
+    parts = [part for part in (name.schema, name.name) if part is not None]
+    return sql.Identifier(*parts).as_string(connection)
+
+
+def _index(connection: Connection, name: Name) -> bool:
+    row = connection.execute("select to_regclass(%s) is not null", (_regclass(connection, name),)).fetchone()
+    return row is not None and row[0] is True
+
+
+_INDEX_OF = """
+select i.indisvalid from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
+where i.indrelid = to_regclass(%s) and c.relname = %s
+"""
+
+
+def _index_of(connection: Connection, index: CreateIndex) -> bool | None:
+    """Return whether the index is valid; None where the table has no index of that name."""
+    row = connection.execute(_INDEX_OF, (_regclass(connection, index.table), index.name)).fetchone()
+    return None if row is None else cast("bool", row[0])
+
+
+def _settle_index(connection: Connection, index: CreateIndex) -> bool:
+    if index.name is None:
+        _drop_invalid(connection, index.table)
+        return False
+    valid = _index_of(connection, index)
+    if valid is False:
+        _drop_index(connection, index.table, index.name)
+    return valid is True
+
+
+_SCHEMA_OF = """
+select n.nspname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.oid = to_regclass(%s)
+"""
+
+
+def _drop_index(connection: Connection, table: Name, name: str) -> None:
+    row = connection.execute(_SCHEMA_OF, (_regclass(connection, table),)).fetchone()
+    if row is not None:
+        _drop_concurrently(connection, str(row[0]), name)
+
+
+def _drop_concurrently(connection: Connection, schema: str, name: str) -> None:
+    statement = sql.SQL("drop index concurrently if exists {}").format(sql.Identifier(schema, name))
+    connection.execute(statement.as_string(connection).encode())
+
+
+_INVALID_OF_TABLE = """
+select n.nspname::text, c.relname::text
+from pg_catalog.pg_index i
+join pg_catalog.pg_class c on c.oid = i.indexrelid
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where not i.indisvalid and i.indrelid = to_regclass(%s) and c.relkind = 'i'
+"""
+
+_LEFTOVERS = """
+select n.nspname::text, c.relname::text
+from pg_catalog.pg_index i
+join pg_catalog.pg_class c on c.oid = i.indexrelid
+join pg_catalog.pg_class t on t.oid = i.indrelid
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$'
+"""
+
+_OF_TABLE = "and t.oid = to_regclass(%s)"
+_OF_INDEX = "and t.oid = (select x.indrelid from pg_catalog.pg_index x where x.indexrelid = to_regclass(%s))"
+
+
+def _drop_invalid(connection: Connection, table: Name) -> None:
+    """Drop the invalid indexes of a table: what a build of an unnamed index leaves cannot be told from others."""
+    for schema, name in connection.execute(_INVALID_OF_TABLE, (_regclass(connection, table),)).fetchall():
+        _drop_concurrently(connection, str(schema), str(name))
+
+
+def _drop_leftovers(connection: Connection, reindex: Reindex) -> None:
+    """Drop the invalid copies that an interrupted REINDEX CONCURRENTLY leaves beside the indexes it rebuilds."""
+    if not reindex.concurrently:
+        return
+    query, name = _LEFTOVERS, reindex.name
+    if name is None:
+        rows = connection.execute(query.encode()).fetchall()
+    elif reindex.kind is ReindexKind.SCHEMA:
+        rows = connection.execute((query + "and n.nspname = %s").encode(), (name.name,)).fetchall()
+    else:
+        condition = _OF_INDEX if reindex.kind is ReindexKind.INDEX else _OF_TABLE
+        rows = connection.execute((query + condition).encode(), (_regclass(connection, name),)).fetchall()
+    for schema, index in rows:
+        _drop_concurrently(connection, str(schema), str(index))
+
+
+_DETACH = """
+select {pending} from pg_catalog.pg_inherits i
+where i.inhparent = to_regclass(%s) and i.inhrelid = to_regclass(%s)
+"""
+
+
+def _settle_detach(connection: Connection, detach: DetachPartition) -> bool:
+    parent, partition = _regclass(connection, detach.parent), _regclass(connection, detach.partition)
+    pending = "i.inhdetachpending" if connection.info.server_version >= _PENDING_DETACH_SINCE else "false"
+    row = connection.execute(_DETACH.format(pending=pending).encode(), (parent, partition)).fetchone()
+    if row is None:
+        return True
+    if row[0] is True:
+        connection.execute(f"alter table {parent} detach partition {partition} finalize".encode())
+        return True
+    return False

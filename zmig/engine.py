@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from zmig import database, decision, opening, plan, prepare, progress, project, registry, reset, status
+from zmig import database, decision, opening, plan, prepare, progress, project, registry, reset, resume, status
 from zmig.atomic import AtomicRunner
 from zmig.atomic import check as check_atomic
 from zmig.errors import PlanRefused, Problem
@@ -27,12 +27,13 @@ from zmig.runner import Runner, RunResult
 from zmig.state import Entry, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Mapping
+    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
     from zmig.events import Fact
     from zmig.model import CodeMigration, Migration
     from zmig.opening import Opened
     from zmig.plan import Plan
+    from zmig.prepare import Work
     from zmig.progress import Observer
     from zmig.project import Project
     from zmig.status import Status
@@ -211,8 +212,13 @@ class Migrator:
 
     def _plan_only(self, planner: Callable[[View], Plan]) -> Plan:
         with self._opened() as opened:
-            made = planner(opened.look())
-            return made.with_modes({work.step.migration.version: work.mode for work in prepare.read(made)})
+            return self._read(planner(opened.look()))[0]
+
+    def _read(self, made: Plan) -> tuple[Plan, tuple[Work, ...]]:
+        """Read the files of a plan's steps, and complete the plan with what they say."""
+        works = prepare.read(made)
+        made = made.with_modes({work.step.migration.version: work.mode for work in works})
+        return made.with_refusals(resume.refusals(works, invocation=self._invocation)), works
 
     def _run(
         self, planner: Callable[[View], Plan], confirmed: Plan | None = None, *, atomic: bool = False
@@ -220,18 +226,19 @@ class Migrator:
         with self._opened() as opened:
             view = opened.look()
             if not view.is_someone_running:
-                made = self._checked(planner(view), confirmed)
+                made, _ = self._checked(planner(view), confirmed)
                 if not made.steps:
                     return RunResult(None, made)
-                prepare.read(made)
             with self._locked(opened):
                 view = opened.look(holds_lock=True)
-                made = self._checked(planner(view), confirmed)
+                made, works = self._checked(planner(view), confirmed)
                 if not made.steps:
                     return RunResult(None, made)
-                return self._run_locked(opened, view, made, atomic=atomic)
+                return self._run_locked(opened, view, made, works, atomic=atomic)
 
-    def _checked(self, made: Plan, confirmed: Plan | None) -> Plan:
+    def _checked(self, made: Plan, confirmed: Plan | None) -> tuple[Plan, tuple[Work, ...]]:
+        made.check()
+        made, works = self._read(made)
         made.check()
         if confirmed is not None and confirmed.fingerprint != made.fingerprint:
             raise PlanRefused(
@@ -243,13 +250,12 @@ class Migrator:
                     hint=f"look at it again with `{self._invocation.command('plan')}`",
                 )
             )
-        return made
+        return made, works
 
-    def _run_locked(self, opened: Opened, view: View, made: Plan, *, atomic: bool) -> RunResult:
-        works = prepare.load(prepare.read(made))
+    def _run_locked(self, opened: Opened, view: View, made: Plan, works: Sequence[Work], *, atomic: bool) -> RunResult:
+        works = prepare.load(works)
         if atomic:
             check_atomic(works)
-        made = made.with_modes({work.step.migration.version: work.mode for work in works})
         with database.translated(opened.target):
             opened.store.create(view.inspection)
         session = Session(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from zmig import catalog, database, statement
+from zmig import catalog, database, resume
 from zmig.context import Context
 from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
@@ -284,11 +284,15 @@ def _outside_transaction(session: Session, attempt: Attempt) -> None:
     with session.interrupts.deferred():
         session.send(database.reset_sql(session.server_version, session.run.application_name))
         session.send(started_sql(session, attempt))
+    for one in statements[:done]:
+        if resume.sets_session(one):
+            _run(session, attempt, one)
     attempt.completed_statements = done
     for one in statements[done:]:
-        ambiguous = one.number == done + 1 and attempt.number > 1
-        if ambiguous and catalog.settle(session.connection, one, path=attempt.work.path, text=attempt.work.text):
+        is_ambiguous = one.number == done + 1 and attempt.number > 1 and resume.runs_alone(one)
+        if is_ambiguous and catalog.settle(session.connection, one):
             session.send(_checkpoint_sql(session, attempt, one))
+            attempt.completed_statements = one.number
         else:
             _run_with_checkpoint(session, attempt, one)
     with session.interrupts.deferred():
@@ -317,7 +321,7 @@ def digest(statements: Iterable[Statement]) -> str:
 
 
 def _run_with_checkpoint(session: Session, attempt: Attempt, one: Statement) -> None:
-    if statement.refuses_transaction(one) is None and not statement.may_commit(one):
+    if not resume.runs_alone(one):
         with session.interrupts.deferred():
             session.send(*_open_sql(attempt))
         _run(session, attempt, one)

@@ -42,6 +42,8 @@ class Action(StrEnum):
     CHECK = "check"
     """Asks a repeatable's condition when its turn comes, and runs it if the answer is yes."""
     ROLL_BACK = "roll-back"
+    SETTLE = "settle"
+    """Records that a rollback which never ended has changed nothing; runs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,10 @@ class Plan:
         """Raise `PlanRefused` with every refusal, if there is one."""
         if self.refusals:
             raise PlanRefused(*(found.problem for found in self.refusals))
+
+    def with_refusals(self, refusals: Iterable[refusal.Refusal]) -> Plan:
+        """Return the same plan with more refusals."""
+        return replace(self, refusals=(*self.refusals, *refusals))
 
     def with_modes(self, modes: Mapping[int, Mode]) -> Plan:
         """Return the same plan with the transaction mode of each step filled in, by version."""
@@ -217,8 +223,10 @@ def _plan(entries: Sequence[Entry], *, allow_out_of_order: bool, invocation: Inv
 
 def _step(entry: Entry, *, follows_other_steps: bool) -> Step | None:
     migration, record = entry.migration, entry.record
-    if migration is None or refusal.is_in_rollback(entry):
+    if migration is None:
         return None
+    if refusal.is_in_rollback(entry):
+        return _settle_step(entry, migration)
     attempt = (record.attempt if record else 0) + 1
     match entry.state:
         case State.PENDING:
@@ -233,6 +241,12 @@ def _step(entry: Entry, *, follows_other_steps: bool) -> Step | None:
             return _repeat_step(entry, migration, follows_other_steps=follows_other_steps)
         case State.STARTED:
             return None
+
+
+def _settle_step(entry: Entry, migration: Migration) -> Step | None:
+    if entry.state is not State.STUCK:
+        return None
+    return Step(migration, Action.SETTLE, "its rollback never ended; transactional, so it is still applied")
 
 
 def _repeat_step(entry: Entry, migration: Migration, *, follows_other_steps: bool) -> Step | None:
@@ -304,12 +318,23 @@ def rollback(
     else:
         chosen = [entry for entry in applied if _can_count(entry)][:steps]
     plan_steps = [
-        Step(entry.migration, Action.ROLL_BACK, f"applied {refusal.moment(entry.record.applied_at)}")
+        _rollback_step(entry, entry.migration)
         for entry in chosen
-        if entry.migration is not None and entry.record is not None and entry.migration.is_reversible
+        if entry.migration is not None and entry.migration.is_reversible
     ]
     refusals = [found for entry in chosen for found in refusal.of_rollback(entry, invocation=invocation)]
     return Plan(Direction.ROLLBACK, tuple(plan_steps), tuple(refusals))
+
+
+def _rollback_step(entry: Entry, migration: Migration) -> Step:
+    applied_at = entry.record.applied_at if entry.record else None
+    reason = f"applied {refusal.moment(applied_at)}"
+    if not refusal.is_in_rollback(entry):
+        return Step(migration, Action.ROLL_BACK, reason)
+    done, digest = _done_statements(entry)
+    last = entry.record.last if entry.record else None
+    attempt = (last.integer("attempt") or 1) + 1 if last else 1
+    return Step(migration, Action.ROLL_BACK, f"{reason}; its rollback did not complete", attempt, done, digest)
 
 
 def _in_applied_order(entries: Sequence[Entry]) -> list[Entry]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from zmig import failure, project, script, statement
 from zmig.errors import ManifestError, Problem, ZmigError
-from zmig.plan import Direction, Mode, Step
+from zmig.plan import Action, Direction, Mode, Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +72,8 @@ def read(plan: Plan) -> tuple[Work, ...]:
 
 
 def _read_step(step: Step) -> Work:
+    if step.action is Action.SETTLE:
+        return Work(step, step.migration.name, Mode(True, "nothing is run"), None, ())
     file = _file(step)
     if file is None or file.suffix == ".py":
         transactional = step.migration.transaction is not False

@@ -31,6 +31,8 @@ from zmig.progress import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from psycopg import sql
+
     from zmig.database import Target
     from zmig.failure import Failure
     from zmig.invocation import Invocation
@@ -89,7 +91,9 @@ class Runner:
 
     def _run_steps(self) -> None:
         for number, work in enumerate(self.works, start=1):
-            if work.step.action is Action.CHECK and not self.is_due(work.step):
+            if work.step.action is Action.SETTLE:
+                self.settle(work, number)
+            elif work.step.action is Action.CHECK and not self.is_due(work.step):
                 self.skip(work, number)
             else:
                 self._run_with_retries(work, number)
@@ -103,6 +107,15 @@ class Runner:
     def is_due(self, step: Step) -> bool:
         """Ask a repeatable whose turn has come."""
         return repeat.is_due(self.session.connection, step.migration, step.last_run, run_id=self.session.run.id)
+
+    def settle(self, work: Work, number: int) -> None:
+        """Record the end of a rollback that never ended and changed nothing."""
+        attempt = Attempt(work, work.step.attempt)
+        self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, None))
+        error: dict[str, object] = {"message": "it never ended; the server rolled it back", "sqlstate": None}
+        with self.session.interrupts.deferred():
+            self.session.send(self._failed_sql(attempt, EventType.ROLLBACK_FAILED, error, will_retry=False))
+        self.session.observer(StepFinished(work.step, number, len(self.works), attempt.seconds))
 
     def skip(self, work: Work, number: int) -> None:
         """Leave out a repeatable that is not due."""
@@ -155,21 +168,23 @@ class Runner:
         raise MigrationFailed(problem) from error
 
     def _record(self, attempt: Attempt, found: Failure, *, will_retry: bool) -> None:
-        session, step = self.session, attempt.step
-        forward = step.direction is Direction.FORWARD
-        data = attempt.data(session) | {
-            "duration_ms": round(attempt.seconds * 1000),
-            "error": found.error,
-            "will_retry": will_retry,
-            "transactional": attempt.work.mode.transactional,
-        }
+        session = self.session
+        forward = attempt.step.direction is Direction.FORWARD
         type = EventType.FAILED if forward else EventType.ROLLBACK_FAILED
         if session.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             session.send("rollback")
-        session.send(
-            self.reset_sql,
-            session.store.append_sql(session.run, type, step.migration.name, data),
-        )
+        session.send(self.reset_sql, self._failed_sql(attempt, type, found.error, will_retry=will_retry))
+
+    def _failed_sql(
+        self, attempt: Attempt, type: EventType, error: dict[str, object], *, will_retry: bool
+    ) -> sql.Composed:
+        data = attempt.data(self.session) | {
+            "duration_ms": round(attempt.seconds * 1000),
+            "error": error,
+            "will_retry": will_retry,
+            "transactional": attempt.work.mode.transactional,
+        }
+        return self.session.store.append_sql(self.session.run, type, attempt.step.migration.name, data)
 
     def _lost(self, attempt: Attempt, error: BaseException) -> ConnectionFailed:
         name = attempt.step.migration.name

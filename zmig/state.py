@@ -168,7 +168,9 @@ def _advance(record: Record, fact: Fact) -> Record:
             return replace(record, last=fact, failed=fact)
         case EventType.CHECKPOINT:
             return replace(record, checkpoint=fact)
-        case EventType.ROLLBACK_STARTED | EventType.ROLLBACK_FAILED:
+        case EventType.ROLLBACK_STARTED:
+            return replace(record, last=fact, checkpoint=record.checkpoint if fact.integer("resumed_after") else None)
+        case EventType.ROLLBACK_FAILED:
             return replace(record, last=fact)
         case EventType.ROLLED_BACK:
             return replace(record, last=fact, applied=None, accepted=None, checkpoint=None)
