@@ -105,15 +105,21 @@ def _alter(reader: Reader) -> str | None:
         case "system":
             return "ALTER SYSTEM"
         case "database":
-            reader.identifier()
-            moves = reader.accept("set", "tablespace") and not (reader.sees("to") or reader.sees("="))
-            return "ALTER DATABASE ... SET TABLESPACE" if moves else None
+            return "ALTER DATABASE ... SET TABLESPACE" if _moves_database(reader) else None
         case "subscription":
             return _alter_subscription(reader)
         case "table":
             return _alter_table(reader)
         case _:
             return None
+
+
+def _moves_database(reader: Reader) -> bool:
+    reader.identifier()
+    if reader.accept("set"):
+        return reader.accept("tablespace") and not (reader.sees("to") or reader.sees("="))
+    reader.accept("with")
+    return reader.sees("tablespace")
 
 
 def _alter_table(reader: Reader) -> str | None:

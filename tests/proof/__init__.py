@@ -1,0 +1,1 @@
+"""Proofs that are run by hand, because they need material or time that a test run has not."""
