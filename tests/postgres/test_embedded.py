@@ -237,7 +237,7 @@ def test_psql_runs_on_the_server(private: CrashServer) -> None:
 
 def test_what_the_binaries_lack_is_explained(private: CrashServer) -> None:
     private.start()
-    with pytest.raises(psycopg.errors.FeatureNotSupported) as raised:
+    with pytest.raises(psycopg.Error) as raised:
         query(private, b"create extension no_such_extension")
     hint = explain_missing(raised.value.sqlstate, str(raised.value.diag.message_primary))
     assert hint is not None

