@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from zmig import variables
 from zmig.errors import Location, ManifestError, Problem
 from zmig.model import Environment, Kind, Language, Repeat, Settings
+from zmig.yamltext import Mapping as MappingNode
 from zmig.yamltext import Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from zmig.yamltext import Document
-    from zmig.yamltext import Mapping as MappingNode
+    from zmig.yamltext import Document, Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class EmbeddedDatabase:
 
 Database = DatabaseUrl | EmbeddedDatabase
 
-_LANGUAGES = {".sql": Language.SQL, ".py": Language.PYTHON}
+_LANGUAGES = {"sql": Language.SQL, "py": Language.PYTHON}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +103,12 @@ class Declaration:
         """What facts and messages call the migration: the given name, else the file's stem."""
         if self.given_name is not None:
             return self.given_name
-        return None if self.file is None else PurePosixPath(self.file).stem
+        return None if self.file is None else stem(self.file)
 
     @property
     def language(self) -> Language | None:
         """What the file is written in, as its suffix says."""
-        return None if self.file is None else _LANGUAGES.get(PurePosixPath(self.file).suffix.lower())
+        return None if self.file is None else _LANGUAGES.get(self.file.rpartition(".")[2].lower())
 
     @property
     def effective_kind(self) -> Kind | None:
@@ -121,9 +120,7 @@ class Declaration:
     @property
     def subject(self) -> str:
         """How messages begin that speak of this entry."""
-        if self.name is not None:
-            return f"manifest entry `{self.name}`"
-        return "a manifest entry" if self.version is None else f"manifest entry `{self.version}`"
+        return subject_of(self.node)
 
     @property
     def name_key(self) -> str:
@@ -139,6 +136,22 @@ class Declaration:
         """Return where the value of `key` stands; without one, or where it is absent, where the entry begins."""
         node = None if key is None else self.node.get(key)
         return self.document.location(self.node if node is None else node)
+
+
+def stem(path: str) -> str:
+    """Return a file's name without its suffix."""
+    name = path.rpartition("/")[2]
+    return name.rpartition(".")[0] or name
+
+
+def subject_of(entry: Node) -> str:
+    """Return what messages call an entry of `migrations`, from what is written in it."""
+    if isinstance(entry, MappingNode):
+        for key in ("name", "file", "version"):
+            node = entry.get(key)
+            if isinstance(node, Scalar) and node.text:
+                return f"manifest entry `{stem(node.text) if key == 'file' else node.text}`"
+    return "a manifest entry"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,13 +45,17 @@ _MIGRATION_KEYS = _SETTINGS_KEYS | {
 }
 
 
-def read(text: str, *, label: str, environ: Map[str, str]) -> Manifest:
-    """Return what `text` declares, with every problem in it; `label` is what locations call it."""
+def read(text: str, *, label: str, environ: Map[str, str], is_included: bool = False) -> Manifest:
+    """Return what `text` declares, with every problem in it; `label` is what locations call it.
+
+    What counts only in the manifest that a command is given is checked in an included one, but its variables
+    need not be set.
+    """
     with yamltext.collector_paused():
         document = yamltext.parse(text, label=label)
         if document.root is None:
             return Manifest(document, problems=document.problems or (_empty(label),))
-        return _Reading(document, environ).manifest(document.root)
+        return _Reading(document, environ, is_included=is_included).manifest(document.root)
 
 
 def _empty(label: str) -> Problem:
@@ -65,10 +69,13 @@ def _place(problem: Problem) -> tuple[int, int]:
 class _Reading:
     """One pass over a document's tree."""
 
-    def __init__(self, document: Document, environ: Map[str, str]) -> None:
+    def __init__(self, document: Document, environ: Map[str, str], *, is_included: bool) -> None:
         self._document = document
         self._environ = environ
+        self._is_included = is_included
         self._reader = shape.Reader()
+        self._suspects: list[Node] = []
+        """The entries of `migrations` that do not fit the schema."""
         self._problems: list[Problem] = []
 
     def manifest(self, root: Node) -> Manifest:
@@ -80,7 +87,7 @@ class _Reading:
         if self._reader.mismatches:
             from zmig import explanation
 
-            problems += explanation.problems(self._document, root, self._reader.mismatches)
+            problems += explanation.problems(self._document, root, suspects=self._suspects)
         problems.sort(key=_place)
         return replace(manifest, problems=tuple(problems))
 
@@ -89,7 +96,7 @@ class _Reading:
         reader.integer(top, "manifest", smallest=1, largest=1)
         return Manifest(
             self._document,
-            name=self._expanded(top, "name", shape.NAME),
+            name=self._own(top, "name", shape.NAME),
             environment=reader.choice(top, "environment", Environment) or Environment.PRODUCTION,
             database=self._database(top),
             tracking=self._tracking(top),
@@ -105,7 +112,7 @@ class _Reading:
         if len(node.entries) != 1:
             reader.mismatches.append(node)
         url = reader.text(node, "url", shape.SOME_TEXT)
-        folder = self._expanded(node, "embedded")
+        folder = self._own(node, "embedded")
         if url is not None:
             return DatabaseUrl(url, self._document.location(node.entries["url"][1]))
         return None if folder is None else EmbeddedDatabase(Path(folder))
@@ -117,7 +124,7 @@ class _Reading:
             return default
         stuck_after = self._reader.seconds(node, "stuck_after")
         return Tracking(
-            schema=self._expanded(node, "schema", shape.NAME) or default.schema,
+            schema=self._own(node, "schema", shape.NAME) or default.schema,
             stuck_after_seconds=default.stuck_after_seconds if stuck_after is None else stuck_after,
             record_detail=self._reader.boolean(node, "record_detail") or False,
         )
@@ -160,9 +167,12 @@ class _Reading:
     def _declarations(self, top: Mapping, default: Settings) -> tuple[Declaration, ...]:
         declarations: list[Declaration] = []
         for item in self._reader.items(top, "migrations", may_be_null=True):
+            mismatches = len(self._reader.mismatches)
             node = self._reader.as_mapping(item, _MIGRATION_KEYS, ("version", "file"))
             if node is not None:
                 declarations.append(self._declaration(node, default))
+            if len(self._reader.mismatches) > mismatches:
+                self._suspects.append(item)
         return tuple(declarations)
 
     def _declaration(self, node: Mapping, default: Settings) -> Declaration:
@@ -193,6 +203,10 @@ class _Reading:
         mapping = self._reader.as_mapping(node, _REPEAT_KEYS, ("condition",))
         condition = None if mapping is None else self._recorded(mapping, "condition", shape.SOME_TEXT)
         return None if condition is None else Repeat(RepeatRule.CONDITION, condition)
+
+    def _own(self, parent: Mapping, key: str, form: re.Pattern[str] = shape.LINE) -> str | None:
+        """Return a text that counts only in the manifest that a command is given."""
+        return self._reader.text(parent, key, form) if self._is_included else self._expanded(parent, key, form)
 
     def _expanded(self, parent: Mapping, key: str, form: re.Pattern[str] = shape.LINE) -> str | None:
         """Return the text under `key` with its variables replaced."""

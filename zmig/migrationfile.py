@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from zmig import lexer, pythonsource, textfile
+from zmig import lexer, pythonsource, textfile, variables
 from zmig.errors import ManifestError, Problem
 from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zmig.declaration import Declaration
 
 _BLANK = re.compile(r"(?:[\s;]++|--[^\r\n]*+)*+")
+_WORDS = {"file": "a file", "rollback": "a rollback file"}
 _MOST_SEARCHES = 20
 """How many missing files are given a nearest name; comparing thousands of names takes a second for each."""
 
@@ -38,13 +39,14 @@ def nearest(path: Path) -> str | None:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return None
-    found = get_close_matches(path.name, names, n=1, cutoff=0.6)
+    found = get_close_matches(path.name, names, n=1, cutoff=0.7)
     return found[0] if found else None
 
 
 class Contents(NamedTuple):
     """What is kept of a file."""
 
+    path: Path
     checksum: str
     names: frozenset[str]
     """What a Python file offers at its top level; empty for SQL."""
@@ -77,14 +79,14 @@ class Folder:
         rollback = self._rollback(declaration, problems)
         contents = self._contents(declaration, problems)
         kind, language, name = declaration.effective_kind, declaration.language, declaration.name
-        if not (contents and kind and language and name and declaration.file and declaration.version):
+        if not (contents and kind and language and name and declaration.version):
             return None
         return Migration(
             declaration.version,
             name,
             kind,
             language,
-            self.path(declaration.file),
+            contents.path,
             contents.checksum,
             rollback,
             "rollback" in contents.names,
@@ -96,7 +98,7 @@ class Folder:
         )
 
     def _rollback(self, declaration: Declaration, problems: list[Problem]) -> Path | None:
-        if declaration.rollback is None:
+        if declaration.rollback in (None, declaration.file):
             return None
         path = self.path(declaration.rollback)
         try:
@@ -125,20 +127,21 @@ class Folder:
         return replace(problem, facts=(*problem.facts, f"declared at {place}"))
 
     def _missing(self, declaration: Declaration, key: str, path: Path) -> Problem:
-        what = "a rollback file" if key == "rollback" else "a file"
         written = declaration.text(key)
-        found = None
-        if self._searches < _MOST_SEARCHES:
-            self._searches += 1
-            found = nearest(path)
-        facts, hint = (), f"create `{path}`, or correct the path"
-        if found is not None:
-            facts = (f"nearest file: {path.parent / found}",)
-            hint = f"write `{key}: {written.rpartition('/')[0]}/{found}`"
-        elif not path.parent.is_dir():
-            facts = (f"there is no folder `{path.parent}`",)
-        message = f"{declaration.subject} names {what} that does not exist: `{path}`"
+        name = str(path) if written == getattr(declaration, key) else written
+        message = f"{declaration.subject} names {_WORDS[key]} that does not exist: `{name}`"
+        facts, hint = self._instead(path, key, written)
         return Problem("file-missing", message, declaration.location(key), facts, hint=hint)
+
+    def _instead(self, path: Path, key: str, written: str) -> tuple[tuple[str, ...], str]:
+        """Return what is there in place of a missing file, and what to write."""
+        self._searches += 1
+        may_search = self._searches <= _MOST_SEARCHES and not variables.occur(written)
+        found = nearest(path) if may_search else None
+        if found is not None:
+            return (f"nearest file: {path.parent / found}",), f"write `{key}: {written.removesuffix(path.name)}{found}`"
+        hint = f"create the file, or correct `{key}: {written}`"
+        return (() if path.parent.is_dir() else (f"there is no folder `{path.parent}`",)), hint
 
 
 def is_blank(sql: str) -> bool:
@@ -163,12 +166,12 @@ def _sql(path: Path) -> Contents:
         if is_blank(first):
             hint = "write the migration's statements into it"
             raise ManifestError(Problem("file-empty", f"`{path}` holds no statement", hint=hint))
-    return Contents(textfile.checksum(chain((first,), texts)), frozenset())
+    return Contents(path, textfile.checksum(chain((first,), texts)), frozenset())
 
 
 def _python(path: Path) -> Contents:
     text = textfile.read(path)
-    return Contents(textfile.checksum((text,)), pythonsource.offered(text, path=str(path)))
+    return Contents(path, textfile.checksum((text,)), pythonsource.offered(text, path=str(path)))
 
 
 def _repeat(declared: Repeat | None, names: frozenset[str]) -> Repeat:

@@ -113,7 +113,8 @@ class _Loading:
         except ManifestError as error:
             self._problems += (_of_manifest(problem, path, pending.include) for problem in error.problems)
             return []
-        manifest = manifests.read(text, label=str(path), environ=self._environ)
+        is_included = pending.include is not None
+        manifest = manifests.read(text, label=str(path), environ=self._environ, is_included=is_included)
         self._manifests[real] = manifest
         self._paths.append(path)
         self._problems += manifest.problems

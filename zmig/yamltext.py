@@ -194,7 +194,8 @@ class _Builder:
     def document(self) -> Document:
         root = None
         try:
-            loader: _Loader = getattr(self._yaml, "CSafeLoader", self._yaml.SafeLoader)
+            name = "CSafeLoader" if hasattr(self._yaml, "CSafeLoader") else "SafeLoader"
+            loader: _Loader = getattr(self._yaml, name)
             self._next = loader(self._source.text).get_event
             root = self._root()
         except _Stop:
