@@ -95,6 +95,7 @@ def test_it_listens_on_nothing_but_a_socket_that_others_cannot_reach(private: Cr
     private.start()
     assert query(private, b"show listen_addresses") == [("",)]
     assert stat.S_IMODE(private.data.stat().st_mode) == 0o700
+    assert stat.S_IMODE(private.log.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(

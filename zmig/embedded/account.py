@@ -10,13 +10,16 @@ import os
 import pwd
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from zmig.errors import Problem, ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+DESCRIPTORS = Path("/proc/self/fd")
+"""Through which a program reaches a folder that was opened for it."""
 
 _UNPRIVILEGED = ("postgres", "nobody")
 
@@ -34,10 +37,12 @@ def server_account(data: Path) -> Account | None:
     """Return the account the server of the `data` folder runs as; None for the caller's own.
 
     Root keeps to the owner of existing data, so that a server an ordinary user began works under sudo too.
-    Raises `ServerError` if root finds no account to drop to.
+    Raises `ServerError` if root cannot drop to any.
     """
     if os.geteuid() != 0:
         return None
+    if not DESCRIPTORS.is_dir():
+        raise _cannot_run(f"{DESCRIPTORS} is needed to hand the folder to another account, and is not there")
     owner = _owner(data)
     if owner:
         return _account_of(owner)
@@ -47,11 +52,14 @@ def server_account(data: Path) -> Account | None:
         except KeyError:
             continue
         return Account(name, entry.pw_uid, entry.pw_gid)
-    raise ServerError(
+    raise _cannot_run(f"there is no account to run it as: neither {' nor '.join(_UNPRIVILEGED)}")
+
+
+def _cannot_run(why: str) -> ServerError:
+    return ServerError(
         Problem(
             "embedded-no-account",
-            "PostgreSQL does not run as root, and there is no unprivileged account to run it as",
-            facts=(f"accounts looked for: {', '.join(_UNPRIVILEGED)}",),
+            f"PostgreSQL does not run as root, and cannot drop to another account: {why}",
             hint="run zmig as an ordinary user",
         )
     )

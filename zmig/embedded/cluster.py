@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 USER = "postgres"
 PORT = 5432
 _LOG_LINES = 8
-_SETTINGS = {"listen_addresses": "", "port": str(PORT), "unix_socket_directories": "."}
+_SETTINGS = {
+    "cluster_name": "zmig",
+    "listen_addresses": "",
+    "port": str(PORT),
+    "unix_socket_directories": ".",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Cluster:
             self.log.replace(self.log.with_name(f"{self.log.name}.old"))
         descriptor = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            with self.log.open("ab") as log:
+            with os.fdopen(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
                 ended = accounts.run(
                     [self.installation.binaries.path(program), *arguments, "-D", self._place(descriptor)],
                     account=self.account,
@@ -74,7 +79,7 @@ class Cluster:
         Another account may be unable to walk to the folder, as below a home that only root may enter. It is given
         the folder itself, opened; its own working directory has to be one that it can return to.
         """
-        return f"/proc/self/fd/{descriptor}" if self.account else "."
+        return f"{accounts.DESCRIPTORS}/{descriptor}" if self.account else "."
 
 
 def not_started(data: Path, log: Path, why: str) -> ServerError:
