@@ -23,6 +23,7 @@ from zmig.errors import PlanRefused, Problem
 from zmig.execute import Session
 from zmig.interrupt import Interrupts
 from zmig.invocation import Invocation
+from zmig.redact import Redactor
 from zmig.runner import Runner, RunResult
 from zmig.state import Entry, State
 
@@ -69,6 +70,11 @@ class Migrator:
         self._interrupts = interrupts or Interrupts()
         self._invocation = invocation or Invocation(str(manifest))
         self._registered: list[Migration] = []
+        self._redactor = Redactor(self._environ.get("PGPASSWORD"))
+
+    def redact(self, text: str) -> str:
+        """Return `text` without the secrets of the database's URL; all of them are known once it was opened."""
+        return self._redactor(text)
 
     def project(self) -> Project:
         """Read the manifest and the files it names.
@@ -286,6 +292,7 @@ class Migrator:
             registry.refuse_twins(registered, loaded.migrations)
         migrations = sorted((*loaded.migrations, *self._registered), key=lambda migration: migration.order)
         target = opening.target(loaded, self._database_url, environ=self._environ)
+        self._redactor = target.redactor
         with opening.opened(loaded, migrations, target, observer=self._observer) as opened:
             yield opened
 
