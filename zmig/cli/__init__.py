@@ -1,0 +1,1 @@
+"""The command line: it parses, asks the engine, and prints. `zmig.cli.main.main` is the entry."""

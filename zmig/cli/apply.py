@@ -1,0 +1,50 @@
+"""`zmig apply`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.cli import plantext
+from zmig.cli.command import Call, Command, Option, Options, version_number
+from zmig.cli.running import LOCK_WAIT, finish, running
+
+if TYPE_CHECKING:
+    from zmig.errors import ExitCode
+
+
+class ApplyOptions(Options):
+    """What `zmig apply` may be told."""
+
+    to: int | None
+    dry_run: bool
+    atomic: bool
+    allow_out_of_order: bool
+    lock_wait: float | None
+
+
+def run(call: Call, options: ApplyOptions) -> ExitCode:
+    """Apply, or show what would be applied."""
+    if options.dry_run:
+        planned = call.migrator().plan(to=options.to, allow_out_of_order=options.allow_out_of_order)
+        return plantext.show(planned, call.output)
+    with running(call, lock_wait_seconds=options.lock_wait) as migrator:
+        result = migrator.migrate(to=options.to, atomic=options.atomic, allow_out_of_order=options.allow_out_of_order)
+    return finish(call, result, nothing="nothing to apply")
+
+
+COMMAND = Command(
+    about=(
+        "Applies what is pending, runs failed and stuck migrations again, and runs repeatables that are due: "
+        "in order of version, repeatables last, one transaction each. With nothing to do it takes no lock."
+    ),
+    run=run,
+    options_type=ApplyOptions,
+    options=(
+        Option("--to", "stop at this version", "VERSION", version_number),
+        Option("--dry-run", "print the plan, and run nothing"),
+        Option("--atomic", "run all steps in one transaction: everything is applied, or nothing"),
+        Option("--allow-out-of-order", "also apply migrations that stand below the highest applied version"),
+        LOCK_WAIT,
+    ),
+    examples=("zmig apply manifests/demo.yaml", "zmig apply manifests/demo.yaml --to 2 --dry-run"),
+)

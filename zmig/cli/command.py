@@ -1,0 +1,177 @@
+"""What a command is: its words and options, and the function that carries it out."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from zmig import choice
+from zmig.errors import ExitCode, Problem, UsageError
+from zmig.invocation import Invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from zmig.cli.output import Output
+    from zmig.engine import Migrator
+    from zmig.interrupt import Interrupts
+    from zmig.progress import Observer
+
+
+class Takes(Enum):
+    """What stands on a command line besides options."""
+
+    MANIFEST = auto()
+    MANIFESTS = auto()
+    NAME = auto()
+    """A manifest, which may be left out, and one name."""
+    NAMES = auto()
+    """A manifest and any number of names."""
+    ACTION = auto()
+    """One of the command's actions, then a manifest."""
+
+
+class Options(Namespace):
+    """A parsed command line; each command adds its own options to these."""
+
+    manifest: str | None
+    manifests: list[str]
+    names: list[str]
+    action: str
+    rest: list[str]
+    """What stands behind `--`."""
+    database_url: str | None
+    json: bool
+    quiet: bool
+    verbose: bool
+    no_color: bool
+
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a command."""
+
+    name: str
+    """With its dashes."""
+    help: str
+    metavar: str | None = None
+    """What its value is called; None for a switch."""
+    parse: Callable[[str], object] = str
+    short: str | None = None
+    default: object = None
+
+    @property
+    def spelling(self) -> str:
+        """How help writes it."""
+        names = f"{self.short}, {self.name}" if self.short else self.name
+        return f"{names} {self.metavar}" if self.metavar else names
+
+
+COMMON = (
+    Option("--database-url", "the database to use instead of the manifest's", "URL"),
+    Option("--json", "print JSON"),
+    Option("--quiet", "print data and errors only", short="-q"),
+    Option("--verbose", "also print statements as they run, and what caused an error", short="-v"),
+    Option("--no-color", "print without colours, as with NO_COLOR=1"),
+)
+"""The options that every command has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Generic[OptionsT]):
+    """One command of `zmig`."""
+
+    about: str
+    """What it does and when, in a few sentences."""
+    run: Callable[[Call, OptionsT], ExitCode]
+    options_type: type[OptionsT]
+    examples: tuple[str, ...]
+    """Command lines that run as they stand."""
+    options: tuple[Option, ...] = ()
+    takes: Takes = Takes.MANIFEST
+    actions: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What each action does; only with `Takes.ACTION`."""
+
+
+AnyCommand = Command[Any]
+"""A command, whatever its options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The surroundings of one command line."""
+
+    output: Output
+    options: Options
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    def manifest(self) -> Path:
+        """Return the path of the manifest: the one named, else the one found. Raises UsageError."""
+        return choice.find(self.options.manifest, environ=self.environ, cwd=Path.cwd())
+
+    @property
+    def invocation(self) -> Invocation:
+        """How hints name this manifest."""
+        return Invocation(self.options.manifest)
+
+    def migrator(
+        self,
+        *,
+        observer: Observer | None = None,
+        interrupts: Interrupts | None = None,
+        lock_wait_seconds: float | None = None,
+    ) -> Migrator:
+        """Return the engine for the manifest, and let it say what is secret. Raises UsageError."""
+        from zmig.engine import Migrator
+
+        migrator = Migrator(
+            self.manifest(),
+            database_url=self.options.database_url,
+            observer=observer,
+            interrupts=interrupts,
+            lock_wait_seconds=lock_wait_seconds,
+            environ=self.environ,
+            invocation=self.invocation,
+        )
+        self.output.redact = migrator.redact
+        return migrator
+
+
+def version_number(text: str) -> int:
+    """Return the version that an option's value means. Raises UsageError."""
+    return _whole_number(text, "a version is a whole number, such as 12")
+
+
+def count(text: str) -> int:
+    """Return how many an option's value means, at least one. Raises UsageError."""
+    number = _whole_number(text, "write a whole number from 1 on")
+    if number < 1:
+        raise _unfit(text, "write a whole number from 1 on")
+    return number
+
+
+def _whole_number(text: str, hint: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 19:
+        raise _unfit(text, hint)
+    return int(text)
+
+
+def duration_seconds(text: str) -> float:
+    """Return the seconds that an option's value means. Raises UsageError."""
+    from zmig import durations
+
+    found = durations.seconds(text)
+    if found is None:
+        raise _unfit(text, f"write a number with a unit (ms, s, min, h, d), such as `{durations.nearest(text)}`")
+    return found
+
+
+def _unfit(text: str, hint: str) -> UsageError:
+    return UsageError(Problem("usage", f"`{text}` does not fit the option", hint=hint))

@@ -1,0 +1,52 @@
+"""Every command's name and summary; a command's own file is imported when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from zmig.cli.command import AnyCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command is, and what it is for."""
+
+    summary: str
+    module: str
+    attribute: str = "COMMAND"
+
+    def load(self) -> AnyCommand:
+        """Import and return the command."""
+        return cast("AnyCommand", getattr(import_module(f"zmig.cli.{self.module}"), self.attribute))
+
+
+GROUPS: dict[str, dict[str, Entry]] = {
+    "look": {
+        "status": Entry("where every migration stands", "status"),
+        "plan": Entry("what `apply` would run, and why", "plan"),
+        "history": Entry("what happened, fact by fact", "history"),
+        "version": Entry("the highest applied version", "version"),
+        "lint": Entry("check manifests and their files, without a database", "lint"),
+        "tui": Entry("the terminal console", "tui"),
+    },
+    "run": {
+        "apply": Entry("apply what is pending, failed, stuck or due", "apply"),
+        "retry": Entry("run failed and stuck migrations again", "retry"),
+        "rollback": Entry("undo the last migrations", "rollback"),
+    },
+    "decide": {
+        "resolve": Entry("record that a migration is done, failed or pending", "decide", "RESOLVE"),
+        "accept": Entry("accept the changed file of an applied migration", "decide", "ACCEPT"),
+        "baseline": Entry("record migrations as applied without running them", "decide", "BASELINE"),
+    },
+    "make and unmake": {
+        "create": Entry("write the files of a new migration and declare it", "create"),
+        "reset": Entry("drop everything in a development database", "reset"),
+        "db": Entry("the private PostgreSQL: start, stop, url, psql", "db"),
+    },
+}
+
+COMMANDS: dict[str, Entry] = {name: entry for group in GROUPS.values() for name, entry in group.items()}

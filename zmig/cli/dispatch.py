@@ -1,0 +1,72 @@
+"""From words to an exit code: the command is found, carried out, and every error told in its form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.cli.output import Output
+from zmig.errors import ExitCode, Problem, ZmigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_HELP = ("-h", "--help")
+
+
+def run(words: Sequence[str]) -> int:
+    """Carry out one command line and return its exit code; never raises."""
+    output = Output.of(words)
+    try:
+        code = _guarded(words, output)
+        output.flush()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        output.problems([Problem("output-failed", f"standard output cannot be written: {reason}")])
+        return ExitCode.REFUSED
+    return code
+
+
+def _guarded(words: Sequence[str], output: Output) -> int:
+    try:
+        return _run(words, output)
+    except ZmigError as error:
+        from zmig.cli import failure
+
+        return failure.tell(error, output)
+    except KeyboardInterrupt as error:
+        from zmig.cli import failure
+
+        return failure.tell_interruption(error, output)
+    except Exception as error:
+        from zmig.cli import failure
+
+        return failure.tell_bug(error, output)
+
+
+def _run(words: Sequence[str], output: Output) -> int:
+    from zmig.cli import help, parser
+    from zmig.cli.command import Call
+
+    if not words:
+        output.say(help.overview())
+        return ExitCode.REFUSED
+    if words[0] in (*_HELP, "help"):
+        return _help(words[1:], output)
+    name, *others = words
+    command = parser.find(name)
+    if any(word in _HELP for word in others):
+        output.data(help.of_command(name, command))
+        return ExitCode.OK
+    options = parser.parse(name, command, others)
+    output.is_json, output.is_quiet, output.is_verbose = options.json, options.quiet, options.verbose
+    return command.run(Call(output, options), options)
+
+
+def _help(names: Sequence[str], output: Output) -> int:
+    from zmig.cli import help, parser
+
+    if not names:
+        output.data(help.overview())
+    for name in names:
+        output.data(help.of_command(name, parser.find(name)))
+    return ExitCode.OK

@@ -1,0 +1,55 @@
+"""How an error is told: the problems as text on stderr, and as one JSON document where JSON is wanted."""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from typing import TYPE_CHECKING
+
+from zmig.cli import documents
+from zmig.errors import ExitCode, Problem, ZmigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zmig.cli.output import Output
+
+
+def tell(error: ZmigError, output: Output) -> int:
+    """Tell an error that zmig raised on purpose; return its exit code."""
+    if output.is_verbose:
+        _tell_cause(error, output)
+    return _tell(error.problems, error.exit_code, output)
+
+
+def tell_interruption(error: KeyboardInterrupt, output: Output) -> int:
+    """Tell what an interruption left behind; return 128 plus the signal's number."""
+    number: int = getattr(error, "number", signal.SIGINT)
+    problem: Problem | None = getattr(error, "problem", None)
+    if problem is None:
+        problem = Problem("interrupted", f"interrupted by {signal.Signals(number).name}")
+    return _tell([problem], 128 + number, output)
+
+
+def tell_bug(error: Exception, output: Output) -> int:
+    """Tell an error that nobody foresaw, with its traceback; return 70."""
+    output.say("".join(traceback.format_exception(error)).rstrip())
+    problem = Problem(
+        "internal-error",
+        f"internal error: {type(error).__name__}: {error}; this is a bug in zmig",
+        hint="report it with the lines above",
+    )
+    return _tell([problem], ExitCode.BUG, output)
+
+
+def _tell(problems: Sequence[Problem], code: int, output: Output) -> int:
+    output.problems(problems)
+    if output.is_json:
+        output.document(documents.of_problems(problems, code) | output.so_far)
+    return code
+
+
+def _tell_cause(error: ZmigError, output: Output) -> None:
+    cause = error.__cause__
+    if cause is not None:
+        output.say("".join(traceback.format_exception(cause)).rstrip() + "\n")

@@ -1,0 +1,25 @@
+"""The entry of the `zmig` command. `zmig --version` is answered before anything else is imported."""
+
+from __future__ import annotations
+
+import sys
+
+from zmig import __version__
+from zmig.cli.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command line and return its exit code; never raises."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words == ["--version"]:
+        stdout = Stream(sys.stdout)
+        stdout.write(f"zmig {__version__}\n")
+        stdout.flush()
+        return 0
+    from zmig.cli import dispatch
+
+    return dispatch.run(words)

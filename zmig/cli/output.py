@@ -1,0 +1,104 @@
+"""What a command writes: data to stdout, narration to stderr, every line without secrets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from zmig.cli import color
+from zmig.cli.stream import Stream
+from zmig.redact import redact
+from zmig.render import problem_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from zmig.errors import Problem
+
+_NARROWEST = 60
+
+
+@dataclass(slots=True)
+class Output:
+    """Where a command writes, and how."""
+
+    stdout: Stream
+    stderr: Stream
+    is_json: bool = False
+    is_quiet: bool = False
+    is_verbose: bool = False
+    has_color: bool = True
+    """Whether a terminal may be given colours."""
+    redact: Callable[[str], str] = redact
+    so_far: dict[str, object] = field(default_factory=dict[str, object])
+    """What was done before an error; it stands beside the error in the JSON document."""
+
+    @classmethod
+    def of(cls, words: Iterable[str], environ: Mapping[str, str] = os.environ) -> Output:
+        """Return the output for a command line that is not parsed yet, so that its errors have a form too."""
+        given = set(words)
+        plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb" or "--no-color" in given
+        return cls(Stream(sys.stdout), Stream(sys.stderr), is_json="--json" in given, has_color=not plain)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether stderr is a terminal that can draw."""
+        return self.stderr.is_terminal and os.environ.get("TERM", "dumb") != "dumb" and not self.is_quiet
+
+    @property
+    def width(self) -> int | None:
+        """How many cells a line of stdout may take; None where it is no terminal."""
+        if not self.stdout.is_terminal:
+            return None
+        return max(shutil.get_terminal_size().columns, _NARROWEST)
+
+    def data(self, text: str) -> None:
+        """Write a line, or several, to stdout."""
+        self._write(self.stdout, text)
+
+    def document(self, value: object) -> None:
+        """Write one JSON document to stdout: plain ASCII, so that it survives any locale."""
+        import json
+
+        self.stdout.write(json.dumps(_mapped(value, self.redact), indent=2) + "\n")
+
+    def note(self, text: str) -> None:
+        """Write a line, or several, to stderr, unless narration is not wanted."""
+        if not self.is_quiet:
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        """Write a line, or several, to stderr. What cannot be written there can be told to nobody."""
+        with contextlib.suppress(OSError):
+            self._write(self.stderr, text)
+
+    def problems(self, problems: Iterable[Problem]) -> None:
+        """Write problems to stderr."""
+        self.say("\n\n".join(problem_text(problem) for problem in problems))
+
+    def flush(self) -> None:
+        """Hand everything to the system. Raises OSError where stdout cannot be written."""
+        with contextlib.suppress(OSError):
+            self.stderr.flush()
+        self.stdout.flush()
+
+    def _write(self, stream: Stream, text: str) -> None:
+        shown = self.redact(text)
+        if self.has_color and stream.is_terminal:
+            shown = color.painted(shown)
+        stream.write(shown + "\n")
+
+
+def _mapped(value: object, change: Callable[[str], str]) -> object:
+    """Return a JSON value with every string in it changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: _mapped(item, change) for key, item in cast("dict[str, object]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_mapped(item, change) for item in cast("list[object]", value)]
+    return value

@@ -1,0 +1,116 @@
+"""Words in, a command and its options out. What does not fit is a `UsageError` that names what comes near."""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS, ArgumentError, ArgumentParser
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, NoReturn
+
+from zmig.cli.command import COMMON, AnyCommand, Option, Options, Takes
+from zmig.cli.commands import COMMANDS
+from zmig.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def find(name: str) -> AnyCommand:
+    """Return the command of that name. Raises UsageError with the nearest one."""
+    if name in COMMANDS:
+        return COMMANDS[name].load()
+    if name.startswith("-"):
+        raise _usage(f"option `{name}` stands before the command", f"write `zmig COMMAND {name}`")
+    near = get_close_matches(name, COMMANDS, n=1)
+    raise _usage(
+        f"unknown command `{name}`", f"write `zmig {near[0]}`" if near else "see the commands with `zmig help`"
+    )
+
+
+def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:
+    """Return the options that the words behind a command's name amount to. Raises UsageError."""
+    before, rest = _split(words)
+    options: Options = command.options_type()
+    parser = _Parser(name, (*command.options, *COMMON))
+    positional, unknown = _parsed(parser, before, options)
+    for word in unknown:
+        if word.startswith("-"):
+            raise _unknown_option(name, word, command)
+    options.rest = rest
+    _assign(name, command, options, [*positional])
+    return options
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Cut at the first `--`: what stands behind it is for another program."""
+    if "--" not in words:
+        return list(words), []
+    place = words.index("--")
+    return list(words[:place]), list(words[place + 1 :])
+
+
+class _Parser(ArgumentParser):
+    def __init__(self, name: str, options: Iterable[Option]) -> None:
+        super().__init__(prog=f"zmig {name}", add_help=False, allow_abbrev=False, exit_on_error=False, usage=SUPPRESS)
+        for option in options:
+            names = (option.short, option.name) if option.short else (option.name,)
+            if option.metavar is None:
+                self.add_argument(*names, action="store_true")
+            else:
+                self.add_argument(*names, type=option.parse, default=option.default)
+        self.add_argument("words", nargs="*")
+
+    def error(self, message: str) -> NoReturn:
+        raise _usage(message, f"see `{self.prog} --help`")
+
+
+def _parsed(parser: _Parser, words: list[str], options: Options) -> tuple[list[str], list[str]]:
+    try:
+        _, unknown = parser.parse_known_intermixed_args(words, options)
+    except ArgumentError as error:
+        raise _usage(f"option `{error.argument_name}`: {error.message}", f"see `{parser.prog} --help`") from None
+    return vars(options).pop("words"), unknown
+
+
+def _unknown_option(name: str, word: str, command: AnyCommand) -> UsageError:
+    given = word.partition("=")[0]
+    known = [option.name for option in (*command.options, *COMMON)]
+    near = get_close_matches(given, known, n=1)
+    hint = f"write `{near[0]}`" if near else f"see the options with `zmig {name} --help`"
+    return _usage(f"`zmig {name}` has no option `{given}`", hint)
+
+
+def _assign(name: str, command: AnyCommand, options: Options, words: list[str]) -> None:
+    """Say which word is what: an action, the manifest, names."""
+    if command.takes is Takes.ACTION:
+        options.action = _action(name, command, words)
+        del words[:1]
+    if command.takes is Takes.MANIFESTS:
+        options.manifests, words = words, []
+    options.manifest = None
+    if words and (command.takes not in (Takes.NAME, Takes.NAMES) or words[0].endswith((".yaml", ".yml"))):
+        options.manifest = words.pop(0)
+    options.names = words
+    _check_count(name, command, words)
+
+
+def _action(name: str, command: AnyCommand, words: list[str]) -> str:
+    known = ", ".join(command.actions)
+    if not words:
+        raise _usage(f"`zmig {name}` needs an action: {known}", f"write `zmig {name} {next(iter(command.actions))}`")
+    if words[0] not in command.actions:
+        near = get_close_matches(words[0], command.actions, n=1) or list(command.actions)[:1]
+        raise _usage(f"`zmig {name}` has no action `{words[0]}`: {known}", f"write `zmig {name} {near[0]}`")
+    return words[0]
+
+
+def _check_count(name: str, command: AnyCommand, names: list[str]) -> None:
+    see = f"see `zmig {name} --help`"
+    if command.takes is Takes.NAME and len(names) != 1:
+        found = f"and got {len(names)}" if names else "and none is given"
+        raise _usage(f"`zmig {name}` takes one name, {found}", see)
+    if command.takes in (Takes.MANIFEST, Takes.ACTION) and names:
+        raise _usage(f"`zmig {name}` takes one manifest: `{names[0]}` is one word too many", see)
+
+
+def _usage(message: str, hint: str) -> UsageError:
+    return UsageError(Problem("usage", message, hint=hint))

@@ -1,0 +1,38 @@
+"""`zmig retry`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.cli import plantext
+from zmig.cli.command import Call, Command, Option, Options, Takes
+from zmig.cli.running import LOCK_WAIT, finish, running
+
+if TYPE_CHECKING:
+    from zmig.errors import ExitCode
+
+
+class RetryOptions(Options):
+    """What `zmig retry` may be told."""
+
+    dry_run: bool
+    lock_wait: float | None
+
+
+def run(call: Call, options: RetryOptions) -> ExitCode:
+    """Run failed and stuck migrations again, or show what would run."""
+    if options.dry_run:
+        return plantext.show(call.migrator().plan_retry(options.names), call.output)
+    with running(call, lock_wait_seconds=options.lock_wait) as migrator:
+        result = migrator.retry(options.names)
+    return finish(call, result, nothing="nothing to retry")
+
+
+COMMAND = Command(
+    about="Runs failed and stuck migrations again: those named, or all of them. What is pending stays pending.",
+    run=run,
+    options_type=RetryOptions,
+    options=(Option("--dry-run", "print the plan, and run nothing"), LOCK_WAIT),
+    takes=Takes.NAMES,
+    examples=("zmig retry manifests/demo.yaml --dry-run",),
+)

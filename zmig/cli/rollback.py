@@ -1,0 +1,75 @@
+"""`zmig rollback`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.cli import asking, plantext, table
+from zmig.cli.command import Call, Command, Option, Options, count, version_number
+from zmig.cli.running import LOCK_WAIT, finish, running
+from zmig.errors import ExitCode, Problem, UsageError
+from zmig.model import Environment
+
+if TYPE_CHECKING:
+    from zmig.engine import Migrator
+    from zmig.plan import Plan
+
+_EFFECT = "nothing was rolled back"
+
+
+class RollbackOptions(Options):
+    """What `zmig rollback` may be told."""
+
+    to: int | None
+    steps: int | None
+    yes: bool
+    dry_run: bool
+    lock_wait: float | None
+
+
+def run(call: Call, options: RollbackOptions) -> ExitCode:
+    """Show the plan, ask, and roll back exactly what was shown."""
+    if options.to is not None and options.steps is not None:
+        raise UsageError(Problem("usage", "`--to` and `--steps` exclude each other", hint="write one of them"))
+    migrator = call.migrator()
+    steps = options.steps or 1
+    planned = migrator.plan_rollback(to=options.to, steps=steps)
+    if options.dry_run:
+        return plantext.show(planned, call.output)
+    planned.check()
+    if planned.steps:
+        call.output.note(plantext.text(planned))
+        if not options.yes:
+            _ask(call, migrator, planned)
+    with running(call, lock_wait_seconds=options.lock_wait) as migrator:
+        result = migrator.rollback(to=options.to, steps=steps, confirmed=planned)
+    return finish(call, result, nothing="nothing to roll back")
+
+
+def _ask(call: Call, migrator: Migrator, planned: Plan) -> None:
+    hint = "add `--yes` to roll back without being asked"
+    status = migrator.status()
+    if status.environment is Environment.PRODUCTION:
+        question = f"this is production; type the database's name, `{status.database}`, to roll back"
+        asking.name_typed(call.output, question, status.database, instead=hint, effect=_EFFECT)
+    else:
+        what = table.counted(len(planned.steps), "migration")
+        asking.agree(call.output, f"roll back {what}?", instead=hint, effect=_EFFECT)
+
+
+COMMAND = Command(
+    about=(
+        "Rolls applied migrations back in reverse order, with their rollback files: the last one, the last few, or "
+        "all above a version. Shows what it will do and asks first; in production it asks for the database's name."
+    ),
+    run=run,
+    options_type=RollbackOptions,
+    options=(
+        Option("--to", "roll back everything above this version; 0 for all", "VERSION", version_number),
+        Option("--steps", "roll back this many migrations (without it: 1)", "N", count),
+        Option("--yes", "do not ask"),
+        Option("--dry-run", "print the plan, and run nothing"),
+        LOCK_WAIT,
+    ),
+    examples=("zmig rollback manifests/demo.yaml --steps 2 --dry-run", "zmig rollback manifests/demo.yaml --yes"),
+)

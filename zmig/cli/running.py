@@ -1,0 +1,110 @@
+"""What every command shares that takes the lock: signals, narration, and what was done when an error ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from zmig.cli import documents
+from zmig.cli.command import Option, duration_seconds
+from zmig.cli.narration import narrating
+from zmig.errors import ExitCode, Problem
+from zmig.interrupt import Interrupted, SignalInterrupts
+from zmig.progress import LockWaiting, RunStarted, StepFinished, StepSkipped
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from zmig.cli.command import Call
+    from zmig.engine import Migrator
+    from zmig.progress import Observer, Progress
+    from zmig.runner import RunResult
+
+LOCK_WAIT = Option(
+    "--lock-wait",
+    "wait no longer than this for another run, such as 10min; 0 does not wait (without it: no limit)",
+    "DURATION",
+    duration_seconds,
+)
+
+
+class Tally:
+    """An observer that keeps what a run has done so far."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._run: RunStarted | None = None
+        self._is_waiting = False
+        self._completed: list[str] = []
+        self._skipped: list[str] = []
+
+    def __call__(self, progress: Progress) -> None:
+        """Count what was completed."""
+        self._is_waiting = isinstance(progress, LockWaiting)
+        if isinstance(progress, RunStarted):
+            self._run = progress
+        elif isinstance(progress, StepFinished):
+            self._completed.append(progress.step.migration.name)
+        elif isinstance(progress, StepSkipped):
+            self._skipped.append(progress.step.migration.name)
+
+    def document(self) -> documents.Document:
+        """Return what was done, empty where no run began."""
+        if self._run is None:
+            return {}
+        seconds = time.monotonic() - self._began
+        return documents.of_run(self._run.run_id, self._run.plan, self._completed, self._skipped, seconds)
+
+    def interrupted(self, error: Interrupted) -> Problem:
+        """Return the problem of an interruption between steps, or before the first one."""
+        doing = " while waiting for the lock" if self._is_waiting else ""
+        effect = "nothing was run"
+        if self._completed:
+            names = ", ".join(f"`{name}`" for name in self._completed)
+            effect = f"completed, and left as it is: {names}"
+        return Problem(
+            "interrupted", f"interrupted by {error}{doing}", effect=effect, hint="run the same command again"
+        )
+
+
+@contextlib.contextmanager
+def running(call: Call, *, lock_wait_seconds: float | None) -> Generator[Migrator]:
+    """Give the engine for a command that takes the lock, with signals handled and every progress narrated."""
+    tally, interrupts = Tally(), SignalInterrupts()
+    with contextlib.ExitStack() as stack:
+        if call.output.is_json:
+            # What a Python migration prints would otherwise stand inside the document.
+            stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        narrate = stack.enter_context(narrating(call.output))
+        stack.enter_context(interrupts.installed())
+        try:
+            yield call.migrator(
+                observer=_both(tally, narrate), interrupts=interrupts, lock_wait_seconds=lock_wait_seconds
+            )
+        except Interrupted as error:
+            if error.problem is None:
+                error.problem = tally.interrupted(error)
+            call.output.so_far = tally.document()
+            raise
+        except Exception:
+            call.output.so_far = tally.document()
+            raise
+
+
+def _both(first: Observer, second: Observer) -> Observer:
+    def tell(progress: Progress) -> None:
+        first(progress)
+        second(progress)
+
+    return tell
+
+
+def finish(call: Call, result: RunResult, *, nothing: str) -> ExitCode:
+    """Tell the result of a run; `nothing` says that none was needed."""
+    if result.run_id is None:
+        call.output.note(nothing)
+    if call.output.is_json:
+        call.output.document(documents.of_result(result))
+    return ExitCode.OK

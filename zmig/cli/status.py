@@ -1,0 +1,47 @@
+"""`zmig status`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.cli import statustext
+from zmig.cli.command import Call, Command, Option, Options
+from zmig.errors import ExitCode
+
+if TYPE_CHECKING:
+    from zmig.status import Status
+
+
+class StatusOptions(Options):
+    """What `zmig status` may be told."""
+
+    check: bool
+
+
+def run(call: Call, options: StatusOptions) -> ExitCode:
+    """Print where every migration stands."""
+    status = call.migrator().status()
+    if call.output.is_json:
+        call.output.document(status.as_dict())
+    else:
+        glyphs = statustext.GLYPHS if call.output.stdout.can_show("✓✗●▶·…") else statustext.ASCII_GLYPHS
+        call.output.data(statustext.text(status, call.invocation, width=call.output.width, glyphs=glyphs))
+    return _verdict(status) if options.check else ExitCode.OK
+
+
+def _verdict(status: Status) -> ExitCode:
+    if status.failed or status.stuck:
+        return ExitCode.UNHEALTHY
+    return ExitCode.PENDING if status.pending or status.due or status.running else ExitCode.OK
+
+
+COMMAND = Command(
+    about=(
+        "Prints every migration with its state and findings, who is running, and what to do about failed and stuck "
+        "ones. Reads only, and takes no lock."
+    ),
+    run=run,
+    options_type=StatusOptions,
+    options=(Option("--check", "exit with 5 if something is pending, with 6 if something is failed or stuck"),),
+    examples=("zmig status manifests/demo.yaml", "zmig status manifests/demo.yaml --json"),
+)

@@ -1,0 +1,103 @@
+"""A status as text: a table, the counts, who runs, and what is wrong with what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig import lock, trouble
+from zmig.cli import table
+from zmig.render import display_width, problem_text, visible
+from zmig.state import Entry, FindingCode, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from zmig.invocation import Invocation
+    from zmig.status import Status
+
+GLYPHS = {State.DONE: "✓", State.PENDING: "·", State.STARTED: "▶", State.FAILED: "✗", State.STUCK: "!"}
+ASCII_GLYPHS = {State.DONE: "+", State.PENDING: ".", State.STARTED: ">", State.FAILED: "x", State.STUCK: "!"}
+"""For terminals whose encoding has no others."""
+
+_WORDS = {State.STARTED: "running"}
+_HEAD = ("  state", "version", "name", "kind", "applied at (UTC)", "took", "findings")
+_NAME, _RIGHT = 2, frozenset({1, 5})
+_SHORTEST_NAME = 16
+
+
+def text(status: Status, invocation: Invocation, *, width: int | None, glyphs: Mapping[State, str]) -> str:
+    """Return the whole text; with a `width`, names are shortened so that lines fit into it."""
+    parts = [_title(status)]
+    if status.migrations:
+        parts.append("\n".join(_table(status, width, glyphs)))
+    parts.append("\n".join((_counts(status), *_running(status), *_findings(status))))
+    parts += _troubles(status, invocation)
+    return "\n\n".join(parts)
+
+
+def _title(status: Status) -> str:
+    return visible(
+        f"{status.manifest} ({status.environment.value}), database `{status.database}`, "
+        f"version {status.current_version}"
+    )
+
+
+def _table(status: Status, width: int | None, glyphs: Mapping[State, str]) -> list[str]:
+    rows = [_HEAD, *(_row(entry, glyphs) for entry in status.migrations)]
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
+    lines = table.lines(rows, right=_RIGHT)
+    excess = max(map(display_width, lines)) - width if width is not None else 0
+    if excess <= 0:
+        return lines
+    room = max(max(display_width(row[_NAME]) for row in rows) - excess, _SHORTEST_NAME)
+    fitting = [(*row[:_NAME], table.shortened(row[_NAME], room), *row[_NAME + 1 :]) for row in rows]
+    return table.lines(fitting, right=_RIGHT)
+
+
+def _row(entry: Entry, glyphs: Mapping[State, str]) -> tuple[str, ...]:
+    record = entry.record
+    applied_at = record.applied_at if record else None
+    took = record.duration_ms if record else None
+    kind = entry.migration.kind.value if entry.migration else ""
+    return (
+        f"{glyphs[entry.state]} {_WORDS.get(entry.state, entry.state.value)}",
+        str(entry.version or ""),
+        entry.name,
+        kind,
+        table.moment(applied_at) if applied_at else "",
+        table.duration(took / 1000) if took is not None else "",
+        ", ".join(finding.code.value for finding in entry.findings),
+    )
+
+
+def _counts(status: Status) -> str:
+    counts = {
+        "applied": status.applied,
+        "pending": status.pending,
+        "due": status.due,
+        "running": status.running,
+        "failed": status.failed,
+        "stuck": status.stuck,
+    }
+    always = {"applied", "pending"}
+    return ", ".join(f"{len(names)} {word}" for word, names in counts.items() if names or word in always)
+
+
+def _running(status: Status) -> Iterator[str]:
+    if status.holder is not None:
+        yield visible(f"a run holds the lock: {lock.describe(status.holder)}")
+
+
+def _findings(status: Status) -> Iterator[str]:
+    for entry in status.migrations:
+        for finding in entry.findings:
+            if finding.code is not FindingCode.DUE:
+                yield visible(f"finding: `{entry.name}`: {finding.message}")
+
+
+def _troubles(status: Status, invocation: Invocation) -> Iterator[str]:
+    for entry in status.migrations:
+        problem = trouble.of(entry, invocation=invocation)
+        if problem is not None:
+            yield problem_text(problem)

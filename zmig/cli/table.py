@@ -1,0 +1,73 @@
+"""Columns of text for fixed-width screens, and the words for times in them."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from zmig.render import display_width, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+_GAP = "  "
+
+
+def lines(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
+    """Return rows as lines of equal columns; those numbered in `right` are aligned to the right."""
+    shown = [[visible(cell).replace("\n", " ").replace("\t", " ") for cell in row] for row in rows]
+    widths = [max(map(display_width, column)) for column in zip(*shown, strict=True)]
+    return [
+        _GAP.join(
+            _padded(cell, width, to_right=number in right)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in shown
+    ]
+
+
+def _padded(text: str, width: int, *, to_right: bool) -> str:
+    blanks = " " * (width - display_width(text))
+    return blanks + text if to_right else text + blanks
+
+
+def shortened(text: str, width: int) -> str:
+    """Return `text` with its middle left out where it is wider than `width` cells; both ends tell more than it."""
+    if display_width(text) <= width:
+        return text
+    tail = _fitting(reversed(text), (width - 1) // 2)[::-1]
+    return f"{_fitting(text, width - 1 - display_width(tail))}…{tail}"
+
+
+def _fitting(characters: Iterable[str], width: int) -> str:
+    """Return as many of the first characters as take at most `width` cells."""
+    kept = ""
+    for character in characters:
+        if display_width(kept + character) > width:
+            break
+        kept += character
+    return kept
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in the unit that suits it."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min"
+
+
+def moment(value: datetime) -> str:
+    """Return a point in time, in UTC, to the second."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s where it is not one."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
