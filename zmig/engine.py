@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from zmig.project import Project
     from zmig.status import Status
     from zmig.view import View
+    from zmig.watch import Watcher
 
 Result = TypeVar("Result")
 
@@ -170,6 +171,22 @@ class Migrator:
         """Roll back the last `steps` migrations, or all above version `to`. Raises like `migrate`."""
         return self._run(self._backward(to, steps), confirmed)
 
+    def cancel(self) -> None:
+        """Ask the run that goes on in another thread to end, and return at once.
+
+        Its statement is cancelled on the server, and `failed` is recorded. Made for `interrupts=Cancellation()`;
+        otherwise the main thread is interrupted, as by ctrl-c.
+        """
+        self._interrupts.request()
+
+    def watcher(self) -> Watcher:
+        """Return an observer of the manifest and its database that keeps a connection of its own. Reads only."""
+        from zmig.watch import Watcher
+
+        return Watcher(
+            self._path, database_url=self._database_url, environ=self._environ, registered=tuple(self._registered)
+        )
+
     def resolve(self, name: str, verdict: str, *, reason: str) -> str:
         """Record an operator's word that a migration is `done`, `failed` or `pending`; return its name.
 
@@ -235,7 +252,7 @@ class Migrator:
                 made, _ = self._checked(planner(view), confirmed)
                 if not made.steps:
                     return RunResult(None, made)
-            with self._locked(opened):
+            with self._interrupts.running(opened.connection), self._locked(opened):
                 view = opened.look(holds_lock=True)
                 made, works = self._checked(planner(view), confirmed)
                 if not made.steps:

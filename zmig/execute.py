@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from zmig import catalog, database, resume
+from zmig import catalog, client, database, resume
 from zmig.context import Context
 from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
@@ -67,6 +67,8 @@ class Attempt:
     running: Statement | None = None
     at_commit: bool = False
     completed_statements: int = 0
+    is_complete: bool = False
+    """Whether its `done` fact is committed."""
 
     @property
     def step(self) -> Step:
@@ -134,6 +136,7 @@ def _in_transaction(session: Session, attempt: Attempt) -> None:
     with session.interrupts.deferred():
         attempt.running, attempt.at_commit = None, True
         session.send(*end_sql(session, attempt), "commit")
+        attempt.is_complete = True
 
 
 def _begin_sql(session: Session, attempt: Attempt) -> Iterable[str | sql.Composed]:
@@ -198,6 +201,7 @@ def started_sql(session: Session, attempt: Attempt) -> sql.Composed:
         "transactional": attempt.work.mode.transactional,
         "backend_pid": session.run.backend_pid,
         "application_name": session.run.application_name,
+        "client": client.identity(),
     }
     if step.resume_after:
         data["resumed_after"] = step.resume_after
@@ -363,3 +367,4 @@ def _finish_outside(session: Session, attempt: Attempt) -> None:
         _done_sql(session, attempt),
         "commit",
     )
+    attempt.is_complete = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import FrameType
 
+    from zmig.database import Connection
     from zmig.errors import Problem
 
 
@@ -40,6 +42,23 @@ class Interrupts:
     def deferred(self) -> Generator[None]:
         """Put interruptions off until the block ends."""
         yield
+
+    @contextmanager
+    def running(self, connection: Connection) -> Generator[None]:
+        """Surround the run that works over `connection`, from before it waits for the lock."""
+        yield
+
+    def request(self) -> None:
+        """Ask the run to end, from another thread: as if ctrl-c had been pressed."""
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def meaning(self, error: BaseException) -> BaseException:
+        """Return what an error that ended a step means: an interruption, where this object brought it about."""
+        return error
+
+    def sleep(self, seconds: float) -> None:
+        """Pause between two attempts."""
+        time.sleep(seconds)
 
 
 class SignalInterrupts(Interrupts):

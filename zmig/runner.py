@@ -97,7 +97,6 @@ class Runner:
                 self.skip(work, number)
             else:
                 self._run_with_retries(work, number)
-                self.completed.append(work.step.migration.name)
 
     @property
     def reset_sql(self) -> str:
@@ -131,14 +130,22 @@ class Runner:
             try:
                 execute.execute(self.session, attempt)
             except BaseException as error:
-                self.fail(attempt, number, error, may_retry=tries < retry.attempts)
+                if attempt.is_complete:
+                    self._complete(attempt, number)
+                    raise
+                meant = self.session.interrupts.meaning(error)
+                self.fail(attempt, number, meant, may_retry=tries < retry.attempts)
                 delay = _pause(tries, retry.backoff_seconds, retry.max_backoff_seconds)
                 self.session.observer(RetryScheduled(work.step, tries + 1, retry.attempts, delay))
-                time.sleep(delay)
+                self.session.interrupts.sleep(delay)
                 work = _continued(work, attempt)
             else:
-                self.session.observer(StepFinished(work.step, number, len(self.works), attempt.seconds))
+                self._complete(attempt, number)
                 return
+
+    def _complete(self, attempt: Attempt, number: int) -> None:
+        self.completed.append(attempt.step.migration.name)
+        self.session.observer(StepFinished(attempt.step, number, len(self.works), attempt.seconds))
 
     def fail(self, attempt: Attempt, number: int, error: BaseException, *, may_retry: bool) -> None:
         """Roll back and record a failure; return only if the step is to be tried again."""

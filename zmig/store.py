@@ -177,6 +177,27 @@ class Store:
             ).format(self._events)
         )
 
+    def facts_after(self, position: int, gaps: Collection[int]) -> Iterator[Fact]:
+        """Yield the facts above `position`, and those at the positions `gaps`, in order of position."""
+        yield from self._read(
+            sql.SQL(
+                "select position, aggregate_id, event_type, event_data, created_at, database_user, run_id, host "
+                "from {} where aggregate_type = 'migration' and (position > {} or position = any({})) order by position"
+            ).format(self._events, position, list(gaps))
+        )
+
+    def identity(self) -> int | None:
+        """Return the events table's oid, which tells a dropped and recreated table from the old one."""
+        name = self._events.as_string(self._connection)
+        row = self._connection.execute("select to_regclass(%s)::oid", [name]).fetchone()
+        return cast("int | None", row[0]) if row is not None else None
+
+    def positions(self, window: int) -> Iterator[int]:
+        """Yield the highest position and those up to `window` below it."""
+        query = sql.SQL("select position from {} where position > (select max(position) from {}) - {}")
+        for row in self._connection.execute(query.format(self._events, self._events, window)):
+            yield cast("int", row[0])
+
     def _read(self, query: sql.Composed) -> Iterator[Fact]:
         for row in self._connection.execute(query):
             kind = EventType.parse(str(row[2]))

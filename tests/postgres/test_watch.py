@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.shop import Shop
+from zmig import Migrator, State
+from zmig.errors import ConnectionFailed, ManifestError, MigrationFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import psycopg
+
+    from zmig.watch import Observation, Watcher
+
+
+@pytest.fixture
+def shop(tmp_path: Path, database: str) -> Shop:
+    return Shop(tmp_path, database)
+
+
+@pytest.fixture
+def watcher(shop: Shop) -> Iterator[Watcher]:
+    watcher = shop.migrator().watcher()
+    yield watcher
+    watcher.close()
+
+
+def _until(watcher: Watcher, is_reached: Callable[[Observation], bool]) -> Observation:
+    for _ in range(1000):
+        seen = watcher.observe()
+        if is_reached(seen):
+            return seen
+        threading.Event().wait(0.02)
+    raise AssertionError("it was never observed")
+
+
+def _states(seen: Observation) -> dict[str, str]:
+    return {entry.name: entry.state.value for entry in seen.status.migrations}
+
+
+def test_nothing_is_created_by_looking(shop: Shop, watcher: Watcher, connection: psycopg.Connection) -> None:
+    shop.add(1, "one", "select 1;")
+    assert _states(watcher.observe()) == {"one": "pending"}
+    assert connection.execute("select to_regnamespace('zmig')").fetchone() == (None,)
+
+
+def test_only_new_facts_are_told(shop: Shop, watcher: Watcher) -> None:
+    shop.add(1, "one", "select 1;")
+    watcher.observe()
+    shop.migrator().migrate()
+    assert [fact.type.value for fact in watcher.observe().new_facts] == ["migration.started", "migration.done"]
+    assert watcher.observe().new_facts == ()
+
+
+def test_a_lower_position_that_becomes_visible_later_is_not_lost(
+    shop: Shop, watcher: Watcher, connection: psycopg.Connection, connect: Callable[..., psycopg.Connection]
+) -> None:
+    shop.add(1, "one", "select 1;")
+    shop.migrator().migrate()
+    watcher.observe()
+    insert = "insert into zmig.migration_events (aggregate_id, event_type) values (%s, 'migration.failed')"
+    late = connect(autocommit=False)
+    late.execute(insert, ["late"])
+    connection.execute(insert, ["early"])
+    assert [fact.name for fact in watcher.observe().new_facts] == ["early"]
+    for _ in range(3):
+        assert watcher.observe().new_facts == ()
+    late.commit()
+    assert [fact.name for fact in watcher.observe().new_facts] == ["late"]
+    assert watcher.observe().new_facts == ()
+
+
+def test_a_position_that_was_rolled_back_is_not_asked_for_for_ever(
+    shop: Shop, watcher: Watcher, connection: psycopg.Connection
+) -> None:
+    shop.add(1, "one", "select 1;")
+    shop.migrator().migrate()
+    insert = "insert into zmig.migration_events (aggregate_id, event_type) values (%s, 'migration.failed')"
+    with connection.transaction(force_rollback=True):
+        connection.execute(insert, ["gone"])
+    connection.execute(insert, ["there"])
+    assert "there" in [fact.name for fact in watcher.observe().new_facts]
+    watcher.observe()
+    assert watcher.observe().new_facts == ()
+
+
+def test_a_run_elsewhere_is_seen_with_its_statement(shop: Shop, watcher: Watcher) -> None:
+    shop.add(1, "one", "select 1;")
+    shop.add(2, "two", "select pg_sleep(0.7);")
+    run = threading.Thread(target=shop.migrator().migrate)
+    run.start()
+    seen = _until(watcher, lambda seen: seen.work is not None and "two" in seen.status.running)
+    assert seen.work is not None
+    assert seen.work.backend.wait == "Timeout: PgSleep"
+    assert seen.status.holder is not None
+    assert (seen.status.holder.migration, seen.is_zombie) == ("two", False)
+    run.join()
+    assert _states(watcher.observe()) == {"one": "done", "two": "done"}
+
+
+def test_the_watcher_never_holds_a_snapshot_or_the_lock(
+    shop: Shop, watcher: Watcher, connection: psycopg.Connection
+) -> None:
+    shop.add(1, "one", "select 1;")
+    shop.migrator().migrate()
+    watcher.observe()
+    query = """
+        select backend_xmin, state, (select count(*) from pg_locks l where l.pid = a.pid)
+        from pg_stat_activity a where application_name = 'zmig/console'
+    """
+    assert connection.execute(query).fetchall() == [(None, "idle", 0)]
+
+
+def test_blockers_form_a_tree(shop: Shop, watcher: Watcher, connect: Callable[..., psycopg.Connection]) -> None:
+    shop.add(1, "one", "create table thing (id int);")
+    shop.migrator().migrate()
+    idle, queued = connect(autocommit=False), connect(autocommit=False)
+    idle.execute("select from thing")
+    waiting = threading.Thread(target=queued.execute, args=("lock table thing in access exclusive mode",))
+    waiting.start()
+    shop.add(2, "two", "alter table thing add column name text;", lock_timeout="10s")
+    run = threading.Thread(target=shop.migrator().migrate)
+    run.start()
+    seen = _until(watcher, lambda seen: seen.work is not None and len(seen.work.blockers) >= 2)
+    assert seen.work is not None
+    tree = [(one.depth, one.pid) for one in seen.work.blockers]
+    assert (0, queued.info.backend_pid) in tree
+    assert (1, idle.info.backend_pid) in tree
+    states = {one.pid: one.backend.state for one in seen.work.blockers if one.backend is not None}
+    assert states[idle.info.backend_pid] == "idle in transaction"
+    idle.rollback()
+    waiting.join()
+    queued.rollback()
+    run.join()
+
+
+def test_the_server_tells_how_far_an_index_is(
+    shop: Shop, watcher: Watcher, connect: Callable[..., psycopg.Connection]
+) -> None:
+    shop.add(1, "one", "create table thing as select generate_series(1, 10) id;")
+    shop.migrator().migrate()
+    reader = connect(autocommit=False)
+    reader.execute("insert into thing values (0)")
+    shop.add(2, "two", "create index concurrently thing_id on thing (id);")
+    run = threading.Thread(target=shop.migrator().migrate)
+    run.start()
+    seen = _until(watcher, lambda seen: bool(seen.work and seen.work.progress and seen.work.progress.total))
+    assert seen.work is not None and seen.work.progress is not None
+    assert seen.work.progress.command == "create index concurrently"
+    assert seen.work.progress.phase.startswith("waiting for writers")
+    assert (seen.work.progress.done, seen.work.progress.unit) == (0, "transactions waited for")
+    reader.rollback()
+    run.join()
+
+
+def test_every_progress_view_of_this_server_can_be_read(connection: psycopg.Connection) -> None:
+    from zmig import activity
+
+    assert activity.progress(connection, 0) is None
+
+
+def test_a_cancelled_statement_fails_its_migration(shop: Shop, watcher: Watcher) -> None:
+    shop.add(1, "one", "select pg_sleep(60);")
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            shop.migrator().migrate()
+        except MigrationFailed as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    seen = _until(watcher, lambda seen: seen.work is not None and seen.work.backend.wait == "Timeout: PgSleep")
+    assert seen.work is not None
+    assert watcher.cancel(seen.work.backend)
+    thread.join()
+    assert len(failures) == 1
+    assert _states(watcher.observe()) == {"one": "failed"}
+    assert not watcher.terminate(seen.work.backend)
+
+
+_SLEEPER = """
+import os, sys
+from zmig import database, Migrator
+database._CHECK_INTERVAL_SINCE = 10**9
+Migrator(sys.argv[1]).migrate()
+"""
+
+
+def test_a_backend_whose_client_was_killed_is_a_zombie_until_it_is_terminated(shop: Shop, watcher: Watcher) -> None:
+    shop.add(1, "one", "select pg_sleep(60);")
+    process = subprocess.Popen([sys.executable, "-c", _SLEEPER, str(shop.path)], env=os.environ)
+    seen = _until(watcher, lambda seen: seen.work is not None and seen.work.backend.wait == "Timeout: PgSleep")
+    assert not seen.is_zombie
+    process.kill()
+    process.wait()
+    seen = watcher.observe()
+    assert seen.is_zombie and seen.work is not None
+    assert seen.status.running == ["one"]
+    assert "pg_sleep" in (seen.work.backend.query or "")
+    assert watcher.terminate(seen.work.backend)
+    _until(watcher, lambda seen: seen.work is None)
+    assert _states(watcher.observe()) == {"one": State.STUCK}
+
+
+def test_a_lost_connection_is_told_and_opened_again(
+    shop: Shop, watcher: Watcher, connection: psycopg.Connection
+) -> None:
+    shop.add(1, "one", "select 1;")
+    watcher.observe()
+    connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'zmig/console'")
+    with pytest.raises(ConnectionFailed):
+        watcher.observe()
+    assert _states(watcher.observe()) == {"one": "pending"}
+
+
+def test_an_edited_manifest_is_read_again(shop: Shop, watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zmig.reload._SECONDS_BETWEEN_CHECKS", 0)
+    shop.add(1, "one", "select 1;")
+    assert _states(watcher.observe()) == {"one": "pending"}
+    shop.add(2, "two", "select 2;")
+    assert _states(watcher.observe()) == {"one": "pending", "two": "pending"}
+    shop.path.write_text("manifest: [")
+    seen = watcher.observe()
+    assert [problem.code for problem in seen.manifest_problems] != []
+    assert _states(seen) == {"one": "pending", "two": "pending"}
+    shop.declare()
+    assert watcher.observe().manifest_problems == ()
+
+
+def test_a_manifest_that_never_was_usable_is_told_until_it_is(
+    shop: Shop, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zmig.reload._SECONDS_BETWEEN_CHECKS", 0)
+    for _ in range(2):
+        with pytest.raises(ManifestError):
+            watcher.observe()
+    shop.add(1, "one", "select 1;")
+    assert _states(watcher.observe()) == {"one": "pending"}
+
+
+def test_a_recreated_store_is_read_from_its_beginning(
+    shop: Shop, watcher: Watcher, connection: psycopg.Connection
+) -> None:
+    shop.add(1, "one", "select 1;")
+    shop.migrator().migrate()
+    assert _states(watcher.observe()) == {"one": "done"}
+    connection.execute("drop schema zmig cascade")
+    assert _states(watcher.observe()) == {"one": "pending"}
+    Migrator(shop.path).migrate()
+    assert _states(watcher.observe()) == {"one": "done"}

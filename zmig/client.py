@@ -1,0 +1,58 @@
+"""Which process a run belongs to, so that somebody else on the same machine can prove that it is gone.
+
+A server cannot tell a client that was killed from one that is silent; the machine it ran on can. The proof holds
+only within one boot of one machine and one process namespace, so both are part of the identity.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PROC = Path("/proc")
+_START_FIELD = 19
+"""Where `/proc/PID/stat` has the start time, counted behind the command's closing bracket."""
+
+
+def identity() -> dict[str, object] | None:
+    """Return what a `started` fact says of this process; None where the system does not tell."""
+    return _identity(os.getpid())
+
+
+@cache
+def _identity(pid: int) -> dict[str, object] | None:
+    space, started = _space(), _started(pid)
+    if space is None or started is None:
+        return None
+    return {"pid": pid, "started": started, "space": space}
+
+
+def is_gone(recorded: Mapping[str, object] | None) -> bool:
+    """Return whether the process that recorded its identity has provably ended; False where nothing can be proved."""
+    if recorded is None or recorded.get("space") != _space() or recorded.get("space") is None:
+        return False
+    pid = recorded.get("pid")
+    return isinstance(pid, int) and _started(pid) != recorded.get("started")
+
+
+def _space() -> str | None:
+    """Return a name for the process ids that are valid here: of this boot, in this namespace."""
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot}/{(_PROC / 'self/ns/pid').readlink()}"
+    except OSError:
+        return None
+
+
+def _started(pid: int) -> str | None:
+    """Return when a process began, in the system's clock ticks; None where there is none, or only its exit status."""
+    try:
+        fields = (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[_START_FIELD]
