@@ -26,7 +26,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check
 
 types: $(VENV)/.dev
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports
