@@ -65,7 +65,14 @@ class Option:
     """What its value is called; None for a switch."""
     parse: Callable[[str], object] = str
     short: str | None = None
-    default: object = None
+    attribute: str | None = None
+    """The name it has in `Options`, where that is not its own."""
+    is_required: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name it has in `Options`."""
+        return self.attribute or self.name.removeprefix("--").replace("-", "_")
 
     @property
     def spelling(self) -> str:

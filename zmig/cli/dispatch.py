@@ -37,7 +37,7 @@ def _guarded(words: Sequence[str], output: Output) -> int:
         from zmig.cli import failure
 
         return failure.tell_interruption(error, output)
-    except Exception as error:
+    except BaseException as error:  # a migration's own SystemExit must not end the command with its code
         from zmig.cli import failure
 
         return failure.tell_bug(error, output)

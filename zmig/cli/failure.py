@@ -31,7 +31,7 @@ def tell_interruption(error: KeyboardInterrupt, output: Output) -> int:
     return _tell([problem], 128 + number, output)
 
 
-def tell_bug(error: Exception, output: Output) -> int:
+def tell_bug(error: BaseException, output: Output) -> int:
     """Tell an error that nobody foresaw, with its traceback; return 70."""
     output.say("".join(traceback.format_exception(error)).rstrip())
     problem = Problem(

@@ -35,6 +35,9 @@ def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:
     for word in unknown:
         if word.startswith("-"):
             raise _unknown_option(name, word, command)
+    for option in command.options:
+        if option.is_required and getattr(options, option.key) is None:
+            raise _usage(f"`zmig {name}` needs `{option.spelling}`", f"see `zmig {name} --help`")
     options.rest = rest
     _assign(name, command, options, [*positional])
     return options
@@ -54,9 +57,9 @@ class _Parser(ArgumentParser):
         for option in options:
             names = (option.short, option.name) if option.short else (option.name,)
             if option.metavar is None:
-                self.add_argument(*names, action="store_true")
+                self.add_argument(*names, dest=option.key, action="store_true")
             else:
-                self.add_argument(*names, type=option.parse, default=option.default)
+                self.add_argument(*names, dest=option.key, type=option.parse)
         self.add_argument("words", nargs="*")
 
     def error(self, message: str) -> NoReturn:

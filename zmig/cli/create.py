@@ -1,0 +1,68 @@
+"""`zmig create`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from zmig import scaffold
+from zmig.cli.command import Call, Command, Option, Options, Takes
+from zmig.errors import ExitCode, Problem, UsageError
+from zmig.model import Kind
+
+
+class CreateOptions(Options):
+    """What `zmig create` may be told."""
+
+    python: bool
+    repeatable: bool
+    description: str | None
+
+
+def run(call: Call, options: CreateOptions) -> ExitCode:
+    """Write the files of a new migration, and its entry in the manifest."""
+    created = scaffold.create(
+        call.manifest(),
+        options.names[0],
+        kind=_kind(options),
+        today=datetime.now(UTC).astimezone().date(),
+        description=options.description,
+        environ=call.environ,
+    )
+    paths = [str(path) for path in (created.file, created.rollback_file) if path is not None]
+    call.output.note(f"migration `{created.name}` is version {created.version} of {created.manifest}")
+    if options.json:
+        call.output.document(
+            {
+                "version": created.version,
+                "name": created.name,
+                "file": str(created.file),
+                "rollback_file": str(created.rollback_file) if created.rollback_file is not None else None,
+                "manifest": str(created.manifest),
+            }
+        )
+    else:
+        call.output.data("\n".join(paths))
+    return ExitCode.OK
+
+
+def _kind(options: CreateOptions) -> Kind:
+    if options.python and options.repeatable:
+        raise UsageError(Problem("usage", "`--python` and `--repeatable` exclude each other", hint="write one of them"))
+    return Kind.PYTHON if options.python else Kind.REPEATABLE if options.repeatable else Kind.SQL
+
+
+COMMAND = Command(
+    about=(
+        "Writes the file of a new migration, numbered behind the highest one, with its rollback file, and adds its "
+        "entry to the manifest without touching anything else there. Prints the paths of the files."
+    ),
+    run=run,
+    options_type=CreateOptions,
+    options=(
+        Option("--description", "what it is for; it stands in the file's header", "TEXT"),
+        Option("--python", "write a Python file with `execute(ctx)` and `rollback(ctx)`"),
+        Option("--repeatable", "write a repeatable, which runs again whenever its file changes"),
+    ),
+    takes=Takes.NAME,
+    examples=("zmig create manifests/prod.yaml add_orders --description 'orders of a user'",),
+)

@@ -1,0 +1,90 @@
+"""`zmig db`: the private PostgreSQL that a manifest's `database.embedded` names."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from zmig import project
+from zmig.cli.command import Call, Command, Options, Takes
+from zmig.declaration import EmbeddedDatabase
+from zmig.errors import ExitCode, Location, Problem, UsageError
+
+if TYPE_CHECKING:
+    from zmig.embedded import EmbeddedServer
+
+
+def run(call: Call, options: Options) -> ExitCode:
+    """Start it, stop it, say where it is, or open a session on it."""
+    server = _server(call)
+    match options.action:
+        case "start":
+            _print_url(call, server.start())
+        case "url":
+            _print_url(call, server.url())
+        case "psql":
+            _open_psql(call, server)
+        case _:
+            _stop(call, server)
+    return ExitCode.OK
+
+
+def _server(call: Call) -> EmbeddedServer:
+    loaded = project.load(call.manifest(), environ=call.environ)
+    declared = loaded.require_database()
+    if not isinstance(declared, EmbeddedDatabase):
+        raise UsageError(
+            Problem(
+                "database-not-embedded",
+                f"manifest `{loaded.path}` names a PostgreSQL server by URL, which is not zmig's to start or stop",
+                location=Location(str(loaded.path)),
+                hint="name a manifest with `database: {embedded: FOLDER}`",
+            )
+        )
+    from zmig.embedded import EmbeddedServer
+
+    return EmbeddedServer(declared.folder)
+
+
+def _print_url(call: Call, url: str) -> None:
+    if call.output.is_json:
+        call.output.document({"url": url})
+    else:
+        call.output.data(url)
+
+
+def _stop(call: Call, server: EmbeddedServer) -> None:
+    was_running = server.stop()
+    call.output.note("the private PostgreSQL is stopped" if was_running else "the private PostgreSQL was not running")
+    if call.output.is_json:
+        call.output.document({"stopped": was_running})
+
+
+def _open_psql(call: Call, server: EmbeddedServer) -> None:
+    """Become psql; what stands behind `--` goes to it."""
+    server.start()
+    command = [*server.psql_command(), *call.options.rest]
+    call.output.flush()
+    os.execv(command[0], command)
+
+
+COMMAND = Command(
+    about=(
+        "The private PostgreSQL of a manifest with `database: {embedded: FOLDER}`. Other commands start it by "
+        "themselves; it stays up until it is stopped."
+    ),
+    run=run,
+    options_type=Options,
+    takes=Takes.ACTION,
+    actions={
+        "start": "start it unless it runs; prints its URL",
+        "stop": "stop it, ending its sessions; its data stay",
+        "url": "print its URL, whether it runs or not",
+        "psql": "open psql on it; what stands behind `--` goes to psql",
+    },
+    examples=(
+        "zmig db start manifests/demo.yaml",
+        "zmig db psql manifests/demo.yaml -- --command 'select now()'",
+        "zmig db stop manifests/demo.yaml",
+    ),
+)

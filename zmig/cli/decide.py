@@ -1,0 +1,102 @@
+"""`zmig resolve`, `zmig accept` and `zmig baseline`: an operator's decisions, recorded with their reason."""
+
+from __future__ import annotations
+
+from zmig.cli import table
+from zmig.cli.command import Call, Command, Option, Options, Takes, version_number
+from zmig.cli.running import LOCK_WAIT, running
+from zmig.errors import ExitCode
+
+_REASON = Option("--reason", "why this is right; it stands in the history for ever", "TEXT", is_required=True)
+
+
+class DecideOptions(Options):
+    """What every decision needs."""
+
+    reason: str
+    lock_wait: float | None
+
+
+class ResolveOptions(DecideOptions):
+    """What `zmig resolve` may be told."""
+
+    verdict: str
+
+
+class BaselineOptions(DecideOptions):
+    """What `zmig baseline` may be told."""
+
+    to: int
+
+
+def _resolve(call: Call, options: ResolveOptions) -> ExitCode:
+    with running(call, lock_wait_seconds=options.lock_wait) as migrator:
+        name = migrator.resolve(options.names[0], options.verdict, reason=options.reason)
+    call.output.note(f"migration `{name}` is resolved as {options.verdict}")
+    if options.json:
+        call.output.document({"name": name, "resolved_as": options.verdict})
+    return ExitCode.OK
+
+
+def _accept(call: Call, options: DecideOptions) -> ExitCode:
+    with running(call, lock_wait_seconds=options.lock_wait) as migrator:
+        name = migrator.accept(options.names[0], reason=options.reason)
+    call.output.note(f"the file of migration `{name}` is accepted as it is now")
+    if options.json:
+        call.output.document({"name": name})
+    return ExitCode.OK
+
+
+def _baseline(call: Call, options: BaselineOptions) -> ExitCode:
+    with running(call, lock_wait_seconds=options.lock_wait) as migrator:
+        names = migrator.baseline(to=options.to, reason=options.reason)
+    for name in names:
+        call.output.note(f"recorded as applied: {name}")
+    call.output.note(f"{table.counted(len(names), 'migration')} recorded, nothing was run")
+    if options.json:
+        call.output.document({"names": names})
+    return ExitCode.OK
+
+
+RESOLVE = Command(
+    about=(
+        "Records that a migration is done, failed or pending, whatever the facts said before, and runs nothing. "
+        "For a migration that was finished, or undone, by hand."
+    ),
+    run=_resolve,
+    options_type=ResolveOptions,
+    options=(
+        Option("--as", "what it is from now on", "done|failed|pending", attribute="verdict", is_required=True),
+        _REASON,
+        LOCK_WAIT,
+    ),
+    takes=Takes.NAME,
+    examples=("zmig resolve manifests/demo.yaml 003_seed_initial_data --as done --reason 'seeded by hand'",),
+)
+
+ACCEPT = Command(
+    about=(
+        "Records that the file of an applied migration was changed on purpose, so that it is no longer refused as "
+        "edited. What the database holds stays as it is."
+    ),
+    run=_accept,
+    options_type=DecideOptions,
+    options=(_REASON, LOCK_WAIT),
+    takes=Takes.NAME,
+    examples=("zmig accept manifests/demo.yaml 001_create_eventstore --reason 'only a comment was added'",),
+)
+
+BASELINE = Command(
+    about=(
+        "Records every pending migration up to a version as applied, without running it: for a database that has "
+        "their changes already."
+    ),
+    run=_baseline,
+    options_type=BaselineOptions,
+    options=(
+        Option("--to", "the last version that the database already has", "VERSION", version_number, is_required=True),
+        _REASON,
+        LOCK_WAIT,
+    ),
+    examples=("zmig baseline manifests/demo.yaml --to 2 --reason 'made by the previous tool'",),
+)

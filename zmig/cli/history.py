@@ -1,0 +1,61 @@
+"""`zmig history`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.cli import documents, table
+from zmig.cli.command import Call, Command, Options, Takes
+from zmig.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.events import Fact
+
+
+def run(call: Call, options: Options) -> ExitCode:
+    """Print the recorded facts, oldest first."""
+    facts = call.migrator().history(options.names)
+    if call.output.is_json:
+        call.output.document({"facts": [documents.of_fact(fact) for fact in facts]})
+    elif facts:
+        call.output.data("\n".join(table.lines([_row(fact) for fact in facts])))
+    else:
+        call.output.note("nothing has happened yet")
+    return ExitCode.OK
+
+
+def _row(fact: Fact) -> tuple[str, ...]:
+    return (
+        table.moment(fact.created_at),
+        fact.name,
+        fact.type.value.removeprefix("migration."),
+        "@".join(part for part in (fact.database_user, fact.host) if part),
+        ", ".join(_details(fact)),
+    )
+
+
+def _details(fact: Fact) -> Iterator[str]:
+    if (verdict := fact.text("as")) is not None:
+        yield f"as {verdict}"
+    if (attempt := fact.integer("attempt") or 1) > 1:
+        yield f"attempt {attempt}"
+    if (statement := fact.integer("statement")) is not None:
+        yield f"statement {statement} of {fact.integer('statements') or '?'}"
+    if (milliseconds := fact.integer("duration_ms")) is not None:
+        yield table.duration(milliseconds / 1000)
+    if (message := fact.error_message or fact.text("reason")) is not None:
+        yield message
+
+
+COMMAND = Command(
+    about=(
+        "Prints what happened, fact by fact, oldest first: when (UTC), to which migration, what, by whom and where, "
+        "and what else is known. Reads only."
+    ),
+    run=run,
+    options_type=Options,
+    takes=Takes.NAMES,
+    examples=("zmig history manifests/demo.yaml", "zmig history manifests/demo.yaml 003_seed_initial_data"),
+)

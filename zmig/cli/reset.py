@@ -1,0 +1,50 @@
+"""`zmig reset`."""
+
+from __future__ import annotations
+
+from zmig import reset
+from zmig.cli import asking, table
+from zmig.cli.command import Call, Command, Option, Options
+from zmig.cli.running import LOCK_WAIT, running
+from zmig.errors import ExitCode, Problem, UsageError
+
+_EFFECT = "nothing was dropped"
+
+
+class ResetOptions(Options):
+    """What `zmig reset` may be told."""
+
+    confirm: str | None
+    lock_wait: float | None
+
+
+def run(call: Call, options: ResetOptions) -> ExitCode:
+    """Ask for the database's name, and drop everything in it."""
+    migrator = call.migrator()
+    reset.refuse(migrator.project().environment)
+    database = migrator.status().database
+    if options.confirm is None:
+        question = f"everything in database `{database}` will be dropped; type its name to go on"
+        hint = f"in a script, add `--confirm {database}`"
+        asking.name_typed(call.output, question, database, instead=hint, effect=_EFFECT)
+    elif options.confirm != database:
+        message = f"the database is called `{database}`, not `{options.confirm}`"
+        raise UsageError(Problem("not-confirmed", message, effect=_EFFECT, hint="check which database this is"))
+    with running(call, lock_wait_seconds=options.lock_wait) as migrator:
+        dropped = migrator.reset()
+    call.output.note(f"dropped {table.counted(len(dropped), 'schema')}: {', '.join(dropped)}")
+    if options.json:
+        call.output.document({"database": database, "dropped": dropped})
+    return ExitCode.OK
+
+
+COMMAND = Command(
+    about=(
+        "Drops every schema of the database with all it holds, zmig's own tables included. Refused where the "
+        "manifest's environment is production or staging; elsewhere it asks for the database's name first."
+    ),
+    run=run,
+    options_type=ResetOptions,
+    options=(Option("--confirm", "the database's name, so that nobody is asked", "NAME"), LOCK_WAIT),
+    examples=("zmig reset manifests/demo.yaml --confirm postgres",),
+)

@@ -1,0 +1,27 @@
+"""`zmig version`."""
+
+from __future__ import annotations
+
+from zmig.cli.command import Call, Command, Options
+from zmig.errors import ExitCode
+
+
+def run(call: Call, options: Options) -> ExitCode:
+    """Print the highest applied version."""
+    version = call.migrator().current_version()
+    if options.json:
+        call.output.document({"current_version": version})
+    else:
+        call.output.data(str(version))
+    return ExitCode.OK
+
+
+COMMAND = Command(
+    about=(
+        "Prints the highest applied version of the database, 0 where nothing is applied; repeatables do not count. "
+        "Reads only. `zmig --version` prints zmig's own."
+    ),
+    run=run,
+    options_type=Options,
+    examples=("zmig version manifests/demo.yaml",),
+)
