@@ -28,13 +28,16 @@ SLOW = {"asyncio", "email", "importlib.metadata", "inspect"}
 def loaded_by(code: str) -> set[str]:
     """Return the modules that are loaded after `code` ran in an interpreter of its own."""
     report = "import sys; print('\\n'.join(sys.modules))"
-    command = [
-        sys.executable,
-        "-I",
-        "-c",
-        f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tui')]}; {code}; {report}",
-    ]
-    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines())
+    path = f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tui')]}"
+    command = [sys.executable, "-I", "-c", f"{path}; {code}; {report}"]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return set(ended.stdout.splitlines())
+
+
+def loaded_by_command(*words: str) -> set[str]:
+    """Return the modules that are loaded after a command has succeeded."""
+    return loaded_by(f"from zmig.cli.main import main; assert main({list(words)}) == 0")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,27 @@ def loaded_by(code: str) -> set[str]:
 )
 def test_import_does_not_load_what_it_does_not_need(code: str, unwanted: set[str]) -> None:
     assert loaded_by(code) & unwanted == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "unwanted"),
+    [
+        (["--version"], DRIVER | MANIFEST | CONSOLE | LINT | SLOW | {"dataclasses", "argparse", "json"}),
+        (["--help"], DRIVER | MANIFEST | CONSOLE | LINT | {"asyncio", "email", "importlib.metadata"}),
+        (["apply", "--help"], DRIVER | MANIFEST | CONSOLE | LINT | {"asyncio", "email", "importlib.metadata"}),
+    ],
+    ids=" ".join,
+)
+def test_command_that_only_tells_something_loads_next_to_nothing(words: list[str], unwanted: set[str]) -> None:
+    assert loaded_by_command(*words) & unwanted == set()
+
+
+@pytest.mark.parametrize("command", ["status", "plan", "apply"])
+def test_command_on_a_database_loads_neither_the_console_nor_the_schema(command: str, database: str) -> None:
+    manifest = str(ROOT / "manifests" / "prod.yaml")
+    loaded = loaded_by_command(command, manifest, "--database-url", database)
+    assert loaded >= DRIVER
+    assert loaded & (CONSOLE | LINT | {"jsonschema"}) == set()
 
 
 def test_every_module_stands_on_a_floor() -> None:
