@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from zmig.context import Context
     from zmig.errors import Location
 
 
@@ -105,7 +106,7 @@ class CodeMigration(Protocol):
         """What facts and messages call it."""
         ...
 
-    def execute(self, ctx: object, /) -> object:
+    def execute(self, ctx: Context, /) -> object:
         """Do the work, inside the migration's transaction."""
         ...
 
