@@ -1,4 +1,6 @@
--- Gives back the names of those users whose latest name comes from the fix.
+-- description: Undoes 091_fix_display_names: gives back the names of users whose latest name comes from it
+-- date: 2026-11-23
+
 select append_event(
     'user',
     user_id,
