@@ -1,6 +1,7 @@
 -- description: The views that reports read; edit them here, they are made anew whenever this file has changed
 -- date: 2026-11-23
 
+set local client_min_messages = warning; -- the first time there is nothing to drop, which is no news
 drop view if exists report_registrations;
 drop view if exists report_activity;
 
