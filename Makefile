@@ -15,6 +15,7 @@ ARGS ?=
 
 demo: $(VENV)/.demo
 	$(BIN)/zmig apply manifests/demo.yaml
+	@echo 'look at it with: $(BIN)/zmig status manifests/demo.yaml'
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n auto $(ARGS)
@@ -44,6 +45,6 @@ $(VENV)/.dev: pyproject.toml .ci/install
 	@touch $@ $(VENV)/.demo
 
 clean:
-	if test -x $(BIN)/zmig; then $(BIN)/zmig db stop manifests/demo.yaml; fi
+	-if test -x $(BIN)/zmig; then $(BIN)/zmig db stop manifests/demo.yaml; fi
 	rm -rf $(VENV) .zmig build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
