@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import psycopg
 
 from zmig import database, pooler
 from zmig.declaration import DatabaseUrl
@@ -17,8 +20,6 @@ from zmig.view import Looker, View, running_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
-
-    import psycopg
 
     from zmig.database import Connection, Target
     from zmig.invocation import Invocation
@@ -58,12 +59,12 @@ class Opened:
     run: Run
     observer: Observer
 
-    def look(self, *, holds_lock: bool = False) -> View:
+    def look(self, *, holds_lock: bool = False, ask_repeatables: bool = True) -> View:
         """Return where every migration stands. Reads only."""
         tracking = self.project.tracking
         looker = Looker(self.connection, self.store, self.lock, tracking.stuck_after_seconds)
         with database.translated(self.target):
-            return looker.look(self.migrations, holds_lock=holds_lock)
+            return looker.look(self.migrations, holds_lock=holds_lock, ask_repeatables=ask_repeatables)
 
     @contextmanager
     def locked(self, *, limit_seconds: float | None, invocation: Invocation) -> Generator[None]:
@@ -87,11 +88,12 @@ class Opened:
         try:
             yield
         finally:
-            if not database.is_lost(self.connection):
+            # Whatever keeps the lock from being released ends with the session, and so does the lock.
+            with contextlib.suppress(psycopg.Error):
                 self.lock.release(self.connection)
 
     def _migration_of(self, holder: LockHolder) -> str | None:
-        return running_on(self.look().entries, holder.pid)
+        return running_on(self.look(ask_repeatables=False).entries, holder.pid)
 
 
 @contextmanager

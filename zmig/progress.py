@@ -32,6 +32,12 @@ class LockHolder:
     migration: str | None = None
     """The name of the migration it has started and not ended, if any."""
 
+    @property
+    def run_id(self) -> str | None:
+        """The run it works for; None where its application name was changed, and so does not tell."""
+        prefix, _, run = (self.application_name or "").partition("/")
+        return run if prefix == "zmig" and run else None
+
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:

@@ -199,7 +199,11 @@ class Liveness:
     holder_pid: int | None = None
     """The backend that holds the run's lock; None when nobody does, or when the asker does."""
     stuck_after: timedelta = timedelta(minutes=10)
-    """How old a started fact that names no backend must be before it counts as stuck."""
+    """How old a started fact must be before it counts as stuck, where nothing can be proved."""
+    holder_run: str | None = None
+    """The run that backend works for; None where its name does not tell."""
+    sees_locks: bool = True
+    """False on a standby: the lock is held on the primary server, and cannot be seen."""
 
 
 def judge(record: Record | None, liveness: Liveness) -> State:
@@ -223,10 +227,17 @@ def judge(record: Record | None, liveness: Liveness) -> State:
 
 
 def _is_running(fact: Fact, liveness: Liveness) -> bool:
-    pid = fact.integer("backend_pid")
-    if pid is not None:
-        return pid == liveness.holder_pid
+    if fact.integer("backend_pid") is not None and liveness.sees_locks:
+        return is_held(fact, pid=liveness.holder_pid, run=liveness.holder_run)
     return liveness.now - _began(fact) < liveness.stuck_after
+
+
+def is_held(fact: Fact, *, pid: int | None, run: str | None) -> bool:
+    """Whether the backend `pid`, which works for `run`, is the one that a started fact tells of.
+
+    Process ids are used again, so a run that is known must be the same too.
+    """
+    return fact.integer("backend_pid") == pid and (run is None or fact.run_id is None or run == fact.run_id)
 
 
 def _began(fact: Fact) -> datetime:

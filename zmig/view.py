@@ -15,9 +15,10 @@ from zmig.model import RepeatRule
 from zmig.state import Entry, History, Liveness, State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from zmig.database import Connection
+    from zmig.events import Fact
     from zmig.lock import RunLock
     from zmig.model import Migration
     from zmig.progress import LockHolder
@@ -58,12 +59,15 @@ class Looker:
     def look(self, migrations: Sequence[Migration], *, holds_lock: bool = False, ask_repeatables: bool = True) -> View:
         """Return the view; `holds_lock` says that the asking session itself holds the run's lock."""
         inspection = self.store.inspect()
-        history = self._history(migrations, inspection)
-        holder = None if holds_lock or not _has_open(history) else self.lock.holder(self.connection)
+        history, holder = self._history(migrations, inspection), None
+        if not holds_lock:
+            history, holder = self._with_holder(history, migrations, inspection)
         liveness = Liveness(
             inspection.now,
             holder.pid if holder is not None else None,
             timedelta(seconds=self.stuck_after_seconds),
+            holder.run_id if holder is not None else None,
+            sees_locks=not inspection.in_recovery,
         )
         entries = state.assess(migrations, history, liveness)
         if ask_repeatables:
@@ -77,6 +81,24 @@ class Looker:
             return History()
         versions = {migration.name: migration.version for migration in migrations}
         return state.fold(self.store.latest_facts(), versions=versions)
+
+    def _with_holder(
+        self, history: History, migrations: Sequence[Migration], inspection: Inspection
+    ) -> tuple[History, LockHolder | None]:
+        """Return the facts and the lock's holder as they fit together.
+
+        A run may begin or end between the two questions. What was open before the lock was seen without its run,
+        and is open still, has no run.
+        """
+        while open_facts := _open(history):
+            holder = self.lock.holder(self.connection)
+            orphans = _without(holder, open_facts)
+            if not orphans:
+                return history, holder
+            history = self._history(migrations, inspection)
+            if _without(holder, _open(history)) <= orphans:
+                return history, holder
+        return history, None
 
     def _answers(self, entries: Sequence[Entry]) -> dict[int, bool | None]:
         """Ask the conditions of the repeatables that have run."""
@@ -92,9 +114,16 @@ class Looker:
         }
 
 
-def _has_open(history: History) -> bool:
+def _open(history: History) -> list[Fact]:
+    """Return the facts by which something is started and not ended."""
     records = (*history.records.values(), *history.strangers.values())
-    return any(record.last is not None and record.last.type in _OPEN for record in records)
+    return [record.last for record in records if record.last is not None and record.last.type in _OPEN]
+
+
+def _without(holder: LockHolder | None, facts: Iterable[Fact]) -> set[int]:
+    """Return the positions of the facts that are not the lock holder's."""
+    pid, run = (holder.pid, holder.run_id) if holder is not None else (None, None)
+    return {fact.position for fact in facts if not state.is_held(fact, pid=pid, run=run)}
 
 
 def _named(holder: LockHolder | None, entries: Sequence[Entry]) -> LockHolder | None:

@@ -1,0 +1,46 @@
+"""What the server says of zmig's backends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psycopg
+
+_OURS = "datname = current_database() and application_name like 'zmig/%'"
+_PATIENCE_SECONDS = 60
+
+
+def count(connection: psycopg.Connection, condition: str = "true") -> int:
+    """Return how many backends of zmig work on the database; `condition` chooses among them."""
+    row = connection.execute(
+        f"select count(*) from pg_stat_activity where {_OURS} and ({condition})".encode()
+    ).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def wait_for(connection: psycopg.Connection, number: int, condition: str = "true") -> None:
+    """Wait until exactly `number` backends of zmig fulfil `condition`."""
+    wait_until(
+        connection,
+        f"(select count(*) from pg_stat_activity where {_OURS} and ({condition})) = {number}",
+    )
+
+
+def wait_until(connection: psycopg.Connection, condition: str) -> None:
+    """Wait on the server until a condition over what changes outside of the transaction is true."""
+    connection.execute(
+        f"""do $$
+        declare
+            began timestamptz := clock_timestamp();
+        begin
+            while not ({condition}) loop
+                if clock_timestamp() - began > interval '{_PATIENCE_SECONDS} s' then
+                    raise 'never became true: %', $condition${condition}$condition$;
+                end if;
+                perform pg_stat_clear_snapshot(), pg_sleep(0.002);
+            end loop;
+        end
+        $$""".encode()
+    )

@@ -1,0 +1,117 @@
+"""zmig in processes of its own, as it is run by people: started, watched, signalled, killed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    import signal
+    from types import TracebackType
+
+ROOT = Path(__file__).parent.parent.parent
+_PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended; a negative code is the signal that killed it."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Process:
+    """A running `zmig`; killed when the block ends, if it still runs then."""
+
+    def __init__(self, *arguments: str | Path, environ: dict[str, str] | None = None, cwd: Path | None = None) -> None:
+        self._popen = subprocess.Popen(
+            [sys.executable, "-m", "zmig", *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tui"))), **(environ or {})},
+            cwd=cwd,
+        )
+        self._changed = threading.Condition()
+        self._heard: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._readers = [threading.Thread(target=self._read, args=(name,), daemon=True) for name in self._heard]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, name: str) -> None:
+        pipe = getattr(self._popen, name)
+        for line in pipe:
+            with self._changed:
+                self._heard[name].append(line)
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._popen.poll() is None
+
+    @property
+    def stderr(self) -> str:
+        """What it said so far."""
+        with self._changed:
+            return "".join(self._heard["stderr"])
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it has said `text` on stderr."""
+        with self._changed:
+            said = self._changed.wait_for(
+                lambda: text in "".join(self._heard["stderr"]) or not self._readers[1].is_alive(), _PATIENCE_SECONDS
+            )
+            assert said, f"never said {text!r}:\n{''.join(self._heard['stderr'])}"
+            assert text in "".join(self._heard["stderr"]), f"ended before {text!r}:\n{''.join(self._heard['stderr'])}"
+
+    def signal(self, number: signal.Signals) -> None:
+        self._popen.send_signal(number)
+
+    def kill(self) -> Ended:
+        """Kill it with SIGKILL."""
+        self._popen.kill()
+        return self.wait()
+
+    def wait(self, seconds: float = _PATIENCE_SECONDS) -> Ended:
+        """Wait for its end."""
+        code = self._popen.wait(seconds)
+        for reader in self._readers:
+            reader.join(_PATIENCE_SECONDS)
+        return Ended(code, "".join(self._heard["stdout"]), "".join(self._heard["stderr"]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.is_running:
+            self._popen.kill()
+        self._popen.wait()
+        for reader in self._readers:
+            reader.join()
+        for pipe in (self._popen.stdout, self._popen.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def run(*arguments: str | Path, environ: dict[str, str] | None = None, cwd: Path | None = None) -> Ended:
+    """Run zmig to its end."""
+    with Process(*arguments, environ=environ, cwd=cwd) as process:
+        return process.wait()
