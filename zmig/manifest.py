@@ -87,7 +87,9 @@ class _Reading:
         if self._reader.mismatches:
             from zmig import explanation
 
-            problems += explanation.problems(self._document, root, suspects=self._suspects)
+            explained = explanation.problems(self._document, root, suspects=self._suspects)
+            assert explained, "the quick check refuses what the schema accepts"
+            problems += explained
         problems.sort(key=_place)
         return replace(manifest, problems=tuple(problems))
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from functools import cached_property
-from itertools import accumulate
 
 from zmig.errors import Location
 
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _CREDENTIALS = re.compile(r"://[^\s]*@|passw|pwd", re.IGNORECASE)
 
 
@@ -32,11 +31,7 @@ class Source:
     @cached_property
     def _starts(self) -> list[int]:
         """The offset at which each line begins."""
-        if "\r" in self.text:
-            lengths = (match.end() - match.start() for match in _LINE.finditer(self.text))
-        else:
-            lengths = (len(line) + 1 for line in self.text.split("\n"))
-        return [0, *accumulate(lengths)][:-1]
+        return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
 
     def line_and_column(self, offset: int) -> tuple[int, int]:
         """Return the 1-based line and column of a 0-based offset; past the end means the end."""

@@ -123,7 +123,7 @@ def collector_paused() -> Generator[None]:
 
 def parse(text: str, *, label: str) -> Document:
     """Return the document in `text`; `label` is what locations call it. Raises nothing, whatever the text."""
-    source = Source(label, text.removeprefix("\ufeff"))
+    source = Source(label, text.lstrip("\ufeff"))
     if len(text) > SIZE_LIMIT:
         return Document(source, None, (too_large(label, len(text)),))
     with collector_paused():
