@@ -10,11 +10,12 @@ import re
 import select
 import struct
 import subprocess
+import sys
 import termios
 import time
 from typing import TYPE_CHECKING, Self
 
-from tests.support import commandline
+from tests.support.process import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,11 +30,13 @@ class Terminal:
     def __init__(self, *words: str, cwd: Path, columns: int = 100, **variables: str) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        known = commandline.environment(TERM="xterm-256color", **variables)
+        paths = os.pathsep.join((str(ROOT), str(ROOT / "tui")))
+        known = {**os.environ, "PYTHONPATH": paths, "TERM": "xterm-256color", **variables}
         self.process = subprocess.Popen(
-            commandline.command(*words),
+            [sys.executable, "-m", "zmig", *words],
             cwd=cwd,
-            env={name: value for name, value in known.items() if name not in ("COLUMNS", "LINES")},
+            env={name: value for name, value in known.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+            | variables,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

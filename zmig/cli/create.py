@@ -20,10 +20,11 @@ class CreateOptions(Options):
 
 def run(call: Call, options: CreateOptions) -> ExitCode:
     """Write the files of a new migration, and its entry in the manifest."""
+    kind = _kind(options)
     created = scaffold.create(
         call.manifest(),
         options.names[0],
-        kind=_kind(options),
+        kind=kind,
         today=datetime.now(UTC).astimezone().date(),
         description=options.description,
         environ=call.environ,
