@@ -30,22 +30,6 @@ class Span(NamedTuple):
     """Whether it is a COPY that takes its rows from the client."""
 
 
-@cache
-def plain_statement() -> re.Pattern[str]:
-    """Match a statement whose first semicolon outside of quotes ends it; group 1 is the statement.
-
-    It reads nearly every statement in one go in C; where it does not match, `next_span` decides.
-    """
-    name = f"[{lexer.NAME_START}]"
-    string = rf"(?<![eE])'[^']*+'|(?<=[{lexer.NAME_START}$][eE])'[^']*+'"
-    dollar = rf"(?<={name})\$|\$(?=[0-9])"
-    rest = r"""[^'"$;\-/\\]*+"""
-    return re.compile(
-        rf"(?:[{lexer.BLANKS};]++|{lexer.LINE_COMMENT}[\r\n])*+(?![cC])"
-        rf"""({rest}(?:(?:{string}|[-/](?![-*])|"[^"]*+"|{dollar}){rest})*+);"""
-    )
-
-
 def next_span(window: Window) -> Span | None:
     """Find the next statement and move the window's position behind it; None at the end of the script.
 
@@ -92,7 +76,8 @@ def _span(window: Window, first: Token) -> Span | None:
             return None
         nesting.check()
         window.position = len(window.text)
-    return Span(first.start, last.end, _reads_client(window.text[first.start : last.end]))
+    reads_client = first.text == "copy" and _reads_client(window.text[first.end : last.end])
+    return Span(first.start, last.end, reads_client)
 
 
 class _Nesting:
@@ -161,9 +146,8 @@ def _nesting(text: str, first: Token) -> _Nesting:
 
 
 def _reads_client(text: str) -> bool:
+    """Whether a COPY, of which `text` is what follows that word, takes its rows from the client."""
     words = lexer.tokens(text)
-    if next(words).text != "copy":
-        return False
     depth = 0
     for token in words:
         depth += {"(": 1, ")": -1}.get(token.text, 0)

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 BLANKS = " \t\n\r\f\v"
 SPACE = f"[{BLANKS}]"
-NAME_START = r"A-Za-z_\x80-\U0010ffff"
-NAME_PART = NAME_START + "0-9$"
+# Written as what a name cannot hold, for a range of all characters above ASCII takes milliseconds to compile.
+_NO_NAME = r"\x00-\x23\x25-/:-@\[-^`{-\x7f"
+NAME_PART = f"[^{_NO_NAME}]"
+NAME_START = f"[^{_NO_NAME}$0-9]"
+NO_NAME = f"[{_NO_NAME}]"
 LINE_COMMENT = r"--[^\r\n]*+"
 
 
@@ -34,6 +37,9 @@ class Kind(StrEnum):
     """A number, or a parameter such as `$1`."""
     SYMBOL = "symbol"
     """One character of anything else: an operator, a bracket, `;`, a stray backslash."""
+
+
+_KINDS = {kind.value: kind for kind in Kind}
 
 
 class Token(NamedTuple):
@@ -66,8 +72,8 @@ def _token_pattern() -> re.Pattern[str]:
         | (?P<string>[eE]{escapes}(?:{continued}{escapes})*+|(?:[uU]&|[bBxXnN])?'[^']*+(?:''[^']*+)*+')
         | (?P<quoted>(?:[uU]&)?"[^"]*+(?:""[^"]*+)*+")
         | (?P<open>(?:[eEbBxXnN]|[uU]&)?'|(?:[uU]&)?")
-        | (?P<dollar>\$(?:[{NAME_START}][{NAME_START}0-9]*+)?\$)
-        | (?P<word>[{NAME_START}][{NAME_PART}]*+)
+        | (?P<dollar>\$(?:{NAME_START}[^{_NO_NAME}$]*+)?\$)
+        | (?P<word>{NAME_START}{NAME_PART}*+)
         | (?P<number>\$?[0-9]++(?:_[0-9]++)*+(?:\.[0-9]*+)?(?:[eE][+-]?[0-9]++)?)
         | (?P<symbol>.)
         """,
@@ -101,21 +107,21 @@ def tokens(text: str, start: int = 0) -> Iterator[Token]:
     match = _token_pattern().match
     offset = start
     while found := match(text, offset):
-        group = found.lastgroup
+        group = found.lastgroup or ""
         begin, offset = offset, found.end()
         if group == "blank":
             continue
         if group == "word":
             yield Token(Kind.WORD, fold(found.group()), begin, offset)
+        elif (kind := _KINDS.get(group)) is not None:
+            yield Token(kind, found.group(), begin, offset)
         elif group == "comment":
             offset = end_of_comment(text, begin)
         elif group == "dollar":
             offset = _end_of_dollar_quote(text, begin, found.group())
             yield Token(Kind.STRING, text[begin:offset], begin, offset)
-        elif group == "open":
-            raise UnterminatedError("quoted name" if found.group()[-1] == '"' else "string", begin)
         else:
-            yield Token(Kind(group or ""), found.group(), begin, offset)
+            raise UnterminatedError("quoted name" if found.group()[-1] == '"' else "string", begin)
 
 
 def fold(word: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from zmig import boundary, copydata, lexer, redact
+from zmig import boundary, copydata, lexer, plain, redact
 from zmig.errors import Location
 from zmig.lexer import Kind
 from zmig.window import Window, shown_line
@@ -19,6 +19,7 @@ from zmig.window import Window, shown_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from zmig.chunk import Chunk
     from zmig.copydata import CopyData
 
 _SUMMARY_LIMIT = 80
@@ -67,31 +68,44 @@ def split_stream(reads: Iterable[str], *, path: str) -> Iterator[Statement]:
     Raises ManifestError where the text stops being a script.
     """
     window = Window(reads, path=path)
-    plain = boundary.plain_statement().match
-    number = 0
-    while True:
-        if found := plain(window.text, window.position):
-            start, end = found.span(1)
-            window.position, reads_client = found.end(), False
-        elif span := boundary.next_span(window):
-            start, end, reads_client = span
-        else:
-            return
+    number = 1
+    while (statement := next_statement(window, number)) is not None:
+        yield statement
+        skip_rows(statement)
         number += 1
-        line, column = window.place(start)
-        text, offset = window.text[start:end].rstrip(lexer.BLANKS), window.base + start
-        rows = copydata.open_rows(window, start) if reads_client else None
-        yield Statement(number, text, offset, line, column, rows)
-        if rows is not None:
-            for _ in rows.blocks:
-                pass
 
 
-def locate(statement: Statement, position: int) -> tuple[int, int]:
-    """Return line and column in the file of `position`, which counts from 1 over the statement's text."""
-    index = min(max(position - 1, 0), len(statement.text))
-    line, column = _whole(statement.text).place(index)
-    return statement.line + line - 1, column + (statement.column - 1 if line == 1 else 0)
+def next_statement(window: Window, number: int) -> Statement | None:
+    """Read the next statement, which becomes `number`, and move the window's position behind it; None at the end.
+
+    Raises ManifestError where the text stops being a script.
+    """
+    reads_client = False
+    if found := plain.next_match(window):
+        start, end = found.span(1)
+        window.position = found.end()
+    elif span := boundary.next_span(window):
+        start, end, reads_client = span
+    else:
+        return None
+    line, column = window.place(start)
+    text, offset = window.text[start:end].rstrip(lexer.BLANKS), window.base + start
+    rows = copydata.open_rows(window, start) if reads_client else None
+    return Statement(number, text, offset, line, column, rows)
+
+
+def skip_rows(statement: Statement) -> None:
+    """Read what was not read of the statement's rows."""
+    if statement.copy_data is not None:
+        for _ in statement.copy_data.blocks:
+            pass
+
+
+def locate(sent: Statement | Chunk, position: int) -> tuple[int, int]:
+    """Return line and column in the file of `position`, which counts from 1 over the text that was sent."""
+    index = min(max(position - 1, 0), len(sent.text))
+    line, column = _whole(sent.text).place(index)
+    return sent.line + line - 1, column + (sent.column - 1 if line == 1 else 0)
 
 
 def location(text: str, offset: int, *, path: str) -> Location:

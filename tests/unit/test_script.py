@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zmig import script
+from tests.support.scripts import cut, scripts
+from zmig import boundary, lexer, plain, script
 from zmig.errors import Location, ManifestError
-from zmig.script import Statement
+from zmig.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.script import Statement
 
 
 def texts(text: str) -> list[str]:
@@ -258,89 +266,38 @@ def test_summary(text: str, expected: str) -> None:
     assert len(statement.summary) <= 80
 
 
-FRAGMENTS = [
-    "'",
-    '"',
-    ";",
-    "$$",
-    "$a$",
-    "E'",
-    "e",
-    "\\",
-    "\\.",
-    "\\restrict a\n",
-    "--",
-    "/*",
-    "*/",
-    "\n",
-    "\r",
-    " ",
-    "1",
-    "$",
-    "(",
-    ")",
-    "create rule r ",
-    "create function f() ",
-    "begin atomic ",
-    "end",
-    "case ",
-    "copy t from stdin;\n",
-    "ä",
-    "x",
-    "-",
-    "/",
-    "select 1;",
-    "insert into t values ('a;b', -1);\n",
-    "\ufeff",
-    "U&",
-    "date'",
-    "copy ",
-]
-scripts = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=3), max_size=25).map("".join)
-
-Outcome = tuple[list[tuple[Statement, str | None]], str | None]
-
-
-def outcome(reads: list[str]) -> Outcome:
-    """Return the statements with their rows, and the code and place of the problem that ended them."""
-    found: list[tuple[Statement, str | None]] = []
-    try:
-        for statement in script.split_stream(reads, path="a.sql"):
-            data = None if statement.copy_data is None else "".join(statement.copy_data.blocks)
-            plain = Statement(statement.number, statement.text, statement.offset, statement.line, statement.column)
-            found.append((plain, data))
-    except ManifestError as error:
-        return found, f"{error.code} {error.problems[0].location}"
-    return found, None
-
-
 @given(scripts)
 def test_any_text_ends_in_statements_or_a_problem_with_a_place(text: str) -> None:
-    found, problem = outcome([text])
-    end = 0
-    for statement, _ in found:
-        assert statement.offset >= end
-        assert text[statement.offset :].startswith(statement.text)
-        assert statement.text
-        end = statement.offset + len(statement.text)
+    found, problem = cut([text])
     assert problem is None or "a.sql:" in problem
+    end = 0
+    for statement, data in found:
+        between = text[end : statement.offset]
+        assert "\\" in between or {token.text for token in lexer.tokens(between)} <= {";"}
+        assert statement.text
+        assert text.startswith(statement.text, statement.offset)
+        end = statement.offset + len(statement.text)
+        if data is not None:
+            end = text.index(f"\n{data}", end) + len(data) + 1
+    if problem is None:
+        assert "\\" in text[end:] or {token.text for token in lexer.tokens(text[end:])} <= {";"}
 
 
 @given(scripts, st.lists(st.integers(0, 200), max_size=12))
 @example("create rule r as on insert to t do (a; b);\r\nselect 1", [3, 4, 43, 44, 45])
 @example("copy t from stdin;\r\n1\r\n\\.\r\nx", [19, 20, 22, 23, 24, 25, 26])
 def test_pieces_of_any_size_give_what_the_whole_text_gives(text: str, cuts: list[int]) -> None:
-    places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    places = [0, *sorted(min(place, len(text)) for place in cuts), len(text)]
     reads = [text[start:end] for start, end in pairwise(places)]
-    assert outcome(reads) == outcome([text])
-    assert outcome(list(text)) == outcome([text])
+    assert cut(reads) == cut([text])
+    assert cut(list(text)) == cut([text])
 
 
 @given(scripts)
 def test_a_comment_in_front_changes_nothing_but_places(text: str) -> None:
     comment = "/* it's; */\n"
-    before, problem = outcome([text])
-    after, later_problem = outcome([comment + text])
+    before, problem = cut([text])
+    after, later_problem = cut([comment + text])
     assert [(item.text, item.offset + len(comment), item.line + 1, item.column, data) for item, data in before] == [
         (item.text, item.offset, item.line, item.column, data) for item, data in after
     ]
@@ -350,3 +307,51 @@ def test_a_comment_in_front_changes_nothing_but_places(text: str) -> None:
 @given(st.lists(st.sampled_from(["select 'a;'", "do $$;$$", "create rule r as on delete to t do (a; b)", ATOMIC])))
 def test_statements_come_back_as_they_were_joined(parts: list[str]) -> None:
     assert texts(";\n".join(parts)) == parts
+
+
+@given(scripts)
+def test_a_plain_match_is_what_the_tokens_say(text: str) -> None:
+    text = f"select {text};"
+    found = plain.statement().match(text)
+    if found is None:
+        return
+    window = Window([text], path="a.sql")
+    start, end, reads_client = boundary.next_span(window) or (0, 0, True)
+    assert (start, text[start:end], reads_client) == (found.start(1), found[1].rstrip(lexer.BLANKS), False)
+    assert window.position == found.end()
+
+
+PLAIN = {
+    "INSERT into t values ('a;''b', -1, \"x;\", date'2020-01-01', E'a\\';', $$;$$, $1, a$b) -- x;\n, /* ; */ (2)": True,
+    "create table t (\n  a int, -- it's\n  b text /* ; */\n)": True,
+    "-- it's\n/* ; */ ;; select 1": True,
+    "Create Unlogged table t ()": True,
+    "create or replace view v as select 1": False,
+    "create /* x */ rule r as on delete to t do (a; b)": False,
+    "create\nfunction f() return 1": False,
+    "COPY t to stdout": False,
+    "select 1 -- x\n": False,
+    "select 1 /* x */ -- y\n/* z */": False,
+    "select 1 /* /* ; */ */ + 1": False,
+    "select $x$;$x$": False,
+    "select E'a'\n'b\\';'": False,
+}
+
+
+@pytest.mark.parametrize(("text", "is_plain"), PLAIN.items(), ids=PLAIN.keys())
+def test_the_fast_way_takes_what_it_can_cut_and_nothing_else(text: str, is_plain: bool) -> None:
+    assert (plain.statement().fullmatch(f"{text};") is not None) is is_plain
+
+
+def test_a_stream_is_cut_in_flat_memory() -> None:
+    def reads() -> Iterator[str]:
+        for number in range(30):
+            yield f"insert into t values ({number}, 'a;b', '{'x' * 50}');\n" * 100
+            yield "copy t from stdin;\n" + f"{number}\n" * 10_000 + "\\.\n"
+
+    tracemalloc.start()
+    count = sum(1 for _ in script.split_stream(reads(), path="a.sql"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 3_030
+    assert peak < 400_000
