@@ -61,7 +61,7 @@ def test_import_does_not_load_what_it_does_not_need(code: str, unwanted: set[str
         (["--help"], DRIVER | MANIFEST | CONSOLE | LINT | {"asyncio", "email", "importlib.metadata"}),
         (["apply", "--help"], DRIVER | MANIFEST | CONSOLE | LINT | {"asyncio", "email", "importlib.metadata"}),
     ],
-    ids=" ".join,
+    ids=["version", "help", "help of a command"],
 )
 def test_command_that_only_tells_something_loads_next_to_nothing(words: list[str], unwanted: set[str]) -> None:
     assert loaded_by_command(*words) & unwanted == set()
