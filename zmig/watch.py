@@ -47,6 +47,8 @@ class Observation:
 
     status: Status
     project: Project
+    server: str
+    """Where the server is: host and port."""
     now: datetime
     """The server's clock."""
     new_facts: tuple[Fact, ...] = ()
@@ -172,14 +174,23 @@ class _Session:
         self, loaded: Project, migrations: Sequence[Migration], problems: tuple[Problem, ...], *, ask: bool
     ) -> Observation:
         inspection = self._store.inspect()
-        fresh = self._read(inspection)
-        holder = self._lock.holder(self.connection) if inspection.has_events else None
-        if inspection.has_events and self._has_open_without(holder):
-            # The run may have ended between the two questions: only a fact that is still the last one is left open.
+        fresh, holder = self._read(inspection), None
+        while inspection.has_events:
+            holder = self._lock.holder(self.connection)
+            orphans = self._orphans(holder)
+            if not orphans:
+                break
+            # The run may have begun or ended between the two questions: what is open still is open without one.
             fresh += self._read(inspection)
+            if self._orphans(holder) <= orphans:
+                break
         self._needs_answers = self._needs_answers or ask or bool(fresh)
         liveness = Liveness(
-            inspection.now, holder.pid if holder else None, timedelta(seconds=loaded.tracking.stuck_after_seconds)
+            inspection.now,
+            holder.pid if holder is not None else None,
+            timedelta(seconds=loaded.tracking.stuck_after_seconds),
+            holder.run_id if holder is not None else None,
+            sees_locks=not inspection.in_recovery,
         )
         entries = self._entries(migrations, liveness)
         if holder is not None:
@@ -187,6 +198,7 @@ class _Session:
         return Observation(
             status.make(View(entries, inspection, holder), manifest=loaded.name, environment=loaded.environment),
             loaded,
+            self._target.host,
             inspection.now,
             tuple(fresh),
             activity.work(self.connection, holder.pid) if holder is not None else None,
@@ -204,16 +216,18 @@ class _Session:
             self._table = table
         return self._tail.read()
 
-    def _has_open_without(self, holder: LockHolder | None) -> bool:
-        """Whether something is started and not ended, by another backend than the one that holds the lock."""
-        pid = holder.pid if holder is not None else None
-        return any(fact.integer("backend_pid") != pid for fact in self._tail.open())
+    def _orphans(self, holder: LockHolder | None) -> set[int]:
+        """Return the positions of facts by which something is started and not ended, and not by the lock's holder."""
+        pid, run = (holder.pid, holder.run_id) if holder is not None else (None, None)
+        return {fact.position for fact in self._tail.open() if not state.is_held(fact, pid=pid, run=run)}
 
     def _entries(self, migrations: Sequence[Migration], liveness: Liveness) -> tuple[Entry, ...]:
         """Return the entries as they stand; they are put together anew only when something has changed."""
         ask = self._needs_answers and liveness.holder_pid is None
-        key = (tuple(map(id, migrations)), self._tail.revision, liveness.holder_pid)
-        depends_on_clock = any(fact.integer("backend_pid") is None for fact in self._tail.open())
+        key = (tuple(map(id, migrations)), self._tail.revision, liveness.holder_pid, liveness.holder_run)
+        depends_on_clock = not liveness.sees_locks or any(
+            fact.integer("backend_pid") is None for fact in self._tail.open()
+        )
         if key == self._assessed_from and not ask and not depends_on_clock:
             return self._assessed
         history = state.fold(self._tail.latest.values(), versions={one.name: one.version for one in migrations})
