@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.statements import NAMES
 from zmig import script
 from zmig.outcome import (
     AddEnumValue,
@@ -77,18 +78,6 @@ OUTCOMES: dict[str, Outcome] = {
 def test_outcome(text: str, expected: Outcome) -> None:
     (statement,) = script.split(text, path="a.sql")
     assert outcome(statement) == expected
-
-
-NAMES = {
-    "Name": "name",
-    "ÄB$1": "Äb$1",
-    '"Na""me"': 'Na"me',
-    r'U&"d\0061t\+000061\\"': "data\\",
-    r'u&"\D83D\DE00"': "😀",
-    "U&\"d!0061ta\" UESCAPE '!'": "data",
-    "n" * 70: "n" * 63,
-    '"' + "ä" * 40 + '"': "ä" * 31,
-}
 
 
 @pytest.mark.parametrize(("written", "meant"), NAMES.items(), ids=NAMES.keys())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.statements import ALLOWED, REFUSED
 from zmig import script, statement
 
 if TYPE_CHECKING:
@@ -15,76 +16,6 @@ if TYPE_CHECKING:
 def one(text: str) -> Statement:
     (found,) = script.split(text, path="a.sql")
     return found
-
-
-REFUSED = {
-    "create index concurrently on t (a)": "CREATE INDEX CONCURRENTLY",
-    "CREATE /* x */ UNIQUE INDEX -- y\nCONCURRENTLY IF NOT EXISTS i ON t (a)": "CREATE UNIQUE INDEX CONCURRENTLY",
-    "drop index concurrently if exists i": "DROP INDEX CONCURRENTLY",
-    "reindex index concurrently i": "REINDEX CONCURRENTLY",
-    "reindex (verbose, concurrently) table t": "REINDEX CONCURRENTLY",
-    "reindex (concurrently 'on', tablespace x) table t": "REINDEX CONCURRENTLY",
-    "reindex (concurrently off) table concurrently t": "REINDEX CONCURRENTLY",
-    "reindex schema s": "REINDEX SCHEMA",
-    "reindex (concurrently false) database d": "REINDEX DATABASE",
-    "reindex system": "REINDEX SYSTEM",
-    "vacuum": "VACUUM",
-    "vacuum (analyze) t": "VACUUM",
-    "cluster": "CLUSTER",
-    "cluster verbose": "CLUSTER",
-    "cluster (verbose)": "CLUSTER",
-    "create database d": "CREATE DATABASE",
-    "drop database if exists d": "DROP DATABASE",
-    "alter database d set tablespace x": "ALTER DATABASE ... SET TABLESPACE",
-    "alter database d with tablespace x": "ALTER DATABASE ... SET TABLESPACE",
-    "create tablespace x location '/x'": "CREATE TABLESPACE",
-    "drop tablespace x": "DROP TABLESPACE",
-    "alter system set a = 1": "ALTER SYSTEM",
-    "alter system reset all": "ALTER SYSTEM",
-    "discard all": "DISCARD ALL",
-    "commit prepared 'x'": "COMMIT PREPARED",
-    "rollback prepared 'x'": "ROLLBACK PREPARED",
-    "create subscription s connection 'c' publication p": "CREATE SUBSCRIPTION",
-    "create subscription s connection 'c' publication p with (enabled = false)": "CREATE SUBSCRIPTION",
-    "drop subscription if exists s": "DROP SUBSCRIPTION",
-    "alter subscription s refresh publication": "ALTER SUBSCRIPTION ... REFRESH",
-    "alter subscription s set publication p": "ALTER SUBSCRIPTION ... SET PUBLICATION",
-    "alter subscription s set (failover)": "ALTER SUBSCRIPTION ... SET",
-    'alter table only "S".t detach partition p concurrently': "ALTER TABLE ... DETACH PARTITION ... CONCURRENTLY",
-}
-
-ALLOWED = [
-    "create index concurrentlyx on t (a)",
-    'create index "concurrently" on t (a)',
-    "create index i on t (a)",
-    "drop index i",
-    "drop table concurrently",
-    "reindex table t",
-    "reindex index i",
-    "reindex (concurrently false) table t",
-    "reindex (concurrently 'off') table t",
-    "cluster t using i",
-    "cluster verbose t",
-    "cluster (verbose) t",
-    "analyze",
-    "alter database d set search_path = 'tablespace'",
-    "alter database d set tablespace to x",
-    "alter database d connection limit 1",
-    "alter table t set tablespace x",
-    "alter table t detach partition p",
-    "alter table t detach partition p finalize",
-    "alter type e add value 'x'",
-    "discard plans",
-    "create subscription s connection 'c' publication p with (connect = false)",
-    "create subscription s connection 'c' publication p with (create_slot = off, slot_name = none)",
-    "alter subscription s set publication p with (refresh = false)",
-    "alter subscription s set (slot_name = 'x')",
-    "alter subscription s disable",
-    "refresh materialized view concurrently v",
-    "checkpoint",
-    "select 'vacuum'",
-    "comment on database d is 'x'",
-]
 
 
 @pytest.mark.parametrize(("text", "command"), REFUSED.items())
