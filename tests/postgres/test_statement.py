@@ -46,10 +46,8 @@ def test_the_server_refuses_inside_a_transaction_what_is_said_to_refuse_it(conne
     found = {text: sqlstate_inside_a_transaction(connection, text) for text in REFUSED}
     accepted = {REFUSES} if connection.info.server_version >= NEWEST_SYNTAX else {REFUSES, UNKNOWN_SYNTAX}
     others = {text: sqlstate for text, sqlstate in found.items() if sqlstate not in accepted}
-    assert others == {
-        "alter subscription s refresh publication": IS_DISABLED,
-        "alter subscription s set publication p": IS_DISABLED,
-    }
+    disabled = ("alter subscription s refresh publication", "alter subscription s set publication p")
+    assert others.items() <= dict.fromkeys(disabled, IS_DISABLED).items()
 
 
 @pytest.mark.usefixtures("subscription")
