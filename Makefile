@@ -3,10 +3,11 @@
 #   make demo     apply manifests/demo.yaml to a private PostgreSQL
 #   make test     run the tests; ARGS goes to pytest, as in: make test ARGS="-k planner"
 #   make check    what CI runs: format, lint, types, import floors, tests
+#   make matrix   run the database tests on PostgreSQL 13 to 18
 #   make format   rewrite the files as `make lint` wants them
 #   make clean    stop the private PostgreSQL and remove everything made here
 
-.PHONY: demo test check lint types imports format clean
+.PHONY: demo test check lint types imports matrix format clean
 .DEFAULT_GOAL := demo
 
 VENV := .venv
@@ -31,6 +32,9 @@ types: $(VENV)/.dev
 
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports
+
+matrix: $(VENV)/.dev
+	tests/matrix/run
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format

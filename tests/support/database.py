@@ -40,6 +40,7 @@ begin
         execute command;
     end loop;
     create schema public;
+    comment on schema public is 'standard public schema';
     if current_setting('server_version_num')::int >= 150000 then
         alter schema public owner to pg_database_owner;
         grant usage on schema public to public;
