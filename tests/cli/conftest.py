@@ -42,6 +42,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     def run_one(*words: str) -> Ended:
         capsys.readouterr()
         code = main(words)
-        return Ended(code, *capsys.readouterr())
+        captured = capsys.readouterr()
+        return Ended(code, captured.out, captured.err)
 
     return run_one
