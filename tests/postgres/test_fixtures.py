@@ -66,18 +66,24 @@ def test_settings_of_the_database_are_reset(fresh_database: str) -> None:
     assert contents(fresh_database) == new
 
 
-def test_sessions_and_prepared_transactions_are_ended(
-    database: str, connect: Callable[..., psycopg.Connection]
-) -> None:
+def test_sessions_are_ended(database: str, connect: Callable[..., psycopg.Connection]) -> None:
     blocking = connect(autocommit=False)
     blocking.execute("create table locked (id integer)")
-    prepared = connect(autocommit=False)
-    prepared.execute("create table prepared (id integer)")
-    prepared.execute("prepare transaction 'left_prepared'")
     databases.empty(database)
     with pytest.raises(psycopg.OperationalError):
         blocking.execute("select 1")
-    assert connect().execute("select count(*) from pg_prepared_xacts").fetchone() == (0,)
+
+
+def test_prepared_transactions_are_rolled_back(database: str, connect: Callable[..., psycopg.Connection]) -> None:
+    new = contents(database)
+    connection = connect(autocommit=False)
+    if connection.execute("show max_prepared_transactions").fetchone() == ("0",):
+        pytest.skip("the server that ZMIG_TEST_DSN names allows no prepared transactions")
+    connection.execute("create table prepared (id integer)")
+    connection.execute(f"prepare transaction '{connection.info.dbname}'".encode())
+    assert contents(database) != new
+    databases.empty(database)
+    assert contents(database) == new
 
 
 def test_databases_of_two_fixtures_are_not_the_same(database: str, fresh_database: str) -> None:
