@@ -43,7 +43,10 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return f"database server: {config.stash[_SERVER].describe()}"
+    try:
+        return f"database server: {config.stash[_SERVER].describe()}"
+    except psycopg.OperationalError as error:
+        raise pytest.UsageError(f"the server of ZMIG_TEST_DSN does not answer: {error}") from error
 
 
 @pytest.fixture(scope="session")
