@@ -1,9 +1,13 @@
-"""Keeps secrets out of every text: passwords in connection strings, and values known to be secret."""
+"""Keeps secrets out of every text: passwords in connection strings, and values known to be secret.
+
+What you may rely on: a text without secrets stays as it is, and masking twice is masking once. Where it cannot be
+told where a password ends, more is masked rather than less.
+"""
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from urllib.parse import quote, unquote
 
 MASK = "***"
@@ -11,38 +15,54 @@ MASK = "***"
 _SHORTEST_SECRET = 3
 """A shorter value would mask ordinary text wherever it happens to occur."""
 
+_SECRET_PARAMETERS = r"(?:\w*password|scram_client_key|scram_server_key|oauth_client_secret)"
+_QUOTED = r"(?:[^'\\]|''|\\.)+"
 
-@lru_cache(maxsize=1)
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    return (
-        re.compile(r"(postgres(?:ql)?://[^\s:/?#@]*):[^\s/?#]*@", re.IGNORECASE),
-        re.compile(r"([?&](?:password|sslpassword)=)[^&\s]*", re.IGNORECASE),
-        re.compile(r"(\b(?:password|sslpassword)\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s'&]+)", re.IGNORECASE),
-    )
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    """Return what spells a secret, with groups for what stays before it and after it.
+
+    In a URL, what follows the user's colon and is no port is a password up to the last `@`, since people write
+    `@`, `/` and `?` in passwords without encoding them.
+    """
+    url = r"(?P<before>postgres(?:ql)?://(?!\[)[^\s:/?#@]*:)(?:(?!\d*(?:[/?#,]|$))\S+|(?:(?!//)[^\s?#])+)(?P<after>@)"
+    parameter = rf"(?P<before>[?&]{_SECRET_PARAMETERS}=)[^&\s]+(?P<after>)"
+    keyword = rf"(?<![?&\w]){_SECRET_PARAMETERS}\s*=\s*"
+    quoted = rf"(?P<before>{keyword}'){_QUOTED}(?P<after>'|\\?\Z)"
+    bare = rf"(?P<before>{keyword})(?!')(?:[^\s\\]|\\.)+(?P<after>)"
+    statement = rf"(?P<before>\bpassword\s+(?:e|u&)?'){_QUOTED}(?P<after>'|\\?\Z)"
+    return tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in (url, parameter, quoted, bare, statement))
 
 
 def redact(text: str) -> str:
-    """Return `text` with every password of a connection string in it masked, in URL and keyword form."""
-    url, parameter, keyword = _patterns()
-    text = url.sub(rf"\1:{MASK}@", text)
-    text = parameter.sub(rf"\1{MASK}", text)
-    return keyword.sub(rf"\1{MASK}", text)
+    """Return `text` with every password masked: of connection strings in URL and keyword form, and of SQL."""
+    for pattern in _patterns():
+        text = pattern.sub(rf"\g<before>{MASK}\g<after>", text)
+    return text
 
 
 class Redactor:
-    """Masks connection-string passwords and a set of known secret values in any text."""
+    """Masks passwords, and a set of known secret values, in any text."""
 
     def __init__(self, *secrets: str | None) -> None:
         spellings = {
             spelling
             for secret in secrets
-            if secret is not None and len(secret) >= _SHORTEST_SECRET
+            if secret
             for spelling in (secret, quote(secret, safe=""), unquote(secret))
+            if len(spelling) >= _SHORTEST_SECRET
         }
-        self._secrets = sorted(spellings, key=len, reverse=True)
+        longest_first = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
+        self._secrets = re.compile("|".join(map(_word, longest_first))) if spellings else None
 
     def __call__(self, text: str) -> str:
         """Return `text` without any secret."""
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return redact(text)
+        return redact(text if self._secrets is None else self._secrets.sub(MASK, text))
+
+
+def _word(secret: str) -> str:
+    """Match a secret that is not part of a longer word: a password like `app` must not mask `applied`."""
+    before = r"(?<!\w)" if re.match(r"\w", secret[0]) else ""
+    after = r"(?!\w)" if re.match(r"\w", secret[-1]) else ""
+    return before + re.escape(secret) + after

@@ -1,0 +1,151 @@
+"""What is masked as a secret, and what is left alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from zmig.redact import MASK, Redactor, redact
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("postgresql://app:pw@db/shop", "postgresql://app:***@db/shop", id="a URL"),
+        pytest.param("POSTGRES://app:pw@db", "POSTGRES://app:***@db", id="the short scheme, in capitals"),
+        pytest.param("postgresql://:pw@db", "postgresql://:***@db", id="no user"),
+        pytest.param("postgresql://a%40b:p%2Fw@db", "postgresql://a%40b:***@db", id="percent-encoded"),
+        pytest.param("postgresql://app:p@w@db/x", "postgresql://app:***@db/x", id="a raw @ in the password"),
+        pytest.param("postgresql://app:p:w@db/x", "postgresql://app:***@db/x", id="a raw colon"),
+        pytest.param("postgresql://app:p/w@db/x", "postgresql://app:***@db/x", id="a raw slash"),
+        pytest.param("postgresql://app:12/34@db/x", "postgresql://app:***@db/x", id="digits and a raw slash"),
+        pytest.param("postgresql://app:p?w#@db/x", "postgresql://app:***@db/x", id="a raw question mark"),
+        pytest.param("postgresql://app:1234@db/x", "postgresql://app:***@db/x", id="digits alone"),
+        pytest.param("postgresql://app:p'w\"@db", "postgresql://app:***@db", id="quotes"),
+        pytest.param(
+            "postgresql://app:pw@a:1,b:2,[::1]:3/x", "postgresql://app:***@a:1,b:2,[::1]:3/x", id="several hosts"
+        ),
+        pytest.param(
+            "from postgresql://a:x@h/d to postgresql://b:y@h/d",
+            "from postgresql://a:***@h/d to postgresql://b:***@h/d",
+            id="two URLs in a sentence",
+        ),
+        pytest.param(
+            "postgresql://h/d?user=a&password=x&sslmode=require",
+            "postgresql://h/d?user=a&password=***&sslmode=require",
+            id="the parameter password",
+        ),
+        pytest.param("postgresql:///d?password=x", "postgresql:///d?password=***", id="the first parameter"),
+        pytest.param("postgresql:///d?sslpassword=x&a=b", "postgresql:///d?sslpassword=***&a=b", id="sslpassword"),
+        pytest.param("?oauth_client_secret=x", "?oauth_client_secret=***", id="an OAuth secret"),
+        pytest.param("host=h password=x user=u", "host=h password=*** user=u", id="keyword form"),
+        pytest.param("host=h password = x user=u", "host=h password = *** user=u", id="blanks around the equals sign"),
+        pytest.param("PassWord=x", "PassWord=***", id="in any case"),
+        pytest.param("password=it's&more, user=u", "password=*** user=u", id="bare, with marks in it"),
+        pytest.param(r"password=a\ b\\ user=u", "password=*** user=u", id="bare, with escaped blanks"),
+        pytest.param("password='a b' user=u", "password='***' user=u", id="quoted, with a blank"),
+        pytest.param(r"password='a\' b\\' user=u", "password='***' user=u", id="quoted, with escapes"),
+        pytest.param("password='a\nb' user=u", "password='***' user=u", id="quoted, over two lines"),
+        pytest.param("password='never closed user=u", "password='***", id="quoted, never closed"),
+        pytest.param("password='never closed\\", "password='***\\", id="quoted, broken off in an escape"),
+        pytest.param("PGPASSWORD=x psql", "PGPASSWORD=*** psql", id="the environment variable"),
+        pytest.param("scram_client_key=x", "scram_client_key=***", id="a SCRAM key"),
+        pytest.param("create role a password 'x' login", "create role a password '***' login", id="a role in SQL"),
+        pytest.param("alter user a PASSWORD E'it\\'s'", "alter user a PASSWORD E'***'", id="an escape string in SQL"),
+        pytest.param("password 'it''s' x", "password '***' x", id="a doubled quote in SQL"),
+        pytest.param(
+            "options (user 'u', password 'x')", "options (user 'u', password '***')", id="a user mapping in SQL"
+        ),
+        pytest.param(
+            'could not connect: "postgresql://a:x@h" (password=y)',
+            'could not connect: "postgresql://a:***@h" (password=***',
+            id="inside an error, rather too much than too little",
+        ),
+    ],
+)
+def test_a_password_is_masked(text: str, expected: str) -> None:
+    assert redact(text) == expected
+    assert redact(expected) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://db/shop",
+        "postgresql://app@db:5432/shop",
+        "postgresql://db:5432/shop?options=a@b",
+        "postgresql://db:5432?options=a@b",
+        "postgresql://a:1,b:2/shop?options=a@b",
+        "postgresql://[::1]:5432/shop?options=a@b",
+        "postgresql://app:@db",
+        "https://example.com:8080/@zmig",
+        "postgresql:///d?password=&user=u",
+        "password='' user=u",
+        "set password_encryption = 'scram-sha-256'",
+        'FATAL:  password authentication failed for user "app"',
+        'column "password" does not exist',
+        "passfile=/home/app/.pgpass",
+        "a@b.example",
+    ],
+)
+def test_a_text_without_a_password_stays_as_it_is(text: str) -> None:
+    assert redact(text) == text
+
+
+@given(st.text())
+def test_any_text_that_speaks_of_no_password_stays_as_it_is(text: str) -> None:
+    assume("password" not in text.lower() and "://" not in text)
+    assert redact(text) == text
+
+
+_PIECES = st.sampled_from(
+    ["password", "=", " ", "'", "''", "\\", "postgresql://", ":", "@", "/", "?", "&", "a", "1", "***", "\n", "e'"]
+)
+
+
+@given(st.lists(_PIECES, max_size=20).map("".join))
+def test_masking_twice_is_masking_once(text: str) -> None:
+    once = redact(text)
+    assert redact(once) == once
+
+
+_SECRETS = st.text(st.characters(codec="utf-8", exclude_characters="*\0"), min_size=3, max_size=12)
+
+
+@given(_SECRETS, st.lists(st.one_of(_PIECES, st.none()), max_size=12))
+def test_masking_known_secrets_twice_is_masking_once(secret: str, pieces: list[str | None]) -> None:
+    masked = Redactor(secret)
+    once = masked("".join(secret if piece is None else piece for piece in pieces))
+    assert masked(once) == once
+
+
+@given(st.text(st.characters(codec="ascii", min_codepoint=33), min_size=8).filter(lambda text: MASK not in text))
+def test_no_password_of_a_connection_string_is_left(password: str) -> None:
+    keywords = make_conninfo("", host="db", password=password, user="u")
+    assert password not in redact(keywords)
+    assert conninfo_to_dict(redact(keywords)) == {"host": "db", "password": MASK, "user": "u"}
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "expected"),
+    [
+        pytest.param("s3cret", "the server said s3cret.", "the server said ***.", id="in a sentence"),
+        pytest.param("p@ss/w", "p%40ss%2Fw p@ss/w", "*** ***", id="in both spellings"),
+        pytest.param("p%40ss", "p%2540ss p%40ss p@ss", "*** *** ***", id="written in percent-encoding"),
+        pytest.param("app", "app was applied, app_role, `app`", "*** was applied, app_role, `***`", id="as a word"),
+        pytest.param("(x)", "f(x)y", "f***y", id="without letters at its ends, anywhere"),
+        pytest.param("a.c", "abc a.c", "abc ***", id="taken literally"),
+        pytest.param("ab", "ab", "ab", id="not a value so short that it occurs everywhere"),
+        pytest.param("%41", "A %41", "A ***", id="not the short text it decodes to"),
+        pytest.param("", "text", "text", id="no secret at all"),
+        pytest.param(None, "text", "text", id="no secret given"),
+    ],
+)
+def test_a_known_secret_is_masked(secret: str | None, text: str, expected: str) -> None:
+    assert Redactor(secret)(text) == expected
+
+
+def test_the_longer_of_two_secrets_is_masked_first() -> None:
+    assert Redactor("pass", "pass word")("pass word, pass") == "***, ***"
