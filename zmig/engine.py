@@ -280,7 +280,7 @@ class Migrator:
         if atomic:
             check_atomic(works)
         with database.translated(opened.target):
-            opened.store.create(view.inspection)
+            opened.prepare_store(view)
         session = Session(
             connection=opened.connection,
             server_version=opened.connection.info.server_version,
@@ -299,7 +299,7 @@ class Migrator:
         with self._opened() as opened, self._locked(opened):
             view = opened.look(holds_lock=True)
             with database.translated(opened.target):
-                opened.store.create(view.inspection)
+                opened.prepare_store(view)
                 return decide(opened, view)
 
     @contextmanager

@@ -57,6 +57,11 @@ class Fact:
         value = self.data.get("version")
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
+    @property
+    def slot(self) -> tuple[str, EventType, int | None, str | None]:
+        """What it has in common with the facts that a later one of them makes irrelevant to the state."""
+        return (self.name, self.type, self.version, self.text("as"))
+
     def text(self, key: str) -> str | None:
         """Return the string stored under `key`, None where there is none."""
         value = self.data.get(key)

@@ -66,6 +66,12 @@ class Opened:
         with database.translated(self.target):
             return looker.look(self.migrations, holds_lock=holds_lock, ask_repeatables=ask_repeatables)
 
+    def prepare_store(self, view: View) -> None:
+        """Create what is missing of the tracking tables, and make the simple table fit the facts; under the lock."""
+        self.store.create(view.inspection)
+        if view.inspection.has_events:
+            self.store.repair(view.entries)
+
     @contextmanager
     def locked(self, *, limit_seconds: float | None, invocation: Invocation) -> Generator[None]:
         """Hold the run's lock inside the block.

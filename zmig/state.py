@@ -124,15 +124,16 @@ class History:
 def fold(facts: Iterable[Fact], *, versions: Mapping[str, int] | None = None) -> History:
     """Fold facts, in order of position, into a history.
 
-    A fact without a version (appended by hand) counts for the version that `versions` or another fact of the
-    same name gives. Only the latest fact of each type matters, so a reader may leave the earlier ones out.
+    A fact without a version (appended by hand) counts for the version that `versions`, or else the latest fact of
+    its name that has one, gives. Only the latest fact of each slot matters, so a reader may leave others out.
     """
-    known = dict(versions or {})
     by_name: dict[str, list[Fact]] = {}
+    stated: dict[str, Fact] = {}
     for fact in facts:
         by_name.setdefault(fact.name, []).append(fact)
-        if fact.version is not None:
-            known.setdefault(fact.name, fact.version)
+        if fact.version is not None and fact.position >= stated.get(fact.name, fact).position:
+            stated[fact.name] = fact
+    known = {name: fact.version for name, fact in stated.items()} | dict(versions or {})
     by_version: dict[int, list[Fact]] = {}
     strangers: dict[str, Record] = {}
     for name, own in by_name.items():

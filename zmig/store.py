@@ -11,24 +11,20 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, cast
 
-import psycopg
 from psycopg import sql
 
-from zmig.errors import Problem, TrackingError
+from zmig import inspection
 from zmig.events import EventType, Fact
+from zmig.inspection import EVENTS, PROJECTION
+from zmig.model import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from zmig.database import Connection
-    from zmig.state import Record
-
-EVENTS = "migration_events"
-PROJECTION = "schema_migrations"
-
-_EVENT_COLUMNS = frozenset({"position", "aggregate_type", "aggregate_id", "event_type", "event_data", "created_at"})
-_PROJECTION_COLUMNS = frozenset({"version", "name", "kind", "checksum", "applied_at", "applied_by", "position"})
+    from zmig.inspection import Inspection
+    from zmig.state import Entry
 
 _CLOCK = {
     EventType.STARTED: "started_at",
@@ -51,57 +47,6 @@ class Run:
     application_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """What the tracking schema looks like to this role, before anything is written."""
-
-    role: str
-    database: str
-    schema: str
-    schema_exists: bool
-    may_create_schema: bool
-    may_create_in_schema: bool
-    read_only: bool
-    in_recovery: bool
-    columns: Mapping[str, frozenset[str]]
-    missing_rights: tuple[str, ...]
-    now: datetime
-    """The server's clock."""
-
-    @property
-    def has_events(self) -> bool:
-        """Whether the event store is there."""
-        return EVENTS in self.columns
-
-    @property
-    def exists(self) -> bool:
-        """Whether both tables are there."""
-        return EVENTS in self.columns and PROJECTION in self.columns
-
-
-_INSPECT = """
-select session_user::text, current_database()::text,
-    exists (select from pg_catalog.pg_namespace where nspname = %(schema)s),
-    has_database_privilege(current_database(), 'CREATE'),
-    coalesce((select has_schema_privilege(oid, 'CREATE') from pg_catalog.pg_namespace
-        where nspname = %(schema)s), false),
-    current_setting('transaction_read_only') = 'on', pg_is_in_recovery(),
-    coalesce((
-        select jsonb_object_agg(found.relname, found.state) from (
-            select c.relname, jsonb_build_object(
-                'columns', (select jsonb_agg(a.attname) from pg_catalog.pg_attribute a
-                    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
-                'missing', (select coalesce(jsonb_agg(p.name), '[]') from unnest(case c.relname
-                    when 'migration_events' then array['SELECT', 'INSERT']
-                    else array['SELECT', 'INSERT', 'UPDATE', 'DELETE'] end) as p (name)
-                    where not has_table_privilege(c.oid, p.name))) as state
-            from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-            where n.nspname = %(schema)s and c.relname in ('migration_events', 'schema_migrations')
-        ) as found), '{}'),
-    clock_timestamp()
-"""
-
-
 class Store:
     """The facts of one tracking schema, over one connection."""
 
@@ -115,44 +60,24 @@ class Store:
         """Look at the tracking schema, its tables and the rights of this role, in one query.
 
         Raises:
-            TrackingError: a table of that name belongs to another tool.
+            TrackingError: a table of that name belongs to another tool, or this role may not read it.
         """
-        row = self._connection.execute(_INSPECT, {"schema": self._schema}).fetchone()
-        if row is None:
-            raise AssertionError("a query without FROM returns one row")
-        tables = cast("dict[str, dict[str, list[str]]]", row[7])
-        inspection = Inspection(
-            role=str(row[0]),
-            database=str(row[1]),
-            schema=self._schema,
-            schema_exists=bool(row[2]),
-            may_create_schema=bool(row[3]),
-            may_create_in_schema=bool(row[4]),
-            read_only=bool(row[5]),
-            in_recovery=bool(row[6]),
-            columns={name: frozenset(table["columns"] or ()) for name, table in tables.items()},
-            missing_rights=tuple(
-                f"{right} on table {self._schema}.{name}"
-                for name, table in tables.items()
-                for right in table["missing"]
-            ),
-            now=cast("datetime", row[8]),
-        )
-        _check_ownership(inspection)
-        return inspection
+        found = inspection.inspect(self._connection, self._schema)
+        found.check_readable()
+        return found
 
-    def create(self, inspection: Inspection) -> None:
+    def create(self, seen: Inspection) -> None:
         """Create what is missing of the schema and its tables; a no-op where all is there.
 
         Raises:
             TrackingError: the database is read-only, or the role lacks a right; the message names it.
         """
-        check_writable(inspection)
-        if inspection.exists:
+        seen.check_writable()
+        if seen.exists:
             return
         text = resources.files("zmig").joinpath("tracking.sql").read_text("utf-8")
         schema = sql.Identifier(self._schema).as_string(self._connection)
-        create_schema = "" if inspection.schema_exists else f"create schema if not exists {schema};\n"
+        create_schema = "" if seen.schema_exists else f"create schema if not exists {schema};\n"
         with self._connection.transaction():
             self._connection.execute("set local client_min_messages = warning")
             self._connection.execute((create_schema + text.replace(":schema", schema)).encode())
@@ -168,12 +93,13 @@ class Store:
         )
 
     def latest_facts(self) -> Iterator[Fact]:
-        """Yield the latest fact of each type of each migration, which is all that folding needs."""
+        """Yield the latest fact of each kind of each migration, which is all that folding needs (`Fact.slot`)."""
+        slot = "aggregate_id, event_type, event_data->'version', event_data->>'as'"
         yield from self._read(
             sql.SQL(
-                "select distinct on (aggregate_id, event_type) "
+                f"select distinct on ({slot}) "
                 "position, aggregate_id, event_type, event_data, created_at, database_user, run_id, host "
-                "from {} where aggregate_type = 'migration' order by aggregate_id, event_type, position desc"
+                f"from {{}} where aggregate_type = 'migration' order by {slot}, position desc"
             ).format(self._events)
         )
 
@@ -258,26 +184,39 @@ class Store:
             self.append_sql(run, type, name, data), self._projection, data.get("version")
         )
 
-    def rebuild(self, records: Iterable[Record]) -> None:
-        """Write the simple table anew from what the facts fold to."""
+    def repair(self, entries: Iterable[Entry]) -> bool:
+        """Write the simple table anew if it is not what the facts fold to; return whether it was not."""
+        applied = {
+            entry.version: _row(entry, entry.record.applied)
+            for entry in entries
+            if entry.record is not None and entry.record.applied is not None and entry.version is not None
+        }
+        found = self._connection.execute(sql.SQL("select version, name, position from {}").format(self._projection))
+        if {cast("int", row[0]): (row[1], row[2]) for row in found} == {
+            version: (row[1], row[-1]) for version, row in applied.items()
+        }:
+            return False
         with self._connection.transaction():
             self._connection.execute(sql.SQL("delete from {}").format(self._projection))
-            for record in records:
-                if record.applied is not None and record.version is not None:
-                    self._connection.execute(self._row_sql(record, record.applied))
+            with self._connection.cursor() as cursor:
+                insert = sql.SQL("insert into {} values (%s, %s, %s, %s, %s, %s, %s, %s)").format(self._projection)
+                cursor.executemany(insert, applied.values())
+        return True
 
-    def _row_sql(self, record: Record, applied: Fact) -> sql.Composed:
-        return sql.SQL("insert into {} values ({}, {}, {}, {}, {}, {}, {}, {})").format(
-            self._projection,
-            record.version,
-            applied.name,
-            applied.text("kind") or "sql",
-            record.checksum,
-            applied.created_at,
-            applied.database_user,
-            applied.integer("duration_ms"),
-            applied.position,
-        )
+
+def _row(entry: Entry, applied: Fact) -> tuple[object, ...]:
+    """Return the row of the simple table that an applied migration has."""
+    declared = entry.migration.kind.value if entry.migration is not None else Kind.SQL.value
+    return (
+        entry.version,
+        applied.name,
+        applied.text("kind") or declared,
+        applied.text("checksum"),
+        applied.created_at,
+        applied.database_user,
+        applied.integer("duration_ms"),
+        applied.position,
+    )
 
 
 def storable(data: Mapping[str, object]) -> str:
@@ -293,64 +232,3 @@ def _clean(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_clean(item) for item in cast("list[object]", value)]
     return value
-
-
-def _check_ownership(inspection: Inspection) -> None:
-    for table, needed in ((EVENTS, _EVENT_COLUMNS), (PROJECTION, _PROJECTION_COLUMNS)):
-        columns = inspection.columns.get(table)
-        if columns is not None and not needed <= columns:
-            raise TrackingError(
-                Problem(
-                    "tracking-foreign",
-                    f"table `{inspection.schema}.{table}` belongs to another tool",
-                    facts=(
-                        f"its columns: {', '.join(sorted(columns))}",
-                        f"zmig needs: {', '.join(sorted(needed))}",
-                    ),
-                    effect="nothing was run",
-                    hint="give zmig a schema of its own: write `tracking: {schema: zmig}` in the manifest",
-                )
-            )
-
-
-def check_writable(inspection: Inspection) -> None:
-    """Make sure this role can write facts.
-
-    Raises:
-        TrackingError: it cannot; the message names the right that is missing.
-    """
-    if inspection.in_recovery or inspection.read_only:
-        why = "it is a standby" if inspection.in_recovery else "its transactions are read-only by default"
-        raise TrackingError(
-            Problem(
-                "read-only",
-                f"database `{inspection.database}` is read-only: {why}",
-                effect="nothing was run",
-                hint="connect to the primary server, as a role that may write",
-            )
-        )
-    right = _missing_right(inspection)
-    if right is not None:
-        raise TrackingError(
-            Problem(
-                "missing-right",
-                f"role `{inspection.role}` lacks the right {right}",
-                effect="nothing was run",
-                hint=f"as an administrator, run `grant {right} to {inspection.role}`",
-            )
-        )
-
-
-def _missing_right(inspection: Inspection) -> str | None:
-    if inspection.missing_rights:
-        return inspection.missing_rights[0].replace("on table ", "on ")
-    if inspection.exists:
-        return None
-    if not inspection.schema_exists:
-        return None if inspection.may_create_schema else f"create on database {inspection.database}"
-    return None if inspection.may_create_in_schema else f"create on schema {inspection.schema}"
-
-
-def is_missing_table(error: psycopg.Error) -> bool:
-    """Whether an error says that a tracking table is not there."""
-    return error.sqlstate in ("42P01", "3F000")

@@ -34,8 +34,8 @@ class Tail:
         self._connection = connection
         self._store = store
         self._highest: int | None = None
-        self.latest: dict[tuple[str, EventType], Fact] = {}
-        """The latest fact of each type of each migration."""
+        self.latest: dict[tuple[object, ...], Fact] = {}
+        """The latest fact of each slot."""
         self.revision = 0
         """Grows with every fact that is read."""
         self._last: dict[str, Fact] = {}
@@ -49,7 +49,7 @@ class Tail:
     def read(self) -> list[Fact]:
         """Return the facts that have become visible since the last reading.
 
-        The first reading returns the latest fact of each type of each migration, which is all that folding needs.
+        The first reading returns the latest fact of each slot, which is all that folding needs.
         """
         if self._highest is None:
             self._begin(self._store.positions(_WINDOW))
@@ -65,8 +65,8 @@ class Tail:
     def _keep(self, facts: Iterable[Fact]) -> None:
         for fact in facts:
             self.revision += 1
-            if _is_later(fact, self.latest.get((fact.name, fact.type))):
-                self.latest[fact.name, fact.type] = fact
+            if _is_later(fact, self.latest.get(fact.slot)):
+                self.latest[fact.slot] = fact
             if _is_later(fact, self._last.get(fact.name)):
                 self._last[fact.name] = fact
 

@@ -38,6 +38,7 @@ $function$;
 drop trigger if exists append_only on :schema.migration_events;
 create trigger append_only before update or delete or truncate on :schema.migration_events
     for each statement execute function :schema.migration_events_refuse_change();
+alter table :schema.migration_events enable always trigger append_only; -- in sessions of replication too
 
 create table if not exists :schema.schema_migrations (
     version bigint primary key,

@@ -15,6 +15,7 @@ class ProjectFolder:
     def __init__(self, folder: Path, url: str, **manifest: Any) -> None:
         """`manifest` holds more keys of the manifest, such as `tracking` or `defaults`."""
         self.folder = folder
+        self.url = url
         self._document: dict[str, Any] = {
             "manifest": 1,
             "name": "probe",
