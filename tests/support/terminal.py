@@ -18,25 +18,28 @@ from typing import TYPE_CHECKING, Self
 from tests.support.process import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _PATIENCE_SECONDS = 30.0
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
+def _environment() -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    return inherited | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tui"))), "TERM": "xterm-256color"}
+
+
 class Terminal:
     """A `zmig` process whose standard streams are one terminal."""
 
-    def __init__(self, *words: str, cwd: Path, columns: int = 100, **variables: str) -> None:
+    def __init__(self, *words: str, cwd: Path, columns: int = 100, variables: Mapping[str, str] | None = None) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        paths = os.pathsep.join((str(ROOT), str(ROOT / "tui")))
-        known = {**os.environ, "PYTHONPATH": paths, "TERM": "xterm-256color", **variables}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "zmig", *words],
             cwd=cwd,
-            env={name: value for name, value in known.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-            | variables,
+            env=_environment() | dict(variables or {}),
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

@@ -184,6 +184,7 @@ class Live:
         from rich.text import Text
 
         shown = sentences.one_line(self._output.redact(text))
+        style = style if self._output.has_color else ""
         return Text(shown, style=style, no_wrap=True, overflow="ellipsis" if self._can_draw else "crop")
 
 

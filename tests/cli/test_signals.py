@@ -1,0 +1,119 @@
+"""What SIGINT and SIGTERM do to a command: it says what is left, and ends with the contracted exit code."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import backends
+from tests.support.facts import Facts
+from tests.support.process import Process
+from zmig.lock import RunLock
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from tests.support.shop import Shop
+
+SIGNALS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+
+
+@SIGNALS
+def test_during_sql_the_statement_is_cancelled_and_the_failure_recorded(
+    shop: Shop, connection: psycopg.Connection, number: signal.Signals, code: int
+) -> None:
+    shop.add(1, "0001", "create table users ();")
+    shop.add(2, "0002", "create table orders ();\nselect pg_sleep(600);")
+    with Process("apply", "shop.yaml", "-v", cwd=shop.folder) as process:
+        process.wait_for("statement 2 of 2")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        process.signal(number)
+        ended = process.wait()
+    assert ended.code == code
+    assert f"error: migration `0002` failed: interrupted by {number.name}\n" in ended.stderr
+    assert "   = rolled back: `0002` left nothing behind; `0001` of this run stays applied\n" in ended.stderr
+    assert ended.stderr.endswith("hint: run `zmig apply shop.yaml`, which starts it again\n")
+    assert Facts(connection).told[-1] == ("0002", "failed")
+    backends.wait_for(connection, 0)
+
+
+def test_during_python_code_as_json(shop: Shop, connection: psycopg.Connection) -> None:
+    shop.add(1, "0001.py", "import time\n\ndef execute(ctx):\n    ctx.progress('asleep')\n    time.sleep(600)\n")
+    with Process("apply", "shop.yaml", "--json", cwd=shop.folder) as process:
+        process.wait_for("1/1 asleep")
+        process.signal(signal.SIGTERM)
+        ended = process.wait()
+    document = json.loads(ended.stdout)
+    assert ended.code == document["exit_code"] == 143
+    assert document["error"]["message"] == "migration `0001` failed: interrupted by SIGTERM"
+    assert Facts(connection).told == [("0001", "started"), ("0001", "failed")]
+
+
+@SIGNALS
+def test_while_it_waits_for_the_lock_nothing_was_run(
+    shop: Shop, connection: psycopg.Connection, number: signal.Signals, code: int
+) -> None:
+    shop.add(1, "0001", "select 1;")
+    RunLock("zmig").try_acquire(connection)
+    with Process("apply", "shop.yaml", cwd=shop.folder) as process:
+        process.wait_for("waiting for the lock: backend ")
+        process.signal(number)
+        ended = process.wait()
+    assert ended.code == code
+    assert ended.stderr.endswith(
+        f"error: interrupted by {number.name} while waiting for the lock\n"
+        "   = nothing was run\n"
+        "hint: run the same command again\n"
+    )
+
+
+def test_between_two_tries_what_was_completed_is_told(shop: Shop, connection: psycopg.Connection) -> None:
+    connection.execute("create table busy ()")
+    shop.add(1, "0001", "select 1;")
+    shop.add(2, "0002", "drop table busy;", lock_timeout="10ms", retry="{attempts: 5, backoff: 10min, max_backoff: 1h}")
+    with connection.transaction():
+        connection.execute("lock table busy")
+        with Process("apply", "shop.yaml", cwd=shop.folder) as process:
+            process.wait_for("2/2 trying 0002 again in ")
+            process.signal(signal.SIGINT)
+            ended = process.wait()
+    assert ended.code == 130
+    assert "error: interrupted by SIGINT\n   = completed, and left as it is: `0001`\n" in ended.stderr
+
+
+def test_second_signal_ends_the_process_at_once(shop: Shop) -> None:
+    shop.add(
+        1,
+        "0001.py",
+        """
+import time
+
+def execute(ctx):
+    try:
+        ctx.progress("asleep")
+        time.sleep(600)
+    finally:
+        ctx.progress("cleaning up")
+        time.sleep(600)
+""",
+    )
+    with Process("apply", "shop.yaml", cwd=shop.folder) as process:
+        process.wait_for("asleep")
+        process.signal(signal.SIGTERM)
+        process.wait_for("cleaning up")
+        process.signal(signal.SIGTERM)
+        assert process.wait().code == 143
+
+
+def test_reading_command_is_interrupted_without_a_traceback(shop: Shop, connection: psycopg.Connection) -> None:
+    shop.add(1, "0001", "select 1;", kind="repeatable", repeat='{condition: "select pg_sleep(25) is null"}')
+    with Process("apply", "shop.yaml", cwd=shop.folder) as process:
+        assert process.wait().code == 0
+    with Process("status", "shop.yaml", cwd=shop.folder) as process:
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        process.signal(signal.SIGINT)
+        ended = process.wait()
+    assert (ended.code, ended.stderr) == (130, "error: interrupted by SIGINT\n")
