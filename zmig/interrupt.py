@@ -78,7 +78,8 @@ class SignalInterrupts(Interrupts):
             yield
         finally:
             for number, handler in zip(numbers, previous, strict=True):
-                signal.signal(number, handler)
+                # None stands for a handler that was not set from Python, and that Python cannot set again.
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     @contextmanager
     def deferred(self) -> Generator[None]:
