@@ -35,6 +35,8 @@ class Target:
     conninfo: str
     """A URL or a keyword string; may hold a password, so it is never shown."""
     redactor: Redactor
+    is_embedded: bool = False
+    """Whether it is a private server of zmig's own."""
 
     def __repr__(self) -> str:
         return f"Target({self.redactor(self.conninfo)!r})"

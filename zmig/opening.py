@@ -6,7 +6,7 @@ import contextlib
 import platform
 import secrets
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -43,7 +43,7 @@ def target(project: Project, database_url: str | None, *, environ: Mapping[str, 
         return database.target(declared.resolve(environ), environ=environ)
     from zmig.embedded import EmbeddedServer
 
-    return database.target(EmbeddedServer(declared.folder).start(), environ=environ)
+    return replace(database.target(EmbeddedServer(declared.folder).start(), environ=environ), is_embedded=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,6 +235,9 @@ class Runner:
         return f"{own}; {_names(self.completed)} of this run stay{'s' if len(self.completed) == 1 else ''} {stay}"
 
     def _hint(self, step: Step, found: Failure) -> str:
+        missing = self._missing(found)
+        if missing is not None:
+            return missing
         if found.needs_no_transaction:
             return f"write `transaction: false` in the manifest entry of `{step.migration.name}`"
         if step.direction is Direction.ROLLBACK:
@@ -242,6 +245,14 @@ class Runner:
         if "interrupted" in found.error:
             return f"run `{self.invocation.command('apply')}`, which starts it again"
         return f"correct the file, then run `{self.invocation.command('retry', step.migration.name)}`"
+
+    def _missing(self, found: Failure) -> str | None:
+        """Return what helps where a private server lacks what other servers have."""
+        if not self.target.is_embedded:
+            return None
+        from zmig.embedded import explain_missing
+
+        return explain_missing(found.sqlstate, found.message)
 
 
 def _continued(work: Work, attempt: Attempt) -> Work:

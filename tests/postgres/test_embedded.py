@@ -15,8 +15,10 @@ import psycopg
 import pytest
 
 from tests.support.crash import CrashServer
+from tests.support.project import ProjectFolder
+from zmig import Migrator
 from zmig.embedded import EmbeddedServer, explain_missing
-from zmig.errors import ServerError
+from zmig.errors import MigrationFailed, ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _START = """
 import sys
+from zmig import Migrator
 from zmig.embedded import EmbeddedServer
 server = EmbeddedServer(sys.argv[1])
 server.start()
@@ -243,6 +246,19 @@ def test_what_the_binaries_lack_is_explained(private: CrashServer) -> None:
     hint = explain_missing(raised.value.sqlstate, str(raised.value.diag.message_primary))
     assert hint is not None
     assert "`no_such_extension`" in hint
+
+
+def test_migration_that_needs_what_is_missing_says_so(tmp_path: Path) -> None:
+    project = ProjectFolder(tmp_path, "", database={"embedded": "postgres"})
+    project.sql("001_extension", "create extension no_such_extension")
+    try:
+        with pytest.raises(MigrationFailed) as raised:
+            Migrator(project.manifest).migrate()
+    finally:
+        assert EmbeddedServer(tmp_path / "postgres").stop()
+    hint = raised.value.problems[0].hint
+    assert hint is not None
+    assert hint.startswith("name a server that has `no_such_extension` in the manifest's `database.url`")
 
 
 @as_root
