@@ -35,7 +35,7 @@ class DatabaseUrl:
             raise ManifestError(
                 *(
                     Problem(
-                        "variable-unset",
+                        fault.code,
                         f"`database.url` cannot be used: {fault.message}",
                         self.declared_at,
                         hint=fault.hint if fault.name is None else _url_hint(fault.name),
@@ -60,6 +60,10 @@ class EmbeddedDatabase:
 
 Database = DatabaseUrl | EmbeddedDatabase
 
+LARGEST_VERSION = 2**63 - 1
+"""Versions are stored as `bigint`."""
+
+_LONGEST_SUBJECT = 120
 _LANGUAGES = {"sql": Language.SQL, "py": Language.PYTHON}
 
 
@@ -149,8 +153,9 @@ def subject_of(entry: Node) -> str:
     if isinstance(entry, MappingNode):
         for key in ("name", "file", "version"):
             node = entry.get(key)
-            if isinstance(node, Scalar) and node.text:
-                return f"manifest entry `{stem(node.text) if key == 'file' else node.text}`"
+            text = node.text if isinstance(node, Scalar) else ""
+            if text.strip() and text.isprintable() and len(text) <= _LONGEST_SUBJECT:
+                return f"manifest entry `{stem(text) if key == 'file' else text}`"
     return "a manifest entry"
 
 

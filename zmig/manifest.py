@@ -10,8 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig import meaning, shape, variables, yamltext
-from zmig.declaration import Database, DatabaseUrl, Declaration, EmbeddedDatabase, Include, Manifest, Tracking
+from zmig import durations, meaning, shape, variables, yamltext
+from zmig.declaration import (
+    LARGEST_VERSION,
+    Database,
+    DatabaseUrl,
+    Declaration,
+    EmbeddedDatabase,
+    Include,
+    Manifest,
+    Tracking,
+)
 from zmig.errors import Location, Problem
 from zmig.model import Environment, Kind, Repeat, RepeatRule, Retry, Settings
 from zmig.yamltext import Mapping, Scalar
@@ -21,9 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as Map
 
     from zmig.yamltext import Document, Node
-
-LARGEST_VERSION = 2**63 - 1
-"""Versions are stored as `bigint`."""
 
 _MANIFEST_KEYS = frozenset(
     {"manifest", "name", "environment", "database", "tracking", "include", "defaults", "migrations"}
@@ -124,7 +130,7 @@ class _Reading:
         node = self._reader.mapping(top, "tracking", _TRACKING_KEYS)
         if node is None:
             return default
-        stuck_after = self._reader.seconds(node, "stuck_after")
+        stuck_after = self._seconds(node, "stuck_after")
         return Tracking(
             schema=self._own(node, "schema", shape.NAME) or default.schema,
             stuck_after_seconds=default.stuck_after_seconds if stuck_after is None else stuck_after,
@@ -146,8 +152,8 @@ class _Reading:
     def _settings(self, node: Mapping, default: Settings) -> Settings:
         if node.entries.keys().isdisjoint(_SETTINGS_KEYS):
             return default
-        lock_timeout = self._reader.seconds(node, "lock_timeout")
-        statement_timeout = self._reader.seconds(node, "statement_timeout")
+        lock_timeout = self._seconds(node, "lock_timeout")
+        statement_timeout = self._seconds(node, "statement_timeout")
         return Settings(
             default.lock_timeout_seconds if lock_timeout is None else lock_timeout,
             default.statement_timeout_seconds if statement_timeout is None else statement_timeout,
@@ -158,8 +164,8 @@ class _Reading:
         node = self._reader.mapping(parent, "retry", _RETRY_KEYS)
         if node is None:
             return default
-        backoff = self._reader.seconds(node, "backoff")
-        max_backoff = self._reader.seconds(node, "max_backoff")
+        backoff = self._seconds(node, "backoff")
+        max_backoff = self._seconds(node, "max_backoff")
         return Retry(
             self._reader.integer(node, "attempts", smallest=1, largest=1000) or default.attempts,
             default.backoff_seconds if backoff is None else backoff,
@@ -206,6 +212,16 @@ class _Reading:
         condition = None if mapping is None else self._recorded(mapping, "condition", shape.SOME_TEXT)
         return None if condition is None else Repeat(RepeatRule.CONDITION, condition)
 
+    def _seconds(self, parent: Mapping, key: str) -> float | None:
+        seconds = self._reader.seconds(parent, key)
+        if seconds is not None and seconds > durations.LONGEST_SECONDS:
+            node = parent.entries[key][1]
+            message = f"`{key}` is longer than PostgreSQL can wait: at most 24 days"
+            self._problems.append(
+                Problem("duration-too-long", message, self._document.location(node), hint=f"write `{key}: 24d`, or 0")
+            )
+        return seconds
+
     def _own(self, parent: Mapping, key: str, form: re.Pattern[str] = shape.LINE) -> str | None:
         """Return a text that counts only in the manifest that a command is given."""
         return self._reader.text(parent, key, form) if self._is_included else self._expanded(parent, key, form)
@@ -221,7 +237,8 @@ class _Reading:
             return text
         expanded, faults = variables.expand(text, self._environ)
         if not faults and not form.fullmatch(expanded):
-            faults = (variables.Fault("${", "the value of a variable in it does not fit here", "..."),)
+            faults = (variables.unfit(text),)
+        assert isinstance(node, Scalar)
         return self._without_faults(node, expanded, faults)
 
     def _recorded(self, parent: Mapping, key: str, form: re.Pattern[str]) -> str | None:
@@ -229,13 +246,16 @@ class _Reading:
         text = self._reader.text(parent, key, form)
         if text is None or not variables.occur(text):
             return text
-        return self._without_faults(parent.entries[key][1], *variables.unescape(text))
+        node = parent.entries[key][1]
+        assert isinstance(node, Scalar)
+        return self._without_faults(node, *variables.unescape(text))
 
-    def _without_faults(self, node: Node, text: str, faults: tuple[variables.Fault, ...]) -> str | None:
+    def _without_faults(self, node: Scalar, text: str, faults: tuple[variables.Fault, ...]) -> str | None:
         source = self._document.source
         for fault in faults:
-            found = source.text.find(fault.reference, node.start, node.end)
-            start = node.start if found < 0 else found
+            # A value with escape sequences or line breaks does not stand in the source as it is.
+            value = source.text.find(node.text, node.start, node.end)
+            start = node.start if value < 0 else value + fault.offset
             location = source.location(start, start + len(fault.reference))
-            self._problems.append(Problem("variable-unset", fault.message, location, hint=fault.hint))
+            self._problems.append(Problem(fault.code, fault.message, location, hint=fault.hint))
         return None if faults else text

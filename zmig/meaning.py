@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig import shape
+from zmig import shape, variables
 from zmig.errors import Problem
 from zmig.model import Kind, Language, RepeatRule
 
@@ -30,12 +30,17 @@ def _of_file(declaration: Declaration) -> Iterator[Problem]:
     kind, language = declaration.kind, declaration.language
     if language is None or (kind is not None and kind not in (Kind.REPEATABLE, Kind(language.value))):
         yield _misfit(declaration, kind, language)
-    name = declaration.name
-    if declaration.given_name is None and (name is None or not shape.NAME.fullmatch(name)):
+    if declaration.given_name is None and not _gives_a_name(declaration):
         message = f"{declaration.subject} needs a name: none can be taken from its file"
         yield Problem(
             "name-invalid", message, declaration.location("file"), hint="add a line such as `name: create_users`"
         )
+
+
+def _gives_a_name(declaration: Declaration) -> bool:
+    """Return whether a file gives a name that may be recorded: none with the value of a variable in it."""
+    is_variable = variables.occur(declaration.text("file").rpartition("/")[2])
+    return not is_variable and shape.NAME.fullmatch(declaration.name or "") is not None
 
 
 def _misfit(declaration: Declaration, kind: Kind | None, language: Language | None) -> Problem:
@@ -101,7 +106,7 @@ def _repeated_version(second: Declaration, first: Declaration, free: int) -> Pro
 
 
 def _repeated_name(second: Declaration, first: Declaration, name: str) -> Problem:
-    message = f"{second.subject} repeats a name"
-    facts = (f"first declared at {first.location(first.name_key)}, with version {first.version}",)
+    message = f"{second.subject} repeats the name of version {first.version}"
+    facts = (f"first declared at {first.location(first.name_key)}",)
     hint = f"give it another name: `name: {name}_{second.version or 2}`"
     return Problem("name-repeated", message, second.location(second.name_key), facts, hint=hint)

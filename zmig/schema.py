@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 
 def folder() -> Path:
@@ -20,6 +21,6 @@ def path(name: str) -> Path:
 
 
 @cache
-def load(name: str) -> dict[str, object]:
+def load(name: str) -> dict[str, Any]:
     """Return a schema; it is read once."""
     return json.loads(path(name).read_text(encoding="utf-8"))

@@ -20,12 +20,19 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Fault:
     """A `${...}` that cannot be replaced."""
 
+    offset: int
+    """Where the reference begins in its text, from 0."""
     reference: str
     """The reference as it is written."""
     message: str
     hint: str
     name: str | None = None
-    """The variable, where it is a rightly written one that has no value."""
+    """The variable, where it is rightly written but has no value."""
+
+    @property
+    def code(self) -> str:
+        """The code of the problem it makes."""
+        return "variable-invalid" if self.name is None else "variable-unset"
 
 
 def occur(text: str) -> bool:
@@ -53,6 +60,7 @@ def unescape(text: str) -> tuple[str, tuple[Fault, ...]]:
     """Return `text`, where no variable is replaced, with `$${` as `${`; a reference is a fault."""
     faults = tuple(
         Fault(
+            match.start(),
             match[0],
             f"`{match[0]}` is not replaced here: this text is recorded, and may hold no value of the environment",
             f"write `${match[0]}` if the text itself is meant",
@@ -63,15 +71,26 @@ def unescape(text: str) -> tuple[str, tuple[Fault, ...]]:
     return text.replace("$${", "${"), faults
 
 
+def unfit(text: str) -> Fault:
+    """Return the fault of a text whose variables have values that it cannot take."""
+    match = _REFERENCE.search(text)
+    offset, reference = (0, text) if match is None else (match.start(), match[0])
+    message = f"the value of `{reference}` does not fit here: it holds a line break, is too long, or ends with a blank"
+    return Fault(offset, reference, message, "run `export` with another value first")
+
+
 def _fault(match: re.Match[str], environ: Mapping[str, str]) -> Fault | None:
-    name = match["name"]
+    offset, reference, name = match.start(), match[0], match["name"]
     if not match["close"]:
-        return Fault("${", "`${` has no closing brace", "write `${NAME}`, or `$${` for the two characters themselves")
+        hint = "write `${NAME}`, or `$${` for the two characters themselves"
+        return Fault(offset, "${", "`${` has no closing brace", hint)
     if not _NAME.fullmatch(name):
-        bare = re.match(_NAME, name)
-        hint = f"write `${{{bare[0] if bare else 'NAME'}}}`, or `$${{` for the two characters themselves"
-        return Fault(match[0], f"`{match[0]}` is not a variable: its name has letters, digits and `_` only", hint)
+        start = _NAME.match(name)
+        hint = f"write `${{{start[0] if start else 'NAME'}}}`, or `$${{` for the two characters themselves"
+        message = f"`{reference}` is not a variable: its name has letters, digits and `_` only"
+        return Fault(offset, reference, message, hint)
     if environ.get(name):
         return None
     state = "is set but empty" if name in environ else "is not set"
-    return Fault(match[0], f"the variable `{name}` {state}", f"run `export {name}=...` with its value first", name)
+    hint = f"run `export {name}=...` with its value first"
+    return Fault(offset, reference, f"the variable `{name}` {state}", hint, name)

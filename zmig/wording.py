@@ -9,10 +9,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from zmig import durations
-from zmig.declaration import subject_of
+from zmig.declaration import LARGEST_VERSION, subject_of
 from zmig.errors import Problem
 from zmig.source import may_hold_password
-from zmig.yamltext import Mapping, Scalar, Sequence
+from zmig.yamltext import Mapping, Scalar, Sequence, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,10 @@ class Spot:
             return "a list"
         if isinstance(self.node, Mapping):
             return "a mapping"
-        return "empty" if self.node.value in (None, "") else shown(self.node.text)
+        if self.node.value in (None, ""):
+            return "empty"
+        is_quoted_value = not self.node.plain and not isinstance(typed(self.node.text), str)
+        return f"the text {shown(self.node.text)}" if is_quoted_value else shown(self.node.text)
 
     @property
     def text(self) -> str:
@@ -113,7 +116,7 @@ def _unknown_keys(spot: Spot, schema: Schema) -> Iterator[Problem]:
     known: Map[str, Schema] = schema["properties"]
     for key, (node, _) in spot.node.entries.items():
         if key not in known:
-            message = f"{spot.noun} has an unknown key {shown(key)}"
+            message = f"{spot.noun} has an unknown key" + (f" `{key}`" if _may_show(key) else "")
             yield spot.problem(message, _instead_of(key, known), f"keys: {', '.join(known)}", at=node)
 
 
@@ -139,7 +142,7 @@ def _free_version(document: Document) -> int:
     items = entries.items if isinstance(entries, Sequence) else []
     nodes = [item.get("version") for item in items if isinstance(item, Mapping)]
     versions = [node.value for node in nodes if isinstance(node, Scalar)]
-    return max((version for version in versions if type(version) is int), default=0) + 1
+    return max((version for version in versions if type(version) is int and version < LARGEST_VERSION), default=0) + 1
 
 
 def _not_one_of(spot: Spot, schema: Schema) -> Problem:
@@ -156,7 +159,7 @@ def _unknown_word(spot: Spot, words: list[str]) -> Problem:
     key, text = spot.keys[-1], spot.text.lower()
     owner = "the manifest" if spot.entry is None else subject_of(spot.entry)
     begun = [word for word in words if word.startswith(text)]
-    found = begun or get_close_matches(text, words, n=1, cutoff=0.5) or words
+    found = begun or get_close_matches(text, words, n=1, cutoff=0.6) or words
     message = f"{owner} has an unknown {key} {shown(spot.text)}"
     known = f"{key}s: {', '.join(words)}" if key != "repeat" else "repeat: checksum, or {condition: SELECT ...}"
     return spot.problem(message, f"write `{key}: {found[0]}`", known)
@@ -181,10 +184,12 @@ def _misfit(spot: Spot, schema: Schema) -> Problem:
 
 
 def _expected(schema: Schema) -> str:
+    if schema.get("type") == "object":
+        return "a mapping"
     if "title" in schema:
         return f"a {schema['title']}"
     if "enum" in schema:
-        return f"one of {', '.join(schema['enum'])}"
+        return " or ".join(schema["enum"])
     types: str | list[str] = schema["type"]
     names = [types] if isinstance(types, str) else types
     return " or ".join(_NAMES_OF_TYPES[name] for name in names if name in _NAMES_OF_TYPES)
@@ -192,27 +197,39 @@ def _expected(schema: Schema) -> str:
 
 def _example(spot: Spot, schema: Schema) -> str:
     """Return a hint that shows what the node could look like, as near to what was written as can be."""
-    example, types, text = schema["examples"][0], schema.get("type"), spot.text
-    if schema.get("title") == "duration":
-        value = durations.nearest(text)
-    elif types == "boolean":
-        value = "true" if text.lower() in _YES else "false"
-    elif types == "integer":
-        digits = re.search(r"[1-9][0-9]{0,17}", text)
-        value = digits[0] if digits else str(example)
-    elif types == "string" and text and spot.value != "empty" and isinstance(spot.node, Scalar) and spot.node.plain:
-        value = json.dumps(text)
-    else:
-        value = example if isinstance(example, str) else json.dumps(example)
     if spot.entry is not None and not spot.keys:
-        return f"write `- {{version: {_free_version(spot.document)}, file: {text or '../migrations/NAME.sql'}}}`"
+        return f"write `- {{version: {_free_version(spot.document)}, file: {spot.text or '../migrations/NAME.sql'}}}`"
     if not spot.keys:
         return "begin it with `manifest: 1`"
+    value = _example_value(spot, schema)
     return f"write `- {value}`" if spot.is_item else f"write `{spot.keys[-1]}: {value}`"
 
 
+def _example_value(spot: Spot, schema: Schema) -> str:
+    example, text = (schema.get("examples") or schema["enum"])[0], spot.text
+    match schema.get("type"):
+        case _ if schema.get("title") == "duration":
+            return durations.nearest(text)
+        case "boolean":
+            return "true" if text.lower() in _YES else "false"
+        case "integer" if spot.keys == ("version",):
+            return text if re.fullmatch("[1-9][0-9]{0,17}", text) else str(_free_version(spot.document))
+        case "string" if _is_number(spot.node):
+            return json.dumps(text)
+        case "string" if spot.keys[-1] == "name" and text.strip():
+            return " ".join(text.split())
+        case _:
+            return example if isinstance(example, str) else json.dumps(example)
+
+
+def _is_number(node: Node) -> bool:
+    return isinstance(node, Scalar) and isinstance(node.value, int | float) and not isinstance(node.value, bool)
+
+
 def shown(text: str) -> str:
-    """Return a text as messages quote it; not one that is long or may hold a password."""
-    if len(text) > _LONGEST_SHOWN or not text.isprintable() or may_hold_password(text):
-        return "text"
-    return f"`{text}`"
+    """Return a text as messages quote it."""
+    return f"`{text}`" if _may_show(text) else "text"
+
+
+def _may_show(text: str) -> bool:
+    return len(text) <= _LONGEST_SHOWN and text.isprintable() and not may_hold_password(text)

@@ -62,6 +62,8 @@ _FAULTS = (
     _Fault("directive|YAML document", "a `%` line is not understood", "remove the line"),
     _Fault("tag|'>'", "`!` begins a tag", "put quotes around the value"),
 )
+_LONGEST_LOOKED_AT = 1000
+_BARE_VARIABLE = _Fault("", "`${...}` needs quotes inside `{...}` and `[...]`", 'write `"${NAME}"`')
 _UNKNOWN = _Fault("", "the text is not YAML", "put quotes around the value")
 _TAB = _Fault("", "a tab stands where YAML takes spaces only", "replace the tab with spaces")
 
@@ -73,14 +75,20 @@ def explain(error: Exception, source: Source) -> Problem:
         return _unreadable(source)
     offset: int = mark.index
     words = str(getattr(error, "problem", ""))
-    if source.text[offset : offset + 1] == "\t":
-        fault = _TAB
-    else:
-        fault = next((fault for fault in _FAULTS if re.search(fault.words, words)), _UNKNOWN)
+    fault = _fault(words, offset, source)
     opening = getattr(error, "context_mark", None)
     if fault.at_opening and opening is not None:
         offset = opening.index
     return Problem("manifest-syntax", fault.message, source.location(offset), hint=fault.hint)
+
+
+def _fault(words: str, offset: int, source: Source) -> _Fault:
+    if source.text[offset : offset + 1] == "\t":
+        return _TAB
+    line, _ = source.line_and_column(offset)
+    if re.search(r"[\[{].*(?<!['\"])\$\{", source.line_text(line)[:_LONGEST_LOOKED_AT]):
+        return _BARE_VARIABLE
+    return next((fault for fault in _FAULTS if re.search(fault.words, words)), _UNKNOWN)
 
 
 def escaped(text: str) -> str | None:

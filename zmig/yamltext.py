@@ -150,6 +150,7 @@ class _Event(Protocol):
     tag: str | None
     value: str
     implicit: tuple[bool, bool]
+    style: str | None
 
 
 class _Parser(Protocol):
@@ -222,7 +223,8 @@ class _Builder:
             return self._alias(event)
         self._grow(1, event)
         if event.tag is not None:
-            self._report(event, f"the tag `{event.tag}` is not allowed", "remove the tag: values here need none")
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self._report(event, f"the tag `{tag}` is not allowed", "remove the tag: values here need none")
         if event.anchor is None:
             return self._plain_node(event)
         anchor = self._anchors[event.anchor] = _Anchor()
@@ -243,7 +245,7 @@ class _Builder:
 
     def _scalar(self, event: _Event) -> Scalar:
         text = event.value
-        plain = event.implicit[0]
+        plain = event.implicit[0] or (event.tag is not None and not event.style)
         if not plain and not text.isprintable() and (fault := yamlfault.escaped(text)):
             self._report(event, fault, "remove the escape sequence")
         return Scalar(text, plain, event.start_mark.index, event.end_mark.index)

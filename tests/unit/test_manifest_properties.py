@@ -1,0 +1,139 @@
+"""What holds for every manifest: the quick check and the JSON Schema agree, and any text ends well."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from zmig import explanation, manifest, yamltext
+from zmig.errors import ManifestError
+from zmig.project import load
+from zmig.render import problem_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ANYTHING: list[Any] = [
+    None, True, False, 0, 1, -1, 7, 1.0, 1.5, 2**63 - 1, 2**63, 10**30, "", " ", "a", " a", "a ", "a b", "a\n", "\n",
+    "a\tb", "é", "數據", "x" * 200, "x" * 201, "1", "0", "true", "null", "3s", "0s", "3 s", "3s\n", "3m", "3min",
+    "٣s", "99999999999d", "sql", "python", "repeatable", "SQL", "checksum", "checksum\n", "production", "test",
+    "staging\n", "a.sql", "../a/b.py", [], {}, ["a.yaml"], ["a.yaml", 3], [[]], {"url": "x"}, {"embedded": "x"},
+    {"url": "x", "embedded": "y"}, {"condition": "x"}, {"condition": ""}, {"condition": None}, {"attempts": 3},
+    {"attempts": 0}, {"attempts": 1001}, {"a": 1},
+]  # fmt: skip
+"""Values that fit somewhere, nearly fit, or fit nowhere."""
+
+RETRY: dict[str, list[Any]] = {"attempts": [1, 5, 1000], "backoff": ["1s", 0], "max_backoff": ["30s", "0"]}
+SETTINGS: dict[str, list[Any]] = {
+    "lock_timeout": ["3s", "500ms", 0],
+    "statement_timeout": ["15min", "1d"],
+    "retry": [RETRY],
+}
+ENTRY: dict[str, list[Any]] = {
+    "version": [1, 2, 90, 2**63 - 1],
+    "file": ["a.sql", "../migrations/b.py"],
+    "name": ["a", "two words", "數據"],
+    "kind": ["sql", "python", "repeatable"],
+    "rollback": ["a.rollback.sql"],
+    "repeat": ["checksum", {"condition": ["select true"]}],
+    "transaction": [True, False],
+    "description": ["", "what it\nis for"],
+    **SETTINGS,
+}
+MANIFEST: dict[str, list[Any]] = {
+    "manifest": [1],
+    "name": ["shop"],
+    "environment": ["production", "test"],
+    "database": [{"url": ["${DATABASE_URL}"]}, {"embedded": ["x"]}],
+    "tracking": [{"schema": ["zmig"], "stuck_after": ["10min", 0], "record_detail": [True]}],
+    "include": [[], ["base.yaml"]],
+    "defaults": [SETTINGS],
+}
+REQUIRED = {"manifest", "version", "file", "condition", "url", "embedded"}
+
+
+Form = dict[str, list[Any]]
+
+
+def made(form: Form | str | float, random: Random) -> Any:
+    """A value of a form: a mapping of choices, a value as it is, or now and then anything at all."""
+    if random.random() < 0.04:
+        return random.choice(ANYTHING)
+    return made_mapping(form, random) if isinstance(form, dict) else form
+
+
+def made_mapping(form: Form, random: Random) -> dict[str, Any]:
+    keys = [key for key in form if random.random() < (0.97 if key in REQUIRED else 0.3)]
+    found = {key: made(random.choice(form[key]), random) for key in keys}
+    if random.random() < 0.04:
+        found[random.choice(["x", "Name", "version", "lock_timeout", ""])] = random.choice(ANYTHING)
+    return found
+
+
+def made_manifest(seed: int) -> Any:
+    random = Random(seed)
+    if random.random() < 0.01:
+        return random.choice(ANYTHING)
+    migrations = random.choice([None, [], *([made(ENTRY, random) for _ in range(count)] for count in range(1, 4))])
+    return {**made_mapping(MANIFEST, random), "migrations": migrations}
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_the_quick_check_accepts_exactly_what_the_schema_accepts(block: int) -> None:
+    validator = explanation.validator()
+    accepted = 0
+    for seed in range(block * 500, block * 500 + 500):
+        text = json.dumps(made_manifest(seed), ensure_ascii=False)
+        root = yamltext.parse(text, label="m.yaml").root
+        assert root is not None
+        fits_the_schema = next(validator.iter_errors(explanation.plain(root)), None) is None
+        problems = manifest.read(text, label="m.yaml", environ={}).problems
+        assert fits_the_schema == all(problem.code != "manifest-invalid" for problem in problems), text
+        accepted += fits_the_schema
+    assert 150 < accepted < 350, "half of the manifests are meant to be right"
+
+
+FRAGMENTS = [
+    "manifest: 1\n", "migrations:\n", "  - version: 1\n", "    file: a.sql\n", "    kind: ", "sql\n", "name: ", "x",
+    "\n", " ", "- ", "[", "]", "{", "}", ": ", ", ", "'", '"', "&a ", "*a", "<<: *a\n", "${A}", "${", "$${A}", "#",
+    "database:\n  url: ", "include: [m.yaml]\n", "retry: {", "attempts: 0", "0010", "yes", "\t", "\r\n", "\x00",
+    "\ufeff", "😀", "!!int ", "---\n", "|\n",
+]  # fmt: skip
+texts = st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join) | st.text(max_size=80)
+
+
+@settings(max_examples=100, deadline=None)
+@given(texts)
+@example("manifest: 1\nmigrations: &m [*m]")
+@example("manifest: 1\nmigrations: [&e {version: 1, file: a.sql}, *e]")
+def test_any_text_is_a_manifest_or_has_problems_with_places(text: str) -> None:
+    found = manifest.read(text, label="m.yaml", environ={"A": "a"})
+    for problem in found.problems:
+        assert problem.location is not None
+        assert problem.hint
+        assert problem_text(problem).startswith("error: ")
+    if found.document.root is None:
+        assert found.problems
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=st.binary(max_size=200) | texts.map(lambda text: text.encode("utf-8", "surrogatepass")))
+@example(content=b"\xff\xfem\x00a\x00")
+@example(content=b"manifest: 1\nname: caf\xe9\n")
+@example(content=b"manifest: 1\nname: a\x00b\n")
+def test_any_bytes_are_a_project_or_have_problems_with_places(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path: Path = tmp_path_factory.getbasetemp() / "m.yaml"
+    path.write_bytes(content)
+    try:
+        load(path, environ={"A": "a"})
+    except ManifestError as error:
+        for problem in error.problems:
+            assert problem.location is not None
+            assert problem.hint
