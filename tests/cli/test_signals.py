@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ def test_during_sql_the_statement_is_cancelled_and_the_failure_recorded(
     with Process("apply", "shop.yaml", "-v", cwd=shop.folder) as process:
         process.wait_for("statement 2 of 2")
         backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
-        process.signal(number)
+        os.kill(process.pid, number)
         ended = process.wait()
     assert ended.code == code
     assert f"error: migration `0002` failed: interrupted by {number.name}\n" in ended.stderr
@@ -44,7 +45,7 @@ def test_during_python_code_as_json(shop: Shop, connection: psycopg.Connection) 
     shop.add(1, "0001.py", "import time\n\ndef execute(ctx):\n    ctx.progress('asleep')\n    time.sleep(600)\n")
     with Process("apply", "shop.yaml", "--json", cwd=shop.folder) as process:
         process.wait_for("1/1 asleep")
-        process.signal(signal.SIGTERM)
+        os.kill(process.pid, signal.SIGTERM)
         ended = process.wait()
     document = json.loads(ended.stdout)
     assert ended.code == document["exit_code"] == 143
@@ -60,7 +61,7 @@ def test_while_it_waits_for_the_lock_nothing_was_run(
     RunLock("zmig").try_acquire(connection)
     with Process("apply", "shop.yaml", cwd=shop.folder) as process:
         process.wait_for("waiting for the lock: backend ")
-        process.signal(number)
+        os.kill(process.pid, number)
         ended = process.wait()
     assert ended.code == code
     assert ended.stderr.endswith(
@@ -78,7 +79,7 @@ def test_between_two_tries_what_was_completed_is_told(shop: Shop, connection: ps
         connection.execute("lock table busy")
         with Process("apply", "shop.yaml", cwd=shop.folder) as process:
             process.wait_for("2/2 trying 0002 again in ")
-            process.signal(signal.SIGINT)
+            os.kill(process.pid, signal.SIGINT)
             ended = process.wait()
     assert ended.code == 130
     assert "error: interrupted by SIGINT\n   = completed, and left as it is: `0001`\n" in ended.stderr
@@ -102,9 +103,9 @@ def execute(ctx):
     )
     with Process("apply", "shop.yaml", cwd=shop.folder) as process:
         process.wait_for("asleep")
-        process.signal(signal.SIGTERM)
+        os.kill(process.pid, signal.SIGTERM)
         process.wait_for("cleaning up")
-        process.signal(signal.SIGTERM)
+        os.kill(process.pid, signal.SIGTERM)
         assert process.wait().code == 143
 
 
@@ -114,6 +115,6 @@ def test_reading_command_is_interrupted_without_a_traceback(shop: Shop, connecti
         assert process.wait().code == 0
     with Process("status", "shop.yaml", cwd=shop.folder) as process:
         backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
-        process.signal(signal.SIGINT)
+        os.kill(process.pid, signal.SIGINT)
         ended = process.wait()
     assert (ended.code, ended.stderr) == (130, "error: interrupted by SIGINT\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.cli.output import Output
+from zmig.cli.stream import Unwritable
 from zmig.errors import ExitCode, Problem, ZmigError
 
 if TYPE_CHECKING:
@@ -19,9 +20,8 @@ def run(words: Sequence[str]) -> int:
     try:
         code = _guarded(words, output)
         output.flush()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        output.problems([Problem("output-failed", f"standard output cannot be written: {reason}")])
+    except Unwritable as error:
+        output.problems([Problem("output-failed", f"standard output cannot be written: {error}")])
         return ExitCode.REFUSED
     return code
 
@@ -29,6 +29,8 @@ def run(words: Sequence[str]) -> int:
 def _guarded(words: Sequence[str], output: Output) -> int:
     try:
         return _run(words, output)
+    except Unwritable:
+        raise
     except ZmigError as error:
         from zmig.cli import failure
 

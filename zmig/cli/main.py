@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from zmig import __version__
-from zmig.cli.stream import Stream
+from zmig.cli.stream import Stream, Unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +16,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command line and return its exit code; never raises."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words == ["--version"]:
-        stdout = Stream(sys.stdout)
-        stdout.write(f"zmig {__version__}\n")
-        stdout.flush()
-        return 0
+        return _print_version()
     from zmig.cli import dispatch
 
     return dispatch.run(words)
+
+
+def _print_version() -> int:
+    try:
+        stdout = Stream(sys.stdout)
+        stdout.write(f"zmig {__version__}\n")
+        stdout.flush()
+    except Unwritable as error:
+        Stream(sys.stderr).write(f"error: standard output cannot be written: {error}\n")
+        return 2
+    return 0

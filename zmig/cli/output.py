@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from zmig.cli import color
-from zmig.cli.stream import Stream
+from zmig.cli.stream import Stream, Unwritable
 from zmig.redact import redact
 from zmig.render import problem_text
 
@@ -73,7 +73,7 @@ class Output:
 
     def say(self, text: str) -> None:
         """Write a line, or several, to stderr. What cannot be written there can be told to nobody."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(Unwritable):
             self._write(self.stderr, text)
 
     def problems(self, problems: Iterable[Problem]) -> None:
@@ -81,8 +81,8 @@ class Output:
         self.say("\n\n".join(problem_text(problem) for problem in problems))
 
     def flush(self) -> None:
-        """Hand everything to the system. Raises OSError where stdout cannot be written."""
-        with contextlib.suppress(OSError):
+        """Hand everything to the system. Raises Unwritable where stdout does not take it."""
+        with contextlib.suppress(Unwritable):
             self.stderr.flush()
         self.stdout.flush()
 

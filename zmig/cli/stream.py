@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
+class Unwritable(Exception):
+    """A stream takes no more text: a full disk, for example."""
+
+
 class Stream:
     """One of the standard streams."""
 
@@ -32,21 +36,23 @@ class Stream:
         return True
 
     def write(self, text: str) -> None:
-        """Write text. Raises OSError where it cannot be written, except when its reader has gone."""
+        """Write text. Raises Unwritable where that is impossible, except when its reader has gone."""
         try:
             self.file.write(text)
-        except BrokenPipeError:
-            self._discard()
+        except OSError as error:
+            self._discard(error)
 
     def flush(self) -> None:
         """Hand everything written to the system. Raises like `write`."""
         try:
             self.file.flush()
-        except BrokenPipeError:
-            self._discard()
+        except OSError as error:
+            self._discard(error)
 
-    def _discard(self) -> None:
-        """Point the descriptor at nothing, so that the interpreter's own flush at exit has nobody to fail for."""
+    def _discard(self, error: OSError) -> None:
+        """Point the descriptor at nothing, so that the interpreter's own flush at exit does not fail again."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.file.fileno())
         os.close(nowhere)
+        if not isinstance(error, BrokenPipeError):
+            raise Unwritable(error.strerror or str(error)) from error
