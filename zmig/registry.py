@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zmig import shape
+from zmig.declaration import LARGEST_VERSION
 from zmig.errors import Problem, UsageError
 from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
 
@@ -12,25 +14,20 @@ if TYPE_CHECKING:
 
     from zmig.model import CodeMigration
 
+_MAY_DEFINE = ("execute", "rollback", "should_repeat")
+
 
 def from_code(code: CodeMigration) -> Migration:
     """Return the migration that an object defines.
 
     Raises:
-        UsageError: it lacks `version`, `name` or `execute`.
+        UsageError: it lacks `version`, `name` or `execute`, or one of them is of no use.
     """
-    version: object = getattr(code, "version", None)
-    name: object = getattr(code, "name", None)
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise _unfit(code, f"its `version` is {version!r}", "give it a positive whole number as `version`")
-    if not isinstance(name, str) or not name:
-        raise _unfit(code, f"its `name` is {name!r}", "give it a text as `name`")
-    if not callable(getattr(code, "execute", None)):
-        raise _unfit(code, "it has no method `execute`", "define `execute(self, ctx)`")
+    _check(code)
     repeats = callable(getattr(code, "should_repeat", None))
     return Migration(
-        version=version,
-        name=name,
+        version=code.version,
+        name=code.name,
         kind=Kind.REPEATABLE if repeats else Kind.PYTHON,
         language=Language.PYTHON,
         has_code_rollback=callable(getattr(code, "rollback", None)),
@@ -39,10 +36,36 @@ def from_code(code: CodeMigration) -> Migration:
     )
 
 
-def _unfit(code: object, why: str, hint: str) -> UsageError:
-    return UsageError(
-        Problem("registered-unfit", f"the registered `{type(code).__name__}` is not a migration: {why}", hint=hint)
+def _check(code: object) -> None:
+    if isinstance(code, type):
+        raise _unfit(code.__name__, "it is a class", f"register an object of it: `{code.__name__}()`")
+    kind = type(code).__name__
+    version: object = getattr(code, "version", None)
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= LARGEST_VERSION:
+        raise _unfit(kind, f"its `version` is {version!r}", "give it a positive whole number as `version`")
+    name: object = getattr(code, "name", None)
+    if not isinstance(name, str) or not shape.NAME.fullmatch(name):
+        raise _unfit(kind, f"its `name` is {name!r}", "give it a text of one line as `name`, as in `004_totals`")
+    if not callable(getattr(code, "execute", None)):
+        raise _unfit(kind, "it has no method `execute`", "define `execute(self, ctx)`")
+    for method in _MAY_DEFINE:
+        if _only_begins(getattr(code, method, None)):
+            why = f"calling its `{method}` would only begin it: it is asynchronous, or a generator"
+            raise _unfit(kind, why, f"define `{method}` with plain `def`, and without `yield`")
+
+
+def _only_begins(function: object) -> bool:
+    import inspect
+
+    return (
+        inspect.iscoroutinefunction(function)
+        or inspect.isgeneratorfunction(function)
+        or inspect.isasyncgenfunction(function)
     )
+
+
+def _unfit(kind: str, why: str, hint: str) -> UsageError:
+    return UsageError(Problem("registered-unfit", f"the registered `{kind}` is not a migration: {why}", hint=hint))
 
 
 def refuse_twins(registered: Migration, others: Iterable[Migration]) -> None:
