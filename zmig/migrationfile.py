@@ -144,8 +144,8 @@ class Folder:
         return (() if path.parent.is_dir() else (f"there is no folder `{path.parent}`",)), hint
 
 
-def is_blank(sql: str) -> bool:
-    """Return whether SQL text holds nothing but comments, blanks and semicolons."""
+def is_blank(sql: str, *, is_cut: bool = False) -> bool:
+    """Return whether SQL text holds nothing but comments, blanks and semicolons; of a cut text, whether it may."""
     match = _BLANK.match(sql)
     end = 0 if match is None else match.end()
     if end == len(sql):
@@ -155,13 +155,14 @@ def is_blank(sql: str) -> bool:
     try:
         return all(token.text == ";" for token in lexer.tokens(sql, end))
     except lexer.UnterminatedError:
-        return False
+        return is_cut
 
 
 def _sql(path: Path) -> Contents:
     texts = textfile.pieces(path)
     first = next(texts, "")
-    if is_blank(first):
+    # A piece may end in half of what opens a comment.
+    if is_blank(first, is_cut=True) or is_blank(first[:-1], is_cut=True):
         first += "".join(texts)
         if is_blank(first):
             hint = "write the migration's statements into it"

@@ -40,13 +40,13 @@ def pieces(path: Path) -> Iterator[str]:
     decoder = getincrementaldecoder("utf-8")()
     offset = 0
     for chunk in _chunks(path):
-        if (found := chunk.find(b"\0")) >= 0:
-            raise ManifestError(_nul(path, offset + found))
         held = len(decoder.getstate()[0])
         try:
             text = decoder.decode(chunk)
         except UnicodeDecodeError as error:
             raise ManifestError(_not_utf8(path, offset - held + error.start)) from None
+        if (found := chunk.find(b"\0")) >= 0:
+            raise ManifestError(_nul(path, offset + found))
         yield text.removeprefix("\ufeff") if offset == 0 else text
         offset += len(chunk)
     if held := len(decoder.getstate()[0]):
