@@ -60,7 +60,7 @@ class AtomicRunner(Runner):
             self.session.observer(StepFinished(attempt.step, number, len(self.works), attempt.seconds))
 
     def _run_in_one_transaction(self, attempts: list[Attempt], witness: Connection) -> None:
-        self.session.send("begin")
+        self.session.send("begin", self.session.lock.mark_sql)
         for number, work in enumerate(self.works, start=1):
             if work.step.action is Action.SETTLE:
                 self.settle(work, number)
@@ -74,7 +74,8 @@ class AtomicRunner(Runner):
             with self.session.interrupts.deferred():
                 attempts.append(attempt)
                 witness.execute(execute.started_sql(self.session, attempt).as_string(witness).encode())
-                self.session.send(self.reset_sql, *execute.limits_sql(attempt))
+                reset = database.reset_sql(self.session.server_version, self.session.run.application_name)
+                self.session.send(reset, *execute.limits_sql(attempt))
             execute.run_body(self.session, attempt)
             with self.session.interrupts.deferred():
                 attempt.running = None

@@ -199,12 +199,21 @@ def reset_sql(server_version: int, application_name: str) -> str:
             "reset session authorization",
             "reset role",
             "reset all",
+            session_sql(server_version),
+            f"set application_name = '{application_name}'",
             "close all",
             "unlisten *",
             "deallocate all",
             "discard temp",
             "discard sequences",
-            session_sql(server_version),
-            f"set application_name = '{application_name}'",
         )
     )
+
+
+def clean_sql(server_version: int, application_name: str) -> str:
+    """Return `reset_sql` in a transaction of its own.
+
+    A message is one implicit transaction, which has begun with the defaults a migration may have left: what follows
+    the reset in the same message must not run in a transaction that is read-only.
+    """
+    return f"begin; {reset_sql(server_version, application_name)}; commit"

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from zmig import catalog, client, database, resume
 from zmig.context import Context
 from zmig.errors import Problem, ZmigError
@@ -52,7 +54,13 @@ class Session:
     record_detail: bool = False
 
     def send(self, *parts: str | sql.Composed) -> None:
-        """Send statements as one message, in one round trip."""
+        """Send statements as one message, in one round trip.
+
+        Should the migration have chosen another encoding for the client, its own is set again first.
+        """
+        in_error = self.connection.info.transaction_status is psycopg.pq.TransactionStatus.INERROR
+        if self.connection.info.encoding != "utf-8" and not in_error:
+            self.connection.execute("set client_encoding = 'utf8'")
         texts = (part if isinstance(part, str) else part.as_string(self.connection) for part in parts)
         self.connection.execute("; ".join(texts).encode())
 
@@ -129,7 +137,7 @@ def execute(session: Session, attempt: Attempt) -> None:
 def _in_transaction(session: Session, attempt: Attempt) -> None:
     with session.interrupts.deferred():
         session.send(
-            database.reset_sql(session.server_version, session.run.application_name),
+            database.clean_sql(session.server_version, session.run.application_name),
             *_begin_sql(session, attempt),
         )
     run_body(session, attempt)
@@ -150,21 +158,20 @@ def _begin_sql(session: Session, attempt: Attempt) -> Iterable[str | sql.Compose
         "set local synchronous_commit = off",
         started_sql(session, attempt),
         "commit",
-        *_open_sql(attempt),
+        *_open_sql(session, attempt),
     )
 
 
-def _open_sql(attempt: Attempt) -> Iterable[str]:
-    return ("begin", *limits_sql(attempt))
+def _open_sql(session: Session, attempt: Attempt) -> Iterable[str]:
+    return ("begin", session.lock.mark_sql, *limits_sql(attempt))
 
 
 def limits_sql(attempt: Attempt) -> Iterable[str]:
-    """Return the statements that put a migration's own limits, and its mark, on the open transaction."""
+    """Return the statements that put a migration's own limits on the open transaction."""
     settings = attempt.step.migration.settings
     return (
         f"set local lock_timeout = {_milliseconds(settings.lock_timeout_seconds)}",
         f"set local statement_timeout = {_milliseconds(settings.statement_timeout_seconds)}",
-        f"set local zmig.step = '{attempt.step.migration.version}'",
     )
 
 
@@ -180,10 +187,10 @@ def run_body(session: Session, attempt: Attempt) -> None:
 def end_sql(session: Session, attempt: Attempt) -> Iterable[str | sql.Composed]:
     """Return the statements that check the transaction and the lock, and record `done`."""
     return (
+        "set local statement_timeout = 0",
         "reset session authorization",
         "reset role",
-        "set local statement_timeout = 0",
-        _check_sql(session, attempt, in_transaction=True),
+        _check_sql(session, in_transaction=True),
         _done_sql(session, attempt),
     )
 
@@ -222,17 +229,14 @@ def _done_sql(session: Session, attempt: Attempt) -> sql.Composed:
     return session.store.applied_sql(session.run, type, migration.name, data, kind=migration.kind.value)
 
 
-def _check_sql(session: Session, attempt: Attempt, *, in_transaction: bool) -> str:
+def _check_sql(session: Session, *, in_transaction: bool) -> str:
     """Return a statement that fails where the lock was released, or the transaction is not the one zmig opened.
 
     The failing cast carries the reason in its message, so it needs no round trip and no function of its own.
     """
     checks = [f"when not {session.lock.is_held_sql} then '{_LOCK_LOST}'"]
     if in_transaction:
-        version = attempt.step.migration.version
-        checks.append(
-            f"when current_setting('zmig.step', true) is distinct from '{version}' then '{_TRANSACTION_ENDED}'"
-        )
+        checks.append(f"when not {session.lock.is_marked_sql} then '{_TRANSACTION_ENDED}'")
     return f"select (case {' '.join(checks)} else '1' end)::int"
 
 
@@ -286,7 +290,7 @@ def _outside_transaction(session: Session, attempt: Attempt) -> None:
     done = attempt.step.resume_after
     _check_prefix(attempt, statements[:done])
     with session.interrupts.deferred():
-        session.send(database.reset_sql(session.server_version, session.run.application_name))
+        session.send(database.clean_sql(session.server_version, session.run.application_name))
         session.send(started_sql(session, attempt))
     for one in statements[:done]:
         if resume.sets_session(one):
@@ -327,17 +331,15 @@ def digest(statements: Iterable[Statement]) -> str:
 def _run_with_checkpoint(session: Session, attempt: Attempt, one: Statement) -> None:
     if not resume.runs_alone(one):
         with session.interrupts.deferred():
-            session.send(*_open_sql(attempt))
+            session.send(*_open_sql(session, attempt))
         _run(session, attempt, one)
         with session.interrupts.deferred():
-            session.send(
-                _check_sql(session, attempt, in_transaction=True), _checkpoint_sql(session, attempt, one), "commit"
-            )
+            session.send(_check_sql(session, in_transaction=True), _checkpoint_sql(session, attempt, one), "commit")
         return
     _run(session, attempt, one)
     with session.interrupts.deferred():
         catalog.verify(session.connection, one)
-        session.send(_check_sql(session, attempt, in_transaction=False), _checkpoint_sql(session, attempt, one))
+        session.send(_check_sql(session, in_transaction=False), _checkpoint_sql(session, attempt, one))
 
 
 def _checkpoint_sql(session: Session, attempt: Attempt, one: Statement) -> sql.Composed:
@@ -352,7 +354,7 @@ def _checkpoint_sql(session: Session, attempt: Attempt, one: Statement) -> sql.C
 
 def _code_outside_transaction(session: Session, attempt: Attempt) -> None:
     with session.interrupts.deferred():
-        session.send(database.reset_sql(session.server_version, session.run.application_name))
+        session.send(database.clean_sql(session.server_version, session.run.application_name))
         session.send(started_sql(session, attempt))
     _call(session, attempt)
     with session.interrupts.deferred():
@@ -361,9 +363,9 @@ def _code_outside_transaction(session: Session, attempt: Attempt) -> None:
 
 def _finish_outside(session: Session, attempt: Attempt) -> None:
     session.send(
-        database.reset_sql(session.server_version, session.run.application_name),
+        database.clean_sql(session.server_version, session.run.application_name),
         "begin",
-        _check_sql(session, attempt, in_transaction=False),
+        _check_sql(session, in_transaction=False),
         _done_sql(session, attempt),
         "commit",
     )

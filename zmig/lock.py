@@ -35,27 +35,51 @@ limit 1
 """
 
 
+def _key(text: str) -> int:
+    return int.from_bytes(sha256(text.encode()).digest()[:8], "big", signed=True)
+
+
+def _is_lock(key: int) -> str:
+    unsigned = key % (1 << 64)
+    return (
+        "l.locktype = 'advisory' and l.objsubid = 1 "
+        "and l.database = (select oid from pg_catalog.pg_database where datname = current_database()) "
+        f"and l.classid = {unsigned >> 32} and l.objid = {unsigned & 0xFFFFFFFF}"
+    )
+
+
+def _is_mine(key: int) -> str:
+    return (
+        f"exists (select from pg_catalog.pg_locks l where {_is_lock(key)} and l.granted and l.pid = pg_backend_pid())"
+    )
+
+
 class RunLock:
     """The lock that makes runs on one tracking schema of one database exclusive."""
 
     def __init__(self, schema: str) -> None:
-        digest = sha256(f"zmig run lock on {schema}".encode()).digest()
-        self.key = int.from_bytes(digest[:8], "big", signed=True)
+        self.key = _key(f"zmig run lock on {schema}")
         """The advisory lock's key: the first eight bytes of a hash of the schema's name, as a bigint."""
-        unsigned = self.key % (1 << 64)
-        self._condition = (
-            "l.locktype = 'advisory' and l.objsubid = 1 "
-            "and l.database = (select oid from pg_catalog.pg_database where datname = current_database()) "
-            f"and l.classid = {unsigned >> 32} and l.objid = {unsigned & 0xFFFFFFFF}"
-        )
+        self._mark = _key(f"zmig transaction on {schema}")
+
+    @property
+    def _condition(self) -> str:
+        return _is_lock(self.key)
 
     @property
     def is_held_sql(self) -> str:
         """SQL that is true where the asking session holds the lock."""
-        return (
-            "exists (select from pg_catalog.pg_locks l "
-            f"where {self._condition} and l.granted and l.pid = pg_backend_pid())"
-        )
+        return _is_mine(self.key)
+
+    @property
+    def mark_sql(self) -> str:
+        """SQL that marks the open transaction until its end, beyond the reach of `RESET ALL` and the like."""
+        return f"select pg_catalog.pg_try_advisory_xact_lock({self._mark})"
+
+    @property
+    def is_marked_sql(self) -> str:
+        """SQL that is true in the transaction that was marked."""
+        return _is_mine(self._mark)
 
     def try_acquire(self, connection: Connection) -> bool:
         """Take the lock if it is free; return whether it is now held."""

@@ -99,9 +99,9 @@ class Runner:
                 self._run_with_retries(work, number)
 
     @property
-    def reset_sql(self) -> str:
+    def clean_sql(self) -> str:
         """The statements that bring the session back to zmig's own settings."""
-        return database.reset_sql(self.session.server_version, self.session.run.application_name)
+        return database.clean_sql(self.session.server_version, self.session.run.application_name)
 
     def is_due(self, step: Step) -> bool:
         """Ask a repeatable whose turn has come."""
@@ -180,7 +180,7 @@ class Runner:
         type = EventType.FAILED if forward else EventType.ROLLBACK_FAILED
         if session.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             session.send("rollback")
-        session.send(self.reset_sql, self._failed_sql(attempt, type, found.error, will_retry=will_retry))
+        session.send(self.clean_sql, self._failed_sql(attempt, type, found.error, will_retry=will_retry))
 
     def _failed_sql(
         self, attempt: Attempt, type: EventType, error: dict[str, object], *, will_retry: bool
