@@ -4,10 +4,11 @@
 #   make test     run the tests; ARGS goes to pytest, as in: make test ARGS="-k planner"
 #   make check    what CI runs: format, lint, types, import floors, tests
 #   make matrix   run the database tests on PostgreSQL 13 to 18
+#   make bench    measure zmig beside psql and other tools; ARGS goes to it, as in: make bench ARGS="--quick"
 #   make format   rewrite the files as `make lint` wants them
 #   make clean    stop the private PostgreSQL and remove everything made here
 
-.PHONY: demo test check lint types imports matrix format clean
+.PHONY: demo test check lint types imports matrix bench format clean
 .DEFAULT_GOAL := demo
 
 VENV := .venv
@@ -36,6 +37,9 @@ imports: $(VENV)/.dev
 matrix: $(VENV)/.dev
 	tests/matrix/run
 
+bench: $(VENV)/.bench
+	$(BIN)/python -m bench $(ARGS)
+
 format: $(VENV)/.dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -48,7 +52,11 @@ $(VENV)/.dev: pyproject.toml .ci/install
 	@.ci/install $(VENV) -e '.[embedded,lint]' --group dev
 	@touch $@ $(VENV)/.demo
 
+$(VENV)/.bench: $(VENV)/.dev
+	@.ci/install $(VENV) -e '.[embedded,lint]' --group dev --group bench
+	@touch $@
+
 clean:
 	-if test -x $(BIN)/zmig; then $(BIN)/zmig db stop manifests/demo.yaml; fi
-	rm -rf $(VENV) .zmig build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .bench .zmig build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

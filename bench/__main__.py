@@ -1,0 +1,63 @@
+"""The benchmarks' command line; see `bench/__init__.py`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import contenders, report
+from bench.rounds import Bench, Table
+from bench.server import Server
+
+_HOME = Path(__file__).resolve().parent.parent
+_TOOLS = _HOME / ".bench"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure zmig beside other tools.")
+    parser.add_argument("--quick", action="store_true", help="small workloads, no peers, print only")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each workload is done (default: 5)")
+    parser.add_argument("--only", default="", help="comma-separated workloads, such as W1,W5 (default: all)")
+    parser.add_argument("--no-peers", action="store_true", help="leave out dbmate, alembic and yoyo")
+    return parser.parse_args()
+
+
+def _measure(bench: Bench, tools: list[contenders.Contender], *, quick: bool, only: set[str]) -> list[Table]:
+    many, more, megabytes = (100, 1_000, 5) if quick else (1_000, 10_000, 100)
+    measures = {
+        "W1": lambda: bench.apply(tools, many),
+        "W2": lambda: bench.again(tools, many, code="W2"),
+        "W3": lambda: bench.status(tools, many),
+        "W4": lambda: bench.again(tools, more, code="W4"),
+        "W5": lambda: bench.large_file(tools, megabytes),
+        "W6": lambda: bench.version(tools),
+        "N1": lambda: bench.network(tools, 100, 1.0),
+        "N20": lambda: bench.network(tools, 20 if quick else 100, 20.0),
+    }
+    return [measure() for code, measure in measures.items() if not only or code in only]
+
+
+def main() -> None:
+    """Measure, print, and write the report unless only a part was asked for."""
+    arguments = _arguments()
+    only = {code for code in arguments.only.split(",") if code}
+    tools = contenders.ours()
+    if not (arguments.quick or arguments.no_peers):
+        tools += contenders.peers(_TOOLS)
+    folder = Path(tempfile.mkdtemp(prefix="zmig-bench-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    try:
+        with Server(folder / "server") as server:
+            bench = Bench(server, folder, rounds=1 if arguments.quick else arguments.rounds, say=print)
+            tables = _measure(bench, tools, quick=arguments.quick, only=only)
+            if not (arguments.quick or only):
+                report.write(tables, _HOME / "docs", server=server.version(), rounds=arguments.rounds)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""One process, measured from outside: wall seconds and peak memory, by the operating system's own account."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LAUNCH = Path(__file__).with_name("launch.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one run of a command cost."""
+
+    seconds: float
+    peak_bytes: int
+    """Not below some 10 MB, which the process that starts it has."""
+
+
+class CommandFailed(Exception):
+    """A measured command ended with an error, so its time means nothing."""
+
+
+def run(command: Sequence[str], *, log: Path, environ: dict[str, str] | None = None) -> Sample:
+    """Run a command to its end; its output goes to `log`.
+
+    Raises:
+        CommandFailed: it ended with another code than 0.
+    """
+    cost = log.with_suffix(".cost")
+    launcher = [sys.executable, "-I", "-S", str(_LAUNCH), str(cost), *command]
+    with log.open("wb") as output:
+        ended = subprocess.run(
+            launcher,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | (environ or {}),
+        )
+    if ended.returncode != 0:
+        raise CommandFailed(f"{' '.join(command[:4])} ended with {ended.returncode}: {log.read_text()[-600:]}")
+    seconds, peak = cost.read_text().split()
+    return Sample(float(seconds), int(peak))

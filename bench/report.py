@@ -1,0 +1,90 @@
+"""Writes docs/performance.md and its plots from what was measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.rounds import Row, Table
+
+_LEAD = """# Performance
+
+Written by `python -m bench`. Seconds are medians of whole processes, start-up included, on a server with its default
+settings (every commit is flushed); the range stands beside them. The tools take turns on the same server, so the
+ratios mean more than the seconds.
+"""
+
+
+def write(tables: list[Table], folder: Path, *, server: str, rounds: int) -> None:
+    """Write the report and one plot per workload."""
+    parts = [_LEAD, _surroundings(server, rounds)]
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    for table in tables:
+        _plot(table, images / f"bench-{table.code.lower()}.svg")
+        parts.append(_section(table))
+    (folder / "performance.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _surroundings(server: str, rounds: int) -> str:
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, PostgreSQL {server}, Python {platform.python_version()}, "
+        f"{os.cpu_count()} cores, {rounds} rounds.\n"
+    )
+
+
+def _section(table: Table) -> str:
+    ours = table.row("zmig").seconds
+    has = {name: any(getattr(row, name) is not None for row in table.rows) for name in _EXTRAS}
+    heads = [
+        "tool",
+        "seconds",
+        "range",
+        "zmig / tool",
+        "peak memory",
+        *(title for n, title in _EXTRAS.items() if has[n]),
+    ]
+    lines = [f"## {table.code}: {table.title}", "", f"![{table.title}](images/bench-{table.code.lower()}.svg)", ""]
+    lines += [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
+    for row in table.rows:
+        low, high = row.spread
+        cells = [
+            row.tool,
+            f"{row.seconds:.3f}",
+            f"{low:.3f} to {high:.3f}",
+            f"{ours / row.seconds:.2f}",
+            f"{row.peak_bytes / 1e6:.0f} MB",
+            *(_extra(row, name) for name in _EXTRAS if has[name]),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join((*lines, ""))
+
+
+_EXTRAS = {"wal_syncs": "WAL syncs", "round_trips": "round trips", "server_bytes": "server memory"}
+
+
+def _extra(row: Row, name: str) -> str:
+    value: int | None = getattr(row, name)
+    if value is None:
+        return ""
+    return f"{value / 1e6:.0f} MB" if name == "server_bytes" else f"{value:,}"
+
+
+def _plot(table: Table, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    rows = sorted(table.rows, key=lambda row: row.seconds, reverse=True)
+    figure = Figure(figsize=(7, 0.5 + 0.4 * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    colours = ["#2f6fde" if row.tool == "zmig" else "#b8bec9" for row in rows]
+    bars = axes.barh([row.tool for row in rows], [row.seconds for row in rows], color=colours)
+    axes.bar_label(bars, [f"{row.seconds:.3f} s" for row in rows], padding=4)
+    axes.margins(x=0.15)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("seconds, median")
+    figure.savefig(path, metadata={"Date": None})

@@ -1,0 +1,174 @@
+"""Each workload, done by each tool in turn, several times over: interleaved, so that drift hits all alike."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bench import measured, workloads
+from bench.proxy import Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from bench.contenders import Contender
+    from bench.measured import Sample
+    from bench.server import Server
+
+
+@dataclass(slots=True)
+class Row:
+    """What one tool cost in one workload."""
+
+    tool: str
+    samples: list[Sample] = field(default_factory=list["Sample"])
+    wal_syncs: int | None = None
+    round_trips: int | None = None
+    server_bytes: int | None = None
+
+    @property
+    def seconds(self) -> float:
+        """The median."""
+        return statistics.median(sample.seconds for sample in self.samples)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The fastest and the slowest."""
+        return min(s.seconds for s in self.samples), max(s.seconds for s in self.samples)
+
+    @property
+    def peak_bytes(self) -> int:
+        """The median of the peak memory."""
+        return round(statistics.median(sample.peak_bytes for sample in self.samples))
+
+
+@dataclass(slots=True)
+class Table:
+    """One workload."""
+
+    code: str
+    title: str
+    rows: list[Row]
+
+    def row(self, tool: str) -> Row:
+        """Return a tool's row."""
+        return next(row for row in self.rows if row.tool == tool)
+
+
+class Bench:
+    """A server, a folder to work in, and how often to repeat."""
+
+    def __init__(self, server: Server, folder: Path, *, rounds: int, say: Callable[[str], None]) -> None:
+        self._server = server
+        self._folder = folder
+        self._rounds = rounds
+        self._say = say
+
+    def _files(self, contender: Contender, count: int) -> Path:
+        folder = self._folder / f"{contender.name.replace(' ', '-')}-{count}"
+        if not folder.exists():
+            contender.write(folder, workloads.tiny(count))
+        return folder
+
+    def _run(self, contender: Contender, command: list[str], url: str) -> Sample:
+        return measured.run(command, log=self._folder / "log", environ=contender.environ(url))
+
+    def apply(self, contenders: Sequence[Contender], count: int) -> Table:
+        """W1: apply many tiny migrations to an empty database."""
+        rows = [Row(contender.name) for contender in contenders]
+        for _ in range(self._rounds):
+            for contender, row in zip(contenders, rows, strict=True):
+                files, url = self._files(contender, count), self._server.new_database()
+                before = self._server.wal_syncs()
+                row.samples.append(self._run(contender, contender.apply(files, url), url))
+                row.wal_syncs = self._server.wal_syncs() - before
+        return self._said(Table("W1", f"Apply {count:,} tiny migrations, one transaction each", rows))
+
+    def again(self, contenders: Sequence[Contender], count: int, *, code: str) -> Table:
+        """W2 and W4: nothing to do, with everything applied."""
+        return self._on_applied(
+            contenders, count, code, f"Nothing to do, {count:,} applied", lambda contender: contender.apply
+        )
+
+    def status(self, contenders: Sequence[Contender], count: int) -> Table:
+        """W3: the status, with everything applied."""
+        chosen = [contender for contender in contenders if contender.status]
+        return self._on_applied(
+            chosen, count, "W3", f"Status, {count:,} applied", lambda contender: contender.status or contender.apply
+        )
+
+    def _on_applied(
+        self,
+        contenders: Sequence[Contender],
+        count: int,
+        code: str,
+        title: str,
+        command: Callable[[Contender], Callable[[Path, str], list[str]]],
+    ) -> Table:
+        urls = {
+            contender.name: self._server.new_database(f"bench_{number}") for number, contender in enumerate(contenders)
+        }
+        for contender in contenders:
+            url = urls[contender.name]
+            self._run(contender, contender.apply(self._files(contender, count), url), url)
+        rows = [Row(contender.name) for contender in contenders]
+        for _ in range(self._rounds * 2):
+            for contender, row in zip(contenders, rows, strict=True):
+                files, url = self._files(contender, count), urls[contender.name]
+                if contender.name == "psql" and contender.status:
+                    row.samples.append(self._run(contender, contender.status(files, url), url))
+                else:
+                    row.samples.append(self._run(contender, command(contender)(files, url), url))
+        return self._said(Table(code, title, rows))
+
+    def large_file(self, contenders: Sequence[Contender], megabytes: int) -> Table:
+        """W5: one large file of inserts."""
+        text = "".join(workloads.inserts(megabytes * 1_000_000))
+        rows = [Row(contender.name) for contender in contenders]
+        for contender in contenders:
+            folder = self._folder / f"{contender.name.replace(' ', '-')}-large"
+            contender.write(folder, [workloads.Change(1, text)])
+        for _ in range(self._rounds):
+            for contender, row in zip(contenders, rows, strict=True):
+                url = self._server.new_database()
+                folder = self._folder / f"{contender.name.replace(' ', '-')}-large"
+                with self._server.backend_memory("bench") as peaks:
+                    row.samples.append(self._run(contender, contender.apply(folder, url), url))
+                row.server_bytes = max(peaks)
+        return self._said(Table("W5", f"One file of {megabytes} MB of inserts", rows))
+
+    def version(self, contenders: Sequence[Contender]) -> Table:
+        """W6: `--version`; the psycopg loop's row is the bare interpreter."""
+        chosen = [contender for contender in contenders if contender.version]
+        rows = [Row("python -c pass" if contender.name == "psycopg loop" else contender.name) for contender in chosen]
+        for _ in range(self._rounds * 5):
+            for contender, row in zip(chosen, rows, strict=True):
+                row.samples.append(measured.run(contender.version, log=self._folder / "log"))
+        return self._said(Table("W6", "`--version`", rows))
+
+    def network(self, contenders: Sequence[Contender], count: int, milliseconds: float) -> Table:
+        """Apply over a network: every message is delayed, and round trips are counted."""
+        rows = [Row(contender.name) for contender in contenders]
+        for _ in range(self._rounds):
+            for contender, row in zip(contenders, rows, strict=True):
+                files = self._files(contender, count)
+                self._server.new_database()
+                with Proxy(self._server.socket, round_trip_seconds=milliseconds / 1000) as proxy:
+                    url = f"postgresql://postgres@127.0.0.1:{proxy.port}/bench?sslmode=disable"
+                    row.samples.append(self._run(contender, contender.apply(files, url), url))
+                    row.round_trips = proxy.round_trips
+        title = f"Apply {count:,} tiny migrations over a network of {milliseconds:g} ms round-trip time"
+        return self._said(Table(f"N{milliseconds:g}", title, rows))
+
+    def _said(self, table: Table) -> Table:
+        self._say(f"{table.code}  {table.title}")
+        for row in table.rows:
+            low, high = row.spread
+            extra = [f"{row.peak_bytes / 1e6:.0f} MB"]
+            extra += [f"{row.wal_syncs} WAL syncs"] if row.wal_syncs is not None else []
+            extra += [f"{row.round_trips} round trips"] if row.round_trips is not None else []
+            extra += [f"server {row.server_bytes / 1e6:.0f} MB"] if row.server_bytes is not None else []
+            self._say(f"    {row.tool:14} {row.seconds:7.3f} s  ({low:.3f} to {high:.3f})  {', '.join(extra)}")
+        return table

@@ -1,0 +1,119 @@
+"""The migrations that every tool is given, generated from a seed, in each tool's own form."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SEED = 20261122
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One migration: its number and its SQL."""
+
+    version: int
+    sql: str
+
+    @property
+    def name(self) -> str:
+        """Its file's stem."""
+        return f"{self.version:05d}_change"
+
+
+def tiny(count: int) -> list[Change]:
+    """Return small changes of the sort people write: a type each, so that the server has little to do."""
+    chosen = random.Random(SEED)
+    return [
+        Change(version, f"create type state_{version} as enum ('a{chosen.randrange(1000)}', 'b');\n")
+        for version in range(1, count + 1)
+    ]
+
+
+def inserts(total_bytes: int) -> Iterator[str]:
+    """Yield the lines of a large file of single-row inserts."""
+    chosen = random.Random(SEED)
+    yield "create table if not exists readings (id bigint, sensor text, value numeric, note text);\n"
+    written, number = 0, 0
+    while written < total_bytes:
+        number += 1
+        value = chosen.randrange(10**6)
+        line = (
+            f"insert into readings values ({number}, 'sensor-{value % 97}', {value}.{value % 100:02d}, "
+            f"'it''s reading {number} of the day, taken as usual');\n"
+        )
+        written += len(line)
+        yield line
+
+
+def write_plain(folder: Path, changes: list[Change]) -> None:
+    """Write the changes as SQL files, with a psql script that runs each in a transaction of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    script = ["create table book (version bigint primary key, name text, at timestamptz default now());"]
+    for change in changes:
+        (folder / f"{change.name}.sql").write_text(change.sql)
+        booking = f"insert into book (version, name) values ({change.version}, '{change.name}');"
+        script += ["begin;", f"\\i {folder / change.name}.sql", booking, "commit;"]
+    (folder / "all.psql").write_text("\n".join(script) + "\n")
+
+
+def write_zmig(folder: Path, changes: list[Change]) -> None:
+    """Write a manifest over the plain files beside it."""
+    entries = "".join(f"  - version: {change.version}\n    file: {change.name}.sql\n" for change in changes)
+    text = f"manifest: 1\nname: bench\nenvironment: test\nmigrations:\n{entries}"
+    (folder / "manifest.yaml").write_text(text)
+
+
+def write_dbmate(folder: Path, changes: list[Change]) -> None:
+    """Write dbmate's files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for change in changes:
+        (folder / f"{change.name}.sql").write_text(f"-- migrate:up\n{change.sql}\n-- migrate:down\n")
+
+
+def write_yoyo(folder: Path, changes: list[Change]) -> None:
+    """Write yoyo's files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for change in changes:
+        (folder / f"{change.name}.sql").write_text(change.sql)
+
+
+_ALEMBIC_ENV = """
+import os
+from alembic import context
+from sqlalchemy import create_engine, pool
+
+engine = create_engine(os.environ["BENCH_SQLALCHEMY_URL"], poolclass=pool.NullPool)
+with engine.connect() as connection:
+    context.configure(connection=connection, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+_ALEMBIC_REVISION = '''
+from alembic import op
+
+revision = "{name}"
+down_revision = {previous!r}
+
+
+def upgrade():
+    op.execute("""{sql}""")
+'''
+
+
+def write_alembic(folder: Path, changes: list[Change]) -> None:
+    """Write alembic's environment and revisions."""
+    (folder / "versions").mkdir(parents=True, exist_ok=True)
+    (folder / "env.py").write_text(_ALEMBIC_ENV)
+    (folder / "alembic.ini").write_text(f"[alembic]\nscript_location = {folder}\n")
+    previous: str | None = None
+    for change in changes:
+        text = _ALEMBIC_REVISION.format(name=change.name, previous=previous, sql=change.sql)
+        (folder / "versions" / f"{change.name}.py").write_text(text)
+        previous = change.name
