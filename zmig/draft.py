@@ -138,7 +138,7 @@ def _folder(inclusion: Inclusion, alike: list[Declaration]) -> tuple[str, Path]:
         if opened is root:
             return entry.text("file").rpartition("/")[0], path
         return relpath(path, root.path.parent).replace("\\", "/"), path
-    return _USUAL_FOLDER, root.folder.path(f"{_USUAL_FOLDER}/.").parent
+    return _USUAL_FOLDER, root.folder.path(_USUAL_FOLDER)
 
 
 def _escaped(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.yamltext import Mapping, Scalar, Sequence, typed
@@ -53,7 +54,7 @@ def add(document: Document, fields: Fields) -> str:
         edits = _at_end(text, root, fields)
     else:
         edits = _to_empty_list(text, root, node, fields)
-    for edit in sorted(edits, reverse=True):
+    for edit in reversed(sorted(edits, key=attrgetter("start"))):
         text = text[: edit.start] + edit.text + text[edit.end :]
     return text
 

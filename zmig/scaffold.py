@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from codecs import BOM_UTF8
 from contextlib import ExitStack, suppress
@@ -104,7 +105,9 @@ def _not_editable(root: Opened, new: Draft) -> Problem:
 
 
 def _create_folder(folder: Path, undo: ExitStack) -> None:
-    if not folder.is_dir():
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if not folder.exists():
         _create_folder(folder.parent, undo)
         folder.mkdir()
         undo.callback(_remove_folder, folder)
