@@ -37,6 +37,7 @@ COMMAND = Command(
         "Applies what is pending, runs failed and stuck migrations again, and runs repeatables that are due: "
         "in order of version, repeatables last, one transaction each. With nothing to do it takes no lock."
     ),
+    document="run_id (null where nothing had to run), completed, skipped, duration_seconds, plan",
     run=run,
     options_type=ApplyOptions,
     options=(

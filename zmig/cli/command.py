@@ -97,12 +97,16 @@ class Command(Generic[OptionsT]):
 
     about: str
     """What it does and when, in a few sentences."""
+    document: str
+    """What `--json` prints: the keys of its object."""
     run: Callable[[Call, OptionsT], ExitCode]
     options_type: type[OptionsT]
     examples: tuple[str, ...]
     """Command lines that run as they stand."""
     options: tuple[Option, ...] = ()
     takes: Takes = Takes.MANIFEST
+    name_help: str = "a migration's name or version"
+    """What its name is; only with `Takes.NAME`."""
     actions: Mapping[str, str] = field(default_factory=dict[str, str])
     """What each action does; only with `Takes.ACTION`."""
 

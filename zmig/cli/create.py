@@ -57,6 +57,7 @@ COMMAND = Command(
         "Writes the file of a new migration, numbered behind the highest one, with its rollback file, and adds its "
         "entry to the manifest without touching anything else there. Prints the paths of the files."
     ),
+    document="version, name, file, rollback_file, manifest",
     run=run,
     options_type=CreateOptions,
     options=(
@@ -65,5 +66,6 @@ COMMAND = Command(
         Option("--repeatable", "write a repeatable, which runs again whenever its file changes"),
     ),
     takes=Takes.NAME,
+    name_help="what it is for, in a word or a few; its number is put before it",
     examples=("zmig create manifests/prod.yaml add_orders --description 'orders of a user'",),
 )

@@ -73,6 +73,7 @@ COMMAND = Command(
         "The private PostgreSQL of a manifest with `database: {embedded: FOLDER}`. Other commands start it by "
         "themselves; it stays up until it is stopped."
     ),
+    document="url for `start` and `url`, stopped for `stop`",
     run=run,
     options_type=Options,
     takes=Takes.ACTION,

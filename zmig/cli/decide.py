@@ -63,6 +63,7 @@ RESOLVE = Command(
         "Records that a migration is done, failed or pending, whatever the facts said before, and runs nothing. "
         "For a migration that was finished, or undone, by hand."
     ),
+    document="name, resolved_as",
     run=_resolve,
     options_type=ResolveOptions,
     options=(
@@ -79,6 +80,7 @@ ACCEPT = Command(
         "Records that the file of an applied migration was changed on purpose, so that it is no longer refused as "
         "edited. What the database holds stays as it is."
     ),
+    document="name",
     run=_accept,
     options_type=DecideOptions,
     options=(_REASON, LOCK_WAIT),
@@ -91,6 +93,7 @@ BASELINE = Command(
         "Records every pending migration up to a version as applied, without running it: for a database that has "
         "their changes already."
     ),
+    document="names",
     run=_baseline,
     options_type=BaselineOptions,
     options=(

@@ -23,16 +23,7 @@ _WORDS = {
 }
 
 _MANIFEST = "a manifest's path; else $ZMIG_MANIFEST, else the only one in manifests/"
-_ARGUMENTS = {
-    Takes.MANIFEST: (("MANIFEST", _MANIFEST),),
-    Takes.MANIFESTS: (("MANIFEST...", "paths of manifests; else $ZMIG_MANIFEST, else the only one in manifests/"),),
-    Takes.NAME: (("MANIFEST", f"{_MANIFEST}; it ends in .yaml or .yml"), ("NAME", "a migration's name or version")),
-    Takes.NAMES: (
-        ("MANIFEST", f"{_MANIFEST}; it ends in .yaml or .yml"),
-        ("NAME...", "names or versions of migrations; without one, all"),
-    ),
-    Takes.ACTION: (("MANIFEST", _MANIFEST),),
-}
+_MANIFEST_BY_SUFFIX = f"{_MANIFEST}; it ends in .yaml or .yml"
 
 
 def overview() -> str:
@@ -52,18 +43,20 @@ def overview() -> str:
 
 def of_command(name: str, command: AnyCommand) -> str:
     """Return the help of one command; it ends in examples that run as they stand."""
-    arguments = (*command.actions.items(), *_arguments(command))
+    document = f"With --json it prints one object: {command.document}." if command.document else ""
     parts = [
         f"usage: {usage(name, command)}",
-        "\n".join(wrap(command.about, _WIDTH)),
-        _block("arguments:", arguments),
-        *([_block("options:", _options(command.options))] if command.options else []),
-        _block("options of every command:", (*_options(COMMON), ("-h, --help", "print this"))),
-        "\n".join(
-            ["example:" if len(command.examples) == 1 else "examples:", *(f"  {line}" for line in command.examples)]
-        ),
+        *(_paragraph(text) for text in (command.about, document) if text),
+        _block("arguments:", arguments(command)),
+        *([_block("options:", options(command.options))] if command.options else []),
+        _block("options of every command:", (*options(COMMON), ("-h, --help", "print this"))),
+        _block("example:" if len(command.examples) == 1 else "examples:", ((line, "") for line in command.examples)),
     ]
     return "\n\n".join(parts)
+
+
+def _paragraph(text: str) -> str:
+    return "\n".join(wrap(text, _WIDTH, break_on_hyphens=False))
 
 
 def usage(name: str, command: AnyCommand) -> str:
@@ -72,21 +65,36 @@ def usage(name: str, command: AnyCommand) -> str:
     return f"zmig {name} {words} [options]"
 
 
-def _arguments(command: AnyCommand) -> Iterable[tuple[str, str]]:
-    return _ARGUMENTS[command.takes]
+def arguments(command: AnyCommand) -> list[tuple[str, str]]:
+    """Return a command's words beside its options, each with what it is."""
+    match command.takes:
+        case Takes.MANIFEST:
+            return [("MANIFEST", _MANIFEST)]
+        case Takes.MANIFESTS:
+            return [("MANIFEST...", _MANIFEST.replace("a manifest's path", "paths of manifests"))]
+        case Takes.NAME:
+            return [("MANIFEST", _MANIFEST_BY_SUFFIX), ("NAME", command.name_help)]
+        case Takes.NAMES:
+            return [
+                ("MANIFEST", _MANIFEST_BY_SUFFIX),
+                ("NAME...", "names or versions of migrations; without one, all"),
+            ]
+        case Takes.ACTION:
+            return [*command.actions.items(), ("MANIFEST", _MANIFEST)]
 
 
-def _options(options: Iterable[Option]) -> Iterable[tuple[str, str]]:
-    return ((option.spelling, option.help) for option in options)
+def options(declared: Iterable[Option]) -> list[tuple[str, str]]:
+    """Return options, each with what it does."""
+    return [(option.spelling, option.help) for option in declared]
 
 
 def _block(title: str, rows: Iterable[tuple[str, str]]) -> str:
     lines = [title]
     for term, text in rows:
-        first, *more = wrap(text, _WIDTH - _INDENT) or [""]
-        fits = len(term) <= _INDENT - 4
+        first, *more = wrap(text, _WIDTH - _INDENT, break_on_hyphens=False) or [""]
+        fits = len(term) <= _INDENT - 4 or not text
         if not fits:
             lines.append(f"  {term}")
-        lines.append(f"{f'  {term}' if fits else '':{_INDENT}}{first}")
+        lines.append(f"{f'  {term}' if fits else '':{_INDENT}}{first}".rstrip())
         lines += [" " * _INDENT + line for line in more]
     return "\n".join(lines)

@@ -54,6 +54,7 @@ COMMAND = Command(
         "Prints what happened, fact by fact, oldest first: when (UTC), to which migration, what, by whom and where, "
         "and what else is known. Reads only."
     ),
+    document="facts (position, name, version, event_type, created_at, database_user, run_id, host, event_data)",
     run=run,
     options_type=Options,
     takes=Takes.NAMES,

@@ -84,6 +84,7 @@ COMMAND = Command(
         "Checks manifests and every file they name: their form, their meaning, and whether each file can be run as "
         "it is declared. Needs no database and runs no code. Exit code 2 means that something is wrong."
     ),
+    document="findings (rule, severity, message, file, line, column, end_line, end_column, hint)",
     run=run,
     options_type=LintOptions,
     options=(Option("--format", "how findings are printed (without it: text)", "text|json"),),

@@ -29,6 +29,10 @@ COMMAND = Command(
         "Prints exactly what `zmig apply` would run now, step by step, each with its reason, or why it would refuse. "
         "Reads only. Exit code 2 means refused."
     ),
+    document=(
+        "steps (version, name, kind, action, reason, attempt, resume_after, transactional, mode_reason) and refusals "
+        "(version, name, code, message, location, facts, effect, hint)"
+    ),
     run=run,
     options_type=PlanOptions,
     options=(

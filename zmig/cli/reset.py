@@ -43,6 +43,7 @@ COMMAND = Command(
         "Drops every schema of the database with all it holds, zmig's own tables included. Refused where the "
         "manifest's environment is production or staging; elsewhere it asks for the database's name first."
     ),
+    document="database, dropped",
     run=run,
     options_type=ResetOptions,
     options=(Option("--confirm", "the database's name, so that nobody is asked", "NAME"), LOCK_WAIT),

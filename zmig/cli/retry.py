@@ -30,6 +30,7 @@ def run(call: Call, options: RetryOptions) -> ExitCode:
 
 COMMAND = Command(
     about="Runs failed and stuck migrations again: those named, or all of them. What is pending stays pending.",
+    document="as `zmig apply --json`",
     run=run,
     options_type=RetryOptions,
     options=(Option("--dry-run", "print the plan, and run nothing"), LOCK_WAIT),

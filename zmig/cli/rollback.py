@@ -62,6 +62,7 @@ COMMAND = Command(
         "Rolls applied migrations back in reverse order, with their rollback files: the last one, the last few, or "
         "all above a version. Shows what it will do and asks first; in production it asks for the database's name."
     ),
+    document="as `zmig apply --json`",
     run=run,
     options_type=RollbackOptions,
     options=(

@@ -40,6 +40,10 @@ COMMAND = Command(
         "Prints every migration with its state and findings, who is running, and what to do about failed and stuck "
         "ones. Reads only, and takes no lock."
     ),
+    document=(
+        "current_version; the lists of names applied, pending, running, failed, stuck, due; lock_holder; migrations "
+        "(version, name, kind, state, findings, applied_at, duration_ms, error and more)"
+    ),
     run=run,
     options_type=StatusOptions,
     options=(Option("--check", "exit with 5 if something is pending, with 6 if something is failed or stuck"),),

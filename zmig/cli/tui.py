@@ -35,6 +35,7 @@ def run(call: Call, options: TuiOptions) -> ExitCode:
 
 COMMAND = Command(
     about="Opens the terminal console: every migration with its state and history, and runs as they go on.",
+    document="",
     run=run,
     options_type=TuiOptions,
     options=(

@@ -21,6 +21,7 @@ COMMAND = Command(
         "Prints the highest applied version of the database, 0 where nothing is applied; repeatables do not count. "
         "Reads only. `zmig --version` prints zmig's own."
     ),
+    document="current_version",
     run=run,
     options_type=Options,
     examples=("zmig version manifests/demo.yaml",),

@@ -1,0 +1,72 @@
+"""docs/commands.md, made of what the command line knows of itself.
+
+`python -m tests.support.manual` writes it; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zmig.cli import help
+from zmig.cli.command import COMMON, AnyCommand
+from zmig.cli.commands import GROUPS, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FILE = Path(__file__).parents[2] / "docs" / "commands.md"
+
+_HEAD = """\
+# Commands
+
+`zmig COMMAND [MANIFEST] [options]`. Without a manifest, zmig takes `$ZMIG_MANIFEST`, else the only one in `manifests/`.
+`zmig help COMMAND` and `zmig COMMAND --help` print what stands here.
+
+Data goes to stdout, everything else to stderr: `zmig status > status.txt` holds the status and nothing more. On a
+terminal a run is drawn live; elsewhere, and with `TERM=dumb`, it is told in plain lines. `NO_COLOR` is obeyed.
+
+With `--json`, stdout is one JSON object. Where a command fails it has `error` (`code`, `message`, `location`, `facts`,
+`effect`, `hint`), `problems` (the same for every problem found) and `exit_code`. The codes are listed in
+[errors.md](errors.md); texts may change, codes do not.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | fine |
+| 1 | a migration failed |
+| 2 | wrong usage, an invalid manifest, or a plan that was refused |
+| 3 | the database cannot be reached |
+| 4 | another run held the lock for longer than `--lock-wait` |
+| 5, 6 | `status --check`: something is pending; something is failed or stuck |
+| 70 | a bug in zmig |
+| 130, 143 | interrupted (SIGINT), terminated (SIGTERM) |
+"""
+
+
+def text() -> str:
+    """Return the whole page."""
+    commands = {name: entry for group in GROUPS.values() for name, entry in group.items()}
+    sections = [_section(name, entry, entry.load()) for name, entry in commands.items()]
+    return "\n".join((_HEAD, *sections, _table("## Options of every command", "option", help.options(COMMON))))
+
+
+def _section(name: str, entry: Entry, command: AnyCommand) -> str:
+    parts = [f"## zmig {name}\n", f"{entry.summary[0].upper()}{entry.summary[1:]}.\n", f"{command.about}\n"]
+    parts.append(_table(f"`{help.usage(name, command)}`", "argument or option", _rows(command)))
+    if command.document:
+        parts.append(f"`--json`: {command.document}.\n")
+    parts.append("\n".join(("```sh", *command.examples, "```\n")))
+    return "\n".join(parts)
+
+
+def _rows(command: AnyCommand) -> list[tuple[str, str]]:
+    return [*help.arguments(command), *help.options(command.options)]
+
+
+def _table(title: str, head: str, rows: Iterable[tuple[str, str]]) -> str:
+    lines = [f"| `{term.replace('|', chr(92) + '|')}` | {meaning} |" for term, meaning in rows]
+    return "\n".join((title, "", f"| {head} | meaning |", "| --- | --- |", *lines, ""))
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), encoding="utf-8")
