@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, cast
 
 from zmig import failure, project, script, statement
-from zmig.errors import ManifestError, Problem, ZmigError
+from zmig.errors import Location, ManifestError, Problem, ZmigError
 from zmig.plan import Action, Direction, Mode, Step
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zmig.context import Context
-    from zmig.errors import Location
     from zmig.model import LastRun
     from zmig.plan import Plan
     from zmig.script import Statement
@@ -75,13 +74,16 @@ def _read_step(step: Step) -> Work:
     if step.action is Action.SETTLE:
         return Work(step, step.migration.name, Mode(True, "nothing is run"), None, ())
     file = _file(step)
-    if file is None or file.suffix == ".py":
+    if file is None or file.suffix.lower() == ".py":
         transactional = step.migration.transaction is not False
         reason = "Python, one transaction" if transactional else "`transaction: false` in the manifest"
         return Work(step, str(file or step.migration.name), Mode(transactional, reason))
     text = project.read_text(file)
     path = str(file)
     statements = tuple(script.split(text, path=path))
+    if not statements:
+        hint = "write the statements into it"
+        raise ManifestError(Problem("file-empty", f"`{path}` holds no statement", Location(path), hint=hint))
     mode = _mode(step, statements)
     if mode.transactional:
         _refuse_transaction_control(statements, text, path)

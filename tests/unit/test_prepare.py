@@ -1,0 +1,34 @@
+"""Reading the files of a plan before anything runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zmig import prepare
+from zmig.errors import ManifestError
+from zmig.model import Kind, Language, Migration
+from zmig.plan import Action, Direction, Plan, Step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_rollback_file_without_a_statement_is_refused_rather_than_taken_for_done(tmp_path: Path) -> None:
+    file, rollback = tmp_path / "a.sql", tmp_path / "a.rollback.sql"
+    file.write_text("create table a ();")
+    rollback.write_text("-- description: Undoes a\n\n/* later */ ;\n")
+    migration = Migration(1, "a", Kind.SQL, Language.SQL, file, rollback_file=rollback)
+    assert len(prepare.read(Plan(Direction.FORWARD, (Step(migration, Action.APPLY, ""),)))) == 1
+    with pytest.raises(ManifestError) as caught:
+        prepare.read(Plan(Direction.ROLLBACK, (Step(migration, Action.ROLL_BACK, ""),)))
+    assert caught.value.code == "file-empty"
+
+
+def test_python_is_told_by_its_suffix_in_any_case(tmp_path: Path) -> None:
+    file = tmp_path / "A.PY"
+    file.write_text("def execute(ctx): pass\n")
+    migration = Migration(1, "a", Kind.PYTHON, Language.PYTHON, file)
+    (work,) = prepare.read(Plan(Direction.FORWARD, (Step(migration, Action.APPLY, ""),)))
+    assert work.mode.reason == "Python, one transaction"
