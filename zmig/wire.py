@@ -1,0 +1,114 @@
+"""Sends one message of SQL and waits for its results, below psycopg's cursors, over the public `psycopg.pq`.
+
+One message may hold many statements and costs one round trip. What a cursor does not tell is told here: how many
+statements the server completed before one failed, so that the failing one is known even where the error carries no
+position.
+"""
+
+from __future__ import annotations
+
+import selectors
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import pq
+
+if TYPE_CHECKING:
+    from zmig.database import Connection
+
+_CANCEL_SECONDS = 5.0
+
+
+class MessageError(Exception):
+    """The server refused a statement of a message; the cause is the server's error."""
+
+    def __init__(self, error: psycopg.Error, completed: int) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.completed = completed
+        """How many statements of the message were completed before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server said to one message."""
+
+    completed: int
+    """How many statements it completed."""
+    rows: int | None
+    """What the last statement that counts rows counted."""
+
+
+def send(connection: Connection, text: str) -> Reply:
+    """Send a message without parameters and wait for all its results; rows are dropped as they come.
+
+    An interrupt cancels the statement on the server before it is raised.
+
+    Raises:
+        MessageError: a statement failed; those behind it were not run.
+        psycopg.OperationalError: the connection was lost.
+    """
+    link = connection.pgconn
+    if link.status != pq.ConnStatus.OK:
+        raise psycopg.OperationalError("the connection is closed")
+    link.send_query(text.encode())
+    link.set_single_row_mode()
+    with selectors.DefaultSelector() as selector:
+        selector.register(link.socket, selectors.EVENT_READ)
+        try:
+            _flush(link, selector)
+            return _read(link, selector)
+        except KeyboardInterrupt:
+            _cancel(connection, selector)
+            raise
+
+
+def _flush(link: pq.abc.PGconn, selector: selectors.BaseSelector) -> None:
+    while link.flush():
+        selector.modify(link.socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
+        for _, events in selector.select():
+            if events & selectors.EVENT_READ:
+                link.consume_input()
+    selector.modify(link.socket, selectors.EVENT_READ)
+
+
+def _read(link: pq.abc.PGconn, selector: selectors.BaseSelector) -> Reply:
+    completed, rows = 0, None
+    failed: MessageError | None = None
+    while True:
+        while link.is_busy():
+            selector.select()
+            link.consume_input()
+        result = link.get_result()
+        if result is None:
+            break
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            failed = failed or MessageError(_error(result), completed)
+        elif result.status != pq.ExecStatus.SINGLE_TUPLE:
+            completed += 1
+            rows = result.command_tuples if result.command_tuples is not None else rows
+    if failed is not None:
+        raise failed from failed.error
+    return Reply(completed, rows)
+
+
+def _error(result: pq.abc.PGresult) -> psycopg.Error:
+    state = result.error_field(pq.DiagnosticField.SQLSTATE)
+    message = result.error_message.decode("utf-8", "replace").strip()
+    kind: type[psycopg.Error] = psycopg.OperationalError
+    if state is not None:
+        try:
+            kind = psycopg.errors.lookup(state.decode())
+        except KeyError:
+            kind = psycopg.DatabaseError
+    return kind(message, info=result, encoding="utf-8")
+
+
+def _cancel(connection: Connection, selector: selectors.BaseSelector) -> None:
+    """Cancel on the server, and read to the end of the results so that the session can be used again."""
+    connection.cancel_safe(timeout=_CANCEL_SECONDS)
+    try:
+        _read(connection.pgconn, selector)
+    except MessageError:
+        return
