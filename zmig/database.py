@@ -7,6 +7,7 @@ transaction or a snapshot. Everything it sets is set with `SET`, because some po
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -59,15 +60,26 @@ def target(url: str, *, environ: Mapping[str, str]) -> Target:
     try:
         parameters = conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
-        raise UsageError(
-            Problem(
-                "database-url-invalid",
-                f"the database URL is not a connection string: {Redactor(url)(str(error)).strip()}",
-                hint="write it as `postgresql://user@host:5432/name`",
-            )
-        ) from None
+        raise UsageError(_not_a_url(_without_quotations(str(error)).strip())) from None
+    if re.fullmatch(r"[0-9,]*", str(parameters.get("port") or "")) is None:
+        raise UsageError(_not_a_url("its port is not a number"))
     secrets = (parameters.get("password"), parameters.get("sslpassword"), environ.get("PGPASSWORD"))
     return Target(url, Redactor(*(str(secret) for secret in secrets if secret)))
+
+
+def _not_a_url(why: str) -> Problem:
+    return Problem(
+        "database-url-invalid",
+        f"the database URL is not a connection string: {why}",
+        hint="write it as `postgresql://user:password@host:5432/name`, with `%40`, `%2F`, `%3A` and the like "
+        "for special characters of the password",
+    )
+
+
+def _without_quotations(message: str) -> str:
+    """Return libpq's message without the parts of the URL that it quotes: they may be parts of a password."""
+    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
+    return re.sub(r'"([^"]*)"', lambda quoted: quoted[0] if quoted[1] in known else '"***"', message)
 
 
 def _parameters(text: str) -> Mapping[str, object]:
