@@ -1,0 +1,170 @@
+"""A password is never shown and never stored: in no form of the URL, by no command, on no stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from tests.support.process import run as run_process
+from zmig.cli.commands import COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.cli.conftest import Run
+    from tests.support.process import Ended
+    from tests.support.shop import Shop
+
+    Form = Callable[[dict[str, str]], str]
+
+SECRET = "corr3ct-h0rse"
+
+COMMAND_LINES = {
+    "status": "status shop.yaml",
+    "plan": "plan shop.yaml",
+    "history": "history shop.yaml",
+    "version": "version shop.yaml",
+    "lint": "lint shop.yaml",
+    "apply": "apply shop.yaml",
+    "retry": "retry shop.yaml",
+    "rollback": "rollback shop.yaml --yes",
+    "resolve": "resolve shop.yaml 1 --as done --reason x",
+    "accept": "accept shop.yaml 1 --reason x",
+    "baseline": "baseline shop.yaml --to 1 --reason x",
+    "create": "create shop.yaml add_items",
+    "reset": "reset shop.yaml --confirm other",
+    "db": "db url shop.yaml",
+}
+
+
+def test_every_command_is_tried() -> None:
+    assert set(COMMAND_LINES) == set(COMMANDS) - {"tui"}
+
+
+@pytest.fixture
+def login(database: str, worker_name: str) -> Iterator[dict[str, str]]:
+    """Connection parameters of a role that has a password."""
+    role = sql.Identifier(f"{worker_name}_secret")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(sql.SQL("create role {} login superuser password {}").format(role, sql.Literal(SECRET)))
+        parameters = {name: str(value) for name, value in conninfo_to_dict(database).items()}
+        yield {**parameters, "user": f"{worker_name}_secret", "password": SECRET}
+        connection.execute(sql.SQL("drop owned by {0}; drop role {0}").format(role))
+
+
+def as_url(parameters: dict[str, str]) -> str:
+    login = f"{quote(parameters['user'])}:{quote(parameters['password'])}"
+    rest = {name: value for name, value in parameters.items() if name not in ("user", "password", "dbname")}
+    return f"postgresql://{login}@/{quote(parameters['dbname'])}?{urlencode(rest)}"
+
+
+def as_keywords(parameters: dict[str, str]) -> str:
+    return make_conninfo("", **parameters)
+
+
+def nowhere(url: str) -> str:
+    """Return the same connection string with a server that refuses."""
+    parameters = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    parameters |= {"host": "/nowhere", "port": "5432"}
+    if url.startswith("postgresql://"):
+        return f"postgresql://{quote(parameters['user'])}:{quote(parameters['password'])}@/shop?host=%2Fnowhere"
+    return as_keywords(parameters)
+
+
+def assert_clean(ended: Ended) -> None:
+    assert SECRET not in ended.stdout
+    assert SECRET not in ended.stderr
+
+
+@pytest.mark.parametrize("form", [as_url, as_keywords])
+@pytest.mark.parametrize("line", COMMAND_LINES.values(), ids=COMMAND_LINES)
+def test_no_command_shows_it(shop: Shop, run: Run, login: dict[str, str], form: Form, line: str) -> None:
+    shop.url = form(login)
+    shop.add(1, "0001", "create table users ();", rollback="drop table users;")
+    shop.add(2, "0002", f"do $$ begin raise notice 'connected with {SECRET}'; end $$; select 1/0;")
+    for option in ("--verbose", "--json"):
+        assert_clean(run("apply", "shop.yaml", option))
+        assert_clean(run(*line.split(), option))
+        assert_clean(run(*line.split(), option, "--database-url", nowhere(shop.url)))
+
+
+def test_it_is_not_stored(shop: Shop, run: Run, login: dict[str, str], connection: psycopg.Connection) -> None:
+    shop.url = as_url(login)
+    shop.add(1, "0001", f"do $$ begin raise exception 'login with {SECRET} failed'; end $$;")
+    shop.add(2, "0002.py", f"def execute(ctx):\n    raise RuntimeError('{SECRET}')\n")
+    run("apply", "shop.yaml")
+    run("retry", "shop.yaml", "1")
+    run("resolve", "shop.yaml", "1", "--as", "done", "--reason", f"it said {SECRET}")
+    run("apply", "shop.yaml")
+    stored = connection.execute("select count(*), string_agg(e::text, ' ') from zmig.migration_events e").fetchone()
+    assert stored is not None
+    assert stored[0] >= 6
+    assert SECRET not in stored[1]
+
+
+def test_password_from_the_environment_is_not_shown(
+    shop: Shop, run: Run, login: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del login["password"]
+    monkeypatch.setenv("PGPASSWORD", SECRET)
+    shop.url = as_keywords(login)
+    shop.add(1, "0001", f"do $$ begin raise notice '{SECRET}'; end $$;")
+    ended = run("apply", "shop.yaml")
+    assert_clean(ended)
+    assert "notice: ***\n" in ended.stderr
+
+
+def test_password_put_together_from_a_variable_is_not_shown(
+    shop: Shop, run: Run, login: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_PASSWORD", SECRET)
+    shop.url = as_url(login).replace(SECRET, "${SHOP_PASSWORD}")
+    shop.add(1, "0001", f"do $$ begin raise exception '{SECRET}'; end $$;")
+    assert_clean(run("apply", "shop.yaml", "--json"))
+    assert_clean(run("status", "shop.yaml"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://shop:{SECRET}@db:notaport/shop",
+        f"postgresql://shop:{SECRET}/{SECRET}@db/shop",
+        f"postgresql://shop:{SECRET}?{SECRET}@db/shop",
+        f"postgresql://shop:{SECRET}#{SECRET}@db/shop",
+        f"postgresql://shop:{SECRET}%zz@db/shop",
+        f"postgresql://shop:{SECRET}@db/shop?nonsense={SECRET}",
+        f"postgres://shop:{SECRET} x@db/shop",
+        f"host=db password={SECRET} nonsense={SECRET}",
+        f"host=db password='{SECRET}",
+        f"password = {SECRET} host",
+        f"mysql://shop:{SECRET}@db/shop",
+        f"shop:{SECRET}@db",
+    ],
+)
+def test_unusable_url_is_refused_without_being_repeated(shop: Shop, run: Run, url: str) -> None:
+    shop.declare()
+    for option in ("--verbose", "--json"):
+        ended = run("status", "shop.yaml", option, "--database-url", url)
+        assert ended.code in (2, 3)
+        assert_clean(ended)
+    shop.url = url.replace("'", "''")
+    shop.declare()
+    assert_clean(run("status", "shop.yaml"))
+
+
+def test_password_in_a_statement_is_not_shown_as_it_runs(shop: Shop, run: Run, worker_name: str) -> None:
+    role = f"{worker_name}_made"
+    shop.add(1, "0001", f"create role {role} password '{SECRET}';\ndrop role {role};\nselect 1/0;")
+    assert_clean(run("apply", "shop.yaml", "--verbose"))
+
+
+def test_process_list_is_the_only_place_where_the_option_can_be_read(shop: Shop, login: dict[str, str]) -> None:
+    shop.declare()
+    ended = run_process("status", "shop.yaml", "--database-url", as_url(login), "--nonsense", cwd=shop.folder)
+    assert ended.code == 2
+    assert_clean(ended)
