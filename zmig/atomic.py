@@ -73,7 +73,8 @@ class AtomicRunner(Runner):
             self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, statements))
             with self.session.interrupts.deferred():
                 attempts.append(attempt)
-                witness.execute(execute.started_sql(self.session, attempt).as_string(witness).encode())
+                for fact in execute.started_sql(self.session, attempt):
+                    witness.execute(fact)
                 reset = database.reset_sql(self.session.server_version, self.session.run.application_name)
                 self.session.send(reset, *execute.limits_sql(attempt))
             execute.run_body(self.session, attempt)

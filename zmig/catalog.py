@@ -29,27 +29,57 @@ from zmig.outcome import (
 
 if TYPE_CHECKING:
     from zmig.database import Connection
+    from zmig.outcome import Outcome
     from zmig.reader import Name
     from zmig.script import Statement
 
 _PENDING_DETACH_SINCE = 140000
 
 
-def settle(connection: Connection, statement: Statement) -> bool:
-    """Return whether an ambiguous statement took effect; clear away what it left half done.
+def look(connection: Connection, statement: Statement) -> object:
+    """Return what of a statement's effect is there, as a JSON value: ask before it is sent, and settle with it.
 
-    An invalid index that it left is dropped, a pending detach is finalized. False means: run it.
+    For an index that the server will name, these are the names of its table's indexes; for everything else,
+    whether the effect is there.
     """
     match outcomes.outcome(statement):
+        case CreateIndex(None, table):
+            return sorted(_indexes_of(connection, table))
         case CreateIndex() as index:
-            return _settle_index(connection, index)
-        case DropIndex() as drop:
-            return not any(_index(connection, name) for name in drop.names)
+            return _index_of(connection, index) is not None
+        case found:
+            return _took_effect(connection, found)
+
+
+def settle(connection: Connection, statement: Statement, *, before: object, is_refused: bool) -> bool:
+    """Return whether a statement that was sent took effect; clear away what it left half done.
+
+    `before` is what `look` saw before it was sent: what was there then is left alone. An invalid index that the
+    statement left is dropped, a pending detach is finalized. A refused statement had no effect. False means: run it.
+
+    Raises:
+        ZmigError: it cannot be told.
+    """
+    match outcomes.outcome(statement):
+        case CreateIndex(None) as index:
+            return _settle_unnamed_index(connection, index, before) and not is_refused
+        case CreateIndex() as index:
+            return before is False and _settle_index(connection, index) and not is_refused
         case Reindex() as reindex:
             _drop_leftovers(connection, reindex)
             return False
         case DetachPartition() as detach:
-            return _settle_detach(connection, detach)
+            return before is False and _settle_detach(connection, detach, is_refused=is_refused)
+        case found:
+            return before is False and not is_refused and _took_effect(connection, found)
+
+
+def _took_effect(connection: Connection, found: Outcome) -> bool:
+    match found:
+        case DropIndex(names):
+            return not any(_index(connection, name) for name in names)
+        case DetachPartition() as detach:
+            return _detach_state(connection, detach) is None
         case CreateDatabase(name) | CreateTablespace(name) | CreateSubscription(name) as created:
             return _exists(connection, _OBJECTS[type(created)], name)
         case DropDatabase(name) | DropTablespace(name) | DropSubscription(name) as dropped:
@@ -71,19 +101,22 @@ def verify(connection: Connection, statement: Statement) -> None:
     index = outcomes.outcome(statement)
     if not isinstance(index, CreateIndex) or index.name is None:
         return
-    found = _index_of(connection, index)
-    if found is None:
+    valid = _index_of(connection, index)
+    if valid is None:
         raise ZmigError(
             Problem(
                 "index-missing",
                 f'index "{index.name}" is not on table "{index.table.name}": another relation has that name',
+                hint="give the index another name in the file, or drop the other relation",
             )
         )
-    if not found:
+    if not valid:
         raise ZmigError(
             Problem(
                 "index-invalid",
-                f'index "{index.name}" is invalid: an earlier attempt left it, and IF NOT EXISTS passed over it',
+                f'index "{index.name}" is invalid: it was there before, and IF NOT EXISTS passed over it',
+                hint=f"run `drop index concurrently {_regclass(connection, index.table._replace(name=index.name))}`, "
+                "then run the same command again",
             )
         )
 
@@ -126,13 +159,42 @@ def _index_of(connection: Connection, index: CreateIndex) -> bool | None:
 
 
 def _settle_index(connection: Connection, index: CreateIndex) -> bool:
-    if index.name is None:
-        _drop_invalid(connection, index.table)
-        return False
     valid = _index_of(connection, index)
-    if valid is False:
+    if valid is False and index.name is not None:
         _drop_index(connection, index.table, index.name)
     return valid is True
+
+
+def _settle_unnamed_index(connection: Connection, index: CreateIndex, before: object) -> bool:
+    """Find the index that was not there before, by the names the table's indexes had."""
+    known = cast("list[object]", before) if isinstance(before, list) else []
+    made = {name: valid for name, valid in _indexes_of(connection, index.table).items() if name not in known}
+    if len(made) > 1:
+        raise ZmigError(
+            Problem(
+                "resume-undecided",
+                f"which index the statement made cannot be told: table `{index.table.name}` has several new ones",
+                facts=(f"new indexes: {', '.join(sorted(made))}",),
+                hint="drop those that the statement made, or give the index a name in the file",
+            )
+        )
+    for name, valid in made.items():
+        if not valid:
+            _drop_index(connection, index.table, name)
+    return True in made.values()
+
+
+_INDEXES_OF = """
+select c.relname::text, i.indisvalid
+from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
+where i.indrelid = to_regclass(%s)
+"""
+
+
+def _indexes_of(connection: Connection, table: Name) -> dict[str, bool]:
+    """Return the names of a table's indexes, and whether each is valid."""
+    rows = connection.execute(_INDEXES_OF, (_regclass(connection, table),)).fetchall()
+    return {cast("str", name): cast("bool", valid) for name, valid in rows}
 
 
 _SCHEMA_OF = """
@@ -152,14 +214,6 @@ def _drop_concurrently(connection: Connection, schema: str, name: str) -> None:
     connection.execute(statement.as_string(connection).encode())
 
 
-_INVALID_OF_TABLE = """
-select n.nspname::text, c.relname::text
-from pg_catalog.pg_index i
-join pg_catalog.pg_class c on c.oid = i.indexrelid
-join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where not i.indisvalid and i.indrelid = to_regclass(%s) and c.relkind = 'i'
-"""
-
 _LEFTOVERS = """
 select n.nspname::text, c.relname::text
 from pg_catalog.pg_index i
@@ -171,12 +225,6 @@ where not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$'
 
 _OF_TABLE = "and t.oid = to_regclass(%s)"
 _OF_INDEX = "and t.oid = (select x.indrelid from pg_catalog.pg_index x where x.indexrelid = to_regclass(%s))"
-
-
-def _drop_invalid(connection: Connection, table: Name) -> None:
-    """Drop the invalid indexes of a table: what a build of an unnamed index leaves cannot be told from others."""
-    for schema, name in connection.execute(_INVALID_OF_TABLE, (_regclass(connection, table),)).fetchall():
-        _drop_concurrently(connection, str(schema), str(name))
 
 
 def _drop_leftovers(connection: Connection, reindex: Reindex) -> None:
@@ -201,13 +249,18 @@ where i.inhparent = to_regclass(%s) and i.inhrelid = to_regclass(%s)
 """
 
 
-def _settle_detach(connection: Connection, detach: DetachPartition) -> bool:
+def _detach_state(connection: Connection, detach: DetachPartition) -> bool | None:
+    """Return whether the detach is pending; None where the partition is not attached."""
     parent, partition = _regclass(connection, detach.parent), _regclass(connection, detach.partition)
     pending = "i.inhdetachpending" if connection.info.server_version >= _PENDING_DETACH_SINCE else "false"
     row = connection.execute(_DETACH.format(pending=pending).encode(), (parent, partition)).fetchone()
-    if row is None:
-        return True
-    if row[0] is True:
+    return None if row is None else cast("bool", row[0])
+
+
+def _settle_detach(connection: Connection, detach: DetachPartition, *, is_refused: bool) -> bool:
+    pending = _detach_state(connection, detach)
+    if pending:
+        parent, partition = _regclass(connection, detach.parent), _regclass(connection, detach.partition)
         connection.execute(f"alter table {parent} detach partition {partition} finalize".encode())
         return True
-    return False
+    return pending is None and not is_refused

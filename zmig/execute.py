@@ -7,18 +7,18 @@ a checkpoint follows every statement, so a later run continues behind the last s
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig import catalog, client, database, resume
+from zmig import catalog, checkpoint, client, database, resume
+from zmig.checkpoint import Checkpoint, Digest, Sent
 from zmig.context import Context
 from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
 from zmig.failure import Place
-from zmig.plan import Direction
+from zmig.plan import Action, Direction
 from zmig.progress import StatementFinished, StatementStarted
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from psycopg import sql
 
     from zmig.database import Connection
+    from zmig.events import Fact
     from zmig.interrupt import Interrupts
     from zmig.lock import RunLock
     from zmig.plan import Step
@@ -72,9 +73,13 @@ class Attempt:
     work: Work
     number: int
     began: float = field(default_factory=time.monotonic)
+    done: Digest = field(default_factory=Digest)
+    """Of the statements of a non-transactional file that are done."""
     running: Statement | None = None
     at_commit: bool = False
     completed_statements: int = 0
+    sent: Sent | None = None
+    """The statement that was sent alone and whose checkpoint is not written yet."""
     is_complete: bool = False
     """Whether its `done` fact is committed."""
 
@@ -92,6 +97,16 @@ class Attempt:
     def total(self) -> int | None:
         """How many statements its file has."""
         return len(self.work.statements) if self.work.statements is not None else None
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Where the next attempt continues."""
+        return Checkpoint(self.completed_statements, sent=self.sent)
+
+    @property
+    def refused(self) -> int | None:
+        """The number of the statement that was sent alone and had no effect, because the server refused it."""
+        return self.sent.number if self.sent is not None and self.sent.is_refused else None
 
     @property
     def place(self) -> Place:
@@ -156,7 +171,7 @@ def _begin_sql(session: Session, attempt: Attempt) -> Iterable[str | sql.Compose
     return (
         "begin",
         "set local synchronous_commit = off",
-        started_sql(session, attempt),
+        *started_sql(session, attempt),
         "commit",
         *_open_sql(session, attempt),
     )
@@ -199,9 +214,11 @@ def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def started_sql(session: Session, attempt: Attempt) -> sql.Composed:
-    """Return the statement that appends the `started` fact of an attempt."""
+def started_sql(session: Session, attempt: Attempt) -> Iterable[sql.Composed]:
+    """Yield what appends the `started` fact of an attempt, behind the end of a run's attempt that has none."""
     step = attempt.step
+    if step.unended is not None and step.unended.run_id is not None:
+        yield unended_sql(session, step, step.unended)
     data = attempt.data(session) | {
         "kind": step.migration.kind.value,
         "checksum": step.migration.checksum,
@@ -210,9 +227,24 @@ def started_sql(session: Session, attempt: Attempt) -> sql.Composed:
         "application_name": session.run.application_name,
         "client": client.identity(),
     }
-    if step.resume_after:
-        data["resumed_after"] = step.resume_after
-    return session.store.append_sql(session.run, _VOCABULARY[step.direction].started, step.migration.name, data)
+    if step.checkpoint is not None:
+        data["resumed_after"] = step.checkpoint.statements
+    yield session.store.append_sql(session.run, _VOCABULARY[step.direction].started, step.migration.name, data)
+
+
+def unended_sql(session: Session, step: Step, unended: Fact) -> sql.Composed:
+    """Return what appends the end of an attempt whose run died without a word."""
+    data: dict[str, object] = {
+        "version": step.migration.version,
+        "name": step.migration.name,
+        "run_id": unended.run_id,
+        "attempt": unended.integer("attempt"),
+        "error": {"message": "its run ended without a word", "sqlstate": None, "code": "run-died"},
+        "will_retry": step.action is not Action.SETTLE,
+        "transactional": unended.data.get("transactional"),
+    }
+    type = EventType.FAILED if unended.type is EventType.STARTED else EventType.ROLLBACK_FAILED
+    return session.store.append_sql(session.run, type, unended.name, data)
 
 
 def _done_sql(session: Session, attempt: Attempt) -> sql.Composed:
@@ -271,7 +303,6 @@ def _run(session: Session, attempt: Attempt, one: Statement) -> None:
     began = time.monotonic()
     rows = _send_statement(session.connection, one)
     session.observer(StatementFinished(attempt.step, one.number, attempt.total, rows, time.monotonic() - began))
-    attempt.completed_statements = one.number
 
 
 def _send_statement(connection: Connection, one: Statement) -> int | None:
@@ -286,21 +317,19 @@ def _send_statement(connection: Connection, one: Statement) -> int | None:
 
 
 def _outside_transaction(session: Session, attempt: Attempt) -> None:
-    statements = attempt.work.statements or ()
-    done = attempt.step.resume_after
-    _check_prefix(attempt, statements[:done])
+    statements, done = attempt.work.statements or (), attempt.step.resume_after
+    attempt.sent = attempt.step.checkpoint.sent if attempt.step.checkpoint is not None else None
     with session.interrupts.deferred():
         session.send(database.clean_sql(session.server_version, session.run.application_name))
-        session.send(started_sql(session, attempt))
+        session.send(*started_sql(session, attempt))
     for one in statements[:done]:
+        attempt.done.add(one)
         if resume.sets_session(one):
             _run(session, attempt, one)
     attempt.completed_statements = done
     for one in statements[done:]:
-        is_ambiguous = one.number == done + 1 and attempt.number > 1 and resume.runs_alone(one)
-        if is_ambiguous and catalog.settle(session.connection, one):
-            session.send(_checkpoint_sql(session, attempt, one))
-            attempt.completed_statements = one.number
+        if resume.runs_alone(one):
+            _run_alone(session, attempt, one)
         else:
             _run_with_checkpoint(session, attempt, one)
     with session.interrupts.deferred():
@@ -308,46 +337,56 @@ def _outside_transaction(session: Session, attempt: Attempt) -> None:
         _finish_outside(session, attempt)
 
 
-def _check_prefix(attempt: Attempt, done: Iterable[Statement]) -> None:
-    """Make sure that the statements recorded as done are the ones that stand in the file now."""
-    expected = attempt.step.done_digest
-    if expected is not None and digest(done) != expected:
-        raise ZmigError(
-            Problem(
-                "done-statements-changed",
-                f"statements 1 to {attempt.step.resume_after} were done before, and have been edited since",
-            )
-        )
-
-
-def digest(statements: Iterable[Statement]) -> str:
-    """Return the sha256, in hex, of statements in a row: what a checkpoint says is done."""
-    hashed = sha256()
-    for one in statements:
-        hashed.update(one.text.encode() + b"\0")
-    return hashed.hexdigest()
-
-
 def _run_with_checkpoint(session: Session, attempt: Attempt, one: Statement) -> None:
-    if not resume.runs_alone(one):
-        with session.interrupts.deferred():
-            session.send(*_open_sql(session, attempt))
-        _run(session, attempt, one)
-        with session.interrupts.deferred():
-            session.send(_check_sql(session, in_transaction=True), _checkpoint_sql(session, attempt, one), "commit")
-        return
+    """Run a statement in one transaction with its checkpoint."""
+    with session.interrupts.deferred():
+        session.send(*_open_sql(session, attempt))
     _run(session, attempt, one)
     with session.interrupts.deferred():
+        _reach(session, attempt, one, _check_sql(session, in_transaction=True), "commit")
+
+
+def _run_alone(session: Session, attempt: Attempt, one: Statement) -> None:
+    """Run a statement without a transaction, between two checkpoints; not at all, if it took effect before."""
+    attempt.running = one
+    if attempt.sent is not None and resume.is_about(attempt.sent, one) and _settle(session, one, attempt.sent):
+        with session.interrupts.deferred():
+            _reach(session, attempt, one, _check_sql(session, in_transaction=False))
+        return
+    before = catalog.look(session.connection, one)
+    sending = Sent(one.number, resume.subject(one), before, checkpoint.digest([one]))
+    with session.interrupts.deferred():
+        session.send(_checkpoint_sql(session, attempt, one.number - 1, sending))
+        attempt.sent = sending
+    try:
+        _run(session, attempt, one)
+    except psycopg.Error as error:
+        attempt.sent = replace(sending, is_refused=error.sqlstate is not None)
+        raise
+    with session.interrupts.deferred():
         catalog.verify(session.connection, one)
-        session.send(_check_sql(session, in_transaction=False), _checkpoint_sql(session, attempt, one))
+        _reach(session, attempt, one, _check_sql(session, in_transaction=False))
 
 
-def _checkpoint_sql(session: Session, attempt: Attempt, one: Statement) -> sql.Composed:
-    done = (attempt.work.statements or ())[: one.number]
+def _settle(session: Session, one: Statement, sent: Sent) -> bool:
+    if resume.is_undecided(sent, one):
+        raise ZmigError(Problem("resume-undecided", "whether the statement took effect cannot be looked up"))
+    return catalog.settle(session.connection, one, before=sent.before, is_refused=sent.is_refused)
+
+
+def _reach(session: Session, attempt: Attempt, one: Statement, check: str, *following: str) -> None:
+    """Append the checkpoint behind a statement, if `check` holds."""
+    attempt.done.add(one)
+    session.send(check, _checkpoint_sql(session, attempt, one.number), *following)
+    attempt.completed_statements, attempt.sent = one.number, None
+
+
+def _checkpoint_sql(session: Session, attempt: Attempt, done: int, sent: Sent | None = None) -> sql.Composed:
     data: Mapping[str, object] = attempt.data(session) | {
-        "statement": one.number,
+        "statement": done,
         "statements": attempt.total,
-        "digest": digest(done),
+        "digest": str(attempt.done),
+        **(sent.data() if sent is not None else {}),
     }
     return session.store.append_sql(session.run, EventType.CHECKPOINT, attempt.step.migration.name, data)
 
@@ -355,7 +394,7 @@ def _checkpoint_sql(session: Session, attempt: Attempt, one: Statement) -> sql.C
 def _code_outside_transaction(session: Session, attempt: Attempt) -> None:
     with session.interrupts.deferred():
         session.send(database.clean_sql(session.server_version, session.run.application_name))
-        session.send(started_sql(session, attempt))
+        session.send(*started_sql(session, attempt))
     _call(session, attempt)
     with session.interrupts.deferred():
         _finish_outside(session, attempt)

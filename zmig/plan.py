@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from zmig import refusal
+from zmig import checkpoint, refusal
 from zmig.errors import PlanRefused, Problem, UsageError
 from zmig.events import EventType
 from zmig.invocation import Invocation
@@ -20,6 +20,8 @@ from zmig.state import State
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from zmig.checkpoint import Checkpoint
+    from zmig.events import Fact
     from zmig.model import LastRun, Migration
     from zmig.state import Entry
 
@@ -62,14 +64,19 @@ class Step:
     action: Action
     reason: str
     attempt: int = 1
-    resume_after: int = 0
-    """How many statements of a non-transactional file are known to be done."""
-    done_digest: str | None = None
-    """What those statements were, so that an edit of them is noticed."""
+    checkpoint: Checkpoint | None = None
+    """Where it continues; None for one that begins at its beginning."""
+    unended: Fact | None = None
+    """The `started` fact of the latest attempt, if that never ended and nobody is at work on it."""
     last_run: LastRun | None = None
     """The latest completed run of a repeatable."""
     mode: Mode | None = None
     """Filled in once its file has been read."""
+
+    @property
+    def resume_after(self) -> int:
+        """How many statements of a non-transactional file are known to be done."""
+        return self.checkpoint.statements if self.checkpoint is not None else 0
 
     @property
     def direction(self) -> Direction:
@@ -227,16 +234,14 @@ def _step(entry: Entry, *, follows_other_steps: bool) -> Step | None:
         return None
     if refusal.is_in_rollback(entry):
         return _settle_step(entry, migration)
-    attempt = (record.attempt if record else 0) + 1
+    attempt, reached = (record.attempt if record else 0) + 1, _checkpoint(entry)
     match entry.state:
         case State.PENDING:
             return Step(migration, Action.APPLY, _pending_reason(entry))
         case State.FAILED:
-            done, digest = _done_statements(entry)
-            return Step(migration, Action.RETRY, _failed_reason(entry, done), attempt, done, digest)
+            return Step(migration, Action.RETRY, _failed_reason(entry, reached), attempt, reached)
         case State.STUCK:
-            done, digest = _done_statements(entry)
-            return Step(migration, Action.RESUME, _stuck_reason(entry, done), attempt, done, digest)
+            return Step(migration, Action.RESUME, _stuck_reason(entry, reached), attempt, reached, _unended(entry))
         case State.DONE:
             return _repeat_step(entry, migration, follows_other_steps=follows_other_steps)
         case State.STARTED:
@@ -246,7 +251,8 @@ def _step(entry: Entry, *, follows_other_steps: bool) -> Step | None:
 def _settle_step(entry: Entry, migration: Migration) -> Step | None:
     if entry.state is not State.STUCK:
         return None
-    return Step(migration, Action.SETTLE, "its rollback never ended; transactional, so it is still applied")
+    reason = "its rollback never ended; transactional, so it is still applied"
+    return Step(migration, Action.SETTLE, reason, unended=_unended(entry))
 
 
 def _repeat_step(entry: Entry, migration: Migration, *, follows_other_steps: bool) -> Step | None:
@@ -264,9 +270,12 @@ def _repeat_step(entry: Entry, migration: Migration, *, follows_other_steps: boo
     return Step(migration, Action.REPEAT, reason, last_run=last_run) if entry.due else None
 
 
-def _done_statements(entry: Entry) -> tuple[int, str | None]:
-    checkpoint = entry.record.checkpoint if entry.record else None
-    return (checkpoint.integer("statement") or 0, checkpoint.text("digest")) if checkpoint else (0, None)
+def _unended(entry: Entry) -> Fact | None:
+    return entry.record.last if entry.record is not None and entry.state is State.STUCK else None
+
+
+def _checkpoint(entry: Entry) -> Checkpoint | None:
+    return checkpoint.of(entry.record) if entry.record is not None else None
 
 
 def _pending_reason(entry: Entry) -> str:
@@ -278,7 +287,7 @@ def _pending_reason(entry: Entry) -> str:
     return "pending"
 
 
-def _failed_reason(entry: Entry, done: int) -> str:
+def _failed_reason(entry: Entry, reached: Checkpoint | None) -> str:
     last = entry.record.last if entry.record else None
     if last is None:
         return "failed"
@@ -286,14 +295,18 @@ def _failed_reason(entry: Entry, done: int) -> str:
     message = last.error_message
     if message is not None:
         reason += f": {message}"
-    return reason + (f"; continues after statement {done}" if done else "")
+    return reason + _continues(reached)
 
 
-def _stuck_reason(entry: Entry, done: int) -> str:
+def _continues(reached: Checkpoint | None) -> str:
+    return f"; continues after statement {reached.statements}" if reached is not None and reached.statements else ""
+
+
+def _stuck_reason(entry: Entry, reached: Checkpoint | None) -> str:
     last = entry.record.last if entry.record else None
     began = f"started {refusal.moment(last.created_at)} and never ended" if last else "never ended"
-    if done:
-        return f"stuck: {began}; continues after statement {done}"
+    if reached is not None:
+        return f"stuck: {began}{_continues(reached)}"
     if last is not None and last.data.get("transactional") is True:
         return f"stuck: {began}; transactional, so its changes are gone"
     return f"stuck: {began}"
@@ -331,10 +344,10 @@ def _rollback_step(entry: Entry, migration: Migration) -> Step:
     reason = f"applied {refusal.moment(applied_at)}"
     if not refusal.is_in_rollback(entry):
         return Step(migration, Action.ROLL_BACK, reason)
-    done, digest = _done_statements(entry)
     last = entry.record.last if entry.record else None
     attempt = (last.integer("attempt") or 1) + 1 if last else 1
-    return Step(migration, Action.ROLL_BACK, f"{reason}; its rollback did not complete", attempt, done, digest)
+    reason += "; its rollback did not complete"
+    return Step(migration, Action.ROLL_BACK, reason, attempt, _checkpoint(entry), _unended(entry))
 
 
 def _in_applied_order(entries: Sequence[Entry]) -> list[Entry]:

@@ -1,7 +1,7 @@
-"""Decides whether a stuck migration that ran outside a transaction may be continued.
+"""Decides whether a migration that ran outside a transaction may be continued.
 
-Pure: it looks at the statement behind the last checkpoint. Where the catalog can tell whether that took effect,
-the run goes on; where it cannot, a person decides.
+Pure: it compares the file with the last checkpoint, and looks at the statement behind that. Where the catalog can
+tell whether that took effect, the run goes on; where it cannot, a person decides.
 """
 
 from __future__ import annotations
@@ -10,26 +10,35 @@ import re
 from typing import TYPE_CHECKING
 
 from zmig import script, statement
+from zmig.checkpoint import digest
 from zmig.errors import Problem
-from zmig.outcome import Unknown, outcome
-from zmig.plan import Action
+from zmig.outcome import CreateIndex, Idempotent, Reindex, Unknown, outcome
+from zmig.plan import Action, Direction
 from zmig.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from zmig.checkpoint import Checkpoint, Sent
+    from zmig.errors import Location
     from zmig.invocation import Invocation
     from zmig.prepare import Work
     from zmig.script import Statement
 
 _SETS_SESSION = re.compile(
-    r"(?:set|reset)\b(?!\s+(?:local|constraints|transaction)\b)|select\b.*\bset_config\s*\(", re.I
+    r"(?:set|reset)\b(?!\s+(?:local|constraints|transaction)\b)|load\b|select (?:pg_catalog\.)?set_config\s*\(", re.I
 )
 
 
 def runs_alone(one: Statement) -> bool:
-    """Whether a statement runs without a transaction around it and its checkpoint."""
-    return statement.refuses_transaction(one) is not None or statement.may_commit(one)
+    """Whether a statement runs without a transaction around it and its checkpoint.
+
+    Any REINDEX or CLUSTER does: of a partitioned table it refuses a transaction, which its text does not show.
+    """
+    if statement.refuses_transaction(one) is not None or statement.may_commit(one):
+        return True
+    found = outcome(one)
+    return isinstance(found, Reindex) or found == Idempotent("CLUSTER")
 
 
 def sets_session(one: Statement) -> bool:
@@ -37,37 +46,122 @@ def sets_session(one: Statement) -> bool:
     return _SETS_SESSION.match(one.summary) is not None
 
 
+def subject(one: Statement) -> str | None:
+    """Return what a statement may leave half done, in words that two statements about the same thing share."""
+    found = outcome(one)
+    if not isinstance(found, CreateIndex):
+        return None
+    table = ".".join(part for part in found.table if part is not None)
+    return f"index {found.name} on {table}" if found.name is not None else f"an index on {table}"
+
+
+def is_about(sent: Sent | None, one: Statement) -> bool:
+    """Whether what is known of the statement that was sent holds for a statement of the file as it is now."""
+    if sent is None or sent.number != one.number:
+        return False
+    return sent.digest == digest([one]) or (
+        sent.is_refused and sent.subject is not None and sent.subject == subject(one)
+    )
+
+
+def is_undecided(sent: Sent, one: Statement) -> bool:
+    """Whether nobody but a person can tell if the statement that was sent took effect."""
+    return not sent.is_refused and isinstance(outcome(one), Unknown)
+
+
 def refusals(works: Sequence[Work], *, invocation: Invocation) -> Iterator[Refusal]:
-    """Yield a refusal for each stuck migration that nobody but a person can decide about."""
+    """Yield a refusal for each migration that cannot be continued as its file is, or by anybody but a person."""
     for work in works:
-        if work.step.action is Action.RESUME and not work.mode.transactional:
-            problem = _undecided(work, invocation)
+        if work.step.action is not Action.SETTLE:
+            problem = _unfit(work, invocation)
             if problem is not None:
                 yield Refusal(work.step.migration.version, work.step.migration.name, problem)
 
 
-def _undecided(work: Work, invocation: Invocation) -> Problem | None:
-    name, done = work.step.migration.name, work.step.resume_after
-    if work.statements is None:
-        what, location = "its Python code", work.step.migration.declared_at
-    else:
-        following = work.statements[done:]
-        if not following or not runs_alone(following[0]) or not isinstance(outcome(following[0]), Unknown):
-            return None
-        one = following[0]
-        what = f"statement {one.number} of {len(work.statements)}, `{one.summary}`,"
-        location = script.location(work.text, one.offset, path=work.path) if work.text is not None else None
+def _unfit(work: Work, invocation: Invocation) -> Problem | None:
+    unended, reached = work.step.unended, work.step.checkpoint
+    if work.statements is None and unended is not None and unended.data.get("transactional") is False:
+        return _undecided(work, "its Python code", work.step.migration.declared_at, invocation)
+    if reached is None:
+        return None
+    return _edited(work, reached, invocation) or _in_doubt(work, reached.sent, invocation)
+
+
+def _edited(work: Work, reached: Checkpoint, invocation: Invocation) -> Problem | None:
+    """Compare the statements recorded as done, or in doubt, with those that stand in the file now."""
+    statements, sent = work.statements or (), reached.sent
+    if reached.statements and (work.mode.transactional or digest(statements[: reached.statements]) != reached.digest):
+        what = _range(reached.statements)
+        return _changed(work, f"{what} done before, and cannot be found in its file as it is now", invocation)
+    if sent is None or sent.is_refused:
+        return None
+    following = statements[sent.number - 1 : sent.number]
+    if work.mode.transactional or not following or not is_about(sent, following[0]):
+        what = f"statement {sent.number} was sent to the server and may have taken effect"
+        return _changed(work, f"{what}, and it was edited since", invocation)
+    return None
+
+
+def _range(count: int) -> str:
+    return "statement 1 was" if count == 1 else f"statements 1 to {count} were"
+
+
+def _changed(work: Work, why: str, invocation: Invocation) -> Problem:
+    migration = work.step.migration
     return Problem(
-        "resume-undecided",
-        f"migration `{name}` is stuck, and whether {what} took effect cannot be looked up",
-        location=location,
+        "done-statements-changed",
+        f"{_what(work)} `{migration.name}` cannot be continued: {why}",
+        location=migration.declared_at,
         facts=(
-            f"statements known to be done: {done}",
-            "if it did not take effect, the next run repeats it after "
-            f"`{invocation.command('resolve', name, '--as', 'failed', '--reason', '...')}`",
-            "if it did, complete the rest by hand, then run "
-            f"`{invocation.command('resolve', name, '--as', 'done', '--reason', '...')}`",
+            "if everything the file says is done, run "
+            f"`{invocation.command('resolve', migration.name, '--as', 'done', '--reason', '...')}`",
+            "if everything that was done is undone, run "
+            f"`{invocation.command('resolve', migration.name, '--as', 'pending', '--reason', '...')}`",
         ),
         effect="nothing was run",
+        hint="restore the statements that ran before; the rest of the file may change",
+    )
+
+
+def _in_doubt(work: Work, sent: Sent | None, invocation: Invocation) -> Problem | None:
+    if sent is None or work.statements is None:
+        return None
+    one = work.statements[sent.number - 1]
+    if not is_undecided(sent, one):
+        return None
+    location = script.location(work.text, one.offset, path=work.path) if work.text is not None else None
+    what = f"statement {one.number} of {len(work.statements)}, `{one.summary}`,"
+    return _undecided(work, what, location, invocation)
+
+
+def _undecided(work: Work, what: str, location: Location | None, invocation: Invocation) -> Problem:
+    name = work.step.migration.name
+    return Problem(
+        "resume-undecided",
+        f"{_what(work)} `{name}` did not end, and whether {what} took effect cannot be looked up",
+        location=location,
+        facts=(f"statements known to be done: {work.step.resume_after}", *_choices(work, invocation)),
+        effect="nothing was run",
         hint="look at the database, then run the one of the two commands that is true",
+    )
+
+
+def _what(work: Work) -> str:
+    return "the rollback of migration" if work.step.direction is Direction.ROLLBACK else "migration"
+
+
+def _choices(work: Work, invocation: Invocation) -> tuple[str, str]:
+    name = work.step.migration.name
+
+    def command(verdict: str) -> str:
+        return f"`{invocation.command('resolve', name, '--as', verdict, '--reason', '...')}`"
+
+    if work.step.direction is Direction.ROLLBACK:
+        return (
+            f"to take it back, complete the rollback by hand, then run {command('pending')}",
+            f"to keep it, restore by hand what the rollback removed, then run {command('done')}",
+        )
+    return (
+        f"if it did not take effect, the next run repeats it after {command('failed')}",
+        f"if it did, complete the rest by hand, then run {command('done')}",
     )

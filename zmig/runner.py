@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig import database, execute, failure, repeat
-from zmig.errors import ConnectionFailed, MigrationFailed, Problem
+from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
 from zmig.events import EventType
 from zmig.execute import Attempt, Session
 from zmig.interrupt import Interrupted
@@ -109,12 +109,14 @@ class Runner:
 
     def settle(self, work: Work, number: int) -> None:
         """Record the end of a rollback that never ended and changed nothing."""
-        attempt = Attempt(work, work.step.attempt)
-        self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, None))
-        error: dict[str, object] = {"message": "it never ended; the server rolled it back", "sqlstate": None}
+        step = work.step
+        if step.unended is None:
+            raise AssertionError(f"the rollback of {step.migration.name} has ended")
+        attempt = Attempt(work, step.unended.integer("attempt") or 1)
+        self.session.observer(StepStarted(step, number, len(self.works), attempt.number, None))
         with self.session.interrupts.deferred():
-            self.session.send(self._failed_sql(attempt, EventType.ROLLBACK_FAILED, error, will_retry=False))
-        self.session.observer(StepFinished(work.step, number, len(self.works), attempt.seconds))
+            self.session.send(execute.unended_sql(self.session, step, step.unended))
+        self.session.observer(StepFinished(step, number, len(self.works), attempt.seconds))
 
     def skip(self, work: Work, number: int) -> None:
         """Leave out a repeatable that is not due."""
@@ -165,6 +167,8 @@ class Runner:
         except psycopg.OperationalError as lost:
             raise self._lost(attempt, lost) from error
         problem = self._problem(attempt, found)
+        if isinstance(error, ZmigError) and error.problems[0].hint is not None:
+            problem = replace(problem, hint=error.problems[0].hint)
         self.session.observer(StepFailed(attempt.step, number, len(self.works), attempt.seconds, problem, will_retry))
         if will_retry:
             return
@@ -191,6 +195,8 @@ class Runner:
             "will_retry": will_retry,
             "transactional": attempt.work.mode.transactional,
         }
+        if attempt.refused is not None:
+            data["refused"] = attempt.refused
         return self.session.store.append_sql(self.session.run, type, attempt.step.migration.name, data)
 
     def _lost(self, attempt: Attempt, error: BaseException) -> ConnectionFailed:
@@ -256,12 +262,9 @@ class Runner:
 
 
 def _continued(work: Work, attempt: Attempt) -> Work:
-    """Return the work that is left after a failed attempt outside a transaction."""
-    if work.mode.transactional or work.statements is None:
-        return work
-    done = attempt.completed_statements
-    digest = execute.digest(work.statements[:done])
-    return replace(work, step=replace(work.step, resume_after=done, done_digest=digest))
+    """Return the work that is left after a failed attempt."""
+    reached = None if work.mode.transactional or work.statements is None else attempt.checkpoint
+    return replace(work, step=replace(work.step, checkpoint=reached, unended=None))
 
 
 def _pause(tries: int, backoff_seconds: float, max_backoff_seconds: float) -> float:

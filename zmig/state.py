@@ -156,39 +156,52 @@ def _record(facts: list[Fact], version: int | None) -> Record:
 
 def _advance(record: Record, fact: Fact) -> Record:
     match fact.type:
-        case EventType.STARTED:
-            resumed = record.checkpoint if fact.integer("resumed_after") else None
-            return replace(record, name=fact.name, last=fact, started=fact, checkpoint=resumed)
+        case EventType.STARTED | EventType.ROLLBACK_STARTED:
+            return _begin(record, fact)
         case EventType.DONE:
-            return replace(
-                record, name=fact.name, last=fact, applied=fact, completed=fact, accepted=None, checkpoint=None
-            )
+            return replace(_apply(record, fact), name=fact.name, completed=fact, checkpoint=None)
         case EventType.BASELINED:
-            return replace(record, last=fact, applied=fact, accepted=None)
+            return _apply(record, fact)
         case EventType.FAILED:
             return replace(record, last=fact, failed=fact)
-        case EventType.CHECKPOINT:
-            return replace(record, checkpoint=fact)
-        case EventType.ROLLBACK_STARTED:
-            return replace(record, last=fact, checkpoint=record.checkpoint if fact.integer("resumed_after") else None)
         case EventType.ROLLBACK_FAILED:
             return replace(record, last=fact)
         case EventType.ROLLED_BACK:
-            return replace(record, last=fact, applied=None, accepted=None, checkpoint=None)
+            return _take_back(record, fact)
+        case EventType.CHECKPOINT:
+            return replace(record, checkpoint=fact)
         case EventType.ACCEPTED:
             return replace(record, accepted=fact)
         case EventType.RESOLVED:
             return _resolve(record, fact)
 
 
+def _begin(record: Record, fact: Fact) -> Record:
+    continues = fact.integer("resumed_after") is not None
+    began = replace(record, last=fact, checkpoint=record.checkpoint if continues else None)
+    return replace(began, name=fact.name, started=fact) if fact.type is EventType.STARTED else began
+
+
+def _apply(record: Record, fact: Fact) -> Record:
+    return replace(record, last=fact, applied=fact, accepted=None)
+
+
+def _take_back(record: Record, fact: Fact) -> Record:
+    return replace(record, last=fact, applied=None, accepted=None, checkpoint=None)
+
+
 def _resolve(record: Record, fact: Fact) -> Record:
     match fact.text("as"):
         case "done":
-            return replace(record, last=fact, applied=fact, accepted=None, checkpoint=None)
+            return replace(_apply(record, fact), checkpoint=None)
         case "pending":
-            return replace(record, last=fact, applied=None, accepted=None, checkpoint=None)
+            return _take_back(record, fact)
         case _:
-            return replace(record, last=fact, failed=fact)
+            was_rollback = record.last is not None and record.last.type in _ROLLBACK
+            return replace(record, last=fact, failed=fact, checkpoint=None if was_rollback else record.checkpoint)
+
+
+_ROLLBACK = frozenset({EventType.ROLLBACK_STARTED, EventType.ROLLBACK_FAILED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,8 +186,9 @@ class _OtherRun:
         self._append(name, EventType.DONE)
         RunLock("zmig").release(self._connection)
 
-    def close(self) -> None:
+    def dies(self, witness: psycopg.Connection) -> None:
         self._connection.close()
+        backends.wait_for(witness, 0, f"pid = {self._run.backend_pid}")
 
     def _append(self, name: str, type: EventType) -> None:
         data = {"version": int(name[:3]), "backend_pid": self._run.backend_pid}
@@ -235,7 +236,7 @@ def test_a_run_whose_backend_is_gone_is_stuck_whatever_another_run_does(
 ) -> None:
     dying, first, second = _OtherRun(connect(), "b2"), _OtherRun(connect(), "c3"), _OtherRun(connect(), "d4")
     dying.starts("002_dead")
-    dying.close()
+    dying.dies(connection)
     first.starts("003_first")
 
     def one_after_the_other() -> None:

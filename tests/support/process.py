@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    import signal
     from types import TracebackType
 
 ROOT = Path(__file__).parent.parent.parent
@@ -80,8 +80,13 @@ class Process:
             assert said, f"never said {text!r}:\n{''.join(self._heard['stderr'])}"
             assert text in "".join(self._heard["stderr"]), f"ended before {text!r}:\n{''.join(self._heard['stderr'])}"
 
-    def signal(self, number: signal.Signals) -> None:
-        self._popen.send_signal(number)
+    def interrupt(self) -> None:
+        """Send SIGINT, as ctrl-c does."""
+        self._popen.send_signal(signal.SIGINT)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self._popen.send_signal(signal.SIGTERM)
 
     def kill(self) -> Ended:
         """Kill it with SIGKILL."""
