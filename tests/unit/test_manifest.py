@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from docs import generate_manifest_reference as reference
 from zmig import inclusion, manifest, schema
 from zmig.declaration import DatabaseUrl, EmbeddedDatabase, Manifest, Tracking
 from zmig.errors import ManifestError
@@ -253,3 +254,8 @@ def test_the_schema_has_a_version_and_the_example_manifests_point_to_it() -> Non
         first = path.read_text(encoding="utf-8").partition("\n")[0]
         named = first.removeprefix("# yaml-language-server: $schema=")
         assert (path.parent / named).resolve() == schema.path("manifest").resolve()
+
+
+def test_the_manifest_reference_is_what_the_schema_says() -> None:
+    command = "`python docs/generate_manifest_reference.py` writes it anew"
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), command
