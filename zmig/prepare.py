@@ -159,7 +159,7 @@ def _import(file: Path) -> types.ModuleType:
     module.__file__ = str(file)
     try:
         exec(compile(source, str(file), "exec"), module.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ManifestError(failure.code_error(file, error)) from error
     return module
 

@@ -32,7 +32,7 @@ def is_due(connection: Connection, migration: Migration, last_run: LastRun | Non
             answer = _ask(connection, migration, last_run, run_id)
     except ZmigError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _unanswered(migration, str(error).splitlines()[0] if str(error) else type(error).__name__) from error
     if not isinstance(answer, bool):
         raise _unanswered(migration, f"it returned {answer!r}, not a boolean")
