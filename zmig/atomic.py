@@ -75,8 +75,7 @@ class AtomicRunner(Runner):
                 attempts.append(attempt)
                 for fact in execute.started_sql(self.session, attempt):
                     witness.execute(fact)
-                reset = database.reset_sql(self.session.server_version, self.session.run.application_name)
-                self.session.send(reset, *execute.limits_sql(attempt))
+                self.session.send(self.reset_sql, *execute.limits_sql(attempt))
             execute.run_body(self.session, attempt)
             with self.session.interrupts.deferred():
                 attempt.running = None
@@ -85,6 +84,15 @@ class AtomicRunner(Runner):
             if attempts:
                 attempts[-1].at_commit = True
             self.session.send("commit")
+
+    @property
+    def reset_sql(self) -> str:
+        """The statements that bring the session back to zmig's own settings inside the transaction."""
+        return database.reset_sql(self.session.server_version, self.session.run.application_name)
+
+    def clean(self) -> None:
+        """Bring the session back to zmig's own settings, inside the transaction."""
+        self.session.send(self.reset_sql)
 
     def _fail_all(self, attempts: Sequence[Attempt], error: BaseException) -> None:
         """Record every started step as failed, the one that raised last of all, and raise for it."""

@@ -41,8 +41,7 @@ class Context:
         """What is logged here is shown as the run goes on."""
         self._step = step
         self._observer = observer
-        if observer is not None:
-            self.log.addHandler(_ToObserver(observer, step))
+        self.log.addHandler(logging.NullHandler() if observer is None else _ToObserver(observer, step))
 
     def execute(
         self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None

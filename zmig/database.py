@@ -21,7 +21,50 @@ from zmig.redact import Redactor
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-Connection = psycopg.Connection[tuple[object, ...]]
+Row = tuple[object, ...]
+Connection = psycopg.Connection[Row]
+
+
+class WorkingConnection(Connection):
+    """A connection whose transaction cannot be ended through its methods while it is lent to a migration."""
+
+    _is_lent = False
+
+    def commit(self) -> None:
+        """Commit, unless the transaction is zmig's."""
+        self._refuse("commit()")
+        super().commit()
+
+    def rollback(self) -> None:
+        """Roll back, unless the transaction is zmig's."""
+        self._refuse("rollback()")
+        super().rollback()
+
+    def close(self) -> None:
+        """Close, unless the transaction is zmig's."""
+        self._refuse("close()")
+        super().close()
+
+    def _refuse(self, method: str) -> None:
+        if self._is_lent:
+            raise psycopg.ProgrammingError(
+                f"`{method}` is zmig's to call: it commits the changes together with the `done` fact"
+            )
+
+    @contextmanager
+    def lent(self, *, in_transaction: bool) -> Generator[None]:
+        """Let a migration's code use the connection; what it sets on the object is put back."""
+        factories = self.row_factory, self.cursor_factory, self.prepare_threshold
+        self._is_lent = in_transaction
+        try:
+            yield
+        finally:
+            self._is_lent = False
+            self.row_factory, self.cursor_factory, self.prepare_threshold = factories
+            if not self.closed and self.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
+                self.autocommit = True
+                self.isolation_level = self.read_only = self.deferrable = None
+
 
 _CONNECT_TIMEOUT_SECONDS = "10"
 _CHECK_INTERVAL_SINCE = 140000
@@ -86,7 +129,7 @@ def _parameters(text: str) -> Mapping[str, object]:
     return conninfo.conninfo_to_dict(text)
 
 
-def connect(target: Target, *, application_name: str) -> Connection:
+def connect(target: Target, *, application_name: str) -> WorkingConnection:
     """Open a connection in autocommit.
 
     Raises:
@@ -96,7 +139,7 @@ def connect(target: Target, *, application_name: str) -> Connection:
     if "connect_timeout" not in _parameters(text):
         text = conninfo.make_conninfo(text, connect_timeout=_CONNECT_TIMEOUT_SECONDS)
     try:
-        return psycopg.connect(text, autocommit=True, prepare_threshold=None)
+        return WorkingConnection.connect(text, autocommit=True, prepare_threshold=None)
     except psycopg.OperationalError as error:
         raise _connection_failed(target, error) from None
 

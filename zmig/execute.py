@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from psycopg import sql
 
-    from zmig.database import Connection
+    from zmig.database import Connection, WorkingConnection
     from zmig.events import Fact
     from zmig.interrupt import Interrupts
     from zmig.lock import RunLock
@@ -44,7 +44,7 @@ _TRANSACTION_ENDED = "zmig: transaction ended"
 class Session:
     """The working connection, and everything a step needs of its surroundings."""
 
-    connection: Connection
+    connection: WorkingConnection
     server_version: int
     store: Store
     lock: RunLock
@@ -285,16 +285,16 @@ def _call(session: Session, attempt: Attempt) -> None:
     migration, function = attempt.step.migration, attempt.work.function
     if function is None:
         raise AssertionError(f"{migration.name} was not loaded")
-    function(
-        Context(
-            session.connection,
-            version=migration.version,
-            name=migration.name,
-            run_id=session.run.id,
-            step=attempt.step,
-            observer=session.observer,
-        )
+    context = Context(
+        session.connection,
+        version=migration.version,
+        name=migration.name,
+        run_id=session.run.id,
+        step=attempt.step,
+        observer=session.observer,
     )
+    with session.connection.lent(in_transaction=attempt.work.mode.transactional):
+        function(context)
 
 
 def _run(session: Session, attempt: Attempt, one: Statement) -> None:
@@ -396,6 +396,8 @@ def _code_outside_transaction(session: Session, attempt: Attempt) -> None:
         session.send(database.clean_sql(session.server_version, session.run.application_name))
         session.send(*started_sql(session, attempt))
     _call(session, attempt)
+    if session.connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
+        raise ZmigError(Problem("transaction-left-open", "it left a transaction open, which is rolled back"))
     with session.interrupts.deferred():
         _finish_outside(session, attempt)
 

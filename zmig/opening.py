@@ -21,7 +21,7 @@ from zmig.view import Looker, View, running_on
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
-    from zmig.database import Connection, Target
+    from zmig.database import Target, WorkingConnection
     from zmig.invocation import Invocation
     from zmig.model import Migration
     from zmig.progress import LockHolder, Observer
@@ -53,7 +53,7 @@ class Opened:
     project: Project
     migrations: Sequence[Migration]
     target: Target
-    connection: Connection
+    connection: WorkingConnection
     store: Store
     lock: RunLock
     run: Run

@@ -104,8 +104,19 @@ class Runner:
         return database.clean_sql(self.session.server_version, self.session.run.application_name)
 
     def is_due(self, step: Step) -> bool:
-        """Ask a repeatable whose turn has come."""
-        return repeat.is_due(self.session.connection, step.migration, step.last_run, run_id=self.session.run.id)
+        """Ask a repeatable whose turn has come, in a session as it was before the migrations of this run."""
+        self.clean()
+        session = self.session
+        try:
+            return repeat.is_due(session.connection, step.migration, step.last_run, run_id=session.run.id)
+        except MigrationFailed as error:
+            if isinstance(error.__cause__, psycopg.Error) and database.is_lost(session.connection, error.__cause__):
+                raise database.connection_lost(self.target, error.__cause__, effect="it was not run") from error
+            raise
+
+    def clean(self) -> None:
+        """Bring the session back to zmig's own settings."""
+        self.session.send(self.clean_sql)
 
     def settle(self, work: Work, number: int) -> None:
         """Record the end of a rollback that never ended and changed nothing."""
@@ -184,6 +195,7 @@ class Runner:
         type = EventType.FAILED if forward else EventType.ROLLBACK_FAILED
         if session.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             session.send("rollback")
+        session.connection.autocommit = True
         session.send(self.clean_sql, self._failed_sql(attempt, type, found.error, will_retry=will_retry))
 
     def _failed_sql(

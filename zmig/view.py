@@ -17,7 +17,7 @@ from zmig.state import Entry, History, Liveness, State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from zmig.database import Connection
+    from zmig.database import WorkingConnection
     from zmig.events import Fact
     from zmig.lock import RunLock
     from zmig.model import Migration
@@ -51,7 +51,7 @@ class View:
 class Looker:
     """Looks at the database through one connection."""
 
-    connection: Connection
+    connection: WorkingConnection
     store: Store
     lock: RunLock
     stuck_after_seconds: float
@@ -104,7 +104,7 @@ class Looker:
         """Ask the conditions of the repeatables that have run."""
         return {
             entry.migration.version: repeat.answer(
-                self.connection, entry.migration, entry.record.last_run if entry.record else None, run_id=""
+                self.connection, entry.migration, entry.record.last_run if entry.record else None
             )
             for entry in entries
             if entry.migration is not None

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zmig.activity import Backend, Work
-    from zmig.database import Connection, Target
+    from zmig.database import Target, WorkingConnection
     from zmig.errors import Problem
     from zmig.events import Fact
+    from zmig.inspection import Inspection
     from zmig.model import Migration
     from zmig.progress import LockHolder
     from zmig.project import Project
     from zmig.state import Entry
     from zmig.status import Status
-    from zmig.store import Inspection
 
 Result = TypeVar("Result")
 
@@ -133,7 +133,7 @@ class _Session:
         self._target = target
         self._schema = loaded.tracking.schema
         self._declared = loaded.database
-        self.connection: Connection = database.connect(target, application_name="zmig/console")
+        self.connection: WorkingConnection = database.connect(target, application_name="zmig/console")
         self._store = Store(self.connection, self._schema)
         self._lock = RunLock(self._schema)
         self._forget()
@@ -241,7 +241,7 @@ class _Session:
     def _ask(self, entries: Iterable[Entry]) -> dict[int, bool | None]:
         return {
             entry.migration.version: repeat.answer(
-                self.connection, entry.migration, entry.record.last_run if entry.record else None, run_id=""
+                self.connection, entry.migration, entry.record.last_run if entry.record else None
             )
             for entry in entries
             if entry.migration is not None
