@@ -1,0 +1,138 @@
+"""Presses real keys in the real console, against a real database, and waits for what they bring about."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from textual.widgets import Input
+from zmig_tui.app import ConsoleApp
+from zmig_tui.desk import Subject
+from zmig_tui.screens.dialog import Confirming, Dialog, Reading
+from zmig_tui.widgets.banner import Banner
+from zmig_tui.widgets.lines import Lines
+
+from zmig.invocation import Invocation
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from pathlib import Path
+
+    from textual.message import Message
+    from textual.pilot import Pilot
+    from textual.screen import Screen
+    from zmig_tui.screens.main import MainScreen
+
+PATIENCE_SECONDS = 20
+
+
+class Console:
+    """A console that runs without a terminal."""
+
+    def __init__(self, app: ConsoleApp, pilot: Pilot[int], heard: asyncio.Event) -> None:
+        self.app = app
+        self.pilot = pilot
+        self._heard = heard
+
+    @property
+    def main(self) -> MainScreen:
+        return self.app.main
+
+    @property
+    def top(self) -> Screen[object]:
+        return self.app.screen
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def type(self, text: str) -> None:
+        await self.pilot.press(*("space" if character == " " else character for character in text))
+
+    async def until(self, is_reached: Callable[[], object]) -> None:
+        """Wait for messages until something holds."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not is_reached():
+                self._heard.clear()
+                await self._heard.wait()
+        await self.pilot.pause()
+
+    async def ready(self) -> None:
+        """Wait for the first look at the database."""
+        await self.until(lambda: self.main.observation is not None)
+
+    def states(self) -> dict[str, str]:
+        """The state of every migration in the table, as it is shown."""
+        return {row.name: row.glyph + " " + row.state.value for row in self.main.table.rows}
+
+    async def until_states(self, **states: str) -> None:
+        """Wait until the table shows these states."""
+
+        def is_so() -> bool:
+            shown = {row.name: row.state.value for row in self.main.table.rows}
+            return all(shown.get(name) == state for name, state in states.items())
+
+        await self.until(is_so)
+
+    async def go_to(self, name: str) -> None:
+        """Move the cursor, with keys, to a migration."""
+        names = [row.name for row in self.main.table.rows]
+        await self.press("home", *["down"] * names.index(name))
+
+    async def confirm(self, word: str | None = None) -> None:
+        """Wait for the question, and agree; type a word first where one is asked for."""
+        await self.until(lambda: isinstance(self.top, Confirming))
+        if word is not None:
+            await self.type(word)
+        await self.press("enter")
+
+    def dialog(self) -> str:
+        """The title and the text of the dialog on top."""
+        assert isinstance(self.top, Dialog)
+        title = self.top.query_one("#dialog-title", Banner).texts
+        return "\n".join([*title, *self.top.query_one("#dialog-text", Lines).texts])
+
+    async def reading(self) -> str:
+        """Wait for a text to read, and return it."""
+        await self.until(lambda: isinstance(self.top, Reading))
+        return self.dialog()
+
+    def texts(self, selector: str) -> str:
+        """What a part of the main screen shows."""
+        part = self.main.query_one(selector)
+        if isinstance(part, Input):
+            return part.value
+        assert isinstance(part, Banner | Lines)
+        return "\n".join(part.texts)
+
+    async def until_text(self, selector: str, text: str) -> None:
+        """Wait until a part of the main screen shows a text."""
+        await self.until(lambda: text in self.texts(selector))
+
+    @property
+    def page(self) -> str:
+        """The page about the migration under the cursor."""
+        return "\n".join(self.main.detail.page.texts)
+
+    @property
+    def screen_text(self) -> str:
+        """Everything on the screen, line by line, as a terminal would show it."""
+        width, height = self.app.size
+        strips = self.top._compositor.render_strips()  # pyright: ignore[reportPrivateUsage] - Textual shows it only as SVG
+        return "\n".join(strip.text[:width].rstrip() for strip in strips[:height])
+
+
+@asynccontextmanager
+async def console(
+    manifest: Path, *, size: tuple[int, int] = (120, 36), database_url: str | None = None
+) -> AsyncGenerator[Console]:
+    """Open the console on a manifest."""
+    heard = asyncio.Event()
+
+    def hook(_message: Message) -> None:
+        heard.set()
+
+    app = ConsoleApp(Subject(manifest, database_url, Invocation(manifest.name), os.environ))
+    async with app.run_test(size=size, message_hook=hook) as pilot:
+        yield Console(app, pilot, heard)

@@ -1,0 +1,410 @@
+"""Every key that changes something, pressed in the real console against a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from zmig_tui.screens.dialog import Confirming, Reading
+from zmig_tui.screens.quitting import Quitting
+from zmig_tui.screens.resolving import Resolving
+
+from tests.support.console import console
+from zmig.lock import RunLock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psycopg
+
+    from tests.support.shop import Shop
+
+BROKEN = "select 1;\nselect * from nowhere;\n"
+
+
+def _facts(shop: Shop) -> list[tuple[str, str]]:
+    return [(fact.name, fact.type.value.removeprefix("migration.")) for fact in shop.migrator().history()]
+
+
+def test_apply_shows_the_plan_runs_it_and_says_so(shop: Shop) -> None:
+    shop.add(1, "one", "create table one ();")
+    shop.add(2, "two", "do $$ begin raise notice 'here [bold]I[/] am'; end $$;")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            assert "apply: 2 migrations to run" in zmig.dialog()
+            await zmig.press("enter")
+            await zmig.until_states(one="done", two="done")
+            await zmig.until_text("#panel", "✓ apply: 2 done")
+            await zmig.press("l")
+            assert "notice: here [bold]I[/] am" in await zmig.reading()
+
+    asyncio.run(script())
+    assert _facts(shop) == [("one", "started"), ("one", "done"), ("two", "started"), ("two", "done")]
+
+
+def test_what_is_declined_does_not_run(shop: Shop) -> None:
+    shop.add(1, "one", "select 1;")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            await zmig.press("escape")
+            await zmig.until(lambda: zmig.top is zmig.main)
+            assert not zmig.app.desk.is_running
+
+    asyncio.run(script())
+    assert _facts(shop) == []
+
+
+def test_apply_to_here_stops_at_the_cursor(shop: Shop) -> None:
+    for version, name in enumerate(("one", "two", "three"), start=1):
+        shop.add(version, name, "select 1;")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.go_to("two")
+            await zmig.press("t")
+            await zmig.confirm()
+            await zmig.until_states(one="done", two="done", three="pending")
+
+    asyncio.run(script())
+
+
+def test_a_dry_run_shows_the_plan_and_runs_nothing(shop: Shop) -> None:
+    shop.add(1, "one", "vacuum;")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("p")
+            text = await zmig.reading()
+            assert "apply: 1 migration to run" in text
+            assert "without a transaction" in text
+
+    asyncio.run(script())
+    assert _facts(shop) == []
+
+
+def test_a_plan_that_changed_since_it_was_agreed_to_is_refused(shop: Shop) -> None:
+    shop.add(1, "one", "select 1;")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            shop.write("one.sql", "select 2;")
+            await zmig.press("enter")
+            await zmig.until_text("#panel", "the plan changed since it was confirmed")
+
+    asyncio.run(script())
+    assert _facts(shop) == []
+
+
+def test_a_refused_plan_says_why_and_offers_nothing(shop: Shop) -> None:
+    shop.add(1, "one", "select 1;")
+    shop.migrator().migrate()
+    shop.write("one.sql", "select 2;")
+    shop.add(2, "two", "select 2;")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            text = await zmig.reading()
+            assert "refused" in text
+            assert "`one` was edited after it was applied" in text
+
+    asyncio.run(script())
+
+
+def test_a_failure_is_shown_with_its_place_and_can_be_retried(shop: Shop) -> None:
+    shop.add(1, "one", BROKEN)
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.confirm()
+            await zmig.until_states(one="failed")
+            await zmig.until_text("#panel", "✗ apply: failed")
+            await zmig.until(lambda: 'relation "nowhere" does not exist' in zmig.page)
+            assert "2 | select * from nowhere;" in zmig.page
+            assert "PostgreSQL 42P01" in zmig.page
+            shop.write("one.sql", "select 1;")
+            await zmig.press("r")
+            await zmig.confirm()
+            await zmig.until_states(one="done")
+
+    asyncio.run(script())
+
+
+def test_all_that_failed_is_retried_at_once(shop: Shop, connection: psycopg.Connection) -> None:
+    shop.add(1, "one", "select 1;")
+    shop.add(2, "two", "select 2;")
+    shop.migrator().migrate()
+    for name in ("one", "two"):
+        shop.migrator().resolve(name, "failed", reason="to be seen")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("R")
+            await zmig.confirm()
+            await zmig.until_states(one="done", two="done")
+
+    asyncio.run(script())
+
+
+def test_the_last_migration_is_rolled_back(shop: Shop) -> None:
+    shop.add(1, "one", "create table one ();", rollback="drop table one;")
+    shop.add(2, "two", "create table two ();", rollback="drop table two;")
+    shop.migrator().migrate()
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("u")
+            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            assert "roll-back  two" in zmig.dialog()
+            await zmig.press("enter")
+            await zmig.until_states(one="done", two="pending")
+
+    asyncio.run(script())
+
+
+def test_in_production_undoing_asks_for_the_databases_name(shop: Shop, database: str) -> None:
+    shop.environment = "production"
+    for version, name in enumerate(("one", "two", "three"), start=1):
+        shop.add(version, name, f"create table {name} ();", rollback=f"drop table {name};")
+    shop.migrator().migrate()
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            assert "PRODUCTION" in zmig.texts("#heading")
+            await zmig.go_to("one")
+            await zmig.press("U")
+            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            await zmig.type("something else")
+            await zmig.press("enter")
+            assert isinstance(zmig.top, Confirming)
+            await zmig.press(*["backspace"] * len("something else"))
+            assert zmig.main.observation is not None
+            await zmig.confirm(zmig.main.observation.status.database)
+            await zmig.until_states(one="done", two="pending", three="pending")
+
+    asyncio.run(script())
+
+
+@pytest.mark.parametrize(("downs", "state"), [(0, "done"), (1, "failed"), (2, "pending")])
+def test_a_failed_migration_is_resolved(shop: Shop, downs: int, state: str) -> None:
+    shop.add(1, "one", BROKEN)
+    with pytest.raises(Exception, match="nowhere"):
+        shop.migrator().migrate()
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("x")
+            await zmig.until(lambda: isinstance(zmig.top, Resolving))
+            await zmig.press(*["down"] * downs, "enter")
+            await zmig.press("enter")
+            assert isinstance(zmig.top, Resolving), "a reason is needed"
+            await zmig.type("seen by hand")
+            await zmig.press("enter")
+            await zmig.until(lambda: ("one", "resolved") in _facts(shop))
+            await zmig.until_states(one=state)
+
+    asyncio.run(script())
+    assert shop.migrator().history()[-1].text("reason") == "seen by hand"
+
+
+def test_the_running_statement_is_cancelled(shop: Shop) -> None:
+    shop.add(1, "one", "select pg_sleep(60);")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.confirm()
+            await zmig.until_text("#panel", "statement 1 of 1")
+            await zmig.press("c")
+            await zmig.confirm()
+            await zmig.until_text("#panel", "✗ apply: cancelled")
+            await zmig.until_states(one="failed")
+
+    asyncio.run(script())
+    assert shop.migrator().history()[-1].error_message == "interrupted by request"
+
+
+def test_quitting_during_a_run_asks_and_staying_lets_it_go_on(shop: Shop, connection: psycopg.Connection) -> None:
+    shop.add(1, "one", "select pg_advisory_lock(1);")
+    connection.execute("select pg_advisory_lock(1)")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.confirm()
+            await zmig.until_text("#panel", "statement 1 of 1")
+            await zmig.press("q")
+            await zmig.until(lambda: isinstance(zmig.top, Quitting))
+            await zmig.press("escape")
+            await zmig.until(lambda: zmig.top is zmig.main)
+            connection.execute("select pg_advisory_unlock(1)")
+            await zmig.until_states(one="done")
+
+    asyncio.run(script())
+
+
+def test_quitting_may_wait_for_the_run(shop: Shop, connection: psycopg.Connection) -> None:
+    shop.add(1, "one", "select pg_advisory_lock(1);")
+    connection.execute("select pg_advisory_lock(1)")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.confirm()
+            await zmig.until_text("#panel", "statement 1 of 1")
+            await zmig.press("q")
+            await zmig.until(lambda: isinstance(zmig.top, Quitting))
+            await zmig.press("w")
+            assert zmig.app.return_value is None
+            connection.execute("select pg_advisory_unlock(1)")
+            await zmig.until(lambda: zmig.app.return_value == 0)
+
+    asyncio.run(script())
+    assert _facts(shop)[-1] == ("one", "done")
+
+
+def test_quitting_may_cancel_the_run(shop: Shop) -> None:
+    shop.add(1, "one", "select pg_sleep(60);")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.confirm()
+            await zmig.until_text("#panel", "statement 1 of 1")
+            await zmig.press("q")
+            await zmig.until(lambda: isinstance(zmig.top, Quitting))
+            await zmig.press("c")
+            await zmig.until(lambda: zmig.app.return_value == 0)
+
+    asyncio.run(script())
+    assert _facts(shop)[-1] == ("one", "failed")
+
+
+def test_a_run_that_waits_for_the_lock_says_whom_it_waits_for(shop: Shop, connection: psycopg.Connection) -> None:
+    shop.add(1, "one", "select 1;")
+    assert RunLock("zmig").try_acquire(connection)
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.confirm()
+            await zmig.until_text("#panel", f"waiting for the lock: backend {connection.info.backend_pid}")
+            RunLock("zmig").release(connection)
+            await zmig.until_states(one="done")
+
+    asyncio.run(script())
+
+
+def test_a_run_elsewhere_is_watched_to_its_end(shop: Shop, connection: psycopg.Connection) -> None:
+    shop.add(1, "one", "select 1;\nselect pg_advisory_lock(1);\n")
+    connection.execute("select pg_advisory_lock(1)")
+    run = threading.Thread(target=shop.migrator().migrate)
+    run.start()
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.until_text("#panel", "a run in another process")
+            await zmig.until_text("#panel", "statement 2 of 2, line 2")
+            await zmig.until_text("#panel", f"pid {connection.info.backend_pid}")
+            connection.execute("select pg_advisory_unlock(1)")
+            await zmig.until_states(one="done")
+            await zmig.until_text("#panel", "✓ a run: ended")
+
+    asyncio.run(script())
+    run.join()
+
+
+def test_a_statement_elsewhere_is_cancelled(shop: Shop) -> None:
+    shop.add(1, "one", "select pg_sleep(60);")
+    ends: list[BaseException] = []
+    run = threading.Thread(target=lambda: ends.append(_failing(shop)))
+    run.start()
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.until_text("#panel", "a run in another process")
+            await zmig.press("c")
+            await zmig.confirm()
+            await zmig.until_states(one="failed")
+            await zmig.until_text("#panel", "canceling statement due to user request")
+
+    asyncio.run(script())
+    run.join()
+    assert len(ends) == 1
+
+
+def _failing(shop: Shop) -> BaseException:
+    try:
+        shop.migrator().migrate()
+    except BaseException as error:
+        return error
+    raise AssertionError("it did not fail")
+
+
+def test_a_blocker_is_picked_and_terminated(shop: Shop, connect: Callable[..., psycopg.Connection]) -> None:
+    shop.add(1, "one", "alter table busy add column x int;", lock_timeout="60s")
+    blocker = connect(autocommit=False)
+    blocker.execute("create table busy ()")
+    blocker.commit()
+    blocker.execute("select from busy")
+    pid = blocker.info.backend_pid
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.confirm()
+            await zmig.until_text("#panel", f"pid {pid}")
+            assert "idle in transaction" in zmig.texts("#panel")
+            await zmig.press("K")
+            await zmig.until(lambda: zmig.top is not zmig.main)
+            await zmig.press("down", "enter")
+            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            assert f"terminate backend {pid}" in zmig.dialog()
+            await zmig.press("enter")
+            await zmig.until_states(one="done")
+
+    asyncio.run(script())
+
+
+def test_what_cannot_be_done_is_told_in_full(shop: Shop, connection: psycopg.Connection) -> None:
+    shop.add(1, "one", "select 1;")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            shop.path.write_text("manifest: 1\nmigrations: 7\n")
+            await zmig.press("p")
+            await zmig.until(lambda: isinstance(zmig.top, Reading))
+            assert "shop.yaml:2:13" in zmig.dialog()
+
+    asyncio.run(script())

@@ -1,0 +1,62 @@
+"""Which of the keys that act have something to act on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zmig.watch import Observation
+    from zmig_tui.rows import Row
+
+
+def _is_troubled(row: Row | None, _observation: Observation | None, _is_running: bool) -> bool:
+    return row is not None and row.is_troubled
+
+
+def _is_anything_troubled(_row: Row | None, observation: Observation | None, _is_running: bool) -> bool:
+    return observation is not None and bool(observation.status.failed or observation.status.stuck)
+
+
+def _is_at_rest(_row: Row | None, observation: Observation | None, is_running: bool) -> bool:
+    return observation is not None and not is_running and observation.status.holder is None
+
+
+def _is_anything_running(_row: Row | None, observation: Observation | None, is_running: bool) -> bool:
+    return is_running or (observation is not None and observation.work is not None)
+
+
+def _can_apply_to(row: Row | None, observation: Observation | None, is_running: bool) -> bool:
+    return _is_at_rest(row, observation, is_running) and row is not None and row.state is not State.DONE
+
+
+def _can_undo(row: Row | None, observation: Observation | None, is_running: bool) -> bool:
+    return _is_at_rest(row, observation, is_running) and observation is not None and bool(observation.status.applied)
+
+
+_TESTS: dict[str, Callable[[Row | None, Observation | None, bool], bool]] = {
+    "retry": _is_troubled,
+    "retry_all": _is_anything_troubled,
+    "next_troubled": _is_anything_troubled,
+    "resolve": lambda row, observation, is_running: row is not None and not is_running,
+    "apply": _is_at_rest,
+    "apply_here": _can_apply_to,
+    "rollback": _can_undo,
+    "rollback_here": _can_undo,
+    "cancel": _is_anything_running,
+    "terminate": _is_anything_running,
+}
+
+
+def is_available(action: str, row: Row | None, observation: Observation | None, *, is_running: bool) -> bool:
+    """Return whether an action can do anything now; one that only looks always can."""
+    test = _TESTS.get(action)
+    return test is None or test(row, observation, is_running)
+
+
+def offered(row: Row | None, observation: Observation | None, *, is_running: bool) -> frozenset[str]:
+    """Return the acting keys' actions that are available."""
+    return frozenset(action for action in _TESTS if is_available(action, row, observation, is_running=is_running))

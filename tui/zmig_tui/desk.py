@@ -1,0 +1,212 @@
+"""Everything the console does besides drawing: two threads, one that watches and one that runs the engine.
+
+Nothing here touches the screen; what there is to tell goes out as news, and a run's progress waits in a queue that
+the screen empties when it has time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zmig.cancellation import Cancellation, Cancelled
+from zmig.engine import Migrator
+from zmig.errors import ConnectionFailed, ManifestError, Problem, ServerError, ZmigError
+from zmig_tui import gather, rows
+from zmig_tui.lane import Lane
+from zmig_tui.news import Ended, Gathered, News, NotObserved, Observed, Planned, Refused, Told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from zmig.activity import Backend
+    from zmig.invocation import Invocation
+    from zmig.plan import Plan
+    from zmig.progress import Observer, Progress
+    from zmig.state import Entry
+    from zmig_tui.intent import Intent
+
+_BUSY_SECONDS = 0.25
+_IDLE_SECONDS = 1.0
+_LONGEST_SECONDS_BETWEEN_CONNECTIONS = 5.0
+_QUEUE_LIMIT = 20_000
+_SECONDS_TO_CLOSE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the console is about, as it was named on the command line."""
+
+    manifest: Path
+    database_url: str | None
+    invocation: Invocation
+    environ: Mapping[str, str]
+
+    def migrator(self, observer: Observer | None = None, cancellation: Cancellation | None = None) -> Migrator:
+        """Return the engine."""
+        return Migrator(
+            self.manifest,
+            database_url=self.database_url,
+            observer=observer,
+            environ=self.environ,
+            interrupts=cancellation,
+            invocation=self.invocation,
+        )
+
+
+class Desk:
+    """The console's threads."""
+
+    def __init__(self, subject: Subject, tell: Callable[[News], None], clock: Callable[[], float]) -> None:
+        self._subject = subject
+        self._tell = tell
+        self._clock = clock
+        self._watcher = subject.migrator().watcher()
+        self._rows = rows.Maker()
+        self._watching = Lane("zmig watching", self._look)
+        self._engine = Lane("zmig engine")
+        self._heard: deque[tuple[Progress, float]] = deque(maxlen=_QUEUE_LIMIT)
+        self._cancellation: Cancellation | None = None
+        self._asks_repeatables = False
+        self._failures = 0
+        self._wanted: Entry | None = None
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._watching.start()
+        self._engine.start()
+
+    def stop(self) -> None:
+        """End both threads; a run that is under way was cancelled or has ended before."""
+        self._watching.put(self._watcher.close)
+        self._watching.stop(wait_seconds=_SECONDS_TO_CLOSE)
+        self._engine.stop(wait_seconds=_SECONDS_TO_CLOSE)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run of this console is under way."""
+        return self._cancellation is not None
+
+    def look(self, *, ask_repeatables: bool = False) -> None:
+        """Look at the manifest and the database soon; on request ask the conditions of repeatables too."""
+        self._asks_repeatables = self._asks_repeatables or ask_repeatables
+        self._watching.wake()
+
+    def drained(self) -> list[tuple[Progress, float]]:
+        """Return what was heard of the run since the last time, with the moments."""
+        heard: list[tuple[Progress, float]] = []
+        while self._heard:
+            heard.append(self._heard.popleft())
+        return heard
+
+    def gather(self, entry: Entry) -> None:
+        """Gather everything about one migration; of several asked for in a row, only about the last."""
+        self._wanted = entry
+        self._watching.put(self._gather)
+
+    def _gather(self) -> None:
+        entry, self._wanted = self._wanted, None
+        if entry is not None:
+            self._tell(Gathered(gather.detail(entry, self._watcher, self._subject.invocation)))
+
+    def plan(self, intent: Intent, *, is_dry: bool = False) -> None:
+        """Find out what an intent would run."""
+
+        def job() -> News:
+            return Planned(intent, intent.plan(self._subject.migrator()), is_dry)
+
+        self._engine.put(lambda: self._attempt(intent.verb, job))
+
+    def run(self, intent: Intent, plan: Plan) -> None:
+        """Run a plan that somebody agreed to."""
+        self._cancellation = cancellation = Cancellation()
+        self._engine.put(lambda: self._tell(self._run(intent, plan, cancellation)))
+
+    def cancel(self) -> None:
+        """Ask the run of this console to end."""
+        if self._cancellation is not None:
+            self._cancellation.request()
+
+    def resolve(self, name: str, verdict: str, reason: str) -> None:
+        """Record an operator's word."""
+
+        def job() -> News:
+            resolved = self._subject.migrator().resolve(name, verdict, reason=reason)
+            self.look()
+            return Told(f"{resolved} is recorded as {verdict}")
+
+        self._engine.put(lambda: self._attempt(f"resolve {name}", job))
+
+    def end_statement(self, backend: Backend) -> None:
+        """Cancel the statement of another process's backend."""
+
+        def job() -> News:
+            done = self._watcher.cancel(backend)
+            return Told(f"the statement of backend {backend.pid} {'is cancelled' if done else 'had ended already'}")
+
+        self._watching.put(lambda: self._attempt(f"cancel backend {backend.pid}", job))
+
+    def terminate(self, backend: Backend) -> None:
+        """End a backend."""
+
+        def job() -> News:
+            done = self._watcher.terminate(backend)
+            return Told(f"backend {backend.pid} {'is terminated' if done else 'was gone already'}")
+
+        self._watching.put(lambda: self._attempt(f"terminate backend {backend.pid}", job))
+
+    def _attempt(self, what: str, job: Callable[[], News]) -> None:
+        try:
+            self._tell(job())
+        except ZmigError as error:
+            self._tell(Refused(what, error.problems))
+        except Exception as error:
+            self._tell(Refused(what, (_bug(error),)))
+
+    def _run(self, intent: Intent, plan: Plan, cancellation: Cancellation) -> News:
+        def hear(progress: Progress) -> None:
+            self._heard.append((progress, self._clock()))
+
+        try:
+            return Ended(intent.run(self._subject.migrator(hear, cancellation), plan))
+        except Cancelled as error:
+            return Ended(None, (error.problem,) if error.problem is not None else (), is_cancelled=True)
+        except ZmigError as error:
+            return Ended(None, error.problems, is_cancelled=cancellation.is_requested)
+        except Exception as error:
+            return Ended(None, (_bug(error),))
+        finally:
+            self._cancellation = None
+            self.look()
+
+    def _look(self) -> float:
+        asks, self._asks_repeatables = self._asks_repeatables, False
+        began = time.monotonic()
+        try:
+            observation = self._watcher.observe(ask_repeatables=asks)
+        except ZmigError as error:
+            return self._missed(error)
+        except Exception as error:
+            self._tell(NotObserved((_bug(error),), is_unreachable=False))
+            return _LONGEST_SECONDS_BETWEEN_CONNECTIONS
+        self._failures = 0
+        made = self._rows(observation.status.migrations)
+        self._tell(Observed(observation, made, None if self.is_running else gather.place(observation)))
+        pause = _BUSY_SECONDS if self.is_running or observation.status.holder is not None else _IDLE_SECONDS
+        # A slow look, at ten thousand migrations or over a long line, must leave the others their time.
+        return max(pause, 3 * (time.monotonic() - began))
+
+    def _missed(self, error: ZmigError) -> float:
+        is_unreachable = isinstance(error, ConnectionFailed | ServerError)
+        self._tell(NotObserved(error.problems, is_unreachable))
+        if isinstance(error, ManifestError):
+            return _IDLE_SECONDS
+        self._failures += 1
+        return min(_BUSY_SECONDS * 2 ** min(self._failures, 6), _LONGEST_SECONDS_BETWEEN_CONNECTIONS)
+
+
+def _bug(error: Exception) -> Problem:
+    return Problem("internal", f"internal error: {type(error).__name__}: {error}; this is a bug in zmig")

@@ -1,0 +1,62 @@
+"""What goes on inside the running statement: how far it is, what it waits for, who blocks it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.redact import redact
+from zmig_tui import words
+from zmig_tui.text import Line, Span, Tone, bar, line, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from zmig.activity import Blocker, ServerProgress, Work
+
+_BAR_CELLS = 24
+
+
+def lines(work: Work, now: datetime) -> Iterator[Line]:
+    """Yield what the server tells of the backend at work."""
+    if work.progress is not None:
+        yield _progress(work.progress)
+    if work.backend.wait is not None and not work.blockers:
+        yield line(span("waits for ", Tone.QUIET), span(work.backend.wait, Tone.PLAIN))
+    if work.blockers:
+        yield line(
+            span("✋ waits for a lock ", Tone.WARN), span(f"({work.backend.wait or 'Lock'}), blocked by", Tone.QUIET)
+        )
+        for blocker in work.blockers:
+            yield _blocker(blocker, now)
+
+
+def _progress(progress: ServerProgress) -> Line:
+    what = progress.command + (f" on {progress.relation}" if progress.relation else "")
+    parts = [span(f"{progress.phase}", Tone.STRONG), span(f" · {what}  ", Tone.QUIET)]
+    if progress.fraction is None:
+        amount = f"{progress.done:,} {progress.unit}" if progress.done else ""
+        return line(*parts, amount)
+    numbers = f" {progress.fraction:4.0%}  {progress.done or 0:,} of {progress.total or 0:,} {progress.unit or ''}"
+    return line(*parts, *bar(progress.fraction, _BAR_CELLS), span(numbers))
+
+
+def _blocker(blocker: Blocker, now: datetime) -> Line:
+    lead = Span("  " + "   " * blocker.depth + "└ ", Tone.QUIET)
+    if blocker.backend is None:
+        return line(lead, span("a prepared transaction" if blocker.pid == 0 else f"pid {blocker.pid}", Tone.WARN))
+    backend = blocker.backend
+    who = " ".join(part for part in (backend.database_user, backend.application_name) if part)
+    state = f" · {backend.state or 'state hidden'} for {words.age(backend.since, now)} · "
+    query = span(one_line(backend.query or "query hidden from this role"))
+    return line(lead, span(f"pid {backend.pid} ", Tone.WARN), who, span(state, Tone.QUIET), query)
+
+
+def one_line(query: str) -> str:
+    """Return a query as one line without passwords."""
+    return " ".join(redact(query).split())
+
+
+def blocking_pids(work: Work | None) -> list[int]:
+    """Return the pids of the backends that block, those first that block the work itself."""
+    return [blocker.pid for blocker in work.blockers if blocker.pid] if work is not None else []

@@ -1,0 +1,122 @@
+"""The main screen's keys: each with a name under which it can be changed, and a sentence for the help."""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+
+RUNNING = [
+    Binding("a", "apply", "Apply", tooltip="Apply everything that is pending, failed, stuck or due", id="run.apply"),
+    Binding("t", "apply_here", "To here", tooltip="Apply everything up to the migration under the cursor", id="run.to"),
+    Binding("p", "plan", "Plan", tooltip="Dry run: show what apply would do, and why", id="run.plan"),
+    Binding("r", "retry", "Retry", tooltip="Run the failed or stuck migration under the cursor again", id="run.retry"),
+    Binding(
+        "R", "retry_all", "Retry all", tooltip="Retry all failed and stuck migrations", id="run.retry-all", show=False
+    ),
+    Binding("u", "rollback", "Undo", tooltip="Roll back the migration that was applied last", id="run.rollback"),
+    Binding(
+        "U",
+        "rollback_here",
+        "Undo to here",
+        tooltip="Roll back everything above the migration under the cursor",
+        id="run.rollback-to",
+        show=False,
+    ),
+    Binding("x", "resolve", "Resolve", tooltip="Record that a migration is done, failed or pending", id="run.resolve"),
+    Binding(
+        "c", "cancel", "Cancel", tooltip="Cancel the running statement, here or in another process", id="run.cancel"
+    ),
+    Binding(
+        "K",
+        "terminate",
+        "Kill",
+        tooltip="Terminate the backend that holds the lock, or one that blocks it",
+        id="run.terminate",
+        show=False,
+    ),
+]
+"""Keys that change something; what is destructive asks first."""
+
+LOOKING = [
+    Binding(
+        "enter",
+        "detail",
+        "Detail",
+        tooltip="Show everything about the migration under the cursor",
+        id="look.detail",
+        show=False,
+    ),
+    Binding(
+        "1",
+        "turn_to('overview')",
+        "Overview",
+        tooltip="State, error, what applying would do",
+        id="look.overview",
+        show=False,
+    ),
+    Binding("2", "turn_to('file')", "File", tooltip="The migration's SQL or Python", id="look.file", show=False),
+    Binding(
+        "3",
+        "turn_to('rollback')",
+        "Rollback file",
+        tooltip="The SQL that would undo it",
+        id="look.rollback",
+        show=False,
+    ),
+    Binding(
+        "4",
+        "turn_to('events')",
+        "Events",
+        tooltip="Everything that was recorded about it",
+        id="look.events",
+        show=False,
+    ),
+    Binding("l", "log", "Log", tooltip="Everything that was heard of the run", id="look.log", show=False),
+    Binding(
+        "f",
+        "follow",
+        "Follow",
+        tooltip="Keep the cursor on the running migration, or stop that",
+        id="look.follow",
+        show=False,
+    ),
+    Binding(
+        "slash",
+        "filter",
+        "Filter",
+        key_display="/",
+        tooltip="Narrow by text; state:failed kind:sql has:drift",
+        id="find.filter",
+    ),
+    Binding("n", "next_troubled(1)", "Next ✗", tooltip="Go to the next failed or stuck migration", id="find.next"),
+    Binding(
+        "N",
+        "next_troubled(-1)",
+        "Previous ✗",
+        tooltip="Go to the previous failed or stuck migration",
+        id="find.previous",
+        show=False,
+    ),
+    Binding(
+        "s",
+        "sort",
+        "Sort",
+        tooltip="Sort by the next column: order, state, name, when, took",
+        id="find.sort",
+        show=False,
+    ),
+    Binding("S", "reverse", "Reverse", tooltip="Turn the order round", id="find.reverse", show=False),
+    Binding(
+        "ctrl+r",
+        "refresh_now",
+        "Refresh",
+        tooltip="Look again now, and ask the repeatables' conditions",
+        id="look.refresh",
+        show=False,
+    ),
+    Binding("question_mark", "help", "Keys", key_display="?", tooltip="List every key", id="look.help"),
+    Binding(
+        "escape", "back", "Back", tooltip="Close the detail, the run's panel or the filter", id="look.back", show=False
+    ),
+    Binding("q", "leave", "Quit", tooltip="Leave; asks if a run is under way", id="leave"),
+]
+"""Keys that only look."""

@@ -1,0 +1,55 @@
+"""A thread that does one thing after another."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Lane:
+    """Jobs in a row, in one daemon thread; between them, an idle job every so often."""
+
+    def __init__(self, name: str, idle: Callable[[], float] | None = None) -> None:
+        """`idle` is called when there is nothing to do; it returns the seconds until it wants to be called again."""
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._idle = idle
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def put(self, job: Callable[[], None]) -> None:
+        """Do a job when those before it are done; it must not raise."""
+        self._jobs.put(job)
+
+    def wake(self) -> None:
+        """Call the idle job soon."""
+        self._jobs.put(_nothing)
+
+    def stop(self, *, wait_seconds: float) -> None:
+        """End after the job that is under way; wait for that, but not for ever."""
+        self._jobs.put(None)
+        if self._thread.is_alive():
+            self._thread.join(wait_seconds)
+
+    def _work(self) -> None:
+        pause: float | None = 0.0 if self._idle is not None else None
+        while True:
+            try:
+                job = self._jobs.get(timeout=pause)
+            except queue.Empty:
+                job = _nothing
+            if job is None:
+                return
+            job()
+            if self._idle is not None and self._jobs.empty():
+                pause = self._idle()
+
+
+def _nothing() -> None:
+    pass

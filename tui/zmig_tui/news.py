@@ -1,0 +1,89 @@
+"""What the console's threads tell the screen: frozen values, carried by one message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from zmig.errors import Problem
+    from zmig.plan import Plan
+    from zmig.runner import RunResult
+    from zmig.watch import Observation
+    from zmig_tui.detail import Detail
+    from zmig_tui.elsewhere import Place
+    from zmig_tui.intent import Intent
+    from zmig_tui.rows import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The manifest and the database were looked at."""
+
+    observation: Observation
+    rows: tuple[Row, ...]
+    place: Place | None
+    """Which statement of its file the backend at work is running, where that can be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotObserved:
+    """They could not be looked at."""
+
+    problems: tuple[Problem, ...]
+    is_unreachable: bool
+    """Whether it is the database that does not answer; else the manifest cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Everything about one migration."""
+
+    detail: Detail
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan stands, and waits for somebody to agree."""
+
+    intent: Intent
+    plan: Plan
+    is_dry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run is over."""
+
+    result: RunResult | None
+    """None where it did not come to its end."""
+    problems: tuple[Problem, ...] = ()
+    is_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something was done, in one sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Something could not be done."""
+
+    what: str
+    problems: tuple[Problem, ...]
+
+
+News = Observed | NotObserved | Gathered | Planned | Ended | Told | Refused
+
+
+class Heard(Message):
+    """News has come in from another thread."""
+
+    def __init__(self, news: News) -> None:
+        super().__init__()
+        self.news = news

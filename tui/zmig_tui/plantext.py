@@ -1,0 +1,71 @@
+"""A plan as lines, for the dry run and for whoever is asked to agree to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.plan import Direction
+from zmig.render import problem_text
+from zmig_tui import words
+from zmig_tui.text import EMPTY, Line, Span, Tone, line, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from zmig.errors import Problem
+    from zmig.plan import Plan, Step
+
+
+def summary(plan: Plan) -> str:
+    """Return what a plan amounts to."""
+    if plan.refusals:
+        return f"refused: {words.counted(len(plan.refusals), 'reason')}, so nothing would run"
+    verb = "roll back" if plan.direction is Direction.ROLLBACK else "run"
+    return f"{words.counted(len(plan.steps), 'migration')} to {verb}" if plan.steps else f"nothing to {verb}"
+
+
+def steps(plan: Plan) -> list[Line]:
+    """Return each step with its reason."""
+    number_cells = len(str(len(plan.steps)))
+    action_cells = max((len(step.action.value) for step in plan.steps), default=0)
+    return [
+        part
+        for number, step in enumerate(plan.steps, start=1)
+        for part in _step(step, f"{number:>{number_cells}}", action_cells)
+    ]
+
+
+def _step(step: Step, number: str, action_cells: int) -> Iterator[Line]:
+    tone = Tone.WARN if step.direction is Direction.ROLLBACK else Tone.ACCENT
+    head = Span(f" {number}  ", Tone.QUIET)
+    yield line(head, span(f"{step.action.value:<{action_cells}}  ", tone), span(step.migration.name, Tone.STRONG))
+    mode = ""
+    if step.mode is not None and not step.mode.transactional:
+        mode = f" · without a transaction: {step.mode.reason}"
+    indent = " " * (len(number) + action_cells + 5)
+    yield line(span(f"{indent}{step.reason}{mode}", Tone.WARN if mode else Tone.QUIET))
+
+
+def problems(found: Iterable[Problem]) -> list[Line]:
+    """Return problems as the one renderer writes them, with tones."""
+    shown: list[Line] = []
+    for problem in found:
+        if shown:
+            shown.append(EMPTY)
+        shown += [(Span(one, _tone(one)),) for one in problem_text(problem).split("\n")]
+    return shown
+
+
+def _tone(text: str) -> Tone:
+    if text.startswith("error: "):
+        return Tone.BAD
+    if text.startswith("hint: "):
+        return Tone.ACCENT
+    if text.rstrip().endswith("^") and text.lstrip().startswith("|"):
+        return Tone.BAD
+    return Tone.QUIET if text.startswith(("  -->", "   =")) else Tone.PLAIN
+
+
+def refusals(plan: Plan) -> list[Line]:
+    """Return why a plan may not run."""
+    return problems(refusal.problem for refusal in plan.refusals)

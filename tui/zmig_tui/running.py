@@ -1,0 +1,136 @@
+"""A run as the console shows it: the engine's progress, folded into one value. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, assert_never
+
+from zmig.progress import (
+    LockWaiting,
+    Notice,
+    Reported,
+    RetryScheduled,
+    RunFinished,
+    RunStarted,
+    StatementFinished,
+    StatementStarted,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+)
+from zmig_tui import runlog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zmig.errors import Problem
+    from zmig.progress import Progress
+    from zmig_tui.text import Line
+
+LOG_LIMIT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """The step that runs now."""
+
+    name: str
+    version: int
+    began: float
+    attempt: int = 1
+    statement: int | None = None
+    statements: int | None = None
+    line: int | None = None
+    text: str = ""
+    """The beginning of the statement, or what a Python migration reports."""
+    statement_began: float | None = None
+    done: int | None = None
+    total: int | None = None
+    """How far a Python migration says it is."""
+    retry_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run, in progress or over. Times are seconds of a monotonic clock."""
+
+    verb: str
+    """What was asked for: `apply`, `rollback`, ..."""
+    began: float
+    total: int = 0
+    finished: int = 0
+    current: Current | None = None
+    waiting: LockWaiting | None = None
+    log: tuple[Line, ...] = ()
+    """What happened, oldest first."""
+    problems: tuple[Problem, ...] = ()
+    ended: float | None = None
+    outcome: str = ""
+    is_elsewhere: bool = False
+    is_cancelling: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.ended is not None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended otherwise than hoped for."""
+        return bool(self.problems)
+
+    def seconds(self, now: float) -> float:
+        """Return how long it has taken."""
+        return (self.ended if self.ended is not None else now) - self.began
+
+    def ending(self, outcome: str, problems: Sequence[Problem], now: float) -> Run:
+        """Return the run as it ended."""
+        return replace(
+            self, current=None, waiting=None, outcome=outcome, problems=tuple(problems), ended=now, is_cancelling=False
+        )
+
+
+def advanced(run: Run, progress: Progress, now: float) -> Run:
+    """Return the run after one more thing was heard of it."""
+    run = replace(run, log=(*run.log, *runlog.entries(progress))[-LOG_LIMIT:])
+    match progress:
+        case RunStarted():
+            return replace(run, total=len(progress.plan.steps), waiting=None)
+        case LockWaiting():
+            return replace(run, waiting=progress)
+        case StepStarted(step=step):
+            current = Current(
+                step.migration.name, step.migration.version, now, progress.attempt, statements=progress.statements
+            )
+            return replace(run, current=current, finished=progress.number - 1, total=progress.total)
+        case StepFinished() | StepSkipped():
+            return replace(run, current=None, finished=progress.number, total=progress.total)
+        case StepFailed() | StatementFinished() | Notice() | RunFinished():
+            return run
+        case StatementStarted() | Reported() | RetryScheduled():
+            return replace(run, current=_moved(run.current, progress, now))
+        case _:
+            assert_never(progress)
+
+
+def _moved(
+    current: Current | None, progress: StatementStarted | Reported | RetryScheduled, now: float
+) -> Current | None:
+    if current is None:
+        return None
+    match progress:
+        case StatementStarted():
+            return replace(
+                current,
+                statement=progress.number,
+                statements=progress.total,
+                line=progress.line,
+                text=progress.text,
+                statement_began=now,
+                retry_at=None,
+            )
+        case Reported():
+            return replace(current, text=progress.message, done=progress.done, total=progress.total)
+        case RetryScheduled():
+            return replace(current, retry_at=now + progress.delay_seconds, text="")

@@ -1,0 +1,254 @@
+"""What the main screen's keys do to the database: planned, shown, agreed to, and only then done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from textual.screen import Screen
+
+from zmig.model import Environment
+from zmig_tui import inside, plantext, words
+from zmig_tui.intent import Apply, Intent, Retry, Rollback
+from zmig_tui.running import Run
+from zmig_tui.screens.dialog import Confirming, Reading
+from zmig_tui.screens.picking import Picking
+from zmig_tui.screens.quitting import Leaving, Quitting
+from zmig_tui.screens.resolving import Resolution, Resolving
+from zmig_tui.text import EMPTY, Line, Tone, line, span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.app import App
+
+    from zmig.activity import Backend
+    from zmig.plan import Plan
+    from zmig.watch import Observation
+    from zmig_tui.desk import Desk
+    from zmig_tui.news import Planned
+    from zmig_tui.rows import Row
+
+
+class Deeds(Screen[None]):
+    """The half of the main screen that acts."""
+
+    stage: App[int]
+    """The application, for dialogs and for the end."""
+    desk: Desk
+    clock: Callable[[], float]
+    observation: Observation | None = None
+    run: Run | None = None
+    """The run of this console, going on or over."""
+    follows: bool = False
+    """Whether the cursor stays on the running migration."""
+    leaves_after_run: bool = False
+    exit_code: int = 0
+    """What the console ends with."""
+
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        raise NotImplementedError
+
+    def redraw(self) -> None:
+        """Draw what depends on the run again."""
+        raise NotImplementedError
+
+    def say(self, text: str, *, is_warning: bool = False) -> None:
+        """Tell something in passing."""
+        self.notify(text, severity="warning" if is_warning else "information", markup=False)
+
+    def action_apply(self) -> None:
+        """Plan an apply, and ask."""
+        self._ask_for(Apply())
+
+    def action_apply_here(self) -> None:
+        """Plan an apply up to the cursor, and ask."""
+        version = self.row.version if self.row is not None else None
+        if version is not None:
+            self._ask_for(Apply(to=version))
+
+    def action_plan(self) -> None:
+        """Show what an apply would do."""
+        self.desk.plan(Apply(), is_dry=True)
+
+    def action_retry(self) -> None:
+        """Plan to retry the migration under the cursor, and ask."""
+        row = self.row
+        if row is None or not row.is_troubled:
+            self.say("only a failed or stuck migration can be retried", is_warning=True)
+        else:
+            self._ask_for(Retry((row.entry.name,)))
+
+    def action_retry_all(self) -> None:
+        """Plan to retry everything that failed or is stuck, and ask."""
+        self._ask_for(Retry())
+
+    def action_rollback(self) -> None:
+        """Plan to undo the last migration, and ask."""
+        self._ask_for(Rollback())
+
+    def action_rollback_here(self) -> None:
+        """Plan to undo everything above the cursor, and ask."""
+        version = self.row.version if self.row is not None else None
+        if version is not None:
+            self._ask_for(Rollback(to=version))
+
+    def _ask_for(self, intent: Intent) -> None:
+        if self.desk.is_running:
+            self.say("a run is under way; press c to cancel it", is_warning=True)
+        else:
+            self.desk.plan(intent)
+
+    def show_plan(self, planned: Planned) -> None:
+        """Show a plan; unless it is a dry run, ask whether it is to be run."""
+        intent, plan = planned.intent, planned.plan
+        title = f"{intent.verb}: {plantext.summary(plan)}"
+        shown = [*plantext.steps(plan), *([EMPTY] if plan.steps and plan.refusals else []), *plantext.refusals(plan)]
+        if planned.is_dry or plan.refusals or not plan.steps:
+            tone = Tone.BAD if plan.refusals else Tone.ACCENT
+            self.stage.push_screen(Reading(title, shown or [line("nothing to do")], tone=tone))
+            return
+
+        def answer(is_agreed: bool | None) -> None:
+            if is_agreed:
+                self._begin(intent, plan)
+
+        self._confirm(title, shown, answer, is_destructive=intent.is_destructive)
+
+    def _confirm(
+        self, title: str, shown: list[Line], answer: Callable[[bool | None], None], *, is_destructive: bool
+    ) -> None:
+        """Ask; in production, something destructive is agreed to by typing the database's name."""
+        status = self.observation.status if self.observation is not None else None
+        is_production = status is not None and status.environment is Environment.PRODUCTION
+        must_type = status.database if status is not None and is_production and is_destructive else None
+        where = f"on {status.database} ({status.environment.value})" if status is not None else ""
+        tone = Tone.BAD if is_destructive else Tone.ACCENT
+        self.stage.push_screen(Confirming(f"{title} {where}", shown, must_type=must_type, tone=tone), answer)
+
+    def _begin(self, intent: Intent, plan: Plan) -> None:
+        if self.desk.is_running:
+            return
+        self.run = Run(verb=intent.verb, began=self.clock(), total=len(plan.steps))
+        self.follows = True
+        self.desk.run(intent, plan)
+        self.redraw()
+
+    def action_resolve(self) -> None:
+        """Ask what the migration under the cursor is to be recorded as."""
+        row = self.row
+        if row is None or self.desk.is_running:
+            return
+        facts = [line("it is ", span(f"{row.glyph} {words.state(row.state)}", row.tone), " now; nothing is run.")]
+
+        def decide(resolution: Resolution | None) -> None:
+            if resolution is not None:
+                self._resolve(row, resolution)
+
+        self.stage.push_screen(Resolving(row.name, facts), decide)
+
+    def _resolve(self, row: Row, resolution: Resolution) -> None:
+        def answer(is_agreed: bool | None) -> None:
+            if is_agreed:
+                self.desk.resolve(row.entry.name, resolution.verdict, resolution.reason)
+
+        status = self.observation.status if self.observation is not None else None
+        if status is None or status.environment is not Environment.PRODUCTION:
+            answer(True)
+            return
+        shown = [line("reason: ", resolution.reason)]
+        self._confirm(f"resolve {row.name} as {resolution.verdict}", shown, answer, is_destructive=True)
+
+    def action_cancel(self) -> None:
+        """Ask whether the running statement is to be cancelled."""
+        work = self.observation.work if self.observation is not None else None
+        if self.desk.is_running:
+            self._cancel_own()
+        elif work is not None:
+            backend = work.backend
+
+            def answer(is_agreed: bool | None) -> None:
+                if is_agreed:
+                    self.desk.end_statement(backend)
+
+            title = f"cancel the statement of backend {backend.pid}"
+            self._confirm(title, _told(backend), answer, is_destructive=True)
+        else:
+            self.say("nothing is running", is_warning=True)
+
+    def _cancel_own(self) -> None:
+        def answer(is_agreed: bool | None) -> None:
+            if is_agreed and self.desk.is_running:
+                self._cancel_now()
+
+        text = [line("The running statement is cancelled on the server, and that is recorded.")]
+        self._confirm("cancel this run", text, answer, is_destructive=False)
+
+    def _cancel_now(self) -> None:
+        self.desk.cancel()
+        if self.run is not None and not self.run.is_over:
+            self.run = replace(self.run, is_cancelling=True)
+        self.redraw()
+
+    def action_terminate(self) -> None:
+        """Ask which backend is to be terminated, and whether."""
+        work = self.observation.work if self.observation is not None else None
+        if work is None:
+            self.say("no backend holds the lock", is_warning=True)
+            return
+        backends = [work.backend, *(blocker.backend for blocker in work.blockers if blocker.backend is not None)]
+        if len(backends) == 1:
+            self._terminate(backends[0])
+            return
+
+        def pick(index: int | None) -> None:
+            if index is not None:
+                self._terminate(backends[index])
+
+        choices = [_choice(backend, is_own=backend is work.backend) for backend in backends]
+        self.stage.push_screen(
+            Picking("terminate a backend", "Which one? Its transaction is rolled back.", choices), pick
+        )
+
+    def _terminate(self, backend: Backend) -> None:
+        def answer(is_agreed: bool | None) -> None:
+            if is_agreed:
+                self.desk.terminate(backend)
+
+        self._confirm(f"terminate backend {backend.pid}", _told(backend), answer, is_destructive=True)
+
+    def action_leave(self) -> None:
+        """Quit; in the middle of a run, ask what is to become of it."""
+        if not self.desk.is_running:
+            self.stage.exit(self.exit_code)
+            return
+
+        def answer(choice: Leaving | None) -> None:
+            if choice in (None, Leaving.STAY):
+                return
+            self.leaves_after_run = True
+            if not self.desk.is_running:
+                self.stage.exit(self.exit_code)
+            elif choice is Leaving.CANCEL:
+                self._cancel_now()
+            else:
+                self.say("zmig quits when the run has ended")
+
+        self.stage.push_screen(Quitting(self.run.verb if self.run is not None else "a run"), answer)
+
+
+def _choice(backend: Backend, *, is_own: bool) -> str:
+    what = "runs the migration" if is_own else "blocks it"
+    return f"{backend.pid}  {what}: {backend.database_user or '?'}, {backend.application_name or '?'}, {backend.state}"
+
+
+def _told(backend: Backend) -> list[Line]:
+    return [
+        line(span("application  ", Tone.QUIET), backend.application_name or "?"),
+        line(span("user         ", Tone.QUIET), backend.database_user or "?"),
+        line(span("from         ", Tone.QUIET), backend.host or "the server itself"),
+        line(span("state        ", Tone.QUIET), backend.state or "?"),
+        line(span("query        ", Tone.QUIET), inside.one_line(backend.query or "hidden from this role")),
+    ]

@@ -1,0 +1,31 @@
+"""The list of keys, made of the bindings themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig_tui.text import EMPTY, Line, Tone, line, span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.binding import Binding
+
+_MOVING = (
+    ("↑ ↓ j k", "Move by one; page up and page down move by a screen, home and end to the edges"),
+    ("tab", "Go on to the next part of the screen"),
+    ("ctrl+p", "Find a command by its name; themes are there too"),
+)
+_KEY_CELLS = 10
+_NAMES = {"question_mark": "?", "slash": "/"}
+
+
+def help_lines(bindings: Sequence[Binding]) -> list[Line]:
+    """Return a line for each key."""
+    shown = [_line(_NAMES.get(one.key, one.key), f"{one.description}: {one.tooltip}") for one in bindings]
+    moving = [_line(key, text) for key, text in _MOVING]
+    return [*shown, EMPTY, *moving]
+
+
+def _line(key: str, text: str) -> Line:
+    return line(span(f" {key:<{_KEY_CELLS}}", Tone.ACCENT), text)

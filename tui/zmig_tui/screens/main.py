@@ -1,0 +1,352 @@
+"""The main screen: the heading, the table beside the detail, the run below."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, assert_never
+
+from textual import on
+from textual.containers import Horizontal
+from textual.widgets import Footer, Input
+
+from zmig_tui import availability, elsewhere, keys, panel, plantext, rows
+from zmig_tui.detail import Tab
+from zmig_tui.heading import Heading
+from zmig_tui.news import Ended, Gathered, Heard, NotObserved, Observed, Planned, Refused, Told
+from zmig_tui.rows import Filter, Order, Row
+from zmig_tui.running import Run, advanced
+from zmig_tui.screens.deeds import Deeds
+from zmig_tui.screens.dialog import Reading
+from zmig_tui.screens.help import help_lines
+from zmig_tui.text import Tone, line
+from zmig_tui.widgets.banner import Banner
+from zmig_tui.widgets.detail_pane import DetailPane
+from zmig_tui.widgets.lines import Lines
+from zmig_tui.widgets.table import MigrationTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from textual.app import App, ComposeResult
+    from textual.binding import BindingType
+
+    from zmig.errors import Problem
+    from zmig_tui.desk import Desk
+
+_TICK_SECONDS = 0.25
+_PANEL_LINES = range(4, 12)
+_WIDE_CELLS = 120
+
+
+class MainScreen(Deeds):
+    """Shows where everything stands, and hears what the threads tell."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.RUNNING, *keys.LOOKING]
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (_WIDE_CELLS, "-wide")]
+
+    def __init__(self, stage: App[int], desk: Desk, manifest: str, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self.stage = stage
+        self.desk = desk
+        self.clock = clock
+        self._manifest = manifest
+        self._rows: Sequence[Row] = ()
+        self._filter = Filter()
+        self._order = Order.PLAN
+        self._is_reversed = False
+        self._elsewhere: Run | None = None
+        self._unreachable_since: float | None = None
+        self._problems: tuple[Problem, ...] = ()
+        self._offered: frozenset[str] = frozenset()
+
+    def compose(self) -> ComposeResult:
+        """Put the parts in their places."""
+        yield Banner(id="heading")
+        yield Lines(id="problems")
+        with Horizontal(id="body"):
+            yield MigrationTable(id="table")
+            yield DetailPane(id="detail")
+        yield Banner(id="panel")
+        yield Input(id="filter", placeholder="text   state:failed   kind:sql   has:drift")
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        self.table.focus()
+        self.redraw()
+        self.set_interval(_TICK_SECONDS, self._tick)
+        self.desk.start()
+
+    @property
+    def table(self) -> MigrationTable:
+        """The table of migrations."""
+        return self.query_one(MigrationTable)
+
+    @property
+    def detail(self) -> DetailPane:
+        """The pages about the migration under the cursor."""
+        return self.query_one(DetailPane)
+
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        return self.table.row
+
+    @property
+    def shown_run(self) -> Run | None:
+        """The run that the panel shows."""
+        own = self.run
+        if own is not None and not own.is_over:
+            return own
+        return (
+            self._elsewhere if self._elsewhere is not None and not self._elsewhere.is_over else own or self._elsewhere
+        )
+
+    def on_resize(self) -> None:
+        """Draw the heading and the panel for the new width."""
+        self.call_after_refresh(self.redraw)
+
+    @on(Heard)
+    def hear(self, message: Heard) -> None:
+        """Take in what a thread tells."""
+        news = message.news
+        match news:
+            case Observed():
+                self._take_in(news)
+            case NotObserved():
+                self._miss(news)
+            case Gathered():
+                self.detail.show(news.detail)
+            case Planned():
+                self.show_plan(news)
+            case Ended():
+                self._end(news)
+            case Told():
+                self.say(news.text)
+                self.desk.look()
+            case Refused():
+                self.stage.push_screen(
+                    Reading(f"{news.what}: refused", plantext.problems(news.problems), tone=Tone.BAD)
+                )
+            case _:
+                assert_never(news)
+
+    def _take_in(self, news: Observed) -> None:
+        is_first = self.observation is None
+        self.observation, self._rows = news.observation, news.rows
+        self._unreachable_since = None
+        self._show_problems(news.observation.manifest_problems)
+        self._watch_elsewhere(news)
+        self._arrange()
+        if is_first:
+            self.table.go_to(rows.first_of_interest(self.table.rows))
+        self._follow()
+        self.redraw()
+
+    def _miss(self, news: NotObserved) -> None:
+        if news.is_unreachable and self._unreachable_since is None:
+            self._unreachable_since = self.clock()
+        if not news.is_unreachable or self.observation is None:
+            self._show_problems(news.problems)
+        self.redraw()
+
+    def _watch_elsewhere(self, news: Observed) -> None:
+        if self.desk.is_running:
+            self._elsewhere = None
+            return
+        going_on = elsewhere.run(news.observation, self.clock(), news.place)
+        before = self._elsewhere
+        if going_on is None and before is not None and not before.is_over:
+            going_on = elsewhere.ended(before, news.observation, self.clock())
+        self._elsewhere = going_on if going_on is not None else before
+        if before is None and going_on is not None:
+            self.follows = True
+
+    def _end(self, news: Ended) -> None:
+        self._tick()
+        if self.run is not None:
+            self.run = self.run.ending(_outcome(news), news.problems, self.clock())
+        if self.leaves_after_run:
+            self.stage.exit(self.exit_code)
+        self.redraw()
+        self.desk.look()
+
+    def _show_problems(self, problems: tuple[Problem, ...]) -> None:
+        if problems == self._problems:
+            return
+        self._problems = problems
+        shown = self.query_one("#problems", Lines)
+        shown.show(plantext.problems(problems))
+        shown.display = bool(problems)
+
+    def _arrange(self) -> None:
+        shown = rows.arranged(self._filter(self._rows), self._order, is_reversed=self._is_reversed)
+        self.table.show(shown, order=self._order, is_reversed=self._is_reversed)
+
+    def _follow(self) -> None:
+        run = self.shown_run
+        if not self.follows or run is None or run.is_over or run.current is None:
+            return
+        key = str(run.current.version)
+        index = next((at for at, row in enumerate(self.table.rows) if row.key == key), None)
+        if index is not None:
+            self.table.go_to(index)
+
+    def _tick(self) -> None:
+        heard = self.desk.drained()
+        for progress, moment in heard:
+            if self.run is not None and not self.run.is_over:
+                self.run = advanced(self.run, progress, moment)
+        run = self.shown_run
+        if heard:
+            self._follow()
+        if (run is not None and not run.is_over) or heard or self._unreachable_since is not None:
+            self.redraw()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only keys that have something to act on; the others stay out of the footer."""
+        return availability.is_available(action, self.row, self.observation, is_running=self.desk.is_running)
+
+    def redraw(self) -> None:
+        """Draw the heading and the panel again."""
+        if not self.is_mounted:
+            return
+        silent = self.clock() - self._unreachable_since if self._unreachable_since is not None else 0.0
+        heading = Heading(
+            manifest=self._manifest,
+            observation=self.observation,
+            counts=rows.counts(self._rows),
+            shown=len(self.table.rows),
+            filter=self._filter.text,
+            silent_seconds=max(silent, 0.1) if self._unreachable_since is not None else 0.0,
+        )
+        self.query_one("#heading", Banner).show(heading.lines(self.size.width))
+        self._redraw_panel()
+        self._refresh_keys()
+
+    def _refresh_keys(self) -> None:
+        """Put other keys into the footer, only where they are others: it is built anew each time."""
+        offered = availability.offered(self.row, self.observation, is_running=self.desk.is_running)
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
+
+    def _redraw_panel(self) -> None:
+        shown, run = self.query_one("#panel", Banner), self.shown_run
+        shown.display = run is not None
+        if run is not None:
+            height = min(max(self.size.height // 5, _PANEL_LINES.start), _PANEL_LINES.stop)
+            now = self.clock()
+            shown.show(panel.lines(run, self.observation, now, cells=self.size.width, height=height))
+
+    @on(MigrationTable.Moved)
+    def show_other(self, event: MigrationTable.Moved) -> None:
+        """Show what belongs to the row under the cursor."""
+        if event.by_hand:
+            self.follows = False
+        self.detail.expect(event.row)
+        self._refresh_keys()
+        if event.row is not None:
+            self.desk.gather(event.row.entry)
+
+    @on(MigrationTable.Chosen)
+    def action_detail(self) -> None:
+        """Show the detail: beside the table where there is room, else in its place."""
+        if self.row is not None:
+            self.add_class("-detail")
+            self.detail.page.focus()
+
+    def action_turn_to(self, tab: str) -> None:
+        """Show one page of the detail."""
+        self.action_detail()
+        self.detail.turn_to(Tab(tab))
+
+    def action_back(self) -> None:
+        """Close what was opened last."""
+        if self.has_class("-detail"):
+            self.remove_class("-detail")
+            self.table.focus()
+        elif self._filter.text or self.query_one("#filter").display:
+            self._narrow("")
+            self._close_filter()
+        elif self.shown_run is not None and self.shown_run.is_over:
+            self.run, self._elsewhere = None, None
+            self.redraw()
+
+    def action_log(self) -> None:
+        """Show everything that was heard of the run."""
+        run = self.shown_run
+        if run is None:
+            self.say("there was no run yet", is_warning=True)
+            return
+        text = [*run.log, *plantext.problems(run.problems)] or [line("only its own process hears what it says")]
+        self.stage.push_screen(Reading(f"log: {run.verb}", text))
+
+    def action_follow(self) -> None:
+        """Keep the cursor on the running migration, or stop that."""
+        self.follows = not self.follows
+        self.say("the cursor follows the run" if self.follows else "the cursor stays where it is")
+        self._follow()
+
+    def action_filter(self) -> None:
+        """Ask for a filter."""
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.focus()
+
+    @on(Input.Changed, "#filter")
+    def narrow(self, event: Input.Changed) -> None:
+        """Show only what fits."""
+        self._narrow(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def keep_filter(self) -> None:
+        """Go back to the table, which stays narrowed."""
+        self._close_filter()
+
+    def _narrow(self, text: str) -> None:
+        self._filter = replace(self._filter, text=text)
+        self._arrange()
+        self.redraw()
+
+    def _close_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        with self.prevent(Input.Changed):
+            field.value = self._filter.text
+        field.display = False
+        self.table.focus()
+
+    def action_next_troubled(self, step: int) -> None:
+        """Go to the next, or the previous, failed or stuck migration."""
+        found = rows.next_troubled(self.table.rows, self.table.index, backwards=step < 0)
+        if found is None:
+            self.say("nothing is failed or stuck")
+        else:
+            self.table.go_to(found, by_hand=True)
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self._order = self._order.following
+        self._arrange()
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        self._is_reversed = not self._is_reversed
+        self._arrange()
+
+    def action_refresh_now(self) -> None:
+        """Look again, at everything."""
+        self.desk.look(ask_repeatables=True)
+
+    def action_help(self) -> None:
+        """List every key."""
+        self.stage.push_screen(Reading("keys", help_lines([*keys.RUNNING, *keys.LOOKING])))
+
+
+def _outcome(news: Ended) -> str:
+    if news.is_cancelled:
+        return "cancelled"
+    if news.result is None:
+        return "failed"
+    done, skipped = len(news.result.completed), len(news.result.skipped)
+    return f"{done} done" + (f", {skipped} not due" if skipped else "")

@@ -1,0 +1,184 @@
+"""What the console's parts say, as plain values: lines of spans, each span with a tone.
+
+Nothing here is ever read as markup, and what a terminal would act on is escaped where a span is made; widgets only
+turn tones into colours. A tone never carries meaning alone: there is always a word or a glyph beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from zmig.render import display_width, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_TAB = "    "
+
+
+class Tone(StrEnum):
+    """How a span is shown; the style sheet gives each its colours."""
+
+    PLAIN = "plain"
+    STRONG = "strong"
+    QUIET = "quiet"
+    ACCENT = "accent"
+    GOOD = "good"
+    BUSY = "busy"
+    WARN = "warn"
+    BAD = "bad"
+    ALARM = "alarm"
+    """As a block: what must not be overlooked."""
+    MARK = "mark"
+    """The place in a text that something is about."""
+    KEYWORD = "keyword"
+    LITERAL = "literal"
+    COMMENT = "comment"
+    SYMBOL = "symbol"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of one line."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+    @property
+    def width(self) -> int:
+        """Its width in cells."""
+        return display_width(self.text)
+
+
+Line = tuple[Span, ...]
+
+EMPTY: Line = ()
+
+
+def span(text: str, tone: Tone = Tone.PLAIN) -> Span:
+    """Return `text`, made safe for one line of a terminal."""
+    return Span(visible(text.replace("\t", _TAB).replace("\r\n", "\n").replace("\n", "⏎")), tone)
+
+
+def line(*parts: str | Span) -> Line:
+    """Return one line; plain texts are made safe."""
+    return tuple(part if isinstance(part, Span) else span(part) for part in parts if part != "")
+
+
+def lines(text: str, tone: Tone = Tone.PLAIN) -> list[Line]:
+    """Return the lines of `text`."""
+    return [(span(one.rstrip("\r"), tone),) for one in text.split("\n")]
+
+
+def width(shown: Line) -> int:
+    """Return the width of a line in cells."""
+    return sum(one.width for one in shown)
+
+
+def plain(shown: Line) -> str:
+    """Return the text of a line."""
+    return "".join(one.text for one in shown)
+
+
+def spread(left: Line, right: Line, cells: int) -> Line:
+    """Return `left` and `right` at the two ends of a line of `cells`; the right one gives way."""
+    gap = cells - width(left) - width(right)
+    if gap < 1:
+        return fitted(left, cells)
+    return (*left, Span(" " * gap), *right)
+
+
+def fitted(shown: Line, cells: int) -> Line:
+    """Return a line cut to `cells`, with an ellipsis where something was cut off."""
+    if width(shown) <= cells:
+        return shown
+    kept: list[Span] = []
+    room = cells - 1
+    for one in shown:
+        if one.width > room:
+            return (*kept, Span(_head(one.text, room) + "…", one.tone)) if cells > 0 else ()
+        kept.append(one)
+        room -= one.width
+    return tuple(kept)
+
+
+def padded(text: str, cells: int, *, to_right: bool = False) -> str:
+    """Return safe text at exactly `cells`: filled with blanks, or shortened in the middle, whose ends tell more."""
+    taken = display_width(text)
+    if taken > cells:
+        tail = _head(text[::-1], max((cells - 1) // 2, 0))[::-1]
+        head = _head(text, max(cells - 1 - display_width(tail), 0))
+        text = f"{head}…{tail}" if cells > 0 else ""
+        taken = display_width(text)
+    blanks = " " * (cells - taken)
+    return blanks + text if to_right else text + blanks
+
+
+def _head(text: str, cells: int) -> str:
+    if text.isascii():
+        return text[:cells]
+    taken = 0
+    for index, character in enumerate(text):
+        taken += display_width(character)
+        if taken > cells:
+            return text[:index]
+    return text
+
+
+def wrapped(shown: Line, cells: int) -> Iterator[Line]:
+    """Yield a line as lines of at most `cells`, broken at blanks where there are any; later ones are indented."""
+    if width(shown) <= cells or cells < 8:
+        yield shown
+        return
+    text = plain(shown)
+    indent = min(len(text) - len(text.lstrip()), cells // 2)
+    pending: list[Span] = []
+    room = cells
+    for one in _words(shown):
+        rest = one
+        while rest.width > room and rest.width > cells - indent:
+            head = _head(rest.text, room)
+            yield (*pending, Span(head, rest.tone))
+            pending, room = [Span(" " * indent)], cells - indent
+            rest = Span(rest.text[len(head) :], rest.tone)
+        if rest.width > room:
+            if not rest.text.strip():
+                continue
+            yield tuple(pending)
+            pending, room = [Span(" " * indent)], cells - indent
+        pending.append(rest)
+        room -= rest.width
+    yield tuple(pending)
+
+
+def _words(shown: Line) -> Iterator[Span]:
+    for one in shown:
+        start = 0
+        for index in range(1, len(one.text)):
+            if (one.text[index - 1] == " ") != (one.text[index] == " "):
+                yield Span(one.text[start:index], one.tone)
+                start = index
+        yield Span(one.text[start:], one.tone)
+
+
+def joined(parts: Iterable[Line], separator: str = "   ") -> Line:
+    """Return several pieces as one line."""
+    result: list[Span] = []
+    for part in parts:
+        if result and part:
+            result.append(Span(separator))
+        result += part
+    return tuple(result)
+
+
+_FULL, _HALF_LEFT, _LEFT = "━", "╸", "─"
+
+
+def bar(fraction: float, cells: int, tone: Tone = Tone.ACCENT) -> Line:
+    """Return a bar of `cells` that is filled to `fraction`; readable without colour too."""
+    halves = round(max(0.0, min(1.0, fraction)) * cells * 2)
+    full, half = divmod(halves, 2)
+    done = _FULL * full + _HALF_LEFT * half
+    return tuple(one for one in (Span(done, tone), Span(_LEFT * (cells - len(done)), Tone.QUIET)) if one.text)

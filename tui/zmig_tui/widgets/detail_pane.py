@@ -1,0 +1,88 @@
+"""The pages about one migration, with their tabs on top."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Vertical
+
+from zmig_tui.detail import Detail, Tab
+from zmig_tui.text import Line, Span, Tone, line, span
+from zmig_tui.widgets.banner import Banner
+from zmig_tui.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from zmig_tui.rows import Row
+
+
+class DetailPane(Vertical):
+    """Shows one page about one migration."""
+
+    WRAPPED: ClassVar = {Tab.OVERVIEW, Tab.EVENTS}
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.tab = Tab.OVERVIEW
+        """The page that is shown."""
+        self._detail: Detail | None = None
+        self._row: Row | None = None
+
+    def compose(self) -> ComposeResult:
+        """Put the tabs above the page."""
+        yield Banner(id="tabs")
+        yield Lines(id="page")
+
+    def on_mount(self) -> None:
+        """Show the tabs."""
+        self._show_tabs()
+
+    @property
+    def page(self) -> Lines:
+        """The text that is shown."""
+        return self.query_one("#page", Lines)
+
+    def expect(self, row: Row | None) -> None:
+        """Another migration is to be shown; what belongs to the one before goes away."""
+        is_other = row is None or self._row is None or row.key != self._row.key
+        self._row = row
+        if is_other:
+            self._detail = None
+            self.page.show([line(span("…", Tone.QUIET))] if row is not None else [])
+            self.page.scroll_to(0, 0, animate=False)
+
+    def show(self, detail: Detail) -> None:
+        """Show what was gathered, if it is still about the migration that is expected."""
+        if self._row is None or detail.entry.name != self._row.entry.name:
+            return
+        is_first = self._detail is None
+        self._detail = detail
+        self._show_page(is_first=is_first)
+
+    def turn_to(self, tab: Tab) -> None:
+        """Show another page."""
+        if tab is self.tab:
+            return
+        self.tab = tab
+        self._show_tabs()
+        self._show_page(is_first=True)
+
+    def _show_page(self, *, is_first: bool) -> None:
+        if self._detail is None:
+            return
+        self.page.show(self._detail.lines(self.tab), wrap=self.tab in self.WRAPPED)
+        if is_first:
+            marked = self._detail.marked_line if self.tab is Tab.FILE else None
+            if marked is not None:
+                self.page.reveal(marked)
+            else:
+                self.page.scroll_to(0, 0, animate=False)
+
+    def _show_tabs(self) -> None:
+        shown: list[Span] = [Span(" ")]
+        for number, tab in enumerate(Tab, start=1):
+            tone = Tone.MARK if tab is self.tab else Tone.QUIET
+            shown += [Span(f" {number} {tab.value} ", tone), Span(" ")]
+        tabs: Line = tuple(shown)
+        self.query_one("#tabs", Banner).show([tabs])

@@ -1,0 +1,81 @@
+"""A scrollable text of lines, wrapped to the width or scrolled sideways; only what is visible is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+
+from zmig_tui.text import EMPTY, width, wrapped
+from zmig_tui.widgets import tones
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.events import Resize
+    from textual.strip import Strip
+
+    from zmig_tui.text import Line
+
+
+class Lines(ScrollView, can_focus=True):
+    """Shows lines."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = tones.COMPONENT_CLASSES
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "scroll_down", show=False),
+        Binding("k", "scroll_up", show=False),
+        Binding("g", "scroll_home", show=False),
+        Binding("G", "scroll_end", show=False),
+    ]
+
+    def __init__(self, *, wrap: bool = True, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._wrap = wrap
+        self._lines: Sequence[Line] = ()
+        self._shown: Sequence[Line] = ()
+        self._longest = 0
+
+    def show(self, lines: Sequence[Line], *, wrap: bool | None = None) -> None:
+        """Show other lines; the place in the text stays where it is."""
+        if lines == self._lines and wrap in (None, self._wrap):
+            return
+        self._lines = lines
+        if wrap is not None:
+            self._wrap = wrap
+        self._arrange()
+
+    @property
+    def texts(self) -> list[str]:
+        """The lines as plain text, as they are shown."""
+        from zmig_tui.text import plain
+
+        return [plain(line) for line in self._shown]
+
+    def reveal(self, number: int) -> None:
+        """Scroll so that the line of this 0-based number stands a third below the top."""
+        self.scroll_to(y=max(0, number - self.size.height // 3), animate=False)
+
+    def on_resize(self, _event: Resize) -> None:
+        """Wrap the text again."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        cells = self.scrollable_content_region.width
+        if self._wrap and cells > 0:
+            self._shown = [piece for line in self._lines for piece in wrapped(line, cells)]
+            self._longest = 0
+        else:
+            self._shown = self._lines
+            self._longest = max(map(width, self._shown), default=0)
+        self.virtual_size = Size(self._longest, len(self._shown))
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the visible part."""
+        left, top = self.scroll_offset
+        index = top + y
+        shown = self._shown[index] if index < len(self._shown) else EMPTY
+        return tones.strip(self, shown, self.rich_style, self.size.width, left)

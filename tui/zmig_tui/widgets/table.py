@@ -1,0 +1,187 @@
+"""The table of all migrations: any number of rows, of which only the visible ones are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+
+from zmig_tui import columns
+from zmig_tui.columns import Widths
+from zmig_tui.rows import Order, Row
+from zmig_tui.text import EMPTY, plain
+from zmig_tui.widgets import tones
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.style import Style
+    from textual.events import Click, Resize
+    from textual.strip import Strip
+
+_HEAD_LINES = 1
+
+
+class MigrationTable(ScrollView, can_focus=True):
+    """Shows rows under a head that stays, with a cursor that stays on its migration."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = tones.COMPONENT_CLASSES | {"table--cursor", "table--head"}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False, id="table.up"),
+        Binding("down,j", "move(1)", "Down", show=False, id="table.down"),
+        Binding("pageup", "page(-1)", "Page up", show=False, id="table.page-up"),
+        Binding("pagedown", "page(1)", "Page down", show=False, id="table.page-down"),
+        Binding("home,g", "edge(-1)", "First", show=False, id="table.first"),
+        Binding("end,G", "edge(1)", "Last", show=False, id="table.last"),
+        Binding("enter", "choose", "Detail", show=False, id="table.choose"),
+    ]
+
+    @dataclass
+    class Moved(Message):
+        """The cursor stands on another row, or the row it stands on has changed."""
+
+        row: Row | None
+        by_hand: bool
+
+    @dataclass
+    class Chosen(Message):
+        """A row was chosen with enter or a double click."""
+
+        row: Row
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._rows: Sequence[Row] = ()
+        self._index = 0
+        self._measured = Widths()
+        self._widths = Widths()
+        self._order = Order.PLAN
+        self._is_reversed = False
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The rows as they are shown, from the first to the last."""
+        return self._rows
+
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        return self._rows[self._index] if self._index < len(self._rows) else None
+
+    @property
+    def index(self) -> int:
+        """Where the cursor stands, from 0."""
+        return self._index
+
+    def show(self, rows: Sequence[Row], *, order: Order = Order.PLAN, is_reversed: bool = False) -> None:
+        """Show other rows; the cursor follows its migration, and only changed lines are drawn again."""
+        before, under = self._rows, self.row
+        self._rows = rows
+        is_same_head = (order, is_reversed) == (self._order, self._is_reversed)
+        self._order, self._is_reversed = order, is_reversed
+        if under is not None and (self.row is None or self.row.key != under.key):
+            self._index = next((at for at, row in enumerate(rows) if row.key == under.key), self._index)
+        self._index = max(0, min(self._index, len(rows) - 1))
+        measured = columns.measured(rows) if rows is not before else self._measured
+        if measured != self._measured or len(before) != len(rows) or not is_same_head:
+            self._measured = measured
+            self._arrange()
+        else:
+            self._refresh_changed(before)
+        if self.row is not under:
+            self.post_message(self.Moved(self.row, by_hand=False))
+
+    def go_to(self, index: int, *, by_hand: bool = False) -> None:
+        """Put the cursor on a row."""
+        index = max(0, min(index, len(self._rows) - 1))
+        if index == self._index:
+            return
+        before, self._index = self._index, index
+        self._refresh_row(before)
+        self._refresh_row(index)
+        self._reveal()
+        self.post_message(self.Moved(self.row, by_hand=by_hand))
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor by some rows."""
+        self.go_to(self._index + by, by_hand=True)
+
+    def action_page(self, direction: int) -> None:
+        """Move the cursor by a screen."""
+        self.go_to(self._index + direction * max(self._visible_rows - 1, 1), by_hand=True)
+
+    def action_edge(self, direction: int) -> None:
+        """Move the cursor to the first or the last row."""
+        self.go_to(0 if direction < 0 else len(self._rows) - 1, by_hand=True)
+
+    def action_choose(self) -> None:
+        """Choose the row under the cursor."""
+        if self.row is not None:
+            self.post_message(self.Chosen(self.row))
+
+    def on_click(self, event: Click) -> None:
+        """Put the cursor where the mouse is; a second click chooses."""
+        index = event.y - _HEAD_LINES + self.scroll_offset.y
+        if event.y < _HEAD_LINES or index >= len(self._rows):
+            return
+        self.go_to(index, by_hand=True)
+        if event.chain > 1:
+            self.action_choose()
+
+    def on_resize(self, _event: Resize) -> None:
+        """Share the width among the columns again."""
+        self._arrange()
+        self._reveal()
+
+    @property
+    def _visible_rows(self) -> int:
+        return max(self.scrollable_content_region.height - _HEAD_LINES, 1)
+
+    def _arrange(self) -> None:
+        self._widths = columns.shared(self._measured, self.scrollable_content_region.width)
+        self.virtual_size = Size(0, len(self._rows) + _HEAD_LINES)
+        self.refresh()
+
+    def _reveal(self) -> None:
+        top = self.scroll_offset.y
+        if self._index < top:
+            self.scroll_to(y=self._index, animate=False, immediate=True)
+        elif self._index >= top + self._visible_rows:
+            self.scroll_to(y=self._index - self._visible_rows + 1, animate=False, immediate=True)
+
+    def _refresh_changed(self, before: Sequence[Row]) -> None:
+        top = self.scroll_offset.y
+        for index in range(top, min(top + self._visible_rows, len(self._rows))):
+            if self._rows[index] is not before[index]:
+                self._refresh_row(index)
+
+    def _refresh_row(self, index: int) -> None:
+        y = index - self.scroll_offset.y + _HEAD_LINES
+        self.refresh(Region(0, y, self.size.width, 1))
+
+    @property
+    def texts(self) -> list[str]:
+        """The visible part as plain text: the head, then the rows."""
+        top = self.scroll_offset.y
+        visible = self._rows[top : top + self._visible_rows]
+        head = columns.head(self._widths, self._order, is_reversed=self._is_reversed)
+        return [plain(head), *(plain(columns.cells(row, self._widths)) for row in visible)]
+
+    def render_line(self, y: int) -> Strip:
+        """Draw the head, or one row."""
+        cells = self.size.width
+        if y < _HEAD_LINES:
+            head = columns.head(self._widths, self._order, is_reversed=self._is_reversed)
+            return tones.strip(self, head, self.get_component_rich_style("table--head"), cells)
+        index = y - _HEAD_LINES + self.scroll_offset.y
+        if index >= len(self._rows):
+            return tones.strip(self, EMPTY, self.rich_style, cells)
+        shown = columns.cells(self._rows[index], self._widths)
+        return tones.strip(self, shown, self._row_style(index), cells)
+
+    def _row_style(self, index: int) -> Style:
+        return self.get_component_rich_style("table--cursor") if index == self._index else self.rich_style

@@ -1,0 +1,69 @@
+"""The words for times, numbers and states."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from zmig.state import State
+from zmig_tui.text import Tone
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+GLYPHS = {State.DONE: "✓", State.PENDING: "·", State.STARTED: "▶", State.FAILED: "✗", State.STUCK: "!"}
+WORDS = {State.STARTED: "running"}
+TONES = {
+    State.DONE: Tone.GOOD,
+    State.PENDING: Tone.QUIET,
+    State.STARTED: Tone.BUSY,
+    State.FAILED: Tone.BAD,
+    State.STUCK: Tone.WARN,
+}
+
+
+def state(value: State) -> str:
+    """Return what people call a state."""
+    return WORDS.get(value, value.value)
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in the unit that suits it."""
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def clock(seconds: float) -> str:
+    """Return a time that goes on, to the second: 0:07, 12:34, 1:02:03."""
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """Return how long ago something was."""
+    return duration((now - since).total_seconds()) if since is not None else "an unknown time"
+
+
+def moment(value: datetime) -> str:
+    """Return a point in time, in UTC, to the second."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def day_and_minute(value: datetime) -> str:
+    """Return a point in time, in UTC, as short as a column allows."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s where it is not one."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
