@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +38,8 @@ def _present(cwd: Path) -> list[str]:
 
 
 def _missing(named: str, present: list[str], *, from_variable: bool) -> Problem:
+    from difflib import get_close_matches
+
     message = f"the manifest `{named}` does not exist"
     source = (f"named by ${VARIABLE}",) if from_variable else ()
     near = get_close_matches(named, present, n=1, cutoff=0.5)

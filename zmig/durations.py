@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 
 LONGEST_SECONDS = 2_147_483.647
 """PostgreSQL holds its timeouts as milliseconds in 31 bits: almost 25 days."""
@@ -32,6 +31,8 @@ def seconds(value: object) -> float | None:
 
 def nearest(value: object) -> str:
     """Return a duration that someone who wrote `value` may have meant."""
+    from difflib import get_close_matches
+
     match = re.fullmatch(r"\s*([0-9]{1,10})(?:\.([0-9]{1,3}))?\s*([a-zA-Zµ]*)\s*", str(value))
     if match is None:
         return "3s"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from zmig import lexer, pythonsource, textfile, variables
+from zmig import lexer, textfile, variables
 from zmig.errors import ManifestError, Problem
 from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
 
@@ -35,6 +34,8 @@ def shown(path: str | Path) -> Path:
 
 def nearest(path: Path) -> str | None:
     """Return the name in the folder of `path` that is most like its own, None where none is."""
+    from difflib import get_close_matches
+
     try:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
@@ -171,6 +172,8 @@ def _sql(path: Path) -> Contents:
 
 
 def _python(path: Path) -> Contents:
+    from zmig import pythonsource
+
     text = textfile.read(path)
     return Contents(path, textfile.checksum((text,)), pythonsource.offered(text, path=str(path)))
 

@@ -6,7 +6,7 @@ No code is run, and no database is needed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from zmig.declaration import Declaration
     from zmig.inclusion import Opened
     from zmig.model import Environment, Migration
 
@@ -38,6 +39,8 @@ class Project:
     """In the order they run in."""
     manifests: tuple[Path, ...]
     """The manifest itself, then those it includes."""
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Values of variables that come from the environment."""
 
     def require_database(self) -> Database:
         """Return the declared database. Raises ManifestError that says what to write where there is none."""
@@ -49,15 +52,20 @@ class Project:
 def load(path: Path, *, environ: Mapping[str, str]) -> Project:
     """Return the project of the manifest at `path`. Raises ManifestError with everything that is wrong with it."""
     with yamltext.collector_paused():
-        read = inclusion.read(path, environ=environ)
-        found = [
-            opened.folder.migration(declaration, read.problems)
-            for opened in read.opened
-            for declaration in opened.manifest.declarations
-        ]
-        read.refuse()
-        migrations = sorted((migration for migration in found if migration), key=attrgetter("order"))
-        return _project(read.opened, tuple(migrations))
+        # The trees are gone when this returns, so that the collector, once on again, need not walk them.
+        return _load(path, environ)
+
+
+def _load(path: Path, environ: Mapping[str, str]) -> Project:
+    read = inclusion.read(path, environ=environ)
+    found = [
+        _with_variables(opened.folder.migration(declaration, read.problems), declaration, opened, read.opened[0])
+        for opened in read.opened
+        for declaration in opened.manifest.declarations
+    ]
+    read.refuse()
+    migrations = sorted((migration for migration in found if migration), key=attrgetter("order"))
+    return _project(read.opened, tuple(migrations))
 
 
 def read_text(path: Path) -> str:
@@ -78,7 +86,18 @@ def _project(opened: list[Opened], migrations: tuple[Migration, ...]) -> Project
         root.manifest.tracking,
         migrations,
         tuple(item.path for item in opened),
+        frozenset(one.value for item in opened for one in item.manifest.variables.values() if one.is_secret),
     )
+
+
+def _with_variables(
+    migration: Migration | None, declaration: Declaration, opened: Opened, root: Opened
+) -> Migration | None:
+    """Return a migration with the variables of its manifest, or of the one that a command was given, if it uses them."""
+    if migration is None or not declaration.has_variables:
+        return migration
+    known = {**opened.manifest.variables, **root.manifest.variables}
+    return replace(migration, variables={name: variable.value for name, variable in known.items()})
 
 
 def _no_database(path: Path) -> Problem:

@@ -10,8 +10,7 @@ from zmig.errors import Problem
 if TYPE_CHECKING:
     from zmig.source import Source
 
-_UNREADABLE = re.compile(r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-_UNUSABLE_IN_VALUES = re.compile(r"[\x00\ud800-\udfff]")
+_UNREADABLE = r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 
 
 class _Fault(NamedTuple):
@@ -93,14 +92,14 @@ def _fault(words: str, offset: int, source: Source) -> _Fault:
 
 def escaped(text: str) -> str | None:
     """Return what is wrong with a value written with escape sequences, None where nothing is."""
-    match = _UNUSABLE_IN_VALUES.search(text)
+    match = re.search(r"[\x00\ud800-\udfff]", text)
     if match is None:
         return None
     return "a value holds a NUL character" if match[0] == "\0" else "a value holds half of a character"
 
 
 def _unreadable(source: Source) -> Problem:
-    match = _UNREADABLE.search(source.text)
+    match = re.search(_UNREADABLE, source.text)
     offset = 0 if match is None else match.start()
     character = source.text[offset : offset + 1]
     message = f"the character U+{ord(character or ' '):04X} is not allowed in YAML"

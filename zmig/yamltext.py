@@ -219,23 +219,30 @@ class _Builder:
 
     def _node(self, event: _Event) -> Node:
         """Return the node that begins with `event`."""
-        if type(event) is self._alias_event:
+        kind = type(event)
+        if kind is self._alias_event:
             return self._alias(event)
-        self._grow(1, event)
+        self._size += 1
+        if self._size > NODE_LIMIT:
+            raise self._too_many(event)
+        if event.anchor is not None or event.tag is not None:
+            return self._marked_node(event)
+        return self._scalar(event) if kind is self._scalar_event else self._collection(event)
+
+    def _marked_node(self, event: _Event) -> Node:
+        """Return a node with an anchor, which aliases may refer to, or with a tag, which is refused."""
+        anchor = _Anchor()
+        if event.anchor is not None:
+            self._anchors[event.anchor] = anchor
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
             self._report(event, f"the tag `{tag}` is not allowed", "remove the tag: values here need none")
-        if event.anchor is None:
-            return self._plain_node(event)
-        anchor = self._anchors[event.anchor] = _Anchor()
         size = self._size
-        anchor.node = self._plain_node(event)
+        anchor.node = self._scalar(event) if type(event) is self._scalar_event else self._collection(event)
         anchor.size = self._size - size + 1
         return anchor.node
 
-    def _plain_node(self, event: _Event) -> Node:
-        if type(event) is self._scalar_event:
-            return self._scalar(event)
+    def _collection(self, event: _Event) -> Node:
         self._depth += 1
         if self._depth > DEPTH_LIMIT:
             raise self._stop(event, f"lists and mappings are nested more than {DEPTH_LIMIT} deep", "flatten them")
@@ -311,14 +318,14 @@ class _Builder:
             raise self._stop(
                 event, f"the alias `*{event.anchor}` stands inside the value it names", "write the value out"
             )
-        self._grow(anchor.size, event)
+        self._size += anchor.size
+        if self._size > NODE_LIMIT:
+            raise self._too_many(event)
         return anchor.node
 
-    def _grow(self, size: int, event: _Event) -> None:
-        self._size += size
-        if self._size > NODE_LIMIT:
-            message = f"the text unfolds to more than {NODE_LIMIT:,} values"
-            raise self._stop(event, message, "split it: `include: [other.yaml]` adds another manifest")
+    def _too_many(self, event: _Event) -> _Stop:
+        message = f"the text unfolds to more than {NODE_LIMIT:,} values"
+        return self._stop(event, message, "split it: `include: [other.yaml]` adds another manifest")
 
     def _stop(self, event: _Event, message: str, hint: str) -> _Stop:
         self._report(event, message, hint)
