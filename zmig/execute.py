@@ -136,6 +136,11 @@ _VOCABULARY = {
 }
 
 
+def end_type(step: Step) -> EventType:
+    """Return the type of the fact by which a step is complete."""
+    return _VOCABULARY[step.direction].done
+
+
 def execute(session: Session, attempt: Attempt) -> None:
     """Execute a step; returns once its changes and its `done` fact are committed.
 

@@ -5,6 +5,7 @@ The lock is held before a runner is made and released by whoever made it.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from dataclasses import dataclass, replace
@@ -143,25 +144,46 @@ class Runner:
             try:
                 execute.execute(self.session, attempt)
             except BaseException as error:
-                if attempt.is_complete:
+                if attempt.is_complete or self._is_recorded(attempt, error):
                     self._complete(attempt, number)
                     raise
                 meant = self.session.interrupts.meaning(error)
-                self.fail(attempt, number, meant, may_retry=tries < retry.attempts)
-                delay = _pause(tries, retry.backoff_seconds, retry.max_backoff_seconds)
-                self.session.observer(RetryScheduled(work.step, tries + 1, retry.attempts, delay))
-                self.session.interrupts.sleep(delay)
+                problem = self.fail(attempt, number, meant, may_retry=tries < retry.attempts)
+                self._pause(work.step, tries, problem)
                 work = _continued(work, attempt)
             else:
                 self._complete(attempt, number)
                 return
 
+    def _is_recorded(self, attempt: Attempt, error: BaseException) -> bool:
+        """Whether `done` was committed before an interruption came, which does not say so itself."""
+        session = self.session
+        status = session.connection.info.transaction_status
+        if not isinstance(error, KeyboardInterrupt) or status is not psycopg.pq.TransactionStatus.IDLE:
+            return False
+        name, type = attempt.step.migration.name, execute.end_type(attempt.step)
+        with contextlib.suppress(psycopg.OperationalError):
+            return session.store.is_recorded(session.run, type, name, attempt=attempt.number)
+        return False
+
+    def _pause(self, step: Step, tries: int, problem: Problem) -> None:
+        """Wait before the next attempt; `problem` is what ended the latest one."""
+        retry = step.migration.settings.retry
+        delay = _delay(tries, retry.backoff_seconds, retry.max_backoff_seconds)
+        try:
+            self.session.observer(RetryScheduled(step, tries + 1, retry.attempts, delay))
+            self.session.interrupts.sleep(delay)
+        except Interrupted as interruption:
+            message = f"interrupted by {interruption} before another attempt: {problem.message}"
+            interruption.problem = replace(problem, code="interrupted", message=message)
+            raise
+
     def _complete(self, attempt: Attempt, number: int) -> None:
         self.completed.append(attempt.step.migration.name)
         self.session.observer(StepFinished(attempt.step, number, len(self.works), attempt.seconds))
 
-    def fail(self, attempt: Attempt, number: int, error: BaseException, *, may_retry: bool) -> None:
-        """Roll back and record a failure; return only if the step is to be tried again."""
+    def fail(self, attempt: Attempt, number: int, error: BaseException, *, may_retry: bool) -> Problem:
+        """Roll back and record a failure; return what it is only if the step is to be tried again."""
         if database.is_lost(self.session.connection, error):
             raise self._lost(attempt, error) from error
         found = failure.explain(
@@ -171,18 +193,25 @@ class Runner:
             record_detail=self.session.record_detail,
             seconds=attempt.seconds,
         )
+        problem = self._problem(attempt, found)
+        if isinstance(error, ZmigError) and error.problems[0].hint is not None:
+            problem = replace(problem, hint=error.problems[0].hint)
         will_retry = found.is_retryable and may_retry
         try:
             with self.session.interrupts.deferred():
                 self._record(attempt, found, will_retry=will_retry)
-        except psycopg.OperationalError as lost:
-            raise self._lost(attempt, lost) from error
-        problem = self._problem(attempt, found)
-        if isinstance(error, ZmigError) and error.problems[0].hint is not None:
-            problem = replace(problem, hint=error.problems[0].hint)
+        except Interrupted as interruption:
+            interruption.problem = problem
+            raise
+        except psycopg.Error as refusal:
+            if database.is_lost(self.session.connection, refusal):
+                raise self._lost(attempt, refusal) from error
+            fact = f"the failure could not be recorded: {self.session.redact(str(refusal))}"
+            problem = replace(problem, facts=(*problem.facts, fact))
+            will_retry = False
         self.session.observer(StepFailed(attempt.step, number, len(self.works), attempt.seconds, problem, will_retry))
         if will_retry:
-            return
+            return problem
         if isinstance(error, KeyboardInterrupt):
             interrupted = error if isinstance(error, Interrupted) else Interrupted()
             interrupted.problem = problem
@@ -279,7 +308,7 @@ def _continued(work: Work, attempt: Attempt) -> Work:
     return replace(work, step=replace(work.step, checkpoint=reached, unended=None))
 
 
-def _pause(tries: int, backoff_seconds: float, max_backoff_seconds: float) -> float:
+def _delay(tries: int, backoff_seconds: float, max_backoff_seconds: float) -> float:
     """Return an exponentially growing pause, with jitter so that two runs do not meet again."""
     longest = min(backoff_seconds * 2 ** (tries - 1), max_backoff_seconds)
     return longest * random.uniform(0.5, 1.0)

@@ -124,6 +124,15 @@ class Store:
         for row in self._connection.execute(query.format(self._events, self._events, window)):
             yield cast("int", row[0])
 
+    def is_recorded(self, run: Run, type: EventType, name: str, *, attempt: int) -> bool:
+        """Whether a run's fact about one attempt at a migration is there."""
+        query = sql.SQL(
+            "select exists (select from {} where aggregate_id = {} and event_type = {} and run_id = {} "
+            "and event_data -> 'attempt' = {}::jsonb)"
+        ).format(self._events, name, type.value, run.id, str(attempt))
+        row = self._connection.execute(query).fetchone()
+        return row is not None and row[0] is True
+
     def _read(self, query: sql.Composed) -> Iterator[Fact]:
         for row in self._connection.execute(query):
             kind = EventType.parse(str(row[2]))

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import backends
 from tests.support.process import Process, run
-from tests.support.project import ProjectFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import psycopg
+
+    from tests.support.project import ProjectFolder
 
 INDEX = "create index concurrently t_x on t (x)"
 
 
-@pytest.fixture
-def project(tmp_path: Path, database: str, connection: psycopg.Connection) -> ProjectFolder:
+@pytest.fixture(autouse=True)
+def table(connection: psycopg.Connection) -> None:
     connection.execute("create table t (x int); insert into t values (1)")
-    return ProjectFolder(tmp_path, database)
 
 
 @pytest.fixture
@@ -309,7 +309,7 @@ class TestUndecided:
         gate = Gate(connect(), "select pg_advisory_xact_lock(1)")
         with Process("apply", tracked.manifest) as process:
             backends.wait_for(connection, 1, "wait_event_type = 'Lock' and query like 'call%'")
-            process.terminate()
+            process.send(signal.SIGTERM)
             assert process.wait().code == 143
         gate.open()
         assert states(tracked)["002_call"] == "failed"

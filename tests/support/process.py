@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    import signal
+    from collections.abc import Sequence
     from types import TracebackType
 
 ROOT = Path(__file__).parent.parent.parent
@@ -28,11 +29,17 @@ class Ended:
 
 
 class Process:
-    """A running `zmig`; killed when the block ends, if it still runs then."""
+    """A running `zmig`, or another Python program; killed when the block ends, if it still runs then."""
 
-    def __init__(self, *arguments: str | Path, environ: dict[str, str] | None = None, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str | Path,
+        environ: dict[str, str] | None = None,
+        cwd: Path | None = None,
+        program: Sequence[str] = ("-m", "zmig"),
+    ) -> None:
         self._popen = subprocess.Popen(
-            [sys.executable, "-m", "zmig", *map(str, arguments)],
+            [sys.executable, *program, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -80,13 +87,9 @@ class Process:
             assert said, f"never said {text!r}:\n{''.join(self._heard['stderr'])}"
             assert text in "".join(self._heard["stderr"]), f"ended before {text!r}:\n{''.join(self._heard['stderr'])}"
 
-    def interrupt(self) -> None:
-        """Send SIGINT, as ctrl-c does."""
-        self._popen.send_signal(signal.SIGINT)
-
-    def terminate(self) -> None:
-        """Send SIGTERM."""
-        self._popen.send_signal(signal.SIGTERM)
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._popen.send_signal(number)
 
     def kill(self) -> Ended:
         """Kill it with SIGKILL."""
