@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from zmig import choice
-from zmig.errors import ExitCode, Problem, UsageError
+from zmig.errors import Problem, UsageError
 from zmig.invocation import Invocation
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Command(Generic[OptionsT]):
     """What it does and when, in a few sentences."""
     document: str
     """What `--json` prints: the keys of its object."""
-    run: Callable[[Call, OptionsT], ExitCode]
+    run: Callable[[Call, OptionsT], int]
     options_type: type[OptionsT]
     examples: tuple[str, ...]
     """Command lines that run as they stand."""
