@@ -1,4 +1,4 @@
-"""YAML text as a tree of nodes that know where they stand. Any text ends in a tree, in problems, or in both.
+"""From YAML text to its tree. Any text ends in a tree, in problems, or in both.
 
 The traps of YAML 1.1 are closed: only plain `true`, `false`, `null` and decimal numbers have a type, so `no`,
 `1:30` and dates stay text and `0010` is ten. A repeated key, a tag or a second document is a problem. Aliases
@@ -8,7 +8,6 @@ and merge keys (`<<`) work; what they may unfold to is bounded, and so is the de
 from __future__ import annotations
 
 import gc
-import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -16,97 +15,18 @@ from typing import TYPE_CHECKING, Protocol
 from zmig import yamlfault
 from zmig.errors import Problem
 from zmig.source import Source
+from zmig.yamltree import Document, Mapping, Node, Scalar, Sequence, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from zmig.errors import Location
+__all__ = ["Document", "Mapping", "Node", "Scalar", "Sequence", "collector_paused", "parse", "too_large", "typed"]
 
 SIZE_LIMIT = 32 * 1024 * 1024
 """Characters a text may have."""
 NODE_LIMIT = 2_000_000
 """Nodes a text may unfold to; a manifest of 100,000 full entries has 1.7 million."""
 DEPTH_LIMIT = 50
-
-# Nodes are not frozen: a frozen dataclass takes three times as long to make, and a large manifest has 200,000.
-
-
-@dataclass(slots=True, eq=False)
-class Scalar:
-    """A single value."""
-
-    text: str
-    plain: bool
-    """Whether it stands without quotes, so that it may be a number, a boolean or null."""
-    start: int
-    end: int
-
-    @property
-    def value(self) -> str | int | float | bool | None:
-        """The text, or what a plain scalar stands for."""
-        return typed(self.text) if self.plain else self.text
-
-
-@dataclass(slots=True, eq=False)
-class Sequence:
-    """A list of nodes."""
-
-    items: list[Node]
-    start: int
-    end: int
-
-
-@dataclass(slots=True, eq=False)
-class Mapping:
-    """Keys and values, in the order of the text; keys are always text."""
-
-    entries: dict[str, tuple[Scalar, Node]]
-    start: int
-    end: int
-
-    def get(self, key: str) -> Node | None:
-        """Return the value of `key`, None where it is absent."""
-        entry = self.entries.get(key)
-        return None if entry is None else entry[1]
-
-
-Node = Scalar | Sequence | Mapping
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """What a text holds."""
-
-    source: Source
-    root: Node | None
-    """None for an empty text and for one that is not YAML."""
-    problems: tuple[Problem, ...] = ()
-
-    def location(self, node: Node) -> Location:
-        """Return where a node stands; for a list or a mapping, where it begins."""
-        if isinstance(node, Scalar):
-            return self.source.location(node.start, node.end)
-        return self.source.location(node.start)
-
-
-_TYPED_FIRST = frozenset("0123456789+-.tTfFnN~")
-_NUMBER = re.compile(r"[-+]?[0-9]{1,40}(\.[0-9]{1,40})?|[-+]?\.[0-9]{1,40}")
-_WORDS: dict[str, bool | None] = {
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-    **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
-}
-
-
-def typed(text: str) -> str | int | float | bool | None:
-    """Return what a plain scalar stands for."""
-    if text and text[0] not in _TYPED_FIRST:
-        return text
-    if text in _WORDS:
-        return _WORDS[text]
-    if _NUMBER.fullmatch(text):
-        return float(text) if "." in text else int(text)
-    return text
 
 
 @contextmanager
