@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zmig import variables
 from zmig.errors import Location, ManifestError, Problem
+from zmig.lintkeys import LintSettings
 from zmig.model import Environment, Kind, Language, Repeat, Settings
 from zmig.yamltext import Mapping as MappingNode
 from zmig.yamltext import Scalar
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from zmig.lintkeys import Ignored
     from zmig.yamltext import Document, Node
 
 
@@ -101,6 +103,8 @@ class Declaration:
     transaction: bool | None
     description: str | None
     settings: Settings
+    ignores: tuple[Ignored, ...]
+    """What `zmig lint` does not tell of it."""
 
     @property
     def name(self) -> str | None:
@@ -170,4 +174,6 @@ class Manifest:
     tracking: Tracking = Tracking()
     includes: tuple[Include, ...] = ()
     declarations: tuple[Declaration, ...] = ()
+    lint: LintSettings = LintSettings()
+    """What `zmig lint` is told."""
     problems: tuple[Problem, ...] = ()

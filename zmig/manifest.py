@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig import durations, meaning, shape, variables, yamltext
+from zmig import durations, lintkeys, meaning, shape, variables, yamltext
 from zmig.declaration import (
     LARGEST_VERSION,
     Database,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zmig.yamltext import Document, Node
 
 _MANIFEST_KEYS = frozenset(
-    {"manifest", "name", "environment", "database", "tracking", "include", "defaults", "migrations"}
+    {"manifest", "name", "environment", "database", "tracking", "include", "defaults", "lint", "migrations"}
 )
 _DATABASE_KEYS = frozenset({"url", "embedded"})
 _TRACKING_KEYS = frozenset({"schema", "stuck_after", "record_detail"})
@@ -48,6 +48,7 @@ _MIGRATION_KEYS = _SETTINGS_KEYS | {
     "repeat",
     "transaction",
     "description",
+    "lint",
 }
 
 
@@ -110,6 +111,7 @@ class _Reading:
             tracking=self._tracking(top),
             includes=self._includes(top),
             declarations=self._declarations(top, self._defaults(top)),
+            lint=lintkeys.settings(reader, top),
         )
 
     def _database(self, top: Mapping) -> Database | None:
@@ -197,6 +199,7 @@ class _Reading:
             transaction=reader.boolean(node, "transaction"),
             description=self._recorded(node, "description", shape.ANY_TEXT),
             settings=self._settings(node, default),
+            ignores=lintkeys.ignored(reader, node),
         )
 
     def _repeat(self, parent: Mapping) -> Repeat | None:

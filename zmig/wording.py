@@ -100,7 +100,7 @@ def problems(spot: Spot, keyword: str, schema: Schema) -> Iterator[Problem]:
         case "minProperties" | "maxProperties":
             yield _not_one_of(spot, schema)
         case "enum" if spot.text:
-            yield _unknown_word(spot, schema["enum"])
+            yield _unknown_word(spot, schema)
         case "pattern" | "minLength" | "maxLength" if schema.get("title") != "duration":
             yield _unfit_text(spot, schema)
         case _ if spot.keys == ("manifest",):
@@ -155,13 +155,15 @@ def _not_one_of(spot: Spot, schema: Schema) -> Problem:
     return spot.problem(f"{spot.noun} has neither {' nor '.join(names)}", _example(spot, schema))
 
 
-def _unknown_word(spot: Spot, words: list[str]) -> Problem:
+def _unknown_word(spot: Spot, schema: Schema) -> Problem:
+    words: list[str] = schema["enum"]
     key, text = spot.keys[-1], spot.text.lower()
+    what = schema.get("title", key)
     owner = "the manifest" if spot.entry is None else subject_of(spot.entry)
     begun = [word for word in words if word.startswith(text)]
     found = begun or get_close_matches(text, words, n=1, cutoff=0.6) or words
-    message = f"{owner} has an unknown {key} {shown(spot.text)}"
-    known = f"{key}s: {', '.join(words)}" if key != "repeat" else "repeat: checksum, or {condition: SELECT ...}"
+    message = f"{owner} has an unknown {what} {shown(spot.text)}"
+    known = f"{what}s: {', '.join(words)}" if key != "repeat" else "repeat: checksum, or {condition: SELECT ...}"
     return spot.problem(message, f"write `{key}: {found[0]}`", known)
 
 

@@ -43,6 +43,7 @@ ENTRY: dict[str, list[Any]] = {
     "repeat": ["checksum", {"condition": ["select true"]}],
     "transaction": [True, False],
     "description": ["", "what it\nis for"],
+    "lint": [{"ignore": [[], [{"rule": "index/unnamed", "reason": "tried\nout"}]]}],
     **SETTINGS,
 }
 MANIFEST: dict[str, list[Any]] = {
@@ -53,6 +54,7 @@ MANIFEST: dict[str, list[Any]] = {
     "tracking": [{"schema": ["zmig"], "stuck_after": ["10min", 0], "record_detail": [True]}],
     "include": [[], ["base.yaml"]],
     "defaults": [SETTINGS],
+    "lint": [{"postgres_version": [10, 16, 99], "severity": [{}, {"index/unnamed": ["off", "error"]}]}],
 }
 REQUIRED = {"manifest", "version", "file", "condition", "url", "embedded"}
 
