@@ -1,10 +1,11 @@
-"""What an operator decides, as facts: resolved, accepted, baselined. Nothing is run.
+"""What an operator decides, as facts to be recorded: resolved, accepted, baselined. Nothing is run.
 
-Every function is called while the run's lock is held.
+Every function is called while the run's lock is held, and writes nothing: what cannot be recorded leaves no trace.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from zmig.state import FindingCode, State
 if TYPE_CHECKING:
     from psycopg import sql
 
+    from zmig.invocation import Invocation
     from zmig.opening import Opened
     from zmig.state import Entry
     from zmig.view import View
@@ -29,8 +31,17 @@ class Verdict(StrEnum):
     PENDING = "pending"
 
 
-def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str) -> str:
-    """Record that a migration is done, failed or pending, whatever the facts said before; return its name.
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be recorded, once the tables are there."""
+
+    names: list[str]
+    """The migrations it is about."""
+    statements: list[sql.Composed]
+
+
+def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str) -> Decision:
+    """Say that a migration is done, failed or pending, whatever the facts said before.
 
     Raises:
         UsageError: no migration has that name, the verdict is unknown, or the reason is empty.
@@ -47,23 +58,20 @@ def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str)
         )
     entry = plan.find(view.entries, name)
     data = _data(opened, entry, reason) | {"as": str(verdict), "was": entry.state.value}
-    _send(opened, _resolved_sql(opened, entry, Verdict(verdict), data))
-    return entry.name
+    return Decision([entry.name], [_resolved_sql(opened, entry, Verdict(verdict), data)])
 
 
 def _resolved_sql(opened: Opened, entry: Entry, verdict: Verdict, data: dict[str, object]) -> sql.Composed:
     type = EventType.RESOLVED
-    match verdict:
-        case Verdict.DONE:
-            return opened.store.applied_sql(opened.run, type, entry.name, data, kind=_kind(entry))
-        case Verdict.PENDING:
-            return opened.store.taken_back_sql(opened.run, type, entry.name, data)
-        case Verdict.FAILED:
-            return opened.store.append_sql(opened.run, type, entry.name, data)
+    if entry.version is None or verdict is Verdict.FAILED:
+        return opened.store.append_sql(opened.run, type, entry.name, data)
+    if verdict is Verdict.PENDING:
+        return opened.store.taken_back_sql(opened.run, type, entry.name, data)
+    return opened.store.applied_sql(opened.run, type, entry.name, data, kind=_kind(entry))
 
 
-def accept(opened: Opened, view: View, *, name: str, reason: str) -> str:
-    """Record that the file of an applied migration was changed on purpose; return its name.
+def accept(opened: Opened, view: View, *, name: str, reason: str, invocation: Invocation) -> Decision:
+    """Say that the file of an applied migration was changed on purpose.
 
     Raises:
         UsageError: no migration has that name, its file has not changed, or the reason is empty.
@@ -75,20 +83,21 @@ def accept(opened: Opened, view: View, *, name: str, reason: str) -> str:
                 "nothing-to-accept",
                 f"the file of migration `{entry.name}` has not changed since it was applied",
                 effect="nothing was recorded",
-                hint="see what has drifted with `zmig status`",
+                hint=f"see what has drifted with `{invocation.command('status')}`",
             )
         )
-    _send(opened, opened.store.append_sql(opened.run, EventType.ACCEPTED, entry.name, _data(opened, entry, reason)))
-    return entry.name
+    data = _data(opened, entry, reason)
+    return Decision([entry.name], [opened.store.append_sql(opened.run, EventType.ACCEPTED, entry.name, data)])
 
 
-def baseline(opened: Opened, view: View, *, to: int, reason: str) -> list[str]:
-    """Record every pending migration up to version `to` as applied, without running it; return their names.
+def baseline(opened: Opened, view: View, *, to: int, reason: str) -> Decision:
+    """Say of every pending migration up to version `to` that it is applied, without running it.
 
     Raises:
         UsageError: no migration has that version, or the reason is empty.
     """
     plan.check_target(view.entries, to)
+    _check_reason(reason)
     chosen = [
         entry
         for entry in view.entries
@@ -97,15 +106,18 @@ def baseline(opened: Opened, view: View, *, to: int, reason: str) -> list[str]:
         and entry.state is State.PENDING
         and entry.migration.version <= to
     ]
-    with opened.connection.transaction():
-        for entry in chosen:
-            data = _data(opened, entry, reason)
-            statement = opened.store.applied_sql(opened.run, EventType.BASELINED, entry.name, data, kind=_kind(entry))
-            _send(opened, statement)
-    return [entry.name for entry in chosen]
+    return Decision(
+        [entry.name for entry in chosen],
+        [
+            opened.store.applied_sql(
+                opened.run, EventType.BASELINED, entry.name, _data(opened, entry, reason), kind=_kind(entry)
+            )
+            for entry in chosen
+        ],
+    )
 
 
-def _data(opened: Opened, entry: Entry, reason: str) -> dict[str, object]:
+def _check_reason(reason: str) -> None:
     if not reason.strip():
         raise UsageError(
             Problem(
@@ -115,6 +127,10 @@ def _data(opened: Opened, entry: Entry, reason: str) -> dict[str, object]:
                 hint="write `--reason 'why this is right'`",
             )
         )
+
+
+def _data(opened: Opened, entry: Entry, reason: str) -> dict[str, object]:
+    _check_reason(reason)
     checksum = entry.migration.checksum if entry.migration is not None else None
     return {
         "version": entry.version,
@@ -131,7 +147,3 @@ def _kind(entry: Entry) -> str:
         return entry.migration.kind.value
     recorded = entry.record.applied.text("kind") if entry.record and entry.record.applied else None
     return recorded or "sql"
-
-
-def _send(opened: Opened, statement: sql.Composed) -> None:
-    opened.connection.execute(statement.as_string(opened.connection).encode())

@@ -14,7 +14,7 @@ import os
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from zmig import database, decision, opening, plan, prepare, progress, project, registry, reset, resume, status
 from zmig.atomic import AtomicRunner
@@ -30,6 +30,7 @@ from zmig.state import Entry, State
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
+    from zmig.decision import Decision
     from zmig.events import Fact
     from zmig.model import CodeMigration, Migration
     from zmig.opening import Opened
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from zmig.status import Status
     from zmig.view import View
     from zmig.watch import Watcher
-
-Result = TypeVar("Result")
 
 
 class Migrator:
@@ -193,7 +192,7 @@ class Migrator:
         Raises:
             UsageError: no migration has that name, the verdict is unknown, or the reason is empty.
         """
-        return self._decide(partial(decision.resolve, name=name, verdict=verdict, reason=reason))
+        return self._decide(partial(decision.resolve, name=name, verdict=verdict, reason=reason))[0]
 
     def accept(self, name: str, *, reason: str) -> str:
         """Record that an applied migration's file was changed on purpose; return its name.
@@ -201,7 +200,7 @@ class Migrator:
         Raises:
             UsageError: no migration has that name, its file has not changed, or the reason is empty.
         """
-        return self._decide(partial(decision.accept, name=name, reason=reason))
+        return self._decide(partial(decision.accept, name=name, reason=reason, invocation=self._invocation))[0]
 
     def baseline(self, *, to: int, reason: str) -> list[str]:
         """Record pending migrations up to version `to` as applied, without running them; return their names.
@@ -295,12 +294,16 @@ class Migrator:
         kind = AtomicRunner if atomic else Runner
         return kind(session, made, works, target=opened.target, invocation=self._invocation).run()
 
-    def _decide(self, decide: Callable[[Opened, View], Result]) -> Result:
+    def _decide(self, decide: Callable[[Opened, View], Decision]) -> list[str]:
         with self._opened() as opened, self._locked(opened):
-            view = opened.look(holds_lock=True)
-            with database.translated(opened.target):
-                opened.prepare_store(view)
-                return decide(opened, view)
+            view = opened.look(holds_lock=True, ask_repeatables=False)
+            decided = decide(opened, view)
+            if decided.statements:
+                with database.translated(opened.target), opened.connection.transaction():
+                    opened.prepare_store(view)
+                    for statement in decided.statements:
+                        opened.connection.execute(statement)
+        return decided.names
 
     @contextmanager
     def _opened(self) -> Generator[Opened]:
