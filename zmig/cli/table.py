@@ -52,9 +52,9 @@ def _fitting(characters: Iterable[str], width: int) -> str:
 
 def duration(seconds: float) -> str:
     """Return a length of time in the unit that suits it."""
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
