@@ -81,6 +81,15 @@ class Tracking:
 
 
 @dataclass(frozen=True, slots=True)
+class Variable:
+    """A text for `${name}` in SQL files."""
+
+    value: str = field(repr=False)
+    is_secret: bool
+    """Whether it holds a value of the environment."""
+
+
+@dataclass(frozen=True, slots=True)
 class Include:
     """Another manifest whose migrations are added."""
 
@@ -105,6 +114,8 @@ class Declaration:
     settings: Settings
     ignores: tuple[Ignored, ...]
     """What `zmig lint` does not tell of it."""
+    has_variables: bool
+    """Whether `${name}` in its SQL files is replaced."""
 
     @property
     def name(self) -> str | None:
@@ -173,6 +184,7 @@ class Manifest:
     database: Database | None = None
     tracking: Tracking = Tracking()
     includes: tuple[Include, ...] = ()
+    variables: Mapping[str, Variable] = field(default_factory=dict[str, Variable])
     declarations: tuple[Declaration, ...] = ()
     lint: LintSettings = LintSettings()
     """What `zmig lint` is told."""

@@ -12,19 +12,20 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig import database, decision, opening, plan, prepare, progress, project, registry, reset, resume, status
+from zmig import database, decision, opening, plan, prepare, progress, project, registry, reset, resume, role, status
 from zmig.atomic import AtomicRunner
 from zmig.atomic import check as check_atomic
 from zmig.errors import PlanRefused, Problem
-from zmig.execute import Session
 from zmig.interrupt import Interrupts
 from zmig.invocation import Invocation
 from zmig.redact import Redactor
 from zmig.runner import Runner, RunResult
+from zmig.session import Session
 from zmig.state import Entry, State
 
 if TYPE_CHECKING:
@@ -234,13 +235,15 @@ class Migrator:
 
     def _plan_only(self, planner: Callable[[View], Plan]) -> Plan:
         with self._opened() as opened:
-            return self._read(planner(opened.look()))[0]
+            return self._read(opened, planner(opened.look()))[0]
 
-    def _read(self, made: Plan) -> tuple[Plan, tuple[Work, ...]]:
+    def _read(self, opened: Opened, made: Plan) -> tuple[Plan, tuple[Work, ...]]:
         """Read the files of a plan's steps, and complete the plan with what they say."""
         works = prepare.read(made)
         made = made.with_modes({work.step.migration.version: work.mode for work in works})
-        return made.with_refusals(resume.refusals(works, invocation=self._invocation)), works
+        made = made.with_refusals(resume.refusals(works, invocation=self._invocation))
+        with database.translated(opened.target):
+            return made.with_refusals(role.refusals(opened.connection, made)), works
 
     def _run(
         self, planner: Callable[[View], Plan], confirmed: Plan | None = None, *, atomic: bool = False
@@ -248,19 +251,19 @@ class Migrator:
         with self._opened() as opened:
             view = opened.look()
             if not view.is_someone_running:
-                made, _ = self._checked(planner(view), confirmed)
+                made, _ = self._checked(opened, planner(view), confirmed)
                 if not made.steps:
                     return RunResult(None, made)
             with self._interrupts.running(opened.connection), self._locked(opened):
                 view = opened.look(holds_lock=True)
-                made, works = self._checked(planner(view), confirmed)
+                made, works = self._checked(opened, planner(view), confirmed)
                 if not made.steps:
                     return RunResult(None, made)
                 return self._run_locked(opened, view, made, works, atomic=atomic)
 
-    def _checked(self, made: Plan, confirmed: Plan | None) -> tuple[Plan, tuple[Work, ...]]:
+    def _checked(self, opened: Opened, made: Plan, confirmed: Plan | None) -> tuple[Plan, tuple[Work, ...]]:
         made.check()
-        made, works = self._read(made)
+        made, works = self._read(opened, made)
         made.check()
         if confirmed is not None and confirmed.fingerprint != made.fingerprint:
             raise PlanRefused(
@@ -312,6 +315,8 @@ class Migrator:
             registry.refuse_twins(registered, loaded.migrations)
         migrations = sorted((*loaded.migrations, *self._registered), key=lambda migration: migration.order)
         target = opening.target(loaded, self._database_url, environ=self._environ)
+        if loaded.secrets:
+            target = replace(target, redactor=target.redactor.knowing(loaded.secrets))
         self._redactor = target.redactor
         with opening.opened(loaded, migrations, target, observer=self._observer) as opened:
             yield opened

@@ -20,6 +20,7 @@ from zmig.declaration import (
     Include,
     Manifest,
     Tracking,
+    Variable,
 )
 from zmig.errors import Location, Problem
 from zmig.model import Environment, Kind, Repeat, RepeatRule, Retry, Settings
@@ -32,11 +33,22 @@ if TYPE_CHECKING:
     from zmig.yamltext import Document, Node
 
 _MANIFEST_KEYS = frozenset(
-    {"manifest", "name", "environment", "database", "tracking", "include", "defaults", "lint", "migrations"}
+    {
+        "manifest",
+        "name",
+        "environment",
+        "database",
+        "tracking",
+        "include",
+        "variables",
+        "defaults",
+        "lint",
+        "migrations",
+    }
 )
 _DATABASE_KEYS = frozenset({"url", "embedded"})
 _TRACKING_KEYS = frozenset({"schema", "stuck_after", "record_detail"})
-_SETTINGS_KEYS = frozenset({"lock_timeout", "statement_timeout", "retry"})
+_SETTINGS_KEYS = frozenset({"lock_timeout", "statement_timeout", "retry", "run_as"})
 _RETRY_KEYS = frozenset({"attempts", "backoff", "max_backoff"})
 _REPEAT_KEYS = frozenset({"condition"})
 _MIGRATION_KEYS = _SETTINGS_KEYS | {
@@ -49,6 +61,7 @@ _MIGRATION_KEYS = _SETTINGS_KEYS | {
     "transaction",
     "description",
     "lint",
+    "variables",
 }
 
 
@@ -110,6 +123,7 @@ class _Reading:
             database=self._database(top),
             tracking=self._tracking(top),
             includes=self._includes(top),
+            variables=self._variables(top),
             declarations=self._declarations(top, self._defaults(top)),
             lint=lintkeys.settings(reader, top),
         )
@@ -147,6 +161,15 @@ class _Reading:
                 includes.append(Include(path, self._document.location(node)))
         return tuple(includes)
 
+    def _variables(self, top: Mapping) -> dict[str, Variable]:
+        found: dict[str, Variable] = {}
+        node = self._reader.mapping_of_names(top, "variables")
+        for key, (_, value) in node.entries.items() if node is not None else ():
+            text = self._expanded_node(value)
+            if text is not None:
+                found[key] = Variable(text, isinstance(value, Scalar) and variables.occur(value.text))
+        return found
+
     def _defaults(self, top: Mapping) -> Settings:
         node = self._reader.mapping(top, "defaults", _SETTINGS_KEYS)
         return Settings() if node is None else self._settings(node, Settings())
@@ -160,6 +183,7 @@ class _Reading:
             default.lock_timeout_seconds if lock_timeout is None else lock_timeout,
             default.statement_timeout_seconds if statement_timeout is None else statement_timeout,
             self._retry(node, default.retry),
+            self._recorded(node, "run_as", shape.ROLE) or default.run_as,
         )
 
     def _retry(self, parent: Mapping, default: Retry) -> Retry:
@@ -200,6 +224,7 @@ class _Reading:
             description=self._recorded(node, "description", shape.ANY_TEXT),
             settings=self._settings(node, default),
             ignores=lintkeys.ignored(reader, node),
+            has_variables=reader.boolean(node, "variables") or False,
         )
 
     def _repeat(self, parent: Mapping) -> Repeat | None:

@@ -76,6 +76,8 @@ class Settings:
     lock_timeout_seconds: float = 3.0
     statement_timeout_seconds: float = 900.0
     retry: Retry = Retry()
+    run_as: str | None = None
+    """The role whose rights its statements have; None for the role that zmig connects as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ class Migration:
     description: str | None = None
     declared_at: Location | None = None
     code: CodeMigration | None = None
+    variables: Mapping[str, str] | None = field(default=None, repr=False)
+    """What `${name}` stands for in its SQL files; None where nothing is replaced."""
 
     @property
     def is_repeatable(self) -> bool:

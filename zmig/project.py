@@ -16,7 +16,7 @@ from zmig.declaration import Database, EmbeddedDatabase, Tracking
 from zmig.errors import Location, ManifestError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from zmig.declaration import Declaration
@@ -73,6 +73,16 @@ def read_text(path: Path) -> str:
     return textfile.read(path)
 
 
+def read_pieces(path: Path) -> Iterator[str]:
+    """Yield the text of a migration's file in pieces, without its byte order mark. Raises like `read_text`."""
+    return textfile.pieces(path)
+
+
+def size(path: Path) -> int:
+    """Return the size of a migration's file, in bytes. Raises ManifestError where there is no file."""
+    return textfile.size(path)
+
+
 def _project(opened: list[Opened], migrations: tuple[Migration, ...]) -> Project:
     root = opened[0]
     database = root.manifest.database
@@ -93,7 +103,7 @@ def _project(opened: list[Opened], migrations: tuple[Migration, ...]) -> Project
 def _with_variables(
     migration: Migration | None, declaration: Declaration, opened: Opened, root: Opened
 ) -> Migration | None:
-    """Return a migration with the variables of its manifest, or of the one that a command was given, if it uses them."""
+    """Return a migration that uses variables with those of its manifest, and of the one a command was given."""
     if migration is None or not declaration.has_variables:
         return migration
     known = {**opened.manifest.variables, **root.manifest.variables}

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MASK = "***"
 
@@ -46,6 +50,7 @@ class Redactor:
     """Masks passwords, and a set of known secret values, in any text."""
 
     def __init__(self, *secrets: str | None) -> None:
+        self._known = secrets
         spellings = {
             spelling
             for secret in secrets
@@ -55,6 +60,10 @@ class Redactor:
         }
         longest_first = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
         self._secrets = re.compile("|".join(map(_word, longest_first))) if spellings else None
+
+    def knowing(self, secrets: Iterable[str]) -> Redactor:
+        """Return a redactor that masks these values too."""
+        return Redactor(*self._known, *secrets)
 
     def __call__(self, text: str) -> str:
         """Return `text` without any secret."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zmig import script, statement
+from zmig import statement
 from zmig.checkpoint import digest
 from zmig.errors import Problem
 from zmig.outcome import CreateIndex, Idempotent, Reindex, Unknown, outcome
@@ -129,9 +129,8 @@ def _in_doubt(work: Work, sent: Sent | None, invocation: Invocation) -> Problem 
     one = work.statements[sent.number - 1]
     if not is_undecided(sent, one):
         return None
-    location = script.location(work.text, one.offset, path=work.path) if work.text is not None else None
     what = f"statement {one.number} of {len(work.statements)}, `{one.summary}`,"
-    return _undecided(work, what, location, invocation)
+    return _undecided(work, what, work.location(one.offset), invocation)
 
 
 def _undecided(work: Work, what: str, location: Location | None, invocation: Invocation) -> Problem:

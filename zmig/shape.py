@@ -22,6 +22,8 @@ Choice = TypeVar("Choice", bound=str)
 ANY_TEXT = re.compile(r"[\s\S]*")
 SOME_TEXT = re.compile(r"[\s\S]+")
 LINE = re.compile(r"[^\x00-\x1f\x7f]+")
+ROLE = re.compile(r"(?![\s\S]{64})[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?")
+WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NAME = re.compile(r"(?![\s\S]{201})[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?")
 
 
@@ -45,6 +47,14 @@ class Reader:
         """Return the mapping under `key`."""
         node = parent.get(key)
         return None if node is None else self.as_mapping(node, keys, required)
+
+    def mapping_of_names(self, parent: Mapping, key: str) -> Mapping | None:
+        """Return the mapping under `key`, whose keys are names of its own."""
+        node = parent.get(key)
+        if isinstance(node, Mapping) and not all(map(WORD.fullmatch, node.entries)):
+            self.mismatches.append(node)
+            return node
+        return None if node is None else self.as_mapping(node, frozenset(getattr(node, "entries", ())))
 
     def items(self, parent: Mapping, key: str, *, may_be_null: bool = False) -> list[Node]:
         """Return the nodes of the list under `key`; none where it is absent."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from zmig import durations
+from zmig import durations, shape
 from zmig.declaration import LARGEST_VERSION, subject_of
 from zmig.errors import Problem
 from zmig.source import may_hold_password
@@ -113,11 +113,24 @@ def problems(spot: Spot, keyword: str, schema: Schema) -> Iterator[Problem]:
 
 def _unknown_keys(spot: Spot, schema: Schema) -> Iterator[Problem]:
     assert isinstance(spot.node, Mapping)
+    if "patternProperties" in schema:
+        yield from _unfit_names(spot, spot.node)
+        return
     known: Map[str, Schema] = schema["properties"]
     for key, (node, _) in spot.node.entries.items():
         if key not in known:
             message = f"{spot.noun} has an unknown key" + (f" `{key}`" if _may_show(key) else "")
             yield spot.problem(message, _instead_of(key, known), f"keys: {', '.join(known)}", at=node)
+
+
+def _unfit_names(spot: Spot, node: Mapping) -> Iterator[Problem]:
+    for key, (at, _) in node.entries.items():
+        if not shape.WORD.fullmatch(key):
+            word = re.sub("[^A-Za-z0-9_]+", "_", key).strip("_").lstrip("0123456789_") or "name"
+            named = f" `{key}`" if _may_show(key) else ""
+            yield spot.problem(
+                f"{spot.noun} has a name{named} that is not of letters, digits and `_`", f"write `{word}`", at=at
+            )
 
 
 def _instead_of(key: str, known: Map[str, Schema]) -> str:

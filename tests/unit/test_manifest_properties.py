@@ -24,7 +24,7 @@ ANYTHING: list[Any] = [
     "٣s", "99999999999d", "sql", "python", "repeatable", "SQL", "checksum", "checksum\n", "production", "test",
     "staging\n", "a.sql", "../a/b.py", [], {}, ["a.yaml"], ["a.yaml", 3], [[]], {"url": "x"}, {"embedded": "x"},
     {"url": "x", "embedded": "y"}, {"condition": "x"}, {"condition": ""}, {"condition": None}, {"attempts": 3},
-    {"attempts": 0}, {"attempts": 1001}, {"a": 1},
+    {"attempts": 0}, {"attempts": 1001}, {"a": 1}, {"a b": "x"}, {"_1": "x"}, "x" * 64,
 ]  # fmt: skip
 """Values that fit somewhere, nearly fit, or fit nowhere."""
 
@@ -33,6 +33,7 @@ SETTINGS: dict[str, list[Any]] = {
     "lock_timeout": ["3s", "500ms", 0],
     "statement_timeout": ["15min", "1d"],
     "retry": [RETRY],
+    "run_as": ["owner", "x" * 63],
 }
 ENTRY: dict[str, list[Any]] = {
     "version": [1, 2, 90, 2**63 - 1],
@@ -43,7 +44,7 @@ ENTRY: dict[str, list[Any]] = {
     "repeat": ["checksum", {"condition": ["select true"]}],
     "transaction": [True, False],
     "description": ["", "what it\nis for"],
-    "lint": [{"ignore": [[], [{"rule": "index/unnamed", "reason": "tried\nout"}]]}],
+    "variables": [True, False],
     **SETTINGS,
 }
 MANIFEST: dict[str, list[Any]] = {
@@ -53,6 +54,7 @@ MANIFEST: dict[str, list[Any]] = {
     "database": [{"url": ["${DATABASE_URL}"]}, {"embedded": ["x"]}],
     "tracking": [{"schema": ["zmig"], "stuck_after": ["10min", 0], "record_detail": [True]}],
     "include": [[], ["base.yaml"]],
+    "variables": [{}, {"schema": ["shop", "${A}"]}],
     "defaults": [SETTINGS],
     "lint": [{"postgres_version": [10, 16, 99], "severity": [{}, {"index/unnamed": ["off", "error"]}]}],
 }
