@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zmig.events import Fact
+    from zmig.history import Record
     from zmig.script import Statement
-    from zmig.state import Record
 
 
 @dataclass(frozen=True, slots=True)

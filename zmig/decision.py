@@ -6,12 +6,11 @@ Every function is called while the run's lock is held, and writes nothing: what 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig import plan
 from zmig.errors import Problem, UsageError
-from zmig.events import EventType
+from zmig.events import EventType, Verdict
 from zmig.state import FindingCode, State
 
 if TYPE_CHECKING:
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
     from zmig.opening import Opened
     from zmig.state import Entry
     from zmig.view import View
-
-
-class Verdict(StrEnum):
-    """What an operator may resolve a migration as."""
-
-    DONE = "done"
-    FAILED = "failed"
-    PENDING = "pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +54,11 @@ def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str)
 
 def _resolved_sql(opened: Opened, entry: Entry, verdict: Verdict, data: dict[str, object]) -> sql.Composed:
     type = EventType.RESOLVED
-    if entry.version is None or verdict is Verdict.FAILED:
+    if entry.version is None:
         return opened.store.append_sql(opened.run, type, entry.name, data)
-    if verdict is Verdict.PENDING:
-        return opened.store.taken_back_sql(opened.run, type, entry.name, data)
-    return opened.store.applied_sql(opened.run, type, entry.name, data, kind=_kind(entry))
+    if verdict is Verdict.DONE:
+        return opened.store.applied_sql(opened.run, type, entry.name, data, kind=_kind(entry))
+    return opened.store.taken_back_sql(opened.run, type, entry.name, data)
 
 
 def accept(opened: Opened, view: View, *, name: str, reason: str, invocation: Invocation) -> Decision:

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-_PREFIX = "migration."
-
 
 class EventType(StrEnum):
     """What happened to a migration; the stored spelling."""
@@ -30,10 +28,24 @@ class EventType(StrEnum):
     @classmethod
     def parse(cls, text: str) -> EventType | None:
         """Return the type that `text` names, with or without its `migration.` prefix; None for a foreign one."""
-        try:
-            return cls(text if text.startswith(_PREFIX) else _PREFIX + text)
-        except ValueError:
-            return None
+        return _SPELLINGS.get(text)
+
+
+_SPELLINGS = {spelling: type for type in EventType for spelling in (type.value, type.value.removeprefix("migration."))}
+
+
+class Verdict(StrEnum):
+    """What an operator may resolve a migration as; it replaces everything known before."""
+
+    DONE = "done"
+    FAILED = "failed"
+    PENDING = "pending"
+
+
+_VERDICTS = {verdict.value: verdict for verdict in Verdict}
+
+_INTEGERS = range(-(2**63), 2**63)
+"""What fits a `bigint`; a larger number is no count of anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,7 @@ class Fact:
     """One stored row."""
 
     position: int
-    """Hands out the order of facts; a lower one may become visible later than a higher one."""
+    """Its place in the order of facts; a lower one may become visible later than a higher one."""
     name: str
     """The migration's name: the row's `aggregate_id`."""
     type: EventType
@@ -54,8 +66,13 @@ class Fact:
     @property
     def version(self) -> int | None:
         """The version written in the fact; None in a fact appended by hand without one."""
-        value = self.data.get("version")
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+        version = self.integer("version")
+        return version if version is not None and version > 0 else None
+
+    @property
+    def verdict(self) -> Verdict:
+        """What a `resolved` fact says; one that says nothing understandable says that the migration failed."""
+        return _VERDICTS.get(self.text("as") or "", Verdict.FAILED)
 
     @property
     def slot(self) -> tuple[str, EventType, int | None, str | None]:
@@ -70,7 +87,7 @@ class Fact:
     def integer(self, key: str) -> int | None:
         """Return the whole number stored under `key`, None where there is none."""
         value = self.data.get(key)
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+        return value if isinstance(value, int) and not isinstance(value, bool) and value in _INTEGERS else None
 
     @property
     def error_message(self) -> str | None:

@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from zmig import repeat, state
-from zmig.events import EventType
+from zmig.history import History, fold
 from zmig.model import RepeatRule
-from zmig.state import Entry, History, Liveness, State
+from zmig.state import Entry, Liveness, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from zmig.model import Migration
     from zmig.progress import LockHolder
     from zmig.store import Inspection, Store
-
-_OPEN = (EventType.STARTED, EventType.ROLLBACK_STARTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ class Looker:
         if not inspection.has_events:
             return History()
         versions = {migration.name: migration.version for migration in migrations}
-        return state.fold(self.store.latest_facts(), versions=versions)
+        return fold(self.store.latest_facts(), versions=versions)
 
     def _with_holder(
         self, history: History, migrations: Sequence[Migration], inspection: Inspection
@@ -115,9 +113,9 @@ class Looker:
 
 
 def _open(history: History) -> list[Fact]:
-    """Return the facts by which something is started and not ended."""
+    """Return the facts by which something is started, and not ended or about to be tried again."""
     records = (*history.records.values(), *history.strangers.values())
-    return [record.last for record in records if record.last is not None and record.last.type in _OPEN]
+    return [record.open for record in records if record.open is not None]
 
 
 def _without(holder: LockHolder | None, facts: Iterable[Fact]) -> set[int]:
@@ -135,7 +133,7 @@ def _named(holder: LockHolder | None, entries: Sequence[Entry]) -> LockHolder | 
 def running_on(entries: Sequence[Entry], pid: int) -> str | None:
     """Return the name of the migration that the backend `pid` has started and not ended."""
     for entry in entries:
-        last = entry.record.last if entry.record else None
-        if last is not None and last.type in _OPEN and last.integer("backend_pid") == pid:
+        begun = entry.record.open if entry.record else None
+        if begun is not None and begun.integer("backend_pid") == pid:
             return entry.name
     return None

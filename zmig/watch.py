@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from zmig import activity, client, database, opening, repeat, state, status
+from zmig.history import fold
 from zmig.lock import RunLock
 from zmig.model import RepeatRule
 from zmig.reload import Files
@@ -230,7 +231,7 @@ class _Session:
         )
         if key == self._assessed_from and not ask and not depends_on_clock:
             return self._assessed
-        history = state.fold(self._tail.latest.values(), versions={one.name: one.version for one in migrations})
+        history = fold(self._tail.latest.values(), versions={one.name: one.version for one in migrations})
         if ask:
             self._answers = self._ask(state.assess(migrations, history, liveness))
             self._needs_answers = False

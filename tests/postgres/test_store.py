@@ -9,8 +9,9 @@ from psycopg import sql
 
 from tests.support.facts import Facts
 from tests.support.project import ProjectFolder
-from zmig import MigrationFailed, Migrator, TrackingError, state
+from zmig import MigrationFailed, Migrator, TrackingError
 from zmig.events import EventType
+from zmig.history import fold
 from zmig.store import Run, Store, storable
 
 if TYPE_CHECKING:
@@ -336,8 +337,8 @@ class TestReading:
                 data["resumed_after"] = 1
             _send(connection, store.append_sql(RUN, type, name, data))
         versions = {f"m{number}": number for number in range(1, 20)}
-        every = state.fold(store.facts(), versions=versions)
-        latest = state.fold(store.latest_facts(), versions=versions)
+        every = fold(store.facts(), versions=versions)
+        latest = fold(store.latest_facts(), versions=versions)
         relevant = ("name", "version", "last", "applied", "completed", "accepted", "started", "failed")
         for version, record in every.records.items():
             for attribute in relevant:

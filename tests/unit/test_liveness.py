@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from zmig.events import EventType, Fact
-from zmig.state import Liveness, Record, State, judge
+from zmig.history import Record
+from zmig.state import Liveness, State, judge
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

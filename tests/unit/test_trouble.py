@@ -8,10 +8,11 @@ from pathlib import Path
 from zmig import trouble
 from zmig.errors import Location
 from zmig.events import EventType, Fact
+from zmig.history import Record
 from zmig.invocation import Invocation
 from zmig.model import Kind, Language, Migration
 from zmig.render import problem_text
-from zmig.state import Entry, Record, State
+from zmig.state import Entry, State
 
 _AT = datetime(2026, 8, 30, 13, 40, tzinfo=UTC)
 _BY = Invocation("manifests/prod.yaml")

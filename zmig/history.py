@@ -1,0 +1,205 @@
+"""From facts to records: what the facts say of each migration.
+
+Pure. The last fact decides, by position, so the order in which facts come does not matter. Of the facts of one
+slot (`Fact.slot`) only the latest counts, so a reader may leave the others out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zmig.events import EventType, Fact, Verdict
+from zmig.model import LastRun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+_BEGINNINGS = frozenset({EventType.STARTED, EventType.ROLLBACK_STARTED})
+"""What begins an execution, which another fact has to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the facts say of one migration."""
+
+    name: str
+    """The name it is applied under, else the one in its last fact."""
+    version: int | None = None
+    last: Fact | None = None
+    """The fact that decides its state."""
+    applied: Fact | None = None
+    """The fact by which it counts as applied; None when it was never applied or was taken back."""
+    completed: Fact | None = None
+    """The latest `done`, even if it was rolled back since."""
+    accepted: Fact | None = None
+    """The latest `accepted` after `applied`: a changed file an operator agreed to."""
+    started: Fact | None = None
+    failed: Fact | None = None
+    """The latest failure, of the migration or of its rollback."""
+    begun: Fact | None = None
+    """What began the latest execution, forward or back, since it was applied or taken back; None when nothing did."""
+    checkpoint: Fact | None = None
+    """How far that execution is; None where it begins at its beginning."""
+
+    @property
+    def checksum(self) -> str | None:
+        """The checksum that the file is expected to have, None where no fact recorded one."""
+        source = self.accepted or self.applied
+        return source.text("checksum") if source is not None else None
+
+    @property
+    def applied_at(self) -> datetime | None:
+        """When it was applied."""
+        return self.applied.created_at if self.applied is not None else None
+
+    @property
+    def duration_ms(self) -> int | None:
+        """How long the applied execution took, in milliseconds."""
+        return self.applied.integer("duration_ms") if self.applied is not None else None
+
+    @property
+    def attempt(self) -> int:
+        """The number of the latest attempt since it was applied or taken back; 0 when there is none."""
+        return max(self.begun.integer("attempt") or 1, 1) if self.begun is not None else 0
+
+    @property
+    def is_in_rollback(self) -> bool:
+        """Whether its latest fact is about a rollback that did not complete."""
+        return self.last is not None and self.last.type in (EventType.ROLLBACK_STARTED, EventType.ROLLBACK_FAILED)
+
+    @property
+    def open(self) -> Fact | None:
+        """What began an execution that may be going on: it has not ended, or is to be tried again by the same run."""
+        if self.last is None or self.last.type in _BEGINNINGS:
+            return self.last
+        return self.begun if self.last.data.get("will_retry") is True else None
+
+    @property
+    def last_run(self) -> LastRun | None:
+        """The latest completed run, for `should_repeat`."""
+        if self.completed is None:
+            return None
+        milliseconds = self.completed.integer("duration_ms")
+        return LastRun(
+            completed_at=self.completed.created_at,
+            checksum=self.completed.text("checksum"),
+            duration_seconds=None if milliseconds is None else milliseconds / 1000,
+            data=self.completed.data,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All facts, folded: a record per version, and records of names that belong to no known version."""
+
+    records: Mapping[int, Record] = field(default_factory=dict[int, Record])
+    strangers: Mapping[str, Record] = field(default_factory=dict[str, Record])
+
+
+def fold(facts: Iterable[Fact], *, versions: Mapping[str, int] | None = None) -> History:
+    """Fold facts into a history.
+
+    A fact without a version (appended by hand) counts for the version that `versions`, or else the latest fact of
+    its name that has one, gives.
+    """
+    latest = _latest(facts)
+    known = {fact.name: version for version, fact in latest if version is not None} | dict(versions or {})
+    records: dict[int, list[Fact]] = {}
+    strangers: dict[str, list[Fact]] = {}
+    for stated, fact in latest:
+        version = known.get(fact.name) if stated is None else stated
+        if version is None:
+            strangers.setdefault(fact.name, []).append(fact)
+        else:
+            records.setdefault(version, []).append(fact)
+    return History(
+        {version: _record(own, version) for version, own in records.items()},
+        {name: _record(own, None) for name, own in strangers.items()},
+    )
+
+
+def _latest(facts: Iterable[Fact]) -> list[tuple[int | None, Fact]]:
+    """Return the latest fact of each slot, behind the version it states, in order of position."""
+    latest: dict[tuple[str, EventType, int | None, str | None], Fact] = {}
+    for fact in facts:
+        slot = fact.slot
+        known = latest.get(slot)
+        if known is None or known.position < fact.position:
+            latest[slot] = fact
+    pairs = [(version, fact) for (_, _, version, _), fact in latest.items()]
+    return sorted(pairs, key=lambda pair: pair[1].position)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A record while its facts are told, in order of position."""
+
+    last: Fact | None = None
+    applied: Fact | None = None
+    completed: Fact | None = None
+    accepted: Fact | None = None
+    started: Fact | None = None
+    failed: Fact | None = None
+    begun: Fact | None = None
+    checkpoint: Fact | None = None
+
+    def hear(self, fact: Fact) -> None:
+        match fact.type:
+            case EventType.DONE:
+                self.completed = fact
+                self._settle(fact, is_applied=True)
+            case EventType.STARTED | EventType.ROLLBACK_STARTED:
+                self._begin(fact)
+            case EventType.FAILED | EventType.ROLLBACK_FAILED:
+                self.last = self.failed = fact
+            case EventType.BASELINED:
+                self._settle(fact, is_applied=True)
+            case EventType.ROLLED_BACK:
+                self._settle(fact, is_applied=False)
+            case EventType.RESOLVED:
+                self._resolve(fact)
+            case EventType.CHECKPOINT:
+                self.checkpoint = fact
+            case EventType.ACCEPTED:
+                self.accepted = fact if self.applied is not None else None
+
+    def _begin(self, fact: Fact) -> None:
+        self.last = self.begun = fact
+        if fact.type is EventType.STARTED:
+            self.started = fact
+        if fact.integer("resumed_after") is None:
+            self.checkpoint = None
+
+    def _settle(self, fact: Fact, *, is_applied: bool) -> None:
+        self.last, self.applied = fact, fact if is_applied else None
+        self.accepted = self.begun = self.checkpoint = None
+
+    def _resolve(self, fact: Fact) -> None:
+        """Let an operator's word replace what was known; one resolved as failed may still be continued."""
+        begun, checkpoint = self.begun, self.checkpoint
+        self._settle(fact, is_applied=fact.verdict is Verdict.DONE)
+        if fact.verdict is Verdict.FAILED:
+            self.failed, self.begun = fact, begun
+            is_rollback = begun is not None and begun.type is EventType.ROLLBACK_STARTED
+            self.checkpoint = None if is_rollback else checkpoint
+
+
+def _record(facts: list[Fact], version: int | None) -> Record:
+    draft = _Draft()
+    for fact in facts:
+        draft.hear(fact)
+    named = draft.accepted or draft.applied or draft.last or facts[-1]
+    return Record(
+        named.name,
+        version,
+        draft.last,
+        draft.applied,
+        draft.completed,
+        draft.accepted,
+        draft.started,
+        draft.failed,
+        draft.begun,
+        draft.checkpoint,
+    )
