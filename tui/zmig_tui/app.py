@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from zmig.invocation import Invocation
 
+_WIDE_CELLS = 120
 _TERMINATED = 128 + signal.SIGTERM
 
 
@@ -33,7 +34,7 @@ class ConsoleApp(App[int]):
     CSS_PATH = "console.tcss"
     TITLE = "zmig"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = App.COMMANDS | {ActionCommands}
-    ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE_CELLS, "-wide")]  # noqa: RUF012 - as Textual declares it
 
     def __init__(self, subject: Subject, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()

@@ -100,11 +100,12 @@ def head(widths: Widths, order: Order, *, is_reversed: bool) -> Line:
     return (Span(" " + _GAP.join(cell for cell in cells if cell), Tone.QUIET),)
 
 
-def cells(row: Row, widths: Widths) -> Line:
-    """Return a row as a line."""
+def cells(row: Row, widths: Widths, *, is_under_cursor: bool = False) -> Line:
+    """Return a row as a line; the cursor is a mark besides a colour."""
+    lead = Span("▌" if is_under_cursor else " ", Tone.ACCENT)
     when = row.when if widths.when >= _WHEN_CELLS else row.when[5:]
     parts = [
-        Span(" " + padded(f"{row.glyph} {_word(row)}", _STATE_CELLS), row.tone),
+        Span(padded(f"{row.glyph} {_word(row)}", _STATE_CELLS), row.tone),
         Span(padded(str(row.version or ""), widths.version, to_right=True), Tone.QUIET),
         Span(padded(row.name, widths.name), Tone.STRONG if row.is_troubled else Tone.PLAIN),
         Span(padded(row.kind, widths.kind), Tone.QUIET),
@@ -117,7 +118,7 @@ def cells(row: Row, widths: Widths) -> Line:
     for part in parts:
         if part.text:
             line += [Span(_GAP), part] if line else [part]
-    return tuple(line)
+    return (lead, *line)
 
 
 def _word(row: Row) -> str:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from zmig.cancellation import Cancellation, Cancelled
 from zmig.engine import Migrator
 from zmig.errors import ConnectionFailed, ManifestError, Problem, ServerError, ZmigError
-from zmig_tui import gather, rows
+from zmig_tui import columns, gather, rows
 from zmig_tui.lane import Lane
 from zmig_tui.news import Ended, Gathered, News, NotObserved, Observed, Planned, Refused, Told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from zmig.activity import Backend
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zmig.progress import Observer, Progress
     from zmig.state import Entry
     from zmig_tui.intent import Intent
+    from zmig_tui.rows import Row
 
 _BUSY_SECONDS = 0.25
 _IDLE_SECONDS = 1.0
@@ -66,6 +67,9 @@ class Desk:
         self._clock = clock
         self._watcher = subject.migrator().watcher()
         self._rows = rows.Maker()
+        self._made_of: Sequence[Entry] = ()
+        self._made: tuple[Row, ...] = ()
+        self._widths = columns.Widths()
         self._watching = Lane("zmig watching", self._look)
         self._engine = Lane("zmig engine")
         self._heard: deque[tuple[Progress, float]] = deque(maxlen=_QUEUE_LIMIT)
@@ -193,8 +197,12 @@ class Desk:
             self._tell(NotObserved((_bug(error),), is_unreachable=False))
             return _LONGEST_SECONDS_BETWEEN_CONNECTIONS
         self._failures = 0
-        made = self._rows(observation.status.migrations)
-        self._tell(Observed(observation, made, None if self.is_running else gather.place(observation)))
+        if observation.status.migrations is not self._made_of:
+            self._made_of = observation.status.migrations
+            self._made = self._rows(self._made_of)
+            self._widths = columns.measured(self._made)
+        place = None if self.is_running else gather.place(observation)
+        self._tell(Observed(observation, self._made, self._widths, place))
         pause = _BUSY_SECONDS if self.is_running or observation.status.holder is not None else _IDLE_SECONDS
         # A slow look, at ten thousand migrations or over a long line, must leave the others their time.
         return max(pause, 3 * (time.monotonic() - began))

@@ -6,7 +6,14 @@ from textual.binding import Binding
 
 RUNNING = [
     Binding("a", "apply", "Apply", tooltip="Apply everything that is pending, failed, stuck or due", id="run.apply"),
-    Binding("t", "apply_here", "To here", tooltip="Apply everything up to the migration under the cursor", id="run.to"),
+    Binding(
+        "t",
+        "apply_here",
+        "To here",
+        tooltip="Apply everything up to the migration under the cursor",
+        id="run.to",
+        show=False,
+    ),
     Binding("p", "plan", "Plan", tooltip="Dry run: show what apply would do, and why", id="run.plan"),
     Binding("r", "retry", "Retry", tooltip="Run the failed or stuck migration under the cursor again", id="run.retry"),
     Binding(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zmig.plan import Plan
     from zmig.runner import RunResult
     from zmig.watch import Observation
+    from zmig_tui.columns import Widths
     from zmig_tui.detail import Detail
     from zmig_tui.elsewhere import Place
     from zmig_tui.intent import Intent
@@ -24,6 +25,8 @@ class Observed:
 
     observation: Observation
     rows: tuple[Row, ...]
+    widths: Widths
+    """What the table's columns would take if there were room."""
     place: Place | None
     """Which statement of its file the backend at work is running, where that can be told."""
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from zmig.plan import Plan, Step
 
 
+_LEADS = ("error: ", "hint: ", "   = ")
+
+
 def summary(plan: Plan) -> str:
     """Return what a plan amounts to."""
     if plan.refusals:
@@ -52,8 +55,14 @@ def problems(found: Iterable[Problem]) -> list[Line]:
     for problem in found:
         if shown:
             shown.append(EMPTY)
-        shown += [(Span(one, _tone(one)),) for one in problem_text(problem).split("\n")]
+        shown += map(_problem_line, problem_text(problem).split("\n"))
     return shown
+
+
+def _problem_line(text: str) -> Line:
+    tone = _tone(text)
+    lead = next((lead for lead in _LEADS if text.startswith(lead)), "")
+    return tuple(one for one in (Span(lead, tone), Span(text.removeprefix(lead), tone)) if one.text)
 
 
 def _tone(text: str) -> Tone:

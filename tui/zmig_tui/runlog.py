@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, assert_never
 
 from zmig import lock
 from zmig.progress import (
+    Blocked,
     LockWaiting,
     Notice,
     Reported,
     RetryScheduled,
     RunFinished,
     RunStarted,
+    ServerReported,
     StatementFinished,
     StatementStarted,
     StepFailed,
@@ -40,7 +42,7 @@ def entries(progress: Progress) -> Sequence[Line]:
             parts = [progress.message, *(part for part in (progress.detail, progress.hint) if part)]
             tone = Tone.WARN if progress.severity.upper() == "WARNING" else Tone.PLAIN
             return [line(Span("    "), span(f"{progress.severity.lower()}: {'; '.join(parts)}", tone))]
-        case StatementFinished() | Reported():
+        case StatementFinished() | Reported() | Blocked() | ServerReported():
             return []
         case StepStarted() | StepFinished() | StepSkipped() | StepFailed() | RetryScheduled():
             return [_of_step(progress)]

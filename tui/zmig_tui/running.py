@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from zmig.progress import (
+    Blocked,
     LockWaiting,
     Notice,
     Reported,
     RetryScheduled,
     RunFinished,
     RunStarted,
+    ServerReported,
     StatementFinished,
     StatementStarted,
     StepFailed,
@@ -106,7 +108,7 @@ def advanced(run: Run, progress: Progress, now: float) -> Run:
             return replace(run, current=current, finished=progress.number - 1, total=progress.total)
         case StepFinished() | StepSkipped():
             return replace(run, current=None, finished=progress.number, total=progress.total)
-        case StepFailed() | StatementFinished() | Notice() | RunFinished():
+        case StepFailed() | StatementFinished() | Notice() | RunFinished() | Blocked() | ServerReported():
             return run
         case StatementStarted() | Reported() | RetryScheduled():
             return replace(run, current=_moved(run.current, progress, now))

@@ -128,12 +128,16 @@ def _head(text: str, cells: int) -> str:
 
 
 def wrapped(shown: Line, cells: int) -> Iterator[Line]:
-    """Yield a line as lines of at most `cells`, broken at blanks where there are any; later ones are indented."""
+    """Yield a line as lines of at most `cells`, broken at blanks where there are any.
+
+    A first span that ends with a blank is a margin: what follows it goes on below itself, not below the margin.
+    """
     if width(shown) <= cells or cells < 8:
         yield shown
         return
-    text = plain(shown)
-    indent = min(len(text) - len(text.lstrip()), cells // 2)
+    text, first = plain(shown), shown[0]
+    has_margin = len(shown) > 1 and first.text.endswith(" ")
+    indent = min(first.width if has_margin else len(text) - len(text.lstrip()), cells // 2)
     pending: list[Span] = []
     room = cells
     for one in _words(shown):

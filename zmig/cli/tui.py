@@ -11,6 +11,8 @@ from zmig.errors import ExitCode
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zmig.invocation import Invocation
+
 
 class TuiOptions(Options):
     """What `zmig tui` may be told."""
@@ -20,17 +22,25 @@ class TuiOptions(Options):
 
 
 class _Run(Protocol):
+    def __call__(self, manifest: Path, *, database_url: str | None, invocation: Invocation) -> int: ...
+
+
+class _Serve(Protocol):
     def __call__(
-        self, manifest: Path, *, database_url: str | None = None, web: bool = False, port: int | None = None
-    ) -> object: ...
+        self, manifest: Path, *, database_url: str | None, invocation: Invocation, port: int | None
+    ) -> int: ...
 
 
 def run(call: Call, options: TuiOptions) -> ExitCode:
     """Open the console; it is imported only here, so that no other command pays for it."""
     manifest = call.manifest()
+    if options.web:
+        serve = cast("_Serve", import_module("zmig_tui.web").serve)
+        return ExitCode(
+            serve(manifest, database_url=options.database_url, invocation=call.invocation, port=options.port)
+        )
     start = cast("_Run", import_module("zmig_tui.app").run)
-    start(manifest, database_url=options.database_url, web=options.web, port=options.port)
-    return ExitCode.OK
+    return ExitCode(start(manifest, database_url=options.database_url, invocation=call.invocation))
 
 
 COMMAND = Command(

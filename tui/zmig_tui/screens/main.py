@@ -10,6 +10,7 @@ from textual.containers import Horizontal
 from textual.widgets import Footer, Input
 
 from zmig_tui import availability, elsewhere, keys, panel, plantext, rows
+from zmig_tui.columns import Widths
 from zmig_tui.detail import Tab
 from zmig_tui.heading import Heading
 from zmig_tui.news import Ended, Gathered, Heard, NotObserved, Observed, Planned, Refused, Told
@@ -25,24 +26,23 @@ from zmig_tui.widgets.lines import Lines
 from zmig_tui.widgets.table import MigrationTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from textual.app import App, ComposeResult
     from textual.binding import BindingType
 
     from zmig.errors import Problem
+    from zmig.state import State
     from zmig_tui.desk import Desk
 
 _TICK_SECONDS = 0.25
 _PANEL_LINES = range(4, 12)
-_WIDE_CELLS = 120
 
 
 class MainScreen(Deeds):
     """Shows where everything stands, and hears what the threads tell."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keys.RUNNING, *keys.LOOKING]
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (_WIDE_CELLS, "-wide")]
 
     def __init__(self, stage: App[int], desk: Desk, manifest: str, clock: Callable[[], float]) -> None:
         super().__init__()
@@ -51,6 +51,8 @@ class MainScreen(Deeds):
         self.clock = clock
         self._manifest = manifest
         self._rows: Sequence[Row] = ()
+        self._widths = Widths()
+        self._counts: Mapping[State, int] = {}
         self._filter = Filter()
         self._order = Order.PLAN
         self._is_reversed = False
@@ -133,11 +135,14 @@ class MainScreen(Deeds):
 
     def _take_in(self, news: Observed) -> None:
         is_first = self.observation is None
-        self.observation, self._rows = news.observation, news.rows
+        is_same = news.rows is self._rows
+        self.observation, self._rows, self._widths = news.observation, news.rows, news.widths
         self._unreachable_since = None
         self._show_problems(news.observation.manifest_problems)
         self._watch_elsewhere(news)
-        self._arrange()
+        if not is_same:
+            self._counts = rows.counts(news.rows)
+            self._arrange()
         if is_first:
             self.table.go_to(rows.first_of_interest(self.table.rows))
         self._follow()
@@ -181,7 +186,7 @@ class MainScreen(Deeds):
 
     def _arrange(self) -> None:
         shown = rows.arranged(self._filter(self._rows), self._order, is_reversed=self._is_reversed)
-        self.table.show(shown, order=self._order, is_reversed=self._is_reversed)
+        self.table.show(shown, self._widths, order=self._order, is_reversed=self._is_reversed)
 
     def _follow(self) -> None:
         run = self.shown_run
@@ -215,7 +220,7 @@ class MainScreen(Deeds):
         heading = Heading(
             manifest=self._manifest,
             observation=self.observation,
-            counts=rows.counts(self._rows),
+            counts=self._counts,
             shown=len(self.table.rows),
             filter=self._filter.text,
             silent_seconds=max(silent, 0.1) if self._unreachable_since is not None else 0.0,

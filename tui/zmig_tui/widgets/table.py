@@ -77,8 +77,13 @@ class MigrationTable(ScrollView, can_focus=True):
         """Where the cursor stands, from 0."""
         return self._index
 
-    def show(self, rows: Sequence[Row], *, order: Order = Order.PLAN, is_reversed: bool = False) -> None:
-        """Show other rows; the cursor follows its migration, and only changed lines are drawn again."""
+    def show(
+        self, rows: Sequence[Row], widths: Widths, *, order: Order = Order.PLAN, is_reversed: bool = False
+    ) -> None:
+        """Show other rows; `widths` is what their columns would take if there were room.
+
+        The cursor follows its migration, and only changed lines are drawn again.
+        """
         before, under = self._rows, self.row
         self._rows = rows
         is_same_head = (order, is_reversed) == (self._order, self._is_reversed)
@@ -86,9 +91,8 @@ class MigrationTable(ScrollView, can_focus=True):
         if under is not None and (self.row is None or self.row.key != under.key):
             self._index = next((at for at, row in enumerate(rows) if row.key == under.key), self._index)
         self._index = max(0, min(self._index, len(rows) - 1))
-        measured = columns.measured(rows) if rows is not before else self._measured
-        if measured != self._measured or len(before) != len(rows) or not is_same_head:
-            self._measured = measured
+        if widths != self._measured or len(before) != len(rows) or not is_same_head:
+            self._measured = widths
             self._arrange()
         else:
             self._refresh_changed(before)
@@ -180,7 +184,7 @@ class MigrationTable(ScrollView, can_focus=True):
         index = y - _HEAD_LINES + self.scroll_offset.y
         if index >= len(self._rows):
             return tones.strip(self, EMPTY, self.rich_style, cells)
-        shown = columns.cells(self._rows[index], self._widths)
+        shown = columns.cells(self._rows[index], self._widths, is_under_cursor=index == self._index)
         return tones.strip(self, shown, self._row_style(index), cells)
 
     def _row_style(self, index: int) -> Style:
