@@ -15,6 +15,8 @@ class ExitCode(IntEnum):
 
     OK = 0
     MIGRATION_FAILED = 1
+    FOUND = 1
+    """`lint`: something was found that matters enough."""
     REFUSED = 2
     """Wrong usage, an invalid manifest, or a plan that was refused."""
     NO_CONNECTION = 3

@@ -54,3 +54,7 @@ class Source:
         width = 1 if end is None else max(1, min(end - start, len(text) - column + 1))
         shown = None if may_hold_password(text) else text
         return Location(self.label, line, column, shown, width)
+
+    def offset_of_line(self, line: int) -> int:
+        """Return the 0-based offset at which a line begins, by its 1-based number; past the end means the end."""
+        return self._starts[line - 1] if 1 <= line <= len(self._starts) else len(self.text)

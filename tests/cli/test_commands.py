@@ -285,25 +285,33 @@ class TestCreate:
 
 class TestLint:
     def test_clean_manifests(self, filled: Shop, run: Run) -> None:
-        ended = run("lint", "shop.yaml")
-        assert (ended.code, ended.stdout, ended.stderr) == (0, "", "0 problems in 1 manifest\n")
+        ended = run("lint", "shop.yaml", "--quiet")
+        assert (ended.code, ended.stderr) == (0, "")
+        assert "error[" not in ended.stdout
 
-    def test_every_problem_of_every_manifest_is_data(self, filled: Shop, run: Run) -> None:
+    def test_every_finding_of_every_manifest_is_data(self, filled: Shop, run: Run) -> None:
         filled.add(3, "0003", "select 1; commit;")
         filled.add(4, "0004.py", "def run(ctx): ...\n")
-        ended = run("lint", "shop.yaml", "gone.yaml")
-        assert ended.code == 2
-        assert "error: the manifest `gone.yaml` does not exist" in ended.stdout
+        ended = run("lint", "shop.yaml")
+        assert ended.code == 1
+        assert "error[transaction/control]: `COMMIT` stands in a file" in ended.stdout
+        assert "error[python/invalid]: `0004.py` has no function `execute`" in ended.stdout
         document = json.loads(run("lint", "shop.yaml", "--format", "json").stdout)
         assert set(document["findings"][0]) == {
-            "rule", "severity", "message", "file", "line", "column", "end_line", "end_column", "hint",
+            "rule", "severity", "message", "file", "line", "column", "end_line", "end_column", "hint", "migration",
         }  # fmt: skip
+
+    def test_manifest_that_cannot_be_read_at_all(self, filled: Shop, run: Run) -> None:
+        ended = run("lint", "shop.yaml", "gone.yaml")
+        assert (ended.code, ended.stdout) == (2, "")
+        assert "error: the manifest `gone.yaml` does not exist" in ended.stderr
 
     def test_file_that_cannot_run_as_declared_is_found_without_a_database(self, filled: Shop, run: Run) -> None:
         filled.url = "postgresql://nowhere.invalid/shop"
         filled.add(3, "0003", "select 1;\ncommit;")
-        (finding,) = json.loads(run("lint", "shop.yaml", "--json").stdout)["findings"]
-        assert (finding["rule"], finding["file"], finding["line"]) == ("transaction-control", "0003.sql", 2)
+        findings = json.loads(run("lint", "shop.yaml", "--json").stdout)["findings"]
+        places = {(one["rule"], one["file"], one["line"]) for one in findings if one["severity"] == "error"}
+        assert places == {("transaction/control", "0003.sql", 2)}
 
 
 class TestDb:

@@ -5,89 +5,88 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig import choice, prepare, project
-from zmig.cli import table
+from zmig import choice
 from zmig.cli.command import Call, Command, Option, Options, Takes
-from zmig.errors import ExitCode, Problem, UsageError, ZmigError
-from zmig.plan import Action, Direction, Plan, Step
-from zmig.render import problem_text
+from zmig.errors import ExitCode, Problem, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from zmig.lint.run import Report
 
-    from zmig.cli.documents import Document
-    from zmig.project import Project
-
-_FORMATS = ("text", "json")
+_FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit")
+_LEVELS = ("note", "warning", "error", "never")
 
 
 class LintOptions(Options):
     """What `zmig lint` may be told."""
 
     format: str | None
+    fail_on: str | None
+    base: str | None
 
 
 def run(call: Call, options: LintOptions) -> ExitCode:
     """Check manifests and their files."""
-    if options.format not in (None, *_FORMATS):
-        message = f"unknown format `{options.format}`: {', '.join(_FORMATS)}"
-        raise UsageError(Problem("usage", message, hint="write `--format json`"))
-    call.output.is_json = options.json or options.format == "json"
+    from zmig.lint import run as linter
+
+    form = _one_of(_FORMATS, "format", options.format or ("json" if options.json else "text"))
+    fail_on = _one_of(_LEVELS, "fail-on", options.fail_on or "error")
+    call.output.is_json = form == "json"
     named: list[str | None] = [*options.manifests] or [None]
-    problems = [problem for name in named for problem in _problems(call, name)]
-    if call.output.is_json:
-        call.output.document({"findings": [_finding(problem) for problem in problems]})
-    elif problems:
-        call.output.data("\n\n".join(problem_text(problem) for problem in problems))
-    call.output.note(f"{table.counted(len(problems), 'problem')} in {table.counted(len(named), 'manifest')}")
-    return ExitCode.REFUSED if problems else ExitCode.OK
+    paths = [choice.find(name, environ=call.environ, cwd=Path.cwd()) for name in named]
+    report = linter.lint(paths, environ=call.environ, base=options.base)
+    _tell(call, report, form)
+    return _exit_code(report, fail_on)
 
 
-def _problems(call: Call, named: str | None) -> tuple[Problem, ...]:
-    try:
-        path = choice.find(named, environ=call.environ, cwd=Path.cwd())
-        _read_everything(project.load(path, environ=call.environ))
-    except ZmigError as error:
-        return error.problems
-    return ()
+def _tell(call: Call, report: Report, form: str) -> None:
+    from zmig.lint import place
+    from zmig.lint.report import FORMATS, text
+
+    shown = report if form == "text" else report.renamed(place.from_repository(Path.cwd()))
+    if told := FORMATS[form](shown):
+        call.output.data(told)
+    call.output.note(text.summary(report))
 
 
-def _read_everything(loaded: Project) -> None:
-    """Read every file of a project as a run would; no code is run. Raises ManifestError."""
-    prepare.read(Plan(Direction.FORWARD, tuple(_steps(loaded))))
+def _exit_code(report: Report, fail_on: str) -> ExitCode:
+    from zmig.lint.finding import Severity
+
+    if fail_on == "never" or not report.count(Severity(fail_on)):
+        return ExitCode.OK
+    return ExitCode.FOUND
 
 
-def _steps(loaded: Project) -> Iterator[Step]:
-    for migration in loaded.migrations:
-        yield Step(migration, Action.APPLY, "")
-        if migration.rollback_file is not None:
-            yield Step(migration, Action.ROLL_BACK, "")
-
-
-def _finding(problem: Problem) -> Document:
-    location = problem.location
-    return {
-        "rule": problem.code,
-        "severity": "error",
-        "message": problem.message,
-        "file": location.path if location else None,
-        "line": location.line if location else None,
-        "column": location.column if location else None,
-        "end_line": location.line if location else None,
-        "end_column": location.column + location.width if location else None,
-        "hint": problem.hint,
-    }
+def _one_of(known: tuple[str, ...], name: str, word: str) -> str:
+    if word not in known:
+        message = f"unknown {name} `{word}`: {', '.join(known)}"
+        raise UsageError(Problem("usage", message, hint=f"write `--{name} {known[1]}`"))
+    return word
 
 
 COMMAND = Command(
     about=(
-        "Checks manifests and every file they name: their form, their meaning, and whether each file can be run as "
-        "it is declared. Needs no database and runs no code. Exit code 2 means that something is wrong."
+        "Checks manifests and every file they name, without a database and without running code: whether each can run "
+        "as it is declared, and what would hurt in production. Exit code 1 means that something was found which "
+        "matters enough, 2 that nothing could be checked. The rules are in docs/rules."
     ),
-    document="findings (rule, severity, message, file, line, column, end_line, end_column, hint)",
+    document=(
+        "findings (rule, severity, message, file, line, column, end_line, end_column, hint, migration), migrations "
+        "(how many), not_checked"
+    ),
     run=run,
     options_type=LintOptions,
-    options=(Option("--format", "how findings are printed (without it: text)", "text|json"),),
+    options=(
+        Option("--format", "how findings are printed (without it: text)", "|".join(_FORMATS)),
+        Option(
+            "--fail-on",
+            "what exit code 1 is for: findings of this severity or above (without it: error)",
+            "|".join(_LEVELS),
+        ),
+        Option("--base", "compare with a git revision, such as origin/main; check only what is new since", "REVISION"),
+    ),
     takes=Takes.MANIFESTS,
-    examples=("zmig lint manifests/demo.yaml manifests/prod.yaml",),
+    examples=(
+        "zmig lint manifests/demo.yaml manifests/prod.yaml",
+        "zmig lint manifests/prod.yaml --fail-on warning --format github",
+    ),
 )

@@ -1,0 +1,80 @@
+"""Checks of what a migration does to tables that are in use."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from zmig.lint import fresh
+from zmig.lint.finding import Remark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.lint.act import Act
+    from zmig.lint.entry import Entry
+    from zmig.lint.fresh import Fresh
+
+_CHANGES_SCHEMA = frozenset({"alter", "create", "drop"})
+
+
+def mixed(entry: Entry, known: Fresh) -> Iterator[Remark]:
+    """Changes of many rows in the transaction that also changes a table that is in use."""
+    if entry.sql is None or not entry.is_transactional or entry.is_repeatable:
+        return
+    altering: Act | None = None
+    filling: list[Act] = []
+    for act, is_fresh in fresh.follow(entry.sql, known):
+        if act.fills is not None and not is_fresh:
+            filling.append(act)
+        elif altering is None and act.verb in _CHANGES_SCHEMA and act.changes and not is_fresh:
+            altering = act
+    for act in filling if altering else ():
+        assert altering is not None
+        assert act.fills is not None
+        yield Remark(
+            "change/mixed",
+            f"rows of `{act.fills.name}` are changed in the transaction that changes the schema in line "
+            f"{altering.statement.line}, so its lock is held until the last row is done",
+            "put the change of the rows into a migration of its own",
+            entry.sql.source,
+            act.start,
+            act.end,
+        )
+
+
+def not_idempotent(entry: Entry) -> Iterator[Remark]:
+    """Tables that are created without `IF NOT EXISTS`; for teams that want every file to run twice."""
+    for act in entry.sql.acts if entry.sql else ():
+        for made in act.makes:
+            if act.verb == "create" and made.kind == "table" and not act.is_guarded:
+                assert entry.sql is not None
+                yield Remark(
+                    "change/not-idempotent",
+                    f"`create table {made.name.name}` fails where the table exists",
+                    f"write `create table if not exists {made.name.name}`",
+                    entry.sql.source,
+                    act.start,
+                    act.end,
+                )
+
+
+_REWRITES = re.compile(r"vacuum\s*(?:\([^)]*\bfull\b|full\b)|cluster\b", re.IGNORECASE)
+
+
+def rewrite(entry: Entry, known: Fresh) -> Iterator[Remark]:
+    """Commands that write a table anew while nobody can read it."""
+    for act, is_fresh in fresh.follow(entry.sql, known) if entry.sql else ():
+        if not is_fresh and (found := _REWRITES.match(act.statement.text)):
+            command = " ".join(found[0].upper().split())
+            name = act.changes[0].name if act.changes else "every table"
+            assert entry.sql is not None
+            yield Remark(
+                "lock/table-rewrite",
+                f"`{'CLUSTER' if command.startswith('C') else 'VACUUM FULL'}` writes `{name}` anew, and nobody can "
+                "read it meanwhile",
+                "run it in a maintenance window, or use `pg_repack`; plain `VACUUM` locks nobody out",
+                entry.sql.source,
+                act.start,
+                act.end,
+            )

@@ -1,0 +1,138 @@
+"""Puts the checks together: every remark about a manifest's entries, weighed, without those that are ignored. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zmig.lint import changes, config, dangers, ignores, indexes, names, python, rollbacks, transactions
+from zmig.lint.dangers import Proofs
+from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
+from zmig.lint.fresh import Fresh
+from zmig.lint.rules import RULES, Needs
+from zmig.lint.rules import of_problem as rule_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+    from zmig.errors import Problem
+    from zmig.lint.config import Severities
+    from zmig.lint.entry import Entry
+    from zmig.lint.gather import Gathered
+    from zmig.lint.grammar import Grammar
+    from zmig.lint.ignores import Ignore
+    from zmig.lintkeys import LintSettings
+
+_CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
+    transactions.refused,
+    transactions.control,
+    transactions.enum_value,
+    transactions.mixed,
+    transactions.undecidable,
+    indexes.unnamed,
+    indexes.if_not_exists,
+    changes.not_idempotent,
+    names.number,
+    names.description,
+    rollbacks.missing,
+    rollbacks.incomplete,
+    python.signature,
+    ignores.faults,
+)
+_CHECKS_OF_USE: tuple[Callable[[Entry, Fresh], Iterator[Remark]], ...] = (changes.mixed, changes.rewrite)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the checks are told besides the manifest."""
+
+    ran: Collection[str]
+    """The rules that can be checked here."""
+    grammar: Grammar | None = None
+    squawk: Mapping[int, tuple[Remark, ...]] = field(default_factory=dict[int, tuple[Remark, ...]])
+    """What squawk says of an SQL file, by the `id` of the file's text as a source."""
+    pending: Collection[int] | None = None
+    """The versions that are not on the base; None where there is no base."""
+    base: Mapping[int, tuple[Remark, ...]] = field(default_factory=dict[int, tuple[Remark, ...]])
+    """What the comparison with the base says, by version."""
+
+
+def check(gathered: Gathered, around: Surroundings) -> list[Finding]:
+    """Return the findings about a manifest, those it includes and their files."""
+    root = gathered.opened[0].manifest.lint
+    found = [*_manifest_findings(gathered, root)]
+    settings = {id(opened.manifest.document.source): opened.manifest.lint for opened in gathered.opened}
+    weights: dict[int, Severities] = {}
+    known, proofs = Fresh(), Proofs()
+    for entry in gathered.entries:
+        own = settings[id(entry.manifest)]
+        weight = weights.setdefault(id(own), config.severities(own, root))
+        for act in entry.sql.acts if entry.sql else ():
+            proofs.learn(act)
+        found += _entry_findings(entry, around, known, proofs, weight)
+        if entry.sql is not None and around.pending is not None and entry.version in around.pending:
+            for act in entry.sql.acts:
+                known.learn(act)
+    return found
+
+
+def _manifest_findings(gathered: Gathered, root: LintSettings) -> Iterator[Finding]:
+    for problem in gathered.problems:
+        rule = rule_of(problem.code)
+        yield of_problem(problem, rule, Severity.ERROR, file=str(gathered.path))
+    for opened in gathered.opened:
+        chosen = opened.manifest.lint.severity
+        places = [(name, choice.start, choice.end) for name, choice in chosen.items()]
+        weight = config.severities(opened.manifest.lint, root)
+        for remark in ignores.unknown_severities(places, opened.manifest.document.source):
+            severity = weight[remark.rule]
+            if severity is not None:
+                yield of_remark(remark, severity, None)
+
+
+def _entry_findings(
+    entry: Entry, around: Surroundings, known: Fresh, proofs: Proofs, weight: Severities
+) -> Iterator[Finding]:
+    is_pending = around.pending is None or entry.version in around.pending
+    remarks = [*around.base.get(entry.version, ())]
+    for file, _ in entry.sql_files:
+        yield from _script_findings(entry, file.problems)
+    if is_pending:
+        remarks += _remarks(entry, around, known, proofs)
+    own = tuple(ignores.declared(entry))
+    used = _used(own, remarks)
+    if is_pending:
+        ran = {code for code in around.ran if weight[code] is not None}
+        remarks += ignores.unused(entry, used, ran, own)
+    hidden = {remark for remark in remarks for ignore in own if ignore.covers(remark)}
+    for remark in remarks:
+        severity = weight[remark.rule]
+        if severity is not None and remark not in hidden:
+            yield of_remark(remark, severity, entry.name)
+
+
+def _script_findings(entry: Entry, problems: Iterable[Problem]) -> Iterator[Finding]:
+    for problem in problems:
+        yield of_problem(problem, rule_of(problem.code), Severity.ERROR, file="", migration=entry.name)
+
+
+def _remarks(entry: Entry, around: Surroundings, known: Fresh, proofs: Proofs) -> Iterator[Remark]:
+    for look in _CHECKS:
+        yield from look(entry)
+    for look_at in _CHECKS_OF_USE:
+        yield from look_at(entry, known)
+    for file, _ in entry.sql_files:
+        if around.grammar is not None:
+            yield from around.grammar.check(file)
+    if entry.sql is not None:
+        yield from dangers.weighed(entry.sql, around.squawk.get(id(entry.sql), ()), known, proofs)
+
+
+def _used(own: Iterable[Ignore], remarks: Iterable[Remark]) -> set[Ignore]:
+    return {ignore for ignore in own for remark in remarks if ignore.covers(remark)}
+
+
+def rules_that_run(*, has_grammar: bool, has_squawk: bool, has_base: bool) -> frozenset[str]:
+    """Return the rules that can be checked with what is there."""
+    present = {Needs.NOTHING: True, Needs.GRAMMAR: has_grammar, Needs.SQUAWK: has_squawk, Needs.BASE: has_base}
+    return frozenset(code for code, rule in RULES.items() if present[rule.needs])

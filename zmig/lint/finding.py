@@ -1,0 +1,111 @@
+"""What a check reports: a remark about one text, and the finding it becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from zmig.errors import Location, Problem
+
+if TYPE_CHECKING:
+    from zmig.source import Source
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    NOTE = "note"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def rank(self) -> int:
+        """A number that is greater the more it matters."""
+        return _RANKS[self]
+
+
+_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something a check saw in a text."""
+
+    rule: str
+    message: str
+    hint: str
+    source: Source
+    start: int
+    """0-based offset of the first character that is meant."""
+    end: int
+    """Behind the last one."""
+    facts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """One thing worth telling, with its place; lines and columns are 1-based and count characters."""
+
+    file: str
+    line: int
+    column: int
+    rule: str
+    message: str
+    severity: Severity
+    end_line: int
+    end_column: int
+    """Behind the last character that is meant."""
+    hint: str | None = None
+    facts: tuple[str, ...] = ()
+    migration: str | None = None
+    """The name of the migration it is about; None for one about a manifest as a whole."""
+    text: str | None = None
+    """The line it begins in; None where that may hold a password."""
+
+    @property
+    def problem(self) -> Problem:
+        """The finding in the form that errors are shown in."""
+        width = self.end_column - self.column if self.end_line == self.line else len(self.text or "") - self.column + 1
+        place = Location(self.file, self.line, self.column, self.text, max(1, width))
+        return Problem(self.rule, self.message, place, self.facts, hint=self.hint)
+
+
+def of_remark(remark: Remark, severity: Severity, migration: str | None) -> Finding:
+    """Return the finding that a remark is."""
+    source = remark.source
+    place = source.location(remark.start)
+    end_line, end_column = source.line_and_column(max(remark.end, remark.start + 1))
+    return Finding(
+        source.label,
+        place.line,
+        place.column,
+        remark.rule,
+        remark.message,
+        severity,
+        end_line,
+        end_column,
+        remark.hint,
+        remark.facts,
+        migration,
+        place.text,
+    )
+
+
+def of_problem(problem: Problem, rule: str, severity: Severity, *, file: str, migration: str | None = None) -> Finding:
+    """Return the finding that a problem is; one without a place stands at the beginning of `file`."""
+    place = problem.location or Location(file)
+    return Finding(
+        place.path,
+        place.line,
+        place.column,
+        rule,
+        problem.message,
+        severity,
+        place.line,
+        place.column + place.width,
+        problem.hint,
+        problem.facts,
+        migration,
+        place.text,
+    )

@@ -1,0 +1,137 @@
+"""Findings that somebody decided to live with: ignores in the manifest's entries and in SQL comments.
+
+The form in SQL is a line comment: `-- zmig: ignore RULE reason`. It holds for the statement it stands in, or behind on
+its last line; elsewhere for the next one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from zmig import lexer
+from zmig.lint.finding import Remark
+from zmig.lint.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from zmig.lint.entry import Entry
+    from zmig.lint.sqlfile import SqlFile
+    from zmig.source import Source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ignore:
+    """A rule, and where its findings are not told."""
+
+    rule: str
+    source: Source
+    start: int
+    end: int
+    """Where it is written."""
+    scope: tuple[Source, int, int] | None = None
+    """The part of a text it holds for; None for everything about its entry."""
+
+    def covers(self, remark: Remark) -> bool:
+        """Whether it is about this remark of its entry."""
+        if remark.rule != self.rule:
+            return False
+        if self.scope is None:
+            return True
+        source, start, end = self.scope
+        return remark.source is source and start <= remark.start < end
+
+
+_COMMENT = re.compile(r"--[ \t]*zmig:[ \t]*ignore\b[ \t]*(?P<rule>[^\s,;]*)(?P<reason>[^\r\n]*)", re.IGNORECASE)
+_MARK = re.compile(r"zmig:[ \t]*ignore", re.IGNORECASE)
+
+
+def declared(entry: Entry) -> Iterator[Ignore]:
+    """Yield the ignores of an entry: those in the manifest, then those in its files."""
+    for one in entry.declaration.ignores:
+        yield Ignore(one.rule, entry.manifest, one.start, one.end)
+    for file, _ in entry.sql_files:
+        for comment in _comments(file):
+            yield _of_comment(file, comment)
+
+
+def faults(entry: Entry) -> Iterator[Remark]:
+    """Yield what is wrong with how the ignores of an entry are written."""
+    for ignore in declared(entry):
+        if ignore.rule not in RULES:
+            yield _unknown(ignore.rule, ignore.source, ignore.start, ignore.end)
+    for file, _ in entry.sql_files:
+        for comment in _comments(file):
+            if not comment["reason"].strip(" \t-:"):
+                yield Remark(
+                    "ignore/invalid",
+                    "an ignore gives no reason",
+                    f"write `-- zmig: ignore {comment['rule'] or 'RULE'} why it does no harm here`",
+                    file.source,
+                    comment.start(),
+                    comment.end(),
+                )
+
+
+def unknown_severities(names: Iterable[tuple[str, int, int]], source: Source) -> Iterator[Remark]:
+    """Yield the rules under `lint.severity` that do not exist; each is given with its place."""
+    for name, start, end in names:
+        if name not in RULES:
+            yield _unknown(name, source, start, end)
+
+
+def unused(entry: Entry, used: Collection[Ignore], ran: Collection[str], known: Iterable[Ignore]) -> Iterator[Remark]:
+    """Yield the ignores that hid nothing, as far as their rules `ran`."""
+    for ignore in known:
+        if ignore not in used and ignore.rule in ran:
+            yield Remark(
+                "ignore/unused",
+                f"nothing about `{entry.name}` is found by `{ignore.rule}` here, so there is nothing to ignore",
+                "remove the ignore",
+                ignore.source,
+                ignore.start,
+                ignore.end,
+            )
+
+
+def _unknown(name: str, source: Source, start: int, end: int) -> Remark:
+    near = get_close_matches(name, RULES, n=1, cutoff=0.5)
+    hint = f"write `{near[0]}`" if near else "see the rules in `docs/rules/index.md`"
+    message = f"there is no rule `{name}`" if name else "an ignore names no rule"
+    return Remark("ignore/unknown-rule", message, hint, source, start, end)
+
+
+def _comments(file: SqlFile) -> Iterator[re.Match[str]]:
+    if not _MARK.search(file.text):
+        return
+    for found in _COMMENT.finditer(file.text):
+        if _is_comment(file, found.start()):
+            yield found
+
+
+def _is_comment(file: SqlFile, offset: int) -> bool:
+    """Whether no string, no skipped data and no row of a COPY holds this place."""
+    if any(span.start <= offset < span.end for span in (*file.rows, *file.skipped)):
+        return False
+    act = file.act_at(offset)
+    if act is None or offset < act.start:
+        return True
+    inside = offset - act.start
+    return not any(token.start <= inside < token.end for token in lexer.tokens(act.statement.text))
+
+
+def _of_comment(file: SqlFile, comment: re.Match[str]) -> Ignore:
+    start, end = comment.span()
+    begin, stop = _scope(file, start)
+    return Ignore(comment["rule"].rstrip(":"), file.source, start, end, (file.source, begin, stop))
+
+
+def _scope(file: SqlFile, offset: int) -> tuple[int, int]:
+    line = file.source.line_and_column(offset)[0]
+    for act in file.acts:
+        if offset <= act.end or file.source.line_and_column(act.end)[0] == line:
+            return act.start, act.end
+    return offset, offset

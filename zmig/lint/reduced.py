@@ -1,0 +1,67 @@
+"""A script without what a linter of statements need not see, and the way back to places in the whole."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zmig.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.lint.sqlfile import SqlFile
+
+_LONGEST_DATA = 2000
+"""A statement that writes rows and is longer has nothing to show but rows."""
+_RESTRICT = re.compile(r"^\\(?:un)?restrict[ \t][^\r\n]*", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """What is left of a script."""
+
+    text: str
+    lines: Source
+    _starts: tuple[int, ...]
+    """Where each kept part begins in `text`."""
+    _origins: tuple[int, ...]
+    """Where it begins in the script."""
+
+    def origin(self, line: int, byte_column: int) -> int:
+        """Return the offset in the script of a place in the text, both 0-based, the column in bytes."""
+        start = self.lines.offset_of_line(line + 1)
+        row = self.lines.line_text(line + 1)
+        offset = start + len(row.encode()[:byte_column].decode(errors="ignore"))
+        part = max(0, bisect_right(self._starts, offset) - 1)
+        return self._origins[part] + offset - self._starts[part]
+
+
+def reduce(file: SqlFile) -> Reduced:
+    """Return a script without rows, long data statements and pg_dump's `\\restrict` lines."""
+    starts: list[int] = []
+    origins: list[int] = []
+    pieces: list[str] = []
+    length = position = 0
+    for start, end in [*sorted(_left_out(file)), (len(file.text), len(file.text))]:
+        if start > position:
+            starts.append(length)
+            origins.append(position)
+            pieces.append(file.text[position:start])
+            length += start - position
+        position = max(position, end)
+    text = "".join(pieces)
+    return Reduced(text, Source(file.path, text), tuple(starts or [0]), tuple(origins or [0]))
+
+
+def _left_out(file: SqlFile) -> Iterator[tuple[int, int]]:
+    yield from file.rows
+    yield from file.skipped
+    for act in file.acts:
+        is_data = act.fills is None and act.verb == "insert" and act.end - act.start > _LONGEST_DATA
+        if is_data or act.statement.copy_data is not None:
+            yield act.start, act.end
+    if "restrict" in file.text:
+        yield from (found.span() for found in _RESTRICT.finditer(file.text, 0, min(len(file.text), 1 << 20)))

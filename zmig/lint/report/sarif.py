@@ -1,0 +1,71 @@
+"""Findings as SARIF 2.1.0, which code scanning services read."""
+
+from __future__ import annotations
+
+from json import dumps
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import zmig
+from zmig.lint.finding import Severity
+from zmig.lint.rules import RULES
+
+if TYPE_CHECKING:
+    from zmig.lint.finding import Finding
+    from zmig.lint.run import Report
+
+_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
+_ROOT = "SRCROOT"
+
+
+def render(report: Report) -> str:
+    """Return the log."""
+    codes = sorted({finding.rule for finding in report.findings})
+    driver = {"name": "zmig", "version": zmig.__version__, "rules": [_rule(code) for code in codes]}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "invocations": [
+            {
+                "executionSuccessful": True,
+                "toolConfigurationNotifications": [
+                    {"level": "note", "message": {"text": reason}} for reason in report.missing
+                ],
+            }
+        ],
+        "results": [_result(finding, codes.index(finding.rule)) for finding in report.findings],
+    }
+    return dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def _rule(code: str) -> dict[str, object]:
+    rule = RULES[code]
+    return {
+        "id": code,
+        "shortDescription": {"text": rule.summary},
+        "help": {"text": f"{rule.summary}; see {rule.page}"},
+        "defaultConfiguration": {"enabled": rule.severity is not None, "level": (rule.severity or Severity.NOTE).value},
+    }
+
+
+def _result(finding: Finding, index: int) -> dict[str, object]:
+    advice = "" if finding.hint is None else f"\nhint: {finding.hint}"
+    return {
+        "ruleId": finding.rule,
+        "ruleIndex": index,
+        "level": finding.severity.value,
+        "message": {"text": finding.message + advice},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": quote(finding.file), "uriBaseId": _ROOT},
+                    "region": {
+                        "startLine": finding.line,
+                        "startColumn": finding.column,
+                        "endLine": finding.end_line,
+                        "endColumn": finding.end_column,
+                    },
+                }
+            }
+        ],
+    }

@@ -1,0 +1,35 @@
+"""Findings for people: the line with its caret, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.render import problem_text
+
+if TYPE_CHECKING:
+    from zmig.lint.run import Report
+
+
+def render(report: Report) -> str:
+    """Return the findings, with an empty line between them."""
+    shown = (problem_text(one.problem, level=f"{one.severity}[{one.rule}]") for one in report.findings)
+    return "\n\n".join(shown)
+
+
+def summary(report: Report) -> str:
+    """Return how much was found, on one line, and below it what was not checked."""
+    counts = {"error": 0, "warning": 0, "note": 0}
+    for finding in report.findings:
+        counts[finding.severity.value] += 1
+    found = ", ".join(_counted(count, name) for name, count in counts.items() if count) or "nothing found"
+    return "\n".join((f"{found} in {_counted(report.migrations, 'migration')}", *_not_checked(report)))
+
+
+def _not_checked(report: Report) -> list[str]:
+    if not report.missing:
+        return []
+    return [*(f"note: {reason}" for reason in report.missing), f"hint: run `{report.remedy}`"]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,112 @@
+"""Checks of what undoes a migration."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from zmig.lexer import Kind, tokens
+from zmig.lint.finding import Remark
+from zmig.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.lint.act import Act, Object
+    from zmig.lint.entry import Entry
+    from zmig.lint.sqlfile import SqlFile
+
+
+def missing(entry: Entry) -> Iterator[Remark]:
+    """Migrations that make something, and could therefore be undone, but have no rollback."""
+    if entry.declaration.rollback is not None or entry.has_code_rollback or entry.is_repeatable:
+        return
+    made = _made(entry.sql) if entry.sql else []
+    if not made:
+        return
+    start, end = entry.span("file")
+    yield Remark(
+        "rollback/missing",
+        f"`{entry.name}` makes {_called(made[0][1])} and has no rollback file",
+        f"write a rollback file, and name it: `rollback: {_rollback_name(entry.declaration.text('file'))}`",
+        entry.manifest,
+        start,
+        end,
+    )
+
+
+def incomplete(entry: Entry) -> Iterator[Remark]:
+    """Things that a migration makes and its rollback does not mention."""
+    if entry.sql is None or entry.rollback is None or entry.rollback.problems or _is_dynamic(entry.rollback):
+        return
+    mentioned = _words(entry.rollback)
+    for act, made in _made(entry.sql):
+        if not _is_covered(made, mentioned):
+            yield Remark(
+                "rollback/incomplete",
+                f"the rollback does not mention {_called(made)}, which this statement makes",
+                f"undo it in `{entry.rollback.path}`",
+                entry.sql.source,
+                act.start,
+                act.end,
+            )
+
+
+def _made(file: SqlFile) -> list[tuple[Act, Object]]:
+    """Return what a file makes and does not remove again."""
+    found: list[tuple[Act, Object]] = []
+    for act in file.acts:
+        if act.verb == "drop":
+            found = [(one, made) for one, made in found if made.name not in act.changes]
+        elif act.renames is not None:
+            found = [(one, made) for one, made in found if made.name != act.renames[0]]
+        else:
+            found += ((act, made) for made in act.makes if not _is_replaced(act))
+    return found
+
+
+def _is_replaced(act: Act) -> bool:
+    """Whether the statement may replace what was there before, which a rollback cannot bring back."""
+    reader = Reader(act.statement.text)
+    return reader.accept("create", "or", "replace")
+
+
+def _words(file: SqlFile) -> frozenset[str]:
+    """Return every name that stands in a rollback, and what is dropped with everything in it."""
+    return frozenset(name for act in file.acts for name in _names(act.statement.text))
+
+
+def _names(text: str) -> Iterator[str]:
+    for token in tokens(text):
+        if token.kind is Kind.WORD:
+            yield token.text
+        elif token.kind is Kind.QUOTED:
+            yield Reader(token.text).identifier() or ""
+
+
+def _is_covered(made: Object, mentioned: frozenset[str]) -> bool:
+    if made.name.name in mentioned or (made.parent is not None and made.parent.name in mentioned):
+        return made.name.name in mentioned or made.kind != "column" or _drops_tables(mentioned)
+    return made.name.schema is not None and made.name.schema in mentioned and {"schema", "cascade"} <= mentioned
+
+
+def _drops_tables(mentioned: frozenset[str]) -> bool:
+    return {"drop", "table"} <= mentioned
+
+
+_DYNAMIC = re.compile(r"(?i)\s*(?:do|call|select|drop\s+owned)\b")
+
+
+def _is_dynamic(file: SqlFile) -> bool:
+    """Whether it runs code that cannot be read here."""
+    return any(_DYNAMIC.match(act.statement.text) for act in file.acts)
+
+
+def _called(made: Object) -> str:
+    if made.kind in ("column", "constraint") and made.parent is not None:
+        return f"the {made.kind} `{made.parent.name}.{made.name.name}`"
+    return f"the {made.kind} `{made.name.name}`"
+
+
+def _rollback_name(file: str) -> str:
+    return f"{file.rpartition('.')[0]}.rollback.sql"

@@ -1,0 +1,146 @@
+"""An SQL file as the checks see it: what each statement does, what stands between them, what is too much to look at.
+
+Of a data file only the first statements are looked at one by one; the rest of its rows is skipped at the speed of
+one regular expression.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from zmig import lexer, plain, script, statement
+from zmig.errors import ManifestError, Problem
+from zmig.lint import act
+from zmig.source import Source
+from zmig.window import Window
+
+if TYPE_CHECKING:
+    from zmig.lint.act import Act
+    from zmig.script import Statement
+
+_MOST_STATEMENTS = 1000
+"""Behind so many, those that only read or write rows are skipped."""
+_RUN = 1 << 16
+
+
+class Span(NamedTuple):
+    """A part of a text, by 0-based offsets."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SqlFile:
+    """One SQL file."""
+
+    source: Source
+    text: str
+    """What is parsed: the source, with a name in place of every variable."""
+    acts: tuple[Act, ...]
+    skipped: tuple[Span, ...]
+    """Whole statements that only read or write rows, behind the first thousand; at most about 64 KiB each."""
+    rows: tuple[Span, ...]
+    """The rows that stand behind a COPY, each with its closing line."""
+    problems: tuple[Problem, ...]
+    """Why the text stops being a script, if it does."""
+
+    @property
+    def path(self) -> str:
+        """What messages call it."""
+        return self.source.label
+
+    @property
+    def refusing(self) -> Act | None:
+        """The first statement that cannot run inside a transaction."""
+        return next((one for one in self.acts if one.refuses), None)
+
+    def is_transactional(self, declared: bool | None) -> bool:
+        """Whether zmig runs it in one transaction, if the manifest says `declared`."""
+        return self.refusing is None if declared is None else declared
+
+    def act_at(self, offset: int) -> Act | None:
+        """Return the statement at an offset, else the next one."""
+        return next((one for one in self.acts if offset <= one.end), None)
+
+    def leading_comment(self) -> str:
+        """Return what stands before the first statement."""
+        end = self.acts[0].start if self.acts else len(self.text)
+        return self.text[:end]
+
+
+_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+
+
+def read(text: str, *, path: str, has_variables: bool = False) -> SqlFile:
+    """Return the file of this text; `path` is what findings call it. Raises nothing, whatever the text.
+
+    With `has_variables`, each `${name}` counts as a name, since what it will be is not known.
+    """
+    plain_text = _VARIABLE.sub(_stand_in, text) if has_variables else text
+    return _Reading(Source(path, text), plain_text).file()
+
+
+def _stand_in(variable: re.Match[str]) -> str:
+    """Return a name of the same length, so that every place in the text stays where it is."""
+    return f"v_{variable[0][2:-1]}_"
+
+
+class _Reading:
+    def __init__(self, source: Source, text: str) -> None:
+        self._source = source
+        self._text = text
+        self._window = Window((text,), path=source.label)
+        self._acts: list[Act] = []
+        self._skipped: list[Span] = []
+        self._rows: list[Span] = []
+        self._number = 0
+
+    def file(self) -> SqlFile:
+        problems: tuple[Problem, ...] = ()
+        try:
+            while (one := self._next()) is not None:
+                self._acts.append(act.of(one))
+        except ManifestError as error:
+            problems = error.problems
+        except lexer.UnterminatedError:  # a name's escapes that the server refuses too, but elsewhere
+            problems = ()
+        return SqlFile(self._source, self._text, tuple(self._acts), tuple(self._skipped), tuple(self._rows), problems)
+
+    def _next(self) -> Statement | None:
+        if self._number >= _MOST_STATEMENTS:
+            self._skip_data()
+        self._number += 1
+        one = script.next_statement(self._window, self._number)
+        if one is None or one.copy_data is None:
+            return one
+        start = self._window.base + self._window.position
+        script.skip_rows(one)
+        self._rows.append(Span(start, self._window.base + self._window.position))
+        return replace(one, copy_data=replace(one.copy_data, blocks=()))
+
+    def _skip_data(self) -> None:
+        skip = plain.data_statement().match
+        window = self._window
+        start = -1
+        while passed := skip(window.text, window.position):
+            if start < 0:
+                start = passed.start(1)
+            window.position = passed.end()
+            self._number += 1
+            if passed.end() - start >= _RUN:
+                self._skip(start)
+                start = -1
+        if start >= 0:
+            self._skip(start)
+
+    def _skip(self, start: int) -> None:
+        base = self._window.base
+        self._skipped.append(Span(base + start, base + self._window.position))
+
+
+def may_commit(one: Act) -> bool:
+    """Whether it runs code that may contain a COMMIT."""
+    return statement.may_commit(one.statement)

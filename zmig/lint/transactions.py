@@ -1,0 +1,126 @@
+"""Checks of how an SQL file runs: in one transaction, or statement by statement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.lexer import Kind, tokens
+from zmig.lint import sqlfile
+from zmig.lint.finding import Remark
+from zmig.outcome import AddEnumValue, Unknown, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.lint.act import Act
+    from zmig.lint.entry import Entry
+    from zmig.lint.sqlfile import SqlFile
+
+
+def refused(entry: Entry) -> Iterator[Remark]:
+    """Statements that the server refuses inside the transaction that `transaction: true` asks for."""
+    if entry.sql is None or not entry.is_transactional:
+        return
+    for act in entry.sql.acts:
+        if act.refuses:
+            yield Remark(
+                "transaction/refused",
+                f"`{act.refuses}` cannot run inside a transaction, but the entry says `transaction: true`",
+                "remove `transaction: true` from the entry, or give the statement an entry of its own",
+                entry.sql.source,
+                act.start,
+                act.end,
+            )
+
+
+def control(entry: Entry) -> Iterator[Remark]:
+    """Transaction control in files that run in one transaction of zmig's."""
+    for file, is_transactional in entry.sql_files:
+        for act in file.acts if is_transactional else ():
+            if act.controls:
+                yield Remark(
+                    "transaction/control",
+                    f"`{act.controls}` stands in a file that zmig runs in one transaction of its own",
+                    "remove the statement: zmig begins the transaction, and commits it together with its own record",
+                    file.source,
+                    act.start,
+                    act.end,
+                )
+
+
+def enum_value(entry: Entry) -> Iterator[Remark]:
+    """Enum values that are used in the transaction that adds them to a type that existed before."""
+    for file, is_transactional in entry.sql_files:
+        if is_transactional:
+            yield from _enum_values(file)
+
+
+def _enum_values(file: SqlFile) -> Iterator[Remark]:
+    added: dict[str, int] = {}
+    made = {thing.name.name for act in file.acts for thing in act.makes if thing.kind == "type"}
+    for act in file.acts:
+        if act.verb == "alter" and isinstance(found := outcome(act.statement), AddEnumValue):
+            if found.type.name not in made:
+                added[f"'{found.value.replace(chr(39), chr(39) * 2)}'"] = act.statement.line
+        elif added and act.verb != "comment":
+            yield from _uses(file, act, added)
+
+
+def _uses(file: SqlFile, act: Act, added: dict[str, int]) -> Iterator[Remark]:
+    for token in tokens(act.statement.text):
+        if token.kind is Kind.STRING and token.text in added:
+            yield Remark(
+                "transaction/enum-value",
+                f"the enum value {token.text}, added in line {added[token.text]}, is used in the same transaction",
+                "use the value in a later migration: PostgreSQL lets nobody see it before it is committed",
+                file.source,
+                act.start + token.start,
+                act.start + token.end,
+            )
+
+
+_HARMLESS = frozenset({"set", "reset", "comment", "grant", "revoke", "analyze", "select", "show", "do", "call"})
+
+
+def mixed(entry: Entry) -> Iterator[Remark]:
+    """Changes in front of a statement that keeps the whole file out of a transaction."""
+    file = entry.sql
+    if file is None or entry.is_transactional or any(act.controls for act in file.acts):
+        return
+    last = next((act for act in reversed(file.acts) if act.refuses), None)
+    for act in file.acts if last else ():
+        if act is last:
+            return
+        if _is_change(act):
+            assert last is not None
+            yield Remark(
+                "transaction/mixed",
+                f"this change stays applied if `{last.refuses}` in line {last.statement.line} fails: "
+                "because of that statement the file does not run in one transaction",
+                "give the two an entry each",
+                file.source,
+                act.start,
+                act.end,
+            )
+
+
+def _is_change(act: Act) -> bool:
+    return not (act.refuses or act.is_guarded or act.verb in _HARMLESS)
+
+
+def undecidable(entry: Entry) -> Iterator[Remark]:
+    """Statements among others whose effect cannot be seen in the catalog after an interruption."""
+    file = entry.sql
+    if file is None or entry.is_transactional or len(file.acts) == 1:
+        return
+    for act in file.acts:
+        if (act.refuses or sqlfile.may_commit(act)) and isinstance(outcome(act.statement), Unknown):
+            yield Remark(
+                "transaction/undecidable",
+                "if the connection breaks during this statement, zmig cannot tell whether it took effect, and the "
+                "statements behind it wait for a person's decision",
+                "give the statement an entry of its own",
+                file.source,
+                act.start,
+                act.end,
+            )
