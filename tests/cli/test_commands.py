@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
@@ -51,10 +50,10 @@ class TestStatus:
         assert steady(ended.stdout) == dedent("""\
             shop (development), database `<database>`, version 0
 
-              state    version  name         kind        applied at (UTC)  took
-            · pending        1  0001_users   sql
-            · pending        2  0002_orders  sql
-            · pending       90  0090_view    repeatable
+              state  version  name  kind  applied at (UTC)  took
+            · pending  1  0001_users  sql
+            · pending  2  0002_orders  sql
+            · pending  90  0090_view  repeatable
 
             0 applied, 3 pending
             """)
@@ -63,10 +62,8 @@ class TestStatus:
         applied.write("0001_users.sql", "create table users (id bigint);")
         applied.write("0090_view.sql", "create or replace view active as select * from users;")
         text = steady(run("status", "shop.yaml").stdout)
-        assert re.search(
-            r"^✓ done         1  0001_users   sql         <moment>  +<duration>  drift$", text, re.MULTILINE
-        )
-        assert re.search(r"^✓ done        90  0090_view    repeatable  <moment>  +<duration>  due$", text, re.MULTILINE)
+        assert "✓ done  1  0001_users  sql  <moment>  <duration>  drift\n" in text
+        assert "✓ done  90  0090_view  repeatable  <moment>  <duration>  due\n" in text
         assert text.endswith(
             "3 applied, 0 pending, 1 due\nfinding: `0001_users`: applied with checksum <old>, the file now has <new>\n"
         )
