@@ -24,12 +24,13 @@ def problems(document: Document, root: Node, *, suspects: list[Node]) -> list[Pr
     """Return what the schema has to say about a tree; of its `migrations`, only `suspects` are looked at."""
     found: list[Problem] = []
     told: set[tuple[object, ...]] = set()
+    top = wording.Spot(document, root, wording.free_version(document))
     for error in validator().iter_errors(_instance(root, suspects)):
         keyword = str(error.validator)
         aspect = keyword if keyword in ("required", "additionalProperties") else "value"
         if (aspect, *error.absolute_path) not in told:
             told.add((aspect, *error.absolute_path))
-            spot = _spot(document, root, error.absolute_path, suspects)
+            spot = _spot(top, error.absolute_path, suspects)
             assert isinstance(error.schema, dict)
             found += wording.problems(spot, keyword, error.schema)
     return found
@@ -61,8 +62,7 @@ def _instance(root: Node, suspects: list[Node]) -> Any:
     return {**others, "migrations": [plain(item) for item in suspects]}
 
 
-def _spot(document: Document, root: Node, path: Iterable[str | int], suspects: list[Node]) -> wording.Spot:
-    spot = wording.Spot(document, root)
+def _spot(spot: wording.Spot, path: Iterable[str | int], suspects: list[Node]) -> wording.Spot:
     for step in path:
         if isinstance(step, str):
             spot = spot.under(step)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,8 @@ class Spot:
 
     document: Document
     node: Node
+    free_version: int
+    """A version that hints may offer."""
     keys: tuple[str, ...] = ()
     """The keys that lead to it from the top, or from its entry of `migrations`."""
     entry: Node | None = None
@@ -49,23 +51,22 @@ class Spot:
     def under(self, key: str) -> Spot:
         """Return the spot of the value of `key`; the node must be a mapping that has it."""
         assert isinstance(self.node, Mapping)
-        return Spot(self.document, self.node.entries[key][1], (*self.keys, key), self.entry)
+        return replace(self, node=self.node.entries[key][1], keys=(*self.keys, key), is_item=False)
 
     def item(self, node: Node) -> Spot:
         """Return the spot of an item of this list."""
         if self.keys == ("migrations",):
-            return Spot(self.document, node, entry=node)
-        return Spot(self.document, node, self.keys, is_item=True)
+            return replace(self, node=node, keys=(), entry=node, is_item=False)
+        return replace(self, node=node, is_item=True)
 
     @property
     def noun(self) -> str:
         """What messages call it."""
-        if self.entry is not None:
-            subject = subject_of(self.entry)
-            return f"`{'.'.join(self.keys)}` of {subject}" if self.keys else subject
+        subject = "the manifest" if self.entry is None else subject_of(self.entry)
         if not self.keys:
-            return "the manifest"
-        return f"{'an item of ' if self.is_item else ''}`{'.'.join(self.keys)}`"
+            return subject
+        value = f"{'an item of ' if self.is_item else ''}`{'.'.join(self.keys)}`"
+        return value if self.entry is None else f"{value} of {subject}"
 
     @property
     def value(self) -> str:
@@ -145,11 +146,11 @@ def _missing_keys(spot: Spot, schema: Schema) -> Iterator[Problem]:
     assert isinstance(spot.node, Mapping)
     for key in schema["required"]:
         if key not in spot.node.entries:
-            example = _free_version(spot.document) if key == "version" else schema["properties"][key]["examples"][0]
+            example = spot.free_version if key == "version" else schema["properties"][key]["examples"][0]
             yield spot.problem(f"{spot.noun} has no `{key}`", f"add `{key}: {example}`")
 
 
-def _free_version(document: Document) -> int:
+def free_version(document: Document) -> int:
     """Return the version after the highest one in a document."""
     entries = document.root.get("migrations") if isinstance(document.root, Mapping) else None
     items = entries.items if isinstance(entries, Sequence) else []
@@ -213,7 +214,7 @@ def _expected(schema: Schema) -> str:
 def _example(spot: Spot, schema: Schema) -> str:
     """Return a hint that shows what the node could look like, as near to what was written as can be."""
     if spot.entry is not None and not spot.keys:
-        return f"write `- {{version: {_free_version(spot.document)}, file: {spot.text or '../migrations/NAME.sql'}}}`"
+        return f"write `- {{version: {spot.free_version}, file: {spot.text or '../migrations/NAME.sql'}}}`"
     if not spot.keys:
         return "begin it with `manifest: 1`"
     value = _example_value(spot, schema)
@@ -228,7 +229,7 @@ def _example_value(spot: Spot, schema: Schema) -> str:
         case "boolean":
             return "true" if text.lower() in _YES else "false"
         case "integer" if spot.keys == ("version",):
-            return text if re.fullmatch("[1-9][0-9]{0,17}", text) else str(_free_version(spot.document))
+            return text if re.fullmatch("[1-9][0-9]{0,17}", text) else str(spot.free_version)
         case "string" if _is_number(spot.node):
             return json.dumps(text)
         case "string" if spot.keys[-1] == "name" and text.strip():

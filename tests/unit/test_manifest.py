@@ -259,3 +259,10 @@ def test_the_schema_has_a_version_and_the_example_manifests_point_to_it() -> Non
 def test_the_manifest_reference_is_what_the_schema_says() -> None:
     command = "`python docs/generate_manifest_reference.py` writes it anew"
     assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), command
+
+
+def test_every_entry_is_told_what_is_wrong_with_it() -> None:
+    entries = "- {version: a, file: 3, kind: x}\n" * 500
+    problems = manifest.read(f"manifest: 1\nmigrations:\n{entries}", label="m.yaml", environ={}).problems
+    assert len(problems) == 1500
+    assert {problem.hint for problem in problems} == {"write `version: 1`", 'write `file: "3"`', "write `kind: sql`"}
