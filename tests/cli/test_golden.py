@@ -155,7 +155,7 @@ def test_stuck(shop: Shop, run: Run, connect: Callable[[], psycopg.Connection]) 
         shop (development), database `<database>`, version 7
 
           state  version  name  kind  applied at (UTC)  took
-        ✓ done  7  0007  sql   <moment>  <duration>
+        ✓ done  7  0007  sql  <moment>  <duration>
         ! stuck  8  0008  sql
 
         1 applied, 0 pending, 1 stuck

@@ -15,7 +15,7 @@ _RULES = (
     (r"\w+@[\w.-]+", "<who>"),
     (r"checksum [0-9a-f]{8}", "checksum <old>"),
     (r"now has [0-9a-f]{8}", "now has <new>"),
-    (r"(?<=\S) {2,}", "  "),
+    (r"(?<=[^\s|]) {2,}", "  "),
 )
 
 
