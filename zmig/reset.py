@@ -1,12 +1,12 @@
-"""Empties a database: drops every schema in it, and makes `public` anew with the rights it had."""
+"""Empties a database: drops everything in it that the role may drop, and leaves an empty `public` with its rights."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from psycopg import sql
+import psycopg
 
-from zmig.errors import Problem, UsageError
+from zmig.errors import Problem, TrackingError, UsageError
 from zmig.model import Environment
 
 if TYPE_CHECKING:
@@ -17,13 +17,49 @@ select nspname::text from pg_catalog.pg_namespace
 where nspname !~ '^pg_' and nspname <> 'information_schema' order by nspname
 """
 
-_PUBLIC = """
-select n.nspowner::regrole::text,
-    (select jsonb_agg(jsonb_build_array(
-        case when a.grantee = 0 then 'public' else a.grantee::regrole::text end, a.privilege_type))
-    from aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a)
-from pg_catalog.pg_namespace n where n.nspname = 'public'
+_DROP = """
+do $do$
+declare
+    command text;
+begin
+    for command in
+        select format('drop event trigger %I', evtname) from pg_catalog.pg_event_trigger
+        where pg_has_role(evtowner, 'usage')
+        union all
+        select format('drop publication %I', pubname) from pg_catalog.pg_publication
+        where pg_has_role(pubowner, 'usage')
+        union all
+        select format('drop foreign data wrapper %I cascade', fdwname) from pg_catalog.pg_foreign_data_wrapper
+        where pg_has_role(fdwowner, 'usage')
+        union all
+        select format('drop schema %I cascade', nspname) from pg_catalog.pg_namespace
+        where nspname !~ '^pg_' and nspname not in ('information_schema', 'public')
+        union all
+        select format('select lo_unlink(%s)', oid) from pg_catalog.pg_largeobject_metadata
+        where pg_has_role(lomowner, 'usage')
+    loop
+        execute command;
+    end loop;
+    loop
+        select format('drop %s %s cascade', replace(i.type, 'statistics object', 'statistics'), i.identity)
+        into command
+        from pg_catalog.pg_depend d cross join lateral pg_identify_object(d.classid, d.objid, 0) i
+        where d.refclassid = 'pg_catalog.pg_namespace'::regclass and d.refobjid = to_regnamespace('public')
+        and d.deptype = 'n' and i.type <> 'default acl'
+        limit 1;
+        exit when command is null;
+        execute command;
+    end loop;
+    for command in
+        select format('drop extension %I cascade', extname) from pg_catalog.pg_extension
+        where extname <> 'plpgsql' and pg_has_role(extowner, 'usage')
+    loop
+        execute command;
+    end loop;
+end
+$do$
 """
+"""The schema `public` is emptied instead of dropped, so that its owner and its rights stay as they are."""
 
 
 def refuse(environment: Environment) -> None:
@@ -44,22 +80,24 @@ def refuse(environment: Environment) -> None:
 
 
 def drop_everything(connection: Connection) -> list[str]:
-    """Drop every schema of the database, in one transaction; return their names."""
-    with connection.transaction():
-        connection.execute("set local client_min_messages = warning")
-        names = [str(row[0]) for row in connection.execute(_SCHEMAS)]
-        public = connection.execute(_PUBLIC).fetchone()
-        for name in names:
-            connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(name)))
-        _make_public(connection, public)
+    """Drop everything in the database, in one transaction; return the names of its schemas.
+
+    Raises:
+        TrackingError: something belongs to another role; nothing was dropped then.
+    """
+    try:
+        with connection.transaction():
+            connection.execute("set local client_min_messages = warning")
+            names = [str(row[0]) for row in connection.execute(_SCHEMAS)]
+            connection.execute(_DROP)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise TrackingError(
+            Problem(
+                "missing-right",
+                f"the database refuses: {error.diag.message_primary}",
+                facts=(f"PostgreSQL {error.sqlstate}",),
+                effect="nothing was dropped",
+                hint="drop what belongs to another role as that role, or use it in `database.url`",
+            )
+        ) from error
     return names
-
-
-def _make_public(connection: Connection, public: tuple[object, ...] | None) -> None:
-    connection.execute("create schema public")
-    if public is None:
-        return
-    owner, grants = str(public[0]), cast("list[list[str]]", public[1] or [])
-    connection.execute(f"alter schema public owner to {owner}".encode())
-    for grantee, privilege in grants:
-        connection.execute(f"grant {privilege} on schema public to {grantee}".encode())
