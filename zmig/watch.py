@@ -138,7 +138,14 @@ class _Session:
         self._store = Store(self.connection, self._schema)
         self._lock = RunLock(self._schema)
         self._forget()
-        with database.translated(target):
+        try:
+            self._limit()
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _limit(self) -> None:
+        with database.translated(self._target):
             self.connection.execute(f"set statement_timeout = '{_PATIENCE}'; set lock_timeout = '1s'".encode())
 
     def _forget(self) -> None:
