@@ -23,6 +23,7 @@ from zmig.atomic import check as check_atomic
 from zmig.errors import PlanRefused, Problem
 from zmig.interrupt import Interrupts
 from zmig.invocation import Invocation
+from zmig.lookout import Lookout
 from zmig.redact import Redactor
 from zmig.runner import Runner, RunResult
 from zmig.session import Session
@@ -118,7 +119,7 @@ class Migrator:
         """Return the facts of the migrations named, or of all, oldest first. Reads only."""
         with self._opened() as opened:
             view = opened.look()
-            chosen = [plan.find(view.entries, name).name for name in names]
+            chosen = [selection.find(view.entries, name, invocation=self._invocation).name for name in names]
             with database.translated(opened.target):
                 return list(opened.store.facts(chosen)) if view.inspection.has_events else []
 
@@ -159,9 +160,15 @@ class Migrator:
         """Apply everything up to and including `version`. Raises like `migrate`."""
         return self.migrate(to=version)
 
-    def retry(self, names: Collection[str] = (), *, confirmed: Plan | None = None) -> RunResult:
-        """Run failed and stuck migrations again: those named, or all. Raises like `migrate`."""
-        return self._run(self._again(names), confirmed)
+    def retry(
+        self, names: Collection[str] = (), *, confirmed: Plan | None = None, terminate: bool = False
+    ) -> RunResult:
+        """Run failed and stuck migrations again: those named, or all. Raises like `migrate`.
+
+        `terminate` first ends a backend that holds the lock, unless the process it works for is known to be alive:
+        then it is a UsageError.
+        """
+        return self._run(self._again(names), confirmed, terminate=terminate)
 
     def retry_stuck_migrations(self) -> RunResult:
         """Run every stuck migration again. Raises like `migrate`."""
@@ -246,9 +253,16 @@ class Migrator:
             return made.with_refusals(role.refusals(opened.connection, made)), works
 
     def _run(
-        self, planner: Callable[[View], Plan], confirmed: Plan | None = None, *, atomic: bool = False
+        self,
+        planner: Callable[[View], Plan],
+        confirmed: Plan | None = None,
+        *,
+        atomic: bool = False,
+        terminate: bool = False,
     ) -> RunResult:
         with self._opened() as opened:
+            if terminate:
+                opened.terminate_holder(invocation=self._invocation)
             view = opened.look()
             if not view.is_someone_running:
                 made, _ = self._checked(opened, planner(view), confirmed)
@@ -283,19 +297,20 @@ class Migrator:
             check_atomic(works)
         with database.translated(opened.target):
             opened.prepare_store(view)
-        session = Session(
-            connection=opened.connection,
-            server_version=opened.connection.info.server_version,
-            store=opened.store,
-            lock=opened.lock,
-            run=opened.run,
-            observer=self._observer,
-            interrupts=self._interrupts,
-            redact=opened.target.redactor,
-            record_detail=opened.project.tracking.record_detail,
-        )
-        kind = AtomicRunner if atomic else Runner
-        return kind(session, made, works, target=opened.target, invocation=self._invocation).run()
+        with Lookout(opened.target, opened.run.backend_pid, self._observer).watching() as observer:
+            session = Session(
+                connection=opened.connection,
+                server_version=opened.connection.info.server_version,
+                store=opened.store,
+                lock=opened.lock,
+                run=opened.run,
+                observer=observer,
+                interrupts=self._interrupts,
+                redact=opened.target.redactor,
+                record_detail=opened.project.tracking.record_detail,
+            )
+            kind = AtomicRunner if atomic else Runner
+            return kind(session, made, works, target=opened.target, invocation=self._invocation).run()
 
     def _decide(self, decide: Callable[[Opened, View], Decision]) -> list[str]:
         with self._opened() as opened, self._locked(opened):

@@ -7,15 +7,27 @@ goes on without it.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from zmig.activity import Blocker, ServerProgress
     from zmig.errors import Problem
     from zmig.plan import Plan, Step
+
+
+class ClientState(StrEnum):
+    """What is known of the process that a backend works for."""
+
+    ALIVE = "alive"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+    """It ran on another machine, or in another namespace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,15 @@ class LockHolder:
     query: str | None = None
     migration: str | None = None
     """The name of the migration it has started and not ended, if any."""
+    seconds: float | None = None
+    """How long ago `since` was, by the server's clock."""
+    client: ClientState = ClientState.UNKNOWN
+    """What is known of the process it works for."""
+
+    @property
+    def is_zombie(self) -> bool:
+        """Whether it works on although its client is provably gone."""
+        return self.client is ClientState.GONE
 
     @property
     def run_id(self) -> str | None:
@@ -100,6 +121,26 @@ class Reported:
     message: str
     done: int | None
     total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A statement waits for a lock that others hold; sent again about every second, and once when it goes on."""
+
+    step: Step
+    blockers: tuple[Blocker, ...]
+    """Who keeps it waiting, and who keeps those waiting, depth first; empty once it goes on."""
+    waited_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReported:
+    """The server says how far a statement is; sent again about every second."""
+
+    step: Step
+    report: ServerProgress
+    seconds: float
+    """How long the statement has been running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +216,8 @@ Progress = (
     | StatementStarted
     | StatementFinished
     | Reported
+    | Blocked
+    | ServerReported
     | Notice
     | StepFinished
     | StepSkipped
@@ -187,15 +230,20 @@ Observer = Callable[[Progress], None]
 
 
 def guarded(observer: Observer | None) -> Observer:
-    """Return an observer that never raises: one that does is dropped and logged, and the run goes on."""
+    """Return an observer that never raises: one that does is dropped and logged, and the run goes on.
+
+    Whatever threads tell it, it is told one thing after the other.
+    """
     listening = [observer] if observer is not None else []
+    turn = threading.RLock()
 
     def tell(progress: Progress) -> None:
-        for listener in list(listening):
-            try:
-                listener(progress)
-            except Exception:
-                listening.clear()
-                logging.getLogger("zmig").exception("the observer raised and is dropped; the run goes on")
+        with turn:
+            for listener in list(listening):
+                try:
+                    listener(progress)
+                except Exception:
+                    listening.clear()
+                    logging.getLogger("zmig").exception("the observer raised and is dropped; the run goes on")
 
     return tell

@@ -104,7 +104,17 @@ def test_plan_as_json_holds_what_scripts_rely_on(filled: Shop, run: Run) -> None
         "resume_after": 0,
         "transactional": False,
         "mode_reason": "statement 1, line 1: CREATE INDEX CONCURRENTLY",
+        "lock_timeout_seconds": 3.0,
+        "statement_timeout_seconds": 900.0,
+        "run_as": None,
     }
+
+
+def test_plan_verbose_shows_the_limits_that_zmig_sets(filled: Shop, run: Run) -> None:
+    limits = "lock_timeout 3.0 s, statement_timeout 15 min 00 s"
+    lines = run("plan", "shop.yaml", "--verbose").stdout.splitlines()
+    assert lines[0].endswith(f"in a transaction  {limits}") or limits in lines[0]
+    assert lines[1].endswith(f"{limits}, no limit for statements that cannot run in a transaction")
 
 
 def test_apply_as_json_holds_what_scripts_rely_on(filled: Shop, run: Run) -> None:

@@ -44,7 +44,7 @@ def test_during_sql_the_statement_is_cancelled_and_the_failure_recorded(
 def test_during_python_code_as_json(shop: Shop, connection: psycopg.Connection) -> None:
     shop.add(1, "0001.py", "import time\n\ndef execute(ctx):\n    ctx.progress('asleep')\n    time.sleep(600)\n")
     with Process("apply", "shop.yaml", "--json", cwd=shop.folder) as process:
-        process.wait_for("1/1 asleep")
+        process.wait_for('"message": "asleep"')
         os.kill(process.pid, signal.SIGTERM)
         ended = process.wait()
     document = json.loads(ended.stdout)

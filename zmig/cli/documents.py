@@ -65,6 +65,9 @@ def _of_step(step: Step) -> Document:
         "resume_after": step.resume_after,
         "transactional": step.mode.transactional if step.mode is not None else None,
         "mode_reason": step.mode.reason if step.mode is not None else None,
+        "lock_timeout_seconds": step.migration.settings.lock_timeout_seconds,
+        "statement_timeout_seconds": step.migration.settings.statement_timeout_seconds,
+        "run_as": step.migration.settings.run_as,
     }
 
 

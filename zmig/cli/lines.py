@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, assert_never
 
 from zmig.cli import sentences, table
 from zmig.progress import (
+    Blocked,
     LockWaiting,
     Notice,
     Reported,
     RetryScheduled,
     RunFinished,
     RunStarted,
+    ServerReported,
     StatementFinished,
     StatementStarted,
     StepFailed,
@@ -25,12 +28,16 @@ if TYPE_CHECKING:
     from zmig.progress import Progress
 
 
+_SECONDS_BETWEEN_LINES = 10.0
+
+
 class Lines:
     """An observer that writes to stderr."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._place = ""
+        self._rests: dict[object, float] = {}
 
     def __call__(self, progress: Progress) -> None:
         """Write what a progress says, if it is worth a line."""
@@ -47,20 +54,42 @@ class Lines:
             case StepStarted() | StepFinished() | StepSkipped() | StepFailed():
                 self._place = f"{progress.number}/{progress.total}"
                 return f"{self._place} {_step(progress)}"
-            case StatementStarted():
-                return f"{self._place} {sentences.statement(progress)}" if self._output.is_verbose else None
-            case StatementFinished():
-                return None
-            case Reported():
-                return f"{self._place} {sentences.reported(progress)}"
             case Notice():
                 return sentences.notice(progress)
-            case RetryScheduled():
-                return f"{self._place} {sentences.retry(progress)}"
             case RunFinished():
                 return sentences.run_finished(progress)
             case _:
+                line = self._within_step(progress)
+                return None if line is None else f"{self._place} {line}"
+
+    def _within_step(
+        self,
+        progress: StatementStarted | StatementFinished | Reported | Blocked | ServerReported | RetryScheduled,
+    ) -> str | None:
+        match progress:
+            case StatementStarted():
+                return sentences.statement(progress) if self._output.is_verbose else None
+            case StatementFinished():
+                return None
+            case Reported():
+                return sentences.reported(progress)
+            case Blocked():
+                pids = tuple(one.pid for one in progress.blockers)
+                return self._now_and_then(("blocked", *pids), sentences.blocked(progress))
+            case ServerReported():
+                return self._now_and_then(("server", progress.report.phase), sentences.server_reported(progress))
+            case RetryScheduled():
+                return sentences.retry(progress)
+            case _:
                 assert_never(progress)
+
+    def _now_and_then(self, subject: object, sentence: str) -> str | None:
+        """Return a line for what is heard every second: at once where the subject is new, else from time to time."""
+        now = time.monotonic()
+        if now < self._rests.get(subject, 0.0):
+            return None
+        self._rests = {subject: now + _SECONDS_BETWEEN_LINES}
+        return sentence
 
 
 def _step(progress: StepStarted | StepFinished | StepSkipped | StepFailed) -> str:

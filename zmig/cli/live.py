@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, assert_never
 
 from zmig.cli import sentences, table
 from zmig.progress import (
+    Blocked,
     LockWaiting,
     Notice,
     Reported,
     RetryScheduled,
     RunFinished,
     RunStarted,
+    ServerReported,
     StatementFinished,
     StatementStarted,
     StepFailed,
@@ -126,7 +128,7 @@ class Live:
                 return (f"  {sentences.statement(progress)}", "dim") if self._output.is_verbose else ("", "")
             case RunFinished():
                 return sentences.run_finished(progress), "bold"
-            case LockWaiting() | StepStarted() | StatementFinished() | Reported():
+            case LockWaiting() | StepStarted() | StatementFinished() | Reported() | Blocked() | ServerReported():
                 return "", ""
             case _:
                 assert_never(progress)
@@ -141,17 +143,25 @@ class Live:
             case StepStarted():
                 name = sentences.step_started(progress)
                 return _Now(now, name, finished=progress.number - 1, total=progress.total)
-            case StatementStarted():
-                detail = sentences.statement_number(progress)
-                return replace(self._now, detail=detail, statement=progress.text)
-            case Reported():
-                return replace(self._now, detail=sentences.reported(progress), statement="")
             case RetryScheduled():
                 return replace(self._now, detail="tries again in", ends=now + progress.delay_seconds, statement="")
             case StepFinished() | StepSkipped():
                 return _Now(now, finished=progress.number, total=progress.total)
             case StatementFinished() | Notice() | StepFailed() | RunFinished():
                 return self._now
+            case _:
+                return self._within_step(progress)
+
+    def _within_step(self, progress: StatementStarted | Reported | Blocked | ServerReported) -> _Now:
+        match progress:
+            case StatementStarted():
+                return replace(self._now, detail=sentences.statement_number(progress), statement=progress.text)
+            case Reported():
+                return replace(self._now, detail=sentences.reported(progress), statement="")
+            case Blocked():
+                return replace(self._now, detail=sentences.blocked(progress))
+            case ServerReported():
+                return replace(self._now, detail=sentences.server_reported(progress))
             case _:
                 assert_never(progress)
 

@@ -1,4 +1,4 @@
-"""Who tells a person about a run: a live display on a terminal, plain lines elsewhere, nobody with `--quiet`."""
+"""Who tells a person about a run: a live display on a terminal, elsewhere lines, or nobody."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 @contextmanager
 def narrating(output: Output) -> Generator[Observer]:
     """Give an observer that narrates for as long as the block lasts."""
-    if output.is_live:
+    if output.is_json:
+        from zmig.cli.jsonlines import JsonLines
+
+        yield JsonLines(output)
+    elif output.is_live:
         from zmig.cli.live import Live
 
         with Live(output) as live:

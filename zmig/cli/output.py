@@ -66,6 +66,14 @@ class Output:
 
         self.stdout.write(json.dumps(_mapped(value, self.redact), indent=2) + "\n")
 
+    def note_document(self, value: object) -> None:
+        """Write one JSON document on a line of stderr, unless narration is not wanted."""
+        import json
+
+        if not self.is_quiet:
+            with contextlib.suppress(Unwritable):
+                self.stderr.write(json.dumps(_mapped(value, self.redact)) + "\n")
+
     def note(self, text: str) -> None:
         """Write a line, or several, to stderr, unless narration is not wanted."""
         if not self.is_quiet:

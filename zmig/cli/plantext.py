@@ -18,14 +18,16 @@ def show(plan: Plan, output: Output) -> ExitCode:
     if output.is_json:
         output.document(documents.of_plan(plan))
     else:
-        output.data(text(plan))
+        output.data(text(plan, with_limits=output.is_verbose))
     output.problems(refusal.problem for refusal in plan.refusals)
     return ExitCode.REFUSED if plan.refusals else ExitCode.OK
 
 
-def text(plan: Plan) -> str:
-    """Return the steps with their reasons, and a line that sums them up."""
+def text(plan: Plan, *, with_limits: bool = False) -> str:
+    """Return the steps with their reasons, and the limits they run under if wanted, and a line that sums them up."""
     rows = [_row(number, step) for number, step in enumerate(plan.steps, start=1)]
+    if with_limits:
+        rows = [(*row, _limits(step)) for row, step in zip(rows, plan.steps, strict=True)]
     lines = table.lines(rows, right=frozenset({0})) if rows else []
     return "\n".join([*lines, _summary(plan)])
 
@@ -38,6 +40,24 @@ def _mode(step: Step) -> str:
     if step.mode is None or step.mode.transactional:
         return "in a transaction"
     return f"without a transaction: {step.mode.reason}"
+
+
+def _limits(step: Step) -> str:
+    """Say what zmig sets for a step, whatever the role or the database sets."""
+    settings = step.migration.settings
+    parts = [
+        _limit("lock_timeout", settings.lock_timeout_seconds),
+        _limit("statement_timeout", settings.statement_timeout_seconds),
+    ]
+    if step.mode is not None and not step.mode.transactional:
+        parts.append("no limit for statements that cannot run in a transaction")
+    if settings.run_as is not None:
+        parts.append(f"as role `{settings.run_as}`")
+    return ", ".join(parts)
+
+
+def _limit(name: str, seconds: float) -> str:
+    return f"{name} {table.duration(seconds)}" if seconds else f"no {name}"
 
 
 def _summary(plan: Plan) -> str:

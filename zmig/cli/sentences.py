@@ -10,13 +10,16 @@ from zmig.plan import Direction
 from zmig.render import visible
 
 if TYPE_CHECKING:
+    from zmig.activity import Blocker
     from zmig.progress import (
+        Blocked,
         LockWaiting,
         Notice,
         Reported,
         RetryScheduled,
         RunFinished,
         RunStarted,
+        ServerReported,
         StatementStarted,
         StepFailed,
         StepSkipped,
@@ -67,6 +70,40 @@ def reported(progress: Reported) -> str:
     if progress.done is None:
         return progress.message
     return f"{progress.message}: {progress.done}" + ("" if progress.total is None else f" of {progress.total}")
+
+
+def blocked(progress: Blocked) -> str:
+    """Say who keeps a statement waiting."""
+    waited = table.duration(progress.waited_seconds)
+    if not progress.blockers:
+        return f"goes on, after waiting {waited} for a lock"
+    return f"blocked for {waited} by {'; '.join(map(_blocker, progress.blockers))}"
+
+
+def _blocker(blocker: Blocker) -> str:
+    backend = blocker.backend
+    if backend is None:
+        return f"backend {blocker.pid}" if blocker.pid else "a prepared transaction"
+    parts = [f"backend {blocker.pid}"]
+    if backend.application_name:
+        parts.append(f"application `{backend.application_name}`")
+    if backend.database_user:
+        parts.append(f"user `{backend.database_user}`")
+    if backend.state:
+        parts.append(backend.state + (f" since {backend.since:%H:%M:%S %Z}" if backend.since is not None else ""))
+    query = f": {backend.query}" if backend.query else ""
+    by = f" (which keeps backend {blocker.waiting_pid} waiting)" if blocker.depth else ""
+    return f"{', '.join(parts)}{by}{query}"
+
+
+def server_reported(progress: ServerReported) -> str:
+    """Say how far the server is with a statement."""
+    report = progress.report
+    relation = f" of {report.relation}" if report.relation else ""
+    text = f"{report.command}{relation}: {report.phase}"
+    if report.total:
+        return f"{text}, {report.fraction or 0:.0%} of {report.total} {report.unit}"
+    return f"{text}, {report.done} {report.unit}" if report.done else text
 
 
 def notice(progress: Notice) -> str:

@@ -1,0 +1,142 @@
+"""What is heard of a statement that takes long: who blocks it, and how far the server is with it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.support.process import Process
+from zmig import Migrator
+from zmig.progress import Blocked, ServerReported, StepStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.project import ProjectFolder
+    from zmig.progress import Progress
+
+Heard = TypeVar("Heard", bound="Progress")
+_PATIENCE_SECONDS = 60.0
+
+
+class Listener:
+    """An observer that can be waited for."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._heard: list[Progress] = []
+
+    def __call__(self, progress: Progress) -> None:
+        with self._changed:
+            self._heard.append(progress)
+            self._changed.notify_all()
+
+    def all(self, kind: type[Heard]) -> list[Heard]:
+        with self._changed:
+            return [one for one in self._heard if isinstance(one, kind)]
+
+    def wait_for(self, kind: type[Heard]) -> Heard:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.all(kind), _PATIENCE_SECONDS), f"no {kind.__name__} was heard"
+            return self.all(kind)[0]
+
+
+def test_who_blocks_a_statement_is_told_while_it_waits(
+    project: ProjectFolder, connect: Callable[..., psycopg.Connection]
+) -> None:
+    project.sql("001_a", "alter table a add column b int;", lock_timeout="60s")
+    holder, second = connect(autocommit=False), connect()
+    second.execute("create table a ()")
+    holder.execute("select from a")
+    listener = Listener()
+    run = threading.Thread(target=Migrator(project.manifest, observer=listener).migrate)
+    run.start()
+    try:
+        blocked = listener.wait_for(Blocked)
+    finally:
+        holder.rollback()
+        run.join()
+    (blocker,) = blocked.blockers
+    assert blocked.step.migration.name == "001_a"
+    assert (blocker.depth, blocker.pid) == (0, holder.info.backend_pid)
+    assert blocker.backend is not None
+    assert (blocker.backend.state, blocker.backend.query) == ("idle in transaction", "select from a")
+    assert blocked.waited_seconds >= 1.0
+
+
+def test_how_far_the_server_is_with_an_index_is_told(project: ProjectFolder, connection: psycopg.Connection) -> None:
+    connection.execute(
+        "create table a as select n from generate_series(1, 60) n;"
+        "create function slow(int) returns int immutable language sql as $$ select $1 from pg_sleep(0.05) $$"
+    )
+    project.sql("001_a", "create index a_slow on a (slow(n));")
+    listener = Listener()
+    Migrator(project.manifest, observer=listener).migrate()
+    report = listener.all(ServerReported)[0].report
+    assert (report.command, report.relation, report.unit) == ("create index", "a", "blocks")
+    assert report.phase == "building index: scanning table"
+
+
+def test_it_looks_on_from_a_session_that_holds_no_snapshot_and_only_when_something_takes_long(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    look = (
+        "create table {} as select application_name, backend_xmin is null as holds_none, query "
+        "from pg_stat_activity where application_name = 'zmig lookout';"
+    )
+    project.sql("001_fast", look.format("fast"))
+    project.sql("002_slow", "select pg_sleep(2.5);\n" + look.format("slow"))
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select count(*) from fast").fetchone() == (0,)
+    assert connection.execute("select application_name, holds_none from slow").fetchall() == [("zmig lookout", True)]
+
+
+def test_the_run_goes_on_where_nobody_may_look(project: ProjectFolder, server: str) -> None:
+    name = conninfo_to_dict(project.url)["dbname"]
+    project.sql("001_slow", "select pg_sleep(2.5);")
+    listener = Listener()
+
+    def close_the_door(progress: Progress) -> None:
+        if isinstance(progress, StepStarted):
+            admin.execute(f'alter database "{name}" allow_connections false'.encode())
+        listener(progress)
+
+    with psycopg.connect(server, autocommit=True) as admin:
+        try:
+            result = Migrator(project.manifest, observer=close_the_door).migrate()
+        finally:
+            admin.execute(f'alter database "{name}" allow_connections true'.encode())
+    assert result.completed == ("001_slow",)
+    assert listener.all(ServerReported) == []
+
+
+def test_plain_lines_and_lines_of_json_name_the_blocker(
+    project: ProjectFolder, connect: Callable[..., psycopg.Connection]
+) -> None:
+    connect().execute("create table a ()")
+    for number, options in enumerate(((), ("--json",)), start=1):
+        project.sql(f"00{number}_a", f"alter table a add column b{number} int;", lock_timeout="60s")
+        holder = connect(autocommit=False)
+        holder.execute("select from a")
+        with Process("apply", project.manifest, *options) as process:
+            process.wait_for("blocked")
+            holder.rollback()
+            ended = process.wait()
+        assert ended.code == 0, ended.stderr
+        if options:
+            lines = [json.loads(line) for line in ended.stderr.splitlines()]
+            assert [line["progress"] for line in lines if line["progress"] in ("run-started", "run-finished")] == [
+                "run-started",
+                "run-finished",
+            ]
+            blocked = next(line for line in lines if line["progress"] == "blocked")
+            assert blocked["step"] == {"version": 2, "name": "002_a", "action": "apply"}
+            assert blocked["blockers"][0]["pid"] == holder.info.backend_pid
+        else:
+            assert "1/1 blocked for " in ended.stderr
+            assert f"by backend {holder.info.backend_pid}, " in ended.stderr
+            assert ended.stderr.count("blocked for") == 1
