@@ -195,10 +195,10 @@ def test_in_production_undoing_asks_for_the_databases_name(shop: Shop, database:
             await zmig.go_to("one")
             await zmig.press("U")
             await zmig.until(lambda: isinstance(zmig.top, Confirming))
-            await zmig.type("something else")
+            await zmig.type("no")
             await zmig.press("enter")
             assert isinstance(zmig.top, Confirming)
-            await zmig.press(*["backspace"] * len("something else"))
+            await zmig.press(*["backspace"] * len("no"))
             assert zmig.main.observation is not None
             await zmig.confirm(zmig.main.observation.status.database)
             await zmig.until_states(one="done", two="pending", three="pending")

@@ -96,6 +96,7 @@ class MigrationTable(ScrollView, can_focus=True):
             self._arrange()
         else:
             self._refresh_changed(before)
+        self.call_after_refresh(self._reveal)
         if self.row is not under:
             self.post_message(self.Moved(self.row, by_hand=False))
 
@@ -151,6 +152,7 @@ class MigrationTable(ScrollView, can_focus=True):
         self.refresh()
 
     def _reveal(self) -> None:
+        """Scroll to the cursor; how far one may scroll is known only once the rows have been laid out."""
         top = self.scroll_offset.y
         if self._index < top:
             self.scroll_to(y=self._index, animate=False, immediate=True)
