@@ -13,9 +13,10 @@ from zmig.lint.rules import RULES, Needs
 from zmig.lint.rules import of_problem as rule_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from zmig.errors import Problem
+    from zmig.lint.base import Comparison
     from zmig.lint.config import Severities
     from zmig.lint.entry import Entry
     from zmig.lint.gather import Gathered
@@ -49,18 +50,24 @@ class Surroundings:
     ran: Collection[str]
     """The rules that can be checked here."""
     grammar: Grammar | None = None
-    squawk: Mapping[int, tuple[Remark, ...]] = field(default_factory=dict[int, tuple[Remark, ...]])
-    """What squawk says of an SQL file, by the `id` of the file's text as a source."""
-    pending: Collection[int] | None = None
-    """The versions that are not on the base; None where there is no base."""
-    base: Mapping[int, tuple[Remark, ...]] = field(default_factory=dict[int, tuple[Remark, ...]])
-    """What the comparison with the base says, by version."""
+    squawk: Mapping[int, Sequence[Remark]] = field(default_factory=dict[int, "list[Remark]"])
+    """What squawk says of SQL files, by their `id`."""
+    base: Comparison | None = None
+    """How the manifest differs from a revision; None where there is nothing to compare with."""
+
+    def examines(self, entry: Entry) -> bool:
+        """Whether the files of an entry are checked: all, or those that are not on the base as they are."""
+        return self.base is None or entry.version in self.base.examined
+
+    def is_new(self, entry: Entry) -> bool:
+        """Whether an entry is known not to be applied, so that nobody uses what it makes."""
+        return self.base is not None and entry.version in self.base.new
 
 
 def check(gathered: Gathered, around: Surroundings) -> list[Finding]:
     """Return the findings about a manifest, those it includes and their files."""
     root = gathered.opened[0].manifest.lint
-    found = [*_manifest_findings(gathered, root)]
+    found = [*_manifest_findings(gathered, root), *_gone(around, config.severities(root, root))]
     settings = {id(opened.manifest.document.source): opened.manifest.lint for opened in gathered.opened}
     weights: dict[int, Severities] = {}
     known, proofs = Fresh(), Proofs()
@@ -70,9 +77,8 @@ def check(gathered: Gathered, around: Surroundings) -> list[Finding]:
         for act in entry.sql.acts if entry.sql else ():
             proofs.learn(act)
         found += _entry_findings(entry, around, known, proofs, weight)
-        if entry.sql is not None and around.pending is not None and entry.version in around.pending:
-            for act in entry.sql.acts:
-                known.learn(act)
+        for act in entry.sql.acts if entry.sql and around.is_new(entry) else ():
+            known.learn(act)
     return found
 
 
@@ -90,18 +96,24 @@ def _manifest_findings(gathered: Gathered, root: LintSettings) -> Iterator[Findi
                 yield of_remark(remark, severity, None)
 
 
+def _gone(around: Surroundings, weight: Severities) -> Iterator[Finding]:
+    for remark in around.base.gone if around.base else ():
+        severity = weight[remark.rule]
+        if severity is not None:
+            yield of_remark(remark, severity, None)
+
+
 def _entry_findings(
     entry: Entry, around: Surroundings, known: Fresh, proofs: Proofs, weight: Severities
 ) -> Iterator[Finding]:
-    is_pending = around.pending is None or entry.version in around.pending
-    remarks = [*around.base.get(entry.version, ())]
+    remarks = [*around.base.remarks.get(entry.version, ())] if around.base else []
     for file, _ in entry.sql_files:
         yield from _script_findings(entry, file.problems)
-    if is_pending:
+    if around.examines(entry):
         remarks += _remarks(entry, around, known, proofs)
     own = tuple(ignores.declared(entry))
     used = _used(own, remarks)
-    if is_pending:
+    if around.examines(entry):
         ran = {code for code in around.ran if weight[code] is not None}
         remarks += ignores.unused(entry, used, ran, own)
     hidden = {remark for remark in remarks for ignore in own if ignore.covers(remark)}

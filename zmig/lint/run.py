@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from zmig.lint import check, squawk
+from zmig.lint import check, snapshot, squawk
+from zmig.lint.base import Comparison, compare
 from zmig.lint.check import Surroundings
 from zmig.lint.config import severities
 from zmig.lint.gather import Files, gather
+from zmig.lint.git import Repository
 from zmig.lint.grammar import Grammar
-from zmig.lint.squawk import Job, Squawk, SquawkFailed
+from zmig.lint.squawk import Job, Said, Squawk, SquawkFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from zmig.lint.finding import Finding, Remark, Severity
+    from zmig.lint.finding import Finding, Severity
     from zmig.lint.gather import Gathered
 
 INSTALL = 'pip install "zmig[lint]"'
@@ -33,8 +35,8 @@ class Report:
     """How many were looked at."""
     missing: tuple[str, ...] = ()
     """Which rules were not checked, and why."""
-    remedy: str = INSTALL
-    """The command that gets what is missing."""
+    remedy: str | None = None
+    """The command that gets what is missing, where there is one."""
 
     def count(self, least: Severity) -> int:
         """Return how many findings matter at least so much."""
@@ -53,24 +55,51 @@ class _Tools:
     squawk: Squawk | None = None
     missing: list[str] = field(default_factory=list[str])
 
+    @property
+    def can_be_installed(self) -> bool:
+        """Whether something would be checked that is not, if it were installed."""
+        return self.grammar is None or self.squawk is None
+
 
 def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None = None) -> Report:
     """Return everything that is found in manifests and their files. No code of theirs is run.
 
-    Raises ManifestError where a manifest cannot be read at all.
+    With `base`, a git revision, the files are checked of those entries only that are not there as they are here.
+    Raises ManifestError where a manifest cannot be read at all, UsageError where git does not know the revision.
     """
     files = Files()
     projects = [gather(path, environ=environ, files=files) for path in paths]
+    bases = [_compared(project, base, environ) for project in projects]
     tools = _tools(projects)
     try:
-        _begin(tools, projects)
-        around = Surroundings(_rules(tools), tools.grammar, _said(tools))
-        found = [finding for project in projects for finding in check.check(project, around)]
+        _begin(tools, projects, bases)
+        said = _said(tools)
     finally:
         if tools.squawk is not None:
             tools.squawk.close()
+    rules = _rules(tools, has_base=base is not None)
+    found = [
+        finding
+        for project, compared in zip(projects, bases, strict=True)
+        for finding in check.check(project, Surroundings(rules, tools.grammar, said.remarks, compared))
+    ]
     entries = {(entry.manifest.label, entry.version) for project in projects for entry in project.entries}
-    return Report(_once(found), len(entries), tuple(tools.missing))
+    missing = (*tools.missing, *_unread(tools, said))
+    return Report(_once(found), len(entries), missing, INSTALL if tools.can_be_installed else None)
+
+
+def _compared(project: Gathered, base: str | None, environ: Mapping[str, str]) -> Comparison | None:
+    """Return how a project differs from a revision. Raises UsageError where git does not know it."""
+    if base is None:
+        return None
+    repository = Repository.around(project.path.parent)
+    tip = repository.commit(base)
+    path = repository.inside(project.path)
+    assert path is not None, "a file is inside of the repository around its folder"
+    fork = repository.fork(tip) or tip
+    at_tip = snapshot.take(repository, tip, path, environ=environ)
+    at_fork = at_tip if fork == tip else snapshot.take(repository, fork, path, environ=environ)
+    return compare(project.entries, at_fork, at_tip, root=project.opened[0].manifest.document.source)
 
 
 def _tools(projects: Iterable[Gathered]) -> _Tools:
@@ -94,32 +123,40 @@ def _included(projects: Iterable[Gathered]) -> list[str]:
     return [_OPT_IN.partition("/")[2]] if wanted else []
 
 
-def _begin(tools: _Tools, projects: Iterable[Gathered]) -> None:
+def _begin(tools: _Tools, projects: Sequence[Gathered], bases: Sequence[Comparison | None]) -> None:
     if tools.squawk is None:
         return
     try:
-        tools.squawk.begin(dict.fromkeys(_jobs(projects)))
+        tools.squawk.begin(dict.fromkeys(_jobs(projects, bases)))
     except SquawkFailed as error:
         _give_up(tools, error)
 
 
-def _jobs(projects: Iterable[Gathered]) -> Iterator[Job]:
-    for project in projects:
+def _jobs(projects: Sequence[Gathered], bases: Sequence[Comparison | None]) -> Iterator[Job]:
+    for project, base in zip(projects, bases, strict=True):
         root = project.opened[0].manifest.lint.postgres_version
         own = {id(one.manifest.document.source): one.manifest.lint.postgres_version for one in project.opened}
         for entry in project.entries:
-            if entry.sql is not None and not entry.sql.problems:
+            is_examined = base is None or entry.version in base.examined
+            if is_examined and entry.sql is not None and not entry.sql.problems:
                 yield Job(entry.sql, entry.is_transactional, root or own[id(entry.manifest)])
 
 
-def _said(tools: _Tools) -> dict[int, tuple[Remark, ...]]:
+def _said(tools: _Tools) -> Said:
     if tools.squawk is None:
-        return {}
+        return Said()
     try:
         return tools.squawk.end()
     except SquawkFailed as error:
         _give_up(tools, error)
-        return {}
+        return Said()
+
+
+def _unread(tools: _Tools, said: Said) -> Iterator[str]:
+    """Yield what is to be told of files that PostgreSQL's grammar accepts and squawk does not."""
+    for file in said.unread.values():
+        if tools.grammar is not None and next(tools.grammar.check(file), None) is None:
+            yield f"the rules `squawk/...` were not checked in `{file.path}`: squawk does not know its syntax"
 
 
 def _give_up(tools: _Tools, error: SquawkFailed) -> None:
@@ -129,9 +166,9 @@ def _give_up(tools: _Tools, error: SquawkFailed) -> None:
         tools.squawk = None
 
 
-def _rules(tools: _Tools) -> frozenset[str]:
+def _rules(tools: _Tools, *, has_base: bool) -> frozenset[str]:
     return check.rules_that_run(
-        has_grammar=tools.grammar is not None, has_squawk=tools.squawk is not None, has_base=False
+        has_grammar=tools.grammar is not None, has_squawk=tools.squawk is not None, has_base=has_base
     )
 
 

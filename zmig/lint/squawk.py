@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -19,7 +19,7 @@ from zmig.lint import dangers, reduced
 from zmig.lint.rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from zmig.lint.finding import Remark
     from zmig.lint.reduced import Reduced
@@ -34,6 +34,15 @@ class Job(NamedTuple):
     file: SqlFile
     is_transactional: bool
     postgres_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What squawk said of files, each known by its `id`."""
+
+    remarks: dict[int, list[Remark]] = field(default_factory=dict[int, "list[Remark]"])
+    unread: dict[int, SqlFile] = field(default_factory=dict[int, "SqlFile"])
+    """The files with syntax that it does not know; of those it says nothing else."""
 
 
 @dataclass(slots=True)
@@ -91,16 +100,16 @@ class Squawk:
             raise SquawkFailed(error.strerror or str(error)) from None
         self._calls.append(_Call(jobs, folder, process))
 
-    def end(self) -> dict[int, tuple[Remark, ...]]:
-        """Return what was found, by the `id` of the file. Raises SquawkFailed."""
-        found: dict[int, list[Remark]] = {}
+    def end(self) -> Said:
+        """Return what was found. Raises SquawkFailed."""
+        said = Said()
         try:
             for call in self._calls:
-                for file, remark in _answers(call):
-                    found.setdefault(id(file), []).append(remark)
+                for answer in _answers(call):
+                    _note(said, call, answer)
         finally:
             self.close()
-        return {key: tuple(remarks) for key, remarks in found.items()}
+        return said
 
     def close(self) -> None:
         """End what still runs, and remove the files that were written."""
@@ -111,7 +120,7 @@ class Squawk:
         self._folder.cleanup()
 
 
-def _answers(call: _Call) -> Iterable[tuple[SqlFile, Remark]]:
+def _answers(call: _Call) -> Iterator[dict[str, object]]:
     try:
         call.process.wait(timeout=_SECONDS)
     except subprocess.TimeoutExpired:
@@ -123,20 +132,20 @@ def _answers(call: _Call) -> Iterable[tuple[SqlFile, Remark]]:
     if not isinstance(answers, list):
         said = call.folder.joinpath("errors.txt").read_text(errors="replace").strip().splitlines()
         raise SquawkFailed(said[0] if said else f"it ended with exit code {call.process.returncode}")
-    for answer in cast("list[object]", answers):
-        if isinstance(answer, dict) and (one := _answer(call, cast("dict[str, object]", answer))):
-            yield one
+    yield from (cast("dict[str, object]", one) for one in cast("list[object]", answers) if isinstance(one, dict))
 
 
-def _answer(call: _Call, answer: dict[str, object]) -> tuple[SqlFile, Remark] | None:
-    """Return one finding; None where its rule is told otherwise by zmig, or is none that is known here."""
-    rule = f"squawk/{answer['rule_name']}"
-    if rule not in RULES:
-        return None
+def _note(said: Said, call: _Call, answer: dict[str, object]) -> None:
+    """Take note of one finding, unless zmig tells its rule otherwise or does not know it."""
     file, left = call.jobs[int(str(answer["file"]).partition(".")[0])]
-    start = left.origin(_number(answer, "line"), _number(answer, "column"))
-    end = left.origin(_number(answer, "line_end"), _number(answer, "column_end"))
-    return file, dangers.remark(file, rule, answer, start, max(start + 1, end))
+    rule = f"squawk/{answer['rule_name']}"
+    if rule == "squawk/syntax-error":
+        said.unread[id(file)] = file
+    elif rule in RULES:
+        start = left.origin(_number(answer, "line"), _number(answer, "column"))
+        end = left.origin(_number(answer, "line_end"), _number(answer, "column_end"))
+        remark = dangers.remark(file, rule, answer, start, max(start + 1, end))
+        said.remarks.setdefault(id(file), []).append(remark)
 
 
 def _number(answer: dict[str, object], key: str) -> int:

@@ -26,9 +26,8 @@ def summary(report: Report) -> str:
 
 
 def _not_checked(report: Report) -> list[str]:
-    if not report.missing:
-        return []
-    return [*(f"note: {reason}" for reason in report.missing), f"hint: run `{report.remedy}`"]
+    advice = [] if report.remedy is None else [f"hint: run `{report.remedy}`"]
+    return [*(f"note: {reason}" for reason in report.missing), *advice]
 
 
 def _counted(count: int, noun: str) -> str:

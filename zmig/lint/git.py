@@ -1,0 +1,84 @@
+"""Asks git what stood in files at another revision. Nothing is checked out, and nothing is changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zmig.errors import Problem, UsageError
+from zmig.lint import place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+_FETCH = "fetch it first, for example with `git fetch origin main`"
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A git repository."""
+
+    root: str
+    """The real path of its work tree."""
+    program: str
+
+    @classmethod
+    def around(cls, folder: Path) -> Repository:
+        """Return the repository that holds a folder. Raises UsageError where there is none, or no git."""
+        root = place.root_of(folder)
+        if root is None:
+            message = f"`{folder}` is in no git repository, so there is no revision to compare with"
+            raise UsageError(Problem("base-unusable", message, hint="leave `--base` out"))
+        program = shutil.which("git")
+        if program is None:
+            message = "the program `git` is not installed, so no revision can be compared with"
+            raise UsageError(Problem("base-unusable", message, hint="install git, or leave `--base` out"))
+        return cls(root, program)
+
+    def commit(self, revision: str) -> str:
+        """Return the hash of the commit that a revision names. Raises UsageError where it names none."""
+        ended = self._run("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+        if ended.returncode != 0:
+            said = ended.stderr.decode(errors="replace").strip().splitlines()[:1]
+            message = f"git knows no revision `{revision}`"
+            raise UsageError(Problem("base-unusable", message, facts=tuple(said), hint=_FETCH))
+        return ended.stdout.decode().strip()
+
+    def fork(self, commit: str) -> str | None:
+        """Return where the work tree's branch left the history of a commit; None where that is not known here."""
+        return self._run("merge-base", commit, "HEAD").stdout.decode().strip() or None
+
+    def inside(self, path: Path | str) -> str | None:
+        """Return a path relative to the root, with `/` between its parts; None for one outside."""
+        relative = os.path.relpath(os.path.realpath(path), self.root)
+        return None if relative.startswith("..") else relative.replace(os.sep, "/")
+
+    def texts(self, commit: str, paths: Iterable[str]) -> dict[str, str]:
+        """Return the texts that files had, by their path relative to the root; what was not there is left out."""
+        wanted = [path for path in dict.fromkeys(paths) if "\n" not in path]
+        asked = "".join(f"{commit}:{path}\n" for path in wanted).encode()
+        ended = self._run("cat-file", "--batch", answers=asked)
+        return {path: text for path, text in zip(wanted, _answers(ended.stdout), strict=False) if text is not None}
+
+    def _run(self, *words: str, answers: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        command = [self.program, "-C", self.root, *words]
+        return subprocess.run(command, input=answers, capture_output=True, check=False)
+
+
+def _answers(output: bytes) -> Iterator[str | None]:
+    """Yield the texts in what `git cat-file --batch` printed; None for what is no file, or is missing."""
+    offset = 0
+    while (end := output.find(b"\n", offset)) >= 0:
+        words = output[offset:end].split()
+        offset = end + 1
+        if not words or words[-1] in (b"missing", b"ambiguous"):
+            yield None
+            continue
+        size = int(words[-1])
+        content = output[offset : offset + size] if words[-2] == b"blob" else None
+        yield None if content is None else content.decode(errors="replace").removeprefix("\ufeff")
+        offset += size + 1
