@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig import database, execute
+from zmig import database, record, transaction
 from zmig.errors import PlanRefused, Problem
 from zmig.events import EventType
-from zmig.execute import Attempt
 from zmig.plan import Action
 from zmig.progress import StepFinished, StepStarted
 from zmig.runner import Runner
+from zmig.session import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,30 +69,29 @@ class AtomicRunner(Runner):
                 self.skip(work, number)
                 continue
             attempt = Attempt(work, work.step.attempt)
-            statements = len(work.statements) if work.statements is not None else None
-            self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, statements))
+            self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, work.count))
             with self.session.interrupts.deferred():
                 attempts.append(attempt)
-                for fact in execute.started_sql(self.session, attempt):
+                for fact in record.started_sql(self.session, attempt):
                     witness.execute(fact)
-                self.session.send(self.reset_sql, *execute.limits_sql(attempt))
-            execute.run_body(self.session, attempt)
+                self.session.send(*self.reset_sql, *transaction.limits_sql(attempt))
+            transaction.run_body(self.session, attempt)
             with self.session.interrupts.deferred():
                 attempt.running = None
-                self.session.send(*execute.end_sql(self.session, attempt))
+                self.session.send(*transaction.closing_sql(self.session, attempt))
         with self.session.interrupts.deferred():
             if attempts:
                 attempts[-1].at_commit = True
             self.session.send("commit")
 
     @property
-    def reset_sql(self) -> str:
+    def reset_sql(self) -> tuple[str, ...]:
         """The statements that bring the session back to zmig's own settings inside the transaction."""
         return database.reset_sql(self.session.server_version, self.session.run.application_name)
 
     def clean(self) -> None:
         """Bring the session back to zmig's own settings, inside the transaction."""
-        self.session.send(self.reset_sql)
+        self.session.send(*self.reset_sql)
 
     def _fail_all(self, attempts: Sequence[Attempt], error: BaseException) -> None:
         """Record every started step as failed, the one that raised last of all, and raise for it."""

@@ -221,7 +221,7 @@ def is_lost(connection: Connection, error: BaseException | None = None) -> bool:
     return connection.closed or connection.broken or isinstance(error, psycopg.errors.AdminShutdown)
 
 
-def session_sql(server_version: int) -> str:
+def session_sql(server_version: int) -> tuple[str, ...]:
     """Return the statements that give a working session its own limits, whatever the role or database sets.
 
     The server notices a vanished client while a statement runs (`client_connection_check_interval`, PostgreSQL
@@ -241,34 +241,32 @@ def session_sql(server_version: int) -> str:
         settings["idle_session_timeout"] = "0"
     if server_version >= _TRANSACTION_TIMEOUT_SINCE:
         settings["transaction_timeout"] = "0"
-    return "; ".join(f"set {name} = {value}" for name, value in settings.items())
+    return tuple(f"set {name} = {value}" for name, value in settings.items())
 
 
-def reset_sql(server_version: int, application_name: str) -> str:
+def reset_sql(server_version: int, application_name: str) -> tuple[str, ...]:
     """Return the statements that undo what a migration did to the session, keeping its advisory locks.
 
     `DISCARD ALL` would release the locks, and `RESET ALL` alone leaves a `SET ROLE` in force.
     """
-    return "; ".join(
-        (
-            "reset session authorization",
-            "reset role",
-            "reset all",
-            session_sql(server_version),
-            f"set application_name = '{application_name}'",
-            "close all",
-            "unlisten *",
-            "deallocate all",
-            "discard temp",
-            "discard sequences",
-        )
+    return (
+        "reset session authorization",
+        "reset role",
+        "reset all",
+        *session_sql(server_version),
+        f"set application_name = '{application_name}'",
+        "close all",
+        "unlisten *",
+        "deallocate all",
+        "discard temp",
+        "discard sequences",
     )
 
 
-def clean_sql(server_version: int, application_name: str) -> str:
+def clean_sql(server_version: int, application_name: str) -> tuple[str, ...]:
     """Return `reset_sql` in a transaction of its own.
 
     A message is one implicit transaction, which has begun with the defaults a migration may have left: what follows
     the reset in the same message must not run in a transaction that is read-only.
     """
-    return f"begin; {reset_sql(server_version, application_name)}; commit"
+    return ("begin", *reset_sql(server_version, application_name), "commit")

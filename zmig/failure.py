@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig import script
+from zmig import script, template
 from zmig.errors import Location, Problem, ZmigError
 from zmig.interrupt import Interrupted
 from zmig.window import shown_line
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zmig.script import Statement
+    from zmig.substitution import Substitution
 
 RETRYABLE = frozenset({"55P03", "40P01", "40001"})
 """SQLSTATEs after which the same work may succeed: lock timeout, deadlock, serialization failure."""
@@ -43,6 +44,10 @@ class Place:
     statement: Statement | None = None
     total: int | None = None
     at_commit: bool = False
+    filled: Substitution | None = None
+    """How the file's text came from what is written in it, where variables were replaced."""
+    shift: int = 0
+    """How many characters of the message that was sent stand before the statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +151,13 @@ def _sql_location(place: Place, position: str | None) -> Location | None:
     statement = place.statement
     if statement is None:
         return None
+    index = max(int(position) - 1 - place.shift, 0) if position else 0
     if place.text is not None:
-        offset = statement.offset + (int(position) - 1 if position else 0)
+        offset = statement.offset + index
+        if place.filled is not None:
+            return template.location(place.filled, offset, path=place.path)
         return script.location(place.text, offset, path=place.path)
-    line, column = script.locate(statement, int(position)) if position else (statement.line, statement.column)
+    line, column = script.locate(statement, index + 1)
     return Location(place.path, line, column)
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig import database, pooler
+from zmig import database, lock, pooler, view
 from zmig.declaration import DatabaseUrl
 from zmig.lock import RunLock
 from zmig.progress import Notice
 from zmig.store import Run, Store
-from zmig.view import Looker, View, running_on
+from zmig.view import Looker, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -82,12 +82,12 @@ class Opened:
         """
         with database.translated(self.target):
             pooler.refuse_transaction_pooling(self.connection, self.target, backend_pid=self.run.backend_pid)
-            self.connection.execute(database.session_sql(self.connection.info.server_version).encode())
+            self.connection.execute("; ".join(database.session_sql(self.connection.info.server_version)).encode())
             self.lock.wait(
                 self.connection,
                 limit_seconds=limit_seconds,
                 observer=self.observer,
-                migration_of=self._migration_of,
+                known=self._known,
                 database=self.connection.info.dbname,
                 invocation=invocation,
             )
@@ -98,8 +98,24 @@ class Opened:
             with contextlib.suppress(psycopg.Error):
                 self.lock.release(self.connection)
 
-    def _migration_of(self, holder: LockHolder) -> str | None:
-        return running_on(self.look(ask_repeatables=False).entries, holder.pid)
+    def terminate_holder(self, *, invocation: Invocation) -> None:
+        """Make the server end the backend that holds the run's lock, if one does.
+
+        Raises:
+            UsageError: the process it works for is alive.
+            TrackingError: this role may not end it.
+        """
+        with database.translated(self.target):
+            holder = self.lock.holder(self.connection)
+            if holder is None:
+                return
+            holder = self._known(holder)
+            lock.refuse_living(holder, invocation)
+            self.observer(Notice(None, "NOTICE", f"ending {lock.describe(holder)}"))
+            self.lock.terminate(self.connection, holder)
+
+    def _known(self, holder: LockHolder) -> LockHolder:
+        return view.known(holder, self.look(ask_repeatables=False).entries)
 
 
 @contextmanager

@@ -8,20 +8,22 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from zmig import failure, project, script, statement
+from zmig import failure, message, project, script, statement, survey, template
 from zmig.errors import Location, ManifestError, Problem, ZmigError
 from zmig.plan import Action, Direction, Mode, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
     from zmig.context import Context
+    from zmig.message import ChunkMessage, Message
     from zmig.model import LastRun
     from zmig.plan import Plan
     from zmig.script import Statement
+    from zmig.substitution import Substitution
 
 Execute = Callable[["Context"], object]
 
@@ -42,14 +44,30 @@ class Work:
     mode: Mode
     text: str | None = None
     statements: tuple[Statement, ...] | None = None
-    """None for a step written in Python."""
+    """None for a step written in Python, and for a script too large to be held."""
+    count: int | None = None
+    """How many statements it has; None for a step written in Python."""
     function: Execute | None = None
     """What a step written in Python calls; filled in by `load`."""
+    filled: Substitution | None = None
+    """How `text` came from what is written in the file, where variables were replaced."""
 
     @property
     def is_sql(self) -> bool:
         """Whether it is made of SQL statements."""
-        return self.statements is not None
+        return self.count is not None
+
+    def sendables(self) -> Iterator[Message | ChunkMessage | Statement]:
+        """Yield what is sent to the server in a transaction, in order; a large script is read as it is sent."""
+        if self.statements is not None:
+            return message.of_statements(self.statements)
+        return message.of_large_script(project.read_pieces(Path(self.path)), path=self.path)
+
+    def location(self, offset: int) -> Location | None:
+        """Return the place in its file of what stands at `offset` (0-based) of its text, as far as that is held."""
+        if self.filled is not None:
+            return template.location(self.filled, offset, path=self.path)
+        return script.location(self.text, offset, path=self.path) if self.text is not None else None
 
 
 def read(plan: Plan) -> tuple[Work, ...]:
@@ -72,22 +90,46 @@ def read(plan: Plan) -> tuple[Work, ...]:
 
 def _read_step(step: Step) -> Work:
     if step.action is Action.SETTLE:
-        return Work(step, step.migration.name, Mode(True, "nothing is run"), None, ())
+        return Work(step, step.migration.name, Mode(True, "nothing is run"), None, (), 0)
     file = _file(step)
     if file is None or file.suffix.lower() == ".py":
         transactional = step.migration.transaction is not False
         reason = "Python, one transaction" if transactional else "`transaction: false` in the manifest"
         return Work(step, str(file or step.migration.name), Mode(transactional, reason))
-    text = project.read_text(file)
     path = str(file)
+    if _is_large(step, file):
+        found = survey.survey(project.read_pieces(file), path=path)
+        if found.refusing is None and found.controlling is None:
+            return Work(step, path, Mode(True, "one transaction"), count=found.statements)
+    text, filled = _text(step, file)
     statements = tuple(script.split(text, path=path))
     if not statements:
         hint = "write the statements into it"
         raise ManifestError(Problem("file-empty", f"`{path}` holds no statement", Location(path), hint=hint))
     mode = _mode(step, statements)
+    work = Work(step, path, mode, text, statements, len(statements), filled=filled)
     if mode.transactional:
-        _refuse_transaction_control(statements, text, path)
-    return Work(step, path, mode, text, statements)
+        _refuse_transaction_control(work, statements)
+    return work
+
+
+_LARGE_BYTES = 1_000_000
+"""From this size on, a script that can run in a transaction is sent as it is read."""
+
+
+def _is_large(step: Step, file: Path) -> bool:
+    migration = step.migration
+    as_it_stands = migration.variables is None and migration.transaction is not False
+    return as_it_stands and project.size(file) >= _LARGE_BYTES
+
+
+def _text(step: Step, file: Path) -> tuple[str, Substitution | None]:
+    """Return what a file says, and how that came from what is written in it."""
+    text = project.read_text(file)
+    if step.migration.variables is None:
+        return text, None
+    filled = template.fill(text, step.migration.variables, path=str(file))
+    return filled.text, filled
 
 
 def _file(step: Step) -> Path | None:
@@ -99,20 +141,17 @@ def _mode(step: Step, statements: tuple[Statement, ...]) -> Mode:
     if step.direction is Direction.FORWARD and step.migration.transaction is not None:
         declared = "true" if step.migration.transaction else "false"
         return Mode(step.migration.transaction, f"`transaction: {declared}` in the manifest")
-    for one in statements:
-        reason = statement.refuses_transaction(one)
-        if reason is not None:
-            return Mode(False, f"statement {one.number}, line {one.line}: {reason}")
-    return Mode(True, "one transaction")
+    found = statement.transaction_mode(statements, None)
+    return Mode(found.transactional, found.reason)
 
 
-def _refuse_transaction_control(statements: tuple[Statement, ...], text: str, path: str) -> None:
+def _refuse_transaction_control(work: Work, statements: tuple[Statement, ...]) -> None:
     problems = [
         Problem(
             "transaction-control",
             f"statement {one.number} ends or opens a transaction, but zmig runs the file in one of its own: "
             f"`{one.summary}`",
-            location=_place(text, one, path),
+            location=work.location(one.offset),
             effect="nothing was run",
             hint="remove the statement, or write `transaction: false` in the manifest entry",
         )
@@ -121,10 +160,6 @@ def _refuse_transaction_control(statements: tuple[Statement, ...], text: str, pa
     ]
     if problems:
         raise ManifestError(*problems)
-
-
-def _place(text: str, one: Statement, path: str) -> Location:
-    return script.location(text, one.offset, path=path)
 
 
 def functions(step: Step) -> _Functions:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig import database, execute, failure, repeat
+from zmig import database, execute, failure, record, repeat
 from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
 from zmig.events import EventType
-from zmig.execute import Attempt, Session
 from zmig.interrupt import Interrupted
 from zmig.plan import Action, Direction
 from zmig.progress import (
@@ -28,6 +27,7 @@ from zmig.progress import (
     StepSkipped,
     StepStarted,
 )
+from zmig.session import Attempt, Session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,11 +99,6 @@ class Runner:
             else:
                 self._run_with_retries(work, number)
 
-    @property
-    def clean_sql(self) -> str:
-        """The statements that bring the session back to zmig's own settings."""
-        return database.clean_sql(self.session.server_version, self.session.run.application_name)
-
     def is_due(self, step: Step) -> bool:
         """Ask a repeatable whose turn has come, in a session as it was before the migrations of this run."""
         self.clean()
@@ -117,7 +112,7 @@ class Runner:
 
     def clean(self) -> None:
         """Bring the session back to zmig's own settings."""
-        self.session.send(self.clean_sql)
+        self.session.send(*self.session.clean_sql)
 
     def settle(self, work: Work, number: int) -> None:
         """Record the end of a rollback that never ended and changed nothing."""
@@ -127,7 +122,7 @@ class Runner:
         attempt = Attempt(work, step.unended.integer("attempt") or 1)
         self.session.observer(StepStarted(step, number, len(self.works), attempt.number, None))
         with self.session.interrupts.deferred():
-            self.session.send(execute.unended_sql(self.session, step, step.unended))
+            self.session.send(record.unended_sql(self.session, step, step.unended))
         self.session.observer(StepFinished(step, number, len(self.works), attempt.seconds))
 
     def skip(self, work: Work, number: int) -> None:
@@ -139,8 +134,7 @@ class Runner:
         retry = work.step.migration.settings.retry
         for tries in range(1, retry.attempts + 1):
             attempt = Attempt(work, work.step.attempt + tries - 1)
-            statements = len(work.statements) if work.statements is not None else None
-            self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, statements))
+            self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, work.count))
             try:
                 execute.execute(self.session, attempt)
             except BaseException as error:
@@ -161,7 +155,7 @@ class Runner:
         status = session.connection.info.transaction_status
         if not isinstance(error, KeyboardInterrupt) or status is not psycopg.pq.TransactionStatus.IDLE:
             return False
-        name, type = attempt.step.migration.name, execute.end_type(attempt.step)
+        name, type = attempt.step.migration.name, record.end_type(attempt.step)
         with contextlib.suppress(psycopg.OperationalError):
             return session.store.is_recorded(session.run, type, name, attempt=attempt.number)
         return False
@@ -225,7 +219,7 @@ class Runner:
         if session.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             session.send("rollback")
         session.connection.autocommit = True
-        session.send(self.clean_sql, self._failed_sql(attempt, type, found.error, will_retry=will_retry))
+        session.send(*session.clean_sql, self._failed_sql(attempt, type, found.error, will_retry=will_retry))
 
     def _failed_sql(
         self, attempt: Attempt, type: EventType, error: dict[str, object], *, will_retry: bool
@@ -254,7 +248,7 @@ class Runner:
 
     def _problem(self, attempt: Attempt, found: Failure) -> Problem:
         step, mode = attempt.step, attempt.work.mode
-        promise = execute.broken_promise(found.message)
+        promise = record.broken_promise(found.message)
         what = "rollback of" if step.direction is Direction.ROLLBACK else "migration"
         where = "" if mode.transactional else " outside a transaction"
         message = promise.message if promise is not None else found.message

@@ -36,6 +36,13 @@ _CLOCK = {
 }
 """The key under which a fact holds the server's time; the row's own `created_at` says the same."""
 
+_TIMED = frozenset({EventType.DONE, EventType.ROLLED_BACK})
+_ELAPSED = sql.SQL(
+    " || jsonb_build_object('duration_ms', "
+    "round(extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000)::bigint)"
+)
+"""The time since the transaction began: since its first message arrived."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -153,6 +160,8 @@ class Store:
         """Return the statement that appends one fact."""
         clock = _CLOCK.get(type)
         stamp = sql.SQL(" || jsonb_build_object({}, clock_timestamp())").format(clock) if clock else sql.SQL("")
+        if type in _TIMED and "duration_ms" not in data:
+            stamp += _ELAPSED
         return sql.SQL(
             "insert into {} (aggregate_id, event_type, event_data, created_at, run_id, host) "
             "values ({}, {}, {}::jsonb{}, clock_timestamp(), {}, {})"
@@ -171,9 +180,10 @@ class Store:
     ) -> sql.Composed:
         """Return the statement that appends a fact by which a migration counts as applied, and its simple row."""
         return sql.SQL(
-            "with fact as ({} returning position, created_at, database_user) "
+            "with fact as ({} returning position, created_at, database_user, event_data) "
             "insert into {} as applied (version, name, kind, checksum, applied_at, applied_by, duration_ms, position) "
-            "select {}, {}, {}, {}, created_at, database_user, {}, position from fact "
+            "select {}, {}, {}, {}, created_at, database_user, (event_data ->> 'duration_ms')::bigint, position "
+            "from fact "
             "on conflict (version) do update set name = excluded.name, kind = excluded.kind, "
             "checksum = excluded.checksum, applied_at = excluded.applied_at, applied_by = excluded.applied_by, "
             "duration_ms = excluded.duration_ms, position = excluded.position"
@@ -184,7 +194,6 @@ class Store:
             name,
             kind,
             data.get("checksum"),
-            data.get("duration_ms"),
         )
 
     def taken_back_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> sql.Composed:

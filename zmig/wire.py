@@ -8,7 +8,7 @@ position.
 from __future__ import annotations
 
 import selectors
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -36,14 +36,17 @@ class Reply:
 
     completed: int
     """How many statements it completed."""
-    rows: int | None
-    """What the last statement that counts rows counted."""
+    rows: tuple[int | None, ...] = ()
+    """How many rows each of them touched or returned; None where that is not counted."""
+    interrupt: KeyboardInterrupt | None = None
+    """Raised while the message was under way, which the server completed all the same."""
 
 
 def send(connection: Connection, text: str) -> Reply:
     """Send a message without parameters and wait for all its results; rows are dropped as they come.
 
-    An interrupt cancels the statement on the server before it is raised.
+    An interrupt cancels the statement on the server before it is raised; where the server completed the message
+    before the cancellation reached it, the reply holds the interrupt instead.
 
     Raises:
         MessageError: a statement failed; those behind it were not run.
@@ -59,9 +62,11 @@ def send(connection: Connection, text: str) -> Reply:
         try:
             _flush(link, selector)
             return _read(link, selector)
-        except KeyboardInterrupt:
-            _cancel(connection, selector)
-            raise
+        except KeyboardInterrupt as interrupt:
+            reply = _cancel(connection, selector)
+            if reply is None:
+                raise
+            return replace(reply, interrupt=interrupt)
 
 
 def _flush(link: pq.abc.PGconn, selector: selectors.BaseSelector) -> None:
@@ -74,7 +79,7 @@ def _flush(link: pq.abc.PGconn, selector: selectors.BaseSelector) -> None:
 
 
 def _read(link: pq.abc.PGconn, selector: selectors.BaseSelector) -> Reply:
-    completed, rows = 0, None
+    rows: list[int | None] = []
     failed: MessageError | None = None
     while True:
         while link.is_busy():
@@ -84,13 +89,26 @@ def _read(link: pq.abc.PGconn, selector: selectors.BaseSelector) -> Reply:
         if result is None:
             break
         if result.status == pq.ExecStatus.FATAL_ERROR:
-            failed = failed or MessageError(_error(result), completed)
+            failed = failed or MessageError(_error(result), len(rows))
+        elif result.status in _COPYING:
+            _end_copy(link, result.status)
         elif result.status != pq.ExecStatus.SINGLE_TUPLE:
-            completed += 1
-            rows = result.command_tuples if result.command_tuples is not None else rows
+            rows.append(result.command_tuples)
     if failed is not None:
         raise failed from failed.error
-    return Reply(completed, rows)
+    return Reply(len(rows), tuple(rows))
+
+
+_COPYING = frozenset({pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH})
+
+
+def _end_copy(link: pq.abc.PGconn, status: int) -> None:
+    """Drop the rows that a COPY sends; refuse one that expects rows."""
+    if status == pq.ExecStatus.COPY_OUT:
+        while link.get_copy_data(0)[0] > 0:
+            pass
+    else:
+        link.put_copy_end(b"no rows stand behind the statement")
 
 
 def _error(result: pq.abc.PGresult) -> psycopg.Error:
@@ -105,10 +123,10 @@ def _error(result: pq.abc.PGresult) -> psycopg.Error:
     return kind(message, info=result, encoding="utf-8")
 
 
-def _cancel(connection: Connection, selector: selectors.BaseSelector) -> None:
+def _cancel(connection: Connection, selector: selectors.BaseSelector) -> Reply | None:
     """Cancel on the server, and read to the end of the results so that the session can be used again."""
     connection.cancel_safe(timeout=_CANCEL_SECONDS)
     try:
-        _read(connection.pgconn, selector)
+        return _read(connection.pgconn, selector)
     except MessageError:
-        return
+        return None

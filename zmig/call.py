@@ -1,0 +1,27 @@
+"""Calls the function of a step written in Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.context import Context
+
+if TYPE_CHECKING:
+    from zmig.session import Attempt, Session
+
+
+def call(session: Session, attempt: Attempt) -> None:
+    """Call the function of a step on the connection as it stands; whatever it raises comes out."""
+    migration, function = attempt.step.migration, attempt.work.function
+    if function is None:
+        raise AssertionError(f"{migration.name} was not loaded")
+    function(
+        Context(
+            session.connection,
+            version=migration.version,
+            name=migration.name,
+            run_id=session.run.id,
+            step=attempt.step,
+            observer=session.observer,
+        )
+    )

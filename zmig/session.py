@@ -1,0 +1,137 @@
+"""A run's working connection with its surroundings, and one attempt at one step: what execution passes on."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from zmig import database, wire
+from zmig.checkpoint import Checkpoint, Digest, Sent
+from zmig.failure import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg import sql
+
+    from zmig.database import WorkingConnection
+    from zmig.interrupt import Interrupts
+    from zmig.lock import RunLock
+    from zmig.plan import Step
+    from zmig.prepare import Work
+    from zmig.progress import Observer
+    from zmig.script import Statement
+    from zmig.store import Run, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The working connection, and everything a step needs of its surroundings."""
+
+    connection: WorkingConnection
+    server_version: int
+    store: Store
+    lock: RunLock
+    run: Run
+    observer: Observer
+    interrupts: Interrupts
+    redact: Callable[[str], str]
+    record_detail: bool = False
+
+    @property
+    def clean_sql(self) -> tuple[str, ...]:
+        """The statements that bring the session back to zmig's own settings."""
+        return database.clean_sql(self.server_version, self.run.application_name)
+
+    def text(self, part: str | sql.Composed) -> str:
+        """Return one statement as it is sent."""
+        return part if isinstance(part, str) else part.as_string(self.connection)
+
+    def send(self, *parts: str | sql.Composed) -> None:
+        """Send statements of zmig's own as one message, in one round trip."""
+        try:
+            reply = self.send_text("; ".join(self.text(part) for part in parts))
+        except wire.MessageError as failed:
+            raise failed.error from None
+        if reply.interrupt is not None:
+            raise reply.interrupt
+
+    def send_text(self, text: str) -> wire.Reply:
+        """Send a message as it is.
+
+        Should the migration have chosen another encoding for the client, its own is set again first.
+
+        Raises:
+            wire.MessageError: a statement of it failed.
+        """
+        in_error = self.connection.info.transaction_status is psycopg.pq.TransactionStatus.INERROR
+        if self.connection.info.encoding != "utf-8" and not in_error:
+            self.connection.execute("set client_encoding = 'utf8'")
+        return wire.send(self.connection, text)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One execution of one step, and how far it is."""
+
+    work: Work
+    number: int
+    began: float = field(default_factory=time.monotonic)
+    done: Digest = field(default_factory=Digest)
+    """Of the statements of a non-transactional file that are done."""
+    running: Statement | None = None
+    shift: int = 0
+    """How many characters of the message that was sent stand before the running statement."""
+    at_commit: bool = False
+    completed_statements: int = 0
+    sent: Sent | None = None
+    """The statement that was sent alone and whose checkpoint is not written yet."""
+    is_timed_by_server: bool = False
+    """Whether the `done` fact is sent before its duration is known, so that the server works it out."""
+    is_complete: bool = False
+    """Whether its `done` fact is committed."""
+
+    @property
+    def step(self) -> Step:
+        """The step that is executed."""
+        return self.work.step
+
+    @property
+    def seconds(self) -> float:
+        """The time since it began."""
+        return time.monotonic() - self.began
+
+    @property
+    def total(self) -> int | None:
+        """How many statements its file has."""
+        return self.work.count
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Where the next attempt continues."""
+        return Checkpoint(self.completed_statements, sent=self.sent)
+
+    @property
+    def refused(self) -> int | None:
+        """The number of the statement that was sent alone and had no effect, because the server refused it."""
+        return self.sent.number if self.sent is not None and self.sent.is_refused else None
+
+    @property
+    def place(self) -> Place:
+        """Where it is, for an error."""
+        return Place(
+            self.work.path, self.work.text, self.running, self.total, self.at_commit, self.work.filled, self.shift
+        )
+
+    def data(self, session: Session) -> dict[str, object]:
+        """What every fact of this execution holds."""
+        migration = self.step.migration
+        return {
+            "version": migration.version,
+            "name": migration.name,
+            "run_id": session.run.id,
+            "attempt": self.number,
+        }
