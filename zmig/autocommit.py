@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig import catalog, checkpoint, record, resume, role, wire
+from zmig import catalog, checkpoint, record, resume, role
 from zmig.call import call
 from zmig.checkpoint import Sent
 from zmig.copying import copy_rows
@@ -63,12 +63,7 @@ def _run(session: Session, attempt: Attempt, one: Statement) -> None:
 def _send_statement(session: Session, one: Statement) -> int | None:
     if one.copy_data is not None:
         return copy_rows(session.connection, one)
-    try:
-        reply = wire.send(session.connection, one.text)
-    except wire.MessageError as failed:
-        raise failed.error from None
-    if reply.interrupt is not None:
-        raise reply.interrupt
+    reply = session.send_alone(one.text)
     return reply.rows[0] if reply.rows else None
 
 

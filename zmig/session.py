@@ -48,29 +48,37 @@ class Session:
 
     def text(self, part: str | sql.Composed) -> str:
         """Return one statement as it is sent."""
+        self._speak_utf8()
         return part if isinstance(part, str) else part.as_string(self.connection)
 
     def send(self, *parts: str | sql.Composed) -> None:
         """Send statements of zmig's own as one message, in one round trip."""
+        self.send_alone("; ".join(self.text(part) for part in parts))
+
+    def send_alone(self, text: str) -> wire.Reply:
+        """Send a message as it is, and raise what the server says against it."""
         try:
-            reply = self.send_text("; ".join(self.text(part) for part in parts))
+            reply = self.send_text(text)
         except wire.MessageError as failed:
             raise failed.error from None
         if reply.interrupt is not None:
             raise reply.interrupt
+        return reply
 
     def send_text(self, text: str) -> wire.Reply:
         """Send a message as it is.
 
-        Should the migration have chosen another encoding for the client, its own is set again first.
-
         Raises:
             wire.MessageError: a statement of it failed.
         """
+        self._speak_utf8()
+        return wire.send(self.connection, text)
+
+    def _speak_utf8(self) -> None:
+        """Set the client's encoding again, should the migration have chosen another."""
         in_error = self.connection.info.transaction_status is psycopg.pq.TransactionStatus.INERROR
         if self.connection.info.encoding != "utf-8" and not in_error:
-            self.connection.execute("set client_encoding = 'utf8'")
-        return wire.send(self.connection, text)
+            wire.send(self.connection, "set client_encoding = 'utf8'")
 
 
 @dataclass(slots=True)

@@ -147,9 +147,10 @@ def _send(
     except wire.MessageError as failed:
         _point_at(attempt, sent, failed.completed - len(opening), len(head))
         raise failed.error from None
-    attempt.is_complete = bool(closing)
-    _tell_finished(session, attempt, sent, reply.rows[len(opening) :], time.monotonic() - began)
-    attempt.running = None
+    with session.interrupts.deferred():
+        attempt.is_complete = bool(closing)
+        _tell_finished(session, attempt, sent, reply.rows[len(opening) :], time.monotonic() - began)
+        attempt.running = None
     if reply.interrupt is not None:
         raise reply.interrupt
 
