@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zmig import plan
+from zmig import selection
 from zmig.errors import Problem, UsageError
 from zmig.events import EventType, Verdict
 from zmig.state import FindingCode, State
@@ -47,7 +47,7 @@ def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str)
                 hint="write `--as done`, `--as failed` or `--as pending`",
             )
         )
-    entry = plan.find(view.entries, name)
+    entry = selection.find(view.entries, name)
     data = _data(opened, entry, reason) | {"as": str(verdict), "was": entry.state.value}
     return Decision([entry.name], [_resolved_sql(opened, entry, Verdict(verdict), data)])
 
@@ -67,7 +67,7 @@ def accept(opened: Opened, view: View, *, name: str, reason: str, invocation: In
     Raises:
         UsageError: no migration has that name, its file has not changed, or the reason is empty.
     """
-    entry = plan.find(view.entries, name)
+    entry = selection.find(view.entries, name)
     if not entry.has(FindingCode.DRIFT):
         raise UsageError(
             Problem(
@@ -87,7 +87,7 @@ def baseline(opened: Opened, view: View, *, to: int, reason: str) -> Decision:
     Raises:
         UsageError: no migration has that version, or the reason is empty.
     """
-    plan.check_target(view.entries, to)
+    selection.check_target(view.entries, to)
     _check_reason(reason)
     chosen = [
         entry

@@ -17,7 +17,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig import database, decision, opening, plan, prepare, progress, project, registry, reset, resume, role, status
+from zmig import (
+    database,
+    decision,
+    opening,
+    plan,
+    prepare,
+    progress,
+    project,
+    registry,
+    reset,
+    resume,
+    role,
+    selection,
+    status,
+)
 from zmig.atomic import AtomicRunner
 from zmig.atomic import check as check_atomic
 from zmig.errors import PlanRefused, Problem

@@ -6,23 +6,22 @@ Pure. A plan is a list of steps, each with its reason, and a list of refusals; w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from zmig import checkpoint, refusal
+from zmig import checkpoint, reason, refusal, selection
 from zmig.errors import PlanRefused, Problem, UsageError
-from zmig.events import EventType
-from zmig.invocation import Invocation
+from zmig.invocation import UNNAMED, Invocation
 from zmig.model import RepeatRule
 from zmig.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from zmig.checkpoint import Checkpoint
     from zmig.events import Fact
-    from zmig.model import LastRun, Migration
+    from zmig.history import Record
+    from zmig.model import LastRun, Migration, Repeat
     from zmig.state import Entry
 
 
@@ -93,9 +92,12 @@ class Plan:
     refusals: tuple[refusal.Refusal, ...] = ()
 
     @property
-    def fingerprint(self) -> tuple[tuple[int, str, str | None], ...]:
+    def fingerprint(self) -> tuple[tuple[int, str, str | None, int], ...]:
         """What makes two plans the same for a person who confirmed one of them."""
-        return tuple((step.migration.version, step.action.value, step.migration.checksum) for step in self.steps)
+        return tuple(
+            (step.migration.version, step.action.value, step.migration.checksum, step.resume_after)
+            for step in self.steps
+        )
 
     @property
     def summary(self) -> str:
@@ -123,239 +125,158 @@ def forward(
     *,
     to: int | None = None,
     allow_out_of_order: bool = False,
-    invocation: Invocation = Invocation(),  # noqa: B008 - an immutable value
+    invocation: Invocation = UNNAMED,
 ) -> Plan:
     """Plan an apply: everything pending, failed, stuck or due, up to version `to`.
 
     Raises:
         UsageError: no migration has version `to`.
     """
-    check_target(entries, to)
+    selection.check_target(entries, to)
     within = [entry for entry in entries if to is None or (entry.version or 0) <= to]
-    return _plan(within, allow_out_of_order=allow_out_of_order, invocation=invocation)
+    refusals = [
+        found
+        for entry in within
+        for found in refusal.of_apply(entry, allow_out_of_order=allow_out_of_order, invocation=invocation)
+    ]
+    return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refusals))
 
 
-def retry(entries: Sequence[Entry], names: Collection[str] = (), *, invocation: Invocation = Invocation()) -> Plan:  # noqa: B008 - an immutable value
+def retry(entries: Sequence[Entry], names: Collection[str] = (), *, invocation: Invocation = UNNAMED) -> Plan:
     """Plan another attempt at failed and stuck migrations: those named, or all.
 
     Raises:
-        UsageError: a name is unknown, or names a migration that is neither failed nor stuck.
+        UsageError: a name is unknown, or names a migration that is neither failed nor stuck, or not declared.
     """
-    unhealthy = {State.FAILED, State.STUCK}
     if not names:
-        chosen = [entry for entry in entries if entry.state in unhealthy]
-    else:
-        chosen = [find(entries, name) for name in names]
-        healthy = [entry for entry in chosen if entry.state not in unhealthy]
-        if healthy:
-            raise UsageError(*(_not_retryable(entry, invocation) for entry in healthy))
-    kept = [entry for entry in entries if entry in chosen]
-    return _plan(kept, allow_out_of_order=True, invocation=invocation)
+        return _again(entries, [entry for entry in entries if entry.state in _UNHEALTHY], invocation)
+    chosen = selection.find_all(entries, names, invocation=invocation)
+    problems = [problem for entry in chosen for problem in _not_retryable(entry, invocation)]
+    if problems:
+        raise UsageError(*problems)
+    return _again(entries, chosen, invocation)
 
 
-def retry_stuck(entries: Sequence[Entry], *, invocation: Invocation = Invocation()) -> Plan:  # noqa: B008 - an immutable value
+_UNHEALTHY = frozenset({State.FAILED, State.STUCK})
+
+
+def retry_stuck(entries: Sequence[Entry], *, invocation: Invocation = UNNAMED) -> Plan:
     """Plan another attempt at every stuck migration."""
-    stuck = [entry for entry in entries if entry.state is State.STUCK]
-    return _plan(stuck, allow_out_of_order=True, invocation=invocation)
+    return _again(entries, [entry for entry in entries if entry.state is State.STUCK], invocation)
 
 
-def find(entries: Iterable[Entry], name: str) -> Entry:
-    """Return the entry a person means by a name or a version.
-
-    Raises:
-        UsageError: nothing has that name or version; the nearest name is offered.
-    """
-    by_name = {entry.name: entry for entry in entries}
-    if name in by_name:
-        return by_name[name]
-    if name.isdecimal():
-        for entry in by_name.values():
-            if entry.version == int(name):
-                return entry
-    near = get_close_matches(name, list(by_name), n=1)
-    raise UsageError(
-        Problem(
-            "unknown-migration",
-            f"no migration is called `{name}`",
-            hint=f"write `{near[0]}`" if near else "see the names with `zmig status`",
-        )
-    )
+def _again(entries: Sequence[Entry], chosen: Iterable[Entry], invocation: Invocation) -> Plan:
+    wanted = set(map(id, chosen))
+    kept = [entry for entry in entries if id(entry) in wanted]
+    others = [entry for entry in entries if id(entry) not in wanted]
+    refusals = [
+        found for entry in kept for found in refusal.of_apply(entry, allow_out_of_order=True, invocation=invocation)
+    ]
+    refusals += refusal.of_overtaking(kept, others, invocation=invocation)
+    return Plan(Direction.FORWARD, tuple(_steps(kept)), tuple(refusals))
 
 
-def _not_retryable(entry: Entry, invocation: Invocation) -> Problem:
-    return Problem(
-        "not-retryable",
-        f"migration `{entry.name}` is {entry.state.value}, so there is nothing to retry",
-        effect="nothing was run",
-        hint=f"see every state with `{invocation.command('status')}`",
-    )
-
-
-def check_target(entries: Sequence[Entry], to: int | None) -> None:
-    """Make sure that a migration has version `to`; None and 0 always pass.
-
-    Raises:
-        UsageError: none has; the nearest version is offered.
-    """
-    if to is None or to == 0 or any(entry.version == to for entry in entries):
-        return
-    versions = sorted(entry.version for entry in entries if entry.version is not None)
-    nearest = min(versions, key=lambda version: abs(version - to), default=None)
-    raise UsageError(
-        Problem(
-            "unknown-version",
-            f"no migration has version {to}",
-            facts=(f"versions: {_ranges(versions)}",) if versions else (),
+def _not_retryable(entry: Entry, invocation: Invocation) -> Iterator[Problem]:
+    if entry.state not in _UNHEALTHY:
+        yield Problem(
+            "not-retryable",
+            f"migration `{entry.name}` is {entry.state.value}, so there is nothing to retry",
             effect="nothing was run",
-            hint=f"write `--to {nearest}`" if nearest is not None else "declare a migration in the manifest",
+            hint=f"see every state with `{invocation.command('status')}`",
         )
-    )
+    elif entry.migration is None:
+        resolve = invocation.command("resolve", entry.name, "--as", "pending", "--reason", "...")
+        yield Problem(
+            "not-retryable",
+            f"migration `{entry.name}` is no longer declared, so it cannot be run again",
+            facts=(f"if nothing of it is left, run `{resolve}`",),
+            effect="nothing was run",
+            hint="put its entry and its files back into the manifest",
+        )
 
 
-def _ranges(versions: Sequence[int]) -> str:
-    shown = ", ".join(str(version) for version in versions[:12])
-    return shown if len(versions) <= 12 else f"{shown}, ... {versions[-1]}"
-
-
-def _plan(entries: Sequence[Entry], *, allow_out_of_order: bool, invocation: Invocation) -> Plan:
-    steps: list[Step] = []
-    refusals: list[refusal.Refusal] = []
+def _steps(entries: Iterable[Entry]) -> Iterator[Step]:
+    is_first = True
     for entry in entries:
-        refusals += refusal.of_apply(entry, allow_out_of_order=allow_out_of_order, invocation=invocation)
-        step = _step(entry, follows_other_steps=bool(steps))
+        if entry.migration is None:
+            continue
+        step = _step(entry, entry.migration, entry.record, is_first=is_first)
         if step is not None:
-            steps.append(step)
-    return Plan(Direction.FORWARD, tuple(steps), tuple(refusals))
+            is_first = False
+            yield step
 
 
-def _step(entry: Entry, *, follows_other_steps: bool) -> Step | None:
-    migration, record = entry.migration, entry.record
-    if migration is None:
-        return None
-    if refusal.is_in_rollback(entry):
-        return _settle_step(entry, migration)
-    attempt, reached = (record.attempt if record else 0) + 1, _checkpoint(entry)
+def _step(entry: Entry, migration: Migration, record: Record | None, *, is_first: bool) -> Step | None:
     match entry.state:
         case State.PENDING:
-            return Step(migration, Action.APPLY, _pending_reason(entry))
-        case State.FAILED:
-            return Step(migration, Action.RETRY, _failed_reason(entry, reached), attempt, reached)
-        case State.STUCK:
-            return Step(migration, Action.RESUME, _stuck_reason(entry, reached), attempt, reached, _unended(entry))
-        case State.DONE:
-            return _repeat_step(entry, migration, follows_other_steps=follows_other_steps)
-        case State.STARTED:
+            return Step(migration, Action.APPLY, reason.pending(record))
+        case State.FAILED | State.STUCK if record is not None:
+            return _settle(entry, migration, record) if record.is_in_rollback else _rerun(entry, migration, record)
+        case State.DONE if migration.repeat is not None and record is not None:
+            return _repeat(migration, migration.repeat, record, due=entry.due, is_first=is_first)
+        case _:
             return None
 
 
-def _settle_step(entry: Entry, migration: Migration) -> Step | None:
+def _rerun(entry: Entry, migration: Migration, record: Record) -> Step:
+    reached, attempt = checkpoint.of(record), max(record.attempt, 1) + 1
+    if entry.state is State.STUCK:
+        return Step(migration, Action.RESUME, reason.stuck(record, reached), attempt, reached, record.last)
+    return Step(migration, Action.RETRY, reason.failed(record, reached), attempt, reached)
+
+
+def _settle(entry: Entry, migration: Migration, record: Record) -> Step | None:
+    """A rollback that failed outside a transaction is refused; one that was cut off inside one left nothing."""
     if entry.state is not State.STUCK:
         return None
-    reason = "its rollback never ended; transactional, so it is still applied"
-    return Step(migration, Action.SETTLE, reason, unended=_unended(entry))
+    return Step(migration, Action.SETTLE, reason.SETTLED, max(record.attempt, 1), unended=record.last)
 
 
-def _repeat_step(entry: Entry, migration: Migration, *, follows_other_steps: bool) -> Step | None:
-    if migration.repeat is None or entry.record is None:
-        return None
-    last_run = entry.record.last_run
-    if migration.repeat.rule is RepeatRule.CHECKSUM:
-        reason = "repeatable: its file changed"
-        return Step(migration, Action.REPEAT, reason, last_run=last_run) if entry.due else None
-    what = "its condition" if migration.repeat.rule is RepeatRule.CONDITION else "`should_repeat`"
-    if follows_other_steps or entry.due is None:
-        reason = f"repeatable: runs if {what} says so when its turn comes"
-        return Step(migration, Action.CHECK, reason, last_run=last_run)
-    reason = f"repeatable: {what} says it is due"
-    return Step(migration, Action.REPEAT, reason, last_run=last_run) if entry.due else None
-
-
-def _unended(entry: Entry) -> Fact | None:
-    return entry.record.last if entry.record is not None and entry.state is State.STUCK else None
-
-
-def _checkpoint(entry: Entry) -> Checkpoint | None:
-    return checkpoint.of(entry.record) if entry.record is not None else None
-
-
-def _pending_reason(entry: Entry) -> str:
-    record = entry.record
-    if record is not None and record.last is not None:
-        if record.last.type is EventType.ROLLED_BACK:
-            return f"rolled back {refusal.moment(record.last.created_at)}"
-        return "resolved as pending"
-    return "pending"
-
-
-def _failed_reason(entry: Entry, reached: Checkpoint | None) -> str:
-    last = entry.record.last if entry.record else None
-    if last is None:
-        return "failed"
-    reason = f"failed {refusal.moment(last.created_at)}"
-    message = last.error_message
-    if message is not None:
-        reason += f": {message}"
-    return reason + _continues(reached)
-
-
-def _continues(reached: Checkpoint | None) -> str:
-    return f"; continues after statement {reached.statements}" if reached is not None and reached.statements else ""
-
-
-def _stuck_reason(entry: Entry, reached: Checkpoint | None) -> str:
-    last = entry.record.last if entry.record else None
-    began = f"started {refusal.moment(last.created_at)} and never ended" if last else "never ended"
-    if reached is not None:
-        return f"stuck: {began}{_continues(reached)}"
-    if last is not None and last.data.get("transactional") is True:
-        return f"stuck: {began}; transactional, so its changes are gone"
-    return f"stuck: {began}"
+def _repeat(migration: Migration, repeat: Repeat, record: Record, *, due: bool | None, is_first: bool) -> Step | None:
+    """What runs before a repeatable can change what its condition says, so it is asked when its turn comes."""
+    if repeat.rule is not RepeatRule.CHECKSUM and (due is None or not is_first):
+        return Step(migration, Action.CHECK, reason.checked(repeat), last_run=record.last_run)
+    return Step(migration, Action.REPEAT, reason.repeated(repeat), last_run=record.last_run) if due else None
 
 
 def rollback(
-    entries: Sequence[Entry],
-    *,
-    to: int | None = None,
-    steps: int = 1,
-    invocation: Invocation = Invocation(),  # noqa: B008 - an immutable value
+    entries: Sequence[Entry], *, to: int | None = None, steps: int = 1, invocation: Invocation = UNNAMED
 ) -> Plan:
     """Plan a rollback, in reverse order of applying: the last `steps` migrations, or all above version `to`.
 
+    A repeatable without a rollback is left as it is: it does not stand in the way of the ones below it.
+
     Raises:
-        UsageError: no migration has version `to`.
+        UsageError: no migration has version `to`, or `steps` is no positive number.
     """
-    check_target(entries, to)
-    applied = [entry for entry in reversed(_in_applied_order(entries)) if entry.is_applied]
-    if to is not None:
-        chosen = [entry for entry in applied if (entry.version or 0) > to]
-    else:
-        chosen = [entry for entry in applied if _can_count(entry)][:steps]
-    plan_steps = [
-        _rollback_step(entry, entry.migration)
-        for entry in chosen
-        if entry.migration is not None and entry.migration.is_reversible
-    ]
-    refusals = [found for entry in chosen for found in refusal.of_rollback(entry, invocation=invocation)]
-    return Plan(Direction.ROLLBACK, tuple(plan_steps), tuple(refusals))
+    selection.check_target(entries, to)
+    if to is None and steps < 1:
+        raise UsageError(
+            Problem("steps-invalid", f"{steps} migrations cannot be rolled back", hint="write `--steps 1`")
+        )
+    applied = [entry for entry in sorted(entries, key=_applied_order, reverse=True) if _can_be_taken_back(entry)]
+    chosen = applied[:steps] if to is None else [entry for entry in applied if (entry.version or 0) > to]
+    made = [_rollback_step(entry) for entry in chosen]
+    refusals = refusal.of_rollback(entries, chosen, invocation=invocation)
+    return Plan(Direction.ROLLBACK, tuple(step for step in made if step is not None), tuple(refusals))
 
 
-def _rollback_step(entry: Entry, migration: Migration) -> Step:
-    applied_at = entry.record.applied_at if entry.record else None
-    reason = f"applied {refusal.moment(applied_at)}"
-    if not refusal.is_in_rollback(entry):
-        return Step(migration, Action.ROLL_BACK, reason)
-    last = entry.record.last if entry.record else None
-    attempt = (last.integer("attempt") or 1) + 1 if last else 1
-    reason += "; its rollback did not complete"
-    return Step(migration, Action.ROLL_BACK, reason, attempt, _checkpoint(entry), _unended(entry))
+def _applied_order(entry: Entry) -> tuple[bool, int]:
+    return (entry.is_repeatable, entry.version or 0)
 
 
-def _in_applied_order(entries: Sequence[Entry]) -> list[Entry]:
-    return sorted(
-        entries, key=lambda entry: (bool(entry.migration and entry.migration.is_repeatable), entry.version or 0)
-    )
+def _can_be_taken_back(entry: Entry) -> bool:
+    is_left_alone = entry.is_repeatable and (entry.migration is None or not entry.migration.is_reversible)
+    return entry.is_applied and not is_left_alone
 
 
-def _can_count(entry: Entry) -> bool:
-    """A repeatable without a rollback is left as it is: it does not stand in the way of the ones below it."""
-    return entry.migration is None or not entry.migration.is_repeatable or entry.migration.is_reversible
+def _rollback_step(entry: Entry) -> Step | None:
+    migration, record = entry.migration, entry.record
+    if migration is None or record is None or not migration.is_reversible:
+        return None
+    if not record.is_in_rollback:
+        return Step(migration, Action.ROLL_BACK, reason.rolled_back(record, None))
+    reached = checkpoint.of(record)
+    unended = record.last if entry.state is State.STUCK else None
+    words = reason.rolled_back(record, reached)
+    return Step(migration, Action.ROLL_BACK, words, max(record.attempt, 1) + 1, reached, unended)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, Problem
 from zmig.events import EventType
+from zmig.reason import moment
 from zmig.state import FindingCode, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from zmig.history import Record
     from zmig.invocation import Invocation
     from zmig.model import Migration
     from zmig.state import Entry
+
+_NOTHING_RUN = "nothing was run"
+_NOTHING_ROLLED_BACK = "nothing was rolled back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,133 +31,173 @@ class Refusal:
     problem: Problem
 
 
-def moment(value: datetime | None) -> str:
-    """Return a point in time as people read it in reasons and messages."""
-    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if value is not None else "at an unknown time"
-
-
 def of_apply(entry: Entry, *, allow_out_of_order: bool, invocation: Invocation) -> Iterator[Refusal]:
     """Yield what forbids applying, as far as one entry is concerned."""
-    if entry.migration is None:
-        return
-    for problem in (
-        _drift(entry, invocation),
-        None if allow_out_of_order else _out_of_order(entry, invocation),
-        _unproven(entry, invocation),
-        _half_rolled_back(entry, invocation),
-    ):
-        if problem is not None:
-            yield Refusal(entry.version, entry.name, problem)
+    if entry.migration is None or entry.record is None:
+        problems = () if allow_out_of_order else (_out_of_order(entry, invocation),)
+    else:
+        problems = (
+            _drift(entry, entry.migration, entry.record, invocation),
+            None if allow_out_of_order else _out_of_order(entry, invocation),
+            _unproven(entry, entry.record, invocation, effect=_NOTHING_RUN),
+            _half_rolled_back(entry, invocation),
+        )
+    yield from (Refusal(entry.version, entry.name, problem) for problem in problems if problem is not None)
 
 
-def _file_location(migration: Migration) -> Location | None:
-    return Location(str(migration.file)) if migration.file is not None else migration.declared_at
-
-
-def is_in_rollback(entry: Entry) -> bool:
-    """Whether its latest fact is about a rollback that did not complete."""
-    last = entry.record.last if entry.record else None
-    return last is not None and last.type in (EventType.ROLLBACK_STARTED, EventType.ROLLBACK_FAILED)
-
-
-def _drift(entry: Entry, invocation: Invocation) -> Problem | None:
-    record, migration = entry.record, entry.migration
-    if migration is None or record is None or not entry.has(FindingCode.DRIFT):
+def _drift(entry: Entry, migration: Migration, record: Record, invocation: Invocation) -> Problem | None:
+    finding = entry.finding(FindingCode.DRIFT)
+    if finding is None:
         return None
     if entry.has(FindingCode.RENAMED):
         message = f"version {entry.version} was applied as `{record.name}`, but the manifest declares `{entry.name}`"
     else:
         message = f"migration `{entry.name}` was edited after it was applied"
+    accept = invocation.command("accept", entry.name, "--reason", "...")
     return Problem(
         "checksum-changed",
         message,
-        location=_file_location(migration),
-        facts=(
-            f"applied {moment(record.applied_at)} with checksum {(record.checksum or '')[:8]}, "
-            f"the file now has {(migration.checksum or '')[:8]}",
-        ),
-        effect="nothing was run",
-        hint="restore the file and put the change in a new migration; "
-        f"if the edit is harmless, run `{invocation.command('accept', entry.name, '--reason', '...')}`",
+        location=Location(str(migration.file)) if migration.file is not None else migration.declared_at,
+        facts=(f"applied {moment(record.applied_at)}: {finding.message}", f"if the edit is harmless, run `{accept}`"),
+        effect=_NOTHING_RUN,
+        hint="restore it as it was applied, and put the change in a new migration",
     )
 
 
 def _out_of_order(entry: Entry, invocation: Invocation) -> Problem | None:
-    if entry.state is not State.PENDING or not entry.has(FindingCode.OUT_OF_ORDER) or entry.migration is None:
+    finding = entry.finding(FindingCode.OUT_OF_ORDER)
+    if finding is None or entry.state is not State.PENDING or entry.migration is None:
         return None
-    finding = next(finding for finding in entry.findings if finding.code is FindingCode.OUT_OF_ORDER)
     return Problem(
         "out-of-order",
         f"migration `{entry.name}` is out of order: {finding.message}",
         location=entry.migration.declared_at,
-        effect="nothing was run",
-        hint="give it a version above the applied ones, "
-        f"or run `{invocation.command('apply', '--allow-out-of-order')}`",
+        facts=(f"to apply it all the same, run `{invocation.command('apply', '--allow-out-of-order')}`",),
+        effect=_NOTHING_RUN,
+        hint="give it a version above the applied ones",
     )
 
 
-def _unproven(entry: Entry, invocation: Invocation) -> Problem | None:
-    last = entry.record.last if entry.record else None
-    if entry.state is not State.STARTED or last is None or last.integer("backend_pid") is not None:
+def _unproven(entry: Entry, record: Record, invocation: Invocation, *, effect: str) -> Problem | None:
+    """A fact that names no backend does not tell whether somebody is at work."""
+    if entry.state is not State.STARTED or record.open is None or record.open.integer("backend_pid") is not None:
         return None
+    verdict = "done" if entry.is_applied else "failed"
+    resolve = invocation.command("resolve", entry.name, "--as", verdict, "--reason", "...")
     return Problem(
         "started-unproven",
-        f"migration `{entry.name}` was started {moment(last.created_at)} by a fact that names no backend",
+        f"migration `{entry.name}` was started {moment(record.open.created_at)} by a fact that names no backend",
         facts=("whether it still runs cannot be proved; it counts as stuck once `tracking.stuck_after` has passed",),
-        effect="nothing was run",
-        hint="if nothing runs it, "
-        f"run `{invocation.command('resolve', entry.name, '--as', 'failed', '--reason', '...')}`",
+        effect=effect,
+        hint=f"if nothing runs it, run `{resolve}`",
     )
 
 
 def _half_rolled_back(entry: Entry, invocation: Invocation) -> Problem | None:
-    if not is_in_rollback(entry) or entry.state not in (State.FAILED, State.STUCK):
+    if not entry.is_in_rollback or entry.state not in (State.FAILED, State.STUCK) or _left_nothing(entry):
         return None
-    if entry.state is State.STUCK and _last_is_transactional(entry):
-        return None
+    resolve = invocation.command("resolve", entry.name, "--as", "done", "--reason", "...")
     return Problem(
         "rollback-incomplete",
-        f"the rollback of `{entry.name}` did not complete, and it ran outside a transaction",
-        facts=("some of its statements may have taken effect",),
-        effect="nothing was run",
-        hint=f"look at the database, then run `{invocation.command('rollback')}` again "
-        f"or `{invocation.command('resolve', entry.name, '--as', 'done', '--reason', '...')}`",
+        f"the rollback of `{entry.name}` did not complete, and no transaction undid it",
+        facts=("some of its statements may have taken effect", f"if the migration is whole again, run `{resolve}`"),
+        effect=_NOTHING_RUN,
+        hint=f"complete it with `{invocation.command('rollback')}`",
     )
 
 
-def _last_is_transactional(entry: Entry) -> bool:
-    last = entry.record.last if entry.record else None
-    return last is not None and last.data.get("transactional") is not False
+def _left_nothing(entry: Entry) -> bool:
+    """Whether the execution that did not complete is known to have run in a transaction, which undid it."""
+    begun = entry.record.begun if entry.record is not None else None
+    last = entry.record.last if entry.record is not None else None
+    if begun is not None and begun.type is EventType.ROLLBACK_STARTED and not entry.is_in_rollback:
+        return False
+    return any(fact is not None and fact.data.get("transactional") is True for fact in (begun, last))
 
 
-def of_rollback(entry: Entry, *, invocation: Invocation) -> Iterator[Refusal]:
-    """Yield what forbids rolling one entry back."""
-    problem = _irreversible(entry, invocation)
-    if problem is not None:
-        yield Refusal(entry.version, entry.name, problem)
+def of_overtaking(chosen: Sequence[Entry], others: Iterable[Entry], *, invocation: Invocation) -> Iterator[Refusal]:
+    """Yield what forbids running some entries before others that come first and are not applied."""
+    waiting = [entry for entry in others if _is_to_come(entry)]
+    if not waiting:
+        return
+    first = min(waiting, key=lambda entry: entry.version or 0)
+    for entry in chosen:
+        if _is_to_come(entry) and (entry.version or 0) > (first.version or 0):
+            yield Refusal(entry.version, entry.name, _overtakes(entry, first, invocation))
 
 
-def _irreversible(entry: Entry, invocation: Invocation) -> Problem | None:
+def _is_to_come(entry: Entry) -> bool:
+    """Whether it runs once, is not applied, and was not overtaken before."""
+    is_declared = entry.migration is not None and not entry.is_repeatable
+    return is_declared and not entry.is_applied and not entry.has(FindingCode.OUT_OF_ORDER)
+
+
+def _overtakes(entry: Entry, first: Entry, invocation: Invocation) -> Problem:
+    return Problem(
+        "out-of-order",
+        f"migration `{entry.name}` cannot be retried before `{first.name}`, which is {first.state.value}",
+        location=entry.migration.declared_at if entry.migration is not None else None,
+        effect=_NOTHING_RUN,
+        hint=f"run both in order with `{invocation.command('apply', '--to', str(entry.version))}`",
+    )
+
+
+def of_rollback(entries: Sequence[Entry], chosen: Sequence[Entry], *, invocation: Invocation) -> Iterator[Refusal]:
+    """Yield what forbids rolling back the chosen entries, on account of them or of any other."""
+    lowest = min((entry.version or 0 for entry in chosen), default=None)
+    for entry in entries:
+        problem = _unfinished_above(entry, lowest, invocation)
+        if problem is not None:
+            yield Refusal(entry.version, entry.name, problem)
+    for entry in chosen:
+        problem = _irreversible(entry)
+        if problem is not None:
+            yield Refusal(entry.version, entry.name, problem)
+
+
+def _unfinished_above(entry: Entry, lowest: int | None, invocation: Invocation) -> Problem | None:
+    """Something that is running, or that may be half applied, could rest on what is to be rolled back."""
+    if lowest is None or entry.record is None or entry.version is None:
+        return None
     if entry.state is State.STARTED:
-        return Problem(
-            "running",
-            f"migration `{entry.name}` is running",
-            effect="nothing was rolled back",
-            hint=f"wait for it; see it with `{invocation.command('status')}`",
-        )
+        unproven = _unproven(entry, entry.record, invocation, effect=_NOTHING_ROLLED_BACK)
+        return unproven or _running(entry, invocation)
+    is_above = not entry.is_applied and entry.version > lowest
+    if not is_above or entry.state not in (State.FAILED, State.STUCK) or _left_nothing(entry):
+        return None
+    resolve = invocation.command("resolve", entry.name, "--as", "pending", "--reason", "...")
+    return Problem(
+        "half-applied",
+        f"migration `{entry.name}` is {entry.state.value}, and no transaction undid what it had done",
+        facts=("it may rest on what is to be rolled back",),
+        effect=_NOTHING_ROLLED_BACK,
+        hint=f"undo by hand what is left of it, then run `{resolve}`",
+    )
+
+
+def _running(entry: Entry, invocation: Invocation) -> Problem:
+    return Problem(
+        "running",
+        f"migration `{entry.name}` is running",
+        effect=_NOTHING_ROLLED_BACK,
+        hint=f"wait for it; see it with `{invocation.command('status')}`",
+    )
+
+
+def _irreversible(entry: Entry) -> Problem | None:
     if entry.migration is None:
         return Problem(
             "missing",
             f"migration `{entry.name}` is applied but no longer declared, so its rollback is not known",
-            effect="nothing was rolled back",
+            effect=_NOTHING_ROLLED_BACK,
             hint="put its entry and its files back into the manifest",
         )
-    if entry.migration.is_reversible or entry.migration.is_repeatable:
+    if entry.migration.is_reversible:
         return None
     return Problem(
         "irreversible",
         f"migration `{entry.name}` has no rollback",
         location=entry.migration.declared_at,
-        effect="nothing was rolled back",
+        effect=_NOTHING_ROLLED_BACK,
         hint="write a rollback file and declare it with `rollback:`",
     )

@@ -176,9 +176,13 @@ class Entry:
         """Whether its latest fact is about a rollback that did not complete."""
         return self.record is not None and self.record.is_in_rollback
 
+    def finding(self, code: FindingCode) -> Finding | None:
+        """Return its finding of this code, if it has one."""
+        return next((finding for finding in self.findings if finding.code is code), None)
+
     def has(self, code: FindingCode) -> bool:
         """Whether it has a finding of this code."""
-        return any(finding.code is code for finding in self.findings)
+        return self.finding(code) is not None
 
 
 def assess(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from zmig.errors import Location, Problem
 from zmig.events import EventType
-from zmig.refusal import is_in_rollback, moment
+from zmig.reason import moment
 from zmig.state import State
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _way_on(entry: Entry, invocation: Invocation) -> str:
     if entry.migration is None:
         resolve = invocation.command("resolve", entry.name, "--as", "done", "--reason", "...")
         return f"put its entry back into the manifest, or run `{resolve}`"
-    if is_in_rollback(entry):
+    if entry.is_in_rollback:
         return f"run `{invocation.command('rollback')}`"
     if entry.state is State.STUCK:
         return f"run `{invocation.command('apply')}`, which starts it again"
