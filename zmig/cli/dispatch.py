@@ -46,29 +46,30 @@ def _guarded(words: Sequence[str], output: Output) -> int:
 
 
 def _run(words: Sequence[str], output: Output) -> int:
-    from zmig.cli import help, parser
+    from zmig.cli import parser
     from zmig.cli.command import Call
 
-    if not words:
-        output.say(help.overview())
-        return ExitCode.REFUSED
-    if words[0] in (*_HELP, "help"):
-        return _help(words[1:], output)
+    if not words or words[0] in (*_HELP, "help"):
+        return _help(words, output)
     name, *others = words
     command = parser.find(name)
     if any(word in _HELP for word in others):
-        output.data(help.of_command(name, command))
-        return ExitCode.OK
+        return _help(words[:1], output)
     options = parser.parse(name, command, others)
     output.is_json, output.is_quiet, output.is_verbose = options.json, options.quiet, options.verbose
     return command.run(Call(output, options), options)
 
 
-def _help(names: Sequence[str], output: Output) -> int:
+def _help(words: Sequence[str], output: Output) -> int:
+    """Tell what was asked for; without a word, what may be asked for, which is an error."""
     from zmig.cli import help, parser
 
-    if not names:
-        output.data(help.overview())
+    if not words:
+        output.say(help.overview())
+        return ExitCode.REFUSED
+    names = [word for word in words if word not in (*_HELP, "help")]
     for name in names:
         output.data(help.of_command(name, parser.find(name)))
+    if not names:
+        output.data(help.overview())
     return ExitCode.OK

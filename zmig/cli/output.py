@@ -9,7 +9,6 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from zmig.cli import color
 from zmig.cli.stream import Stream, Unwritable
 from zmig.redact import redact
 from zmig.render import problem_text
@@ -97,6 +96,8 @@ class Output:
     def _write(self, stream: Stream, text: str) -> None:
         shown = self.redact(text)
         if self.has_color and stream.is_terminal:
+            from zmig.cli import color
+
             shown = color.painted(shown)
         stream.write(shown + "\n")
 
