@@ -35,6 +35,7 @@ _IDLE_SECONDS = 1.0
 _LONGEST_SECONDS_BETWEEN_CONNECTIONS = 5.0
 _QUEUE_LIMIT = 20_000
 _SECONDS_TO_CLOSE = 2.0
+_SECONDS_TO_RECORD = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,11 @@ class Desk:
         self._engine.start()
 
     def stop(self) -> None:
-        """End both threads; a run that is under way was cancelled or has ended before."""
+        """End both threads; a run that is still under way is cancelled, so that what it leaves is recorded."""
+        self.cancel()
         self._watching.put(self._watcher.close)
         self._watching.stop(wait_seconds=_SECONDS_TO_CLOSE)
-        self._engine.stop(wait_seconds=_SECONDS_TO_CLOSE)
+        self._engine.stop(wait_seconds=_SECONDS_TO_RECORD)
 
     @property
     def is_running(self) -> bool:

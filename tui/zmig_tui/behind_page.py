@@ -1,0 +1,26 @@
+"""The process behind a page of `zmig tui --web`: the console, told by the environment what to show."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from zmig.invocation import Invocation
+from zmig_tui.app import run
+from zmig_tui.web import SUBJECT
+
+
+def main() -> int:
+    """Show the console, and keep what it was told from whatever it starts."""
+    subject = json.loads(os.environ.pop(SUBJECT))
+    return run(
+        Path(subject["manifest"]),
+        database_url=subject["database_url"],
+        invocation=Invocation(subject["invocation"]),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

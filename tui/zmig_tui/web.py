@@ -1,0 +1,89 @@
+"""The console in a browser: the same screens through textual-serve, for this machine and this person alone.
+
+It listens on the loopback address. Because every program and every web page of this machine can reach that, a
+request must carry the secret that the printed address holds, and must come from the console's own page.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import secrets
+import shlex
+import socket
+import sys
+from importlib import resources
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from zmig.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aiohttp import web
+
+    from zmig.invocation import Invocation
+
+HOST = "127.0.0.1"
+PORT = 8421
+COOKIE = "zmig_console"
+SUBJECT = "ZMIG_CONSOLE_SUBJECT"
+"""The environment variable that tells the process behind a page what to show; a URL may hold a password, so it
+must not stand on a command line."""
+
+
+def serve(manifest: Path, *, database_url: str | None, invocation: Invocation, port: int | None = None) -> int:
+    """Serve the console until a signal ends it; return the exit code.
+
+    Raises:
+        UsageError: textual-serve is not installed, or the port is taken.
+    """
+    if find_spec("textual_serve") is None:
+        raise UsageError(
+            Problem(
+                "web-extra-missing",
+                "the console in a browser needs textual-serve, which is not installed",
+                hint="install it with `pip install 'zmig[web]'`",
+            )
+        )
+    from zmig_tui.webserver import ConsoleServer
+
+    os.environ[SUBJECT] = json.dumps(
+        {"manifest": str(manifest), "database_url": database_url, "invocation": invocation.manifest}
+    )
+    command = shlex.join([sys.executable, "-m", "zmig_tui.behind_page"])
+    with resources.as_file(resources.files("zmig_tui").joinpath("pages")) as pages:
+        server = ConsoleServer(command, _usable(port), pages, secrets.token_urlsafe(24))
+        server.serve()
+    return 0
+
+
+def _usable(port: int | None) -> int:
+    """Return the port to listen on: the one asked for, else the usual one, else any that is free."""
+    reason = ""
+    for candidate in (PORT, 0) if port is None else (port,):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, candidate))
+            except OSError as error:
+                reason = error.strerror or str(error)
+            else:
+                return int(probe.getsockname()[1])
+    raise UsageError(
+        Problem(
+            "port-taken", f"port {port} cannot be listened on: {reason}", hint="leave out `--port`, or name another"
+        )
+    )
+
+
+def is_allowed(request: web.BaseRequest, *, port: int, token: str) -> bool:
+    """Return whether a request comes from the console's own page, opened by whoever knows the secret."""
+    own = {f"{HOST}:{port}", f"localhost:{port}"}
+    origin = request.headers.get("Origin")
+    if request.host not in own or (origin is not None and origin.removeprefix("http://") not in own):
+        return False
+    given = request.cookies.get(COOKIE) or request.query.get("token") or ""
+    return hmac.compare_digest(given.encode(), token.encode())
