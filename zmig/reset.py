@@ -46,6 +46,8 @@ begin
         from pg_catalog.pg_depend d cross join lateral pg_identify_object(d.classid, d.objid, 0) i
         where d.refclassid = 'pg_catalog.pg_namespace'::regclass and d.refobjid = to_regnamespace('public')
         and d.deptype = 'n' and i.type <> 'default acl'
+        and not exists (select from pg_catalog.pg_depend o
+            where o.classid = d.classid and o.objid = d.objid and o.deptype in ('i', 'e', 'P', 'S'))
         limit 1;
         exit when command is null;
         execute command;
@@ -59,7 +61,10 @@ begin
 end
 $do$
 """
-"""The schema `public` is emptied instead of dropped, so that its owner and its rights stay as they are."""
+"""The schema `public` is emptied instead of dropped, so that its owner and its rights stay as they are.
+
+What belongs to another object, as an identity's sequence, a partition and an extension's function do, goes with that.
+"""
 
 
 def refuse(environment: Environment) -> None:

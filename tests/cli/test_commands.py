@@ -237,6 +237,36 @@ class TestReset:
         assert not exists(connection, "users")
         assert run("apply", "shop.yaml").code == 0
 
+    def test_what_belongs_to_something_else_goes_with_it(
+        self, shop: Shop, run: Run, connection: psycopg.Connection
+    ) -> None:
+        shop.add(
+            1,
+            "0001",
+            """
+            create table a (id bigint generated always as identity primary key, b serial, c text unique);
+            create table parts (id int, primary key (id)) partition by range (id);
+            create table part partition of parts for values from (0) to (10);
+            create type kind as enum ('x');
+            create domain name as text check (value <> '');
+            create table typed (kind kind, name name) inherits (a);
+            create view seen as select * from typed;
+            create materialized view kept as select * from a;
+            create sequence free;
+            create function f() returns trigger language plpgsql as $$ begin return new; end $$;
+            create trigger t before insert on a for each row execute function f();
+            create aggregate total (int) (sfunc = int4pl, stype = int);
+            """,
+        )
+        if connection.execute("select from pg_available_extensions where name = 'citext'").fetchone():
+            shop.add(2, "0002", "create extension citext; create table d (e citext);")
+        assert run("apply", "shop.yaml").code == 0
+        ended = run("reset", "shop.yaml", "--confirm", connection.info.dbname)
+        assert ended.code == 0, ended.stderr
+        left = connection.execute("select count(*) from pg_depend where refobjid = to_regnamespace('public')").fetchone()
+        assert left == (0,)
+        assert run("apply", "shop.yaml").code == 0
+
     def test_another_name_drops_nothing(self, applied: Shop, run: Run, connection: psycopg.Connection) -> None:
         ended = run("reset", "shop.yaml", "--confirm", "other")
         assert (ended.code, "not `other`\n   = nothing was dropped" in ended.stderr) == (2, True)
