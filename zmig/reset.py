@@ -47,7 +47,8 @@ begin
         where d.refclassid = 'pg_catalog.pg_namespace'::regclass and d.refobjid = to_regnamespace('public')
         and d.deptype = 'n' and i.type <> 'default acl'
         and not exists (select from pg_catalog.pg_depend o
-            where o.classid = d.classid and o.objid = d.objid and o.deptype in ('i', 'e', 'P', 'S'))
+            where o.classid = d.classid and o.objid = d.objid and o.deptype in ('i', 'e', 'P', 'S')
+                and (o.refclassid, o.refobjid) <> (o.classid, o.objid))
         limit 1;
         exit when command is null;
         execute command;
