@@ -263,8 +263,11 @@ class TestReset:
         assert run("apply", "shop.yaml").code == 0
         ended = run("reset", "shop.yaml", "--confirm", connection.info.dbname)
         assert ended.code == 0, ended.stderr
-        left = connection.execute("select count(*) from pg_depend where refobjid = to_regnamespace('public')").fetchone()
-        assert left == (0,)
+        left = connection.execute("""
+            select pg_describe_object(classid, objid, objsubid) from pg_depend
+            where refclassid = 'pg_namespace'::regclass and refobjid = to_regnamespace('public')
+        """).fetchall()
+        assert left == []
         assert run("apply", "shop.yaml").code == 0
 
     def test_another_name_drops_nothing(self, applied: Shop, run: Run, connection: psycopg.Connection) -> None:
