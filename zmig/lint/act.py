@@ -119,9 +119,18 @@ def _create(reader: Reader, one: Statement, verb: str) -> Act:
     name = reader.name()
     if name is None or "temp" in words or "temporary" in words:
         return Act(one, verb, is_guarded=is_guarded)
-    parent = reader.name() if kind in _ON_A_TABLE and reader.skip_to("on") and reader.accept("on") else None
+    parent = _parent(reader, kind)
     made = Object(_full_kind(kind, words), name, parent)
-    return Act(one, verb, makes=(made,), changes=(parent,) if parent else (), is_guarded=is_guarded)
+    changes = (parent,) if parent and kind in _ON_A_TABLE else ()
+    return Act(one, verb, makes=(made,), changes=changes, is_guarded=is_guarded)
+
+
+def _parent(reader: Reader, kind: str) -> Name | None:
+    """Return the table that something is dropped with."""
+    if kind in _ON_A_TABLE and reader.skip_to("on"):
+        reader.accept("on")
+        return reader.name()
+    return reader.name() if kind == "table" and reader.accept("partition", "of") else None
 
 
 def _full_kind(kind: str, words: list[str]) -> str:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from zmig.lint.sqlfile import SqlFile
 
 
+_SHARED = frozenset({"extension", "schema", "role", "user", "group"})
+"""What several migrations, and other programs, rely on."""
+
+
 def missing(entry: Entry) -> Iterator[Remark]:
     """Migrations that make something, and could therefore be undone, but have no rollback."""
     if entry.declaration.rollback is not None or entry.has_code_rollback or entry.is_repeatable:
@@ -61,14 +65,15 @@ def _made(file: SqlFile) -> list[tuple[Act, Object]]:
         elif act.renames is not None:
             found = [(one, made) for one, made in found if made.name != act.renames[0]]
         else:
-            found += ((act, made) for made in act.makes if not _is_replaced(act))
+            found += ((act, made) for made in act.makes if not _may_have_been_there(act, made))
     return found
 
 
-def _is_replaced(act: Act) -> bool:
-    """Whether the statement may replace what was there before, which a rollback cannot bring back."""
-    reader = Reader(act.statement.text)
-    return reader.accept("create", "or", "replace")
+def _may_have_been_there(act: Act, made: Object) -> bool:
+    """Whether the thing may be older than the migration, so that a rollback must leave it alone."""
+    if act.is_guarded and made.kind in _SHARED:
+        return True
+    return Reader(act.statement.text).accept("create", "or", "replace")
 
 
 def _words(file: SqlFile) -> frozenset[str]:

@@ -1,0 +1,75 @@
+"""Writes docs/rules/index.md from the rules that `zmig lint` knows: `python docs/generate_rule_index.py`.
+
+A test fails while the page is not what this would write.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from zmig.lint.rules import RULES, Needs  # noqa: E402 - the checkout is put on the path first
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.lint.rules import Rule
+
+PAGE = ROOT / "docs" / "rules" / "index.md"
+
+HEAD = """\
+# Rules
+
+What `zmig lint` looks for. A rule's page says why, with an example that is reported and one that is not; a test runs
+every one of them. How to run it, and how to change what a rule means to you, is in [lint.md](../lint.md).
+"""
+
+GROUPS = {
+    "manifest": "The manifest. `zmig apply` refuses these too, so they can be neither turned off nor ignored.",
+    "file": "The files it names. `zmig apply` refuses these too, so they can be neither turned off nor ignored.",
+    "python": "Python files. They are looked at, never run.",
+    "sql": "SQL as the server reads it.",
+    "transaction": "How a file runs: in one transaction, or statement by statement.",
+    "index": "Indexes that are built while the table is in use.",
+    "change": "What a migration changes.",
+    "lock": "Commands that lock everybody out.",
+    "name": "Names and descriptions.",
+    "rollback": "What undoes a migration.",
+    "base": "What changed since a revision of git: only with `--base`.",
+    "ignore": "The ignores themselves.",
+    "squawk": "Locks and downtime. [squawk](https://squawkhq.com) finds them, and is told what only the manifest knows.",
+}
+
+_NEEDS = {Needs.GRAMMAR: "`zmig[lint]`", Needs.SQUAWK: "`zmig[lint]`", Needs.BASE: "`--base`", Needs.NOTHING: ""}
+
+
+def page() -> str:
+    """Return the whole page."""
+    by_group = {group: [*rules] for group, rules in groupby(RULES.values(), key=_group)}
+    sections = [_section(group, about, by_group[group]) for group, about in GROUPS.items()]
+    return "\n".join((HEAD, *sections))
+
+
+def _group(rule: Rule) -> str:
+    return rule.code.partition("/")[0]
+
+
+def _section(group: str, about: str, rules: list[Rule]) -> str:
+    return "\n".join((f"## {group}\n", f"{about}\n", *_table(rules), ""))
+
+
+def _table(rules: list[Rule]) -> Iterator[str]:
+    yield "| rule | severity | needs | what it finds |"
+    yield "| --- | --- | --- | --- |"
+    for rule in rules:
+        severity = "off" if rule.severity is None else rule.severity.value
+        yield f"| [`{rule.code}`]({rule.code}.md) | {severity} | {_NEEDS[rule.needs]} | {rule.summary} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

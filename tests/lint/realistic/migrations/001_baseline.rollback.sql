@@ -1,0 +1,2 @@
+drop table public.countries;
+drop table public.customers;

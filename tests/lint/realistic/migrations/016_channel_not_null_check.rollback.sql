@@ -1,0 +1,1 @@
+alter table orders drop constraint orders_channel_not_null;

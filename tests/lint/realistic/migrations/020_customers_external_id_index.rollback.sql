@@ -1,0 +1,1 @@
+drop index concurrently customers_name_created_at_key;

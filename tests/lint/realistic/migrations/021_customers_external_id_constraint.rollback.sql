@@ -1,0 +1,1 @@
+alter table customers drop constraint customers_name_created_at_unique;

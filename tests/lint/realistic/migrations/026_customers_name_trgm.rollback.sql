@@ -1,0 +1,1 @@
+drop index concurrently customers_name_trgm_idx;

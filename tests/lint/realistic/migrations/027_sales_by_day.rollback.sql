@@ -1,0 +1,1 @@
+drop materialized view sales_by_day;

@@ -1,0 +1,1 @@
+drop index concurrently order_lines_sku_idx;

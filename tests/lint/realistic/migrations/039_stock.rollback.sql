@@ -1,0 +1,2 @@
+drop procedure book(text, integer);
+drop table stock;

@@ -1,0 +1,2 @@
+drop table refunds;
+drop domain money_cents;

@@ -1,0 +1,1 @@
+drop statistics addresses_city_country;

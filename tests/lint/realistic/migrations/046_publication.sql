@@ -1,0 +1,2 @@
+-- description: What the data warehouse follows
+create publication warehouse for table orders, order_lines;

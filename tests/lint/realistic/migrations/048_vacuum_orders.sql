@@ -1,0 +1,2 @@
+-- description: After the backfill
+vacuum (analyze) orders;

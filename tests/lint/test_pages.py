@@ -1,0 +1,92 @@
+"""Every rule has a page, and every example of every page is reported, or not, as the page says."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from docs import generate_rule_index as index
+from tests.support import rulepages
+from zmig.lint.rules import RULES, Needs
+from zmig.lint.run import lint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from zmig.lint.run import Report
+
+PAGES = {page.code: page for page in rulepages.pages()}
+_COMPANY = ("name/no-description", "rollback/missing")
+"""Rules about what an example leaves out for brevity."""
+
+
+def test_every_rule_has_a_page_and_every_page_a_rule() -> None:
+    assert PAGES.keys() == RULES.keys()
+
+
+def test_the_index_is_what_the_rules_say() -> None:
+    told = index.PAGE.read_text(encoding="utf-8")
+    assert told == index.page(), "`python docs/generate_rule_index.py` writes it anew"
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_a_page_says_what_its_rule_is(code: str) -> None:
+    title, summary, severity, why, *_ = PAGES[code].head.split("\n\n")
+    rule = RULES[code]
+    assert title == f"# {code}"
+    assert summary.lower() == f"{rule.summary}.".lower()
+    assert severity.startswith(f"Severity: {'off' if rule.severity is None else rule.severity.value}")
+    assert ("zmig[lint]" in severity) == (rule.needs in (Needs.GRAMMAR, Needs.SQUAWK))
+    assert ("--base" in severity) == (rule.needs is Needs.BASE)
+    assert len(why) > 40
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_the_bad_example_is_reported(code: str, folder: Path, git: Callable[..., str]) -> None:
+    found = reported(code, PAGES[code].bad, folder, git)
+    assert code in [finding.rule for finding in found.findings]
+    for finding in found.findings:
+        assert finding.hint
+        assert (finding.end_line, finding.end_column) > (finding.line, finding.column)
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_the_good_example_is_not(code: str, folder: Path, git: Callable[..., str]) -> None:
+    found = reported(code, PAGES[code].good, folder, git)
+    assert [(finding.rule, finding.message) for finding in found.findings] == []
+
+
+def reported(code: str, files: Mapping[str, bytes], folder: Path, git: Callable[..., str]) -> Report:
+    """Lint an example, its rule turned on, as its page means it."""
+    page = PAGES[code]
+    base = None
+    if page.base:
+        base = "main"
+        make_base(page, folder, git)
+    manifest = rulepages.write(dict(files), folder)
+    manifest.write_bytes(manifest.read_bytes() + severities(code).encode())
+    return lint([manifest], environ={}, base=base)
+
+
+def make_base(page: rulepages.Page, folder: Path, git: Callable[..., str]) -> None:
+    """Commit the base; where it came to be so meanwhile, the branch leaves it before."""
+    if page.is_meanwhile:
+        git("commit", "-q", "--allow-empty", "-m", "begin")
+        git("branch", "work")
+    rulepages.write(page.base, folder)
+    git("add", ".")
+    git("commit", "-q", "-m", "base")
+    git("checkout", "-q", *(["work"] if page.is_meanwhile else ["-b", "work"]))
+    for path in folder.iterdir():
+        if path.name != ".git":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def severities(code: str) -> str:
+    """Return a line of a manifest that turns a rule on, and off what examples leave out."""
+    off = {other: '"off"' for other in _COMPANY if other != code}
+    on = {code: "warning"} if RULES[code].severity is None else {}
+    return "lint: {severity: {" + ", ".join(f"{name}: {level}" for name, level in {**off, **on}.items()) + "}}\n"

@@ -1,0 +1,89 @@
+"""The pages of docs/rules as values: each with its examples, ready to be written into a folder."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER = Path(__file__).parents[2] / "docs" / "rules"
+
+_SECTION = re.compile(r"^## (?P<name>.*)\n(?P<body>(?:(?!^## ).*\n)*)", re.MULTILINE)
+_FILE = re.compile(r"^`(?P<path>[^`\n]+)`\n\n```(?P<info>[^\n]*)\n(?P<text>[\s\S]*?)^```$", re.MULTILINE)
+
+Files = dict[str, bytes]
+"""What stands in files, by their path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One rule's page."""
+
+    code: str
+    head: str
+    """What stands before the examples."""
+    bad: Files
+    good: Files
+    base: Files
+    """What is on the base; empty where the rule needs none."""
+    is_meanwhile: bool
+    """Whether the base came to be so after the branch was made."""
+
+
+def pages() -> Iterator[Page]:
+    """Yield every page but the index."""
+    for path in sorted(FOLDER.glob("*/*.md")):
+        yield read(path)
+
+
+def read(path: Path) -> Page:
+    """Return one page."""
+    text = path.read_text(encoding="utf-8")
+    sections = {found["name"]: _files(found["body"]) for found in _SECTION.finditer(text)}
+    base = next((name for name in sections if name.startswith("On the base")), "")
+    code = path.relative_to(FOLDER).with_suffix("").as_posix()
+    head = text.partition("\n## ")[0]
+    return Page(code, head, sections["Bad"], sections["Good"], sections.get(base, {}), base.endswith("meanwhile"))
+
+
+def _files(body: str) -> Files:
+    return {found["path"]: _content(found["info"], found["text"]) for found in _FILE.finditer(body)}
+
+
+def _content(info: str, text: str) -> bytes:
+    """Return what a block stands for; some things cannot be written in Markdown."""
+    match info.split()[1:]:
+        case ["latin1"]:
+            return text.encode("latin-1")
+        case ["nul"]:
+            return text.replace("\N{SYMBOL FOR NULL}", "\0").encode()
+        case [repeated] if repeated.startswith("repeated="):
+            *lines, last = text.splitlines(keepends=True)
+            return ("".join(lines) + last * int(repeated.partition("=")[2])).encode()
+        case _:
+            return text.encode()
+
+
+def write(files: Files, folder: Path) -> Path:
+    """Write an example into a folder and return its manifest, which names every file where the example has none."""
+    if "manifest.yaml" not in files:
+        files = {**files, "manifest.yaml": _manifest(files).encode()}
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder / "manifest.yaml"
+
+
+def _manifest(files: Files) -> str:
+    lines = ["manifest: 1", "migrations:"]
+    for name in sorted(files):
+        if not name.endswith(".rollback.sql"):
+            lines += [f"  - version: {int(name.partition('_')[0])}", f"    file: {name}"]
+            rollback = name.replace(".sql", ".rollback.sql")
+            lines += [f"    rollback: {rollback}"] if rollback in files else []
+    return "\n".join(lines) + "\n"
