@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from zmig import message
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
@@ -220,7 +222,7 @@ def _backend(row: Sequence[object]) -> Backend:
         host=cast("str | None", row[4]),
         state=cast("str | None", row[5]),
         since=cast("datetime | None", row[6]),
-        query=cast("str | None", row[7]),
+        query=message.shown(cast("str | None", row[7])),
         query_since=cast("datetime | None", row[8]),
         wait=cast("str | None", row[9]),
     )

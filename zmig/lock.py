@@ -8,12 +8,12 @@ that CREATE INDEX CONCURRENTLY would wait for.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, cast
 
-from zmig.errors import LockNotObtained, Problem
-from zmig.progress import LockHolder, LockWaiting
+from zmig import message
+from zmig.errors import LockNotObtained, Problem, UsageError
+from zmig.progress import ClientState, LockHolder, LockWaiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,11 +27,20 @@ _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 0.5
 _SECONDS_BETWEEN_NOTES = 5.0
 
+_SHOWN_QUERY = 200
+
 _HOLDER = """
-select l.pid, a.application_name, a.usename::text, a.client_addr::text, coalesce(a.xact_start, a.query_start), a.query
-from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+select l.pid, a.application_name, a.usename::text, host(a.client_addr), b.since, a.query,
+    extract(epoch from clock_timestamp() - b.since)::float8
+from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid,
+    lateral (select coalesce(a.xact_start, a.query_start)) as b (since)
 where {condition} and l.granted
 limit 1
+"""
+
+_TERMINATE = """
+select pg_catalog.pg_terminate_backend(l.pid) from pg_catalog.pg_locks l
+where {condition} and l.granted and l.pid = {pid}
 """
 
 
@@ -101,8 +110,13 @@ class RunLock:
             database_user=cast("str | None", row[2]),
             host=cast("str | None", row[3]),
             since=cast("datetime | None", row[4]),
-            query=cast("str | None", row[5]),
+            query=message.shown(cast("str | None", row[5])),
+            seconds=cast("float | None", row[6]),
         )
+
+    def terminate(self, connection: Connection, holder: LockHolder) -> None:
+        """Make the server end the backend that holds the lock, if it holds it still."""
+        connection.execute(_TERMINATE.format(condition=self._condition, pid=holder.pid).encode())
 
     def wait(
         self,
@@ -110,11 +124,13 @@ class RunLock:
         *,
         limit_seconds: float | None,
         observer: Observer,
-        migration_of: Callable[[LockHolder], str | None],
+        known: Callable[[LockHolder], LockHolder],
         database: str,
         invocation: Invocation,
     ) -> float:
         """Take the lock, waiting at most `limit_seconds` (None: for ever); return the seconds waited.
+
+        `known` completes a holder with what the facts say of it.
 
         Raises:
             LockNotObtained: the time is over; the error names the holder.
@@ -124,7 +140,8 @@ class RunLock:
         while not self.try_acquire(connection):
             waited = time.monotonic() - began
             if waited >= next_note or (limit_seconds is not None and waited >= limit_seconds):
-                holder = self._described_holder(connection, migration_of)
+                holder = self.holder(connection)
+                holder = known(holder) if holder is not None else None
                 if limit_seconds is not None and waited >= limit_seconds:
                     raise _not_obtained(holder, database, waited, invocation)
                 observer(LockWaiting(holder, waited))
@@ -133,18 +150,12 @@ class RunLock:
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
         return time.monotonic() - began
 
-    def _described_holder(
-        self, connection: Connection, migration_of: Callable[[LockHolder], str | None]
-    ) -> LockHolder | None:
-        holder = self.holder(connection)
-        return replace(holder, migration=migration_of(holder)) if holder is not None else None
-
 
 def describe(holder: LockHolder | None) -> str:
     """Return who holds the lock, in one line."""
     if holder is None:
         return "the holder has just released it"
-    parts = [f"backend {holder.pid}"]
+    parts = [f"backend {holder.pid}{', whose client is gone' if holder.is_zombie else ''}"]
     if holder.application_name:
         parts.append(f"application `{holder.application_name}`")
     if holder.host:
@@ -163,6 +174,50 @@ def _not_obtained(holder: LockHolder | None, database: str, waited: float, invoc
             f"another zmig run holds the lock on database `{database}`",
             facts=(f"held by {describe(holder)}", f"waited {waited:.1f} s"),
             effect="nothing was run",
-            hint=f"wait longer for it with `{invocation.command('apply', '--lock-wait', '10min')}`",
+            hint=_way_on(holder, invocation),
         )
+    )
+
+
+def _way_on(holder: LockHolder | None, invocation: Invocation) -> str:
+    if holder is not None and holder.is_zombie:
+        return f"end that backend with `{invocation.command('retry', '--terminate')}`"
+    return f"wait longer for it with `{invocation.command('apply', '--lock-wait', '10min')}`"
+
+
+def _shortened(query: str) -> str:
+    """Return the end of a long query, where the statement stands that takes long."""
+    return query if len(query) <= _SHOWN_QUERY else f"…{query[1 - _SHOWN_QUERY :]}"
+
+
+def refuse_living(holder: LockHolder, invocation: Invocation) -> None:
+    """Make sure that a backend may be ended.
+
+    Raises:
+        UsageError: the process it works for is alive, so it is not left over.
+    """
+    if holder.client is ClientState.ALIVE:
+        raise UsageError(
+            Problem(
+                "holder-alive",
+                f"backend {holder.pid} is not left over: the process it works for is alive",
+                facts=(f"lock held by {describe(holder)}",),
+                effect="nothing was run",
+                hint=f"wait for it, or stop that process; see it with `{invocation.command('status')}`",
+            )
+        )
+
+
+def zombie(holder: LockHolder | None, invocation: Invocation) -> Problem | None:
+    """Return what to tell of a holder whose client is gone; None for any other."""
+    if holder is None or not holder.is_zombie:
+        return None
+    age = f", for {holder.seconds:.0f} s now" if holder.seconds is not None else ""
+    query = _shortened(" ".join((holder.query or "").split()))
+    return Problem(
+        "zombie",
+        f"backend {holder.pid} works on `{holder.migration}`{age}, although the process it works for is gone",
+        facts=(f"query: {query}",) if query else (),
+        effect="no other run starts before it ends",
+        hint=_way_on(holder, invocation),
     )

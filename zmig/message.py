@@ -60,7 +60,19 @@ class ChunkMessage:
         return None if one is None else (one, one.offset - self.chunk.offset)
 
 
-Sendable = "Message | ChunkMessage | Statement"
+_MARK = "-- zmig: "
+
+
+def head(name: str, what: str, running: str) -> str:
+    """Return the line a message begins with, for whoever looks at the server's activity: `shown` reads it again."""
+    return f"{_MARK}{name}, {what}: {running}\n"
+
+
+def shown(query: str | None) -> str | None:
+    """Return the statement that a query seen on the server is about: itself, or what the message's head names."""
+    if query is None or not query.startswith(_MARK):
+        return query
+    return query.partition("\n")[0].partition(": ")[2].partition(": ")[2]
 
 
 def of_statements(statements: Iterable[Statement]) -> Iterator[Message | Statement]:

@@ -6,6 +6,7 @@ The lock is held before a runner is made and released by whoever made it.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import time
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from psycopg import sql
 
+    from zmig.batch import Reached
     from zmig.database import Target
     from zmig.failure import Failure
     from zmig.invocation import Invocation
@@ -132,8 +134,10 @@ class Runner:
 
     def _run_with_retries(self, work: Work, number: int) -> None:
         retry = work.step.migration.settings.retry
-        for tries in range(1, retry.attempts + 1):
-            attempt = Attempt(work, work.step.attempt + tries - 1)
+        tries = 0
+        for number_of_attempt in itertools.count(work.step.attempt):
+            tries += 1
+            attempt = Attempt(work, number_of_attempt)
             self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, work.count))
             try:
                 execute.execute(self.session, attempt)
@@ -142,6 +146,7 @@ class Runner:
                     self._complete(attempt, number)
                     raise
                 meant = self.session.interrupts.meaning(error)
+                tries = 1 if _has_advanced(work, attempt) else tries
                 problem = self.fail(attempt, number, meant, may_retry=tries < retry.attempts)
                 self._pause(work.step, tries, problem)
                 work = _continued(work, attempt)
@@ -238,8 +243,8 @@ class Runner:
         name = attempt.step.migration.name
         if not attempt.work.mode.transactional:
             effect = f"`{name}` ran outside a transaction: what it completed stays, and the next run looks it up"
-        elif attempt.at_commit:
-            effect = f"the connection broke while `{name}` was committing: the server has all of it, or nothing"
+        elif attempt.at_commit or attempt.may_commit:
+            effect = f"the server completes `{name}` and has all of it, or rolls it back and has nothing"
         else:
             effect = f"`{name}` was not committed: the server rolls it back"
         if isinstance(error, psycopg.Error):
@@ -268,6 +273,8 @@ class Runner:
             own = f"not rolled back: what `{name}` committed stays"
         elif attempt.work.mode.transactional:
             own = f"rolled back: `{name}` left nothing behind"
+        elif attempt.reached is not None:
+            own = f"not rolled back: {_rounds(attempt.reached)}"
         else:
             own = f"not rolled back: {_statements(attempt.completed_statements)}"
         if not self.completed:
@@ -298,14 +305,28 @@ class Runner:
 
 def _continued(work: Work, attempt: Attempt) -> Work:
     """Return the work that is left after a failed attempt."""
-    reached = None if work.mode.transactional or work.statements is None else attempt.checkpoint
+    has_checkpoints = work.batch is not None or (not work.mode.transactional and work.statements is not None)
+    reached = attempt.checkpoint if has_checkpoints else None
     return replace(work, step=replace(work.step, checkpoint=reached, unended=None))
+
+
+def _has_advanced(work: Work, attempt: Attempt) -> bool:
+    """Whether an attempt at a batched migration came further, so that its failure is the first of the next one."""
+    before = work.step.checkpoint.reached if work.step.checkpoint is not None else None
+    return attempt.reached is not None and attempt.reached.rounds > (before.rounds if before is not None else 0)
 
 
 def _delay(tries: int, backoff_seconds: float, max_backoff_seconds: float) -> float:
     """Return an exponentially growing pause, with jitter so that two runs do not meet again."""
     longest = min(backoff_seconds * 2 ** (tries - 1), max_backoff_seconds)
     return longest * random.uniform(0.5, 1.0)
+
+
+def _rounds(reached: Reached) -> str:
+    if not reached.rounds:
+        return "no round had completed"
+    rounds = "1 round" if reached.rounds == 1 else f"{reached.rounds} rounds"
+    return f"the {reached.rows} rows of {rounds} stay changed, and the next run continues behind them"
 
 
 def _statements(completed: int) -> str:

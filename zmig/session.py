@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from psycopg import sql
 
+    from zmig.batch import Reached
     from zmig.database import WorkingConnection
     from zmig.interrupt import Interrupts
     from zmig.lock import RunLock
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from zmig.progress import Observer
     from zmig.script import Statement
     from zmig.store import Run, Store
+    from zmig.substitution import Substitution
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,16 @@ class Attempt:
     running: Statement | None = None
     shift: int = 0
     """How many characters of the message that was sent stand before the running statement."""
+    rendered: Substitution | None = None
+    """The text of the running statement as it was sent, where that is not as it is written."""
     at_commit: bool = False
     completed_statements: int = 0
     sent: Sent | None = None
     """The statement that was sent alone and whose checkpoint is not written yet."""
+    reached: Reached | None = None
+    """How far a batched migration is."""
+    may_commit: bool = False
+    """Whether what was sent last goes on to the commit by itself, whatever becomes of this process."""
     is_timed_by_server: bool = False
     """Whether the `done` fact is sent before its duration is known, so that the server works it out."""
     is_complete: bool = False
@@ -120,7 +128,7 @@ class Attempt:
     @property
     def checkpoint(self) -> Checkpoint:
         """Where the next attempt continues."""
-        return Checkpoint(self.completed_statements, sent=self.sent)
+        return Checkpoint(self.completed_statements, sent=self.sent, reached=self.reached)
 
     @property
     def refused(self) -> int | None:
@@ -131,7 +139,14 @@ class Attempt:
     def place(self) -> Place:
         """Where it is, for an error."""
         return Place(
-            self.work.path, self.work.text, self.running, self.total, self.at_commit, self.work.filled, self.shift
+            self.work.path,
+            self.work.text,
+            self.running,
+            self.total,
+            self.at_commit,
+            self.work.filled,
+            self.shift,
+            self.rendered,
         )
 
     def data(self, session: Session) -> dict[str, object]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from zmig import record, role, wire
+from zmig import message, record, role, wire
 from zmig.call import call
 from zmig.copying import copy_rows
 from zmig.message import ChunkMessage, Message
@@ -137,8 +137,9 @@ def _send(
     closing: Sequence[str],
 ) -> None:
     """Send a message, behind what opens the transaction and in front of what closes it, if those are given."""
-    announced = _announce(session, attempt, sent)
-    head = f"-- zmig: {attempt.step.migration.name}{announced}\n" + "".join(f"{part}; " for part in opening)
+    what, running = _announce(session, attempt, sent)
+    head = message.head(attempt.step.migration.name, what, running) + "".join(f"{part}; " for part in opening)
+    attempt.may_commit = bool(closing)
     text = sent.text
     tail = (";\n" if text and closing else "") + "; ".join(closing)
     began = time.monotonic()
@@ -165,20 +166,20 @@ def _point_at(attempt: Attempt, sent: Message | ChunkMessage, index: int, head: 
         attempt.running, attempt.shift = statement, head + before
 
 
-def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) -> str:
+def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) -> tuple[str, str]:
     """Tell which statements begin; return the same for whoever looks at the server's activity."""
     if isinstance(sent, ChunkMessage):
         chunk = sent.chunk
         summary = " ".join(chunk.text[:80].split())
         session.observer(StatementStarted(attempt.step, chunk.number, attempt.total, chunk.line, summary))
-        return f", statements {chunk.number} to {chunk.number + chunk.statements - 1} of {attempt.total}"
+        return f"statements {chunk.number} to {chunk.number + chunk.statements - 1} of {attempt.total}", summary
     for one in sent.statements:
         attempt.running = one
         session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, one.summary))
     if not sent.statements:
-        return ""
+        return "end", "commit"
     last = sent.statements[-1]
-    return f", statement {last.number} of {attempt.total}, line {last.line}: {last.summary}"
+    return f"statement {last.number} of {attempt.total}, line {last.line}", last.summary
 
 
 def _tell_finished(
