@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import cast
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from zmig.progress import ClientState
 
 _PROC = Path("/proc")
 _START_FIELD = 19
@@ -32,12 +31,15 @@ def _identity(pid: int) -> dict[str, object] | None:
     return {"pid": pid, "started": started, "space": space}
 
 
-def is_gone(recorded: Mapping[str, object] | None) -> bool:
-    """Return whether the process that recorded its identity has provably ended; False where nothing can be proved."""
-    if recorded is None or recorded.get("space") != _space() or recorded.get("space") is None:
-        return False
-    pid = recorded.get("pid")
-    return isinstance(pid, int) and _started(pid) != recorded.get("started")
+def state(recorded: object) -> ClientState:
+    """Return what can be proved, on this machine, of the process that recorded its identity."""
+    if not isinstance(recorded, dict):
+        return ClientState.UNKNOWN
+    told = cast("dict[str, object]", recorded)
+    pid, space = told.get("pid"), told.get("space")
+    if not isinstance(pid, int) or space is None or space != _space():
+        return ClientState.UNKNOWN
+    return ClientState.ALIVE if _started(pid) == told.get("started") else ClientState.GONE
 
 
 def _space() -> str | None:

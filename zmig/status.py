@@ -87,6 +87,8 @@ def _holder(holder: LockHolder | None) -> dict[str, object] | None:
         "since": holder.since.isoformat() if holder.since else None,
         "query": holder.query,
         "migration": holder.migration,
+        "seconds": holder.seconds,
+        "client": holder.client.value,
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from zmig import repeat, state
+from zmig import client, repeat, state
 from zmig.history import History, fold
 from zmig.model import RepeatRule
 from zmig.state import Entry, Liveness, State
@@ -72,7 +72,7 @@ class Looker:
             answers = self._answers(entries)
             if answers:
                 entries = state.assess(migrations, history, liveness, due=answers)
-        return View(entries, inspection, _named(holder, entries))
+        return View(entries, inspection, known(holder, entries) if holder is not None else None)
 
     def _history(self, migrations: Sequence[Migration], inspection: Inspection) -> History:
         if not inspection.has_events:
@@ -124,16 +124,10 @@ def _without(holder: LockHolder | None, facts: Iterable[Fact]) -> set[int]:
     return {fact.position for fact in facts if not state.is_held(fact, pid=pid, run=run)}
 
 
-def _named(holder: LockHolder | None, entries: Sequence[Entry]) -> LockHolder | None:
-    if holder is None:
-        return None
-    return replace(holder, migration=running_on(entries, holder.pid))
-
-
-def running_on(entries: Sequence[Entry], pid: int) -> str | None:
-    """Return the name of the migration that the backend `pid` has started and not ended."""
+def known(holder: LockHolder, entries: Sequence[Entry]) -> LockHolder:
+    """Return the holder with what the facts say of it: the migration it works on, and its client."""
     for entry in entries:
         begun = entry.record.open if entry.record else None
-        if begun is not None and begun.integer("backend_pid") == pid:
-            return entry.name
-    return None
+        if begun is not None and state.is_held(begun, pid=holder.pid, run=holder.run_id):
+            return replace(holder, migration=entry.name, client=client.state(begun.data.get("client")))
+    return holder

@@ -7,11 +7,11 @@ manifest again only when one of its files has changed.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
-from zmig import activity, client, database, opening, repeat, state, status
+from zmig import activity, database, opening, repeat, state, status
 from zmig.history import fold
 from zmig.lock import RunLock
 from zmig.model import RepeatRule
@@ -19,7 +19,7 @@ from zmig.reload import Files
 from zmig.state import Liveness, State
 from zmig.store import Store
 from zmig.tail import Tail
-from zmig.view import View, running_on
+from zmig.view import View, known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -202,7 +202,7 @@ class _Session:
         )
         entries = self._entries(migrations, liveness)
         if holder is not None:
-            holder = replace(holder, migration=running_on(entries, holder.pid))
+            holder = known(holder, entries)
         return Observation(
             status.make(View(entries, inspection, holder), manifest=loaded.name, environment=loaded.environment),
             loaded,
@@ -210,7 +210,7 @@ class _Session:
             inspection.now,
             tuple(fresh),
             activity.work(self.connection, holder.pid) if holder is not None else None,
-            holder is not None and _is_zombie(self._tail.open(), holder.pid),
+            holder is not None and holder.is_zombie,
             problems,
         )
 
@@ -257,12 +257,3 @@ class _Session:
             and entry.migration.repeat is not None
             and entry.migration.repeat.rule is not RepeatRule.CHECKSUM
         }
-
-
-def _is_zombie(facts: Iterable[Fact], pid: int) -> bool:
-    """Whether the process that started what backend `pid` works on is provably gone."""
-    for fact in facts:
-        recorded = fact.data.get("client")
-        if fact.integer("backend_pid") == pid and isinstance(recorded, dict):
-            return client.is_gone(cast("dict[str, object]", recorded))
-    return False

@@ -29,11 +29,6 @@ if TYPE_CHECKING:
 CROWD = 20
 
 
-@pytest.fixture
-def project(tmp_path: Path, database: str) -> ProjectFolder:
-    return ProjectFolder(tmp_path, database)
-
-
 def test_twenty_first_runs_at_once_apply_everything_once(
     project: ProjectFolder, connection: psycopg.Connection, connect: Callable[..., psycopg.Connection]
 ) -> None:

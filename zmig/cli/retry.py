@@ -17,6 +17,7 @@ class RetryOptions(Options):
 
     dry_run: bool
     lock_wait: float | None
+    terminate: bool
 
 
 def run(call: Call, options: RetryOptions) -> ExitCode:
@@ -24,7 +25,7 @@ def run(call: Call, options: RetryOptions) -> ExitCode:
     if options.dry_run:
         return plantext.show(call.migrator().plan_retry(options.names), call.output)
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
-        result = migrator.retry(options.names)
+        result = migrator.retry(options.names, terminate=options.terminate)
     return finish(call, result, nothing="nothing to retry")
 
 
@@ -33,7 +34,11 @@ COMMAND = Command(
     document="as `zmig apply --json`",
     run=run,
     options_type=RetryOptions,
-    options=(Option("--dry-run", "print the plan, and run nothing"), LOCK_WAIT),
+    options=(
+        Option("--dry-run", "print the plan, and run nothing"),
+        Option("--terminate", "first end the backend that holds the lock, if the process it works for is gone"),
+        LOCK_WAIT,
+    ),
     takes=Takes.NAMES,
     examples=("zmig retry manifests/demo.yaml --dry-run",),
 )

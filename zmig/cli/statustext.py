@@ -31,6 +31,8 @@ def text(status: Status, invocation: Invocation, *, width: int | None, glyphs: M
     if status.migrations:
         parts.append("\n".join(_table(status, width, glyphs)))
     parts.append("\n".join((_counts(status), *_running(status), *_findings(status))))
+    zombie = lock.zombie(status.holder, invocation)
+    parts += [problem_text(zombie)] if zombie is not None else []
     parts += _troubles(status, invocation)
     return "\n\n".join(parts)
 
