@@ -48,7 +48,9 @@ class Entry:
 
     @property
     def is_transactional(self) -> bool:
-        """Whether zmig runs its SQL file in one transaction."""
+        """Whether zmig runs its SQL file in one transaction; the rounds of a batch have one each."""
+        if self.declaration.batch is not None:
+            return False
         return self.sql is not None and self.sql.is_transactional(self.declaration.transaction)
 
     @property

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from zmig import inclusion, textfile, yamltext
+from zmig import inclusion, prepare, textfile, yamltext
 from zmig.errors import ManifestError
 from zmig.lint import sqlfile
 from zmig.lint.entry import Entry
 from zmig.model import Language
+from zmig.plan import Action, Plan, Step
 from zmig.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from zmig.declaration import Declaration
@@ -27,21 +28,23 @@ if TYPE_CHECKING:
 class Files:
     """SQL files that were read; each is read once, however many manifests name it."""
 
-    _known: dict[tuple[str, bool], SqlFile | None] = field(default_factory=dict[tuple[str, bool], "SqlFile | None"])
+    _known: dict[tuple[str, bool, bool], SqlFile | None] = field(
+        default_factory=dict[tuple[str, bool, bool], "SqlFile | None"]
+    )
 
-    def sql(self, path: Path, *, has_variables: bool) -> SqlFile | None:
-        """Return the SQL file at `path`; None where it cannot be read, which is told elsewhere."""
-        key = (str(path), has_variables)
+    def sql(self, path: Path, declaration: Declaration, *, is_rollback: bool = False) -> SqlFile | None:
+        """Return an entry's SQL file at `path`; None where it cannot be read, which is told elsewhere."""
+        is_batch = declaration.batch is not None and not is_rollback
+        key = (str(path), declaration.has_variables, is_batch)
         if key not in self._known:
-            self._known[key] = self._read(path, has_variables=has_variables)
+            try:
+                text = textfile.read(path)
+            except ManifestError:
+                self._known[key] = None
+            else:
+                has_variables = declaration.has_variables
+                self._known[key] = sqlfile.read(text, path=str(path), has_variables=has_variables, is_batch=is_batch)
         return self._known[key]
-
-    def _read(self, path: Path, *, has_variables: bool) -> SqlFile | None:
-        try:
-            text = textfile.read(path)
-        except ManifestError:
-            return None
-        return sqlfile.read(text, path=str(path), has_variables=has_variables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ def gather(path: Path, *, environ: Mapping[str, str], files: Files) -> Gathered:
             for declaration in opened.manifest.declarations:
                 migration = opened.folder.migration(declaration, read.problems)
                 entries.append(_entry(declaration, migration, opened, files))
+                if migration is not None:
+                    read.problems += _unfit(declaration, migration, opened, read.opened[0])
     entries.sort(key=lambda entry: (entry.is_repeatable, entry.version))
     return Gathered(path, tuple(read.opened), tuple(entries), tuple(read.problems))
 
@@ -76,11 +81,31 @@ def _entry(declaration: Declaration, migration: Migration | None, opened: Opened
     rollback = None
     if declaration.rollback is not None and declaration.rollback.lower().endswith(".sql"):
         path = opened.folder.path(declaration.rollback)
-        rollback = files.sql(path, has_variables=declaration.has_variables)
+        rollback = files.sql(path, declaration, is_rollback=True)
     if migration is None or migration.file is None:
         return Entry(declaration, rollback=rollback)
     if declaration.language is Language.PYTHON:
         python = Source(str(migration.file), textfile.read(migration.file))
         return Entry(declaration, None, python, rollback, migration.has_code_rollback)
-    sql = files.sql(migration.file, has_variables=declaration.has_variables)
-    return Entry(declaration, sql, None, rollback)
+    return Entry(declaration, files.sql(migration.file, declaration), None, rollback)
+
+
+_ABOUT_THE_ENTRY = ("batch-invalid", "variable-undefined", "variable-invalid")
+
+
+def _unfit(declaration: Declaration, migration: Migration, opened: Opened, root: Opened) -> Iterator[Problem]:
+    """Yield why a file is not what an entry with variables or batches says it is."""
+    if not (declaration.has_variables or declaration.batch is not None):
+        return
+    if declaration.has_variables:
+        known = {**opened.manifest.variables, **root.manifest.variables}
+        values = {name: variable.value for name, variable in known.items()}
+        migration = replace(migration, variables=values)
+    steps = [Step(migration, Action.APPLY, "")]
+    if migration.rollback_file is not None:
+        steps.append(Step(migration, Action.ROLL_BACK, ""))
+    for step in steps:
+        try:
+            prepare.read(Plan(step.direction, (step,)))
+        except ManifestError as error:
+            yield from (problem for problem in error.problems if problem.code in _ABOUT_THE_ENTRY)

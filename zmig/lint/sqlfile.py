@@ -71,21 +71,24 @@ class SqlFile:
         return self.text[:end]
 
 
-_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_VARIABLE = re.compile(r"(?<!\$)\$\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_PLACEHOLDER = re.compile(r"(?<![:\w]):(?:size|cursor)\b")
 
 
-def read(text: str, *, path: str, has_variables: bool = False) -> SqlFile:
+def read(text: str, *, path: str, has_variables: bool = False, is_batch: bool = False) -> SqlFile:
     """Return the file of this text; `path` is what findings call it. Raises nothing, whatever the text.
 
-    With `has_variables`, each `${name}` counts as a name, since what it will be is not known.
+    With `has_variables`, each `${name}` counts as a name, since what it will be is not known; with `is_batch`,
+    `:size` and `:cursor` count as numbers. Every place in the text stays where it is.
     """
-    plain_text = _VARIABLE.sub(_stand_in, text) if has_variables else text
-    return _Reading(Source(path, text), plain_text).file()
+    script_text = _VARIABLE.sub(_some_name, text) if has_variables else text
+    if is_batch:
+        script_text = _PLACEHOLDER.sub(lambda found: "1" * len(found[0]), script_text)
+    return _Reading(Source(path, text), script_text).file()
 
 
-def _stand_in(variable: re.Match[str]) -> str:
-    """Return a name of the same length, so that every place in the text stays where it is."""
-    return f"v_{variable[0][2:-1]}_"
+def _some_name(variable: re.Match[str]) -> str:
+    return "v" + re.sub(r"\W", "_", variable[0])[1:]
 
 
 class _Reading:
