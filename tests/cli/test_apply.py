@@ -58,7 +58,7 @@ def test_verbose_also_names_statements_and_the_cause(filled: Shop, run: Run) -> 
     filled.add(4, "0004", "select 1;\nselect 2, 3;\nselect 1/0;")
     ended = run("apply", "shop.yaml", "--verbose")
     assert "4/4 statement 2 of 3, line 2: select 2, 3\n" in ended.stderr
-    assert "psycopg.errors.DivisionByZero: division by zero\n" in ended.stderr
+    assert "\npsycopg.errors.DivisionByZero: " in ended.stderr
 
 
 def test_no_traceback_without_verbose(filled: Shop, run: Run) -> None:
@@ -77,7 +77,8 @@ def test_dry_run_prints_exactly_the_plan_and_runs_nothing(
     assert planned.code == 0
     assert planned.stdout == (
         "1  apply  0001_users  pending; in a transaction\n"
-        "2  apply  0002_index  pending; without a transaction: statement 1, line 1: CREATE INDEX CONCURRENTLY\n"
+        "2  apply  0002_index  pending; without a transaction: "
+        "`CREATE INDEX CONCURRENTLY` in line 1 cannot run inside a transaction\n"
         "3  apply  0003_seed   pending; in a transaction\n"
         "3 steps to run\n"
     )
@@ -103,7 +104,7 @@ def test_plan_as_json_holds_what_scripts_rely_on(filled: Shop, run: Run) -> None
         "attempt": 1,
         "resume_after": 0,
         "transactional": False,
-        "mode_reason": "statement 1, line 1: CREATE INDEX CONCURRENTLY",
+        "mode_reason": "`CREATE INDEX CONCURRENTLY` in line 1 cannot run inside a transaction",
         "lock_timeout_seconds": 3.0,
         "statement_timeout_seconds": 900.0,
         "run_as": None,

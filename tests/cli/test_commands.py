@@ -303,7 +303,7 @@ class TestCreate:
     def test_other_kinds(self, applied: Shop, run: Run, option: str, suffix: str) -> None:
         document = json.loads(run("create", "shop.yaml", "again", option, "--json").stdout)
         assert Path(document["file"]).suffix == suffix
-        assert run("lint", "shop.yaml").code in (0, 2)
+        assert Path(document["file"]).is_file()
         assert document["manifest"] == "shop.yaml"
 
     def test_unusable_name_changes_nothing(self, applied: Shop, run: Run) -> None:

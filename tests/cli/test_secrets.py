@@ -86,7 +86,8 @@ def assert_clean(ended: Ended) -> None:
 def test_no_command_shows_it(shop: Shop, run: Run, login: dict[str, str], form: Form, line: str) -> None:
     shop.url = form(login)
     shop.add(1, "0001", "create table users ();", rollback="drop table users;")
-    shop.add(2, "0002", f"do $$ begin raise notice 'connected with {SECRET}'; end $$; select 1/0;")
+    said = "something" if line.startswith("lint") else SECRET  # lint shows what the files hold, and knows no database
+    shop.add(2, "0002", f"do $$ begin raise notice 'connected with {said}'; end $$; select 1/0;")
     for option in ("--verbose", "--json"):
         assert_clean(run("apply", "shop.yaml", option))
         assert_clean(run(*line.split(), option))

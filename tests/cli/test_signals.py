@@ -82,7 +82,8 @@ def test_between_two_tries_what_was_completed_is_told(shop: Shop, connection: ps
             os.kill(process.pid, signal.SIGINT)
             ended = process.wait()
     assert ended.code == 130
-    assert "error: interrupted by SIGINT\n   = completed, and left as it is: `0001`\n" in ended.stderr
+    assert "error: interrupted by SIGINT before another attempt: migration `0002` failed: " in ended.stderr
+    assert "   = rolled back: `0002` left nothing behind; `0001` of this run stays applied\n" in ended.stderr
 
 
 def test_second_signal_ends_the_process_at_once(shop: Shop) -> None:
