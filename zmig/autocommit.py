@@ -73,7 +73,7 @@ def _become_sql(attempt: Attempt, *, local: bool) -> Iterable[sql.Composed]:
     return (role.become_sql(wanted, local=local),) if wanted is not None else ()
 
 
-def _own_role_sql(attempt: Attempt, *, local: bool) -> Iterable[str]:
+def own_role_sql(attempt: Attempt, *, local: bool) -> Iterable[str]:
     """Return what makes the session its own role again, so that zmig's statements run as that."""
     if attempt.step.migration.settings.run_as is None:
         return ()
@@ -86,7 +86,7 @@ def _run_with_checkpoint(session: Session, attempt: Attempt, one: Statement) -> 
         session.send(*open_sql(session, attempt))
     _run(session, attempt, one)
     with session.interrupts.deferred():
-        checks = (*_own_role_sql(attempt, local=True), record.check_sql(session, in_transaction=True))
+        checks = (*own_role_sql(attempt, local=True), record.check_sql(session, in_transaction=True))
         _reach(session, attempt, one, checks, "commit")
 
 
@@ -109,7 +109,7 @@ def _run_alone(session: Session, attempt: Attempt, one: Statement) -> None:
         raise
     with session.interrupts.deferred():
         catalog.verify(session.connection, one)
-        checks = (*_own_role_sql(attempt, local=False), record.check_sql(session, in_transaction=False))
+        checks = (*own_role_sql(attempt, local=False), record.check_sql(session, in_transaction=False))
         _reach(session, attempt, one, checks)
 
 

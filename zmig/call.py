@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 from zmig.context import Context
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from zmig.context import Round
     from zmig.session import Attempt, Session
 
 
-def call(session: Session, attempt: Attempt) -> None:
-    """Call the function of a step on the connection as it stands; whatever it raises comes out."""
+def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round]] | None = None) -> None:
+    """Call the function of a step on the connection as it stands; whatever it raises comes out.
+
+    `rounds` is what `ctx.batches()` gives to a batched migration.
+    """
     migration, function = attempt.step.migration, attempt.work.function
     if function is None:
         raise AssertionError(f"{migration.name} was not loaded")
@@ -23,5 +29,6 @@ def call(session: Session, attempt: Attempt) -> None:
             run_id=session.run.id,
             step=attempt.step,
             observer=session.observer,
+            rounds=rounds,
         )
     )

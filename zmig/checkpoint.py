@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from zmig import batch
 from zmig.events import EventType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from zmig.batch import Reached
     from zmig.events import Fact
     from zmig.history import Record
     from zmig.script import Statement
@@ -49,6 +51,8 @@ class Checkpoint:
     """Of those statements, so that an edit of them is noticed."""
     sent: Sent | None = None
     """The statement behind them, if it was sent."""
+    reached: Reached | None = None
+    """How far a batched migration is."""
 
 
 def of(record: Record) -> Checkpoint | None:
@@ -56,7 +60,8 @@ def of(record: Record) -> Checkpoint | None:
     fact = record.checkpoint
     if fact is None:
         return None
-    return Checkpoint(fact.integer("statement") or 0, fact.text("digest"), _sent(fact, record.last))
+    statements, sent = fact.integer("statement") or 0, _sent(fact, record.last)
+    return Checkpoint(statements, fact.text("digest"), sent, batch.reached(fact.data))
 
 
 def _sent(fact: Fact, last: Fact | None) -> Sent | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zmig import variables
 from zmig.errors import Location, ManifestError, Problem
 from zmig.lintkeys import LintSettings
-from zmig.model import Environment, Kind, Language, Repeat, Settings
+from zmig.model import Batch, Environment, Kind, Language, Repeat, Settings
 from zmig.yamltext import Mapping as MappingNode
 from zmig.yamltext import Scalar
 
@@ -114,6 +114,7 @@ class Declaration:
     settings: Settings
     ignores: tuple[Ignored, ...]
     """What `zmig lint` does not tell of it."""
+    batch: Batch | None
     has_variables: bool
     """Whether `${name}` in its SQL files is replaced."""
 

@@ -21,6 +21,7 @@ from zmig import (
     database,
     decision,
     opening,
+    pausing,
     plan,
     prepare,
     progress,
@@ -232,6 +233,22 @@ class Migrator:
         """
         return self._decide(partial(decision.baseline, to=to, reason=reason))
 
+    def pause(self, name: str | None = None, *, reason: str = "") -> str:
+        """Ask a batched migration, which may run elsewhere, to wait between two rounds; return its name. Takes no lock.
+
+        Raises:
+            UsageError: no migration has that name, or it is not batched; without a name, none is running.
+        """
+        return self._ask(partial(pausing.pause, name=name, reason=reason))
+
+    def resume(self, name: str | None = None) -> str:
+        """Let a paused migration go on; return its name. Takes no lock.
+
+        Raises:
+            UsageError: no migration has that name, or it is not paused.
+        """
+        return self._ask(partial(pausing.resume, name=name))
+
     def reset(self) -> list[str]:
         """Drop every schema of the database and what it holds; return the schemas' names.
 
@@ -325,6 +342,15 @@ class Migrator:
             )
             kind = AtomicRunner if atomic else Runner
             return kind(session, made, works, target=opened.target, invocation=self._invocation).run()
+
+    def _ask(self, decide: Callable[[Opened, View], Decision]) -> str:
+        with self._opened() as opened:
+            view = opened.look(ask_repeatables=False)
+            decided = decide(opened, view)
+            with database.translated(opened.target):
+                for statement in decided.statements:
+                    opened.connection.execute(statement)
+            return decided.names[0]
 
     def _decide(self, decide: Callable[[Opened, View], Decision]) -> list[str]:
         with self._opened() as opened, self._locked(opened):

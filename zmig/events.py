@@ -24,6 +24,9 @@ class EventType(StrEnum):
     RESOLVED = "migration.resolved"
     BASELINED = "migration.baselined"
     ACCEPTED = "migration.accepted"
+    PAUSED = "migration.paused"
+    """Asks a batched migration to wait between two rounds."""
+    RESUMED = "migration.resumed"
 
     @classmethod
     def parse(cls, text: str) -> EventType | None:

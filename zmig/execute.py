@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig import autocommit, transaction
+from zmig import autocommit, rounds, transaction
 
 if TYPE_CHECKING:
     from zmig.session import Attempt, Session
@@ -15,7 +15,9 @@ def execute(session: Session, attempt: Attempt) -> None:
 
     Raises whatever the server or the migration's code raises; nothing is rolled back or recorded here then.
     """
-    if attempt.work.mode.transactional:
+    if attempt.work.batch is not None:
+        rounds.run(session, attempt, attempt.work.batch)
+    elif attempt.work.mode.transactional:
         transaction.run(session, attempt)
     elif attempt.work.is_sql:
         autocommit.run(session, attempt)

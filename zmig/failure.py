@@ -48,6 +48,8 @@ class Place:
     """How the file's text came from what is written in it, where variables were replaced."""
     shift: int = 0
     """How many characters of the message that was sent stand before the statement."""
+    rendered: Substitution | None = None
+    """The statement's text as it was sent, where that is not as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ def _sql_location(place: Place, position: str | None) -> Location | None:
     if statement is None:
         return None
     index = max(int(position) - 1 - place.shift, 0) if position else 0
+    if place.rendered is not None:
+        index = place.rendered.source_offset(index)
     if place.text is not None:
         offset = statement.offset + index
         if place.filled is not None:

@@ -42,6 +42,8 @@ class Record:
     """What began the latest execution, forward or back, since it was applied or taken back; None when nothing did."""
     checkpoint: Fact | None = None
     """How far that execution is; None where it begins at its beginning."""
+    paused: Fact | None = None
+    """What asks it to wait between two rounds."""
 
     @property
     def checksum(self) -> str | None:
@@ -144,6 +146,7 @@ class _Draft:
     failed: Fact | None = None
     begun: Fact | None = None
     checkpoint: Fact | None = None
+    paused: Fact | None = None
 
     def hear(self, fact: Fact) -> None:
         match fact.type:
@@ -164,6 +167,8 @@ class _Draft:
                 self.checkpoint = fact
             case EventType.ACCEPTED:
                 self.accepted = fact if self.applied is not None else None
+            case EventType.PAUSED | EventType.RESUMED:
+                self.paused = fact if fact.type is EventType.PAUSED else None
 
     def _begin(self, fact: Fact) -> None:
         self.last = self.begun = fact
@@ -174,7 +179,7 @@ class _Draft:
 
     def _settle(self, fact: Fact, *, is_applied: bool) -> None:
         self.last, self.applied = fact, fact if is_applied else None
-        self.accepted = self.begun = self.checkpoint = None
+        self.accepted = self.begun = self.checkpoint = self.paused = None
 
     def _resolve(self, fact: Fact) -> None:
         """Let an operator's word replace what was known; one resolved as failed may still be continued."""
@@ -202,4 +207,5 @@ def _record(facts: list[Fact], version: int | None) -> Record:
         draft.failed,
         draft.begun,
         draft.checkpoint,
+        draft.paused,
     )

@@ -17,6 +17,8 @@ import psycopg
 from zmig.errors import ZmigError
 from zmig.progress import (
     Blocked,
+    Held,
+    RoundFinished,
     ServerReported,
     StatementFinished,
     StatementStarted,
@@ -73,7 +75,13 @@ class Lookout:
 
     def _hear(self, progress: Progress) -> None:
         match progress:
-            case StepStarted(step=step) | StatementStarted(step=step) | StatementFinished(step=step):
+            case (
+                StepStarted(step=step)
+                | StatementStarted(step=step)
+                | StatementFinished(step=step)
+                | RoundFinished(step=step)
+                | Held(step=step)
+            ):
                 self._busy = _Busy(step, time.monotonic())
             case StepFinished() | StepFailed() | StepSkipped():
                 self._busy = None

@@ -23,7 +23,7 @@ from zmig.declaration import (
     Variable,
 )
 from zmig.errors import Location, Problem
-from zmig.model import Environment, Kind, Repeat, RepeatRule, Retry, Settings
+from zmig.model import Batch, Environment, Kind, Repeat, RepeatRule, Retry, Settings
 from zmig.yamltext import Mapping, Scalar
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ _DATABASE_KEYS = frozenset({"url", "embedded"})
 _TRACKING_KEYS = frozenset({"schema", "stuck_after", "record_detail"})
 _SETTINGS_KEYS = frozenset({"lock_timeout", "statement_timeout", "retry", "run_as"})
 _RETRY_KEYS = frozenset({"attempts", "backoff", "max_backoff"})
+_BATCH_KEYS = frozenset({"size", "start", "pause", "total", "max_lag"})
 _REPEAT_KEYS = frozenset({"condition"})
 _MIGRATION_KEYS = _SETTINGS_KEYS | {
     "version",
@@ -62,6 +63,7 @@ _MIGRATION_KEYS = _SETTINGS_KEYS | {
     "description",
     "lint",
     "variables",
+    "batch",
 }
 
 
@@ -224,6 +226,7 @@ class _Reading:
             description=self._recorded(node, "description", shape.ANY_TEXT),
             settings=self._settings(node, default),
             ignores=lintkeys.ignored(reader, node),
+            batch=self._batch(node),
             has_variables=reader.boolean(node, "variables") or False,
         )
 
@@ -239,6 +242,20 @@ class _Reading:
         mapping = self._reader.as_mapping(node, _REPEAT_KEYS, ("condition",))
         condition = None if mapping is None else self._recorded(mapping, "condition", shape.SOME_TEXT)
         return None if condition is None else Repeat(RepeatRule.CONDITION, condition)
+
+    def _batch(self, parent: Mapping) -> Batch | None:
+        node = self._reader.mapping(parent, "batch", _BATCH_KEYS)
+        if node is None:
+            return None
+        default = Batch()
+        pause, max_lag = self._seconds(node, "pause"), self._seconds(node, "max_lag")
+        return Batch(
+            self._reader.integer(node, "size", smallest=1, largest=10_000_000) or default.size,
+            self._reader.text_or_integer(node, "start"),
+            default.pause_seconds if pause is None else pause,
+            self._recorded(node, "total", shape.SOME_TEXT),
+            default.max_lag_seconds if max_lag is None else max_lag,
+        )
 
     def _seconds(self, parent: Mapping, key: str) -> float | None:
         seconds = self._reader.seconds(parent, key)

@@ -24,6 +24,9 @@ def problems(declaration: Declaration) -> Iterator[Problem]:
         yield from _of_rollback(declaration, declaration.rollback)
     if declaration.repeat is not None:
         yield from _of_repeat(declaration)
+    if declaration.batch is not None and declaration.transaction is not None:
+        message = f"{declaration.subject} has `transaction` beside `batch`, whose rounds have a transaction each"
+        yield Problem("batch-invalid", message, declaration.location("transaction"), hint="remove the line")
 
 
 def _of_file(declaration: Declaration) -> Iterator[Problem]:

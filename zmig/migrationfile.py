@@ -96,6 +96,7 @@ class Folder:
             declaration.settings,
             declaration.description,
             declaration.location(),
+            batch=declaration.batch,
         )
 
     def _rollback(self, declaration: Declaration, problems: list[Problem]) -> Path | None:

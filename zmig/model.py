@@ -81,6 +81,22 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """How a migration is done in rounds that commit one by one."""
+
+    size: int = 1000
+    """How many rows a round takes."""
+    start: str | int | None = None
+    """Where `:cursor` begins: below every key."""
+    pause_seconds: float = 0.0
+    """Between two rounds."""
+    total: str | None = None
+    """A query that returns how many rows there are to do."""
+    max_lag_seconds: float = 10.0
+    """How far replicas may be behind before the next round waits for them; 0 means that none is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
 class LastRun:
     """What a repeatable's `should_repeat` learns of its latest completed run."""
 
@@ -137,6 +153,8 @@ class Migration:
     description: str | None = None
     declared_at: Location | None = None
     code: CodeMigration | None = None
+    batch: Batch | None = None
+    """Set for a migration that is done in rounds."""
     variables: Mapping[str, str] | None = field(default=None, repr=False)
     """What `${name}` stands for in its SQL files; None where nothing is replaced."""
 

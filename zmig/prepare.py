@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from zmig import failure, message, project, script, statement, survey, template
+from zmig import batch, failure, message, project, script, statement, survey, template
 from zmig.errors import Location, ManifestError, Problem, ZmigError
 from zmig.plan import Action, Direction, Mode, Step
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from zmig.context import Context
     from zmig.message import ChunkMessage, Message
-    from zmig.model import LastRun
+    from zmig.model import Batch, LastRun
     from zmig.plan import Plan
     from zmig.script import Statement
     from zmig.substitution import Substitution
@@ -56,6 +56,11 @@ class Work:
     def is_sql(self) -> bool:
         """Whether it is made of SQL statements."""
         return self.count is not None
+
+    @property
+    def batch(self) -> Batch | None:
+        """How it is done in rounds, if it is; a rollback never is."""
+        return self.step.migration.batch if self.step.direction is Direction.FORWARD else None
 
     def sendables(self) -> Iterator[Message | ChunkMessage | Statement]:
         """Yield what is sent to the server in a transaction, in order; a large script is read as it is sent."""
@@ -93,6 +98,8 @@ def _read_step(step: Step) -> Work:
         return Work(step, step.migration.name, Mode(True, "nothing is run"), None, (), 0)
     file = _file(step)
     if file is None or file.suffix.lower() == ".py":
+        if step.migration.batch is not None and step.direction is Direction.FORWARD:
+            return Work(step, str(file), _batch_mode(step.migration.batch))
         transactional = step.migration.transaction is not False
         reason = "Python, one transaction" if transactional else "`transaction: false` in the manifest"
         return Work(step, str(file or step.migration.name), Mode(transactional, reason))
@@ -108,6 +115,11 @@ def _read_step(step: Step) -> Work:
         raise ManifestError(Problem("file-empty", f"`{path}` holds no statement", Location(path), hint=hint))
     mode = _mode(step, statements)
     work = Work(step, path, mode, text, statements, len(statements), filled=filled)
+    if work.batch is not None:
+        problems = tuple(batch.problems(work, work.batch))
+        if problems:
+            raise ManifestError(*problems)
+        return replace(work, mode=_batch_mode(work.batch))
     if mode.transactional:
         _refuse_transaction_control(work, statements)
     return work
@@ -119,8 +131,12 @@ _LARGE_BYTES = 1_000_000
 
 def _is_large(step: Step, file: Path) -> bool:
     migration = step.migration
-    as_it_stands = migration.variables is None and migration.transaction is not False
+    as_it_stands = migration.variables is None and migration.batch is None and migration.transaction is not False
     return as_it_stands and project.size(file) >= _LARGE_BYTES
+
+
+def _batch_mode(settings: Batch) -> Mode:
+    return Mode(False, f"in rounds of {settings.size} rows, each in a transaction")
 
 
 def _text(step: Step, file: Path) -> tuple[str, Substitution | None]:

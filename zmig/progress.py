@@ -144,6 +144,31 @@ class ServerReported:
 
 
 @dataclass(frozen=True, slots=True)
+class RoundFinished:
+    """A round of a batched migration is committed with its checkpoint."""
+
+    step: Step
+    rounds: int
+    """How many were committed, those of earlier attempts included; so are the rows."""
+    rows: int
+    total: int | None
+    """How many rows there are in all, or about; None where that is not known."""
+    rows_per_second: float
+    """Of this attempt, pauses included."""
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The next round waits; sent again about twice a second."""
+
+    step: Step
+    reason: str
+    """An operator's pause, or a replica that is behind."""
+    held_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """The server said something, by RAISE NOTICE or WARNING for example."""
 
@@ -218,6 +243,8 @@ Progress = (
     | Reported
     | Blocked
     | ServerReported
+    | RoundFinished
+    | Held
     | Notice
     | StepFinished
     | StepSkipped

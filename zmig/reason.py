@@ -52,6 +52,8 @@ def stuck(record: Record, reached: Checkpoint | None) -> str:
 
 
 def _continues(reached: Checkpoint | None) -> str:
+    if reached is not None and reached.reached is not None:
+        return f"; continues after {reached.reached.rows} rows"
     return f"; continues after statement {reached.statements}" if reached is not None and reached.statements else ""
 
 

@@ -87,6 +87,8 @@ def done_sql(session: Session, attempt: Attempt) -> sql.Composed:
         "checksum": migration.checksum,
         "kind": migration.kind.value,
     }
+    if attempt.reached is not None:
+        data |= {"rows": attempt.reached.rows, "rounds": attempt.reached.rounds}
     if direction is Direction.ROLLBACK:
         return session.store.taken_back_sql(session.run, type, migration.name, data)
     return session.store.applied_sql(session.run, type, migration.name, data, kind=migration.kind.value)

@@ -80,6 +80,8 @@ def refusals(works: Sequence[Work], *, invocation: Invocation) -> Iterator[Refus
 
 def _unfit(work: Work, invocation: Invocation) -> Problem | None:
     unended, reached = work.step.unended, work.step.checkpoint
+    if work.batch is not None:
+        return None
     if work.statements is None and unended is not None and unended.data.get("transactional") is False:
         return _undecided(work, "its Python code", work.step.migration.declared_at, invocation)
     if reached is None:

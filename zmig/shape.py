@@ -102,6 +102,12 @@ class Reader:
         self.mismatches.append(node)
         return None
 
+    def text_or_integer(self, parent: Mapping, key: str) -> str | int | None:
+        """Return the text of one line, or the whole number, under `key`."""
+        node = parent.get(key)
+        value = node.value if isinstance(node, Scalar) else None
+        return value if type(value) is int else self.text(parent, key)
+
     def boolean(self, parent: Mapping, key: str) -> bool | None:
         """Return the truth under `key`."""
         node = parent.get(key)

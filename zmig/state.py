@@ -49,6 +49,8 @@ class FindingCode(StrEnum):
     """Applied under another name."""
     ROLLBACK_FAILED = "rollback-failed"
     """Its rollback was tried last, and failed or was interrupted."""
+    PAUSED = "paused"
+    """Somebody asked it to wait between two rounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,13 @@ def judge(record: Record | None, liveness: Liveness) -> State:
             return _after_failed_rollback(record, record.last)
         case EventType.RESOLVED:
             return _RESOLVED_AS[record.last.verdict]
-        case EventType.ROLLED_BACK | EventType.CHECKPOINT | EventType.ACCEPTED:
+        case (
+            EventType.ROLLED_BACK
+            | EventType.CHECKPOINT
+            | EventType.ACCEPTED
+            | EventType.PAUSED
+            | EventType.RESUMED
+        ):
             return State.PENDING
 
 
@@ -248,6 +256,8 @@ def _findings(entry: Entry, migration: Migration, record: Record, *, due: bool |
         yield Finding(FindingCode.RENAMED, f"applied as `{record.name}`")
     if record.is_in_rollback and entry.state is not State.STARTED:
         yield Finding(FindingCode.ROLLBACK_FAILED, "its rollback did not complete")
+    if record.paused is not None:
+        yield Finding(FindingCode.PAUSED, f"paused by `{record.paused.database_user}`")
 
 
 def _is_due(migration: Migration, record: Record, answer: bool | None) -> bool | None:

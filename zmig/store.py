@@ -63,6 +63,11 @@ class Store:
         self._events = sql.Identifier(schema, EVENTS)
         self._projection = sql.Identifier(schema, PROJECTION)
 
+    @property
+    def events(self) -> sql.Identifier:
+        """The table of facts, for queries."""
+        return self._events
+
     def inspect(self) -> Inspection:
         """Look at the tracking schema, its tables and the rights of this role, in one query.
 

@@ -69,11 +69,24 @@ def example(place: Path, run: Run, empty: Path, monkeypatch: pytest.MonkeyPatch)
     return place
 
 
+def declare_batched(example: Path, name: str) -> None:
+    """Add a migration that runs in rounds."""
+    text = "delete from users where id in (select id from users limit :size)"
+    (example / "migrations" / f"{name}.sql").write_text(text)
+    entry = f"migrations:\n  - {{version: {int(name[:3])}, file: ../migrations/{name}.sql, batch: {{size: 10}}}}\n"
+    manifest = example / "manifests" / "demo.yaml"
+    manifest.write_text(manifest.read_text() + entry)
+
+
 @pytest.mark.parametrize(("name", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
 def test_example_runs_as_printed(example: Path, run: Run, name: str, line: str) -> None:
     if name == "accept":
         file = example / "migrations" / "001_create_eventstore.sql"
         file.write_text(f"{file.read_text()}\n-- a comment\n")
+    if name in ("pause", "resume"):
+        declare_batched(example, "092_backfill")
+    if name == "resume":
+        assert run("pause", "manifests/demo.yaml", "092_backfill").code == 0
     program, *words = shlex.split(line)
     assert program == "zmig"
     becomes_another_program = words[:2] == ["db", "psql"]

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, assert_never
 from zmig import lock
 from zmig.progress import (
     Blocked,
+    Held,
     LockWaiting,
     Notice,
     Reported,
     RetryScheduled,
+    RoundFinished,
     RunFinished,
     RunStarted,
     ServerReported,
@@ -42,7 +44,7 @@ def entries(progress: Progress) -> Sequence[Line]:
             parts = [progress.message, *(part for part in (progress.detail, progress.hint) if part)]
             tone = Tone.WARN if progress.severity.upper() == "WARNING" else Tone.PLAIN
             return [line(Span("    "), span(f"{progress.severity.lower()}: {'; '.join(parts)}", tone))]
-        case StatementFinished() | Reported() | Blocked() | ServerReported():
+        case StatementFinished() | Reported() | Blocked() | ServerReported() | RoundFinished() | Held():
             return []
         case StepStarted() | StepFinished() | StepSkipped() | StepFailed() | RetryScheduled():
             return [_of_step(progress)]

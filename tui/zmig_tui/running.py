@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, assert_never
 
 from zmig.progress import (
     Blocked,
+    Held,
     LockWaiting,
     Notice,
     Reported,
     RetryScheduled,
+    RoundFinished,
     RunFinished,
     RunStarted,
     ServerReported,
@@ -110,14 +112,16 @@ def advanced(run: Run, progress: Progress, now: float) -> Run:
             return replace(run, current=None, finished=progress.number, total=progress.total)
         case StepFailed() | StatementFinished() | Notice() | RunFinished() | Blocked() | ServerReported():
             return run
-        case StatementStarted() | Reported() | RetryScheduled():
+        case StatementStarted() | Reported() | RetryScheduled() | RoundFinished() | Held():
             return replace(run, current=_moved(run.current, progress, now))
         case _:
             assert_never(progress)
 
 
 def _moved(
-    current: Current | None, progress: StatementStarted | Reported | RetryScheduled, now: float
+    current: Current | None,
+    progress: StatementStarted | Reported | RetryScheduled | RoundFinished | Held,
+    now: float,
 ) -> Current | None:
     if current is None:
         return None
@@ -132,6 +136,11 @@ def _moved(
                 statement_began=now,
                 retry_at=None,
             )
+        case RoundFinished():
+            text = f"round {progress.rounds:,}, {progress.rows_per_second:,.0f} rows/s"
+            return replace(current, text=text, done=progress.rows, total=progress.total)
+        case Held():
+            return replace(current, text=progress.reason)
         case Reported():
             return replace(current, text=progress.message, done=progress.done, total=progress.total)
         case RetryScheduled():

@@ -36,6 +36,8 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "apply": Entry("apply what is pending, failed, stuck or due", "apply"),
         "retry": Entry("run failed and stuck migrations again", "retry"),
         "rollback": Entry("undo the last migrations", "rollback"),
+        "pause": Entry("let a batched migration wait between two rounds", "pause", "PAUSE"),
+        "resume": Entry("let a paused migration go on", "pause", "RESUME"),
     },
     "decide": {
         "resolve": Entry("record that a migration is done, failed or pending", "decide", "RESOLVE"),

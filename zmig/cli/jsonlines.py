@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, assert_never
 from zmig.cli import documents
 from zmig.progress import (
     Blocked,
+    Held,
     LockWaiting,
     Notice,
     Reported,
     RetryScheduled,
+    RoundFinished,
     RunFinished,
     RunStarted,
     ServerReported,
@@ -86,7 +88,9 @@ def _of_step(
     | StatementFinished
     | Reported
     | Blocked
-    | ServerReported,
+    | ServerReported
+    | RoundFinished
+    | Held,
 ) -> Document:
     match progress:
         case StepStarted():
@@ -110,7 +114,9 @@ def _of_step(
             return _of_statement(progress)
 
 
-def _of_statement(progress: StatementStarted | StatementFinished | Reported | Blocked | ServerReported) -> Document:
+def _of_statement(
+    progress: StatementStarted | StatementFinished | Reported | Blocked | ServerReported | RoundFinished | Held,
+) -> Document:
     match progress:
         case StatementStarted():
             return _place(progress) | {"line": progress.line, "text": progress.text}
@@ -121,6 +127,17 @@ def _of_statement(progress: StatementStarted | StatementFinished | Reported | Bl
         case Blocked():
             waited = round(progress.waited_seconds, 3)
             return {"waited_seconds": waited, "blockers": [_blocker(one) for one in progress.blockers]}
+        case RoundFinished():
+            left = progress.seconds_left
+            return {
+                "rounds": progress.rounds,
+                "rows": progress.rows,
+                "total": progress.total,
+                "rows_per_second": round(progress.rows_per_second, 1),
+                "seconds_left": None if left is None else round(left, 1),
+            }
+        case Held():
+            return {"reason": progress.reason, "held_seconds": round(progress.held_seconds, 3)}
         case ServerReported(report=report):
             return {
                 "seconds": round(progress.seconds, 3),

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, assert_never
 from zmig.cli import sentences, table
 from zmig.progress import (
     Blocked,
+    Held,
     LockWaiting,
     Notice,
     Reported,
     RetryScheduled,
+    RoundFinished,
     RunFinished,
     RunStarted,
     ServerReported,
@@ -64,7 +66,14 @@ class Lines:
 
     def _within_step(
         self,
-        progress: StatementStarted | StatementFinished | Reported | Blocked | ServerReported | RetryScheduled,
+        progress: StatementStarted
+        | StatementFinished
+        | Reported
+        | Blocked
+        | ServerReported
+        | RoundFinished
+        | Held
+        | RetryScheduled,
     ) -> str | None:
         match progress:
             case StatementStarted():
@@ -78,6 +87,10 @@ class Lines:
                 return self._now_and_then(("blocked", *pids), sentences.blocked(progress))
             case ServerReported():
                 return self._now_and_then(("server", progress.report.phase), sentences.server_reported(progress))
+            case RoundFinished():
+                return self._now_and_then("round", sentences.round_finished(progress))
+            case Held():
+                return self._now_and_then(("held", progress.reason[:20]), sentences.held(progress))
             case RetryScheduled():
                 return sentences.retry(progress)
             case _:

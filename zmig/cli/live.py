@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, assert_never
 from zmig.cli import sentences, table
 from zmig.progress import (
     Blocked,
+    Held,
     LockWaiting,
     Notice,
     Reported,
     RetryScheduled,
+    RoundFinished,
     RunFinished,
     RunStarted,
     ServerReported,
@@ -128,10 +130,8 @@ class Live:
                 return (f"  {sentences.statement(progress)}", "dim") if self._output.is_verbose else ("", "")
             case RunFinished():
                 return sentences.run_finished(progress), "bold"
-            case LockWaiting() | StepStarted() | StatementFinished() | Reported() | Blocked() | ServerReported():
-                return "", ""
             case _:
-                assert_never(progress)
+                return "", ""
 
     def _after(self, progress: Progress) -> _Now:
         now = time.monotonic()
@@ -152,7 +152,9 @@ class Live:
             case _:
                 return self._within_step(progress)
 
-    def _within_step(self, progress: StatementStarted | Reported | Blocked | ServerReported) -> _Now:
+    def _within_step(
+        self, progress: StatementStarted | Reported | Blocked | ServerReported | RoundFinished | Held
+    ) -> _Now:
         match progress:
             case StatementStarted():
                 return replace(self._now, detail=sentences.statement_number(progress), statement=progress.text)
@@ -160,6 +162,10 @@ class Live:
                 return replace(self._now, detail=sentences.reported(progress), statement="")
             case Blocked():
                 return replace(self._now, detail=sentences.blocked(progress))
+            case RoundFinished():
+                return replace(self._now, detail=sentences.round_finished(progress))
+            case Held():
+                return replace(self._now, detail=sentences.held(progress))
             case ServerReported():
                 return replace(self._now, detail=sentences.server_reported(progress))
             case _:

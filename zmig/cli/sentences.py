@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from zmig.activity import Blocker
     from zmig.progress import (
         Blocked,
+        Held,
         LockWaiting,
         Notice,
         Reported,
         RetryScheduled,
+        RoundFinished,
         RunFinished,
         RunStarted,
         ServerReported,
@@ -104,6 +106,18 @@ def server_reported(progress: ServerReported) -> str:
     if report.total:
         return f"{text}, {report.fraction or 0:.0%} of {report.total} {report.unit}"
     return f"{text}, {report.done} {report.unit}" if report.done else text
+
+
+def round_finished(progress: RoundFinished) -> str:
+    """Say how far a batched migration is."""
+    of = "" if progress.total is None else f" of about {progress.total:,}"
+    left = "" if progress.seconds_left is None else f", {table.duration(progress.seconds_left)} left"
+    return f"round {progress.rounds:,}: {progress.rows:,}{of} rows, {progress.rows_per_second:,.0f} rows/s{left}"
+
+
+def held(progress: Held) -> str:
+    """Say why the next round waits."""
+    return f"waiting for {table.duration(progress.held_seconds)} between two rounds: {progress.reason}"
 
 
 def notice(progress: Notice) -> str:

@@ -1,0 +1,271 @@
+"""Batched migrations on a real server: round by round, killed, resumed, paused, refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support import backends
+from tests.support.process import Process
+from tests.support.recorder import Recorder
+from zmig import MigrationFailed, Migrator
+from zmig.errors import ManifestError, UsageError
+from zmig.progress import RoundFinished
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from tests.support.facts import Facts
+    from tests.support.project import ProjectFolder
+
+UPDATE = """\
+-- lower-case every name
+update users set name = lower(name)
+where id in (select id from users where id > :cursor order by id limit :size)
+returning id;
+"""
+BATCH: dict[str, Any] = {"size": 10, "start": 0, "total": "select count(*) from users"}
+
+
+@pytest.fixture(autouse=True)
+def users(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "create table users as select id, 'NAME ' || id as name, 0 as touched from generate_series(1, 95) id;"
+        "alter table users add primary key (id)"
+    )
+
+
+def left(connection: psycopg.Connection) -> int:
+    row = connection.execute("select count(*) from users where name <> lower(name)").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_a_statement_is_repeated_until_it_touches_no_row(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    project.sql("001_lower", UPDATE, batch=BATCH)
+    recorder = Recorder()
+    Migrator(project.manifest, observer=recorder).migrate()
+    assert left(connection) == 0
+    assert [(one.rounds, one.rows, one.total) for one in recorder.all(RoundFinished)] == [
+        (number, min(number * 10, 95), 95) for number in range(1, 11)
+    ]
+    checkpoints = facts.data("001_lower", "checkpoint")
+    assert [(one["cursor"], one["rows"]) for one in checkpoints[-2:]] == [(90, 90), (95, 95)]
+    (done,) = facts.data("001_lower", "done")
+    assert (done["rows"], done["rounds"]) == (95, 10)
+    assert Migrator(project.manifest).plan().steps == ()
+
+
+def test_rounds_need_no_cursor_where_the_statement_passes_over_what_it_did(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    statement = "delete from users where id in (select id from users where id > 40 limit :size)"
+    project.sql("001_delete", statement, batch={"size": 7})
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select count(*) from users").fetchone() == (40,)
+    assert facts.data("001_delete", "done")[0]["rows"] == 55
+
+
+def test_texts_as_keys_are_compared_by_the_server(project: ProjectFolder, connection: psycopg.Connection) -> None:
+    connection.execute('alter table users add key text collate "C"; update users set key = chr(64 + id % 60) || id')
+    project.sql(
+        "001_touch",
+        "with chosen as (select key from users where key > :cursor order by key limit :size),\n"
+        "touched as (update users set touched = touched + 1 from chosen where users.key = chosen.key)\n"
+        "select max(key), count(*) from chosen;",
+        batch={"size": 8, "start": "!"},
+    )
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select distinct touched from users").fetchall() == [(1,)]
+
+
+PYTHON = """
+def execute(ctx):
+    for batch in ctx.batches():
+        ids = [id for id, in ctx.execute(
+            "update users set touched = touched + 1 where id in"
+            " (select id from users where id > %s order by id limit %s) returning id", (batch.cursor, batch.size)
+        )]
+        {extra}
+        batch.done(len(ids), cursor=max(ids, default=None))
+"""
+
+
+def test_python_code_gets_its_rounds_from_the_context(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    project.python("001_touch", PYTHON.format(extra="pass"), batch={"size": 30, "start": 0})
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select distinct touched from users").fetchall() == [(1,)]
+    assert [one["cursor"] for one in facts.data("001_touch", "checkpoint")] == [30, 60, 90, 95]
+
+
+def test_python_code_that_fails_or_leaves_goes_on_behind_its_last_round(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    extra = "if batch.rows_before == 60: raise ValueError('no more')"
+    project.python("001_touch", PYTHON.format(extra=extra), batch={"size": 30, "start": 0})
+    with pytest.raises(MigrationFailed) as caught:
+        Migrator(project.manifest).migrate()
+    effect = caught.value.problems[0].effect
+    assert effect == "not rolled back: the 60 rows of 2 rounds stay changed, and the next run continues behind them"
+    assert connection.execute("select count(*) from users where touched = 1").fetchone() == (60,)
+    project.python(
+        "001_touch", PYTHON.format(extra="if batch.rows_before == 90: break"), batch={"size": 30, "start": 0}
+    )
+    assert Migrator(project.manifest).plan().steps[0].reason.endswith("no more; continues after 60 rows")
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select touched, count(*) from users group by 1 order by 1").fetchall() == [
+        (0, 5),
+        (1, 90),
+    ]
+    assert facts.data("001_touch", "done")[0]["rows"] == 90
+
+
+def test_batches_are_refused_to_python_code_whose_entry_has_none(project: ProjectFolder) -> None:
+    project.python("001_touch", PYTHON.format(extra="pass"))
+    with pytest.raises(MigrationFailed, match="its manifest entry has no `batch`"):
+        Migrator(project.manifest).migrate()
+
+
+def test_a_run_that_is_killed_loses_at_most_the_round_in_flight_and_is_continued(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    counted = UPDATE.replace("lower(name)", "lower(name), touched = touched + 1")
+    project.sql("001_lower", counted, batch={**BATCH, "size": 1, "pause": "20ms"})
+    with Process("apply", project.manifest) as process:
+        backends.wait_until(connection, "(select count(*) from users where touched > 0) >= 15")
+        process.kill()
+    backends.wait_for(connection, 0)
+    done = facts.data("001_lower", "checkpoint")[-1]["rows"]
+    assert connection.execute("select count(*) from users where touched = 1").fetchone() == (done,)
+    assert 15 <= done < 95
+    assert Migrator(project.manifest).status().stuck == ["001_lower"]
+
+    project.sql("001_lower", counted, batch=BATCH)
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select touched, count(*) from users group by 1").fetchall() == [(1, 95)]
+    assert facts.data("001_lower", "done")[0]["rows"] == 95
+    assert facts.data("001_lower", "checkpoint")[-1]["total"] == 95
+
+
+def test_an_error_in_a_round_has_its_place_in_the_file(project: ProjectFolder) -> None:
+    project.sql("001_wrong", "update users set name = name\nwhere id > :cursor and :size > 0 and nowhere", batch=BATCH)
+    with pytest.raises(MigrationFailed, match='column "nowhere" does not exist') as caught:
+        Migrator(project.manifest).migrate()
+    location = caught.value.problems[0].location
+    assert location is not None
+    assert (location.line, location.column) == (2, 38)
+
+
+def test_a_round_that_meets_a_lock_is_tried_again_and_progress_starts_the_count_anew(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    connection.execute(
+        "create table hurdles (id int); insert into hurdles values (20), (40), (60);"
+        "create sequence tries;"
+        "create function stumble(key int) returns text language plpgsql as $$ begin "
+        "if key in (20, 40, 60) and nextval('tries') % 2 = 1 then raise exception using errcode = '55P03'; end if; "
+        "return key::text; end $$"
+    )
+    project.sql(
+        "001_lower",
+        UPDATE.replace("lower(name)", "stumble(id)"),
+        batch={"size": 10, "start": 0},
+        retry={"attempts": 2, "backoff": "1ms", "max_backoff": "1ms"},
+    )
+    Migrator(project.manifest).migrate()
+    assert [one["will_retry"] for one in facts.data("001_lower", "failed")] == [True, True, True]
+    assert facts.data("001_lower", "done")[0]["rows"] == 95
+
+
+@pytest.mark.parametrize(
+    ("text", "batch", "message"),
+    [
+        ("update users set id = id where id > :cursor", {"start": 0}, "the batched statement has no `:size`"),
+        ("delete from users where id > :cursor and :size > 0", {}, "nothing says where that begins"),
+        ("select :size; select 1", {}, "a batched file holds one statement, and"),
+        ("vacuum users -- :size", {}, "`VACUUM` cannot be run in batches"),
+    ],
+)
+def test_a_file_that_cannot_be_batched_is_refused_before_anything_runs(
+    project: ProjectFolder, connection: psycopg.Connection, text: str, batch: dict[str, Any], message: str
+) -> None:
+    project.sql("001_wrong", text, batch=batch)
+    with pytest.raises(ManifestError, match=message):
+        Migrator(project.manifest).migrate()
+    assert connection.execute("select to_regnamespace('zmig')").fetchone() == (None,)
+
+
+def test_a_statement_that_would_never_end_is_ended(project: ProjectFolder, connection: psycopg.Connection) -> None:
+    project.sql("001_endless", "update users set touched = 1 where :cursor < 9 and :size > 0 returning 3", batch=BATCH)
+    with pytest.raises(MigrationFailed, match="came no further than key `3`"):
+        Migrator(project.manifest).migrate()
+
+
+def test_a_lock_that_was_released_in_a_round_is_noticed_in_that_round(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    extra = "ctx.execute('select pg_advisory_unlock_all()')"
+    project.python("001_touch", PYTHON.format(extra=extra), batch={"size": 30, "start": 0})
+    with pytest.raises(MigrationFailed) as caught:
+        Migrator(project.manifest).migrate()
+    assert caught.value.problems[0].code == "lock-lost"
+    assert connection.execute("select distinct touched from users").fetchall() == [(0,)]
+
+
+def test_a_run_is_paused_from_elsewhere_and_goes_on(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    project.sql("001_lower", UPDATE, batch={**BATCH, "size": 1, "pause": "20ms"})
+    with Process("apply", project.manifest) as process:
+        process.wait_for("round ")
+        with Process("pause", project.manifest, "--reason", "the nightly report") as pausing:
+            assert pausing.wait().code == 0
+        process.wait_for("between two rounds: paused: the nightly report")
+        before = left(connection)
+        assert before > 0
+        status = Migrator(project.manifest).status()
+        assert [finding.code.value for finding in status.migrations[0].findings] == ["paused"]
+        backends.wait_for(connection, 1, "state = 'idle' and query like '%pg_stat_replication%'")
+        assert left(connection) == before
+        assert Migrator(project.manifest).resume() == "001_lower"
+        ended = process.wait()
+    assert ended.code == 0, ended.stderr
+    assert left(connection) == 0
+    assert "paused" in dict((type, name) for name, type in facts.told)
+
+
+def test_a_pause_that_is_appended_by_hand_holds_before_the_first_round(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    project.sql("001_lower", UPDATE, batch=BATCH)
+    project.sql("002_other", "select 1")
+    Migrator(project.manifest).migrate(to=1)
+    project.sql("003_again", UPDATE.replace("lower", "upper"), batch=BATCH)
+    facts.append("003_again", "paused")
+    with Process("apply", project.manifest) as process:
+        process.wait_for("between two rounds: paused")
+        assert facts.data("003_again", "checkpoint") == []
+        facts.append("003_again", "resumed")
+        assert process.wait().code == 0
+    assert facts.told[-1] == ("003_again", "done")
+
+
+def test_what_cannot_be_paused_or_resumed_is_refused(project: ProjectFolder, facts: Facts) -> None:
+    project.sql("001_plain", "select 1")
+    project.sql("002_lower", UPDATE, batch=BATCH)
+    migrator = Migrator(project.manifest)
+    migrator.migrate(to=1)
+    for name, message in (("001_plain", "has no rounds"), (None, "no migration is running"), ("3", "is called")):
+        with pytest.raises(UsageError, match=message):
+            migrator.pause(name)
+    for name in ("002_lower", None):
+        with pytest.raises(UsageError, match=r"(is not|no migration is) paused"):
+            migrator.resume(name)
+    assert migrator.pause("002_lower") == "002_lower"
+    assert migrator.resume("2") == "002_lower"
+    assert [type for name, type in facts.told if name == "002_lower"] == ["paused", "resumed"]
