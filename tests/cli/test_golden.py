@@ -82,7 +82,7 @@ def test_edited_after_it_was_applied(shop: Shop, run: Run) -> None:
     assert error_of(ended) == dedent("""\
         error: migration `0004_accounts` was edited after it was applied
           --> 0004_accounts.sql:1:1
-           = <moment> UTC: applied with checksum <old>, the file now has <new>
+           = applied <moment> UTC: applied with checksum <old>, the file now has <new>
            = if the edit is harmless, run `zmig accept shop.yaml 0004_accounts --reason ...`
            = nothing was run
         hint: restore the file and put the change in a new migration
