@@ -7,7 +7,7 @@ that can be seen here.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zmig import statement
@@ -70,32 +70,16 @@ def of(one: Statement) -> Act:
     verb = first.text if first else ""
     read = _READERS.get(verb)
     act = read(reader, one, verb) if read else Act(one, verb)
-    if verb in _QUIET:
-        return act
-    return _with_transaction(act)
-
-
-_QUIET = frozenset({"insert", "update", "delete", "select", "with", "copy", "comment", "grant", "revoke", "set", "do"})
-"""Statements that never refuse a transaction and never control one."""
-
-
-def _with_transaction(act: Act) -> Act:
-    refuses = statement.refuses_transaction(act.statement)
-    controls = statement.controls_transaction(act.statement)
+    refuses = statement.refuses_transaction(one) if verb in _MAY_REFUSE else None
+    controls = statement.controls_transaction(one) if verb in _MAY_CONTROL else None
     if refuses is None and controls is None:
         return act
-    return Act(
-        act.statement,
-        act.verb,
-        refuses,
-        controls,
-        act.makes,
-        act.changes,
-        act.renames,
-        act.fills,
-        act.is_guarded,
-    )
+    return replace(act, refuses=refuses, controls=controls)
 
+
+_MAY_REFUSE = frozenset({"alter", "cluster", "commit", "create", "discard", "drop", "reindex", "rollback", "vacuum"})
+_MAY_CONTROL = frozenset({"abort", "begin", "commit", "end", "prepare", "rollback", "start"})
+"""The only first words of such statements; most statements need not be looked at twice."""
 
 _BEFORE_KIND = frozenset(
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from zmig import inclusion, prepare, textfile, yamltext
+from zmig import inclusion, textfile, yamltext
 from zmig.errors import ManifestError
 from zmig.lint import sqlfile
 from zmig.lint.entry import Entry
@@ -97,6 +97,8 @@ def _unfit(declaration: Declaration, migration: Migration, opened: Opened, root:
     """Yield why a file is not what an entry with variables or batches says it is."""
     if not (declaration.has_variables or declaration.batch is not None):
         return
+    from zmig import prepare  # brings the driver with it, which few manifests need here
+
     if declaration.has_variables:
         known = {**opened.manifest.variables, **root.manifest.variables}
         values = {name: variable.value for name, variable in known.items()}

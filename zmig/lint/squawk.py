@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from zmig.lint.sqlfile import SqlFile
 
 _SECONDS = 300
+_FILES_A_CALL = 500
+"""Fewer than the longest command line takes; calls run side by side."""
+_PLAIN_PATH = re.compile(r"[^-*?\[\]{}!\\][^*?\[\]{}!\\]*")
+"""A path that squawk takes neither for an option nor for a pattern."""
 
 
 class Job(NamedTuple):
@@ -49,8 +54,9 @@ class Said:
 class _Call:
     """One running call, over files that are run in the same way."""
 
-    jobs: list[tuple[SqlFile, Reduced]]
-    folder: Path
+    jobs: dict[str, tuple[SqlFile, Reduced]]
+    """The files, by the path that squawk was given."""
+    out: Path
     process: subprocess.Popen[bytes]
 
 
@@ -72,6 +78,7 @@ class Squawk:
         self._include = include
         self._folder = tempfile.TemporaryDirectory(prefix="zmig-lint-")
         self._calls: list[_Call] = []
+        self._written = 0
 
     def begin(self, jobs: Iterable[Job]) -> None:
         """Begin to check files. Raises SquawkFailed."""
@@ -82,23 +89,31 @@ class Squawk:
             self._begin(files, is_transactional=is_transactional, postgres_version=version)
 
     def _begin(self, files: list[SqlFile], *, is_transactional: bool, postgres_version: int | None) -> None:
-        folder = Path(self._folder.name, str(len(self._calls)))
-        folder.mkdir()
-        jobs = [(file, reduced.reduce(file)) for file in files]
-        for number, (_, left) in enumerate(jobs):
-            folder.joinpath(f"{number}.sql").write_bytes(left.text.encode())
-        folder.joinpath("squawk.toml").touch()
-        command = [self._program, "--config", "squawk.toml", "--reporter", "json"]
+        command = [self._program, "--config", os.devnull, "--reporter", "json"]
         command += ["--assume-in-transaction"] if is_transactional else []
         command += [f"--pg-version={postgres_version}"] if postgres_version else []
         command += [f"--include={rule}" for rule in self._include]
-        command += [f"{number}.sql" for number in range(len(jobs))]
-        try:
-            with folder.joinpath("found.json").open("wb") as out, folder.joinpath("errors.txt").open("wb") as err:
-                process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
-        except OSError as error:
-            raise SquawkFailed(error.strerror or str(error)) from None
-        self._calls.append(_Call(jobs, folder, process))
+        for start in range(0, len(files), _FILES_A_CALL):
+            jobs = dict(map(self._job, files[start : start + _FILES_A_CALL]))
+            out = Path(self._folder.name, f"{len(self._calls)}.json")
+            try:
+                with out.open("wb") as stdout:
+                    process = subprocess.Popen(
+                        [*command, *jobs], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE
+                    )
+            except OSError as error:
+                raise SquawkFailed(error.strerror or str(error)) from None
+            self._calls.append(_Call(jobs, out, process))
+
+    def _job(self, file: SqlFile) -> tuple[str, tuple[SqlFile, Reduced]]:
+        """Return the path to check for a file: its own, where squawk reads there just what it should."""
+        left = reduced.reduce(file)
+        if left.text == file.source.text and _PLAIN_PATH.fullmatch(file.path):
+            return file.path, (file, left)
+        self._written += 1
+        path = Path(self._folder.name, f"{self._written}.sql")
+        path.write_bytes(left.text.encode())
+        return str(path), (file, left)
 
     def end(self) -> Said:
         """Return what was found. Raises SquawkFailed."""
@@ -117,27 +132,29 @@ class Squawk:
             if call.process.poll() is None:
                 call.process.kill()
                 call.process.wait()
+            if call.process.stderr is not None:
+                call.process.stderr.close()
         self._folder.cleanup()
 
 
 def _answers(call: _Call) -> Iterator[dict[str, object]]:
     try:
-        call.process.wait(timeout=_SECONDS)
+        _, complaint = call.process.communicate(timeout=_SECONDS)
     except subprocess.TimeoutExpired:
         raise SquawkFailed(f"it did not end within {_SECONDS} seconds") from None
     try:
-        answers: object = json.loads(call.folder.joinpath("found.json").read_bytes() or b"null")
+        answers: object = json.loads(call.out.read_bytes() or b"null")
     except ValueError:
         answers = None
     if not isinstance(answers, list):
-        said = call.folder.joinpath("errors.txt").read_text(errors="replace").strip().splitlines()
+        said = complaint.decode(errors="replace").strip().splitlines()
         raise SquawkFailed(said[0] if said else f"it ended with exit code {call.process.returncode}")
     yield from (cast("dict[str, object]", one) for one in cast("list[object]", answers) if isinstance(one, dict))
 
 
 def _note(said: Said, call: _Call, answer: dict[str, object]) -> None:
     """Take note of one finding, unless zmig tells its rule otherwise or does not know it."""
-    file, left = call.jobs[int(str(answer["file"]).partition(".")[0])]
+    file, left = call.jobs[str(answer["file"])]
     rule = f"squawk/{answer['rule_name']}"
     if rule == "squawk/syntax-error":
         said.unread[id(file)] = file
