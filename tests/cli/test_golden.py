@@ -80,7 +80,10 @@ def test_edited_after_it_was_applied(shop: Shop, run: Run) -> None:
     ended = run("apply", "shop.yaml")
     assert ended.code == 2
     lines = error_of(ended).splitlines()
-    assert lines[:2] == ["error: migration `0004_accounts` was edited after it was applied", "  --> 0004_accounts.sql:1:1"]
+    assert lines[:2] == [
+        "error: migration `0004_accounts` was edited after it was applied",
+        "  --> 0004_accounts.sql:1:1",
+    ]
     assert "applied with checksum <old>, the file now has <new>" in lines[2]
     assert lines[-2] == "   = nothing was run"
     assert lines[-1].startswith("hint: restore ")
