@@ -36,11 +36,14 @@ class ConsoleApp(App[int]):
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = App.COMMANDS | {ActionCommands}
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE_CELLS, "-wide")]  # noqa: RUF012 - as Textual declares it
 
-    def __init__(self, subject: Subject, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, subject: Subject, *, clock: Callable[[], float] = time.monotonic, desk: type[Desk] = Desk
+    ) -> None:
+        """`clock` gives the seconds that lengths of time are measured in; `desk` is where the work is done."""
         super().__init__()
         self._subject = subject
         self._clock = clock
-        self.desk = Desk(subject, self._tell, clock)
+        self.desk = desk(subject, self._tell, clock)
 
     def on_mount(self) -> None:
         """Choose the colours, and show the main screen."""

@@ -41,7 +41,7 @@ _TESTS: dict[str, Callable[[Row | None, Observation | None, bool], bool]] = {
     "retry": _is_troubled,
     "retry_all": _is_anything_troubled,
     "next_troubled": _is_anything_troubled,
-    "resolve": lambda row, observation, is_running: row is not None and not is_running,
+    "resolve": lambda row, observation, is_running: row is not None and _is_at_rest(row, observation, is_running),
     "apply": _is_at_rest,
     "apply_here": _can_apply_to,
     "rollback": _can_undo,

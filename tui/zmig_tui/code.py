@@ -43,7 +43,7 @@ class Mark:
 
 
 def lines(text: str, language: Language, mark: Mark | None = None) -> list[Line]:
-    """Return the numbered lines of a file; below the marked one stands a caret with the mark's message."""
+    """Return the numbered lines of a file; below the marked one stand a caret and the mark's message."""
     shown: list[Line] = []
     cells = len(str(text.count("\n") + 1))
     for number, content in enumerate(_coloured(text, language), start=1):
@@ -51,13 +51,16 @@ def lines(text: str, language: Language, mark: Mark | None = None) -> list[Line]
         gutter = Span(f"{'▶' if is_marked else ' '}{number:>{cells}} ", mark.tone if mark and is_marked else Tone.QUIET)
         shown.append((gutter, Span("│ ", Tone.QUIET), *content))
         if mark is not None and is_marked and (mark.message or mark.column):
-            shown.append(_caret(mark, "".join(one.text for one in content), cells))
+            shown += _caret(mark, "".join(one.text for one in content), cells)
     return shown
 
 
-def _caret(mark: Mark, content: str, cells: int) -> Line:
-    lead = display_width(content[: (mark.column or 1) - 1])
-    return (Span(" " * (cells + 2)), Span("│ ", Tone.QUIET), Span(" " * lead), span(f"^ {mark.message}", mark.tone))
+def _caret(mark: Mark, content: str, cells: int) -> Iterator[Line]:
+    margin = (Span(" " * (cells + 2)), Span("│ ", Tone.QUIET))
+    if mark.column is not None:
+        yield (*margin, Span(" " * display_width(content[: mark.column - 1]) + "^", mark.tone))
+    if mark.message:
+        yield (*margin, span(mark.message, mark.tone))
 
 
 def _coloured(text: str, language: Language) -> Iterator[Line]:

@@ -91,12 +91,12 @@ class Heading:
 
 def _lock(holder: LockHolder, now: datetime, *, is_zombie: bool) -> Line:
     who = [f"backend {holder.pid}"]
-    if holder.application_name:
-        who.append(holder.application_name)
-    if holder.database_user:
-        who.append(holder.database_user + (f" from {holder.host}" if holder.host else ""))
     if holder.since is not None:
         who.append(f"for {words.age(holder.since, now)}")
+    if holder.database_user:
+        who.append(f"{holder.database_user}@{holder.host or 'local'}")
+    if holder.application_name:
+        who.append(holder.application_name)
     head = span(" ZOMBIE ", Tone.ALARM) if is_zombie else span("▶ lock held", Tone.BUSY)
     tail = span("  its client is gone: press K to terminate it", Tone.BAD) if is_zombie else span("")
     return line(" ", head, span(f" by {', '.join(who)}", Tone.PLAIN), tail)

@@ -21,11 +21,11 @@ def lines(work: Work, now: datetime) -> Iterator[Line]:
     """Yield what the server tells of the backend at work."""
     if work.progress is not None:
         yield _progress(work.progress)
-    if work.backend.wait is not None and not work.blockers:
+    elif work.backend.wait is not None and not work.blockers:
         yield line(span("waits for ", Tone.QUIET), span(work.backend.wait, Tone.PLAIN))
     if work.blockers:
         yield line(
-            span("✋ waits for a lock ", Tone.WARN), span(f"({work.backend.wait or 'Lock'}), blocked by", Tone.QUIET)
+            span("‖ waits for a lock ", Tone.WARN), span(f"({work.backend.wait or 'Lock'}), blocked by", Tone.QUIET)
         )
         for blocker in work.blockers:
             yield _blocker(blocker, now)

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
+_MOST_BLOCKERS = 5
+
+
 def lines(run: Run, observation: Observation | None, now: float, *, cells: int, height: int) -> list[Line]:
-    """Return the panel in at most `height` lines of `cells`; `now` is on the run's clock."""
+    """Return the panel in about `height` lines of `cells`, more if somebody blocks; `now` is on the run's clock."""
+    work = observation.work if observation is not None else None
+    if work is not None and not run.is_over:
+        height += min(len(work.blockers), _MOST_BLOCKERS) + 1 if work.blockers else 0
     body = [_title(run, now, cells), *_body(run, observation, now)]
     body = body[:height]
     shown = height - len(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from zmig.plan import Direction
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from zmig.plan import Plan, Step
 
 
+_QUOTED = re.compile(r" *[0-9]* \| ")
+_SHORT_REASON = 12
 _LEADS = ("error: ", "hint: ", "   = ")
 
 
@@ -41,7 +44,11 @@ def steps(plan: Plan) -> list[Line]:
 def _step(step: Step, number: str, action_cells: int) -> Iterator[Line]:
     tone = Tone.WARN if step.direction is Direction.ROLLBACK else Tone.ACCENT
     head = Span(f" {number}  ", Tone.QUIET)
-    yield line(head, span(f"{step.action.value:<{action_cells}}  ", tone), span(step.migration.name, Tone.STRONG))
+    named = (head, span(f"{step.action.value:<{action_cells}}  ", tone), span(step.migration.name, Tone.STRONG))
+    if (step.mode is None or step.mode.transactional) and len(step.reason) <= _SHORT_REASON:
+        yield line(*named, span(f"  {step.reason}", Tone.QUIET))
+        return
+    yield line(*named)
     mode = ""
     if step.mode is not None and not step.mode.transactional:
         mode = f" · without a transaction: {step.mode.reason}"
@@ -62,6 +69,10 @@ def problems(found: Iterable[Problem]) -> list[Line]:
 def _problem_line(text: str) -> Line:
     tone = _tone(text)
     lead = next((lead for lead in _LEADS if text.startswith(lead)), "")
+    quoted = _QUOTED.match(text)
+    if quoted is not None:
+        lead, tone = quoted[0], Tone.BAD if text.endswith("^") else Tone.PLAIN
+        return tuple(one for one in (Span(lead, Tone.QUIET), Span(text.removeprefix(lead), tone)) if one.text)
     return tuple(one for one in (Span(lead, tone), Span(text.removeprefix(lead), tone)) if one.text)
 
 
@@ -70,8 +81,6 @@ def _tone(text: str) -> Tone:
         return Tone.BAD
     if text.startswith("hint: "):
         return Tone.ACCENT
-    if text.rstrip().endswith("^") and text.lstrip().startswith("|"):
-        return Tone.BAD
     return Tone.QUIET if text.startswith(("  -->", "   =")) else Tone.PLAIN
 
 

@@ -56,6 +56,9 @@ Line = tuple[Span, ...]
 
 EMPTY: Line = ()
 
+QUOTED = "| "
+"""What the margin before a quoted line of a file ends with."""
+
 
 def span(text: str, tone: Tone = Tone.PLAIN) -> Span:
     """Return `text`, made safe for one line of a terminal."""
@@ -131,9 +134,13 @@ def wrapped(shown: Line, cells: int) -> Iterator[Line]:
     """Yield a line as lines of at most `cells`, broken at blanks where there are any.
 
     A first span that ends with a blank is a margin: what follows it goes on below itself, not below the margin.
+    A margin that ends with a bar stands before a quotation, which is cut off instead.
     """
     if width(shown) <= cells or cells < 8:
         yield shown
+        return
+    if shown[0].text.endswith(QUOTED):
+        yield fitted(shown, cells)
         return
     text, first = plain(shown), shown[0]
     has_margin = len(shown) > 1 and first.text.endswith(" ")

@@ -47,8 +47,9 @@ def register(app: App[int], environ: Mapping[str, str]) -> None:
     """Make both themes known, and choose the one that fits the terminal, unless TEXTUAL_THEME names another."""
     app.register_theme(DARK)
     app.register_theme(LIGHT)
-    if "TEXTUAL_THEME" not in environ:
-        app.theme = LIGHT.name if _is_light(environ) else DARK.name
+    named = environ.get("TEXTUAL_THEME", "")
+    fitting = LIGHT.name if _is_light(environ) else DARK.name
+    app.theme = named if named in app.available_themes else fitting
 
 
 def _is_light(environ: Mapping[str, str]) -> bool:

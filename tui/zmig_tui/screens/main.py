@@ -49,7 +49,8 @@ class MainScreen(Deeds):
         self.stage = stage
         self.desk = desk
         self.clock = clock
-        self._manifest = manifest
+        self.manifest = manifest
+        """How the manifest was named."""
         self._rows: Sequence[Row] = ()
         self._widths = Widths()
         self._counts: Mapping[State, int] = {}
@@ -218,7 +219,7 @@ class MainScreen(Deeds):
             return
         silent = self.clock() - self._unreachable_since if self._unreachable_since is not None else 0.0
         heading = Heading(
-            manifest=self._manifest,
+            manifest=self.manifest,
             observation=self.observation,
             counts=self._counts,
             shown=len(self.table.rows),

@@ -1,0 +1,428 @@
+"""Moments of the console, made of values alone: for pictures that come out the same on every machine."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zmig_tui import columns, plantext, rows
+from zmig_tui.app import ConsoleApp
+from zmig_tui.desk import Desk, Subject
+from zmig_tui.detail import Detail, File
+from zmig_tui.intent import Apply, Rollback
+from zmig_tui.news import Gathered, Heard, NotObserved, Observed, Planned
+from zmig_tui.running import Run, advanced
+from zmig_tui.screens.dialog import Confirming, Reading
+
+from zmig import plan as planner
+from zmig import state, status
+from zmig.activity import Backend, Blocker, ServerProgress, Work
+from zmig.declaration import Tracking
+from zmig.errors import Location, Problem
+from zmig.events import EventType, Fact
+from zmig.history import fold
+from zmig.invocation import Invocation
+from zmig.model import Environment, Kind, Language, Migration, Repeat, RepeatRule
+from zmig.progress import LockHolder, Notice, RunStarted, StatementStarted, StepFinished, StepStarted
+from zmig.project import Project
+from zmig.state import Liveness
+from zmig.watch import Observation
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from textual.pilot import Pilot
+
+    from zmig.progress import Progress
+    from zmig.state import Entry
+
+NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
+CLOCK = 100_000.0
+INVOCATION = Invocation("manifests/prod.yaml")
+RUN_ID = "5d1ec0ffee42"
+
+_NAMES = (
+    "001_create_eventstore", "002_create_projections", "003_seed_initial_data", "004_create_customers",
+    "005_create_products", "006_create_orders", "007_order_lines", "008_customer_emails", "009_payment_states",
+    "010_unique_customer_email", "011_orders_by_customer", "012_backfill_totals", "013_drop_legacy_totals",
+)  # fmt: skip
+
+_FAILED_FILE = """\
+-- Customers sign in with their e-mail address, so there may be one of each only.
+update customers set email = lower(btrim(email));
+
+create unique index concurrently customers_email_key
+    on customers (email);
+
+alter table customers
+    add constraint customers_email_key unique using index customers_email_key,
+    add constraint emial_is_plausible check (emial like '%_@_%');  -- tags text[] default array['new']
+"""
+_RUNNING_FILE = """\
+create index concurrently orders_customer_placed
+    on orders (customer_id, placed_at desc);
+"""
+
+
+def _migration(version: int, name: str) -> Migration:
+    is_python = "seed" in name or "backfill" in name
+    suffix = "py" if is_python else "sql"
+    return Migration(
+        version=version,
+        name=name,
+        kind=Kind.PYTHON if is_python else Kind.SQL,
+        language=Language.PYTHON if is_python else Language.SQL,
+        file=Path(f"migrations/{name}.{suffix}"),
+        checksum=sha256(name.encode()).hexdigest(),
+        rollback_file=Path(f"migrations/{name}.rollback.sql"),
+        declared_at=Location("manifests/prod.yaml", 20 + 4 * version, 5),
+    )
+
+
+def _repeatable(version: int, name: str, checksum: str) -> Migration:
+    return Migration(
+        version=version,
+        name=name,
+        kind=Kind.REPEATABLE,
+        language=Language.SQL,
+        file=Path(f"migrations/{name}.sql"),
+        checksum=checksum,
+        repeat=Repeat(RepeatRule.CHECKSUM),
+        declared_at=Location("manifests/prod.yaml", 120, 5),
+    )
+
+
+MIGRATIONS = (
+    *(_migration(version, name) for version, name in enumerate(_NAMES, start=1)),
+    _repeatable(90, "090_reporting_views", "b" * 64),
+    _repeatable(91, "091_fix_display_names", sha256(b"views").hexdigest()),
+)
+
+
+class _Facts:
+    """Facts, each a while after the one before."""
+
+    def __init__(self) -> None:
+        self.all: list[Fact] = []
+        self._at = NOW - timedelta(days=40)
+
+    def add(self, migration: Migration, type: EventType, *, later: timedelta, **data: object) -> None:
+        self._at += later
+        known: dict[str, object] = {
+            "version": migration.version,
+            "name": migration.name,
+            "checksum": migration.checksum,
+        }
+        position = len(self.all) + 1
+        run = RUN_ID if NOW - self._at < timedelta(hours=1) else "0ldfeedbeef5"
+        fact = Fact(position, migration.name, type, self._at, known | data, "deploy", run, "ci-runner-3")
+        self.all.append(fact)
+
+    def done(self, migration: Migration, milliseconds: int, *, later: timedelta = timedelta(days=3)) -> None:
+        self.add(migration, EventType.STARTED, later=later, attempt=1, transactional=True, backend_pid=4688)
+        after = timedelta(milliseconds=milliseconds)
+        kind = migration.kind.value
+        self.add(migration, EventType.DONE, later=after, duration_ms=milliseconds, statements=3, kind=kind)
+
+
+def _history(applied: int) -> _Facts:
+    facts = _Facts()
+    for number, migration in enumerate(MIGRATIONS[:applied], start=1):
+        facts.done(migration, [4, 11, 1840, 9, 7, 12, 31, 95_200, 14, 20, 30][number % 11])
+    facts.done(MIGRATIONS[-2], 12)
+    facts.done(MIGRATIONS[-1], 870, later=timedelta(minutes=1))
+    applied_before_it_changed = facts.all[-3]
+    old = {**applied_before_it_changed.data, "checksum": "a" * 64}
+    facts.all[-3] = replace(applied_before_it_changed, data=old)
+    return facts
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is known at one moment, and what is done to show it."""
+
+    facts: list[Fact]
+    environment: Environment = Environment.PRODUCTION
+    work: Work | None = None
+    holder: LockHolder | None = None
+    texts: dict[str, str] = field(default_factory=dict[str, str])
+    """The text of each migration's file, by name."""
+    act: Callable[[ConsoleApp, Pilot[int]], Awaitable[None]] | None = None
+
+    def observation(self) -> Observation:
+        history = fold(self.facts)
+        liveness = Liveness(NOW, self.holder.pid if self.holder else None, timedelta(minutes=10), None)
+        entries = state.assess(MIGRATIONS, history, liveness)
+        project = Project(Path("manifests/prod.yaml"), "shop", self.environment, None, Tracking(), MIGRATIONS, ())
+        return Observation(self._status(entries), project, "db1.internal:5432", NOW, work=self.work)
+
+    def _status(self, entries: tuple[Entry, ...]) -> status.Status:
+        def names(wanted: state.State) -> list[str]:
+            return [entry.name for entry in entries if entry.state is wanted]
+
+        return status.Status(
+            manifest="shop",
+            environment=self.environment,
+            database="shop",
+            current_version=state.current_version(entries),
+            applied=names(state.State.DONE),
+            pending=names(state.State.PENDING),
+            running=names(state.State.STARTED),
+            failed=names(state.State.FAILED),
+            stuck=names(state.State.STUCK),
+            due=[entry.name for entry in entries if entry.due],
+            migrations=entries,
+            holder=self.holder,
+        )
+
+    def detail(self, entry: Entry) -> Detail:
+        facts = tuple(fact for fact in self.facts if fact.name == entry.name)
+        file = File(self.texts.get(entry.name, "select 1;\n"))
+        plan = planner.forward([entry], invocation=INVOCATION)
+        modes = {entry.version or 0: planner.Mode(True, "one transaction")}
+        return Detail(entry, INVOCATION, file, File("select 2;\n"), facts, plan.with_modes(modes))
+
+
+class StillDesk(Desk):
+    """Does nothing by itself: whoever makes a picture tells what there is to tell."""
+
+    scene: Scene
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def look(self, *, ask_repeatables: bool = False) -> None:
+        pass
+
+    def gather(self, entry: Entry) -> None:
+        self._tell(Gathered(self.scene.detail(entry)))
+
+
+@asynccontextmanager
+async def shown(scene: Scene, size: tuple[int, int]) -> AsyncGenerator[ConsoleApp]:
+    """Show a scene."""
+    subject = Subject(Path("manifests/prod.yaml"), None, INVOCATION, {})
+    desk = type("SceneDesk", (StillDesk,), {"scene": scene})
+    app = ConsoleApp(subject, clock=lambda: CLOCK, desk=desk)
+    async with app.run_test(size=size) as pilot:
+        observation = scene.observation()
+        made = rows.Maker()(observation.status.migrations)
+        app.main.post_message(Heard(Observed(observation, made, columns.measured(made), None)))
+        await pilot.pause()
+        if scene.act is not None:
+            await scene.act(app, pilot)
+        await pilot.pause()
+        await pilot.pause()
+        yield app
+
+
+def failed() -> Scene:
+    """A migration has failed outside a transaction."""
+    facts = _history(9)
+    migration = MIGRATIONS[9]
+    facts.add(
+        migration, EventType.STARTED, later=timedelta(minutes=7), attempt=1, transactional=False, backend_pid=4702
+    )
+    facts.add(
+        migration,
+        EventType.FAILED,
+        later=timedelta(seconds=48),
+        attempt=1,
+        duration_ms=48_210,
+        transactional=False,
+        error={
+            "message": 'column "emial" does not exist',
+            "sqlstate": "42703",
+            "hint": 'Perhaps you meant to reference the column "customers.email".',
+            "statement": 3,
+            "statements": 3,
+            "file": str(migration.file),
+            "line": 9,
+            "column": 46,
+        },
+    )
+    return Scene(facts.all, texts={migration.name: _FAILED_FILE})
+
+
+def file() -> Scene:
+    """The file of the failed migration, with the place marked."""
+
+    async def act(_app: ConsoleApp, pilot: Pilot[int]) -> None:
+        await pilot.press("2")
+
+    scene = failed()
+    return Scene(scene.facts, texts=scene.texts, act=act)
+
+
+def _running_scene() -> tuple[_Facts, Migration]:
+    facts = _history(10)
+    migration = MIGRATIONS[10]
+    facts.add(
+        migration,
+        EventType.STARTED,
+        later=NOW - facts.all[-1].created_at - timedelta(minutes=3, seconds=12),
+        attempt=2,
+        transactional=False,
+        backend_pid=4711,
+    )
+    return facts, migration
+
+
+def _backend(pid: int, **changes: object) -> Backend:
+    values: dict[str, object] = {
+        "pid": pid,
+        "started_at": NOW - timedelta(hours=1),
+        "application_name": f"zmig/{RUN_ID}",
+        "database_user": "deploy",
+        "host": "10.0.4.17",
+        "state": "active",
+        "since": NOW - timedelta(minutes=3, seconds=12),
+        "query": _RUNNING_FILE.strip().rstrip(";"),
+        "query_since": NOW - timedelta(minutes=3, seconds=12),
+        "wait": None,
+    }
+    return Backend(**(values | changes))  # pyright: ignore[reportArgumentType] - the values fit their names
+
+
+_HOLDER = LockHolder(
+    4711,
+    f"zmig/{RUN_ID}",
+    "deploy",
+    "10.0.4.17",
+    NOW - timedelta(minutes=3, seconds=12),
+    None,
+    "011_orders_by_customer",
+)
+
+
+def running() -> Scene:
+    """A run of this console builds an index."""
+    facts, migration = _running_scene()
+    progress = ServerProgress(
+        "create index concurrently", "building index: scanning table", "orders", 430_112, 1_000_000, "blocks"
+    )
+
+    async def act(app: ConsoleApp, _pilot: Pilot[int]) -> None:
+        run = Run("apply", CLOCK - 214)
+        for at, one in _heard(migration):
+            run = advanced(run, one, CLOCK - at)
+        app.main.run = run
+        app.main.redraw()
+
+    return Scene(
+        facts.all, work=Work(_backend(4711), progress), holder=_HOLDER, texts={migration.name: _RUNNING_FILE}, act=act
+    )
+
+
+def _heard(migration: Migration) -> list[tuple[float, Progress]]:
+    before = planner.Step(MIGRATIONS[9], planner.Action.RETRY, "failed")
+    step = planner.Step(migration, planner.Action.APPLY, "pending", attempt=2)
+    others = tuple(planner.Step(one, planner.Action.APPLY, "pending") for one in MIGRATIONS[11:13])
+    plan = planner.Plan(planner.Direction.FORWARD, (before, step, *others))
+    return [
+        (214, RunStarted(RUN_ID, plan, "shop")),
+        (214, StepStarted(before, 1, 4, 2, 3)),
+        (213, StatementStarted(before, 1, 3, 2, "update customers set email = lower(btrim(email))")),
+        (201, Notice(before, "NOTICE", "12,031 addresses were changed [for good]")),
+        (
+            196,
+            StatementStarted(
+                before, 2, 3, 4, "create unique index concurrently customers_email_key on customers (email)"
+            ),
+        ),
+        (192, StepFinished(before, 1, 4, 22.0)),
+        (192, StepStarted(step, 2, 4, 2, 1)),
+        (
+            192,
+            StatementStarted(
+                step, 1, 1, 1, "create index concurrently orders_customer_placed on orders (customer_id, …"
+            ),
+        ),
+    ]
+
+
+def blocked() -> Scene:
+    """A run in another process waits for locks."""
+    facts, migration = _running_scene()
+    psql = _backend(
+        4655,
+        application_name="psql",
+        database_user="anna",
+        host=None,
+        state="idle in transaction",
+        since=NOW - timedelta(minutes=41),
+        query="select * from orders where customer_id = 7 for update",
+    )
+    report = _backend(
+        4690,
+        application_name="nightly report",
+        database_user="report",
+        since=NOW - timedelta(minutes=6),
+        wait="Lock: transactionid",
+        query="update orders set exported = true where placed_at < now() - interval '1 day'",
+    )
+    work = Work(
+        _backend(4711, wait="Lock: virtualxid"),
+        ServerProgress("create index concurrently", "waiting for writers before build", "orders", 1, 2, "transactions"),
+        (Blocker(0, 4711, 4690, report), Blocker(1, 4690, 4655, psql)),
+    )
+    return Scene(facts.all, work=work, holder=_HOLDER, texts={migration.name: _RUNNING_FILE})
+
+
+def question() -> Scene:
+    """Undoing in production has to be agreed to by typing the database's name."""
+
+    async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
+        observation = app.main.observation
+        assert observation is not None
+        plan = planner.rollback(observation.status.migrations, to=7, invocation=INVOCATION)
+        app.main.show_plan(Planned(Rollback(to=7), plan, is_dry=False))
+        await pilot.pause()
+        assert isinstance(app.screen, Confirming)
+
+    return Scene(_history(9).all, act=act)
+
+
+def dry_run() -> Scene:
+    """What an apply would do."""
+
+    async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
+        observation = app.main.observation
+        assert observation is not None
+        plan = planner.forward(observation.status.migrations, invocation=INVOCATION)
+        app.main.show_plan(Planned(Apply(), plan, is_dry=True))
+        await pilot.pause()
+        assert isinstance(app.screen, Reading), plantext.summary(plan)
+
+    return Scene(failed().facts, act=act)
+
+
+def away() -> Scene:
+    """The database does not answer any more, and the manifest has been broken meanwhile."""
+
+    async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
+        problem = Problem(
+            "manifest-invalid",
+            "manifest entry `0012` has an unknown kind `sqll`",
+            Location("manifests/prod.yaml", 63, 11, "    kind: sqll", 4),
+            facts=("kinds: sql, python, repeatable",),
+            hint="write `kind: sql`",
+        )
+        app.main.post_message(Heard(NotObserved((problem,), is_unreachable=False)))
+        lost = Problem("no-connection", "the database at `db1.internal:5432` cannot be reached")
+        app.main.post_message(Heard(NotObserved((lost,), is_unreachable=True)))
+        await pilot.pause()
+
+    return Scene(_history(9).all, environment=Environment.STAGING, act=act)
+
+
+SCENES: dict[str, Callable[[], Scene]] = {
+    scene.__name__: scene for scene in (failed, file, running, blocked, question, dry_run, away)
+}
