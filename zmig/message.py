@@ -63,16 +63,19 @@ class ChunkMessage:
 _MARK = "-- zmig: "
 
 
-def head(name: str, what: str, running: str) -> str:
+_WHERE = " -- "
+
+
+def head(running: str, where: str) -> str:
     """Return the line a message begins with, for whoever looks at the server's activity: `shown` reads it again."""
-    return f"{_MARK}{name}, {what}: {running}\n"
+    return f"{_MARK}{running}{_WHERE}{where}\n"
 
 
 def shown(query: str | None) -> str | None:
     """Return the statement that a query seen on the server is about: itself, or what the message's head names."""
     if query is None or not query.startswith(_MARK):
         return query
-    return query.partition("\n")[0].partition(": ")[2].partition(": ")[2]
+    return query.partition("\n")[0].removeprefix(_MARK).rpartition(_WHERE)[0]
 
 
 def of_statements(statements: Iterable[Statement]) -> Iterator[Message | Statement]:

@@ -137,8 +137,9 @@ def _send(
     closing: Sequence[str],
 ) -> None:
     """Send a message, behind what opens the transaction and in front of what closes it, if those are given."""
-    what, running = _announce(session, attempt, sent)
-    head = message.head(attempt.step.migration.name, what, running) + "".join(f"{part}; " for part in opening)
+    running, where = _announce(session, attempt, sent)
+    head = message.head(running, f"{attempt.step.migration.name}, {where}")
+    head += "".join(f"{part}; " for part in opening)
     attempt.may_commit = bool(closing)
     text = sent.text
     tail = (";\n" if text and closing else "") + "; ".join(closing)
@@ -172,14 +173,14 @@ def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) 
         chunk = sent.chunk
         summary = " ".join(chunk.text[:80].split())
         session.observer(StatementStarted(attempt.step, chunk.number, attempt.total, chunk.line, summary))
-        return f"statements {chunk.number} to {chunk.number + chunk.statements - 1} of {attempt.total}", summary
+        return summary, f"statements {chunk.number} to {chunk.number + chunk.statements - 1} of {attempt.total}"
     for one in sent.statements:
         attempt.running = one
         session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, one.summary))
     if not sent.statements:
-        return "end", "commit"
+        return "commit", "its end"
     last = sent.statements[-1]
-    return f"statement {last.number} of {attempt.total}, line {last.line}", last.summary
+    return last.summary, f"statement {last.number} of {attempt.total}, line {last.line}"
 
 
 def _tell_finished(

@@ -108,7 +108,7 @@ def test_every_member_of_a_chunk_stands_where_it_is_said_to(texts: list[str]) ->
 
 
 def test_the_head_of_a_message_is_read_again() -> None:
-    query = message.head("007_a: b", "statement 1 of 2, line 3", "select ': x'") + "begin; insert"
-    assert message.shown(query) == "select ': x'"
+    query = message.head("select ' -- x'", "007_a, statement 1 of 2") + "begin; insert"
+    assert message.shown(query) == "select ' -- x'"
     assert message.shown("select 1") == "select 1"
     assert message.shown(None) is None
