@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from zmig import database, record, transaction
 from zmig.errors import PlanRefused, Problem
 from zmig.events import EventType
 from zmig.plan import Action
-from zmig.progress import StepFinished, StepStarted
+from zmig.progress import StepStarted
 from zmig.runner import Runner
 from zmig.session import Attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from zmig.database import Connection
+    from zmig.failure import Failure
+    from zmig.plan import Step
     from zmig.prepare import Work
 
 
@@ -29,60 +33,77 @@ def check(works: Sequence[Work]) -> None:
     Raises:
         PlanRefused: with every step that cannot.
     """
-    problems = [
-        Problem(
-            "atomic-impossible",
-            f"migration `{work.step.migration.name}` cannot run in a transaction with the others: {work.mode.reason}",
-            location=work.step.migration.declared_at,
-            effect="nothing was run",
-            hint=f"apply up to the version before it with `--to {work.step.migration.version - 1} --atomic`, "
-            "then apply without `--atomic`",
-        )
-        for work in works
-        if not work.mode.transactional
-    ]
+    problems: list[Problem] = []
+    before: Work | None = None
+    for work in works:
+        if not work.mode.transactional:
+            problems.append(_impossible(work, before if not problems else None))
+        before = work
     if problems:
         raise PlanRefused(*problems)
+
+
+def _impossible(work: Work, before: Work | None) -> Problem:
+    name = work.step.migration.name
+    hint = "apply without `--atomic`"
+    if before is not None:
+        hint = (
+            f"apply what stands before it with `--to {before.step.migration.version} --atomic`, then the rest without"
+        )
+    return Problem(
+        "atomic-impossible",
+        f"migration `{name}` cannot run in a transaction with the others: {work.mode.reason}",
+        location=work.step.migration.declared_at,
+        effect="nothing was run",
+        hint=hint,
+    )
 
 
 class AtomicRunner(Runner):
     """One run of one plan in one transaction; nothing is retried."""
 
     def _run_steps(self) -> None:
-        attempts: list[Attempt] = []
+        attempts: dict[int, Attempt] = {}
         with database.connect(self.target, application_name=self.session.run.application_name) as witness:
-            try:
-                self._run_in_one_transaction(attempts, witness)
-            except BaseException as error:
-                self._fail_all(attempts, error)
-        for number, attempt in enumerate(attempts, start=1):
-            self.completed.append(attempt.step.migration.name)
-            self.session.observer(StepFinished(attempt.step, number, len(self.works), attempt.seconds))
+            for number, work in enumerate(self.works, start=1):
+                try:
+                    if number == 1:
+                        self.session.send("begin", self.session.lock.mark_sql)
+                    self._run_step(number, work, attempts, witness)
+                    if number == len(self.works):
+                        self._commit(attempts.get(number))
+                except BaseException as error:
+                    self._end(number, work, attempts, error)
+        self._complete_all(attempts)
 
-    def _run_in_one_transaction(self, attempts: list[Attempt], witness: Connection) -> None:
-        self.session.send("begin", self.session.lock.mark_sql)
-        for number, work in enumerate(self.works, start=1):
-            if work.step.action is Action.SETTLE:
-                self.settle(work, number)
-                continue
-            if work.step.action is Action.CHECK and not self.is_due(work.step):
-                self.skip(work, number)
-                continue
-            attempt = Attempt(work, work.step.attempt)
-            self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, work.count))
-            with self.session.interrupts.deferred():
-                attempts.append(attempt)
-                for fact in record.started_sql(self.session, attempt):
-                    witness.execute(fact)
-                self.session.send(*self.reset_sql, *transaction.limits_sql(attempt))
-            transaction.run_body(self.session, attempt)
-            with self.session.interrupts.deferred():
-                attempt.running = None
-                self.session.send(*transaction.closing_sql(self.session, attempt))
+    def _run_step(self, number: int, work: Work, attempts: dict[int, Attempt], witness: Connection) -> None:
+        if work.step.action is Action.SETTLE:
+            self.settle(work, number)
+            return
+        if work.step.action is Action.CHECK and not self.is_due(work.step):
+            self.skip(work, number)
+            return
+        attempt = Attempt(work, work.step.attempt)
+        self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, work.count))
         with self.session.interrupts.deferred():
-            if attempts:
-                attempts[-1].at_commit = True
+            attempts[number] = attempt
+            for fact in record.started_sql(self.session, attempt):
+                witness.execute(fact)
+            self.session.send(*self.reset_sql, *transaction.limits_sql(attempt))
+        transaction.run_body(self.session, attempt)
+        with self.session.interrupts.deferred():
+            attempt.running, attempt.at_commit = None, True
+            self.session.send(*transaction.closing_sql(self.session, attempt))
+
+    def _commit(self, last: Attempt | None) -> None:
+        with self.session.interrupts.deferred():
             self.session.send("commit")
+            if last is not None:
+                last.is_complete = True
+
+    def _complete_all(self, attempts: Mapping[int, Attempt]) -> None:
+        for number, attempt in attempts.items():
+            self._complete(attempt, number)
 
     @property
     def reset_sql(self) -> tuple[str, ...]:
@@ -93,28 +114,45 @@ class AtomicRunner(Runner):
         """Bring the session back to zmig's own settings, inside the transaction."""
         self.session.send(*self.reset_sql)
 
-    def _fail_all(self, attempts: Sequence[Attempt], error: BaseException) -> None:
-        """Record every started step as failed, the one that raised last of all, and raise for it."""
-        if not attempts:
-            raise error
-        if database.is_lost(self.session.connection, error):
-            self.fail(attempts[-1], len(attempts), error, may_retry=False)
-        culprit = attempts[-1].step.migration.name
-        with self.session.interrupts.deferred():
-            self.session.send("rollback")
-            for attempt in attempts[:-1]:
-                data = attempt.data(self.session) | {
-                    "error": {"message": f"rolled back with `{culprit}`, in the same atomic run", "sqlstate": None},
-                    "will_retry": False,
-                    "transactional": True,
-                }
-                fact = self.session.store.append_sql(
-                    self.session.run, EventType.FAILED, attempt.step.migration.name, data
-                )
-                self.session.send(fact)
-        self.fail(attempts[-1], len(attempts), error, may_retry=False)
+    def _end(self, number: int, work: Work, attempts: dict[int, Attempt], error: BaseException) -> None:
+        """Record every started step as failed, the one that raised last of all, and raise for it.
 
-    def effect(self, attempt: Attempt, promise: Problem | None) -> str:
+        Should only an interruption have come behind the commit, all steps are complete.
+        """
+        last = attempts.get(number)
+        if last is not None and (last.is_complete or self._is_recorded(last, error)):
+            self._complete_all(attempts)
+            raise error
+        meant = self.session.interrupts.meaning(error)
+        if not database.is_lost(self.session.connection, error):
+            if last is not None:
+                last.has_escaped = self._has_escaped(last, record.broken_promise(error))
+            others = [attempt for attempt in attempts.values() if attempt is not last]
+            self._record_others(others, work.step.migration.name, has_escaped=last is not None and last.has_escaped)
+        if last is not None:
+            self.fail(last, number, meant, may_retry=False)
+        with database.translated(self.target):
+            raise meant
+
+    def _record_others(self, attempts: Sequence[Attempt], culprit: str, *, has_escaped: bool) -> None:
+        message = f"rolled back with `{culprit}`, in the same atomic run"
+        if has_escaped:
+            message = f"`{culprit}` ended the transaction of the atomic run, so this may be committed"
+        error: dict[str, object] = {"message": message, "sqlstate": None}
+        with self.session.interrupts.deferred():
+            if self.session.connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
+                self.session.send("rollback")
+            for attempt in attempts:
+                attempt.has_escaped = has_escaped
+                self.session.send(self._failed_sql(attempt, EventType.FAILED, error, will_retry=False))
+
+    def effect(self, attempt: Attempt) -> str:
         """Say what an atomic run leaves behind when it fails."""
-        own = super().effect(attempt, promise)
-        return own if promise is not None else f"{own}, and neither did any other step of this run"
+        if attempt.has_escaped:
+            return f"not rolled back: what this run committed up to `{attempt.step.migration.name}` stays"
+        return f"{super().effect(attempt)}, and neither did any other step of this run"
+
+    def _hint(self, step: Step, found: Failure) -> str:
+        if found.needs_no_transaction:
+            return f"run `{self.invocation.command('apply')}` without `--atomic`"
+        return super()._hint(step, found)

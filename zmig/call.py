@@ -21,14 +21,14 @@ def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round
     migration, function = attempt.step.migration, attempt.work.function
     if function is None:
         raise AssertionError(f"{migration.name} was not loaded")
-    function(
-        Context(
-            session.connection,
-            version=migration.version,
-            name=migration.name,
-            run_id=session.run.id,
-            step=attempt.step,
-            observer=session.observer,
-            rounds=rounds,
-        )
+    context = Context(
+        session.connection,
+        version=migration.version,
+        name=migration.name,
+        run_id=session.run.id,
+        step=attempt.step,
+        observer=session.observer,
+        rounds=rounds,
     )
+    with session.connection.lent(in_transaction=attempt.work.mode.transactional):
+        function(context)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import psycopg
+    from psycopg.sql import SQL, Composed
 
     from zmig.batch import Key
     from zmig.plan import Step
@@ -67,10 +68,10 @@ class Context:
         self.log.addHandler(logging.NullHandler() if observer is None else _ToObserver(observer, step))
 
     def execute(
-        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+        self, query: str | bytes | SQL | Composed, parameters: Sequence[Any] | Mapping[str, Any] | None = None
     ) -> psycopg.Cursor[tuple[Any, ...]]:
         """Run one statement on the connection and return its cursor; placeholders are psycopg's `%s`."""
-        return self.connection.execute(query.encode(), parameters)
+        return self.connection.execute(query.encode() if isinstance(query, str) else query, parameters)
 
     def batches(self) -> Iterator[Round]:
         """Yield rounds, each in a transaction of its own that is committed when the next one is asked for.

@@ -187,6 +187,8 @@ class Manifest:
     includes: tuple[Include, ...] = ()
     variables: Mapping[str, Variable] = field(default_factory=dict[str, Variable])
     declarations: tuple[Declaration, ...] = ()
+    defaults: Settings = field(default_factory=Settings)
+    """What applies to a migration that says nothing else."""
     lint: LintSettings = LintSettings()
     """What `zmig lint` is told."""
     problems: tuple[Problem, ...] = ()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from zmig import (
     database,
     decision,
+    entrypoint,
     opening,
     pausing,
     plan,
@@ -323,7 +324,7 @@ class Migrator:
         return made, works
 
     def _run_locked(self, opened: Opened, view: View, made: Plan, works: Sequence[Work], *, atomic: bool) -> RunResult:
-        works = prepare.load(works)
+        works = entrypoint.load(works)
         if atomic:
             check_atomic(works)
         with database.translated(opened.target):
@@ -366,9 +367,10 @@ class Migrator:
     @contextmanager
     def _opened(self) -> Generator[Opened]:
         loaded = self.project()
-        for registered in self._registered:
-            registry.refuse_twins(registered, loaded.migrations)
-        migrations = sorted((*loaded.migrations, *self._registered), key=lambda migration: migration.order)
+        for migration in self._registered:
+            registry.refuse_twins(migration, loaded.migrations)
+        registered = (replace(migration, settings=loaded.defaults) for migration in self._registered)
+        migrations = sorted((*loaded.migrations, *registered), key=lambda migration: migration.order)
         target = opening.target(loaded, self._database_url, environ=self._environ)
         if loaded.secrets:
             target = replace(target, redactor=target.redactor.knowing(loaded.secrets))

@@ -30,6 +30,9 @@ RETRYABLE = frozenset({"55P03", "40P01", "40001"})
 _NEEDS_NO_TRANSACTION = frozenset({"25001", "2D000", "55P04"})
 """SQLSTATEs of work that PostgreSQL does only outside a transaction block."""
 
+_DEFERRABLE = frozenset({"23", "40"})
+"""Classes of SQLSTATEs: a constraint is violated, a transaction cannot be serialized."""
+
 _LONGEST_TEXT = 4_000
 """In characters; a server quotes the value it cannot read, even one of a megabyte."""
 
@@ -63,6 +66,12 @@ class Failure:
     error: dict[str, object]
     """What the `failed` fact stores under `error`."""
     needs_no_transaction: bool = False
+
+    @property
+    def code(self) -> str:
+        """What kind of failure it is."""
+        own = self.error.get("code")
+        return own if isinstance(own, str) else "migration-failed"
 
     @property
     def is_retryable(self) -> bool:
@@ -115,11 +124,16 @@ def _of_server(
         facts.append(f"{label}: {clean(value)}")
         if key == "hint" or record_detail:
             data[key] = clean(value)
-    if place.at_commit:
+    if place.at_commit and _is_deferred(error):
         facts.append("raised at commit, by a deferred check")
     data |= _place_data(place, location)
     needs_no_transaction = error.sqlstate in _NEEDS_NO_TRANSACTION and not _sets_transaction(place.statement)
     return Failure(message, error.sqlstate, location, tuple(facts), data, needs_no_transaction=needs_no_transaction)
+
+
+def _is_deferred(error: psycopg.Error) -> bool:
+    """Whether an error behind the last statement comes from a constraint or a trigger that waited for the commit."""
+    return (error.sqlstate or "")[:2] in _DEFERRABLE or error.diag.context is not None
 
 
 def _said(diagnostic: psycopg.errors.Diagnostic) -> Iterator[tuple[str, str, str]]:

@@ -118,6 +118,7 @@ class _Reading:
     def _top(self, top: Mapping) -> Manifest:
         reader = self._reader
         reader.integer(top, "manifest", smallest=1, largest=1)
+        defaults = self._defaults(top)
         return Manifest(
             self._document,
             name=self._own(top, "name", shape.NAME),
@@ -126,7 +127,8 @@ class _Reading:
             tracking=self._tracking(top),
             includes=self._includes(top),
             variables=self._variables(top),
-            declarations=self._declarations(top, self._defaults(top)),
+            declarations=self._declarations(top, defaults),
+            defaults=defaults,
             lint=lintkeys.settings(reader, top),
         )
 

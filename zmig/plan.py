@@ -53,6 +53,8 @@ class Mode:
 
     transactional: bool
     reason: str
+    rollback_checksum: str | None = None
+    """Of the text of a rollback file, as a person may have confirmed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,16 @@ class Plan:
     refusals: tuple[refusal.Refusal, ...] = ()
 
     @property
-    def fingerprint(self) -> tuple[tuple[int, str, str | None, int], ...]:
+    def fingerprint(self) -> tuple[tuple[object, ...], ...]:
         """What makes two plans the same for a person who confirmed one of them."""
         return tuple(
-            (step.migration.version, step.action.value, step.migration.checksum, step.resume_after)
+            (
+                step.migration.version,
+                step.action.value,
+                step.migration.checksum,
+                step.resume_after,
+                step.mode.rollback_checksum if step.mode is not None else None,
+            )
             for step in self.steps
         )
 

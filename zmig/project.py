@@ -14,6 +14,7 @@ from zmig import inclusion, textfile, yamltext
 from zmig.choice import find
 from zmig.declaration import Database, EmbeddedDatabase, Tracking
 from zmig.errors import Location, ManifestError, Problem
+from zmig.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,6 +40,8 @@ class Project:
     """In the order they run in."""
     manifests: tuple[Path, ...]
     """The manifest itself, then those it includes."""
+    defaults: Settings = field(default_factory=Settings)
+    """What the manifest says for migrations that say nothing else; those registered in code, too."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Values of variables that come from the environment."""
 
@@ -96,6 +99,7 @@ def _project(opened: list[Opened], migrations: tuple[Migration, ...]) -> Project
         root.manifest.tracking,
         migrations,
         tuple(item.path for item in opened),
+        root.manifest.defaults,
         frozenset(one.value for item in opened for one in item.manifest.variables.values() if one.is_secret),
     )
 

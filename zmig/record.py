@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from zmig import client, template
-from zmig.errors import Problem
+from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
 from zmig.plan import Action, Direction
 
@@ -105,10 +107,13 @@ def check_sql(session: Session, *, in_transaction: bool) -> str:
     return f"select (case {' '.join(checks)} else '1' end)::int"
 
 
-def broken_promise(message: str) -> Problem | None:
-    """Return the problem behind an error message of the check before `done`; None for any other message."""
+def broken_promise(error: BaseException) -> ZmigError | None:
+    """Return what the check before `done` found, if `error` comes from there."""
+    message = str(error) if isinstance(error, psycopg.Error) else ""
     if _LOCK_LOST in message:
-        return Problem("lock-lost", "it released the run's lock, so another run may have begun beside it")
-    if _TRANSACTION_ENDED in message:
-        return Problem("transaction-ended", "it ended the transaction zmig runs it in, so its changes are committed")
-    return None
+        problem = Problem("lock-lost", "it released the run's lock, so another run may have begun beside it")
+    elif _TRANSACTION_ENDED in message:
+        problem = Problem("transaction-ended", "it ended the transaction zmig runs it in")
+    else:
+        return None
+    return ZmigError(problem)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig import database, prepare
+from zmig import database, entrypoint
 from zmig.context import Context
 from zmig.errors import MigrationFailed, Problem, ZmigError
 from zmig.model import RepeatRule
@@ -107,7 +107,7 @@ def _of_condition(connection: WorkingConnection, condition: str) -> object:
 
 
 def _of_code(connection: WorkingConnection, migration: Migration, last_run: LastRun | None, run_id: str) -> object:
-    ask = prepare.functions(Step(migration, Action.CHECK, "")).should_repeat
+    ask = entrypoint.functions(Step(migration, Action.CHECK, "")).should_repeat
     with connection.lent(in_transaction=True):
         context = Context(connection, version=migration.version, name=migration.name, run_id=run_id)
         answer = ask(context, last_run)

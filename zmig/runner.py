@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg.rows import tuple_row
 
 from zmig import database, execute, failure, record, repeat
 from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
@@ -185,8 +186,10 @@ class Runner:
         """Roll back and record a failure; return what it is only if the step is to be tried again."""
         if database.is_lost(self.session.connection, error):
             raise self._lost(attempt, error) from error
+        broken = record.broken_promise(error)
+        attempt.has_escaped = attempt.has_escaped or self._has_escaped(attempt, broken)
         found = failure.explain(
-            error,
+            broken or error,
             attempt.place,
             redact=self.session.redact,
             record_detail=self.session.record_detail,
@@ -195,7 +198,7 @@ class Runner:
         problem = self._problem(attempt, found)
         if isinstance(error, ZmigError) and error.problems[0].hint is not None:
             problem = replace(problem, hint=error.problems[0].hint)
-        will_retry = found.is_retryable and may_retry
+        will_retry = found.is_retryable and may_retry and attempt.is_repeatable
         try:
             with self.session.interrupts.deferred():
                 self._record(attempt, found, will_retry=will_retry)
@@ -217,6 +220,19 @@ class Runner:
             raise interrupted from None
         raise MigrationFailed(problem) from error
 
+    def _has_escaped(self, attempt: Attempt, broken: ZmigError | None) -> bool:
+        """Whether a migration ended the transaction it was to run in, as far as that can still be seen."""
+        if broken is not None:
+            return broken.code == "transaction-ended"
+        if attempt.work.is_sql or not attempt.work.mode.transactional or attempt.at_commit:
+            return False
+        status = self.session.connection.info.transaction_status
+        if status is psycopg.pq.TransactionStatus.INTRANS:
+            query = f"select {self.session.lock.is_marked_sql}"
+            row = self.session.connection.cursor(row_factory=tuple_row).execute(query.encode()).fetchone()
+            return row is None or row[0] is not True
+        return status is psycopg.pq.TransactionStatus.IDLE
+
     def _record(self, attempt: Attempt, found: Failure, *, will_retry: bool) -> None:
         session = self.session
         forward = attempt.step.direction is Direction.FORWARD
@@ -233,7 +249,7 @@ class Runner:
             "duration_ms": round(attempt.seconds * 1000),
             "error": error,
             "will_retry": will_retry,
-            "transactional": attempt.work.mode.transactional,
+            "transactional": attempt.work.mode.transactional and not attempt.has_escaped,
         }
         if attempt.refused is not None:
             data["refused"] = attempt.refused
@@ -253,23 +269,21 @@ class Runner:
 
     def _problem(self, attempt: Attempt, found: Failure) -> Problem:
         step, mode = attempt.step, attempt.work.mode
-        promise = record.broken_promise(found.message)
         what = "rollback of" if step.direction is Direction.ROLLBACK else "migration"
         where = "" if mode.transactional else " outside a transaction"
-        message = promise.message if promise is not None else found.message
         return Problem(
-            promise.code if promise is not None else "migration-failed",
-            f"{what} `{step.migration.name}` failed{where}: {message}",
+            found.code,
+            f"{what} `{step.migration.name}` failed{where}: {found.message}",
             location=found.location,
             facts=found.facts,
-            effect=self.effect(attempt, promise),
+            effect=self.effect(attempt),
             hint=self._hint(step, found),
         )
 
-    def effect(self, attempt: Attempt, promise: Problem | None) -> str:
+    def effect(self, attempt: Attempt) -> str:
         """Say what the database is after a failed attempt."""
         name = attempt.step.migration.name
-        if promise is not None and promise.code == "transaction-ended":
+        if attempt.has_escaped:
             own = f"not rolled back: what `{name}` committed stays"
         elif attempt.work.mode.transactional:
             own = f"rolled back: `{name}` left nothing behind"
@@ -292,7 +306,8 @@ class Runner:
             return f"correct the rollback, then run `{self.invocation.command('rollback')}`"
         if "interrupted" in found.error:
             return f"run `{self.invocation.command('apply')}`, which starts it again"
-        return f"correct the file, then run `{self.invocation.command('retry', step.migration.name)}`"
+        what = "file" if step.migration.file is not None else "code"
+        return f"correct the {what}, then run `{self.invocation.command('retry', step.migration.name)}`"
 
     def _missing(self, found: Failure) -> str | None:
         """Return what helps where a private server lacks what other servers have."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig import database, wire
+from zmig import database, statement, wire
 from zmig.checkpoint import Checkpoint, Digest, Sent
 from zmig.failure import Place
 
@@ -109,6 +109,8 @@ class Attempt:
     """Whether the `done` fact is sent before its duration is known, so that the server works it out."""
     is_complete: bool = False
     """Whether its `done` fact is committed."""
+    has_escaped: bool = False
+    """Whether it ended the transaction it was to run in."""
 
     @property
     def step(self) -> Step:
@@ -134,6 +136,15 @@ class Attempt:
     def refused(self) -> int | None:
         """The number of the statement that was sent alone and had no effect, because the server refused it."""
         return self.sent.number if self.sent is not None and self.sent.is_refused else None
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether doing it again does nothing twice: code outside of zmig's transaction may have committed a part."""
+        if self.has_escaped:
+            return False
+        if self.work.mode.transactional or self.work.batch is not None:
+            return True
+        return self.work.is_sql and (self.running is None or not statement.may_commit(self.running))
 
     @property
     def place(self) -> Place:

@@ -53,12 +53,35 @@ def pieces(path: Path) -> Iterator[str]:
         raise ManifestError(_not_utf8(path, offset - held))
 
 
+class Checksum:
+    """The sha256 of a text that comes in pieces; one text has one, whatever its line ends."""
+
+    def __init__(self) -> None:
+        self._digest = sha256()
+        self._held = ""
+
+    def add(self, piece: str) -> None:
+        """Let the next piece count; a CRLF may be torn between two of them."""
+        text = self._held + piece
+        self._held = ""
+        if "\r" in text:
+            self._held = "\r" if text.endswith("\r") else ""
+            text = text.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n")
+        self._digest.update(text.encode())
+
+    def __str__(self) -> str:
+        """In hex, once all pieces are added."""
+        whole = self._digest.copy()
+        whole.update(b"\n" if self._held else b"")
+        return whole.hexdigest()
+
+
 def checksum(texts: Iterable[str]) -> str:
-    """Return the sha256, in hex, of a text that comes in pieces; one text has one, whatever its line ends."""
-    digest = sha256()
-    for text in _with_line_feeds(texts):
-        digest.update(text.encode())
-    return digest.hexdigest()
+    """Return the sha256, in hex, of a text that comes in pieces."""
+    found = Checksum()
+    for text in texts:
+        found.add(text)
+    return str(found)
 
 
 def check(path: Path) -> None:
@@ -74,20 +97,6 @@ def _status(path: Path) -> os.stat_result:
     if not stat.S_ISREG(status.st_mode):
         raise ManifestError(_no_file(path, status.st_mode))
     return status
-
-
-def _with_line_feeds(texts: Iterable[str]) -> Iterator[str]:
-    """Yield the pieces with every line end as LF; a CRLF may be torn between two of them."""
-    held = ""
-    for piece in texts:
-        text = held + piece
-        held = ""
-        if "\r" in text:
-            held = "\r" if text.endswith("\r") else ""
-            text = text.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n")
-        yield text
-    if held:
-        yield "\n"
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

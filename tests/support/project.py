@@ -38,13 +38,23 @@ class ProjectFolder:
             entry["rollback"] = self._file(f"{name}.rollback.sql", rollback).name
         return self._declare(name, f"{name}.sql", text, {"kind": "sql", **entry})
 
-    def python(self, name: str, text: str, **entry: Any) -> Path:
+    def python(self, name: str, text: str, /, **entry: Any) -> Path:
         """Declare a Python migration."""
         return self._declare(name, f"{name}.py", text, {"kind": "python", **entry})
 
     def repeatable(self, name: str, text: str, **entry: Any) -> Path:
         """Declare a repeatable in SQL, due when its file changes."""
         return self._declare(name, f"{name}.sql", text, {"kind": "repeatable", "repeat": "checksum", **entry})
+
+    def change(self, **manifest: Any) -> None:
+        """Set other keys of the manifest."""
+        self._document |= manifest
+        self._write()
+
+    def forget(self, version: int) -> None:
+        """Declare a migration no more."""
+        self._document["migrations"] = [one for one in self._document["migrations"] if one["version"] != version]
+        self._write()
 
     def _declare(self, name: str, file: str, text: str, entry: dict[str, Any]) -> Path:
         path = self._file(file, text)

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.recorder import Recorder
+from zmig import MigrationFailed, Migrator, PlanRefused
+from zmig.progress import StatementStarted, StepFailed, StepFinished, StepStarted
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from tests.support.facts import Facts
+    from tests.support.project import ProjectFolder
+    from zmig import Context
+    from zmig.progress import Progress
+
+
+@pytest.fixture
+def three(project: ProjectFolder) -> ProjectFolder:
+    """Two migrations in SQL and one in Python."""
+    project.sql("001_one", "create table one (x int);\ninsert into one values (1);\n")
+    project.sql("002_two", "select pg_catalog.set_config('search_path', '', false);\ncreate table public.two ();\n")
+    project.python("003_three", "def execute(ctx):\n    ctx.execute('insert into one values (3)')\n")
+    return project
+
+
+def _untouched(connection: psycopg.Connection) -> bool:
+    row = connection.execute("select to_regclass('one') is null and to_regclass('two') is null").fetchone()
+    return row == (True,)
+
+
+def test_all_steps_commit_together(three: ProjectFolder, connection: psycopg.Connection, facts: Facts) -> None:
+    seen: list[bool] = []
+
+    def observe(progress: Progress) -> None:
+        if isinstance(progress, StepStarted):
+            seen.append(_untouched(connection))
+            assert (progress.step.migration.name, "started") not in facts.told if progress.number > 1 else True
+
+    result = Migrator(three.manifest, observer=observe).migrate(atomic=True)
+
+    assert list(result.completed) == ["001_one", "002_two", "003_three"]
+    assert seen == [True, True, True]
+    assert facts.told == [
+        ("001_one", "started"),
+        ("002_two", "started"),
+        ("003_three", "started"),
+        ("001_one", "done"),
+        ("002_two", "done"),
+        ("003_three", "done"),
+    ] or facts.told == [(name, type) for name in result.completed for type in ("started", "done")]
+    transactions = connection.execute(
+        "select count(distinct xmin::text) from zmig.migration_events where event_type = 'migration.done'"
+    ).fetchone()
+    assert transactions == (1,)
+    assert facts.applied == [(1, "001_one"), (2, "002_two"), (3, "003_three")]
+
+
+def test_started_is_visible_while_the_transaction_is_open(three: ProjectFolder, facts: Facts) -> None:
+    seen: list[list[tuple[str, str]]] = []
+
+    def observe(progress: Progress) -> None:
+        if isinstance(progress, StatementStarted) and progress.number == 1:
+            seen.append(facts.told)
+
+    Migrator(three.manifest, observer=observe).migrate(atomic=True)
+    assert seen == [[("001_one", "started")], [("001_one", "started"), ("002_two", "started")]]
+
+
+def test_a_failure_takes_everything_back_and_is_recorded_for_each(
+    three: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    three.sql("003_three", "insert into one values (3);\nselect 1 / 0;\n")
+    recorder = Recorder()
+    with pytest.raises(MigrationFailed) as caught:
+        Migrator(three.manifest, observer=recorder).migrate(atomic=True)
+
+    (problem,) = caught.value.problems
+    assert problem.message == "migration `003_three` failed: division by zero"
+    assert problem.location is not None
+    assert problem.location.line == 2
+    assert problem.effect == "rolled back: `003_three` left nothing behind, and neither did any other step of this run"
+    assert _untouched(connection)
+    assert facts.applied == []
+    assert facts.told[3:] == [("001_one", "failed"), ("002_two", "failed"), ("003_three", "failed")]
+    assert facts.data("001_one", "failed")[0]["error"]["message"] == (
+        "rolled back with `003_three`, in the same atomic run"
+    )
+    failed = recorder.one(StepFailed)
+    assert (failed.step.migration.name, failed.number, failed.total) == ("003_three", 3, 3)
+    assert recorder.all(StepFinished) == []
+    assert Migrator(three.manifest).status().failed == ["001_one", "002_two", "003_three"]
+    three.sql("003_three", "insert into one values (3);")
+    assert len(Migrator(three.manifest).migrate(atomic=True).completed) == 3
+
+
+def test_a_deferred_check_fails_at_the_end_of_all(three: ProjectFolder, connection: psycopg.Connection) -> None:
+    three.sql(
+        "001_one",
+        "create table one (x int primary key);\n"
+        "create table two_of (x int references one deferrable initially deferred);\ninsert into two_of values (9);\n",
+    )
+    with pytest.raises(MigrationFailed, match="foreign key") as caught:
+        Migrator(three.manifest).migrate(atomic=True)
+    (problem,) = caught.value.problems
+    assert any("at commit" in fact for fact in problem.facts)
+    assert _untouched(connection)
+
+
+def test_a_step_that_cannot_run_in_a_transaction_is_refused_before_anything_runs(
+    three: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    three.sql("004_four", "create index concurrently one_x on one (x);")
+    three.sql("007_seven", "vacuum;")
+    with pytest.raises(PlanRefused) as caught:
+        Migrator(three.manifest).migrate(atomic=True)
+    assert [problem.code for problem in caught.value.problems] == ["atomic-impossible"] * 2
+    hint = caught.value.problems[0].hint or ""
+    assert "--to 3 --atomic" in hint
+    assert connection.execute("select to_regnamespace('zmig')").fetchone() == (None,)
+    assert list(Migrator(three.manifest).migrate(to=3, atomic=True).completed) == ["001_one", "002_two", "003_three"]
+
+
+def test_repeatables_take_their_turn(three: ProjectFolder, facts: Facts) -> None:
+    three.repeatable("090_idle", "select 1;", repeat={"condition": "select false"})
+    three.repeatable("091_busy", "insert into one values (91);", repeat={"condition": "select count(*) = 4 from one"})
+    migrator = Migrator(three.manifest)
+    migrator.migrate()
+    three.sql("004_four", "set search_path = ''; insert into public.one values (4);")
+    result = Migrator(three.manifest).migrate(atomic=True)
+    assert (result.completed, result.skipped) == (("004_four", "091_busy"), ("090_idle",))
+    assert facts.told[-1] == ("091_busy", "done")
+
+
+def test_a_condition_without_an_answer_takes_everything_back(
+    three: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    three.repeatable("090_fix", "select 1;", repeat={"condition": "select true"})
+    Migrator(three.manifest).migrate()
+    three.repeatable("090_fix", "select 1;", repeat={"condition": "select 1 / 0 = 1"})
+    three.sql("004_four", "create table four ();")
+    with pytest.raises(MigrationFailed) as caught:
+        Migrator(three.manifest).migrate(atomic=True)
+    assert caught.value.code == "repeat-undecided"
+    assert "090_fix" in str(caught.value)
+    assert connection.execute("select to_regclass('four')").fetchone() == (None,)
+    assert facts.told[-2:] == [("004_four", "started"), ("004_four", "failed")]
+    assert facts.data("004_four", "failed")[0]["error"]["message"] == (
+        "rolled back with `090_fix`, in the same atomic run"
+    )
+
+
+def test_an_interruption_takes_everything_back(
+    three: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    class Stopping:
+        version = 4
+        name = "004_stop"
+
+        def execute(self, ctx: Context) -> None:
+            raise KeyboardInterrupt
+
+    migrator = Migrator(three.manifest)
+    migrator.register_migration(Stopping())
+    with pytest.raises(KeyboardInterrupt):
+        migrator.migrate(atomic=True)
+    assert _untouched(connection)
+    assert facts.told[4:] == [(name, "failed") for name in ("001_one", "002_two", "003_three", "004_stop")]
+    assert facts.data("004_stop", "failed")[0]["error"]["interrupted"] == "SIGINT"
+
+
+def test_a_migration_that_commits_is_told_and_nothing_is_called_applied(
+    three: ProjectFolder, facts: Facts, connection: psycopg.Connection
+) -> None:
+    three.python("003_three", "def execute(ctx):\n    ctx.execute('commit')\n")
+    with pytest.raises(MigrationFailed) as caught:
+        Migrator(three.manifest).migrate(atomic=True)
+    (problem,) = caught.value.problems
+    assert problem.code == "transaction-ended"
+    assert "stays" in (problem.effect or "")
+    assert not _untouched(connection)
+    assert facts.told[-1] == ("003_three", "failed")
+
+
+def test_a_lost_connection_takes_everything_back(
+    three: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    from zmig import ConnectionFailed
+
+    three.sql("002_two", "create table two ();\nselect pg_terminate_backend(pg_backend_pid());\n")
+    with pytest.raises(ConnectionFailed):
+        Migrator(three.manifest).migrate(atomic=True)
+    assert _untouched(connection)
+    assert facts.told == [("001_one", "started"), ("002_two", "started")]
+    assert Migrator(three.manifest).status().stuck == ["001_one", "002_two"]
+    three.sql("002_two", "create table two ();")
+    assert len(Migrator(three.manifest).migrate(atomic=True).completed) == 3
