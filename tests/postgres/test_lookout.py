@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.support.listener import Listener
 from tests.support.process import Process
 from zmig import Migrator
 from zmig.progress import Blocked, ServerReported, StepStarted
@@ -18,31 +19,6 @@ if TYPE_CHECKING:
 
     from tests.support.project import ProjectFolder
     from zmig.progress import Progress
-
-Heard = TypeVar("Heard", bound="Progress")
-_PATIENCE_SECONDS = 60.0
-
-
-class Listener:
-    """An observer that can be waited for."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._heard: list[Progress] = []
-
-    def __call__(self, progress: Progress) -> None:
-        with self._changed:
-            self._heard.append(progress)
-            self._changed.notify_all()
-
-    def all(self, kind: type[Heard]) -> list[Heard]:
-        with self._changed:
-            return [one for one in self._heard if isinstance(one, kind)]
-
-    def wait_for(self, kind: type[Heard]) -> Heard:
-        with self._changed:
-            assert self._changed.wait_for(lambda: self.all(kind), _PATIENCE_SECONDS), f"no {kind.__name__} was heard"
-            return self.all(kind)[0]
 
 
 def test_who_blocks_a_statement_is_told_while_it_waits(
