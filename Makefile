@@ -6,9 +6,10 @@
 #   make matrix   run the database tests on PostgreSQL 13 to 18
 #   make bench    measure zmig beside psql and other tools; ARGS goes to it, as in: make bench ARGS="--quick"
 #   make format   rewrite the files as `make lint` wants them
+#   make screenshots   draw the pictures of the console anew
 #   make clean    stop the private PostgreSQL and remove everything made here
 
-.PHONY: demo test check lint types imports matrix bench format clean
+.PHONY: demo test check lint types imports matrix bench format screenshots clean
 .DEFAULT_GOAL := demo
 
 VENV := .venv
@@ -43,6 +44,9 @@ bench: $(VENV)/.bench
 format: $(VENV)/.dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python docs/screenshots.py
 
 $(VENV)/.demo: pyproject.toml .ci/install
 	@.ci/install $(VENV) -e '.[embedded]'

@@ -26,14 +26,15 @@ PICTURES = {
 _FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 
 
-async def _draw(scene: str, size: tuple[int, int]) -> str:
+async def draw(scene: str, size: tuple[int, int]) -> str:
+    """Return the picture of a scene."""
     from tests.support.scenes import SCENES, shown
 
     async with shown(SCENES[scene](), size) as app:
         return app.export_screenshot(title=f"zmig tui {app.main.manifest}")
 
 
-def _self_contained(svg: str) -> str:
+def self_contained(svg: str) -> str:
     """Return the picture without anything to fetch, and without its serial number."""
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     svg = svg.replace("Fira Code, monospace", _FONTS).replace("Fira Code", _FONTS)
@@ -45,7 +46,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, scene in PICTURES.items():
         file = FOLDER / f"{name}.svg"
-        file.write_text(_self_contained(asyncio.run(_draw(scene, SIZE))), "utf-8")
+        file.write_text(self_contained(asyncio.run(draw(scene, SIZE))), "utf-8")
         sys.stdout.write(f"{file.relative_to(ROOT)}\n")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,13 @@ def test_without_colour_every_state_has_its_word(monkeypatch: pytest.MonkeyPatch
     # The pictures themselves show text without a style of its own in this colour.
     colours = {"#c5c8c6"} ^ set(re.findall(r"-r\d+ \{ fill: (#[0-9a-f]{6})", svg))
     assert all(len({colour[1:3], colour[3:5], colour[5:7]}) == 1 for colour in colours)
+
+
+@pytest.mark.slow
+def test_the_pictures_in_the_documentation_are_these_and_fetch_nothing() -> None:
+    script = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "screenshots.py"))
+    for name, scene in script["PICTURES"].items():
+        drawn = script["self_contained"](asyncio.run(script["draw"](scene, script["SIZE"])))
+        assert "http" not in drawn.replace("http://www.w3.org/2000/svg", "").replace("https://www.textualize.io", "")
+        if _VERSION.read_text() == textual.__version__:
+            assert drawn == (script["FOLDER"] / f"{name}.svg").read_text("utf-8")
