@@ -15,11 +15,12 @@ from zmig.errors import PlanRefused, Problem
 from zmig.events import EventType
 from zmig.plan import Action
 from zmig.progress import StepStarted
+from zmig.refusal import Refusal
 from zmig.runner import Runner
 from zmig.session import Attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from zmig.database import Connection
     from zmig.failure import Failure
@@ -33,14 +34,21 @@ def check(works: Sequence[Work]) -> None:
     Raises:
         PlanRefused: with every step that cannot.
     """
-    problems: list[Problem] = []
-    before: Work | None = None
-    for work in works:
-        if not work.mode.transactional:
-            problems.append(_impossible(work, before if not problems else None))
-        before = work
+    problems = [refusal.problem for refusal in refusals(works)]
     if problems:
         raise PlanRefused(*problems)
+
+
+def refusals(works: Sequence[Work]) -> Iterator[Refusal]:
+    """Yield what forbids running these steps in one transaction."""
+    before: Work | None = None
+    is_first = True
+    for work in works:
+        if not work.mode.transactional:
+            migration = work.step.migration
+            yield Refusal(migration.version, migration.name, _impossible(work, before if is_first else None))
+            is_first = False
+        before = work
 
 
 def _impossible(work: Work, before: Work | None) -> Problem:

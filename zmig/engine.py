@@ -36,6 +36,7 @@ from zmig import (
 )
 from zmig.atomic import AtomicRunner
 from zmig.atomic import check as check_atomic
+from zmig.atomic import refusals as atomic_refusals
 from zmig.errors import PlanRefused, Problem
 from zmig.interrupt import Interrupts
 from zmig.invocation import Invocation
@@ -139,9 +140,9 @@ class Migrator:
             with database.translated(opened.target):
                 return list(opened.store.facts(chosen)) if view.inspection.has_events else []
 
-    def plan(self, *, to: int | None = None, allow_out_of_order: bool = False) -> Plan:
+    def plan(self, *, to: int | None = None, atomic: bool = False, allow_out_of_order: bool = False) -> Plan:
         """Return what `migrate` would run now, or why it would refuse. Reads only."""
-        return self._plan_only(self._forward(to, allow_out_of_order=allow_out_of_order))
+        return self._plan_only(self._forward(to, allow_out_of_order=allow_out_of_order), atomic=atomic)
 
     def plan_rollback(self, *, to: int | None = None, steps: int = 1) -> Plan:
         """Return what `rollback` would run now, or why it would refuse. Reads only."""
@@ -272,9 +273,10 @@ class Migrator:
     def _again(self, names: Collection[str]) -> Callable[[View], Plan]:
         return lambda view: plan.retry(view.entries, names, invocation=self._invocation)
 
-    def _plan_only(self, planner: Callable[[View], Plan]) -> Plan:
+    def _plan_only(self, planner: Callable[[View], Plan], *, atomic: bool = False) -> Plan:
         with self._opened() as opened:
-            return self._read(opened, planner(opened.look()))[0]
+            made, works = self._read(opened, planner(opened.look()))
+            return made.with_refusals(atomic_refusals(works)) if atomic else made
 
     def _read(self, opened: Opened, made: Plan) -> tuple[Plan, tuple[Work, ...]]:
         """Read the files of a plan's steps, and complete the plan with what they say."""

@@ -171,6 +171,13 @@ def test_atomic_run_leaves_nothing_where_one_step_fails(shop: Shop, run: Run, co
     assert connection.execute("select to_regclass('users')").fetchone() == (None,)
 
 
+def test_atomic_plan_says_what_cannot_run_in_one_transaction(filled: Shop, run: Run) -> None:
+    ended = run("apply", "shop.yaml", "--atomic", "--dry-run")
+    assert (ended.code, ended.stdout.splitlines()[-1]) == (2, "refused, so nothing would run: 1 refusal, 3 steps")
+    assert ended.stderr == run("apply", "shop.yaml", "--atomic").stderr
+    assert ended.stderr.startswith("error: migration `0002_index` cannot run in a transaction with the others: ")
+
+
 def test_out_of_order_migration_is_refused_unless_allowed(filled: Shop, run: Run) -> None:
     filled.add(5, "0005", "select 1;")
     run("apply", "shop.yaml")

@@ -25,7 +25,9 @@ class ApplyOptions(Options):
 def run(call: Call, options: ApplyOptions) -> ExitCode:
     """Apply, or show what would be applied."""
     if options.dry_run:
-        planned = call.migrator().plan(to=options.to, allow_out_of_order=options.allow_out_of_order)
+        planned = call.migrator().plan(
+            to=options.to, atomic=options.atomic, allow_out_of_order=options.allow_out_of_order
+        )
         return plantext.show(planned, call.output)
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
         result = migrator.migrate(to=options.to, atomic=options.atomic, allow_out_of_order=options.allow_out_of_order)
