@@ -20,7 +20,8 @@ _STATE_CELLS = 9
 _SHORT_WHEN_CELLS = 11
 _WHEN_CELLS = 16
 _COMFORTABLE_NAME_CELLS = 40
-_LEAST_NAME_CELLS = 18
+_BEARABLE_NAME_CELLS = 18
+_LEAST_NAME_CELLS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,13 @@ def measured(rows: Sequence[Row]) -> Widths:
 
 def shared(wanted: Widths, cells: int) -> Widths:
     """Return how the columns share `cells`: the name takes what the others leave."""
-    enough = min(wanted.name, _COMFORTABLE_NAME_CELLS)
+    enough = max(min(wanted.name, _COMFORTABLE_NAME_CELLS), _LEAST_NAME_CELLS)
     choices = _concessions(wanted)
-    chosen = next((widths for widths in choices if cells - widths.taken >= enough), choices[-1])
-    return replace(chosen, name=max(cells - chosen.taken, _LEAST_NAME_CELLS))
+    for least in (enough, min(enough, _BEARABLE_NAME_CELLS)):
+        for widths in choices:
+            if cells - widths.taken >= least:
+                return replace(widths, name=cells - widths.taken)
+    return replace(choices[-1], name=max(cells - choices[-1].taken, _LEAST_NAME_CELLS))
 
 
 def _concessions(wanted: Widths) -> Sequence[Widths]:
@@ -76,6 +80,7 @@ def _concessions(wanted: Widths) -> Sequence[Widths]:
         {"kind": 0},
         {"findings": min(wanted.findings, 12)},
         {"took": 0},
+        {"when": 0},
     ):
         steps.append(replace(steps[-1], **change))
     return steps

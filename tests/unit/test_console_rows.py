@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from zmig_tui import columns, rows
+from zmig_tui.rows import Filter, Order
+from zmig_tui.text import plain, width
+
+from zmig.events import EventType, Fact
+from zmig.history import Record
+from zmig.model import Kind, Language, Migration
+from zmig.state import Entry, State
+
+NOW = datetime(2026, 3, 14, tzinfo=UTC)
+
+
+def _entry(version: int, name: str, state: State = State.DONE, milliseconds: int = 5) -> Entry:
+    migration = Migration(version, name, Kind.SQL, Language.SQL, file=Path(f"{name}.sql"))
+    done = Fact(version, name, EventType.DONE, NOW + timedelta(days=version), {"duration_ms": milliseconds}, "anna")
+    applied = done if state is State.DONE else None
+    return Entry(migration, Record(name, version, last=done, applied=applied), state)
+
+
+ENTRIES = [
+    _entry(1, "alpha", milliseconds=900),
+    _entry(2, "beta", State.FAILED),
+    _entry(3, "gamma", milliseconds=5),
+    _entry(4, "delta", State.STUCK),
+    _entry(5, "epsilon", State.PENDING),
+]
+ROWS = tuple(rows.make(entry) for entry in ENTRIES)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", "alpha beta gamma delta epsilon"),
+        ("ta", "beta delta"),
+        ("TA fail", "beta"),
+        ("state:stuck", "delta"),
+        ("kind:python", ""),
+        ("has:drift", ""),
+        ("5", "epsilon"),
+    ],
+)
+def test_a_filter_wants_every_word(text: str, names: str) -> None:
+    assert " ".join(row.name for row in Filter(text)(ROWS)) == names
+
+
+@pytest.mark.parametrize(
+    ("order", "is_reversed", "names"),
+    [
+        (Order.PLAN, False, "alpha beta gamma delta epsilon"),
+        (Order.PLAN, True, "epsilon delta gamma beta alpha"),
+        (Order.STATE, False, "beta delta epsilon alpha gamma"),
+        (Order.NAME, False, "alpha beta delta epsilon gamma"),
+        (Order.WHEN, False, "epsilon delta gamma beta alpha"),
+        (Order.TOOK, False, "alpha gamma beta delta epsilon"),
+    ],
+)
+def test_rows_are_arranged(order: Order, is_reversed: bool, names: str) -> None:
+    arranged = rows.arranged(ROWS, order, is_reversed=is_reversed)
+    assert " ".join(row.name for row in arranged) == names
+
+
+def test_it_begins_at_trouble_else_at_work_else_at_what_is_pending() -> None:
+    assert rows.first_of_interest(ROWS) == 1
+    healthy = [row for row in ROWS if not row.is_troubled]
+    assert healthy[rows.first_of_interest(healthy)].name == "epsilon"
+    running = rows.make(_entry(6, "zeta", State.STARTED))
+    assert rows.first_of_interest([*healthy, running]) == len(healthy)
+    assert rows.first_of_interest([]) == 0
+
+
+def test_the_next_trouble_is_found_in_a_circle() -> None:
+    assert [rows.next_troubled(ROWS, at) for at in (0, 1, 3)] == [1, 3, 1]
+    assert rows.next_troubled(ROWS, 1, backwards=True) == 3
+    assert rows.next_troubled(ROWS[:1], 0) is None
+
+
+def test_a_row_is_made_anew_only_where_something_changed() -> None:
+    make = rows.Maker()
+    before = make(ENTRIES)
+    changed = [*ENTRIES[:4], replace(ENTRIES[4], state=State.STARTED)]
+    after = make(changed)
+    assert [one is other for one, other in zip(before, after, strict=True)] == [True, True, True, True, False]
+
+
+@pytest.mark.parametrize("cells", [40, 60, 79, 100, 200])
+def test_a_row_takes_the_width_it_is_given(cells: int) -> None:
+    widths = columns.shared(columns.measured(ROWS), cells)
+    for row in ROWS:
+        assert width(columns.cells(row, widths)) <= cells
+    head = columns.head(widths, Order.PLAN, is_reversed=False)
+    assert width(head) == width(columns.cells(ROWS[0], widths))
+
+
+def test_the_cursor_is_a_mark_and_not_only_a_colour() -> None:
+    widths = columns.shared(columns.measured(ROWS), 80)
+    assert plain(columns.cells(ROWS[0], widths, is_under_cursor=True)).startswith("▌")
+
+
+def test_names_are_shortened_in_the_middle_where_there_is_no_room() -> None:
+    long = rows.make(_entry(1, "a" * 60 + "_end"))
+    shown = plain(columns.cells(long, columns.shared(columns.measured([long]), 60)))
+    assert "…" in shown
+    assert "_end" in shown

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from zmig_tui import code, elsewhere, inside, panel, plantext, running, words
+from zmig_tui.code import Mark
+from zmig_tui.running import Run
+from zmig_tui.text import Tone, plain
+
+from zmig import script
+from zmig.activity import Backend, Blocker, ServerProgress, Work
+from zmig.errors import Problem
+from zmig.model import Kind, Language, Migration
+from zmig.plan import Action, Direction, Plan, Step
+from zmig.progress import (
+    LockHolder,
+    LockWaiting,
+    Notice,
+    Progress,
+    Reported,
+    RetryScheduled,
+    RunStarted,
+    StatementStarted,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+)
+
+NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
+STEPS = tuple(
+    Step(Migration(version, name, Kind.SQL, Language.SQL, file=Path(f"{name}.sql")), Action.APPLY, "pending")
+    for version, name in enumerate(("one", "two"), start=1)
+)
+PLAN = Plan(Direction.FORWARD, STEPS)
+
+
+def _after(*heard: Progress) -> Run:
+    run = Run("apply", began=0.0)
+    for second, progress in enumerate(heard, start=1):
+        run = running.advanced(run, progress, float(second))
+    return run
+
+
+def _texts(run: Run, now: float = 10.0) -> str:
+    return "\n".join(plain(one) for one in panel.lines(run, None, now, cells=80, height=8))
+
+
+def test_a_run_is_a_bar_with_the_statement_that_runs() -> None:
+    run = _after(
+        RunStarted("r", PLAN, "shop"),
+        StepStarted(STEPS[0], 1, 2, 1, 1),
+        StepFinished(STEPS[0], 1, 2, 0.5),
+        StepStarted(STEPS[1], 2, 2, 3, 5),
+        StatementStarted(STEPS[1], 3, 5, 14, "select 1"),
+    )
+    shown = _texts(run)
+    assert "1 of 2  50%" in shown
+    assert "two  attempt 3 · statement 3 of 5, line 14 · 0:06" in shown
+    assert "select 1" in shown
+    assert "✓ one  500 ms" in shown
+
+
+def test_waiting_says_for_whom_until_the_run_begins() -> None:
+    waiting = _after(LockWaiting(LockHolder(4711, "psql"), 2.0))
+    assert "waiting for the lock: backend 4711" in _texts(waiting)
+    assert (
+        "backend 4711, application"
+        not in _texts(running.advanced(waiting, RunStarted("r", PLAN, "shop"), 3)).split("waiting")[0]
+    )
+
+
+def test_a_retry_counts_down() -> None:
+    run = _after(RunStarted("r", PLAN, "shop"), StepStarted(STEPS[0], 1, 2, 1, 1), RetryScheduled(STEPS[0], 2, 5, 30.0))
+    assert "tries again in 0:23" in _texts(run)
+
+
+def test_what_a_python_migration_reports_is_a_bar_of_its_own() -> None:
+    run = _after(StepStarted(STEPS[0], 1, 2, 1, None), Reported(STEPS[0], "customers", 250, 1000))
+    assert "25%  250 of 1,000  customers" in _texts(run)
+
+
+def test_the_log_keeps_notices_failures_and_what_was_left_out() -> None:
+    problem = Problem("migration-failed", "migration `one` failed: no [bold]luck[/]")
+    run = _after(
+        Notice(STEPS[0], "NOTICE", "a [red]notice[/]\x1b[0m"),
+        StepFailed(STEPS[0], 1, 2, 1.0, problem, will_retry=False),
+        StepSkipped(STEPS[1], 2, 2, "not due"),
+    )
+    log = "\n".join(plain(one) for one in run.log)
+    assert "notice: a [red]notice[/]\\x1b[0m" in log
+    assert "✗ migration `one` failed: no [bold]luck[/]" in log
+    assert "- two: not due" in log
+
+
+def test_a_run_that_ended_says_how() -> None:
+    failed = _after().ending("failed", (Problem("x", "it broke", hint="mend it"),), 65.0)
+    shown = _texts(failed)
+    assert "✗ apply: failed  1:05" in shown
+    assert "it broke" in shown
+    assert "mend it" in shown
+    assert failed.is_over
+    assert failed.has_failed
+
+
+def test_blockers_are_drawn_as_a_tree() -> None:
+    def backend(pid: int, wait: str | None = None) -> Backend:
+        query = "select\n  1 -- password = 'x y'"
+        return Backend(
+            pid, NOW, "psql", "anna", None, "idle in transaction", NOW - timedelta(minutes=3), query, NOW, wait
+        )
+
+    work = Work(
+        backend(1, "Lock: relation"),
+        ServerProgress("copy from", "pipe", "orders", 25, 100, "bytes"),
+        (Blocker(0, 1, 2, backend(2)), Blocker(1, 2, 3, backend(3)), Blocker(1, 2, 0, None)),
+    )
+    shown = [plain(one) for one in inside.lines(work, NOW)]
+    assert "25%  25 of 100 bytes" in shown[0]
+    assert "Lock: relation" in shown[1]
+    assert shown[2].startswith("  └ pid 2 anna psql · idle in transaction for 3 min 00 s · select 1 --")
+    assert "x y" not in shown[2]
+    assert shown[3].startswith("     └ pid 3")
+    assert "a prepared transaction" in shown[4]
+
+
+def test_the_servers_query_is_found_in_the_file_even_if_it_was_cut() -> None:
+    text = "select 1;\n\nselect '" + "x" * 5000 + "';\nselect 3;"
+    statements = tuple(script.split(text, path="one.sql"))
+    found = elsewhere.place(statements, ("select '" + "x" * 5000)[:1023])
+    assert found is not None
+    assert (found.number, found.total, found.line) == (2, 3, 3)
+    assert elsewhere.place(statements, "select pg_advisory_lock(1)") is None
+    assert elsewhere.place(statements, None) is None
+
+
+def test_a_file_is_numbered_and_its_place_marked() -> None:
+    text = "select 1;\nselect '日本', nope;\n"
+    shown = [plain(one) for one in code.lines(text, Language.SQL, Mark(2, 14, "no such [column]"))]
+    assert shown == [
+        " 1 │ select 1;",
+        "▶2 │ select '日本', nope;",
+        "   │                ^",
+        "   │ no such [column]",
+    ]
+
+
+def test_a_file_is_coloured_by_its_grammar_and_only_while_that_is_quick() -> None:
+    (first,) = code.lines("select 1", Language.SQL)
+    assert Tone.KEYWORD in {one.tone for one in first}
+    (first,) = code.lines("def f(): pass", Language.PYTHON)
+    assert Tone.KEYWORD in {one.tone for one in first}
+    huge = code.lines("select 1;\n" * 30_000, Language.SQL)
+    assert len(huge) == 30_000
+    assert all(one.tone is not Tone.KEYWORD for one in huge[0])
+
+
+def test_a_plan_names_each_step_and_what_is_unusual_about_it() -> None:
+    from dataclasses import replace
+
+    from zmig.plan import Mode
+
+    odd = replace(STEPS[1], mode=Mode(False, "statement 1, line 1: CREATE INDEX CONCURRENTLY"))
+    shown = "\n".join(plain(one) for one in plantext.steps(Plan(Direction.FORWARD, (STEPS[0], odd))))
+    assert "1  apply  one  pending" in shown
+    assert "without a transaction: statement 1, line 1: CREATE INDEX CONCURRENTLY" in shown
+    assert plantext.summary(PLAN) == "2 migrations to run"
+    assert plantext.summary(Plan(Direction.ROLLBACK)) == "nothing to roll back"
+
+
+def test_lengths_of_time_suit_their_size() -> None:
+    assert [words.duration(seconds) for seconds in (0.0031, 1.25, 75, 3700, 200_000)] == [
+        "3 ms",
+        "1.2 s",
+        "1 min 15 s",
+        "1 h 01 min",
+        "2 d 7 h",
+    ]
+    assert [words.clock(seconds) for seconds in (-1, 7, 75, 3675)] == ["0:00", "0:07", "1:15", "1:01:15"]

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from zmig_tui import text
+from zmig_tui.text import Span, Tone, line, span
+
+from zmig.render import display_width
+
+
+@given(st.text())
+def test_a_span_never_holds_what_a_terminal_acts_on(shown: str) -> None:
+    made = span(shown).text
+    assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in made)
+
+
+@given(st.text(), st.integers(0, 40))
+def test_padded_text_takes_exactly_its_cells(shown: str, cells: int) -> None:
+    safe = span(shown).text
+    assert display_width(text.padded(safe, cells)) <= cells
+    if safe.isascii():
+        assert len(text.padded(safe, cells)) == cells
+
+
+@given(st.lists(st.text(max_size=30), max_size=4), st.integers(8, 40))
+def test_wrapped_lines_fit_and_lose_nothing_but_blanks(parts: list[str], cells: int) -> None:
+    shown = tuple(Span(part) for part in (span(part).text for part in parts) if part)
+    if not shown or shown[0].text.endswith(text.QUOTED):
+        return
+    pieces = list(text.wrapped(shown, cells))
+    assert all(text.width(piece) <= max(cells, 2) for piece in pieces)
+    joined = "".join(text.plain(piece) for piece in pieces)
+    assert joined.replace(" ", "") == text.plain(shown).replace(" ", "")
+
+
+@given(st.text(max_size=60), st.integers(1, 40))
+def test_a_fitted_line_is_never_wider(shown: str, cells: int) -> None:
+    assert text.width(text.fitted(line(shown), cells)) <= cells
+
+
+def test_what_follows_a_margin_goes_on_below_itself() -> None:
+    shown = line(span("  because  "), "the file was changed meanwhile")
+    assert [text.plain(piece) for piece in text.wrapped(shown, 28)] == [
+        "  because  the file was ",
+        "           changed meanwhile",
+    ]
+
+
+def test_a_quotation_is_cut_off_so_that_its_caret_stays_below_its_place() -> None:
+    shown = (Span(" 3 | "), Span("select * from somewhere"))
+    assert [text.plain(piece) for piece in text.wrapped(shown, 12)] == [" 3 | select…"]
+
+
+@pytest.mark.parametrize(("fraction", "shown"), [(0, "────"), (0.5, "━━──"), (0.63, "━━╸─"), (1, "━━━━"), (7, "━━━━")])
+def test_a_bar_is_filled_by_halves(fraction: float, shown: str) -> None:
+    assert text.plain(text.bar(fraction, 4)) == shown
+
+
+def test_the_right_end_of_a_line_gives_way() -> None:
+    assert text.plain(text.spread(line("left"), line("right"), 12)) == "left   right"
+    assert text.plain(text.spread(line("left"), line("right"), 8)) == "left"
+
+
+def test_a_tone_has_a_class_in_the_style_sheet() -> None:
+    from importlib import resources
+
+    sheet = resources.files("zmig_tui").joinpath("console.tcss").read_text("utf-8")
+    assert all(f".tone--{tone.value} {{" in sheet for tone in Tone)
