@@ -85,7 +85,8 @@ def measure(what: str, manifest: Path) -> None:
     """Print the time of the first run and the median of the next ones."""
     first = seconds(manifest)
     others = [seconds(manifest) for _ in range(RUNS)]
-    print(f"{what}: first {first:.2f} s, then {statistics.median(others):.2f} s (best {min(others):.2f} s)")
+    told = f"{what}: first {first:.2f} s, then {statistics.median(others):.2f} s (best {min(others):.2f} s)"
+    sys.stdout.write(f"{told}\n")
 
 
 def main() -> None:

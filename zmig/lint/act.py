@@ -103,8 +103,9 @@ def _create(reader: Reader, one: Statement, verb: str) -> Act:
     name = reader.name()
     if name is None or "temp" in words or "temporary" in words:
         return Act(one, verb, is_guarded=is_guarded)
+    kind = _full_kind(kind, words)
     parent = _parent(reader, kind)
-    made = Object(_full_kind(kind, words), name, parent)
+    made = Object(kind, name, parent)
     changes = (parent,) if parent and kind in _ON_A_TABLE else ()
     return Act(one, verb, makes=(made,), changes=changes, is_guarded=is_guarded)
 

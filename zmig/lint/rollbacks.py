@@ -10,7 +10,7 @@ from zmig.lint.finding import Remark
 from zmig.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from zmig.lint.act import Act, Object
     from zmig.lint.entry import Entry
@@ -31,7 +31,7 @@ def missing(entry: Entry) -> Iterator[Remark]:
     start, end = entry.span("file")
     yield Remark(
         "rollback/missing",
-        f"`{entry.name}` makes {_called(made[0][1])} and has no rollback file",
+        f"`{entry.name}` makes {called(made[0][1])} and has no rollback file",
         f"write a rollback file, and name it: `rollback: {_rollback_name(entry.declaration.text('file'))}`",
         entry.manifest,
         start,
@@ -41,19 +41,28 @@ def missing(entry: Entry) -> Iterator[Remark]:
 
 def incomplete(entry: Entry) -> Iterator[Remark]:
     """Things that a migration makes and its rollback does not mention."""
-    if entry.sql is None or entry.rollback is None or entry.rollback.problems or _is_dynamic(entry.rollback):
+    if entry.sql is None or entry.rollback is None or entry.rollback.problems:
         return
-    mentioned = _words(entry.rollback)
-    for act, made in _made(entry.sql):
-        if not _is_covered(made, mentioned):
-            yield Remark(
-                "rollback/incomplete",
-                f"the rollback does not mention {_called(made)}, which this statement makes",
-                f"undo it in `{entry.rollback.path}`",
-                entry.sql.source,
-                act.start,
-                act.end,
-            )
+    for act, made in forgotten(entry.sql, entry.rollback):
+        yield Remark(
+            "rollback/incomplete",
+            f"the rollback does not mention {called(made)}, which this statement makes",
+            f"undo it in `{entry.rollback.path}`",
+            entry.sql.source,
+            act.start,
+            act.end,
+        )
+
+
+def forgotten(file: SqlFile, rollback: SqlFile) -> Iterator[tuple[Act, Object]]:
+    """Yield what a file makes and a rollback does not mention, each with the statement that makes it."""
+    if _is_dynamic(rollback):
+        return
+    mentioned = _words(rollback)
+    dropped = {name.name for act in rollback.acts if act.verb == "drop" for name in act.changes}
+    for act, made in _made(file):
+        if not _is_covered(made, mentioned, dropped):
+            yield act, made
 
 
 def _made(file: SqlFile) -> list[tuple[Act, Object]]:
@@ -77,7 +86,7 @@ def _may_have_been_there(act: Act, made: Object) -> bool:
 
 
 def _words(file: SqlFile) -> frozenset[str]:
-    """Return every name that stands in a rollback, and what is dropped with everything in it."""
+    """Return every word and every name that stands in a rollback."""
     return frozenset(name for act in file.acts for name in _names(act.statement.text))
 
 
@@ -89,14 +98,13 @@ def _names(text: str) -> Iterator[str]:
             yield Reader(token.text).identifier() or ""
 
 
-def _is_covered(made: Object, mentioned: frozenset[str]) -> bool:
-    if made.name.name in mentioned or (made.parent is not None and made.parent.name in mentioned):
-        return made.name.name in mentioned or made.kind != "column" or _drops_tables(mentioned)
-    return made.name.schema is not None and made.name.schema in mentioned and {"schema", "cascade"} <= mentioned
-
-
-def _drops_tables(mentioned: frozenset[str]) -> bool:
-    return {"drop", "table"} <= mentioned
+def _is_covered(made: Object, mentioned: Collection[str], dropped: Collection[str]) -> bool:
+    name, parent = made.name, made.parent
+    if name.name in mentioned or (parent is not None and parent.name in dropped):
+        return True
+    if parent is not None and made.kind != "column" and parent.name in mentioned:
+        return True  # it may go with a column
+    return name.schema is not None and name.schema in dropped and "cascade" in mentioned
 
 
 _DYNAMIC = re.compile(r"(?i)\s*(?:do|call|select|drop\s+owned)\b")
@@ -107,7 +115,8 @@ def _is_dynamic(file: SqlFile) -> bool:
     return any(_DYNAMIC.match(act.statement.text) for act in file.acts)
 
 
-def _called(made: Object) -> str:
+def called(made: Object) -> str:
+    """Return what findings call a thing."""
     if made.kind in ("column", "constraint") and made.parent is not None:
         return f"the {made.kind} `{made.parent.name}.{made.name.name}`"
     return f"the {made.kind} `{made.name.name}`"

@@ -1,0 +1,194 @@
+"""`--base`: what a branch may not do to what is on the base, and what it need not hear about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zmig.errors import UsageError
+from zmig.lint.git import Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from zmig.lint.run import Report
+
+    Git = Callable[..., str]
+    Checked = Callable[..., Report]
+
+COMMENT = "-- an example\n"
+
+
+class Branch:
+    """A repository with a manifest of SQL migrations."""
+
+    def __init__(self, folder: Path, git: Git) -> None:
+        self.folder = folder
+        self.git = git
+        self.entries: dict[int, str] = {}
+
+    def add(self, version: int, sql: str, *, name: str | None = None, more: str = "") -> None:
+        """Declare a migration and write its file."""
+        file = name or f"{version:03}_m.sql"
+        (self.folder / file).write_text(COMMENT + sql)
+        self.entries[version] = f"  - {{version: {version}, file: {file}{more}}}\n"
+
+    def commit(self) -> None:
+        """Write the manifest and commit everything."""
+        self.write()
+        self.git("add", ".")
+        self.git("commit", "-q", "-m", "state")
+
+    def write(self) -> None:
+        """Write the manifest."""
+        (self.folder / "manifest.yaml").write_text("manifest: 1\nmigrations:\n" + "".join(self.entries.values()))
+
+
+@pytest.fixture
+def branch(folder: Path, git: Git) -> Branch:
+    """Two migrations on main, and a branch `work` that begins there."""
+    made = Branch(folder, git)
+    made.add(1, "create index a_x on a (x);\n")
+    made.add(2, "create index b_x on b (x);\n")
+    made.commit()
+    git("checkout", "-q", "-b", "work")
+    return made
+
+
+def rules(report: Report) -> list[str]:
+    return [finding.rule for finding in report.findings]
+
+
+def test_what_is_on_the_base_is_not_checked_again(branch: Branch, checked: Checked) -> None:
+    assert "squawk/require-concurrent-index-creation" in rules(checked())
+    assert rules(checked(base="main")) == []
+
+
+def test_what_is_new_on_the_branch_is_checked(branch: Branch, checked: Checked) -> None:
+    branch.add(3, "create index c_x on c (x);\n")
+    branch.write()
+    report = checked(base="main")
+    assert [(one.rule, one.file) for one in report.findings if one.severity == "warning"] == [
+        ("squawk/require-concurrent-index-creation", "003_m.sql")
+    ]
+
+
+def test_a_table_that_an_earlier_new_migration_makes_is_not_in_use(branch: Branch, checked: Checked) -> None:
+    branch.add(3, "create table c (x int);\n")
+    branch.add(4, "create index c_x on c (x);\nalter table c alter column x set not null;\n")
+    branch.add(5, "create index a_y on a (y);\n")
+    branch.write()
+    warned = [one.file for one in checked(base="main").findings if one.rule.startswith("squawk/")]
+    assert warned == ["005_m.sql"]
+    assert "004_m.sql" in [one.file for one in checked().findings if one.rule.startswith("squawk/")]
+
+
+def test_an_edited_file_is_marked_where_it_differs(branch: Branch, checked: Checked) -> None:
+    branch.add(2, "create index b_y on b (x);\n")
+    branch.write()
+    (changed,) = (one for one in checked(base="main").findings if one.rule == "base/changed")
+    assert (changed.file, changed.line, changed.column) == ("002_m.sql", 2, 16)
+
+
+def test_line_ends_are_no_change(branch: Branch, checked: Checked) -> None:
+    path = branch.folder / "002_m.sql"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert rules(checked(base="main")) == []
+
+
+def test_a_branch_that_lags_behind_has_deleted_nothing(branch: Branch, git: Git, checked: Checked) -> None:
+    git("checkout", "-q", "main")
+    branch.add(3, "select 3;\n")
+    branch.commit()
+    git("checkout", "-q", "work")
+    del branch.entries[3]
+    branch.add(4, "select 4;\n")
+    branch.write()
+    assert rules(checked(base="main")) == []
+
+
+def test_a_version_below_one_that_came_to_the_base_meanwhile_is_late(
+    branch: Branch, git: Git, checked: Checked
+) -> None:
+    git("checkout", "-q", "main")
+    branch.add(4, "select 4;\n")
+    branch.commit()
+    git("checkout", "-q", "work")
+    del branch.entries[4]
+    branch.add(3, "select 3;\n")
+    branch.write()
+    (late,) = checked(base="main").findings
+    assert (late.rule, late.file) == ("base/late", "manifest.yaml")
+    assert late.hint == "write `version: 5`, and rename the file accordingly"
+
+
+def test_repeatables_may_change_and_come_and_go(branch: Branch, git: Git, checked: Checked) -> None:
+    git("checkout", "-q", "main")
+    branch.add(90, "create view v as select 1;\n", more=", kind: repeatable")
+    branch.add(91, "create view w as select 1;\n", more=", kind: repeatable")
+    branch.commit()
+    branch.add(90, "create view v as select 2;\n", more=", kind: repeatable")
+    branch.add(80, "create view u as select 2;\n", more=", kind: repeatable")
+    del branch.entries[91]
+    branch.write()
+    assert rules(checked(base="main")) == []
+
+
+def test_a_version_below_a_repeatable_is_not_late(branch: Branch, git: Git, checked: Checked) -> None:
+    branch.add(90, "create view v as select 1;\n", more=", kind: repeatable")
+    branch.commit()
+    branch.add(3, "select 3;\n")
+    branch.write()
+    assert rules(checked(base="work")) == []
+
+
+def test_entries_of_included_manifests_count(branch: Branch, git: Git, checked: Checked) -> None:
+    root = branch.folder / "manifest.yaml"
+    (branch.folder / "base").mkdir()
+    root.rename(branch.folder / "base" / "base.yaml")
+    for version in (1, 2):
+        (branch.folder / f"00{version}_m.sql").rename(branch.folder / "base" / f"00{version}_m.sql")
+    root.write_text("manifest: 1\ninclude: [base/base.yaml]\n")
+    git("add", ".")
+    git("commit", "-q", "-m", "include")
+    (branch.folder / "base" / "001_m.sql").write_text("-- why\nselect 2;\n")
+    assert rules(checked(base="HEAD")) == ["base/changed"]
+
+
+def test_a_manifest_that_is_not_on_the_base_is_new_as_a_whole(branch: Branch, git: Git, checked: Checked) -> None:
+    git("mv", "manifest.yaml", "other.yaml")
+    git("commit", "-q", "-m", "move")
+    branch.write()
+    assert rules(checked(base="HEAD")) == rules(checked())
+
+
+def test_a_severity_can_turn_a_comparison_off(branch: Branch, checked: Checked) -> None:
+    del branch.entries[2]
+    branch.write()
+    assert rules(checked(base="main")) == ["base/deleted"]
+    manifest = branch.folder / "manifest.yaml"
+    manifest.write_text(manifest.read_text() + 'lint: {severity: {base/deleted: "off"}}\n')
+    assert rules(checked(base="main")) == []
+
+
+def test_a_revision_that_git_does_not_know_is_told(branch: Branch, checked: Checked) -> None:
+    with pytest.raises(UsageError, match="git knows no revision `nowhere`"):
+        checked(base="nowhere")
+
+
+def test_a_revision_that_looks_like_an_option_is_none(branch: Branch, checked: Checked) -> None:
+    with pytest.raises(UsageError, match="git knows no revision `--all`"):
+        checked(base="--all")
+
+
+def test_without_a_repository_there_is_no_base(folder: Path) -> None:
+    with pytest.raises(UsageError, match="is in no git repository"):
+        Repository.around(folder)
+
+
+def test_without_a_common_ancestor_the_base_is_taken_as_it_stands(branch: Branch, git: Git, checked: Checked) -> None:
+    git("checkout", "-q", "--orphan", "alone")
+    branch.commit()
+    assert rules(checked(base="main")) == []

@@ -1,0 +1,205 @@
+"""The formats that other programs read."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from zmig.cli.main import main
+from zmig.lint.report import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MANIFEST = "manifest: 1\nmigrations:\n  - {version: 1, file: 'sql/001 a,b.sql'}\n"
+SQL = "-- 100% why & <how>\ncommit;\n/* ü */ create index on t (\n  a);\n"
+
+Told = dict[str, Any]
+
+
+@pytest.fixture
+def shop(folder: Path) -> Path:
+    """A manifest with an error, a warning, in a file whose name has everything that formats must quote."""
+    (folder / "sql").mkdir()
+    (folder / "sql" / "001 a,b.sql").write_text(SQL)
+    (folder / "manifest.yaml").write_text(MANIFEST)
+    return folder
+
+
+@pytest.fixture
+def told(shop: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], str]:
+    """Return what `zmig lint --format` writes to stdout."""
+
+    def run(form: str) -> str:
+        capsys.readouterr()
+        assert main(["lint", "manifest.yaml", "--format", form]) == 1
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_text_shows_the_line_with_a_caret(told: Callable[[str], str]) -> None:
+    first, second = told("text").split("\n\n")
+    assert first.splitlines() == [
+        "error[transaction/control]: `COMMIT` stands in a file that zmig runs in one transaction of its own",
+        "  --> sql/001 a,b.sql:2:1",
+        "   |",
+        " 2 | commit;",
+        "   | ^^^^^^",
+        "hint: remove the statement: zmig begins the transaction, and commits it together with its own record",
+    ]
+    assert "--> sql/001 a,b.sql:3:9\n" in second, "columns count characters"
+    assert " 3 | /* ü */ create index on t (\n   |         ^^^^^^^^^^^^^^^^^^^\n" in second
+
+
+def test_json_has_what_scripts_rely_on(told: Callable[[str], str]) -> None:
+    document = json.loads(told("json"))
+    first, second = document["findings"]
+    assert first == {
+        "rule": "transaction/control",
+        "severity": "error",
+        "message": "`COMMIT` stands in a file that zmig runs in one transaction of its own",
+        "file": "sql/001 a,b.sql",
+        "line": 2,
+        "column": 1,
+        "end_line": 2,
+        "end_column": 7,
+        "hint": "remove the statement: zmig begins the transaction, and commits it together with its own record",
+        "migration": "001 a,b",
+    }
+    assert (second["line"], second["column"], second["end_line"], second["end_column"]) == (3, 9, 4, 6)
+    assert (document["migrations"], document["not_checked"]) == (1, [])
+
+
+def test_github_annotates_lines(told: Callable[[str], str]) -> None:
+    first, second = told("github").splitlines()
+    assert first.startswith(
+        "::error file=sql/001 a%2Cb.sql,line=2,endLine=2,title=transaction/control,col=1,endColumn=7::`COMMIT` stands"
+    )
+    assert "%0Ahint: remove the statement" in first
+    assert second.startswith("::warning file=sql/001 a%2Cb.sql,line=3,endLine=4,title=squawk/"), "no columns over lines"
+
+
+def test_gitlab_fingerprints_outlive_lines_above(told: Callable[[str], str], shop: Path) -> None:
+    before = json.loads(told("gitlab"))
+    path = shop / "sql" / "001 a,b.sql"
+    path.write_text(SQL.replace("commit;", "\n\ncommit;"))
+    after = json.loads(told("gitlab"))
+    assert [issue["fingerprint"] for issue in before] == [issue["fingerprint"] for issue in after]
+    assert len({issue["fingerprint"] for issue in before}) == 2
+    assert [issue["severity"] for issue in before] == ["major", "minor"]
+    assert after[0]["location"]["positions"]["begin"] == {"line": 4, "column": 1}
+
+
+def test_gitlab_tells_equal_findings_apart(told: Callable[[str], str], shop: Path) -> None:
+    (shop / "sql" / "001 a,b.sql").write_text("-- why\ncommit;\ncommit;\n")
+    assert len({issue["fingerprint"] for issue in json.loads(told("gitlab"))}) == 2
+
+
+def test_junit_is_a_failed_case_a_finding(told: Callable[[str], str]) -> None:
+    root = ElementTree.fromstring(told("junit"))
+    (suite,) = root.findall("testsuite")
+    assert (root.get("failures"), suite.get("name"), suite.get("tests")) == ("2", "sql/001 a,b.sql", "2")
+    failure = suite.find("testcase/failure")
+    assert failure is not None
+    assert failure.get("type") == "transaction/control"
+    assert "sql/001 a,b.sql:2:1: error: `COMMIT` stands" in (failure.text or "")
+
+
+def test_junit_has_a_case_that_passed_where_nothing_is_found(
+    shop: Path, told: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop / "sql" / "001 a,b.sql").write_text("-- why\nselect 1;\n")
+    assert main(["lint", "manifest.yaml", "--format", "junit"]) == 0
+    root = ElementTree.fromstring(capsys.readouterr().out)
+    assert (root.get("tests"), root.get("failures")) == ("1", "0")
+
+
+def test_sarif_is_what_its_standard_says(told: Callable[[str], str]) -> None:
+    log = json.loads(told("sarif"))
+    validator: Any = Draft202012Validator(SARIF)
+    validator.validate(log)
+    (run,) = log["runs"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]] == result["ruleId"]
+    (place,) = run["results"][0]["locations"]
+    assert place["physicalLocation"]["artifactLocation"]["uri"] == "sql/001%20a%2Cb.sql"
+    assert place["physicalLocation"]["region"] == {"startLine": 2, "startColumn": 1, "endLine": 2, "endColumn": 7}
+
+
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != "text"])
+def test_files_are_named_from_the_root_of_the_repository(
+    form: str, shop: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(shop / "sql")
+    main(["lint", "../manifest.yaml", "--format", form])
+    out = capsys.readouterr().out
+    assert re.search(r"""["'= ]sql/001( |%20)a(,|%2C)b\.sql""", out)
+
+
+def closed(properties: Told, *required: str) -> Told:
+    return {"type": "object", "additionalProperties": False, "properties": properties, "required": [*required]}
+
+
+POSITIVE = {"type": "integer", "minimum": 1}
+MESSAGE = closed({"text": {"type": "string", "minLength": 1}}, "text")
+LEVEL = {"enum": ["none", "note", "warning", "error"]}
+REGION = closed(dict.fromkeys(("startLine", "startColumn", "endLine", "endColumn"), POSITIVE), "startLine")
+ARTIFACT = closed({"uri": {"type": "string", "format": "uri-reference"}, "uriBaseId": {"type": "string"}}, "uri")
+PLACE = closed({"artifactLocation": ARTIFACT, "region": REGION}, "artifactLocation")
+RESULT = closed(
+    {
+        "ruleId": {"type": "string"},
+        "ruleIndex": {"type": "integer", "minimum": 0},
+        "level": LEVEL,
+        "message": MESSAGE,
+        "locations": {"type": "array", "items": closed({"physicalLocation": PLACE}, "physicalLocation")},
+    },
+    "message",
+)
+RULE = closed(
+    {
+        "id": {"type": "string"},
+        "shortDescription": MESSAGE,
+        "help": MESSAGE,
+        "defaultConfiguration": closed({"enabled": {"type": "boolean"}, "level": LEVEL}),
+    },
+    "id",
+)
+DRIVER = closed(
+    {
+        "name": {"type": "string"},
+        "version": {"type": "string"},
+        "rules": {"type": "array", "items": RULE, "uniqueItems": True},
+    },
+    "name",
+)
+INVOCATION = closed(
+    {
+        "executionSuccessful": {"type": "boolean"},
+        "toolConfigurationNotifications": {"type": "array", "items": closed({"level": LEVEL, "message": MESSAGE})},
+    },
+    "executionSuccessful",
+)
+RUN = closed(
+    {
+        "tool": closed({"driver": DRIVER}, "driver"),
+        "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+        "invocations": {"type": "array", "items": INVOCATION},
+        "results": {"type": "array", "items": RESULT},
+    },
+    "tool",
+)
+SARIF = closed(
+    {"$schema": {"type": "string"}, "version": {"const": "2.1.0"}, "runs": {"type": "array", "items": RUN}},
+    "version",
+    "runs",
+)
+"""The part of SARIF 2.1.0 that zmig writes, with the names and the types that the standard gives them."""

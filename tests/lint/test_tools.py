@@ -1,0 +1,150 @@
+"""What postgast and squawk contribute, and what is told where they are missing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zmig.lint import squawk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from zmig.lint.run import Report
+
+    Checked = Callable[..., Report]
+    Found = Callable[..., list[tuple[str, int, int]]]
+
+INDEX = "squawk/require-concurrent-index-creation"
+
+
+@pytest.fixture
+def found(folder: Path, checked: Checked) -> Found:
+    """Return the rules and places that are found in an SQL file."""
+
+    def run(sql: str, *, entry: str = "") -> list[tuple[str, int, int]]:
+        (folder / "001_a.sql").write_bytes(("-- why\n" + sql).encode())
+        text = f"manifest: 1\nmigrations:\n  - version: 1\n    file: 001_a.sql\n{entry}"
+        (folder / "manifest.yaml").write_text(text + "lint: {severity: {rollback/missing: 'off'}}\n")
+        return [(finding.rule, finding.line, finding.column) for finding in checked().findings]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("sql", "line", "column"),
+    [
+        pytest.param("/* äöü😀 */ create index t_a on t (a);\n", 2, 12, id="behind characters of several bytes"),
+        pytest.param("select 1;\r\ncreate index t_a on t (a);\r\n", 3, 1, id="lines that end in CRLF"),
+        pytest.param("copy c from stdin;\n1\t'\n\\.\ncreate index t_a on t (a);\n", 5, 1, id="behind rows of a COPY"),
+        pytest.param("\\restrict abc\ncreate index t_a on t (a);\n", 3, 1, id="behind a line of pg_dump"),
+        pytest.param(
+            f"insert into c values ('{'x' * 3000}\n');\n  create index t_a on t (a);\n", 4, 3, id="behind much data"
+        ),
+    ],
+)
+def test_squawk_is_right_about_places(found: Found, sql: str, line: int, column: int) -> None:
+    assert (INDEX, line, column) in found(sql)
+
+
+def test_squawk_looks_behind_thousands_of_rows(found: Found) -> None:
+    rows = "insert into c values (1, 'it''s; here');\n" * 5000
+    assert found(f"{rows}create index t_a on t (a);\n{rows}") == [(INDEX, 5002, 1)]
+
+
+def test_the_grammar_looks_at_every_row(found: Found) -> None:
+    rows = "insert into c values (1, 'it''s; here');\n" * 5000
+    assert found(f"{rows}insert into c valued (1);\n{rows}") == [("sql/syntax", 5002, 15)]
+
+
+def test_a_byte_order_mark_moves_nothing(found: Found, folder: Path, checked: Checked) -> None:
+    found("select 1;")
+    (folder / "001_a.sql").write_bytes(b"\xef\xbb\xbf-- why\ncreate index t_a on t (a);\n")
+    assert [(one.rule, one.line, one.column) for one in checked().findings] == [(INDEX, 2, 1)]
+
+
+def test_the_grammar_counts_characters(found: Found) -> None:
+    assert found("select 'äöü', 'é' form t x y;\n") == [("sql/syntax", 2, 24)]
+
+
+def test_squawk_is_told_how_the_file_runs(found: Found) -> None:
+    concurrent = "create index concurrently t_a on t (a);\n"
+    assert found(concurrent) == []
+    assert found(concurrent, entry="    transaction: true\n") == [("transaction/refused", 2, 1)]
+
+
+def test_a_path_that_squawk_would_take_for_a_pattern(folder: Path, checked: Checked) -> None:
+    (folder / "[a]").mkdir()
+    (folder / "[a]" / "001 {x}*.sql").write_text("-- why\ncreate index t_a on t (a);\n")
+    manifest = "manifest: 1\nmigrations: [{version: 1, file: '[a]/001 {x}*.sql'}]\n"
+    (folder / "manifest.yaml").write_text(manifest)
+    assert INDEX in [finding.rule for finding in checked().findings]
+
+
+def test_a_configuration_of_squawk_changes_nothing(found: Found, folder: Path) -> None:
+    (folder / ".squawk.toml").write_text('excluded_rules = ["require-concurrent-index-creation"]\n')
+    assert found("create index t_a on t (a);\n") == [(INDEX, 2, 1)]
+
+
+def test_an_ignore_of_squawk_counts(found: Found) -> None:
+    assert found("-- squawk-ignore require-concurrent-index-creation\ncreate index t_a on t (a);\n") == []
+
+
+def test_syntax_that_squawk_does_not_know_is_told(found: Found, checked: Checked, folder: Path) -> None:
+    program = folder / "squawk"
+    said = (
+        '[{"file": "001_a.sql", "line": 1, "column": 0, "line_end": 1, "column_end": 1, "rule_name": "syntax-error"}]'
+    )
+    program.write_text(f"#!/bin/sh\necho '{said}'\nexit 1\n")
+    program.chmod(0o755)
+    found("select 1;\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(squawk, "find", lambda: str(program))
+        report = checked()
+    assert report.missing == (
+        "the rules `squawk/...` were not checked in `001_a.sql`: squawk does not know its syntax",
+    )
+    assert report.remedy is None
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("echo oh no >&2\nexit 2", "squawk could not be run: oh no"),
+        ("echo not json\nexit 1", "squawk could not be run: it ended with exit code 1"),
+    ],
+)
+def test_a_squawk_that_fails_is_told(found: Found, checked: Checked, folder: Path, script: str, why: str) -> None:
+    program = folder / "squawk"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    found("commit;\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(squawk, "find", lambda: str(program))
+        report = checked()
+    assert [finding.rule for finding in report.findings] == ["transaction/control"]
+    assert [reason for reason in report.missing if why in reason]
+
+
+def test_without_the_extra_everything_else_is_checked(folder: Path, found: Found) -> None:
+    found("selec 1;\ncommit;\n-- zmig: ignore squawk/renaming-table for a while\nalter table a rename to b;\n")
+    code = (
+        "import sys; sys.modules['postgast'] = None\n"
+        "from zmig.lint import squawk; squawk.find = lambda: None\n"
+        "from zmig.cli.main import main; sys.exit(main(['lint', 'manifest.yaml']))"
+    )
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environ, check=False)
+    assert ended.returncode == 1
+    assert ended.stdout.startswith("error[transaction/control]: `COMMIT` stands")
+    assert ended.stderr.splitlines() == [
+        "1 error in 1 migration",
+        "note: `sql/syntax` was not checked: the package `postgast` is not installed",
+        "note: the rules `squawk/...` were not checked: the program `squawk` is not installed",
+        'hint: run `pip install "zmig[lint]"`',
+    ]
