@@ -60,8 +60,8 @@ A variable that is unset or empty is an error that names it. `$${` stands for `$
 ## Variables in SQL files
 
 `variables` are texts for the SQL files of those migrations that say `variables: true`; other files are never looked
-through. `${name}` is replaced wherever it stands, in strings, comments and the bodies of functions too. `$${name}` stands
-for the text `${name}`; behind another `$`, as in `$$${name}$$`, the first two are the quote they look like.
+through. `${name}` is replaced wherever it stands, in strings, comments and the bodies of functions too. `$${name}`
+stands for the text `${name}`; behind another `$`, as in `$$${name}$$`, the first two are the quote they look like.
 
 - A name that is not defined is an error with its place, before anything runs.
 - The checksum is that of the file as it is written: another value is no drift.
@@ -73,8 +73,8 @@ for the text `${name}`; behind another `$`, as in `$$${name}$$`, the first two a
 
 `include` adds the migrations of other manifests, and of those that they include; a manifest that comes by two ways
 counts once. An included manifest's `defaults` hold for its own migrations. Its `name`, `environment`, `database` and
-`tracking` do not count: those of the manifest that the command is given do. Its `variables` do, for its own migrations, where
-the manifest that the command is given has none of that name. Versions and names are unique over all.
+`tracking` do not count: those of the manifest that the command is given do. Its `variables` do, for its own
+migrations, where the manifest that the command is given has none of that name. Versions and names are unique over all.
 
 ## The files
 

@@ -189,6 +189,6 @@ class Manifest:
     declarations: tuple[Declaration, ...] = ()
     defaults: Settings = field(default_factory=Settings)
     """What applies to a migration that says nothing else."""
-    lint: LintSettings = LintSettings()
+    lint: LintSettings = field(default_factory=LintSettings)
     """What `zmig lint` is told."""
     problems: tuple[Problem, ...] = ()
