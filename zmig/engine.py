@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from zmig.prepare import Work
     from zmig.progress import Observer
     from zmig.project import Project
+    from zmig.rehearsal import Rehearsal
     from zmig.status import Status
     from zmig.view import View
     from zmig.watch import Watcher
@@ -143,6 +144,23 @@ class Migrator:
     def plan(self, *, to: int | None = None, atomic: bool = False, allow_out_of_order: bool = False) -> Plan:
         """Return what `migrate` would run now, or why it would refuse. Reads only."""
         return self._plan_only(self._forward(to, allow_out_of_order=allow_out_of_order), atomic=atomic)
+
+    def rehearse(self, *, to: int | None = None, allow_out_of_order: bool = False) -> Rehearsal:
+        """Run what `migrate` would run now in one transaction that is rolled back; return what each statement did.
+
+        Takes the run's lock, and the locks of the statements, for as long as they last; waits for none of those longer
+        than a second. What cannot be rolled back is not run.
+
+        Raises:
+            ManifestError, PlanRefused, UsageError, TrackingError, ConnectionFailed, LockNotObtained: like `migrate`.
+        """
+        from zmig import rehearsal
+
+        with self._opened() as opened, self._interrupts.running(opened.connection), self._locked(opened):
+            view = opened.look(holds_lock=True)
+            made, works = self._checked(opened, self._forward(to, allow_out_of_order=allow_out_of_order)(view), None)
+            with database.translated(opened.target):
+                return rehearsal.rehearse(self._session(opened, self._observer), made, works)
 
     def plan_rollback(self, *, to: int | None = None, steps: int = 1) -> Plan:
         """Return what `rollback` would run now, or why it would refuse. Reads only."""
@@ -332,19 +350,22 @@ class Migrator:
         with database.translated(opened.target):
             opened.prepare_store(view)
         with Lookout(opened.target, opened.run.backend_pid, self._observer).watching() as observer:
-            session = Session(
-                connection=opened.connection,
-                server_version=opened.connection.info.server_version,
-                store=opened.store,
-                lock=opened.lock,
-                run=opened.run,
-                observer=observer,
-                interrupts=self._interrupts,
-                redact=opened.target.redactor,
-                record_detail=opened.project.tracking.record_detail,
-            )
+            session = self._session(opened, observer)
             kind = AtomicRunner if atomic else Runner
             return kind(session, made, works, target=opened.target, invocation=self._invocation).run()
+
+    def _session(self, opened: Opened, observer: Observer) -> Session:
+        return Session(
+            connection=opened.connection,
+            server_version=opened.connection.info.server_version,
+            store=opened.store,
+            lock=opened.lock,
+            run=opened.run,
+            observer=observer,
+            interrupts=self._interrupts,
+            redact=opened.target.redactor,
+            record_detail=opened.project.tracking.record_detail,
+        )
 
     def _ask(self, decide: Callable[[Opened, View], Decision]) -> str:
         with self._opened() as opened:

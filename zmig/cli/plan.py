@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from zmig.cli import plantext
+from zmig.cli import asking, documents, plantext
 from zmig.cli.command import Call, Command, Option, Options, version_number
-
-if TYPE_CHECKING:
-    from zmig.errors import ExitCode
+from zmig.cli.running import LOCK_WAIT, running
+from zmig.errors import ExitCode
+from zmig.model import Environment
 
 
 class PlanOptions(Options):
@@ -16,28 +14,57 @@ class PlanOptions(Options):
 
     to: int | None
     allow_out_of_order: bool
+    rehearse: bool
+    yes: bool
+    lock_wait: float | None
 
 
 def run(call: Call, options: PlanOptions) -> ExitCode:
-    """Print what `zmig apply` would run."""
+    """Print what `zmig apply` would run, and what it would do if that is wanted."""
+    if options.rehearse:
+        return _rehearse(call, options)
     planned = call.migrator().plan(to=options.to, allow_out_of_order=options.allow_out_of_order)
     return plantext.show(planned, call.output)
+
+
+def _rehearse(call: Call, options: PlanOptions) -> ExitCode:
+    from zmig.cli import rehearsaltext
+
+    environment = call.migrator().project().environment
+    if environment is Environment.PRODUCTION and not options.yes:
+        question = "statements will run for real on a production database and be rolled back; go on?"
+        asking.agree(call.output, question, instead="in a script, add `--yes`", effect="nothing was run")
+    with running(call, lock_wait_seconds=options.lock_wait) as migrator:
+        rehearsed = migrator.rehearse(to=options.to, allow_out_of_order=options.allow_out_of_order)
+    if call.output.is_json:
+        call.output.document({**documents.of_plan(rehearsed.plan), "rehearsal": rehearsaltext.document(rehearsed)})
+    else:
+        call.output.data(plantext.text(rehearsed.plan, with_limits=call.output.is_verbose))
+        call.output.data(rehearsaltext.text(rehearsed))
+    if rehearsed.problem is None:
+        return ExitCode.OK
+    call.output.problems([rehearsed.problem])
+    return ExitCode.MIGRATION_FAILED
 
 
 COMMAND = Command(
     about=(
         "Prints exactly what `zmig apply` would run now, step by step, each with its reason, or why it would refuse. "
-        "Reads only. Exit code 2 means refused."
+        "Reads only, but for `--rehearse`. Exit code 2 means refused; 1 that the rehearsal failed."
     ),
     document=(
         "steps (version, name, kind, action, reason, attempt, resume_after, transactional, mode_reason) and refusals "
-        "(version, name, code, message, location, facts, effect, hint)"
+        "(version, name, code, message, location, facts, effect, hint); with --rehearse also rehearsal (version, name, "
+        "skipped, error, statements with number, line, text, duration_seconds, rows, locks, rewritten)"
     ),
     run=run,
     options_type=PlanOptions,
     options=(
         Option("--to", "stop at this version", "VERSION", version_number),
         Option("--allow-out-of-order", "also plan migrations that stand below the highest applied version"),
+        Option("--rehearse", "run it for real in a transaction, roll back, and tell each statement's locks and time"),
+        Option("--yes", "rehearse on a production database without asking"),
+        LOCK_WAIT,
     ),
-    examples=("zmig plan manifests/demo.yaml",),
+    examples=("zmig plan manifests/demo.yaml", "zmig plan manifests/demo.yaml --rehearse"),
 )

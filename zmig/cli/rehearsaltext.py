@@ -1,0 +1,66 @@
+"""A rehearsal as text and as JSON types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.cli import documents, table
+from zmig.rehearsal import LOCK_TIMEOUT
+
+if TYPE_CHECKING:
+    from zmig.rehearsal import Rehearsal, StatementRehearsed, StepRehearsed, TableLock
+
+
+def text(rehearsal: Rehearsal) -> str:
+    """Return what each statement did, step by step."""
+    lines = [f"rehearsed with a lock_timeout of {LOCK_TIMEOUT}, and rolled back:"]
+    for step in rehearsal.steps:
+        lines += _step(step)
+    return "\n".join(lines)
+
+
+def _step(step: StepRehearsed) -> list[str]:
+    name = step.step.migration.name
+    if step.skipped is not None:
+        return [f"  {name} was not rehearsed: {step.skipped}"]
+    rows = [_statement(one) for one in step.statements]
+    ending = [f"    failed behind statement {len(rows)}"] if step.problem is not None else []
+    return [f"  {name}", *(f"    {line}" for line in table.lines(rows)), *ending]
+
+
+def _statement(one: StatementRehearsed) -> tuple[str, ...]:
+    effects = [_lock(lock) for lock in one.locks]
+    if one.rewritten:
+        effects.append(f"REWROTE {', '.join(one.rewritten)}")
+    return (f"line {one.line}", table.duration(one.seconds), "; ".join(effects) or "no new lock on a table", one.text)
+
+
+def _lock(lock: TableLock) -> str:
+    blocked = f", blocks {lock.blocks}" if lock.blocks is not None else ""
+    return f"{lock.mode} on {lock.table}{blocked}"
+
+
+def document(rehearsal: Rehearsal) -> list[documents.Document]:
+    """Return the steps."""
+    return [
+        {
+            "version": one.step.migration.version,
+            "name": one.step.migration.name,
+            "skipped": one.skipped,
+            "error": None if one.problem is None else documents.of_problem(one.problem),
+            "statements": [_of_statement(statement) for statement in one.statements],
+        }
+        for one in rehearsal.steps
+    ]
+
+
+def _of_statement(one: StatementRehearsed) -> documents.Document:
+    return {
+        "number": one.number,
+        "line": one.line,
+        "text": one.text,
+        "duration_seconds": round(one.seconds, 6),
+        "rows": one.rows,
+        "locks": [{"table": lock.table, "mode": lock.mode, "blocks": lock.blocks} for lock in one.locks],
+        "rewritten": list(one.rewritten),
+    }
