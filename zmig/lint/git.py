@@ -49,8 +49,16 @@ class Repository:
         return ended.stdout.decode().strip()
 
     def fork(self, commit: str) -> str | None:
-        """Return where the work tree's branch left the history of a commit; None where that is not known here."""
-        return self._run("merge-base", commit, "HEAD").stdout.decode().strip() or None
+        """Return where the work tree's branch left the history of a commit.
+
+        None where that is not known here: the clone is shallow, or the two have nothing in common.
+        """
+        found = self._run("merge-base", commit, "HEAD").stdout.decode().strip()
+        if found:
+            return found
+        # CI services check out the merge of a branch into its base, often without any history.
+        head = self._run("cat-file", "commit", "HEAD").stdout.decode(errors="replace")
+        return commit if f"parent {commit}" in head.partition("\n\n")[0].splitlines() else None
 
     def inside(self, path: Path | str) -> str | None:
         """Return a path relative to the root, with `/` between its parts; None for one outside."""

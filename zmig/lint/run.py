@@ -34,7 +34,7 @@ class Report:
     migrations: int
     """How many were looked at."""
     missing: tuple[str, ...] = ()
-    """Which rules were not checked, and why."""
+    """What was not checked as it should be, and why."""
     remedy: str | None = None
     """The command that gets what is missing, where there is one."""
 
@@ -54,11 +54,7 @@ class _Tools:
     grammar: Grammar | None = None
     squawk: Squawk | None = None
     missing: list[str] = field(default_factory=list[str])
-
-    @property
-    def can_be_installed(self) -> bool:
-        """Whether something would be checked that is not, if it were installed."""
-        return self.grammar is None or self.squawk is None
+    remedy: str | None = None
 
 
 def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None = None) -> Report:
@@ -69,9 +65,9 @@ def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None 
     """
     files = Files()
     projects = [gather(path, environ=environ, files=files) for path in paths]
-    bases = [_compared(project, base, environ) for project in projects]
     tools = _tools(projects)
     try:
+        bases = [_compared(project, base, environ, tools) for project in projects]
         _begin(tools, projects, bases)
         said = _said(tools)
     finally:
@@ -85,10 +81,10 @@ def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None 
     ]
     entries = {(entry.manifest.label, entry.version) for project in projects for entry in project.entries}
     missing = (*tools.missing, *_unread(tools, said))
-    return Report(_once(found), len(entries), missing, INSTALL if tools.can_be_installed else None)
+    return Report(_once(found), len(entries), missing, tools.remedy)
 
 
-def _compared(project: Gathered, base: str | None, environ: Mapping[str, str]) -> Comparison | None:
+def _compared(project: Gathered, base: str | None, environ: Mapping[str, str], tools: _Tools) -> Comparison | None:
     """Return how a project differs from a revision. Raises UsageError where git does not know it."""
     if base is None:
         return None
@@ -96,7 +92,12 @@ def _compared(project: Gathered, base: str | None, environ: Mapping[str, str]) -
     tip = repository.commit(base)
     path = repository.inside(project.path)
     assert path is not None, "a file is inside of the repository around its folder"
-    fork = repository.fork(tip) or tip
+    fork = repository.fork(tip)
+    if fork is None:
+        tools.missing.append(
+            f"where this branch left `{base}` is not known here, so it is compared with `{base}` as it is"
+        )
+        fork = tip
     at_tip = snapshot.take(repository, tip, path, environ=environ)
     at_fork = at_tip if fork == tip else snapshot.take(repository, fork, path, environ=environ)
     return compare(project.entries, at_fork, at_tip, root=project.opened[0].manifest.document.source)
@@ -107,9 +108,11 @@ def _tools(projects: Iterable[Gathered]) -> _Tools:
     try:
         tools.grammar = Grammar()
     except (ImportError, OSError):
+        tools.remedy = INSTALL
         tools.missing.append("`sql/syntax` was not checked: the package `postgast` is not installed")
     program = squawk.find()
     if program is None:
+        tools.remedy = INSTALL
         tools.missing.append("the rules `squawk/...` were not checked: the program `squawk` is not installed")
     else:
         tools.squawk = Squawk(program, include=_included(projects))

@@ -1,0 +1,122 @@
+"""What other people's CI runs: the pre-commit hook and the steps of the GitHub action."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from zmig.cli import parser
+from zmig.cli.lint import COMMAND, LintOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[2]
+
+
+def described(name: str) -> Any:
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
+def test_the_hook_is_a_command_line_that_zmig_takes() -> None:
+    (hook,) = described(".pre-commit-hooks.yaml")
+    program, command, *words = hook["entry"].split()
+    assert (program, command) == ("zmig", "lint")
+    assert isinstance(parser.parse(command, COMMAND, [*words, "manifests/prod.yaml"]), LintOptions)
+    assert hook["pass_filenames"] is False
+
+
+@pytest.mark.parametrize(
+    ("path", "concerned"),
+    [
+        ("manifests/prod.yaml", True),
+        ("db/migrations/001_a.sql", True),
+        ("migrations/003_seed.py", True),
+        ("services/shop/manifest.yaml", True),
+        ("src/manifest.py", False),
+        ("README.md", False),
+    ],
+)
+def test_the_hook_runs_for_what_concerns_migrations(path: str, concerned: bool) -> None:
+    (hook,) = described(".pre-commit-hooks.yaml")
+    assert (re.search(hook["files"], path) is not None) == concerned
+
+
+@pytest.fixture
+def step(folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run one of the action's steps in the folder, with a `zmig` on the PATH that is this checkout's."""
+    bin_folder = folder / ".git" / "bin"
+    bin_folder.mkdir(parents=True)
+    program = bin_folder / "zmig"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m zmig "$@"\n')
+    program.chmod(0o755)
+    steps = {one["name"]: one for one in described("action.yml")["runs"]["steps"] if "name" in one}
+
+    def run(name: str, **inputs: str) -> subprocess.CompletedProcess[str]:
+        values = {key: one["default"] for key, one in described("action.yml")["inputs"].items()} | inputs
+        given = {key: values[text[len("${{ inputs.") : -len(" }}")]] for key, text in steps[name]["env"].items()}
+        path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
+        environ = {**os.environ, **given, "PATH": path, "PYTHONPATH": str(ROOT)}
+        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", steps[name]["run"]]
+        return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_the_action_annotates_what_is_new(
+    folder: Path, step: Callable[..., subprocess.CompletedProcess[str]], git: Callable[..., str]
+) -> None:
+    (folder / "manifests").mkdir()
+    (folder / "migrations").mkdir()
+    manifest = folder / "manifests" / "prod.yaml"
+    manifest.write_text("manifest: 1\nmigrations:\n  - {version: 1, file: ../migrations/001_a.sql}\n")
+    (folder / "migrations" / "001_a.sql").write_text("-- why\ncreate index a_x on a (x);\n")
+    git("add", ".")
+    git("commit", "-q", "-m", "base")
+    git("remote", "add", "origin", str(folder))
+    git("checkout", "-q", "-b", "work")
+    manifest.write_text(manifest.read_text() + "  - {version: 2, file: ../migrations/002_b.sql}\n")
+    (folder / "migrations" / "002_b.sql").write_text("-- why\ncommit;\n")
+    git("add", ".")
+    git("commit", "-q", "-m", "work")
+
+    assert step("Fetch the base", base="main").returncode == 0
+    ended = step("Check", base="main")
+    assert (ended.returncode, len(ended.stdout.splitlines())) == (1, 1)
+    assert ended.stdout.startswith("::error file=migrations/002_b.sql,line=2")
+    ended = step("Check", base="none", manifests="manifests/prod.yaml", **{"fail-on": "never"})
+    assert (ended.returncode, len(ended.stdout.splitlines())) == (0, 3)
+
+
+def test_the_action_knows_the_merge_that_a_shallow_clone_consists_of(
+    folder: Path, git: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def write(*versions: int) -> None:
+        lines = [f"  - {{version: {version}, file: {version:03}_m.sql}}" for version in versions]
+        (folder / "manifest.yaml").write_text("\n".join(("manifest: 1", "migrations:", *lines, "")))
+        for version in versions:
+            (folder / f"{version:03}_m.sql").write_text(f"-- why\nselect {version};\n")
+        git("add", ".")
+        git("commit", "-q", "-m", "state")
+
+    write(1)
+    git("checkout", "-q", "-b", "work")
+    write(1, 3)
+    git("checkout", "-q", "main")
+    git("commit", "-q", "--allow-empty", "-m", "meanwhile")
+    git("checkout", "-q", "-b", "merged")
+    git("merge", "-q", "--no-ff", "-m", "merge", "work")
+    shallow = tmp_path_factory.mktemp("shallow") / "clone"
+    git("clone", "-q", "--depth=1", "--branch", "merged", folder.as_uri(), str(shallow))
+    git("-C", str(shallow), "fetch", "-q", "--depth=1", "origin", "main")
+    command = [sys.executable, "-m", "zmig", "lint", "manifest.yaml", "--base", "FETCH_HEAD"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, cwd=shallow, env=environ, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "nothing found in 2 migrations\n")
