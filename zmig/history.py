@@ -72,6 +72,16 @@ class Record:
         return self.last is not None and self.last.type in (EventType.ROLLBACK_STARTED, EventType.ROLLBACK_FAILED)
 
     @property
+    def is_undone(self) -> bool:
+        """Whether an execution that did not complete is known to have run in a transaction, which undid it."""
+        began_it = self.begun is not None and (self.begun.type is EventType.ROLLBACK_STARTED) == self.is_in_rollback
+        for fact in (self.last, self.begun if began_it else None):
+            said = fact.data.get("transactional") if fact is not None else None
+            if isinstance(said, bool):
+                return said
+        return False
+
+    @property
     def open(self) -> Fact | None:
         """What began an execution that may be going on: it has not ended, or is to be tried again by the same run."""
         if self.last is None or self.last.type in _BEGINNINGS:

@@ -219,7 +219,8 @@ def _step(entry: Entry, migration: Migration, record: Record | None, *, is_first
         case State.PENDING:
             return Step(migration, Action.APPLY, reason.pending(record))
         case State.FAILED | State.STUCK if record is not None:
-            return _settle(entry, migration, record) if record.is_in_rollback else _rerun(entry, migration, record)
+            again = _settle if record.is_in_rollback and entry.is_applied else _rerun
+            return again(entry, migration, record)
         case State.DONE if migration.repeat is not None and record is not None:
             return _repeat(migration, migration.repeat, record, due=entry.due, is_first=is_first)
         case _:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, Problem
-from zmig.events import EventType
 from zmig.reason import moment
 from zmig.state import FindingCode, State
 
@@ -40,7 +39,7 @@ def of_apply(entry: Entry, *, allow_out_of_order: bool, invocation: Invocation) 
             _drift(entry, entry.migration, entry.record, invocation),
             None if allow_out_of_order else _out_of_order(entry, invocation),
             _unproven(entry, entry.record, invocation, effect=_NOTHING_RUN),
-            _half_rolled_back(entry, invocation),
+            _half_rolled_back(entry, entry.record, invocation),
         )
     yield from (Refusal(entry.version, entry.name, problem) for problem in problems if problem is not None)
 
@@ -58,7 +57,10 @@ def _drift(entry: Entry, migration: Migration, record: Record, invocation: Invoc
         "checksum-changed",
         message,
         location=Location(str(migration.file)) if migration.file is not None else migration.declared_at,
-        facts=(f"applied {moment(record.applied_at)}: {finding.message}", f"if the edit is harmless, run `{accept}`"),
+        facts=(
+            f"applied {moment(record.applied_at)} {finding.message.removeprefix('applied ')}",
+            f"if the edit is harmless, run `{accept}`",
+        ),
         effect=_NOTHING_RUN,
         hint="restore it as it was applied, and put the change in a new migration",
     )
@@ -93,8 +95,8 @@ def _unproven(entry: Entry, record: Record, invocation: Invocation, *, effect: s
     )
 
 
-def _half_rolled_back(entry: Entry, invocation: Invocation) -> Problem | None:
-    if not entry.is_in_rollback or entry.state not in (State.FAILED, State.STUCK) or _left_nothing(entry):
+def _half_rolled_back(entry: Entry, record: Record, invocation: Invocation) -> Problem | None:
+    if not record.is_in_rollback or entry.state not in (State.FAILED, State.STUCK) or record.is_undone:
         return None
     resolve = invocation.command("resolve", entry.name, "--as", "done", "--reason", "...")
     return Problem(
@@ -104,15 +106,6 @@ def _half_rolled_back(entry: Entry, invocation: Invocation) -> Problem | None:
         effect=_NOTHING_RUN,
         hint=f"complete it with `{invocation.command('rollback')}`",
     )
-
-
-def _left_nothing(entry: Entry) -> bool:
-    """Whether the execution that did not complete is known to have run in a transaction, which undid it."""
-    begun = entry.record.begun if entry.record is not None else None
-    last = entry.record.last if entry.record is not None else None
-    if begun is not None and begun.type is EventType.ROLLBACK_STARTED and not entry.is_in_rollback:
-        return False
-    return any(fact is not None and fact.data.get("transactional") is True for fact in (begun, last))
 
 
 def of_overtaking(chosen: Sequence[Entry], others: Iterable[Entry], *, invocation: Invocation) -> Iterator[Refusal]:
@@ -163,7 +156,7 @@ def _unfinished_above(entry: Entry, lowest: int | None, invocation: Invocation) 
         unproven = _unproven(entry, entry.record, invocation, effect=_NOTHING_ROLLED_BACK)
         return unproven or _running(entry, invocation)
     is_above = not entry.is_applied and entry.version > lowest
-    if not is_above or entry.state not in (State.FAILED, State.STUCK) or _left_nothing(entry):
+    if not is_above or entry.state not in (State.FAILED, State.STUCK) or entry.record.is_undone:
         return None
     resolve = invocation.command("resolve", entry.name, "--as", "pending", "--reason", "...")
     return Problem(

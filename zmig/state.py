@@ -91,25 +91,19 @@ def judge(record: Record | None, liveness: Liveness) -> State:
         case EventType.FAILED:
             return State.FAILED
         case EventType.ROLLBACK_FAILED:
-            return _after_failed_rollback(record, record.last)
+            return _after_failed_rollback(record)
         case EventType.RESOLVED:
             return _RESOLVED_AS[record.last.verdict]
-        case (
-            EventType.ROLLED_BACK
-            | EventType.CHECKPOINT
-            | EventType.ACCEPTED
-            | EventType.PAUSED
-            | EventType.RESUMED
-        ):
+        case EventType.ROLLED_BACK | EventType.CHECKPOINT | EventType.ACCEPTED | EventType.PAUSED | EventType.RESUMED:
             return State.PENDING
 
 
 _RESOLVED_AS = {Verdict.DONE: State.DONE, Verdict.FAILED: State.FAILED, Verdict.PENDING: State.PENDING}
 
 
-def _after_failed_rollback(record: Record, failed: Fact) -> State:
+def _after_failed_rollback(record: Record) -> State:
     """A transaction that failed changed nothing; of anything else some statements may have taken effect."""
-    if failed.data.get("transactional") is not True:
+    if not record.is_undone:
         return State.FAILED
     return State.DONE if record.applied is not None else State.PENDING
 
@@ -265,15 +259,14 @@ def _is_due(migration: Migration, record: Record, answer: bool | None) -> bool |
         return False
     if migration.repeat.rule is RepeatRule.CHECKSUM:
         return record.checksum != migration.checksum
-    return answer if _is_same(migration, record) else True
+    return answer
 
 
 def _is_same(migration: Migration, record: Record) -> bool:
-    """Whether what is declared is what was applied: equal checksums prove it, unknown ones leave it to the name."""
-    is_known = record.checksum is not None and migration.checksum is not None
-    if is_known and record.checksum == migration.checksum:
-        return True
-    return record.name == migration.name and (migration.is_repeatable or not is_known)
+    """Whether what is declared is what was applied: its checksum tells; where one is unknown, its name."""
+    if record.checksum is None or migration.checksum is None:
+        return record.name == migration.name
+    return record.checksum == migration.checksum
 
 
 def _difference(migration: Migration, record: Record) -> str:

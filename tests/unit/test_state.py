@@ -120,6 +120,23 @@ def _ages(created: timedelta, stated: str | None = None) -> Told:
         ),
         pytest.param([done(), rollback_failed()], NOBODY, FAILED, True, id="its rollback failed nobody knows how"),
         pytest.param(
+            [done(), rollback_started(), rollback_failed()],
+            NOBODY,
+            DONE,
+            True,
+            id="its rollback, begun in a transaction, failed nobody knows how",
+        ),
+        pytest.param(
+            [started(), rollback_failed()], NOBODY, FAILED, False, id="a rollback that was never begun failed"
+        ),
+        pytest.param(
+            [done(), rollback_started(), rollback_failed(transactional=False)],
+            NOBODY,
+            FAILED,
+            True,
+            id="its rollback failed outside the transaction it was begun in",
+        ),
+        pytest.param(
             [rollback_failed(transactional=True)], NOBODY, PENDING, False, id="a rollback of nothing changed nothing"
         ),
         pytest.param(
@@ -427,14 +444,7 @@ class TestRepeatables:
             pytest.param(by_condition(), [done(90)], None, None, id="its condition was not asked, or does not answer"),
             pytest.param(by_condition(checksum="c2"), [done(90)], False, False, id="only its condition counts"),
             pytest.param(by_condition(), [started(90)], True, False, id="stuck: it is run again"),
-            pytest.param(
-                by_condition(name="b", checksum="c2"),
-                [done(90, name="a")],
-                False,
-                True,
-                id="another one of its version",
-            ),
-            pytest.param(by_condition(name="b"), [done(90, name="a")], False, False, id="the same under another name"),
+            pytest.param(by_condition(name="b"), [done(90, name="a")], False, False, id="applied under another name"),
             pytest.param(by_code(), [done(90)], True, True, id="its code says yes"),
             pytest.param(by_code(), [done(90)], None, None, id="its code was not asked"),
             pytest.param(
