@@ -191,7 +191,9 @@ class _Stage:
         return tuple(sorted(locks, key=lambda lock: lock.table)), tuple(sorted(rewritten))
 
     def _problem(self, attempt: Attempt, error: psycopg.Error) -> Problem:
-        found = failure.explain(error, place, redact=self._session.redact, record_detail=False, seconds=attempt.seconds)
+        found = failure.explain(
+            error, attempt.place, redact=self._session.redact, record_detail=False, seconds=attempt.seconds
+        )
         facts = found.facts
         if self._has_skipped:
             facts = (*facts, "steps before it were not rehearsed, which it may need")
