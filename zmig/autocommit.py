@@ -62,7 +62,7 @@ def _run(session: Session, attempt: Attempt, one: Statement) -> None:
 
 def _send_statement(session: Session, one: Statement) -> int | None:
     if one.copy_data is not None:
-        return copy_rows(session.connection, one)
+        return copy_rows(session, one)
     reply = session.send_alone(one.text)
     return reply.rows[0] if reply.rows else None
 

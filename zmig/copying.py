@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zmig.database import Connection
     from zmig.script import Statement
+    from zmig.session import Session
 
 
-def copy_rows(connection: Connection, one: Statement) -> int | None:
+def copy_rows(session: Session, one: Statement) -> int | None:
     """Run a COPY with its rows; return how many it took."""
-    with connection.cursor() as cursor:
+    session.speak_utf8()
+    with session.connection.cursor() as cursor:
         with cursor.copy(one.text.encode()) as copy:
             for block in one.copy_data.blocks if one.copy_data is not None else ():
                 copy.write(block)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig import script, template
+from zmig import position, script, template
 from zmig.errors import Location, Problem, ZmigError
 from zmig.interrupt import Interrupted
 from zmig.window import shown_line
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from zmig.copydata import CopyData
     from zmig.script import Statement
     from zmig.substitution import Substitution
 
@@ -117,7 +118,7 @@ def _of_server(
     error: psycopg.Error, place: Place, *, clean: Callable[[str], str], record_detail: bool, seconds: float
 ) -> Failure:
     message = clean(error.diag.message_primary or _words(error))
-    location = _sql_location(place, error.diag.statement_position) or _code_location(error, place.path)
+    location = _sql_location(place, error.diag) or _code_location(error, place.path)
     facts = [_summary_fact(error.sqlstate, place, seconds)]
     data: dict[str, object] = {"message": message, "sqlstate": error.sqlstate}
     for key, label, value in _said(error.diag):
@@ -163,11 +164,14 @@ def _when(place: Place, seconds: float) -> Iterator[str]:
     yield f"after {seconds:.1f} s"
 
 
-def _sql_location(place: Place, position: str | None) -> Location | None:
+def _sql_location(place: Place, diagnostic: psycopg.errors.Diagnostic | None) -> Location | None:
     statement = place.statement
     if statement is None:
         return None
-    index = max(int(position) - 1 - place.shift, 0) if position else 0
+    row = position.copied_row(statement, diagnostic) if diagnostic is not None else None
+    if row is not None and statement.copy_data is not None:
+        return _row_location(place, statement.copy_data, row)
+    index = position.index(statement, diagnostic, shift=place.shift) if diagnostic is not None else 0
     if place.rendered is not None:
         index = place.rendered.source_offset(index)
     if place.text is not None:
@@ -177,6 +181,16 @@ def _sql_location(place: Place, position: str | None) -> Location | None:
         return script.location(place.text, offset, path=place.path)
     line, column = script.locate(statement, index + 1)
     return Location(place.path, line, column)
+
+
+def _row_location(place: Place, rows: CopyData, number: int) -> Location:
+    line = rows.line + number - 1
+    if place.text is None or place.filled is not None:
+        return Location(place.path, line)
+    offset = rows.offset
+    for _ in range(number - 1):
+        offset = place.text.find("\n", offset) + 1
+    return script.location(place.text, offset, path=place.path)
 
 
 def _place_data(place: Place, location: Location | None) -> dict[str, object]:

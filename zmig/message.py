@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from zmig import chunk as chunking
+from zmig import script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,6 +43,15 @@ class Message:
         before = sum(len(one.text) + len(_SEPARATOR) for one in self.statements[:index])
         return self.statements[index], before
 
+    def at(self, offset: int) -> int | None:
+        """Return the 0-based index of the statement that ends at `offset` of `text`, or behind it."""
+        end = 0
+        for index, one in enumerate(self.statements if offset >= 0 else ()):
+            end += len(one.text) + len(_SEPARATOR)
+            if offset < end:
+                return index
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkMessage:
@@ -58,6 +68,11 @@ class ChunkMessage:
         """Return the statement with this 0-based index, and how many characters of `text` stand before it."""
         one = chunking.member(self.chunk, index)
         return None if one is None else (one, one.offset - self.chunk.offset)
+
+    def at(self, offset: int) -> int | None:
+        """Return the 0-based index of the statement that ends at `offset` of `text`, or behind it."""
+        ends = (one.offset + len(one.text) for one in script.split(self.text, path="")) if offset >= 0 else ()
+        return next((index for index, end in enumerate(ends) if offset <= end), None)
 
 
 _MARK = "-- zmig: "

@@ -74,6 +74,11 @@ def unended_sql(session: Session, step: Step, unended: Fact) -> sql.Composed:
     return session.store.append_sql(session.run, type, unended.name, data)
 
 
+def begin_type(step: Step) -> EventType:
+    """Return the type of the fact by which a step begins."""
+    return _VOCABULARY[step.direction].started
+
+
 def end_type(step: Step) -> EventType:
     """Return the type of the fact by which a step is complete."""
     return _VOCABULARY[step.direction].done

@@ -32,7 +32,7 @@ from zmig.progress import (
 from zmig.session import Attempt, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from psycopg import sql
 
@@ -240,7 +240,17 @@ class Runner:
         if session.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             session.send("rollback")
         session.connection.autocommit = True
-        session.send(*session.clean_sql, self._failed_sql(attempt, type, found.error, will_retry=will_retry))
+        session.send(*session.clean_sql)
+        failed = self._failed_sql(attempt, type, found.error, will_retry=will_retry)
+        session.send(*self._unrecorded_start(attempt), failed)
+
+    def _unrecorded_start(self, attempt: Attempt) -> Iterable[sql.Composed]:
+        """Return what records that an attempt began, if the server refused its first message as a whole."""
+        session, step = self.session, attempt.step
+        name, type = step.migration.name, record.begin_type(step)
+        if session.store.is_recorded(session.run, type, name, attempt=attempt.number):
+            return ()
+        return record.started_sql(session, attempt)
 
     def _failed_sql(
         self, attempt: Attempt, type: EventType, error: dict[str, object], *, will_retry: bool

@@ -50,7 +50,7 @@ class Session:
 
     def text(self, part: str | sql.Composed) -> str:
         """Return one statement as it is sent."""
-        self._speak_utf8()
+        self.speak_utf8()
         return part if isinstance(part, str) else part.as_string(self.connection)
 
     def send(self, *parts: str | sql.Composed) -> None:
@@ -73,10 +73,10 @@ class Session:
         Raises:
             wire.MessageError: a statement of it failed.
         """
-        self._speak_utf8()
+        self.speak_utf8()
         return wire.send(self.connection, text)
 
-    def _speak_utf8(self) -> None:
+    def speak_utf8(self) -> None:
         """Set the client's encoding again, should the migration have chosen another."""
         in_error = self.connection.info.transaction_status is psycopg.pq.TransactionStatus.INERROR
         if self.connection.info.encoding != "utf-8" and not in_error:

@@ -18,6 +18,7 @@ from zmig.progress import StatementFinished, StatementStarted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    import psycopg
     from psycopg import sql
 
     from zmig.script import Statement
@@ -147,7 +148,10 @@ def _send(
     try:
         reply = session.send_text(head + text + tail)
     except wire.MessageError as failed:
-        _point_at(attempt, sent, failed.completed - len(opening), len(head))
+        index = failed.completed - len(opening)
+        if index < 0:
+            index = _refused_unread(sent, failed.error, len(head))
+        _point_at(attempt, sent, index, len(head))
         raise failed.error from None
     with session.interrupts.deferred():
         attempt.is_complete = bool(closing)
@@ -155,6 +159,13 @@ def _send(
         attempt.running = None
     if reply.interrupt is not None:
         raise reply.interrupt
+
+
+def _refused_unread(sent: Message | ChunkMessage, error: psycopg.Error, head: int) -> int:
+    """Return the index of the statement the server could not read, for which it ran nothing of the message."""
+    position = error.diag.statement_position
+    found = sent.at(int(position) - 1 - head) if position is not None else None
+    return -1 if found is None else found
 
 
 def _point_at(attempt: Attempt, sent: Message | ChunkMessage, index: int, head: int) -> None:
@@ -171,7 +182,8 @@ def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) 
     """Tell which statements begin; return the same for whoever looks at the server's activity."""
     if isinstance(sent, ChunkMessage):
         chunk = sent.chunk
-        summary = " ".join(chunk.text[:80].split())
+        first = sent.member(0)
+        summary = first[0].summary if first is not None else ""
         session.observer(StatementStarted(attempt.step, chunk.number, attempt.total, chunk.line, summary))
         return summary, f"statements {chunk.number} to {chunk.number + chunk.statements - 1} of {attempt.total}"
     for one in sent.statements:
@@ -200,7 +212,7 @@ def _copy(session: Session, attempt: Attempt, one: Statement) -> None:
     attempt.running, attempt.shift = one, 0
     session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, one.summary))
     began = time.monotonic()
-    rows = copy_rows(session.connection, one)
+    rows = copy_rows(session, one)
     session.observer(StatementFinished(attempt.step, one.number, attempt.total, rows, time.monotonic() - began))
 
 
