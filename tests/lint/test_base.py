@@ -190,7 +190,7 @@ def test_without_a_repository_there_is_no_base(folder: Path) -> None:
 
 def test_without_a_common_ancestor_the_base_is_taken_as_it_stands(branch: Branch, git: Git, checked: Checked) -> None:
     git("checkout", "-q", "--orphan", "alone")
-    branch.commit()
+    git("commit", "-q", "-m", "another beginning")
     report = checked(base="main")
     assert rules(report) == []
     assert report.missing == (

@@ -147,8 +147,8 @@ def test_severities_are_ordered() -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "", ";", "\\i x", "'", "create", "alter table", "create index", "update", "with", 'create table "', "/*", "\x01",
-        "$$",
+        "", ";", "\\i x", "'", "create", "alter table", "create index", "update", "with", 'create table "', "/*",
+        "\x01", "$$",
         'create table U&"\\', "alter table t add", "drop", "merge", "copy t from stdin;\n1", "insert into t select",
     ],
 )  # fmt: skip
