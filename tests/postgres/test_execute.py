@@ -9,9 +9,9 @@ from zmig import ManifestError, MigrationFailed, Migrator, Problem
 from zmig.progress import Notice, StatementFinished, StatementStarted
 
 if TYPE_CHECKING:
-    import psycopg
-
     from collections.abc import Callable
+
+    import psycopg
 
     from tests.support.facts import Facts
     from tests.support.project import ProjectFolder

@@ -89,7 +89,7 @@ class TestInsideFunctions:
 
     def test_the_inner_query_and_the_context_are_shown(self, connection: psycopg.Connection) -> None:
         found = _fail(connection, self.TEXT)
-        assert str(found.location) == f"{_PATH}:1:1"
+        assert str(found.location) == f"{_PATH}:3:21"
         assert found.facts[1:] == (
             "inner query: select nope",
             "context: PL/pgSQL function inline_code_block line 3 at EXECUTE",
