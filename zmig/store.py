@@ -7,8 +7,10 @@ are returned as text where the runner has to send them inside a larger message.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from math import isfinite
 from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
@@ -19,7 +21,7 @@ from zmig.inspection import EVENTS, PROJECTION
 from zmig.model import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from zmig.database import Connection
@@ -243,15 +245,31 @@ def _row(entry: Entry, applied: Fact) -> tuple[object, ...]:
 
 
 def storable(data: Mapping[str, object]) -> str:
-    """Return `data` as JSON that jsonb accepts: it refuses NUL and unpaired surrogates in strings."""
-    return json.dumps(_clean(data), default=str)
+    """Return `data` as JSON that jsonb takes, whatever it holds.
+
+    jsonb refuses NUL and unpaired surrogates in texts, and numbers that are none; anything JSON has no form for
+    becomes text.
+    """
+    return json.dumps(_clean(data), allow_nan=False)
 
 
 def _clean(value: object) -> object:
-    if isinstance(value, str):
-        return value.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
-    if isinstance(value, dict):
-        return {str(key): _clean(item) for key, item in cast("dict[object, object]", value).items()}
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= _LONGEST_NUMBER_BITS else hex(value)
+    if isinstance(value, float) and isfinite(value):
+        return value
+    if isinstance(value, Mapping):
+        return {_text(key): _clean(item) for key, item in cast("Mapping[object, object]", value).items()}
     if isinstance(value, list | tuple):
-        return [_clean(item) for item in cast("list[object]", value)]
-    return value
+        return [_clean(item) for item in cast("Sequence[object]", value)]
+    return _text(value)
+
+
+_LONGEST_NUMBER_BITS = 10_000
+"""Python writes no longer number in decimals without being asked to."""
+
+
+def _text(value: object) -> str:
+    return str(value).replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
