@@ -30,5 +30,5 @@ def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round
         observer=session.observer,
         rounds=rounds,
     )
-    with session.connection.lent(in_transaction=attempt.work.mode.transactional):
+    with session.connection.lent(in_transaction=attempt.work.mode.transactional), session.interrupts.in_code():
         function(context)

@@ -42,6 +42,9 @@ class Cancellation(Interrupts):
         self._requested = threading.Event()
         self._noticed = threading.Event()
         self._depth = 0
+        self._may_be_raised = True
+        """Whether the thread is where an exception may hit it: in a migration's code, or before it has the lock."""
+        self._is_in_code = False
         self._connection: Connection | None = None
         self._thread: int | None = None
 
@@ -75,6 +78,8 @@ class Cancellation(Interrupts):
         """Put the interruption off until the outermost block ends, then raise it."""
         with self._gate:
             _raise_pending()
+            if self._depth == 0 and not self._is_in_code:
+                self._may_be_raised = False
             self._depth += 1
         try:
             yield
@@ -82,6 +87,18 @@ class Cancellation(Interrupts):
             self._depth -= 1
         if self._depth == 0 and self.is_requested and not self._noticed.is_set():
             raise Cancelled
+
+    @contextlib.contextmanager
+    def in_code(self) -> Generator[None]:
+        """Let the interruption be raised wherever the thread is inside the block."""
+        with self._gate:
+            self._is_in_code = self._may_be_raised = True
+        try:
+            yield
+        finally:
+            with self._gate:
+                self._is_in_code = self._may_be_raised = False
+                _raise_pending()
 
     def meaning(self, error: BaseException) -> BaseException:
         """Return `Cancelled` for the server's word that a statement was cancelled by this request."""
@@ -106,7 +123,7 @@ class Cancellation(Interrupts):
         if connection.info.transaction_status == TransactionStatus.ACTIVE:
             with contextlib.suppress(Exception):
                 connection.cancel_safe(timeout=_SECONDS_TO_REACH_THE_SERVER)
-        elif self._thread is not None:
+        elif self._thread is not None and self._may_be_raised:
             import ctypes
 
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(Cancelled))

@@ -48,6 +48,11 @@ class Interrupts:
         """Surround the run that works over `connection`, from before it waits for the lock."""
         yield
 
+    @contextmanager
+    def in_code(self) -> Generator[None]:
+        """Surround a migration's own code."""
+        yield
+
     def request(self) -> None:
         """Ask the run to end, from another thread: as if ctrl-c had been pressed."""
         os.kill(os.getpid(), signal.SIGINT)
