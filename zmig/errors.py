@@ -73,6 +73,10 @@ class ZmigError(Exception):
         super().__init__("; ".join(problem.message for problem in problems))
         self.problems = problems
 
+    def __reduce__(self) -> tuple[type[ZmigError], tuple[Problem, ...]]:
+        """Let an error cross from one process to another."""
+        return type(self), self.problems
+
     @property
     def code(self) -> str:
         """The code of the first problem."""

@@ -1,0 +1,67 @@
+"""Observers: one that raises is dropped and logged, and nobody else notices."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zmig.progress import LockHolder, LockWaiting, Progress, guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_NEWS = LockWaiting(None, 1.5)
+
+
+def test_an_observer_hears_everything() -> None:
+    heard: list[Progress] = []
+    tell = guarded(heard.append)
+    tell(_NEWS)
+    tell(_NEWS)
+    assert heard == [_NEWS, _NEWS]
+
+
+def test_nobody_need_observe() -> None:
+    guarded(None)(_NEWS)
+
+
+def _raising(error: BaseException, heard: list[Progress]) -> Callable[[Progress], None]:
+    def observe(progress: Progress) -> None:
+        heard.append(progress)
+        raise error
+
+    return observe
+
+
+def test_an_observer_that_raises_is_dropped_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[Progress] = []
+    tell = guarded(_raising(ValueError("the screen is gone"), heard))
+    with caplog.at_level(logging.ERROR, "zmig"):
+        tell(_NEWS)
+        tell(_NEWS)
+    assert heard == [_NEWS]
+    (record,) = caplog.records
+    assert (record.name, record.message) == ("zmig", "the observer raised and is dropped; the run goes on")
+    assert record.exc_info is not None
+
+
+def test_an_interruption_in_an_observer_interrupts() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        guarded(_raising(KeyboardInterrupt(), []))(_NEWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "run_id"),
+    [
+        ("zmig/5d1e", "5d1e"),
+        ("zmig/", None),
+        ("zmig", None),
+        ("psql", None),
+        ("other/5d1e", None),
+        (None, None),
+    ],
+)
+def test_a_lock_holders_application_name_tells_its_run(name: str | None, run_id: str | None) -> None:
+    assert LockHolder(4711, name).run_id == run_id
