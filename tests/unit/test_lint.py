@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from zmig import script
-from zmig.lint import act, rollbacks, sqlfile
+from zmig.lint import acts, rollbacks, sqlfile
 from zmig.lint.finding import Severity
 from zmig.lint.fresh import Fresh, follow
 from zmig.lint.rules import RULES, of_problem
+
+if TYPE_CHECKING:
+    from zmig.lint.act import Act
 
 ROOT = Path(__file__).parents[2]
 LOADING = (
@@ -22,9 +26,9 @@ LOADING = (
 DURING_A_RUN = {"batch-result", "batch-stands-still"}
 
 
-def read(sql: str) -> act.Act:
+def read(sql: str) -> Act:
     (one,) = script.split(sql, path="a.sql")
-    return act.of(one)
+    return acts.of(one)
 
 
 @pytest.mark.parametrize(

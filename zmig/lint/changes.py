@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from zmig.lint.entry import Entry
     from zmig.lint.fresh import Fresh
 
-_CHANGES_SCHEMA = frozenset({"alter", "create", "drop"})
+_LOCKS_TABLE = re.compile(
+    r"(?:alter|drop)\s+(?:foreign\s+)?table|create\s+(?:unique\s+)?index"
+    r"|(?:create|drop)\s+(?:or\s+replace\s+)?(?:constraint\s+)?(?:trigger|policy|rule)",
+    re.IGNORECASE,
+)
 
 
 def mixed(entry: Entry, known: Fresh) -> Iterator[Remark]:
@@ -27,7 +31,7 @@ def mixed(entry: Entry, known: Fresh) -> Iterator[Remark]:
     for act, is_fresh in fresh.follow(entry.sql, known):
         if act.fills is not None and not is_fresh:
             filling.append(act)
-        elif altering is None and act.verb in _CHANGES_SCHEMA and act.changes and not is_fresh:
+        elif altering is None and not is_fresh and _LOCKS_TABLE.match(act.statement.text):
             altering = act
     for act in filling if altering else ():
         assert altering is not None

@@ -38,6 +38,7 @@ _ABOUT_FORM = frozenset(
 )
 """What squawk finds whether the table is in use or not."""
 
+_GENERAL = "squawk/constraint-missing-not-valid"
 _MORE_SPECIFIC = frozenset(
     {
         "squawk/adding-foreign-key-constraint",
@@ -45,7 +46,7 @@ _MORE_SPECIFIC = frozenset(
         "squawk/disallowed-unique-constraint",
     }
 )
-"""Say the same as `squawk/constraint-missing-not-valid` about the same words, and better."""
+"""Say the same as the general rule about the same statement, and better."""
 
 _HINTS = {
     "squawk/ban-char-field": "use `text`, with a `check` if the length matters",
@@ -91,20 +92,15 @@ def weighed(file: SqlFile, said: Sequence[Remark], known: Fresh, proofs: Proofs)
     """Yield what remains of squawk's findings about a file."""
     if not said:
         return
-    by_act: dict[int, tuple[Act, bool]] = {act.start: (act, new) for act, new in fresh.follow(file, known)}
+    acts = {act.start: (act, is_fresh) for act, is_fresh in fresh.follow(file, known)}
     told = {(remark.rule, _start(file, remark)) for remark in said}
-    own = proofs
     for remark in said:
-        act, is_fresh = by_act.get(_start(file, remark), (None, False))
-        if is_fresh and remark.rule not in _ABOUT_FORM:
-            continue
-        if act is not None and _is_harmless(remark, act, file, own):
-            continue
-        if remark.rule == "squawk/constraint-missing-not-valid" and any(
-            (rule, _start(file, remark)) in told for rule in _MORE_SPECIFIC
-        ):
-            continue
-        yield remark
+        start = _start(file, remark)
+        act, is_fresh = acts.get(start, (None, False))
+        is_unused = is_fresh and remark.rule not in _ABOUT_FORM
+        is_told = remark.rule == _GENERAL and any((rule, start) in told for rule in _MORE_SPECIFIC)
+        if not (is_unused or is_told or (act is not None and _is_harmless(remark, act, file, proofs))):
+            yield remark
 
 
 def _start(file: SqlFile, remark: Remark) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zmig import lexer, plain, script, statement
 from zmig.errors import ManifestError, Problem
-from zmig.lint import act
+from zmig.lint import acts
 from zmig.source import Source
 from zmig.window import Window
 
@@ -105,7 +105,7 @@ class _Reading:
         problems: tuple[Problem, ...] = ()
         try:
             while (one := self._next()) is not None:
-                self._acts.append(act.of(one))
+                self._acts.append(acts.of(one))
         except ManifestError as error:
             problems = error.problems
         except lexer.UnterminatedError:  # a name's escapes that the server refuses too, but elsewhere

@@ -79,7 +79,8 @@ def _uses(file: SqlFile, act: Act, added: dict[str, int]) -> Iterator[Remark]:
             )
 
 
-_HARMLESS = frozenset({"set", "reset", "comment", "grant", "revoke", "analyze", "select", "show", "do", "call"})
+_SESSION = frozenset({"set", "reset", "show", "select"})
+_HARMLESS = _SESSION | frozenset({"comment", "grant", "revoke", "analyze", "do", "call"})
 
 
 def mixed(entry: Entry) -> Iterator[Remark]:
@@ -109,12 +110,14 @@ def _is_change(act: Act) -> bool:
 
 
 def undecidable(entry: Entry) -> Iterator[Remark]:
-    """Statements among others whose effect cannot be seen in the catalog after an interruption."""
+    """Statements whose effect cannot be seen in the catalog after an interruption, with others behind them."""
     file = entry.sql
-    if file is None or entry.is_transactional or len(file.acts) == 1:
+    if file is None or entry.is_transactional:
         return
+    last = next((act.start for act in reversed(file.acts) if act.verb not in _SESSION), 0)
     for act in file.acts:
-        if (act.refuses or sqlfile.may_commit(act)) and isinstance(outcome(act.statement), Unknown):
+        is_alone = act.refuses is not None or sqlfile.may_commit(act)
+        if is_alone and act.start < last and isinstance(outcome(act.statement), Unknown):
             yield Remark(
                 "transaction/undecidable",
                 "if the connection breaks during this statement, zmig cannot tell whether it took effect, and the "

@@ -1,0 +1,39 @@
+"""What one statement does: the objects it makes, the ones it changes, the rows it touches. Told by its keywords.
+
+What you may rely on: names are unquoted and folded as the server does it. A DO block and dynamic SQL do nothing
+that can be seen here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zmig import statement
+from zmig.lint import definitions, rows
+from zmig.lint.act import Act
+from zmig.reader import Reader
+
+if TYPE_CHECKING:
+    from zmig.script import Statement
+
+_READERS = {**definitions.READERS, **rows.READERS}
+
+
+def of(one: Statement) -> Act:
+    """Return what a statement does."""
+    reader = Reader(one.text)
+    first = reader.take()
+    verb = first.text if first else ""
+    read = _READERS.get(verb)
+    act = read(reader, one, verb) if read else Act(one, verb)
+    refuses = statement.refuses_transaction(one) if verb in _MAY_REFUSE else None
+    controls = statement.controls_transaction(one) if verb in _MAY_CONTROL else None
+    if refuses is None and controls is None:
+        return act
+    return replace(act, refuses=refuses, controls=controls)
+
+
+_MAY_REFUSE = frozenset({"alter", "cluster", "commit", "create", "discard", "drop", "reindex", "rollback", "vacuum"})
+_MAY_CONTROL = frozenset({"abort", "begin", "commit", "end", "prepare", "rollback", "start"})
+"""The only first words of such statements; most statements need not be looked at twice."""
