@@ -72,6 +72,15 @@ def test_the_grammar_counts_characters(found: Found) -> None:
     assert found("select 'äöü', 'é' form t x y;\n") == [("sql/syntax", 2, 24)]
 
 
+def test_the_grammar_looks_at_conditions(folder: Path, checked: Checked) -> None:
+    (folder / "001_a.sql").write_text("-- why\nselect 1;\n")
+    entry = "{version: 1, file: 001_a.sql, kind: repeatable, repeat: {condition: selec true}}"
+    (folder / "manifest.yaml").write_text(f"manifest: 1\nmigrations:\n  - {entry}\n")
+    (finding,) = checked().findings
+    assert (finding.rule, finding.file, finding.line) == ("sql/syntax", "manifest.yaml", 3)
+    assert finding.message == 'the condition of `001_a`: syntax error at or near "selec"'
+
+
 def test_squawk_is_told_how_the_file_runs(found: Found) -> None:
     concurrent = "create index concurrently t_a on t (a);\n"
     assert found(concurrent) == []

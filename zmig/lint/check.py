@@ -133,8 +133,9 @@ def _remarks(entry: Entry, around: Surroundings, known: Fresh, proofs: Proofs) -
         yield from look(entry)
     for look_at in _CHECKS_OF_USE:
         yield from look_at(entry, known)
-    for file, _ in entry.sql_files:
-        if around.grammar is not None:
+    if around.grammar is not None:
+        yield from around.grammar.check_condition(entry)
+        for file, _ in entry.sql_files:
             yield from around.grammar.check(file)
     if entry.sql is not None:
         yield from dangers.weighed(entry.sql, around.squawk.get(id(entry.sql), ()), known, proofs)

@@ -12,6 +12,7 @@ from zmig.lint.finding import Remark
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from zmig.lint.entry import Entry
     from zmig.lint.sqlfile import SqlFile
 
 PACKAGE = "postgast"
@@ -35,6 +36,15 @@ class Grammar:
         for span in file.skipped:
             if (fault := self._refusal(file.text[span.start : span.end])) is not None:
                 yield _remark(file, span.start, span.end, fault)
+
+    def check_condition(self, entry: Entry) -> Iterator[Remark]:
+        """Yield the condition of a repeatable if it is no statement; its place is that of the whole value."""
+        repeat = entry.declaration.repeat
+        if repeat is None or repeat.condition is None:
+            return
+        if (fault := self._refusal(repeat.condition)) is not None:
+            message = f"the condition of `{entry.name}`: {fault[0]}"
+            yield Remark("sql/syntax", message, "correct the query", entry.manifest, *entry.span("repeat"))
 
     def _refusal(self, text: str) -> tuple[str, int] | None:
         try:
