@@ -75,6 +75,11 @@ def test_command_on_a_database_loads_neither_the_console_nor_the_schema(command:
     assert loaded & (CONSOLE | LINT | {"jsonschema"}) == set()
 
 
+def test_checking_loads_neither_the_driver_nor_the_console() -> None:
+    loaded = loaded_by_command("lint", str(ROOT / "manifests" / "prod.yaml"))
+    assert loaded & (DRIVER | CONSOLE | {"jsonschema", "asyncio"}) == set()
+
+
 def test_every_module_stands_on_a_floor() -> None:
     config = configparser.ConfigParser()
     config.read(ROOT / ".importlinter", encoding="utf-8")

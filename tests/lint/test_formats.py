@@ -168,6 +168,7 @@ RULE = closed(
     {
         "id": {"type": "string"},
         "shortDescription": MESSAGE,
+        "fullDescription": MESSAGE,
         "help": MESSAGE,
         "defaultConfiguration": closed({"enabled": {"type": "boolean"}, "level": LEVEL}),
     },

@@ -10,9 +10,10 @@ _BOLD_RED, _RED, _GREEN, _YELLOW, _BLUE, _CYAN, _DIM = (
 )
 
 _RULES = (
-    (re.compile(r"^(error:)", re.MULTILINE), _BOLD_RED),
+    (re.compile(r"^(error(?:\[\S+\])?:)", re.MULTILINE), _BOLD_RED),
     (re.compile(r"^(hint:)", re.MULTILINE), _CYAN),
-    (re.compile(r"^(finding:)", re.MULTILINE), _YELLOW),
+    (re.compile(r"^(finding:|warning\[\S+\]:)", re.MULTILINE), _YELLOW),
+    (re.compile(r"^(note\[\S+\]:)", re.MULTILINE), _BLUE),
     (re.compile(r"^( *--> .*)$", re.MULTILINE), _BLUE),
     (re.compile(r"^ +\| +(\^+)$", re.MULTILINE), _BOLD_RED),
     (re.compile(r"^([✓+] \w+)", re.MULTILINE), _GREEN),

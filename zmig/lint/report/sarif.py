@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import zmig
 from zmig.lint.finding import Severity
-from zmig.lint.rules import RULES
+from zmig.lint.rules import RULES, Rule
 
 if TYPE_CHECKING:
     from zmig.lint.finding import Finding
@@ -39,10 +39,11 @@ def render(report: Report) -> str:
 
 
 def _rule(code: str) -> dict[str, object]:
-    rule = RULES[code]
+    rule = RULES.get(code) or Rule(code, Severity.ERROR, "`zmig apply` refuses it")
     return {
         "id": code,
         "shortDescription": {"text": rule.summary},
+        "fullDescription": {"text": rule.summary},
         "help": {"text": f"{rule.summary}; see {rule.page}"},
         "defaultConfiguration": {"enabled": rule.severity is not None, "level": (rule.severity or Severity.NOTE).value},
     }
