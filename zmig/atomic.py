@@ -116,7 +116,7 @@ class AtomicRunner(Runner):
     @property
     def reset_sql(self) -> tuple[str, ...]:
         """The statements that bring the session back to zmig's own settings inside the transaction."""
-        return database.reset_sql(self.session.server_version, self.session.run.application_name)
+        return self.session.server.reset_sql(self.session.run.application_name)
 
     def clean(self) -> None:
         """Bring the session back to zmig's own settings, inside the transaction."""

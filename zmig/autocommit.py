@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig import catalog, checkpoint, record, resume, role
+from zmig import catalog, checkpoint, record, resume, role, statement
 from zmig.call import call
 from zmig.checkpoint import Sent
 from zmig.copying import copy_rows
 from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
 from zmig.progress import StatementFinished, StatementStarted
-from zmig.transaction import open_sql
+from zmig.transaction import limits_sql, open_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,13 +43,21 @@ def run(session: Session, attempt: Attempt) -> None:
             _run(session, attempt, one)
     attempt.completed_statements = done
     for one in statements[done:]:
-        if resume.runs_alone(one):
+        if session.is_in_transaction or statement.controls_transaction(one):
+            _run_in_own_transaction(session, attempt, one)
+        elif resume.runs_alone(one):
             _run_alone(session, attempt, one)
         else:
             _run_with_checkpoint(session, attempt, one)
+    _refuse_open_transaction(session)
     with session.interrupts.deferred():
         attempt.running = None
         _finish_outside(session, attempt)
+
+
+def _refuse_open_transaction(session: Session) -> None:
+    if session.is_in_transaction:
+        raise ZmigError(Problem("transaction-left-open", "it left a transaction open, which is rolled back"))
 
 
 def _run(session: Session, attempt: Attempt, one: Statement) -> None:
@@ -73,11 +81,9 @@ def _become_sql(attempt: Attempt, *, local: bool) -> Iterable[sql.Composed]:
     return (role.become_sql(wanted, local=local),) if wanted is not None else ()
 
 
-def own_role_sql(attempt: Attempt, *, local: bool) -> Iterable[str]:
-    """Return what makes the session its own role again, so that zmig's statements run as that."""
-    if attempt.step.migration.settings.run_as is None:
-        return ()
-    return ("set local role none",) if local else ("reset role",)
+def own_role_sql(session: Session) -> tuple[str, str]:
+    """Return what makes an open transaction zmig's own again until its end, so that it may write facts."""
+    return ("set local session authorization default", f"set local role {session.server.role}")
 
 
 def _run_with_checkpoint(session: Session, attempt: Attempt, one: Statement) -> None:
@@ -85,32 +91,64 @@ def _run_with_checkpoint(session: Session, attempt: Attempt, one: Statement) -> 
     with session.interrupts.deferred():
         session.send(*open_sql(session, attempt))
     _run(session, attempt, one)
+    attempt.done.add(one)
     with session.interrupts.deferred():
-        checks = (*own_role_sql(attempt, local=True), record.check_sql(session, in_transaction=True))
-        _reach(session, attempt, one, checks, "commit")
+        checks = (*own_role_sql(session), record.check_sql(session, in_transaction=True))
+        _reach(session, attempt, one, *checks)
+
+
+def _run_in_own_transaction(session: Session, attempt: Attempt, one: Statement) -> None:
+    """Run a statement of a transaction that the script itself opens and ends.
+
+    The checkpoint stands in front of the COMMIT, so that it commits with what it tells of; a later run begins again
+    at the BEGIN of a transaction that did not commit.
+    """
+    ends = session.is_in_transaction and statement.controls_transaction(one) in ("COMMIT", "END")
+    attempt.done.add(one)
+    if ends:
+        with session.interrupts.deferred():
+            check = record.check_sql(session, in_transaction=False)
+            session.send(*own_role_sql(session), check, _checkpoint_sql(session, attempt, one.number))
+    was_open = session.is_in_transaction
+    _run(session, attempt, one)
+    if ends:
+        attempt.completed_statements = one.number
+    elif session.is_in_transaction and not was_open:
+        session.send(*limits_sql(attempt))
+    elif not session.is_in_transaction:
+        with session.interrupts.deferred():
+            _reach(session, attempt, one, *_alone_sql(session, attempt))
+
+
+def _alone_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
+    """Return what opens a transaction of zmig's own behind a statement that ran without one."""
+    reset = ("reset role",) if attempt.step.migration.settings.run_as is not None else ()
+    return (*reset, "begin", *own_role_sql(session), record.check_sql(session, in_transaction=False))
 
 
 def _run_alone(session: Session, attempt: Attempt, one: Statement) -> None:
     """Run a statement without a transaction, between two checkpoints; not at all, if it took effect before."""
     attempt.running = one
     if attempt.sent is not None and resume.is_about(attempt.sent, one) and _settle(session, one, attempt.sent):
+        attempt.done.add(one)
         with session.interrupts.deferred():
-            _reach(session, attempt, one, (record.check_sql(session, in_transaction=False),))
+            _reach(session, attempt, one, *_alone_sql(session, attempt))
         return
     before = catalog.look(session.connection, one)
     sending = Sent(one.number, resume.subject(one), before, checkpoint.digest([one]))
     with session.interrupts.deferred():
-        session.send(_checkpoint_sql(session, attempt, one.number - 1, sending), *_become_sql(attempt, local=False))
+        telling = _checkpoint_sql(session, attempt, one.number - 1, sending)
+        session.send("begin", *own_role_sql(session), telling, "commit", *_become_sql(attempt, local=False))
         attempt.sent = sending
     try:
         _run(session, attempt, one)
     except psycopg.Error as error:
         attempt.sent = replace(sending, is_refused=error.sqlstate is not None)
         raise
+    attempt.done.add(one)
     with session.interrupts.deferred():
         catalog.verify(session.connection, one)
-        checks = (*own_role_sql(attempt, local=False), record.check_sql(session, in_transaction=False))
-        _reach(session, attempt, one, checks)
+        _reach(session, attempt, one, *_alone_sql(session, attempt))
 
 
 def _settle(session: Session, one: Statement, sent: Sent) -> bool:
@@ -119,10 +157,9 @@ def _settle(session: Session, one: Statement, sent: Sent) -> bool:
     return catalog.settle(session.connection, one, before=sent.before, is_refused=sent.is_refused)
 
 
-def _reach(session: Session, attempt: Attempt, one: Statement, checks: Iterable[str], *following: str) -> None:
-    """Append the checkpoint behind a statement, if `checks` hold."""
-    attempt.done.add(one)
-    session.send(*checks, _checkpoint_sql(session, attempt, one.number), *following)
+def _reach(session: Session, attempt: Attempt, one: Statement, *before: str) -> None:
+    """Append the checkpoint behind a statement to a transaction, and commit that."""
+    session.send(*before, _checkpoint_sql(session, attempt, one.number), "commit")
     attempt.completed_statements, attempt.sent = one.number, None
 
 
@@ -142,8 +179,7 @@ def run_code(session: Session, attempt: Attempt) -> None:
         session.send(*session.clean_sql)
         session.send(*record.started_sql(session, attempt), *_become_sql(attempt, local=False))
     call(session, attempt)
-    if session.connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
-        raise ZmigError(Problem("transaction-left-open", "it left a transaction open, which is rolled back"))
+    _refuse_open_transaction(session)
     with session.interrupts.deferred():
         _finish_outside(session, attempt)
 

@@ -67,9 +67,6 @@ class WorkingConnection(Connection):
 
 
 _CONNECT_TIMEOUT_SECONDS = "10"
-_CHECK_INTERVAL_SINCE = 140000
-_IDLE_SESSION_TIMEOUT_SINCE = 140000
-_TRANSACTION_TIMEOUT_SINCE = 170000
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,54 +216,3 @@ def translated(target: Target) -> Generator[None]:
 def is_lost(connection: Connection, error: BaseException | None = None) -> bool:
     """Whether the connection can no longer be used."""
     return connection.closed or connection.broken or isinstance(error, psycopg.errors.AdminShutdown)
-
-
-def session_sql(server_version: int) -> tuple[str, ...]:
-    """Return the statements that give a working session its own limits, whatever the role or database sets.
-
-    The server notices a vanished client while a statement runs (`client_connection_check_interval`, PostgreSQL
-    14 and later) or through TCP keepalives; no inherited timeout may end a migration.
-    """
-    settings = {
-        "lock_timeout": "0",
-        "statement_timeout": "0",
-        "idle_in_transaction_session_timeout": "0",
-        "tcp_keepalives_idle": "10",
-        "tcp_keepalives_interval": "5",
-        "tcp_keepalives_count": "3",
-    }
-    if server_version >= _CHECK_INTERVAL_SINCE:
-        settings["client_connection_check_interval"] = "'500ms'"
-    if server_version >= _IDLE_SESSION_TIMEOUT_SINCE:
-        settings["idle_session_timeout"] = "0"
-    if server_version >= _TRANSACTION_TIMEOUT_SINCE:
-        settings["transaction_timeout"] = "0"
-    return tuple(f"set {name} = {value}" for name, value in settings.items())
-
-
-def reset_sql(server_version: int, application_name: str) -> tuple[str, ...]:
-    """Return the statements that undo what a migration did to the session, keeping its advisory locks.
-
-    `DISCARD ALL` would release the locks, and `RESET ALL` alone leaves a `SET ROLE` in force.
-    """
-    return (
-        "reset session authorization",
-        "reset role",
-        "reset all",
-        *session_sql(server_version),
-        f"set application_name = '{application_name}'",
-        "close all",
-        "unlisten *",
-        "deallocate all",
-        "discard temp",
-        "discard sequences",
-    )
-
-
-def clean_sql(server_version: int, application_name: str) -> tuple[str, ...]:
-    """Return `reset_sql` in a transaction of its own.
-
-    A message is one implicit transaction, which has begun with the defaults a migration may have left: what follows
-    the reset in the same message must not run in a transaction that is read-only.
-    """
-    return ("begin", *reset_sql(server_version, application_name), "commit")

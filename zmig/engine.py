@@ -357,7 +357,7 @@ class Migrator:
     def _session(self, opened: Opened, observer: Observer) -> Session:
         return Session(
             connection=opened.connection,
-            server_version=opened.connection.info.server_version,
+            server=opened.server,
             store=opened.store,
             lock=opened.lock,
             run=opened.run,

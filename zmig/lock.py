@@ -97,7 +97,7 @@ class RunLock:
 
     def release(self, connection: Connection) -> None:
         """Give the lock back."""
-        connection.execute(f"select pg_advisory_unlock({self.key})".encode())
+        connection.execute(f"select pg_advisory_unlock({self.key}) where {self.is_held_sql}".encode())
 
     def holder(self, connection: Connection) -> LockHolder | None:
         """Return the backend that holds the lock; None when nobody does."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig import database, lock, pooler, view
+from zmig import database, lock, pooler, server, view
 from zmig.declaration import DatabaseUrl
 from zmig.lock import RunLock
 from zmig.progress import Notice
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zmig.model import Migration
     from zmig.progress import LockHolder, Observer
     from zmig.project import Project
+    from zmig.server import Server
 
 
 def target(project: Project, database_url: str | None, *, environ: Mapping[str, str]) -> Target:
@@ -54,6 +55,7 @@ class Opened:
     migrations: Sequence[Migration]
     target: Target
     connection: WorkingConnection
+    server: Server
     store: Store
     lock: RunLock
     run: Run
@@ -81,8 +83,8 @@ class Opened:
             UsageError: a transaction pooler stands between.
         """
         with database.translated(self.target):
-            pooler.refuse_transaction_pooling(self.connection, self.target, backend_pid=self.run.backend_pid)
-            self.connection.execute("; ".join(database.session_sql(self.connection.info.server_version)).encode())
+            pooler.refuse_transaction_pooling(self.connection, self.target, backend_pid=self.server.backend_pid)
+            self.connection.execute("; ".join(self.server.settings_sql).encode())
             self.lock.wait(
                 self.connection,
                 limit_seconds=limit_seconds,
@@ -132,15 +134,16 @@ def opened(
     with database.connect(target, application_name=name) as connection:
         connection.add_notice_handler(_notices_to(observer))
         with database.translated(target):
-            backend_pid = database.backend_pid(connection)
+            found = server.look(connection)
         yield Opened(
             project,
             migrations,
             target,
             connection,
+            found,
             Store(connection, project.tracking.schema),
             RunLock(project.tracking.schema),
-            Run(run_id, platform.node(), backend_pid, name),
+            Run(run_id, platform.node(), found.backend_pid, name),
             observer,
         )
 

@@ -149,7 +149,7 @@ class Rounds:
                 data = attempt.data(session) | self._reached.data()
                 name = attempt.step.migration.name
                 session.send(
-                    *autocommit.own_role_sql(attempt, local=True),
+                    *autocommit.own_role_sql(self._session),
                     record.check_sql(session, in_transaction=True),
                     session.store.append_sql(session.run, EventType.CHECKPOINT, name, data),
                     "commit",
@@ -181,7 +181,7 @@ class Rounds:
         with session.interrupts.deferred():
             attempt.running, attempt.at_commit = None, True
             session.send(
-                *autocommit.own_role_sql(attempt, local=True),
+                *autocommit.own_role_sql(self._session),
                 "set local statement_timeout = 0",
                 record.check_sql(session, in_transaction=True),
                 record.done_sql(session, attempt),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig import database, statement, wire
+from zmig import statement, wire
 from zmig.checkpoint import Checkpoint, Digest, Sent
 from zmig.failure import Place
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zmig.prepare import Work
     from zmig.progress import Observer
     from zmig.script import Statement
+    from zmig.server import Server
     from zmig.store import Run, Store
     from zmig.substitution import Substitution
 
@@ -34,7 +35,7 @@ class Session:
     """The working connection, and everything a step needs of its surroundings."""
 
     connection: WorkingConnection
-    server_version: int
+    server: Server
     store: Store
     lock: RunLock
     run: Run
@@ -44,9 +45,14 @@ class Session:
     record_detail: bool = False
 
     @property
+    def is_in_transaction(self) -> bool:
+        """Whether a transaction is open, of whoever's."""
+        return self.connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE
+
+    @property
     def clean_sql(self) -> tuple[str, ...]:
         """The statements that bring the session back to zmig's own settings."""
-        return database.clean_sql(self.server_version, self.run.application_name)
+        return self.server.clean_sql(self.run.application_name)
 
     def text(self, part: str | sql.Composed) -> str:
         """Return one statement as it is sent."""

@@ -297,6 +297,42 @@ class TestTransactions:
         assert caught.value.code == "transaction-control"
         assert _one(connection, "select to_regclass('a') is null and to_regnamespace('zmig') is null")
 
+    def test_a_transaction_of_its_own_in_a_file_outside_of_zmigs(
+        self, project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+    ) -> None:
+        project.sql(
+            "001_one",
+            "begin;\ncreate table a (x int);\ninsert into a values (1);\ncommit;\n"
+            "begin;\ninsert into a values (2);\nrollback;\n"
+            "insert into a values (3);\n"
+            "start transaction isolation level serializable;\ninsert into a values (4);\ncommit and chain;\n"
+            "insert into a values (5);\nend;\n",
+            transaction=False,
+        )
+        _apply(project)
+        assert connection.execute("select x from a order by 1").fetchall() == [(1,), (3,), (4,), (5,)]
+        assert facts.told[-1] == ("001_one", "done")
+
+    def test_a_failure_in_a_transaction_of_its_own_is_continued_at_its_beginning(
+        self, project: ProjectFolder, connection: psycopg.Connection
+    ) -> None:
+        text = (
+            "begin;\ncreate table a (x int);\ncommit;\n"
+            "begin;\ninsert into a values (1);\ninsert into a values ({});\ncommit;"
+        )
+        project.sql("001_one", text.format("'x'"), transaction=False)
+        problem = _problem(project)
+        assert problem.effect == "not rolled back: statements 1-3 stay applied"
+        project.sql("001_one", text.format("2"), transaction=False)
+        _apply(project)
+        assert connection.execute("select x from a order by 1").fetchall() == [(1,), (2,)]
+
+    def test_a_transaction_left_open_is_a_failure(self, project: ProjectFolder, connection: psycopg.Connection) -> None:
+        project.sql("001_one", "create table a ();\nbegin;\ncreate table b ();\n", transaction=False)
+        problem = _problem(project)
+        assert "left a transaction open" in problem.message
+        assert _one(connection, "select to_regclass('a') is not null and to_regclass('b') is null")
+
     @pytest.mark.parametrize("transaction", [True, False])
     def test_a_migration_that_releases_the_lock_fails_and_is_not_applied(
         self, project: ProjectFolder, connection: psycopg.Connection, facts: Facts, transaction: bool
@@ -342,6 +378,12 @@ class TestTransactions:
         assert 'relation "zmig.migration_events" does not exist' in problem.message
         assert facts.told == [("001_one", "started"), ("001_one", "failed")]
         assert "raised at commit, by a deferred check" not in problem.facts
+
+    def test_a_failure_that_cannot_be_recorded_is_told_all_the_same(self, project: ProjectFolder) -> None:
+        project.python("001_one", "def execute(ctx):\n    ctx.execute('drop schema zmig cascade')\n", transaction=False)
+        problem = _problem(project)
+        assert problem.code == "migration-failed"
+        assert any("could not be recorded" in fact for fact in problem.facts)
 
 
 def test_no_connection_of_a_run_holds_a_snapshot_between_statements(

@@ -114,7 +114,9 @@ def test_the_role_that_acts_is_named_where_it_is_not_the_one_that_logged_in(
             )
         )
         project.sql("001_one", "create schema app; set role none;")
-        project.sql("002_two", "create table app.t ();")
+        project.sql("002_two", "create table app.t (x int);")
+        project.sql("003_three", "set role none;\ncreate index concurrently t_x on app.t (x);", transaction=False)
+        project.sql("004_four", "create table app.u ();", transaction=False)
         Migrator(project.manifest).migrate()
         owners = admin.execute(
             "select distinct relowner::regrole::text from pg_class c join pg_namespace n on n.oid = relnamespace "

@@ -91,7 +91,7 @@ def role(connection: psycopg.Connection) -> None:
     connection.execute(f"alter database {name} set zmig_test.synchronous_commit = {synchronous[0]}".encode())
 
 
-ENDS_WITH_ITS_STATEMENT = {"savepoint left open", "cursor with hold", "role", "local role", "session authorization"}
+ENDS_WITH_ITS_STATEMENT = {"savepoint left open", "cursor with hold"}
 
 
 @pytest.mark.usefixtures("role")
