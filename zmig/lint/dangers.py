@@ -81,6 +81,8 @@ class Proofs:
 
 _NOT_NULL = re.compile(r'check\s*\(+\s*("(?:[^"]|"")+"|\w+)\s+is\s+not\s+null\s*\)', re.IGNORECASE)
 _SET_NOT_NULL = re.compile(r'alter\s+(?:column\s+)?("(?:[^"]|"")+"|\w+)\s+set\s+not\s+null', re.IGNORECASE)
+_ON_ONLY = re.compile(r"create\s+(?:unique\s+)?index\s+(?:if\s+not\s+exists\s+)?\S+\s+on\s+only\b", re.IGNORECASE)
+"""An index of a partitioned table without those of its partitions: nothing is built, and nobody waits."""
 _TO_TEXT = re.compile(r"(?:set\s+data\s+)?type\s+(?:text|varchar|character\s+varying)\s*", re.IGNORECASE)
 
 
@@ -109,9 +111,10 @@ def _start(file: SqlFile, remark: Remark) -> int:
 
 
 def _is_harmless(remark: Remark, act: Act, file: SqlFile, proofs: Proofs) -> bool:
-    words = file.text[remark.start : remark.end]
     if remark.rule == "squawk/changing-column-type":
-        return _TO_TEXT.fullmatch(words) is not None
+        return _TO_TEXT.fullmatch(file.text[remark.start : remark.end]) is not None
+    if remark.rule == "squawk/require-concurrent-index-creation":
+        return _ON_ONLY.match(act.statement.text) is not None
     if remark.rule == "squawk/adding-not-nullable-field" and act.changes:
         columns = [_unquoted(found[1]) for found in _SET_NOT_NULL.finditer(act.statement.text)]
         return bool(columns) and all(proofs.has(act.changes[0], column) for column in columns)
