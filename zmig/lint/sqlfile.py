@@ -7,7 +7,9 @@ one regular expression.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig import lexer, plain, script, statement
@@ -63,7 +65,8 @@ class SqlFile:
 
     def act_at(self, offset: int) -> Act | None:
         """Return the statement at an offset, else the next one."""
-        return next((one for one in self.acts if offset <= one.end), None)
+        index = bisect_left(self.acts, offset, key=attrgetter("end"))
+        return self.acts[index] if index < len(self.acts) else None
 
     def leading_comment(self) -> str:
         """Return what stands before the first statement."""
