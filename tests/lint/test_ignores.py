@@ -73,6 +73,12 @@ def test_an_ignore_of_a_rule_that_is_off_is_not(found: Found) -> None:
     assert found(f"{COMMENT}\n{UNNAMED}", top=off) == []
 
 
+def test_an_ignore_in_a_file_that_squawk_cannot_read_is_not(found: Found) -> None:
+    assert found("-- zmig: ignore squawk/renaming-table none uses it\nalter table a rename to b;\nselec 1;\n") == [
+        ("sql/syntax", 4)
+    ]
+
+
 def test_an_ignore_without_a_reason_still_ignores_and_is_found(found: Found) -> None:
     assert found(f"-- zmig: ignore index/unnamed\n{UNNAMED}") == [("ignore/invalid", 2)]
 

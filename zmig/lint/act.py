@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zmig.reader import Name
-    from zmig.script import Statement
+    from zmig.sql.reader import Name
+    from zmig.sql.script import Statement
 
 
 @dataclass(frozen=True, slots=True)

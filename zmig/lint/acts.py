@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zmig import statement
 from zmig.lint import definitions, rows
 from zmig.lint.act import Act
-from zmig.reader import Reader
+from zmig.sql import statement
+from zmig.sql.reader import Reader
 
 if TYPE_CHECKING:
-    from zmig.script import Statement
+    from zmig.sql.script import Statement
 
 _READERS = {**definitions.READERS, **rows.READERS}
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zmig import textfile
 from zmig.lint.finding import Remark
+from zmig.project import textfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from zmig.lint.entry import Entry
-    from zmig.source import Source
+    from zmig.manifest.source import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zmig.lint.gather import Gathered
     from zmig.lint.grammar import Grammar
     from zmig.lint.ignores import Ignore
-    from zmig.lintkeys import LintSettings
+    from zmig.manifest.lintkeys import LintSettings
 
 _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
     transactions.refused,
@@ -52,12 +52,19 @@ class Surroundings:
     grammar: Grammar | None = None
     squawk: Mapping[int, Sequence[Remark]] = field(default_factory=dict[int, "list[Remark]"])
     """What squawk says of SQL files, by their `id`."""
+    unread: Collection[int] = ()
+    """The files that squawk could not read, by their `id`."""
     base: Comparison | None = None
     """How the manifest differs from a revision; None where there is nothing to compare with."""
 
     def examines(self, entry: Entry) -> bool:
         """Whether the files of an entry are checked: all, or those that are not on the base as they are."""
         return self.base is None or entry.version in self.base.examined
+
+    def rules_for(self, entry: Entry) -> Iterator[str]:
+        """Yield the rules that were checked for an entry."""
+        is_read = entry.sql is None or not (entry.sql.problems or id(entry.sql) in self.unread)
+        yield from (code for code in self.ran if is_read or RULES[code].needs is not Needs.SQUAWK)
 
     def is_new(self, entry: Entry) -> bool:
         """Whether an entry is known not to be applied, so that nobody uses what it makes."""
@@ -68,12 +75,12 @@ def check(gathered: Gathered, around: Surroundings) -> list[Finding]:
     """Return the findings about a manifest, those it includes and their files."""
     root = gathered.opened[0].manifest.lint
     found = [*_manifest_findings(gathered, root), *_gone(around, config.severities(root, root))]
-    settings = {id(opened.manifest.document.source): opened.manifest.lint for opened in gathered.opened}
-    weights: dict[int, Severities] = {}
+    weights = {
+        id(opened.manifest.document.source): config.severities(opened.manifest.lint, root) for opened in gathered.opened
+    }
     known, proofs = Fresh(), Proofs()
     for entry in gathered.entries:
-        own = settings[id(entry.manifest)]
-        weight = weights.setdefault(id(own), config.severities(own, root))
+        weight = weights[id(entry.manifest)]
         for act in entry.sql.acts if entry.sql else ():
             proofs.learn(act)
         found += _entry_findings(entry, around, known, proofs, weight)
@@ -114,7 +121,7 @@ def _entry_findings(
     own = tuple(ignores.declared(entry))
     used = _used(own, remarks)
     if around.examines(entry):
-        ran = {code for code in around.ran if weight[code] is not None}
+        ran = {code for code in around.rules_for(entry) if weight[code] is not None}
         remarks += ignores.unused(entry, used, ran, own)
     hidden = {remark for remark in remarks for ignore in own if ignore.covers(remark)}
     for remark in remarks:

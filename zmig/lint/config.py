@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Severity
 from zmig.lint.rules import RULES
-from zmig.lintkeys import Level
+from zmig.manifest.lintkeys import Level
 
 if TYPE_CHECKING:
-    from zmig.lintkeys import LintSettings
+    from zmig.manifest.lintkeys import LintSettings
 
 Severities = dict[str, Severity | None]
 """By rule; None for one that is off."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zmig.lint.act import Act
     from zmig.lint.fresh import Fresh
     from zmig.lint.sqlfile import SqlFile
-    from zmig.reader import Name
+    from zmig.sql.reader import Name
 
 _ABOUT_FORM = frozenset(
     {

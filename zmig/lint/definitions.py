@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint.act import Act, Object
-from zmig.reader import Name
+from zmig.sql.reader import Name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zmig.reader import Reader
-    from zmig.script import Statement
+    from zmig.sql.reader import Reader
+    from zmig.sql.script import Statement
 
 _BEFORE_KIND = frozenset(
     {

@@ -10,9 +10,9 @@ from zmig.model import Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.declaration import Declaration
     from zmig.lint.sqlfile import SqlFile
-    from zmig.source import Source
+    from zmig.manifest.declaration import Declaration
+    from zmig.manifest.source import Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Location, Problem
 
 if TYPE_CHECKING:
-    from zmig.source import Source
+    from zmig.manifest.source import Source
 
 
 class Severity(StrEnum):

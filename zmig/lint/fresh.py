@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from zmig.lint.act import Act
     from zmig.lint.sqlfile import SqlFile
-    from zmig.reader import Name
+    from zmig.sql.reader import Name
 
 _KINDS = frozenset({"table", "foreign table", "index", "type", "domain", "view", "materialized view", "schema"})
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from zmig import inclusion, textfile, yamltext
 from zmig.errors import ManifestError
 from zmig.lint import sqlfile
 from zmig.lint.entry import Entry
+from zmig.manifest import yamltext
+from zmig.manifest.source import Source
 from zmig.model import Language
-from zmig.plan import Action, Plan, Step
-from zmig.source import Source
+from zmig.planning.plan import Action, Plan, Step
+from zmig.project import inclusion, textfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from zmig.declaration import Declaration
     from zmig.errors import Problem
-    from zmig.inclusion import Opened
     from zmig.lint.sqlfile import SqlFile
+    from zmig.manifest.declaration import Declaration
     from zmig.model import Migration
+    from zmig.project.inclusion import Opened
 
 
 @dataclass(slots=True)
@@ -97,7 +98,7 @@ def _unfit(declaration: Declaration, migration: Migration, opened: Opened, root:
     """Yield why a file is not what an entry with variables or batches says it is."""
     if not (declaration.has_variables or declaration.batch is not None):
         return
-    from zmig import prepare  # brings the driver with it, which few manifests need here
+    from zmig.running import prepare
 
     if declaration.has_variables:
         known = {**opened.manifest.variables, **root.manifest.variables}

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from zmig import lexer
 from zmig.lint.finding import Remark
 from zmig.lint.rules import RULES
+from zmig.sql import lexer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from zmig.lint.entry import Entry
     from zmig.lint.sqlfile import SqlFile
-    from zmig.source import Source
+    from zmig.manifest.source import Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
-from zmig.outcome import CreateIndex, outcome
+from zmig.sql.outcome import CreateIndex, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zmig.source import Source
+from zmig.manifest.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zmig.lexer import Kind, tokens
 from zmig.lint.finding import Remark
-from zmig.reader import Reader
+from zmig.sql.lexer import Kind, tokens
+from zmig.sql.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -77,7 +77,7 @@ def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None 
     found = [
         finding
         for project, compared in zip(projects, bases, strict=True)
-        for finding in check.check(project, Surroundings(rules, tools.grammar, said.remarks, compared))
+        for finding in check.check(project, Surroundings(rules, tools.grammar, said.remarks, said.unread, compared))
     ]
     entries = {(entry.manifest.label, entry.version) for project in projects for entry in project.entries}
     missing = (*tools.missing, *_unread(tools, said))

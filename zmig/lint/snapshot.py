@@ -5,15 +5,15 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
-from zmig import manifest
 from zmig.lint.base import Known, Snapshot
+from zmig.manifest import manifest
 from zmig.model import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from zmig.declaration import Declaration
     from zmig.lint.git import Repository
+    from zmig.manifest.declaration import Declaration
 
 
 def take(repository: Repository, commit: str, path: str, *, environ: Mapping[str, str]) -> Snapshot:

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from zmig import lexer, plain, script, statement
 from zmig.errors import ManifestError, Problem
 from zmig.lint import acts
-from zmig.source import Source
-from zmig.window import Window
+from zmig.manifest.source import Source
+from zmig.sql import lexer, plain, script, statement
+from zmig.sql.window import Window
 
 if TYPE_CHECKING:
     from zmig.lint.act import Act
-    from zmig.script import Statement
+    from zmig.sql.script import Statement
 
 _MOST_STATEMENTS = 1000
 """Behind so many, those that only read or write rows are skipped."""

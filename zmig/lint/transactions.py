@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.lexer import Kind, tokens
 from zmig.lint import sqlfile
 from zmig.lint.finding import Remark
-from zmig.outcome import AddEnumValue, Unknown, outcome
+from zmig.sql.lexer import Kind, tokens
+from zmig.sql.outcome import AddEnumValue, Unknown, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
