@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zmig.context import Context
     from zmig.engine import Migrator
     from zmig.errors import (
         ConnectionFailed,
@@ -23,16 +22,17 @@ if TYPE_CHECKING:
         ZmigError,
     )
     from zmig.model import CodeMigration, LastRun
-    from zmig.runner import RunResult
-    from zmig.state import State
-    from zmig.status import Status
+    from zmig.planning.state import State
+    from zmig.planning.status import Status
+    from zmig.running.context import Context
+    from zmig.running.runner import RunResult
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "CodeMigration": "model",
     "ConnectionFailed": "errors",
-    "Context": "context",
+    "Context": "running.context",
     "LastRun": "model",
     "LockNotObtained": "errors",
     "ManifestError": "errors",
@@ -40,9 +40,9 @@ _HOMES = {
     "Migrator": "engine",
     "PlanRefused": "errors",
     "Problem": "errors",
-    "RunResult": "runner",
-    "State": "state",
-    "Status": "status",
+    "RunResult": "running.runner",
+    "State": "planning.state",
+    "Status": "planning.status",
     "TrackingError": "errors",
     "UsageError": "errors",
     "ZmigError": "errors",

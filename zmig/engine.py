@@ -17,50 +17,39 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig import (
-    database,
-    decision,
-    entrypoint,
-    opening,
-    pausing,
-    plan,
-    prepare,
-    progress,
-    project,
-    registry,
-    reset,
-    resume,
-    role,
-    selection,
-    status,
-)
-from zmig.atomic import AtomicRunner
-from zmig.atomic import check as check_atomic
-from zmig.atomic import refusals as atomic_refusals
+from zmig import progress
+from zmig.database import connection as database
+from zmig.database import reset, role
 from zmig.errors import PlanRefused, Problem
 from zmig.interrupt import Interrupts
 from zmig.invocation import Invocation
-from zmig.lookout import Lookout
+from zmig.planning import plan, registry, resume, selection, status
+from zmig.planning.state import Entry, State
+from zmig.project import project
 from zmig.redact import Redactor
-from zmig.runner import Runner, RunResult
-from zmig.session import Session
-from zmig.state import Entry, State
+from zmig.running import decision, entrypoint, opening, pausing, prepare
+from zmig.running.atomic import AtomicRunner
+from zmig.running.atomic import check as check_atomic
+from zmig.running.atomic import refusals as atomic_refusals
+from zmig.running.runner import Runner, RunResult
+from zmig.running.session import Session
+from zmig.watching.lookout import Lookout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
-    from zmig.decision import Decision
     from zmig.events import Fact
     from zmig.model import CodeMigration, Migration
-    from zmig.opening import Opened
-    from zmig.plan import Plan
-    from zmig.prepare import Work
+    from zmig.planning.plan import Plan
+    from zmig.planning.status import Status
     from zmig.progress import Observer
-    from zmig.project import Project
-    from zmig.rehearsal import Rehearsal
-    from zmig.status import Status
-    from zmig.view import View
-    from zmig.watch import Watcher
+    from zmig.project.project import Project
+    from zmig.running.decision import Decision
+    from zmig.running.opening import Opened
+    from zmig.running.prepare import Work
+    from zmig.running.rehearsal import Rehearsal
+    from zmig.running.view import View
+    from zmig.watching.watch import Watcher
 
 
 class Migrator:
@@ -154,7 +143,7 @@ class Migrator:
         Raises:
             ManifestError, PlanRefused, UsageError, TrackingError, ConnectionFailed, LockNotObtained: like `migrate`.
         """
-        from zmig import rehearsal
+        from zmig.running import rehearsal
 
         with self._opened() as opened, self._interrupts.running(opened.connection), self._locked(opened):
             view = opened.look(holds_lock=True)
@@ -223,7 +212,7 @@ class Migrator:
 
     def watcher(self) -> Watcher:
         """Return an observer of the manifest and its database that keeps a connection of its own. Reads only."""
-        from zmig.watch import Watcher
+        from zmig.watching.watch import Watcher
 
         return Watcher(
             self._path, database_url=self._database_url, environ=self._environ, registered=tuple(self._registered)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import FrameType
 
-    from zmig.database import Connection
+    from zmig.database.connection import Connection
     from zmig.errors import Problem
 
 

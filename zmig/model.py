@@ -1,6 +1,6 @@
 """The values everything else speaks of: a migration as declared, its kind, its settings.
 
-Nothing here reads a file or a database; a path is a label until `zmig.project` opens it.
+Nothing here reads a file or a database; a path is a label until `zmig.project.project` opens it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from zmig.context import Context
     from zmig.errors import Location
+    from zmig.running.context import Context
 
 
 class Kind(StrEnum):

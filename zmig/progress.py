@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from zmig.activity import Blocker, ServerProgress
     from zmig.errors import Problem
-    from zmig.plan import Plan, Step
+    from zmig.planning.plan import Plan, Step
+    from zmig.watching.activity import Blocker, ServerProgress
 
 
 class ClientState(StrEnum):

@@ -95,7 +95,7 @@ class TestStatus:
     def test_a_run_at_work_is_named(
         self, applied: Shop, run: Run, connection: psycopg.Connection, connect: Callable[[], psycopg.Connection]
     ) -> None:
-        from zmig.lock import RunLock
+        from zmig.database.lock import RunLock
 
         applied.add(3, "0003", "select 1;")
         worker = connect()

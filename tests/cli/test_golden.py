@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.facts import Facts
 from tests.support.steady import steady
-from zmig.lock import RunLock
+from zmig.database.lock import RunLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ import pytest
 from tests.support import backends
 from tests.support.facts import Facts
 from tests.support.process import Process
-from zmig.lock import RunLock
+from zmig.database.lock import RunLock
 
 if TYPE_CHECKING:
     import psycopg

@@ -11,7 +11,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from tests.support.terminal import Terminal
-from zmig.lock import RunLock
+from zmig.database.lock import RunLock
 
 if TYPE_CHECKING:
     import psycopg

@@ -8,7 +8,6 @@ import pytest
 
 from tests.support.shop import Shop
 from zmig import Migrator
-from zmig.cancellation import Cancellation, Cancelled
 from zmig.interrupt import Interrupted, Interrupts
 from zmig.progress import (
     LockWaiting,
@@ -19,6 +18,7 @@ from zmig.progress import (
     StepFinished,
     StepStarted,
 )
+from zmig.running.cancellation import Cancellation, Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -83,7 +83,7 @@ def test_python_code_that_only_computes_is_ended(shop: Shop) -> None:
 
 
 def test_a_run_that_waits_for_the_lock_ends_without_a_fact(shop: Shop, connection: psycopg.Connection) -> None:
-    from zmig.lock import RunLock
+    from zmig.database.lock import RunLock
 
     shop.add(1, "one", "select 1;")
     assert RunLock("zmig").try_acquire(connection)

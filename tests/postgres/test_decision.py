@@ -169,7 +169,7 @@ def test_a_decision_waits_for_a_run(
     migrator: Migrator, connect: Callable[..., psycopg.Connection], project: ProjectFolder
 ) -> None:
     from zmig import LockNotObtained
-    from zmig.lock import RunLock
+    from zmig.database.lock import RunLock
 
     migrator.migrate_to_version(1)
     assert RunLock("zmig").try_acquire(connect())

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from zmig import failure, script
 from zmig.errors import Problem
-from zmig.failure import Failure, Place
 from zmig.redact import Redactor
 from zmig.render import problem_text
+from zmig.running import failure
+from zmig.running.failure import Failure, Place
+from zmig.sql import script
 
 if TYPE_CHECKING:
     from collections.abc import Callable

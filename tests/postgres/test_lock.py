@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from tests.support import backends
 from tests.support.process import Process, run
 from tests.support.project import ProjectFolder
+from zmig.database.lock import RunLock
+from zmig.database.store import Run, Store
 from zmig.events import EventType
-from zmig.lock import RunLock
-from zmig.state import State
-from zmig.store import Run, Store
-from zmig.view import Looker
+from zmig.planning.state import State
+from zmig.running.view import Looker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from zmig.database import Connection
+    from zmig.database.connection import Connection, WorkingConnection
     from zmig.progress import LockHolder
 
 CROWD = 20
@@ -191,7 +191,7 @@ class _OtherRun:
 
 
 def looked_at(connection: psycopg.Connection, lock: RunLock) -> dict[str, State]:
-    view = Looker(connection, Store(connection, "zmig"), lock, 600).look(())
+    view = Looker(cast("WorkingConnection", connection), Store(connection, "zmig"), lock, 600).look(())
     return {entry.name: entry.state for entry in view.entries if entry.name != "001_t"}
 
 

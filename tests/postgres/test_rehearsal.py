@@ -12,7 +12,7 @@ from tests.support import backends
 from tests.support.process import run
 from zmig import Migrator
 from zmig.errors import LockNotObtained, PlanRefused
-from zmig.rehearsal import TableLock
+from zmig.running.rehearsal import TableLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

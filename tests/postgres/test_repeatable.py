@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.recorder import Recorder
 from zmig import MigrationFailed, Migrator
-from zmig.plan import Action
+from zmig.planning.plan import Action
 from zmig.progress import StepSkipped
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.recorder import Recorder
 from zmig import MigrationFailed, Migrator, PlanRefused, UsageError
-from zmig.plan import Action, Direction
+from zmig.planning.plan import Action, Direction
 
 if TYPE_CHECKING:
     import psycopg

@@ -262,7 +262,7 @@ class TestLostConnection:
     def test_while_waiting_for_the_lock(
         self, project: ProjectFolder, connect: Callable[..., psycopg.Connection]
     ) -> None:
-        from zmig.lock import RunLock
+        from zmig.database.lock import RunLock
         from zmig.progress import LockWaiting
 
         project.sql("001_one", "select 1;")

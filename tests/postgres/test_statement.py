@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from tests.support.statements import ALLOWED, NAMES, REFUSED
-from zmig import script
-from zmig.outcome import CreateIndex, outcome
+from zmig.sql import script
+from zmig.sql.outcome import CreateIndex, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zmig.store import storable
+from zmig.database.store import storable
 
 if TYPE_CHECKING:
     import psycopg

@@ -10,9 +10,9 @@ from psycopg import sql
 from tests.support.facts import Facts
 from tests.support.project import ProjectFolder
 from zmig import MigrationFailed, Migrator, TrackingError
+from zmig.database.store import Run, Store, storable
 from zmig.events import EventType
-from zmig.history import fold
-from zmig.store import Run, Store, storable
+from zmig.planning.history import fold
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from zmig.watch import Observation, Watcher
+    from zmig.watching.watch import Observation, Watcher
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_the_server_tells_how_far_an_index_is(
 
 
 def test_every_progress_view_of_this_server_can_be_read(connection: psycopg.Connection) -> None:
-    from zmig import activity
+    from zmig.watching import activity
 
     assert activity.progress(connection, 0) is None
 
@@ -224,7 +224,7 @@ def test_a_lost_connection_is_told_and_opened_again(
 
 
 def test_an_edited_manifest_is_read_again(shop: Shop, watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zmig.reload._SECONDS_BETWEEN_CHECKS", 0)
+    monkeypatch.setattr("zmig.project.reload._SECONDS_BETWEEN_CHECKS", 0)
     shop.add(1, "one", "select 1;")
     assert _states(watcher.observe()) == {"one": "pending"}
     shop.add(2, "two", "select 2;")
@@ -240,7 +240,7 @@ def test_an_edited_manifest_is_read_again(shop: Shop, watcher: Watcher, monkeypa
 def test_a_manifest_that_never_was_usable_is_told_until_it_is(
     shop: Shop, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zmig.reload._SECONDS_BETWEEN_CHECKS", 0)
+    monkeypatch.setattr("zmig.project.reload._SECONDS_BETWEEN_CHECKS", 0)
     for _ in range(2):
         with pytest.raises(ManifestError):
             watcher.observe()

@@ -9,12 +9,12 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-from zmig import wire
+from zmig.database import wire
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from zmig.database import Connection
+    from zmig.database.connection import Connection
 
 
 def test_every_statement_of_a_message_is_counted(connection: Connection) -> None:

@@ -42,10 +42,9 @@ def zombie(project: ProjectFolder, gate: psycopg.Connection) -> Iterator[int]:
     project.sql(NAME, f"{blind(gate)}select pg_advisory_xact_lock(1);\ninsert into t values (1);")
     with Process("apply", project.manifest) as process:
         backends.wait_for(gate, 1, "wait_event_type = 'Lock'")
-        row = gate.execute("select pid from pg_stat_activity where wait_event_type = 'Lock'").fetchone()
-        assert row is not None
+        pid = backends.pid(gate, "wait_event_type = 'Lock'")
         process.kill()
-        yield row[0]
+        yield pid
 
 
 def rows(connection: psycopg.Connection) -> list[int]:

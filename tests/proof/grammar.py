@@ -1,10 +1,10 @@
-"""The judge: what `zmig.statement` and `zmig.outcome` say, worked out from PostgreSQL's own syntax tree instead."""
+"""The judge: what `statement` and `outcome` of `zmig.sql` say, worked out from PostgreSQL's own syntax tree instead."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from zmig.outcome import (
+from zmig.sql.outcome import (
     AddEnumValue,
     CreateDatabase,
     CreateIndex,
@@ -19,14 +19,14 @@ from zmig.outcome import (
     Reindex,
     ReindexKind,
 )
-from zmig.reader import Name
+from zmig.sql.reader import Name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from postgast import pg_query_pb2 as pb
 
-    from zmig.outcome import Outcome
+    from zmig.sql.outcome import Outcome
 
 _CONTROLS = {
     "TRANS_STMT_BEGIN",
@@ -65,7 +65,7 @@ def reads_client(node: pb.Node) -> bool:
 
 
 def outcome(node: pb.Node) -> Outcome | None:
-    """Return the statement's outcome; None where `zmig.outcome` must name neither objects nor a new state."""
+    """Return the statement's outcome; None where `zmig.sql.outcome` must name neither objects nor a new state."""
     parse = _OUTCOMES.get(node.WhichOneof("node") or "")
     return parse(node) if parse else None
 

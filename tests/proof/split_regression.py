@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING
 import postgast
 
 from tests.proof import grammar
-from zmig import outcome, script, statement
 from zmig.errors import ManifestError
+from zmig.sql import outcome, script, statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from zmig.script import Statement
+    from zmig.sql.script import Statement
 
 _PIECE = 997
 _ENDS_A_STATEMENT = ("g", "crosstabview", "watch", ";")

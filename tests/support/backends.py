@@ -20,6 +20,13 @@ def count(connection: psycopg.Connection, condition: str = "true") -> int:
     return row[0]
 
 
+def pid(connection: psycopg.Connection, condition: str) -> int:
+    """Return the process id of the one backend of zmig that fulfils `condition`."""
+    found = connection.execute(f"select pid from pg_stat_activity where {_OURS} and ({condition})".encode()).fetchall()
+    assert len(found) == 1
+    return found[0][0]
+
+
 def wait_for(connection: psycopg.Connection, number: int, condition: str = "true") -> None:
     """Wait until exactly `number` backends of zmig fulfil `condition`."""
     wait_until(

@@ -18,27 +18,27 @@ from zmig_tui.news import Gathered, Heard, NotObserved, Observed, Planned
 from zmig_tui.running import Run, advanced
 from zmig_tui.screens.dialog import Confirming, Reading
 
-from zmig import plan as planner
-from zmig import state, status
-from zmig.activity import Backend, Blocker, ServerProgress, Work
-from zmig.declaration import Tracking
 from zmig.errors import Location, Problem
 from zmig.events import EventType, Fact
-from zmig.history import fold
 from zmig.invocation import Invocation
+from zmig.manifest.declaration import Tracking
 from zmig.model import Environment, Kind, Language, Migration, Repeat, RepeatRule
+from zmig.planning import plan as planner
+from zmig.planning import state, status
+from zmig.planning.history import fold
+from zmig.planning.state import Liveness
 from zmig.progress import LockHolder, Notice, RunStarted, StatementStarted, StepFinished, StepStarted
-from zmig.project import Project
-from zmig.state import Liveness
-from zmig.watch import Observation
+from zmig.project.project import Project
+from zmig.watching.activity import Backend, Blocker, ServerProgress, Work
+from zmig.watching.watch import Observation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from textual.pilot import Pilot
 
+    from zmig.planning.state import Entry
     from zmig.progress import Progress
-    from zmig.state import Entry
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 CLOCK = 100_000.0

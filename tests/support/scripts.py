@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import strategies as st
 
-from zmig import script
 from zmig.errors import ManifestError
+from zmig.sql import script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zmig.script import Statement
+    from zmig.sql.script import Statement
 
 _FRAGMENTS = (
     "'", "''", '"', "E'", "e'a\\''", "date'", "U&", "$$", "$a$", "$1", "$", "e", "x", "ä", "1",

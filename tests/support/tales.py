@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Location
 from zmig.events import EventType, Fact
-from zmig.history import fold
 from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
-from zmig.state import Entry, Liveness, assess
+from zmig.planning.history import fold
+from zmig.planning.state import Entry, Liveness, assess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

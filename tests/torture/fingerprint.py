@@ -27,7 +27,8 @@ select 'index', i.indexrelid::regclass::text, concat_ws(' ', pg_get_indexdef(i.i
     i.indislive, i.indisprimary)
 from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace where {_OURS}
 union all
-select 'constraint', k.conrelid::regclass || '.' || k.conname, concat_ws(' ', pg_get_constraintdef(k.oid), k.convalidated)
+select 'constraint', k.conrelid::regclass || '.' || k.conname,
+    concat_ws(' ', pg_get_constraintdef(k.oid), k.convalidated)
 from pg_constraint k join pg_namespace n on n.oid = k.connamespace where {_OURS} and k.conrelid <> 0
 union all
 select 'partition', i.inhrelid::regclass::text, concat_ws(' ', i.inhparent::regclass, to_jsonb(i) -> 'inhdetachpending')

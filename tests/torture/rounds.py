@@ -13,9 +13,9 @@ from tests.support.process import Process, run
 from tests.torture import fingerprint
 from tests.torture import project as projects
 from tests.torture.disturbance import Disturber, Kind
+from zmig.database.store import Store
 from zmig.events import EventType
-from zmig.history import fold
-from zmig.store import Store
+from zmig.planning.history import fold
 
 if TYPE_CHECKING:
     import random

@@ -12,7 +12,7 @@ from zmig_tui.screens.quitting import Quitting
 from zmig_tui.screens.resolving import Resolving
 
 from tests.support.console import console
-from zmig.lock import RunLock
+from zmig.database.lock import RunLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zmig import batch, script
-from zmig.batch import Answer, Delay, Reached, Touched
 from zmig.errors import ZmigError
+from zmig.sql import batch, script
+from zmig.sql.batch import Answer, Delay, Reached, Touched
 
 
 def rendered(text: str) -> str:

@@ -9,11 +9,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.support.scripts import cut, scripts
-from zmig import chunk, script
-from zmig.chunk import Chunk
+from zmig.sql import chunk, script
+from zmig.sql.chunk import Chunk
 
 if TYPE_CHECKING:
-    from zmig.script import Statement
+    from zmig.sql.script import Statement
 
 ROWS = "copy t from stdin;\n1\n\\.\n"
 

@@ -10,9 +10,9 @@ from zmig_tui.rows import Filter, Order
 from zmig_tui.text import plain, width
 
 from zmig.events import EventType, Fact
-from zmig.history import Record
 from zmig.model import Kind, Language, Migration
-from zmig.state import Entry, State
+from zmig.planning.history import Record
+from zmig.planning.state import Entry, State
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 

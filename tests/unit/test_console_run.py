@@ -8,11 +8,9 @@ from zmig_tui.code import Mark
 from zmig_tui.running import Run
 from zmig_tui.text import Tone, plain
 
-from zmig import script
-from zmig.activity import Backend, Blocker, ServerProgress, Work
 from zmig.errors import Problem
 from zmig.model import Kind, Language, Migration
-from zmig.plan import Action, Direction, Plan, Step
+from zmig.planning.plan import Action, Direction, Plan, Step
 from zmig.progress import (
     LockHolder,
     LockWaiting,
@@ -27,6 +25,8 @@ from zmig.progress import (
     StepSkipped,
     StepStarted,
 )
+from zmig.sql import script
+from zmig.watching.activity import Backend, Blocker, ServerProgress, Work
 
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
 STEPS = tuple(
@@ -159,7 +159,7 @@ def test_a_file_is_coloured_by_its_grammar_and_only_while_that_is_quick() -> Non
 def test_a_plan_names_each_step_and_what_is_unusual_about_it() -> None:
     from dataclasses import replace
 
-    from zmig.plan import Mode
+    from zmig.planning.plan import Mode
 
     odd = replace(STEPS[1], mode=Mode(False, "statement 1, line 1: CREATE INDEX CONCURRENTLY"))
     shown = "\n".join(plain(one) for one in plantext.steps(Plan(Direction.FORWARD, (STEPS[0], odd))))

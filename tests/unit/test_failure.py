@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from zmig import failure, script
 from zmig.errors import Location, Problem, ZmigError
-from zmig.failure import Failure, Place
 from zmig.interrupt import Interrupted
 from zmig.redact import Redactor
 from zmig.render import problem_text
+from zmig.running import failure
+from zmig.running.failure import Failure, Place
+from zmig.sql import script
 
 if TYPE_CHECKING:
     from pathlib import Path

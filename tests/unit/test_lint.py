@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zmig import script
 from zmig.lint import acts, rollbacks, sqlfile
 from zmig.lint.finding import Severity
 from zmig.lint.fresh import Fresh, follow
 from zmig.lint.rules import RULES, of_problem
+from zmig.sql import script
 
 if TYPE_CHECKING:
     from zmig.lint.act import Act
@@ -136,7 +136,8 @@ def test_what_a_rollback_forgets(forward: str, back: str, forgotten: list[str]) 
 def test_every_problem_of_loading_has_a_rule() -> None:
     codes: set[str] = set()
     for module in LOADING:
-        source = (ROOT / "zmig" / f"{module}.py").read_text(encoding="utf-8")
+        [file] = (ROOT / "zmig").glob(f"*/{module}.py")
+        source = file.read_text(encoding="utf-8")
         codes |= {*re.findall(r"""Problem\(\s*"([a-z0-9-]+)",""", source)}
         codes |= {*re.findall(r"""\berror\([^,]+, "([a-z0-9-]+)",""", source)}
     assert len(codes) > 20

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from zmig.events import EventType, Fact
-from zmig.history import Record
-from zmig.state import Liveness, State, judge
+from zmig.planning.history import Record
+from zmig.planning.state import Liveness, State, judge
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -9,10 +9,11 @@ import jsonschema
 import pytest
 
 from docs import generate_manifest_reference as reference
-from zmig import inclusion, manifest, schema
-from zmig.declaration import DatabaseUrl, EmbeddedDatabase, Manifest, Tracking
 from zmig.errors import ManifestError
+from zmig.manifest import manifest, schema
+from zmig.manifest.declaration import DatabaseUrl, EmbeddedDatabase, Manifest, Tracking
 from zmig.model import Environment, Kind, Repeat, RepeatRule, Retry, Settings
+from zmig.project import inclusion
 from zmig.render import problem_text
 
 if TYPE_CHECKING:

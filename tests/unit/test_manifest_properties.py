@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from zmig import explanation, manifest, yamltext
 from zmig.errors import ManifestError
-from zmig.project import load
+from zmig.manifest import explanation, manifest, yamltext
+from zmig.project.project import load
 from zmig.render import problem_text
 
 if TYPE_CHECKING:

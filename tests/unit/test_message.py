@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zmig import message, script
-from zmig.message import ChunkMessage, Message
+from zmig.sql import message, script
+from zmig.sql.message import ChunkMessage, Message
 
 BRIEF = (
     "create table t (id bigint generated always as identity primary key)",

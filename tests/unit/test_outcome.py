@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.statements import NAMES
-from zmig import script
-from zmig.outcome import (
+from zmig.sql import script
+from zmig.sql.outcome import (
     AddEnumValue,
     CreateDatabase,
     CreateIndex,
@@ -25,7 +25,7 @@ from zmig.outcome import (
     Unknown,
     outcome,
 )
-from zmig.reader import Name
+from zmig.sql.reader import Name
 
 TABLE = Name(None, "t")
 

@@ -27,13 +27,13 @@ from tests.support.tales import (
     rolled_back,
     started,
 )
-from zmig import plan
-from zmig.checkpoint import Checkpoint
 from zmig.errors import PlanRefused, Problem, UsageError
 from zmig.events import EventType
 from zmig.invocation import Invocation
-from zmig.plan import Action, Direction, Mode, Plan, Step
-from zmig.refusal import Refusal
+from zmig.planning import plan
+from zmig.planning.checkpoint import Checkpoint
+from zmig.planning.plan import Action, Direction, Mode, Plan, Step
+from zmig.planning.refusal import Refusal
 
 if TYPE_CHECKING:
     from zmig.model import Migration

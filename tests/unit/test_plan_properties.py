@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.tales import NOBODY, NOW, by_checksum, by_code, by_condition, name_of, once
-from zmig import plan
 from zmig.events import EventType, Fact
-from zmig.history import fold
-from zmig.plan import Action, Direction
-from zmig.state import State, assess, current_version
+from zmig.planning import plan
+from zmig.planning.history import fold
+from zmig.planning.plan import Action, Direction
+from zmig.planning.state import State, assess, current_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.plan import Plan, Step
-    from zmig.state import Entry
+    from zmig.planning.plan import Plan, Step
+    from zmig.planning.state import Entry
 
 _DECLARED = (
     *(once(version, reversible=True) for version in (1, 2, 3)),

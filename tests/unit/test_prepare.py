@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zmig import prepare
 from zmig.errors import ManifestError
 from zmig.model import Kind, Language, Migration
-from zmig.plan import Action, Direction, Plan, Step
+from zmig.planning.plan import Action, Direction, Plan, Step
+from zmig.running import prepare
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.tree import plant
-from zmig import project
-from zmig.declaration import DatabaseUrl, EmbeddedDatabase
 from zmig.errors import ManifestError, Problem, UsageError
+from zmig.manifest.declaration import DatabaseUrl, EmbeddedDatabase
 from zmig.model import Environment, Kind, Language, Repeat, RepeatRule
+from zmig.project import project
 from zmig.render import problem_text
 
 if TYPE_CHECKING:
-    from zmig.project import Project
+    from zmig.project.project import Project
 
 PYTHON = "def execute(ctx):\n    pass\n"
 

@@ -23,15 +23,15 @@ from tests.support.tales import (
     rollback_started,
     started,
 )
-from zmig import plan
 from zmig.events import EventType
 from zmig.invocation import Invocation
+from zmig.planning import plan
 from zmig.render import problem_text
 
 if TYPE_CHECKING:
     from zmig.model import Migration
-    from zmig.plan import Plan
-    from zmig.state import Liveness
+    from zmig.planning.plan import Plan
+    from zmig.planning.state import Liveness
 
 _NAMED = Invocation("manifests/prod.yaml")
 _A_MINUTE = timedelta(minutes=1)

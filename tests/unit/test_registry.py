@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zmig import registry
 from zmig.errors import Location, UsageError
 from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
+from zmig.planning import registry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.tree import plant
-from zmig import manifest, project, scaffold
 from zmig.errors import ManifestError, UsageError, ZmigError
+from zmig.manifest import manifest
 from zmig.model import Kind
+from zmig.project import project, scaffold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.scaffold import Created
+    from zmig.project.scaffold import Created
 
 TODAY = date(2026, 11, 22)
 

@@ -11,14 +11,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.scripts import cut, scripts
-from zmig import boundary, lexer, plain, script
 from zmig.errors import Location, ManifestError
-from zmig.window import Window
+from zmig.sql import boundary, lexer, plain, script
+from zmig.sql.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.script import Statement
+    from zmig.sql.script import Statement
 
 
 def texts(text: str) -> list[str]:

@@ -32,8 +32,8 @@ from tests.support.tales import (
     tale,
 )
 from zmig.events import EventType
-from zmig.history import fold
-from zmig.state import Entry, FindingCode, Liveness, State, current_version
+from zmig.planning.history import fold
+from zmig.planning.state import Entry, FindingCode, Liveness, State, current_version
 
 if TYPE_CHECKING:
     from zmig.model import Migration

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.support.tales import NOW, by_checksum, by_condition, name_of, once
 from zmig.events import EventType, Fact
-from zmig.history import History, fold
-from zmig.state import Liveness, State, assess, current_version
+from zmig.planning.history import History, fold
+from zmig.planning.state import Liveness, State, assess, current_version
 
 _DECLARED = (once(1), once(2, checksum="c2"), once(3, checksum=None), by_checksum(90), by_condition(91))
 _VERSIONS = {migration.name: migration.version for migration in _DECLARED}

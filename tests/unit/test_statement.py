@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.statements import ALLOWED, REFUSED
-from zmig import script, statement
+from zmig.sql import script, statement
 
 if TYPE_CHECKING:
-    from zmig.script import Statement
+    from zmig.sql.script import Statement
 
 
 def one(text: str) -> Statement:

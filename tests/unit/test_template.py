@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zmig import template
 from zmig.errors import ManifestError
-from zmig.substitution import Part, substitute
+from zmig.sql import template
+from zmig.sql.substitution import Part, substitute
 
 VALUES = {"schema": "shop", "reader": "app_reader"}
 

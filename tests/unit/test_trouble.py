@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zmig import trouble
 from zmig.errors import Location
 from zmig.events import EventType, Fact
-from zmig.history import Record
 from zmig.invocation import Invocation
 from zmig.model import Kind, Language, Migration
+from zmig.planning import trouble
+from zmig.planning.history import Record
+from zmig.planning.state import Entry, State
 from zmig.render import problem_text
-from zmig.state import Entry, State
 
 _AT = datetime(2026, 8, 30, 13, 40, tzinfo=UTC)
 _BY = Invocation("manifests/prod.yaml")

@@ -11,13 +11,13 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from zmig import yamltext
-from zmig.yamltext import Mapping, Scalar, Sequence
+from zmig.manifest import yamltext
+from zmig.manifest.yamltext import Mapping, Scalar, Sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.yamltext import Document, Node
+    from zmig.manifest.yamltext import Document, Node
 
 needs_c = pytest.mark.skipif(not hasattr(yaml, "CSafeLoader"), reason="PyYAML was built without libyaml")
 

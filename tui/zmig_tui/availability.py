@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.state import State
+from zmig.planning.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zmig.watch import Observation
+    from zmig.watching.watch import Observation
     from zmig_tui.rows import Row
 
 

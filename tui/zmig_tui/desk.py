@@ -11,9 +11,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zmig.cancellation import Cancellation, Cancelled
 from zmig.engine import Migrator
 from zmig.errors import ConnectionFailed, ManifestError, Problem, ServerError, ZmigError
+from zmig.running.cancellation import Cancellation, Cancelled
 from zmig_tui import columns, gather, rows
 from zmig_tui.lane import Lane
 from zmig_tui.news import Ended, Gathered, News, NotObserved, Observed, Planned, Refused, Told
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from zmig.activity import Backend
     from zmig.invocation import Invocation
-    from zmig.plan import Plan
+    from zmig.planning.plan import Plan
+    from zmig.planning.state import Entry
     from zmig.progress import Observer, Progress
-    from zmig.state import Entry
+    from zmig.watching.activity import Backend
     from zmig_tui.intent import Intent
     from zmig_tui.rows import Row
 

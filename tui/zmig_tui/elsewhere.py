@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem
-from zmig.state import State
+from zmig.planning.state import State
 from zmig_tui import inside
 from zmig_tui.running import Current, Run
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from zmig.script import Statement
-    from zmig.state import Entry
-    from zmig.watch import Observation
+    from zmig.planning.state import Entry
+    from zmig.sql.script import Statement
+    from zmig.watching.watch import Observation
 
 _CUT = 900
 """PostgreSQL cuts a shown query at 1,024 bytes unless it is told otherwise."""

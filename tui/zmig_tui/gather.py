@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from zmig import plan as planner
-from zmig import prepare, project, script
 from zmig.errors import ZmigError
+from zmig.planning import plan as planner
+from zmig.project import project
+from zmig.running import prepare
+from zmig.sql import script
 from zmig_tui import elsewhere
 from zmig_tui.detail import Detail, File
 
@@ -16,10 +18,10 @@ if TYPE_CHECKING:
 
     from zmig.errors import Problem
     from zmig.invocation import Invocation
-    from zmig.plan import Plan
-    from zmig.script import Statement
-    from zmig.state import Entry
-    from zmig.watch import Observation, Watcher
+    from zmig.planning.plan import Plan
+    from zmig.planning.state import Entry
+    from zmig.sql.script import Statement
+    from zmig.watching.watch import Observation, Watcher
     from zmig_tui.elsewhere import Place
 
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from zmig.planning.state import State
     from zmig.progress import LockHolder
-    from zmig.state import State
-    from zmig.watch import Observation
+    from zmig.watching.watch import Observation
 
 _ENVIRONMENT_TONES = {
     Environment.PRODUCTION: Tone.ALARM,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from zmig.activity import Blocker, ServerProgress, Work
+    from zmig.watching.activity import Blocker, ServerProgress, Work
 
 _BAR_CELLS = 24
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zmig.engine import Migrator
-    from zmig.plan import Plan
-    from zmig.runner import RunResult
+    from zmig.planning.plan import Plan
+    from zmig.running.runner import RunResult
 
 
 @dataclass(frozen=True, slots=True)

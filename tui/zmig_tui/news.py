@@ -9,9 +9,9 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from zmig.errors import Problem
-    from zmig.plan import Plan
-    from zmig.runner import RunResult
-    from zmig.watch import Observation
+    from zmig.planning.plan import Plan
+    from zmig.running.runner import RunResult
+    from zmig.watching.watch import Observation
     from zmig_tui.columns import Widths
     from zmig_tui.detail import Detail
     from zmig_tui.elsewhere import Place

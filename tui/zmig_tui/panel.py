@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig import lock
+from zmig.database import lock
 from zmig_tui import inside, words
 from zmig_tui.text import Line, Span, Tone, bar, fitted, line, span, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.watch import Observation
+    from zmig.watching.watch import Observation
     from zmig_tui.running import Current, Run
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"

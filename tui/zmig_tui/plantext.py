@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zmig.plan import Direction
+from zmig.planning.plan import Direction
 from zmig.render import problem_text
 from zmig_tui import words
 from zmig_tui.text import EMPTY, Line, Span, Tone, line, span
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from zmig.errors import Problem
-    from zmig.plan import Plan, Step
+    from zmig.planning.plan import Plan, Step
 
 
 _QUOTED = re.compile(r" *[0-9]* \| ")

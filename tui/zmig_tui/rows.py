@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from zmig.planning.state import FindingCode, State
 from zmig.render import visible
-from zmig.state import FindingCode, State
 from zmig_tui import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from zmig.state import Entry
+    from zmig.planning.state import Entry
     from zmig_tui.text import Tone
 
 TROUBLED = (State.FAILED, State.STUCK)

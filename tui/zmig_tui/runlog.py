@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from zmig import lock
+from zmig.database import lock
 from zmig.progress import (
     Blocked,
     Held,

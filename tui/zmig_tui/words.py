@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from zmig.state import State
+from zmig.planning.state import State
 from zmig_tui.text import Tone
 
 if TYPE_CHECKING:

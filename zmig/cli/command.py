@@ -9,9 +9,9 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from zmig import choice
 from zmig.errors import Problem, UsageError
 from zmig.invocation import Invocation
+from zmig.project import choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -176,7 +176,7 @@ def _whole_number(text: str, hint: str) -> int:
 
 def duration_seconds(text: str) -> float:
     """Return the seconds that an option's value means. Raises UsageError."""
-    from zmig import durations
+    from zmig.manifest import durations
 
     found = durations.seconds(text)
     if found is None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from zmig import scaffold
 from zmig.cli.command import Call, Command, Option, Options, Takes
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.model import Kind
+from zmig.project import scaffold
 
 
 class CreateOptions(Options):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from zmig import project
 from zmig.cli.command import Call, Command, Options, Takes
-from zmig.declaration import EmbeddedDatabase
 from zmig.errors import ExitCode, Location, Problem, UsageError
+from zmig.manifest.declaration import EmbeddedDatabase
+from zmig.project import project
 
 if TYPE_CHECKING:
     from zmig.embedded import EmbeddedServer

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
     from zmig.errors import Location, Problem
     from zmig.events import Fact
-    from zmig.plan import Plan, Step
-    from zmig.runner import RunResult
+    from zmig.planning.plan import Plan, Step
+    from zmig.running.runner import RunResult
 
 Document = dict[str, object]
 

@@ -26,10 +26,10 @@ from zmig.progress import (
 )
 
 if TYPE_CHECKING:
-    from zmig.activity import Backend, Blocker
     from zmig.cli.output import Output
-    from zmig.plan import Step
+    from zmig.planning.plan import Step
     from zmig.progress import LockHolder, Progress
+    from zmig.watching.activity import Backend, Blocker
 
 Document = dict[str, object]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig import choice
 from zmig.cli.command import Call, Command, Option, Options, Takes
 from zmig.errors import ExitCode, Problem, UsageError
+from zmig.project import choice
 
 if TYPE_CHECKING:
     from zmig.lint.run import Report

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from zmig.cli import documents, table
 from zmig.errors import ExitCode
-from zmig.plan import Direction
+from zmig.planning.plan import Direction
 
 if TYPE_CHECKING:
     from zmig.cli.output import Output
-    from zmig.plan import Plan, Step
+    from zmig.planning.plan import Plan, Step
 
 
 def show(plan: Plan, output: Output) -> ExitCode:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.cli import documents, table
-from zmig.rehearsal import LOCK_TIMEOUT
+from zmig.running.rehearsal import LOCK_TIMEOUT
 
 if TYPE_CHECKING:
-    from zmig.rehearsal import Rehearsal, StatementRehearsed, StepRehearsed, TableLock
+    from zmig.running.rehearsal import Rehearsal, StatementRehearsed, StepRehearsed, TableLock
 
 
 def text(rehearsal: Rehearsal) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from zmig import reset
 from zmig.cli import asking, table
 from zmig.cli.command import Call, Command, Option, Options
 from zmig.cli.running import LOCK_WAIT, running
+from zmig.database import reset
 from zmig.errors import ExitCode, Problem, UsageError
 
 _EFFECT = "nothing was dropped"

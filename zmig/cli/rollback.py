@@ -12,7 +12,7 @@ from zmig.model import Environment
 
 if TYPE_CHECKING:
     from zmig.engine import Migrator
-    from zmig.plan import Plan
+    from zmig.planning.plan import Plan
 
 _EFFECT = "nothing was rolled back"
 

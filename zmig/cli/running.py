@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zmig.cli.command import Call
     from zmig.engine import Migrator
     from zmig.progress import Observer, Progress
-    from zmig.runner import RunResult
+    from zmig.running.runner import RunResult
 
 LOCK_WAIT = Option(
     "--lock-wait",

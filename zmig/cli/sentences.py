@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig import lock
 from zmig.cli import table
-from zmig.plan import Direction
+from zmig.database import lock
+from zmig.planning.plan import Direction
 from zmig.render import visible
 
 if TYPE_CHECKING:
-    from zmig.activity import Blocker
     from zmig.progress import (
         Blocked,
         Held,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
         StepSkipped,
         StepStarted,
     )
+    from zmig.watching.activity import Blocker
 
 
 def one_line(text: str) -> str:

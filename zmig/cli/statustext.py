@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig import lock, trouble
 from zmig.cli import table
+from zmig.database import lock
+from zmig.planning import trouble
+from zmig.planning.state import Entry, FindingCode, State
 from zmig.render import display_width, problem_text, visible
-from zmig.state import Entry, FindingCode, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from zmig.invocation import Invocation
-    from zmig.status import Status
+    from zmig.planning.status import Status
 
 GLYPHS = {State.DONE: "✓", State.PENDING: "·", State.STARTED: "▶", State.FAILED: "✗", State.STUCK: "!"}
 ASCII_GLYPHS = {State.DONE: "+", State.PENDING: ".", State.STARTED: ">", State.FAILED: "x", State.STUCK: "!"}

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from textual.app import App
 
-    from zmig.activity import Backend
-    from zmig.plan import Plan
-    from zmig.watch import Observation
+    from zmig.planning.plan import Plan
+    from zmig.watching.activity import Backend
+    from zmig.watching.watch import Observation
     from zmig_tui.desk import Desk
     from zmig_tui.news import Planned
     from zmig_tui.rows import Row

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, assert_never
 
 from textual import on
@@ -10,14 +9,12 @@ from textual.containers import Horizontal
 from textual.widgets import Footer, Input
 
 from zmig_tui import availability, elsewhere, keys, panel, plantext, rows
-from zmig_tui.columns import Widths
 from zmig_tui.detail import Tab
 from zmig_tui.heading import Heading
 from zmig_tui.news import Ended, Gathered, Heard, NotObserved, Observed, Planned, Refused, Told
-from zmig_tui.rows import Filter, Order, Row
 from zmig_tui.running import Run, advanced
-from zmig_tui.screens.deeds import Deeds
 from zmig_tui.screens.dialog import Reading
+from zmig_tui.screens.finding import Finding
 from zmig_tui.screens.help import help_lines
 from zmig_tui.text import Tone, line
 from zmig_tui.widgets.banner import Banner
@@ -26,20 +23,20 @@ from zmig_tui.widgets.lines import Lines
 from zmig_tui.widgets.table import MigrationTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from textual.app import App, ComposeResult
     from textual.binding import BindingType
 
     from zmig.errors import Problem
-    from zmig.state import State
+    from zmig.planning.state import State
     from zmig_tui.desk import Desk
 
 _TICK_SECONDS = 0.25
 _PANEL_LINES = range(4, 12)
 
 
-class MainScreen(Deeds):
+class MainScreen(Finding):
     """Shows where everything stands, and hears what the threads tell."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keys.RUNNING, *keys.LOOKING]
@@ -51,12 +48,7 @@ class MainScreen(Deeds):
         self.clock = clock
         self.manifest = manifest
         """How the manifest was named."""
-        self._rows: Sequence[Row] = ()
-        self._widths = Widths()
         self._counts: Mapping[State, int] = {}
-        self._filter = Filter()
-        self._order = Order.PLAN
-        self._is_reversed = False
         self._elsewhere: Run | None = None
         self._unreachable_since: float | None = None
         self._problems: tuple[Problem, ...] = ()
@@ -81,19 +73,9 @@ class MainScreen(Deeds):
         self.desk.start()
 
     @property
-    def table(self) -> MigrationTable:
-        """The table of migrations."""
-        return self.query_one(MigrationTable)
-
-    @property
     def detail(self) -> DetailPane:
         """The pages about the migration under the cursor."""
         return self.query_one(DetailPane)
-
-    @property
-    def row(self) -> Row | None:
-        """The row under the cursor."""
-        return self.table.row
 
     @property
     def shown_run(self) -> Run | None:
@@ -136,14 +118,14 @@ class MainScreen(Deeds):
 
     def _take_in(self, news: Observed) -> None:
         is_first = self.observation is None
-        is_same = news.rows is self._rows
-        self.observation, self._rows, self._widths = news.observation, news.rows, news.widths
+        is_same = news.rows is self.all_rows
+        self.observation, self.all_rows, self.widths = news.observation, news.rows, news.widths
         self._unreachable_since = None
         self._show_problems(news.observation.manifest_problems)
         self._watch_elsewhere(news)
         if not is_same:
             self._counts = rows.counts(news.rows)
-            self._arrange()
+            self.put_rows()
         if is_first:
             self.table.go_to(rows.first_of_interest(self.table.rows))
         self._follow()
@@ -185,10 +167,6 @@ class MainScreen(Deeds):
         shown.show(plantext.problems(problems))
         shown.display = bool(problems)
 
-    def _arrange(self) -> None:
-        shown = rows.arranged(self._filter(self._rows), self._order, is_reversed=self._is_reversed)
-        self.table.show(shown, self._widths, order=self._order, is_reversed=self._is_reversed)
-
     def _follow(self) -> None:
         run = self.shown_run
         if not self.follows or run is None or run.is_over or run.current is None:
@@ -223,7 +201,7 @@ class MainScreen(Deeds):
             observation=self.observation,
             counts=self._counts,
             shown=len(self.table.rows),
-            filter=self._filter.text,
+            filter=self.filter.text,
             silent_seconds=max(silent, 0.1) if self._unreachable_since is not None else 0.0,
         )
         self.query_one("#heading", Banner).show(heading.lines(self.size.width))
@@ -272,9 +250,9 @@ class MainScreen(Deeds):
         if self.has_class("-detail"):
             self.remove_class("-detail")
             self.table.focus()
-        elif self._filter.text or self.query_one("#filter").display:
-            self._narrow("")
-            self._close_filter()
+        elif self.filter.text or self.query_one("#filter").display:
+            self.narrow_to("")
+            self.close_filter()
         elif self.shown_run is not None and self.shown_run.is_over:
             self.run, self._elsewhere = None, None
             self.redraw()
@@ -293,52 +271,6 @@ class MainScreen(Deeds):
         self.follows = not self.follows
         self.say("the cursor follows the run" if self.follows else "the cursor stays where it is")
         self._follow()
-
-    def action_filter(self) -> None:
-        """Ask for a filter."""
-        field = self.query_one("#filter", Input)
-        field.display = True
-        field.focus()
-
-    @on(Input.Changed, "#filter")
-    def narrow(self, event: Input.Changed) -> None:
-        """Show only what fits."""
-        self._narrow(event.value)
-
-    @on(Input.Submitted, "#filter")
-    def keep_filter(self) -> None:
-        """Go back to the table, which stays narrowed."""
-        self._close_filter()
-
-    def _narrow(self, text: str) -> None:
-        self._filter = replace(self._filter, text=text)
-        self._arrange()
-        self.redraw()
-
-    def _close_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        with self.prevent(Input.Changed):
-            field.value = self._filter.text
-        field.display = False
-        self.table.focus()
-
-    def action_next_troubled(self, step: int) -> None:
-        """Go to the next, or the previous, failed or stuck migration."""
-        found = rows.next_troubled(self.table.rows, self.table.index, backwards=step < 0)
-        if found is None:
-            self.say("nothing is failed or stuck")
-        else:
-            self.table.go_to(found, by_hand=True)
-
-    def action_sort(self) -> None:
-        """Sort by the next column."""
-        self._order = self._order.following
-        self._arrange()
-
-    def action_reverse(self) -> None:
-        """Turn the order round."""
-        self._is_reversed = not self._is_reversed
-        self._arrange()
 
     def action_refresh_now(self) -> None:
         """Look again, at everything."""

@@ -1,0 +1,1 @@
+"""The target database: connections, the run's lock, the event store, what the catalog tells."""

@@ -1,0 +1,266 @@
+"""Looks into the catalog to learn what became of a statement that cannot run in a transaction.
+
+Such a statement has no outcome that commits together with a checkpoint. After a crash or a failure the one
+behind the last checkpoint is ambiguous: it may not have begun, be half done, or be done.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from psycopg import sql
+
+from zmig.errors import Problem, ZmigError
+from zmig.sql import outcome as outcomes
+from zmig.sql.outcome import (
+    CreateDatabase,
+    CreateIndex,
+    CreateSubscription,
+    CreateTablespace,
+    DetachPartition,
+    DropDatabase,
+    DropIndex,
+    DropSubscription,
+    DropTablespace,
+    FinishPrepared,
+    Reindex,
+    ReindexKind,
+)
+
+if TYPE_CHECKING:
+    from zmig.database.connection import Connection
+    from zmig.sql.outcome import Outcome
+    from zmig.sql.reader import Name
+    from zmig.sql.script import Statement
+
+_PENDING_DETACH_SINCE = 140000
+
+
+def look(connection: Connection, statement: Statement) -> object:
+    """Return what of a statement's effect is there, as a JSON value: ask before it is sent, and settle with it.
+
+    For an index that the server will name, these are the names of its table's indexes; for everything else,
+    whether the effect is there.
+    """
+    match outcomes.outcome(statement):
+        case CreateIndex(None, table):
+            return sorted(_indexes_of(connection, table))
+        case CreateIndex() as index:
+            return _index_of(connection, index) is not None
+        case found:
+            return _took_effect(connection, found)
+
+
+def settle(connection: Connection, statement: Statement, *, before: object, is_refused: bool) -> bool:
+    """Return whether a statement that was sent took effect; clear away what it left half done.
+
+    `before` is what `look` saw before it was sent: what was there then is left alone. An invalid index that the
+    statement left is dropped, a pending detach is finalized. A refused statement had no effect. False means: run it.
+
+    Raises:
+        ZmigError: it cannot be told.
+    """
+    match outcomes.outcome(statement):
+        case CreateIndex(None) as index:
+            return _settle_unnamed_index(connection, index, before) and not is_refused
+        case CreateIndex() as index:
+            return before is False and _settle_index(connection, index) and not is_refused
+        case Reindex() as reindex:
+            _drop_leftovers(connection, reindex)
+            return False
+        case DetachPartition() as detach:
+            return before is False and _settle_detach(connection, detach, is_refused=is_refused)
+        case found:
+            return before is False and not is_refused and _took_effect(connection, found)
+
+
+def _took_effect(connection: Connection, found: Outcome) -> bool:
+    match found:
+        case DropIndex(names):
+            return not any(_index(connection, name) for name in names)
+        case DetachPartition() as detach:
+            return _detach_state(connection, detach) is None
+        case CreateDatabase(name) | CreateTablespace(name) | CreateSubscription(name) as created:
+            return _exists(connection, _OBJECTS[type(created)], name)
+        case DropDatabase(name) | DropTablespace(name) | DropSubscription(name) as dropped:
+            return not _exists(connection, _OBJECTS[type(dropped)], name)
+        case FinishPrepared(gid):
+            return not _exists(connection, "select from pg_catalog.pg_prepared_xacts where gid = %s", gid)
+        case _:
+            return False
+
+
+def verify(connection: Connection, statement: Statement) -> None:
+    """Make sure that an index built outside a transaction is there and valid.
+
+    With IF NOT EXISTS the server reports success over an invalid index of that name.
+
+    Raises:
+        ZmigError: it is not.
+    """
+    index = outcomes.outcome(statement)
+    if not isinstance(index, CreateIndex) or index.name is None:
+        return
+    valid = _index_of(connection, index)
+    if valid is None:
+        raise ZmigError(
+            Problem(
+                "index-missing",
+                f'index "{index.name}" is not on table "{index.table.name}": another relation has that name',
+                hint="give the index another name in the file, or drop the other relation",
+            )
+        )
+    if not valid:
+        raise ZmigError(
+            Problem(
+                "index-invalid",
+                f'index "{index.name}" is invalid: it was there before, and IF NOT EXISTS passed over it',
+                hint=f"run `drop index concurrently {_regclass(connection, index.table._replace(name=index.name))}`, "
+                "then run the same command again",
+            )
+        )
+
+
+_OBJECTS: dict[type[object], str] = {
+    CreateDatabase: "select from pg_catalog.pg_database where datname = %s",
+    DropDatabase: "select from pg_catalog.pg_database where datname = %s",
+    CreateTablespace: "select from pg_catalog.pg_tablespace where spcname = %s",
+    DropTablespace: "select from pg_catalog.pg_tablespace where spcname = %s",
+    CreateSubscription: "select from pg_catalog.pg_stat_subscription where subname = %s",
+    DropSubscription: "select from pg_catalog.pg_stat_subscription where subname = %s",
+}
+"""Subscriptions are looked up in a view, because only superusers may read pg_subscription."""
+
+
+def _exists(connection: Connection, query: str, value: str) -> bool:
+    return connection.execute(query.encode(), (value,)).fetchone() is not None
+
+
+def _regclass(connection: Connection, name: Name) -> str:
+    parts = [part for part in (name.schema, name.name) if part is not None]
+    return sql.Identifier(*parts).as_string(connection)
+
+
+def _index(connection: Connection, name: Name) -> bool:
+    row = connection.execute("select to_regclass(%s) is not null", (_regclass(connection, name),)).fetchone()
+    return row is not None and row[0] is True
+
+
+_INDEX_OF = """
+select i.indisvalid from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
+where i.indrelid = to_regclass(%s) and c.relname = %s
+"""
+
+
+def _index_of(connection: Connection, index: CreateIndex) -> bool | None:
+    """Return whether the index is valid; None where the table has no index of that name."""
+    row = connection.execute(_INDEX_OF, (_regclass(connection, index.table), index.name)).fetchone()
+    return None if row is None else cast("bool", row[0])
+
+
+def _settle_index(connection: Connection, index: CreateIndex) -> bool:
+    valid = _index_of(connection, index)
+    if valid is False and index.name is not None:
+        _drop_index(connection, index.table, index.name)
+    return valid is True
+
+
+def _settle_unnamed_index(connection: Connection, index: CreateIndex, before: object) -> bool:
+    """Find the index that was not there before, by the names the table's indexes had."""
+    known = cast("list[object]", before) if isinstance(before, list) else []
+    made = {name: valid for name, valid in _indexes_of(connection, index.table).items() if name not in known}
+    if len(made) > 1:
+        raise ZmigError(
+            Problem(
+                "resume-undecided",
+                f"which index the statement made cannot be told: table `{index.table.name}` has several new ones",
+                facts=(f"new indexes: {', '.join(sorted(made))}",),
+                hint="drop those that the statement made, or give the index a name in the file",
+            )
+        )
+    for name, valid in made.items():
+        if not valid:
+            _drop_index(connection, index.table, name)
+    return True in made.values()
+
+
+_INDEXES_OF = """
+select c.relname::text, i.indisvalid
+from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
+where i.indrelid = to_regclass(%s)
+"""
+
+
+def _indexes_of(connection: Connection, table: Name) -> dict[str, bool]:
+    """Return the names of a table's indexes, and whether each is valid."""
+    rows = connection.execute(_INDEXES_OF, (_regclass(connection, table),)).fetchall()
+    return {cast("str", name): cast("bool", valid) for name, valid in rows}
+
+
+_SCHEMA_OF = """
+select n.nspname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.oid = to_regclass(%s)
+"""
+
+
+def _drop_index(connection: Connection, table: Name, name: str) -> None:
+    row = connection.execute(_SCHEMA_OF, (_regclass(connection, table),)).fetchone()
+    if row is not None:
+        _drop_concurrently(connection, str(row[0]), name)
+
+
+def _drop_concurrently(connection: Connection, schema: str, name: str) -> None:
+    statement = sql.SQL("drop index concurrently if exists {}").format(sql.Identifier(schema, name))
+    connection.execute(statement.as_string(connection).encode())
+
+
+_LEFTOVERS = """
+select n.nspname::text, c.relname::text
+from pg_catalog.pg_index i
+join pg_catalog.pg_class c on c.oid = i.indexrelid
+join pg_catalog.pg_class t on t.oid = i.indrelid
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$'
+"""
+
+_OF_TABLE = "and t.oid = to_regclass(%s)"
+_OF_INDEX = "and t.oid = (select x.indrelid from pg_catalog.pg_index x where x.indexrelid = to_regclass(%s))"
+
+
+def _drop_leftovers(connection: Connection, reindex: Reindex) -> None:
+    """Drop the invalid copies that an interrupted REINDEX CONCURRENTLY leaves beside the indexes it rebuilds."""
+    if not reindex.concurrently:
+        return
+    query, name = _LEFTOVERS, reindex.name
+    if name is None:
+        rows = connection.execute(query.encode()).fetchall()
+    elif reindex.kind is ReindexKind.SCHEMA:
+        rows = connection.execute((query + "and n.nspname = %s").encode(), (name.name,)).fetchall()
+    else:
+        condition = _OF_INDEX if reindex.kind is ReindexKind.INDEX else _OF_TABLE
+        rows = connection.execute((query + condition).encode(), (_regclass(connection, name),)).fetchall()
+    for schema, index in rows:
+        _drop_concurrently(connection, str(schema), str(index))
+
+
+_DETACH = """
+select {pending} from pg_catalog.pg_inherits i
+where i.inhparent = to_regclass(%s) and i.inhrelid = to_regclass(%s)
+"""
+
+
+def _detach_state(connection: Connection, detach: DetachPartition) -> bool | None:
+    """Return whether the detach is pending; None where the partition is not attached."""
+    parent, partition = _regclass(connection, detach.parent), _regclass(connection, detach.partition)
+    pending = "i.inhdetachpending" if connection.info.server_version >= _PENDING_DETACH_SINCE else "false"
+    row = connection.execute(_DETACH.format(pending=pending).encode(), (parent, partition)).fetchone()
+    return None if row is None else cast("bool", row[0])
+
+
+def _settle_detach(connection: Connection, detach: DetachPartition, *, is_refused: bool) -> bool:
+    pending = _detach_state(connection, detach)
+    if pending:
+        parent, partition = _regclass(connection, detach.parent), _regclass(connection, detach.partition)
+        connection.execute(f"alter table {parent} detach partition {partition} finalize".encode())
+        return True
+    return pending is None and not is_refused

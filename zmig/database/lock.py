@@ -1,0 +1,223 @@
+"""The run's lock: a session-level advisory lock, polled for, on the connection that runs the migrations.
+
+Held there, it ends exactly when the backend that works ends, so nobody can start on top of a backend whose
+client has died. It is polled in autocommit because a waiter blocked in `pg_advisory_lock()` holds a snapshot
+that CREATE INDEX CONCURRENTLY would wait for.
+"""
+
+from __future__ import annotations
+
+import time
+from hashlib import sha256
+from typing import TYPE_CHECKING, cast
+
+from zmig.errors import LockNotObtained, Problem, UsageError
+from zmig.progress import ClientState, LockHolder, LockWaiting
+from zmig.sql import message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from zmig.database.connection import Connection
+    from zmig.invocation import Invocation
+    from zmig.progress import Observer
+
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 0.5
+_SECONDS_BETWEEN_NOTES = 5.0
+
+_SHOWN_QUERY = 200
+
+_HOLDER = """
+select l.pid, a.application_name, a.usename::text, host(a.client_addr), b.since, a.query,
+    extract(epoch from clock_timestamp() - b.since)::float8
+from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid,
+    lateral (select coalesce(a.xact_start, a.query_start)) as b (since)
+where {condition} and l.granted
+limit 1
+"""
+
+_TERMINATE = """
+select pg_catalog.pg_terminate_backend(l.pid) from pg_catalog.pg_locks l
+where {condition} and l.granted and l.pid = {pid}
+"""
+
+
+def _key(text: str) -> int:
+    return int.from_bytes(sha256(text.encode()).digest()[:8], "big", signed=True)
+
+
+def _is_lock(key: int) -> str:
+    unsigned = key % (1 << 64)
+    return (
+        "l.locktype = 'advisory' and l.objsubid = 1 "
+        "and l.database = (select oid from pg_catalog.pg_database where datname = current_database()) "
+        f"and l.classid = {unsigned >> 32} and l.objid = {unsigned & 0xFFFFFFFF}"
+    )
+
+
+def _is_mine(key: int) -> str:
+    return (
+        f"exists (select from pg_catalog.pg_locks l where {_is_lock(key)} and l.granted and l.pid = pg_backend_pid())"
+    )
+
+
+class RunLock:
+    """The lock that makes runs on one tracking schema of one database exclusive."""
+
+    def __init__(self, schema: str) -> None:
+        self.key = _key(f"zmig run lock on {schema}")
+        """The advisory lock's key: the first eight bytes of a hash of the schema's name, as a bigint."""
+        self._mark = _key(f"zmig transaction on {schema}")
+
+    @property
+    def _condition(self) -> str:
+        return _is_lock(self.key)
+
+    @property
+    def is_held_sql(self) -> str:
+        """SQL that is true where the asking session holds the lock."""
+        return _is_mine(self.key)
+
+    @property
+    def mark_sql(self) -> str:
+        """SQL that marks the open transaction until its end, beyond the reach of `RESET ALL` and the like."""
+        return f"select pg_catalog.pg_try_advisory_xact_lock({self._mark})"
+
+    @property
+    def is_marked_sql(self) -> str:
+        """SQL that is true in the transaction that was marked."""
+        return _is_mine(self._mark)
+
+    def try_acquire(self, connection: Connection) -> bool:
+        """Take the lock if it is free; return whether it is now held."""
+        row = connection.execute(f"select pg_try_advisory_lock({self.key})".encode()).fetchone()
+        return row is not None and row[0] is True
+
+    def release(self, connection: Connection) -> None:
+        """Give the lock back."""
+        connection.execute(f"select pg_advisory_unlock({self.key}) where {self.is_held_sql}".encode())
+
+    def holder(self, connection: Connection) -> LockHolder | None:
+        """Return the backend that holds the lock; None when nobody does."""
+        row = connection.execute(_HOLDER.format(condition=self._condition).encode()).fetchone()
+        if row is None:
+            return None
+        return LockHolder(
+            pid=cast("int", row[0]),
+            application_name=cast("str | None", row[1]),
+            database_user=cast("str | None", row[2]),
+            host=cast("str | None", row[3]),
+            since=cast("datetime | None", row[4]),
+            query=message.shown(cast("str | None", row[5])),
+            seconds=cast("float | None", row[6]),
+        )
+
+    def terminate(self, connection: Connection, holder: LockHolder) -> None:
+        """Make the server end the backend that holds the lock, if it holds it still."""
+        connection.execute(_TERMINATE.format(condition=self._condition, pid=holder.pid).encode())
+
+    def wait(
+        self,
+        connection: Connection,
+        *,
+        limit_seconds: float | None,
+        observer: Observer,
+        known: Callable[[LockHolder], LockHolder],
+        database: str,
+        invocation: Invocation,
+    ) -> float:
+        """Take the lock, waiting at most `limit_seconds` (None: for ever); return the seconds waited.
+
+        `known` completes a holder with what the facts say of it.
+
+        Raises:
+            LockNotObtained: the time is over; the error names the holder.
+        """
+        began = time.monotonic()
+        pause, next_note = _FIRST_PAUSE_SECONDS, 0.0
+        while not self.try_acquire(connection):
+            waited = time.monotonic() - began
+            if waited >= next_note or (limit_seconds is not None and waited >= limit_seconds):
+                holder = self.holder(connection)
+                holder = known(holder) if holder is not None else None
+                if limit_seconds is not None and waited >= limit_seconds:
+                    raise _not_obtained(holder, database, waited, invocation)
+                observer(LockWaiting(holder, waited))
+                next_note = waited + _SECONDS_BETWEEN_NOTES
+            time.sleep(pause if limit_seconds is None else min(pause, max(limit_seconds - waited, 0.01)))
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        return time.monotonic() - began
+
+
+def describe(holder: LockHolder | None) -> str:
+    """Return who holds the lock, in one line."""
+    if holder is None:
+        return "the holder has just released it"
+    parts = [f"backend {holder.pid}{', whose client is gone' if holder.is_zombie else ''}"]
+    if holder.application_name:
+        parts.append(f"application `{holder.application_name}`")
+    if holder.host:
+        parts.append(f"from {holder.host}")
+    if holder.since is not None:
+        parts.append(f"since {holder.since:%H:%M:%S %Z}".rstrip())
+    if holder.migration:
+        parts.append(f"running `{holder.migration}`")
+    return ", ".join(parts)
+
+
+def _not_obtained(holder: LockHolder | None, database: str, waited: float, invocation: Invocation) -> LockNotObtained:
+    return LockNotObtained(
+        Problem(
+            "lock-held",
+            f"another zmig run holds the lock on database `{database}`",
+            facts=(f"held by {describe(holder)}", f"waited {waited:.1f} s"),
+            effect="nothing was run",
+            hint=_way_on(holder, invocation),
+        )
+    )
+
+
+def _way_on(holder: LockHolder | None, invocation: Invocation) -> str:
+    if holder is not None and holder.is_zombie:
+        return f"end that backend with `{invocation.command('retry', '--terminate')}`"
+    return f"wait longer for it with `{invocation.command('apply', '--lock-wait', '10min')}`"
+
+
+def _shortened(query: str) -> str:
+    """Return the end of a long query, where the statement stands that takes long."""
+    return query if len(query) <= _SHOWN_QUERY else f"…{query[1 - _SHOWN_QUERY :]}"
+
+
+def refuse_living(holder: LockHolder, invocation: Invocation) -> None:
+    """Make sure that a backend may be ended.
+
+    Raises:
+        UsageError: the process it works for is alive, so it is not left over.
+    """
+    if holder.client is ClientState.ALIVE:
+        raise UsageError(
+            Problem(
+                "holder-alive",
+                f"backend {holder.pid} is not left over: the process it works for is alive",
+                facts=(f"lock held by {describe(holder)}",),
+                effect="nothing was run",
+                hint=f"wait for it, or stop that process; see it with `{invocation.command('status')}`",
+            )
+        )
+
+
+def zombie(holder: LockHolder | None, invocation: Invocation) -> Problem | None:
+    """Return what to tell of a holder whose client is gone; None for any other."""
+    if holder is None or not holder.is_zombie:
+        return None
+    age = f", for {holder.seconds:.0f} s now" if holder.seconds is not None else ""
+    query = _shortened(" ".join((holder.query or "").split()))
+    return Problem(
+        "zombie",
+        f"backend {holder.pid} works on `{holder.migration}`{age}, although the process it works for is gone",
+        facts=(f"query: {query}",) if query else (),
+        effect="no other run starts before it ends",
+        hint=_way_on(holder, invocation),
+    )

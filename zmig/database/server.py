@@ -1,0 +1,97 @@
+"""What answers at the other end of a connection, and the settings that a working session has there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from zmig.database.connection import Connection
+
+_CHECK_INTERVAL_SINCE = 140000
+_CHECK_INTERVAL_SINCE_ELSEWHERE = 160000
+"""On systems other than Linux; not on Windows."""
+_IDLE_SESSION_TIMEOUT_SINCE = 140000
+_TRANSACTION_TIMEOUT_SINCE = 170000
+
+_QUERY = """
+select pg_catalog.pg_backend_pid(), current_setting('server_version_num')::int, pg_catalog.version(),
+    pg_catalog.quote_ident(current_user)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One session's server process."""
+
+    backend_pid: int
+    """Its process id; behind a pooler not the one libpq was told."""
+    version: int
+    """As in `server_version_num`."""
+    watches_client: bool
+    """Whether it can notice, while a statement runs, that its client is gone."""
+    role: str
+    """The role that the session acts as, quoted where SQL needs that."""
+
+    @property
+    def settings_sql(self) -> tuple[str, ...]:
+        """The statements that give a working session its own limits, whatever the role or database sets.
+
+        The server notices a vanished client while a statement runs (`client_connection_check_interval`) or through
+        TCP keepalives; no inherited timeout may end a migration.
+        """
+        settings = {
+            "lock_timeout": "0",
+            "statement_timeout": "0",
+            "idle_in_transaction_session_timeout": "0",
+            "tcp_keepalives_idle": "10",
+            "tcp_keepalives_interval": "5",
+            "tcp_keepalives_count": "3",
+        }
+        if self.watches_client:
+            settings["client_connection_check_interval"] = "'500ms'"
+        if self.version >= _IDLE_SESSION_TIMEOUT_SINCE:
+            settings["idle_session_timeout"] = "0"
+        if self.version >= _TRANSACTION_TIMEOUT_SINCE:
+            settings["transaction_timeout"] = "0"
+        return tuple(f"set {name} = {value}" for name, value in settings.items())
+
+    def reset_sql(self, application_name: str) -> tuple[str, ...]:
+        """Return the statements that undo what a migration did to the session, keeping its advisory locks.
+
+        `DISCARD ALL` would release the locks, and `RESET ALL` alone leaves a `SET ROLE` in force.
+        """
+        return (
+            "reset session authorization",
+            "reset role",
+            "reset all",
+            *self.settings_sql,
+            f"set application_name = '{application_name}'",
+            "close all",
+            "unlisten *",
+            "deallocate all",
+            "discard temp",
+            "discard sequences",
+        )
+
+    def clean_sql(self, application_name: str) -> tuple[str, ...]:
+        """Return `reset_sql` in a transaction of its own.
+
+        A message is one implicit transaction, which has begun with the defaults a migration may have left: what
+        follows the reset in the same message must not run in a transaction that is read-only.
+        """
+        return ("begin", *self.reset_sql(application_name), "commit")
+
+
+def look(connection: Connection) -> Server:
+    """Ask the server that a connection leads to what it is."""
+    row = connection.execute(_QUERY.encode()).fetchone()
+    pid, version, text, role = cast("tuple[int, int, str, str]", row)
+    return Server(pid, version, _watches_client(version, text.lower()), role)
+
+
+def _watches_client(version: int, text: str) -> bool:
+    if "linux" in text:
+        return version >= _CHECK_INTERVAL_SINCE
+    is_windows = any(word in text for word in ("windows", "mingw", "msvc", "visual c++"))
+    return version >= _CHECK_INTERVAL_SINCE_ELSEWHERE and not is_windows

@@ -1,0 +1,275 @@
+"""The event store and the simple table, in the target database: read, created, appended to.
+
+Reading creates nothing and locks nothing: where the tables are absent there are no facts. Statements that append
+are returned as text where the runner has to send them inside a larger message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from math import isfinite
+from typing import TYPE_CHECKING, cast
+
+from psycopg import sql
+
+from zmig.database import inspection
+from zmig.database.inspection import EVENTS, PROJECTION
+from zmig.events import EventType, Fact
+from zmig.model import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from zmig.database.connection import Connection
+    from zmig.database.inspection import Inspection
+    from zmig.planning.state import Entry
+
+_CLOCK = {
+    EventType.STARTED: "started_at",
+    EventType.ROLLBACK_STARTED: "started_at",
+    EventType.DONE: "completed_at",
+    EventType.FAILED: "completed_at",
+    EventType.ROLLED_BACK: "completed_at",
+    EventType.ROLLBACK_FAILED: "completed_at",
+}
+"""The key under which a fact holds the server's time; the row's own `created_at` says the same."""
+
+_TIMED = frozenset({EventType.DONE, EventType.ROLLED_BACK})
+_ELAPSED = sql.SQL(
+    " || jsonb_build_object('duration_ms', "
+    "round(extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000)::bigint)"
+)
+"""The time since the transaction began: since its first message arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a plan: who appends the facts."""
+
+    id: str
+    host: str
+    backend_pid: int
+    application_name: str
+
+
+class Store:
+    """The facts of one tracking schema, over one connection."""
+
+    def __init__(self, connection: Connection, schema: str) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._events = sql.Identifier(schema, EVENTS)
+        self._projection = sql.Identifier(schema, PROJECTION)
+
+    @property
+    def events(self) -> sql.Identifier:
+        """The table of facts, for queries."""
+        return self._events
+
+    def inspect(self) -> Inspection:
+        """Look at the tracking schema, its tables and the rights of this role, in one query.
+
+        Raises:
+            TrackingError: a table of that name belongs to another tool, or this role may not read it.
+        """
+        found = inspection.inspect(self._connection, self._schema)
+        found.check_readable()
+        return found
+
+    def create(self, seen: Inspection) -> None:
+        """Create what is missing of the schema and its tables; a no-op where all is there.
+
+        Raises:
+            TrackingError: the database is read-only, or the role lacks a right; the message names it.
+        """
+        seen.check_writable()
+        if seen.exists:
+            return
+        text = resources.files("zmig.database").joinpath("tracking.sql").read_text("utf-8")
+        schema = sql.Identifier(self._schema).as_string(self._connection)
+        create_schema = "" if seen.schema_exists else f"create schema if not exists {schema};\n"
+        with self._connection.transaction():
+            self._connection.execute("set local client_min_messages = warning")
+            self._connection.execute((create_schema + text.replace(":schema", schema)).encode())
+
+    def facts(self, names: Collection[str] = ()) -> Iterator[Fact]:
+        """Yield all facts in order of position: of the migrations named, or of all."""
+        condition = sql.SQL("and aggregate_id = any({})").format(list(names)) if names else sql.SQL("")
+        yield from self._read(
+            sql.SQL(
+                "select position, aggregate_id, event_type, event_data, created_at, database_user, run_id, host "
+                "from {} where aggregate_type = 'migration' {} order by position"
+            ).format(self._events, condition)
+        )
+
+    def latest_facts(self) -> Iterator[Fact]:
+        """Yield the latest fact of each kind of each migration, which is all that folding needs (`Fact.slot`)."""
+        slot = "aggregate_id, event_type, event_data->'version', event_data->>'as'"
+        yield from self._read(
+            sql.SQL(
+                f"select distinct on ({slot}) "
+                "position, aggregate_id, event_type, event_data, created_at, database_user, run_id, host "
+                f"from {{}} where aggregate_type = 'migration' order by {slot}, position desc"
+            ).format(self._events)
+        )
+
+    def facts_after(self, position: int, gaps: Collection[int]) -> Iterator[Fact]:
+        """Yield the facts above `position`, and those at the positions `gaps`, in order of position."""
+        yield from self._read(
+            sql.SQL(
+                "select position, aggregate_id, event_type, event_data, created_at, database_user, run_id, host "
+                "from {} where aggregate_type = 'migration' and (position > {} or position = any({})) order by position"
+            ).format(self._events, position, list(gaps))
+        )
+
+    def identity(self) -> int | None:
+        """Return the events table's oid, which tells a dropped and recreated table from the old one."""
+        name = self._events.as_string(self._connection)
+        row = self._connection.execute("select to_regclass(%s)::oid", [name]).fetchone()
+        return cast("int | None", row[0]) if row is not None else None
+
+    def positions(self, window: int) -> Iterator[int]:
+        """Yield the highest position and those up to `window` below it."""
+        query = sql.SQL("select position from {} where position > (select max(position) from {}) - {}")
+        for row in self._connection.execute(query.format(self._events, self._events, window)):
+            yield cast("int", row[0])
+
+    def is_recorded(self, run: Run, type: EventType, name: str, *, attempt: int) -> bool:
+        """Whether a run's fact about one attempt at a migration is there."""
+        query = sql.SQL(
+            "select exists (select from {} where aggregate_id = {} and event_type = {} and run_id = {} "
+            "and event_data -> 'attempt' = {}::jsonb)"
+        ).format(self._events, name, type.value, run.id, str(attempt))
+        row = self._connection.execute(query).fetchone()
+        return row is not None and row[0] is True
+
+    def _read(self, query: sql.Composed) -> Iterator[Fact]:
+        for row in self._connection.execute(query):
+            kind = EventType.parse(str(row[2]))
+            if kind is not None:
+                data = cast("dict[str, object]", row[3]) if isinstance(row[3], dict) else {}
+                yield Fact(
+                    cast("int", row[0]),
+                    str(row[1]),
+                    kind,
+                    cast("datetime", row[4]),
+                    data,
+                    cast("str | None", row[5]),
+                    cast("str | None", row[6]),
+                    cast("str | None", row[7]),
+                )
+
+    def append_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> sql.Composed:
+        """Return the statement that appends one fact."""
+        clock = _CLOCK.get(type)
+        stamp = sql.SQL(" || jsonb_build_object({}, clock_timestamp())").format(clock) if clock else sql.SQL("")
+        if type in _TIMED and "duration_ms" not in data:
+            stamp += _ELAPSED
+        return sql.SQL(
+            "insert into {} (aggregate_id, event_type, event_data, created_at, run_id, host) "
+            "values ({}, {}, {}::jsonb{}, clock_timestamp(), {}, {})"
+        ).format(
+            self._events,
+            name,
+            type.value,
+            storable(data),
+            stamp,
+            run.id if run else None,
+            run.host if run else None,
+        )
+
+    def applied_sql(
+        self, run: Run | None, type: EventType, name: str, data: Mapping[str, object], *, kind: str
+    ) -> sql.Composed:
+        """Return the statement that appends a fact by which a migration counts as applied, and its simple row."""
+        return sql.SQL(
+            "with fact as ({} returning position, created_at, database_user, event_data) "
+            "insert into {} as applied (version, name, kind, checksum, applied_at, applied_by, duration_ms, position) "
+            "select {}, {}, {}, {}, created_at, database_user, (event_data ->> 'duration_ms')::bigint, position "
+            "from fact "
+            "on conflict (version) do update set name = excluded.name, kind = excluded.kind, "
+            "checksum = excluded.checksum, applied_at = excluded.applied_at, applied_by = excluded.applied_by, "
+            "duration_ms = excluded.duration_ms, position = excluded.position"
+        ).format(
+            self.append_sql(run, type, name, data),
+            self._projection,
+            data.get("version"),
+            name,
+            kind,
+            data.get("checksum"),
+        )
+
+    def taken_back_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> sql.Composed:
+        """Return the statement that appends a fact by which a migration no longer counts as applied."""
+        return sql.SQL("with fact as ({} returning position) delete from {} where version = {}").format(
+            self.append_sql(run, type, name, data), self._projection, data.get("version")
+        )
+
+    def repair(self, entries: Iterable[Entry]) -> bool:
+        """Write the simple table anew if it is not what the facts fold to; return whether it was not."""
+        applied = {
+            entry.version: _row(entry, entry.record.applied)
+            for entry in entries
+            if entry.record is not None and entry.record.applied is not None and entry.version is not None
+        }
+        found = self._connection.execute(sql.SQL("select version, name, position from {}").format(self._projection))
+        if {cast("int", row[0]): (row[1], row[2]) for row in found} == {
+            version: (row[1], row[-1]) for version, row in applied.items()
+        }:
+            return False
+        with self._connection.transaction():
+            self._connection.execute(sql.SQL("delete from {}").format(self._projection))
+            with self._connection.cursor() as cursor:
+                insert = sql.SQL("insert into {} values (%s, %s, %s, %s, %s, %s, %s, %s)").format(self._projection)
+                cursor.executemany(insert, applied.values())
+        return True
+
+
+def _row(entry: Entry, applied: Fact) -> tuple[object, ...]:
+    """Return the row of the simple table that an applied migration has."""
+    declared = entry.migration.kind.value if entry.migration is not None else Kind.SQL.value
+    return (
+        entry.version,
+        applied.name,
+        applied.text("kind") or declared,
+        applied.text("checksum"),
+        applied.created_at,
+        applied.database_user,
+        applied.integer("duration_ms"),
+        applied.position,
+    )
+
+
+def storable(data: Mapping[str, object]) -> str:
+    """Return `data` as JSON that jsonb takes, whatever it holds.
+
+    jsonb refuses NUL and unpaired surrogates in texts, and numbers that are none; anything JSON has no form for
+    becomes text.
+    """
+    return json.dumps(_clean(data), allow_nan=False)
+
+
+def _clean(value: object) -> object:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= _LONGEST_NUMBER_BITS else hex(value)
+    if isinstance(value, float) and isfinite(value):
+        return value
+    if isinstance(value, Mapping):
+        return {_text(key): _clean(item) for key, item in cast("Mapping[object, object]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in cast("Sequence[object]", value)]
+    return _text(value)
+
+
+_LONGEST_NUMBER_BITS = 10_000
+"""Python writes no longer number in decimals without being asked to."""
+
+
+def _text(value: object) -> str:
+    return str(value).replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,158 @@
+"""Sends one message of SQL and waits for its results, below psycopg's cursors, over the public `psycopg.pq`.
+
+One message may hold many statements and costs one round trip. What a cursor does not tell is told here: how many
+statements the server completed before one failed, so that the failing one is known even where the error carries no
+position.
+"""
+
+from __future__ import annotations
+
+import selectors
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import pq
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zmig.database.connection import Connection
+
+_CANCEL_SECONDS = 5.0
+_SECONDS_BETWEEN_CANCELS = 1.0
+"""A request that comes while the server reads the message is lost on it."""
+
+
+class MessageError(Exception):
+    """The server refused a statement of a message; the cause is the server's error."""
+
+    def __init__(self, error: psycopg.Error, completed: int) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.completed = completed
+        """How many statements of the message were completed before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server said to one message."""
+
+    completed: int
+    """How many statements it completed."""
+    rows: tuple[int | None, ...] = ()
+    """How many rows each of them touched or returned; None where that is not counted."""
+    interrupt: KeyboardInterrupt | None = None
+    """Raised while the message was under way, which the server completed all the same."""
+
+
+def send(connection: Connection, text: str) -> Reply:
+    """Send a message without parameters and wait for all its results; rows are dropped as they come.
+
+    An interrupt cancels the statement on the server before it is raised; where the server completed the message
+    before the cancellation reached it, the reply holds the interrupt instead.
+
+    Raises:
+        MessageError: a statement failed; those behind it were not run.
+        psycopg.OperationalError: the connection was lost.
+    """
+    link = connection.pgconn
+    if link.status != pq.ConnStatus.OK:
+        raise psycopg.OperationalError("the connection is closed")
+    link.send_query(text.encode())
+    link.set_single_row_mode()
+    with selectors.DefaultSelector() as selector:
+        selector.register(link.socket, selectors.EVENT_READ)
+        try:
+            _flush(link, selector)
+            return _read(link, selector)
+        except KeyboardInterrupt as interrupt:
+            reply = _cancel(connection, selector)
+            if reply is None:
+                raise
+            return replace(reply, interrupt=interrupt)
+
+
+def _flush(link: pq.abc.PGconn, selector: selectors.BaseSelector) -> None:
+    while link.flush():
+        selector.modify(link.socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
+        for _, events in selector.select():
+            if events & selectors.EVENT_READ:
+                link.consume_input()
+    selector.modify(link.socket, selectors.EVENT_READ)
+
+
+def quieten(connection: Connection) -> None:
+    """End what is under way where an exception broke in between sending and reading; the session can be used again.
+
+    Raises:
+        psycopg.OperationalError: the connection was lost.
+    """
+    link = connection.pgconn
+    if link.status != pq.ConnStatus.OK or link.transaction_status != pq.TransactionStatus.ACTIVE:
+        return
+    with selectors.DefaultSelector() as selector:
+        selector.register(link.socket, selectors.EVENT_READ)
+        _cancel(connection, selector)
+
+
+def _read(
+    link: pq.abc.PGconn, selector: selectors.BaseSelector, *, in_silence: Callable[[], None] | None = None
+) -> Reply:
+    rows: list[int | None] = []
+    failed: MessageError | None = None
+    while True:
+        while link.is_busy():
+            if not selector.select(_SECONDS_BETWEEN_CANCELS if in_silence else None) and in_silence:
+                in_silence()
+            link.consume_input()
+        result = link.get_result()
+        if result is None:
+            break
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            failed = failed or MessageError(_error(result), len(rows))
+        elif result.status in _COPYING:
+            _end_copy(link, result.status)
+        elif result.status != pq.ExecStatus.SINGLE_TUPLE:
+            rows.append(result.command_tuples)
+    if failed is not None:
+        raise failed from failed.error
+    return Reply(len(rows), tuple(rows))
+
+
+_COPYING = frozenset({pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH})
+
+
+def _end_copy(link: pq.abc.PGconn, status: int) -> None:
+    """Drop the rows that a COPY sends; refuse one that expects rows."""
+    if status == pq.ExecStatus.COPY_OUT:
+        while link.get_copy_data(0)[0] > 0:
+            pass
+    else:
+        link.put_copy_end(b"no rows stand behind the statement")
+
+
+def _error(result: pq.abc.PGresult) -> psycopg.Error:
+    state = result.error_field(pq.DiagnosticField.SQLSTATE)
+    message = result.error_message.decode("utf-8", "replace").strip()
+    kind: type[psycopg.Error] = psycopg.OperationalError
+    if state is not None:
+        try:
+            kind = psycopg.errors.lookup(state.decode())
+        except KeyError:
+            kind = psycopg.DatabaseError
+    return kind(message, info=result, encoding="utf-8")
+
+
+def _cancel(connection: Connection, selector: selectors.BaseSelector) -> Reply | None:
+    """Cancel on the server, and read to the end of the results so that the session can be used again."""
+
+    def cancel() -> None:
+        connection.cancel_safe(timeout=_CANCEL_SECONDS)
+
+    _flush(connection.pgconn, selector)
+    cancel()
+    try:
+        return _read(connection.pgconn, selector, in_silence=cancel)
+    except MessageError:
+        return None

@@ -1,0 +1,194 @@
+"""What a manifest declares, as values. Paths are still text, relative to the manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zmig.errors import Location, ManifestError, Problem
+from zmig.manifest import variables
+from zmig.manifest.lintkeys import LintSettings
+from zmig.manifest.yamltext import Mapping as MappingNode
+from zmig.manifest.yamltext import Scalar
+from zmig.model import Batch, Environment, Kind, Language, Repeat, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from zmig.manifest.lintkeys import Ignored
+    from zmig.manifest.yamltext import Document, Node
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrl:
+    """A connection string whose variables are looked up only when it is needed: commands without a database work
+    where they are not set, and so does `--database-url`.
+    """
+
+    template: str = field(repr=False)
+    """As it is written in the manifest; may hold a password."""
+    declared_at: Location
+
+    def resolve(self, environ: Mapping[str, str]) -> str:
+        """Return the connection string. Raises ManifestError, naming every variable that is not set."""
+        text, faults = variables.expand(self.template, environ)
+        if faults:
+            raise ManifestError(
+                *(
+                    Problem(
+                        fault.code,
+                        f"`database.url` cannot be used: {fault.message}",
+                        self.declared_at,
+                        hint=fault.hint if fault.name is None else _url_hint(fault.name),
+                    )
+                    for fault in faults
+                )
+            )
+        return text
+
+
+def _url_hint(name: str) -> str:
+    return f"run `export {name}=postgresql://USER@HOST/DATABASE`, or give `--database-url`"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedDatabase:
+    """A private PostgreSQL in a folder of its own."""
+
+    folder: Path
+    """As it is written in a `Manifest`; ready to be opened in a `Project`."""
+
+
+Database = DatabaseUrl | EmbeddedDatabase
+
+LARGEST_VERSION = 2**63 - 1
+"""Versions are stored as `bigint`."""
+
+_LONGEST_SUBJECT = 120
+_LANGUAGES = {"sql": Language.SQL, "py": Language.PYTHON}
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """How zmig remembers what it applied."""
+
+    schema: str = "zmig"
+    stuck_after_seconds: float = 600.0
+    """When a started migration counts as stuck, where nothing can be proved."""
+    record_detail: bool = False
+    """Whether the server's DETAIL line, which quotes row values, may be stored in facts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A text for `${name}` in SQL files."""
+
+    value: str = field(repr=False)
+    is_secret: bool
+    """Whether it holds a value of the environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """Another manifest whose migrations are added."""
+
+    path: str
+    declared_at: Location
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Declaration:
+    """One entry of `migrations`. What did not fit the schema is None, and a problem tells of it."""
+
+    node: MappingNode = field(repr=False)
+    document: Document = field(repr=False)
+    version: int | None
+    file: str | None
+    given_name: str | None
+    kind: Kind | None
+    rollback: str | None
+    repeat: Repeat | None
+    transaction: bool | None
+    description: str | None
+    settings: Settings
+    ignores: tuple[Ignored, ...]
+    """What `zmig lint` does not tell of it."""
+    batch: Batch | None
+    has_variables: bool
+    """Whether `${name}` in its SQL files is replaced."""
+
+    @property
+    def name(self) -> str | None:
+        """What facts and messages call the migration: the given name, else the file's stem."""
+        if self.given_name is not None:
+            return self.given_name
+        return None if self.file is None else stem(self.file)
+
+    @property
+    def language(self) -> Language | None:
+        """What the file is written in, as its suffix says."""
+        return None if self.file is None else _LANGUAGES.get(self.file.rpartition(".")[2].lower())
+
+    @property
+    def effective_kind(self) -> Kind | None:
+        """The declared kind, else the one that fits the file's suffix."""
+        if self.kind is not None or self.language is None:
+            return self.kind
+        return Kind(self.language.value)
+
+    @property
+    def subject(self) -> str:
+        """How messages begin that speak of this entry."""
+        return subject_of(self.node)
+
+    @property
+    def name_key(self) -> str:
+        """The key whose value gives the name."""
+        return "file" if self.given_name is None else "name"
+
+    def text(self, key: str) -> str:
+        """Return the value of `key` as it is written, before variables are replaced: fit to be shown."""
+        node = self.node.get(key)
+        return node.text if isinstance(node, Scalar) else ""
+
+    def location(self, key: str | None = None) -> Location:
+        """Return where the value of `key` stands; without one, or where it is absent, where the entry begins."""
+        node = None if key is None else self.node.get(key)
+        return self.document.location(self.node if node is None else node)
+
+
+def stem(path: str) -> str:
+    """Return a file's name without its suffix."""
+    name = path.rpartition("/")[2]
+    return name.rpartition(".")[0] or name
+
+
+def subject_of(entry: Node) -> str:
+    """Return what messages call an entry of `migrations`, from what is written in it."""
+    if isinstance(entry, MappingNode):
+        for key in ("name", "file", "version"):
+            node = entry.get(key)
+            text = node.text if isinstance(node, Scalar) else ""
+            if text.strip() and text.isprintable() and len(text) <= _LONGEST_SUBJECT:
+                return f"manifest entry `{stem(text) if key == 'file' else text}`"
+    return "a manifest entry"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything one manifest declares, and everything that is wrong with it."""
+
+    document: Document = field(repr=False)
+    name: str | None = None
+    environment: Environment = Environment.PRODUCTION
+    database: Database | None = None
+    tracking: Tracking = Tracking()
+    includes: tuple[Include, ...] = ()
+    variables: Mapping[str, Variable] = field(default_factory=dict[str, Variable])
+    declarations: tuple[Declaration, ...] = ()
+    defaults: Settings = field(default_factory=Settings)
+    """What applies to a migration that says nothing else."""
+    lint: LintSettings = field(default_factory=LintSettings)
+    """What `zmig lint` is told."""
+    problems: tuple[Problem, ...] = ()

@@ -1,0 +1,105 @@
+"""How far a file is that runs outside a transaction: what its checkpoint facts say, and how they say it.
+
+Pure. A checkpoint stands behind every statement that is known to be done. One stands also before every statement
+that is sent alone, because such a statement has no end that could commit together with a fact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from zmig.events import EventType
+from zmig.sql import batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from zmig.events import Fact
+    from zmig.planning.history import Record
+    from zmig.sql.batch import Reached
+    from zmig.sql.script import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A statement that was sent alone, and whose end no checkpoint tells."""
+
+    number: int
+    subject: str | None
+    """What it may leave half done, as `zmig.planning.resume` calls it."""
+    before: object
+    """What `zmig.database.catalog` saw of its subject before it was sent; a JSON value."""
+    digest: str
+    """Of the statement, so that an edit of it is noticed."""
+    is_refused: bool = False
+    """Whether the server refused it: then it had no effect, though it may have left something half done."""
+
+    def data(self) -> dict[str, object]:
+        """Return what a checkpoint fact holds of it."""
+        return {"sent": self.number, "subject": self.subject, "before": self.before, "sent_digest": self.digest}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a file that runs outside a transaction continues."""
+
+    statements: int = 0
+    """How many of its statements are known to be done."""
+    digest: str | None = None
+    """Of those statements, so that an edit of them is noticed."""
+    sent: Sent | None = None
+    """The statement behind them, if it was sent."""
+    reached: Reached | None = None
+    """How far a batched migration is."""
+
+
+def of(record: Record) -> Checkpoint | None:
+    """Return the checkpoint of a migration that was not completed; None where it begins at its beginning."""
+    fact = record.checkpoint
+    if fact is None:
+        return None
+    statements, sent = fact.integer("statement") or 0, _sent(fact, record.last)
+    return Checkpoint(statements, fact.text("digest"), sent, batch.reached(fact.data))
+
+
+def _sent(fact: Fact, last: Fact | None) -> Sent | None:
+    number = fact.integer("sent")
+    if number is None:
+        return None
+    return Sent(
+        number,
+        fact.text("subject"),
+        fact.data.get("before"),
+        fact.text("sent_digest") or "",
+        is_refused=last is not None and _is_refusal(last, number),
+    )
+
+
+def _is_refusal(last: Fact, number: int) -> bool:
+    """Whether the server, or an operator, said that statement `number` had no effect."""
+    if last.type is EventType.RESOLVED:
+        return last.text("as") == "failed"
+    return last.integer("refused") == number
+
+
+def digest(statements: Iterable[Statement]) -> str:
+    """Return the sha256, in hex, of statements in a row."""
+    return str(Digest(statements))
+
+
+class Digest:
+    """The sha256 of statements in a row, as one follows the other."""
+
+    def __init__(self, statements: Iterable[Statement] = ()) -> None:
+        self._hash = sha256()
+        for one in statements:
+            self.add(one)
+
+    def add(self, one: Statement) -> None:
+        """Let the next statement count."""
+        self._hash.update(one.text.encode() + b"\0")
+
+    def __str__(self) -> str:
+        return self._hash.hexdigest()

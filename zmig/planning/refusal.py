@@ -1,0 +1,196 @@
+"""Why a plan may not run: each refusal's words stand here, next to the check that makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zmig.errors import Location, Problem
+from zmig.planning.reason import moment
+from zmig.planning.state import FindingCode, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from zmig.invocation import Invocation
+    from zmig.model import Migration
+    from zmig.planning.history import Record
+    from zmig.planning.state import Entry
+
+_NOTHING_RUN = "nothing was run"
+_NOTHING_ROLLED_BACK = "nothing was rolled back"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nothing may run."""
+
+    version: int | None
+    name: str
+    problem: Problem
+
+
+def of_apply(entry: Entry, *, allow_out_of_order: bool, invocation: Invocation) -> Iterator[Refusal]:
+    """Yield what forbids applying, as far as one entry is concerned."""
+    if entry.migration is None or entry.record is None:
+        problems = () if allow_out_of_order else (_out_of_order(entry, invocation),)
+    else:
+        problems = (
+            _drift(entry, entry.migration, entry.record, invocation),
+            None if allow_out_of_order else _out_of_order(entry, invocation),
+            _unproven(entry, entry.record, invocation, effect=_NOTHING_RUN),
+            _half_rolled_back(entry, entry.record, invocation),
+        )
+    yield from (Refusal(entry.version, entry.name, problem) for problem in problems if problem is not None)
+
+
+def _drift(entry: Entry, migration: Migration, record: Record, invocation: Invocation) -> Problem | None:
+    finding = entry.finding(FindingCode.DRIFT)
+    if finding is None:
+        return None
+    if entry.has(FindingCode.RENAMED):
+        message = f"version {entry.version} was applied as `{record.name}`, but the manifest declares `{entry.name}`"
+    else:
+        message = f"migration `{entry.name}` was edited after it was applied"
+    accept = invocation.command("accept", entry.name, "--reason", "...")
+    return Problem(
+        "checksum-changed",
+        message,
+        location=Location(str(migration.file)) if migration.file is not None else migration.declared_at,
+        facts=(
+            f"applied {moment(record.applied_at)} {finding.message.removeprefix('applied ')}",
+            f"if the edit is harmless, run `{accept}`",
+        ),
+        effect=_NOTHING_RUN,
+        hint="restore it as it was applied, and put the change in a new migration",
+    )
+
+
+def _out_of_order(entry: Entry, invocation: Invocation) -> Problem | None:
+    finding = entry.finding(FindingCode.OUT_OF_ORDER)
+    if finding is None or entry.state is not State.PENDING or entry.migration is None:
+        return None
+    return Problem(
+        "out-of-order",
+        f"migration `{entry.name}` is out of order: {finding.message}",
+        location=entry.migration.declared_at,
+        facts=(f"to apply it all the same, run `{invocation.command('apply', '--allow-out-of-order')}`",),
+        effect=_NOTHING_RUN,
+        hint="give it a version above the applied ones",
+    )
+
+
+def _unproven(entry: Entry, record: Record, invocation: Invocation, *, effect: str) -> Problem | None:
+    """A fact that names no backend does not tell whether somebody is at work."""
+    if entry.state is not State.STARTED or record.open is None or record.open.integer("backend_pid") is not None:
+        return None
+    verdict = "done" if entry.is_applied else "failed"
+    resolve = invocation.command("resolve", entry.name, "--as", verdict, "--reason", "...")
+    return Problem(
+        "started-unproven",
+        f"migration `{entry.name}` was started {moment(record.open.created_at)} by a fact that names no backend",
+        facts=("whether it still runs cannot be proved; it counts as stuck once `tracking.stuck_after` has passed",),
+        effect=effect,
+        hint=f"if nothing runs it, run `{resolve}`",
+    )
+
+
+def _half_rolled_back(entry: Entry, record: Record, invocation: Invocation) -> Problem | None:
+    if not record.is_in_rollback or entry.state not in (State.FAILED, State.STUCK) or record.is_undone:
+        return None
+    resolve = invocation.command("resolve", entry.name, "--as", "done", "--reason", "...")
+    return Problem(
+        "rollback-incomplete",
+        f"the rollback of `{entry.name}` did not complete, and no transaction undid it",
+        facts=("some of its statements may have taken effect", f"if the migration is whole again, run `{resolve}`"),
+        effect=_NOTHING_RUN,
+        hint=f"complete it with `{invocation.command('rollback')}`",
+    )
+
+
+def of_overtaking(chosen: Sequence[Entry], others: Iterable[Entry], *, invocation: Invocation) -> Iterator[Refusal]:
+    """Yield what forbids running some entries before others that come first and are not applied."""
+    waiting = [entry for entry in others if _is_to_come(entry)]
+    if not waiting:
+        return
+    first = min(waiting, key=lambda entry: entry.version or 0)
+    for entry in chosen:
+        if _is_to_come(entry) and (entry.version or 0) > (first.version or 0):
+            yield Refusal(entry.version, entry.name, _overtakes(entry, first, invocation))
+
+
+def _is_to_come(entry: Entry) -> bool:
+    """Whether it runs once, is not applied, and was not overtaken before."""
+    is_declared = entry.migration is not None and not entry.is_repeatable
+    return is_declared and not entry.is_applied and not entry.has(FindingCode.OUT_OF_ORDER)
+
+
+def _overtakes(entry: Entry, first: Entry, invocation: Invocation) -> Problem:
+    return Problem(
+        "out-of-order",
+        f"migration `{entry.name}` cannot be retried before `{first.name}`, which is {first.state.value}",
+        location=entry.migration.declared_at if entry.migration is not None else None,
+        effect=_NOTHING_RUN,
+        hint=f"run both in order with `{invocation.command('apply', '--to', str(entry.version))}`",
+    )
+
+
+def of_rollback(entries: Sequence[Entry], chosen: Sequence[Entry], *, invocation: Invocation) -> Iterator[Refusal]:
+    """Yield what forbids rolling back the chosen entries, on account of them or of any other."""
+    lowest = min((entry.version or 0 for entry in chosen), default=None)
+    for entry in entries:
+        problem = _unfinished_above(entry, lowest, invocation)
+        if problem is not None:
+            yield Refusal(entry.version, entry.name, problem)
+    for entry in chosen:
+        problem = _irreversible(entry)
+        if problem is not None:
+            yield Refusal(entry.version, entry.name, problem)
+
+
+def _unfinished_above(entry: Entry, lowest: int | None, invocation: Invocation) -> Problem | None:
+    """Something that is running, or that may be half applied, could rest on what is to be rolled back."""
+    if lowest is None or entry.record is None or entry.version is None:
+        return None
+    if entry.state is State.STARTED:
+        unproven = _unproven(entry, entry.record, invocation, effect=_NOTHING_ROLLED_BACK)
+        return unproven or _running(entry, invocation)
+    is_above = not entry.is_applied and entry.version > lowest
+    if not is_above or entry.state not in (State.FAILED, State.STUCK) or entry.record.is_undone:
+        return None
+    resolve = invocation.command("resolve", entry.name, "--as", "pending", "--reason", "...")
+    return Problem(
+        "half-applied",
+        f"migration `{entry.name}` is {entry.state.value}, and no transaction undid what it had done",
+        facts=("it may rest on what is to be rolled back",),
+        effect=_NOTHING_ROLLED_BACK,
+        hint=f"undo by hand what is left of it, then run `{resolve}`",
+    )
+
+
+def _running(entry: Entry, invocation: Invocation) -> Problem:
+    return Problem(
+        "running",
+        f"migration `{entry.name}` is running",
+        effect=_NOTHING_ROLLED_BACK,
+        hint=f"wait for it; see it with `{invocation.command('status')}`",
+    )
+
+
+def _irreversible(entry: Entry) -> Problem | None:
+    if entry.migration is None:
+        return Problem(
+            "missing",
+            f"migration `{entry.name}` is applied but no longer declared, so its rollback is not known",
+            effect=_NOTHING_ROLLED_BACK,
+            hint="put its entry and its files back into the manifest",
+        )
+    if entry.migration.is_reversible:
+        return None
+    return Problem(
+        "irreversible",
+        f"migration `{entry.name}` has no rollback",
+        location=entry.migration.declared_at,
+        effect=_NOTHING_ROLLED_BACK,
+        hint="write a rollback file and declare it with `rollback:`",
+    )

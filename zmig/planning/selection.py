@@ -1,0 +1,86 @@
+"""What a person means by a name or a version. Pure."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from zmig.errors import Problem, UsageError
+from zmig.invocation import UNNAMED, Invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from zmig.planning.state import Entry
+
+_LONGEST_VERSION = 19
+"""Digits of the largest `bigint`."""
+_SHOWN_VERSIONS = 12
+
+
+def find(entries: Iterable[Entry], name: str, *, invocation: Invocation = UNNAMED) -> Entry:
+    """Return the entry a person means by a name or a version; what is declared goes before what is only recorded.
+
+    Raises:
+        UsageError: nothing has that name or version; the nearest name is offered.
+    """
+    return find_all(entries, (name,), invocation=invocation)[0]
+
+
+def find_all(entries: Iterable[Entry], names: Collection[str], *, invocation: Invocation = UNNAMED) -> list[Entry]:
+    """Return the entries a person means by names or versions, in the order of the names.
+
+    Raises:
+        UsageError: with every name that nothing has.
+    """
+    by_name: dict[str, Entry] = {}
+    by_version: dict[int | None, Entry] = {}
+    for entry in entries:
+        by_name.setdefault(entry.name, entry)
+        by_version.setdefault(entry.version, entry)
+    found = {name: by_name.get(name) or by_version.get(_version(name)) for name in names}
+    unknown = [_unknown(name, by_name, invocation) for name, entry in found.items() if entry is None]
+    if unknown:
+        raise UsageError(*unknown)
+    return [entry for entry in found.values() if entry is not None]
+
+
+def _version(name: str) -> int:
+    """Return the version that a text spells, 0 if it spells none."""
+    return int(name) if name.isdecimal() and len(name) <= _LONGEST_VERSION else 0
+
+
+def _unknown(name: str, known: Collection[str], invocation: Invocation) -> Problem:
+    near = get_close_matches(name, known, n=1)
+    return Problem(
+        "unknown-migration",
+        f"no migration is called `{name}`",
+        hint=f"write `{near[0]}`" if near else f"see the names with `{invocation.command('status')}`",
+    )
+
+
+def check_target(entries: Sequence[Entry], to: int | None) -> None:
+    """Make sure that a migration has version `to`; None and 0 always pass.
+
+    Raises:
+        UsageError: none has; the nearest version is offered.
+    """
+    if to is None or to == 0 or any(entry.version == to for entry in entries):
+        return
+    versions = sorted({entry.version for entry in entries if entry.version is not None})
+    nearest = min(versions, key=lambda version: abs(version - to), default=None)
+    raise UsageError(
+        Problem(
+            "unknown-version",
+            f"no migration has version {to}",
+            facts=(f"versions: {', '.join(_shown(versions))}",) if versions else (),
+            effect="nothing was run",
+            hint=f"write `--to {nearest}`" if nearest is not None else "declare a migration in the manifest",
+        )
+    )
+
+
+def _shown(versions: Sequence[int]) -> Iterator[str]:
+    yield from map(str, versions[:_SHOWN_VERSIONS])
+    if len(versions) > _SHOWN_VERSIONS:
+        yield f"... {versions[-1]}"

@@ -1,0 +1,275 @@
+"""From records to states: what each migration is now, and what is worth telling beside that.
+
+Pure. Only two questions need more than facts: whether a started migration is still running, and whether a
+repeatable is due; their answers come in as `Liveness` and `due`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from zmig.events import EventType, Verdict
+from zmig.model import Kind, RepeatRule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from zmig.events import Fact
+    from zmig.model import Migration
+    from zmig.planning.history import History, Record
+
+
+class State(StrEnum):
+    """Where a migration stands."""
+
+    PENDING = "pending"
+    STARTED = "started"
+    """Running: started, not ended, and its backend holds the run's lock (or nothing can be proved yet)."""
+    DONE = "done"
+    FAILED = "failed"
+    STUCK = "stuck"
+    """Started, not ended, and no backend is working on it."""
+
+
+class FindingCode(StrEnum):
+    """Things worth telling that are not states."""
+
+    DRIFT = "drift"
+    """It is not what was applied: its file's checksum differs, or nothing proves that it is the same."""
+    MISSING = "missing"
+    """Applied, no longer declared."""
+    OUT_OF_ORDER = "out-of-order"
+    """Not applied, while a later version is."""
+    DUE = "due"
+    """A repeatable that would run now."""
+    RENAMED = "renamed"
+    """Applied under another name."""
+    ROLLBACK_FAILED = "rollback-failed"
+    """Its rollback was tried last, and failed or was interrupted."""
+    PAUSED = "paused"
+    """Somebody asked it to wait between two rounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding about one migration."""
+
+    code: FindingCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """What the server says about running work at one moment."""
+
+    now: datetime
+    """The server's clock."""
+    holder_pid: int | None = None
+    """The backend that holds the run's lock; None when nobody does, or when the asker does."""
+    stuck_after: timedelta = timedelta(minutes=10)
+    """How old a started fact must be before it counts as stuck, where nothing can be proved."""
+    holder_run: str | None = None
+    """The run that backend works for; None where its name does not tell."""
+    sees_locks: bool = True
+    """False on a standby: the lock is held on the primary server, and cannot be seen."""
+
+
+def judge(record: Record | None, liveness: Liveness) -> State:
+    """Return the state that a record has at one moment."""
+    if record is None or record.last is None:
+        return State.PENDING
+    if _is_running(record, liveness):
+        return State.STARTED
+    match record.last.type:
+        case EventType.STARTED | EventType.ROLLBACK_STARTED:
+            return State.STUCK
+        case EventType.DONE | EventType.BASELINED:
+            return State.DONE
+        case EventType.FAILED:
+            return State.FAILED
+        case EventType.ROLLBACK_FAILED:
+            return _after_failed_rollback(record)
+        case EventType.RESOLVED:
+            return _RESOLVED_AS[record.last.verdict]
+        case EventType.ROLLED_BACK | EventType.CHECKPOINT | EventType.ACCEPTED | EventType.PAUSED | EventType.RESUMED:
+            return State.PENDING
+
+
+_RESOLVED_AS = {Verdict.DONE: State.DONE, Verdict.FAILED: State.FAILED, Verdict.PENDING: State.PENDING}
+
+
+def _after_failed_rollback(record: Record) -> State:
+    """A transaction that failed changed nothing; of anything else some statements may have taken effect."""
+    if not record.is_undone:
+        return State.FAILED
+    return State.DONE if record.applied is not None else State.PENDING
+
+
+def _is_running(record: Record, liveness: Liveness) -> bool:
+    begun = record.open
+    if begun is None:
+        return False
+    if begun.integer("backend_pid") is not None and liveness.sees_locks:
+        return is_held(begun, pid=liveness.holder_pid, run=liveness.holder_run)
+    return begun is record.last and liveness.now - _began_at(begun) < liveness.stuck_after
+
+
+def is_held(fact: Fact, *, pid: int | None, run: str | None) -> bool:
+    """Whether the backend `pid`, which works for `run`, is the one that a started fact tells of.
+
+    Process ids are used again, so a run that is known must be the same too.
+    """
+    return fact.integer("backend_pid") == pid and (run is None or fact.run_id is None or run == fact.run_id)
+
+
+def _began_at(fact: Fact) -> datetime:
+    """Return when a started fact says it began: the earlier of its row's time and its `started_at`."""
+    try:
+        stated = datetime.fromisoformat(fact.text("started_at") or "")
+    except ValueError:
+        return fact.created_at
+    return min(fact.created_at, stated.replace(tzinfo=stated.tzinfo or fact.created_at.tzinfo))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One migration as it stands: declared, recorded, or both."""
+
+    migration: Migration | None
+    """None for an applied migration that is no longer declared."""
+    record: Record | None
+    state: State
+    findings: tuple[Finding, ...] = ()
+    due: bool | None = False
+    """For a repeatable that has run: whether it would run now; None where that cannot be told yet."""
+
+    @property
+    def version(self) -> int | None:
+        """Its version; None for facts that name no known migration."""
+        if self.migration is not None:
+            return self.migration.version
+        return self.record.version if self.record is not None else None
+
+    @property
+    def name(self) -> str:
+        """Its declared name, else the recorded one."""
+        if self.migration is not None:
+            return self.migration.name
+        return self.record.name if self.record is not None else ""
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether its changes are in the database, as far as facts tell."""
+        return self.record is not None and self.record.applied is not None
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it is declared as a repeatable, or was one when it was applied and is declared no longer."""
+        if self.migration is not None:
+            return self.migration.is_repeatable
+        applied = self.record.applied if self.record is not None else None
+        return applied is not None and applied.text("kind") == Kind.REPEATABLE
+
+    @property
+    def is_in_rollback(self) -> bool:
+        """Whether its latest fact is about a rollback that did not complete."""
+        return self.record is not None and self.record.is_in_rollback
+
+    def finding(self, code: FindingCode) -> Finding | None:
+        """Return its finding of this code, if it has one."""
+        return next((finding for finding in self.findings if finding.code is code), None)
+
+    def has(self, code: FindingCode) -> bool:
+        """Whether it has a finding of this code."""
+        return self.finding(code) is not None
+
+
+def assess(
+    migrations: Sequence[Migration],
+    history: History,
+    liveness: Liveness,
+    *,
+    due: Mapping[int, bool | None] | None = None,
+) -> tuple[Entry, ...]:
+    """Put every declared and every recorded migration side by side with its state, in the order they run.
+
+    `due` holds, by version, what the conditions and `should_repeat` functions of repeatables answered.
+    """
+    declared = sorted(migrations, key=lambda migration: migration.order)
+    standing = [_standing(migration, history.records.get(migration.version), liveness) for migration in declared]
+    gone = [_undeclared(record, liveness) for record in _left_over(declared, history)]
+    highest = current_version((*standing, *gone))
+    told = [_told(entry, highest, (due or {}).get(entry.version or 0)) for entry in standing]
+    return (*told, *(entry for entry in gone if entry.state is not State.PENDING))
+
+
+def _standing(migration: Migration, record: Record | None, liveness: Liveness) -> Entry:
+    return Entry(migration, record, judge(record, liveness))
+
+
+def _left_over(declared: Iterable[Migration], history: History) -> Iterator[Record]:
+    versions = {migration.version for migration in declared}
+    yield from (record for version, record in sorted(history.records.items()) if version not in versions)
+    yield from history.strangers.values()
+
+
+def _undeclared(record: Record, liveness: Liveness) -> Entry:
+    missing = Finding(FindingCode.MISSING, "applied, but no longer declared")
+    return Entry(None, record, judge(record, liveness), (missing,) if record.applied is not None else ())
+
+
+def current_version(entries: Iterable[Entry]) -> int:
+    """Return the highest applied version among migrations that run once; 0 when there is none."""
+    return max((entry.version or 0 for entry in entries if entry.is_applied and not entry.is_repeatable), default=0)
+
+
+def _told(entry: Entry, highest: int, answer: bool | None) -> Entry:
+    """Return an entry with its findings, and with whether it is due."""
+    migration, record, due = entry.migration, entry.record, False
+    findings = list(_order_findings(entry, highest))
+    if migration is not None and record is not None:
+        due = _is_due(migration, record, answer) if entry.state is State.DONE else False
+        findings += _findings(entry, migration, record, due=due)
+    return replace(entry, findings=tuple(findings), due=due) if findings or due is not False else entry
+
+
+def _order_findings(entry: Entry, highest: int) -> Iterator[Finding]:
+    if not entry.is_applied and not entry.is_repeatable and (entry.version or 0) < highest:
+        yield Finding(FindingCode.OUT_OF_ORDER, f"not applied, while version {highest} is")
+
+
+def _findings(entry: Entry, migration: Migration, record: Record, *, due: bool | None) -> Iterator[Finding]:
+    if due:
+        yield Finding(FindingCode.DUE, "due: it would run now")
+    if entry.state is State.DONE and not entry.is_repeatable and not _is_same(migration, record):
+        yield Finding(FindingCode.DRIFT, _difference(migration, record))
+    if record.applied is not None and record.name != migration.name:
+        yield Finding(FindingCode.RENAMED, f"applied as `{record.name}`")
+    if record.is_in_rollback and entry.state is not State.STARTED:
+        yield Finding(FindingCode.ROLLBACK_FAILED, "its rollback did not complete")
+    if record.paused is not None:
+        yield Finding(FindingCode.PAUSED, f"paused by `{record.paused.database_user}`")
+
+
+def _is_due(migration: Migration, record: Record, answer: bool | None) -> bool | None:
+    if migration.repeat is None:
+        return False
+    if migration.repeat.rule is RepeatRule.CHECKSUM:
+        return record.checksum != migration.checksum
+    return answer
+
+
+def _is_same(migration: Migration, record: Record) -> bool:
+    """Whether what is declared is what was applied: its checksum tells; where one is unknown, its name."""
+    if record.checksum is None or migration.checksum is None:
+        return record.name == migration.name
+    return record.checksum == migration.checksum
+
+
+def _difference(migration: Migration, record: Record) -> str:
+    if record.checksum is None or migration.checksum is None:
+        return f"applied as `{record.name}`, and no checksum tells that it is the same"
+    return f"applied with checksum {record.checksum[:8]}, the file now has {migration.checksum[:8]}"

@@ -1,0 +1,145 @@
+"""What a new migration will be: its version, its name, its files and what stands in them. Nothing is written here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from os.path import relpath
+from typing import TYPE_CHECKING
+
+from zmig.errors import Problem, UsageError
+from zmig.manifest.declaration import stem
+from zmig.model import Kind
+
+if TYPE_CHECKING:
+    import datetime
+    from pathlib import Path
+
+    from zmig.manifest.declaration import Declaration
+    from zmig.project.inclusion import Inclusion
+
+_USUAL_FOLDER = "../migrations"
+_USUAL_DIGITS = 3
+_LONGEST_SLUG = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A migration that is about to be created."""
+
+    version: int
+    name: str
+    kind: Kind
+    file: Path
+    rollback_file: Path | None
+    """None for Python, which rolls back by a function of its own."""
+    folder: str
+    """The folder of both, as the manifest's other entries write it."""
+
+    def fields(self) -> dict[str, str | int]:
+        """Return what the manifest's entry says."""
+        prefix = f"{self.folder}/" if self.folder else ""
+        fields: dict[str, str | int] = {
+            "version": self.version,
+            "file": prefix + self.file.name,
+            "kind": self.kind.value,
+        }
+        if self.kind is Kind.REPEATABLE:
+            fields["repeat"] = "checksum"
+        if self.rollback_file is not None:
+            fields["rollback"] = prefix + self.rollback_file.name
+        return fields
+
+    def texts(self, *, today: datetime.date, description: str | None) -> dict[Path, str]:
+        """Return what its files hold."""
+        words = " ".join((description or self.name.partition("_")[2].replace("_", " ")).split())
+        if self.rollback_file is None:
+            return {self.file: _PYTHON.format(description=_escaped(words), date=today, name=self.name)}
+        return {
+            self.file: _SQL.format(description=words, date=today),
+            self.rollback_file: _SQL.format(description=f"Undoes {self.name}", date=today),
+        }
+
+
+_SQL = """\
+-- description: {description}
+-- date: {date}
+
+"""
+_PYTHON = '''\
+"""{description}
+
+date: {date}
+"""
+
+
+def execute(ctx):
+    """Do the work through `ctx.connection`, inside the migration's transaction."""
+    raise NotImplementedError("write what {name} does")
+
+
+def rollback(ctx):
+    """Undo what `execute` did."""
+    raise NotImplementedError("write what undoes {name}")
+'''
+
+
+def make(inclusion: Inclusion, name: str, *, kind: Kind) -> Draft:
+    """Return the draft of a migration called `name`. Raises UsageError for a name that cannot be used."""
+    declarations = tuple(inclusion.declarations)
+    alike = [entry for entry in declarations if (entry.effective_kind is Kind.REPEATABLE) == (kind is Kind.REPEATABLE)]
+    version = _free_version(alike or declarations, declarations)
+    full_name = f"{version:0{_digits(alike or declarations)}}_{_slug(name, version)}"
+    if any(full_name == entry.name for entry in declarations):
+        message = f"the name `{full_name}` is taken"
+        raise UsageError(Problem("name-repeated", message, hint="choose another name"))
+    folder, path = _folder(inclusion, alike)
+    rollback = None if kind is Kind.PYTHON else path / f"{full_name}.rollback.sql"
+    file = path / f"{full_name}{'.py' if kind is Kind.PYTHON else '.sql'}"
+    return Draft(version, full_name, kind, file, rollback, folder)
+
+
+def _free_version(alike: tuple[Declaration, ...] | list[Declaration], all_: tuple[Declaration, ...]) -> int:
+    """Return the version behind the highest of those that are alike, and free."""
+    taken = {entry.version for entry in all_}
+    version = max((entry.version or 0 for entry in alike), default=0) + 1
+    while version in taken:
+        version += 1
+    return version
+
+
+def _digits(declarations: tuple[Declaration, ...] | list[Declaration]) -> int:
+    """Return how many digits the number in the name of the highest version's file has."""
+    highest = max(declarations, key=lambda entry: entry.version or 0, default=None)
+    number = re.match(r"[0-9]+", stem(highest.file or "")) if highest is not None else None
+    return _USUAL_DIGITS if number is None else len(number[0])
+
+
+def _slug(name: str, version: int) -> str:
+    words = re.sub(r"\.(sql|py)$", "", name.strip(), flags=re.IGNORECASE)
+    slug = re.sub(r"[\W_]+", "_", words.lower()).strip("_")
+    slug = re.sub(rf"^0*{version}_", "", slug)
+    if not slug or len(slug) > _LONGEST_SLUG:
+        reason = f"is longer than {_LONGEST_SLUG} characters" if slug else "has no letter or digit"
+        problem = Problem("name-invalid", f"the name `{name}` {reason}", hint="name it like `zmig create add_orders`")
+        raise UsageError(problem)
+    return slug
+
+
+def _folder(inclusion: Inclusion, alike: list[Declaration]) -> tuple[str, Path]:
+    """Return the folder where the other migrations are: as the manifest writes it, and to be opened."""
+    root = inclusion.opened[0]
+    for opened in inclusion.opened:
+        declarations = [entry for entry in opened.manifest.declarations if entry.file]
+        if not declarations:
+            continue
+        entry = next((entry for entry in reversed(declarations) if entry in alike), declarations[-1])
+        path = opened.folder.path(entry.file or "").parent
+        if opened is root:
+            return entry.text("file").rpartition("/")[0], path
+        return relpath(path, root.path.parent).replace("\\", "/"), path
+    return _USUAL_FOLDER, root.folder.path(_USUAL_FOLDER)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,128 @@
+"""Projects: a manifest with the manifests it includes and the files they name, opened and checked.
+
+`load` tells every problem of all of them at once, or gives a `Project` whose migrations are ready to be planned.
+No code is run, and no database is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from zmig.errors import Location, ManifestError, Problem
+from zmig.manifest import yamltext
+from zmig.manifest.declaration import Database, EmbeddedDatabase, Tracking
+from zmig.model import Settings
+from zmig.project import inclusion, textfile
+from zmig.project.choice import find
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from zmig.manifest.declaration import Declaration
+    from zmig.model import Environment, Migration
+    from zmig.project.inclusion import Opened
+
+__all__ = ["Project", "find", "load", "read_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One manifest and everything it brings with it."""
+
+    path: Path
+    name: str
+    environment: Environment
+    database: Database | None
+    tracking: Tracking
+    migrations: tuple[Migration, ...]
+    """In the order they run in."""
+    manifests: tuple[Path, ...]
+    """The manifest itself, then those it includes."""
+    defaults: Settings = field(default_factory=Settings)
+    """What the manifest says for migrations that say nothing else; those registered in code, too."""
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Values of variables that come from the environment."""
+
+    def require_database(self) -> Database:
+        """Return the declared database. Raises ManifestError that says what to write where there is none."""
+        if self.database is None:
+            raise ManifestError(_no_database(self.path))
+        return self.database
+
+
+def load(path: Path, *, environ: Mapping[str, str]) -> Project:
+    """Return the project of the manifest at `path`. Raises ManifestError with everything that is wrong with it."""
+    with yamltext.collector_paused():
+        # The trees are gone when this returns, so that the collector, once on again, need not walk them.
+        return _load(path, environ)
+
+
+def _load(path: Path, environ: Mapping[str, str]) -> Project:
+    read = inclusion.read(path, environ=environ)
+    found = [
+        _with_variables(opened.folder.migration(declaration, read.problems), declaration, opened, read.opened[0])
+        for opened in read.opened
+        for declaration in opened.manifest.declarations
+    ]
+    read.refuse()
+    migrations = sorted((migration for migration in found if migration), key=attrgetter("order"))
+    return _project(read.opened, tuple(migrations))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a migration's file without its byte order mark. Raises ManifestError where it is none."""
+    return textfile.read(path)
+
+
+def read_pieces(path: Path) -> Iterator[str]:
+    """Yield the text of a migration's file in pieces, without its byte order mark. Raises like `read_text`."""
+    return textfile.pieces(path)
+
+
+def size(path: Path) -> int:
+    """Return the size of a migration's file, in bytes. Raises ManifestError where there is no file."""
+    return textfile.size(path)
+
+
+def _project(opened: list[Opened], migrations: tuple[Migration, ...]) -> Project:
+    root = opened[0]
+    database = root.manifest.database
+    if isinstance(database, EmbeddedDatabase):
+        database = EmbeddedDatabase(root.folder.path(str(database.folder)))
+    return Project(
+        root.path,
+        root.manifest.name or root.path.stem,
+        root.manifest.environment,
+        database,
+        root.manifest.tracking,
+        migrations,
+        tuple(item.path for item in opened),
+        root.manifest.defaults,
+        frozenset(one.value for item in opened for one in item.manifest.variables.values() if one.is_secret),
+    )
+
+
+def _with_variables(
+    migration: Migration | None, declaration: Declaration, opened: Opened, root: Opened
+) -> Migration | None:
+    """Return a migration that uses variables with those of its manifest, and of the one a command was given."""
+    if migration is None or not declaration.has_variables:
+        return migration
+    known = {**opened.manifest.variables, **root.manifest.variables}
+    return replace(migration, variables={name: variable.value for name, variable in known.items()})
+
+
+def _no_database(path: Path) -> Problem:
+    return Problem(
+        "database-missing",
+        f"manifest `{path}` names no database",
+        Location(str(path)),
+        facts=(
+            'a PostgreSQL server: `database: {url: "${DATABASE_URL}"}`',
+            "a private PostgreSQL in a folder: `database: {embedded: ../.zmig/postgres}`",
+        ),
+        hint="add one of these lines to the manifest, or give `--database-url`",
+    )

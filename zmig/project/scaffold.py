@@ -1,0 +1,150 @@
+"""Creates a new migration: its files, and its entry in the manifest. All of it, or nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+from codecs import BOM_UTF8
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zmig.errors import Location, ManifestError, Problem, UsageError
+from zmig.manifest import explanation, manifest
+from zmig.project import draft, inclusion, manifestedit
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Mapping
+
+    from zmig.manifest.yamltext import Document
+    from zmig.model import Kind
+    from zmig.project.draft import Draft
+    from zmig.project.inclusion import Opened
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What was created."""
+
+    version: int
+    name: str
+    file: Path
+    rollback_file: Path | None
+    """None for a Python migration, which has `rollback(ctx)`."""
+    manifest: Path
+    """The manifest that has the new entry."""
+
+
+def create(
+    path: Path,
+    name: str,
+    *,
+    kind: Kind,
+    today: datetime.date,
+    description: str | None = None,
+    environ: Mapping[str, str],
+) -> Created:
+    """Create a migration in the manifest at `path`, with the version behind the highest of its sort.
+
+    Raises UsageError for a name that cannot be used and for a file that exists, ManifestError for a manifest that
+    has problems or cannot be edited. Then everything is as it was.
+    """
+    found = inclusion.read(path, environ=environ)
+    found.refuse()
+    root = found.opened[0]
+    new = draft.make(found, name, kind=kind)
+    text = _edited(root, new, environ)
+    try:
+        with ExitStack() as undo:
+            for file, content in new.texts(today=today, description=description).items():
+                _create_folder(file.parent, undo)
+                _create_file(file, content, undo)
+            _replace(root, text)
+            undo.pop_all()
+    except FileExistsError as error:
+        message = f"`{error.filename}` exists already"
+        raise UsageError(Problem("file-exists", message, hint="choose another name")) from None
+    except OSError as error:
+        message = f"`{error.filename}` cannot be written: {(error.strerror or str(error)).lower()}"
+        raise UsageError(Problem("file-unwritable", message, hint=f"run `ls -ld {error.filename}`")) from None
+    return Created(new.version, new.name, new.file, new.rollback_file, root.path)
+
+
+def _edited(root: Opened, new: Draft, environ: Mapping[str, str]) -> str:
+    """Return the manifest's text with the new entry, which is read again to be sure of it."""
+    document = root.manifest.document
+    try:
+        text = manifestedit.add(document, new.fields())
+    except manifestedit.NotEditable:
+        raise ManifestError(_not_editable(root, new)) from None
+    again = manifest.read(text, label=str(root.path), environ=environ)
+    if again.problems or not _has_one_more(document, again.document, new.fields()):
+        raise ManifestError(_not_editable(root, new))
+    return text
+
+
+def _has_one_more(before: Document, after: Document, entry: dict[str, Any]) -> bool:
+    old, new = _plain(before), _plain(after)
+    entries: list[Any] = new["migrations"]
+    if entry not in entries:
+        return False
+    entries.remove(entry)
+    return old == new
+
+
+def _plain(document: Document) -> dict[str, Any]:
+    values: dict[str, Any] = {} if document.root is None else explanation.plain(document.root)
+    return {**values, "migrations": values.get("migrations") or []}
+
+
+def _not_editable(root: Opened, new: Draft) -> Problem:
+    entry = ", ".join(f"{key}: {value}" for key, value in new.fields().items())
+    message = f"an entry cannot be added to `{root.path}` by program, as it is written"
+    return Problem("manifest-not-editable", message, Location(str(root.path)), hint=f"add it by hand: `- {{{entry}}}`")
+
+
+def _create_folder(folder: Path, undo: ExitStack) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if not folder.exists():
+        _create_folder(folder.parent, undo)
+        folder.mkdir()
+        undo.callback(_remove_folder, folder)
+
+
+def _remove_folder(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _create_file(file: Path, content: str, undo: ExitStack) -> None:
+    with file.open("x", encoding="utf-8", newline="\n") as opened:
+        undo.callback(file.unlink, missing_ok=True)
+        opened.write(content)
+
+
+def _replace(root: Opened, text: str) -> None:
+    """Put a new text in the manifest's place, at once and with its rights."""
+    import tempfile
+
+    path = root.path.resolve()
+    before = path.read_bytes()
+    mark = BOM_UTF8 if before.startswith(BOM_UTF8) else b""
+    if before != mark + root.manifest.document.source.text.encode():
+        problem = Problem("file-changed", f"`{root.path}` was changed in the meantime", hint="run the command again")
+        raise UsageError(problem)
+    status = path.stat()
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with ExitStack() as undo:
+        undo.callback(os.unlink, name)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(mark + text.encode())
+            file.flush()
+            os.fsync(descriptor)
+        Path(name).chmod(status.st_mode)
+        with suppress(OSError, AttributeError):
+            os.chown(name, status.st_uid, status.st_gid)
+        Path(name).replace(path)
+        undo.pop_all()

@@ -1,0 +1,1 @@
+"""A run: opened, prepared, executed step by step, recorded."""

@@ -1,0 +1,140 @@
+"""What an operator decides, as facts to be recorded: resolved, accepted, baselined. Nothing is run.
+
+Every function is called while the run's lock is held, and writes nothing: what cannot be recorded leaves no trace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zmig.errors import Problem, UsageError
+from zmig.events import EventType, Verdict
+from zmig.planning import selection
+from zmig.planning.state import FindingCode, State
+
+if TYPE_CHECKING:
+    from psycopg import sql
+
+    from zmig.invocation import Invocation
+    from zmig.planning.state import Entry
+    from zmig.running.opening import Opened
+    from zmig.running.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be recorded, once the tables are there."""
+
+    names: list[str]
+    """The migrations it is about."""
+    statements: list[sql.Composed]
+
+
+def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str) -> Decision:
+    """Say that a migration is done, failed or pending, whatever the facts said before.
+
+    Raises:
+        UsageError: no migration has that name, the verdict is unknown, or the reason is empty.
+    """
+    if verdict not in set(Verdict):
+        raise UsageError(
+            Problem(
+                "unknown-verdict",
+                f"a migration cannot be resolved as `{verdict}`",
+                facts=(f"verdicts: {', '.join(Verdict)}",),
+                effect="nothing was recorded",
+                hint="write `--as done`, `--as failed` or `--as pending`",
+            )
+        )
+    entry = selection.find(view.entries, name)
+    data = _data(opened, entry, reason) | {"as": str(verdict), "was": entry.state.value}
+    return Decision([entry.name], [_resolved_sql(opened, entry, Verdict(verdict), data)])
+
+
+def _resolved_sql(opened: Opened, entry: Entry, verdict: Verdict, data: dict[str, object]) -> sql.Composed:
+    type = EventType.RESOLVED
+    if entry.version is None:
+        return opened.store.append_sql(opened.run, type, entry.name, data)
+    if verdict is Verdict.DONE:
+        return opened.store.applied_sql(opened.run, type, entry.name, data, kind=_kind(entry))
+    return opened.store.taken_back_sql(opened.run, type, entry.name, data)
+
+
+def accept(opened: Opened, view: View, *, name: str, reason: str, invocation: Invocation) -> Decision:
+    """Say that the file of an applied migration was changed on purpose.
+
+    Raises:
+        UsageError: no migration has that name, its file has not changed, or the reason is empty.
+    """
+    entry = selection.find(view.entries, name)
+    if not entry.has(FindingCode.DRIFT):
+        raise UsageError(
+            Problem(
+                "nothing-to-accept",
+                f"the file of migration `{entry.name}` has not changed since it was applied",
+                effect="nothing was recorded",
+                hint=f"see what has drifted with `{invocation.command('status')}`",
+            )
+        )
+    data = _data(opened, entry, reason)
+    return Decision([entry.name], [opened.store.append_sql(opened.run, EventType.ACCEPTED, entry.name, data)])
+
+
+def baseline(opened: Opened, view: View, *, to: int, reason: str) -> Decision:
+    """Say of every pending migration up to version `to` that it is applied, without running it.
+
+    Raises:
+        UsageError: no migration has that version, or the reason is empty.
+    """
+    selection.check_target(view.entries, to)
+    _check_reason(reason)
+    chosen = [
+        entry
+        for entry in view.entries
+        if entry.migration is not None
+        and not entry.migration.is_repeatable
+        and entry.state is State.PENDING
+        and entry.migration.version <= to
+    ]
+    return Decision(
+        [entry.name for entry in chosen],
+        [
+            opened.store.applied_sql(
+                opened.run, EventType.BASELINED, entry.name, _data(opened, entry, reason), kind=_kind(entry)
+            )
+            for entry in chosen
+        ],
+    )
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip():
+        raise UsageError(
+            Problem(
+                "reason-missing",
+                "a decision needs a reason, which stands in the history for ever",
+                effect="nothing was recorded",
+                hint="write `--reason 'why this is right'`",
+            )
+        )
+
+
+def _data(opened: Opened, entry: Entry, reason: str) -> dict[str, object]:
+    _check_reason(reason)
+    checksum = entry.migration.checksum if entry.migration is not None else None
+    return {
+        "version": entry.version,
+        "name": entry.name,
+        "run_id": opened.run.id,
+        "reason": opened.target.redactor(reason),
+        "checksum": checksum,
+        "kind": _kind(entry),
+    }
+
+
+def _kind(entry: Entry) -> str:
+    if entry.migration is not None:
+        return entry.migration.kind.value
+    recorded = entry.record.applied.text("kind") if entry.record and entry.record.applied else None
+    return recorded or "sql"

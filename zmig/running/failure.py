@@ -1,0 +1,275 @@
+"""What a failed step tells: an exception becomes a problem for people and an `error` object for the fact.
+
+What you may rely on: `explain` raises nothing, whatever the exception is; the `error` object holds no password,
+and values of rows only where the manifest asks for them.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from zmig.errors import Location, Problem, ZmigError
+from zmig.interrupt import Interrupted
+from zmig.sql import position, script, template
+from zmig.sql.window import shown_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from zmig.sql.copydata import CopyData
+    from zmig.sql.script import Statement
+    from zmig.sql.substitution import Substitution
+
+RETRYABLE = frozenset({"55P03", "40P01", "40001"})
+"""SQLSTATEs after which the same work may succeed: lock timeout, deadlock, serialization failure."""
+
+_NEEDS_NO_TRANSACTION = frozenset({"25001", "2D000", "55P04"})
+"""SQLSTATEs of work that PostgreSQL does only outside a transaction block."""
+
+_DEFERRABLE = frozenset({"23", "40"})
+"""Classes of SQLSTATEs: a constraint is violated, a transaction cannot be serialized."""
+
+_LONGEST_TEXT = 4_000
+"""In characters; a server quotes the value it cannot read, even one of a megabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which statement of which file was running."""
+
+    path: str
+    text: str | None = None
+    """The whole file; None where it is not held."""
+    statement: Statement | None = None
+    total: int | None = None
+    at_commit: bool = False
+    filled: Substitution | None = None
+    """How the file's text came from what is written in it, where variables were replaced."""
+    shift: int = 0
+    """How many characters of the message that was sent stand before the statement."""
+    rendered: Substitution | None = None
+    """The statement's text as it was sent, where that is not as it is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An exception, seen from the migration it ended."""
+
+    message: str
+    sqlstate: str | None
+    location: Location | None
+    facts: tuple[str, ...]
+    error: dict[str, object]
+    """What the `failed` fact stores under `error`."""
+    needs_no_transaction: bool = False
+
+    @property
+    def code(self) -> str:
+        """What kind of failure it is."""
+        own = self.error.get("code")
+        return own if isinstance(own, str) else "migration-failed"
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same work may succeed if it is tried again."""
+        return self.sqlstate in RETRYABLE
+
+
+def explain(
+    error: BaseException, place: Place, *, redact: Callable[[str], str], record_detail: bool, seconds: float
+) -> Failure:
+    """Return what `error` says about the step that was running at `place`."""
+
+    def clean(text: str) -> str:
+        return _shortened(redact(text))
+
+    if isinstance(error, psycopg.Error):
+        found = _of_server(error, place, clean=clean, record_detail=record_detail, seconds=seconds)
+    elif isinstance(error, Interrupted):
+        found = _plain(f"interrupted by {error}", place, {"interrupted": str(error)}, seconds)
+    elif isinstance(error, KeyboardInterrupt):
+        found = _plain("interrupted", place, {"interrupted": "SIGINT"}, seconds)
+    elif isinstance(error, ZmigError):
+        found = _of_zmig(error.problems[0], place, clean=clean, seconds=seconds)
+    else:
+        found = _of_code(error, place, clean=clean, seconds=seconds)
+    return _without_secret_line(found, redact)
+
+
+def _without_secret_line(found: Failure, redact: Callable[[str], str]) -> Failure:
+    """Return a failure that does not show its line where that holds a secret; masked, it would not fit its caret."""
+    location = found.location
+    if location is None or location.text is None or redact(location.text) == location.text:
+        return found
+    return replace(found, location=replace(location, text=None))
+
+
+def _shortened(text: str) -> str:
+    left_out = len(text) - _LONGEST_TEXT
+    return text if left_out <= 0 else f"{text[:_LONGEST_TEXT]}… ({left_out} characters more)"
+
+
+def _of_server(
+    error: psycopg.Error, place: Place, *, clean: Callable[[str], str], record_detail: bool, seconds: float
+) -> Failure:
+    message = clean(error.diag.message_primary or _words(error))
+    location = _sql_location(place, error.diag) or _code_location(error, place.path)
+    facts = [_summary_fact(error.sqlstate, place, seconds)]
+    data: dict[str, object] = {"message": message, "sqlstate": error.sqlstate}
+    for key, label, value in _said(error.diag):
+        facts.append(f"{label}: {clean(value)}")
+        if key == "hint" or record_detail:
+            data[key] = clean(value)
+    if place.at_commit and _is_deferred(error):
+        facts.append("raised at commit, by a deferred check")
+    data |= _place_data(place, location)
+    needs_no_transaction = error.sqlstate in _NEEDS_NO_TRANSACTION and not _sets_transaction(place.statement)
+    return Failure(message, error.sqlstate, location, tuple(facts), data, needs_no_transaction=needs_no_transaction)
+
+
+def _is_deferred(error: psycopg.Error) -> bool:
+    """Whether an error behind the last statement comes from a constraint or a trigger that waited for the commit."""
+    return (error.sqlstate or "")[:2] in _DEFERRABLE or error.diag.context is not None
+
+
+def _said(diagnostic: psycopg.errors.Diagnostic) -> Iterator[tuple[str, str, str]]:
+    """Yield what the server said beside its message: the key it is stored under, its label, its text."""
+    for key, label, value in (
+        ("detail", "detail", diagnostic.message_detail),
+        ("hint", "server hint", diagnostic.message_hint),
+        ("query", "inner query", diagnostic.internal_query),
+        ("context", "context", diagnostic.context),
+    ):
+        if value is not None:
+            yield key, label, value
+
+
+def _sets_transaction(statement: Statement | None) -> bool:
+    """Whether a statement sets a property of the transaction, for which one that has begun may be too late."""
+    return statement is not None and statement.summary.lower().startswith("set ")
+
+
+def _summary_fact(sqlstate: str | None, place: Place, seconds: float) -> str:
+    return ", ".join((f"PostgreSQL {sqlstate}" if sqlstate else "no SQLSTATE", *_when(place, seconds)))
+
+
+def _when(place: Place, seconds: float) -> Iterator[str]:
+    if place.statement is not None:
+        yield f"statement {place.statement.number} of {place.total or '?'}"
+    yield f"after {seconds:.1f} s"
+
+
+def _sql_location(place: Place, diagnostic: psycopg.errors.Diagnostic | None) -> Location | None:
+    statement = place.statement
+    if statement is None:
+        return None
+    row = position.copied_row(statement, diagnostic) if diagnostic is not None else None
+    if row is not None and statement.copy_data is not None:
+        return _row_location(place, statement.copy_data, row)
+    index = position.index(statement, diagnostic, shift=place.shift) if diagnostic is not None else 0
+    if place.rendered is not None:
+        index = place.rendered.source_offset(index)
+    if place.text is not None:
+        offset = statement.offset + index
+        if place.filled is not None:
+            return template.location(place.filled, offset, path=place.path)
+        return script.location(place.text, offset, path=place.path)
+    line, column = script.locate(statement, index + 1)
+    return Location(place.path, line, column)
+
+
+def _row_location(place: Place, rows: CopyData, number: int) -> Location:
+    line = rows.line + number - 1
+    if place.text is None or place.filled is not None:
+        return Location(place.path, line)
+    offset = rows.offset
+    for _ in range(number - 1):
+        offset = place.text.find("\n", offset) + 1
+    return script.location(place.text, offset, path=place.path)
+
+
+def _place_data(place: Place, location: Location | None) -> dict[str, object]:
+    data: dict[str, object] = {}
+    if place.statement is not None:
+        data |= {"statement": place.statement.number, "statements": place.total}
+    if location is not None:
+        data |= {"location": str(location), "file": location.path, "line": location.line, "column": location.column}
+    return data
+
+
+def _plain(message: str, place: Place, extra: dict[str, object], seconds: float) -> Failure:
+    location = _sql_location(place, None)
+    data = {"message": message, "sqlstate": None, **extra, **_place_data(place, location)}
+    return Failure(message, None, location, (", ".join(_when(place, seconds)),), data)
+
+
+def _of_zmig(problem: Problem, place: Place, *, clean: Callable[[str], str], seconds: float) -> Failure:
+    location = problem.location or _sql_location(place, None)
+    message = clean(problem.message)
+    data = {"message": message, "sqlstate": None, "code": problem.code, **_place_data(place, location)}
+    return Failure(message, None, location, (", ".join(_when(place, seconds)), *problem.facts), data)
+
+
+def _of_code(error: BaseException, place: Place, *, clean: Callable[[str], str], seconds: float) -> Failure:
+    kind = type(error).__name__
+    message = clean(_words(error))
+    location = _code_location(error, place.path)
+    data = {"message": message, "sqlstate": None, "exception": kind, **_place_data(place, location)}
+    return Failure(message, None, location, (f"raised as {kind}, after {seconds:.1f} s",), data)
+
+
+def _words(error: BaseException) -> str:
+    """Return what an exception says; its type where it says nothing, or cannot."""
+    try:
+        return str(error).strip() or type(error).__name__
+    except Exception:
+        return type(error).__name__
+
+
+def _code_location(error: BaseException, path: str) -> Location | None:
+    """Return the last place in the migration's own file that the exception went through."""
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return _location(path, error.lineno or 1, (error.offset or 1) - 1, None)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    if not frames:
+        return None
+    last = frames[-1]
+    line = last.lineno or 1
+    source = _source_line(path, line)
+    begin = _characters(source, last.colno)
+    end = _characters(source, last.end_colno) if last.end_lineno == line else None
+    return _location(path, line, begin, end)
+
+
+def _location(path: str, line: int, begin: int, end: int | None) -> Location:
+    width = 1 if end is None else max(1, end - begin)
+    return Location(path, line, begin + 1, shown_line(_source_line(path, line), 0) or None, width)
+
+
+def _characters(line: str, octets: int | None) -> int:
+    """Return how many characters the first `octets` bytes of a line are: Python counts columns in bytes."""
+    return len(line.encode()[: octets or 0].decode(errors="ignore"))
+
+
+def _source_line(path: str, line: int) -> str:
+    import linecache
+
+    linecache.checkcache(path)
+    return linecache.getline(path, line).rstrip("\r\n")
+
+
+def code_error(path: Path, error: BaseException) -> Problem:
+    """Return the problem of a Python file that does not import."""
+    location = _code_location(error, str(path)) or Location(str(path))
+    return Problem(
+        "python-not-importable",
+        f"Python file `{path}` does not import: {type(error).__name__}: {_shortened(_words(error))}",
+        location=location,
+        effect="nothing was run",
+        hint="correct the file, or install what it needs",
+    )

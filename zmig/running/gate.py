@@ -1,0 +1,79 @@
+"""What stands between two rounds of a batched migration: an operator's pause, and replicas that must catch up."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, cast
+
+from psycopg import sql
+
+from zmig.events import EventType
+from zmig.progress import Held, Notice
+from zmig.sql.batch import Delay
+
+if TYPE_CHECKING:
+    from zmig.running.session import Attempt, Session
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+_OPEN = sql.SQL("""
+select
+    (select event_type || coalesce(': ' || (event_data->>'reason'), '') from {} where aggregate_type = 'migration'
+        and aggregate_id = {} and event_type = any({}) order by position desc limit 1),
+    pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')::bigint,
+    r.replicas, r.seen, pg_catalog.pg_wal_lsn_diff(r.replayed, '0/0')::bigint
+from (
+    select count(*) as replicas, count(replay_lsn) as seen, min(replay_lsn) as replayed
+    from pg_catalog.pg_stat_replication where coalesce(state, 'streaming') in ('streaming', 'catchup')
+) as r
+""")
+
+_DECIDING = (EventType.PAUSED, EventType.RESUMED, EventType.DONE, EventType.ROLLED_BACK)
+"""The latest of these says whether a migration is paused."""
+
+
+class Gate:
+    """Lets the next round of one attempt pass, sooner or later."""
+
+    def __init__(self, session: Session, attempt: Attempt, *, max_lag_seconds: float) -> None:
+        self._session = session
+        self._attempt = attempt
+        self._max_lag_seconds = max_lag_seconds
+        self._delay = Delay()
+        self._is_blind = False
+        """Whether it was told that this role may not see how far replicas are."""
+        name = attempt.step.migration.name
+        spellings = [text for type in _DECIDING for text in (type.value, type.value.removeprefix("migration."))]
+        self._query = _OPEN.format(session.store.events, name, spellings).as_string(session.connection).encode()
+
+    def wait(self) -> None:
+        """Return once nothing holds the migration back; an interruption ends the wait."""
+        began = time.monotonic()
+        while (reason := self._reason()) is not None:
+            self._session.observer(Held(self._attempt.step, reason, time.monotonic() - began))
+            self._session.interrupts.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def _reason(self) -> str | None:
+        row = self._session.connection.execute(self._query).fetchone()
+        said, written, replicas, seen, replayed = cast("tuple[str | None, int, int, int, int | None]", row)
+        paused = (said or "").removeprefix("migration.")
+        if paused.startswith("paused"):
+            return paused
+        if not replicas or not self._max_lag_seconds:
+            return None
+        if seen < replicas:
+            self._tell_blindness()
+        return None if replayed is None else self._lag(written, replayed)
+
+    def _lag(self, written: int, replayed: int) -> str | None:
+        now = time.monotonic()
+        self._delay.note(written, now)
+        seconds = self._delay.seconds(replayed, now)
+        return f"the slowest replica is {seconds:.0f} s behind" if seconds > self._max_lag_seconds else None
+
+    def _tell_blindness(self) -> None:
+        if not self._is_blind:
+            self._is_blind = True
+            message = "there are replicas, and this role may not see how far behind they are, so nothing waits for them"
+            hint = "grant it pg_monitor, or write `max_lag: 0` under `batch`"
+            self._session.observer(Notice(self._attempt.step, "WARNING", message, hint=hint))

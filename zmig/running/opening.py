@@ -1,0 +1,165 @@
+"""An open database: the connection, with everything that reads and writes through it, and the run's lock."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from zmig.database import connection as database
+from zmig.database import lock, pooler, server
+from zmig.database.lock import RunLock
+from zmig.database.store import Run, Store
+from zmig.manifest.declaration import DatabaseUrl
+from zmig.progress import Notice
+from zmig.running import view
+from zmig.running.view import Looker, View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from zmig.database.connection import Target, WorkingConnection
+    from zmig.database.server import Server
+    from zmig.invocation import Invocation
+    from zmig.model import Migration
+    from zmig.progress import LockHolder, Observer
+    from zmig.project.project import Project
+
+
+def target(project: Project, database_url: str | None, *, environ: Mapping[str, str]) -> Target:
+    """Return the database to go to: the one given, else the manifest's; a private server is started.
+
+    Raises:
+        ManifestError: the manifest names no database, or an unset variable.
+        UsageError: the URL is not a connection string.
+        ServerError: the private server does not start.
+    """
+    if database_url is not None:
+        return database.target(database_url, environ=environ)
+    declared = project.require_database()
+    if isinstance(declared, DatabaseUrl):
+        return database.target(declared.resolve(environ), environ=environ)
+    from zmig.embedded import EmbeddedServer
+
+    return replace(database.target(EmbeddedServer(declared.folder).start(), environ=environ), is_embedded=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One connection to the target database, and what works through it."""
+
+    project: Project
+    migrations: Sequence[Migration]
+    target: Target
+    connection: WorkingConnection
+    server: Server
+    store: Store
+    lock: RunLock
+    run: Run
+    observer: Observer
+
+    def look(self, *, holds_lock: bool = False, ask_repeatables: bool = True) -> View:
+        """Return where every migration stands. Reads only."""
+        tracking = self.project.tracking
+        looker = Looker(self.connection, self.store, self.lock, tracking.stuck_after_seconds)
+        with database.translated(self.target):
+            return looker.look(self.migrations, holds_lock=holds_lock, ask_repeatables=ask_repeatables)
+
+    def prepare_store(self, view: View) -> None:
+        """Create what is missing of the tracking tables, and make the simple table fit the facts; under the lock."""
+        self.store.create(view.inspection)
+        if view.inspection.has_events:
+            self.store.repair(view.entries)
+
+    @contextmanager
+    def locked(self, *, limit_seconds: float | None, invocation: Invocation) -> Generator[None]:
+        """Hold the run's lock inside the block.
+
+        Raises:
+            LockNotObtained: another run kept it for too long.
+            UsageError: a transaction pooler stands between.
+        """
+        with database.translated(self.target):
+            pooler.refuse_transaction_pooling(self.connection, self.target, backend_pid=self.server.backend_pid)
+            self.connection.execute("; ".join(self.server.settings_sql).encode())
+            self.lock.wait(
+                self.connection,
+                limit_seconds=limit_seconds,
+                observer=self.observer,
+                known=self._known,
+                database=self.connection.info.dbname,
+                invocation=invocation,
+            )
+        try:
+            yield
+        finally:
+            # Whatever keeps the lock from being released ends with the session, and so does the lock.
+            with contextlib.suppress(psycopg.Error):
+                self.lock.release(self.connection)
+
+    def terminate_holder(self, *, invocation: Invocation) -> None:
+        """Make the server end the backend that holds the run's lock, if one does.
+
+        Raises:
+            UsageError: the process it works for is alive.
+            TrackingError: this role may not end it.
+        """
+        with database.translated(self.target):
+            holder = self.lock.holder(self.connection)
+            if holder is None:
+                return
+            holder = self._known(holder)
+            lock.refuse_living(holder, invocation)
+            self.observer(Notice(None, "NOTICE", f"ending {lock.describe(holder)}"))
+            self.lock.terminate(self.connection, holder)
+
+    def _known(self, holder: LockHolder) -> LockHolder:
+        return view.known(holder, self.look(ask_repeatables=False).entries)
+
+
+@contextmanager
+def opened(
+    project: Project, migrations: Sequence[Migration], target: Target, *, observer: Observer
+) -> Generator[Opened]:
+    """Connect, and close the connection after the block.
+
+    Raises:
+        ConnectionFailed: the server cannot be reached.
+    """
+    run_id = secrets.token_hex(6)
+    name = f"zmig/{run_id}"
+    with database.connect(target, application_name=name) as connection:
+        connection.add_notice_handler(_notices_to(observer))
+        with database.translated(target):
+            found = server.look(connection)
+        yield Opened(
+            project,
+            migrations,
+            target,
+            connection,
+            found,
+            Store(connection, project.tracking.schema),
+            RunLock(project.tracking.schema),
+            Run(run_id, platform.node(), found.backend_pid, name),
+            observer,
+        )
+
+
+def _notices_to(observer: Observer) -> Callable[[psycopg.errors.Diagnostic], None]:
+    def hear(diagnostic: psycopg.errors.Diagnostic) -> None:
+        observer(
+            Notice(
+                None,
+                diagnostic.severity or "NOTICE",
+                diagnostic.message_primary or "",
+                diagnostic.message_detail,
+                diagnostic.message_hint,
+            )
+        )
+
+    return hear

@@ -1,0 +1,240 @@
+"""Reads a step's file before anything runs: its statements, and how they are run.
+
+Everything that is wrong with the files of a plan is found here, so a run never begins that could not be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zmig.errors import Location, ManifestError, Problem, ZmigError
+from zmig.planning.plan import Action, Direction, Mode, Step
+from zmig.project import project, textfile
+from zmig.sql import batch, message, script, statement, survey, template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from zmig.model import Batch
+    from zmig.planning.plan import Plan
+    from zmig.running.context import Context
+    from zmig.sql.message import ChunkMessage, Message
+    from zmig.sql.script import Statement
+    from zmig.sql.substitution import Substitution
+
+Execute = Callable[["Context"], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A step, with what its file says."""
+
+    step: Step
+    path: str
+    """What messages call its file."""
+    mode: Mode
+    text: str | None = None
+    statements: tuple[Statement, ...] | None = None
+    """None for a step written in Python, and for a script too large to be held."""
+    count: int | None = None
+    """How many statements it has; None for a step written in Python."""
+    function: Execute | None = None
+    """What a step written in Python calls; filled in by `zmig.running.entrypoint`."""
+    filled: Substitution | None = None
+    """How `text` came from what is written in the file, where variables were replaced."""
+
+    @property
+    def is_sql(self) -> bool:
+        """Whether it is made of SQL statements."""
+        return self.count is not None
+
+    @property
+    def batch(self) -> Batch | None:
+        """How it is done in rounds, if it is; a rollback never is."""
+        return self.step.migration.batch if self.step.direction is Direction.FORWARD else None
+
+    def sendables(self) -> Iterator[Message | ChunkMessage | Statement]:
+        """Yield what is sent to the server in a transaction, in order; a large script is read as it is sent."""
+        if self.statements is not None:
+            return message.of_statements(self.statements)
+        return message.of_large_script(_unchanged_pieces(Path(self.path), self.step), path=self.path)
+
+    def location(self, offset: int) -> Location | None:
+        """Return the place in its file of what stands at `offset` (0-based) of its text, as far as that is held."""
+        if self.filled is not None:
+            return template.location(self.filled, offset, path=self.path)
+        return script.location(self.text, offset, path=self.path) if self.text is not None else None
+
+
+def read(plan: Plan) -> tuple[Work, ...]:
+    """Read the files of a plan's steps; nothing is executed.
+
+    Raises:
+        ManifestError: with every problem of every file.
+    """
+    works: list[Work] = []
+    problems: list[Problem] = []
+    for step in plan.steps:
+        try:
+            works.append(_read_step(step))
+        except ZmigError as error:
+            problems += error.problems
+    if problems:
+        raise ManifestError(*problems)
+    return tuple(works)
+
+
+def _read_step(step: Step) -> Work:
+    if step.action is Action.SETTLE:
+        return Work(step, step.migration.name, Mode(True, "nothing is run"), None, (), 0)
+    file = file_of(step)
+    if file is None or file.suffix.lower() == ".py":
+        if step.migration.batch is not None and step.direction is Direction.FORWARD:
+            return Work(step, str(file), _batch_mode(step.migration.batch))
+        transactional = step.migration.transaction is not False
+        reason = "Python, one transaction" if transactional else "`transaction: false` in the manifest"
+        return Work(step, str(file or step.migration.name), Mode(transactional, reason))
+    return _large_script(step, file) or _script(step, file)
+
+
+def _script(step: Step, file: Path) -> Work:
+    text, filled, checksum = _text(step, file)
+    path = str(file)
+    statements = tuple(script.split(text, path=path))
+    if not statements:
+        hint = "write the statements into it"
+        raise ManifestError(Problem("file-empty", f"`{path}` holds no statement", Location(path), hint=hint))
+    mode = _mode(step, statements)
+    if step.direction is Direction.ROLLBACK:
+        mode = replace(mode, rollback_checksum=checksum)
+    work = Work(step, path, mode, text, statements, len(statements), filled=filled)
+    if work.batch is not None:
+        problems = tuple(batch.problems(work, work.batch))
+        if problems:
+            raise ManifestError(*problems)
+        return replace(work, mode=_batch_mode(work.batch))
+    if mode.transactional:
+        _refuse_contradictions(work, statements)
+    return work
+
+
+def _large_script(step: Step, file: Path) -> Work | None:
+    """Return a script that is too large to be held; None where it is not, or does not run in a transaction."""
+    if not _is_large(step, file):
+        return None
+    checksum = textfile.Checksum()
+    found = survey.survey(_counted(project.read_pieces(file), checksum), path=str(file))
+    if found.refusing is not None or found.controlling is not None:
+        return None
+    confirmed = str(checksum) if step.direction is Direction.ROLLBACK else None
+    return Work(step, str(file), Mode(True, "one transaction", confirmed), count=found.statements)
+
+
+_LARGE_BYTES = 1_000_000
+"""From this size on, a script that can run in a transaction is sent as it is read."""
+
+
+def _is_large(step: Step, file: Path) -> bool:
+    migration = step.migration
+    as_it_stands = migration.variables is None and migration.batch is None and migration.transaction is not False
+    return as_it_stands and project.size(file) >= _LARGE_BYTES
+
+
+def _batch_mode(settings: Batch) -> Mode:
+    return Mode(False, f"in rounds of {settings.size} rows, each in a transaction")
+
+
+def _text(step: Step, file: Path) -> tuple[str, Substitution | None, str]:
+    """Return what a file says, how that came from what is written in it, and the checksum of that."""
+    text = project.read_text(file)
+    if step.direction is Direction.ROLLBACK:
+        checksum = textfile.checksum((text,))
+    else:
+        checksum = check_unchanged(file, text, step.migration.checksum)
+    if step.migration.variables is None:
+        return text, None, checksum
+    filled = template.fill(text, step.migration.variables, path=str(file))
+    return filled.text, filled, checksum
+
+
+def check_unchanged(file: Path, text: str, checksum: str | None) -> str:
+    """Make sure that a file still is what the plan was made from; return its checksum.
+
+    Raises:
+        ManifestError: it was edited meanwhile.
+    """
+    found = textfile.checksum((text,))
+    if checksum is not None and found != checksum:
+        raise ManifestError(_edited(file))
+    return found
+
+
+def _unchanged_pieces(file: Path, step: Step) -> Iterator[str]:
+    """Yield a file in pieces; raises ManifestError behind the last one where it was edited meanwhile."""
+    found = textfile.Checksum()
+    yield from _counted(project.read_pieces(file), found)
+    if step.direction is Direction.FORWARD and step.migration.checksum not in (None, str(found)):
+        raise ManifestError(_edited(file))
+
+
+def _counted(pieces: Iterable[str], checksum: textfile.Checksum) -> Iterator[str]:
+    for piece in pieces:
+        checksum.add(piece)
+        yield piece
+
+
+def _edited(file: Path) -> Problem:
+    return Problem(
+        "file-changed",
+        f"`{file}` was edited while its migration was planned",
+        Location(str(file)),
+        effect="nothing was run",
+        hint="run the command again",
+    )
+
+
+def file_of(step: Step) -> Path | None:
+    """Return the file that a step runs; None where it is a method of a registered object."""
+    migration = step.migration
+    return migration.rollback_file or migration.file if step.direction is Direction.ROLLBACK else migration.file
+
+
+def _mode(step: Step, statements: tuple[Statement, ...]) -> Mode:
+    if step.direction is Direction.FORWARD and step.migration.transaction is not None:
+        declared = "true" if step.migration.transaction else "false"
+        return Mode(step.migration.transaction, f"`transaction: {declared}` in the manifest")
+    if step.migration.transaction is False and any(statement.controls_transaction(one) for one in statements):
+        return Mode(False, "`transaction: false` in the manifest, and the rollback has transactions of its own")
+    found = statement.transaction_mode(statements, None)
+    return Mode(found.transactional, found.reason)
+
+
+def _refuse_contradictions(work: Work, statements: tuple[Statement, ...]) -> None:
+    """Make sure that every statement can stand in the transaction that the file runs in."""
+    problems = [problem for one in statements for problem in _contradictions(work, one)]
+    if problems:
+        raise ManifestError(*problems)
+
+
+def _contradictions(work: Work, one: Statement) -> Iterator[Problem]:
+    if statement.controls_transaction(one):
+        yield Problem(
+            "transaction-control",
+            f"statement {one.number} ends or opens a transaction, but zmig runs the file in one of its own: "
+            f"`{one.summary}`",
+            location=work.location(one.offset),
+            effect="nothing was run",
+            hint="remove the statement, or write `transaction: false` in the manifest entry",
+        )
+    command = statement.refuses_transaction(one)
+    if command:
+        yield Problem(
+            "transaction-refused",
+            f"statement {one.number}, `{command}`, cannot run in the transaction that the manifest asks for",
+            location=work.location(one.offset),
+            effect="nothing was run",
+            hint="write `transaction: false` in the manifest entry",
+        )

@@ -1,0 +1,125 @@
+"""The statements that record what an attempt does: its `started` fact, its `done` fact, and the check before that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from zmig.database import client
+from zmig.errors import Problem, ZmigError
+from zmig.events import EventType
+from zmig.planning.plan import Action, Direction
+from zmig.sql import template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from psycopg import sql
+
+    from zmig.events import Fact
+    from zmig.planning.plan import Step
+    from zmig.running.session import Attempt, Session
+
+_LOCK_LOST = "zmig: lock lost"
+_TRANSACTION_ENDED = "zmig: transaction ended"
+
+
+@dataclass(frozen=True, slots=True)
+class _Vocabulary:
+    started: EventType
+    done: EventType
+
+
+_VOCABULARY = {
+    Direction.FORWARD: _Vocabulary(EventType.STARTED, EventType.DONE),
+    Direction.ROLLBACK: _Vocabulary(EventType.ROLLBACK_STARTED, EventType.ROLLED_BACK),
+}
+
+
+def started_sql(session: Session, attempt: Attempt) -> Iterable[sql.Composed]:
+    """Yield what appends the `started` fact of an attempt, behind the end of a run's attempt that has none."""
+    step = attempt.step
+    if step.unended is not None and step.unended.run_id is not None:
+        yield unended_sql(session, step, step.unended)
+    data = attempt.data(session) | {
+        "kind": step.migration.kind.value,
+        "checksum": step.migration.checksum,
+        "transactional": attempt.work.mode.transactional,
+        "backend_pid": session.run.backend_pid,
+        "application_name": session.run.application_name,
+        "client": client.identity(),
+    }
+    if step.migration.settings.run_as is not None:
+        data["run_as"] = step.migration.settings.run_as
+    if attempt.work.filled is not None:
+        data["variables"] = sorted(template.names(attempt.work.filled.source))
+    if step.checkpoint is not None:
+        data["resumed_after"] = step.checkpoint.statements
+    yield session.store.append_sql(session.run, _VOCABULARY[step.direction].started, step.migration.name, data)
+
+
+def unended_sql(session: Session, step: Step, unended: Fact) -> sql.Composed:
+    """Return what appends the end of an attempt whose run died without a word."""
+    data: dict[str, object] = {
+        "version": step.migration.version,
+        "name": step.migration.name,
+        "run_id": unended.run_id,
+        "attempt": unended.integer("attempt"),
+        "error": {"message": "its run ended without a word", "sqlstate": None, "code": "run-died"},
+        "will_retry": step.action is not Action.SETTLE,
+        "transactional": unended.data.get("transactional"),
+    }
+    type = EventType.FAILED if unended.type is EventType.STARTED else EventType.ROLLBACK_FAILED
+    return session.store.append_sql(session.run, type, unended.name, data)
+
+
+def begin_type(step: Step) -> EventType:
+    """Return the type of the fact by which a step begins."""
+    return _VOCABULARY[step.direction].started
+
+
+def end_type(step: Step) -> EventType:
+    """Return the type of the fact by which a step is complete."""
+    return _VOCABULARY[step.direction].done
+
+
+def done_sql(session: Session, attempt: Attempt) -> sql.Composed:
+    """Return the statement that appends the fact by which a step is complete, and changes the simple table."""
+    migration, direction = attempt.step.migration, attempt.step.direction
+    type = _VOCABULARY[direction].done
+    data = attempt.data(session) | {
+        **({} if attempt.is_timed_by_server else {"duration_ms": round(attempt.seconds * 1000)}),
+        "statements": attempt.total,
+        "checksum": migration.checksum,
+        "kind": migration.kind.value,
+    }
+    if attempt.reached is not None:
+        data |= {"rows": attempt.reached.rows, "rounds": attempt.reached.rounds}
+    if direction is Direction.ROLLBACK:
+        return session.store.taken_back_sql(session.run, type, migration.name, data)
+    return session.store.applied_sql(session.run, type, migration.name, data, kind=migration.kind.value)
+
+
+def check_sql(session: Session, *, in_transaction: bool) -> str:
+    """Return a statement that fails where the lock was released, or the transaction is not the one zmig opened.
+
+    The failing cast carries the reason in its message, so it needs no round trip and no function of its own.
+    """
+    checks = [f"when not {session.lock.is_held_sql} then '{_LOCK_LOST}'"]
+    if in_transaction:
+        checks.append(f"when not {session.lock.is_marked_sql} then '{_TRANSACTION_ENDED}'")
+    return f"select (case {' '.join(checks)} else '1' end)::int"
+
+
+def broken_promise(error: BaseException) -> ZmigError | None:
+    """Return what the check before `done` found, if `error` comes from there."""
+    message = str(error) if isinstance(error, psycopg.Error) else ""
+    if _LOCK_LOST in message:
+        problem = Problem("lock-lost", "it released the run's lock, so another run may have begun beside it")
+    elif _TRANSACTION_ENDED in message:
+        problem = Problem("transaction-ended", "it ended the transaction zmig runs it in")
+    else:
+        return None
+    return ZmigError(problem)

@@ -1,0 +1,244 @@
+"""Runs what is pending for real, in one transaction that is always rolled back, and looks what each statement did.
+
+Only SQL that can run in a transaction is rehearsed: Python may act outside of the database. What a rollback does not
+undo happens all the same: numbers drawn from sequences, files written by COPY, calls to other databases.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import psycopg
+
+from zmig.database import copying, wire
+from zmig.errors import Problem
+from zmig.planning.plan import Action
+from zmig.project import project
+from zmig.running import failure, transaction
+from zmig.running.session import Attempt
+from zmig.sql import script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from zmig.planning.plan import Plan, Step
+    from zmig.running.prepare import Work
+    from zmig.running.session import Session
+    from zmig.sql.script import Statement
+
+LOCK_TIMEOUT = "1s"
+"""How long the rehearsal waits for a lock, and others for it at the worst, whatever the manifest says."""
+
+MODES = (
+    "AccessShare",
+    "RowShare",
+    "RowExclusive",
+    "ShareUpdateExclusive",
+    "Share",
+    "ShareRowExclusive",
+    "Exclusive",
+    "AccessExclusive",
+)
+"""The modes of a lock on a table, the strongest last."""
+
+_TABLES = """
+select c.oid::bigint, quote_ident(n.nspname) || '.' || quote_ident(c.relname), pg_catalog.pg_relation_filenode(c.oid)
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'm', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+"""
+_HELD = """
+select l.relation::bigint, replace(l.mode, 'Lock', ''), pg_catalog.pg_relation_filenode(l.relation)
+from pg_catalog.pg_locks l
+where l.locktype = 'relation' and l.pid = pg_catalog.pg_backend_pid() and l.granted
+"""
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+@dataclass(frozen=True, slots=True)
+class TableLock:
+    """A lock that a statement took on a table that was there before."""
+
+    table: str
+    mode: str
+    """One of `MODES`."""
+
+    @property
+    def blocks(self) -> str | None:
+        """What others cannot do meanwhile, in words; None where they can read and write."""
+        if self.mode == "AccessExclusive":
+            return "reads and writes"
+        return "writes" if MODES.index(self.mode) >= MODES.index("Share") else None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRehearsed:
+    """What one statement did."""
+
+    number: int
+    line: int
+    text: str
+    """Its beginning, on one line."""
+    seconds: float
+    rows: int | None
+    locks: tuple[TableLock, ...]
+    """The strongest new one of each table."""
+    rewritten: tuple[str, ...]
+    """Tables that were there before and have new storage now: rewritten, or truncated."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRehearsed:
+    """What came of one step of the plan."""
+
+    step: Step
+    path: str
+    statements: tuple[StatementRehearsed, ...] = ()
+    skipped: str | None = None
+    """Why it was not rehearsed."""
+    problem: Problem | None = None
+    """Why it failed; nothing was rehearsed behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What came of a whole plan."""
+
+    plan: Plan
+    steps: tuple[StepRehearsed, ...]
+
+    @property
+    def problem(self) -> Problem | None:
+        """What ended it early."""
+        return next((one.problem for one in self.steps if one.problem is not None), None)
+
+
+def rehearse(session: Session, plan: Plan, works: Sequence[Work]) -> Rehearsal:
+    """Run a plan's steps and roll everything back, whatever happens."""
+    session.send(*session.clean_sql, "begin", f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+    try:
+        return Rehearsal(plan, tuple(_Stage(session).play(works)))
+    finally:
+        with contextlib.suppress(psycopg.OperationalError):
+            session.send("rollback")
+            session.send(*session.clean_sql)
+
+
+class _Stage:
+    """The open transaction, and what is known of the tables in it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        rows = cast("Sequence[tuple[int, str, int | None]]", session.connection.execute(_TABLES).fetchall())
+        self._names: Mapping[int, str] = {oid: name for oid, name, _ in rows}
+        """Of the tables that were there before."""
+        self._storage = {oid: filenode for oid, _, filenode in rows}
+        self._held: dict[int, set[str]] = {}
+        self._has_skipped = False
+
+    def play(self, works: Sequence[Work]) -> Iterable[StepRehearsed]:
+        ended = False
+        for work in works:
+            reason = "behind a step that failed" if ended else _why_not(work)
+            if reason is not None:
+                self._has_skipped = True
+                yield StepRehearsed(work.step, work.path, skipped=reason)
+                continue
+            one = self._step(work)
+            ended = one.problem is not None
+            yield one
+
+    def _step(self, work: Work) -> StepRehearsed:
+        session, attempt = self._session, Attempt(work, work.step.attempt)
+        done: list[StatementRehearsed] = []
+        try:
+            session.send(*transaction.limits_sql(attempt), f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+            for one in _statements(work):
+                attempt.running = one
+                done.append(self._statement(one))
+            attempt.running, attempt.at_commit = None, True
+            session.send("set constraints all immediate", "set constraints all deferred", "reset role")
+        except psycopg.Error as error:
+            if session.connection.closed or session.connection.broken:
+                raise
+            problem = self._problem(attempt, error)
+            return StepRehearsed(work.step, work.path, tuple(done), problem=problem)
+        return StepRehearsed(work.step, work.path, tuple(done))
+
+    def _statement(self, one: Statement) -> StatementRehearsed:
+        began = time.monotonic()
+        rows = _run(self._session, one)
+        seconds = time.monotonic() - began
+        locks, rewritten = self._look()
+        return StatementRehearsed(one.number, one.line, one.summary, seconds, rows, locks, rewritten)
+
+    def _look(self) -> tuple[tuple[TableLock, ...], tuple[str, ...]]:
+        """Return the locks that are new since the last look, and the tables that have new storage."""
+        new: dict[int, str] = {}
+        rewritten: set[str] = set()
+        for oid, mode, filenode in cast(
+            "list[tuple[int, str, int | None]]", self._session.connection.execute(_HELD).fetchall()
+        ):
+            if oid not in self._names or mode not in MODES:
+                continue
+            if filenode is not None and self._storage[oid] not in (None, filenode):
+                rewritten.add(self._names[oid])
+                self._storage[oid] = filenode
+            if mode not in self._held.setdefault(oid, set()):
+                self._held[oid].add(mode)
+                new[oid] = max(mode, new.get(oid, mode), key=MODES.index)
+        locks = (TableLock(self._names[oid], mode) for oid, mode in new.items())
+        return tuple(sorted(locks, key=lambda lock: lock.table)), tuple(sorted(rewritten))
+
+    def _problem(self, attempt: Attempt, error: psycopg.Error) -> Problem:
+        found = failure.explain(
+            error, attempt.place, redact=self._session.redact, record_detail=False, seconds=attempt.seconds
+        )
+        facts = found.facts
+        if self._has_skipped:
+            facts = (*facts, "steps before it were not rehearsed, which it may need")
+        message, hint = found.message, "correct the file, then rehearse again"
+        if found.sqlstate == _LOCK_NOT_AVAILABLE:
+            message = f"it would wait for a lock, and a rehearsal waits no longer than {LOCK_TIMEOUT}"
+            hint = "rehearse again at a quieter time, or on a copy of the database"
+        return Problem(
+            "rehearsal-failed",
+            f"migration `{attempt.step.migration.name}` failed in its rehearsal: {message}",
+            location=found.location,
+            facts=facts,
+            effect="rolled back: nothing was changed",
+            hint=hint,
+        )
+
+
+def _why_not(work: Work) -> str | None:
+    if work.step.action is Action.SETTLE:
+        return "nothing is run"
+    if not work.mode.transactional:
+        return f"runs without a transaction of its own: {work.mode.reason}"
+    if not work.is_sql:
+        return "Python code may act outside of the database"
+    if work.step.action is Action.CHECK:
+        return "whether it is due is asked when its turn comes"
+    return None
+
+
+def _statements(work: Work) -> Iterable[Statement]:
+    if work.statements is not None:
+        return work.statements
+    return script.split_stream(project.read_pieces(Path(work.path)), path=work.path)
+
+
+def _run(session: Session, one: Statement) -> int | None:
+    if one.copy_data is not None:
+        return copying.copy_rows(session, one)
+    try:
+        reply = wire.send(session.connection, one.text)
+    except wire.MessageError as failed:
+        raise failed.error from None
+    if reply.interrupt is not None:
+        raise reply.interrupt
+    return reply.rows[0] if reply.rows else None

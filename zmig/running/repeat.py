@@ -1,0 +1,133 @@
+"""Asks whether a repeatable that has run is due again; reads only, in a transaction that is rolled back."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from zmig.database import connection as database
+from zmig.errors import MigrationFailed, Problem, ZmigError
+from zmig.model import RepeatRule
+from zmig.planning.plan import Action, Step
+from zmig.running import entrypoint
+from zmig.running.context import Context
+from zmig.sql.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from zmig.database.connection import WorkingConnection
+    from zmig.model import LastRun, Migration
+
+_PATIENCE = "30s"
+"""How long an answer may take: it is asked for on every apply and every status."""
+_STATUS_PATIENCE = "1s"
+"""How long `answer` waits for a lock, which a running migration may keep for hours."""
+
+
+def is_due(
+    connection: WorkingConnection,
+    migration: Migration,
+    last_run: LastRun | None,
+    *,
+    run_id: str,
+    lock_timeout: str = _PATIENCE,
+) -> bool:
+    """Return what a repeatable's condition or `should_repeat` says now.
+
+    Raises:
+        MigrationFailed: the question could not be answered; the cause is chained.
+    """
+    try:
+        with _read_only(connection, lock_timeout):
+            if migration.repeat is not None and migration.repeat.rule is RepeatRule.CONDITION:
+                answer = _of_condition(connection, migration.repeat.condition or "")
+            else:
+                answer = _of_code(connection, migration, last_run, run_id)
+    except ZmigError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _unanswered(migration, str(error).partition("\n")[0] or type(error).__name__) from error
+    if not isinstance(answer, bool):
+        raise _unanswered(
+            migration, answer if isinstance(answer, _Misfit) else f"it returned {answer!r}, not a boolean"
+        )
+    return answer
+
+
+def answer(connection: WorkingConnection, migration: Migration, last_run: LastRun | None) -> bool | None:
+    """Return the same as `is_due`, or None where the question cannot be answered yet.
+
+    Raises:
+        psycopg.Error: the connection broke.
+    """
+    try:
+        return is_due(connection, migration, last_run, run_id="", lock_timeout=_STATUS_PATIENCE)
+    except ZmigError as error:
+        if isinstance(error.__cause__, psycopg.Error) and database.is_lost(connection, error.__cause__):
+            raise error.__cause__ from None
+        return None
+
+
+@contextmanager
+def _read_only(connection: WorkingConnection, lock_timeout: str) -> Generator[None]:
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            f"set transaction read only; set local statement_timeout = '{_PATIENCE}'; "
+            f"set local lock_timeout = '{lock_timeout}'; set default_transaction_read_only = on".encode()
+        )
+        try:
+            yield
+        finally:
+            if connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
+                # Code ended the transaction; this setting, which refused what it wrote then, is now the session's.
+                connection.execute("reset default_transaction_read_only")
+
+
+class _Misfit(str):
+    """Why what came back is no answer."""
+
+    __slots__ = ()
+
+
+_QUERIES = ("select", "with", "values", "table", "(")
+
+
+def _of_condition(connection: WorkingConnection, condition: str) -> object:
+    if Reader(condition).accept_any(*_QUERIES) is None:
+        return _Misfit("it is not a query")
+    # The extended protocol, which psycopg takes for binary results, refuses a second statement.
+    cursor = connection.execute(condition.encode(), binary=True)
+    columns = len(cursor.description or ())
+    rows = cursor.fetchmany(2)
+    if columns != 1:
+        return _Misfit(f"it returned {columns} columns")
+    return rows[0][0] if len(rows) == 1 else _Misfit(f"it returned {cursor.rowcount} rows")
+
+
+def _of_code(connection: WorkingConnection, migration: Migration, last_run: LastRun | None, run_id: str) -> object:
+    ask = entrypoint.functions(Step(migration, Action.CHECK, "")).should_repeat
+    with connection.lent(in_transaction=True):
+        context = Context(connection, version=migration.version, name=migration.name, run_id=run_id)
+        answer = ask(context, last_run)
+    if connection.info.transaction_status is not psycopg.pq.TransactionStatus.INTRANS:
+        return _Misfit("it ended the transaction it was asked in")
+    return answer
+
+
+def _unanswered(migration: Migration, why: str) -> MigrationFailed:
+    condition = migration.repeat is not None and migration.repeat.rule is RepeatRule.CONDITION
+    what = "condition" if condition else "`should_repeat`"
+    return MigrationFailed(
+        Problem(
+            "repeat-undecided",
+            f"the {what} of repeatable `{migration.name}` gave no answer: {why}",
+            location=migration.declared_at,
+            effect="it was not run",
+            hint="write a query that returns one row with one boolean"
+            if condition
+            else "return True or False from `should_repeat(ctx, last_run)`",
+        )
+    )

@@ -1,0 +1,204 @@
+"""Runs a batched migration round by round: each commits together with its checkpoint, the last one with `done`.
+
+A run that is killed loses at most the round in flight, and the next one continues behind the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from zmig.errors import Problem, ZmigError
+from zmig.events import EventType
+from zmig.progress import RoundFinished, StatementStarted
+from zmig.running import autocommit, record
+from zmig.running.call import call
+from zmig.running.context import Round
+from zmig.running.gate import Gate
+from zmig.running.transaction import open_sql
+from zmig.sql import batch
+from zmig.sql.batch import Answer, Reached, Touched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.model import Batch
+    from zmig.running.session import Attempt, Session
+    from zmig.sql.script import Statement
+
+
+def run(session: Session, attempt: Attempt, settings: Batch) -> None:
+    """Execute a batched step; returns once its `done` fact is committed."""
+    with session.interrupts.deferred():
+        session.send(*session.clean_sql)
+        session.send(*record.started_sql(session, attempt))
+    rounds = Rounds(session, attempt, settings)
+    if attempt.work.statements is not None:
+        rounds.repeat(attempt.work.statements[0])
+    else:
+        call(session, attempt, rounds.each)
+        rounds.end_code()
+
+
+class Rounds:
+    """The rounds of one attempt."""
+
+    def __init__(self, session: Session, attempt: Attempt, settings: Batch) -> None:
+        self._session = session
+        self._attempt = attempt
+        self._settings = settings
+        self._gate = Gate(session, attempt, max_lag_seconds=settings.max_lag_seconds)
+        self._rows_before = 0
+        self._began = time.monotonic()
+        self._round: Round | None = None
+
+    @property
+    def _reached(self) -> Reached:
+        assert self._attempt.reached is not None
+        return self._attempt.reached
+
+    def repeat(self, one: Statement) -> None:
+        """Run a statement until it touches no row."""
+        attempt, with_cursor = self._attempt, batch.uses_cursor(one)
+        attempt.running = one
+        self._begin()
+        self._session.observer(StatementStarted(attempt.step, 1, 1, one.line, one.summary))
+        while True:
+            self._open()
+            done = self._touch(one, with_cursor=with_cursor)
+            if done.rows == 0:
+                break
+            if with_cursor:
+                batch.check_moved(self._reached, done)
+            self._close(done)
+        self._finish()
+
+    def each(self) -> Iterator[Round]:
+        """Yield rounds for Python code, each in its transaction, until one touched no row."""
+        self._begin()
+        while True:
+            self._open()
+            reached = self._reached
+            self._round = current = Round(self._settings.size, reached.cursor, reached.rows)
+            yield current
+            if current.touched is None:
+                message = "a round ended without saying what it touched"
+                hint = "call `batch.done(rows, cursor=...)` in each round"
+                raise ZmigError(Problem("batch-result", message, hint=hint))
+            if current.touched.rows == 0:
+                return
+            self._round = None
+            self._close(current.touched)
+
+    def end_code(self) -> None:
+        """Record `done` behind Python code: with its last round, unless it left that unfinished."""
+        is_open = self._session.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
+        if is_open and (self._round is None or self._round.touched is None):
+            self._session.send("rollback")
+            is_open = False
+        if not is_open:
+            self._session.send(*open_sql(self._session, self._attempt))
+        elif self._round is not None and self._round.touched is not None:
+            self._count(self._round.touched)
+        self._finish()
+
+    def _begin(self) -> None:
+        """Take up where the last attempt stood, or begin with a count of what there is to do."""
+        attempt, known = self._attempt, self._attempt.step.checkpoint
+        reached = known.reached if known is not None else None
+        if reached is None:
+            total = None if self._settings.total is None else self._ask_total(self._settings.total)
+            reached = Reached(self._settings.start, total=total)
+        attempt.reached = reached
+        self._rows_before, self._began = reached.rows, time.monotonic()
+        self._gate.wait()
+
+    def _ask_total(self, query: str) -> int:
+        self._session.send(*open_sql(self._session, self._attempt))
+        row = self._session.connection.execute(query.encode()).fetchone()
+        self._session.send("rollback")
+        if row is None or len(row) != 1 or not isinstance(row[0], int | float):
+            message = f"`batch.total` did not return one number, but {row!r}"
+            raise ZmigError(Problem("batch-result", message, hint="write a query such as `select count(*) from users`"))
+        return round(row[0])
+
+    def _open(self) -> None:
+        with self._session.interrupts.deferred():
+            self._session.send(*open_sql(self._session, self._attempt))
+
+    def _touch(self, one: Statement, *, with_cursor: bool) -> Touched:
+        connection, cursor = self._session.connection, self._reached.cursor
+        literal = sql.Literal(None if cursor is None else str(cursor)).as_string(connection)
+        sent = batch.render(one, size=self._settings.size, cursor=literal)
+        self._attempt.rendered = sent
+        with connection.execute(sent.text.encode()) as answered:
+            found = _answer(answered)
+        self._attempt.rendered = None
+        return batch.touched(found, with_cursor=with_cursor)
+
+    def _close(self, done: Touched) -> None:
+        """Commit a round with its checkpoint, tell of it, and wait for what holds back the next one."""
+        session, attempt = self._session, self._attempt
+        before = self._reached
+        self._count(done)
+        try:
+            with session.interrupts.deferred():
+                data = attempt.data(session) | self._reached.data()
+                name = attempt.step.migration.name
+                session.send(
+                    *autocommit.own_role_sql(self._session),
+                    record.check_sql(session, in_transaction=True),
+                    session.store.append_sql(session.run, EventType.CHECKPOINT, name, data),
+                    "commit",
+                )
+        except psycopg.Error:
+            attempt.reached = before
+            raise
+        self._tell()
+        if self._settings.pause_seconds:
+            session.interrupts.sleep(self._settings.pause_seconds)
+        self._gate.wait()
+
+    def _count(self, done: Touched) -> None:
+        before = self._reached
+        cursor = before.cursor if done.cursor is None else done.cursor
+        self._attempt.reached = replace(before, cursor=cursor, rows=before.rows + done.rows, rounds=before.rounds + 1)
+
+    def _tell(self) -> None:
+        reached, seconds = self._reached, time.monotonic() - self._began
+        rate = (reached.rows - self._rows_before) / seconds if seconds else 0.0
+        left = None if reached.total is None or not rate else max(reached.total - reached.rows, 0) / rate
+        self._session.observer(
+            RoundFinished(self._attempt.step, reached.rounds, reached.rows, reached.total, rate, left)
+        )
+
+    def _finish(self) -> None:
+        """Record `done` in the transaction of the round that is open."""
+        session, attempt = self._session, self._attempt
+        with session.interrupts.deferred():
+            attempt.running, attempt.at_commit = None, True
+            session.send(
+                *autocommit.own_role_sql(self._session),
+                "set local statement_timeout = 0",
+                record.check_sql(session, in_transaction=True),
+                record.done_sql(session, attempt),
+                "commit",
+            )
+            attempt.is_complete = True
+            session.send(*session.clean_sql)
+
+
+def _answer(cursor: psycopg.Cursor[tuple[object, ...]]) -> Answer:
+    command = (cursor.statusmessage or "").partition(" ")[0]
+    if cursor.description is None:
+        return Answer(command, max(cursor.rowcount, 0))
+    result = cursor.pgresult
+    assert result is not None
+    rows = cursor.fetchall()
+    values = (result.get_value(number, 0) for number in range(len(rows)))
+    texts = [None if value is None else value.decode() for value in values]
+    return Answer(command, len(rows), len(cursor.description), rows, texts)

@@ -1,0 +1,378 @@
+"""Runs a plan, step by step, and nothing else: retries what may be retried, records every failure.
+
+The lock is held before a runner is made and released by whoever made it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from zmig.database import connection as database
+from zmig.database import wire
+from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
+from zmig.events import EventType
+from zmig.interrupt import Interrupted
+from zmig.planning.plan import Action, Direction
+from zmig.progress import (
+    RetryScheduled,
+    RunFinished,
+    RunStarted,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+)
+from zmig.running import execute, failure, record, repeat
+from zmig.running.session import Attempt, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from psycopg import sql
+
+    from zmig.database.connection import Target
+    from zmig.invocation import Invocation
+    from zmig.planning.plan import Plan, Step
+    from zmig.running.failure import Failure
+    from zmig.running.prepare import Work
+    from zmig.sql.batch import Reached
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run did."""
+
+    run_id: str | None
+    """None where nothing had to run, so no run began."""
+    plan: Plan
+    completed: tuple[str, ...] = ()
+    """Names of the migrations applied, or rolled back, in order."""
+    skipped: tuple[str, ...] = ()
+    """Names of repeatables that turned out not to be due."""
+    duration_seconds: float = 0.0
+
+
+class Runner:
+    """One run of one plan over one session."""
+
+    def __init__(
+        self, session: Session, plan: Plan, works: Sequence[Work], *, target: Target, invocation: Invocation
+    ) -> None:
+        self.session = session
+        self.plan = plan
+        self.works = works
+        self.target = target
+        self.invocation = invocation
+        self.completed: list[str] = []
+        self.skipped: list[str] = []
+        self._began = time.monotonic()
+
+    def run(self) -> RunResult:
+        """Run every step.
+
+        Raises:
+            MigrationFailed: a step failed; those before it stay as they are.
+            ConnectionFailed: the connection was lost.
+            Interrupted: a signal or a keyboard interrupt ended the run.
+        """
+        run = self.session.run
+        self.session.observer(RunStarted(run.id, self.plan, self.session.connection.info.dbname))
+        succeeded = False
+        try:
+            self._run_steps()
+            succeeded = True
+        finally:
+            seconds = time.monotonic() - self._began
+            done, total = len(self.completed), len(self.works)
+            self.session.observer(RunFinished(run.id, done, total, seconds, failed=not succeeded))
+        return RunResult(run.id, self.plan, tuple(self.completed), tuple(self.skipped), seconds)
+
+    def _run_steps(self) -> None:
+        for number, work in enumerate(self.works, start=1):
+            if work.step.action is Action.SETTLE:
+                self.settle(work, number)
+            elif work.step.action is Action.CHECK and not self.is_due(work.step):
+                self.skip(work, number)
+            else:
+                self._run_with_retries(work, number)
+
+    def is_due(self, step: Step) -> bool:
+        """Ask a repeatable whose turn has come, in a session as it was before the migrations of this run."""
+        self.clean()
+        session = self.session
+        try:
+            return repeat.is_due(session.connection, step.migration, step.last_run, run_id=session.run.id)
+        except MigrationFailed as error:
+            if isinstance(error.__cause__, psycopg.Error) and database.is_lost(session.connection, error.__cause__):
+                raise database.connection_lost(self.target, error.__cause__, effect="it was not run") from error
+            raise
+
+    def clean(self) -> None:
+        """Bring the session back to zmig's own settings."""
+        self.session.send(*self.session.clean_sql)
+
+    def settle(self, work: Work, number: int) -> None:
+        """Record the end of a rollback that never ended and changed nothing."""
+        step = work.step
+        if step.unended is None:
+            raise AssertionError(f"the rollback of {step.migration.name} has ended")
+        attempt = Attempt(work, step.unended.integer("attempt") or 1)
+        self.session.observer(StepStarted(step, number, len(self.works), attempt.number, None))
+        with self.session.interrupts.deferred():
+            self.session.send(record.unended_sql(self.session, step, step.unended))
+        self.session.observer(StepFinished(step, number, len(self.works), attempt.seconds))
+
+    def skip(self, work: Work, number: int) -> None:
+        """Leave out a repeatable that is not due."""
+        self.skipped.append(work.step.migration.name)
+        self.session.observer(StepSkipped(work.step, number, len(self.works), "not due"))
+
+    def _run_with_retries(self, work: Work, number: int) -> None:
+        retry = work.step.migration.settings.retry
+        tries = 0
+        for number_of_attempt in itertools.count(work.step.attempt):
+            tries += 1
+            attempt = Attempt(work, number_of_attempt)
+            self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, work.count))
+            try:
+                execute.execute(self.session, attempt)
+            except BaseException as error:
+                self.quieten()
+                if attempt.is_complete or self._is_recorded(attempt, error):
+                    self._complete(attempt, number)
+                    raise
+                meant = self.session.interrupts.meaning(error)
+                tries = 1 if _has_advanced(work, attempt) else tries
+                problem = self.fail(attempt, number, meant, may_retry=tries < retry.attempts)
+                self._pause(work.step, tries, problem)
+                work = _continued(work, attempt)
+            else:
+                self._complete(attempt, number)
+                return
+
+    def quieten(self) -> None:
+        """Make the connection usable again, whatever an exception left under way."""
+        with contextlib.suppress(psycopg.Error):
+            wire.quieten(self.session.connection)
+
+    def _is_recorded(self, attempt: Attempt, error: BaseException) -> bool:
+        """Whether `done` was committed before an interruption came, which does not say so itself."""
+        session = self.session
+        status = session.connection.info.transaction_status
+        if not isinstance(error, KeyboardInterrupt) or status is not psycopg.pq.TransactionStatus.IDLE:
+            return False
+        name, type = attempt.step.migration.name, record.end_type(attempt.step)
+        with contextlib.suppress(psycopg.OperationalError):
+            return session.store.is_recorded(session.run, type, name, attempt=attempt.number)
+        return False
+
+    def _pause(self, step: Step, tries: int, problem: Problem) -> None:
+        """Wait before the next attempt; `problem` is what ended the latest one."""
+        retry = step.migration.settings.retry
+        delay = _delay(tries, retry.backoff_seconds, retry.max_backoff_seconds)
+        try:
+            self.session.observer(RetryScheduled(step, tries + 1, retry.attempts, delay))
+            self.session.interrupts.sleep(delay)
+        except Interrupted as interruption:
+            message = f"interrupted by {interruption} before another attempt: {problem.message}"
+            interruption.problem = replace(problem, code="interrupted", message=message)
+            raise
+
+    def _complete(self, attempt: Attempt, number: int) -> None:
+        self.completed.append(attempt.step.migration.name)
+        self.session.observer(StepFinished(attempt.step, number, len(self.works), attempt.seconds))
+
+    def fail(self, attempt: Attempt, number: int, error: BaseException, *, may_retry: bool) -> Problem:
+        """Roll back and record a failure; return what it is only if the step is to be tried again."""
+        if database.is_lost(self.session.connection, error):
+            raise self._lost(attempt, error) from error
+        broken = record.broken_promise(error)
+        attempt.has_escaped = attempt.has_escaped or self._has_escaped(attempt, broken)
+        found = failure.explain(
+            broken or error,
+            attempt.place,
+            redact=self.session.redact,
+            record_detail=self.session.record_detail,
+            seconds=attempt.seconds,
+        )
+        problem = self._problem(attempt, found)
+        if isinstance(error, ZmigError) and error.problems[0].hint is not None:
+            problem = replace(problem, hint=error.problems[0].hint)
+        will_retry = found.is_retryable and may_retry and attempt.is_repeatable
+        try:
+            with self.session.interrupts.deferred():
+                self._record(attempt, found, will_retry=will_retry)
+        except Interrupted as interruption:
+            interruption.problem = problem
+            raise
+        except psycopg.Error as refusal:
+            if database.is_lost(self.session.connection, refusal):
+                raise self._lost(attempt, refusal) from error
+            fact = f"the failure could not be recorded: {self.session.redact(str(refusal))}"
+            problem = replace(problem, facts=(*problem.facts, fact))
+            will_retry = False
+        self.session.observer(StepFailed(attempt.step, number, len(self.works), attempt.seconds, problem, will_retry))
+        if will_retry:
+            return problem
+        if isinstance(error, KeyboardInterrupt):
+            interrupted = error if isinstance(error, Interrupted) else Interrupted()
+            interrupted.problem = problem
+            raise interrupted from None
+        raise MigrationFailed(problem) from error
+
+    def _has_escaped(self, attempt: Attempt, broken: ZmigError | None) -> bool:
+        """Whether a migration ended the transaction it was to run in, as far as that can still be seen."""
+        if broken is not None:
+            return broken.code == "transaction-ended"
+        if attempt.work.is_sql or not attempt.work.mode.transactional or attempt.at_commit:
+            return False
+        status = self.session.connection.info.transaction_status
+        if status is psycopg.pq.TransactionStatus.INTRANS:
+            query = f"select {self.session.lock.is_marked_sql}"
+            row = self.session.connection.cursor(row_factory=tuple_row).execute(query.encode()).fetchone()
+            return row is None or row[0] is not True
+        return status is psycopg.pq.TransactionStatus.IDLE
+
+    def _record(self, attempt: Attempt, found: Failure, *, will_retry: bool) -> None:
+        session = self.session
+        forward = attempt.step.direction is Direction.FORWARD
+        type = EventType.FAILED if forward else EventType.ROLLBACK_FAILED
+        if session.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            session.send("rollback")
+        session.connection.autocommit = True
+        session.send(*session.clean_sql)
+        failed = self._failed_sql(attempt, type, found.error, will_retry=will_retry)
+        session.send(*self._unrecorded_start(attempt), failed)
+
+    def _unrecorded_start(self, attempt: Attempt) -> Iterable[sql.Composed]:
+        """Return what records that an attempt began, if the server refused its first message as a whole."""
+        session, step = self.session, attempt.step
+        name, type = step.migration.name, record.begin_type(step)
+        if session.store.is_recorded(session.run, type, name, attempt=attempt.number):
+            return ()
+        return record.started_sql(session, attempt)
+
+    def _failed_sql(
+        self, attempt: Attempt, type: EventType, error: dict[str, object], *, will_retry: bool
+    ) -> sql.Composed:
+        data = attempt.data(self.session) | {
+            "duration_ms": round(attempt.seconds * 1000),
+            "error": error,
+            "will_retry": will_retry,
+            "transactional": attempt.work.mode.transactional and not attempt.has_escaped,
+        }
+        if attempt.refused is not None:
+            data["refused"] = attempt.refused
+        return self.session.store.append_sql(self.session.run, type, attempt.step.migration.name, data)
+
+    def _lost(self, attempt: Attempt, error: BaseException) -> ConnectionFailed:
+        name = attempt.step.migration.name
+        if not attempt.work.mode.transactional:
+            effect = f"`{name}` ran outside a transaction: what it completed stays, and the next run looks it up"
+        elif attempt.at_commit or attempt.may_commit:
+            effect = f"the server completes `{name}` and has all of it, or rolls it back and has nothing"
+        else:
+            effect = f"`{name}` was not committed: the server rolls it back"
+        if isinstance(error, psycopg.Error):
+            return database.connection_lost(self.target, error, effect=effect)
+        return database.connection_lost(self.target, psycopg.OperationalError(str(error)), effect=effect)
+
+    def _problem(self, attempt: Attempt, found: Failure) -> Problem:
+        step, mode = attempt.step, attempt.work.mode
+        what = "rollback of" if step.direction is Direction.ROLLBACK else "migration"
+        where = "" if mode.transactional else " outside a transaction"
+        return Problem(
+            found.code,
+            f"{what} `{step.migration.name}` failed{where}: {found.message}",
+            location=found.location,
+            facts=found.facts,
+            effect=self.effect(attempt),
+            hint=self._hint(step, found),
+        )
+
+    def effect(self, attempt: Attempt) -> str:
+        """Say what the database is after a failed attempt."""
+        name = attempt.step.migration.name
+        if attempt.has_escaped:
+            own = f"not rolled back: what `{name}` committed stays"
+        elif attempt.work.mode.transactional:
+            own = f"rolled back: `{name}` left nothing behind"
+        elif attempt.reached is not None:
+            own = f"not rolled back: {_rounds(attempt.reached)}"
+        else:
+            own = f"not rolled back: {_statements(attempt.completed_statements)}"
+        if not self.completed:
+            return own
+        stay = "rolled back" if self.plan.direction is Direction.ROLLBACK else "applied"
+        return f"{own}; {_names(self.completed)} of this run stay{'s' if len(self.completed) == 1 else ''} {stay}"
+
+    def _hint(self, step: Step, found: Failure) -> str:
+        missing = self._missing(found)
+        if missing is not None:
+            return missing
+        if found.needs_no_transaction:
+            return f"write `transaction: false` in the manifest entry of `{step.migration.name}`"
+        if step.direction is Direction.ROLLBACK:
+            return f"correct the rollback, then run `{self.invocation.command('rollback')}`"
+        if "interrupted" in found.error:
+            return f"run `{self.invocation.command('apply')}`, which starts it again"
+        what = "file" if step.migration.file is not None else "code"
+        return f"correct the {what}, then run `{self.invocation.command('retry', step.migration.name)}`"
+
+    def _missing(self, found: Failure) -> str | None:
+        """Return what helps where a private server lacks what other servers have."""
+        if not self.target.is_embedded:
+            return None
+        from zmig.embedded import explain_missing
+
+        return explain_missing(found.sqlstate, found.message)
+
+
+def _continued(work: Work, attempt: Attempt) -> Work:
+    """Return the work that is left after a failed attempt."""
+    has_checkpoints = work.batch is not None or (not work.mode.transactional and work.statements is not None)
+    reached = attempt.checkpoint if has_checkpoints else None
+    return replace(work, step=replace(work.step, checkpoint=reached, unended=None))
+
+
+def _has_advanced(work: Work, attempt: Attempt) -> bool:
+    """Whether an attempt at a batched migration came further, so that its failure is the first of the next one."""
+    before = work.step.checkpoint.reached if work.step.checkpoint is not None else None
+    return attempt.reached is not None and attempt.reached.rounds > (before.rounds if before is not None else 0)
+
+
+def _delay(tries: int, backoff_seconds: float, max_backoff_seconds: float) -> float:
+    """Return an exponentially growing pause, with jitter so that two runs do not meet again."""
+    longest = min(backoff_seconds * 2 ** (tries - 1), max_backoff_seconds)
+    return longest * random.uniform(0.5, 1.0)
+
+
+def _rounds(reached: Reached) -> str:
+    if not reached.rounds:
+        return "no round had completed"
+    rounds = "1 round" if reached.rounds == 1 else f"{reached.rounds} rounds"
+    return f"the {reached.rows} rows of {rounds} stay changed, and the next run continues behind them"
+
+
+def _statements(completed: int) -> str:
+    if completed == 0:
+        return "no statement had completed"
+    return "statement 1 stays applied" if completed == 1 else f"statements 1-{completed} stay applied"
+
+
+_SHOWN_NAMES = 5
+
+
+def _names(names: Sequence[str]) -> str:
+    if len(names) > _SHOWN_NAMES:
+        return f"the {len(names)} migrations before it"
+    quoted = [f"`{name}`" for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"

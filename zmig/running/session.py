@@ -1,0 +1,178 @@
+"""A run's working connection with its surroundings, and one attempt at one step: what execution passes on."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from zmig.database import wire
+from zmig.planning.checkpoint import Checkpoint, Digest, Sent
+from zmig.running.failure import Place
+from zmig.sql import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg import sql
+
+    from zmig.database.connection import WorkingConnection
+    from zmig.database.lock import RunLock
+    from zmig.database.server import Server
+    from zmig.database.store import Run, Store
+    from zmig.interrupt import Interrupts
+    from zmig.planning.plan import Step
+    from zmig.progress import Observer
+    from zmig.running.prepare import Work
+    from zmig.sql.batch import Reached
+    from zmig.sql.script import Statement
+    from zmig.sql.substitution import Substitution
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The working connection, and everything a step needs of its surroundings."""
+
+    connection: WorkingConnection
+    server: Server
+    store: Store
+    lock: RunLock
+    run: Run
+    observer: Observer
+    interrupts: Interrupts
+    redact: Callable[[str], str]
+    record_detail: bool = False
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether a transaction is open, of whoever's."""
+        return self.connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE
+
+    @property
+    def clean_sql(self) -> tuple[str, ...]:
+        """The statements that bring the session back to zmig's own settings."""
+        return self.server.clean_sql(self.run.application_name)
+
+    def text(self, part: str | sql.Composed) -> str:
+        """Return one statement as it is sent."""
+        self.speak_utf8()
+        return part if isinstance(part, str) else part.as_string(self.connection)
+
+    def send(self, *parts: str | sql.Composed) -> None:
+        """Send statements of zmig's own as one message, in one round trip."""
+        self.send_alone("; ".join(self.text(part) for part in parts))
+
+    def send_alone(self, text: str) -> wire.Reply:
+        """Send a message as it is, and raise what the server says against it."""
+        try:
+            reply = self.send_text(text)
+        except wire.MessageError as failed:
+            raise failed.error from None
+        if reply.interrupt is not None:
+            raise reply.interrupt
+        return reply
+
+    def send_text(self, text: str) -> wire.Reply:
+        """Send a message as it is.
+
+        Raises:
+            wire.MessageError: a statement of it failed.
+        """
+        self.speak_utf8()
+        return wire.send(self.connection, text)
+
+    def speak_utf8(self) -> None:
+        """Set the client's encoding again, should the migration have chosen another."""
+        in_error = self.connection.info.transaction_status is psycopg.pq.TransactionStatus.INERROR
+        if self.connection.info.encoding != "utf-8" and not in_error:
+            wire.send(self.connection, "set client_encoding = 'utf8'")
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One execution of one step, and how far it is."""
+
+    work: Work
+    number: int
+    began: float = field(default_factory=time.monotonic)
+    done: Digest = field(default_factory=Digest)
+    """Of the statements of a non-transactional file that are done."""
+    running: Statement | None = None
+    shift: int = 0
+    """How many characters of the message that was sent stand before the running statement."""
+    rendered: Substitution | None = None
+    """The text of the running statement as it was sent, where that is not as it is written."""
+    at_commit: bool = False
+    completed_statements: int = 0
+    sent: Sent | None = None
+    """The statement that was sent alone and whose checkpoint is not written yet."""
+    reached: Reached | None = None
+    """How far a batched migration is."""
+    may_commit: bool = False
+    """Whether what was sent last goes on to the commit by itself, whatever becomes of this process."""
+    is_timed_by_server: bool = False
+    """Whether the `done` fact is sent before its duration is known, so that the server works it out."""
+    is_complete: bool = False
+    """Whether its `done` fact is committed."""
+    has_escaped: bool = False
+    """Whether it ended the transaction it was to run in."""
+
+    @property
+    def step(self) -> Step:
+        """The step that is executed."""
+        return self.work.step
+
+    @property
+    def seconds(self) -> float:
+        """The time since it began."""
+        return time.monotonic() - self.began
+
+    @property
+    def total(self) -> int | None:
+        """How many statements its file has."""
+        return self.work.count
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Where the next attempt continues."""
+        return Checkpoint(self.completed_statements, sent=self.sent, reached=self.reached)
+
+    @property
+    def refused(self) -> int | None:
+        """The number of the statement that was sent alone and had no effect, because the server refused it."""
+        return self.sent.number if self.sent is not None and self.sent.is_refused else None
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether doing it again does nothing twice: code outside of zmig's transaction may have committed a part."""
+        if self.has_escaped:
+            return False
+        if self.work.mode.transactional or self.work.batch is not None:
+            return True
+        return self.work.is_sql and (self.running is None or not statement.may_commit(self.running))
+
+    @property
+    def place(self) -> Place:
+        """Where it is, for an error."""
+        return Place(
+            self.work.path,
+            self.work.text,
+            self.running,
+            self.total,
+            self.at_commit,
+            self.work.filled,
+            self.shift,
+            self.rendered,
+        )
+
+    def data(self, session: Session) -> dict[str, object]:
+        """What every fact of this execution holds."""
+        migration = self.step.migration
+        return {
+            "version": migration.version,
+            "name": migration.name,
+            "run_id": session.run.id,
+            "attempt": self.number,
+        }

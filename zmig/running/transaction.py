@@ -1,0 +1,225 @@
+"""Executes a step in one transaction: `started` before it, `done` with the changes, in as few messages as can be.
+
+A small file is one message: `started` commits, the transaction opens, the statements run, the lock is checked, `done`
+is written, all is committed. The server stops at the first error, so nothing behind it happens.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from zmig.database import role, wire
+from zmig.database.copying import copy_rows
+from zmig.progress import StatementFinished, StatementStarted
+from zmig.running import record
+from zmig.running.call import call
+from zmig.sql import message
+from zmig.sql.message import ChunkMessage, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import psycopg
+    from psycopg import sql
+
+    from zmig.running.session import Attempt, Session
+    from zmig.sql.script import Statement
+
+
+def run(session: Session, attempt: Attempt) -> None:
+    """Execute a step in a transaction of its own; returns once it is committed.
+
+    Raises whatever the server or the migration's code raises.
+    """
+    if attempt.work.is_sql:
+        with session.interrupts.deferred():
+            attempt.is_timed_by_server = True
+            opening = [session.text(part) for part in _opening_sql(session, attempt)]
+            closing = [session.text(part) for part in (*closing_sql(session, attempt), "commit")]
+        _run_script(session, attempt, opening, closing)
+        return
+    with session.interrupts.deferred():
+        session.send(*_opening_sql(session, attempt))
+    call(session, attempt)
+    with session.interrupts.deferred():
+        attempt.at_commit = True
+        session.send(*closing_sql(session, attempt), "commit")
+        attempt.is_complete = True
+
+
+def run_body(session: Session, attempt: Attempt) -> None:
+    """Run a step's statements, or its function, in the transaction that is open."""
+    if attempt.work.is_sql:
+        _run_script(session, attempt, (), ())
+    else:
+        call(session, attempt)
+
+
+def _opening_sql(session: Session, attempt: Attempt) -> Iterable[str | sql.Composed]:
+    """Return the statements that record `started` and open the migration's transaction.
+
+    `started` need not be flushed by itself: WAL is one sequence, so it can only be lost together with everything
+    after it, the migration's own changes included.
+    """
+    return (
+        *session.clean_sql,
+        "begin",
+        "set local synchronous_commit = off",
+        *record.started_sql(session, attempt),
+        "commit",
+        *open_sql(session, attempt),
+    )
+
+
+def open_sql(session: Session, attempt: Attempt) -> Iterable[str | sql.Composed]:
+    """Return the statements that open a marked transaction under the migration's limits."""
+    return ("begin", session.lock.mark_sql, *limits_sql(attempt))
+
+
+def limits_sql(attempt: Attempt) -> Iterable[str | sql.Composed]:
+    """Return the statements that put a migration's own limits, and its role, on the open transaction."""
+    settings = attempt.step.migration.settings
+    return (
+        f"set local lock_timeout = {_milliseconds(settings.lock_timeout_seconds)}",
+        f"set local statement_timeout = {_milliseconds(settings.statement_timeout_seconds)}",
+        *((role.become_sql(settings.run_as, local=True),) if settings.run_as is not None else ()),
+    )
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def closing_sql(session: Session, attempt: Attempt) -> Iterable[str | sql.Composed]:
+    """Return the statements that check the transaction and the lock, and record `done`."""
+    return (
+        "set local statement_timeout = 0",
+        "reset session authorization",
+        "reset role",
+        record.check_sql(session, in_transaction=True),
+        record.done_sql(session, attempt),
+    )
+
+
+def _run_script(session: Session, attempt: Attempt, opening: Sequence[str], closing: Sequence[str]) -> None:
+    for sendable, is_last in _with_last(attempt.work.sendables()):
+        if isinstance(sendable, Message | ChunkMessage):
+            _send(session, attempt, sendable, opening, closing if is_last else ())
+        else:
+            if opening:
+                with session.interrupts.deferred():
+                    session.send(*opening)
+            _copy(session, attempt, sendable)
+            if is_last and closing:
+                _close(session, attempt, closing)
+        opening = ()
+
+
+def _with_last(
+    sendables: Iterable[Message | ChunkMessage | Statement],
+) -> Iterator[tuple[Message | ChunkMessage | Statement, bool]]:
+    """Yield each, and whether it is the last one; rows behind a COPY must be read before the next is asked for."""
+    held: Message | ChunkMessage | Statement | None = None
+    for one in sendables:
+        if held is not None:
+            yield held, False
+        if isinstance(one, Message | ChunkMessage):
+            held = one
+        else:
+            yield one, False
+            held = None
+    yield (held, True) if held is not None else (Message(()), True)
+
+
+def _send(
+    session: Session,
+    attempt: Attempt,
+    sent: Message | ChunkMessage,
+    opening: Sequence[str],
+    closing: Sequence[str],
+) -> None:
+    """Send a message, behind what opens the transaction and in front of what closes it, if those are given."""
+    running, where = _announce(session, attempt, sent)
+    head = message.head(running, f"{attempt.step.migration.name}, {where}")
+    head += "".join(f"{part}; " for part in opening)
+    attempt.may_commit = bool(closing)
+    text = sent.text
+    tail = (";\n" if text and closing else "") + "; ".join(closing)
+    began = time.monotonic()
+    try:
+        reply = session.send_text(head + text + tail)
+    except wire.MessageError as failed:
+        index = failed.completed - len(opening)
+        if index < 0:
+            index = _refused_unread(sent, failed.error, len(head))
+        _point_at(attempt, sent, index, len(head))
+        raise failed.error from None
+    with session.interrupts.deferred():
+        attempt.is_complete = bool(closing)
+        _tell_finished(session, attempt, sent, reply.rows[len(opening) :], time.monotonic() - began)
+        attempt.running = None
+    if reply.interrupt is not None:
+        raise reply.interrupt
+
+
+def _refused_unread(sent: Message | ChunkMessage, error: psycopg.Error, head: int) -> int:
+    """Return the index of the statement the server could not read, for which it ran nothing of the message."""
+    position = error.diag.statement_position
+    found = sent.at(int(position) - 1 - head) if position is not None else None
+    return -1 if found is None else found
+
+
+def _point_at(attempt: Attempt, sent: Message | ChunkMessage, index: int, head: int) -> None:
+    """Make an attempt's running statement the one that failed; behind the last one, the commit did."""
+    found = sent.member(index)
+    if found is None:
+        attempt.running, attempt.shift, attempt.at_commit = None, 0, index >= 0
+    else:
+        statement, before = found
+        attempt.running, attempt.shift = statement, head + before
+
+
+def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) -> tuple[str, str]:
+    """Tell which statements begin; return the same for whoever looks at the server's activity."""
+    if isinstance(sent, ChunkMessage):
+        chunk = sent.chunk
+        first = sent.member(0)
+        summary = first[0].summary if first is not None else ""
+        session.observer(StatementStarted(attempt.step, chunk.number, attempt.total, chunk.line, summary))
+        return summary, f"statements {chunk.number} to {chunk.number + chunk.statements - 1} of {attempt.total}"
+    for one in sent.statements:
+        attempt.running = one
+        session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, one.summary))
+    if not sent.statements:
+        return "commit", "its end"
+    last = sent.statements[-1]
+    return last.summary, f"statement {last.number} of {attempt.total}, line {last.line}"
+
+
+def _tell_finished(
+    session: Session, attempt: Attempt, sent: Message | ChunkMessage, rows: Sequence[int | None], seconds: float
+) -> None:
+    """Tell which statements ended: all of the time is the last one's, for those before it are brief."""
+    if isinstance(sent, ChunkMessage):
+        number = sent.chunk.number + sent.chunk.statements - 1
+        session.observer(StatementFinished(attempt.step, number, attempt.total, None, seconds))
+        return
+    for one, count in zip(sent.statements, rows, strict=False):
+        took = seconds if one is sent.statements[-1] else 0.0
+        session.observer(StatementFinished(attempt.step, one.number, attempt.total, count, took))
+
+
+def _copy(session: Session, attempt: Attempt, one: Statement) -> None:
+    attempt.running, attempt.shift = one, 0
+    session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, one.summary))
+    began = time.monotonic()
+    rows = copy_rows(session, one)
+    session.observer(StatementFinished(attempt.step, one.number, attempt.total, rows, time.monotonic() - began))
+
+
+def _close(session: Session, attempt: Attempt, closing: Sequence[str]) -> None:
+    with session.interrupts.deferred():
+        attempt.running, attempt.at_commit = None, True
+        session.send(*closing)
+        attempt.is_complete = True

@@ -1,0 +1,135 @@
+"""One look at a manifest and its database: every migration's state at that moment. Reads only.
+
+Where the tracking tables are absent there are no facts, and nothing is created.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from zmig.database import client
+from zmig.model import RepeatRule
+from zmig.planning import state
+from zmig.planning.history import History, fold
+from zmig.planning.state import Entry, Liveness, State
+from zmig.running import repeat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from zmig.database.connection import WorkingConnection
+    from zmig.database.lock import RunLock
+    from zmig.database.store import Inspection, Store
+    from zmig.events import Fact
+    from zmig.model import Migration
+    from zmig.progress import LockHolder
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What stands in the manifest and in the database at one moment."""
+
+    entries: tuple[Entry, ...]
+    inspection: Inspection
+    holder: LockHolder | None = None
+    """Who holds the run's lock; asked only where something is started and not ended."""
+
+    @property
+    def current_version(self) -> int:
+        """The highest applied version."""
+        return state.current_version(self.entries)
+
+    @property
+    def is_someone_running(self) -> bool:
+        """Whether another run is at work on one of the migrations."""
+        return any(entry.state is State.STARTED for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Looker:
+    """Looks at the database through one connection."""
+
+    connection: WorkingConnection
+    store: Store
+    lock: RunLock
+    stuck_after_seconds: float
+
+    def look(self, migrations: Sequence[Migration], *, holds_lock: bool = False, ask_repeatables: bool = True) -> View:
+        """Return the view; `holds_lock` says that the asking session itself holds the run's lock."""
+        inspection = self.store.inspect()
+        history, holder = self._history(migrations, inspection), None
+        if not holds_lock:
+            history, holder = self._with_holder(history, migrations, inspection)
+        liveness = Liveness(
+            inspection.now,
+            holder.pid if holder is not None else None,
+            timedelta(seconds=self.stuck_after_seconds),
+            holder.run_id if holder is not None else None,
+            sees_locks=not inspection.in_recovery,
+        )
+        entries = state.assess(migrations, history, liveness)
+        if ask_repeatables:
+            answers = self._answers(entries)
+            if answers:
+                entries = state.assess(migrations, history, liveness, due=answers)
+        return View(entries, inspection, known(holder, entries) if holder is not None else None)
+
+    def _history(self, migrations: Sequence[Migration], inspection: Inspection) -> History:
+        if not inspection.has_events:
+            return History()
+        versions = {migration.name: migration.version for migration in migrations}
+        return fold(self.store.latest_facts(), versions=versions)
+
+    def _with_holder(
+        self, history: History, migrations: Sequence[Migration], inspection: Inspection
+    ) -> tuple[History, LockHolder | None]:
+        """Return the facts and the lock's holder as they fit together.
+
+        A run may begin or end between the two questions. What was open before the lock was seen without its run,
+        and is open still, has no run.
+        """
+        while open_facts := _open(history):
+            holder = self.lock.holder(self.connection)
+            orphans = _without(holder, open_facts)
+            if not orphans:
+                return history, holder
+            history = self._history(migrations, inspection)
+            if _without(holder, _open(history)) <= orphans:
+                return history, holder
+        return history, None
+
+    def _answers(self, entries: Sequence[Entry]) -> dict[int, bool | None]:
+        """Ask the conditions of the repeatables that have run."""
+        return {
+            entry.migration.version: repeat.answer(
+                self.connection, entry.migration, entry.record.last_run if entry.record else None
+            )
+            for entry in entries
+            if entry.migration is not None
+            and entry.state is State.DONE
+            and entry.migration.repeat is not None
+            and entry.migration.repeat.rule is not RepeatRule.CHECKSUM
+        }
+
+
+def _open(history: History) -> list[Fact]:
+    """Return the facts by which something is started, and not ended or about to be tried again."""
+    records = (*history.records.values(), *history.strangers.values())
+    return [record.open for record in records if record.open is not None]
+
+
+def _without(holder: LockHolder | None, facts: Iterable[Fact]) -> set[int]:
+    """Return the positions of the facts that are not the lock holder's."""
+    pid, run = (holder.pid, holder.run_id) if holder is not None else (None, None)
+    return {fact.position for fact in facts if not state.is_held(fact, pid=pid, run=run)}
+
+
+def known(holder: LockHolder, entries: Sequence[Entry]) -> LockHolder:
+    """Return the holder with what the facts say of it: the migration it works on, and its client."""
+    for entry in entries:
+        begun = entry.record.open if entry.record else None
+        if begun is not None and state.is_held(begun, pid=holder.pid, run=holder.run_id):
+            return replace(holder, migration=entry.name, client=client.state(begun.data.get("client")))
+    return holder

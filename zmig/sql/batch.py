@@ -1,0 +1,206 @@
+"""A batched migration: one statement, repeated round by round until it touches no row. Pure.
+
+`:size` in it stands for how many rows a round takes, `:cursor` for the key behind which the round begins. The
+statement returns what the next round needs: the keys it touched, or one row with the last key and the row count.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+from zmig.errors import Problem, ZmigError
+from zmig.sql import lexer, statement
+from zmig.sql.substitution import Part, Substitution, substitute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from zmig.model import Batch
+    from zmig.running.prepare import Work
+    from zmig.sql.script import Statement
+
+Key = str | int | float
+"""What a checkpoint stores of a key: a JSON value."""
+
+_ORDERED = (int, float, Decimal, date, datetime, time, timedelta, UUID)
+"""Types whose values Python orders as the server does; texts depend on a collation, which only the server knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a batched migration is."""
+
+    cursor: Key | None = None
+    """The key that the next round begins behind; None where rounds need none."""
+    rows: int = 0
+    rounds: int = 0
+    total: int | None = None
+    """How many rows there were to do when it first began, where the manifest asks for that."""
+
+    def data(self) -> dict[str, object]:
+        """Return what a checkpoint fact holds of it."""
+        return {"cursor": self.cursor, "rows": self.rows, "rounds": self.rounds, "total": self.total}
+
+
+def reached(data: Mapping[str, object]) -> Reached | None:
+    """Return what the data of a checkpoint fact tells; None for a checkpoint of something else."""
+    rows, rounds, total = data.get("rows"), data.get("rounds"), data.get("total")
+    if not isinstance(rows, int) or not isinstance(rounds, int):
+        return None
+    cursor = data.get("cursor")
+    return Reached(
+        cast("Key | None", cursor) if isinstance(cursor, Key) else None,
+        rows,
+        rounds,
+        total if isinstance(total, int) else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What one round did."""
+
+    rows: int
+    cursor: Key | None = None
+    """The last key it looked at."""
+
+
+def render(one: Statement, *, size: int, cursor: str) -> Substitution:
+    """Return the statement of a round; `cursor` is an SQL literal."""
+    values = {"size": str(size), "cursor": cursor}
+    return substitute(one.text, (Part(start, end, values[name]) for name, start, end in _placeholders(one.text)))
+
+
+def uses_cursor(one: Statement) -> bool:
+    """Whether the statement begins each round behind the last key of the one before."""
+    return any(name == "cursor" for name, _, _ in _placeholders(one.text))
+
+
+def _placeholders(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield `:size` and `:cursor` with their places; `::size` is a cast, and what stands in strings is text."""
+    before = colon = None
+    for token in lexer.tokens(text):
+        if colon is not None and token.start == colon.end and token.text in ("size", "cursor"):
+            yield token.text, colon.start, token.end
+        is_colon = token.text == ":" and not (before is not None and before.text == ":" and before.end == token.start)
+        before, colon = token, token if is_colon else None
+
+
+def problems(work: Work, settings: Batch) -> Iterator[Problem]:
+    """Yield why a file cannot be run in batches."""
+    statements = work.statements or ()
+    if len(statements) != 1:
+        message = f"a batched file holds one statement, and `{work.path}` holds {len(statements)}"
+        hint = "move the other statements to migrations of their own"
+        yield _problem(message, work, statements[1] if len(statements) > 1 else None, hint)
+        return
+    (one,) = statements
+    command = statement.refuses_transaction(one) or statement.controls_transaction(one)
+    names = {name for name, _, _ in _placeholders(one.text)}
+    if command is not None or one.copy_data is not None:
+        what = command or "COPY ... FROM stdin"
+        yield _problem(f"`{what}` cannot be run in batches", work, one, "remove `batch` from the manifest entry")
+    elif "size" not in names:
+        yield _problem("the batched statement has no `:size`", work, one, "write `limit :size` where it chooses rows")
+    elif "cursor" in names and settings.start is None:
+        message = "the batched statement uses `:cursor`, and nothing says where that begins"
+        hint = "write `start: 0` under `batch`, or another value below every key"
+        yield _problem(message, work, one, hint)
+
+
+def _problem(message: str, work: Work, one: Statement | None, hint: str) -> Problem:
+    place = work.location(one.offset) if one is not None else None
+    return Problem("batch-invalid", message, place or work.step.migration.declared_at, (), "nothing was run", hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server returned for the statement of a round."""
+
+    command: str
+    """The first word of its command tag, such as `UPDATE`."""
+    count: int
+    """How many rows it touched, or returned."""
+    columns: int = 0
+    rows: Sequence[Sequence[object]] = ()
+    texts: Sequence[str | None] = ()
+    """The values of its first column as the server writes them."""
+
+
+def touched(answer: Answer, *, with_cursor: bool) -> Touched:
+    """Return what a round did; `with_cursor` says that the next one needs a key.
+
+    Raises:
+        ZmigError: a SELECT returned no row of a key and a count, or another command no column of keys.
+    """
+    if answer.command != "SELECT":
+        if not with_cursor:
+            return Touched(answer.count)
+        if answer.columns == 1:
+            return _of_keys([row[0] for row in answer.rows], answer.texts)
+    elif answer.columns == 2 and len(answer.rows) == 1 and isinstance(count := answer.rows[0][1], int):
+        return Touched(count, _stored(answer.rows[0][0], answer.texts[0]))
+    raise _unfit(f"{answer.command} returned {answer.count} rows of {answer.columns} columns")
+
+
+def _of_keys(keys: Sequence[object], texts: Sequence[str | None]) -> Touched:
+    if not keys:
+        return Touched(0)
+    if any(key is None for key in keys):
+        raise _unfit("a key it returned is null")
+    if len(keys) > 1 and not all(isinstance(key, _ORDERED) for key in keys):
+        raise _unfit("it returned several keys of a type whose order only the server knows")
+    ordered = cast("Sequence[int]", keys)
+    greatest = max(range(len(keys)), key=ordered.__getitem__)
+    return Touched(len(keys), _stored(keys[greatest], texts[greatest]))
+
+
+def _stored(key: object, text: str | None) -> Key | None:
+    return key if type(key) is int else text
+
+
+def _unfit(why: str) -> ZmigError:
+    return ZmigError(
+        Problem(
+            "batch-result",
+            f"the result of a round cannot be understood: {why}",
+            hint="write `returning id`, or select one row: `select max(id), count(*) from touched`",
+        )
+    )
+
+
+def check_moved(before: Reached, now: Touched) -> None:
+    """Make sure that rounds come to an end.
+
+    Raises:
+        ZmigError: a round touched rows, and the next one would begin where it began.
+    """
+    if now.rows and now.cursor is None:
+        raise _unfit(f"it touched {now.rows} rows and returned no key")
+    if now.rows and now.cursor == before.cursor:
+        message = f"a round touched {now.rows} rows and came no further than key `{now.cursor}`"
+        hint = "write `where id > :cursor order by id limit :size`"
+        raise ZmigError(Problem("batch-stands-still", message, hint=hint))
+
+
+class Delay:
+    """How far replicas are behind this server's own commits."""
+
+    def __init__(self) -> None:
+        self._marks: deque[tuple[int, float]] = deque()
+
+    def note(self, written: int, now: float) -> None:
+        """Remember that everything up to a place in the write-ahead log was written by `now`."""
+        if not self._marks or written > self._marks[-1][0]:
+            self._marks.append((written, now))
+
+    def seconds(self, replayed: int, now: float) -> float:
+        """Return how long ago that was written which a replica has to replay next; 0 where it has replayed all."""
+        while self._marks and self._marks[0][0] <= replayed:
+            self._marks.popleft()
+        return now - self._marks[0][1] if self._marks else 0.0

@@ -1,0 +1,82 @@
+"""Statements that follow each other in a script, put together so that one message to the server holds many.
+
+For scripts that run in one transaction: the server takes a message as one implicit transaction block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from zmig.sql import plain, script
+from zmig.sql.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from zmig.sql.script import Statement
+
+SIZE = 1 << 16
+"""How many characters a chunk has before it ends; the server parses a message as a whole, in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One or more whole statements, and what stands between them."""
+
+    number: int
+    """Which statement of the file the first one is; 1-based."""
+    statements: int
+    text: str
+    """Verbatim, from the first statement to the last one's semicolon."""
+    offset: int
+    """0-based, in the file."""
+    line: int
+    column: int
+    """1-based, like `line`; counts characters."""
+
+
+def chunks(reads: Iterable[str], *, path: str, size: int = SIZE) -> Iterator[Chunk | Statement]:
+    """Yield a script that comes in pieces as chunks of about `size` characters.
+
+    A statement that must be sent alone, or that is not plain to read, comes as itself; its COPY rows must be read
+    before the next one is asked for. Raises ManifestError where the text stops being a script.
+    """
+    window = Window(reads, path=path)
+    number = 1
+    while True:
+        if chunk := _next_chunk(window, number, size):
+            yield chunk
+            number += chunk.statements
+        elif statement := script.next_statement(window, number):
+            yield statement
+            script.skip_rows(statement)
+            number += 1
+        else:
+            return
+
+
+def member(chunk: Chunk, index: int) -> Statement | None:
+    """Return the statement of a chunk with this 0-based index, as `script.split_stream` gives it."""
+    window = Window((chunk.text,), path="")
+    numbers = range(chunk.number, chunk.number + chunk.statements)
+    one = next(islice((script.next_statement(window, number) for number in numbers), index, None), None)
+    if one is None:
+        return None
+    line, column = script.locate(chunk, one.offset + 1)
+    return script.Statement(one.number, one.text, chunk.offset + one.offset, line, column)
+
+
+def _next_chunk(window: Window, number: int, size: int) -> Chunk | None:
+    first = plain.next_match(window)
+    if first is None:
+        return None
+    match = plain.statement().match
+    text, start, end, count = window.text, first.start(1), first.end(), 1
+    while end - start < size and (found := match(text, end)):
+        end = found.end()
+        count += 1
+    line, column = window.place(start)
+    window.position = end
+    return Chunk(number, count, text[start:end], window.base + start, line, column)

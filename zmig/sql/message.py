@@ -1,0 +1,141 @@
+"""The statements of a transactional script, put together into messages to the server.
+
+A message costs one round trip. It ends behind a statement that may take long, so that what an observer is told to
+be running is what runs; statements that are brief by nature travel in front of it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from zmig.sql import chunk as chunking
+from zmig.sql import script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from zmig.sql.chunk import Chunk
+    from zmig.sql.script import Statement
+
+_SEPARATOR = ";\n"
+_LARGEST = 1 << 16
+"""How many characters a message has before it ends; the server parses one as a whole, in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Statements that are sent together."""
+
+    statements: tuple[Statement, ...]
+
+    @property
+    def text(self) -> str:
+        """What is sent."""
+        return _SEPARATOR.join(one.text for one in self.statements)
+
+    def member(self, index: int) -> tuple[Statement, int] | None:
+        """Return the statement with this 0-based index, and how many characters of `text` stand before it."""
+        if not 0 <= index < len(self.statements):
+            return None
+        before = sum(len(one.text) + len(_SEPARATOR) for one in self.statements[:index])
+        return self.statements[index], before
+
+    def at(self, offset: int) -> int | None:
+        """Return the 0-based index of the statement that ends at `offset` of `text`, or behind it."""
+        end = 0
+        for index, one in enumerate(self.statements if offset >= 0 else ()):
+            end += len(one.text) + len(_SEPARATOR)
+            if offset < end:
+                return index
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkMessage:
+    """A chunk of a large script, sent as it stands."""
+
+    chunk: Chunk
+
+    @property
+    def text(self) -> str:
+        """What is sent."""
+        return self.chunk.text
+
+    def member(self, index: int) -> tuple[Statement, int] | None:
+        """Return the statement with this 0-based index, and how many characters of `text` stand before it."""
+        one = chunking.member(self.chunk, index)
+        return None if one is None else (one, one.offset - self.chunk.offset)
+
+    def at(self, offset: int) -> int | None:
+        """Return the 0-based index of the statement that ends at `offset` of `text`, or behind it."""
+        ends = (one.offset + len(one.text) for one in script.split(self.text, path="")) if offset >= 0 else ()
+        return next((index for index, end in enumerate(ends) if offset <= end), None)
+
+
+_MARK = "-- zmig: "
+
+
+_WHERE = " -- "
+
+
+def head(running: str, where: str) -> str:
+    """Return the line a message begins with, for whoever looks at the server's activity: `shown` reads it again."""
+    return f"{_MARK}{running}{_WHERE}{where}\n"
+
+
+def shown(query: str | None) -> str | None:
+    """Return the statement that a query seen on the server is about: itself, or what the message's head names."""
+    if query is None or not query.startswith(_MARK):
+        return query
+    return query.partition("\n")[0].removeprefix(_MARK).rpartition(_WHERE)[0]
+
+
+def of_statements(statements: Iterable[Statement]) -> Iterator[Message | Statement]:
+    """Yield messages, and by itself each statement whose rows stand behind it."""
+    held: list[Statement] = []
+    size = 0
+    for one in statements:
+        if one.copy_data is not None:
+            if held:
+                yield Message(tuple(held))
+            held, size = [], 0
+            yield one
+            continue
+        held.append(one)
+        size += len(one.text)
+        if size > _LARGEST or not is_brief(one):
+            yield Message(tuple(held))
+            held, size = [], 0
+    if held:
+        yield Message(tuple(held))
+
+
+def of_large_script(pieces: Iterable[str], *, path: str) -> Iterator[Message | ChunkMessage | Statement]:
+    """Yield a large script, which comes in pieces, in chunks of whole statements."""
+    for one in chunking.chunks(pieces, path=path):
+        if isinstance(one, chunking.Chunk):
+            yield ChunkMessage(one)
+        elif one.copy_data is None:
+            yield Message((one,))
+        else:
+            yield one
+
+
+@cache
+def _brief() -> re.Pattern[str]:
+    made = "type|domain|schema|sequence|function|procedure|aggregate|view|trigger|policy|operator|cast|collation|rule"
+    query = r"\bas\s*\(?\s*(?:select|with|table|values|execute)\b"
+    table = rf"(?:(?:global|local)\s+)?(?:temp(?:orary)?\s+|unlogged\s+)?table\b(?!.*{query})"
+    return re.compile(
+        rf"(?:comment|grant|revoke|set|reset)\s|create\s+(?:or\s+replace\s+)?(?:{made})\b|create\s+{table}"
+        r"|insert\s+into\s+[^()]*(?:\([^()]*\)\s*)?values\b(?!.*\bselect\b)",
+        re.IGNORECASE | re.DOTALL,
+    )
+
+
+def is_brief(one: Statement) -> bool:
+    """Whether a statement only makes or names things, or inserts the values it lists: it reads no table."""
+    return _brief().match(one.text) is not None

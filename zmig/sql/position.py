@@ -1,0 +1,65 @@
+"""Where in a statement the server's error is, beyond the position it gives itself.
+
+An error inside a DO block carries its line in the context, and one about a copied row carries the row's number. The
+words around the numbers are in the server's language, so only names and numbers are looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from zmig.sql import lexer
+from zmig.sql.lexer import Kind
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from zmig.sql.script import Statement
+
+_BLOCK = re.compile(r"inline_code_block\D+(\d+)")
+_ROW = re.compile(r"^COPY .+?, [^\d,]+ (\d+)", re.MULTILINE)
+_SAME = 16
+"""How many characters tell an inner query apart."""
+
+
+def index(statement: Statement, diagnostic: psycopg.errors.Diagnostic, *, shift: int) -> int:
+    """Return the 0-based index in the statement's text of what an error is about; 0 where nothing tells more.
+
+    `shift` is how many characters of the message stood before the statement.
+    """
+    position = diagnostic.statement_position
+    if position is not None:
+        return max(int(position) - 1 - shift, 0)
+    found = _BLOCK.search(diagnostic.context or "")
+    return _in_block(statement.text, int(found[1]), diagnostic) if found else 0
+
+
+def _in_block(text: str, line: int, diagnostic: psycopg.errors.Diagnostic) -> int:
+    body = next((token for token in lexer.tokens(text) if token.kind is Kind.STRING), None)
+    if body is None or text[:2].lower() != "do":
+        return 0
+    start = body.start + (body.text.index("$", 1) + 1 if body.text.startswith("$") else body.text.index("'") + 1)
+    for _ in range(line - 1):
+        start = text.find("\n", start) + 1
+        if start == 0:
+            return 0
+    start += len(text[start:]) - len(text[start:].lstrip(" \t"))
+    return start + _in_query(text, start, diagnostic)
+
+
+def _in_query(text: str, start: int, diagnostic: psycopg.errors.Diagnostic) -> int:
+    """Return how far behind `start` the position within an inner query is."""
+    query, position = diagnostic.internal_query, diagnostic.internal_position
+    if query is None or position is None:
+        return 0
+    found = text.find(query[:_SAME], start)
+    return found - start + int(position) - 1 if found >= 0 else 0
+
+
+def copied_row(statement: Statement, diagnostic: psycopg.errors.Diagnostic) -> int | None:
+    """Return the number of the row that a COPY refused, from 1; None where the error is about another thing."""
+    if statement.copy_data is None:
+        return None
+    found = _ROW.search(diagnostic.context or "")
+    return int(found[1]) if found else None

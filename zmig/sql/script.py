@@ -1,0 +1,141 @@
+"""An SQL file cut into statements, exactly as PostgreSQL's lexer sees them, lazily and in flat memory.
+
+What you may rely on: a statement's text is a verbatim slice, so the server's error positions fit it; lines,
+columns and offsets count characters of the file as given; anything that psql alone understands, or that never
+ends, is a `ManifestError` with its place. Text is taken as
+`zmig.project.textfile` reads it: decoded, without byte order mark and NUL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from zmig import redact
+from zmig.errors import Location
+from zmig.sql import boundary, copydata, lexer, plain
+from zmig.sql.lexer import Kind
+from zmig.sql.window import Window, shown_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from zmig.sql.chunk import Chunk
+    from zmig.sql.copydata import CopyData
+
+_SUMMARY_LIMIT = 80
+_SECRET_FOLLOWS = frozenset({"password", "connection"})
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a script."""
+
+    number: int
+    """1-based place in the file."""
+    text: str
+    """From its first token to its last, verbatim, without the semicolon."""
+    offset: int
+    """0-based, in the file."""
+    line: int
+    column: int
+    """1-based, like `line`; counts characters."""
+    copy_data: CopyData | None = None
+    """The rows of a `COPY ... FROM STDIN`."""
+
+    @property
+    def summary(self) -> str:
+        """Its beginning on one line of at most 80 characters, without comments and passwords."""
+        return _summary(self.text)
+
+
+def split(text: str, *, path: str) -> Iterator[Statement]:
+    """Yield the statements of `text`; `path` is what problems call it. Each statement holds its COPY rows.
+
+    Raises ManifestError where the text stops being a script.
+    """
+    for statement in split_stream((text,), path=path):
+        if statement.copy_data is None:
+            yield statement
+        else:
+            rows = statement.copy_data
+            yield replace(statement, copy_data=replace(rows, blocks=tuple(rows.blocks)))
+
+
+def split_stream(reads: Iterable[str], *, path: str) -> Iterator[Statement]:
+    """Yield the statements of a text that comes in pieces, holding little more than the longest statement.
+
+    COPY rows must be read before the next statement is asked for; what was not read is skipped.
+    Raises ManifestError where the text stops being a script.
+    """
+    window = Window(reads, path=path)
+    number = 1
+    while (statement := next_statement(window, number)) is not None:
+        yield statement
+        skip_rows(statement)
+        number += 1
+
+
+def next_statement(window: Window, number: int) -> Statement | None:
+    """Read the next statement, which becomes `number`, and move the window's position behind it; None at the end.
+
+    Raises ManifestError where the text stops being a script.
+    """
+    reads_client = False
+    if found := plain.next_match(window):
+        start, end = found.span(1)
+        window.position = found.end()
+    elif span := boundary.next_span(window):
+        start, end, reads_client = span
+    else:
+        return None
+    line, column = window.place(start)
+    text, offset = window.text[start:end].rstrip(lexer.BLANKS), window.base + start
+    rows = copydata.open_rows(window, start) if reads_client else None
+    return Statement(number, text, offset, line, column, rows)
+
+
+def skip_rows(statement: Statement) -> None:
+    """Read what was not read of the statement's rows."""
+    if statement.copy_data is not None:
+        for _ in statement.copy_data.blocks:
+            pass
+
+
+def locate(sent: Statement | Chunk, position: int) -> tuple[int, int]:
+    """Return line and column in the file of `position`, which counts from 1 over the text that was sent."""
+    index = min(max(position - 1, 0), len(sent.text))
+    line, column = _whole(sent.text).place(index)
+    return sent.line + line - 1, column + (sent.column - 1 if line == 1 else 0)
+
+
+def location(text: str, offset: int, *, path: str) -> Location:
+    """Return the place of `offset` (0-based) in a whole file's text, with its line."""
+    line, column = _whole(text).place(offset)
+    return Location(path, line, column, shown_line(text, offset - column + 1))
+
+
+def _whole(text: str) -> Window:
+    window = Window((text,), path="")
+    window.extend()
+    return window
+
+
+def _summary(text: str) -> str:
+    shown = ""
+    end = 0
+    is_secret = False
+    for token in lexer.tokens(text):
+        gap = " " if shown and token.start > end else ""
+        shown += gap + _shown(text[token.start : token.end], token.kind, is_secret=is_secret)
+        is_secret = token.text in _SECRET_FOLLOWS
+        end = token.end
+        if len(shown) > _SUMMARY_LIMIT:
+            return shown[: _SUMMARY_LIMIT - 1] + "…"
+    return shown
+
+
+def _shown(piece: str, kind: Kind, *, is_secret: bool) -> str:
+    if kind is not Kind.STRING:
+        return piece
+    return "'***'" if is_secret else " ".join(redact.redact(piece).split())

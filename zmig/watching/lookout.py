@@ -1,0 +1,131 @@
+"""Looks, from a connection of its own, what the server does while a statement takes long: who blocks it, how far it is.
+
+It begins only once something has taken a second, so a fast run never pays for it. It reads, in autocommit, so it holds
+no snapshot that a CREATE INDEX CONCURRENTLY would wait for; where it cannot connect, the run goes on without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from zmig.errors import ZmigError
+from zmig.progress import (
+    Blocked,
+    Held,
+    RoundFinished,
+    ServerReported,
+    StatementFinished,
+    StatementStarted,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from zmig.database.connection import Connection, Target
+    from zmig.planning.plan import Step
+    from zmig.progress import Observer, Progress
+    from zmig.watching.activity import Work
+
+PATIENCE_SECONDS = 1.0
+"""How long something runs before it is looked at, and the pause between two looks."""
+
+_LONGEST_FAREWELL_SECONDS = 2.0
+_SETTINGS = "set default_transaction_read_only = on; set statement_timeout = '5s'; set lock_timeout = '1s'"
+
+
+@dataclass(frozen=True, slots=True)
+class _Busy:
+    """What the working connection has been told to do, as far as the observer heard."""
+
+    step: Step
+    since: float
+
+
+class Lookout:
+    """Watches one backend for the length of a run."""
+
+    def __init__(self, target: Target, backend_pid: int, observer: Observer) -> None:
+        self._target = target
+        self._backend_pid = backend_pid
+        self._observer = observer
+        self._busy: _Busy | None = None
+        self._blocked_since: float | None = None
+        self._over = threading.Event()
+
+    @contextlib.contextmanager
+    def watching(self) -> Generator[Observer]:
+        """Give an observer to be told of the run in place of the one that wants to know; watch until the block ends."""
+        thread = threading.Thread(target=self._watch, name="zmig lookout", daemon=True)
+        thread.start()
+        try:
+            yield self._hear
+        finally:
+            self._over.set()
+            thread.join(_LONGEST_FAREWELL_SECONDS)
+
+    def _hear(self, progress: Progress) -> None:
+        match progress:
+            case (
+                StepStarted(step=step)
+                | StatementStarted(step=step)
+                | StatementFinished(step=step)
+                | RoundFinished(step=step)
+                | Held(step=step)
+            ):
+                self._busy = _Busy(step, time.monotonic())
+            case StepFinished() | StepFailed() | StepSkipped():
+                self._busy = None
+            case _:
+                pass
+        self._observer(progress)
+
+    def _watch(self) -> None:
+        with contextlib.ExitStack() as closing:
+            connection: Connection | None = None
+            while not self._over.wait(PATIENCE_SECONDS):
+                busy = self._busy
+                if busy is None or time.monotonic() - busy.since < PATIENCE_SECONDS:
+                    self._blocked_since = None
+                    continue
+                try:
+                    if connection is None:
+                        connection = closing.enter_context(self._connected())
+                    self._look(connection, busy)
+                except (ZmigError, psycopg.Error):
+                    return
+
+    def _connected(self) -> Connection:
+        from zmig.database import connection as database
+
+        connection = database.connect(self._target, application_name="zmig lookout")
+        connection.execute(_SETTINGS)
+        return connection
+
+    def _look(self, connection: Connection, busy: _Busy) -> None:
+        from zmig.watching import activity
+
+        work = activity.work(connection, self._backend_pid)
+        if work is not None and self._busy is busy:
+            self._tell(work, busy)
+
+    def _tell(self, work: Work, busy: _Busy) -> None:
+        now = time.monotonic()
+        if work.blockers:
+            self._blocked_since = self._blocked_since or busy.since
+            self._observer(Blocked(busy.step, work.blockers, now - self._blocked_since))
+            return
+        if self._blocked_since is not None:
+            self._observer(Blocked(busy.step, (), now - self._blocked_since))
+            self._blocked_since = None
+        if work.progress is not None:
+            self._observer(ServerReported(busy.step, work.progress, now - busy.since))
