@@ -196,8 +196,10 @@ def _reader(url: str) -> Generator[None]:
 
     def read() -> None:
         with psycopg.connect(url) as connection:
-            connection.execute("select from users limit 1")
-            ready.set()
+            try:
+                connection.execute("select from users limit 1")
+            finally:
+                ready.set()
             time.sleep(_READER_SECONDS)
 
     thread = threading.Thread(target=read)

@@ -62,7 +62,7 @@ def test_it_looks_on_from_a_session_that_holds_no_snapshot_and_only_when_somethi
 ) -> None:
     look = (
         "create table {} as select application_name, backend_xmin is null as holds_none, query "
-        "from pg_stat_activity where application_name = 'zmig lookout';"
+        "from pg_stat_activity where application_name = 'zmig lookout' and datname = current_database();"
     )
     project.sql("001_fast", look.format("fast"))
     project.sql("002_slow", "select pg_sleep(2.5);\n" + look.format("slow"))
