@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     from tests.support.shop import Shop
 
 _WIDTH, _HEIGHT = 100, 30
-_PATIENCE_SECONDS = 15
+_PATIENCE_SECONDS = 30
 
 
 class Terminal:
     """A process on a terminal of its own."""
 
     def __init__(self, manifest: Path) -> None:
-        environment = os.environ | {
+        # pytest-xdist tells a size of its own in the environment, which goes before the terminal's.
+        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        environment = inherited | {
             "TERM": "xterm-256color",
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         }
