@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -269,3 +270,20 @@ def test_what_cannot_be_paused_or_resumed_is_refused(project: ProjectFolder, fac
     assert migrator.pause("002_lower") == "002_lower"
     assert migrator.resume("2") == "002_lower"
     assert [type for name, type in facts.told if name == "002_lower"] == ["paused", "resumed"]
+
+
+def test_a_run_that_is_interrupted_while_it_is_held_ends_with_what_it_did(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    project.sql("001_lower", UPDATE, batch={**BATCH, "pause": "20ms"})
+    with Process("apply", project.manifest) as process:
+        process.wait_for("round 1: ")
+        facts.append("001_lower", "paused")
+        process.wait_for("between two rounds: paused")
+        process.send(signal.SIGINT)
+        ended = process.wait()
+    done = facts.data("001_lower", "checkpoint")[-1]["rows"]
+    assert ended.code == 130
+    assert f"not rolled back: the {done} rows of {done // 10} round" in ended.stderr
+    assert facts.told[-1] == ("001_lower", "failed")
+    assert left(connection) == 95 - done
