@@ -115,20 +115,24 @@ class Migrator:
     def current_version(self) -> int:
         """Return the highest applied version; 0 when nothing is applied. Reads only."""
         with self._opened() as opened:
-            return opened.look().current_version
+            return opened.look(ask_repeatables=False).current_version
 
     def find_stuck_migrations(self) -> list[Entry]:
         """Return the migrations that were started, never ended, and are worked on by nobody. Reads only."""
         with self._opened() as opened:
-            return [entry for entry in opened.look().entries if entry.state is State.STUCK]
+            view = opened.look(ask_repeatables=False)
+            return [entry for entry in view.entries if entry.state is State.STUCK]
 
     def history(self, names: Collection[str] = ()) -> list[Fact]:
         """Return the facts of the migrations named, or of all, oldest first. Reads only."""
         with self._opened() as opened:
-            view = opened.look()
-            chosen = [selection.find(view.entries, name, invocation=self._invocation).name for name in names]
+            view = opened.look(ask_repeatables=False)
+            chosen = [selection.find(view.entries, name, invocation=self._invocation) for name in names]
+            if not view.inspection.has_events:
+                return []
+            versions = [entry.version for entry in chosen if entry.version is not None]
             with database.translated(opened.target):
-                return list(opened.store.facts(chosen)) if view.inspection.has_events else []
+                return list(opened.store.facts([entry.name for entry in chosen], versions))
 
     def plan(self, *, to: int | None = None, atomic: bool = False, allow_out_of_order: bool = False) -> Plan:
         """Return what `migrate` would run now, or why it would refuse. Reads only."""

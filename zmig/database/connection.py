@@ -195,22 +195,41 @@ def translated(target: Target) -> Generator[None]:
 
     Raises:
         ConnectionFailed: the connection broke.
-        TrackingError: the role lacks a right.
+        TrackingError: the server refuses, for example because the role lacks a right.
     """
     try:
         yield
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise TrackingError(
-            Problem(
-                "missing-right",
-                f"the database refuses: {target.redactor(error.diag.message_primary or str(error))}",
-                facts=(f"PostgreSQL {error.sqlstate}",),
-                effect="nothing was run",
-                hint="grant the right to the role in `database.url`, or use another role",
-            )
-        ) from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise connection_lost(target, error, effect="nothing was run") from error
+    except psycopg.Error as error:
+        if _is_ending(error):
+            raise connection_lost(target, error, effect="nothing was run") from error
+        raise _refused(target, error) from error
+
+
+def _is_ending(error: psycopg.Error) -> bool:
+    """Whether an error says that the connection is no more."""
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate[:2] == "08" or error.sqlstate in _ENDING
+
+
+_ENDING = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})
+"""SQLSTATEs with which a server ends a session."""
+
+
+def _refused(target: Target, error: psycopg.Error) -> TrackingError:
+    is_right = isinstance(error, psycopg.errors.InsufficientPrivilege)
+    said = (error.diag.message_detail, error.diag.message_hint, error.diag.context)
+    return TrackingError(
+        Problem(
+            "missing-right" if is_right else "database-refused",
+            f"the database refuses: {target.redactor(error.diag.message_primary or str(error))}",
+            facts=(f"PostgreSQL {error.sqlstate}", *(target.redactor(text) for text in said if text is not None)),
+            effect="nothing was run",
+            hint="grant the right to the role in `database.url`, or use another role"
+            if is_right
+            else "remove what stands in its way on the server, then run the same command",
+        )
+    )
 
 
 def is_lost(connection: Connection, error: BaseException | None = None) -> bool:

@@ -96,9 +96,13 @@ class Store:
             self._connection.execute("set local client_min_messages = warning")
             self._connection.execute((create_schema + text.replace(":schema", schema)).encode())
 
-    def facts(self, names: Collection[str] = ()) -> Iterator[Fact]:
-        """Yield all facts in order of position: of the migrations named, or of all."""
-        condition = sql.SQL("and aggregate_id = any({})").format(list(names)) if names else sql.SQL("")
+    def facts(self, names: Collection[str] = (), versions: Collection[int] = ()) -> Iterator[Fact]:
+        """Yield facts in order of position: those of these names or versions, or all where none are given."""
+        condition = sql.SQL("")
+        if names or versions:
+            condition = sql.SQL("and (aggregate_id = any({}) or event_data->'version' = any({}::jsonb[]))").format(
+                list(names), [str(version) for version in versions]
+            )
         yield from self._read(
             sql.SQL(
                 "select position, aggregate_id, event_type, event_data, created_at, database_user, run_id, host "

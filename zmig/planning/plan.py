@@ -13,7 +13,7 @@ from zmig.errors import PlanRefused, Problem, UsageError
 from zmig.invocation import UNNAMED, Invocation
 from zmig.model import RepeatRule
 from zmig.planning import checkpoint, reason, refusal, selection
-from zmig.planning.state import State
+from zmig.planning.state import FindingCode, State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -73,6 +73,8 @@ class Step:
     """The latest completed run of a repeatable."""
     mode: Mode | None = None
     """Filled in once its file has been read."""
+    out_of_order: bool = False
+    """Whether a later version is applied already, and an operator permitted to run it all the same."""
 
     @property
     def resume_after(self) -> int:
@@ -211,7 +213,7 @@ def _steps(entries: Iterable[Entry]) -> Iterator[Step]:
         step = _step(entry, entry.migration, entry.record, is_first=is_first)
         if step is not None:
             is_first = False
-            yield step
+            yield replace(step, out_of_order=entry.has(FindingCode.OUT_OF_ORDER))
 
 
 def _step(entry: Entry, migration: Migration, record: Record | None, *, is_first: bool) -> Step | None:

@@ -55,6 +55,8 @@ def started_sql(session: Session, attempt: Attempt) -> Iterable[sql.Composed]:
         data["run_as"] = step.migration.settings.run_as
     if attempt.work.filled is not None:
         data["variables"] = sorted(template.names(attempt.work.filled.source))
+    if step.out_of_order:
+        data["out_of_order"] = True
     if step.checkpoint is not None:
         data["resumed_after"] = step.checkpoint.statements
     yield session.store.append_sql(session.run, _VOCABULARY[step.direction].started, step.migration.name, data)
