@@ -340,6 +340,7 @@ class Migrator:
         works = entrypoint.load(works)
         if atomic:
             check_atomic(works)
+        opened.store.check_names(work.step.migration.name for work in works)
         with database.translated(opened.target):
             opened.prepare_store(view)
         with Lookout(opened.target, opened.run.backend_pid, self._observer).watching() as observer:
@@ -373,6 +374,7 @@ class Migrator:
         with self._opened() as opened, self._locked(opened):
             view = opened.look(holds_lock=True, ask_repeatables=False)
             decided = decide(opened, view)
+            opened.store.check_names(decided.names)
             if decided.statements:
                 with database.translated(opened.target), opened.connection.transaction():
                     opened.prepare_store(view)

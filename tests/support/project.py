@@ -70,4 +70,4 @@ class ProjectFolder:
         return path
 
     def _write(self) -> None:
-        self.manifest.write_text(json.dumps(self._document, indent=2), encoding="utf-8")
+        self.manifest.write_text(json.dumps(self._document, indent=2, ensure_ascii=False), encoding="utf-8")

@@ -17,8 +17,11 @@ from psycopg import sql
 
 from zmig.database import inspection
 from zmig.database.inspection import EVENTS, PROJECTION
+from zmig.errors import Problem, TrackingError
 from zmig.events import EventType, Fact
 from zmig.model import Kind
+from zmig.sql import encoding
+from zmig.sql.encoding import UTF8, Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -79,6 +82,17 @@ class Store:
         found = inspection.inspect(self._connection, self._schema)
         found.check_readable()
         return found
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Make sure that the database can hold the names of migrations.
+
+        Raises:
+            TrackingError: with each that it cannot.
+        """
+        own = encoding.of(self._connection)
+        problems = [_unwritable(name, own) for name in names if own.unknown(name) is not None]
+        if problems:
+            raise TrackingError(*problems)
 
     def create(self, seen: Inspection) -> None:
         """Create what is missing of the schema and its tables; a no-op where all is there.
@@ -180,7 +194,7 @@ class Store:
             self._events,
             name,
             type.value,
-            storable(data),
+            storable(data, encoding.of(self._connection)),
             stamp,
             run.id if run else None,
             run.host if run else None,
@@ -248,16 +262,25 @@ def _row(entry: Entry, applied: Fact) -> tuple[object, ...]:
     )
 
 
-def storable(data: Mapping[str, object]) -> str:
-    """Return `data` as JSON that jsonb takes, whatever it holds.
+def _unwritable(name: str, own: Encoding) -> Problem:
+    return Problem(
+        "name-unwritable",
+        f"the name of migration `{name}` cannot be written in this database, whose encoding is {own.name}",
+        effect="nothing was run",
+        hint=f"give it a `name` of characters that {own.name} has",
+    )
+
+
+def storable(data: Mapping[str, object], encoding: Encoding = UTF8) -> str:
+    """Return `data` as JSON that jsonb takes in a database of this encoding, whatever it holds.
 
     jsonb refuses NUL and unpaired surrogates in texts, and numbers that are none; anything JSON has no form for
     becomes text.
     """
-    return json.dumps(_clean(data), allow_nan=False)
+    return json.dumps(_clean(data, encoding), allow_nan=False, ensure_ascii=False)
 
 
-def _clean(value: object) -> object:
+def _clean(value: object, encoding: Encoding) -> object:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -265,15 +288,16 @@ def _clean(value: object) -> object:
     if isinstance(value, float) and isfinite(value):
         return value
     if isinstance(value, Mapping):
-        return {_text(key): _clean(item) for key, item in cast("Mapping[object, object]", value).items()}
+        items = cast("Mapping[object, object]", value).items()
+        return {_text(key, encoding): _clean(item, encoding) for key, item in items}
     if isinstance(value, list | tuple):
-        return [_clean(item) for item in cast("Sequence[object]", value)]
-    return _text(value)
+        return [_clean(item, encoding) for item in cast("Sequence[object]", value)]
+    return _text(value, encoding)
 
 
 _LONGEST_NUMBER_BITS = 10_000
 """Python writes no longer number in decimals without being asked to."""
 
 
-def _text(value: object) -> str:
-    return str(value).replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
+def _text(value: object, encoding: Encoding) -> str:
+    return encoding.fitting(str(value).replace("\0", "\\0"))

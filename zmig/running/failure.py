@@ -15,6 +15,7 @@ import psycopg
 from zmig.errors import Location, Problem, ZmigError
 from zmig.interrupt import Interrupted
 from zmig.sql import position, script, template
+from zmig.sql.encoding import UTF8, Encoding
 from zmig.sql.window import shown_line
 
 if TYPE_CHECKING:
@@ -51,9 +52,11 @@ class Place:
     filled: Substitution | None = None
     """How the file's text came from what is written in it, where variables were replaced."""
     shift: int = 0
-    """How many characters of the message that was sent stand before the statement."""
+    """How much of the message that was sent stands before the statement, as the server counts."""
     rendered: Substitution | None = None
     """The statement's text as it was sent, where that is not as it is written."""
+    encoding: Encoding = UTF8
+    """The database's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,11 @@ def _sql_location(place: Place, diagnostic: psycopg.errors.Diagnostic | None) ->
     row = position.copied_row(statement, diagnostic) if diagnostic is not None else None
     if row is not None and statement.copy_data is not None:
         return _row_location(place, statement.copy_data, row)
-    index = position.index(statement, diagnostic, shift=place.shift) if diagnostic is not None else 0
+    index = (
+        position.index(statement, diagnostic, shift=place.shift, encoding=place.encoding)
+        if diagnostic is not None
+        else 0
+    )
     if place.rendered is not None:
         index = place.rendered.source_offset(index)
     if place.text is not None:

@@ -198,7 +198,7 @@ class Runner:
         attempt.has_escaped = attempt.has_escaped or self._has_escaped(attempt, broken)
         found = failure.explain(
             broken or error,
-            attempt.place,
+            replace(attempt.place, encoding=self.session.encoding),
             redact=self.session.redact,
             record_detail=self.session.record_detail,
             seconds=attempt.seconds,

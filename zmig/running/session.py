@@ -11,7 +11,7 @@ import psycopg
 from zmig.database import wire
 from zmig.planning.checkpoint import Checkpoint, Digest, Sent
 from zmig.running.failure import Place
-from zmig.sql import statement
+from zmig.sql import encoding, statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zmig.progress import Observer
     from zmig.running.prepare import Work
     from zmig.sql.batch import Reached
+    from zmig.sql.encoding import Encoding
     from zmig.sql.script import Statement
     from zmig.sql.substitution import Substitution
 
@@ -44,6 +45,11 @@ class Session:
     interrupts: Interrupts
     redact: Callable[[str], str]
     record_detail: bool = False
+
+    @property
+    def encoding(self) -> Encoding:
+        """The database's encoding."""
+        return encoding.of(self.connection)
 
     @property
     def is_in_transaction(self) -> bool:
@@ -101,7 +107,7 @@ class Attempt:
     """Of the statements of a non-transactional file that are done."""
     running: Statement | None = None
     shift: int = 0
-    """How many characters of the message that was sent stand before the running statement."""
+    """How much of the message that was sent stands before the running statement, as the server counts."""
     rendered: Substitution | None = None
     """The text of the running statement as it was sent, where that is not as it is written."""
     at_commit: bool = False

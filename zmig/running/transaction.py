@@ -152,8 +152,8 @@ def _send(
     except wire.MessageError as failed:
         index = failed.completed - len(opening)
         if index < 0:
-            index = _refused_unread(sent, failed.error, len(head))
-        _point_at(attempt, sent, index, len(head))
+            index = _refused_unread(session, sent, failed.error, head)
+        _point_at(session, attempt, sent, index, head)
         raise failed.error from None
     with session.interrupts.deferred():
         attempt.is_complete = bool(closing)
@@ -163,21 +163,26 @@ def _send(
         raise reply.interrupt
 
 
-def _refused_unread(sent: Message | ChunkMessage, error: psycopg.Error, head: int) -> int:
+def _refused_unread(session: Session, sent: Message | ChunkMessage, error: psycopg.Error, head: str) -> int:
     """Return the index of the statement the server could not read, for which it ran nothing of the message."""
-    position = error.diag.statement_position
-    found = sent.at(int(position) - 1 - head) if position is not None else None
+    encoding, position = session.encoding, error.diag.statement_position
+    if position is not None:
+        behind = int(position) - 1 - encoding.length(head)
+        offset = encoding.index(sent.text, behind) if behind >= 0 else None
+    else:
+        offset = encoding.unknown(sent.text)
+    found = sent.at(offset) if offset is not None else None
     return -1 if found is None else found
 
 
-def _point_at(attempt: Attempt, sent: Message | ChunkMessage, index: int, head: int) -> None:
+def _point_at(session: Session, attempt: Attempt, sent: Message | ChunkMessage, index: int, head: str) -> None:
     """Make an attempt's running statement the one that failed; behind the last one, the commit did."""
     found = sent.member(index)
     if found is None:
         attempt.running, attempt.shift, attempt.at_commit = None, 0, index >= 0
     else:
         statement, before = found
-        attempt.running, attempt.shift = statement, head + before
+        attempt.running, attempt.shift = statement, session.encoding.length(head + sent.text[:before])
 
 
 def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zmig.sql import lexer
+from zmig.sql.encoding import UTF8, Encoding
 from zmig.sql.lexer import Kind
 
 if TYPE_CHECKING:
@@ -23,14 +24,14 @@ _SAME = 16
 """How many characters tell an inner query apart."""
 
 
-def index(statement: Statement, diagnostic: psycopg.errors.Diagnostic, *, shift: int) -> int:
+def index(statement: Statement, diagnostic: psycopg.errors.Diagnostic, *, shift: int, encoding: Encoding = UTF8) -> int:
     """Return the 0-based index in the statement's text of what an error is about; 0 where nothing tells more.
 
-    `shift` is how many characters of the message stood before the statement.
+    `shift` is how much of the message stood before the statement, as the server counts.
     """
     position = diagnostic.statement_position
     if position is not None:
-        return max(int(position) - 1 - shift, 0)
+        return encoding.index(statement.text, max(int(position) - 1 - shift, 0))
     found = _BLOCK.search(diagnostic.context or "")
     return _in_block(statement.text, int(found[1]), diagnostic) if found else 0
 
