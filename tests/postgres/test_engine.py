@@ -7,8 +7,8 @@ from psycopg.conninfo import make_conninfo
 
 from tests.support.recorder import Recorder
 from zmig import ConnectionFailed, MigrationFailed, Migrator, PlanRefused, State, TrackingError, UsageError
-from zmig.lock import RunLock
-from zmig.plan import Action
+from zmig.database.lock import RunLock
+from zmig.planning.plan import Action
 from zmig.progress import LockWaiting
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class TestLock:
 
 
 def _create_tracking(connection: psycopg.Connection) -> None:
-    from zmig.store import Store
+    from zmig.database.store import Store
 
     store = Store(connection, "zmig")
     store.create(store.inspect())
