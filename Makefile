@@ -53,11 +53,11 @@ $(VENV)/.demo: pyproject.toml .ci/install
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml .ci/install
-	@.ci/install $(VENV) -e '.[embedded,lint]' --group dev
+	@.ci/install $(VENV) -e '.[embedded,lint,web]' --group dev
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.bench: $(VENV)/.dev
-	@.ci/install $(VENV) -e '.[embedded,lint]' --group dev --group bench
+	@.ci/install $(VENV) -e '.[embedded,lint,web]' --group dev --group bench
 	@touch $@
 
 clean:
