@@ -1,0 +1,65 @@
+"""What zmig costs beside the migrations themselves, in counted round trips to the server; nothing is timed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.project import ProjectFolder
+from tests.support.wiretap import Wiretap
+from zmig import Migrator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def _round_trips(project: ProjectFolder, act: Callable[[Migrator], object]) -> int:
+    with Wiretap(project.url) as tap:
+        act(Migrator(project.manifest, database_url=tap.url))
+    return tap.round_trips
+
+
+def _each(project: ProjectFolder, declare: Callable[[int], object]) -> float:
+    """Return how many round trips a migration costs beyond those of the run: eleven compared with one."""
+    declare(1)
+    Migrator(project.manifest).migrate()
+    declare(2)
+    one = _round_trips(project, Migrator.migrate)
+    for number in range(3, 14):
+        declare(number)
+    return (_round_trips(project, Migrator.migrate) - one) / 10
+
+
+def test_a_small_migration_is_one_round_trip(project: ProjectFolder) -> None:
+    assert (
+        _each(project, lambda n: project.sql(f"{n:03}_m", f"create table t{n} (x int);\ninsert into t{n} values (1);"))
+        == 1
+    )
+
+
+def test_each_statement_that_may_take_long_is_one_more(project: ProjectFolder) -> None:
+    assert _each(project, lambda n: project.sql(f"{n:03}_m", "select 1;\nselect 2;\nselect 3;")) == 3
+
+
+def test_one_in_python_is_two_and_those_of_its_own(project: ProjectFolder) -> None:
+    body = "def execute(ctx):\n    ctx.execute('select 1')\n    ctx.execute('select %s', [2])\n"
+    assert _each(project, lambda n: project.python(f"{n:03}_m", body)) == 4
+
+
+def test_outside_a_transaction_each_statement_is_three_and_the_run_of_them_three(project: ProjectFolder) -> None:
+    assert _each(project, lambda n: project.sql(f"{n:03}_m", "select 1;\nselect 2;", transaction=False)) == 3 + 2 * 3
+
+
+@pytest.mark.parametrize("applied", [1, 30])
+def test_reads_and_a_run_with_nothing_to_do_cost_the_same_however_much_is_applied(
+    tmp_path: Path, database: str, applied: int
+) -> None:
+    project = ProjectFolder(tmp_path, database)
+    for number in range(1, applied + 1):
+        project.sql(f"{number:03}_m", "select 1;")
+    Migrator(project.manifest).migrate()
+    assert _round_trips(project, Migrator.migrate) == 4
+    assert _round_trips(project, Migrator.status) == 4
+    assert _round_trips(project, Migrator.current_version) == 4
