@@ -7,15 +7,21 @@ own, so it differs from `pg_backend_pid()`.
 
 from __future__ import annotations
 
+import contextlib
+import selectors
+import time
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg import pq
 
 from zmig.database import connection as database
 from zmig.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from zmig.database.connection import Connection, Target
+
+_PATIENCE_SECONDS = 2.0
 
 
 def refuse_transaction_pooling(connection: Connection, target: Target, *, backend_pid: int) -> None:
@@ -39,13 +45,39 @@ def refuse_transaction_pooling(connection: Connection, target: Target, *, backen
 
 
 def _moves(connection: Connection, target: Target, backend_pid: int) -> bool:
-    """Whether another client gets the same server process while this session is idle, or this one's changes."""
-    with database.connect(target, application_name="zmig/pooler-check") as other:
+    """Whether another client gets the same server process while this session is idle, or this one's changes.
+
+    A pooler that has no other server process to give does not answer: then this session has one for itself, or its
+    own question would not be answered either.
+    """
+    with contextlib.closing(database.connect(target, application_name="zmig/pooler-check")) as other:
         try:
-            other.execute("begin")
-            theirs = database.backend_pid(other)
-            mine = database.backend_pid(connection)
+            theirs = _pid_in_transaction(other.pgconn)
         except psycopg.errors.ProtocolViolation:
             return True
-        other.execute("rollback")
-    return theirs == mine or mine != backend_pid
+        return theirs == backend_pid or database.backend_pid(connection) != backend_pid
+
+
+def _pid_in_transaction(link: pq.abc.PGconn) -> int | None:
+    """Open a transaction and return the server process it is in; None where there is no answer in time.
+
+    Raises:
+        psycopg.errors.ProtocolViolation: the pooler hands the server process over after every statement.
+    """
+    link.send_query(b"begin; select pg_backend_pid()")
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    pid: int | None = None
+    with selectors.DefaultSelector() as selector:
+        selector.register(link.socket, selectors.EVENT_READ)
+        while True:
+            while link.is_busy():
+                if not selector.select(max(deadline - time.monotonic(), 0)):
+                    return None
+                link.consume_input()
+            result = link.get_result()
+            if result is None:
+                return pid
+            if result.status == pq.ExecStatus.FATAL_ERROR:
+                raise psycopg.errors.ProtocolViolation(result.error_message.decode("utf-8", "replace"))
+            value = result.get_value(0, 0) if result.ntuples else None
+            pid = int(value) if value is not None else pid

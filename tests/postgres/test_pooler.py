@@ -1,0 +1,104 @@
+"""Behind PgBouncer: refused where a session is not kept, at work where it is."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.support import pgbouncer
+from tests.support.process import Process, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.facts import Facts
+    from tests.support.project import ProjectFolder
+
+pytestmark = pytest.mark.skipif(
+    pgbouncer.find() is None, reason="PgBouncer is not installed: on Debian, `apt-get install pgbouncer` brings it"
+)
+
+QUICKLY_SECONDS = 20
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that an account without rights may be let into."""
+    made = tmp_path_factory.mktemp("pgbouncer")
+    for path in (made, *made.parents[:2]):
+        path.chmod(0o755)
+    return made
+
+
+@pytest.mark.parametrize("size", [1, 20])
+@pytest.mark.parametrize("mode", ["transaction", "statement"])
+def test_a_pooler_of_transactions_is_refused_before_anything_is_locked_or_written(
+    project: ProjectFolder, database: str, connection: psycopg.Connection, folder: Path, mode: str, size: int
+) -> None:
+    project.sql("001_t", "create table t ()")
+    began = time.monotonic()
+    with pgbouncer.pooled(folder, database, mode=mode, size=size) as url:
+        ended = run("apply", project.manifest, "--database-url", url, "--json")
+        assert time.monotonic() - began < QUICKLY_SECONDS
+        assert ended.code == 2
+        assert json.loads(ended.stdout)["problems"][0]["code"] == "transaction-pooler"
+        assert "use a direct connection" in ended.stderr
+        locks = connection.execute("select count(*) from pg_locks where locktype = 'advisory'").fetchone()
+    assert locks == (0,)
+    assert connection.execute("select to_regclass('zmig.migration_events')").fetchone() == (None,)
+
+
+@pytest.mark.parametrize("size", [1, 20])
+def test_a_pooler_of_sessions_serves(
+    project: ProjectFolder, database: str, connection: psycopg.Connection, facts: Facts, folder: Path, size: int
+) -> None:
+    project.sql("001_t", "create table t (x int)")
+    project.sql("002_index", "create index concurrently t_x on t (x)")
+    began = time.monotonic()
+    with pgbouncer.pooled(folder, database, mode="session", size=size) as url:
+        ended = run("apply", project.manifest, "--database-url", url)
+        assert ended.code == 0, ended.stderr
+        assert run("apply", project.manifest, "--database-url", url).code == 0
+    assert time.monotonic() - began < QUICKLY_SECONDS
+    assert facts.applied == [(1, "001_t"), (2, "002_index")]
+    assert connection.execute("select count(*) from pg_locks where locktype = 'advisory'").fetchone() == (0,)
+
+
+def test_reading_works_through_any_pooler(project: ProjectFolder, database: str, folder: Path) -> None:
+    project.sql("001_t", "create table t ()")
+    assert run("apply", project.manifest).code == 0
+    with pgbouncer.pooled(folder, database, mode="transaction") as url:
+        shown = run("status", project.manifest, "--database-url", url, "--json")
+        assert (shown.code, json.loads(shown.stdout)["applied"]) == (0, ["001_t"])
+        assert run("apply", project.manifest, "--database-url", url).code == 0
+
+
+def test_a_pooler_of_transactions_is_refused_while_others_use_it(
+    project: ProjectFolder, database: str, folder: Path
+) -> None:
+    project.sql("001_t", "create table t ()")
+    with pgbouncer.pooled(folder, database, mode="transaction", size=5) as url:
+        others = [psycopg.connect(url) for _ in range(3)]
+        for other in others:
+            other.execute("select 1")
+        ended = run("apply", project.manifest, "--database-url", url)
+        for other in others:
+            other.close()
+    assert ended.code == 2
+
+
+def test_a_pooler_that_dies_is_a_lost_connection(
+    project: ProjectFolder, database: str, connection: psycopg.Connection, folder: Path
+) -> None:
+    project.sql("001_slow", "select pg_sleep(60)")
+    with pgbouncer.pooled(folder, database, mode="session") as url:
+        process = Process("apply", project.manifest, "--database-url", url, "--verbose")
+        process.wait_for("pg_sleep")
+    with process:
+        ended = process.wait()
+    assert ended.code == 3
+    assert "rolls it back and has nothing" in ended.stderr

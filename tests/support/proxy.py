@@ -1,0 +1,154 @@
+"""A proxy between zmig and the server that loses the connection at a chosen moment."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote, urlencode
+
+from psycopg.conninfo import conninfo_to_dict
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_BLOCK = 1 << 16
+_DEFAULT_PORT = 5432
+
+
+class Moment(Enum):
+    """When the connection is lost, seen from one message of the client's."""
+
+    BEFORE = auto()
+    """The server does not get it."""
+    AFTER = auto()
+    """The server has answered, and the client does not get the answer."""
+
+
+class Proxy:
+    """Passes connections on; loses the first one at its `number`-th message after the start-up, if that is given."""
+
+    def __init__(self, url: str, *, number: int | None = None, moment: Moment = Moment.BEFORE) -> None:
+        self._parameters = {key: str(value) for key, value in conninfo_to_dict(url).items()}
+        self._number = number
+        self._moment = moment
+        self.messages = 0
+        """How many messages the first connection has passed on, or would have."""
+        self.has_cut = False
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._links: list[_Link] = []
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The database's URL through this proxy."""
+        options = {key: value for key, value in self._parameters.items() if key not in _PLACE}
+        login = quote(self._parameters.get("user", "postgres"), safe="")
+        if "password" in self._parameters:
+            login += f":{quote(self._parameters['password'], safe='')}"
+        query = urlencode({**options, "sslmode": "disable", "gssencmode": "disable"})
+        port = self._listener.getsockname()[1]
+        return f"postgresql://{login}@127.0.0.1:{port}/{quote(self._parameters['dbname'], safe='')}?{query}"
+
+    def cut(self) -> None:
+        """Lose every connection now."""
+        for link in self._links:
+            link.cut()
+
+    def is_due(self, link: _Link) -> bool:
+        """Count a message of a connection; whether that connection is to be lost at it."""
+        if link is not self._links[0]:
+            return False
+        self.messages += 1
+        return self.messages == self._number
+
+    @property
+    def moment(self) -> Moment:
+        return self._moment
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                link = _Link(self, client, _server(self._parameters))
+                self._links.append(link)
+                link.start()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+        for link in self._links:
+            link.cut()
+            link.join()
+
+
+_PLACE = frozenset({"user", "password", "dbname", "host", "hostaddr", "port"})
+
+
+def _server(parameters: dict[str, str]) -> socket.socket:
+    host, port = parameters.get("host", "127.0.0.1"), int(parameters.get("port", _DEFAULT_PORT))
+    if not host.startswith("/"):
+        return socket.create_connection((host, port))
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(f"{host}/.s.PGSQL.{port}")
+    return server
+
+
+class _Link:
+    """One connection: a client and its server."""
+
+    def __init__(self, proxy: Proxy, client: socket.socket, server: socket.socket) -> None:
+        self._proxy = proxy
+        self._client = client
+        self._server = server
+        self._is_dumb = False
+        self._threads = [threading.Thread(target=pump, daemon=True) for pump in (self._to_server, self._to_client)]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+    def cut(self) -> None:
+        """End both sides, the client's without a farewell."""
+        for end in (self._client, self._server):
+            with contextlib.suppress(OSError):
+                if end.family == socket.AF_INET:
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _to_server(self) -> None:
+        is_start_up = True
+        with contextlib.suppress(OSError):
+            while block := self._client.recv(_BLOCK):
+                if not is_start_up and self._proxy.is_due(self):
+                    self._proxy.has_cut = True
+                    if self._proxy.moment is Moment.BEFORE:
+                        break
+                    self._is_dumb = True
+                is_start_up = False
+                self._server.sendall(block)
+        self.cut()
+
+    def _to_client(self) -> None:
+        with contextlib.suppress(OSError):
+            while block := self._server.recv(_BLOCK):
+                if self._is_dumb:
+                    break
+                self._client.sendall(block)
+        self.cut()
