@@ -359,6 +359,7 @@ class Migrator:
             interrupts=self._interrupts,
             redact=opened.target.redactor,
             record_detail=opened.project.tracking.record_detail,
+            environ=self._environ,
         )
 
     def _ask(self, decide: Callable[[Opened, View], Decision]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 MASK = "***"
 
@@ -68,6 +68,31 @@ class Redactor:
     def __call__(self, text: str) -> str:
         """Return `text` without any secret."""
         return redact(text if self._secrets is None else self._secrets.sub(MASK, text))
+
+
+_SHORTEST_VALUE = 8
+_HARMLESS = re.compile(
+    r"PATH|HOME|PWD|OLDPWD|SHELL|USER|LOGNAME|HOSTNAME|LANG(UAGE)?|LC_\w+|TZ|TERM\w*|COLORTERM|TMPDIR|EDITOR|VISUAL|PAGER"
+    r"|VIRTUAL_ENV|PYTHON\w+|XDG_\w+|SHLVL|_|CI|GITHUB_\w+|RUNNER_\w+|ZMIG_\w+"
+)
+_MAY_BE_SECRET = re.compile(r"TOKEN|SECRET|PASS|KEY|CREDENTIAL")
+_DETAIL = re.compile(r"\n\s*DETAIL:.*?(?=\n\s*(?:HINT|CONTEXT|LINE \d+|QUERY):|\Z)", re.DOTALL)
+
+
+def of_environment(environ: Mapping[str, str]) -> Redactor:
+    """Return what masks the values of environment variables: of all but those that only say where and how one works."""
+    return Redactor(*(value for name, value in environ.items() if _is_private(name, value)))
+
+
+def _is_private(name: str, value: str) -> bool:
+    if len(value) < _SHORTEST_VALUE:
+        return False
+    return _HARMLESS.fullmatch(name) is None or _MAY_BE_SECRET.search(name) is not None
+
+
+def without_detail(text: str) -> str:
+    """Return the words of a server's error without its DETAIL, which quotes values of rows."""
+    return _DETAIL.sub("", text)
 
 
 def _word(secret: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.rows import tuple_row
 
+from zmig import redact
 from zmig.database import connection as database
 from zmig.database import wire
 from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
@@ -265,13 +266,25 @@ class Runner:
     ) -> sql.Composed:
         data = attempt.data(self.session) | {
             "duration_ms": round(attempt.seconds * 1000),
-            "error": error,
+            "error": self._private(error),
             "will_retry": will_retry,
             "transactional": attempt.work.mode.transactional and not attempt.has_escaped,
         }
         if attempt.refused is not None:
             data["refused"] = attempt.refused
         return self.session.store.append_sql(self.session.run, type, attempt.step.migration.name, data)
+
+    def _private(self, error: dict[str, object]) -> dict[str, object]:
+        """Return an error as it may be stored: no value of the environment, and no rows unless they are asked for."""
+        mask = redact.of_environment(self.session.environ)
+
+        def private(text: str) -> str:
+            return mask(text if self.session.record_detail else redact.without_detail(text))
+
+        words = ("message", "detail", "hint", "context", "query")
+        return {
+            key: private(value) if key in words and isinstance(value, str) else value for key, value in error.items()
+        }
 
     def _lost(self, attempt: Attempt, error: BaseException) -> ConnectionFailed:
         name = attempt.step.migration.name

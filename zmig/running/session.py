@@ -14,7 +14,7 @@ from zmig.running.failure import Place
 from zmig.sql import encoding, statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from psycopg import sql
 
@@ -45,6 +45,8 @@ class Session:
     interrupts: Interrupts
     redact: Callable[[str], str]
     record_detail: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """The environment, whose values are kept out of facts."""
 
     @property
     def encoding(self) -> Encoding:
