@@ -21,7 +21,7 @@ QUOTES = {
     "python": f"{HEAD}    raise RuntimeError('no such key: ' + os.environ['SHOP_SETTING'])\n",
     "the server": f"{HEAD}    {QUERY}",
     "the server's words in python": (
-        f"{HEAD}    try:\n        {QUERY}    except Exception as error:\n        raise RuntimeError(str(error)) from error\n"
+        f"{HEAD}    try:\n        {QUERY}    except Exception as error:\n        raise RuntimeError(str(error))\n"
     ),
 }
 
