@@ -188,17 +188,20 @@ def test_a_cancelled_statement_fails_its_migration(shop: Shop, watcher: Watcher)
     assert not watcher.terminate(seen.work.backend)
 
 
-_SLEEPER = """
-import os, sys
-from zmig import database, Migrator
-database._CHECK_INTERVAL_SINCE = 10**9
-Migrator(sys.argv[1]).migrate()
+_APPLY = "import sys, zmig; zmig.Migrator(sys.argv[1]).migrate()"
+_UNNOTICED = """
+do $$ begin
+    if current_setting('server_version_num')::int >= 140000 then
+        perform set_config('client_connection_check_interval', '0', false);
+    end if;
+end $$;
+select pg_sleep(60);
 """
 
 
 def test_a_backend_whose_client_was_killed_is_a_zombie_until_it_is_terminated(shop: Shop, watcher: Watcher) -> None:
-    shop.add(1, "one", "select pg_sleep(60);")
-    process = subprocess.Popen([sys.executable, "-c", _SLEEPER, str(shop.path)], env=os.environ)
+    shop.add(1, "one", _UNNOTICED)
+    process = subprocess.Popen([sys.executable, "-c", _APPLY, str(shop.path)], env=os.environ)
     seen = _until(watcher, lambda seen: seen.work is not None and seen.work.backend.wait == "Timeout: PgSleep")
     assert not seen.is_zombie
     process.kill()

@@ -299,17 +299,20 @@ def test_a_manifest_that_is_invalid_at_the_beginning_is_awaited(shop: Shop) -> N
     asyncio.run(script())
 
 
-_SLEEPER = """
-import sys
-from zmig import database, Migrator
-database._CHECK_INTERVAL_SINCE = 10**9
-Migrator(sys.argv[1]).migrate()
+_APPLY = "import sys, zmig; zmig.Migrator(sys.argv[1]).migrate()"
+_UNNOTICED = """
+do $$ begin
+    if current_setting('server_version_num')::int >= 140000 then
+        perform set_config('client_connection_check_interval', '0', false);
+    end if;
+end $$;
+select pg_sleep(60);
 """
 
 
 def test_a_zombie_is_named_and_terminated(shop: Shop) -> None:
-    shop.add(1, "one", "select pg_sleep(60);")
-    process = subprocess.Popen([sys.executable, "-c", _SLEEPER, str(shop.path)])
+    shop.add(1, "one", _UNNOTICED)
+    process = subprocess.Popen([sys.executable, "-c", _APPLY, str(shop.path)])
 
     async def script() -> None:
         async with console(shop.path) as zmig:

@@ -71,7 +71,7 @@ class Desk:
         self._made_of: Sequence[Entry] = ()
         self._made: tuple[Row, ...] = ()
         self._widths = columns.Widths()
-        self._watching = Lane("zmig watching", self._look)
+        self._watching = Lane("zmig watching", self._look, self._watcher.close)
         self._engine = Lane("zmig engine")
         self._heard: deque[tuple[Progress, float]] = deque(maxlen=_QUEUE_LIMIT)
         self._cancellation: Cancellation | None = None
@@ -87,7 +87,6 @@ class Desk:
     def stop(self) -> None:
         """End both threads; a run that is still under way is cancelled, so that what it leaves is recorded."""
         self.cancel()
-        self._watching.put(self._watcher.close)
         self._watching.stop(wait_seconds=_SECONDS_TO_CLOSE)
         self._engine.stop(wait_seconds=_SECONDS_TO_RECORD)
 

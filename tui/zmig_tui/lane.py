@@ -13,10 +13,16 @@ if TYPE_CHECKING:
 class Lane:
     """Jobs in a row, in one daemon thread; between them, an idle job every so often."""
 
-    def __init__(self, name: str, idle: Callable[[], float] | None = None) -> None:
-        """`idle` is called when there is nothing to do; it returns the seconds until it wants to be called again."""
+    def __init__(
+        self, name: str, idle: Callable[[], float] | None = None, last: Callable[[], None] | None = None
+    ) -> None:
+        """`idle` is called when there is nothing to do; it returns the seconds until it wants to be called again.
+
+        `last` is called at the end, when nothing else will be.
+        """
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._idle = idle
+        self._last = last
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     def start(self) -> None:
@@ -45,10 +51,12 @@ class Lane:
             except queue.Empty:
                 job = _nothing
             if job is None:
-                return
+                break
             job()
             if self._idle is not None and self._jobs.empty():
                 pause = self._idle()
+        if self._last is not None:
+            self._last()
 
 
 def _nothing() -> None:
