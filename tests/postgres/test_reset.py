@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EVERYTHING = """
 create schema app;
 create table app.a (x int primary key);
-create table b (x int references app.a);
+create table b (x int references app.a, y int);
 create view v as select * from b;
 create materialized view m as select 1 as x;
 create type mood as enum ('good');
@@ -30,7 +30,7 @@ create aggregate total (int) (sfunc = int4pl, stype = int);
 create collation "Odd name" from "C";
 create operator === (leftarg = int, rightarg = int, function = int4eq);
 create text search configuration words (copy = simple);
-create statistics together on x, (x + 1) from b;
+create statistics together on x, y from b;
 create table partitioned (x int) partition by range (x);
 create table part partition of partitioned default;
 create index on partitioned (x);
