@@ -84,7 +84,7 @@ def test_edited_after_it_was_applied(shop: Shop, run: Run) -> None:
         "error: migration `0004_accounts` was edited after it was applied",
         "  --> 0004_accounts.sql:1:1",
     ]
-    assert "applied with checksum <old>, the file now has <new>" in lines[2]
+    assert lines[2] == "   = applied <moment> UTC with checksum <old>, the file now has <new>"
     assert lines[-2] == "   = nothing was run"
     assert lines[-1].startswith("hint: restore ")
 

@@ -39,7 +39,8 @@ def gate(connect: Callable[..., psycopg.Connection]) -> psycopg.Connection:
 @pytest.fixture
 def zombie(project: ProjectFolder, gate: psycopg.Connection) -> Iterator[int]:
     """The pid of a backend that works on although its client was killed."""
-    project.sql(NAME, f"{blind(gate)}select pg_advisory_xact_lock(1);\ninsert into t values (1);")
+    patient = "set local lock_timeout = 0;\n"
+    project.sql(NAME, f"{blind(gate)}{patient}select pg_advisory_xact_lock(1);\ninsert into t values (1);")
     with Process("apply", project.manifest) as process:
         backends.wait_for(gate, 1, "wait_event_type = 'Lock'")
         pid = backends.pid(gate, "wait_event_type = 'Lock'")
@@ -56,7 +57,7 @@ def test_where_the_server_looks_for_its_client_the_backend_is_gone_within_a_seco
 ) -> None:
     if connection.info.server_version < CHECK_INTERVAL_SINCE:
         pytest.skip("PostgreSQL 13 cannot look for its client")
-    project.sql(NAME, "insert into t values (1);\nselect pg_advisory_xact_lock(1);")
+    project.sql(NAME, "insert into t values (1);\nset local lock_timeout = 0;\nselect pg_advisory_xact_lock(1);")
     with Process("apply", project.manifest) as process:
         backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
         process.kill()
