@@ -163,6 +163,28 @@ class TestRetries:
         assert facts.data("001_one", "started")[1]["resumed_after"] == 1
         assert facts.told[-1] == ("001_one", "done")
 
+    @pytest.mark.parametrize("call", ["call in_parts();", "do $$ begin call in_parts(); end $$;"])
+    def test_a_procedure_that_commits_in_parts_is_not_repeated_by_itself(
+        self, project: ProjectFolder, busy: psycopg.Connection, facts: Facts, call: str
+    ) -> None:
+        del busy
+        project.sql(
+            "001_one",
+            "create table log (x int);\n"
+            "create procedure in_parts() language plpgsql as $$ begin\n"
+            "insert into log values (1); commit; perform set_config('lock_timeout', '1ms', false); "
+            "lock table busy; end $$;\n" + call,
+            transaction=False,
+            retry={"attempts": 3, "backoff": 0},
+        )
+        with pytest.raises(MigrationFailed, match="lock timeout") as caught:
+            Migrator(project.manifest).migrate()
+        assert facts.told[-1] == ("001_one", "failed")
+        assert facts.data("001_one", "failed")[0]["will_retry"] is False
+        assert caught.value.problems[0].effect == (
+            "not rolled back: statements 1-2 stay applied, and statement 3 may have committed a part"
+        )
+
     def test_a_deadlock_is_tried_again(
         self, project: ProjectFolder, connect: Callable[..., psycopg.Connection], facts: Facts
     ) -> None:

@@ -33,6 +33,7 @@ from zmig.progress import (
 )
 from zmig.running import execute, failure, record, repeat
 from zmig.running.session import Attempt, Session
+from zmig.sql import statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -322,6 +323,8 @@ class Runner:
             own = f"not rolled back: {_rounds(attempt.reached)}"
         else:
             own = f"not rolled back: {_statements(attempt.completed_statements)}"
+            if attempt.running is not None and statement.may_commit(attempt.running):
+                own += f", and statement {attempt.running.number} may have committed a part"
         if not self.completed:
             return own
         stay = "rolled back" if self.plan.direction is Direction.ROLLBACK else "applied"
