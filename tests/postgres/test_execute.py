@@ -65,6 +65,19 @@ class TestStatements:
         _apply(project)
         assert connection.execute("select x from a order by x").fetchall() == sorted([("a;b",), (text,), (text,)])
 
+    @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+    def test_a_name_that_spans_lines_is_nothing_but_a_name(
+        self, project: ProjectFolder, connection: psycopg.Connection, end: str
+    ) -> None:
+        """The statement's beginning stands in a comment in front of the message, where a line end would end it."""
+        name = f"a{end}; create table intruder (); --"
+        path = project.sql("001_one", "select 1;")
+        path.write_bytes(f'create table "{name}" ();\nselect 1 as "{name}";\n'.encode())
+        recorder = _apply(project)
+        assert _one(connection, "select to_regclass('intruder')") is None
+        assert connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall() == [(name,)]
+        assert all(told.text.isprintable() for told in recorder.all(StatementStarted))
+
     def test_many_statements(self, project: ProjectFolder, connection: psycopg.Connection, facts: Facts) -> None:
         project.sql("001_one", "create table a (x int);" + "insert into a values (1);" * 2000)
         _apply(project)

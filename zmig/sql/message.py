@@ -82,8 +82,11 @@ _WHERE = " -- "
 
 
 def head(running: str, where: str) -> str:
-    """Return the line a message begins with, for whoever looks at the server's activity: `shown` reads it again."""
-    return f"{_MARK}{running}{_WHERE}{where}\n"
+    """Return the line a message begins with, for whoever looks at the server's activity: `shown` reads it again.
+
+    It is a comment, so a line end in it would let the rest of it run.
+    """
+    return " ".join(f"{_MARK}{running}{_WHERE}{where}".split()) + "\n"
 
 
 def shown(query: str | None) -> str | None:

@@ -136,6 +136,6 @@ def _summary(text: str) -> str:
 
 
 def _shown(piece: str, kind: Kind, *, is_secret: bool) -> str:
-    if kind is not Kind.STRING:
-        return piece
-    return "'***'" if is_secret else " ".join(redact.redact(piece).split())
+    if kind is Kind.STRING:
+        piece = "'***'" if is_secret else redact.redact(piece)
+    return " ".join(piece.split())
