@@ -63,6 +63,8 @@ rolled_back = partial(_told, EventType.ROLLED_BACK)
 rollback_failed = partial(_told, EventType.ROLLBACK_FAILED)
 baselined = partial(_told, EventType.BASELINED, checksum="c1")
 accepted = partial(_told, EventType.ACCEPTED)
+paused = partial(_told, EventType.PAUSED)
+resumed = partial(_told, EventType.RESUMED)
 checkpoint = partial(_told, EventType.CHECKPOINT)
 by_hand = partial(_told, by_hand=True)
 """A fact somebody appended, with nothing but its type."""

@@ -38,7 +38,8 @@ def test_anything_else_is_no_version(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(0, 0), (-5, -5), (2**63, None), (True, None), ("5", None), (5.0, None)]
+    ("value", "expected"),
+    [(0, 0), (-(2**63), -(2**63)), (-(2**63) - 1, None), (2**63, None), (True, None), ("5", None), (5.0, None)],
 )
 def test_a_count_is_a_bigint(value: object, expected: int | None) -> None:
     assert _fact(attempt=value).integer("attempt") == expected

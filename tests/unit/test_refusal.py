@@ -21,6 +21,7 @@ from tests.support.tales import (
     resolved,
     rollback_failed,
     rollback_started,
+    rolled_back,
     started,
 )
 from zmig.events import EventType
@@ -115,8 +116,12 @@ def test_what_forbids_an_apply(migrations: list[Migration], told: list[Told], re
     assert _told(plan.forward(entries(migrations, *told))) == refusals
 
 
-def test_out_of_order_is_allowed_on_request() -> None:
-    assert _told(plan.forward(entries([once(1), once(2)], done(2)), allow_out_of_order=True)) == []
+@pytest.mark.parametrize("told", [[], [done(1), rolled_back(1)]])
+def test_out_of_order_is_allowed_on_request(told: list[Told]) -> None:
+    found = entries([once(1), once(2)], *told, done(2))
+    assert _told(plan.forward(found)) == [(1, "out-of-order")]
+    allowed = plan.forward(found, allow_out_of_order=True)
+    assert ([step.out_of_order for step in allowed.steps], _told(allowed)) == ([True], [])
 
 
 def test_what_runs_elsewhere_forbids_nothing_because_an_apply_waits_for_it() -> None:

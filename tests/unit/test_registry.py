@@ -37,6 +37,11 @@ def test_an_object_with_version_name_and_execute_is_a_migration() -> None:
     assert registry.from_code(seed) == Migration(4, "004_seed", Kind.PYTHON, Language.PYTHON, code=seed)
 
 
+@pytest.mark.parametrize("version", [1, 2**63 - 1])
+def test_any_bigint_above_zero_is_a_version(version: int) -> None:
+    assert registry.from_code(_with(version=version)).version == version
+
+
 def test_an_object_with_a_rollback_is_reversible() -> None:
     assert registry.from_code(Reversible()).is_reversible
     assert not registry.from_code(Seed()).is_reversible

@@ -24,7 +24,9 @@ from tests.support.tales import (
     failed,
     name_of,
     once,
+    paused,
     resolved,
+    resumed,
     rollback_failed,
     rollback_started,
     rolled_back,
@@ -261,6 +263,43 @@ class TestRecords:
     def test_a_checkpoint_holds_for_the_execution_it_belongs_to(self, told: list[Told], statement: int | None) -> None:
         record = fold(tale(*told)).records[1]
         assert (record.checkpoint.integer("statement") if record.checkpoint is not None else None) == statement
+
+    def test_an_applied_one_knows_when_and_how_long(self) -> None:
+        record = fold(tale(started(), done(duration_ms=1500, ago=A_SECOND), failed())).records[1]
+        assert (record.applied_at, record.duration_ms) == (NOW - A_SECOND, 1500)
+
+    def test_one_that_is_not_applied_knows_neither(self) -> None:
+        record = fold(tale(done(duration_ms=1500), rolled_back())).records[1]
+        assert (record.applied_at, record.duration_ms) == (None, None)
+
+    def test_the_latest_start_is_that_of_an_apply(self) -> None:
+        record = fold(tale(started(attempt=1), started(attempt=2), done(), rollback_started(attempt=3))).records[1]
+        assert record.started is not None
+        assert record.started.integer("attempt") == 2
+        assert record.begun is not None
+        assert record.begun.integer("attempt") == 3
+
+    @pytest.mark.parametrize(
+        ("told", "is_paused"),
+        [
+            ([paused()], True),
+            ([paused(), resumed()], False),
+            ([paused(), resumed(), paused()], True),
+            ([paused(), done()], False),
+        ],
+    )
+    def test_a_pause_lasts_until_it_is_lifted_or_over(self, told: list[Told], is_paused: bool) -> None:
+        entry = _one(started(), *told, liveness=RUNNING)
+        assert entry.record is not None
+        assert (entry.record.paused is not None) is is_paused
+        assert entry.has(FindingCode.PAUSED) is is_paused
+
+    @pytest.mark.parametrize(
+        ("told", "is_in_rollback"),
+        [([], False), ([done()], False), ([done(), rollback_started()], True), ([done(), rollback_failed()], True)],
+    )
+    def test_one_is_in_rollback_until_that_completes(self, told: list[Told], is_in_rollback: bool) -> None:
+        assert _one(*told).is_in_rollback is is_in_rollback
 
     def test_the_last_run_outlives_a_rollback(self) -> None:
         record = fold(tale(done(checksum="c7", duration_ms=1500), rolled_back(), started())).records[1]

@@ -213,7 +213,7 @@ def _steps(entries: Iterable[Entry]) -> Iterator[Step]:
         step = _step(entry, entry.migration, entry.record, is_first=is_first)
         if step is not None:
             is_first = False
-            yield replace(step, out_of_order=entry.has(FindingCode.OUT_OF_ORDER))
+            yield replace(step, out_of_order=True) if entry.has(FindingCode.OUT_OF_ORDER) else step
 
 
 def _step(entry: Entry, migration: Migration, record: Record | None, *, is_first: bool) -> Step | None:
