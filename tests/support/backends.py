@@ -27,6 +27,16 @@ def pid(connection: psycopg.Connection, condition: str) -> int:
     return found[0][0]
 
 
+def advisory_locks(connection: psycopg.Connection) -> int:
+    """Return how many advisory locks are held in the database, by whomever."""
+    row = connection.execute(
+        "select count(*) from pg_locks where locktype = 'advisory' "
+        "and database = (select oid from pg_database where datname = current_database())"
+    ).fetchone()
+    assert row is not None
+    return row[0]
+
+
 def wait_for(connection: psycopg.Connection, number: int, condition: str = "true") -> None:
     """Wait until exactly `number` backends of zmig fulfil `condition`."""
     wait_until(
