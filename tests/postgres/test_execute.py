@@ -65,6 +65,23 @@ class TestStatements:
         _apply(project)
         assert connection.execute("select x from a order by x").fetchall() == sorted([("a;b",), (text,), (text,)])
 
+    @pytest.mark.parametrize("size", [1, 1_100_000], ids=["small", "large"])
+    @pytest.mark.parametrize("transaction", [True, False])
+    def test_settings_that_change_how_text_is_read_hold_from_the_next_statement_on(
+        self, project: ProjectFolder, connection: psycopg.Connection, transaction: bool, size: int
+    ) -> None:
+        project.sql(
+            "001_one",
+            "create table a (x text);\ninsert into a values ('one\\ttwo');\n"
+            "set standard_conforming_strings = off;\ninsert into a values ('one\\ttwo');\n"
+            "set local standard_conforming_strings to on;\ninsert into a values ('one\\ttwo');\n"
+            f"/* {'x' * size} */\n",
+            transaction=transaction,
+        )
+        _apply(project)
+        expected = ["one\\ttwo", "one\ttwo", "one\\ttwo" if transaction else "one\ttwo"]
+        assert [x for (x,) in connection.execute("select x from a")] == expected
+
     @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
     def test_a_name_that_spans_lines_is_nothing_but_a_name(
         self, project: ProjectFolder, connection: psycopg.Connection, end: str

@@ -131,14 +131,18 @@ def of_large_script(pieces: Iterable[str], *, path: str) -> Iterator[Message | C
 def _brief() -> re.Pattern[str]:
     made = "type|domain|schema|sequence|function|procedure|aggregate|view|trigger|policy|operator|cast|collation|rule"
     query = r"\bas\s*\(?\s*(?:select|with|table|values|execute)\b"
+    lexing = r"(?:(?:session|local)\s+)?(?:standard_conforming_strings|backslash_quote)\b"
     table = rf"(?:(?:global|local)\s+)?(?:temp(?:orary)?\s+|unlogged\s+)?table\b(?!.*{query})"
     return re.compile(
-        rf"(?:comment|grant|revoke|set|reset)\s|create\s+(?:or\s+replace\s+)?(?:{made})\b|create\s+{table}"
+        rf"(?:comment|grant|revoke|reset)\s|set\s+(?!{lexing})|create\s+(?:or\s+replace\s+)?(?:{made})\b|create\s+{table}"
         r"|insert\s+into\s+[^()]*(?:\([^()]*\)\s*)?values\b(?!.*\bselect\b)",
         re.IGNORECASE | re.DOTALL,
     )
 
 
 def is_brief(one: Statement) -> bool:
-    """Whether a statement only makes or names things, or inserts the values it lists: it reads no table."""
+    """Whether a statement only makes or names things, or inserts the values it lists: it reads no table.
+
+    Nor is it a setting by which the server reads text: that holds from the next message on.
+    """
     return _brief().match(one.text) is not None
