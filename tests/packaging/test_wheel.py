@@ -72,7 +72,7 @@ def test_installed_package_is_the_one_that_is_imported(python: Path, folder: Pat
 
 
 def test_installed_package_finds_its_schema(python: Path, folder: Path) -> None:
-    code = "from zmig import schema; print(schema.path('manifest'), schema.load('manifest')['title'])"
+    code = "from zmig.manifest import schema; print(schema.path('manifest'), schema.load('manifest')['title'])"
     place, title = run(python, "-c", code, folder=folder).split(maxsplit=1)
     assert Path(place).is_relative_to(python.parents[1])
     assert title == "zmig manifest\n"

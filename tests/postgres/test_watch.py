@@ -114,7 +114,7 @@ def test_the_watcher_never_holds_a_snapshot_or_the_lock(
     watcher.observe()
     query = """
         select backend_xmin, state, (select count(*) from pg_locks l where l.pid = a.pid)
-        from pg_stat_activity a where application_name = 'zmig/console'
+        from pg_stat_activity a where application_name = 'zmig/console' and datname = current_database()
     """
     assert connection.execute(query).fetchall() == [(None, "idle", 0)]
 
