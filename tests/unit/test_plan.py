@@ -94,9 +94,14 @@ def _forward(*told: Told, to: int | None = None, **due: bool | None) -> Plan:
             id="a condition is asked again behind other steps",
         ),
         pytest.param(
-            [done(1), done(2), done(3), done(90), done(91), done(91), rollback_started(91)],
-            ["settle 91"],
+            [done(1), done(2), done(3), rollback_started(3), done(90), done(91)],
+            ["settle 3", "check 91"],
             id="a rollback was cut off in its transaction",
+        ),
+        pytest.param(
+            [done(1), done(2), done(3), done(90), done(91), rollback_started(91)],
+            ["resume 91"],
+            id="the rollback of a repeatable was cut off in its transaction",
         ),
         pytest.param(
             [rollback_started(1), done(2), done(3), done(90), done(91)],
@@ -229,6 +234,12 @@ class TestReasons:
                 [done(), rollback_started()],
                 "its rollback never ended; transactional, so it changed nothing",
                 id="its rollback was cut off",
+            ),
+            pytest.param(
+                by_checksum(),
+                [done(90), rollback_started(90)],
+                f"stuck: its rollback started {_AN_HOUR_AGO} and never ended",
+                id="a repeatable's rollback was cut off",
             ),
             pytest.param(by_checksum(checksum="c2"), [done(90)], "repeatable: its file changed", id="its file changed"),
             pytest.param(

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from zmig.planning.state import Entry
 
 _DECLARED = (
-    *(once(version, reversible=True) for version in (1, 2, 3)),
+    once(1, reversible=True),
+    once(2, reversible=True),
+    once(3, reversible=True),
     by_checksum(90, reversible=True),
     by_condition(91),
     by_code(92, reversible=True),
@@ -29,17 +31,18 @@ _DECLARED = (
 _VERSIONS = {migration.name: migration.version for migration in _DECLARED}
 _NOT_DUE = {91: False, 92: False}
 
-_WORDS: list[tuple[str, object]] = [
-    *(("version", version) for version in (1, 2, 3, 90, 91, 92, 7)),
-    *(("transactional", word) for word in (True, True, False)),
-    *(("as", word) for word in ("done", "failed", "pending")),
-    *(("checksum", word) for word in ("c1", "c1", "c2")),
-    ("backend_pid", 4711),
-    ("attempt", 3),
-]
-_DATA = st.lists(st.sampled_from(_WORDS), max_size=4).map(dict[str, object])
-_NAMES = st.sampled_from([*_VERSIONS, name_of(7), "stranger"])
-_ROWS = st.lists(st.tuples(_NAMES, st.sampled_from(EventType), _DATA), max_size=15)
+_NAMES = st.sampled_from([*_VERSIONS, *list(_VERSIONS)[:2] * 2, name_of(7), "stranger"])
+_DATA: st.SearchStrategy[dict[str, object]] = st.fixed_dictionaries(
+    {
+        "version": st.sampled_from([None, None, None, None, None, None, 1, 90, 7]),
+        "transactional": st.sampled_from([True, True, False, None]),
+        "backend_pid": st.sampled_from([4711, 4711, None]),
+        "checksum": st.sampled_from(["c1", "c1", "c2", None]),
+        "as": st.sampled_from(["done", "failed", "pending"]),
+        "attempt": st.just(3),
+    }
+)
+_ROWS = st.lists(st.tuples(_NAMES, st.sampled_from(EventType), _DATA), max_size=12)
 
 
 def _facts(rows: list[tuple[str, EventType, dict[str, object]]], *, after: int = 0) -> list[Fact]:

@@ -402,6 +402,18 @@ class TestFindings:
                 once(), [done(), rollback_started(), rollback_failed()], {"rollback-failed"}, id="its rollback failed"
             ),
             pytest.param(once(), [done(), rollback_started()], {"rollback-failed"}, id="its rollback is stuck"),
+            pytest.param(
+                once(checksum="c2"),
+                [done(), rollback_started()],
+                {"rollback-failed", "drift"},
+                id="edited after a rollback that changed nothing",
+            ),
+            pytest.param(
+                once(checksum="c2"),
+                [done(), rollback_started(transactional=False)],
+                {"rollback-failed"},
+                id="edited after a rollback that may have changed something",
+            ),
         ],
     )
     def test_of_one_migration(self, migration: Migration, told: list[Told], codes: set[str]) -> None:

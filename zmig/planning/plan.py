@@ -221,8 +221,8 @@ def _step(entry: Entry, migration: Migration, record: Record | None, *, is_first
         case State.PENDING:
             return Step(migration, Action.APPLY, reason.pending(record))
         case State.FAILED | State.STUCK if record is not None:
-            again = _settle if record.is_in_rollback and entry.is_applied else _rerun
-            return again(entry, migration, record)
+            is_to_stay = record.is_in_rollback and entry.is_applied and not entry.is_repeatable
+            return _settle(entry, migration, record) if is_to_stay else _rerun(entry, migration, record)
         case State.DONE if migration.repeat is not None and record is not None:
             return _repeat(migration, migration.repeat, record, due=entry.due, is_first=is_first)
         case _:
@@ -230,7 +230,7 @@ def _step(entry: Entry, migration: Migration, record: Record | None, *, is_first
 
 
 def _rerun(entry: Entry, migration: Migration, record: Record) -> Step:
-    reached, attempt = checkpoint.of(record), max(record.attempt, 1) + 1
+    reached, attempt = None if record.is_in_rollback else checkpoint.of(record), max(record.attempt, 1) + 1
     if entry.state is State.STUCK:
         return Step(migration, Action.RESUME, reason.stuck(record, reached), attempt, reached, record.last)
     return Step(migration, Action.RETRY, reason.failed(record, reached), attempt, reached)

@@ -45,6 +45,8 @@ def stuck(record: Record, reached: Checkpoint | None) -> str:
     """Say why a stuck migration runs again."""
     if record.last is None:
         return "stuck"
+    if record.is_in_rollback:
+        return f"stuck: its rollback started {moment(record.last.created_at)} and never ended"
     began = f"stuck: started {moment(record.last.created_at)} and never ended"
     if reached is None and record.last.data.get("transactional") is True:
         return f"{began}; transactional, so its changes are gone"

@@ -166,6 +166,12 @@ class Entry:
         return self.record is not None and self.record.applied is not None
 
     @property
+    def is_whole(self) -> bool:
+        """Whether everything it changed is in the database: nothing was begun since, or nothing came of it."""
+        is_undone = self.record is not None and self.record.is_in_rollback and self.record.is_undone
+        return self.is_applied and (self.state is State.DONE or is_undone)
+
+    @property
     def is_repeatable(self) -> bool:
         """Whether it is declared as a repeatable, or was one when it was applied and is declared no longer."""
         if self.migration is not None:
@@ -244,7 +250,7 @@ def _order_findings(entry: Entry, highest: int) -> Iterator[Finding]:
 def _findings(entry: Entry, migration: Migration, record: Record, *, due: bool | None) -> Iterator[Finding]:
     if due:
         yield Finding(FindingCode.DUE, "due: it would run now")
-    if entry.state is State.DONE and not entry.is_repeatable and not _is_same(migration, record):
+    if entry.is_whole and not entry.is_repeatable and not _is_same(migration, record):
         yield Finding(FindingCode.DRIFT, _difference(migration, record))
     if record.applied is not None and record.name != migration.name:
         yield Finding(FindingCode.RENAMED, f"applied as `{record.name}`")
