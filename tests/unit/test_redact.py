@@ -124,7 +124,6 @@ def test_masking_known_secrets_twice_is_masking_once(secret: str, pieces: list[s
 @given(st.text(st.characters(codec="ascii", min_codepoint=33), min_size=8).filter(lambda text: MASK not in text))
 def test_no_password_of_a_connection_string_is_left(password: str) -> None:
     keywords = make_conninfo("", host="db", password=password, user="u")
-    assert password not in redact(keywords)
     assert conninfo_to_dict(redact(keywords)) == {"host": "db", "password": MASK, "user": "u"}
 
 
