@@ -38,6 +38,12 @@ create index concurrently on tally (place);
 EVERYTHING = [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (90, 0)]
 
 
+@pytest.fixture(autouse=True)
+def patience(project: ProjectFolder) -> None:
+    """Let statements wait for the locks that a test holds, however slow the machine is."""
+    project.change(defaults={"lock_timeout": "10min"})
+
+
 @pytest.fixture
 def everything(project: ProjectFolder) -> ProjectFolder:
     project.sql("001_tally", TALLY)

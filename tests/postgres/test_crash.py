@@ -22,6 +22,12 @@ INDEX = "create index concurrently t_x on t (x)"
 
 
 @pytest.fixture(autouse=True)
+def patience(project: ProjectFolder) -> None:
+    """Let statements wait for the locks that a test holds, however slow the machine is."""
+    project.change(defaults={"lock_timeout": "10min"})
+
+
+@pytest.fixture(autouse=True)
 def table(connection: psycopg.Connection) -> None:
     connection.execute("create table t (x int); insert into t values (1)")
 

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 CROWD = 20
 
 
+@pytest.fixture(autouse=True)
+def patience(project: ProjectFolder) -> None:
+    """Let statements wait for the locks that a test holds, however slow the machine is."""
+    project.change(defaults={"lock_timeout": "10min"})
+
+
 def test_twenty_first_runs_at_once_apply_everything_once(
     project: ProjectFolder, connection: psycopg.Connection, connect: Callable[..., psycopg.Connection]
 ) -> None:

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from tests.support.facts import Facts
     from tests.support.project import ProjectFolder
 
+
+@pytest.fixture(autouse=True)
+def patience(project: ProjectFolder) -> None:
+    """Let statements wait for the locks that a test holds, however slow the machine is."""
+    project.change(defaults={"lock_timeout": "10min"})
+
+
 BOTH = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 
 WAITS_AT_COMMIT = """

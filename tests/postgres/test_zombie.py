@@ -22,6 +22,12 @@ NAME = "001_long"
 CHECK_INTERVAL_SINCE = 140000
 
 
+@pytest.fixture(autouse=True)
+def patience(project: ProjectFolder) -> None:
+    """Let statements wait for the locks that a test holds, however slow the machine is."""
+    project.change(defaults={"lock_timeout": "10min"})
+
+
 def blind(connection: psycopg.Connection) -> str:
     """Return what makes a session blind to its client's death; before PostgreSQL 14 every session is."""
     has_check = connection.info.server_version >= CHECK_INTERVAL_SINCE
@@ -39,8 +45,7 @@ def gate(connect: Callable[..., psycopg.Connection]) -> psycopg.Connection:
 @pytest.fixture
 def zombie(project: ProjectFolder, gate: psycopg.Connection) -> Iterator[int]:
     """The pid of a backend that works on although its client was killed."""
-    patient = "set local lock_timeout = 0;\n"
-    project.sql(NAME, f"{blind(gate)}{patient}select pg_advisory_xact_lock(1);\ninsert into t values (1);")
+    project.sql(NAME, f"{blind(gate)}select pg_advisory_xact_lock(1);\ninsert into t values (1);")
     with Process("apply", project.manifest) as process:
         backends.wait_for(gate, 1, "wait_event_type = 'Lock'")
         pid = backends.pid(gate, "wait_event_type = 'Lock'")
@@ -57,7 +62,7 @@ def test_where_the_server_looks_for_its_client_the_backend_is_gone_within_a_seco
 ) -> None:
     if connection.info.server_version < CHECK_INTERVAL_SINCE:
         pytest.skip("PostgreSQL 13 cannot look for its client")
-    project.sql(NAME, "insert into t values (1);\nset local lock_timeout = 0;\nselect pg_advisory_xact_lock(1);")
+    project.sql(NAME, "insert into t values (1);\nselect pg_advisory_xact_lock(1);")
     with Process("apply", project.manifest) as process:
         backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
         process.kill()

@@ -22,7 +22,9 @@ def main() -> int:
         torture = stage.torture(random.Random(arguments.seed))
         _tell(f"PostgreSQL {stage.version}, seed {arguments.seed}")
         for number in range(1, arguments.rounds + 1):
+            known = len(torture.figures.faults)
             torture.round()
+            _tell(*torture.figures.faults[known:])
             if number % 10 == 0:
                 told = torture.figures
                 counts = f"lost {told.lost}, doubled {told.doubled}, faults {len(told.faults)}"

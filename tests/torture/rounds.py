@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 UP = ("apply",)
 DOWN = ("rollback", "--yes", "--to", str(projects.BEFORE_ROLLBACKS))
 
-_ALLOWED = frozenset({0, 1, 3, 143, -9})
-"""How a disturbed run may end: done, failed, connection lost, terminated, killed."""
+_ALLOWED = frozenset({0, 1, 3, 143, -9, -15})
+"""How a disturbed run may end: done, failed, connection lost, terminated, killed, terminated when it was over."""
 
 
 @dataclass(slots=True)
