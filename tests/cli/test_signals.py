@@ -119,3 +119,17 @@ def test_reading_command_is_interrupted_without_a_traceback(shop: Shop, connecti
         os.kill(process.pid, signal.SIGINT)
         ended = process.wait()
     assert (ended.code, ended.stderr) == (130, "error: interrupted by SIGINT\n")
+
+
+def test_question_interrupted_between_a_query_and_its_answer_is_ended_without_a_word_of_the_driver(
+    shop: Shop, connection: psycopg.Connection
+) -> None:
+    asks = "    ctx.connection.pgconn.send_query(b'select pg_sleep(600)')\n    raise KeyboardInterrupt\n"
+    execute = "def execute(ctx):\n    pass\n\n\ndef should_repeat(ctx, last_run):\n"
+    shop.add(1, "0001.py", execute + asks, kind="repeatable")
+    with Process("apply", "shop.yaml", cwd=shop.folder) as process:
+        assert process.wait().code == 0
+    with Process("status", "shop.yaml", cwd=shop.folder) as process:
+        ended = process.wait()
+    assert (ended.code, ended.stderr) == (130, "error: interrupted by SIGINT\n")
+    backends.wait_for(connection, 0)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import psycopg
 from psycopg import conninfo
 
+from zmig.database import wire
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
 from zmig.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+    from types import TracebackType
 
 Row = tuple[object, ...]
 Connection = psycopg.Connection[Row]
@@ -44,6 +46,14 @@ class WorkingConnection(Connection):
         """Close, unless the transaction is zmig's."""
         self._refuse("close()")
         super().close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close; a statement that an interruption left under way is cancelled on the server first."""
+        with suppress(psycopg.Error):
+            wire.quieten(self)
+        self.close()
 
     def _refuse(self, method: str) -> None:
         if self._is_lent:

@@ -71,19 +71,31 @@ def answer(connection: WorkingConnection, migration: Migration, last_run: LastRu
         return None
 
 
+_WRITABLE = "reset default_transaction_read_only"
+
+
 @contextmanager
 def _read_only(connection: WorkingConnection, lock_timeout: str) -> Generator[None]:
-    with connection.transaction(force_rollback=True):
-        connection.execute(
-            f"set transaction read only; set local statement_timeout = '{_PATIENCE}'; "
-            f"set local lock_timeout = '{lock_timeout}'; set default_transaction_read_only = on".encode()
-        )
-        try:
-            yield
-        finally:
-            if connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
+    """Let nothing inside the block write; what it sets is undone, in whatever transaction it stands."""
+    nested = connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE
+    begin, end = (
+        ("savepoint asked", "rollback to asked; release asked") if nested else ("begin", f"rollback; {_WRITABLE}")
+    )
+    connection.execute(
+        f"{begin}; set transaction read only; set local statement_timeout = '{_PATIENCE}'; "
+        f"set local lock_timeout = '{lock_timeout}'; set default_transaction_read_only = on".encode()
+    )
+    try:
+        yield
+    finally:
+        match connection.info.transaction_status:
+            case psycopg.pq.TransactionStatus.INTRANS | psycopg.pq.TransactionStatus.INERROR:
+                connection.execute(end.encode())
+            case psycopg.pq.TransactionStatus.IDLE:
                 # Code ended the transaction; this setting, which refused what it wrote then, is now the session's.
-                connection.execute("reset default_transaction_read_only")
+                connection.execute(_WRITABLE.encode())
+            case _:
+                pass  # an interruption came in the middle, or the connection is gone
 
 
 class _Misfit(str):
