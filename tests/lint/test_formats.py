@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from zmig.cli.main import main
 from zmig.lint.report import FORMATS
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest: 1\nmigrations:\n  - {version: 1, file: 'sql/001 a,b.sql'}\n"
 SQL = "-- 100% why & <how>\ncommit;\n/* ü */ create index on t (\n  a);\n"
-
-Told = dict[str, Any]
 
 
 @pytest.fixture
@@ -121,19 +118,6 @@ def test_junit_has_a_case_that_passed_where_nothing_is_found(
     assert (root.get("tests"), root.get("failures")) == ("1", "0")
 
 
-def test_sarif_is_what_its_standard_says(told: Callable[[str], str]) -> None:
-    log = json.loads(told("sarif"))
-    validator: Any = Draft202012Validator(SARIF)
-    validator.validate(log)
-    (run,) = log["runs"]
-    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
-    for result in run["results"]:
-        assert rules[result["ruleIndex"]] == result["ruleId"]
-    (place,) = run["results"][0]["locations"]
-    assert place["physicalLocation"]["artifactLocation"]["uri"] == "sql/001%20a%2Cb.sql"
-    assert place["physicalLocation"]["region"] == {"startLine": 2, "startColumn": 1, "endLine": 2, "endColumn": 7}
-
-
 @pytest.mark.parametrize("form", [form for form in FORMATS if form != "text"])
 def test_files_are_named_from_the_root_of_the_repository(
     form: str, shop: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -142,65 +126,3 @@ def test_files_are_named_from_the_root_of_the_repository(
     main(["lint", "../manifest.yaml", "--format", form])
     out = capsys.readouterr().out
     assert re.search(r"""["'= ]sql/001( |%20)a(,|%2C)b\.sql""", out)
-
-
-def closed(properties: Told, *required: str) -> Told:
-    return {"type": "object", "additionalProperties": False, "properties": properties, "required": [*required]}
-
-
-POSITIVE = {"type": "integer", "minimum": 1}
-MESSAGE = closed({"text": {"type": "string", "minLength": 1}}, "text")
-LEVEL = {"enum": ["none", "note", "warning", "error"]}
-REGION = closed(dict.fromkeys(("startLine", "startColumn", "endLine", "endColumn"), POSITIVE), "startLine")
-ARTIFACT = closed({"uri": {"type": "string", "format": "uri-reference"}, "uriBaseId": {"type": "string"}}, "uri")
-PLACE = closed({"artifactLocation": ARTIFACT, "region": REGION}, "artifactLocation")
-RESULT = closed(
-    {
-        "ruleId": {"type": "string"},
-        "ruleIndex": {"type": "integer", "minimum": 0},
-        "level": LEVEL,
-        "message": MESSAGE,
-        "locations": {"type": "array", "items": closed({"physicalLocation": PLACE}, "physicalLocation")},
-    },
-    "message",
-)
-RULE = closed(
-    {
-        "id": {"type": "string"},
-        "shortDescription": MESSAGE,
-        "fullDescription": MESSAGE,
-        "help": MESSAGE,
-        "defaultConfiguration": closed({"enabled": {"type": "boolean"}, "level": LEVEL}),
-    },
-    "id",
-)
-DRIVER = closed(
-    {
-        "name": {"type": "string"},
-        "version": {"type": "string"},
-        "rules": {"type": "array", "items": RULE, "uniqueItems": True},
-    },
-    "name",
-)
-INVOCATION = closed(
-    {
-        "executionSuccessful": {"type": "boolean"},
-        "toolConfigurationNotifications": {"type": "array", "items": closed({"level": LEVEL, "message": MESSAGE})},
-    },
-    "executionSuccessful",
-)
-RUN = closed(
-    {
-        "tool": closed({"driver": DRIVER}, "driver"),
-        "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
-        "invocations": {"type": "array", "items": INVOCATION},
-        "results": {"type": "array", "items": RESULT},
-    },
-    "tool",
-)
-SARIF = closed(
-    {"$schema": {"type": "string"}, "version": {"const": "2.1.0"}, "runs": {"type": "array", "items": RUN}},
-    "version",
-    "runs",
-)
-"""The part of SARIF 2.1.0 that zmig writes, with the names and the types that the standard gives them."""

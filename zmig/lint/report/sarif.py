@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from json import dumps
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -42,6 +43,7 @@ def _rule(code: str) -> dict[str, object]:
     rule = RULES.get(code) or Rule(code, Severity.ERROR, "`zmig apply` refuses it")
     return {
         "id": code,
+        "name": "".join(word.capitalize() for word in re.split(r"\W+", code)),
         "shortDescription": {"text": rule.summary},
         "fullDescription": {"text": rule.summary},
         "help": {"text": f"{rule.summary}; see {rule.page}"},
@@ -56,17 +58,21 @@ def _result(finding: Finding, index: int) -> dict[str, object]:
         "ruleIndex": index,
         "level": finding.severity.value,
         "message": {"text": finding.message + advice},
-        "locations": [
-            {
-                "physicalLocation": {
-                    "artifactLocation": {"uri": quote(finding.file), "uriBaseId": _ROOT},
-                    "region": {
-                        "startLine": finding.line,
-                        "startColumn": finding.column,
-                        "endLine": finding.end_line,
-                        "endColumn": finding.end_column,
-                    },
-                }
-            }
-        ],
+        "locations": [{"physicalLocation": {"artifactLocation": _artifact(finding.file), "region": _region(finding)}}],
+    }
+
+
+def _artifact(file: str) -> dict[str, str]:
+    """Return where a file is; only one inside of the repository may be named relative to its root."""
+    if file.startswith("/"):
+        return {"uri": f"file://{quote(file)}"}
+    return {"uri": quote(file)} if file.startswith("../") else {"uri": quote(file), "uriBaseId": _ROOT}
+
+
+def _region(finding: Finding) -> dict[str, int]:
+    return {
+        "startLine": finding.line,
+        "startColumn": finding.column,
+        "endLine": finding.end_line,
+        "endColumn": finding.end_column,
     }

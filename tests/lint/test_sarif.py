@@ -1,0 +1,90 @@
+"""SARIF, against the schema that its standard publishes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from tests.support import rulepages, sarif
+from zmig.lint.finding import Finding, Severity
+from zmig.lint.report import sarif as report
+from zmig.lint.rules import RULES
+from zmig.lint.run import Report, lint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Log = dict[str, Any]
+    Valid = Callable[[Report], Log]
+
+
+@pytest.fixture(scope="session")
+def valid() -> Valid:
+    """Render a report, hold it against the schema, and return its one run."""
+    validator: Any = Draft7Validator(sarif.schema(), format_checker=Draft7Validator.FORMAT_CHECKER)
+
+    def check(told: Report) -> Log:
+        log = json.loads(report.render(told))
+        assert [error.message for error in validator.iter_errors(log)] == []
+        (run,) = log["runs"]
+        return run
+
+    return check
+
+
+def finding(
+    file: str, *, rule: str = "sql/syntax", severity: Severity = Severity.ERROR, hint: str | None = None
+) -> Finding:
+    return Finding(file, 2, 3, rule, 'it says "no": 100 % ü😀\ttab', severity, 4, 1, hint, ("a fact",), "001_a", "text")
+
+
+def test_the_schema_refuses_what_is_wrong(valid: Valid) -> None:
+    below_one = Finding("a.sql", 0, 0, "sql/syntax", "message", Severity.ERROR, 0, 0)
+    with pytest.raises(AssertionError, match="minimum"):
+        valid(Report((below_one,), 1))
+
+
+def test_nothing_found_is_a_run_without_results(valid: Valid) -> None:
+    run = valid(Report((), 12))
+    assert (run["results"], run["tool"]["driver"]["rules"]) == ([], [])
+
+
+@pytest.mark.parametrize("severity", Severity)
+@pytest.mark.parametrize("hint", ["do this", None])
+def test_a_finding_of_every_rule_is_a_result(valid: Valid, severity: Severity, hint: str | None) -> None:
+    found = tuple(
+        finding("sql/001_a.sql", rule=rule, severity=severity, hint=hint) for rule in (*RULES, "manifest/new")
+    )
+    run = valid(Report(found, 1, ("`sql/syntax` was not checked",), 'pip install "zmig[lint]"'))
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert [rules[result["ruleIndex"]] for result in run["results"]] == [result["ruleId"] for result in run["results"]]
+    assert {result["level"] for result in run["results"]} == {severity.value}
+
+
+@pytest.mark.parametrize(
+    ("file", "artifact"),
+    [
+        ("sql/001_a.sql", {"uri": "sql/001_a.sql", "uriBaseId": "SRCROOT"}),
+        ("sql/001 a,b.sql", {"uri": "sql/001%20a%2Cb.sql", "uriBaseId": "SRCROOT"}),
+        ("db möre/1:ö#?%.sql", {"uri": "db%20m%C3%B6re/1%3A%C3%B6%23%3F%25.sql", "uriBaseId": "SRCROOT"}),
+        ("../shared/base.yaml", {"uri": "../shared/base.yaml"}),
+        ("/srv/ä b.yaml", {"uri": "file:///srv/%C3%A4%20b.yaml"}),
+    ],
+)
+def test_files_are_named_as_uris(valid: Valid, file: str, artifact: dict[str, str]) -> None:
+    run = valid(Report((finding(file),), 1))
+    assert run["results"][0]["locations"][0]["physicalLocation"] == {
+        "artifactLocation": artifact,
+        "region": {"startLine": 2, "startColumn": 3, "endLine": 4, "endColumn": 1},
+    }
+
+
+@pytest.mark.parametrize("page", [*rulepages.pages()], ids=lambda page: page.code)
+def test_every_example_of_the_rules_makes_a_valid_log(valid: Valid, page: rulepages.Page, folder: Path) -> None:
+    for name, files in (("bad ü", page.bad), ("good", page.good)):
+        told = lint([rulepages.write(files, folder / name)], environ={})
+        assert len(valid(told)["results"]) == len(told.findings)
