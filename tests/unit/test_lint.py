@@ -46,6 +46,7 @@ def read(sql: str) -> Act:
         ("create index concurrently on t (x)", []),
         ("create constraint trigger g after insert on t for each row execute function f()", ["trigger g of t"]),
         ("create policy p on t", ["policy p of t"]),
+        ("create or replace rule r as on delete to s.v where true do instead nothing", ["rule r of s.v"]),
         ("create function s.f(x int default (1)) returns int language sql as 'select 1'", ["function s.f"]),
         ("create trusted procedural language l", ["language l"]),
         ("create event trigger e on ddl_command_end execute function f()", ["event trigger e"]),

@@ -44,8 +44,9 @@ def _create(reader: Reader, one: Statement, verb: str) -> Act:
 
 def _parent(reader: Reader, kind: str) -> Name | None:
     """Return the table that something is dropped with."""
-    if kind in _ON_A_TABLE and reader.skip_to("on"):
-        reader.accept("on")
+    before = "to" if kind == "rule" else "on"
+    if kind in _ON_A_TABLE and reader.skip_to(before):
+        reader.accept(before)
         return reader.name()
     return reader.name() if kind == "table" and reader.accept("partition", "of") else None
 

@@ -1,0 +1,2 @@
+DROP TRIGGER refuse_closed ON ledger.entry;
+DROP FUNCTION ledger.refuse_closed();

@@ -1,0 +1,2 @@
+DROP AGGREGATE ledger.last_memo(text);
+DROP FUNCTION ledger.balance;

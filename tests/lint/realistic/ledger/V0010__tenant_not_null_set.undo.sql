@@ -1,0 +1,1 @@
+ALTER TABLE ledger."Account" ALTER COLUMN tenant_id DROP NOT NULL;

@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY IF EXISTS ledger.account_tenant_idx;

@@ -1,0 +1,2 @@
+DROP VIEW ledger.open_account;
+DROP MATERIALIZED VIEW ledger.monthly;

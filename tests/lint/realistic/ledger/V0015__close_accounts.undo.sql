@@ -1,0 +1,1 @@
+DROP PROCEDURE ledger.close_dormant(date);

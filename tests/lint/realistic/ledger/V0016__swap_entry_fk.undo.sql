@@ -1,0 +1,1 @@
+ALTER TABLE ledger."Account" DROP COLUMN replaced_by;

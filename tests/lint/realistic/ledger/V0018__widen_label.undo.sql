@@ -1,0 +1,1 @@
+ALTER TABLE ledger."Account" DROP COLUMN created_by, DROP COLUMN touched_at;

@@ -1,0 +1,3 @@
+DROP EVENT TRIGGER no_drops;
+DROP TABLE ledger.outbox;
+DROP FUNCTION ledger.announce();
