@@ -282,7 +282,7 @@ class Migrator:
         return lambda view: plan.rollback(view.entries, to=to, steps=steps, invocation=self._invocation)
 
     def _again(self, names: Collection[str]) -> Callable[[View], Plan]:
-        return lambda view: plan.retry(view.entries, names, invocation=self._invocation)
+        return lambda view: plan.retry(view.entries, names, awaited=view.awaited, invocation=self._invocation)
 
     def _plan_only(self, planner: Callable[[View], Plan], *, atomic: bool = False) -> Plan:
         with self._opened() as opened:
@@ -314,7 +314,7 @@ class Migrator:
                 if not made.steps:
                     return RunResult(None, made)
             with self._interrupts.running(opened.connection), self._locked(opened):
-                view = opened.look(holds_lock=True)
+                view = opened.look(holds_lock=True).after(view)
                 made, works = self._checked(opened, planner(view), confirmed)
                 if not made.steps:
                     return RunResult(None, made)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from zmig.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +20,32 @@ class Invocation:
     """As it was named; None when it was found without being named."""
     database_url: str | None = None
     """As it was given instead of the manifest's; its password is never shown."""
+    given: tuple[str, ...] = ()
+    """The words that stood behind `zmig`, for a command that takes the run's lock; empty where there was none."""
 
     def command(self, verb: str, *arguments: str) -> str:
         """Return the command line of `verb` for this manifest and database."""
         manifest = () if self.manifest is None else (self.manifest,)
         database = () if self.database_url is None else ("--database-url", redact(self.database_url))
         return shlex.join(("zmig", verb, *manifest, *arguments, *database))
+
+    def again(self, option: str, value: str) -> str:
+        """Return the command line that was given, with this value of an option; without one, that of `apply`."""
+        if not self.given:
+            return self.command("apply", option, value)
+        end = self.given.index("--") if "--" in self.given else len(self.given)
+        kept = _without(self.given[:end], option)
+        return shlex.join(("zmig", *map(redact, kept), option, value, *self.given[end:]))
+
+
+def _without(words: Sequence[str], option: str) -> Iterator[str]:
+    """Yield the words of a command line without an option and its value."""
+    rest = iter(words)
+    for word in rest:
+        if word == option:
+            next(rest, None)
+        elif not word.startswith(f"{option}="):
+            yield word
 
 
 UNNAMED = Invocation()

@@ -82,6 +82,35 @@ def test_a_waiting_run_names_the_backend_the_run_and_the_migration_it_waits_for(
             assert "nothing to apply" in second.stderr
 
 
+def test_a_retry_that_waited_while_another_run_completed_the_migration_says_so(
+    project: ProjectFolder, connection: psycopg.Connection, connect: Callable[..., psycopg.Connection]
+) -> None:
+    project.sql("001_slow", "select 1 / 0")
+    assert run("apply", project.manifest).code == 1
+    project.sql("001_slow", "select pg_advisory_xact_lock(1)")
+    gate, waiting = connect(), connect()
+    gate.execute("select pg_advisory_lock(1)")
+    assert RunLock("zmig").try_acquire(waiting)
+    with (
+        Process("retry", project.manifest, "001_slow") as early,
+        Process("apply", project.manifest) as first,
+        contextlib.ExitStack() as closing,
+    ):
+        early.wait_for(f"waiting for the lock: backend {waiting.info.backend_pid}")
+        first.wait_for(f"waiting for the lock: backend {waiting.info.backend_pid}")
+        RunLock("zmig").release(waiting)
+        backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+        late = closing.enter_context(Process("retry", project.manifest, "001"))
+        late.wait_for("running `001_slow`")
+        gate.execute("select pg_advisory_unlock(1)")
+        ends = [process.wait() for process in (early, first, late)]
+    assert [end.code for end in ends] == [0, 0, 0]
+    assert "nothing to retry: another run has completed `001` meanwhile" in ends[2].stderr
+    told = ("nothing to retry: another run has completed `001_slow` meanwhile", "nothing to apply")
+    assert sum(text in end.stderr for text, end in zip(told, ends[:2], strict=True)) == 1
+    assert run("retry", project.manifest, "001_slow").code == 2
+
+
 @pytest.mark.parametrize("wait", ["0", "300ms"])
 def test_a_run_that_may_not_wait_ends_with_code_4(
     project: ProjectFolder, connect: Callable[..., psycopg.Connection], wait: str
@@ -93,6 +122,23 @@ def test_a_run_that_may_not_wait_ends_with_code_4(
     assert ended.code == 4
     assert json.loads(ended.stdout)["problems"][0]["code"] == "lock-held"
     assert f"held by backend {holder.info.backend_pid}" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "words", ["rollback --yes", "retry 001_t", "resolve 001_t --as pending --reason x", "accept 001_t --reason x"]
+)
+def test_a_command_that_may_not_wait_is_told_to_wait_longer_in_its_own_words(
+    project: ProjectFolder, connect: Callable[..., psycopg.Connection], words: str
+) -> None:
+    failing = words.startswith("retry")
+    project.sql("001_t", "select 1 / 0" if failing else "create table t ()", rollback="drop table t")
+    assert run("apply", project.manifest).code == (1 if failing else 0)
+    assert RunLock("zmig").try_acquire(connect())
+    verb, *others = words.split()
+    ended = run(verb, project.manifest, *others, "--lock-wait", "0")
+    assert ended.code == 4
+    again = f"zmig {verb} {project.manifest} {' '.join(others)} --lock-wait 10min"
+    assert ended.stderr.endswith(f"hint: wait longer for it with `{again}`\n")
 
 
 def test_other_tracking_schemas_do_not_wait_for_each_other(

@@ -310,5 +310,25 @@ class TestInvocations:
     def test_a_command_goes_to_the_same_manifest_and_database(self, invocation: Invocation, command: str) -> None:
         assert invocation.command("retry", "001_m") == command
 
+    @pytest.mark.parametrize(
+        ("given", "again"),
+        [
+            ("", "zmig apply prod.yaml --lock-wait 10min"),
+            ("rollback prod.yaml --to 3 --yes", "zmig rollback prod.yaml --to 3 --yes --lock-wait 10min"),
+            ("retry --lock-wait 0 prod.yaml 7", "zmig retry prod.yaml 7 --lock-wait 10min"),
+            ("retry prod.yaml 7 --lock-wait=5s", "zmig retry prod.yaml 7 --lock-wait 10min"),
+            ("plan prod.yaml -- x --lock-wait=1s", "zmig plan prod.yaml --lock-wait 10min -- x --lock-wait=1s"),
+            (
+                "reset --database-url=postgresql://app:s3cret@db/shop",
+                "zmig reset '--database-url=postgresql://app:***@db/shop' --lock-wait 10min",
+            ),
+        ],
+    )
+    def test_the_command_that_was_given_is_repeated_with_another_value_of_one_option(
+        self, given: str, again: str
+    ) -> None:
+        invocation = Invocation("prod.yaml", given=tuple(given.split()))
+        assert invocation.again("--lock-wait", "10min") == again
+
     def test_a_name_that_a_shell_would_cut_is_quoted(self) -> None:
         assert _NAMED.command("retry", "it's; rm -rf /") == ("zmig retry manifests/prod.yaml 'it'\"'\"'s; rm -rf /'")

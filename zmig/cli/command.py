@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -121,6 +121,8 @@ class Call:
 
     output: Output
     options: Options
+    words: tuple[str, ...] = ()
+    """The command line behind `zmig`, as it was given."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def manifest(self) -> Path:
@@ -129,8 +131,8 @@ class Call:
 
     @property
     def invocation(self) -> Invocation:
-        """How hints name this manifest."""
-        return Invocation(self.options.manifest)
+        """How hints name this manifest and its database."""
+        return Invocation(self.options.manifest, self.options.database_url)
 
     def migrator(
         self,
@@ -149,7 +151,7 @@ class Call:
             interrupts=interrupts,
             lock_wait_seconds=lock_wait_seconds,
             environ=self.environ,
-            invocation=self.invocation,
+            invocation=replace(self.invocation, given=self.words),
         )
         self.output.redact = migrator.redact
         return migrator

@@ -57,7 +57,7 @@ def _run(words: Sequence[str], output: Output) -> int:
         return _help(words[:1], output)
     options = parser.parse(name, command, others)
     output.is_json, output.is_quiet, output.is_verbose = options.json, options.quiet, options.verbose
-    return command.run(Call(output, options), options)
+    return command.run(Call(output, options, tuple(words)), options)
 
 
 def _help(words: Sequence[str], output: Output) -> int:

@@ -9,6 +9,8 @@ from zmig.cli.command import Call, Command, Option, Options, Takes
 from zmig.cli.running import LOCK_WAIT, finish, running
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zmig.errors import ExitCode
 
 
@@ -26,7 +28,15 @@ def run(call: Call, options: RetryOptions) -> ExitCode:
         return plantext.show(call.migrator().plan_retry(options.names), call.output)
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
         result = migrator.retry(options.names, terminate=options.terminate)
-    return finish(call, result, nothing="nothing to retry")
+    return finish(call, result, nothing=_nothing(options.names))
+
+
+def _nothing(names: Sequence[str]) -> str:
+    """Say why nothing was run: named ones that need no retry are refused, unless another run has just done them."""
+    if not names:
+        return "nothing to retry"
+    done = ", ".join(f"`{name}`" for name in names)
+    return f"nothing to retry: another run has completed {done} meanwhile"
 
 
 COMMAND = Command(

@@ -182,7 +182,7 @@ def _not_obtained(holder: LockHolder | None, database: str, waited: float, invoc
 def _way_on(holder: LockHolder | None, invocation: Invocation) -> str:
     if holder is not None and holder.is_zombie:
         return f"end that backend with `{invocation.command('retry', '--terminate')}`"
-    return f"wait longer for it with `{invocation.command('apply', '--lock-wait', '10min')}`"
+    return f"wait longer for it with `{invocation.again('--lock-wait', '10min')}`"
 
 
 def _shortened(query: str) -> str:

@@ -152,15 +152,24 @@ def forward(
     return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refusals))
 
 
-def retry(entries: Sequence[Entry], names: Collection[str] = (), *, invocation: Invocation = UNNAMED) -> Plan:
+def retry(
+    entries: Sequence[Entry],
+    names: Collection[str] = (),
+    *,
+    awaited: Collection[str] = (),
+    invocation: Invocation = UNNAMED,
+) -> Plan:
     """Plan another attempt at failed and stuck migrations: those named, or all.
+
+    What is done by now of `awaited`, because another run completed it meanwhile, is left out.
 
     Raises:
         UsageError: a name is unknown, or names a migration that is neither failed nor stuck, or not declared.
     """
     if not names:
         return _again(entries, [entry for entry in entries if entry.state in _UNHEALTHY], invocation)
-    chosen = selection.find_all(entries, names, invocation=invocation)
+    named = selection.find_all(entries, names, invocation=invocation)
+    chosen = [entry for entry in named if entry.state is not State.DONE or entry.name not in awaited]
     problems = [problem for entry in chosen for problem in _not_retryable(entry, invocation)]
     if problems:
         raise UsageError(*problems)

@@ -35,6 +35,8 @@ class View:
     inspection: Inspection
     holder: LockHolder | None = None
     """Who holds the run's lock; asked only where something is started and not ended."""
+    awaited: frozenset[str] = frozenset()
+    """The names of what was not completed when the same command first looked, before it waited for the lock."""
 
     @property
     def current_version(self) -> int:
@@ -45,6 +47,10 @@ class View:
     def is_someone_running(self) -> bool:
         """Whether another run is at work on one of the migrations."""
         return any(entry.state is State.STARTED for entry in self.entries)
+
+    def after(self, earlier: View) -> View:
+        """Return the same view, of a command whose first look was `earlier`."""
+        return replace(self, awaited=frozenset(one.name for one in earlier.entries if one.state is not State.DONE))
 
 
 @dataclass(frozen=True, slots=True)
