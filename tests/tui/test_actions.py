@@ -323,7 +323,7 @@ def test_a_run_that_waits_for_the_lock_says_whom_it_waits_for(shop: Shop, connec
 
 
 def test_a_run_elsewhere_is_watched_to_its_end(shop: Shop, connection: psycopg.Connection) -> None:
-    shop.add(1, "one", "select 1;\nselect pg_advisory_lock(1);\n")
+    shop.add(1, "one", f"select 1;\nselect '{'x' * 200}', pg_advisory_lock(1);\n")
     connection.execute("select pg_advisory_lock(1)")
     run = threading.Thread(target=shop.migrator().migrate)
     run.start()
@@ -336,7 +336,32 @@ def test_a_run_elsewhere_is_watched_to_its_end(shop: Shop, connection: psycopg.C
             await zmig.until_text("#panel", f"pid {connection.info.backend_pid}")
             connection.execute("select pg_advisory_unlock(1)")
             await zmig.until_states(one="done")
-            await zmig.until_text("#panel", "✓ a run: ended")
+            await zmig.until_text("#panel", "✓ a run: 1 done")
+
+    asyncio.run(script())
+    run.join()
+
+
+def test_a_run_elsewhere_that_fails_between_two_looks_is_not_called_done(
+    shop: Shop, connection: psycopg.Connection
+) -> None:
+    shop.add(1, "one", "select pg_advisory_lock(1);")
+    shop.add(2, "two", "select * from nowhere;")
+    connection.execute("select pg_advisory_lock(1)")
+    ends: list[BaseException] = []
+    run = threading.Thread(target=lambda: ends.append(_failing(shop)))
+    run.start()
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.until_text("#panel", "statement 1 of 1")
+            connection.execute("select pg_advisory_unlock(1)")
+            await zmig.until_states(one="done", two="failed")
+            await zmig.until_text("#panel", "✗ a run: failed")
+            assert '`two`: relation "nowhere" does not exist' in zmig.texts("#panel")
+            assert zmig.main.row is not None
+            assert zmig.main.row.name == "two"
 
     asyncio.run(script())
     run.join()

@@ -2,22 +2,27 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from zmig_tui import code, elsewhere, inside, panel, plantext, running, words
+from zmig_tui import code, elsewhere, inside, panel, plantext, rounds, running, words
 from zmig_tui.code import Mark
 from zmig_tui.running import Run
 from zmig_tui.text import Tone, plain
 
 from zmig.errors import Problem
+from zmig.events import EventType, Fact
 from zmig.model import Kind, Language, Migration
+from zmig.planning.history import fold
 from zmig.planning.plan import Action, Direction, Plan, Step
 from zmig.progress import (
+    Held,
     LockHolder,
     LockWaiting,
     Notice,
     Progress,
     Reported,
     RetryScheduled,
+    RoundFinished,
     RunStarted,
     StatementStarted,
     StepFailed,
@@ -27,6 +32,9 @@ from zmig.progress import (
 )
 from zmig.sql import script
 from zmig.watching.activity import Backend, Blocker, ServerProgress, Work
+
+if TYPE_CHECKING:
+    from zmig_tui.rounds import Rounds
 
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
 STEPS = tuple(
@@ -128,11 +136,60 @@ def test_blockers_are_drawn_as_a_tree() -> None:
 def test_the_servers_query_is_found_in_the_file_even_if_it_was_cut() -> None:
     text = "select 1;\n\nselect '" + "x" * 5000 + "';\nselect 3;"
     statements = tuple(script.split(text, path="one.sql"))
-    found = elsewhere.place(statements, ("select '" + "x" * 5000)[:1023])
+    found = elsewhere.place(statements, _backend(("select '" + "x" * 5000)[:1023]))
     assert found is not None
     assert (found.number, found.total, found.line) == (2, 3, 3)
-    assert elsewhere.place(statements, "select pg_advisory_lock(1)") is None
-    assert elsewhere.place(statements, None) is None
+    assert elsewhere.place(statements, _backend("select pg_advisory_lock(1)")) is None
+    assert elsewhere.place(statements, _backend(None)) is None
+
+
+def test_the_number_in_a_message_goes_before_what_its_query_looks_like() -> None:
+    statements = tuple(script.split("select 1;\nselect 1;\n", path="one.sql"))
+    found = elsewhere.place(statements, _backend("select 1", statement=2))
+    assert found is not None
+    assert (found.number, found.line) == (2, 2)
+    assert elsewhere.place(statements, _backend("select ${one}", statement=3)) is None
+
+
+def _backend(query: str | None, statement: int | None = None) -> Backend:
+    return Backend(1, NOW, "zmig/r", "anna", None, "active", NOW, query, NOW, None, statement)
+
+
+def _fact(type: EventType, second: int, **data: object) -> Fact:
+    return Fact(second, "one", type, NOW + timedelta(seconds=second), {"version": 1, **data}, "anna", "r", "ci")
+
+
+def _rounds(*facts: Fact, before: Rounds | None = None) -> str:
+    found = rounds.recorded(fold(facts).records[1], before)
+    return plain(rounds.shown(found)) if found is not None else ""
+
+
+def test_rounds_in_another_process_are_told_with_rate_and_time_left() -> None:
+    started = _fact(EventType.STARTED, 0, attempt=1)
+    second_round = _fact(EventType.CHECKPOINT, 10, rows=4000, rounds=2, total=10_000)
+    assert _rounds(started) == ""
+    assert " 40%  4,000 of 10,000 rows  0:15 left · 400 rows/s · round 2" in _rounds(started, second_round)
+
+
+def test_the_rate_of_a_later_attempt_leaves_out_what_was_done_before_it() -> None:
+    again = _fact(EventType.STARTED, 100, attempt=2, resumed_after=0)
+    first = _fact(EventType.CHECKPOINT, 101, rows=5000, rounds=5)
+    known = rounds.recorded(fold([again, first]).records[1], None)
+    assert known is not None
+    assert plain(rounds.shown(known)) == "5,000 rows  round 5"
+    later = _fact(EventType.CHECKPOINT, 111, rows=7000, rounds=7)
+    assert _rounds(again, later, before=known) == "7,000 rows  200 rows/s · round 7"
+
+
+def test_a_round_is_told_with_rows_rate_and_time_left_until_it_is_held() -> None:
+    run = _after(StepStarted(STEPS[0], 1, 2, 1, 1), RoundFinished(STEPS[0], 7, 7000, 10_000, 500.0, 6.0))
+    assert "70%  7,000 of 10,000 rows  0:06 left · 500 rows/s · round 7" in _texts(run)
+    held = running.advanced(run, Held(STEPS[0], "paused by `anna`", 0.5), 4)
+    assert "‖ waits between two rounds: paused by `anna`" in _texts(held)
+    assert "70%" in _texts(held)
+    went_on = running.advanced(held, RoundFinished(STEPS[0], 8, 8000, None, 500.0, None), 5)
+    assert "waits between" not in _texts(went_on)
+    assert "8,000 rows  500 rows/s · round 8" in _texts(went_on)
 
 
 def test_a_file_is_numbered_and_its_place_marked() -> None:

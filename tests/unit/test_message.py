@@ -107,6 +107,20 @@ def test_every_member_of_a_chunk_stands_where_it_is_said_to(texts: list[str]) ->
     assert number == len(whole)
 
 
+@pytest.mark.parametrize(
+    ("where", "number"),
+    [
+        ("007_a, statement 12 of 20, line 3", 12),
+        ("a, statement 9 of 9, line 1, statements 3 to 5 of 9", 3),
+        ("007_a, its end", None),
+    ],
+)
+def test_the_head_of_a_message_tells_the_statements_number(where: str, number: int | None) -> None:
+    assert message.number(message.head("select 'a, statement 7 of 8'", where) + "begin; insert") == number
+    assert message.number(f"select 1 -- {where}") is None
+    assert message.number(None) is None
+
+
 def test_the_head_of_a_message_is_read_again() -> None:
     query = message.head("select ' -- x'", "007_a, statement 1 of 2") + "begin; insert"
     assert message.shown(query) == "select ' -- x'"

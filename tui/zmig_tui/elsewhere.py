@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Problem
 from zmig.planning.state import State
-from zmig_tui import inside
+from zmig_tui import inside, rounds
 from zmig_tui.running import Current, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from zmig.planning.history import Record
     from zmig.planning.state import Entry
     from zmig.sql.script import Statement
+    from zmig.watching.activity import Backend
     from zmig.watching.watch import Observation
 
 _CUT = 900
@@ -33,81 +35,124 @@ class Place:
     """Its beginning, without passwords."""
 
 
-def place(statements: Sequence[Statement], query: str | None) -> Place | None:
-    """Return which of `statements` the server says it is running; None where that is not one of them."""
+def place(statements: Sequence[Statement], backend: Backend) -> Place | None:
+    """Return which of `statements` a backend is running, as the message says or as its query reads."""
+    found = _named(statements, backend.statement) or _alike(statements, backend.query)
+    return Place(found.number, len(statements), found.line, found.summary) if found is not None else None
+
+
+def _named(statements: Sequence[Statement], number: int | None) -> Statement | None:
+    return statements[number - 1] if number is not None and 0 < number <= len(statements) else None
+
+
+def _alike(statements: Sequence[Statement], query: str | None) -> Statement | None:
     wanted = (query or "")[:_CUT].strip()
     if not wanted:
         return None
-    for statement in statements:
-        if statement.text[: len(wanted)] == wanted:
-            return Place(statement.number, len(statements), statement.line, statement.summary)
-    return None
+    return next((one for one in statements if one.text[: len(wanted)] == wanted), None)
 
 
-def run(observation: Observation, now: float, found: Place | None) -> Run | None:
-    """Return the run that holds the lock; None where nobody does. `now` is on the screen's clock."""
+def run(observation: Observation, now: float, found: Place | None, before: Run | None = None) -> Run | None:
+    """Return the run that holds the lock; None where nobody does.
+
+    `now` is on the screen's clock; `before` is what was known of a run until now.
+    """
     holder = observation.status.holder
     if holder is None:
         return None
     entries = observation.status.migrations
     current = next((entry for entry in entries if entry.name == holder.migration), None)
+    is_rollback = current is not None and current.record is not None and current.record.is_in_rollback
     began = _first_moment(entries, holder.run_id)
     age = (observation.now - began).total_seconds() if began is not None else 0.0
-    completed = sum(_is_of_run(entry, holder.run_id) for entry in entries)
+    completed = len(_completed(entries, holder.run_id))
     left = sum(entry.state is not State.DONE or bool(entry.due) for entry in entries)
     return Run(
-        verb="a run",
+        verb="a rollback" if is_rollback else "a run",
         began=now - max(age, 0),
-        total=completed + left,
+        # A rollback's facts do not tell how much of it is left.
+        total=0 if is_rollback else completed + left,
         finished=completed,
-        current=_current(current, observation, now, found) if current is not None else None,
+        current=_current(current, observation, now, found, before) if current is not None else None,
         is_elsewhere=True,
+        run_id=holder.run_id,
     )
 
 
-def _is_of_run(entry: Entry, run_id: str | None) -> bool:
-    applied = entry.record.applied if entry.record is not None else None
-    return applied is not None and run_id is not None and applied.run_id == run_id
-
-
-def _first_moment(entries: Sequence[Entry], run_id: str | None) -> datetime | None:
-    starts = [
-        entry.record.started.created_at
+def _completed(entries: Iterable[Entry], run_id: str | None) -> list[Entry]:
+    """Return what a run has applied."""
+    if run_id is None:
+        return []
+    return [
+        entry
         for entry in entries
-        if entry.record is not None and entry.record.started is not None and entry.record.started.run_id == run_id
+        if entry.record is not None and entry.record.applied is not None and entry.record.applied.run_id == run_id
     ]
-    return min(starts, default=None)
 
 
-def _current(entry: Entry, observation: Observation, now: float, found: Place | None) -> Current:
-    last = entry.record.last if entry.record is not None else None
-    began = now - (observation.now - last.created_at).total_seconds() if last is not None else now
-    checkpoint = entry.record.checkpoint if entry.record is not None else None
-    work = observation.work
-    query = work.backend.query if work is not None and work.backend.state == "active" else None
-    number, total = (found.number, found.total) if found is not None else (None, None)
-    if found is None and checkpoint is not None and checkpoint.integer("statements"):
-        total = checkpoint.integer("statements") or 0
-        number = min((checkpoint.integer("statement") or 0) + 1, total)
+def _first_moment(entries: Iterable[Entry], run_id: str | None) -> datetime | None:
+    records = [entry.record for entry in entries if entry.record is not None]
+    beginnings = [fact for record in records for fact in (record.started, record.begun) if fact is not None]
+    return min((fact.created_at for fact in beginnings if fact.run_id == run_id), default=None)
+
+
+def _current(entry: Entry, observation: Observation, now: float, found: Place | None, before: Run | None) -> Current:
+    record = entry.record
+    last = record.last if record is not None else None
+    backend = observation.work.backend if observation.work is not None else None
+    query = backend.query if backend is not None and backend.state == "active" else None
+    number, total = _reached(record) if found is None else (found.number, found.total)
+    known = before.current if before is not None else None
+    earlier = known.rounds if known is not None and known.name == entry.name else None
     return Current(
         name=entry.name,
         version=entry.version or 0,
-        began=began,
+        began=now - (observation.now - last.created_at).total_seconds() if last is not None else now,
         attempt=(last.integer("attempt") if last is not None else None) or 1,
         statement=number,
         statements=total,
         line=found.line if found is not None else None,
         text=found.text if found is not None else inside.one_line(query or ""),
+        rounds=rounds.recorded(record, earlier) if record is not None else None,
+        held=_pause(record),
     )
+
+
+def _reached(record: Record | None) -> tuple[int | None, int | None]:
+    """Return which statement is the next, and of how many, as the latest checkpoint tells."""
+    checkpoint = record.checkpoint if record is not None else None
+    total = checkpoint.integer("statements") if checkpoint is not None else None
+    if checkpoint is None or not total:
+        return None, None
+    return min((checkpoint.integer("statement") or 0) + 1, total), total
+
+
+def _pause(record: Record | None) -> str:
+    paused = record.paused if record is not None else None
+    if paused is None:
+        return ""
+    reason = paused.text("reason")
+    return f"paused by {paused.database_user or '?'}" + (f": {reason}" if reason else "")
 
 
 def ended(before: Run, observation: Observation, now: float) -> Run:
     """Return a run of another process as it ended, as far as facts tell."""
-    name = before.current.name if before.current is not None else None
-    entry = next((one for one in observation.status.migrations if one.name == name), None)
+    entries = observation.status.migrations
+    entry = next((one for one in entries if _is_left_by(one, before)), None)
     last = entry.record.last if entry is not None and entry.record is not None else None
-    if entry is not None and last is not None and entry.state in (State.FAILED, State.STUCK):
+    if entry is not None and last is not None:
         message = last.error_message or f"it is {entry.state.value}"
         problem = Problem("migration-failed", f"`{entry.name}`: {message}", hint="press n, then r to retry it")
         return before.ending("failed", (problem,), now)
-    return before.ending("ended", (), now)
+    completed = len(_completed(entries, before.run_id))
+    return before.ending(f"{completed:,} done" if completed else "ended", (), now)
+
+
+def _is_left_by(entry: Entry, run: Run) -> bool:
+    """Whether a run left a migration failed or stuck."""
+    last = entry.record.last if entry.record is not None else None
+    if last is None or entry.state not in (State.FAILED, State.STUCK):
+        return False
+    if run.run_id is not None:
+        return last.run_id == run.run_id
+    return run.current is not None and run.current.name == entry.name

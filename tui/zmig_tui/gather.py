@@ -69,9 +69,13 @@ def place(observation: Observation) -> Place | None:
         return None
     running = next((entry for entry in observation.status.migrations if entry.name == holder.migration), None)
     migration = running.migration if running is not None else None
-    if migration is None or migration.file is None or migration.file.suffix == ".py":
+    if running is None or migration is None:
         return None
-    return elsewhere.place(_statements(migration.file, migration.checksum), work.backend.query)
+    is_rollback = running.record is not None and running.record.is_in_rollback
+    file = migration.rollback_file if is_rollback else migration.file
+    if file is None or file.suffix.lower() == ".py":
+        return None
+    return elsewhere.place(_statements(file, migration.checksum), work.backend)
 
 
 @lru_cache(maxsize=2)

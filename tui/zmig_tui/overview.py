@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import ZmigError
 from zmig.events import EventType
+from zmig.model import Language
 from zmig.planning import trouble
 from zmig.planning.state import FindingCode, State
 from zmig.sql import script
@@ -79,7 +80,7 @@ def _drift(detail: Detail) -> Iterator[Line]:
 def _statements(detail: Detail) -> int | None:
     text = detail.file.text if detail.file is not None else None
     migration = detail.entry.migration
-    if text is None or migration is None or migration.file is None or migration.file.suffix == ".py":
+    if text is None or migration is None or migration.file is None or migration.language is Language.PYTHON:
         return None
     try:
         return sum(1 for _ in script.split(text, path=str(migration.file)))

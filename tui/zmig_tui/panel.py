@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.database import lock
-from zmig_tui import inside, words
+from zmig_tui import inside, rounds, words
 from zmig_tui.text import Line, Span, Tone, bar, fitted, line, span, spread
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from zmig_tui.running import Current, Run
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-
-
 _MOST_BLOCKERS = 5
 
 
@@ -82,7 +80,11 @@ def _current(current: Current, now: float) -> Iterator[Line]:
     yield line("   ", span(current.name, Tone.STRONG), span(f"  {' · '.join(facts)}", Tone.QUIET))
     if current.retry_at is not None:
         yield line(span(f"   ↻ tries again in {words.clock(current.retry_at - now + 0.9)}", Tone.WARN))
-    if current.done is not None and current.total:
+    if current.held:
+        yield line(span(f"   ‖ waits between two rounds: {current.held}", Tone.WARN))
+    if current.rounds is not None:
+        yield (Span("   "), *rounds.shown(current.rounds))
+    elif current.done is not None and current.total:
         numbers = f" {current.done / current.total:4.0%}  {current.done:,} of {current.total:,}  "
         yield line("   ", *bar(current.done / current.total, 24), numbers, span(current.text, Tone.QUIET))
     elif current.text:

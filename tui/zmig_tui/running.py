@@ -23,13 +23,14 @@ from zmig.progress import (
     StepSkipped,
     StepStarted,
 )
-from zmig_tui import runlog
+from zmig_tui import rounds, runlog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zmig.errors import Problem
     from zmig.progress import Progress
+    from zmig_tui.rounds import Rounds
     from zmig_tui.text import Line
 
 LOG_LIMIT = 2000
@@ -52,6 +53,10 @@ class Current:
     done: int | None = None
     total: int | None = None
     """How far a Python migration says it is."""
+    rounds: Rounds | None = None
+    """How far a batched migration is."""
+    held: str = ""
+    """Why its next round waits."""
     retry_at: float | None = None
 
 
@@ -72,6 +77,8 @@ class Run:
     ended: float | None = None
     outcome: str = ""
     is_elsewhere: bool = False
+    run_id: str | None = None
+    """What facts call it; None where that is not known."""
     is_cancelling: bool = False
 
     @property
@@ -100,7 +107,7 @@ def advanced(run: Run, progress: Progress, now: float) -> Run:
     run = replace(run, log=(*run.log, *runlog.entries(progress))[-LOG_LIMIT:])
     match progress:
         case RunStarted():
-            return replace(run, total=len(progress.plan.steps), waiting=None)
+            return replace(run, total=len(progress.plan.steps), waiting=None, run_id=progress.run_id)
         case LockWaiting():
             return replace(run, waiting=progress)
         case StepStarted(step=step):
@@ -137,10 +144,9 @@ def _moved(
                 retry_at=None,
             )
         case RoundFinished():
-            text = f"round {progress.rounds:,}, {progress.rows_per_second:,.0f} rows/s"
-            return replace(current, text=text, done=progress.rows, total=progress.total)
+            return replace(current, rounds=rounds.heard(progress), held="")
         case Held():
-            return replace(current, text=progress.reason)
+            return replace(current, held=progress.reason)
         case Reported():
             return replace(current, text=progress.message, done=progress.done, total=progress.total)
         case RetryScheduled():

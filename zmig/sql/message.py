@@ -80,6 +80,8 @@ _MARK = "-- zmig: "
 
 _WHERE = " -- "
 
+_NUMBER = re.compile(r", statements? ([0-9]+) (?:to [0-9]+ )?of [0-9]+(?:, line [0-9]+)?$")
+
 
 def head(running: str, where: str) -> str:
     """Return the line a message begins with, for whoever looks at the server's activity: `shown` reads it again.
@@ -94,6 +96,14 @@ def shown(query: str | None) -> str | None:
     if query is None or not query.startswith(_MARK):
         return query
     return query.partition("\n")[0].removeprefix(_MARK).rpartition(_WHERE)[0]
+
+
+def number(query: str | None) -> int | None:
+    """Return which statement of its file a message's head names, the first of several; None for any other query."""
+    if query is None or not query.startswith(_MARK):
+        return None
+    found = _NUMBER.search(query.partition("\n")[0])
+    return int(found[1]) if found is not None else None
 
 
 def of_statements(statements: Iterable[Statement]) -> Iterator[Message | Statement]:

@@ -40,6 +40,8 @@ class Backend:
     query_since: datetime | None
     wait: str | None
     """What it waits for, as `Lock: relation`; None while it computes."""
+    statement: int | None = None
+    """Which statement of its migration's file `query` is, from 1; None where the message does not tell."""
 
     @property
     def waits_for_lock(self) -> bool:
@@ -225,4 +227,5 @@ def _backend(row: Sequence[object]) -> Backend:
         query=message.shown(cast("str | None", row[7])),
         query_since=cast("datetime | None", row[8]),
         wait=cast("str | None", row[9]),
+        statement=message.number(cast("str | None", row[7])),
     )

@@ -122,11 +122,11 @@ class MainScreen(Finding):
         self.observation, self.all_rows, self.widths = news.observation, news.rows, news.widths
         self._unreachable_since = None
         self._show_problems(news.observation.manifest_problems)
-        self._watch_elsewhere(news)
+        has_failed = self._watch_elsewhere(news) and self.follows
         if not is_same:
             self._counts = rows.counts(news.rows)
             self.put_rows()
-        if is_first:
+        if is_first or has_failed:
             self.table.go_to(rows.first_of_interest(self.table.rows))
         self._follow()
         self.redraw()
@@ -138,17 +138,19 @@ class MainScreen(Finding):
             self._show_problems(news.problems)
         self.redraw()
 
-    def _watch_elsewhere(self, news: Observed) -> None:
+    def _watch_elsewhere(self, news: Observed) -> bool:
+        """Take in what is known of a run in another process; return whether it has failed just now."""
         if self.desk.is_running:
             self._elsewhere = None
-            return
-        going_on = elsewhere.run(news.observation, self.clock(), news.place)
+            return False
         before = self._elsewhere
+        going_on = elsewhere.run(news.observation, self.clock(), news.place, before)
         if going_on is None and before is not None and not before.is_over:
             going_on = elsewhere.ended(before, news.observation, self.clock())
         self._elsewhere = going_on if going_on is not None else before
         if before is None and going_on is not None:
             self.follows = True
+        return going_on is not None and going_on is not before and going_on.has_failed
 
     def _end(self, news: Ended) -> None:
         self._tick()
