@@ -415,3 +415,47 @@ def test_the_place_of_an_error_in_registered_code_is_in_its_own_file(project: Pr
     assert problem.location.path.endswith("test_python.py")
     assert problem.location.text == '            raise RuntimeError("here")'
     assert "file" not in (problem.hint or "")
+
+
+YET_TO_RUN = {
+    "a generator": "def execute(ctx):\n    return (ctx.execute(text) for text in ['create table t ()'])\n",
+    "a lazy map": "def execute(ctx):\n    return map(ctx.execute, ['create table t ()'])\n",
+    "a decorated generator": (
+        "def plain(function):\n    return function\n\n\n"
+        "@plain\ndef execute(ctx):\n    yield ctx.execute('create table t ()')\n"
+    ),
+    "a coroutine": "async def work(ctx):\n    ctx.execute('create table t ()')\n\n\nexecute = lambda ctx: work(ctx)\n",
+    "an asynchronous generator": (
+        "async def work(ctx):\n    yield ctx.execute('create table t ()')\n\n\nexecute = lambda ctx: work(ctx)\n"
+    ),
+    "a function": "def execute(ctx):\n    return lambda: ctx.execute('create table t ()')\n",
+}
+
+
+@pytest.mark.parametrize("transaction", [True, False])
+@pytest.mark.parametrize("source", YET_TO_RUN.values(), ids=YET_TO_RUN)
+def test_work_that_was_only_begun_is_not_done(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts, source: str, *, transaction: bool
+) -> None:
+    project.python("001_one", source, transaction=transaction)
+    with pytest.raises(MigrationFailed, match="which has yet to run") as caught:
+        Migrator(project.manifest).migrate()
+    (problem,) = caught.value.problems
+    assert problem.code == "python-yet-to-run"
+    assert "without `async` and `yield`" in (problem.hint or "")
+    assert facts.told == [("001_one", "started"), ("001_one", "failed")]
+    assert not _exists(connection, "t")
+
+
+def test_whatever_is_returned_of_work_that_was_done_is_no_matter(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    project.python("001_cursor", "def execute(ctx):\n    return ctx.execute('create table t (x int)')\n")
+    project.python("002_inner", "def execute(ctx):\n    def rows():\n        yield 1\n    return list(rows())\n")
+    project.python(
+        "003_decorated",
+        "def to_end(function):\n    return lambda ctx: list(function(ctx))\n\n\n"
+        "@to_end\ndef execute(ctx):\n    yield ctx.execute('insert into t values (1)').rowcount\n",
+    )
+    assert len(Migrator(project.manifest).migrate().completed) == 3
+    assert connection.execute("select x from t").fetchall() == [(1,)]

@@ -177,6 +177,7 @@ class TestInPython:
             ("    ctx.execute('commit')\n    return True\n", "ended the transaction"),
             ("    ctx.execute('commit')\n    ctx.execute('insert into notes values (1)')\n", "read-only transaction"),
             ("    raise SystemExit(3)\n", "3"),
+            ("    async def due(): return True\n    return due()\n", "a `coroutine`, which has yet to run"),
         ],
     )
     def test_an_answer_that_does_not_come_is_told_and_changes_nothing(

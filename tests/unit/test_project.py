@@ -250,6 +250,14 @@ FILES: dict[str, tuple[dict[str, str | bytes], tuple[str, str, str]]] = {
             "write `def execute` without `async`",
         ),
     ),
+    "an execute that is a generator": (
+        one({"a.py": "def execute(ctx):\n    for row in ctx.execute('select 1'):\n        yield row\n"}),
+        (
+            "a.py:1:1",
+            "`execute` in `a.py` is a generator, so calling it would do nothing",
+            "write `execute` without `yield`",
+        ),
+    ),
     "Python that is nested too deeply": (
         one({"a.py": PYTHON + "x = " + "-" * 100_000 + "1\n"}),
         (

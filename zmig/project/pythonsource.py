@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def offered(text: str, *, path: str) -> frozenset[str]:
     """Return the names a source binds at its top level, `execute` among them.
 
-    Raises ManifestError if it is not Python, has no `execute`, or has one that is asynchronous.
+    Raises ManifestError if it is not Python, has no `execute`, or has one whose call would only begin it.
     """
     names: set[str] = set()
     for statement in _top_level(_parse(text, path).body):
-        if isinstance(statement, ast.AsyncFunctionDef) and statement.name in _CALLED:
-            raise ManifestError(_asynchronous(statement, text, path))
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.name in _CALLED:
+            _refuse_lazy(statement, text, path)
         names.update(_bound(statement))
     if names.isdisjoint(("execute", "*")):
         hint = "define `def execute(ctx):` at the top level of the file"
@@ -47,10 +47,27 @@ def _parse(text: str, path: str) -> ast.Module:
         raise ManifestError(Problem("python-invalid", message, Location(path), hint="simplify the file")) from None
 
 
-def _asynchronous(function: ast.AsyncFunctionDef, text: str, path: str) -> Problem:
-    message = f"`{function.name}` in `{path}` is asynchronous, so calling it would do nothing"
+def _refuse_lazy(function: ast.FunctionDef | ast.AsyncFunctionDef, text: str, path: str) -> None:
+    """Make sure that a function does its work when it is called; what a decorator makes of it is not known."""
+    if isinstance(function, ast.AsyncFunctionDef):
+        why, hint = "asynchronous", f"write `def {function.name}` without `async`"
+    elif not function.decorator_list and any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _own(function)):
+        why, hint = "a generator", f"write `{function.name}` without `yield`"
+    else:
+        return
+    message = f"`{function.name}` in `{path}` is {why}, so calling it would do nothing"
     location = _location(text, path, function.lineno, 1)
-    return Problem("python-invalid", message, location, hint=f"write `def {function.name}` without `async`")
+    raise ManifestError(Problem("python-invalid", message, location, hint=hint))
+
+
+def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
+    """Yield what stands inside a function, but not what stands inside a function or class within it."""
+    left: list[ast.AST] = [*function.body]
+    while left:
+        node = left.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            left += ast.iter_child_nodes(node)
 
 
 def _location(text: str, path: str, line: int, column: int) -> Location:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from types import CoroutineType, GeneratorType
 from typing import TYPE_CHECKING
 
+import psycopg
+
+from zmig.errors import Problem, ZmigError
 from zmig.running.context import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from zmig.running.context import Round
     from zmig.running.session import Attempt, Session
@@ -17,6 +22,9 @@ def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round
     """Call the function of a step on the connection as it stands; whatever it raises comes out.
 
     `rounds` is what `ctx.batches()` gives to a batched migration.
+
+    Raises:
+        ZmigError: the function returned work that has yet to run, so it is not done.
     """
     migration, function = attempt.step.migration, attempt.work.function
     if function is None:
@@ -31,4 +39,21 @@ def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round
         rounds=rounds,
     )
     with session.connection.lent(in_transaction=attempt.work.mode.transactional), session.interrupts.in_code():
-        function(context)
+        returned = function(context)
+    if is_yet_to_run(returned):
+        name, kind = getattr(function, "__name__", "execute"), type(returned).__name__
+        message = f"`{name}` returned a `{kind}`, which has yet to run"
+        hint = f"write `{name}` without `async` and `yield`, and do its work before it returns"
+        raise ZmigError(Problem("python-yet-to-run", message, hint=hint))
+
+
+def is_yet_to_run(returned: object) -> bool:
+    """Whether what a function returned is work that it only began: it was written with `async` or `yield`, say.
+
+    Such work is ended here, so that Python does not warn of it. A cursor is none, though it can be iterated over.
+    """
+    if isinstance(returned, GeneratorType | CoroutineType):
+        returned.close()
+        return True
+    is_cursor = isinstance(returned, psycopg.Cursor)
+    return not is_cursor and (callable(returned) or isinstance(returned, Awaitable | AsyncIterator | Iterator))

@@ -12,6 +12,7 @@ from zmig.errors import MigrationFailed, Problem, ZmigError
 from zmig.model import RepeatRule
 from zmig.planning.plan import Action, Step
 from zmig.running import entrypoint
+from zmig.running.call import is_yet_to_run
 from zmig.running.context import Context
 from zmig.sql.reader import Reader
 
@@ -124,6 +125,8 @@ def _of_code(connection: WorkingConnection, migration: Migration, last_run: Last
     with connection.lent(in_transaction=True):
         context = Context(connection, version=migration.version, name=migration.name, run_id=run_id)
         answer = ask(context, last_run)
+    if is_yet_to_run(answer):
+        return _Misfit(f"it returned a `{type(answer).__name__}`, which has yet to run")
     if connection.info.transaction_status is not psycopg.pq.TransactionStatus.INTRANS:
         return _Misfit("it ended the transaction it was asked in")
     return answer
