@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from zmig.lint import fresh
 from zmig.lint.finding import Remark
+from zmig.lint.locks import LOCKS_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,12 +14,6 @@ if TYPE_CHECKING:
     from zmig.lint.act import Act
     from zmig.lint.entry import Entry
     from zmig.lint.fresh import Fresh
-
-_LOCKS_TABLE = re.compile(
-    r"(?:alter|drop)\s+(?:foreign\s+)?table|create\s+(?:unique\s+)?index"
-    r"|(?:create|drop)\s+(?:or\s+replace\s+)?(?:constraint\s+)?(?:trigger|policy|rule)",
-    re.IGNORECASE,
-)
 
 
 def mixed(entry: Entry, known: Fresh) -> Iterator[Remark]:
@@ -31,7 +25,7 @@ def mixed(entry: Entry, known: Fresh) -> Iterator[Remark]:
     for act, is_fresh in fresh.follow(entry.sql, known):
         if act.fills is not None and not is_fresh:
             filling.append(act)
-        elif altering is None and not is_fresh and _LOCKS_TABLE.match(act.statement.text):
+        elif altering is None and not is_fresh and LOCKS_TABLE.match(act.statement.text):
             altering = act
     for act in filling if altering else ():
         assert altering is not None
@@ -61,24 +55,3 @@ def not_idempotent(entry: Entry) -> Iterator[Remark]:
                     act.start,
                     act.end,
                 )
-
-
-_REWRITES = re.compile(r"vacuum\s*(?:\([^)]*\bfull\b|full\b)|cluster\b", re.IGNORECASE)
-
-
-def rewrite(entry: Entry, known: Fresh) -> Iterator[Remark]:
-    """Commands that write a table anew while nobody can read it."""
-    for act, is_fresh in fresh.follow(entry.sql, known) if entry.sql else ():
-        if not is_fresh and (found := _REWRITES.match(act.statement.text)):
-            command = " ".join(found[0].upper().split())
-            name = act.changes[0].name if act.changes else "every table"
-            assert entry.sql is not None
-            yield Remark(
-                "lock/table-rewrite",
-                f"`{'CLUSTER' if command.startswith('C') else 'VACUUM FULL'}` writes `{name}` anew, and nobody can "
-                "read it meanwhile",
-                "run it in a maintenance window, or use `pg_repack`; plain `VACUUM` locks nobody out",
-                entry.sql.source,
-                act.start,
-                act.end,
-            )

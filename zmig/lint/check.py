@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zmig.lint import changes, config, dangers, ignores, indexes, names, python, rollbacks, transactions
+from zmig.lint import batches, changes, config, dangers, ignores, indexes, locks, names, python, rollbacks, transactions
 from zmig.lint.dangers import Proofs
 from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
 from zmig.lint.fresh import Fresh
@@ -30,6 +30,10 @@ _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
     transactions.enum_value,
     transactions.mixed,
     transactions.undecidable,
+    transactions.needed,
+    batches.unordered,
+    batches.endless,
+    locks.released,
     indexes.unnamed,
     indexes.if_not_exists,
     changes.not_idempotent,
@@ -40,7 +44,7 @@ _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
     python.signature,
     ignores.faults,
 )
-_CHECKS_OF_USE: tuple[Callable[[Entry, Fresh], Iterator[Remark]], ...] = (changes.mixed, changes.rewrite)
+_CHECKS_OF_USE: tuple[Callable[[Entry, Fresh], Iterator[Remark]], ...] = (changes.mixed, locks.rewrite, locks.unlimited)
 
 
 @dataclass(frozen=True, slots=True)

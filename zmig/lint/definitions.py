@@ -146,6 +146,7 @@ READERS: dict[str, Callable[[Reader, Statement, str], Act]] = {
     "create": _create,
     "drop": _drop,
     "lock": _named("table", "only"),
+    "refresh": _named("materialized", "view", "concurrently"),
     "reindex": _named("index", "table", "schema", "database", "system", "concurrently"),
     "truncate": _named("table", "only"),
     "vacuum": _named("full", "freeze", "verbose", "analyze"),

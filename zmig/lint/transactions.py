@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from zmig.lint import sqlfile
@@ -124,6 +125,31 @@ def undecidable(entry: Entry) -> Iterator[Remark]:
                 "statements behind it wait for a person's decision",
                 "give the statement an entry of its own",
                 file.source,
+                act.start,
+                act.end,
+            )
+
+
+_LASTS_A_TRANSACTION = re.compile(
+    r"set\s+(?:local|transaction|constraints)\b|lock\b|savepoint\b|declare\b(?![\s\S]*\bwith\s+hold\b)", re.IGNORECASE
+)
+
+
+def needed(entry: Entry) -> Iterator[Remark]:
+    """Statements that mean nothing without the transaction that they are not in."""
+    if entry.sql is None or entry.is_transactional or entry.declaration.batch is not None:
+        return
+    is_open = False
+    for act in entry.sql.acts:
+        if act.controls:
+            is_open = act.verb in ("begin", "start")
+        elif not is_open and (found := _LASTS_A_TRANSACTION.match(act.statement.text)):
+            yield Remark(
+                "transaction/needed",
+                f"`{' '.join(found[0].upper().split())}` lasts until its transaction ends, which is at once: zmig runs "
+                "this file statement by statement",
+                "write `begin;` before it and `commit;` behind what it is for, or move both to an entry of their own",
+                entry.sql.source,
                 act.start,
                 act.end,
             )

@@ -111,6 +111,14 @@ def problems(work: Work, settings: Batch) -> Iterator[Problem]:
         message = "the batched statement uses `:cursor`, and nothing says where that begins"
         hint = "write `start: 0` under `batch`, or another value below every key"
         yield _problem(message, work, one, hint)
+    elif "cursor" in names and _returns_nothing(one):
+        message = "the batched statement uses `:cursor`, and returns no key behind which the next round begins"
+        yield _problem(message, work, one, "write `returning` and the key at its end")
+
+
+def _returns_nothing(one: Statement) -> bool:
+    words = [token.text for token in lexer.tokens(one.text) if token.kind is lexer.Kind.WORD]
+    return words[0] in ("delete", "insert", "merge", "update") and "returning" not in words
 
 
 def _problem(message: str, work: Work, one: Statement | None, hint: str) -> Problem:
