@@ -70,6 +70,21 @@ def step(folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+@pytest.fixture
+def commit(folder: Path, git: Callable[..., str]) -> Callable[..., None]:
+    """Commit a manifest of these versions, with a file each."""
+
+    def run(*versions: int) -> None:
+        lines = [f"  - {{version: {version}, file: {version:03}_m.sql}}" for version in versions]
+        (folder / "manifest.yaml").write_text("\n".join(("manifest: 1", "migrations:", *lines, "")))
+        for version in versions:
+            (folder / f"{version:03}_m.sql").write_text(f"-- why\nselect {version};\n")
+        git("add", ".")
+        git("commit", "-q", "-m", "state")
+
+    return run
+
+
 def test_the_action_annotates_what_is_new(
     folder: Path, step: Callable[..., subprocess.CompletedProcess[str]], git: Callable[..., str]
 ) -> None:
@@ -95,20 +110,30 @@ def test_the_action_annotates_what_is_new(
     assert (ended.returncode, len(ended.stdout.splitlines())) == (0, 3)
 
 
-def test_the_action_knows_the_merge_that_a_shallow_clone_consists_of(
-    folder: Path, git: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+def test_the_action_leaves_a_full_clone_its_history(
+    folder: Path,
+    step: Callable[..., subprocess.CompletedProcess[str]],
+    git: Callable[..., str],
+    commit: Callable[..., None],
 ) -> None:
-    def write(*versions: int) -> None:
-        lines = [f"  - {{version: {version}, file: {version:03}_m.sql}}" for version in versions]
-        (folder / "manifest.yaml").write_text("\n".join(("manifest: 1", "migrations:", *lines, "")))
-        for version in versions:
-            (folder / f"{version:03}_m.sql").write_text(f"-- why\nselect {version};\n")
-        git("add", ".")
-        git("commit", "-q", "-m", "state")
+    commit(1)
+    git("branch", "work")
+    commit(1, 2)
+    git("remote", "add", "origin", folder.as_uri())
+    git("checkout", "-q", "work")
+    commit(1, 3)
 
-    write(1)
+    assert step("Fetch the base", base="main").returncode == 0
+    ended = step("Check", base="main", manifests="manifest.yaml")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "nothing found in 2 migrations\n")
+
+
+def test_the_action_knows_the_merge_that_a_shallow_clone_consists_of(
+    folder: Path, git: Callable[..., str], commit: Callable[..., None], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    commit(1)
     git("checkout", "-q", "-b", "work")
-    write(1, 3)
+    commit(1, 3)
     git("checkout", "-q", "main")
     git("commit", "-q", "--allow-empty", "-m", "meanwhile")
     git("checkout", "-q", "-b", "merged")
