@@ -134,3 +134,35 @@ def test_the_server_ends_the_session_between_two_steps(
     ended = run("apply", project.manifest)
     assert ended.code == 3
     assert "connection" in ended.stderr
+
+
+def test_a_session_of_a_migrations_own_that_the_server_ended_is_not_taken_for_zmigs(
+    project: ProjectFolder, database: str, facts: Facts, connection: psycopg.Connection
+) -> None:
+    project.python(
+        "001_own",
+        "import psycopg\n\n\ndef execute(ctx):\n"
+        f"    with psycopg.connect({database!r}) as own:\n"
+        "        own.execute('select pg_terminate_backend(pg_backend_pid())')\n",
+    )
+    ended = run("apply", project.manifest)
+    assert ended.code == 1
+    assert "rolled back: `001_own` left nothing behind" in ended.stderr
+    assert facts.told == [("001_own", "started"), ("001_own", "failed")]
+    backends.wait_for(connection, 0)
+
+
+@pytest.mark.parametrize("transaction", [True, False])
+def test_a_migration_that_ends_its_own_session_ends_the_run_with_what_is_left(
+    project: ProjectFolder, connection: psycopg.Connection, *, transaction: bool
+) -> None:
+    project.python(
+        "001_end",
+        "def execute(ctx):\n    ctx.execute('select pg_terminate_backend(pg_backend_pid())')\n",
+        transaction=transaction,
+    )
+    ended = run("apply", project.manifest)
+    assert ended.code == 3
+    assert "error: the connection to the database was lost" in ended.stderr
+    assert ("was not committed" if transaction else "ran outside a transaction") in ended.stderr
+    backends.wait_for(connection, 0)

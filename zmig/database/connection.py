@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 import psycopg
 from psycopg import conninfo
 
-from zmig.database import wire
+from zmig.database import advice, wire
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
 from zmig.redact import Redactor
 
@@ -143,7 +143,7 @@ def connect(target: Target, *, application_name: str) -> WorkingConnection:
         ConnectionFailed: the server cannot be reached, or refuses.
     """
     text = conninfo.make_conninfo(target.conninfo, application_name=application_name, client_encoding="utf8")
-    if "connect_timeout" not in _parameters(text):
+    if "connect_timeout" not in _parameters(text) and not os.environ.get("PGCONNECT_TIMEOUT"):
         text = conninfo.make_conninfo(text, connect_timeout=_CONNECT_TIMEOUT_SECONDS)
     try:
         return WorkingConnection.connect(text, autocommit=True, prepare_threshold=None)
@@ -160,23 +160,9 @@ def _connection_failed(target: Target, error: psycopg.OperationalError) -> Conne
             f"the database at `{target.host}` cannot be reached: {reasons[0] if reasons else 'no reason given'}",
             facts=tuple(reasons[1:]),
             effect="nothing was run",
-            hint=_connection_hint(text),
+            hint=advice.to_connect(text),
         )
     )
-
-
-def _connection_hint(text: str) -> str:
-    for sign, hint in (
-        ("does not exist", "create it, or correct the name in `database.url`"),
-        ("authentication failed", "correct the user or the password in `database.url`"),
-        ("no password supplied", "put the password into the URL, or into PGPASSWORD or a password file"),
-        ("timeout expired", "check host and port, and that a firewall lets this machine through"),
-        ("Name or service not known", "correct the host name in `database.url`"),
-        ("too many", "close other connections, or raise max_connections on the server"),
-    ):
-        if sign in text:
-            return hint
-    return "check that the server runs and that host and port in `database.url` are right"
 
 
 def connection_lost(target: Target, error: psycopg.Error, *, effect: str) -> ConnectionFailed:
@@ -227,21 +213,26 @@ _ENDING = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})
 
 
 def _refused(target: Target, error: psycopg.Error) -> TrackingError:
-    is_right = isinstance(error, psycopg.errors.InsufficientPrivilege)
+    codes = {"42501": "missing-right", "25006": "read-only"}
+    state = () if error.sqlstate is None else (f"PostgreSQL {error.sqlstate}",)
     said = (error.diag.message_detail, error.diag.message_hint, error.diag.context)
     return TrackingError(
         Problem(
-            "missing-right" if is_right else "database-refused",
+            codes.get(error.sqlstate or "", "database-refused"),
             f"the database refuses: {target.redactor(error.diag.message_primary or str(error))}",
-            facts=(f"PostgreSQL {error.sqlstate}", *(target.redactor(text) for text in said if text is not None)),
+            facts=(*state, *(target.redactor(text) for text in said if text is not None)),
             effect="nothing was run",
-            hint="grant the right to the role in `database.url`, or use another role"
-            if is_right
-            else "remove what stands in its way on the server, then run the same command",
+            hint=advice.to_go_on(error.sqlstate),
         )
     )
 
 
 def is_lost(connection: Connection, error: BaseException | None = None) -> bool:
-    """Whether the connection can no longer be used."""
-    return connection.closed or connection.broken or isinstance(error, psycopg.errors.AdminShutdown)
+    """Whether the connection can no longer be used.
+
+    An error that ends a session may come from another one, which a migration opened; so the server is asked.
+    """
+    if isinstance(error, psycopg.Error) and error.sqlstate in _ENDING:
+        with suppress(psycopg.Error, wire.MessageError):
+            wire.send(connection, "")
+    return connection.closed or connection.broken

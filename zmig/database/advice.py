@@ -1,0 +1,57 @@
+"""What helps against what a server, or the way to it, says: one hint for each kind of refusal. Pure."""
+
+from __future__ import annotations
+
+import re
+
+_TO_CONNECT = (
+    (r'role "[^"]*" does not exist', "create the role, or correct the user in `database.url`"),
+    (r'"[^"]*" does not exist', "create it, or correct the name in `database.url`"),
+    (r"authentication failed", "correct the user or the password in `database.url`"),
+    (r"no password supplied", "put the password into the URL, or into PGPASSWORD or a password file"),
+    (r"not permitted to log in", "give the role the right to log in, or use another one in `database.url`"),
+    (r"permission denied for database", "grant the role `connect` on the database, or use another one"),
+    (r"not currently accepting connections", "let it accept them with `alter database ... allow_connections true`"),
+    (
+        r"is starting up|is shutting down|in recovery mode|not yet accepting connections",
+        "wait until the server is ready, then run the same command",
+    ),
+    (
+        r"no pg_hba\.conf entry(?!.*(?:, SSL encryption|, SSL on)).*(?:, no encryption|, SSL off)",
+        "add `sslmode=require` to `database.url`, since the server may admit encrypted connections only",
+    ),
+    (r"no pg_hba\.conf entry", "let the server's pg_hba.conf admit this machine, user and database"),
+    (r"does not support SSL", "let the server use SSL, or write another `sslmode` in `database.url`"),
+    (r"certificate", "name the authority that signed it as `sslrootcert` in `database.url`"),
+    (r"timeout expired", "check host and port, and that a firewall lets this machine through"),
+    (r"could not translate host name|name resolution", "correct the host name in `database.url`"),
+    (r"too many connections for", "close other connections, or raise the connection limit it names"),
+    (r"too many|remaining connection slots", "close other connections, or raise max_connections on the server"),
+)
+"""Signs in what libpq says of a connection that failed, which it gives no SQLSTATE; the first one counts."""
+
+_TO_GO_ON = (
+    ("42501", "grant the right to the role in `database.url`, or use another role"),
+    ("25006", "connect to the primary server, as a role that may write"),
+    ("57014", "run the same command again, or raise the `statement_timeout` of the role or the database"),
+    ("55P03", "run the same command again"),
+    ("40", "run the same command again"),
+    ("53", "give the server what it lacks, then run the same command"),
+)
+"""Beginnings of SQLSTATEs of errors in zmig's own statements; the first one counts."""
+
+
+def to_connect(reason: str) -> str:
+    """Return what helps where no connection comes about, by what libpq says, in one line."""
+    for sign, hint in _TO_CONNECT:
+        if re.search(sign, reason):
+            return hint
+    return "check that the server runs and that host and port in `database.url` are right"
+
+
+def to_go_on(sqlstate: str | None) -> str:
+    """Return what helps where the server refuses one of zmig's own statements."""
+    for beginning, hint in _TO_GO_ON:
+        if sqlstate is not None and sqlstate.startswith(beginning):
+            return hint
+    return "remove what stands in its way on the server, then run the same command"
