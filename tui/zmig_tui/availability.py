@@ -9,6 +9,7 @@ from zmig.planning.state import State
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zmig.planning.state import Entry
     from zmig.watching.watch import Observation
     from zmig_tui.rows import Row
 
@@ -37,6 +38,19 @@ def _can_undo(row: Row | None, observation: Observation | None, is_running: bool
     return _is_at_rest(row, observation, is_running) and observation is not None and bool(observation.status.applied)
 
 
+def pausable(row: Row | None, observation: Observation | None) -> Entry | None:
+    """Return the migration with rounds that is meant: the running one, else the one under the cursor."""
+    entries = observation.status.migrations if observation is not None and observation.status.running else ()
+    running = next((entry for entry in entries if entry.state is State.STARTED and _has_rounds(entry)), None)
+    if running is not None or row is None or not _has_rounds(row.entry) or row.state is State.DONE:
+        return running
+    return row.entry
+
+
+def _has_rounds(entry: Entry) -> bool:
+    return entry.migration is not None and entry.migration.batch is not None
+
+
 _TESTS: dict[str, Callable[[Row | None, Observation | None, bool], bool]] = {
     "retry": _is_troubled,
     "retry_all": _is_anything_troubled,
@@ -46,6 +60,7 @@ _TESTS: dict[str, Callable[[Row | None, Observation | None, bool], bool]] = {
     "apply_here": _can_apply_to,
     "rollback": _can_undo,
     "rollback_here": _can_undo,
+    "pause": lambda row, observation, _is_running: pausable(row, observation) is not None,
     "cancel": _is_anything_running,
     "terminate": _is_anything_running,
 }

@@ -145,12 +145,30 @@ class Desk:
 
         self._engine.put(lambda: self._attempt(f"resolve {name}", job))
 
+    def pause(self, name: str) -> None:
+        """Let a batched migration wait between two rounds, in whatever process it runs."""
+
+        def job() -> News:
+            paused = self._subject.migrator().pause(name, reason="by the console")
+            return Told(f"{paused} waits after its current round, until z is pressed again")
+
+        self._watching.put(lambda: self._attempt(f"pause {name}", job))
+
+    def resume(self, name: str) -> None:
+        """Let a paused migration go on."""
+
+        def job() -> News:
+            return Told(f"{self._subject.migrator().resume(name)} goes on")
+
+        self._watching.put(lambda: self._attempt(f"resume {name}", job))
+
     def end_statement(self, backend: Backend) -> None:
         """Cancel the statement of another process's backend."""
 
         def job() -> News:
             done = self._watcher.cancel(backend)
-            return Told(f"the statement of backend {backend.pid} {'is cancelled' if done else 'had ended already'}")
+            what = "is asked to cancel its statement" if done else "was gone already"
+            return Told(f"backend {backend.pid} {what}")
 
         self._watching.put(lambda: self._attempt(f"cancel backend {backend.pid}", job))
 

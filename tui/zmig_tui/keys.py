@@ -33,6 +33,13 @@ RUNNING = [
         "c", "cancel", "Cancel", tooltip="Cancel the running statement, here or in another process", id="run.cancel"
     ),
     Binding(
+        "z",
+        "pause",
+        "Pause",
+        tooltip="Let a migration with rounds wait after its current one, or go on",
+        id="run.pause",
+    ),
+    Binding(
         "K",
         "terminate",
         "Kill",
