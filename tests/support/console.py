@@ -52,10 +52,13 @@ class Console:
 
     async def until(self, is_reached: Callable[[], object]) -> None:
         """Wait for messages until something holds."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not is_reached():
-                self._heard.clear()
-                await self._heard.wait()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not is_reached():
+                    self._heard.clear()
+                    await self._heard.wait()
+        except TimeoutError:
+            raise AssertionError(f"never reached; the screen is\n{self.screen_text}") from None
         await self.pilot.pause()
 
     async def ready(self) -> None:

@@ -64,6 +64,30 @@ def test_what_is_declined_does_not_run(shop: Shop) -> None:
     assert _facts(shop) == []
 
 
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_what_is_agreed_to_is_seen_below_a_plan_of_any_length(shop: Shop, environment: str) -> None:
+    shop.environment = environment
+    for version in range(1, 41):
+        shop.add(version, f"m{version}", "select 1;", rollback="select 2;")
+    shop.migrator().migrate()
+
+    async def script() -> None:
+        async with console(shop.path, size=(80, 24)) as zmig:
+            await zmig.ready()
+            await zmig.press("home", "U")
+            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            question = "to agree, then press enter" if environment == "production" else "Yes, do it"
+            await zmig.until(lambda: question in zmig.screen_text and environment.upper() in zmig.screen_text)
+            assert "roll-back  m40" in zmig.screen_text
+            await zmig.press(*["pagedown"] * 8)
+            await zmig.until(lambda: "roll-back  m2" in zmig.screen_text)
+            await zmig.press("escape", "question_mark")
+            await zmig.until(lambda: isinstance(zmig.top, Reading))
+            await zmig.until(lambda: "esc Close" in zmig.screen_text)
+
+    asyncio.run(script())
+
+
 def test_apply_to_here_stops_at_the_cursor(shop: Shop) -> None:
     for version, name in enumerate(("one", "two", "three"), start=1):
         shop.add(version, name, "select 1;")
@@ -376,7 +400,7 @@ def test_a_statement_elsewhere_is_cancelled(shop: Shop) -> None:
     async def script() -> None:
         async with console(shop.path) as zmig:
             await zmig.ready()
-            await zmig.until_text("#panel", "a run in another process")
+            await zmig.until_text("#panel", "statement 1 of 1")
             await zmig.press("c")
             await zmig.confirm()
             await zmig.until_states(one="failed")
@@ -393,6 +417,39 @@ def _failing(shop: Shop) -> BaseException:
     except BaseException as error:
         return error
     raise AssertionError("it did not fail")
+
+
+_ROUNDS = (
+    "update rows set n = n + 1 "
+    "where id in (select id from rows where id > :cursor order by id limit :size) returning id;"
+)
+
+
+def test_rounds_are_told_paused_and_resumed_here_and_in_another_console(
+    shop: Shop, connection: psycopg.Connection
+) -> None:
+    connection.execute("create table rows (id int primary key, n int default 0)")
+    connection.execute("insert into rows select generate_series(1, 1000)")
+    shop.add(1, "one", _ROUNDS, batch='{size: 10, start: 0, pause: 20ms, total: "select count(*) from rows"}')
+
+    async def script() -> None:
+        async with console(shop.path) as zmig, console(shop.path) as other:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.confirm()
+            await other.until_text("#panel", "of 1,000 rows")
+            await other.until_text("#panel", "rows/s")
+            await other.press("z")
+            await zmig.until_text("#panel", "‖ waits between two rounds: paused")
+            await other.until_text("#panel", "paused by")
+            assert "of 1,000 rows" in zmig.texts("#panel")
+            assert "left" in zmig.texts("#panel")
+            await zmig.press("z")
+            await zmig.until_states(one="done")
+            await other.until_text("#panel", "✓ a run: 1 done")
+
+    asyncio.run(script())
+    assert [kind for _, kind in _facts(shop) if kind in ("paused", "resumed")] == ["paused", "resumed"]
 
 
 def test_a_blocker_is_picked_and_terminated(shop: Shop, connect: Callable[..., psycopg.Connection]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from zmig_tui import keys
+from zmig_tui.screens.deeds import Deeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class ActionCommands(Provider):
-    """Offers the main screen's actions."""
+    """Offers the main screen's actions, on the main screen."""
 
     async def discover(self) -> Hits:
         """Offer everything."""
         for binding in self._bindings():
-            yield DiscoveryHit(binding.tooltip, self._do(binding), help=f"key {binding.key}")
+            yield DiscoveryHit(binding.tooltip, self._do(binding), help=_key(binding))
 
     async def search(self, query: str) -> Hits:
         """Offer what fits the query."""
@@ -30,11 +31,17 @@ class ActionCommands(Provider):
             text = f"{binding.description}: {binding.tooltip}"
             score = matcher.match(text)
             if score > 0:
-                yield Hit(score, matcher.highlight(text), self._do(binding), help=f"key {binding.key}")
+                yield Hit(score, matcher.highlight(text), self._do(binding), help=_key(binding))
 
     def _bindings(self) -> Iterator[Binding]:
+        if not isinstance(self.screen, Deeds):
+            return
         yield from keys.RUNNING
         yield from keys.LOOKING
 
     def _do(self, binding: Binding) -> partial[object]:
         return partial(self.screen.run_action, binding.action)
+
+
+def _key(binding: Binding) -> str:
+    return f"key {binding.key_display or binding.key}"

@@ -27,6 +27,9 @@ _TONES = {
     EventType.BASELINED: Tone.ACCENT,
 }
 _TOLD = frozenset({"version", "name", "run_id", "started_at", "completed_at", "error", "client"})
+_MESSAGE = frozenset({"message"})
+_TOLD_OF_ERROR = _MESSAGE | {"file", "line", "column"}
+"""What is told already where its `location` holds the place in one word."""
 
 
 def lines(facts: Sequence[Fact]) -> Iterator[Line]:
@@ -44,7 +47,7 @@ def lines(facts: Sequence[Fact]) -> Iterator[Line]:
             yield line(span(f"       {fact.error_message}", Tone.BAD))
         error = fact.data.get("error")
         if isinstance(error, dict):
-            yield from _pairs(cast("dict[str, object]", error), frozenset({"message"}))
+            yield from _pairs(cast("dict[str, object]", error), _TOLD_OF_ERROR if "location" in error else _MESSAGE)
         yield from _pairs(fact.data, _TOLD)
 
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from zmig.model import Environment
 from zmig_tui import words
-from zmig_tui.text import Line, Span, Tone, fitted, joined, line, span, spread
+from zmig_tui.text import Line, Span, Tone, fitted, joined, line, shortened, span, spread, width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
+    from zmig.database.holder import LockHolder
     from zmig.planning.state import State
-    from zmig.progress import LockHolder
     from zmig.watching.watch import Observation
 
 _ENVIRONMENT_TONES = {
@@ -23,6 +22,13 @@ _ENVIRONMENT_TONES = {
     Environment.DEVELOPMENT: Tone.GOOD,
     Environment.TEST: Tone.GOOD,
 }
+
+_LEAST_SERVER_CELLS = 12
+
+
+def environment(value: Environment) -> Span:
+    """Return an environment as it is shown everywhere: production as a block that cannot be overlooked."""
+    return span(f" {value.value.upper()} ", _ENVIRONMENT_TONES[value])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,8 @@ class Heading:
     shown: int = 0
     """How many rows the table shows."""
     filter: str = ""
+    held_seconds: float | None = None
+    """How long the run that holds the lock has been going on, where that is known."""
     silent_seconds: float = 0.0
     """How long the database has not answered; 0 while it does."""
 
@@ -49,11 +57,11 @@ class Heading:
             return line(name, " ", span(self.manifest, Tone.STRONG))
         status = self.observation.status
         left = line(name, " ", span(status.manifest, Tone.STRONG), span(f"  {self.manifest}", Tone.QUIET))
-        environment = span(f" {status.environment.value.upper()} ", _ENVIRONMENT_TONES[status.environment])
-        where = line(span(status.database, Tone.STRONG), span(f" on {self.observation.server} ", Tone.QUIET))
-        right = (environment, Span(" "), *where)
-        room = cells - sum(one.width for one in right) - 1
-        return spread(fitted(left, room), right, cells)
+        where = line(environment(status.environment), " ", span(status.database, Tone.STRONG), " on ")
+        room = cells - width(left) - width(where) - 2
+        server = shortened(self.observation.server, max(room, _LEAST_SERVER_CELLS))
+        right = (*where, span(f"{server} ", Tone.QUIET))
+        return spread(fitted(left, cells - width(right) - 1), right, cells)
 
     def _second(self, cells: int) -> Line:
         if self.observation is None or self.counts is None:
@@ -86,13 +94,13 @@ class Heading:
         holder = self.observation.status.holder
         if holder is None:
             return line(span(" lock free", Tone.QUIET))
-        return _lock(holder, self.observation.now, is_zombie=self.observation.is_zombie)
+        return _lock(holder, self.held_seconds, is_zombie=self.observation.is_zombie)
 
 
-def _lock(holder: LockHolder, now: datetime, *, is_zombie: bool) -> Line:
+def _lock(holder: LockHolder, held_seconds: float | None, *, is_zombie: bool) -> Line:
     who = [f"backend {holder.pid}"]
-    if holder.since is not None:
-        who.append(f"for {words.age(holder.since, now)}")
+    if held_seconds is not None:
+        who.append(f"for {words.clock(held_seconds)}")
     if holder.database_user:
         who.append(f"{holder.database_user}@{holder.host or 'local'}")
     if holder.application_name:

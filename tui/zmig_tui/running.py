@@ -87,6 +87,11 @@ class Run:
         return self.ended is not None
 
     @property
+    def holds_lock(self) -> bool:
+        """Whether it goes on, and waits for no other run."""
+        return not self.is_over and (self.waiting is None or self.current is not None)
+
+    @property
     def has_failed(self) -> bool:
         """Whether it ended otherwise than hoped for."""
         return bool(self.problems)

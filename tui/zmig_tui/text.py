@@ -107,15 +107,19 @@ def fitted(shown: Line, cells: int) -> Line:
     return tuple(kept)
 
 
+def shortened(text: str, cells: int) -> str:
+    """Return safe text in at most `cells`, shortened in the middle, because its ends tell more."""
+    if display_width(text) <= cells:
+        return text
+    tail = _head(text[::-1], max((cells - 1) // 2, 0))[::-1]
+    head = _head(text, max(cells - 1 - display_width(tail), 0))
+    return f"{head}…{tail}" if cells > 0 else ""
+
+
 def padded(text: str, cells: int, *, to_right: bool = False) -> str:
-    """Return safe text at exactly `cells`: filled with blanks, or shortened in the middle, whose ends tell more."""
-    taken = display_width(text)
-    if taken > cells:
-        tail = _head(text[::-1], max((cells - 1) // 2, 0))[::-1]
-        head = _head(text, max(cells - 1 - display_width(tail), 0))
-        text = f"{head}…{tail}" if cells > 0 else ""
-        taken = display_width(text)
-    blanks = " " * (cells - taken)
+    """Return safe text at exactly `cells`: filled with blanks, or shortened in the middle."""
+    text = shortened(text, cells)
+    blanks = " " * (cells - display_width(text))
     return blanks + text if to_right else text + blanks
 
 

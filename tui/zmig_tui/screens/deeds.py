@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from zmig.model import Environment
-from zmig_tui import inside, plantext, words
+from zmig_tui import availability, heading, inside, plantext, words
 from zmig_tui.intent import Apply, Intent, Retry, Rollback
 from zmig_tui.running import Run
 from zmig_tui.screens.dialog import Confirming, Reading
@@ -124,9 +124,12 @@ class Deeds(Screen[None]):
         status = self.observation.status if self.observation is not None else None
         is_production = status is not None and status.environment is Environment.PRODUCTION
         must_type = status.database if status is not None and is_production and is_destructive else None
-        where = f"on {status.database} ({status.environment.value})" if status is not None else ""
+        where = None
+        if status is not None:
+            environment = heading.environment(status.environment)
+            where = line(environment, " ", span(status.database, Tone.STRONG))
         tone = Tone.BAD if is_destructive else Tone.ACCENT
-        self.stage.push_screen(Confirming(f"{title} {where}", shown, must_type=must_type, tone=tone), answer)
+        self.stage.push_screen(Confirming(title, shown, must_type=must_type, tone=tone, where=where), answer)
 
     def _begin(self, intent: Intent, plan: Plan) -> None:
         if self.desk.is_running:
@@ -191,6 +194,16 @@ class Deeds(Screen[None]):
         if self.run is not None and not self.run.is_over:
             self.run = replace(self.run, is_cancelling=True)
         self.redraw()
+
+    def action_pause(self) -> None:
+        """Let a migration with rounds wait after its current one, or go on."""
+        entry = availability.pausable(self.row, self.observation)
+        if entry is None:
+            self.say("only a migration with rounds can be paused", is_warning=True)
+        elif entry.record is not None and entry.record.paused is not None:
+            self.desk.resume(entry.name)
+        else:
+            self.desk.pause(entry.name)
 
     def action_terminate(self) -> None:
         """Ask which backend is to be terminated, and whether."""

@@ -22,24 +22,41 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+_ROWS_AROUND_TEXT = 7
+"""The box and its distance from the edges, the blank rows, the keys."""
+
+
+_SCROLLING = {"up": "scroll_up", "down": "scroll_down", "pageup": "page_up", "pagedown": "page_down"}
+
 
 class Dialog(ModalScreen[Answer]):
     """A titled box over the screen, with a text that may be scrolled."""
 
-    def __init__(self, title: str, lines: Sequence[Line], *, tone: Tone = Tone.ACCENT, wrap: bool = True) -> None:
+    def __init__(
+        self, title: str, lines: Sequence[Line], *, tone: Tone = Tone.ACCENT, where: Line | None = None
+    ) -> None:
+        """`where` stands below the title, and stays when the text is scrolled."""
         super().__init__()
-        self._title = line(span(title, tone))
+        self._heads = [line(span(title, tone)), *([where] if where is not None else [])]
         self._text = lines
-        self._wrap = wrap
         self._is_alarming = tone in (Tone.BAD, Tone.ALARM)
 
     def compose(self) -> ComposeResult:
         """Put title, text and keys into a box."""
         with Vertical(id="dialog", classes="-alarming" if self._is_alarming else ""):
             yield Banner(id="dialog-title")
-            yield Lines(id="dialog-text", wrap=self._wrap)
+            yield Lines(id="dialog-text")
             yield from self.compose_more()
             yield Footer(compact=True, show_command_palette=False)
+
+    def on_resize(self) -> None:
+        """Leave the text what the rest does not need, so that the answer is on the screen however long it is."""
+        self.text.styles.max_height = max(self.size.height - _ROWS_AROUND_TEXT - len(self._heads) - self.rows_below, 1)
+
+    @property
+    def rows_below(self) -> int:
+        """How many rows stand below the text, besides the keys."""
+        return 0
 
     def compose_more(self) -> ComposeResult:
         """Add what stands below the text."""
@@ -47,7 +64,7 @@ class Dialog(ModalScreen[Answer]):
 
     def on_mount(self) -> None:
         """Fill in the text."""
-        self.query_one("#dialog-title", Banner).show([self._title])
+        self.query_one("#dialog-title", Banner).show(self._heads)
         self.text.show(self._text)
         self.begin()
 
@@ -79,14 +96,26 @@ class Confirming(Dialog[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,y", "agree", "Yes, do it", key_display="enter", id="dialog.agree"),
         Binding("escape,n,q", "leave", "No", key_display="esc", id="dialog.leave"),
+        *(Binding(key, f"scroll_text('{key}')", show=False) for key in ("up", "down", "pageup", "pagedown")),
     ]
 
     def __init__(
-        self, title: str, lines: Sequence[Line], *, must_type: str | None = None, tone: Tone = Tone.ACCENT
+        self,
+        title: str,
+        lines: Sequence[Line],
+        *,
+        must_type: str | None = None,
+        tone: Tone = Tone.ACCENT,
+        where: Line | None = None,
     ) -> None:
         """`must_type` is what has to be typed before enter agrees; None asks for enter alone."""
-        super().__init__(title, lines, tone=tone)
+        super().__init__(title, lines, tone=tone, where=where)
         self._must_type = must_type
+
+    @property
+    def rows_below(self) -> int:
+        """How many rows the question and the word take."""
+        return 3 if self._must_type is not None else 0
 
     def compose_more(self) -> ComposeResult:
         """Ask for the word."""
@@ -116,6 +145,10 @@ class Confirming(Dialog[bool]):
             self.dismiss(True)
         else:
             word.add_class("-wrong")
+
+    async def action_scroll_text(self, key: str) -> None:
+        """Scroll the text while the cursor stands in the field below it."""
+        await self.text.run_action(_SCROLLING[key])
 
     def action_leave(self) -> None:
         """Do nothing."""

@@ -17,12 +17,11 @@ _MOVING = (
     ("ctrl+p", "Find a command by its name; themes are there too"),
 )
 _KEY_CELLS = 10
-_NAMES = {"question_mark": "?", "slash": "/"}
 
 
 def help_lines(bindings: Sequence[Binding]) -> list[Line]:
     """Return a line for each key."""
-    shown = [_line(_NAMES.get(one.key, one.key), f"{one.description}: {one.tooltip}") for one in bindings]
+    shown = [_line(one.key_display or one.key, f"{one.description}: {one.tooltip}") for one in bindings]
     moving = [_line(key, text) for key, text in _MOVING]
     return [*shown, EMPTY, *moving]
 

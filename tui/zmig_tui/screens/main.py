@@ -197,14 +197,16 @@ class MainScreen(Finding):
         """Draw the heading and the panel again."""
         if not self.is_mounted:
             return
-        silent = self.clock() - self._unreachable_since if self._unreachable_since is not None else 0.0
+        now, run = self.clock(), self.shown_run
+        since = self._unreachable_since
         heading = Heading(
             manifest=self.manifest,
             observation=self.observation,
             counts=self._counts,
             shown=len(self.table.rows),
             filter=self.filter.text,
-            silent_seconds=max(silent, 0.1) if self._unreachable_since is not None else 0.0,
+            held_seconds=run.seconds(now) if run is not None and run.holds_lock else None,
+            silent_seconds=max(now - since, 0.1) if since is not None else 0.0,
         )
         self.query_one("#heading", Banner).show(heading.lines(self.size.width))
         self._redraw_panel()

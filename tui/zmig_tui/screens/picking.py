@@ -30,6 +30,11 @@ class Picking(Dialog[int | None]):
         super().__init__(title, [line(question)])
         self._choices = choices
 
+    @property
+    def rows_below(self) -> int:
+        """How many rows the choices take."""
+        return len(self._choices) + 1
+
     def compose_more(self) -> ComposeResult:
         """List the choices."""
         yield OptionList(*(Option(Content(plain((span(choice),)))) for choice in self._choices), id="choices")

@@ -44,6 +44,11 @@ class Resolving(Dialog[Resolution | None]):
     def __init__(self, name: str, facts: list[Line]) -> None:
         super().__init__(f"resolve {name} as …", facts, tone=Tone.WARN)
 
+    @property
+    def rows_below(self) -> int:
+        """How many rows the verdicts and the reason take."""
+        return len(_VERDICTS) + 4
+
     def compose_more(self) -> ComposeResult:
         """Ask for the verdict, then for the reason."""
         yield OptionList(*(Option(Content(text), id=verdict) for verdict, text in _VERDICTS.items()), id="verdicts")
