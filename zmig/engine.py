@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig import progress
 from zmig.database import connection as database
 from zmig.database import reset, role
 from zmig.errors import PlanRefused, Problem
 from zmig.interrupt import Interrupts
 from zmig.invocation import Invocation
+from zmig.observer import guarded
 from zmig.planning import plan, registry, resume, selection, status
 from zmig.planning.state import Entry, State
 from zmig.project import project
@@ -73,7 +73,7 @@ class Migrator:
         """
         self._path = Path(manifest)
         self._database_url = database_url
-        self._observer = progress.guarded(observer)
+        self._observer = guarded(observer)
         self._lock_wait_seconds = lock_wait_seconds
         self._environ = os.environ if environ is None else environ
         self._interrupts = interrupts or Interrupts()

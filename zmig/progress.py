@@ -1,63 +1,19 @@
 """Progress: what an observer hears while a run goes on. Nothing here is stored; stored facts are in `zmig.events`.
 
-An observer is any callable that takes one `Progress` value. One that raises is dropped and logged; the run
-goes on without it.
+An observer is any callable that takes one `Progress` value; see `zmig.observer`.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from zmig.database.holder import LockHolder
     from zmig.errors import Problem
     from zmig.planning.plan import Plan, Step
     from zmig.watching.activity import Blocker, ServerProgress
-
-
-class ClientState(StrEnum):
-    """What is known of the process that a backend works for."""
-
-    ALIVE = "alive"
-    GONE = "gone"
-    UNKNOWN = "unknown"
-    """It ran on another machine, or in another namespace."""
-
-
-@dataclass(frozen=True, slots=True)
-class LockHolder:
-    """The backend that holds a run's lock."""
-
-    pid: int
-    application_name: str | None = None
-    database_user: str | None = None
-    host: str | None = None
-    since: datetime | None = None
-    """When its transaction or its session began; None where the server does not show it to this role."""
-    query: str | None = None
-    migration: str | None = None
-    """The name of the migration it has started and not ended, if any."""
-    seconds: float | None = None
-    """How long ago `since` was, by the server's clock."""
-    client: ClientState = ClientState.UNKNOWN
-    """What is known of the process it works for."""
-
-    @property
-    def is_zombie(self) -> bool:
-        """Whether it works on although its client is provably gone."""
-        return self.client is ClientState.GONE
-
-    @property
-    def run_id(self) -> str | None:
-        """The run it works for; None where its application name was changed, and so does not tell."""
-        prefix, _, run = (self.application_name or "").partition("/")
-        return run if prefix == "zmig" and run else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,23 +210,3 @@ Progress = (
 )
 
 Observer = Callable[[Progress], None]
-
-
-def guarded(observer: Observer | None) -> Observer:
-    """Return an observer that never raises: one that does is dropped and logged, and the run goes on.
-
-    Whatever threads tell it, it is told one thing after the other.
-    """
-    listening = [observer] if observer is not None else []
-    turn = threading.RLock()
-
-    def tell(progress: Progress) -> None:
-        with turn:
-            for listener in list(listening):
-                try:
-                    listener(progress)
-                except Exception:
-                    listening.clear()
-                    logging.getLogger("zmig").exception("the observer raised and is dropped; the run goes on")
-
-    return tell

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from zmig.database.connection import Connection, WorkingConnection
-    from zmig.progress import LockHolder
+    from zmig.database.holder import LockHolder
 
 CROWD = 20
 

@@ -18,6 +18,7 @@ from zmig_tui.news import Gathered, Heard, NotObserved, Observed, Planned
 from zmig_tui.running import Run, advanced
 from zmig_tui.screens.dialog import Confirming, Reading
 
+from zmig.database.holder import LockHolder
 from zmig.errors import Location, Problem
 from zmig.events import EventType, Fact
 from zmig.invocation import Invocation
@@ -27,7 +28,7 @@ from zmig.planning import plan as planner
 from zmig.planning import state, status
 from zmig.planning.history import fold
 from zmig.planning.state import Liveness
-from zmig.progress import LockHolder, Notice, RunStarted, StatementStarted, StepFinished, StepStarted
+from zmig.progress import Notice, RunStarted, StatementStarted, StepFinished, StepStarted
 from zmig.project.project import Project
 from zmig.watching.activity import Backend, Blocker, ServerProgress, Work
 from zmig.watching.watch import Observation

@@ -14,9 +14,9 @@ from zmig.events import EventType, Fact
 from zmig.model import Kind, Language, Migration
 from zmig.planning.history import fold
 from zmig.planning.plan import Action, Direction, Plan, Step
+from zmig.database.holder import LockHolder
 from zmig.progress import (
     Held,
-    LockHolder,
     LockWaiting,
     Notice,
     Progress,

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zmig.progress import LockHolder, LockWaiting, Progress, guarded
+from zmig.database.holder import LockHolder
+from zmig.observer import guarded
+from zmig.progress import LockWaiting, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.database import lock
+from zmig.database import holder
 from zmig_tui import inside, rounds, words
 from zmig_tui.text import Line, Span, Tone, bar, fitted, line, span, spread
 
@@ -63,7 +63,7 @@ def _body(run: Run, observation: Observation | None, now: float) -> Iterator[Lin
                 yield line(span(f"   {problem.hint}", Tone.QUIET))
         return
     if run.waiting is not None and run.current is None:
-        yield line(span("   waiting for the lock: ", Tone.WARN), lock.describe(run.waiting.holder))
+        yield line(span("   waiting for the lock: ", Tone.WARN), holder.describe(run.waiting.holder))
     if run.current is not None:
         yield from _current(run.current, now)
     if observation is not None and observation.work is not None:

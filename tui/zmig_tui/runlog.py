@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from zmig.database import lock
+from zmig.database import holder
 from zmig.progress import (
     Blocked,
     Held,
@@ -58,7 +58,7 @@ def _of_run(progress: RunStarted | LockWaiting | RunFinished) -> Sequence[Line]:
             steps = words.counted(len(progress.plan.steps), "step")
             return [line(span(f"run {progress.run_id} on {progress.database}: {steps}", Tone.STRONG))]
         case LockWaiting():
-            return [line(span(f"waiting for the lock: {lock.describe(progress.holder)}", Tone.WARN))]
+            return [line(span(f"waiting for the lock: {holder.describe(progress.holder)}", Tone.WARN))]
         case RunFinished():
             return []
 

@@ -27,8 +27,9 @@ from zmig.progress import (
 
 if TYPE_CHECKING:
     from zmig.cli.output import Output
+    from zmig.database.holder import LockHolder
     from zmig.planning.plan import Step
-    from zmig.progress import LockHolder, Progress
+    from zmig.progress import Progress
     from zmig.watching.activity import Backend, Blocker
 
 Document = dict[str, object]

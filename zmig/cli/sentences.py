@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.cli import table
-from zmig.database import lock
+from zmig.database import holder
 from zmig.planning.plan import Direction
 from zmig.render import visible
 
@@ -48,7 +48,7 @@ def waiting(progress: LockWaiting) -> str:
 
 def waiting_for(progress: LockWaiting) -> str:
     """Say whom the run waits for, without the time."""
-    return f"waiting for the lock: {lock.describe(progress.holder)}"
+    return f"waiting for the lock: {holder.describe(progress.holder)}"
 
 
 def step_started(progress: StepStarted) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.cli import table
-from zmig.database import lock
+from zmig.database import holder
 from zmig.planning import trouble
 from zmig.planning.state import Entry, FindingCode, State
 from zmig.render import display_width, problem_text, visible
@@ -32,7 +32,7 @@ def text(status: Status, invocation: Invocation, *, width: int | None, glyphs: M
     if status.migrations:
         parts.append("\n".join(_table(status, width, glyphs)))
     parts.append("\n".join((_counts(status), *_running(status), *_findings(status))))
-    zombie = lock.zombie(status.holder, invocation)
+    zombie = holder.zombie(status.holder, invocation)
     parts += [problem_text(zombie)] if zombie is not None else []
     parts += _troubles(status, invocation)
     return "\n\n".join(parts)
@@ -89,7 +89,7 @@ def _counts(status: Status) -> str:
 
 def _running(status: Status) -> Iterator[str]:
     if status.holder is not None:
-        yield visible(f"a run holds the lock: {lock.describe(status.holder)}")
+        yield visible(f"a run holds the lock: {holder.describe(status.holder)}")
 
 
 def _findings(status: Status) -> Iterator[str]:

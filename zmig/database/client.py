@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from zmig.progress import ClientState
+from zmig.database.holder import ClientState
 
 _PROC = Path("/proc")
 _START_FIELD = 19

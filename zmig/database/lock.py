@@ -11,9 +11,8 @@ import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, cast
 
-from zmig.errors import LockNotObtained, Problem, UsageError
-from zmig.progress import ClientState, LockHolder, LockWaiting
-from zmig.sql import message
+from zmig.database import holder as holders
+from zmig.database.holder import LockHolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 0.5
 _SECONDS_BETWEEN_NOTES = 5.0
-
-_SHOWN_QUERY = 200
 
 _HOLDER = """
 select l.pid, a.application_name, a.usename::text, host(a.client_addr), b.since, a.query,
@@ -104,6 +101,8 @@ class RunLock:
         row = connection.execute(_HOLDER.format(condition=self._condition).encode()).fetchone()
         if row is None:
             return None
+        from zmig.sql import message
+
         return LockHolder(
             pid=cast("int", row[0]),
             application_name=cast("str | None", row[1]),
@@ -135,6 +134,8 @@ class RunLock:
         Raises:
             LockNotObtained: the time is over; the error names the holder.
         """
+        from zmig.progress import LockWaiting
+
         began = time.monotonic()
         pause, next_note = _FIRST_PAUSE_SECONDS, 0.0
         while not self.try_acquire(connection):
@@ -143,81 +144,9 @@ class RunLock:
                 holder = self.holder(connection)
                 holder = known(holder) if holder is not None else None
                 if limit_seconds is not None and waited >= limit_seconds:
-                    raise _not_obtained(holder, database, waited, invocation)
+                    raise holders.not_obtained(holder, database, waited, invocation)
                 observer(LockWaiting(holder, waited))
                 next_note = waited + _SECONDS_BETWEEN_NOTES
             time.sleep(pause if limit_seconds is None else min(pause, max(limit_seconds - waited, 0.01)))
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
         return time.monotonic() - began
-
-
-def describe(holder: LockHolder | None) -> str:
-    """Return who holds the lock, in one line."""
-    if holder is None:
-        return "the holder has just released it"
-    parts = [f"backend {holder.pid}{', whose client is gone' if holder.is_zombie else ''}"]
-    if holder.application_name:
-        parts.append(f"application `{holder.application_name}`")
-    if holder.host:
-        parts.append(f"from {holder.host}")
-    if holder.since is not None:
-        parts.append(f"since {holder.since:%H:%M:%S %Z}".rstrip())
-    if holder.migration:
-        parts.append(f"running `{holder.migration}`")
-    return ", ".join(parts)
-
-
-def _not_obtained(holder: LockHolder | None, database: str, waited: float, invocation: Invocation) -> LockNotObtained:
-    return LockNotObtained(
-        Problem(
-            "lock-held",
-            f"another zmig run holds the lock on database `{database}`",
-            facts=(f"held by {describe(holder)}", f"waited {waited:.1f} s"),
-            effect="nothing was run",
-            hint=_way_on(holder, invocation),
-        )
-    )
-
-
-def _way_on(holder: LockHolder | None, invocation: Invocation) -> str:
-    if holder is not None and holder.is_zombie:
-        return f"end that backend with `{invocation.command('retry', '--terminate')}`"
-    return f"wait longer for it with `{invocation.again('--lock-wait', '10min')}`"
-
-
-def _shortened(query: str) -> str:
-    """Return the end of a long query, where the statement stands that takes long."""
-    return query if len(query) <= _SHOWN_QUERY else f"…{query[1 - _SHOWN_QUERY :]}"
-
-
-def refuse_living(holder: LockHolder, invocation: Invocation) -> None:
-    """Make sure that a backend may be ended.
-
-    Raises:
-        UsageError: the process it works for is alive, so it is not left over.
-    """
-    if holder.client is ClientState.ALIVE:
-        raise UsageError(
-            Problem(
-                "holder-alive",
-                f"backend {holder.pid} is not left over: the process it works for is alive",
-                facts=(f"lock held by {describe(holder)}",),
-                effect="nothing was run",
-                hint=f"wait for it, or stop that process; see it with `{invocation.command('status')}`",
-            )
-        )
-
-
-def zombie(holder: LockHolder | None, invocation: Invocation) -> Problem | None:
-    """Return what to tell of a holder whose client is gone; None for any other."""
-    if holder is None or not holder.is_zombie:
-        return None
-    age = f", for {holder.seconds:.0f} s now" if holder.seconds is not None else ""
-    query = _shortened(" ".join((holder.query or "").split()))
-    return Problem(
-        "zombie",
-        f"backend {holder.pid} works on `{holder.migration}`{age}, although the process it works for is gone",
-        facts=(f"query: {query}",) if query else (),
-        effect="no other run starts before it ends",
-        hint=_way_on(holder, invocation),
-    )

@@ -11,8 +11,8 @@ from zmig.planning.state import Entry, State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from zmig.database.holder import LockHolder
     from zmig.model import Environment
-    from zmig.progress import LockHolder
     from zmig.running.view import View
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import connection as database
-from zmig.database import lock, pooler, server
+from zmig.database import holder as holders
+from zmig.database import pooler, server
 from zmig.database.lock import RunLock
 from zmig.database.store import Run, Store
 from zmig.manifest.declaration import DatabaseUrl
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
     from zmig.database.connection import Target, WorkingConnection
+    from zmig.database.holder import LockHolder
     from zmig.database.server import Server
     from zmig.invocation import Invocation
     from zmig.model import Migration
-    from zmig.progress import LockHolder, Observer
+    from zmig.progress import Observer
     from zmig.project.project import Project
 
 
@@ -114,8 +116,8 @@ class Opened:
             if holder is None:
                 return
             holder = self._known(holder)
-            lock.refuse_living(holder, invocation)
-            self.observer(Notice(None, "NOTICE", f"ending {lock.describe(holder)}"))
+            holders.refuse_living(holder, invocation)
+            self.observer(Notice(None, "NOTICE", f"ending {holders.describe(holder)}"))
             self.lock.terminate(self.connection, holder)
 
     def _known(self, holder: LockHolder) -> LockHolder:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zmig.database.connection import WorkingConnection
+    from zmig.database.holder import LockHolder
     from zmig.database.lock import RunLock
     from zmig.database.store import Inspection, Store
     from zmig.events import Fact
     from zmig.model import Migration
-    from zmig.progress import LockHolder
 
 
 @dataclass(frozen=True, slots=True)

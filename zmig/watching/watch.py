@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zmig.database.connection import Target, WorkingConnection
+    from zmig.database.holder import LockHolder
     from zmig.database.inspection import Inspection
     from zmig.errors import Problem
     from zmig.events import Fact
     from zmig.model import Migration
     from zmig.planning.state import Entry
     from zmig.planning.status import Status
-    from zmig.progress import LockHolder
     from zmig.project.project import Project
     from zmig.watching.activity import Backend, Work
 
