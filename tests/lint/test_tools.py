@@ -81,6 +81,53 @@ def test_the_grammar_looks_at_conditions(folder: Path, checked: Checked) -> None
     assert finding.message == 'the condition of `001_a`: syntax error at or near "selec"'
 
 
+@pytest.mark.parametrize(
+    ("sql", "line", "column", "message"),
+    [
+        (
+            "/* ü */ create function f() returns int language plpgsql as $$\nbegin\n  -- ö\n  retrun a;\nend $$;\n",
+            5,
+            3,
+            'syntax error at or near "retrun"',
+        ),
+        (
+            "create function f() returns int as\n'declare r record; begin\nfor r in selec 1 loop null; end loop; end'"
+            " language 'plpgsql';\n",
+            4,
+            10,
+            'syntax error at or near "selec"',
+        ),
+        ("do $do$\nbegin\n  if true then null;\nend $do$;\n", 5, 5, "syntax error at end of input"),
+        ("do language \"plpgsql\" $$ begin\n raise notice '%', 1, 2; end $$;\n", 3, 2, "too many parameters"),
+    ],
+)
+def test_the_grammar_looks_into_bodies(
+    found: Found, checked: Checked, sql: str, line: int, column: int, message: str
+) -> None:
+    assert found(sql) == [("sql/syntax", line, column)]
+    (finding,) = checked().findings
+    assert finding.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "create function f() returns trigger language plpgsql as $$ begin new.at := now(); return new; end $$",
+        "create function f() returns event_trigger language plpgsql as $$ begin raise '%', tg_tag; end $$",
+        "create function f(a s.kind[], out b geometry(point, 4326)) language plpgsql as $$ begin b := a[1]; end $$",
+        "create procedure p(inout a t) language plpgsql as $$ begin a.x := 1; commit; call q(a); end $$",
+        "create function f() returns table (a int) language plpgsql as $$ begin a := 1; return next; end $$",
+        "do language plpython3u $$ plpy.execute('select 1') $$",
+        "do $$ plpy.notice('x') $$ language plpython3u",
+        "create function f(a text default 'language plpgsql') returns int language sql as $$ select 1 $$",
+        "create function plpgsql_look() returns int language c as 'lib', 'look'",
+        "do $$ declare t users%rowtype; k users.id%type; begin select * into strict t from users; k := t.id; end $$",
+    ],
+)
+def test_a_body_that_needs_the_catalog_is_left_alone(found: Found, sql: str) -> None:
+    assert [one for one in found(sql + ";\n") if one[0] == "sql/syntax"] == []
+
+
 def test_squawk_is_told_how_the_file_runs(found: Found) -> None:
     concurrent = "create index concurrently t_a on t (a);\n"
     assert found(concurrent) == []

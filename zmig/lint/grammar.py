@@ -1,4 +1,4 @@
-"""PostgreSQL's own grammar, through libpg_query: whether a statement is one at all.
+"""PostgreSQL's own grammar, through libpg_query: whether a statement is one at all, and a PL/pgSQL body too.
 
 Needs the package postgast, which is imported here and nowhere else.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zmig.lint import plpgsql
 from zmig.lint.finding import Remark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from zmig.lint.act import Act
     from zmig.lint.entry import Entry
+    from zmig.lint.plpgsql import BodyFault
     from zmig.lint.sqlfile import SqlFile
 
 PACKAGE = "postgast"
@@ -26,6 +29,7 @@ class Grammar:
         import postgast
 
         self._split: Callable[[str], object] = postgast.split
+        self._parse_body: Callable[[str], object] = postgast.parse_plpgsql
         self._fault: type[Exception] = postgast.PgQueryError
 
     def check(self, file: SqlFile) -> Iterator[Remark]:
@@ -33,6 +37,8 @@ class Grammar:
         for act in file.acts:
             if (fault := self._refusal(act.statement.text)) is not None:
                 yield _remark(file, act.start, act.end, fault)
+            elif (found := self._body_refusal(act)) is not None:
+                yield found.remark(file)
         for span in file.skipped:
             if (fault := self._refusal(file.text[span.start : span.end])) is not None:
                 yield _remark(file, span.start, span.end, fault)
@@ -45,6 +51,18 @@ class Grammar:
         if (fault := self._refusal(repeat.condition)) is not None:
             message = f"the condition of `{entry.name}`: {fault[0]}"
             yield Remark("sql/syntax", message, "correct the query", entry.manifest, *entry.span("repeat"))
+
+    def _body_refusal(self, act: Act) -> BodyFault | None:
+        body = plpgsql.body(act)
+        if body is None:
+            return None
+        try:
+            self._parse_body(act.statement.text)
+        except self._fault as fault:
+            return plpgsql.fault(act, body, str(getattr(fault, "message", fault)), str(getattr(fault, "context", "")))
+        except ValueError:  # postgast cannot read every tree that it builds; a tree is all that is asked for
+            return None
+        return None
 
     def _refusal(self, text: str) -> tuple[str, int] | None:
         try:
