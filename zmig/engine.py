@@ -22,11 +22,11 @@ from zmig.database import reset, role
 from zmig.errors import PlanRefused, Problem
 from zmig.interrupt import Interrupts
 from zmig.invocation import Invocation
-from zmig.observer import guarded
+from zmig.observer import discreet, guarded
 from zmig.planning import plan, registry, resume, selection, status
 from zmig.planning.state import Entry, State
 from zmig.project import project
-from zmig.redact import Redactor
+from zmig.redact import Redactor, telling
 from zmig.running import decision, entrypoint, opening, pausing, prepare
 from zmig.running.atomic import AtomicRunner
 from zmig.running.atomic import check as check_atomic
@@ -73,13 +73,13 @@ class Migrator:
         """
         self._path = Path(manifest)
         self._database_url = database_url
-        self._observer = guarded(observer)
+        self._observer = guarded(observer and discreet(observer, self.redact))
         self._lock_wait_seconds = lock_wait_seconds
         self._environ = os.environ if environ is None else environ
         self._interrupts = interrupts or Interrupts()
         self._invocation = invocation or Invocation(str(manifest))
         self._registered: list[Migration] = []
-        self._redactor = Redactor(self._environ.get("PGPASSWORD"))
+        self._redactor = Redactor(self._environ.get("PGPASSWORD"), *telling(self._environ))
 
     def redact(self, text: str) -> str:
         """Return `text` without the secrets of the database's URL; all of them are known once it was opened."""

@@ -6,6 +6,8 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zmig.progress import Observer, Progress
 
 
@@ -29,3 +31,25 @@ def guarded(observer: Observer | None) -> Observer:
                     logging.getLogger("zmig").exception("the observer raised and is dropped; the run goes on")
 
     return tell
+
+
+def discreet(observer: Observer, redact: Callable[[str], str]) -> Observer:
+    """Return an observer that is told what servers and migrations say without the secrets in it."""
+    return lambda progress: observer(_masked(progress, redact))
+
+
+def _masked(progress: Progress, redact: Callable[[str], str]) -> Progress:
+    from dataclasses import replace
+
+    from zmig.progress import Notice, Reported, StatementStarted
+
+    match progress:
+        case Notice():
+            detail, hint = (None if text is None else redact(text) for text in (progress.detail, progress.hint))
+            return replace(progress, message=redact(str(progress.message)), detail=detail, hint=hint)
+        case Reported():
+            return replace(progress, message=redact(str(progress.message)))
+        case StatementStarted():
+            return replace(progress, text=redact(progress.text))
+        case _:
+            return progress

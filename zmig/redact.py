@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 MASK = "***"
 
@@ -30,17 +30,22 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     In a URL, what follows the user's colon and is no port is a password up to the last `@`, since people write
     `@`, `/` and `?` in passwords without encoding them.
     """
-    url = r"(?P<before>postgres(?:ql)?://(?!\[)[^\s:/?#@]*:)(?:(?!\d*(?:[/?#,]|$))\S+|(?:(?!//)[^\s?#])+)(?P<after>@)"
+    url = r"(?P<before>postgres(?:ql)?(?:\+\w+)?://(?!\[)[^\s:/?#@]*:)(?:(?!\d*(?:[/?#,]|$))\S+|(?:(?!//)[^\s?#])+)(?P<after>@)"
+    other_url = r"(?P<before>\b[a-z][\w+.-]*://[^\s:/?#@]*:)[^\s/?#@]+(?P<after>@)"
     parameter = rf"(?P<before>[?&]{_SECRET_PARAMETERS}=)[^&\s]+(?P<after>)"
     keyword = rf"(?<![?&\w]){_SECRET_PARAMETERS}\s*=\s*"
     quoted = rf"(?P<before>{keyword}'){_QUOTED}(?P<after>'|\\?\Z)"
     bare = rf"(?P<before>{keyword})(?!')(?:[^\s\\]|\\.)+(?P<after>)"
+    entry = (
+        rf"(?P<before>(?P<mark>['\"]){_SECRET_PARAMETERS}(?P=mark)\s*:\s*(?P<quote>['\"]))[^'\"]+(?P<after>(?P=quote))"
+    )
     statement = rf"(?P<before>\bpassword\s+(?:e|u&)?'){_QUOTED}(?P<after>'|\\?\Z)"
-    return tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in (url, parameter, quoted, bare, statement))
+    forms = (url, other_url, parameter, quoted, bare, entry, statement)
+    return tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in forms)
 
 
 def redact(text: str) -> str:
-    """Return `text` with every password masked: of connection strings in URL and keyword form, and of SQL."""
+    """Return `text` with every password masked: of connection strings in any form, of entries, and of SQL."""
     for pattern in _patterns():
         text = pattern.sub(rf"\g<before>{MASK}\g<after>", text)
     return text
@@ -79,6 +84,13 @@ _MAY_BE_SECRET = re.compile(r"TOKEN|SECRET|PASS|KEY|CREDENTIAL")
 _DETAIL = re.compile(r"\n\s*DETAIL:.*?(?=\n\s*(?:HINT|CONTEXT|LINE \d+|QUERY):|\Z)", re.DOTALL)
 
 
+def telling(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the values of environment variables whose names say that they are secret."""
+    for name, value in environ.items():
+        if len(value) >= _SHORTEST_VALUE and _MAY_BE_SECRET.search(name.upper()) is not None:
+            yield value
+
+
 def of_environment(environ: Mapping[str, str]) -> Redactor:
     """Return what masks the values of environment variables: of all but those that only say where and how one works."""
     return Redactor(*(value for name, value in environ.items() if _is_private(name, value)))
@@ -96,7 +108,12 @@ def without_detail(text: str) -> str:
 
 
 def _word(secret: str) -> str:
-    """Match a secret that is not part of a longer word: a password like `app` must not mask `applied`."""
+    """Match a secret that is not part of a longer word: a password like `app` must not mask `applied`.
+
+    One that is no word of any language is matched wherever it stands.
+    """
+    if len(secret) >= _SHORTEST_VALUE and not secret.isalpha():
+        return re.escape(secret)
     before = r"(?<!\w)" if re.match(r"\w", secret[0]) else ""
     after = r"(?!\w)" if re.match(r"\w", secret[-1]) else ""
     return before + re.escape(secret) + after

@@ -27,6 +27,12 @@ from zmig.redact import MASK, Redactor, redact
         pytest.param(
             "postgresql://app:pw@a:1,b:2,[::1]:3/x", "postgresql://app:***@a:1,b:2,[::1]:3/x", id="several hosts"
         ),
+        pytest.param("postgresql+psycopg://app:pw@db/x", "postgresql+psycopg://app:***@db/x", id="a driver's scheme"),
+        pytest.param("redis://:pw@cache:6379/0", "redis://:***@cache:6379/0", id="another server's URL"),
+        pytest.param(
+            "{'user': 'a', 'password': 'x y', 'port': 1}", "{'user': 'a', 'password': '***', 'port': 1}", id="an entry"
+        ),
+        pytest.param('{"db_password":"x"}', '{"db_password":"***"}', id="an entry of JSON"),
         pytest.param(
             "from postgresql://a:x@h/d to postgresql://b:y@h/d",
             "from postgresql://a:***@h/d to postgresql://b:***@h/d",
@@ -81,6 +87,8 @@ def test_a_password_is_masked(text: str, expected: str) -> None:
         "postgresql://[::1]:5432/shop?options=a@b",
         "postgresql://app:@db",
         "https://example.com:8080/@zmig",
+        "https://zmig@example.com:8080/x",
+        "{'password': None, 'password_file': '/run/x'}",
         "postgresql:///d?password=&user=u",
         "password='' user=u",
         "set password_encryption = 'scram-sha-256'",
@@ -133,6 +141,8 @@ def test_no_password_of_a_connection_string_is_left(password: str) -> None:
         pytest.param("s3cret", "the server said s3cret.", "the server said ***.", id="in a sentence"),
         pytest.param("p@ss/w", "p%40ss%2Fw p@ss/w", "*** ***", id="in both spellings"),
         pytest.param("p%40ss", "p%2540ss p%40ss p@ss", "*** *** ***", id="written in percent-encoding"),
+        pytest.param("k3y-of-a-shop", "my_k3y-of-a-shopx", "my_***x", id="inside a word, if it is none itself"),
+        pytest.param("production", "reproductions", "reproductions", id="not inside a word, if it is one itself"),
         pytest.param("app", "app was applied, app_role, `app`", "*** was applied, app_role, `***`", id="as a word"),
         pytest.param("(x)", "f(x)y", "f***y", id="without letters at its ends, anywhere"),
         pytest.param("a.c", "abc a.c", "abc ***", id="taken literally"),

@@ -17,7 +17,7 @@ from psycopg import conninfo
 
 from zmig.database import advice, wire
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
-from zmig.redact import Redactor
+from zmig.redact import Redactor, telling
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -114,7 +114,7 @@ def target(url: str, *, environ: Mapping[str, str]) -> Target:
     if re.fullmatch(r"[0-9,]*", str(parameters.get("port") or "")) is None:
         raise UsageError(_not_a_url("its port is not a number"))
     secrets = (parameters.get("password"), parameters.get("sslpassword"), environ.get("PGPASSWORD"))
-    return Target(url, Redactor(*(str(secret) for secret in secrets if secret)))
+    return Target(url, Redactor(*(str(secret) for secret in secrets if secret), *telling(environ)))
 
 
 def _not_a_url(why: str) -> Problem:
