@@ -154,12 +154,21 @@ def test_a_run_that_is_killed_loses_at_most_the_round_in_flight_and_is_continued
 
 
 def test_an_error_in_a_round_has_its_place_in_the_file(project: ProjectFolder) -> None:
-    project.sql("001_wrong", "update users set name = name\nwhere id > :cursor and :size > 0 and nowhere", batch=BATCH)
+    project.sql("001_wrong", "update users set name = name\nwhere id > :cursor and :size > 0 and nowhere returning id", batch=BATCH)
     with pytest.raises(MigrationFailed, match='column "nowhere" does not exist') as caught:
         Migrator(project.manifest).migrate()
     location = caught.value.problems[0].location
     assert location is not None
     assert (location.line, location.column) == (2, 38)
+
+
+def test_a_round_that_the_server_cannot_read_has_the_place_of_its_error(project: ProjectFolder) -> None:
+    project.sql("001_wrong", "update users set name = 'ü'\nwhere id > :cursor order :size returning id", batch=BATCH)
+    with pytest.raises(MigrationFailed, match='syntax error at or near "order"') as caught:
+        Migrator(project.manifest).migrate()
+    location = caught.value.problems[0].location
+    assert location is not None
+    assert (location.line, location.column) == (2, 20)
 
 
 def test_a_round_that_meets_a_lock_is_tried_again_and_progress_starts_the_count_anew(

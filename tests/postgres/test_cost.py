@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import psycopg
+
 
 def _round_trips(project: ProjectFolder, act: Callable[[Migrator], object]) -> int:
     with Wiretap(project.url) as tap:
@@ -50,6 +52,35 @@ def test_one_in_python_is_two_and_those_of_its_own(project: ProjectFolder) -> No
 
 def test_outside_a_transaction_each_statement_is_three_and_the_run_of_them_three(project: ProjectFolder) -> None:
     assert _each(project, lambda n: project.sql(f"{n:03}_m", "select 1;\nselect 2;", transaction=False)) == 3 + 2 * 3
+
+
+_UPDATE = "update t set x = 1 where id in (select id from t where id > :cursor order by id limit :size) returning id;"
+_CODE = """
+def execute(ctx):
+    for batch in ctx.batches():
+        ids = ctx.execute("select id from t where id > %s order by id limit %s", (batch.cursor, batch.size)).fetchall()
+        batch.done(len(ids), cursor=max((id for id, in ids), default=None))
+"""
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "pause", "cost"),
+    [("sql", _UPDATE, "0", 2), ("sql", _UPDATE, "1ms", 3), ("py", _CODE, "0", 3)],
+)
+def test_a_round_is_its_statement_and_its_commit(
+    project: ProjectFolder, connection: psycopg.Connection, suffix: str, text: str, pause: str, cost: int
+) -> None:
+    """With a pause it is asked behind that whether the next round may begin."""
+
+    def trips(version: int, rows: int) -> int:
+        connection.execute("drop table if exists t; create table t (id bigint primary key, x int)")
+        connection.execute("insert into t select generate_series(1, %s)", [rows])
+        declare = project.sql if suffix == "sql" else project.python
+        declare(f"{version:03}_m", text, batch={"size": 1, "start": 0, "pause": pause})
+        return _round_trips(project, Migrator.migrate)
+
+    trips(1, 1)
+    assert (trips(2, 12) - trips(3, 2)) / 10 == cost
 
 
 @pytest.mark.parametrize("applied", [1, 30])

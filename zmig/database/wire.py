@@ -42,12 +42,14 @@ class Reply:
     """How many statements it completed."""
     rows: tuple[int | None, ...] = ()
     """How many rows each of them touched or returned; None where that is not counted."""
+    last: tuple[str | None, ...] | None = None
+    """The last row that any of them returned, as the server writes it."""
     interrupt: KeyboardInterrupt | None = None
     """Raised while the message was under way, which the server completed all the same."""
 
 
 def send(connection: Connection, text: str) -> Reply:
-    """Send a message without parameters and wait for all its results; rows are dropped as they come.
+    """Send a message without parameters and wait for all its results; of the rows, only the last is kept.
 
     An interrupt cancels the statement on the server before it is raised; where the server completed the message
     before the cancellation reached it, the reply holds the interrupt instead.
@@ -101,6 +103,7 @@ def _read(
 ) -> Reply:
     rows: list[int | None] = []
     failed: MessageError | None = None
+    row: pq.abc.PGresult | None = None
     while True:
         while link.is_busy():
             if not selector.select(_SECONDS_BETWEEN_CANCELS if in_silence else None) and in_silence:
@@ -113,11 +116,18 @@ def _read(
             failed = failed or MessageError(_error(result), len(rows))
         elif result.status in _COPYING:
             _end_copy(link, result.status)
-        elif result.status != pq.ExecStatus.SINGLE_TUPLE:
+        elif result.status == pq.ExecStatus.SINGLE_TUPLE:
+            row = result
+        else:
             rows.append(result.command_tuples)
     if failed is not None:
         raise failed from failed.error
-    return Reply(len(rows), tuple(rows))
+    return Reply(len(rows), tuple(rows), None if row is None else _texts(row))
+
+
+def _texts(result: pq.abc.PGresult) -> tuple[str | None, ...]:
+    values = (result.get_value(0, column) for column in range(result.nfields))
+    return tuple(None if value is None else value.decode() for value in values)
 
 
 _COPYING = frozenset({pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
@@ -13,6 +13,9 @@ from zmig.sql.batch import Delay
 
 if TYPE_CHECKING:
     from zmig.running.session import Attempt, Session
+
+Row = tuple[str | None, ...]
+"""What the gate's query returned, as the server writes it."""
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -44,26 +47,31 @@ class Gate:
         """Whether it was told that this role may not see how far replicas are."""
         name = attempt.step.migration.name
         spellings = [text for type in _DECIDING for text in (type.value, type.value.removeprefix("migration."))]
-        self._query = _OPEN.format(session.store.events, name, spellings).as_string(session.connection).encode()
+        self.query = _OPEN.format(session.store.events, name, spellings).as_string(session.connection)
+        """What to ask the server; it returns one row."""
 
-    def wait(self) -> None:
-        """Return once nothing holds the migration back; an interruption ends the wait."""
+    def wait(self, row: Row | None = None) -> None:
+        """Return once nothing holds the migration back; an interruption ends the wait.
+
+        `row` is what the query returned, where that was sent with something else.
+        """
         began = time.monotonic()
-        while (reason := self._reason()) is not None:
+        while (reason := self._reason(row or self._session.send_alone(self.query).last)) is not None:
+            row = None
             self._session.observer(Held(self._attempt.step, reason, time.monotonic() - began))
             self._session.interrupts.sleep(_SECONDS_BETWEEN_LOOKS)
 
-    def _reason(self) -> str | None:
-        row = self._session.connection.execute(self._query).fetchone()
-        said, written, replicas, seen, replayed = cast("tuple[str | None, int, int, int, int | None]", row)
+    def _reason(self, row: Row | None) -> str | None:
+        assert row is not None
+        said, written, replicas, seen, replayed = row
         paused = (said or "").removeprefix("migration.")
         if paused.startswith("paused"):
             return paused
-        if not replicas or not self._max_lag_seconds:
+        if replicas == "0" or not self._max_lag_seconds:
             return None
-        if seen < replicas:
+        if seen != replicas:
             self._tell_blindness()
-        return None if replayed is None else self._lag(written, replayed)
+        return None if replayed is None else self._lag(int(written or 0), int(replayed))
 
     def _lag(self, written: int, replayed: int) -> str | None:
         now = time.monotonic()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
+from zmig.database import wire
 from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
 from zmig.progress import RoundFinished, StatementStarted
@@ -20,13 +21,14 @@ from zmig.running.call import call
 from zmig.running.context import Round
 from zmig.running.gate import Gate
 from zmig.running.transaction import open_sql
-from zmig.sql import batch
+from zmig.sql import batch, message
 from zmig.sql.batch import Answer, Reached, Touched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zmig.model import Batch
+    from zmig.running.gate import Row
     from zmig.running.session import Attempt, Session
     from zmig.sql.script import Statement
 
@@ -42,6 +44,14 @@ def run(session: Session, attempt: Attempt, settings: Batch) -> None:
     else:
         call(session, attempt, rounds.each)
         rounds.end_code()
+
+
+class _NotCommitted(Exception):
+    """A round was not committed, as far as the server said."""
+
+    def __init__(self, error: psycopg.Error) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Rounds:
@@ -68,7 +78,6 @@ class Rounds:
         self._begin()
         self._session.observer(StatementStarted(attempt.step, 1, 1, one.line, one.summary))
         while True:
-            self._open()
             done = self._touch(one, with_cursor=with_cursor)
             if done.rows == 0:
                 break
@@ -81,7 +90,8 @@ class Rounds:
         """Yield rounds for Python code, each in its transaction, until one touched no row."""
         self._begin()
         while True:
-            self._open()
+            with self._session.interrupts.deferred():
+                self._session.send(*open_sql(self._session, self._attempt))
             reached = self._reached
             self._round = current = Round(self._settings.size, reached.cursor, reached.rows)
             yield current
@@ -126,42 +136,60 @@ class Rounds:
             raise ZmigError(Problem("batch-result", message, hint="write a query such as `select count(*) from users`"))
         return round(row[0])
 
-    def _open(self) -> None:
-        with self._session.interrupts.deferred():
-            self._session.send(*open_sql(self._session, self._attempt))
-
     def _touch(self, one: Statement, *, with_cursor: bool) -> Touched:
-        connection, cursor = self._session.connection, self._reached.cursor
-        literal = sql.Literal(None if cursor is None else str(cursor)).as_string(connection)
+        """Open a round and run its statement, in one message."""
+        session, attempt, cursor = self._session, self._attempt, self._reached.cursor
+        literal = sql.Literal(None if cursor is None else str(cursor)).as_string(session.connection)
         sent = batch.render(one, size=self._settings.size, cursor=literal)
-        self._attempt.rendered = sent
-        with connection.execute(sent.text.encode()) as answered:
+        head = message.head(one.summary, f"{attempt.step.migration.name}, statement 1 of 1, line {one.line}")
+        head += "".join(f"{session.text(part)}; " for part in open_sql(session, attempt))
+        attempt.rendered, attempt.shift = sent, session.encoding.length(head)
+        with session.connection.execute((head + sent.text).encode()) as answered:
+            while answered.nextset():
+                pass
             found = _answer(answered)
-        self._attempt.rendered = None
+        attempt.rendered, attempt.shift = None, 0
         return batch.touched(found, with_cursor=with_cursor)
 
     def _close(self, done: Touched) -> None:
         """Commit a round with its checkpoint, tell of it, and wait for what holds back the next one."""
-        session, attempt = self._session, self._attempt
         before = self._reached
         self._count(done)
         try:
-            with session.interrupts.deferred():
-                data = attempt.data(session) | self._reached.data()
-                name = attempt.step.migration.name
-                session.send(
-                    *autocommit.own_role_sql(self._session),
-                    record.check_sql(session, in_transaction=True),
-                    session.store.append_sql(session.run, EventType.CHECKPOINT, name, data),
-                    "commit",
-                )
-        except psycopg.Error:
-            attempt.reached = before
-            raise
+            with self._session.interrupts.deferred():
+                row = self._commit()
+        except _NotCommitted as failed:
+            self._attempt.reached = before
+            raise failed.error from None
         self._tell()
         if self._settings.pause_seconds:
-            session.interrupts.sleep(self._settings.pause_seconds)
-        self._gate.wait()
+            self._session.interrupts.sleep(self._settings.pause_seconds)
+        self._gate.wait(row)
+
+    def _commit(self) -> Row | None:
+        """Commit a round; return what the gate asks for, unless there is a pause to be over first.
+
+        Raises:
+            _NotCommitted: the server did not say that it was committed.
+        """
+        session, attempt = self._session, self._attempt
+        data = attempt.data(session) | self._reached.data()
+        closing = [
+            *autocommit.own_role_sql(session),
+            record.check_sql(session, in_transaction=True),
+            session.store.append_sql(session.run, EventType.CHECKPOINT, attempt.step.migration.name, data),
+            "commit",
+        ]
+        asking = () if self._settings.pause_seconds else (self._gate.query,)
+        try:
+            reply = session.send_text("; ".join(session.text(part) for part in (*closing, *asking)))
+        except wire.MessageError as failed:
+            if failed.completed < len(closing):
+                raise _NotCommitted(failed.error) from None
+            raise failed.error from None
+        except psycopg.Error as error:
+            raise _NotCommitted(error) from None
+        return reply.last if asking else None
 
     def _count(self, done: Touched) -> None:
         before = self._reached
