@@ -261,3 +261,13 @@ def test_a_recreated_store_is_read_from_its_beginning(
     assert _states(watcher.observe()) == {"one": "pending"}
     Migrator(shop.path).migrate()
     assert _states(watcher.observe()) == {"one": "done"}
+
+
+def test_the_last_facts_of_one_migration_are_told(shop: Shop, watcher: Watcher) -> None:
+    shop.add(1, "one", "select 1;")
+    shop.add(2, "two", "select 2;")
+    watcher.observe()
+    assert watcher.facts("one", most=9) == []
+    shop.migrator().migrate()
+    assert [fact.type.value for fact in watcher.facts("one", most=9)] == ["migration.started", "migration.done"]
+    assert [fact.type.value for fact in watcher.facts("one", most=1)] == ["migration.done"]

@@ -202,7 +202,7 @@ class StillDesk(Desk):
     def look(self, *, ask_repeatables: bool = False) -> None:
         pass
 
-    def gather(self, entry: Entry) -> None:
+    def gather(self, entry: Entry, *, is_urgent: bool) -> None:
         self._tell(Gathered(self.scene.detail(entry)))
 
 

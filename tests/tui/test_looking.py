@@ -145,6 +145,37 @@ def test_the_overview_says_what_applying_would_do(shop: Shop) -> None:
     asyncio.run(script())
 
 
+def test_of_a_large_file_the_beginning_is_shown_at_once(shop: Shop) -> None:
+    shop.add(1, "dump", "select 'first';\n" + "insert into t values (1, 2, 3);\n" * 100_000)
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.until(lambda: "what `apply` does with it" in zmig.page)
+            await zmig.press("2")
+            await zmig.until(lambda: "select 'first';" in zmig.page)
+            await zmig.press("G")
+            await zmig.until(lambda: "only its beginning is shown" in zmig.screen_text)
+
+    asyncio.run(script())
+
+
+def test_a_python_file_is_none_of_sql_however_its_name_is_written(shop: Shop) -> None:
+    shop.add(1, "one.PY", "def execute(ctx):\n    pass\n", kind="python")
+    shop.migrator().migrate()
+    shop.write("one.PY", "def execute(ctx):\n    return None\n")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.until(lambda: "drift" in zmig.page and "the file now" in zmig.page)
+            assert "statements" not in zmig.page
+            await zmig.press("2")
+            await zmig.until(lambda: "def execute(ctx):" in zmig.page)
+
+    asyncio.run(script())
+
+
 def test_drift_is_a_finding_with_both_checksums(shop: Shop) -> None:
     shop.add(1, "one", "select 1;")
     shop.migrator().migrate()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -14,8 +14,8 @@ from zmig_tui.text import Line, Span, Tone, span
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_COLOURED_LIMIT = 200_000
-"""Characters; a larger file is shown without colours, because lexing it would take seconds."""
+_COLOURED_LIMIT = 60_000
+"""Characters; a larger file is shown without colours, because lexing it would be felt."""
 
 _TONES = (
     ("Token.Comment", Tone.COMMENT),
@@ -63,7 +63,13 @@ def _caret(mark: Mark, content: str, cells: int) -> Iterator[Line]:
         yield (*margin, span(mark.message, mark.tone))
 
 
-def _coloured(text: str, language: Language) -> Iterator[Line]:
+@lru_cache(maxsize=4)
+def _coloured(text: str, language: Language) -> tuple[Line, ...]:
+    """Return the lines of a text; kept, because a page is made anew whenever its migration goes on."""
+    return tuple(_lexed(text, language))
+
+
+def _lexed(text: str, language: Language) -> Iterator[Line]:
     text = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
     if len(text) > _COLOURED_LIMIT:
         yield from ((_safe(one, Tone.PLAIN),) for one in text.split("\n"))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _BUSY_SECONDS = 0.25
 _IDLE_SECONDS = 1.0
+_SECONDS_BETWEEN_GATHERINGS = 1.0
 _LONGEST_SECONDS_BETWEEN_CONNECTIONS = 5.0
 _QUEUE_LIMIT = 20_000
 _SECONDS_TO_CLOSE = 2.0
@@ -78,6 +79,7 @@ class Desk:
         self._asks_repeatables = False
         self._failures = 0
         self._wanted: Entry | None = None
+        self._gathered_at = 0.0
 
     def start(self) -> None:
         """Begin to watch."""
@@ -107,14 +109,22 @@ class Desk:
             heard.append(self._heard.popleft())
         return heard
 
-    def gather(self, entry: Entry) -> None:
-        """Gather everything about one migration; of several asked for in a row, only about the last."""
+    def gather(self, entry: Entry, *, is_urgent: bool) -> None:
+        """Gather everything about one migration; of several asked for in a row, only about the last.
+
+        Where that is not urgent, about once a second: a migration with rounds changes with each of them.
+        """
         self._wanted = entry
-        self._watching.put(self._gather)
+        if is_urgent or self._gathers_again():
+            self._watching.put(self._gather)
+
+    def _gathers_again(self) -> bool:
+        return time.monotonic() - self._gathered_at >= _SECONDS_BETWEEN_GATHERINGS
 
     def _gather(self) -> None:
         entry, self._wanted = self._wanted, None
         if entry is not None:
+            self._gathered_at = time.monotonic()
             self._tell(Gathered(gather.detail(entry, self._watcher, self._subject.invocation)))
 
     def plan(self, intent: Intent, *, is_dry: bool = False) -> None:
@@ -223,6 +233,8 @@ class Desk:
         place = None if self.is_running else gather.place(observation)
         self._tell(Observed(observation, self._made, self._widths, place))
         pause = _BUSY_SECONDS if self.is_running or observation.status.holder is not None else _IDLE_SECONDS
+        if self._gathers_again():
+            self._gather()
         # A slow look, at ten thousand migrations or over a long line, must leave the others their time.
         return max(pause, 3 * (time.monotonic() - began))
 

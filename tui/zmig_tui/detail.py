@@ -35,6 +35,8 @@ class File:
 
     text: str | None = None
     problems: tuple[Problem, ...] = ()
+    is_cut: bool = False
+    """Whether it is so large that `text` is only its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,9 @@ class Detail:
     """None for a migration without a file."""
     rollback: File | None = None
     facts: tuple[Fact, ...] = ()
+    """The last ones, oldest first."""
+    statements: int | None = None
+    """How many its file has; None where that is not known."""
     plan: Plan | None = None
     """What applying would do with this migration alone."""
     plan_problems: tuple[Problem, ...] = ()
@@ -91,4 +96,5 @@ def _contents(file: File | None, migration: Migration, mark: code.Mark | None = 
         return [line(span("defined in code, so there is no file", Tone.QUIET))]
     if file.text is None:
         return plantext.problems(file.problems)
-    return code.lines(file.text, migration.language, mark)
+    shown = code.lines(file.text, migration.language, mark)
+    return [*shown, line(span("the file is large: only its beginning is shown", Tone.WARN))] if file.is_cut else shown

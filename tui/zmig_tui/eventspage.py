@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from zmig.events import Fact
 
-
+MOST = 200
+"""How many events the page shows; rounds leave one each, so there may be far more."""
 _TONES = {
     EventType.DONE: Tone.GOOD,
     EventType.FAILED: Tone.BAD,
@@ -49,6 +50,9 @@ def lines(facts: Sequence[Fact]) -> Iterator[Line]:
         if isinstance(error, dict):
             yield from _pairs(cast("dict[str, object]", error), _TOLD_OF_ERROR if "location" in error else _MESSAGE)
         yield from _pairs(fact.data, _TOLD)
+
+    if len(facts) >= MOST:
+        yield line(span(f"these are the last {MOST}; `zmig history` tells all", Tone.QUIET))
 
 
 def _pairs(data: object, told: frozenset[str]) -> Iterator[Line]:

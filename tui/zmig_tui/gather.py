@@ -6,11 +6,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from zmig.errors import ZmigError
+from zmig.model import Language
 from zmig.planning import plan as planner
+from zmig.planning.state import FindingCode
 from zmig.project import project
 from zmig.running import prepare
 from zmig.sql import script
-from zmig_tui import elsewhere
+from zmig_tui import elsewhere, eventspage
 from zmig_tui.detail import Detail, File
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from zmig.errors import Problem
     from zmig.invocation import Invocation
+    from zmig.model import Migration
     from zmig.planning.plan import Plan
     from zmig.planning.state import Entry
     from zmig.sql.script import Statement
@@ -25,20 +28,28 @@ if TYPE_CHECKING:
     from zmig_tui.elsewhere import Place
 
 
+_SHOWN_BYTES = 1_000_000
+"""Of a larger file only the beginning is shown, and what it would do is not worked out: that takes seconds."""
+
+
 def detail(entry: Entry, watcher: Watcher, invocation: Invocation) -> Detail:
     """Return everything about one migration; what cannot be read is told in its place."""
     migration = entry.migration
-    plan, problems = _effect(entry, invocation)
+    file = _read(migration.file) if migration is not None else None
+    plan, statements, problems = _effect(entry, invocation, is_large=file is not None and file.is_cut)
+    if any(finding.code is FindingCode.DRIFT for finding in entry.findings):
+        statements = _counted(file, migration)
     try:
-        facts = tuple(watcher.facts(entry.name))
+        facts = tuple(watcher.facts(entry.name, most=eventspage.MOST))
     except ZmigError:
         facts = ()
     return Detail(
         entry=entry,
         invocation=invocation,
-        file=_read(migration.file) if migration is not None else None,
+        file=file,
         rollback=_read(migration.rollback_file) if migration is not None else None,
         facts=facts,
+        statements=statements,
         plan=plan,
         plan_problems=problems,
     )
@@ -48,18 +59,42 @@ def _read(path: Path | None) -> File | None:
     if path is None:
         return None
     try:
+        if _is_large(path):
+            return File(next(project.read_pieces(path), ""), is_cut=True)
         return File(project.read_text(path))
     except ZmigError as error:
         return File(problems=error.problems)
 
 
-def _effect(entry: Entry, invocation: Invocation) -> tuple[Plan | None, tuple[Problem, ...]]:
-    """Return what an apply would do with this migration, with its transaction mode."""
-    plan = planner.forward([entry], invocation=invocation)
+def _is_large(path: Path) -> bool:
     try:
-        return plan.with_modes({work.step.migration.version: work.mode for work in prepare.read(plan)}), ()
+        return project.size(path) > _SHOWN_BYTES
+    except ZmigError:
+        return False
+
+
+def _effect(
+    entry: Entry, invocation: Invocation, *, is_large: bool
+) -> tuple[Plan | None, int | None, tuple[Problem, ...]]:
+    """Return what an apply would do with this migration, with its transaction mode and how many statements it has."""
+    plan = planner.forward([entry], invocation=invocation)
+    if is_large:
+        return plan, None, ()
+    try:
+        works = prepare.read(plan)
     except ZmigError as error:
-        return None, error.problems
+        return None, None, error.problems
+    modes = {work.step.migration.version: work.mode for work in works}
+    return plan.with_modes(modes), works[0].count if works else None, ()
+
+
+def _counted(file: File | None, migration: Migration | None) -> int | None:
+    """Return how many statements the file has, though it would not be run now; None where that cannot be told."""
+    if migration is None or migration.file is None or migration.language is not Language.SQL:
+        return None
+    if file is None or file.text is None or file.is_cut:
+        return None
+    return len(_statements(migration.file, migration.checksum)) or None
 
 
 def place(observation: Observation) -> Place | None:
@@ -73,7 +108,7 @@ def place(observation: Observation) -> Place | None:
         return None
     is_rollback = running.record is not None and running.record.is_in_rollback
     file = migration.rollback_file if is_rollback else migration.file
-    if file is None or file.suffix.lower() == ".py":
+    if file is None or file.suffix.lower() == ".py" or _is_large(file):
         return None
     return elsewhere.place(_statements(file, migration.checksum), work.backend)
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zmig.errors import ZmigError
 from zmig.events import EventType
-from zmig.model import Language
 from zmig.planning import trouble
 from zmig.planning.state import FindingCode, State
-from zmig.sql import script
 from zmig_tui import failing, plantext, words
 from zmig_tui.text import EMPTY, Line, Tone, line, span
 
@@ -70,22 +67,10 @@ def _drift(detail: Detail) -> Iterator[Line]:
     if record is None or applied is None or migration is None:
         return
     yield line(span(f"    - applied {words.moment(applied.created_at)} UTC: {(record.checksum or '?')[:16]}", Tone.BAD))
-    statements = applied.integer("statements")
-    now = _statements(detail)
+    statements, now = applied.integer("statements"), detail.statements
     yield line(span(f"    + the file now:              {(migration.checksum or '?')[:16]}", Tone.GOOD))
     if statements is not None and now is not None and statements != now:
         yield line(span(f"    {statements} statements then, {now} now", Tone.WARN))
-
-
-def _statements(detail: Detail) -> int | None:
-    text = detail.file.text if detail.file is not None else None
-    migration = detail.entry.migration
-    if text is None or migration is None or migration.file is None or migration.language is Language.PYTHON:
-        return None
-    try:
-        return sum(1 for _ in script.split(text, path=str(migration.file)))
-    except ZmigError:
-        return None
 
 
 def _trouble(detail: Detail) -> Iterator[Line]:
@@ -115,9 +100,8 @@ def _effect(detail: Detail) -> Iterator[Line]:
         if step.mode is not None:
             how = "in one transaction" if step.mode.transactional else f"statement by statement: {step.mode.reason}"
             yield _field("how", how, Tone.PLAIN if step.mode.transactional else Tone.WARN)
-        statements = _statements(detail)
-        if statements is not None:
-            yield _field("statements", f"{statements:,}")
+        if detail.statements is not None:
+            yield _field("statements", f"{detail.statements:,}")
 
 
 def _recorded(entry: Entry) -> Iterator[Line]:
@@ -165,4 +149,4 @@ def _settings(migration: Migration) -> Iterator[Line]:
 
 
 def _limit(seconds: float) -> str:
-    return f"at most {words.duration(seconds)}" if seconds else "without limit"
+    return f"at most {words.limit(seconds)}" if seconds else "without limit"

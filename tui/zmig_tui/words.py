@@ -42,6 +42,14 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
+def limit(seconds: float) -> str:
+    """Return a length of time that was declared, as short as one would write it: 3 s, 15 min, 90 s."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:g} s"
+
+
 def clock(seconds: float) -> str:
     """Return a time that goes on, to the second: 0:07, 12:34, 1:02:03."""
     minutes, rest = divmod(int(max(seconds, 0)), 60)

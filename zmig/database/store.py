@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from math import isfinite
 from typing import TYPE_CHECKING, cast
 
@@ -73,14 +72,15 @@ class Store:
         """The table of facts, for queries."""
         return self._events
 
-    def inspect(self) -> Inspection:
+    def inspect(self, *, to_write: bool = False) -> Inspection:
         """Look at the tracking schema, its tables and the rights of this role, in one query.
 
         Raises:
-            TrackingError: a table of that name belongs to another tool, or this role may not read it.
+            TrackingError: a table of that name belongs to another tool, or this role may not read it; the message
+                names what it lacks to write, too, where that is to follow.
         """
         found = inspection.inspect(self._connection, self._schema)
-        found.check_readable()
+        found.check_readable(to_write=to_write)
         return found
 
     def check_names(self, names: Iterable[str]) -> None:
@@ -103,6 +103,8 @@ class Store:
         seen.check_writable()
         if seen.exists:
             return
+        from importlib import resources
+
         text = resources.files("zmig.database").joinpath("tracking.sql").read_text("utf-8")
         schema = sql.Identifier(self._schema).as_string(self._connection)
         create_schema = "" if seen.schema_exists else f"create schema if not exists {schema};\n"
@@ -123,6 +125,14 @@ class Store:
                 "from {} where aggregate_type = 'migration' {} order by position"
             ).format(self._events, condition)
         )
+
+    def last_facts(self, name: str, most: int) -> list[Fact]:
+        """Return the last facts of one migration, at most so many, in order of position."""
+        query = sql.SQL(
+            "select position, aggregate_id, event_type, event_data, created_at, database_user, run_id, host "
+            "from {} where aggregate_type = 'migration' and aggregate_id = {} order by position desc limit {}"
+        )
+        return list(self._read(query.format(self._events, name, most)))[::-1]
 
     def latest_facts(self) -> Iterator[Fact]:
         """Yield the latest fact of each kind of each migration, which is all that folding needs (`Fact.slot`)."""

@@ -99,10 +99,10 @@ class Watcher:
         ask = changed or ask_repeatables
         return session.guarded(lambda: session.observe(loaded, migrations, self._files.problems, ask=ask))
 
-    def facts(self, name: str) -> list[Fact]:
-        """Return all facts of one migration, oldest first. Raises like `observe`."""
+    def facts(self, name: str, *, most: int) -> list[Fact]:
+        """Return the last facts of one migration, at most so many, oldest first. Raises like `observe`."""
         session = self._connected(self._files.require())
-        return session.guarded(lambda: session.facts(name))
+        return session.guarded(lambda: session.facts(name, most))
 
     def cancel(self, backend: Backend) -> bool:
         """Cancel a backend's statement; return False when it is gone. Raises like `observe`."""
@@ -178,8 +178,8 @@ class _Session:
                     self.connection.close()
             raise
 
-    def facts(self, name: str) -> list[Fact]:
-        return list(self._store.facts([name])) if self._store.inspect().has_events else []
+    def facts(self, name: str, most: int) -> list[Fact]:
+        return self._store.last_facts(name, most) if self._store.inspect().has_events else []
 
     def observe(
         self, loaded: Project, migrations: Sequence[Migration], problems: tuple[Problem, ...], *, ask: bool

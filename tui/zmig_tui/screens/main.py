@@ -232,10 +232,10 @@ class MainScreen(Finding):
         """Show what belongs to the row under the cursor."""
         if event.by_hand:
             self.follows = False
-        self.detail.expect(event.row)
+        is_urgent = self.detail.expect(event.row)
         self._refresh_keys()
         if event.row is not None:
-            self.desk.gather(event.row.entry)
+            self.desk.gather(event.row.entry, is_urgent=is_urgent)
 
     @on(MigrationTable.Chosen)
     def action_detail(self) -> None:

@@ -43,14 +43,16 @@ class DetailPane(Vertical):
         """The text that is shown."""
         return self.query_one("#page", Lines)
 
-    def expect(self, row: Row | None) -> None:
-        """Another migration is to be shown; what belongs to the one before goes away."""
-        is_other = row is None or self._row is None or row.key != self._row.key
+    def expect(self, row: Row | None) -> bool:
+        """Prepare for a migration's pages; return whether they are urgent: another one's, or of another state."""
+        before = self._row
+        is_other = row is None or before is None or row.key != before.key
         self._row = row
         if is_other:
             self._detail = None
             self.page.show([line(span("…", Tone.QUIET))] if row is not None else [])
             self.page.scroll_to(0, 0, animate=False)
+        return is_other or row is None or before is None or row.state is not before.state
 
     def show(self, detail: Detail) -> None:
         """Show what was gathered, if it is still about the migration that is expected."""
