@@ -98,3 +98,23 @@ def test_the_variables_of_the_manifest_that_is_named_come_before_those_of_includ
     top = ProjectFolder(tmp_path, database, variables={"color": "blue"}, include=["base/manifest.yaml"])
     Migrator(top.manifest).migrate()
     assert connection.execute("select said from paint").fetchone() == ("blue small",)
+
+
+def test_a_failure_is_recorded_with_the_names_of_its_variables(tenants: ProjectFolder, facts: Facts) -> None:
+    tenants.sql("001_note", "create schema ${schema};\nselect '${key}'::text, 1 from ${schema}.orders", variables=True)
+    with pytest.raises(MigrationFailed, match='relation "shop.orders" does not exist'):
+        Migrator(tenants.manifest, environ=ENVIRON).migrate()
+    (failed,) = facts.data("001_note", "failed")
+    assert failed["error"]["message"] == 'relation "${schema}.orders" does not exist'
+    assert (failed["error"]["line"], failed["error"]["column"]) == (2, 31)
+
+
+def test_a_value_in_the_middle_of_a_word_or_of_two_characters_is_not_taken_for_the_variable(
+    tmp_path: Path, database: str, facts: Facts
+) -> None:
+    project = ProjectFolder(tmp_path, database, variables={"table": "users", "id": "1"})
+    project.sql("001_note", "do $do$ begin raise 'superusers of users-1: ${table} ${id}'; end $do$", variables=True)
+    with pytest.raises(MigrationFailed):
+        Migrator(project.manifest).migrate()
+    (failed,) = facts.data("001_note", "failed")
+    assert failed["error"]["message"] == "superusers of ${table}-1: ${table} 1"

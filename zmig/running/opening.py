@@ -65,10 +65,10 @@ class Opened:
     run: Run
     observer: Observer
 
-    def look(self, *, holds_lock: bool = False, ask_repeatables: bool = True) -> View:
-        """Return where every migration stands. Reads only."""
+    def look(self, *, holds_lock: bool = False, ask_repeatables: bool = True, to_write: bool = False) -> View:
+        """Return where every migration stands. Reads only; `to_write` says that facts are to be written next."""
         tracking = self.project.tracking
-        looker = Looker(self.connection, self.store, self.lock, tracking.stuck_after_seconds)
+        looker = Looker(self.connection, self.store, self.lock, tracking.stuck_after_seconds, to_write)
         with database.translated(self.target):
             return looker.look(self.migrations, holds_lock=holds_lock, ask_repeatables=ask_repeatables)
 

@@ -33,7 +33,7 @@ from zmig.progress import (
 )
 from zmig.running import execute, failure, record, repeat
 from zmig.running.session import Attempt, Session
-from zmig.sql import statement
+from zmig.sql import statement, template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -267,7 +267,7 @@ class Runner:
     ) -> sql.Composed:
         data = attempt.data(self.session) | {
             "duration_ms": round(attempt.seconds * 1000),
-            "error": self._private(error),
+            "error": self._private(attempt, error),
             "will_retry": will_retry,
             "transactional": attempt.work.mode.transactional and not attempt.has_escaped,
         }
@@ -275,12 +275,14 @@ class Runner:
             data["refused"] = attempt.refused
         return self.session.store.append_sql(self.session.run, type, attempt.step.migration.name, data)
 
-    def _private(self, error: dict[str, object]) -> dict[str, object]:
-        """Return an error as it may be stored: no value of the environment, and no rows unless they are asked for."""
+    def _private(self, attempt: Attempt, error: dict[str, object]) -> dict[str, object]:
+        """Return an error as it may be stored: variables by name, no value of the environment, no rows unasked for."""
         mask = redact.of_environment(self.session.environ)
+        filled, values = attempt.work.filled, attempt.step.migration.variables or {}
 
         def private(text: str) -> str:
-            return mask(text if self.session.record_detail else redact.without_detail(text))
+            told = text if self.session.record_detail else redact.without_detail(text)
+            return mask(told if filled is None else template.by_name(told, filled.source, values))
 
         words = ("message", "detail", "hint", "context", "query")
         return {

@@ -22,6 +22,8 @@ _REFERENCE = re.compile(
     r"(?<!\$)\$(?P<escape>\$\{[A-Za-z_][A-Za-z0-9_]*\})|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|\$\{"
 )
 
+_SHORTEST_VALUE = 3
+
 
 def fill(source: str, values: Mapping[str, str], *, path: str) -> Substitution:
     """Return a file's text with every reference replaced; `path` is what problems call the file.
@@ -38,6 +40,19 @@ def fill(source: str, values: Mapping[str, str], *, path: str) -> Substitution:
 def names(source: str) -> frozenset[str]:
     """Return the variables that a text refers to."""
     return frozenset(found["name"] for found in _REFERENCE.finditer(source) if found["name"])
+
+
+def by_name(text: str, source: str, values: Mapping[str, str]) -> str:
+    """Return a text with the values that a file's references stood for replaced by those references again.
+
+    A value of one or two characters stays: it would be found in any text.
+    """
+    used = {values[name]: name for name in sorted(names(source)) if len(values.get(name, "")) >= _SHORTEST_VALUE}
+    if not used:
+        return text
+    longest_first = sorted(used, key=lambda value: (-len(value), value))
+    pattern = "|".join(rf"(?<!\w){re.escape(value)}(?!\w)" for value in longest_first)
+    return re.sub(pattern, lambda found: f"${{{used[found[0]]}}}", text)
 
 
 def location(filled: Substitution, offset: int, *, path: str) -> Location:
