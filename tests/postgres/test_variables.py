@@ -102,7 +102,7 @@ def test_the_variables_of_the_manifest_that_is_named_come_before_those_of_includ
 
 def test_a_failure_is_recorded_with_the_names_of_its_variables(tenants: ProjectFolder, facts: Facts) -> None:
     tenants.sql("001_note", "create schema ${schema};\nselect '${key}'::text, 1 from ${schema}.orders", variables=True)
-    with pytest.raises(MigrationFailed, match='relation "shop.orders" does not exist'):
+    with pytest.raises(MigrationFailed, match=r'relation "shop\.orders" does not exist'):
         Migrator(tenants.manifest, environ=ENVIRON).migrate()
     (failed,) = facts.data("001_note", "failed")
     assert failed["error"]["message"] == 'relation "${schema}.orders" does not exist'
