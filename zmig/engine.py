@@ -308,7 +308,7 @@ class Migrator:
         with self._opened() as opened:
             if terminate:
                 opened.terminate_holder(invocation=self._invocation)
-            view = opened.look()
+            view = opened.look(to_write=True)
             if not view.is_someone_running:
                 made, _ = self._checked(opened, planner(view), confirmed)
                 if not made.steps:
@@ -364,7 +364,7 @@ class Migrator:
 
     def _ask(self, decide: Callable[[Opened, View], Decision]) -> str:
         with self._opened() as opened:
-            view = opened.look(ask_repeatables=False)
+            view = opened.look(ask_repeatables=False, to_write=True)
             decided = decide(opened, view)
             with database.translated(opened.target):
                 for statement in decided.statements:
@@ -373,7 +373,7 @@ class Migrator:
 
     def _decide(self, decide: Callable[[Opened, View], Decision]) -> list[str]:
         with self._opened() as opened, self._locked(opened):
-            view = opened.look(holds_lock=True, ask_repeatables=False)
+            view = opened.look(holds_lock=True, ask_repeatables=False, to_write=True)
             decided = decide(opened, view)
             opened.store.check_names(decided.names)
             if decided.statements:

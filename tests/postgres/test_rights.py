@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -7,8 +8,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from tests.support.process import ROOT
 from tests.support.project import ProjectFolder
-from zmig import Migrator, TrackingError
+from zmig import MigrationFailed, Migrator, TrackingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,10 +74,9 @@ def test_what_the_hints_say_is_all_that_is_needed_in_a_schema_of_ones_own(
     project: ProjectFolder, admin: psycopg.Connection, role: str
 ) -> None:
     admin.execute("create schema zmig")
-    for right in ("usage", "create"):
-        message, hint = _refusal(project)
-        assert message == f'role `"{role}"` lacks the right {right} on schema zmig'
-        admin.execute(_command(hint))
+    message, hint = _refusal(project)
+    assert message == f'role `"{role}"` lacks the rights usage on schema zmig, create on schema zmig'
+    admin.execute(_command(hint))
     Migrator(project.manifest).migrate()
 
 
@@ -84,8 +85,18 @@ def test_the_rights_on_tables_of_another_owner_are_named_all_at_once(
 ) -> None:
     Migrator(project.manifest, database_url=fresh_database).migrate_to_version(1)
     project.sql("002_two", "select 2;")
+    with pytest.raises(TrackingError) as caught:
+        Migrator(project.manifest).status()
+    reading = caught.value.problems[0].message
+    assert reading == f'role `"{role}"` lacks the rights usage on schema zmig, select on zmig.migration_events'
     message, _ = _refusal(project)
-    assert message == f'role `"{role}"` lacks the rights usage on schema zmig, select on zmig.migration_events'
+    wanted = {
+        "usage on schema zmig",
+        "select on zmig.migration_events",
+        "insert on zmig.migration_events",
+        "delete, insert, select, update on zmig.schema_migrations",
+    }
+    assert all(right in message for right in wanted)
     admin.execute(
         sql.SQL("grant usage on schema zmig to {0}; grant select on zmig.migration_events to {0}").format(
             sql.Identifier(role)
@@ -97,6 +108,32 @@ def test_the_rights_on_tables_of_another_owner_are_named_all_at_once(
     assert "delete, insert, select, update on zmig.schema_migrations" in message
     admin.execute(_command(hint))
     assert list(Migrator(project.manifest).migrate().completed) == ["002_two"]
+
+
+def _rights_in_the_readme() -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"^(grant .+) to deploy;$", text, re.MULTILINE)
+
+
+def test_the_rights_that_the_readme_lists_are_enough_and_each_is_needed(
+    project: ProjectFolder, admin: psycopg.Connection, fresh_database: str, role: str
+) -> None:
+    admin.execute(sql.SQL("create schema app authorization {}").format(sql.Identifier(role)))
+    Migrator(project.manifest, database_url=fresh_database).migrate_to_version(1)
+    project.sql("002_two", "create table app.t ();", rollback="drop table app.t;")
+    project.sql("003_three", "create index concurrently t_i on app.t ((1));", rollback="drop index app.t_i;")
+    project.sql("004_wrong", "select 1 / 0;")
+    rights = _rights_in_the_readme()
+    assert len(rights) == 3
+    for right in rights:
+        _refusal(project)
+        admin.execute(f'{right} to "{role}"'.encode())
+    with pytest.raises(MigrationFailed, match="division by zero"):
+        Migrator(project.manifest).migrate()
+    migrator = Migrator(project.manifest)
+    migrator.resolve("004_wrong", "pending", reason="tried")
+    assert list(migrator.rollback(steps=1).completed) == ["003_three"]
+    assert migrator.current_version() == 2
 
 
 def test_the_role_that_acts_is_named_where_it_is_not_the_one_that_logged_in(

@@ -55,7 +55,7 @@ class Inspection:
     unreadable: tuple[str, ...]
     """The rights that are missing to read what is there, as GRANT spells them."""
     unwritable: tuple[str, ...]
-    """The rights that are missing to create what is not there and to write facts."""
+    """The rights that are missing to read, to create what is not there and to write facts."""
     now: datetime
     """The server's clock."""
 
@@ -69,7 +69,7 @@ class Inspection:
         """Whether both tables are there."""
         return EVENTS in self.columns and PROJECTION in self.columns
 
-    def check_readable(self) -> None:
+    def check_readable(self, *, to_write: bool = False) -> None:
         """Make sure that the facts are zmig's, and that this role can read them.
 
         Raises:
@@ -80,7 +80,7 @@ class Inspection:
             if columns is not None and not needed <= columns:
                 raise TrackingError(self._foreign(table, columns, needed))
         if self.unreadable:
-            raise TrackingError(self._missing(self.unreadable))
+            raise TrackingError(self._missing(self.unwritable if to_write else self.unreadable))
 
     def check_writable(self) -> None:
         """Make sure that this role can write facts.
