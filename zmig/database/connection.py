@@ -10,10 +10,10 @@ import os
 import re
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import psycopg
-from psycopg import conninfo
+from psycopg import conninfo, waiting
 
 from zmig.database import advice, wire
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from types import TracebackType
 
+    from psycopg.abc import PQGen
+
 Row = tuple[object, ...]
+Answer = TypeVar("Answer")
+
+_SECONDS_TO_WAIT = 0.1
+"""How long psycopg waits for the server at a time, so that Python sees signals."""
+
 Connection = psycopg.Connection[Row]
 
 
@@ -31,6 +38,19 @@ class WorkingConnection(Connection):
     """A connection whose transaction cannot be ended through its methods while it is lent to a migration."""
 
     _is_lent = False
+
+    def wait(self, gen: PQGen[Answer], interval: float = _SECONDS_TO_WAIT, **options: Any) -> Answer:
+        """Wait for the server; an interruption cancels the statement there, however many requests that takes.
+
+        psycopg asks once and closes the connection five seconds later, although a request that comes before the
+        server has begun with the statement is lost on it.
+        """
+        try:
+            return waiting.wait(gen, self.pgconn.socket, interval, **options)
+        except KeyboardInterrupt:
+            with suppress(psycopg.Error):
+                wire.quieten(self)
+            raise
 
     def commit(self) -> None:
         """Commit, unless the transaction is zmig's."""
@@ -146,9 +166,13 @@ def connect(target: Target, *, application_name: str) -> WorkingConnection:
     if "connect_timeout" not in _parameters(text) and not os.environ.get("PGCONNECT_TIMEOUT"):
         text = conninfo.make_conninfo(text, connect_timeout=_CONNECT_TIMEOUT_SECONDS)
     try:
-        return WorkingConnection.connect(text, autocommit=True, prepare_threshold=None)
+        opened = WorkingConnection.connect(text, autocommit=True, prepare_threshold=None)
+        # What a role or a database may set; times in another style cannot be read. The server told it unasked.
+        if not (opened.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
+            opened.execute("set datestyle = 'ISO'")
     except psycopg.OperationalError as error:
         raise _connection_failed(target, error) from None
+    return opened
 
 
 def _connection_failed(target: Target, error: psycopg.OperationalError) -> ConnectionFailed:

@@ -38,9 +38,10 @@ class Server:
         """The statements that give a working session its own limits, whatever the role or database sets.
 
         The server notices a vanished client while a statement runs (`client_connection_check_interval`) or through
-        TCP keepalives; no inherited timeout may end a migration.
+        TCP keepalives; no inherited timeout may end a migration; times are written as they can be read.
         """
         settings = {
+            "datestyle": "'ISO'",
             "lock_timeout": "0",
             "statement_timeout": "0",
             "idle_in_transaction_session_timeout": "0",
