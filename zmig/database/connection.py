@@ -10,7 +10,7 @@ import os
 import re
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import psycopg
 from psycopg import conninfo, waiting
@@ -39,14 +39,15 @@ class WorkingConnection(Connection):
 
     _is_lent = False
 
-    def wait(self, gen: PQGen[Answer], interval: float = _SECONDS_TO_WAIT, **options: Any) -> Answer:
+    def wait(self, gen: PQGen[Answer], interval: float = _SECONDS_TO_WAIT, timeout: float | None = None) -> Answer:
         """Wait for the server; an interruption cancels the statement there, however many requests that takes.
 
         psycopg asks once and closes the connection five seconds later, although a request that comes before the
         server has begun with the statement is lost on it.
         """
         try:
-            return waiting.wait(gen, self.pgconn.socket, interval, **options)
+            limit = {} if timeout is None else {"timeout": timeout}
+            return waiting.wait(gen, self.pgconn.socket, interval, **limit)
         except KeyboardInterrupt:
             with suppress(psycopg.Error):
                 wire.quieten(self)

@@ -7,6 +7,7 @@ position.
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -158,7 +159,9 @@ def _cancel(connection: Connection, selector: selectors.BaseSelector) -> Reply |
     """Cancel on the server, and read to the end of the results so that the session can be used again."""
 
     def cancel() -> None:
-        connection.cancel_safe(timeout=_CANCEL_SECONDS)
+        # One that does not get through is no reason to give up: the next one may, or the statement ends.
+        with contextlib.suppress(psycopg.OperationalError):
+            connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
     _flush(connection.pgconn, selector)
     cancel()
