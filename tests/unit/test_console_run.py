@@ -125,7 +125,7 @@ def test_blockers_are_drawn_as_a_tree() -> None:
         (Blocker(0, 1, 2, backend(2)), Blocker(1, 2, 3, backend(3)), Blocker(1, 2, 0, None)),
     )
     shown = [plain(one) for one in inside.lines(work, NOW)]
-    assert "25%  25 of 100 bytes" in shown[0]
+    assert " 25%  pipe · 25 of 100 bytes · copy from on orders" in shown[0]
     assert "Lock: relation" in shown[1]
     assert shown[2].startswith("  └ pid 2 anna psql · idle in transaction for 3 min 00 s · select 1 --")
     assert "x y" not in shown[2]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zmig.watching.activity import Backend
     from zmig.watching.watch import Observation
 
+_ROLLBACK = "a rollback"
 _CUT = 900
 """PostgreSQL cuts a shown query at 1,024 bytes unless it is told otherwise."""
 
@@ -62,13 +63,13 @@ def run(observation: Observation, now: float, found: Place | None, before: Run |
         return None
     entries = observation.status.migrations
     current = next((entry for entry in entries if entry.name == holder.migration), None)
-    is_rollback = current is not None and current.record is not None and current.record.is_in_rollback
+    is_rollback = _is_rollback(current, before if before is not None and before.run_id == holder.run_id else None)
     began = _first_moment(entries, holder.run_id)
     age = (observation.now - began).total_seconds() if began is not None else 0.0
     completed = len(_completed(entries, holder.run_id))
     left = sum(entry.state is not State.DONE or bool(entry.due) for entry in entries)
     return Run(
-        verb="a rollback" if is_rollback else "a run",
+        verb=_ROLLBACK if is_rollback else "a run",
         began=now - max(age, 0),
         # A rollback's facts do not tell how much of it is left.
         total=0 if is_rollback else completed + left,
@@ -77,6 +78,13 @@ def run(observation: Observation, now: float, found: Place | None, before: Run |
         is_elsewhere=True,
         run_id=holder.run_id,
     )
+
+
+def _is_rollback(current: Entry | None, before: Run | None) -> bool:
+    """Whether a run undoes something; between two steps it is what it was."""
+    if current is None:
+        return before is not None and before.verb == _ROLLBACK
+    return current.record is not None and current.record.is_in_rollback
 
 
 def _completed(entries: Iterable[Entry], run_id: str | None) -> list[Entry]:

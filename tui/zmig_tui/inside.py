@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from zmig.watching.activity import Blocker, ServerProgress, Work
 
-_BAR_CELLS = 24
+_BAR_CELLS = 16
 
 
 def lines(work: Work, now: datetime) -> Iterator[Line]:
@@ -32,13 +32,14 @@ def lines(work: Work, now: datetime) -> Iterator[Line]:
 
 
 def _progress(progress: ServerProgress) -> Line:
-    what = progress.command + (f" on {progress.relation}" if progress.relation else "")
-    parts = [span(f"{progress.phase}", Tone.STRONG), span(f" · {what}  ", Tone.QUIET)]
+    """Return one line; what matters least stands last, where it may be cut off."""
+    phase = span(progress.phase, Tone.STRONG)
+    what = span(f" · {progress.command}" + (f" on {progress.relation}" if progress.relation else ""), Tone.QUIET)
+    unit = progress.unit or ""
     if progress.fraction is None:
-        amount = f"{progress.done:,} {progress.unit}" if progress.done else ""
-        return line(*parts, amount)
-    numbers = f" {progress.fraction:4.0%}  {progress.done or 0:,} of {progress.total or 0:,} {progress.unit or ''}"
-    return line(*parts, *bar(progress.fraction, _BAR_CELLS), span(numbers))
+        return line(phase, f"  {progress.done:,} {unit}" if progress.done else "", what)
+    amount = f" · {progress.done or 0:,} of {progress.total or 0:,} {unit}"
+    return line(*bar(progress.fraction, _BAR_CELLS), f" {progress.fraction:4.0%}  ", phase, amount, what)
 
 
 def _blocker(blocker: Blocker, now: datetime) -> Line:

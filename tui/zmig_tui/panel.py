@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zmig.database import holder
 from zmig_tui import inside, rounds, words
-from zmig_tui.text import Line, Span, Tone, bar, fitted, line, span, spread
+from zmig_tui.text import EMPTY, Line, Span, Tone, bar, fitted, line, span, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _MOST_BLOCKERS = 5
+_LEAST_LINES = 4
 
 
 def lines(run: Run, observation: Observation | None, now: float, *, cells: int, height: int) -> list[Line]:
@@ -25,6 +26,9 @@ def lines(run: Run, observation: Observation | None, now: float, *, cells: int, 
         height += min(len(work.blockers), _MOST_BLOCKERS) + 1 if work.blockers else 0
     body = [_title(run, now, cells), *_body(run, observation, now)]
     body = body[:height]
+    if not run.is_over:
+        # What a run waits for comes and goes several times a second; the table must not move each time.
+        body += [EMPTY] * (_LEAST_LINES - len(body))
     shown = height - len(body)
     if shown > 0:
         body += [(Span(" "), *one) for one in run.log[-shown:]]

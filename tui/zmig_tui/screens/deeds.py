@@ -211,18 +211,20 @@ class Deeds(Screen[None]):
         if work is None:
             self.say("no backend holds the lock", is_warning=True)
             return
-        backends = [work.backend, *(blocker.backend for blocker in work.blockers if blocker.backend is not None)]
-        if len(backends) == 1:
-            self._terminate(backends[0])
+        known = [(blocker.backend, f"blocks {blocker.waiting_pid}") for blocker in work.blockers]
+        choices = [(backend, what) for backend, what in known if backend is not None]
+        backends = [work.backend, *(backend for backend, _ in choices)]
+        if not choices:
+            self._terminate(work.backend)
             return
 
         def pick(index: int | None) -> None:
             if index is not None:
                 self._terminate(backends[index])
 
-        choices = [_choice(backend, is_own=backend is work.backend) for backend in backends]
+        texts = [_choice(backend, what) for backend, what in ((work.backend, "runs the migration"), *choices)]
         self.stage.push_screen(
-            Picking("terminate a backend", "Which one? Its transaction is rolled back.", choices), pick
+            Picking("terminate a backend", "Which one? Its transaction is rolled back.", texts), pick
         )
 
     def _terminate(self, backend: Backend) -> None:
@@ -252,8 +254,7 @@ class Deeds(Screen[None]):
         self.stage.push_screen(Quitting(self.run.verb if self.run is not None else "a run"), answer)
 
 
-def _choice(backend: Backend, *, is_own: bool) -> str:
-    what = "runs the migration" if is_own else "blocks it"
+def _choice(backend: Backend, what: str) -> str:
     return f"{backend.pid}  {what}: {backend.database_user or '?'}, {backend.application_name or '?'}, {backend.state}"
 
 
