@@ -23,13 +23,14 @@ from zmig.errors import Location, Problem
 from zmig.events import EventType, Fact
 from zmig.invocation import Invocation
 from zmig.manifest.declaration import Tracking
-from zmig.model import Environment, Kind, Language, Migration, Repeat, RepeatRule
+from zmig.model import Batch, Environment, Kind, Language, Migration, Repeat, RepeatRule
 from zmig.planning import plan as planner
 from zmig.planning import state, status
 from zmig.planning.history import fold
 from zmig.planning.state import Liveness
-from zmig.progress import Notice, RunStarted, StatementStarted, StepFinished, StepStarted
+from zmig.progress import Notice, RoundFinished, RunStarted, StatementStarted, StepFinished, StepStarted
 from zmig.project.project import Project
+from zmig.sql import script
 from zmig.watching.activity import Backend, Blocker, ServerProgress, Work
 from zmig.watching.watch import Observation
 
@@ -66,6 +67,13 @@ alter table customers
 _RUNNING_FILE = """\
 create index concurrently orders_customer_placed
     on orders (customer_id, placed_at desc);
+"""
+_ROUNDS_FILE = """\
+-- Totals of orders that were placed before totals were kept.
+update orders
+   set total = (select sum(price * amount) from order_lines where order_id = orders.id)
+ where id in (select id from orders where id > :cursor order by id limit :size)
+returning id;
 """
 
 
@@ -185,7 +193,9 @@ class Scene:
         file = File(self.texts.get(entry.name, "select 1;\n"))
         plan = planner.forward([entry], invocation=INVOCATION)
         modes = {entry.version or 0: planner.Mode(True, "one transaction")}
-        return Detail(entry, INVOCATION, file, File("select 2;\n"), facts, plan.with_modes(modes))
+        statements = sum(1 for _ in script.split(file.text or "", path=entry.name))
+        plan = plan.with_modes(modes)
+        return Detail(entry, INVOCATION, file, File("select 2;\n"), facts, plan, statements=statements)
 
 
 class StillDesk(Desk):
@@ -349,6 +359,32 @@ def _heard(migration: Migration) -> list[tuple[float, Progress]]:
     ]
 
 
+def rounds() -> Scene:
+    """A run of this console changes rows in rounds, and its file is open beside it."""
+    facts = _history(11)
+    migration = replace(MIGRATIONS[11], language=Language.SQL, kind=Kind.SQL, batch=Batch(size=5000))
+    facts.add(migration, EventType.STARTED, later=NOW - facts.all[-1].created_at - timedelta(seconds=48), attempt=1)
+    step = planner.Step(migration, planner.Action.APPLY, "pending")
+    last = planner.Step(MIGRATIONS[12], planner.Action.APPLY, "pending")
+    plan = planner.Plan(planner.Direction.FORWARD, (step, last))
+
+    async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
+        run = Run("apply", CLOCK - 48)
+        for one in (
+            RunStarted(RUN_ID, plan, "shop"),
+            StepStarted(step, 1, 2, 1, 1),
+            StatementStarted(step, 1, 1, 2, "update orders set total = …"),
+            RoundFinished(step, 124, 620_000, 1_000_000, 12_916.7, 29.4),
+        ):
+            run = advanced(run, one, CLOCK - 48)
+        app.main.run = run
+        app.main.redraw()
+        await pilot.press("2")
+
+    holder = replace(_HOLDER, migration=migration.name)
+    return Scene(facts.all, holder=holder, texts={migration.name: _ROUNDS_FILE}, act=act)
+
+
 def blocked() -> Scene:
     """A run in another process waits for locks."""
     facts, migration = _running_scene()
@@ -425,5 +461,5 @@ def away() -> Scene:
 
 
 SCENES: dict[str, Callable[[], Scene]] = {
-    scene.__name__: scene for scene in (failed, file, running, blocked, question, dry_run, away)
+    scene.__name__: scene for scene in (failed, file, running, rounds, blocked, question, dry_run, away)
 }

@@ -358,8 +358,11 @@ def test_a_run_elsewhere_is_watched_to_its_end(shop: Shop, connection: psycopg.C
             await zmig.until_text("#panel", "a run in another process")
             await zmig.until_text("#panel", "statement 2 of 2, line 2")
             await zmig.until_text("#panel", f"pid {connection.info.backend_pid}")
+            await zmig.press("2")
+            await zmig.until(lambda: "▶2 │ select 'xxx" in zmig.page)
             connection.execute("select pg_advisory_unlock(1)")
             await zmig.until_states(one="done")
+            await zmig.until(lambda: " 2 │ select 'xxx" in zmig.page)
             await zmig.until_text("#panel", "✓ a run: 1 done")
 
     asyncio.run(script())

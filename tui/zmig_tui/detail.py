@@ -40,6 +40,15 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """Where in a file the statement begins that runs now."""
+
+    tab: Tab
+    line: int
+    """1-based."""
+
+
+@dataclass(frozen=True, slots=True)
 class Detail:
     """What was gathered about one migration."""
 
@@ -50,48 +59,52 @@ class Detail:
     rollback: File | None = None
     facts: tuple[Fact, ...] = ()
     """The last ones, oldest first."""
-    statements: int | None = None
-    """How many its file has; None where that is not known."""
     plan: Plan | None = None
     """What applying would do with this migration alone."""
     plan_problems: tuple[Problem, ...] = ()
+    statements: int | None = None
+    """How many its file has; None where that is not known."""
 
-    def lines(self, tab: Tab) -> Sequence[Line]:
-        """Return one page."""
+    def lines(self, tab: Tab, running: Running | None = None) -> Sequence[Line]:
+        """Return one page; `running` is marked in its file."""
         match tab:
             case Tab.OVERVIEW:
                 return list(overview.lines(self))
             case Tab.FILE:
-                return _file(self)
+                return _file(self, self._mark(tab, running))
             case Tab.ROLLBACK:
-                return _rollback(self)
+                return _rollback(self, self._mark(tab, running))
             case Tab.EVENTS:
                 return list(eventspage.lines(self.facts))
 
-    @property
-    def marked_line(self) -> int | None:
-        """The 0-based line of the file's page that should be seen first."""
-        mark = failing.mark(self)
+    def marked_line(self, tab: Tab, running: Running | None = None) -> int | None:
+        """Return the 0-based line of a page that should be seen first, if any is marked."""
+        mark = self._mark(tab, running)
         return mark.line - 1 if mark is not None else None
 
+    def _mark(self, tab: Tab, running: Running | None) -> code.Mark | None:
+        if running is not None and running.tab is tab:
+            return code.Mark(running.line, tone=Tone.BUSY)
+        return failing.mark(self) if tab is Tab.FILE else None
 
-def _file(detail: Detail) -> Sequence[Line]:
+
+def _file(detail: Detail, mark: code.Mark | None) -> Sequence[Line]:
     migration = detail.entry.migration
     if migration is None:
         return [line(span("no longer declared, so its file is not known", Tone.QUIET))]
-    return _contents(detail.file, migration, failing.mark(detail))
+    return _contents(detail.file, migration, mark)
 
 
-def _rollback(detail: Detail) -> Sequence[Line]:
+def _rollback(detail: Detail, mark: code.Mark | None) -> Sequence[Line]:
     migration = detail.entry.migration
     if migration is None or not migration.is_reversible:
         return [line(span("no rollback is declared", Tone.QUIET))]
     if migration.rollback_file is None:
         return [line(span("`rollback(ctx)` stands in the file itself: press 2", Tone.QUIET))]
-    return _contents(detail.rollback, migration)
+    return _contents(detail.rollback, migration, mark)
 
 
-def _contents(file: File | None, migration: Migration, mark: code.Mark | None = None) -> Sequence[Line]:
+def _contents(file: File | None, migration: Migration, mark: code.Mark | None) -> Sequence[Line]:
     if file is None:
         return [line(span("defined in code, so there is no file", Tone.QUIET))]
     if file.text is None:

@@ -123,6 +123,7 @@ def _current(entry: Entry, observation: Observation, now: float, found: Place | 
         text=found.text if found is not None else inside.one_line(query or ""),
         rounds=rounds.recorded(record, earlier) if record is not None else None,
         held=_pause(record),
+        is_rollback=record is not None and record.is_in_rollback,
     )
 
 

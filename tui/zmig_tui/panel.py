@@ -26,12 +26,12 @@ def lines(run: Run, observation: Observation | None, now: float, *, cells: int, 
         height += min(len(work.blockers), _MOST_BLOCKERS) + 1 if work.blockers else 0
     body = [_title(run, now, cells), *_body(run, observation, now)]
     body = body[:height]
-    if not run.is_over:
-        # What a run waits for comes and goes several times a second; the table must not move each time.
-        body += [EMPTY] * (_LEAST_LINES - len(body))
     shown = height - len(body)
     if shown > 0:
         body += [(Span(" "), *one) for one in run.log[-shown:]]
+    if not run.is_over:
+        # What a run waits for comes and goes several times a second; the table must not move each time.
+        body += [EMPTY] * (_LEAST_LINES - len(body))
     return [fitted(one, cells) for one in body]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
+from zmig.planning.plan import Direction
 from zmig.progress import (
     Blocked,
     Held,
@@ -58,6 +59,7 @@ class Current:
     held: str = ""
     """Why its next round waits."""
     retry_at: float | None = None
+    is_rollback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,12 @@ def advanced(run: Run, progress: Progress, now: float) -> Run:
             return replace(run, waiting=progress)
         case StepStarted(step=step):
             current = Current(
-                step.migration.name, step.migration.version, now, progress.attempt, statements=progress.statements
+                step.migration.name,
+                step.migration.version,
+                now,
+                progress.attempt,
+                statements=progress.statements,
+                is_rollback=step.direction is Direction.ROLLBACK,
             )
             return replace(run, current=current, finished=progress.number - 1, total=progress.total)
         case StepFinished() | StepSkipped():

@@ -9,7 +9,7 @@ from textual.containers import Horizontal
 from textual.widgets import Footer, Input
 
 from zmig_tui import availability, elsewhere, keys, panel, plantext, rows
-from zmig_tui.detail import Tab
+from zmig_tui.detail import Running, Tab
 from zmig_tui.heading import Heading
 from zmig_tui.news import Ended, Gathered, Heard, NotObserved, Observed, Planned, Refused, Told
 from zmig_tui.running import Run, advanced
@@ -210,7 +210,16 @@ class MainScreen(Finding):
         )
         self.query_one("#heading", Banner).show(heading.lines(self.size.width))
         self._redraw_panel()
+        self.detail.point_at(self._at_work())
         self._refresh_keys()
+
+    def _at_work(self) -> Running | None:
+        """Return where the statement begins that runs now, if it is the shown migration's."""
+        run, row = self.shown_run, self.row
+        current = run.current if run is not None else None
+        if current is None or current.line is None or row is None or row.entry.name != current.name:
+            return None
+        return Running(Tab.ROLLBACK if current.is_rollback else Tab.FILE, current.line)
 
     def _refresh_keys(self) -> None:
         """Put other keys into the footer, only where they are others: it is built anew each time."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
-from zmig_tui.detail import Detail, Tab
+from zmig_tui.detail import Detail, Running, Tab
 from zmig_tui.text import Line, Span, Tone, line, span
 from zmig_tui.widgets.banner import Banner
 from zmig_tui.widgets.lines import Lines
@@ -28,6 +28,7 @@ class DetailPane(Vertical):
         """The page that is shown."""
         self._detail: Detail | None = None
         self._row: Row | None = None
+        self._at_work: Running | None = None
 
     def compose(self) -> ComposeResult:
         """Put the tabs above the page."""
@@ -62,6 +63,12 @@ class DetailPane(Vertical):
         self._detail = detail
         self._show_page(is_first=is_first)
 
+    def point_at(self, running: Running | None) -> None:
+        """Mark the statement that runs now, and keep it in sight."""
+        if running != self._at_work:
+            self._at_work = running
+            self._show_page(is_first=running is not None and running.tab is self.tab)
+
     def turn_to(self, tab: Tab) -> None:
         """Show another page."""
         if tab is self.tab:
@@ -73,9 +80,9 @@ class DetailPane(Vertical):
     def _show_page(self, *, is_first: bool) -> None:
         if self._detail is None:
             return
-        self.page.show(self._detail.lines(self.tab), wrap=self.tab in self.WRAPPED)
+        self.page.show(self._detail.lines(self.tab, self._at_work), wrap=self.tab in self.WRAPPED)
         if is_first:
-            marked = self._detail.marked_line if self.tab is Tab.FILE else None
+            marked = self._detail.marked_line(self.tab, self._at_work)
             if marked is not None:
                 self.page.reveal(marked)
             else:
