@@ -58,6 +58,7 @@ def rules(folder: Path, checked: Callable[..., Report]) -> Callable[..., set[str
         ("alter table t add column b int;\nupdate t set b = a", "change/mixed"),
         ("alter table t rename to u", "squawk/renaming-table"),
         ("alter type mood add value 'fine';\ninsert into t values ('fine')", "transaction/enum-value"),
+        ("BEGIN;\nupdate t set a = 1;\nSELECT pg_catalog.lo_close(0);\n\nCOMMIT", "transaction/control"),
         ("do $$ begin perform pg_advisory_unlock_all(); end $$", "lock/released"),
     ],
 )
@@ -127,6 +128,11 @@ def test_a_python_file_that_cannot_run_is_found(rules: Callable[..., set[str]], 
         ("refresh materialized view concurrently sales", ""),
         ("create materialized view m as select 1;\nrefresh materialized view m", ""),
         ("refresh materialized view m with no data", ""),
+        (
+            "BEGIN;\n\nSELECT pg_catalog.lo_open('4711', 131072);\nSELECT pg_catalog.lowrite(0, '\\x61');\n"
+            "SELECT pg_catalog.lo_close(0);\n\nCOMMIT;",
+            "",
+        ),
     ],
 )
 def test_its_harmless_twin_is_not(rules: Callable[..., set[str]], sql: str, entry: str) -> None:

@@ -29,7 +29,7 @@ begin
         union all
         select format('drop extension %I cascade', extname) from pg_extension where extname <> 'plpgsql'
         union all
-        select format('drop foreign data wrapper %I cascade', fdwname) from pg_foreign_data_wrapper
+        select format('drop foreign data wrapper if exists %I cascade', fdwname) from pg_foreign_data_wrapper
         union all
         select format('drop schema %I cascade', nspname)
         from pg_namespace

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zmig.lint import sqlfile
 from zmig.lint.finding import Remark
+from zmig.sql import dump
 from zmig.sql.lexer import Kind, tokens
 from zmig.sql.outcome import AddEnumValue, Unknown, outcome
 
@@ -38,7 +39,7 @@ def control(entry: Entry) -> Iterator[Remark]:
     """Transaction control in files that run in one transaction of zmig's."""
     for file, is_transactional in entry.sql_files:
         for act in file.acts if is_transactional else ():
-            if act.controls:
+            if act.controls and not dump.surrounds_large_objects(file.text, act.statement):
                 yield Remark(
                     "transaction/control",
                     f"`{act.controls}` stands in a file that zmig runs in one transaction of its own",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Location, ManifestError, Problem, ZmigError
 from zmig.planning.plan import Action, Direction, Mode, Step
 from zmig.project import project, textfile
-from zmig.sql import batch, message, script, statement, survey, template
+from zmig.sql import batch, dump, message, script, statement, survey, template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -117,7 +117,9 @@ def _script(step: Step, file: Path) -> Work:
             raise ManifestError(*problems)
         return replace(work, mode=_batch_mode(work.batch))
     if mode.transactional:
-        _refuse_contradictions(work, statements)
+        kept = tuple(one for one in statements if not dump.surrounds_large_objects(text, one))
+        _refuse_contradictions(work, kept)
+        return replace(work, statements=kept)
     return work
 
 
@@ -151,7 +153,7 @@ def _text(step: Step, file: Path) -> tuple[str, Substitution | None, str]:
     """Return what a file says, how that came from what is written in it, and the checksum of that."""
     text = project.read_text(file)
     if step.direction is Direction.ROLLBACK:
-        checksum = textfile.checksum((text,))
+        checksum = textfile.checksum_of(text)
     else:
         checksum = check_unchanged(file, text, step.migration.checksum)
     if step.migration.variables is None:
@@ -166,7 +168,7 @@ def check_unchanged(file: Path, text: str, checksum: str | None) -> str:
     Raises:
         ManifestError: it was edited meanwhile.
     """
-    found = textfile.checksum((text,))
+    found = textfile.checksum_of(text)
     if checksum is not None and found != checksum:
         raise ManifestError(_edited(file))
     return found
