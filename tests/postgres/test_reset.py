@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -12,8 +13,8 @@ from zmig import Migrator, TrackingError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+MANY_KINDS = Path(__file__).with_name("files") / "many_kinds.sql"
 EVERYTHING = """
 create schema app;
 create table app.a (x int primary key);
@@ -171,3 +172,15 @@ def test_a_manifest_that_does_not_say_where_it_stands_counts_as_production(tmp_p
     path.write_text(f'{{"manifest": 1, "database": {{"url": "{database}"}}}}')
     with pytest.raises(UsageError):
         Migrator(path).reset()
+
+
+def test_what_belongs_to_an_extension_goes_with_it(
+    tmp_path: Path, fresh_database: str, admin: psycopg.Connection
+) -> None:
+    project = ProjectFolder(tmp_path, fresh_database)
+    project.sql("001_kinds", MANY_KINDS.read_text(encoding="utf-8"))
+    migrator = Migrator(project.manifest)
+    migrator.migrate()
+    migrator.reset()
+    assert _left(admin) == []
+    assert list(migrator.migrate().completed) == ["001_kinds"]

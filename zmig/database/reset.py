@@ -23,6 +23,12 @@ declare
     command text;
 begin
     for command in
+        select format('drop extension %I cascade', extname) from pg_catalog.pg_extension
+        where extname <> 'plpgsql' and pg_has_role(extowner, 'usage')
+    loop
+        execute command;
+    end loop;
+    for command in
         select format('drop event trigger %I', evtname) from pg_catalog.pg_event_trigger
         where pg_has_role(evtowner, 'usage')
         union all
@@ -53,18 +59,13 @@ begin
         exit when command is null;
         execute command;
     end loop;
-    for command in
-        select format('drop extension %I cascade', extname) from pg_catalog.pg_extension
-        where extname <> 'plpgsql' and pg_has_role(extowner, 'usage')
-    loop
-        execute command;
-    end loop;
 end
 $do$
 """
 """The schema `public` is emptied instead of dropped, so that its owner and its rights stay as they are.
 
 What belongs to another object, as an identity's sequence, a partition and an extension's function do, goes with that.
+Extensions go first, since what belongs to one cannot be dropped by itself.
 """
 
 
