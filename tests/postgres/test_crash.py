@@ -357,6 +357,89 @@ class TestUndecided:
         assert connection.execute("select x from t order by x").fetchall() == [(1,), (2,)]
 
 
+HALF = """create procedure half() language plpgsql as $$
+begin
+    insert into t values (2);
+    commit;
+    raise exception 'half way';
+end $$"""
+PARTWAY = {
+    "a procedure": ("sql", "insert into t values (3);\ncall half();", False),
+    "a block": ("sql", "do $$ begin insert into t values (2); commit; raise exception 'half way'; end $$", False),
+    "Python outside a transaction": (
+        "python",
+        "def execute(ctx):\n    ctx.execute('insert into t values (2)')\n    raise RuntimeError('half way')\n",
+        False,
+    ),
+    "Python that ended its transaction": (
+        "python",
+        "def execute(ctx):\n    ctx.execute('insert into t values (2)')\n    ctx.execute('commit')\n"
+        "    raise RuntimeError('half way')\n",
+        True,
+    ),
+}
+
+
+class TestFailedPartway:
+    @pytest.fixture(params=PARTWAY)
+    def failed(
+        self, tracked: ProjectFolder, connection: psycopg.Connection, request: pytest.FixtureRequest
+    ) -> ProjectFolder:
+        """A migration that failed by itself after it had committed something, and one behind it."""
+        connection.execute(HALF)
+        kind, text, transaction = PARTWAY[request.param]
+        getattr(tracked, kind)("002_half", text, transaction=transaction)
+        tracked.sql("003_next", "insert into t values (4)")
+        ended = run("apply", tracked.manifest)
+        assert ended.code == 1
+        assert f"retry {tracked.manifest} 002_half`" in ended.stderr
+        return tracked
+
+    def _rows(self, connection: psycopg.Connection) -> list[int]:
+        return [x for (x,) in connection.execute("select x from t where x <> 3 order by x").fetchall()]
+
+    def test_applying_again_is_refused_with_the_two_commands_and_does_nothing_twice(
+        self, failed: ProjectFolder, connection: psycopg.Connection
+    ) -> None:
+        before = facts(connection, "002_half")
+        ended = run("apply", failed.manifest, "--json")
+        told = problem(ended.stdout)
+        assert (ended.code, told["code"]) == (2, "failed-partway")
+        assert "half way" in ended.stderr
+        assert "002_half --as done" in ended.stderr
+        assert f"zmig retry {failed.manifest} 002_half" in str(told["hint"])
+        assert facts(connection, "002_half") == before
+        assert self._rows(connection) == [1, 2]
+
+    def test_a_person_may_have_it_done_again(self, failed: ProjectFolder, connection: psycopg.Connection) -> None:
+        assert run("retry", failed.manifest, "002_half").code == 1
+        assert self._rows(connection) == [1, 2, 2]
+
+    @pytest.mark.parametrize(("verdict", "code", "rows"), [("done", 0, [1, 2, 4]), ("failed", 1, [1, 2, 2])])
+    def test_a_person_may_say_what_is_true(
+        self, failed: ProjectFolder, connection: psycopg.Connection, verdict: str, code: int, rows: list[int]
+    ) -> None:
+        assert run("resolve", failed.manifest, "002_half", "--as", verdict, "--reason", "looked").code == 0
+        assert run("apply", failed.manifest).code == code
+        assert self._rows(connection) == rows
+
+
+def test_python_interrupted_outside_a_transaction_is_left_to_a_person(
+    tracked: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    body = "    ctx.execute('insert into t values (2)')\n    ctx.execute('select pg_sleep(600)')\n"
+    tracked.python("002_code", f"def execute(ctx):\n{body}", transaction=False)
+    with Process("apply", tracked.manifest) as process:
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        process.send(signal.SIGTERM)
+        ended = process.wait()
+    assert ended.code == 143
+    assert f"look at what it committed, then run `zmig retry {tracked.manifest} 002_code`" in ended.stderr
+    again = run("apply", tracked.manifest, "--json")
+    assert (again.code, problem(again.stdout)["code"]) == (2, "failed-partway")
+    assert connection.execute("select x from t order by x").fetchall() == [(1,), (2,)]
+
+
 class TestContinued:
     def test_settings_of_statements_that_are_not_repeated_are_made_again(
         self, tracked: ProjectFolder, connection: psycopg.Connection, connect: Callable[..., psycopg.Connection]

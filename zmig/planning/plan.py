@@ -149,6 +149,7 @@ def forward(
         for entry in within
         for found in refusal.of_apply(entry, allow_out_of_order=allow_out_of_order, invocation=invocation)
     ]
+    refusals += [found for entry in within for found in refusal.of_partial(entry, invocation=invocation)]
     return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refusals))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, Problem
+from zmig.events import EventType
 from zmig.planning.reason import moment
 from zmig.planning.state import FindingCode, State
 
@@ -106,6 +107,26 @@ def _half_rolled_back(entry: Entry, record: Record, invocation: Invocation) -> P
         effect=_NOTHING_RUN,
         hint=f"complete it with `{invocation.command('rollback')}`",
     )
+
+
+def of_partial(entry: Entry, *, invocation: Invocation) -> Iterator[Refusal]:
+    """Yield what forbids applying again what may have committed a part before it failed; `retry` is a person's word."""
+    last = entry.record.last if entry.record is not None else None
+    if last is None or last.type is not EventType.FAILED or last.data.get("may_be_partial") is not True:
+        return
+    resolve = invocation.command("resolve", entry.name, "--as", "done", "--reason", "...")
+    problem = Problem(
+        "failed-partway",
+        f"migration `{entry.name}` failed outside a transaction, and what of it is committed cannot be looked up",
+        location=entry.migration.declared_at if entry.migration is not None else None,
+        facts=(
+            f"failed {moment(last.created_at)}: {last.error_message or 'no reason is recorded'}",
+            f"if all of it is done, or was completed by hand, run `{resolve}`",
+        ),
+        effect=_NOTHING_RUN,
+        hint=f"if doing it again is right, run `{invocation.command('retry', entry.name)}`",
+    )
+    yield Refusal(entry.version, entry.name, problem)
 
 
 def of_overtaking(chosen: Sequence[Entry], others: Iterable[Entry], *, invocation: Invocation) -> Iterator[Refusal]:

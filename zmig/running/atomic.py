@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from zmig.database.connection import Connection
-    from zmig.planning.plan import Step
     from zmig.running.failure import Failure
     from zmig.running.prepare import Work
 
@@ -162,7 +161,7 @@ class AtomicRunner(Runner):
             return f"not rolled back: what this run committed up to `{attempt.step.migration.name}` stays"
         return f"{super().effect(attempt)}, and neither did any other step of this run"
 
-    def _hint(self, step: Step, found: Failure) -> str:
+    def _hint(self, attempt: Attempt, found: Failure) -> str:
         if found.needs_no_transaction:
             return f"run `{self.invocation.command('apply')}` without `--atomic`"
-        return super()._hint(step, found)
+        return super()._hint(attempt, found)

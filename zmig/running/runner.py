@@ -273,6 +273,8 @@ class Runner:
         }
         if attempt.refused is not None:
             data["refused"] = attempt.refused
+        if attempt.may_be_partial:
+            data["may_be_partial"] = True
         return self.session.store.append_sql(self.session.run, type, attempt.step.migration.name, data)
 
     def _private(self, attempt: Attempt, error: dict[str, object]) -> dict[str, object]:
@@ -311,7 +313,7 @@ class Runner:
             location=found.location,
             facts=found.facts,
             effect=self.effect(attempt),
-            hint=self._hint(step, found),
+            hint=self._hint(attempt, found),
         )
 
     def effect(self, attempt: Attempt) -> str:
@@ -332,7 +334,8 @@ class Runner:
         stay = "rolled back" if self.plan.direction is Direction.ROLLBACK else "applied"
         return f"{own}; {_names(self.completed)} of this run stay{'s' if len(self.completed) == 1 else ''} {stay}"
 
-    def _hint(self, step: Step, found: Failure) -> str:
+    def _hint(self, attempt: Attempt, found: Failure) -> str:
+        step = attempt.step
         missing = self._missing(found)
         if missing is not None:
             return missing
@@ -340,6 +343,8 @@ class Runner:
             return f"write `transaction: false` in the manifest entry of `{step.migration.name}`"
         if step.direction is Direction.ROLLBACK:
             return f"correct the rollback, then run `{self.invocation.command('rollback')}`"
+        if "interrupted" in found.error and attempt.may_be_partial:
+            return f"look at what it committed, then run `{self.invocation.command('retry', step.migration.name)}`"
         if "interrupted" in found.error:
             return f"run `{self.invocation.command('apply')}`, which starts it again"
         what = "file" if step.migration.file is not None else "code"

@@ -162,6 +162,15 @@ class Attempt:
         return self.work.is_sql and (self.running is None or not statement.may_commit(self.running))
 
     @property
+    def may_be_partial(self) -> bool:
+        """Whether, once it failed, nobody but a person can tell what of it is committed.
+
+        Of a statement that was sent alone and may have taken effect, its checkpoint tells.
+        """
+        is_told = self.work.is_sql and self.refused is None
+        return self.has_escaped or not (self.is_repeatable or is_told)
+
+    @property
     def place(self) -> Place:
         """Where it is, for an error."""
         return Place(
