@@ -141,6 +141,49 @@ def test_it_waits_for_no_lock_longer_than_a_second(
     assert problem.message.endswith("it would wait for a lock, and a rehearsal waits no longer than 1s")
 
 
+@pytest.mark.parametrize("setting", ["set lock_timeout = 0", "set local lock_timeout = '1h'", "reset lock_timeout"])
+def test_it_waits_no_longer_where_the_file_says_so(
+    project: ProjectFolder, connect: Callable[..., psycopg.Connection], setting: str
+) -> None:
+    project.sql("001_column", f"{setting};\nalter table users add column a int")
+    connect(autocommit=False).execute("select from users")
+    problem = Migrator(project.manifest).rehearse().problem
+    assert problem is not None
+    assert problem.message.endswith("a rehearsal waits no longer than 1s")
+
+
+def test_numbers_that_stay_drawn_are_told(project: ProjectFolder, connection: psycopg.Connection) -> None:
+    connection.execute("create sequence bills; create table a (id serial)")
+    project.sql(
+        "001_rows", "insert into a default values;\ninsert into a default values;\nselect last_value from bills"
+    )
+    (step,) = Migrator(project.manifest).rehearse().steps
+    assert [one.drawn for one in step.statements] == [("public.a_id_seq",), (), ()]
+    ended = run("plan", project.manifest, "--rehearse")
+    assert "drew numbers of public.a_id_seq, which stay drawn" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_skipped"),
+    [
+        ("select setval('bills', 700)", True),
+        ("select pg_catalog.setval('public.bills'::regclass, 700, false)", True),
+        ("select 1;\nselect setval(pg_get_serial_sequence('users', 'id'), 700)", True),
+        ("create sequence own; select setval('own', 700)", False),
+        ("create function f() returns bigint language sql as $$ select setval('bills', 7) $$", False),
+    ],
+)
+def test_what_sets_a_sequence_for_good_is_skipped_and_said(
+    project: ProjectFolder, connection: psycopg.Connection, sql: str, is_skipped: bool
+) -> None:
+    connection.execute("create sequence bills")
+    project.sql("001_numbers", sql)
+    (step,) = Migrator(project.manifest).rehearse().steps
+    assert (step.skipped is not None) == is_skipped
+    assert not is_skipped or (step.skipped or "").endswith("would last, since no rollback undoes it")
+    assert connection.execute("select last_value, is_called from bills").fetchone() == (1, False)
+
+
 def test_it_takes_the_lock_of_a_run(project: ProjectFolder, connection: psycopg.Connection) -> None:
     project.sql("001_slow", "select pg_sleep(2)")
     thread = threading.Thread(target=Migrator(project.manifest).rehearse)

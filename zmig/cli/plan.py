@@ -55,7 +55,7 @@ COMMAND = Command(
     document=(
         "steps (version, name, kind, action, reason, attempt, resume_after, transactional, mode_reason) and refusals "
         "(version, name, code, message, location, facts, effect, hint); with --rehearse also rehearsal (version, name, "
-        "skipped, error, statements with number, line, text, duration_seconds, rows, locks, rewritten)"
+        "skipped, error, statements with number, line, text, duration_seconds, rows, locks, rewritten, drawn)"
     ),
     run=run,
     options_type=PlanOptions,

@@ -32,6 +32,8 @@ def _statement(one: StatementRehearsed) -> tuple[str, ...]:
     effects = [_lock(lock) for lock in one.locks]
     if one.rewritten:
         effects.append(f"REWROTE {', '.join(one.rewritten)}")
+    if one.drawn:
+        effects.append(f"drew numbers of {', '.join(one.drawn)}, which stay drawn")
     return (f"line {one.line}", table.duration(one.seconds), "; ".join(effects) or "no new lock on a table", one.text)
 
 
@@ -63,4 +65,5 @@ def _of_statement(one: StatementRehearsed) -> documents.Document:
         "rows": one.rows,
         "locks": [{"table": lock.table, "mode": lock.mode, "blocks": lock.blocks} for lock in one.locks],
         "rewritten": list(one.rewritten),
+        "drawn": list(one.drawn),
     }

@@ -1,7 +1,7 @@
 """Runs what is pending for real, in one transaction that is always rolled back, and looks what each statement did.
 
 Only SQL that can run in a transaction is rehearsed: Python may act outside of the database. What a rollback does not
-undo happens all the same: numbers drawn from sequences, files written by COPY, calls to other databases.
+undo happens all the same: numbers are drawn from sequences, which is told, COPY writes files, dblink calls.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zmig.database import copying, wire
 from zmig.errors import Problem
 from zmig.planning.plan import Action
 from zmig.project import project
-from zmig.running import failure, transaction
+from zmig.running import failure, lasting, transaction
 from zmig.running.session import Attempt
 from zmig.sql import script
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zmig.sql.script import Statement
 
 LOCK_TIMEOUT = "1s"
-"""How long the rehearsal waits for a lock, and others for it at the worst, whatever the manifest says."""
+"""How long the rehearsal waits for a lock, with others waiting behind it, whatever the manifest or a file says."""
 
 MODES = (
     "AccessShare",
@@ -46,15 +46,18 @@ MODES = (
 """The modes of a lock on a table, the strongest last."""
 
 _TABLES = """
-select c.oid::bigint, quote_ident(n.nspname) || '.' || quote_ident(c.relname), pg_catalog.pg_relation_filenode(c.oid)
+select c.oid::bigint, quote_ident(n.nspname) || '.' || quote_ident(c.relname), pg_catalog.pg_relation_filenode(c.oid),
+    c.relkind = 'S'
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p', 'm', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+where c.relkind in ('r', 'p', 'm', 'f', 'S') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 """
 _HELD = """
 select l.relation::bigint, replace(l.mode, 'Lock', ''), pg_catalog.pg_relation_filenode(l.relation)
 from pg_catalog.pg_locks l
 where l.locktype = 'relation' and l.pid = pg_catalog.pg_backend_pid() and l.granted
 """
+_DRAWS = "RowExclusive"
+"""The lock on a sequence whose next number was taken."""
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -88,6 +91,8 @@ class StatementRehearsed:
     """The strongest new one of each table."""
     rewritten: tuple[str, ...]
     """Tables that were there before and have new storage now: rewritten, or truncated."""
+    drawn: tuple[str, ...] = ()
+    """Sequences that were there before, of which it was the first to draw numbers; those stay drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +137,18 @@ class _Stage:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        rows = cast("Sequence[tuple[int, str, int | None]]", session.connection.execute(_TABLES).fetchall())
-        self._names: Mapping[int, str] = {oid: name for oid, name, _ in rows}
-        """Of the tables that were there before."""
-        self._storage = {oid: filenode for oid, _, filenode in rows}
+        rows = cast("Sequence[tuple[int, str, int | None, bool]]", session.connection.execute(_TABLES).fetchall())
+        self._names: Mapping[int, str] = {oid: name for oid, name, _, _ in rows}
+        """Of the tables and sequences that were there before."""
+        self._sequences = frozenset(oid for oid, _, _, is_sequence in rows if is_sequence)
+        self._storage = {oid: filenode for oid, _, filenode, _ in rows}
         self._held: dict[int, set[str]] = {}
         self._has_skipped = False
 
     def play(self, works: Sequence[Work]) -> Iterable[StepRehearsed]:
         ended = False
         for work in works:
-            reason = "behind a step that failed" if ended else _why_not(work)
+            reason = "behind a step that failed" if ended else self._why_not(work)
             if reason is not None:
                 self._has_skipped = True
                 yield StepRehearsed(work.step, work.path, skipped=reason)
@@ -150,6 +156,9 @@ class _Stage:
             one = self._step(work)
             ended = one.problem is not None
             yield one
+
+    def _why_not(self, work: Work) -> str | None:
+        return _why_not(work) or lasting.reason(self._session.connection, _statements(work), self._sequences)
 
     def _step(self, work: Work) -> StepRehearsed:
         session, attempt = self._session, Attempt(work, work.step.attempt)
@@ -172,11 +181,19 @@ class _Stage:
         began = time.monotonic()
         rows = _run(self._session, one)
         seconds = time.monotonic() - began
-        locks, rewritten = self._look()
-        return StatementRehearsed(one.number, one.line, one.summary, seconds, rows, locks, rewritten)
+        self._mind_limits()
+        new, rewritten = self._look()
+        locks = (TableLock(self._names[oid], mode) for oid, mode in new.items() if oid not in self._sequences)
+        drawn = sorted(self._names[oid] for oid, mode in new.items() if oid in self._sequences and mode == _DRAWS)
+        told = tuple(sorted(locks, key=lambda lock: lock.table))
+        return StatementRehearsed(one.number, one.line, one.summary, seconds, rows, told, rewritten, tuple(drawn))
 
-    def _look(self) -> tuple[tuple[TableLock, ...], tuple[str, ...]]:
-        """Return the locks that are new since the last look, and the tables that have new storage."""
+    def _mind_limits(self) -> None:
+        """Wait for no lock longer, whatever the statement before has set."""
+        self._session.send(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+
+    def _look(self) -> tuple[dict[int, str], tuple[str, ...]]:
+        """Return the strongest new lock of each relation since the last look, and the tables that have new storage."""
         new: dict[int, str] = {}
         rewritten: set[str] = set()
         for oid, mode, filenode in cast(
@@ -190,8 +207,7 @@ class _Stage:
             if mode not in self._held.setdefault(oid, set()):
                 self._held[oid].add(mode)
                 new[oid] = max(mode, new.get(oid, mode), key=MODES.index)
-        locks = (TableLock(self._names[oid], mode) for oid, mode in new.items())
-        return tuple(sorted(locks, key=lambda lock: lock.table)), tuple(sorted(rewritten))
+        return new, tuple(sorted(rewritten - {self._names[oid] for oid in self._sequences}))
 
     def _problem(self, attempt: Attempt, error: psycopg.Error) -> Problem:
         found = failure.explain(

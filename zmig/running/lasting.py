@@ -1,0 +1,41 @@
+"""What a rollback does not undo, though it is SQL in a transaction: the value that `setval` gives a sequence."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    import psycopg
+
+    from zmig.sql.script import Statement
+
+_SETVAL = re.compile(
+    r"\bsetval\s*\(\s*(?:'(?P<name>(?:[^']|'')+)'(?:::(?:pg_catalog\.)?regclass)?\s*,)?", re.IGNORECASE
+)
+_DEFINES = re.compile(r"\s*create\b", re.IGNORECASE)
+
+
+def reason(
+    connection: psycopg.Connection[tuple[object, ...]], statements: Iterable[Statement], sequences: Collection[int]
+) -> str | None:
+    """Return why statements would leave something behind, None where they would not.
+
+    `sequences` are those that others use; one that the transaction makes goes with it.
+    """
+    for one in statements:
+        if "setval" not in one.text.lower() or _DEFINES.match(one.text):
+            continue
+        if any(_may_last(connection, found["name"], sequences) for found in _SETVAL.finditer(one.text)):
+            return f"`setval` in line {one.line} would last, since no rollback undoes it"
+    return None
+
+
+def _may_last(connection: psycopg.Connection[tuple[object, ...]], name: str | None, sequences: Collection[int]) -> bool:
+    if name is None:
+        return True
+    query = "select pg_catalog.to_regclass(%s)::oid::bigint"
+    row = connection.execute(query, [name.replace("''", "'")]).fetchone()
+    return row is not None and row[0] in sequences
