@@ -7,11 +7,12 @@ import threading
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.support.listener import Listener
 from tests.support.process import Process
-from zmig import Migrator
+from zmig import MigrationFailed, Migrator
 from zmig.progress import Blocked, ServerReported, StepStarted
 
 if TYPE_CHECKING:
@@ -42,6 +43,22 @@ def test_who_blocks_a_statement_is_told_while_it_waits(
     assert blocker.backend is not None
     assert (blocker.backend.state, blocker.backend.query) == ("idle in transaction", "select from a")
     assert blocked.waited_seconds >= 1.0
+
+
+def test_who_blocks_a_statement_is_told_before_a_short_lock_timeout_is_over(
+    project: ProjectFolder, connect: Callable[..., psycopg.Connection]
+) -> None:
+    project.sql(
+        "001_a", "alter table a add column b int;", lock_timeout="800ms", retry={"attempts": 3, "backoff": "10ms"}
+    )
+    connect().execute("create table a ()")
+    holder = connect(autocommit=False)
+    holder.execute("select from a")
+    listener = Listener()
+    with pytest.raises(MigrationFailed, match="lock timeout"):
+        Migrator(project.manifest, observer=listener).migrate()
+    (blocker,) = listener.all(Blocked)[0].blockers
+    assert blocker.pid == holder.info.backend_pid
 
 
 def test_how_far_the_server_is_with_an_index_is_told(project: ProjectFolder, connection: psycopg.Connection) -> None:

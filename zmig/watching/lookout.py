@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from zmig.watching.activity import Work
 
 PATIENCE_SECONDS = 1.0
-"""How long something runs before it is looked at, and the pause between two looks."""
+"""How long something runs before it is looked at, and the pause between two looks, where its lock timeout leaves that."""
 
 _LONGEST_FAREWELL_SECONDS = 2.0
 _SETTINGS = "set default_transaction_read_only = on; set statement_timeout = '5s'; set lock_timeout = '1s'"
@@ -50,6 +50,12 @@ class _Busy:
     step: Step
     since: float
 
+    @property
+    def patience_seconds(self) -> float:
+        """How long to wait for a look: who holds a lock is to be seen before the lock's timeout is over."""
+        limit = self.step.migration.settings.lock_timeout_seconds
+        return min(PATIENCE_SECONDS, limit / 2) if limit else PATIENCE_SECONDS
+
 
 class Lookout:
     """Watches one backend for the length of a run."""
@@ -60,7 +66,9 @@ class Lookout:
         self._observer = observer
         self._busy: _Busy | None = None
         self._blocked_since: float | None = None
-        self._over = threading.Event()
+        self._is_over = False
+        self._stirred = threading.Event()
+        """Set when the next look is due sooner than was thought."""
 
     @contextlib.contextmanager
     def watching(self) -> Generator[Observer]:
@@ -70,7 +78,8 @@ class Lookout:
         try:
             yield self._hear
         finally:
-            self._over.set()
+            self._is_over = True
+            self._stirred.set()
             thread.join(_LONGEST_FAREWELL_SECONDS)
 
     def _hear(self, progress: Progress) -> None:
@@ -82,7 +91,9 @@ class Lookout:
                 | RoundFinished(step=step)
                 | Held(step=step)
             ):
-                self._busy = _Busy(step, time.monotonic())
+                self._busy = busy = _Busy(step, time.monotonic())
+                if busy.patience_seconds < PATIENCE_SECONDS:
+                    self._stirred.set()
             case StepFinished() | StepFailed() | StepSkipped():
                 self._busy = None
             case _:
@@ -92,9 +103,14 @@ class Lookout:
     def _watch(self) -> None:
         with contextlib.ExitStack() as closing:
             connection: Connection | None = None
-            while not self._over.wait(PATIENCE_SECONDS):
+            while not self._is_over:
                 busy = self._busy
-                if busy is None or time.monotonic() - busy.since < PATIENCE_SECONDS:
+                if self._stirred.wait(PATIENCE_SECONDS if busy is None else busy.patience_seconds):
+                    self._stirred.clear()
+                if self._is_over:
+                    return
+                busy = self._busy
+                if busy is None or time.monotonic() - busy.since < busy.patience_seconds:
                     self._blocked_since = None
                     continue
                 try:
