@@ -154,7 +154,11 @@ def test_a_run_that_is_killed_loses_at_most_the_round_in_flight_and_is_continued
 
 
 def test_an_error_in_a_round_has_its_place_in_the_file(project: ProjectFolder) -> None:
-    project.sql("001_wrong", "update users set name = name\nwhere id > :cursor and :size > 0 and nowhere returning id", batch=BATCH)
+    project.sql(
+        "001_wrong",
+        "update users set name = name\nwhere id > :cursor and :size > 0 and nowhere returning id",
+        batch=BATCH,
+    )
     with pytest.raises(MigrationFailed, match='column "nowhere" does not exist') as caught:
         Migrator(project.manifest).migrate()
     location = caught.value.problems[0].location
@@ -256,9 +260,9 @@ def test_a_pause_that_is_appended_by_hand_holds_before_the_first_round(
     project.sql("002_other", "select 1")
     Migrator(project.manifest).migrate(to=1)
     project.sql("003_again", UPDATE.replace("lower", "upper"), batch=BATCH)
-    facts.append("003_again", "paused")
+    facts.append("003_again", "paused", data='{"reason": ""}')
     with Process("apply", project.manifest) as process:
-        process.wait_for("between two rounds: paused")
+        process.wait_for("between two rounds: paused\n")
         assert facts.data("003_again", "checkpoint") == []
         facts.append("003_again", "resumed")
         assert process.wait().code == 0

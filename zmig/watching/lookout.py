@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from zmig.watching.activity import Work
 
 PATIENCE_SECONDS = 1.0
-"""How long something runs before it is looked at, and the pause between two looks, where its lock timeout leaves that."""
+"""How long something runs before it is looked at, and the pause between two looks; less with a short lock timeout."""
 
 _LONGEST_FAREWELL_SECONDS = 2.0
 _SETTINGS = "set default_transaction_read_only = on; set statement_timeout = '5s'; set lock_timeout = '1s'"
