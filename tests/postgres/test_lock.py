@@ -70,9 +70,10 @@ def test_a_waiting_run_names_the_backend_the_run_and_the_migration_it_waits_for(
     with Process("apply", project.manifest, "--verbose") as first:
         first.wait_for("pg_advisory_lock(1)")
         backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
-        (pid, name) = connection.execute(
-            "select pid, application_name from pg_stat_activity where wait_event_type = 'Lock'"
-        ).fetchone() or (0, "")
+        pid = backends.pid(connection, "wait_event_type = 'Lock'")
+        (name,) = connection.execute(
+            "select application_name from pg_stat_activity where pid = %s", [pid]
+        ).fetchone() or ("",)
         with Process("apply", project.manifest) as second:
             second.wait_for(f"waiting for the lock: backend {pid}, application `{name}`")
             second.wait_for("running `001_slow`")

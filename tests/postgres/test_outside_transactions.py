@@ -114,7 +114,7 @@ def test_a_detach_that_was_killed_before_it_began_is_done(
     kill_where(
         project,
         connection,
-        "exists (select from pg_stat_activity where application_name like 'zmig/%' and wait_event_type = 'Lock')",
+        "exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')",
     )
     holder.rollback()
     Migrator(project.manifest).migrate()
@@ -148,7 +148,7 @@ def test_a_drop_that_was_killed_while_it_waited_is_finished(
     kill_where(
         project,
         connection,
-        "exists (select from pg_stat_activity where application_name like 'zmig/%' and wait_event_type = 'Lock')",
+        "exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')",
     )
     writer.rollback()
     Migrator(project.manifest).migrate()

@@ -220,7 +220,10 @@ def test_a_lost_connection_is_told_and_opened_again(
 ) -> None:
     shop.add(1, "one", "select 1;")
     watcher.observe()
-    connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'zmig/console'")
+    connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where datname = current_database() and application_name = 'zmig/console'"
+    )
     with pytest.raises(ConnectionFailed):
         watcher.observe()
     assert _states(watcher.observe()) == {"one": "pending"}
