@@ -22,7 +22,8 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 _OPEN = sql.SQL("""
 select
     (select event_type || coalesce(': ' || nullif(event_data->>'reason', ''), '') from {}
-        where aggregate_type = 'migration' and aggregate_id = {} and event_type = any({}) order by position desc limit 1),
+        where aggregate_type = 'migration' and aggregate_id = {} and event_type = any({})
+        order by position desc limit 1),
     pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')::bigint,
     r.replicas, r.seen, pg_catalog.pg_wal_lsn_diff(r.replayed, '0/0')::bigint
 from (
