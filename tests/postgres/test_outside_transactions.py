@@ -168,3 +168,26 @@ def test_a_transaction_mode_that_is_declared_overrides_the_file(
     (step,) = Migrator(project.manifest).plan().steps
     assert step.mode is not None
     assert step.mode.reason == "`transaction: false` in the manifest"
+
+
+@pytest.mark.parametrize(
+    ("statement", "left"),
+    [
+        ("create unique index concurrently events_key on events_old (at)", "events_key"),
+        ("create unique index concurrently on events_old (at)", "events_old_at_idx"),
+        ("create unique index on events_old (at)", None),
+    ],
+)
+def test_an_invalid_index_that_a_failure_leaves_is_told_and_the_next_try_drops_it(
+    project: ProjectFolder, connection: psycopg.Connection, statement: str, left: str | None
+) -> None:
+    connection.execute(PARTITIONED)
+    project.sql("001_index", statement, transaction=False)
+    with pytest.raises(MigrationFailed) as caught:
+        Migrator(project.manifest).migrate()
+    told = f", and an invalid index `{left}` is left, which the next try drops" if left else ""
+    assert caught.value.problems[0].effect == f"not rolled back: no statement had completed{told}"
+    connection.execute("delete from events")
+    Migrator(project.manifest).retry()
+    valid = connection.execute("select indisvalid from pg_index where indrelid = 'events_old'::regclass").fetchall()
+    assert valid == [(True,)]

@@ -74,6 +74,23 @@ def settle(connection: Connection, statement: Statement, *, before: object, is_r
             return before is False and not is_refused and _took_effect(connection, found)
 
 
+def left_behind(connection: Connection, statement: Statement, *, before: object) -> str | None:
+    """Return in words what a refused statement left half done, None where it left nothing.
+
+    `before` is what `look` saw before it was sent.
+    """
+    index = outcomes.outcome(statement)
+    if not isinstance(index, CreateIndex) or not index.concurrently:
+        return None
+    if index.name is not None:
+        names = [index.name] if before is False and _index_of(connection, index) is False else []
+    else:
+        known = cast("list[str]", before) if isinstance(before, list) else []
+        found = _indexes_of(connection, index.table)
+        names = [name for name, is_valid in found.items() if not is_valid and name not in known]
+    return f"an invalid index `{names[0]}` is left, which the next try drops" if names else None
+
+
 def _took_effect(connection: Connection, found: Outcome) -> bool:
     match found:
         case DropIndex(names):

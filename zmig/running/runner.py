@@ -329,10 +329,25 @@ class Runner:
             own = f"not rolled back: {_statements(attempt.completed_statements)}"
             if attempt.running is not None and statement.may_commit(attempt.running):
                 own += f", and statement {attempt.running.number} may have committed a part"
+            if (left := self._left_behind(attempt)) is not None:
+                own += f", and {left}"
         if not self.completed:
             return own
         stay = "rolled back" if self.plan.direction is Direction.ROLLBACK else "applied"
         return f"{own}; {_names(self.completed)} of this run stay{'s' if len(self.completed) == 1 else ''} {stay}"
+
+    def _left_behind(self, attempt: Attempt) -> str | None:
+        """Return what the statement that failed left half done, as far as the server can still be asked."""
+        status = self.session.connection.info.transaction_status
+        if attempt.running is None or attempt.refused is None or status is not psycopg.pq.TransactionStatus.IDLE:
+            return None
+        from zmig.database import catalog
+
+        with contextlib.suppress(psycopg.Error):
+            return catalog.left_behind(
+                self.session.connection, attempt.running, before=attempt.sent and attempt.sent.before
+            )
+        return None
 
     def _hint(self, attempt: Attempt, found: Failure) -> str:
         step = attempt.step
