@@ -107,12 +107,13 @@ def test_plan_as_json_holds_what_scripts_rely_on(filled: Shop, run: Run) -> None
         "mode_reason": "`CREATE INDEX CONCURRENTLY` in line 1 cannot run inside a transaction",
         "lock_timeout_seconds": 3.0,
         "statement_timeout_seconds": 900.0,
+        "idle_in_transaction_session_timeout_seconds": 0.0,
         "run_as": None,
     }
 
 
 def test_plan_verbose_shows_the_limits_that_zmig_sets(filled: Shop, run: Run) -> None:
-    limits = "lock_timeout 3.0 s, statement_timeout 15 min 00 s"
+    limits = "lock_timeout 3.0 s, statement_timeout 15 min 00 s, no idle_in_transaction_session_timeout"
     lines = run("plan", "shop.yaml", "--verbose").stdout.splitlines()
     assert lines[0].endswith(f"in a transaction  {limits}") or limits in lines[0]
     assert lines[1].endswith(f"{limits}, no limit for statements that cannot run in a transaction")

@@ -67,6 +67,7 @@ def _of_step(step: Step) -> Document:
         "mode_reason": step.mode.reason if step.mode is not None else None,
         "lock_timeout_seconds": step.migration.settings.lock_timeout_seconds,
         "statement_timeout_seconds": step.migration.settings.statement_timeout_seconds,
+        "idle_in_transaction_session_timeout_seconds": 0.0,
         "run_as": step.migration.settings.run_as,
     }
 

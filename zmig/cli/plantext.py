@@ -48,6 +48,7 @@ def _limits(step: Step) -> str:
     parts = [
         _limit("lock_timeout", settings.lock_timeout_seconds),
         _limit("statement_timeout", settings.statement_timeout_seconds),
+        _limit("idle_in_transaction_session_timeout", 0),
     ]
     if step.mode is not None and not step.mode.transactional:
         parts.append("no limit for statements that cannot run in a transaction")
