@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -191,3 +192,21 @@ def test_an_invalid_index_that_a_failure_leaves_is_told_and_the_next_try_drops_i
     Migrator(project.manifest).retry()
     valid = connection.execute("select indisvalid from pg_index where indrelid = 'events_old'::regclass").fetchall()
     assert valid == [(True,)]
+
+
+def test_an_index_that_is_built_concurrently_waits_for_others_however_short_the_lock_timeout(
+    project: ProjectFolder, connection: psycopg.Connection, connect: Callable[..., psycopg.Connection], facts: Facts
+) -> None:
+    connection.execute("create table t (id int)")
+    holder = connect(autocommit=False)
+    holder.execute("insert into t values (1)")
+    project.sql("001_index", "create index concurrently t_id on t (id)", lock_timeout="20ms", retry={"attempts": 1})
+    run = threading.Thread(target=Migrator(project.manifest).migrate)
+    run.start()
+    waiting = "wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '300 ms'"
+    try:
+        backends.wait_for(connection, 1, f"query like '%concurrently t_id%' and {waiting}")
+    finally:
+        holder.rollback()
+        run.join()
+    assert facts.told[-1] == ("001_index", "done")
