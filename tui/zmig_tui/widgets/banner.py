@@ -24,8 +24,14 @@ class Banner(Widget):
     COMPONENT_CLASSES: ClassVar[set[str]] = tones.COMPONENT_CLASSES
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        self._looks = tones.Looks(self)
         super().__init__(id=id, classes=classes)
         self._lines: Sequence[Line] = ()
+
+    def notify_style_update(self) -> None:
+        """Draw in other colours."""
+        self._looks.forget()
+        super().notify_style_update()
 
     def show(self, lines: Sequence[Line]) -> None:
         """Show other lines."""
@@ -47,4 +53,4 @@ class Banner(Widget):
     def render_line(self, y: int) -> Strip:
         """Draw one line."""
         shown = self._lines[y] if 0 <= y < len(self._lines) else EMPTY
-        return tones.strip(self, shown, self.rich_style, self.size.width)
+        return self._looks.strip(shown, self._looks.ground, self.size.width)

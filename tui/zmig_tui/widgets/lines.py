@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 
-from zmig_tui.text import EMPTY, width, wrapped
+from zmig_tui.text import EMPTY, plain, width, wrapped
 from zmig_tui.widgets import tones
 
 if TYPE_CHECKING:
@@ -32,11 +32,17 @@ class Lines(ScrollView, can_focus=True):
     ]
 
     def __init__(self, *, wrap: bool = True, id: str | None = None, classes: str | None = None) -> None:
+        self._looks = tones.Looks(self)
         super().__init__(id=id, classes=classes)
         self._wrap = wrap
         self._lines: Sequence[Line] = ()
         self._shown: Sequence[Line] = ()
         self._longest = 0
+
+    def notify_style_update(self) -> None:
+        """Draw in other colours."""
+        self._looks.forget()
+        super().notify_style_update()
 
     def show(self, lines: Sequence[Line], *, wrap: bool | None = None) -> None:
         """Show other lines; the place in the text stays where it is."""
@@ -50,8 +56,6 @@ class Lines(ScrollView, can_focus=True):
     @property
     def texts(self) -> list[str]:
         """The lines as plain text, as they are shown."""
-        from zmig_tui.text import plain
-
         return [plain(line) for line in self._shown]
 
     def reveal(self, number: int) -> None:
@@ -78,4 +82,4 @@ class Lines(ScrollView, can_focus=True):
         left, top = self.scroll_offset
         index = top + y
         shown = self._shown[index] if index < len(self._shown) else EMPTY
-        return tones.strip(self, shown, self.rich_style, self.size.width, left)
+        return self._looks.strip(shown, self._looks.ground, self.size.width, left)

@@ -19,7 +19,6 @@ from zmig_tui.widgets import tones
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.style import Style
     from textual.events import Click, Resize
     from textual.strip import Strip
 
@@ -54,6 +53,7 @@ class MigrationTable(ScrollView, can_focus=True):
         row: Row
 
     def __init__(self, *, id: str | None = None) -> None:
+        self._looks = tones.Looks(self)
         super().__init__(id=id)
         self._rows: Sequence[Row] = ()
         self._index = 0
@@ -61,6 +61,11 @@ class MigrationTable(ScrollView, can_focus=True):
         self._widths = Widths()
         self._order = Order.PLAN
         self._is_reversed = False
+
+    def notify_style_update(self) -> None:
+        """Draw in other colours."""
+        self._looks.forget()
+        super().notify_style_update()
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -182,12 +187,11 @@ class MigrationTable(ScrollView, can_focus=True):
         cells = self.size.width
         if y < _HEAD_LINES:
             head = columns.head(self._widths, self._order, is_reversed=self._is_reversed)
-            return tones.strip(self, head, self.get_component_rich_style("table--head"), cells)
+            return self._looks.strip(head, self._looks.of("table--head"), cells)
         index = y - _HEAD_LINES + self.scroll_offset.y
         if index >= len(self._rows):
-            return tones.strip(self, EMPTY, self.rich_style, cells)
+            return self._looks.strip(EMPTY, self._looks.ground, cells)
         shown = columns.cells(self._rows[index], self._widths, is_under_cursor=index == self._index)
-        return tones.strip(self, shown, self._row_style(index), cells)
-
-    def _row_style(self, index: int) -> Style:
-        return self.get_component_rich_style("table--cursor") if index == self._index else self.rich_style
+        return self._looks.strip(
+            shown, self._looks.of("table--cursor") if index == self._index else self._looks.ground, cells
+        )
