@@ -222,6 +222,21 @@ def test_the_table_is_narrowed_sorted_and_searched(shop: Shop) -> None:
     asyncio.run(script())
 
 
+def test_another_theme_changes_every_colour_at_once(shop: Shop) -> None:
+    shop.add(1, "one", "select 1;")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            dark = zmig.app.export_screenshot()
+            zmig.app.theme = "zmig-light"
+            await zmig.until(lambda: "#c8d0e8" not in zmig.app.export_screenshot())
+            assert "#c8d0e8" in dark
+            assert "#16181f" not in zmig.app.export_screenshot()
+
+    asyncio.run(script())
+
+
 def test_every_key_is_listed_and_the_palette_finds_them(shop: Shop) -> None:
     shop.add(1, "one", "select 1;")
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _BUSY_SECONDS = 0.25
 _IDLE_SECONDS = 1.0
 _SECONDS_BETWEEN_GATHERINGS = 1.0
+_PROCESSOR_SHARE = 0.05
+"""How much of a core looking may take."""
 _LONGEST_SECONDS_BETWEEN_CONNECTIONS = 5.0
 _QUEUE_LIMIT = 20_000
 _SECONDS_TO_CLOSE = 2.0
@@ -217,7 +219,7 @@ class Desk:
 
     def _look(self) -> float:
         asks, self._asks_repeatables = self._asks_repeatables, False
-        began = time.monotonic()
+        began, cpu_began = time.monotonic(), time.thread_time()
         try:
             observation = self._watcher.observe(ask_repeatables=asks)
         except ZmigError as error:
@@ -235,8 +237,9 @@ class Desk:
         pause = _BUSY_SECONDS if self.is_running or observation.status.holder is not None else _IDLE_SECONDS
         if self._gathers_again():
             self._gather()
-        # A slow look, at ten thousand migrations or over a long line, must leave the others their time.
-        return max(pause, 3 * (time.monotonic() - began))
+        # A slow look, over a long line or at ten thousand migrations, must leave the others their time.
+        cpu_seconds = time.thread_time() - cpu_began
+        return max(pause, 2 * (time.monotonic() - began), cpu_seconds / _PROCESSOR_SHARE)
 
     def _missed(self, error: ZmigError) -> float:
         is_unreachable = isinstance(error, ConnectionFailed | ServerError)

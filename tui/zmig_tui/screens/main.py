@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar, assert_never
 
 from textual import on
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from zmig_tui.desk import Desk
 
 _TICK_SECONDS = 0.25
+_PROCESSOR_SHARE = 0.05
+"""How much of a core drawing what goes on may take; a table that moves with a quick run is dear."""
+_LONGEST_SECONDS_BETWEEN_DRAWINGS = 1.5
 _PANEL_LINES = range(4, 12)
 
 
@@ -53,6 +57,9 @@ class MainScreen(Finding):
         self._unreachable_since: float | None = None
         self._problems: tuple[Problem, ...] = ()
         self._offered: frozenset[str] = frozenset()
+        self._observed: Observed | None = None
+        """What was observed last, if it is not taken in yet."""
+        self._draws_again_at = 0.0
 
     def compose(self) -> ComposeResult:
         """Put the parts in their places."""
@@ -97,7 +104,8 @@ class MainScreen(Finding):
         news = message.news
         match news:
             case Observed():
-                self._take_in(news)
+                self._observed = news
+                self._tick()
             case NotObserved():
                 self._miss(news)
             case Gathered():
@@ -128,8 +136,6 @@ class MainScreen(Finding):
             self.put_rows()
         if is_first or has_failed:
             self.table.go_to(rows.first_of_interest(self.table.rows))
-        self._follow()
-        self.redraw()
 
     def _miss(self, news: NotObserved) -> None:
         if news.is_unreachable and self._unreachable_since is None:
@@ -153,7 +159,7 @@ class MainScreen(Finding):
         return going_on is not None and going_on is not before and going_on.has_failed
 
     def _end(self, news: Ended) -> None:
-        self._tick()
+        self._catch_up()
         if self.run is not None:
             self.run = self.run.ending(_outcome(news), news.problems, self.clock())
         if self.leaves_after_run:
@@ -179,15 +185,34 @@ class MainScreen(Finding):
             self.table.go_to(index)
 
     def _tick(self) -> None:
+        """Show what goes on, as often as that costs little."""
+        if time.monotonic() < self._draws_again_at:
+            return
+        began = time.thread_time()
+        if self._catch_up():
+            self.call_after_refresh(self._note_cost, began)
+
+    def _note_cost(self, began: float) -> None:
+        """Put the next drawing off for as long as this one asks for; its cost is known once it is on the screen."""
+        pause = min((time.thread_time() - began) / _PROCESSOR_SHARE, _LONGEST_SECONDS_BETWEEN_DRAWINGS)
+        self._draws_again_at = time.monotonic() + pause
+
+    def _catch_up(self) -> bool:
+        """Take in what was observed and heard; return whether that, or the time that goes on, changes the screen."""
+        observed, self._observed = self._observed, None
+        if observed is not None:
+            self._take_in(observed)
         heard = self.desk.drained()
         for progress, moment in heard:
             if self.run is not None and not self.run.is_over:
                 self.run = advanced(self.run, progress, moment)
         run = self.shown_run
-        if heard:
-            self._follow()
-        if (run is not None and not run.is_over) or heard or self._unreachable_since is not None:
-            self.redraw()
+        is_changing = (run is not None and not run.is_over) or self._unreachable_since is not None
+        if not (observed or heard or is_changing):
+            return False
+        self._follow()
+        self.redraw()
+        return True
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only keys that have something to act on; the others stay out of the footer."""
@@ -241,7 +266,9 @@ class MainScreen(Finding):
         """Show what belongs to the row under the cursor."""
         if event.by_hand:
             self.follows = False
-        is_urgent = self.detail.expect(event.row)
+        run = self.shown_run
+        is_following = self.follows and run is not None and not run.is_over
+        is_urgent = self.detail.expect(event.row, at_once=not is_following)
         self._refresh_keys()
         if event.row is not None:
             self.desk.gather(event.row.entry, is_urgent=is_urgent)

@@ -28,6 +28,7 @@ class DetailPane(Vertical):
         """The page that is shown."""
         self._detail: Detail | None = None
         self._row: Row | None = None
+        self._is_at_once = True
         self._at_work: Running | None = None
 
     def compose(self) -> ComposeResult:
@@ -44,22 +45,26 @@ class DetailPane(Vertical):
         """The text that is shown."""
         return self.query_one("#page", Lines)
 
-    def expect(self, row: Row | None) -> bool:
-        """Prepare for a migration's pages; return whether they are urgent: another one's, or of another state."""
-        before = self._row
-        is_other = row is None or before is None or row.key != before.key
-        self._row = row
-        if is_other:
+    def expect(self, row: Row | None, *, at_once: bool) -> bool:
+        """Prepare for a migration's pages; return whether they are urgent.
+
+        Unless another one's are wanted `at_once`, those that are shown stay until there are others.
+        """
+        before, self._row = self._row, row
+        self._is_at_once = at_once
+        if row is not None and before is not None and row.key == before.key:
+            return self._detail is None or row.state is not before.state
+        if at_once or row is None or self._detail is None:
             self._detail = None
             self.page.show([line(span("…", Tone.QUIET))] if row is not None else [])
             self.page.scroll_to(0, 0, animate=False)
-        return is_other or row is None or before is None or row.state is not before.state
+        return self._detail is None
 
     def show(self, detail: Detail) -> None:
         """Show what was gathered, if it is still about the migration that is expected."""
-        if self._row is None or detail.entry.name != self._row.entry.name:
+        if self._row is None or (self._is_at_once and detail.entry.name != self._row.entry.name):
             return
-        is_first = self._detail is None
+        is_first = self._detail is None or detail.entry.name != self._detail.entry.name
         self._detail = detail
         self._show_page(is_first=is_first)
 
