@@ -140,7 +140,7 @@ def test_a_run_that_is_killed_loses_at_most_the_round_in_flight_and_is_continued
     with Process("apply", project.manifest) as process:
         backends.wait_until(connection, "(select count(*) from users where touched > 0) >= 15")
         process.kill()
-    backends.wait_for(connection, 0)
+    backends.wait_for_end(connection)
     done = facts.data("001_lower", "checkpoint")[-1]["rows"]
     assert connection.execute("select count(*) from users where touched = 1").fetchone() == (done,)
     assert 15 <= done < 95

@@ -45,7 +45,7 @@ def die(connection: psycopg.Connection, project: ProjectFolder, *arguments: str,
     with Process(arguments[0] if arguments else "apply", project.manifest, *arguments[1:]) as process:
         backends.wait_for(connection, 1, when)
         process.kill()
-    backends.wait_for(connection, 0)
+    backends.wait_for_end(connection)
 
 
 class Gate:
@@ -156,7 +156,7 @@ class TestIndexBuiltConcurrently:
             snapshot.open()
             backends.wait_for(connection, 1, IN_CHECKPOINT)
             process.kill()
-        backends.wait_for(connection, 0)
+        backends.wait_for_end(connection)
         facts_gate.open()
         built = indexes(connection)
         assert built["t_x"][1]
@@ -177,7 +177,7 @@ class TestIndexBuiltConcurrently:
             snapshot.open()
             backends.wait_for(connection, 1, IN_CHECKPOINT)
             process.kill()
-        backends.wait_for(connection, 0)
+        backends.wait_for_end(connection)
         facts_gate.open()
         built = indexes(connection)
         assert {name: valid for name, (_, valid) in built.items()} == {"t_x_idx": True, "t_x_idx1": True}
@@ -213,7 +213,7 @@ class TestIndexBuiltConcurrently:
         with Process("apply", tracked.manifest) as process:
             backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
             process.kill()
-        backends.wait_for(connection, 0)
+        backends.wait_for_end(connection)
         gate.open()
         assert run("apply", tracked.manifest).code == 1
 

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 _OURS = "datname = current_database() and application_name like 'zmig/%'"
 _PATIENCE_SECONDS = 60
+NOTICES_GONE_CLIENTS_SINCE = 140000
+"""Before this version a server does not notice, while a statement runs, that its client is gone."""
 
 
 def count(connection: psycopg.Connection, condition: str = "true") -> int:
@@ -43,6 +45,13 @@ def wait_for(connection: psycopg.Connection, number: int, condition: str = "true
         connection,
         f"(select count(*) from pg_stat_activity where {_OURS} and ({condition})) = {number}",
     )
+
+
+def wait_for_end(connection: psycopg.Connection) -> None:
+    """Wait until zmig's backends are gone whose client was killed; a server that does not notice it is told so."""
+    if connection.info.server_version < NOTICES_GONE_CLIENTS_SINCE:
+        connection.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where {_OURS}".encode())
+    wait_for(connection, 0)
 
 
 def wait_until(connection: psycopg.Connection, condition: str) -> None:
