@@ -52,7 +52,7 @@ def test_a_comment_holds_for_one_statement(found: Found) -> None:
 
 
 @pytest.mark.parametrize(
-    "sql", [f"select '\n{COMMENT}\n';\n", f"do $$\n{COMMENT}\n$$;\n", f"copy t from stdin;\n{COMMENT}\n\\.\n"]
+    "sql", [f"select '\n{COMMENT}\n';\n", f"do $$ begin\n{COMMENT}\nend $$;\n", f"copy t from stdin;\n{COMMENT}\n\\.\n"]
 )
 def test_what_is_no_comment_ignores_nothing(found: Found, sql: str) -> None:
     assert found(sql) == []
