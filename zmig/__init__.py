@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zmig.planning.state import State
     from zmig.planning.status import Status
     from zmig.running.context import Context
-    from zmig.running.runner import RunResult
+    from zmig.running.result import RunResult
 
 __version__ = "0.1.0"
 
@@ -40,7 +40,7 @@ _HOMES = {
     "Migrator": "engine",
     "PlanRefused": "errors",
     "Problem": "errors",
-    "RunResult": "running.runner",
+    "RunResult": "running.result",
     "State": "planning.state",
     "Status": "planning.status",
     "TrackingError": "errors",

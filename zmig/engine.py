@@ -18,36 +18,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.database import connection as database
-from zmig.database import reset, role
-from zmig.errors import PlanRefused, Problem
 from zmig.interrupt import Interrupts
 from zmig.invocation import Invocation
 from zmig.observer import discreet, guarded
-from zmig.planning import plan, registry, resume, selection, status
-from zmig.planning.state import Entry, State
+from zmig.planning import plan
+from zmig.planning.state import State
 from zmig.project import project
 from zmig.redact import Redactor, telling
-from zmig.running import decision, entrypoint, opening, pausing, prepare
-from zmig.running.atomic import AtomicRunner
-from zmig.running.atomic import check as check_atomic
-from zmig.running.atomic import refusals as atomic_refusals
-from zmig.running.runner import Runner, RunResult
-from zmig.running.session import Session
-from zmig.watching.lookout import Lookout
+from zmig.running import opening
+from zmig.running.result import RunResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Mapping
 
     from zmig.events import Fact
     from zmig.model import CodeMigration, Migration
     from zmig.planning.plan import Plan
+    from zmig.planning.state import Entry
     from zmig.planning.status import Status
     from zmig.progress import Observer
     from zmig.project.project import Project
     from zmig.running.decision import Decision
     from zmig.running.opening import Opened
-    from zmig.running.prepare import Work
     from zmig.running.rehearsal import Rehearsal
+    from zmig.running.run import Run
     from zmig.running.view import View
     from zmig.watching.watch import Watcher
 
@@ -102,12 +96,16 @@ class Migrator:
         Raises:
             UsageError: it is not a migration, or its version or name is taken.
         """
+        from zmig.planning import registry
+
         registered = registry.from_code(migration)
         registry.refuse_twins(registered, self._registered)
         self._registered.append(registered)
 
     def status(self) -> Status:
         """Return where every migration stands. Reads only."""
+        from zmig.planning import status
+
         with self._opened() as opened:
             loaded = opened.project
             return status.make(opened.look(), manifest=loaded.name, environment=loaded.environment)
@@ -125,6 +123,8 @@ class Migrator:
 
     def history(self, names: Collection[str] = ()) -> list[Fact]:
         """Return the facts of the migrations named, or of all, oldest first. Reads only."""
+        from zmig.planning import selection
+
         with self._opened() as opened:
             view = opened.look(ask_repeatables=False)
             chosen = [selection.find(view.entries, name, invocation=self._invocation) for name in names]
@@ -147,13 +147,9 @@ class Migrator:
         Raises:
             ManifestError, PlanRefused, UsageError, TrackingError, ConnectionFailed, LockNotObtained: like `migrate`.
         """
-        from zmig.running import rehearsal
-
         with self._opened() as opened, self._interrupts.running(opened.connection), self._locked(opened):
-            view = opened.look(holds_lock=True)
-            made, works = self._checked(opened, self._forward(to, allow_out_of_order=allow_out_of_order)(view), None)
-            with database.translated(opened.target):
-                return rehearsal.rehearse(self._session(opened, self._observer), made, works)
+            made = self._forward(to, allow_out_of_order=allow_out_of_order)(opened.look(holds_lock=True))
+            return self._carrier(opened).rehearse(made)
 
     def plan_rollback(self, *, to: int | None = None, steps: int = 1) -> Plan:
         """Return what `rollback` would run now, or why it would refuse. Reads only."""
@@ -228,6 +224,8 @@ class Migrator:
         Raises:
             UsageError: no migration has that name, the verdict is unknown, or the reason is empty.
         """
+        from zmig.running import decision
+
         return self._decide(partial(decision.resolve, name=name, verdict=verdict, reason=reason))[0]
 
     def accept(self, name: str, *, reason: str) -> str:
@@ -236,6 +234,8 @@ class Migrator:
         Raises:
             UsageError: no migration has that name, its file has not changed, or the reason is empty.
         """
+        from zmig.running import decision
+
         return self._decide(partial(decision.accept, name=name, reason=reason, invocation=self._invocation))[0]
 
     def baseline(self, *, to: int, reason: str) -> list[str]:
@@ -244,6 +244,8 @@ class Migrator:
         Raises:
             UsageError: no migration has that version, or the reason is empty.
         """
+        from zmig.running import decision
+
         return self._decide(partial(decision.baseline, to=to, reason=reason))
 
     def pause(self, name: str | None = None, *, reason: str = "") -> str:
@@ -252,6 +254,8 @@ class Migrator:
         Raises:
             UsageError: no migration has that name, or it is not batched; without a name, none is running.
         """
+        from zmig.running import pausing
+
         return self._ask(partial(pausing.pause, name=name, reason=reason))
 
     def resume(self, name: str | None = None) -> str:
@@ -260,6 +264,8 @@ class Migrator:
         Raises:
             UsageError: no migration has that name, or it is not paused.
         """
+        from zmig.running import pausing
+
         return self._ask(partial(pausing.resume, name=name))
 
     def reset(self) -> list[str]:
@@ -268,6 +274,8 @@ class Migrator:
         Raises:
             UsageError: the manifest's environment is production or staging.
         """
+        from zmig.database import reset
+
         with self._opened() as opened:
             reset.refuse(opened.project.environment)
             with self._locked(opened), database.translated(opened.target):
@@ -286,16 +294,7 @@ class Migrator:
 
     def _plan_only(self, planner: Callable[[View], Plan], *, atomic: bool = False) -> Plan:
         with self._opened() as opened:
-            made, works = self._read(opened, planner(opened.look()))
-            return made.with_refusals(atomic_refusals(works)) if atomic else made
-
-    def _read(self, opened: Opened, made: Plan) -> tuple[Plan, tuple[Work, ...]]:
-        """Read the files of a plan's steps, and complete the plan with what they say."""
-        works = prepare.read(made)
-        made = made.with_modes({work.step.migration.version: work.mode for work in works})
-        made = made.with_refusals(resume.refusals(works, invocation=self._invocation))
-        with database.translated(opened.target):
-            return made.with_refusals(role.refusals(opened.connection, made)), works
+            return self._carrier(opened).completed(planner(opened.look()), is_atomic=atomic)
 
     def _run(
         self,
@@ -309,57 +308,41 @@ class Migrator:
             if terminate:
                 opened.terminate_holder(invocation=self._invocation)
             view = opened.look(to_write=True)
-            if not view.is_someone_running:
-                made, _ = self._checked(opened, planner(view), confirmed)
-                if not made.steps:
-                    return RunResult(None, made)
-            with self._interrupts.running(opened.connection), self._locked(opened):
-                view = opened.look(holds_lock=True).after(view)
-                made, works = self._checked(opened, planner(view), confirmed)
-                if not made.steps:
-                    return RunResult(None, made)
-                return self._run_locked(opened, view, made, works, atomic=atomic)
+            made = None if view.is_someone_running else planner(view)
+            if made is not None and not (made.steps or made.refusals or confirmed):
+                return RunResult(None, made)
+            return self._run_in_turn(opened, view, made, planner, confirmed, is_atomic=atomic)
 
-    def _checked(self, opened: Opened, made: Plan, confirmed: Plan | None) -> tuple[Plan, tuple[Work, ...]]:
-        made.check()
-        made, works = self._read(opened, made)
-        made.check()
-        if confirmed is not None and confirmed.fingerprint != made.fingerprint:
-            raise PlanRefused(
-                Problem(
-                    "plan-changed",
-                    "the plan changed since it was confirmed",
-                    facts=(f"confirmed: {confirmed.summary}", f"now: {made.summary}"),
-                    effect="nothing was run",
-                    hint=f"look at it again with `{self._invocation.command('plan')}`",
-                )
-            )
-        return made, works
+    def _run_in_turn(
+        self,
+        opened: Opened,
+        view: View,
+        made: Plan | None,
+        planner: Callable[[View], Plan],
+        confirmed: Plan | None,
+        *,
+        is_atomic: bool,
+    ) -> RunResult:
+        """Run what there is to do once the lock is held; what is refused now is refused before it is waited for."""
+        carrier = self._carrier(opened)
+        if made is not None:
+            made, _ = carrier.check(made, confirmed)
+            if not made.steps:
+                return RunResult(None, made)
+        with self._interrupts.running(opened.connection), self._locked(opened):
+            view = opened.look(holds_lock=True).after(view)
+            made, works = carrier.check(planner(view), confirmed)
+            return carrier.carry_out(view, made, works, is_atomic=is_atomic) if works else RunResult(None, made)
 
-    def _run_locked(self, opened: Opened, view: View, made: Plan, works: Sequence[Work], *, atomic: bool) -> RunResult:
-        works = entrypoint.load(works)
-        if atomic:
-            check_atomic(works)
-        opened.store.check_names(work.step.migration.name for work in works)
-        with database.translated(opened.target):
-            opened.prepare_store(view)
-        with Lookout(opened.target, opened.run.backend_pid, self._observer).watching() as observer:
-            session = self._session(opened, observer)
-            kind = AtomicRunner if atomic else Runner
-            return kind(session, made, works, target=opened.target, invocation=self._invocation).run()
+    def _carrier(self, opened: Opened) -> Run:
+        from zmig.running.run import Run
 
-    def _session(self, opened: Opened, observer: Observer) -> Session:
-        return Session(
-            connection=opened.connection,
-            server=opened.server,
-            store=opened.store,
-            lock=opened.lock,
-            run=opened.run,
-            observer=observer,
+        return Run(
+            opened,
+            observer=self._observer,
             interrupts=self._interrupts,
-            redact=opened.target.redactor,
-            record_detail=opened.project.tracking.record_detail,
             environ=self._environ,
+            invocation=self._invocation,
         )
 
     def _ask(self, decide: Callable[[Opened, View], Decision]) -> str:
@@ -386,16 +369,21 @@ class Migrator:
     @contextmanager
     def _opened(self) -> Generator[Opened]:
         loaded = self.project()
-        for migration in self._registered:
-            registry.refuse_twins(migration, loaded.migrations)
-        registered = (replace(migration, settings=loaded.defaults) for migration in self._registered)
-        migrations = sorted((*loaded.migrations, *registered), key=lambda migration: migration.order)
+        migrations = self._with_registered(loaded) if self._registered else loaded.migrations
         target = opening.target(loaded, self._database_url, environ=self._environ)
         if loaded.secrets:
             target = replace(target, redactor=target.redactor.knowing(loaded.secrets))
         self._redactor = target.redactor
         with opening.opened(loaded, migrations, target, observer=self._observer) as opened:
             yield opened
+
+    def _with_registered(self, loaded: Project) -> list[Migration]:
+        from zmig.planning import registry
+
+        for migration in self._registered:
+            registry.refuse_twins(migration, loaded.migrations)
+        registered = (replace(migration, settings=loaded.defaults) for migration in self._registered)
+        return sorted((*loaded.migrations, *registered), key=lambda migration: migration.order)
 
     @contextmanager
     def _locked(self, opened: Opened) -> Generator[None]:

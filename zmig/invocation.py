@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,12 +24,16 @@ class Invocation:
 
     def command(self, verb: str, *arguments: str) -> str:
         """Return the command line of `verb` for this manifest and database."""
+        import shlex
+
         manifest = () if self.manifest is None else (self.manifest,)
         database = () if self.database_url is None else ("--database-url", redact(self.database_url))
         return shlex.join(("zmig", verb, *manifest, *arguments, *database))
 
     def again(self, option: str, value: str) -> str:
         """Return the command line that was given, with this value of an option; without one, that of `apply`."""
+        import shlex
+
         if not self.given:
             return self.command("apply", option, value)
         end = self.given.index("--") if "--" in self.given else len(self.given)

@@ -9,12 +9,12 @@ from zmig_tui.code import Mark
 from zmig_tui.running import Run
 from zmig_tui.text import Tone, plain
 
+from zmig.database.holder import LockHolder
 from zmig.errors import Problem
 from zmig.events import EventType, Fact
 from zmig.model import Kind, Language, Migration
 from zmig.planning.history import fold
 from zmig.planning.plan import Action, Direction, Plan, Step
-from zmig.database.holder import LockHolder
 from zmig.progress import (
     Held,
     LockWaiting,

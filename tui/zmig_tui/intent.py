@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zmig.engine import Migrator
     from zmig.planning.plan import Plan
-    from zmig.running.runner import RunResult
+    from zmig.running.result import RunResult
 
 
 @dataclass(frozen=True, slots=True)

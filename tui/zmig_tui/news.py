@@ -10,7 +10,7 @@ from textual.message import Message
 if TYPE_CHECKING:
     from zmig.errors import Problem
     from zmig.planning.plan import Plan
-    from zmig.running.runner import RunResult
+    from zmig.running.result import RunResult
     from zmig.watching.watch import Observation
     from zmig_tui.columns import Widths
     from zmig_tui.detail import Detail

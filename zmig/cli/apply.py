@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.cli import plantext
 from zmig.cli.command import Call, Command, Option, Options, version_number
 from zmig.cli.running import LOCK_WAIT, finish, running
 
@@ -25,6 +24,8 @@ class ApplyOptions(Options):
 def run(call: Call, options: ApplyOptions) -> ExitCode:
     """Apply, or show what would be applied."""
     if options.dry_run:
+        from zmig.cli import plantext
+
         planned = call.migrator().plan(
             to=options.to, atomic=options.atomic, allow_out_of_order=options.allow_out_of_order
         )

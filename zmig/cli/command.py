@@ -182,7 +182,7 @@ def duration_seconds(text: str) -> float:
 
     found = durations.seconds(text)
     if found is None:
-        raise _unfit(text, f"write a number with a unit (ms, s, min, h, d), such as `{durations.nearest(text)}`")
+        raise _unfit(text, f"write a number with a unit (ms, s, min, h, d), such as `{durations.likely(text)}`")
     return found
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from zmig.errors import Location, Problem
     from zmig.events import Fact
     from zmig.planning.plan import Plan, Step
-    from zmig.running.runner import RunResult
+    from zmig.running.result import RunResult
 
 Document = dict[str, object]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from zmig import __version__
@@ -10,6 +11,19 @@ from zmig.cli.stream import Stream, Unwritable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
+"""Python's own 700 makes the collector walk all modules several times while they are imported."""
+
+
+def program() -> int:
+    """Be the `zmig` process: `main` with a garbage collector that suits a process that soon ends."""
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 50, 100)
+    try:
+        return main()
+    finally:
+        gc.freeze()  # the system takes the memory back at once; the interpreter would walk all of it first
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

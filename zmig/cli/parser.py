@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentError, ArgumentParser
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, NoReturn
 
 from zmig.cli.command import COMMON, AnyCommand, Option, Options, Takes
 from zmig.cli.commands import COMMANDS
 from zmig.errors import Problem, UsageError
+from zmig.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,10 +20,8 @@ def find(name: str) -> AnyCommand:
         return COMMANDS[name].load()
     if name.startswith("-"):
         raise _usage(f"option `{name}` stands before the command", f"write `zmig COMMAND {name}`")
-    near = get_close_matches(name, COMMANDS, n=1)
-    raise _usage(
-        f"unknown command `{name}`", f"write `zmig {near[0]}`" if near else "see the commands with `zmig help`"
-    )
+    near = nearest(name, COMMANDS)
+    raise _usage(f"unknown command `{name}`", f"write `zmig {near}`" if near else "see the commands with `zmig help`")
 
 
 def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:
@@ -77,8 +75,8 @@ def _parsed(parser: _Parser, words: list[str], options: Options) -> tuple[list[s
 def _unknown_option(name: str, word: str, command: AnyCommand) -> UsageError:
     given = word.partition("=")[0]
     known = [option.name for option in (*command.options, *COMMON)]
-    near = get_close_matches(given, known, n=1)
-    hint = f"write `{near[0]}`" if near else f"see the options with `zmig {name} --help`"
+    near = nearest(given, known)
+    hint = f"write `{near}`" if near else f"see the options with `zmig {name} --help`"
     return _usage(f"`zmig {name}` has no option `{given}`", hint)
 
 
@@ -101,8 +99,8 @@ def _action(name: str, command: AnyCommand, words: list[str]) -> str:
     if not words:
         raise _usage(f"`zmig {name}` needs an action: {known}", f"write `zmig {name} {next(iter(command.actions))}`")
     if words[0] not in command.actions:
-        near = get_close_matches(words[0], command.actions, n=1) or list(command.actions)[:1]
-        raise _usage(f"`zmig {name}` has no action `{words[0]}`: {known}", f"write `zmig {name} {near[0]}`")
+        near = nearest(words[0], command.actions) or next(iter(command.actions))
+        raise _usage(f"`zmig {name}` has no action `{words[0]}`: {known}", f"write `zmig {name} {near}`")
     return words[0]
 
 

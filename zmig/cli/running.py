@@ -7,20 +7,19 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from zmig.cli import documents
 from zmig.cli.command import Option, duration_seconds
-from zmig.cli.narration import narrating
+from zmig.cli.narration import Narration
 from zmig.errors import ExitCode, Problem
 from zmig.interrupt import Interrupted, SignalInterrupts
-from zmig.progress import LockWaiting, RunStarted, StepFinished, StepSkipped
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from zmig.cli.command import Call
+    from zmig.cli.documents import Document
     from zmig.engine import Migrator
-    from zmig.progress import Observer, Progress
-    from zmig.running.runner import RunResult
+    from zmig.progress import Observer, Progress, RunStarted
+    from zmig.running.result import RunResult
 
 LOCK_WAIT = Option(
     "--lock-wait",
@@ -42,6 +41,8 @@ class Tally:
 
     def __call__(self, progress: Progress) -> None:
         """Count what was completed."""
+        from zmig.progress import LockWaiting, RunStarted, StepFinished, StepSkipped
+
         self._is_waiting = isinstance(progress, LockWaiting)
         if isinstance(progress, RunStarted):
             self._run = progress
@@ -50,8 +51,10 @@ class Tally:
         elif isinstance(progress, StepSkipped):
             self._skipped.append(progress.step.migration.name)
 
-    def document(self) -> documents.Document:
+    def document(self) -> Document:
         """Return what was done, empty where no run began."""
+        from zmig.cli import documents
+
         if self._run is None:
             return {}
         seconds = time.monotonic() - self._began
@@ -77,7 +80,7 @@ def running(call: Call, *, lock_wait_seconds: float | None) -> Generator[Migrato
         if call.output.is_json:
             # What a Python migration prints would otherwise stand inside the document.
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
-        narrate = stack.enter_context(narrating(call.output))
+        narrate = stack.enter_context(Narration(call.output))
         stack.enter_context(interrupts.installed())
         try:
             yield call.migrator(
@@ -106,5 +109,7 @@ def finish(call: Call, result: RunResult, *, nothing: str) -> ExitCode:
     if result.run_id is None:
         call.output.note(nothing)
     if call.output.is_json:
+        from zmig.cli import documents
+
         call.output.document(documents.of_result(result))
     return ExitCode.OK

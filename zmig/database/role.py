@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, cast
 from psycopg import sql
 
 from zmig.errors import Problem
+from zmig.nearest import nearest
 from zmig.planning.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from zmig.database.connection import Connection
     from zmig.planning.plan import Plan
@@ -62,12 +63,9 @@ def _not_allowed(role: str, own: str) -> Problem:
 
 
 def _unknown(connection: Connection, role: str) -> Problem:
-    from difflib import get_close_matches
-
     rows = connection.execute("select rolname::text from pg_catalog.pg_roles").fetchall()
-    names: Collection[str] = [str(name) for (name,) in rows]
-    near = get_close_matches(role, names, n=1)
-    hint = f"write `run_as: {near[0]}`" if near else f"run `create role {_quoted(role)}` first"
+    near = nearest(role, (str(name) for (name,) in rows))
+    hint = f"write `run_as: {near}`" if near else f"run `create role {_quoted(role)}` first"
     return Problem("role-missing", f"`{role}`: there is no such role", hint=hint)
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, cast
 from psycopg import sql
 
 from zmig.database import inspection
-from zmig.database.inspection import EVENTS, PROJECTION
+from zmig.database.facts import FactReader
+from zmig.database.inspection import PROJECTION
 from zmig.errors import Problem, TrackingError
 from zmig.events import EventType, Fact
 from zmig.model import Kind
@@ -23,8 +24,7 @@ from zmig.sql import encoding
 from zmig.sql.encoding import UTF8, Encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Sequence
 
     from zmig.database.connection import Connection
     from zmig.database.inspection import Inspection
@@ -58,19 +58,13 @@ class Run:
     application_name: str
 
 
-class Store:
-    """The facts of one tracking schema, over one connection."""
+class Store(FactReader):
+    """The tables of one tracking schema, over one connection."""
 
     def __init__(self, connection: Connection, schema: str) -> None:
-        self._connection = connection
+        super().__init__(connection, schema)
         self._schema = schema
-        self._events = sql.Identifier(schema, EVENTS)
         self._projection = sql.Identifier(schema, PROJECTION)
-
-    @property
-    def events(self) -> sql.Identifier:
-        """The table of facts, for queries."""
-        return self._events
 
     def inspect(self, *, to_write: bool = False) -> Inspection:
         """Look at the tracking schema, its tables and the rights of this role, in one query.
@@ -111,85 +105,6 @@ class Store:
         with self._connection.transaction():
             self._connection.execute("set local client_min_messages = warning")
             self._connection.execute((create_schema + text.replace(":schema", schema)).encode())
-
-    def facts(self, names: Collection[str] = (), versions: Collection[int] = ()) -> Iterator[Fact]:
-        """Yield facts in order of position: those of these names or versions, or all where none are given."""
-        condition = sql.SQL("")
-        if names or versions:
-            condition = sql.SQL("and (aggregate_id = any({}) or event_data->'version' = any({}::jsonb[]))").format(
-                list(names), [str(version) for version in versions]
-            )
-        yield from self._read(
-            sql.SQL(
-                "select position, aggregate_id, event_type, event_data, created_at, database_user, run_id, host "
-                "from {} where aggregate_type = 'migration' {} order by position"
-            ).format(self._events, condition)
-        )
-
-    def last_facts(self, name: str, most: int) -> list[Fact]:
-        """Return the last facts of one migration, at most so many, in order of position."""
-        query = sql.SQL(
-            "select position, aggregate_id, event_type, event_data, created_at, database_user, run_id, host "
-            "from {} where aggregate_type = 'migration' and aggregate_id = {} order by position desc limit {}"
-        )
-        return list(self._read(query.format(self._events, name, most)))[::-1]
-
-    def latest_facts(self) -> Iterator[Fact]:
-        """Yield the latest fact of each kind of each migration, which is all that folding needs (`Fact.slot`)."""
-        slot = "aggregate_id, event_type, event_data->'version', event_data->>'as'"
-        yield from self._read(
-            sql.SQL(
-                f"select distinct on ({slot}) "
-                "position, aggregate_id, event_type, event_data, created_at, database_user, run_id, host "
-                f"from {{}} where aggregate_type = 'migration' order by {slot}, position desc"
-            ).format(self._events)
-        )
-
-    def facts_after(self, position: int, gaps: Collection[int]) -> Iterator[Fact]:
-        """Yield the facts above `position`, and those at the positions `gaps`, in order of position."""
-        yield from self._read(
-            sql.SQL(
-                "select position, aggregate_id, event_type, event_data, created_at, database_user, run_id, host "
-                "from {} where aggregate_type = 'migration' and (position > {} or position = any({})) order by position"
-            ).format(self._events, position, list(gaps))
-        )
-
-    def identity(self) -> int | None:
-        """Return the events table's oid, which tells a dropped and recreated table from the old one."""
-        name = self._events.as_string(self._connection)
-        row = self._connection.execute("select to_regclass(%s)::oid", [name]).fetchone()
-        return cast("int | None", row[0]) if row is not None else None
-
-    def positions(self, window: int) -> Iterator[int]:
-        """Yield the highest position and those up to `window` below it."""
-        query = sql.SQL("select position from {} where position > (select max(position) from {}) - {}")
-        for row in self._connection.execute(query.format(self._events, self._events, window)):
-            yield cast("int", row[0])
-
-    def is_recorded(self, run: Run, type: EventType, name: str, *, attempt: int) -> bool:
-        """Whether a run's fact about one attempt at a migration is there."""
-        query = sql.SQL(
-            "select exists (select from {} where aggregate_id = {} and event_type = {} and run_id = {} "
-            "and event_data -> 'attempt' = {}::jsonb)"
-        ).format(self._events, name, type.value, run.id, str(attempt))
-        row = self._connection.execute(query).fetchone()
-        return row is not None and row[0] is True
-
-    def _read(self, query: sql.Composed) -> Iterator[Fact]:
-        for row in self._connection.execute(query):
-            kind = EventType.parse(str(row[2]))
-            if kind is not None:
-                data = cast("dict[str, object]", row[3]) if isinstance(row[3], dict) else {}
-                yield Fact(
-                    cast("int", row[0]),
-                    str(row[1]),
-                    kind,
-                    cast("datetime", row[4]),
-                    data,
-                    cast("str | None", row[5]),
-                    cast("str | None", row[6]),
-                    cast("str | None", row[7]),
-                )
 
     def append_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> sql.Composed:
         """Return the statement that appends one fact."""

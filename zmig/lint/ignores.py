@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
 from zmig.lint.rules import RULES
+from zmig.nearest import nearest
 from zmig.sql import lexer
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def unused(entry: Entry, used: Collection[Ignore], ran: Collection[str], known: 
 
 
 def _unknown(name: str, source: Source, start: int, end: int) -> Remark:
-    near = get_close_matches(name, RULES, n=1, cutoff=0.5)
-    hint = f"write `{near[0]}`" if near else "see the rules in `docs/rules/index.md`"
+    near = nearest(name, RULES, cutoff=0.5)
+    hint = f"write `{near}`" if near else "see the rules in `docs/rules/index.md`"
     message = f"there is no rule `{name}`" if name else "an ignore names no rule"
     return Remark("ignore/unknown-rule", message, hint, source, start, end)
 

@@ -67,6 +67,7 @@ LARGEST_VERSION = 2**63 - 1
 
 _LONGEST_SUBJECT = 120
 _LANGUAGES = {"sql": Language.SQL, "py": Language.PYTHON}
+_KINDS = {Language.SQL: Kind.SQL, Language.PYTHON: Kind.PYTHON}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +134,8 @@ class Declaration:
     @property
     def effective_kind(self) -> Kind | None:
         """The declared kind, else the one that fits the file's suffix."""
-        if self.kind is not None or self.language is None:
-            return self.kind
-        return Kind(self.language.value)
+        language = self.language
+        return self.kind if self.kind is not None or language is None else _KINDS[language]
 
     @property
     def subject(self) -> str:

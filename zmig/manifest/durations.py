@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from zmig.nearest import nearest
+
 LONGEST_SECONDS = 2_147_483.647
 """PostgreSQL holds its timeouts as milliseconds in 31 bits: almost 25 days."""
 
@@ -29,16 +31,13 @@ def seconds(value: object) -> float | None:
     return 0.0 if type(value) is int and value == 0 else None
 
 
-def nearest(value: object) -> str:
+def likely(value: object) -> str:
     """Return a duration that someone who wrote `value` may have meant."""
-    from difflib import get_close_matches
-
     match = re.fullmatch(r"\s*([0-9]{1,10})(?:\.([0-9]{1,3}))?\s*([a-zA-Zµ]*)\s*", str(value))
     if match is None:
         return "3s"
     whole, fraction, word = match.groups()
-    spelling = get_close_matches(word.lower(), _UNITS, n=1, cutoff=0.6)
-    unit = _UNITS[spelling[0]] if spelling else "s"
+    unit = _UNITS[nearest(word.lower(), _UNITS) or "s"]
     if fraction is None:
         return f"{whole}{unit}"
     return f"{round(float(f'{whole}.{fraction}') * _SECONDS[unit] * 1000)}ms"

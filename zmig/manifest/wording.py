@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from zmig.errors import Problem
@@ -13,6 +12,7 @@ from zmig.manifest import durations, shape
 from zmig.manifest.declaration import LARGEST_VERSION, subject_of
 from zmig.manifest.source import may_hold_password
 from zmig.manifest.yamltext import Mapping, Scalar, Sequence, typed
+from zmig.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,8 +138,8 @@ def _instead_of(key: str, known: Map[str, Schema]) -> str:
     for section, schema in known.items():
         if key in schema.get("properties", ()):
             return f"move it under `{section}:`"
-    found = get_close_matches(key.lower(), known, n=1, cutoff=0.6)
-    return f"write `{found[0]}`" if found else "remove it"
+    found = nearest(key.lower(), known)
+    return f"write `{found}`" if found else "remove it"
 
 
 def _missing_keys(spot: Spot, schema: Schema) -> Iterator[Problem]:
@@ -175,10 +175,10 @@ def _unknown_word(spot: Spot, schema: Schema) -> Problem:
     what = schema.get("title", key)
     owner = "the manifest" if spot.entry is None else subject_of(spot.entry)
     begun = [word for word in words if word.startswith(text)]
-    found = begun or get_close_matches(text, words, n=1, cutoff=0.6) or words
+    found = begun[0] if begun else nearest(text, words) or words[0]
     message = f"{owner} has an unknown {what} {shown(spot.text)}"
     known = f"{what}s: {', '.join(words)}" if key != "repeat" else "repeat: checksum, or {condition: SELECT ...}"
-    return spot.problem(message, f"write `{key}: {found[0]}`", known)
+    return spot.problem(message, f"write `{key}: {found}`", known)
 
 
 def _unfit_text(spot: Spot, schema: Schema) -> Problem:
@@ -225,7 +225,7 @@ def _example_value(spot: Spot, schema: Schema) -> str:
     example, text = (schema.get("examples") or schema["enum"])[0], spot.text
     match schema.get("type"):
         case _ if schema.get("title") == "duration":
-            return durations.nearest(text)
+            return durations.likely(text)
         case "boolean":
             return "true" if text.lower() in _YES else "false"
         case "integer" if spot.keys == ("version",):

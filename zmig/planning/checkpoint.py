@@ -11,7 +11,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from zmig.events import EventType
-from zmig.sql import batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,6 +59,8 @@ def of(record: Record) -> Checkpoint | None:
     fact = record.checkpoint
     if fact is None:
         return None
+    from zmig.sql import batch
+
     statements, sent = fact.integer("statement") or 0, _sent(fact, record.last)
     return Checkpoint(statements, fact.text("digest"), sent, batch.reached(fact.data))
 

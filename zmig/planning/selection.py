@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
 from zmig.invocation import UNNAMED, Invocation
+from zmig.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -51,11 +51,11 @@ def _version(name: str) -> int:
 
 
 def _unknown(name: str, known: Collection[str], invocation: Invocation) -> Problem:
-    near = get_close_matches(name, known, n=1)
+    near = nearest(name, known)
     return Problem(
         "unknown-migration",
         f"no migration is called `{name}`",
-        hint=f"write `{near[0]}`" if near else f"see the names with `{invocation.command('status')}`",
+        hint=f"write `{near}`" if near else f"see the names with `{invocation.command('status')}`",
     )
 
 

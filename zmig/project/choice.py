@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
+from zmig.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,13 +39,10 @@ def _present(cwd: Path) -> list[str]:
 
 
 def _missing(named: str, present: list[str], *, from_variable: bool) -> Problem:
-    from difflib import get_close_matches
-
     message = f"the manifest `{named}` does not exist"
     source = (f"named by ${VARIABLE}",) if from_variable else ()
-    near = get_close_matches(named, present, n=1, cutoff=0.5)
     by_stem = [path for path in present if named in (Path(path).name, Path(path).stem)]
-    found = next(iter(by_stem + near), None)
+    found = by_stem[0] if by_stem else nearest(named, present, cutoff=0.5)
     if found is not None:
         return Problem("manifest-missing", message, facts=source, hint=f"name `{found}`")
     facts = (*source, f"manifests here: {', '.join(present)}") if present else source

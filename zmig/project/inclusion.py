@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Location, ManifestError, Problem
 from zmig.manifest import manifest, meaning, yamltext
 from zmig.project import textfile
-from zmig.project.migrationfile import Folder, nearest, shown
+from zmig.project.migrationfile import Folder, nearest_file, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -109,7 +109,7 @@ def _told(problem: Problem, path: Path, include: Include | None) -> Problem:
     where = None if include is None else include.declared_at
     if problem.code != "file-missing":
         return replace(problem, location=problem.location or where)
-    found = nearest(path)
+    found = nearest_file(path)
     message = f"the manifest `{path}` does not exist"
     if found is None:
         return Problem("manifest-missing", message, where, hint=f"create `{path}`")

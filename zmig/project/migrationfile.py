@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from zmig.errors import ManifestError, Problem
 from zmig.manifest import variables
 from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
+from zmig.nearest import nearest
 from zmig.project import textfile
-from zmig.sql import lexer
 
 if TYPE_CHECKING:
     from zmig.manifest.declaration import Declaration
@@ -34,16 +34,13 @@ def shown(path: str | Path) -> Path:
     return Path(min(relative, absolute, key=len))
 
 
-def nearest(path: Path) -> str | None:
+def nearest_file(path: Path) -> str | None:
     """Return the name in the folder of `path` that is most like its own, None where none is."""
-    from difflib import get_close_matches
-
     try:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return None
-    found = get_close_matches(path.name, names, n=1, cutoff=0.7)
-    return found[0] if found else None
+    return nearest(path.name, names, cutoff=0.7)
 
 
 class Contents(NamedTuple):
@@ -141,7 +138,7 @@ class Folder:
         """Return what is there in place of a missing file, and what to write."""
         self._searches += 1
         may_search = self._searches <= _MOST_SEARCHES and not variables.occur(written)
-        found = nearest(path) if may_search else None
+        found = nearest_file(path) if may_search else None
         if found is not None:
             return (f"nearest file: {path.parent / found}",), f"write `{key}: {written.removesuffix(path.name)}{found}`"
         hint = f"create the file, or correct `{key}: {written}`"
@@ -156,6 +153,8 @@ def is_blank(sql: str, *, is_cut: bool = False) -> bool:
         return True
     if not sql.startswith("/*", end):
         return False
+    from zmig.sql import lexer
+
     try:
         return all(token.text == ";" for token in lexer.tokens(sql, end))
     except lexer.UnterminatedError:
@@ -163,22 +162,34 @@ def is_blank(sql: str, *, is_cut: bool = False) -> bool:
 
 
 def _sql(path: Path) -> Contents:
+    text = textfile.read_small(path)
+    if text is None:
+        return _large_sql(path)
+    if is_blank(text):
+        raise ManifestError(_empty(path))
+    return Contents(path, textfile.checksum_of(text), frozenset())
+
+
+def _large_sql(path: Path) -> Contents:
     texts = textfile.pieces(path)
     first = next(texts, "")
     # A piece may end in half of what opens a comment.
     if is_blank(first, is_cut=True) or is_blank(first[:-1], is_cut=True):
         first += "".join(texts)
         if is_blank(first):
-            hint = "write the migration's statements into it"
-            raise ManifestError(Problem("file-empty", f"`{path}` holds no statement", hint=hint))
+            raise ManifestError(_empty(path))
     return Contents(path, textfile.checksum(chain((first,), texts)), frozenset())
+
+
+def _empty(path: Path) -> Problem:
+    return Problem("file-empty", f"`{path}` holds no statement", hint="write the migration's statements into it")
 
 
 def _python(path: Path) -> Contents:
     from zmig.project import pythonsource
 
     text = textfile.read(path)
-    return Contents(path, textfile.checksum((text,)), pythonsource.offered(text, path=str(path)))
+    return Contents(path, textfile.checksum_of(text), pythonsource.offered(text, path=str(path)))
 
 
 def _repeat(declared: Repeat | None, names: frozenset[str]) -> Repeat:

@@ -11,13 +11,13 @@ import re
 import stat
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
 from hashlib import sha256
-from mmap import ACCESS_READ, mmap
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
+    from mmap import mmap
     from pathlib import Path
 
 _CHUNK = 1 << 20
@@ -28,6 +28,19 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXE
 def read(path: Path) -> str:
     """Return the whole text, its line ends as they stand."""
     return "".join(pieces(path))
+
+
+def read_small(path: Path) -> str | None:
+    """Return the whole text of a file that makes one piece, in a third of the time; None of a larger one."""
+    chunks = _chunks(path)
+    chunk = next(chunks, b"")
+    if len(chunk) == _CHUNK or b"\0" in chunk:
+        chunks.close()
+        return None
+    try:
+        return chunk.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        return None
 
 
 def size(path: Path) -> int:
@@ -76,6 +89,13 @@ class Checksum:
         return whole.hexdigest()
 
 
+def checksum_of(text: str) -> str:
+    """Return the sha256, in hex, of a text; one text has one, whatever its line ends."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return sha256(text.encode()).hexdigest()
+
+
 def checksum(texts: Iterable[str]) -> str:
     """Return the sha256, in hex, of a text that comes in pieces."""
     found = Checksum()
@@ -99,7 +119,7 @@ def _status(path: Path) -> os.stat_result:
     return status
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def _chunks(path: Path) -> Generator[bytes]:
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
     except (OSError, ValueError) as error:
@@ -111,6 +131,8 @@ def _chunks(path: Path) -> Iterator[bytes]:
         size = min(status.st_size + 1, _CHUNK)
         while chunk := os.read(descriptor, size):
             yield chunk
+            if len(chunk) < size:
+                break
     except OSError as error:
         raise ManifestError(_unreadable(path, error)) from None
     finally:
@@ -151,6 +173,8 @@ def _nul(path: Path, offset: int) -> Problem:
 
 
 def _mapped(path: Path) -> mmap:
+    from mmap import ACCESS_READ, mmap
+
     with path.open("rb") as file:
         return mmap(file.fileno(), 0, access=ACCESS_READ)
 

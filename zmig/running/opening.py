@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import platform
-import secrets
+import os
+import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,11 +13,10 @@ import psycopg
 
 from zmig.database import connection as database
 from zmig.database import holder as holders
-from zmig.database import pooler, server
+from zmig.database import server
 from zmig.database.lock import RunLock
 from zmig.database.store import Run, Store
 from zmig.manifest.declaration import DatabaseUrl
-from zmig.progress import Notice
 from zmig.running import view
 from zmig.running.view import Looker, View
 
@@ -86,6 +85,8 @@ class Opened:
             LockNotObtained: another run kept it for too long.
             UsageError: a transaction pooler stands between.
         """
+        from zmig.database import pooler
+
         with database.translated(self.target):
             pooler.refuse_transaction_pooling(self.connection, self.target, backend_pid=self.server.backend_pid)
             self.connection.execute("; ".join(self.server.settings_sql).encode())
@@ -111,6 +112,8 @@ class Opened:
             UsageError: the process it works for is alive.
             TrackingError: this role may not end it.
         """
+        from zmig.progress import Notice
+
         with database.translated(self.target):
             holder = self.lock.holder(self.connection)
             if holder is None:
@@ -133,7 +136,7 @@ def opened(
     Raises:
         ConnectionFailed: the server cannot be reached.
     """
-    run_id = secrets.token_hex(6)
+    run_id = os.urandom(6).hex()
     name = f"zmig/{run_id}"
     with database.connect(target, application_name=name) as connection:
         connection.add_notice_handler(_notices_to(observer))
@@ -147,13 +150,15 @@ def opened(
             found,
             Store(connection, project.tracking.schema),
             RunLock(project.tracking.schema),
-            Run(run_id, platform.node(), found.backend_pid, name),
+            Run(run_id, socket.gethostname(), found.backend_pid, name),
             observer,
         )
 
 
 def _notices_to(observer: Observer) -> Callable[[psycopg.errors.Diagnostic], None]:
     def hear(diagnostic: psycopg.errors.Diagnostic) -> None:
+        from zmig.progress import Notice
+
         observer(
             Notice(
                 None,

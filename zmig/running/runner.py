@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -32,6 +32,7 @@ from zmig.progress import (
     StepStarted,
 )
 from zmig.running import execute, failure, record, repeat
+from zmig.running.result import RunResult
 from zmig.running.session import Attempt, Session
 from zmig.sql import statement, template
 
@@ -46,20 +47,6 @@ if TYPE_CHECKING:
     from zmig.running.failure import Failure
     from zmig.running.prepare import Work
     from zmig.sql.batch import Reached
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What a run did."""
-
-    run_id: str | None
-    """None where nothing had to run, so no run began."""
-    plan: Plan
-    completed: tuple[str, ...] = ()
-    """Names of the migrations applied, or rolled back, in order."""
-    skipped: tuple[str, ...] = ()
-    """Names of repeatables that turned out not to be due."""
-    duration_seconds: float = 0.0
 
 
 class Runner:

@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from zmig.database import client
 from zmig.model import RepeatRule
 from zmig.planning import state
 from zmig.planning.history import History, fold
 from zmig.planning.state import Entry, Liveness, State
-from zmig.running import repeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -88,7 +86,7 @@ class Looker:
         if not inspection.has_events:
             return History()
         versions = {migration.name: migration.version for migration in migrations}
-        return fold(self.store.latest_facts(), versions=versions)
+        return fold(self.store.standing_facts(), versions=versions)
 
     def _with_holder(
         self, history: History, migrations: Sequence[Migration], inspection: Inspection
@@ -110,15 +108,21 @@ class Looker:
 
     def _answers(self, entries: Sequence[Entry]) -> dict[int, bool | None]:
         """Ask the conditions of the repeatables that have run."""
-        return {
-            entry.migration.version: repeat.answer(
-                self.connection, entry.migration, entry.record.last_run if entry.record else None
-            )
+        conditional = [
+            (entry.migration, entry.record.last_run if entry.record else None)
             for entry in entries
             if entry.migration is not None
             and entry.state is State.DONE
             and entry.migration.repeat is not None
             and entry.migration.repeat.rule is not RepeatRule.CHECKSUM
+        ]
+        if not conditional:
+            return {}
+        from zmig.running import repeat
+
+        return {
+            migration.version: repeat.answer(self.connection, migration, last_run)
+            for migration, last_run in conditional
         }
 
 
@@ -136,6 +140,8 @@ def _without(holder: LockHolder | None, facts: Iterable[Fact]) -> set[int]:
 
 def known(holder: LockHolder, entries: Sequence[Entry]) -> LockHolder:
     """Return the holder with what the facts say of it: the migration it works on, and its client."""
+    from zmig.database import client
+
     for entry in entries:
         begun = entry.record.open if entry.record else None
         if begun is not None and state.is_held(begun, pid=holder.pid, run=holder.run_id):

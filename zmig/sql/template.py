@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zmig.errors import ManifestError, Problem
+from zmig.nearest import nearest
 from zmig.sql import script
 from zmig.sql.substitution import Part, Substitution, substitute
 
@@ -86,7 +87,5 @@ def _known(values: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _hint(name: str, values: Mapping[str, str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, values, n=1)
-    return f"write `${{{near[0]}}}`" if near else f"add `{name}: ...` to `variables` in the manifest"
+    near = nearest(name, values)
+    return f"write `${{{near}}}`" if near else f"add `{name}: ...` to `variables` in the manifest"

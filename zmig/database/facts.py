@@ -1,0 +1,126 @@
+"""Reads facts. Creates nothing and locks nothing: where the tables are absent there are no facts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+from psycopg import sql
+
+from zmig.database.inspection import EVENTS
+from zmig.events import EventType, Fact
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from datetime import datetime
+
+    from zmig.database.connection import Connection
+    from zmig.database.store import Run
+
+_COLUMNS = "position, aggregate_id, event_type, event_data::text, created_at, database_user, run_id, host"
+_Row = tuple[int, str, str, str, "datetime", "str | None", "str | None", "str | None"]
+
+_BLOCK = 1000
+"""Rows taken from the driver at once; asking for each alone takes longer than all the rest."""
+
+
+class FactReader:
+    """The facts of one tracking schema, over one connection."""
+
+    def __init__(self, connection: Connection, schema: str) -> None:
+        self._connection = connection
+        self._events = sql.Identifier(schema, EVENTS)
+
+    @property
+    def events(self) -> sql.Identifier:
+        """The table of facts, for queries."""
+        return self._events
+
+    def facts(self, names: Collection[str] = (), versions: Collection[int] = ()) -> Iterator[Fact]:
+        """Yield facts in order of position: those of these names or versions, or all where none are given."""
+        condition = sql.SQL("")
+        if names or versions:
+            condition = sql.SQL("and (aggregate_id = any({}) or event_data->'version' = any({}::jsonb[]))").format(
+                list(names), [str(version) for version in versions]
+            )
+        yield from self._read(
+            sql.SQL(f"select {_COLUMNS} from {{}} where aggregate_type = 'migration' {{}} order by position").format(
+                self._events, condition
+            )
+        )
+
+    def last_facts(self, name: str, most: int) -> list[Fact]:
+        """Return the last facts of one migration, at most so many, in order of position."""
+        query = sql.SQL(
+            f"select {_COLUMNS} "
+            "from {} where aggregate_type = 'migration' and aggregate_id = {} order by position desc limit {}"
+        )
+        return list(self._read(query.format(self._events, name, most)))[::-1]
+
+    def latest_facts(self) -> Iterator[Fact]:
+        """Yield the latest fact of each kind of each migration, which is all that folding needs (`Fact.slot`)."""
+        slot = "aggregate_id, event_type, event_data->'version', event_data->>'as'"
+        yield from self._read(
+            sql.SQL(
+                f"select distinct on ({slot}) {_COLUMNS} "
+                f"from {{}} where aggregate_type = 'migration' order by {slot}, position desc"
+            ).format(self._events)
+        )
+
+    def standing_facts(self) -> Iterator[Fact]:
+        """Yield the facts that decide where each migration stands.
+
+        Of what came before a migration was last done, and of what the next fact repeats, nothing is needed for that;
+        only `Record.started` and `Record.failed` may be None where the facts would tell of an earlier attempt.
+        """
+        yield from self._read(
+            sql.SQL(
+                f"select {_COLUMNS} from (select *, "
+                "max(position) filter (where event_type = 'migration.done') over own as done, "
+                "lead(event_type) over (own order by position) as next "
+                "from {} where aggregate_type = 'migration' "
+                "window own as (partition by aggregate_id, event_data->'version')) as known "
+                "where (done is null or position >= done) "
+                "and (next is distinct from event_type or event_type = 'migration.resolved')"
+            ).format(self._events)
+        )
+
+    def facts_after(self, position: int, gaps: Collection[int]) -> Iterator[Fact]:
+        """Yield the facts above `position`, and those at the positions `gaps`, in order of position."""
+        yield from self._read(
+            sql.SQL(
+                f"select {_COLUMNS} "
+                "from {} where aggregate_type = 'migration' and (position > {} or position = any({})) order by position"
+            ).format(self._events, position, list(gaps))
+        )
+
+    def identity(self) -> int | None:
+        """Return the events table's oid, which tells a dropped and recreated table from the old one."""
+        name = self._events.as_string(self._connection)
+        row = self._connection.execute("select to_regclass(%s)::oid", [name]).fetchone()
+        return cast("int | None", row[0]) if row is not None else None
+
+    def positions(self, window: int) -> Iterator[int]:
+        """Yield the highest position and those up to `window` below it."""
+        query = sql.SQL("select position from {} where position > (select max(position) from {}) - {}")
+        for row in self._connection.execute(query.format(self._events, self._events, window)):
+            yield cast("int", row[0])
+
+    def is_recorded(self, run: Run, type: EventType, name: str, *, attempt: int) -> bool:
+        """Whether a run's fact about one attempt at a migration is there."""
+        query = sql.SQL(
+            "select exists (select from {} where aggregate_id = {} and event_type = {} and run_id = {} "
+            "and event_data -> 'attempt' = {}::jsonb)"
+        ).format(self._events, name, type.value, run.id, str(attempt))
+        row = self._connection.execute(query).fetchone()
+        return row is not None and row[0] is True
+
+    def _read(self, query: sql.Composed) -> Iterator[Fact]:
+        cursor = self._connection.execute(query)
+        while rows := cast("list[_Row]", cursor.fetchmany(_BLOCK)):
+            for position, name, type, text, created_at, database_user, run_id, host in rows:
+                kind = EventType.parse(type)
+                if kind is not None:
+                    data = json.loads(text)
+                    known = cast("dict[str, object]", data) if isinstance(data, dict) else {}
+                    yield Fact(position, name, kind, created_at, known, database_user, run_id, host)

@@ -1,0 +1,122 @@
+"""A run: a plan is read against its files and checked, then carried out under the lock.
+
+Imported only where there is something to run, or to be planned in full, so that a run with nothing to do costs
+little more than its connection.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.database import connection as database
+from zmig.database import role
+from zmig.errors import PlanRefused, Problem
+from zmig.planning import resume
+from zmig.running import atomic, entrypoint, prepare
+from zmig.running.atomic import AtomicRunner
+from zmig.running.runner import Runner
+from zmig.running.session import Session
+from zmig.watching.lookout import Lookout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zmig.interrupt import Interrupts
+    from zmig.invocation import Invocation
+    from zmig.planning.plan import Plan
+    from zmig.progress import Observer
+    from zmig.running.opening import Opened
+    from zmig.running.prepare import Work
+    from zmig.running.rehearsal import Rehearsal
+    from zmig.running.result import RunResult
+    from zmig.running.view import View
+
+
+class Run:
+    """What carries plans out over one open database."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        *,
+        observer: Observer,
+        interrupts: Interrupts,
+        environ: Mapping[str, str],
+        invocation: Invocation,
+    ) -> None:
+        self._opened = opened
+        self._observer = observer
+        self._interrupts = interrupts
+        self._environ = environ
+        self._invocation = invocation
+
+    def completed(self, plan: Plan, *, is_atomic: bool = False) -> Plan:
+        """Return a plan with what the files of its steps, and the roles they run as, say of it."""
+        plan, works = self._read(plan)
+        return plan.with_refusals(atomic.refusals(works)) if is_atomic else plan
+
+    def check(self, plan: Plan, confirmed: Plan | None) -> tuple[Plan, tuple[Work, ...]]:
+        """Return a plan that may be carried out, with its steps' files.
+
+        Raises:
+            ManifestError: with every problem of every file.
+            PlanRefused: something forbids it, or it is not the plan that was confirmed.
+        """
+        plan.check()
+        plan, works = self._read(plan)
+        plan.check()
+        if confirmed is not None and confirmed.fingerprint != plan.fingerprint:
+            raise PlanRefused(self._changed(confirmed, plan))
+        return plan, works
+
+    def _read(self, plan: Plan) -> tuple[Plan, tuple[Work, ...]]:
+        works = prepare.read(plan)
+        plan = plan.with_modes({work.step.migration.version: work.mode for work in works})
+        plan = plan.with_refusals(resume.refusals(works, invocation=self._invocation))
+        with database.translated(self._opened.target):
+            return plan.with_refusals(role.refusals(self._opened.connection, plan)), works
+
+    def _changed(self, confirmed: Plan, now: Plan) -> Problem:
+        return Problem(
+            "plan-changed",
+            "the plan changed since it was confirmed",
+            facts=(f"confirmed: {confirmed.summary}", f"now: {now.summary}"),
+            effect="nothing was run",
+            hint=f"look at it again with `{self._invocation.command('plan')}`",
+        )
+
+    def carry_out(self, view: View, plan: Plan, works: tuple[Work, ...], *, is_atomic: bool) -> RunResult:
+        """Run the steps of a checked plan; the lock is held."""
+        opened, works = self._opened, entrypoint.load(works)
+        if is_atomic:
+            atomic.check(works)
+        opened.store.check_names(work.step.migration.name for work in works)
+        with database.translated(opened.target):
+            opened.prepare_store(view)
+        with Lookout(opened.target, opened.run.backend_pid, self._observer).watching() as observer:
+            kind = AtomicRunner if is_atomic else Runner
+            session = self._session(observer)
+            return kind(session, plan, works, target=opened.target, invocation=self._invocation).run()
+
+    def rehearse(self, plan: Plan) -> Rehearsal:
+        """Run the steps of a plan in one transaction that is rolled back; the lock is held."""
+        from zmig.running import rehearsal
+
+        plan, works = self.check(plan, None)
+        with database.translated(self._opened.target):
+            return rehearsal.rehearse(self._session(self._observer), plan, works)
+
+    def _session(self, observer: Observer) -> Session:
+        opened = self._opened
+        return Session(
+            connection=opened.connection,
+            server=opened.server,
+            store=opened.store,
+            lock=opened.lock,
+            run=opened.run,
+            observer=observer,
+            interrupts=self._interrupts,
+            redact=opened.target.redactor,
+            record_detail=opened.project.tracking.record_detail,
+            environ=self._environ,
+        )
