@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,19 @@ _CLOSING = pytest.StashKey[contextlib.ExitStack]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _heed_interrupts()
     told: dict[str, str] | None = getattr(config, "workerinput", None)
     if told is not None:
         config.stash[_SERVER] = SharedServer(Source(told["zmig_source"]), Path(told["zmig_folder"]))
         return
     closing = config.stash[_CLOSING] = contextlib.ExitStack()
     config.stash[_SERVER] = closing.enter_context(shared_server())
+
+
+def _heed_interrupts() -> None:
+    """Let the processes that tests start heed SIGINT; a shell makes what it runs in the background ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
