@@ -27,6 +27,8 @@ DUMP = Path(__file__).with_name("files") / "dump_of_15.sql"
 def test_the_output_of_pg_dump_runs_as_it_is_and_the_next_migration_finds_the_session_clean(
     project: ProjectFolder, connection: psycopg.Connection, facts: Facts
 ) -> None:
+    if connection.info.server_version < 140000:
+        pytest.skip("the dump has a function with a body of SQL, which came with PostgreSQL 14")
     text = DUMP.read_text(encoding="utf-8")
     assert "\n\\restrict " in text
     project.sql("001_dump", text)
