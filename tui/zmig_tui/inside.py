@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zmig.watching.activity import Blocker, ServerProgress, Work
 
 _BAR_CELLS = 16
+_IDLE = "Client: ClientRead"
 
 
 def lines(work: Work, now: datetime) -> Iterator[Line]:
@@ -22,7 +23,8 @@ def lines(work: Work, now: datetime) -> Iterator[Line]:
     if work.progress is not None:
         yield _progress(work.progress)
     elif work.backend.wait is not None and not work.blockers:
-        yield line(span("waits for ", Tone.QUIET), span(work.backend.wait, Tone.PLAIN))
+        what = "the next word of zmig" if work.backend.wait == _IDLE else work.backend.wait
+        yield line(span("the server waits for ", Tone.QUIET), span(what, Tone.PLAIN))
     if work.blockers:
         yield line(
             span("‖ waits for a lock ", Tone.WARN), span(f"({work.backend.wait or 'Lock'}), blocked by", Tone.QUIET)

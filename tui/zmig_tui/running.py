@@ -61,6 +61,11 @@ class Current:
     retry_at: float | None = None
     is_rollback: bool = False
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether an operator's word holds its next round, and not a replica."""
+        return self.held.startswith("paused")
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

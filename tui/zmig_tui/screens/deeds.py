@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from zmig.planning.plan import Plan
+    from zmig.planning.state import Entry
     from zmig.watching.activity import Backend
     from zmig.watching.watch import Observation
     from zmig_tui.desk import Desk
@@ -200,10 +201,17 @@ class Deeds(Screen[None]):
         entry = availability.pausable(self.row, self.observation)
         if entry is None:
             self.say("only a migration with rounds can be paused", is_warning=True)
-        elif entry.record is not None and entry.record.paused is not None:
+        elif self._is_paused(entry):
             self.desk.resume(entry.name)
         else:
             self.desk.pause(entry.name)
+
+    def _is_paused(self, entry: Entry) -> bool:
+        """Whether a migration is paused: the run of this console knows it before it is observed."""
+        current = self.run.current if self.run is not None and not self.run.is_over else None
+        if current is not None and current.name == entry.name:
+            return current.is_paused
+        return entry.record is not None and entry.record.paused is not None
 
     def action_terminate(self) -> None:
         """Ask which backend is to be terminated, and whether."""

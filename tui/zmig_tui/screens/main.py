@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, ClassVar, assert_never
 
 from textual import on
 from textual.containers import Horizontal
 from textual.widgets import Footer, Input
 
-from zmig_tui import availability, elsewhere, keys, panel, plantext, rows
+from zmig_tui import availability, keys, panel, plantext
 from zmig_tui.detail import Running, Tab
 from zmig_tui.heading import Heading
 from zmig_tui.news import Ended, Gathered, Heard, NotObserved, Observed, Planned, Refused, Told
-from zmig_tui.running import Run, advanced
 from zmig_tui.screens.dialog import Reading
-from zmig_tui.screens.finding import Finding
 from zmig_tui.screens.help import help_lines
+from zmig_tui.screens.watching import Watching
 from zmig_tui.text import Tone, line
 from zmig_tui.widgets.banner import Banner
 from zmig_tui.widgets.detail_pane import DetailPane
@@ -24,23 +22,19 @@ from zmig_tui.widgets.lines import Lines
 from zmig_tui.widgets.table import MigrationTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from textual.app import App, ComposeResult
     from textual.binding import BindingType
 
     from zmig.errors import Problem
-    from zmig.planning.state import State
     from zmig_tui.desk import Desk
 
 _TICK_SECONDS = 0.25
-_PROCESSOR_SHARE = 0.05
-"""How much of a core drawing what goes on may take; a table that moves with a quick run is dear."""
-_LONGEST_SECONDS_BETWEEN_DRAWINGS = 1.5
 _PANEL_LINES = range(4, 12)
 
 
-class MainScreen(Finding):
+class MainScreen(Watching):
     """Shows where everything stands, and hears what the threads tell."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keys.RUNNING, *keys.LOOKING]
@@ -52,14 +46,8 @@ class MainScreen(Finding):
         self.clock = clock
         self.manifest = manifest
         """How the manifest was named."""
-        self._counts: Mapping[State, int] = {}
-        self._elsewhere: Run | None = None
-        self._unreachable_since: float | None = None
         self._problems: tuple[Problem, ...] = ()
         self._offered: frozenset[str] = frozenset()
-        self._observed: Observed | None = None
-        """What was observed last, if it is not taken in yet."""
-        self._draws_again_at = 0.0
 
     def compose(self) -> ComposeResult:
         """Put the parts in their places."""
@@ -76,23 +64,13 @@ class MainScreen(Finding):
         """Begin to look."""
         self.table.focus()
         self.redraw()
-        self.set_interval(_TICK_SECONDS, self._tick)
+        self.set_interval(_TICK_SECONDS, self.tick)
         self.desk.start()
 
     @property
     def detail(self) -> DetailPane:
         """The pages about the migration under the cursor."""
         return self.query_one(DetailPane)
-
-    @property
-    def shown_run(self) -> Run | None:
-        """The run that the panel shows."""
-        own = self.run
-        if own is not None and not own.is_over:
-            return own
-        return (
-            self._elsewhere if self._elsewhere is not None and not self._elsewhere.is_over else own or self._elsewhere
-        )
 
     def on_resize(self) -> None:
         """Draw the heading and the panel for the new width."""
@@ -104,8 +82,7 @@ class MainScreen(Finding):
         news = message.news
         match news:
             case Observed():
-                self._observed = news
-                self._tick()
+                self.note(news)
             case NotObserved():
                 self._miss(news)
             case Gathered():
@@ -124,42 +101,16 @@ class MainScreen(Finding):
             case _:
                 assert_never(news)
 
-    def _take_in(self, news: Observed) -> None:
-        is_first = self.observation is None
-        is_same = news.rows is self.all_rows
-        self.observation, self.all_rows, self.widths = news.observation, news.rows, news.widths
-        self._unreachable_since = None
-        self._show_problems(news.observation.manifest_problems)
-        has_failed = self._watch_elsewhere(news) and self.follows
-        if not is_same:
-            self._counts = rows.counts(news.rows)
-            self.put_rows()
-        if is_first or has_failed:
-            self.table.go_to(rows.first_of_interest(self.table.rows))
-
     def _miss(self, news: NotObserved) -> None:
-        if news.is_unreachable and self._unreachable_since is None:
-            self._unreachable_since = self.clock()
+        self.catch_up()
+        if news.is_unreachable and self.unreachable_since is None:
+            self.unreachable_since = self.clock()
         if not news.is_unreachable or self.observation is None:
-            self._show_problems(news.problems)
+            self.show_problems(news.problems)
         self.redraw()
 
-    def _watch_elsewhere(self, news: Observed) -> bool:
-        """Take in what is known of a run in another process; return whether it has failed just now."""
-        if self.desk.is_running:
-            self._elsewhere = None
-            return False
-        before = self._elsewhere
-        going_on = elsewhere.run(news.observation, self.clock(), news.place, before)
-        if going_on is None and before is not None and not before.is_over:
-            going_on = elsewhere.ended(before, news.observation, self.clock())
-        self._elsewhere = going_on if going_on is not None else before
-        if before is None and going_on is not None:
-            self.follows = True
-        return going_on is not None and going_on is not before and going_on.has_failed
-
     def _end(self, news: Ended) -> None:
-        self._catch_up()
+        self.catch_up()
         if self.run is not None:
             self.run = self.run.ending(_outcome(news), news.problems, self.clock())
         if self.leaves_after_run:
@@ -167,52 +118,14 @@ class MainScreen(Finding):
         self.redraw()
         self.desk.look()
 
-    def _show_problems(self, problems: tuple[Problem, ...]) -> None:
+    def show_problems(self, problems: tuple[Problem, ...]) -> None:
+        """Show what is wrong with the manifest."""
         if problems == self._problems:
             return
         self._problems = problems
         shown = self.query_one("#problems", Lines)
         shown.show(plantext.problems(problems))
         shown.display = bool(problems)
-
-    def _follow(self) -> None:
-        run = self.shown_run
-        if not self.follows or run is None or run.is_over or run.current is None:
-            return
-        key = str(run.current.version)
-        index = next((at for at, row in enumerate(self.table.rows) if row.key == key), None)
-        if index is not None:
-            self.table.go_to(index)
-
-    def _tick(self) -> None:
-        """Show what goes on, as often as that costs little."""
-        if time.monotonic() < self._draws_again_at:
-            return
-        began = time.thread_time()
-        if self._catch_up():
-            self.call_after_refresh(self._note_cost, began)
-
-    def _note_cost(self, began: float) -> None:
-        """Put the next drawing off for as long as this one asks for; its cost is known once it is on the screen."""
-        pause = min((time.thread_time() - began) / _PROCESSOR_SHARE, _LONGEST_SECONDS_BETWEEN_DRAWINGS)
-        self._draws_again_at = time.monotonic() + pause
-
-    def _catch_up(self) -> bool:
-        """Take in what was observed and heard; return whether that, or the time that goes on, changes the screen."""
-        observed, self._observed = self._observed, None
-        if observed is not None:
-            self._take_in(observed)
-        heard = self.desk.drained()
-        for progress, moment in heard:
-            if self.run is not None and not self.run.is_over:
-                self.run = advanced(self.run, progress, moment)
-        run = self.shown_run
-        is_changing = (run is not None and not run.is_over) or self._unreachable_since is not None
-        if not (observed or heard or is_changing):
-            return False
-        self._follow()
-        self.redraw()
-        return True
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only keys that have something to act on; the others stay out of the footer."""
@@ -223,11 +136,11 @@ class MainScreen(Finding):
         if not self.is_mounted:
             return
         now, run = self.clock(), self.shown_run
-        since = self._unreachable_since
+        since = self.unreachable_since
         heading = Heading(
             manifest=self.manifest,
             observation=self.observation,
-            counts=self._counts,
+            counts=self.counts,
             shown=len(self.table.rows),
             filter=self.filter.text,
             held_seconds=run.seconds(now) if run is not None and run.holds_lock else None,
@@ -266,9 +179,7 @@ class MainScreen(Finding):
         """Show what belongs to the row under the cursor."""
         if event.by_hand:
             self.follows = False
-        run = self.shown_run
-        is_following = self.follows and run is not None and not run.is_over
-        is_urgent = self.detail.expect(event.row, at_once=not is_following)
+        is_urgent = self.detail.expect(event.row, at_once=not self.is_following)
         self._refresh_keys()
         if event.row is not None:
             self.desk.gather(event.row.entry, is_urgent=is_urgent)
@@ -294,7 +205,7 @@ class MainScreen(Finding):
             self.narrow_to("")
             self.close_filter()
         elif self.shown_run is not None and self.shown_run.is_over:
-            self.run, self._elsewhere = None, None
+            self.run, self.elsewhere = None, None
             self.redraw()
 
     def action_log(self) -> None:
@@ -305,12 +216,6 @@ class MainScreen(Finding):
             return
         text = [*run.log, *plantext.problems(run.problems)] or [line("only its own process hears what it says")]
         self.stage.push_screen(Reading(f"log: {run.verb}", text))
-
-    def action_follow(self) -> None:
-        """Keep the cursor on the running migration, or stop that."""
-        self.follows = not self.follows
-        self.say("the cursor follows the run" if self.follows else "the cursor stays where it is")
-        self._follow()
 
     def action_refresh_now(self) -> None:
         """Look again, at everything."""
