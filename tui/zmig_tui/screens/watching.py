@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zmig.planning.state import State
     from zmig_tui.news import Observed
 
-_PROCESSOR_SHARE = 0.05
+_PROCESSOR_SHARE = 0.03
 """How much of a core drawing what goes on may take; a table that moves with a quick run is dear."""
 _LONGEST_SECONDS_BETWEEN_DRAWINGS = 1.5
 
