@@ -351,7 +351,7 @@ class Migrator:
             decided = decide(opened, view)
             with database.translated(opened.target):
                 for statement in decided.statements:
-                    opened.connection.execute(statement)
+                    opened.connection.execute(statement.encode())
             return decided.names[0]
 
     def _decide(self, decide: Callable[[Opened, View], Decision]) -> list[str]:
@@ -363,7 +363,7 @@ class Migrator:
                 with database.translated(opened.target), opened.connection.transaction():
                     opened.prepare_store(view)
                     for statement in decided.statements:
-                        opened.connection.execute(statement)
+                        opened.connection.execute(statement.encode())
         return decided.names
 
     @contextmanager

@@ -240,7 +240,7 @@ class _OtherRun:
 
     def _append(self, name: str, type: EventType) -> None:
         data = {"version": int(name[:3]), "backend_pid": self._run.backend_pid}
-        self._connection.execute(self._store.append_sql(self._run, type, name, data))
+        self._connection.execute(self._store.append_sql(self._run, type, name, data).encode())
 
 
 def looked_at(connection: psycopg.Connection, lock: RunLock) -> dict[str, State]:

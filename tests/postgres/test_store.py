@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from tests.support.facts import Facts
 from tests.support.project import ProjectFolder
@@ -34,8 +33,8 @@ def store(connection: psycopg.Connection) -> Store:
     return made
 
 
-def _send(connection: psycopg.Connection, statement: sql.Composed) -> None:
-    connection.execute(statement)
+def _send(connection: psycopg.Connection, statement: str) -> None:
+    connection.execute(statement.encode())
 
 
 class TestFacts:

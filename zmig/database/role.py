@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from psycopg import sql
-
+from zmig.database.quoting import identifier
 from zmig.errors import Problem
 from zmig.nearest import nearest
 from zmig.planning.refusal import Refusal
@@ -20,9 +19,9 @@ _SET_PRIVILEGE_SINCE = 160000
 """From here on a member may lack the right to SET ROLE."""
 
 
-def become_sql(role: str, *, local: bool) -> sql.Composed:
+def become_sql(role: str, *, local: bool) -> str:
     """Return the statement after which the session, or only its open transaction, has the rights of `role`."""
-    return sql.SQL("set {} role {}").format(sql.SQL("local" if local else "session"), sql.Identifier(role))
+    return f"set {'local' if local else 'session'} role {identifier(role)}"
 
 
 def refusals(connection: Connection, plan: Plan) -> Iterator[Refusal]:
@@ -58,16 +57,12 @@ def _look(connection: Connection, roles: Sequence[str]) -> tuple[str, dict[str, 
 
 
 def _not_allowed(role: str, own: str) -> Problem:
-    hint = f"run `grant {_quoted(role)} to {_quoted(own)}` as a role that may"
+    hint = f"run `grant {identifier(role)} to {identifier(own)}` as a role that may"
     return Problem("role-not-granted", f"`{role}`: role `{own}` is not a member of it", hint=hint)
 
 
 def _unknown(connection: Connection, role: str) -> Problem:
     rows = connection.execute("select rolname::text from pg_catalog.pg_roles").fetchall()
     near = nearest(role, (str(name) for (name,) in rows))
-    hint = f"write `run_as: {near}`" if near else f"run `create role {_quoted(role)}` first"
+    hint = f"write `run_as: {near}`" if near else f"run `create role {identifier(role)}` first"
     return Problem("role-missing", f"`{role}`: there is no such role", hint=hint)
-
-
-def _quoted(role: str) -> str:
-    return '"' + role.replace('"', '""') + '"'

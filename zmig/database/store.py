@@ -16,7 +16,8 @@ from psycopg import sql
 
 from zmig.database import inspection
 from zmig.database.facts import FactReader
-from zmig.database.inspection import PROJECTION
+from zmig.database.inspection import EVENTS, PROJECTION
+from zmig.database.quoting import identifier, literal
 from zmig.errors import Problem, TrackingError
 from zmig.events import EventType, Fact
 from zmig.model import Kind
@@ -41,7 +42,7 @@ _CLOCK = {
 """The key under which a fact holds the server's time; the row's own `created_at` says the same."""
 
 _TIMED = frozenset({EventType.DONE, EventType.ROLLED_BACK})
-_ELAPSED = sql.SQL(
+_ELAPSED = (
     " || jsonb_build_object('duration_ms', "
     "round(extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000)::bigint)"
 )
@@ -65,6 +66,8 @@ class Store(FactReader):
         super().__init__(connection, schema)
         self._schema = schema
         self._projection = sql.Identifier(schema, PROJECTION)
+        self._events_name = identifier(schema, EVENTS)
+        self._projection_name = identifier(schema, PROJECTION)
 
     def inspect(self, *, to_write: bool = False) -> Inspection:
         """Look at the tracking schema, its tables and the rights of this role, in one query.
@@ -106,50 +109,38 @@ class Store(FactReader):
             self._connection.execute("set local client_min_messages = warning")
             self._connection.execute((create_schema + text.replace(":schema", schema)).encode())
 
-    def append_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> sql.Composed:
+    def append_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> str:
         """Return the statement that appends one fact."""
         clock = _CLOCK.get(type)
-        stamp = sql.SQL(" || jsonb_build_object({}, clock_timestamp())").format(clock) if clock else sql.SQL("")
+        stamp = f" || jsonb_build_object('{clock}', clock_timestamp())" if clock else ""
         if type in _TIMED and "duration_ms" not in data:
             stamp += _ELAPSED
-        return sql.SQL(
-            "insert into {} (aggregate_id, event_type, event_data, created_at, run_id, host) "
-            "values ({}, {}, {}::jsonb{}, clock_timestamp(), {}, {})"
-        ).format(
-            self._events,
-            name,
-            type.value,
-            storable(data, encoding.of(self._connection)),
-            stamp,
-            run.id if run else None,
-            run.host if run else None,
+        return (
+            f"insert into {self._events_name} (aggregate_id, event_type, event_data, created_at, run_id, host) "
+            f"values ({literal(name)}, {literal(type.value)}, "
+            f"{literal(storable(data, encoding.of(self._connection)))}::jsonb{stamp}, clock_timestamp(), "
+            f"{literal(run.id if run else None)}, {literal(run.host if run else None)})"
         )
 
-    def applied_sql(
-        self, run: Run | None, type: EventType, name: str, data: Mapping[str, object], *, kind: str
-    ) -> sql.Composed:
+    def applied_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object], *, kind: str) -> str:
         """Return the statement that appends a fact by which a migration counts as applied, and its simple row."""
-        return sql.SQL(
-            "with fact as ({} returning position, created_at, database_user, event_data) "
-            "insert into {} as applied (version, name, kind, checksum, applied_at, applied_by, duration_ms, position) "
-            "select {}, {}, {}, {}, created_at, database_user, (event_data ->> 'duration_ms')::bigint, position "
-            "from fact "
+        return (
+            f"with fact as ({self.append_sql(run, type, name, data)} "
+            "returning position, created_at, database_user, event_data) "
+            f"insert into {self._projection_name} as applied "
+            "(version, name, kind, checksum, applied_at, applied_by, duration_ms, position) "
+            f"select {_column(data, 'version')}, {literal(name)}, {literal(kind)}, {_column(data, 'checksum')}, "
+            "created_at, database_user, (event_data ->> 'duration_ms')::bigint, position from fact "
             "on conflict (version) do update set name = excluded.name, kind = excluded.kind, "
             "checksum = excluded.checksum, applied_at = excluded.applied_at, applied_by = excluded.applied_by, "
             "duration_ms = excluded.duration_ms, position = excluded.position"
-        ).format(
-            self.append_sql(run, type, name, data),
-            self._projection,
-            data.get("version"),
-            name,
-            kind,
-            data.get("checksum"),
         )
 
-    def taken_back_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> sql.Composed:
+    def taken_back_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> str:
         """Return the statement that appends a fact by which a migration no longer counts as applied."""
-        return sql.SQL("with fact as ({} returning position) delete from {} where version = {}").format(
-            self.append_sql(run, type, name, data), self._projection, data.get("version")
+        return (
+            f"with fact as ({self.append_sql(run, type, name, data)} returning position) "
+            f"delete from {self._projection_name} where version = {_column(data, 'version')}"
         )
 
     def repair(self, entries: Iterable[Entry]) -> bool:
@@ -170,6 +161,11 @@ class Store(FactReader):
                 insert = sql.SQL("insert into {} values (%s, %s, %s, %s, %s, %s, %s, %s)").format(self._projection)
                 cursor.executemany(insert, applied.values())
         return True
+
+
+def _column(data: Mapping[str, object], key: str) -> str:
+    value = data.get(key)
+    return literal(value if isinstance(value, str | int) else None)
 
 
 def _row(entry: Entry, applied: Fact) -> tuple[object, ...]:
@@ -206,6 +202,8 @@ def storable(data: Mapping[str, object], encoding: Encoding = UTF8) -> str:
 
 
 def _clean(value: object, encoding: Encoding) -> object:
+    if type(value) is str:  # asked first, because nearly all of them are
+        return _text(value, encoding)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):

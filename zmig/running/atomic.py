@@ -96,7 +96,7 @@ class AtomicRunner(Runner):
         with self.session.interrupts.deferred():
             attempts[number] = attempt
             for fact in record.started_sql(self.session, attempt):
-                witness.execute(fact)
+                witness.execute(fact.encode())
             self.session.send(*self.reset_sql, *transaction.limits_sql(attempt))
         transaction.run_body(self.session, attempt)
         with self.session.interrupts.deferred():

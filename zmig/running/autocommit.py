@@ -27,8 +27,6 @@ from zmig.sql import statement
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from psycopg import sql
-
     from zmig.running.session import Attempt, Session
     from zmig.sql.script import Statement
 
@@ -78,7 +76,7 @@ def _send_statement(session: Session, one: Statement) -> int | None:
     return reply.rows[0] if reply.rows else None
 
 
-def _become_sql(attempt: Attempt, *, local: bool) -> Iterable[sql.Composed]:
+def _become_sql(attempt: Attempt, *, local: bool) -> Iterable[str]:
     """Return what makes the session the role that the migration runs as, if it declares one."""
     wanted = attempt.step.migration.settings.run_as
     return (role.become_sql(wanted, local=local),) if wanted is not None else ()
@@ -166,7 +164,7 @@ def _reach(session: Session, attempt: Attempt, one: Statement, *before: str) -> 
     attempt.completed_statements, attempt.sent = one.number, None
 
 
-def _checkpoint_sql(session: Session, attempt: Attempt, done: int, sent: Sent | None = None) -> sql.Composed:
+def _checkpoint_sql(session: Session, attempt: Attempt, done: int, sent: Sent | None = None) -> str:
     data: Mapping[str, object] = attempt.data(session) | {
         "statement": done,
         "statements": attempt.total,

@@ -14,8 +14,6 @@ from zmig.planning import selection
 from zmig.planning.state import FindingCode, State
 
 if TYPE_CHECKING:
-    from psycopg import sql
-
     from zmig.invocation import Invocation
     from zmig.planning.state import Entry
     from zmig.running.opening import Opened
@@ -28,7 +26,7 @@ class Decision:
 
     names: list[str]
     """The migrations it is about."""
-    statements: list[sql.Composed]
+    statements: list[str]
 
 
 def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str) -> Decision:
@@ -52,7 +50,7 @@ def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str)
     return Decision([entry.name], [_resolved_sql(opened, entry, Verdict(verdict), data)])
 
 
-def _resolved_sql(opened: Opened, entry: Entry, verdict: Verdict, data: dict[str, object]) -> sql.Composed:
+def _resolved_sql(opened: Opened, entry: Entry, verdict: Verdict, data: dict[str, object]) -> str:
     type = EventType.RESOLVED
     if entry.version is None:
         return opened.store.append_sql(opened.run, type, entry.name, data)

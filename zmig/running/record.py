@@ -16,8 +16,6 @@ from zmig.sql import template
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from psycopg import sql
-
     from zmig.events import Fact
     from zmig.planning.plan import Step
     from zmig.running.session import Attempt, Session
@@ -38,7 +36,7 @@ _VOCABULARY = {
 }
 
 
-def started_sql(session: Session, attempt: Attempt) -> Iterable[sql.Composed]:
+def started_sql(session: Session, attempt: Attempt) -> Iterable[str]:
     """Yield what appends the `started` fact of an attempt, behind the end of a run's attempt that has none."""
     step = attempt.step
     if step.unended is not None and step.unended.run_id is not None:
@@ -62,7 +60,7 @@ def started_sql(session: Session, attempt: Attempt) -> Iterable[sql.Composed]:
     yield session.store.append_sql(session.run, _VOCABULARY[step.direction].started, step.migration.name, data)
 
 
-def unended_sql(session: Session, step: Step, unended: Fact) -> sql.Composed:
+def unended_sql(session: Session, step: Step, unended: Fact) -> str:
     """Return what appends the end of an attempt whose run died without a word."""
     data: dict[str, object] = {
         "version": step.migration.version,
@@ -87,7 +85,7 @@ def end_type(step: Step) -> EventType:
     return _VOCABULARY[step.direction].done
 
 
-def done_sql(session: Session, attempt: Attempt) -> sql.Composed:
+def done_sql(session: Session, attempt: Attempt) -> str:
     """Return the statement that appends the fact by which a step is complete, and changes the simple table."""
     migration, direction = attempt.step.migration, attempt.step.direction
     type = _VOCABULARY[direction].done

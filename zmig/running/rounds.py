@@ -142,7 +142,7 @@ class Rounds:
         literal = sql.Literal(None if cursor is None else str(cursor)).as_string(session.connection)
         sent = batch.render(one, size=self._settings.size, cursor=literal)
         head = message.head(one.summary, f"{attempt.step.migration.name}, statement 1 of 1, line {one.line}")
-        head += "".join(f"{session.text(part)}; " for part in open_sql(session, attempt))
+        head += "".join(f"{part}; " for part in open_sql(session, attempt))
         attempt.rendered, attempt.shift = sent, session.encoding.length(head)
         with session.connection.execute((head + sent.text).encode()) as answered:
             while answered.nextset():
@@ -182,7 +182,7 @@ class Rounds:
         ]
         asking = () if self._settings.pause_seconds else (self._gate.query,)
         try:
-            reply = session.send_text("; ".join(session.text(part) for part in (*closing, *asking)))
+            reply = session.send_text("; ".join((*closing, *asking)))
         except wire.MessageError as failed:
             if failed.completed < len(closing):
                 raise _NotCommitted(failed.error) from None

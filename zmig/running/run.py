@@ -49,6 +49,8 @@ class Run:
         self._interrupts = interrupts
         self._environ = environ
         self._invocation = invocation
+        self._works_read: tuple[Plan, tuple[Work, ...]] | None = None
+        """The plan whose files were read last, with them."""
 
     def completed(self, plan: Plan, *, is_atomic: bool = False) -> Plan:
         """Return a plan with what the files of its steps, and the roles they run as, say of it."""
@@ -70,11 +72,17 @@ class Run:
         return plan, works
 
     def _read(self, plan: Plan) -> tuple[Plan, tuple[Work, ...]]:
-        works = prepare.read(plan)
+        works = self._works(plan)
         plan = plan.with_modes({work.step.migration.version: work.mode for work in works})
         plan = plan.with_refusals(resume.refusals(works, invocation=self._invocation))
         with database.translated(self._opened.target):
             return plan.with_refusals(role.refusals(self._opened.connection, plan)), works
+
+    def _works(self, plan: Plan) -> tuple[Work, ...]:
+        """Return a plan's files; what was read before the lock was held is what was looked through, so it is kept."""
+        if self._works_read is None or self._works_read[0] != plan:
+            self._works_read = plan, prepare.read(plan)
+        return self._works_read[1]
 
     def _changed(self, confirmed: Plan, now: Plan) -> Problem:
         return Problem(

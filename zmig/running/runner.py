@@ -39,8 +39,6 @@ from zmig.sql import statement, template
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from psycopg import sql
-
     from zmig.database.connection import Target
     from zmig.invocation import Invocation
     from zmig.planning.plan import Plan, Step
@@ -241,7 +239,7 @@ class Runner:
         failed = self._failed_sql(attempt, type, found.error, will_retry=will_retry)
         session.send(*self._unrecorded_start(attempt), failed)
 
-    def _unrecorded_start(self, attempt: Attempt) -> Iterable[sql.Composed]:
+    def _unrecorded_start(self, attempt: Attempt) -> Iterable[str]:
         """Return what records that an attempt began, if the server refused its first message as a whole."""
         session, step = self.session, attempt.step
         name, type = step.migration.name, record.begin_type(step)
@@ -249,9 +247,7 @@ class Runner:
             return ()
         return record.started_sql(session, attempt)
 
-    def _failed_sql(
-        self, attempt: Attempt, type: EventType, error: dict[str, object], *, will_retry: bool
-    ) -> sql.Composed:
+    def _failed_sql(self, attempt: Attempt, type: EventType, error: dict[str, object], *, will_retry: bool) -> str:
         data = attempt.data(self.session) | {
             "duration_ms": round(attempt.seconds * 1000),
             "error": self._private(attempt, error),

@@ -16,8 +16,6 @@ from zmig.sql import encoding, statement
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from psycopg import sql
-
     from zmig.database.connection import WorkingConnection
     from zmig.database.lock import RunLock
     from zmig.database.server import Server
@@ -63,14 +61,9 @@ class Session:
         """The statements that bring the session back to zmig's own settings."""
         return self.server.clean_sql(self.run.application_name)
 
-    def text(self, part: str | sql.Composed) -> str:
-        """Return one statement as it is sent."""
-        self.speak_utf8()
-        return part if isinstance(part, str) else part.as_string(self.connection)
-
-    def send(self, *parts: str | sql.Composed) -> None:
+    def send(self, *parts: str) -> None:
         """Send statements of zmig's own as one message, in one round trip."""
-        self.send_alone("; ".join(self.text(part) for part in parts))
+        self.send_alone("; ".join(parts))
 
     def send_alone(self, text: str) -> wire.Reply:
         """Send a message as it is, and raise what the server says against it."""

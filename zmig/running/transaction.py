@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     import psycopg
-    from psycopg import sql
 
     from zmig.running.session import Attempt, Session
     from zmig.sql.script import Statement
@@ -35,8 +34,8 @@ def run(session: Session, attempt: Attempt) -> None:
     if attempt.work.is_sql:
         with session.interrupts.deferred():
             attempt.is_timed_by_server = True
-            opening = [session.text(part) for part in _opening_sql(session, attempt)]
-            closing = [session.text(part) for part in (*closing_sql(session, attempt), "commit")]
+            opening = _opening_sql(session, attempt)
+            closing = (*closing_sql(session, attempt), "commit")
         _run_script(session, attempt, opening, closing)
         return
     with session.interrupts.deferred():
@@ -56,7 +55,7 @@ def run_body(session: Session, attempt: Attempt) -> None:
         call(session, attempt)
 
 
-def _opening_sql(session: Session, attempt: Attempt) -> Iterable[str | sql.Composed]:
+def _opening_sql(session: Session, attempt: Attempt) -> Sequence[str]:
     """Return the statements that record `started` and open the migration's transaction.
 
     `started` need not be flushed by itself: WAL is one sequence, so it can only be lost together with everything
@@ -72,12 +71,12 @@ def _opening_sql(session: Session, attempt: Attempt) -> Iterable[str | sql.Compo
     )
 
 
-def open_sql(session: Session, attempt: Attempt) -> Iterable[str | sql.Composed]:
+def open_sql(session: Session, attempt: Attempt) -> Iterable[str]:
     """Return the statements that open a marked transaction under the migration's limits."""
     return ("begin", session.lock.mark_sql, *limits_sql(attempt))
 
 
-def limits_sql(attempt: Attempt) -> Iterable[str | sql.Composed]:
+def limits_sql(attempt: Attempt) -> Iterable[str]:
     """Return the statements that put a migration's own limits, and its role, on the open transaction."""
     settings = attempt.step.migration.settings
     return (
@@ -91,7 +90,7 @@ def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def closing_sql(session: Session, attempt: Attempt) -> Iterable[str | sql.Composed]:
+def closing_sql(session: Session, attempt: Attempt) -> Sequence[str]:
     """Return the statements that check the transaction and the lock, and record `done`."""
     return (
         "set local statement_timeout = 0",
@@ -193,13 +192,12 @@ def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) 
         summary = first[0].summary if first is not None else ""
         session.observer(StatementStarted(attempt.step, chunk.number, attempt.total, chunk.line, summary))
         return summary, f"statements {chunk.number} to {chunk.number + chunk.statements - 1} of {attempt.total}"
+    summary, where = "commit", "its end"
     for one in sent.statements:
         attempt.running = one
-        session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, one.summary))
-    if not sent.statements:
-        return "commit", "its end"
-    last = sent.statements[-1]
-    return last.summary, f"statement {last.number} of {attempt.total}, line {last.line}"
+        summary, where = one.summary, f"statement {one.number} of {attempt.total}, line {one.line}"
+        session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, summary))
+    return summary, where
 
 
 def _tell_finished(
