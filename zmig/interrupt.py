@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from zmig.errors import Problem
 
 
+_LONGEST_NAP_SECONDS = 0.2
+
+
 class Interrupted(KeyboardInterrupt):
     """A signal asked the run to end."""
 
@@ -62,8 +65,10 @@ class Interrupts:
         return error
 
     def sleep(self, seconds: float) -> None:
-        """Pause between two attempts."""
-        time.sleep(seconds)
+        """Pause between two attempts, in short naps: Python heeds a signal that came just before one only after it."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _LONGEST_NAP_SECONDS))
 
 
 class SignalInterrupts(Interrupts):

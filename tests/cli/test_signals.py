@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SIGNALS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 
+NAPS = "while True: time.sleep(0.05)"
+"""Waits for a signal; one long sleep would not heed a signal that comes just before it."""
+
 
 @SIGNALS
 def test_during_sql_the_statement_is_cancelled_and_the_failure_recorded(
@@ -42,7 +45,7 @@ def test_during_sql_the_statement_is_cancelled_and_the_failure_recorded(
 
 
 def test_during_python_code_as_json(shop: Shop, connection: psycopg.Connection) -> None:
-    shop.add(1, "0001.py", "import time\n\ndef execute(ctx):\n    ctx.progress('asleep')\n    time.sleep(600)\n")
+    shop.add(1, "0001.py", f"import time\n\ndef execute(ctx):\n    ctx.progress('asleep')\n    {NAPS}\n")
     with Process("apply", "shop.yaml", "--json", cwd=shop.folder) as process:
         process.wait_for('"message": "asleep"')
         os.kill(process.pid, signal.SIGTERM)
@@ -90,16 +93,16 @@ def test_second_signal_ends_the_process_at_once(shop: Shop) -> None:
     shop.add(
         1,
         "0001.py",
-        """
+        f"""
 import time
 
 def execute(ctx):
     try:
         ctx.progress("asleep")
-        time.sleep(600)
+        {NAPS}
     finally:
         ctx.progress("cleaning up")
-        time.sleep(600)
+        {NAPS}
 """,
     )
     with Process("apply", "shop.yaml", cwd=shop.folder) as process:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
+from tests.support.unwoken import unwoken
 from zmig.database import wire
+from zmig.interrupt import Interrupted, SignalInterrupts
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -95,3 +98,13 @@ def test_the_rows_of_a_copy_to_the_client_are_dropped(connection: Connection) ->
 def test_a_copy_that_expects_rows_is_refused(connection: Connection) -> None:
     with pytest.raises(wire.MessageError, match="no rows stand behind"):
         wire.send(connection, "create temp table t (n int); copy t from stdin")
+
+
+def test_a_signal_that_does_not_wake_the_wait_cancels_the_statement_all_the_same(
+    connection: psycopg.Connection,
+) -> None:
+    began = time.monotonic()
+    with SignalInterrupts().installed(), unwoken(signal.SIGTERM), pytest.raises(Interrupted):
+        wire.send(connection, "select pg_sleep(30)")
+    assert time.monotonic() - began < 15
+    assert connection.execute("select 1").fetchone() == (1,)

@@ -6,11 +6,15 @@ import contextlib
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 from typing import IO
 
 import pytest
+
+from tests.support.unwoken import unwoken
+from zmig.interrupt import Interrupted, SignalInterrupts
 
 _ROOT = Path(__file__).parent.parent.parent
 
@@ -178,3 +182,11 @@ def test_as_a_library_signals_do_what_they_did_before() -> None:
         say(type(error).__name__)
     """
     assert _run(body, SIGINT) == (["KeyboardInterrupt", "ended"], 0)
+
+
+def test_a_signal_that_does_not_wake_the_pause_ends_it_all_the_same() -> None:
+    interrupts = SignalInterrupts()
+    began = time.monotonic()
+    with interrupts.installed(), unwoken(signal.SIGTERM), pytest.raises(Interrupted):
+        interrupts.sleep(30)
+    assert time.monotonic() - began < 15

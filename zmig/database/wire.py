@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _CANCEL_SECONDS = 5.0
 _SECONDS_BETWEEN_CANCELS = 1.0
 """A request that comes while the server reads the message is lost on it."""
+_LONGEST_WAIT_SECONDS = 0.2
+"""Python heeds a signal that comes just before a wait only after it."""
 
 
 class MessageError(Exception):
@@ -79,7 +81,7 @@ def send(connection: Connection, text: str) -> Reply:
 def _flush(link: pq.abc.PGconn, selector: selectors.BaseSelector) -> None:
     while link.flush():
         selector.modify(link.socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
-        for _, events in selector.select():
+        for _, events in selector.select(_LONGEST_WAIT_SECONDS):
             if events & selectors.EVENT_READ:
                 link.consume_input()
     selector.modify(link.socket, selectors.EVENT_READ)
@@ -107,7 +109,7 @@ def _read(
     row: pq.abc.PGresult | None = None
     while True:
         while link.is_busy():
-            if not selector.select(_SECONDS_BETWEEN_CANCELS if in_silence else None) and in_silence:
+            if not selector.select(_SECONDS_BETWEEN_CANCELS if in_silence else _LONGEST_WAIT_SECONDS) and in_silence:
                 in_silence()
             link.consume_input()
         result = link.get_result()
