@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.recorder import Recorder
 from zmig import ManifestError, MigrationFailed, Migrator, Problem
-from zmig.progress import Notice, StatementFinished, StatementStarted
+from zmig.database.lock import RunLock
+from zmig.progress import Notice, StatementFinished, StatementStarted, StepFinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -362,6 +363,25 @@ class TestTransactions:
         problem = _problem(project)
         assert "left a transaction open" in problem.message
         assert _one(connection, "select to_regclass('a') is not null and to_regclass('b') is null")
+
+    @pytest.mark.parametrize("transaction", [True, False])
+    def test_a_migration_that_gives_the_lock_back_once_lets_nobody_in(
+        self, project: ProjectFolder, connect: Callable[..., psycopg.Connection], transaction: bool
+    ) -> None:
+        lock, other = RunLock("zmig"), connect()
+        project.sql("001_one", f"select pg_advisory_unlock({lock.key});\ncreate table a ();\n", transaction=transaction)
+        project.sql("002_two", "create table b ();\n")
+        taken: list[bool] = []
+        recorder = Recorder()
+
+        def observe(progress: Progress) -> None:
+            recorder(progress)
+            taken.append(lock.try_acquire(other) if isinstance(progress, StatementFinished | StepFinished) else False)
+
+        Migrator(project.manifest, observer=observe).migrate()
+        assert recorder.all(StepFinished)
+        assert not any(taken)
+        assert lock.try_acquire(other)
 
     @pytest.mark.parametrize("transaction", [True, False])
     def test_a_migration_that_releases_the_lock_fails_and_is_not_applied(

@@ -46,22 +46,30 @@ def _key(text: str) -> int:
 
 
 def _is_lock(key: int) -> str:
+    database = "(select oid from pg_catalog.pg_database where datname = current_database())"
+    return f"{_has_key(key)} and l.database = {database}"
+
+
+def _has_key(key: int) -> str:
     unsigned = key % (1 << 64)
     return (
         "l.locktype = 'advisory' and l.objsubid = 1 "
-        "and l.database = (select oid from pg_catalog.pg_database where datname = current_database()) "
         f"and l.classid = {unsigned >> 32} and l.objid = {unsigned & 0xFFFFFFFF}"
     )
 
 
 def _is_mine(key: int) -> str:
     return (
-        f"exists (select from pg_catalog.pg_locks l where {_is_lock(key)} and l.granted and l.pid = pg_backend_pid())"
+        f"exists (select from pg_catalog.pg_locks l where {_has_key(key)} and l.granted and l.pid = pg_backend_pid())"
     )
 
 
 class RunLock:
-    """The lock that makes runs on one tracking schema of one database exclusive."""
+    """The lock that makes runs on one tracking schema of one database exclusive.
+
+    A session that holds it has taken it twice, so that it can tell at no cost that it holds it still: it gives it back
+    once and takes it again. Reading `pg_locks` instead takes as long as a small migration.
+    """
 
     def __init__(self, schema: str) -> None:
         self.key = _key(f"zmig run lock on {schema}")
@@ -74,8 +82,9 @@ class RunLock:
 
     @property
     def is_held_sql(self) -> str:
-        """SQL that is true where the asking session holds the lock."""
-        return _is_mine(self.key)
+        """SQL that is true where the asking session holds the lock; where it does not, the server warns of it, too."""
+        give, take = (f"pg_catalog.{verb}({self.key})" for verb in ("pg_advisory_unlock", "pg_try_advisory_lock"))
+        return f"case when {give} then {take} else false end"
 
     @property
     def mark_sql(self) -> str:
@@ -89,12 +98,14 @@ class RunLock:
 
     def try_acquire(self, connection: Connection) -> bool:
         """Take the lock if it is free; return whether it is now held."""
-        row = connection.execute(f"select pg_try_advisory_lock({self.key})".encode()).fetchone()
+        take = f"pg_catalog.pg_try_advisory_lock({self.key})"
+        row = connection.execute(f"select {take} and {take}".encode()).fetchone()
         return row is not None and row[0] is True
 
     def release(self, connection: Connection) -> None:
         """Give the lock back."""
-        connection.execute(f"select pg_advisory_unlock({self.key}) where {self.is_held_sql}".encode())
+        give = f"pg_catalog.pg_advisory_unlock({self.key})"
+        connection.execute(f"select {give}, {give} where {_is_mine(self.key)}".encode())
 
     def holder(self, connection: Connection) -> LockHolder | None:
         """Return the backend that holds the lock; None when nobody does."""
