@@ -43,9 +43,14 @@ def run(command: Sequence[str], *, log: Path, environ: dict[str, str] | None = N
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=os.environ | (environ or {}),
+            env=_environ() | (environ or {}),
         )
     if ended.returncode != 0:
         raise CommandFailed(f"{' '.join(command[:4])} ended with {ended.returncode}: {log.read_text()[-600:]}")
     seconds, peak = cost.read_text().split()
     return Sample(float(seconds), int(peak))
+
+
+def _environ() -> dict[str, str]:
+    """Return the environment in which Python keeps what it compiled, as it does for an installed program."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
