@@ -70,18 +70,18 @@ class FactReader:
     def standing_facts(self) -> Iterator[Fact]:
         """Yield the facts that decide where each migration stands.
 
-        Of what came before a migration was last done, and of what the next fact repeats, nothing is needed for that;
-        only `Record.started` and `Record.failed` may be None where the facts would tell of an earlier attempt.
+        For that nothing is needed of what came before a migration was last done, and only the last of its checkpoints;
+        but `Record.started` and `Record.failed` may be None where all facts would tell of an earlier attempt.
         """
         yield from self._read(
             sql.SQL(
                 f"select {_COLUMNS} from (select *, "
                 "max(position) filter (where event_type = 'migration.done') over own as done, "
-                "lead(event_type) over (own order by position) as next "
+                "max(position) filter (where event_type = 'migration.checkpoint') over own as reached "
                 "from {} where aggregate_type = 'migration' "
                 "window own as (partition by aggregate_id, event_data->'version')) as known "
                 "where (done is null or position >= done) "
-                "and (next is distinct from event_type or event_type = 'migration.resolved')"
+                "and (event_type <> 'migration.checkpoint' or position = reached)"
             ).format(self._events)
         )
 

@@ -223,4 +223,6 @@ _LONGEST_NUMBER_BITS = 10_000
 
 
 def _text(value: object, encoding: Encoding) -> str:
+    if type(value) is str and value.isascii() and "\0" not in value:
+        return value
     return encoding.fitting(str(value).replace("\0", "\\0"))
