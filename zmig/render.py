@@ -57,6 +57,8 @@ def _shown(character: str) -> str:
 
 def one_line(text: str) -> str:
     """Return `text` visible on one line: line feeds become spaces, and so do tabs."""
+    if text.isascii() and text.isprintable():
+        return text
     return visible(text).replace("\n", " ").replace("\t", " ")
 
 

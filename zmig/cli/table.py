@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from zmig.render import display_width, visible
+from zmig.render import display_width, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ _GAP = "  "
 
 def lines(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
     """Return rows as lines of equal columns; those numbered in `right` are aligned to the right."""
-    shown = [[visible(cell).replace("\n", " ").replace("\t", " ") for cell in row] for row in rows]
+    shown = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(map(display_width, column)) for column in zip(*shown, strict=True)]
     return [
         _GAP.join(
@@ -65,7 +65,7 @@ def duration(seconds: float) -> str:
 
 def moment(value: datetime) -> str:
     """Return a point in time, in UTC, to the second."""
-    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
 
 
 def counted(number: int, noun: str) -> str:
