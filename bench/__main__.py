@@ -34,6 +34,7 @@ def _measure(bench: Bench, tools: list[contenders.Contender], *, quick: bool, on
         "W4": lambda: bench.again(tools, more, code="W4"),
         "W5": lambda: bench.large_file(tools, megabytes),
         "W6": lambda: bench.version(tools),
+        "P": lambda: bench.planning(tools[0], (100, 1_000) if quick else (1_000, 10_000, 100_000)),
         "N1": lambda: bench.network(tools, 100, 1.0),
         "N20": lambda: bench.network(tools, 20 if quick else 100, 20.0),
     }
@@ -54,7 +55,8 @@ def main() -> None:
             bench = Bench(server, folder, rounds=1 if arguments.quick else arguments.rounds, say=print)
             tables = _measure(bench, tools, quick=arguments.quick, only=only)
             if not (arguments.quick or only):
-                report.write(tables, _HOME / "docs", server=server.version(), rounds=arguments.rounds)
+                surroundings = report.surroundings(server.version(), arguments.rounds, contenders.versions(tools))
+                report.write(tables, _HOME / "docs", surroundings=surroundings)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

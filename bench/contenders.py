@@ -92,6 +92,20 @@ def peers(folder: Path) -> list[Contender]:
     ]
 
 
+def versions(contenders: list[Contender]) -> dict[str, str]:
+    """Return what each tool says of its version."""
+    asked = {one.name: one.version for one in contenders if one.version and one.name != "psycopg loop"}
+    if any(one.name == "yoyo" for one in contenders):
+        asked["yoyo"] = [
+            next(one.version[0] for one in contenders if one.name == "alembic").replace("alembic", "yoyo"),
+            "--version",
+        ]
+    said = {
+        name: subprocess.run(command, check=True, capture_output=True, text=True) for name, command in asked.items()
+    }
+    return {name: (ended.stdout or ended.stderr).strip().splitlines()[-1] for name, ended in said.items()}
+
+
 def _python_peers(folder: Path) -> Path:
     binaries = folder / "bin"
     if not (binaries / "yoyo").exists():

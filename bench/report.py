@@ -20,9 +20,9 @@ ratios mean more than the seconds.
 """
 
 
-def write(tables: list[Table], folder: Path, *, server: str, rounds: int) -> None:
+def write(tables: list[Table], folder: Path, *, surroundings: str) -> None:
     """Write the report and one plot per workload."""
-    parts = [_LEAD, _surroundings(server, rounds)]
+    parts = [_LEAD, surroundings]
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     for table in tables:
@@ -31,14 +31,20 @@ def write(tables: list[Table], folder: Path, *, server: str, rounds: int) -> Non
     (folder / "performance.md").write_text("\n".join(parts), encoding="utf-8")
 
 
-def _surroundings(server: str, rounds: int) -> str:
+def surroundings(server: str, rounds: int, versions: dict[str, str]) -> str:
+    """Say on what, with what and how often it was measured."""
+    tools = "; ".join(f"{name}: {version}" for name, version in versions.items())
+    busy = os.getloadavg()[1]
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, PostgreSQL {server}, Python {platform.python_version()}, "
-        f"{os.cpu_count()} cores, {rounds} rounds.\n"
+        f"{os.cpu_count()} cores (on average {busy:.1f} processes ran or waited to run, the benchmark's own included), "
+        f"{rounds} rounds.\n\nVersions: {tools}.\n"
     )
 
 
 def _section(table: Table) -> str:
+    if table.code == "P":
+        return _curve(table)
     ours = table.row("zmig").seconds
     has = {name: any(getattr(row, name) is not None for row in table.rows) for name in _EXTRAS}
     heads = [
@@ -65,6 +71,20 @@ def _section(table: Table) -> str:
     return "\n".join((*lines, ""))
 
 
+def _curve(table: Table) -> str:
+    lines = [f"## {table.title}", "", f"![{table.title}](images/bench-{table.code.lower()}.svg)", ""]
+    lines += [
+        "| migrations | seconds | range | microseconds for each | peak memory |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in table.rows:
+        low, high = row.spread
+        each = row.seconds / int(row.tool.replace(",", "")) * 1e6
+        peak = f"{row.peak_bytes / 1e6:.0f} MB"
+        lines.append(f"| {row.tool} | {row.seconds:.2f} | {low:.2f} to {high:.2f} | {each:.0f} | {peak} |")
+    return "\n".join((*lines, ""))
+
+
 _EXTRAS = {"wal_syncs": "WAL syncs", "round_trips": "round trips", "server_bytes": "server memory"}
 
 
@@ -78,6 +98,9 @@ def _extra(row: Row, name: str) -> str:
 def _plot(table: Table, path: Path) -> None:
     from matplotlib.figure import Figure
 
+    if table.code == "P":
+        _plot_curve(table, path)
+        return
     rows = sorted(table.rows, key=lambda row: row.seconds, reverse=True)
     figure = Figure(figsize=(7, 0.5 + 0.4 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
@@ -87,4 +110,20 @@ def _plot(table: Table, path: Path) -> None:
     axes.margins(x=0.15)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("seconds, median")
+    figure.savefig(path, metadata={"Date": None})
+
+
+def _plot_curve(table: Table, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    axes = figure.add_subplot()
+    counts = [int(row.tool.replace(",", "")) for row in table.rows]
+    axes.loglog(counts, [row.seconds for row in table.rows], marker="o", color="#2f6fde", label="measured")
+    last = table.rows[-1].seconds
+    axes.loglog(counts, [last * count / counts[-1] for count in counts], color="#b8bec9", label="proportional")
+    axes.set_xlabel("migrations")
+    axes.set_ylabel("seconds, median")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
     figure.savefig(path, metadata={"Date": None})

@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench import measured, workloads
+from bench import history, measured, workloads
 from bench.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -161,6 +161,18 @@ class Bench:
                     row.round_trips = proxy.round_trips
         title = f"Apply {count:,} tiny migrations over a network of {milliseconds:g} ms round-trip time"
         return self._said(Table(f"N{milliseconds:g}", title, rows))
+
+    def planning(self, zmig: Contender, counts: Sequence[int]) -> Table:
+        """Plan with ten facts for each migration and nothing to do; one row for each number of migrations."""
+        rows = [Row(f"{count:,}") for count in counts]
+        for count, row in zip(counts, rows, strict=True):
+            changes = workloads.tiny(count)
+            folder, url = self._folder / f"planning-{count}", self._server.new_database()
+            zmig.write(folder, changes)
+            history.append(url, changes)
+            for _ in range(self._rounds):
+                row.samples.append(self._run(zmig, zmig.apply(folder, url), url))
+        return self._said(Table("P", f"Nothing to do, {history.FACTS_EACH} facts for each migration", rows))
 
     def _said(self, table: Table) -> Table:
         self._say(f"{table.code}  {table.title}")
