@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import zmig
+from tests.support.project import ProjectFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +78,18 @@ def test_command_on_a_database_loads_neither_the_console_nor_the_schema(command:
     loaded = loaded_by_command(command, manifest, "--database-url", database)
     assert loaded >= DRIVER
     assert loaded & (CONSOLE | LINT | {"jsonschema"}) == set()
+
+
+def test_apply_with_nothing_to_do_loads_nothing_that_would_do_it(database: str, tmp_path: Path) -> None:
+    project = ProjectFolder(tmp_path, database)
+    project.sql("001_one", "create table one ();")
+    words = ["apply", str(project.manifest)]
+    loaded_by_command(*words)
+    loaded = loaded_by_command(*words)
+    doing = {f"zmig.running.{name}" for name in ("run", "runner", "prepare", "atomic", "repeat", "execute", "failure")}
+    telling = {"zmig.progress", "zmig.cli.lines", "zmig.cli.documents", "difflib", "shlex"}
+    assert loaded & (doing | telling | {"zmig.sql.script", "zmig.sql.batch", "zmig.watching.lookout"}) == set()
+    assert len({name for name in loaded if name.startswith("zmig")}) <= 70
 
 
 def test_checking_loads_neither_the_driver_nor_the_console() -> None:

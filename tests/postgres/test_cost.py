@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from tests.support.project import ProjectFolder
 from tests.support.wiretap import Wiretap
 from zmig import Migrator
+from zmig.embedded import EmbeddedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    import psycopg
 
 
 def _round_trips(project: ProjectFolder, act: Callable[[Migrator], object]) -> int:
@@ -52,6 +52,42 @@ def test_one_in_python_is_two_and_those_of_its_own(project: ProjectFolder) -> No
 
 def test_outside_a_transaction_each_statement_is_three_and_the_run_of_them_three(project: ProjectFolder) -> None:
     assert _each(project, lambda n: project.sql(f"{n:03}_m", "select 1;\nselect 2;", transaction=False)) == 3 + 2 * 3
+
+
+@pytest.fixture
+def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server on which nobody else writes, and which flushes what is committed."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("server"))
+    server.start()
+    yield server
+    server.stop()
+
+
+def _wal_flushes(url: str) -> int:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("select pg_stat_force_next_flush()")
+        has_io = connection.info.server_version >= 180000
+        query = (
+            "select sum(fsyncs) from pg_stat_io where object = 'wal'" if has_io else "select wal_sync from pg_stat_wal"
+        )
+        row = connection.execute(query.encode()).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+def test_a_small_migration_flushes_wal_once(private: EmbeddedServer, tmp_path: Path) -> None:
+    with psycopg.connect(private.url()) as connection:
+        if connection.info.server_version < 150000:
+            pytest.skip("the server does not tell at once how often it flushed")
+    project = ProjectFolder(tmp_path, private.url())
+    project.sql("001_m", "create table t1 (x int);")
+    Migrator(project.manifest).migrate()
+    for number in range(2, 102):
+        project.sql(f"{number:03}_m", f"create table t{number} (x int);")
+    before = _wal_flushes(private.url())
+    Migrator(project.manifest).migrate()
+    # The server's own writers flush now and then, too.
+    assert 100 <= _wal_flushes(private.url()) - before <= 110
 
 
 _UPDATE = "update t set x = 1 where id in (select id from t where id > :cursor order by id limit :size) returning id;"
