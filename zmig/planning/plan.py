@@ -144,12 +144,13 @@ def forward(
     """
     selection.check_target(entries, to)
     within = [entry for entry in entries if to is None or (entry.version or 0) <= to]
+    notable = [entry for entry in within if entry.findings or entry.state is not State.DONE]
     refusals = [
         found
-        for entry in within
+        for entry in notable
         for found in refusal.of_apply(entry, allow_out_of_order=allow_out_of_order, invocation=invocation)
     ]
-    refusals += [found for entry in within for found in refusal.of_partial(entry, invocation=invocation)]
+    refusals += [found for entry in notable for found in refusal.of_partial(entry, invocation=invocation)]
     return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refusals))
 
 

@@ -208,7 +208,10 @@ def assess(
     standing = [_standing(migration, history.records.get(migration.version), liveness) for migration in declared]
     gone = [_undeclared(record, liveness) for record in _left_over(declared, history)]
     highest = current_version((*standing, *gone))
-    told = [_told(entry, highest, (due or {}).get(entry.version or 0)) for entry in standing]
+    told = [
+        entry if _is_settled(entry) else _told(entry, highest, (due or {}).get(entry.version or 0))
+        for entry in standing
+    ]
     return (*told, *(entry for entry in gone if entry.state is not State.PENDING))
 
 
@@ -230,6 +233,22 @@ def _undeclared(record: Record, liveness: Liveness) -> Entry:
 def current_version(entries: Iterable[Entry]) -> int:
     """Return the highest applied version among migrations that run once; 0 when there is none."""
     return max((entry.version or 0 for entry in entries if entry.is_applied and not entry.is_repeatable), default=0)
+
+
+def _is_settled(entry: Entry) -> bool:
+    """Whether nothing can be found about it: done last, as it stands. Of a long history nearly all are."""
+    migration, record = entry.migration, entry.record
+    return (
+        migration is not None
+        and record is not None
+        and entry.state is State.DONE
+        and record.last is record.applied
+        and record.paused is None
+        and migration.repeat is None
+        and migration.checksum is not None
+        and record.checksum == migration.checksum
+        and record.name == migration.name
+    )
 
 
 def _told(entry: Entry, highest: int, answer: bool | None) -> Entry:
