@@ -27,6 +27,12 @@ class Sample:
 class CommandFailed(Exception):
     """A measured command ended with an error, so its time means nothing."""
 
+    def __init__(self, command: Sequence[str], code: int, said: str) -> None:
+        super().__init__(f"{' '.join(command[:4])} ended with {code}: {said[-600:]}")
+        errors = [line.strip() for line in said.splitlines() if "error" in line.lower() or "memory" in line.lower()]
+        self.reason = errors[-1][:120] if errors else f"exit code {code}"
+        """What it said last of an error, on one line."""
+
 
 def run(command: Sequence[str], *, log: Path, environ: dict[str, str] | None = None) -> Sample:
     """Run a command to its end; its output goes to `log`.
@@ -46,7 +52,7 @@ def run(command: Sequence[str], *, log: Path, environ: dict[str, str] | None = N
             env=_environ() | (environ or {}),
         )
     if ended.returncode != 0:
-        raise CommandFailed(f"{' '.join(command[:4])} ended with {ended.returncode}: {log.read_text()[-600:]}")
+        raise CommandFailed(command, ended.returncode, log.read_text(errors="replace"))
     seconds, peak = cost.read_text().split()
     return Sample(float(seconds), int(peak))
 

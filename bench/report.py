@@ -58,6 +58,9 @@ def _section(table: Table) -> str:
     lines = [f"## {table.code}: {table.title}", "", f"![{table.title}](images/bench-{table.code.lower()}.svg)", ""]
     lines += [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
     for row in table.rows:
+        if row.failure is not None:
+            lines.append(f"| {row.tool} | failed: {row.failure} {'| ' * (len(heads) - 2)}|")
+            continue
         low, high = row.spread
         cells = [
             row.tool,
@@ -101,7 +104,7 @@ def _plot(table: Table, path: Path) -> None:
     if table.code == "P":
         _plot_curve(table, path)
         return
-    rows = sorted(table.rows, key=lambda row: row.seconds, reverse=True)
+    rows = sorted((row for row in table.rows if row.samples), key=lambda row: row.seconds, reverse=True)
     figure = Figure(figsize=(7, 0.5 + 0.4 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     colours = ["#2f6fde" if row.tool == "zmig" else "#b8bec9" for row in rows]

@@ -27,6 +27,8 @@ class Row:
     wal_syncs: int | None = None
     round_trips: int | None = None
     server_bytes: int | None = None
+    failure: str | None = None
+    """Why the tool could not do it, in the last words it said; then it has no samples."""
 
     @property
     def seconds(self) -> float:
@@ -134,8 +136,13 @@ class Bench:
             for contender, row in zip(contenders, rows, strict=True):
                 url = self._server.new_database()
                 folder = self._folder / f"{contender.name.replace(' ', '-')}-large"
+                if row.failure is not None:
+                    continue
                 with self._server.backend_memory("bench") as peaks:
-                    row.samples.append(self._run(contender, contender.apply(folder, url), url))
+                    try:
+                        row.samples.append(self._run(contender, contender.apply(folder, url), url))
+                    except measured.CommandFailed as failed:
+                        row.failure = failed.reason
                 row.server_bytes = max(peaks)
         return self._said(Table("W5", f"One file of {megabytes} MB of inserts", rows))
 
@@ -177,6 +184,9 @@ class Bench:
     def _said(self, table: Table) -> Table:
         self._say(f"{table.code}  {table.title}")
         for row in table.rows:
+            if row.failure is not None:
+                self._say(f"    {row.tool:14} failed: {row.failure}")
+                continue
             low, high = row.spread
             extra = [f"{row.peak_bytes / 1e6:.0f} MB"]
             extra += [f"{row.wal_syncs} WAL syncs"] if row.wal_syncs is not None else []
