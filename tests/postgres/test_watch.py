@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import backends
 from tests.support.shop import Shop
 from zmig import Migrator, State
 from zmig.errors import ConnectionFailed, ManifestError, MigrationFailed
@@ -167,7 +168,9 @@ def test_every_progress_view_of_this_server_can_be_read(connection: psycopg.Conn
     assert activity.progress(connection, 0) is None
 
 
-def test_a_cancelled_statement_fails_its_migration(shop: Shop, watcher: Watcher) -> None:
+def test_a_cancelled_statement_fails_its_migration(
+    shop: Shop, watcher: Watcher, connection: psycopg.Connection
+) -> None:
     shop.add(1, "one", "select pg_sleep(60);")
     failures: list[BaseException] = []
 
@@ -185,6 +188,7 @@ def test_a_cancelled_statement_fails_its_migration(shop: Shop, watcher: Watcher)
     thread.join()
     assert len(failures) == 1
     assert _states(watcher.observe()) == {"one": "failed"}
+    backends.wait_until(connection, f"not exists (select from pg_stat_activity where pid = {seen.work.backend.pid})")
     assert not watcher.terminate(seen.work.backend)
 
 

@@ -18,7 +18,7 @@ def main() -> int:
     return run(
         Path(subject["manifest"]),
         database_url=subject["database_url"],
-        invocation=Invocation(subject["invocation"]),
+        invocation=Invocation(subject["invocation"], subject["database_url"]),
     )
 
 
