@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from zmig.planning.status import Status
     from zmig.progress import Observer
     from zmig.project.project import Project
+    from zmig.running.carrier import Carrier
     from zmig.running.decision import Decision
     from zmig.running.opening import Opened
     from zmig.running.rehearsal import Rehearsal
-    from zmig.running.run import Run
     from zmig.running.view import View
     from zmig.watching.watch import Watcher
 
@@ -334,10 +334,10 @@ class Migrator:
             made, works = carrier.check(planner(view), confirmed)
             return carrier.carry_out(view, made, works, is_atomic=is_atomic) if works else RunResult(None, made)
 
-    def _carrier(self, opened: Opened) -> Run:
-        from zmig.running.run import Run
+    def _carrier(self, opened: Opened) -> Carrier:
+        from zmig.running.carrier import Carrier
 
-        return Run(
+        return Carrier(
             opened,
             observer=self._observer,
             interrupts=self._interrupts,

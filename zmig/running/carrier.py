@@ -1,4 +1,4 @@
-"""A run: a plan is read against its files and checked, then carried out under the lock.
+"""Carries plans out: reads the files of a plan's steps, checks it, and runs it under the lock.
 
 Imported only where there is something to run, or to be planned in full, so that a run with nothing to do costs
 little more than its connection.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zmig.running.view import View
 
 
-class Run:
+class Carrier:
     """What carries plans out over one open database."""
 
     def __init__(
