@@ -86,7 +86,9 @@ def test_apply_with_nothing_to_do_loads_nothing_that_would_do_it(database: str, 
     words = ["apply", str(project.manifest)]
     loaded_by_command(*words)
     loaded = loaded_by_command(*words)
-    doing = {f"zmig.running.{name}" for name in ("carrier", "runner", "prepare", "atomic", "repeat", "execute", "failure")}
+    doing = {
+        f"zmig.running.{name}" for name in ("carrier", "runner", "prepare", "atomic", "repeat", "execute", "failure")
+    }
     telling = {"zmig.progress", "zmig.cli.lines", "zmig.cli.documents", "difflib", "shlex"}
     assert loaded & (doing | telling | {"zmig.sql.script", "zmig.sql.batch", "zmig.watching.lookout"}) == set()
     assert len({name for name in loaded if name.startswith("zmig")}) <= 70
