@@ -96,10 +96,8 @@ def versions(contenders: list[Contender]) -> dict[str, str]:
     """Return what each tool says of its version."""
     asked = {one.name: one.version for one in contenders if one.version and one.name != "psycopg loop"}
     if any(one.name == "yoyo" for one in contenders):
-        asked["yoyo"] = [
-            next(one.version[0] for one in contenders if one.name == "alembic").replace("alembic", "yoyo"),
-            "--version",
-        ]
+        python = str(next(Path(one.version[0]).with_name("python") for one in contenders if one.name == "alembic"))
+        asked["yoyo"] = [python, "-c", "from importlib import metadata; print(metadata.version('yoyo-migrations'))"]
     said = {
         name: subprocess.run(command, check=True, capture_output=True, text=True) for name, command in asked.items()
     }

@@ -69,7 +69,8 @@ class Server:
         stopping = threading.Event()
 
         def watch() -> None:
-            with psycopg.connect(self._server.url(), autocommit=True) as connection:
+            # A tool may use up what the server has for locks, so that it answers nobody.
+            with contextlib.suppress(psycopg.Error), psycopg.connect(self._server.url(), autocommit=True) as connection:
                 while not stopping.is_set():
                     rows = connection.execute("select pid from pg_stat_activity where datname = %s", (database,))
                     peaks.append(max((_private_bytes(int(row[0])) for row in rows), default=0))
