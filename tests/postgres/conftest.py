@@ -1,18 +1,19 @@
-"""A project on disk for each test, whose database is the worker's empty one."""
+"""A project on disk for each test, whose database is the worker's empty one; and a role with no rights."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from tests.support.facts import Facts
 from tests.support.project import ProjectFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-    import psycopg
 
 
 @pytest.fixture
@@ -25,3 +26,22 @@ def project(tmp_path: Path, database: str) -> ProjectFolder:
 def facts(connection: psycopg.Connection) -> Facts:
     """The stored facts of `database`, in the schema `zmig`, read by a session of the test's own."""
     return Facts(connection)
+
+
+@pytest.fixture
+def admin(fresh_database: str) -> Iterator[psycopg.Connection]:
+    """A superuser's connection to a database of the test's own."""
+    with psycopg.connect(fresh_database, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def role(admin: psycopg.Connection, worker_name: str) -> Iterator[str]:
+    """A login role without any right of its own, with the password `pa55-word`; its name needs quotes."""
+    name = f"{worker_name} Röle"
+    quoted = sql.Identifier(name)
+    admin.execute(sql.SQL("create role {} login password 'pa55-word'").format(quoted))
+    try:
+        yield name
+    finally:
+        admin.execute(sql.SQL("drop owned by {} cascade; drop role {}").format(quoted, quoted))

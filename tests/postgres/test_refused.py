@@ -16,25 +16,7 @@ from tests.support.refusing import RefusingServer
 from zmig import ConnectionFailed, Migrator, Problem, TrackingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def admin(fresh_database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(fresh_database, autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture
-def role(admin: psycopg.Connection, worker_name: str) -> Iterator[str]:
-    name = f"{worker_name}_refused"
-    quoted = sql.Identifier(name)
-    admin.execute(sql.SQL("create role {} login password 'pa55-word'").format(quoted))
-    try:
-        yield name
-    finally:
-        admin.execute(sql.SQL("drop owned by {} cascade; drop role {}").format(quoted, quoted))
 
 
 @pytest.fixture

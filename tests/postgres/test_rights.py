@@ -13,26 +13,7 @@ from tests.support.project import ProjectFolder
 from zmig import MigrationFailed, Migrator, TrackingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def admin(fresh_database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(fresh_database, autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture
-def role(admin: psycopg.Connection, worker_name: str) -> Iterator[str]:
-    """A login role without any right of its own; its name needs quotes."""
-    name = f"{worker_name} Röle"
-    quoted = sql.Identifier(name)
-    admin.execute(sql.SQL("create role {} login password 'pa55-word'").format(quoted))
-    try:
-        yield name
-    finally:
-        admin.execute(sql.SQL("drop owned by {} cascade; drop role {}").format(quoted, quoted))
 
 
 @pytest.fixture

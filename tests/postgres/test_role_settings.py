@@ -13,7 +13,6 @@ from tests.support.project import ProjectFolder
 from zmig import Migrator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 SETTINGS = {
@@ -44,23 +43,12 @@ SETTINGS = {
 
 
 @pytest.fixture
-def admin(fresh_database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(fresh_database, autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture
-def role(admin: psycopg.Connection, worker_name: str) -> Iterator[str]:
+def role(admin: psycopg.Connection, role: str) -> str:
     """A role that owns a schema and may make others."""
-    name = f"{worker_name} set"
-    quoted, database = sql.Identifier(name), sql.Identifier(admin.info.dbname)
-    admin.execute(sql.SQL("create role {} login password 'pa55-word'").format(quoted))
+    quoted, database = sql.Identifier(role), sql.Identifier(admin.info.dbname)
     admin.execute(sql.SQL("grant create on database {} to {}").format(database, quoted))
     admin.execute(sql.SQL("create schema app authorization {}").format(quoted))
-    try:
-        yield name
-    finally:
-        admin.execute(sql.SQL("drop owned by {} cascade; drop role {}").format(quoted, quoted))
+    return role
 
 
 @pytest.fixture
