@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import backends
-from tests.support.shop import Shop
+from tests.support.shop import APPLY, UNNOTICED, Shop
 from zmig import Migrator, State
 from zmig.errors import ConnectionFailed, ManifestError, MigrationFailed
 
@@ -192,20 +192,9 @@ def test_a_cancelled_statement_fails_its_migration(
     assert not watcher.terminate(seen.work.backend)
 
 
-_APPLY = "import sys, zmig; zmig.Migrator(sys.argv[1]).migrate()"
-_UNNOTICED = """
-do $$ begin
-    if current_setting('server_version_num')::int >= 140000 then
-        perform set_config('client_connection_check_interval', '0', false);
-    end if;
-end $$;
-select pg_sleep(60);
-"""
-
-
 def test_a_backend_whose_client_was_killed_is_a_zombie_until_it_is_terminated(shop: Shop, watcher: Watcher) -> None:
-    shop.add(1, "one", _UNNOTICED)
-    process = subprocess.Popen([sys.executable, "-c", _APPLY, str(shop.path)], env=os.environ)
+    shop.add(1, "one", UNNOTICED)
+    process = subprocess.Popen([sys.executable, "-c", APPLY, str(shop.path)], env=os.environ)
     seen = _until(watcher, lambda seen: seen.work is not None and seen.work.backend.wait == "Timeout: PgSleep")
     assert not seen.is_zombie
     process.kill()

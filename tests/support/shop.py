@@ -11,6 +11,19 @@ if TYPE_CHECKING:
 
 from zmig import Migrator
 
+APPLY = "import sys, zmig; zmig.Migrator(sys.argv[1]).migrate()"
+"""Python that applies the manifest it is given, for a process that is to be killed."""
+
+UNNOTICED = """
+do $$ begin
+    if current_setting('server_version_num')::int >= 140000 then
+        perform set_config('client_connection_check_interval', '0', false);
+    end if;
+end $$;
+select pg_sleep(60);
+"""
+"""A migration on which the server does not notice that its client is gone."""
+
 
 @dataclass(slots=True)
 class Shop:

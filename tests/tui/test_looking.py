@@ -13,6 +13,7 @@ import pytest
 from zmig_tui.screens.dialog import Reading
 
 from tests.support.console import console
+from tests.support.shop import APPLY, UNNOTICED
 from zmig.errors import MigrationFailed
 
 if TYPE_CHECKING:
@@ -345,20 +346,9 @@ def test_a_manifest_that_is_invalid_at_the_beginning_is_awaited(shop: Shop) -> N
     asyncio.run(script())
 
 
-_APPLY = "import sys, zmig; zmig.Migrator(sys.argv[1]).migrate()"
-_UNNOTICED = """
-do $$ begin
-    if current_setting('server_version_num')::int >= 140000 then
-        perform set_config('client_connection_check_interval', '0', false);
-    end if;
-end $$;
-select pg_sleep(60);
-"""
-
-
 def test_a_zombie_is_named_and_terminated(shop: Shop) -> None:
-    shop.add(1, "one", _UNNOTICED)
-    process = subprocess.Popen([sys.executable, "-c", _APPLY, str(shop.path)])
+    shop.add(1, "one", UNNOTICED)
+    process = subprocess.Popen([sys.executable, "-c", APPLY, str(shop.path)])
 
     async def script() -> None:
         async with console(shop.path) as zmig:

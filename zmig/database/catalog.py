@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from psycopg import sql
-
+from zmig.database.quoting import identifier
 from zmig.errors import Problem, ZmigError
 from zmig.sql import outcome as outcomes
 from zmig.sql.outcome import (
@@ -132,7 +131,7 @@ def verify(connection: Connection, statement: Statement) -> None:
             Problem(
                 "index-invalid",
                 f'index "{index.name}" is invalid: it was there before, and IF NOT EXISTS passed over it',
-                hint=f"run `drop index concurrently {_regclass(connection, index.table._replace(name=index.name))}`, "
+                hint=f"run `drop index concurrently {_regclass(index.table._replace(name=index.name))}`, "
                 "then run the same command again",
             )
         )
@@ -153,13 +152,13 @@ def _exists(connection: Connection, query: str, value: str) -> bool:
     return connection.execute(query.encode(), (value,)).fetchone() is not None
 
 
-def _regclass(connection: Connection, name: Name) -> str:
+def _regclass(name: Name) -> str:
     parts = [part for part in (name.schema, name.name) if part is not None]
-    return sql.Identifier(*parts).as_string(connection)
+    return identifier(*parts)
 
 
 def _index(connection: Connection, name: Name) -> bool:
-    row = connection.execute("select to_regclass(%s) is not null", (_regclass(connection, name),)).fetchone()
+    row = connection.execute("select to_regclass(%s) is not null", (_regclass(name),)).fetchone()
     return row is not None and row[0] is True
 
 
@@ -171,7 +170,7 @@ where i.indrelid = to_regclass(%s) and c.relname = %s
 
 def _index_of(connection: Connection, index: CreateIndex) -> bool | None:
     """Return whether the index is valid; None where the table has no index of that name."""
-    row = connection.execute(_INDEX_OF, (_regclass(connection, index.table), index.name)).fetchone()
+    row = connection.execute(_INDEX_OF, (_regclass(index.table), index.name)).fetchone()
     return None if row is None else cast("bool", row[0])
 
 
@@ -210,7 +209,7 @@ where i.indrelid = to_regclass(%s)
 
 def _indexes_of(connection: Connection, table: Name) -> dict[str, bool]:
     """Return the names of a table's indexes, and whether each is valid."""
-    rows = connection.execute(_INDEXES_OF, (_regclass(connection, table),)).fetchall()
+    rows = connection.execute(_INDEXES_OF, (_regclass(table),)).fetchall()
     return {cast("str", name): cast("bool", valid) for name, valid in rows}
 
 
@@ -221,14 +220,13 @@ where c.oid = to_regclass(%s)
 
 
 def _drop_index(connection: Connection, table: Name, name: str) -> None:
-    row = connection.execute(_SCHEMA_OF, (_regclass(connection, table),)).fetchone()
+    row = connection.execute(_SCHEMA_OF, (_regclass(table),)).fetchone()
     if row is not None:
         _drop_concurrently(connection, str(row[0]), name)
 
 
 def _drop_concurrently(connection: Connection, schema: str, name: str) -> None:
-    statement = sql.SQL("drop index concurrently if exists {}").format(sql.Identifier(schema, name))
-    connection.execute(statement.as_string(connection).encode())
+    connection.execute(f"drop index concurrently if exists {identifier(schema, name)}".encode())
 
 
 _LEFTOVERS = """
@@ -255,7 +253,7 @@ def _drop_leftovers(connection: Connection, reindex: Reindex) -> None:
         rows = connection.execute((query + "and n.nspname = %s").encode(), (name.name,)).fetchall()
     else:
         condition = _OF_INDEX if reindex.kind is ReindexKind.INDEX else _OF_TABLE
-        rows = connection.execute((query + condition).encode(), (_regclass(connection, name),)).fetchall()
+        rows = connection.execute((query + condition).encode(), (_regclass(name),)).fetchall()
     for schema, index in rows:
         _drop_concurrently(connection, str(schema), str(index))
 
@@ -268,7 +266,7 @@ where i.inhparent = to_regclass(%s) and i.inhrelid = to_regclass(%s)
 
 def _detach_state(connection: Connection, detach: DetachPartition) -> bool | None:
     """Return whether the detach is pending; None where the partition is not attached."""
-    parent, partition = _regclass(connection, detach.parent), _regclass(connection, detach.partition)
+    parent, partition = _regclass(detach.parent), _regclass(detach.partition)
     pending = "i.inhdetachpending" if connection.info.server_version >= _PENDING_DETACH_SINCE else "false"
     row = connection.execute(_DETACH.format(pending=pending).encode(), (parent, partition)).fetchone()
     return None if row is None else cast("bool", row[0])
@@ -277,7 +275,7 @@ def _detach_state(connection: Connection, detach: DetachPartition) -> bool | Non
 def _settle_detach(connection: Connection, detach: DetachPartition, *, is_refused: bool) -> bool:
     pending = _detach_state(connection, detach)
     if pending:
-        parent, partition = _regclass(connection, detach.parent), _regclass(connection, detach.partition)
+        parent, partition = _regclass(detach.parent), _regclass(detach.partition)
         connection.execute(f"alter table {parent} detach partition {partition} finalize".encode())
         return True
     return pending is None and not is_refused

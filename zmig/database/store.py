@@ -1,7 +1,7 @@
-"""The event store and the simple table, in the target database: read, created, appended to.
+"""The event store and the simple table, in the target database: looked at, created, appended to.
 
-Reading creates nothing and locks nothing: where the tables are absent there are no facts. Statements that append
-are returned as text where the runner has to send them inside a larger message.
+Facts are read by the class below `Store`, in `zmig.database.facts`. Statements that append are returned as text, since
+the runner has to send them inside a larger message.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, cast
-
-from psycopg import sql
 
 from zmig.database import inspection
 from zmig.database.facts import FactReader
@@ -65,7 +63,6 @@ class Store(FactReader):
     def __init__(self, connection: Connection, schema: str) -> None:
         super().__init__(connection, schema)
         self._schema = schema
-        self._projection = sql.Identifier(schema, PROJECTION)
         self._events_name = identifier(schema, EVENTS)
         self._projection_name = identifier(schema, PROJECTION)
 
@@ -103,7 +100,7 @@ class Store(FactReader):
         from importlib import resources
 
         text = resources.files("zmig.database").joinpath("tracking.sql").read_text("utf-8")
-        schema = sql.Identifier(self._schema).as_string(self._connection)
+        schema = identifier(self._schema)
         create_schema = "" if seen.schema_exists else f"create schema if not exists {schema};\n"
         with self._connection.transaction():
             self._connection.execute("set local client_min_messages = warning")
@@ -150,16 +147,17 @@ class Store(FactReader):
             for entry in entries
             if entry.record is not None and entry.record.applied is not None and entry.version is not None
         }
-        found = self._connection.execute(sql.SQL("select version, name, position from {}").format(self._projection))
+        found = self._connection.execute(f"select version, name, position from {self._projection_name}".encode())
         if {cast("int", row[0]): (row[1], row[2]) for row in found} == {
             version: (row[1], row[-1]) for version, row in applied.items()
         }:
             return False
         with self._connection.transaction():
-            self._connection.execute(sql.SQL("delete from {}").format(self._projection))
+            self._connection.execute(f"delete from {self._projection_name}".encode())
             with self._connection.cursor() as cursor:
-                insert = sql.SQL("insert into {} values (%s, %s, %s, %s, %s, %s, %s, %s)").format(self._projection)
-                cursor.executemany(insert, applied.values())
+                table = self._projection_name.replace("%", "%%")
+                insert = f"insert into {table} values (%s, %s, %s, %s, %s, %s, %s, %s)"
+                cursor.executemany(insert.encode(), applied.values())
         return True
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
-from zmig.project import textfile
+from zmig.project.textfile import checksum_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -89,17 +89,17 @@ def _moved(current: Mapping[int, Entry], fork: Snapshot) -> dict[int, Known]:
 def _is_twin(entry: Entry, known: Known) -> bool:
     if entry.name == known.name:
         return True
-    return entry.source is not None and known.text is not None and _checksum(entry.source.text) == _checksum(known.text)
-
-
-def _checksum(text: str) -> str:
-    return textfile.checksum((text,))
+    return (
+        entry.source is not None
+        and known.text is not None
+        and checksum_of(entry.source.text) == checksum_of(known.text)
+    )
 
 
 def _is_changed(entry: Entry, known: Known | None) -> bool:
     if known is None or known.text is None or entry.source is None:
         return False
-    return entry.source.text != known.text and _checksum(entry.source.text) != _checksum(known.text)
+    return entry.source.text != known.text and checksum_of(entry.source.text) != checksum_of(known.text)
 
 
 def _kept(entry: Entry, known: Known) -> Iterator[Remark]:

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg import sql
 
 from zmig.database import wire
+from zmig.database.quoting import literal
 from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
 from zmig.progress import RoundFinished, StatementStarted
@@ -139,8 +139,8 @@ class Rounds:
     def _touch(self, one: Statement, *, with_cursor: bool) -> Touched:
         """Open a round and run its statement, in one message."""
         session, attempt, cursor = self._session, self._attempt, self._reached.cursor
-        literal = sql.Literal(None if cursor is None else str(cursor)).as_string(session.connection)
-        sent = batch.render(one, size=self._settings.size, cursor=literal)
+        after = literal(None if cursor is None else str(cursor))
+        sent = batch.render(one, size=self._settings.size, cursor=after)
         head = message.head(one.summary, f"{attempt.step.migration.name}, statement 1 of 1, line {one.line}")
         head += "".join(f"{part}; " for part in open_sql(session, attempt))
         attempt.rendered, attempt.shift = sent, session.encoding.length(head)
