@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +32,32 @@ def guarded(observer: Observer | None) -> Observer:
                     logging.getLogger("zmig").exception("the observer raised and is dropped; the run goes on")
 
     return tell
+
+
+class Outbox:
+    """An observer that hands on what it is told, at once or, while it holds, when it is released."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._held: deque[Progress] = deque()
+        self._is_holding = False
+
+    def __call__(self, progress: Progress) -> None:
+        """Take what is told."""
+        if self._is_holding:
+            self._held.append(progress)
+        else:
+            self._observer(progress)
+
+    def hold(self) -> None:
+        """Keep what is told from now on."""
+        self._is_holding = True
+
+    def release(self) -> None:
+        """Hand on what was kept, in order, and hold no longer."""
+        while self._held:  # one that an interruption keeps from being handed on takes none of the others with it
+            self._observer(self._held.popleft())
+        self._is_holding = False
 
 
 def discreet(observer: Observer, redact: Callable[[str], str]) -> Observer:

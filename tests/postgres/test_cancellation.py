@@ -113,7 +113,7 @@ class AfterCommit(Interrupts):
     def deferred(self) -> Generator[None]:
         yield
         self._ended += 1
-        if self._ended == 2:
+        if self._ended == 1:
             raise Interrupted
 
 

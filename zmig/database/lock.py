@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from zmig.invocation import Invocation
     from zmig.progress import Observer
 
+_MARK_SETTING = "zmig.transaction"
+
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 0.5
 _SECONDS_BETWEEN_NOTES = 5.0
@@ -88,13 +90,20 @@ class RunLock:
 
     @property
     def mark_sql(self) -> str:
-        """SQL that marks the open transaction until its end, beyond the reach of `RESET ALL` and the like."""
-        return f"select pg_catalog.pg_try_advisory_xact_lock({self._mark})"
+        """SQL that marks the open transaction until its end.
+
+        The setting is quick to read, and the advisory lock beyond the reach of `RESET ALL` and the like.
+        """
+        return (
+            f"select pg_catalog.pg_try_advisory_xact_lock({self._mark}), "
+            f"pg_catalog.set_config('{_MARK_SETTING}', 'open', true)"
+        )
 
     @property
     def is_marked_sql(self) -> str:
         """SQL that is true in the transaction that was marked."""
-        return _is_mine(self._mark)
+        seen = f"pg_catalog.current_setting('{_MARK_SETTING}', true)"
+        return f"case when {seen} = 'open' then true else {_is_mine(self._mark)} end"
 
     def try_acquire(self, connection: Connection) -> bool:
         """Take the lock if it is free; return whether it is now held."""

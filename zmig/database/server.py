@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zmig.database.connection import Connection
 
 _CHECK_INTERVAL_SINCE = 140000
@@ -34,14 +36,14 @@ class Server:
     """The role that the session acts as, quoted where SQL needs that."""
 
     @property
-    def settings_sql(self) -> tuple[str, ...]:
-        """The statements that give a working session its own limits, whatever the role or database sets.
+    def settings(self) -> dict[str, str]:
+        """A working session's own limits, whatever the role or database sets.
 
         The server notices a vanished client while a statement runs (`client_connection_check_interval`) or through
         TCP keepalives; no inherited timeout may end a migration; times are written as they can be read.
         """
         settings = {
-            "datestyle": "'ISO'",
+            "datestyle": "ISO",
             "lock_timeout": "0",
             "statement_timeout": "0",
             "idle_in_transaction_session_timeout": "0",
@@ -50,30 +52,20 @@ class Server:
             "tcp_keepalives_count": "3",
         }
         if self.watches_client:
-            settings["client_connection_check_interval"] = "'500ms'"
+            settings["client_connection_check_interval"] = "500ms"
         if self.version >= _IDLE_SESSION_TIMEOUT_SINCE:
             settings["idle_session_timeout"] = "0"
         if self.version >= _TRANSACTION_TIMEOUT_SINCE:
             settings["transaction_timeout"] = "0"
-        return tuple(f"set {name} = {value}" for name, value in settings.items())
+        return settings
 
     def reset_sql(self, application_name: str) -> tuple[str, ...]:
         """Return the statements that undo what a migration did to the session, keeping its advisory locks.
 
         `DISCARD ALL` would release the locks, and `RESET ALL` alone leaves a `SET ROLE` in force.
         """
-        return (
-            "reset session authorization",
-            "reset role",
-            "reset all",
-            *self.settings_sql,
-            f"set application_name = '{application_name}'",
-            "close all",
-            "unlisten *",
-            "deallocate all",
-            "discard temp",
-            "discard sequences",
-        )
+        settings = set_sql(self.settings | {"application_name": application_name}, local=False)
+        return (*_RESETS, settings, "deallocate all", *_DISCARDS)
 
     def clean_sql(self, application_name: str) -> tuple[str, ...]:
         """Return `reset_sql` in a transaction of its own.
@@ -82,6 +74,22 @@ class Server:
         follows the reset in the same message must not run in a transaction that is read-only.
         """
         return ("begin", *self.reset_sql(application_name), "commit")
+
+
+def reset_by_sql(settings: str) -> tuple[str, ...]:
+    """Return `Server.reset_sql` with a statement that makes the settings, and keep what is prepared."""
+    return (*_RESETS, settings, *_DISCARDS)
+
+
+_RESETS = ("reset session authorization", "reset role", "reset all")
+_DISCARDS = ("close all", "unlisten *", "discard temp", "discard sequences")
+
+
+def set_sql(settings: Mapping[str, str], *, local: bool) -> str:
+    """Return one statement that gives settings their values: until the transaction's end, or the session's."""
+    scope = str(local).lower()
+    calls = (f"pg_catalog.set_config('{name}', '{value}', {scope})" for name, value in settings.items())
+    return f"select {', '.join(calls)}"
 
 
 def look(connection: Connection) -> Server:

@@ -108,25 +108,62 @@ class Store(FactReader):
 
     def append_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> str:
         """Return the statement that appends one fact."""
-        clock = _CLOCK.get(type)
-        stamp = f" || jsonb_build_object('{clock}', clock_timestamp())" if clock else ""
-        if type in _TIMED and "duration_ms" not in data:
-            stamp += _ELAPSED
-        return (
-            f"insert into {self._events_name} (aggregate_id, event_type, event_data, created_at, run_id, host) "
-            f"values ({literal(name)}, {literal(type.value)}, "
-            f"{literal(storable(data, encoding.of(self._connection)))}::jsonb{stamp}, clock_timestamp(), "
-            f"{literal(run.id if run else None)}, {literal(run.host if run else None)})"
-        )
+        is_timed = type in _TIMED and "duration_ms" not in data
+        return self._append(run, type, literal(name), f"{self._json(data)}::jsonb", is_timed=is_timed)
 
     def applied_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object], *, kind: str) -> str:
         """Return the statement that appends a fact by which a migration counts as applied, and its simple row."""
+        version, checksum = _column(data, "version"), _column(data, "checksum")
+        return self._applied(self.append_sql(run, type, name, data), version, literal(name), literal(kind), checksum)
+
+    def prepare_sql(self, run: Run) -> tuple[str, str]:
+        """Return the statements that make a session ready for `started_sql` and `done_sql`: planned once in a run."""
+        started = self._append(run, EventType.STARTED, "$1", "$2", is_timed=False)
+        done = self._append(run, EventType.DONE, "$1", "$2", is_timed=True)
         return (
-            f"with fact as ({self.append_sql(run, type, name, data)} "
-            "returning position, created_at, database_user, event_data) "
+            f"prepare zmig_started (text, jsonb) as {started}",
+            f"prepare zmig_done (text, jsonb, bigint, text, text) as {self._applied(done, '$3', '$1', '$4', '$5')}",
+        )
+
+    def started_sql(self, name: str, data: Mapping[str, object]) -> str:
+        """Return the short form of `append_sql` for a `started` fact, for a session that was made ready."""
+        return f"execute zmig_started ({literal(name)}, {self._json(data)})"
+
+    def done_sql(self, name: str, data: Mapping[str, object], *, kind: str) -> str:
+        """Return the short form of `applied_sql` for a `done` fact that the server times, for a session made ready."""
+        version, checksum = _column(data, "version"), _column(data, "checksum")
+        return f"execute zmig_done ({literal(name)}, {self._json(data)}, {version}, {literal(kind)}, {checksum})"
+
+    @property
+    def flush_sql(self) -> str:
+        """A statement whose commit waits until WAL is flushed, where at least one migration is applied.
+
+        It locks a row, because the commit of a transaction that wrote nothing is not waited for.
+        """
+        return f"select from {self._projection_name} limit 1 for update"
+
+    def _json(self, data: Mapping[str, object]) -> str:
+        return literal(storable(data, encoding.of(self._connection)))
+
+    def _append(self, run: Run | None, type: EventType, name: str, data: str, *, is_timed: bool) -> str:
+        """Return the statement that appends a fact; `name` and `data` are SQL."""
+        clock = _CLOCK.get(type)
+        stamp = f" || jsonb_build_object('{clock}', clock_timestamp())" if clock else ""
+        if is_timed:
+            stamp += _ELAPSED
+        return (
+            f"insert into {self._events_name} (aggregate_id, event_type, event_data, created_at, run_id, host) "
+            f"values ({name}, {literal(type.value)}, {data}{stamp}, clock_timestamp(), "
+            f"{literal(run.id if run else None)}, {literal(run.host if run else None)})"
+        )
+
+    def _applied(self, append: str, version: str, name: str, kind: str, checksum: str) -> str:
+        """Return a statement that appends a fact, together with the simple row; the columns are SQL."""
+        return (
+            f"with fact as ({append} returning position, created_at, database_user, event_data) "
             f"insert into {self._projection_name} as applied "
             "(version, name, kind, checksum, applied_at, applied_by, duration_ms, position) "
-            f"select {_column(data, 'version')}, {literal(name)}, {literal(kind)}, {_column(data, 'checksum')}, "
+            f"select {version}, {name}, {kind}, {checksum}, "
             "created_at, database_user, (event_data ->> 'duration_ms')::bigint, position from fact "
             "on conflict (version) do update set name = excluded.name, kind = excluded.kind, "
             "checksum = excluded.checksum, applied_at = excluded.applied_at, applied_by = excluded.applied_by, "

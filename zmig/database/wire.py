@@ -27,6 +27,10 @@ _LONGEST_WAIT_SECONDS = 0.2
 """Python heeds a signal that comes just before a wait only after it."""
 
 
+_Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+"""For one socket it costs less than the default one, which asks the kernel to keep a list."""
+
+
 class MessageError(Exception):
     """The server refused a statement of a message; the cause is the server's error."""
 
@@ -51,8 +55,10 @@ class Reply:
     """Raised while the message was under way, which the server completed all the same."""
 
 
-def send(connection: Connection, text: str) -> Reply:
+def send(connection: Connection, text: str, *, meanwhile: Callable[[], None] | None = None) -> Reply:
     """Send a message without parameters and wait for all its results; of the rows, only the last is kept.
+
+    `meanwhile` is called once, when the server has the message.
 
     An interrupt cancels the statement on the server before it is raised; where the server completed the message
     before the cancellation reached it, the reply holds the interrupt instead.
@@ -66,10 +72,12 @@ def send(connection: Connection, text: str) -> Reply:
         raise psycopg.OperationalError("the connection is closed")
     link.send_query(text.encode())
     link.set_single_row_mode()
-    with selectors.DefaultSelector() as selector:
+    with _Selector() as selector:
         selector.register(link.socket, selectors.EVENT_READ)
         try:
             _flush(link, selector)
+            if meanwhile is not None:
+                meanwhile()
             return _read(link, selector)
         except KeyboardInterrupt as interrupt:
             reply = _cancel(connection, selector)
@@ -96,7 +104,7 @@ def quieten(connection: Connection) -> None:
     link = connection.pgconn
     if link.status != pq.ConnStatus.OK or link.transaction_status != pq.TransactionStatus.ACTIVE:
         return
-    with selectors.DefaultSelector() as selector:
+    with _Selector() as selector:
         selector.register(link.socket, selectors.EVENT_READ)
         _cancel(connection, selector)
 
@@ -115,12 +123,15 @@ def _read(
         result = link.get_result()
         if result is None:
             break
-        if result.status == pq.ExecStatus.FATAL_ERROR:
-            failed = failed or MessageError(_error(result), len(rows))
-        elif result.status in _COPYING:
-            _end_copy(link, result.status)
-        elif result.status == pq.ExecStatus.SINGLE_TUPLE:
+        status = result.status
+        if status in _COMPLETED:
+            rows.append(result.command_tuples)
+        elif status == _SINGLE_TUPLE:
             row = result
+        elif status == pq.ExecStatus.FATAL_ERROR:
+            failed = failed or MessageError(_error(result), len(rows))
+        elif status in _COPYING:
+            _end_copy(link, status)
         else:
             rows.append(result.command_tuples)
     if failed is not None:
@@ -133,6 +144,9 @@ def _texts(result: pq.abc.PGresult) -> tuple[str | None, ...]:
     return tuple(None if value is None else value.decode() for value in values)
 
 
+# Plain numbers, because every row is compared with them.
+_COMPLETED = (int(pq.ExecStatus.COMMAND_OK), int(pq.ExecStatus.TUPLES_OK))
+_SINGLE_TUPLE = int(pq.ExecStatus.SINGLE_TUPLE)
 _COPYING = frozenset({pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH})
 
 

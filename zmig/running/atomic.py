@@ -16,7 +16,7 @@ from zmig.events import EventType
 from zmig.planning.plan import Action
 from zmig.planning.refusal import Refusal
 from zmig.progress import StepStarted
-from zmig.running import record, transaction
+from zmig.running import bookkeeping, record, transaction
 from zmig.running.runner import Runner
 from zmig.running.session import Attempt
 
@@ -97,11 +97,11 @@ class AtomicRunner(Runner):
             attempts[number] = attempt
             for fact in record.started_sql(self.session, attempt):
                 witness.execute(fact.encode())
-            self.session.send(*self.reset_sql, *transaction.limits_sql(attempt))
+            self.session.send(*self.reset_sql, *bookkeeping.limits_sql(attempt))
         transaction.run_body(self.session, attempt)
         with self.session.interrupts.deferred():
             attempt.running, attempt.at_commit = None, True
-            self.session.send(*transaction.closing_sql(self.session, attempt))
+            self.session.send(*bookkeeping.closing_sql(self.session, attempt))
 
     def _commit(self, last: Attempt | None) -> None:
         with self.session.interrupts.deferred():

@@ -20,8 +20,8 @@ from zmig.planning import checkpoint, resume
 from zmig.planning.checkpoint import Sent
 from zmig.progress import StatementFinished, StatementStarted
 from zmig.running import record
+from zmig.running.bookkeeping import limits_sql, open_sql
 from zmig.running.call import call
-from zmig.running.transaction import limits_sql, open_sql
 from zmig.sql import statement
 
 if TYPE_CHECKING:

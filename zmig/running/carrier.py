@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from zmig.database import connection as database
 from zmig.database import role
 from zmig.errors import PlanRefused, Problem
+from zmig.observer import Outbox
 from zmig.planning import resume
 from zmig.running import atomic, entrypoint, prepare
 from zmig.running.atomic import AtomicRunner
+from zmig.running.relay import Relay
 from zmig.running.runner import Runner
 from zmig.running.session import Session
 from zmig.watching.lookout import Lookout
@@ -103,7 +105,7 @@ class Carrier:
             opened.prepare_store(view)
         with Lookout(opened.target, opened.run.backend_pid, self._observer).watching() as observer:
             kind = AtomicRunner if is_atomic else Runner
-            session = self._session(observer)
+            session = self._session(observer, works)
             return kind(session, plan, works, target=opened.target, invocation=self._invocation).run()
 
     def rehearse(self, plan: Plan) -> Rehearsal:
@@ -112,18 +114,19 @@ class Carrier:
 
         plan, works = self.check(plan, None)
         with database.translated(self._opened.target):
-            return rehearsal.rehearse(self._session(self._observer), plan, works)
+            return rehearsal.rehearse(self._session(self._observer, works), plan, works)
 
-    def _session(self, observer: Observer) -> Session:
-        opened = self._opened
+    def _session(self, observer: Observer, works: tuple[Work, ...]) -> Session:
+        opened, outbox = self._opened, Outbox(observer)
         return Session(
             connection=opened.connection,
             server=opened.server,
             store=opened.store,
             lock=opened.lock,
             run=opened.run,
-            observer=observer,
+            observer=outbox,
             interrupts=self._interrupts,
+            relay=Relay(works, outbox),
             redact=opened.target.redactor,
             record_detail=opened.project.tracking.record_detail,
             environ=self._environ,

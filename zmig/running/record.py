@@ -37,10 +37,30 @@ _VOCABULARY = {
 
 
 def started_sql(session: Session, attempt: Attempt) -> Iterable[str]:
-    """Yield what appends the `started` fact of an attempt, behind the end of a run's attempt that has none."""
+    """Return what appends the `started` fact of an attempt, behind the end of a run's attempt that has none."""
     step = attempt.step
+    data, type = started_data(session, attempt), _VOCABULARY[step.direction].started
+    return (*_unended_sql(session, step), session.store.append_sql(session.run, type, step.migration.name, data))
+
+
+def started_briefly_sql(session: Session, attempt: Attempt) -> Iterable[str]:
+    """Return the same as `started_sql` for a session in which `prepare_sql` was executed."""
+    step = attempt.step
+    return (
+        *_unended_sql(session, step),
+        session.store.started_sql(step.migration.name, started_data(session, attempt)),
+    )
+
+
+def _unended_sql(session: Session, step: Step) -> Iterable[str]:
     if step.unended is not None and step.unended.run_id is not None:
-        yield unended_sql(session, step, step.unended)
+        return (unended_sql(session, step, step.unended),)
+    return ()
+
+
+def started_data(session: Session, attempt: Attempt) -> dict[str, object]:
+    """Return what the `started` fact of an attempt holds."""
+    step = attempt.step
     data = attempt.data(session) | {
         "kind": step.migration.kind.value,
         "checksum": step.migration.checksum,
@@ -57,7 +77,7 @@ def started_sql(session: Session, attempt: Attempt) -> Iterable[str]:
         data["out_of_order"] = True
     if step.checkpoint is not None:
         data["resumed_after"] = step.checkpoint.statements
-    yield session.store.append_sql(session.run, _VOCABULARY[step.direction].started, step.migration.name, data)
+    return data
 
 
 def unended_sql(session: Session, step: Step, unended: Fact) -> str:
@@ -88,18 +108,29 @@ def end_type(step: Step) -> EventType:
 def done_sql(session: Session, attempt: Attempt) -> str:
     """Return the statement that appends the fact by which a step is complete, and changes the simple table."""
     migration, direction = attempt.step.migration, attempt.step.direction
-    type = _VOCABULARY[direction].done
-    data = attempt.data(session) | {
-        **({} if attempt.is_timed_by_server else {"duration_ms": round(attempt.seconds * 1000)}),
-        "statements": attempt.total,
-        "checksum": migration.checksum,
-        "kind": migration.kind.value,
-    }
-    if attempt.reached is not None:
-        data |= {"rows": attempt.reached.rows, "rounds": attempt.reached.rounds}
+    type, data = _VOCABULARY[direction].done, done_data(session, attempt)
     if direction is Direction.ROLLBACK:
         return session.store.taken_back_sql(session.run, type, migration.name, data)
     return session.store.applied_sql(session.run, type, migration.name, data, kind=migration.kind.value)
+
+
+def done_briefly_sql(session: Session, attempt: Attempt) -> str:
+    """Return the same as `done_sql`, forward, for a session in which `prepare_sql` was executed."""
+    migration = attempt.step.migration
+    return session.store.done_sql(migration.name, done_data(session, attempt), kind=migration.kind.value)
+
+
+def done_data(session: Session, attempt: Attempt) -> dict[str, object]:
+    """Return what the fact holds by which a step is complete."""
+    data = attempt.data(session) | {
+        **({} if attempt.is_timed_by_server else {"duration_ms": round(attempt.seconds * 1000)}),
+        "statements": attempt.total,
+        "checksum": attempt.step.migration.checksum,
+        "kind": attempt.step.migration.kind.value,
+    }
+    if attempt.reached is not None:
+        data |= {"rows": attempt.reached.rows, "rounds": attempt.reached.rounds}
+    return data
 
 
 def check_sql(session: Session, *, in_transaction: bool) -> str:

@@ -18,7 +18,7 @@ from zmig.database import copying, wire
 from zmig.errors import Problem
 from zmig.planning.plan import Action
 from zmig.project import project
-from zmig.running import failure, lasting, transaction
+from zmig.running import bookkeeping, failure, lasting
 from zmig.running.session import Attempt
 from zmig.sql import script
 
@@ -164,7 +164,7 @@ class _Stage:
         session, attempt = self._session, Attempt(work, work.step.attempt)
         done: list[StatementRehearsed] = []
         try:
-            session.send(*transaction.limits_sql(attempt), f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+            session.send(*bookkeeping.limits_sql(attempt), f"set local lock_timeout = '{LOCK_TIMEOUT}'")
             for one in _statements(work):
                 attempt.running = one
                 done.append(self._statement(one))

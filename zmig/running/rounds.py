@@ -17,10 +17,10 @@ from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
 from zmig.progress import RoundFinished, StatementStarted
 from zmig.running import autocommit, record
+from zmig.running.bookkeeping import open_sql
 from zmig.running.call import call
 from zmig.running.context import Round
 from zmig.running.gate import Gate
-from zmig.running.transaction import open_sql
 from zmig.sql import batch, message
 from zmig.sql.batch import Answer, Reached, Touched
 

@@ -76,7 +76,11 @@ class Runner:
         try:
             self._run_steps()
             succeeded = True
+        except BaseException as error:
+            self.session.interrupts.meaning(error)
+            raise
         finally:
+            self.session.relay.end(self.session)
             seconds = time.monotonic() - self._began
             done, total = len(self.completed), len(self.works)
             self.session.observer(RunFinished(run.id, done, total, seconds, failed=not succeeded))
@@ -84,6 +88,7 @@ class Runner:
 
     def _run_steps(self) -> None:
         for number, work in enumerate(self.works, start=1):
+            self.session.relay.reach(number - 1)
             if work.step.action is Action.SETTLE:
                 self.settle(work, number)
             elif work.step.action is Action.CHECK and not self.is_due(work.step):
@@ -132,6 +137,7 @@ class Runner:
             try:
                 execute.execute(self.session, attempt)
             except BaseException as error:
+                self.session.relay.drop()
                 self.quieten()
                 if attempt.is_complete or self._is_recorded(attempt, error):
                     self._complete(attempt, number)
@@ -282,6 +288,8 @@ class Runner:
             effect = f"the server completes `{name}` and has all of it, or rolls it back and has nothing"
         else:
             effect = f"`{name}` was not committed: the server rolls it back"
+        if not self.session.relay.is_flushed:
+            effect += "; if the server itself went down, so may be the last ones before it, each with its facts"
         if isinstance(error, psycopg.Error):
             return database.connection_lost(self.target, error, effect=effect)
         return database.connection_lost(self.target, psycopg.OperationalError(str(error)), effect=effect)

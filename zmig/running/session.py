@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zmig.planning.plan import Step
     from zmig.progress import Observer
     from zmig.running.prepare import Work
+    from zmig.running.relay import Relay
     from zmig.sql.batch import Reached
     from zmig.sql.encoding import Encoding
     from zmig.sql.script import Statement
@@ -42,6 +43,8 @@ class Session:
     observer: Observer
     interrupts: Interrupts
     redact: Callable[[str], str]
+    relay: Relay
+    """Between the steps of the run."""
     record_detail: bool = False
     environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """The environment, whose values are kept out of facts."""
@@ -75,14 +78,14 @@ class Session:
             raise reply.interrupt
         return reply
 
-    def send_text(self, text: str) -> wire.Reply:
-        """Send a message as it is.
+    def send_text(self, text: str, *, meanwhile: Callable[[], None] | None = None) -> wire.Reply:
+        """Send a message as it is; `meanwhile` is called once, when the server has it.
 
         Raises:
             wire.MessageError: a statement of it failed.
         """
         self.speak_utf8()
-        return wire.send(self.connection, text)
+        return wire.send(self.connection, text, meanwhile=meanwhile)
 
     def speak_utf8(self) -> None:
         """Set the client's encoding again, should the migration have chosen another."""

@@ -7,12 +7,13 @@ is written, all is committed. The server stops at the first error, so nothing be
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
-from zmig.database import role, wire
+from zmig.database import wire
 from zmig.database.copying import copy_rows
 from zmig.progress import StatementFinished, StatementStarted
-from zmig.running import record
+from zmig.running import bookkeeping
 from zmig.running.call import call
 from zmig.sql import message
 from zmig.sql.message import ChunkMessage, Message
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from zmig.running.relay import Relay
     from zmig.running.session import Attempt, Session
+    from zmig.sql.message import Composed
     from zmig.sql.script import Statement
 
 
@@ -32,19 +35,25 @@ def run(session: Session, attempt: Attempt) -> None:
     Raises whatever the server or the migration's code raises.
     """
     if attempt.work.is_sql:
-        with session.interrupts.deferred():
-            attempt.is_timed_by_server = True
-            opening = _opening_sql(session, attempt)
-            closing = (*closing_sql(session, attempt), "commit")
-        _run_script(session, attempt, opening, closing)
+        _run_sql(session, attempt)
         return
     with session.interrupts.deferred():
-        session.send(*_opening_sql(session, attempt))
+        session.send(*bookkeeping.opening_sql(session, attempt))
     call(session, attempt)
     with session.interrupts.deferred():
         attempt.at_commit = True
-        session.send(*closing_sql(session, attempt), "commit")
+        session.send(*bookkeeping.closing_sql(session, attempt), "commit")
         attempt.is_complete = True
+
+
+def _run_sql(session: Session, attempt: Attempt) -> None:
+    attempt.is_timed_by_server = True
+    composed = session.relay.take(session, attempt)
+    if composed is not None:
+        _send(session, attempt, composed, session.relay)
+    else:
+        opening, closing = session.relay.around(session, attempt)
+        _run_script(session, attempt, opening, (*closing, "commit"))
 
 
 def run_body(session: Session, attempt: Attempt) -> None:
@@ -55,56 +64,12 @@ def run_body(session: Session, attempt: Attempt) -> None:
         call(session, attempt)
 
 
-def _opening_sql(session: Session, attempt: Attempt) -> Sequence[str]:
-    """Return the statements that record `started` and open the migration's transaction.
-
-    `started` need not be flushed by itself: WAL is one sequence, so it can only be lost together with everything
-    after it, the migration's own changes included.
-    """
-    return (
-        *session.clean_sql,
-        "begin",
-        "set local synchronous_commit = off",
-        *record.started_sql(session, attempt),
-        "commit",
-        *open_sql(session, attempt),
-    )
-
-
-def open_sql(session: Session, attempt: Attempt) -> Iterable[str]:
-    """Return the statements that open a marked transaction under the migration's limits."""
-    return ("begin", session.lock.mark_sql, *limits_sql(attempt))
-
-
-def limits_sql(attempt: Attempt) -> Iterable[str]:
-    """Return the statements that put a migration's own limits, and its role, on the open transaction."""
-    settings = attempt.step.migration.settings
-    return (
-        f"set local lock_timeout = {_milliseconds(settings.lock_timeout_seconds)}",
-        f"set local statement_timeout = {_milliseconds(settings.statement_timeout_seconds)}",
-        *((role.become_sql(settings.run_as, local=True),) if settings.run_as is not None else ()),
-    )
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
-
-
-def closing_sql(session: Session, attempt: Attempt) -> Sequence[str]:
-    """Return the statements that check the transaction and the lock, and record `done`."""
-    return (
-        "set local statement_timeout = 0",
-        "reset session authorization",
-        "reset role",
-        record.check_sql(session, in_transaction=True),
-        record.done_sql(session, attempt),
-    )
-
-
 def _run_script(session: Session, attempt: Attempt, opening: Sequence[str], closing: Sequence[str]) -> None:
     for sendable, is_last in _with_last(attempt.work.sendables()):
         if isinstance(sendable, Message | ChunkMessage):
-            _send(session, attempt, sendable, opening, closing if is_last else ())
+            behind = closing if is_last else ()
+            name = attempt.step.migration.name
+            _send(session, attempt, message.compose(sendable, opening, behind, name=name, total=attempt.total))
         else:
             if opening:
                 with session.interrupts.deferred():
@@ -131,32 +96,25 @@ def _with_last(
     yield (held, True) if held is not None else (Message(()), True)
 
 
-def _send(
-    session: Session,
-    attempt: Attempt,
-    sent: Message | ChunkMessage,
-    opening: Sequence[str],
-    closing: Sequence[str],
-) -> None:
-    """Send a message, behind what opens the transaction and in front of what closes it, if those are given."""
-    running, where = _announce(session, attempt, sent)
-    head = message.head(running, f"{attempt.step.migration.name}, {where}")
-    head += "".join(f"{part}; " for part in opening)
-    attempt.may_commit = bool(closing)
-    text = sent.text
-    tail = (";\n" if text and closing else "") + "; ".join(closing)
+def _send(session: Session, attempt: Attempt, composed: Composed, relay: Relay | None = None) -> None:
+    """Send a message; `relay`, given with a whole migration, goes on with the next one while the server works."""
+    sent = composed.sent
+    _announce(session, attempt, sent)
+    attempt.may_commit = bool(composed.tail)
     began = time.monotonic()
     try:
-        reply = session.send_text(head + text + tail)
+        reply = session.send_text(composed.text, meanwhile=relay and partial(relay.work_ahead, session))
     except wire.MessageError as failed:
-        index = failed.completed - len(opening)
+        index = failed.completed - composed.opening
         if index < 0:
-            index = _refused_unread(session, sent, failed.error, head)
-        _point_at(session, attempt, sent, index, head)
+            index = _refused_unread(session, sent, failed.error, composed.head)
+        _point_at(session, attempt, sent, index, composed.head)
         raise failed.error from None
     with session.interrupts.deferred():
-        attempt.is_complete = bool(closing)
-        _tell_finished(session, attempt, sent, reply.rows[len(opening) :], time.monotonic() - began)
+        attempt.is_complete = bool(composed.tail)
+        if relay is not None:
+            relay.committed()
+        _tell_finished(session, attempt, sent, reply.rows[composed.opening :], time.monotonic() - began)
         attempt.running = None
     if reply.interrupt is not None:
         raise reply.interrupt
@@ -184,20 +142,16 @@ def _point_at(session: Session, attempt: Attempt, sent: Message | ChunkMessage, 
         attempt.running, attempt.shift = statement, session.encoding.length(head + sent.text[:before])
 
 
-def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) -> tuple[str, str]:
-    """Tell which statements begin; return the same for whoever looks at the server's activity."""
+def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) -> None:
+    """Tell which statements begin."""
     if isinstance(sent, ChunkMessage):
-        chunk = sent.chunk
-        first = sent.member(0)
+        chunk, first = sent.chunk, sent.member(0)
         summary = first[0].summary if first is not None else ""
         session.observer(StatementStarted(attempt.step, chunk.number, attempt.total, chunk.line, summary))
-        return summary, f"statements {chunk.number} to {chunk.number + chunk.statements - 1} of {attempt.total}"
-    summary, where = "commit", "its end"
+        return
     for one in sent.statements:
         attempt.running = one
-        summary, where = one.summary, f"statement {one.number} of {attempt.total}, line {one.line}"
-        session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, summary))
-    return summary, where
+        session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, one.summary))
 
 
 def _tell_finished(

@@ -15,7 +15,7 @@ from zmig.sql import chunk as chunking
 from zmig.sql import script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from zmig.sql.chunk import Chunk
     from zmig.sql.script import Statement
@@ -73,6 +73,45 @@ class ChunkMessage:
         """Return the 0-based index of the statement that ends at `offset` of `text`, or behind it."""
         ends = (one.offset + len(one.text) for one in script.split(self.text, path="")) if offset >= 0 else ()
         return next((index for index, end in enumerate(ends) if offset <= end), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A message as it is sent: with zmig's own statements in front of those of the script, and behind them."""
+
+    sent: Message | ChunkMessage
+    head: str
+    """What stands in front."""
+    opening: int
+    """How many statements of zmig's own that is."""
+    tail: str
+
+    @property
+    def text(self) -> str:
+        """What is sent."""
+        return self.head + self.sent.text + self.tail
+
+
+def compose(
+    sent: Message | ChunkMessage, opening: Sequence[str], closing: Sequence[str], *, name: str, total: int | None
+) -> Composed:
+    """Put a message of a migration's script together with zmig's own statements; the script has `total` statements."""
+    running, where = _waited_for(sent, total)
+    text = head(running, f"{name}, {where}") + "".join(f"{part}; " for part in opening)
+    between = _SEPARATOR if sent.text and closing else ""
+    return Composed(sent, text, len(opening), between + "; ".join(closing))
+
+
+def _waited_for(sent: Message | ChunkMessage, total: int | None) -> tuple[str, str]:
+    """Return the statement that a message is waited for, and which one of the script that is."""
+    if isinstance(sent, ChunkMessage):
+        first, chunk = sent.member(0), sent.chunk
+        numbers = f"{chunk.number} to {chunk.number + chunk.statements - 1}"
+        return first[0].summary if first is not None else "", f"statements {numbers} of {total}"
+    if not sent.statements:
+        return "commit", "its end"
+    one = sent.statements[-1]
+    return one.summary, f"statement {one.number} of {total}, line {one.line}"
 
 
 _MARK = "-- zmig: "

@@ -9,6 +9,7 @@ ends, is a `ManifestError` with its place. Text is taken as
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from zmig import redact
@@ -121,6 +122,7 @@ def _whole(text: str) -> Window:
     return window
 
 
+@lru_cache(maxsize=16)  # it is asked for more than once while a statement is sent
 def _summary(text: str) -> str:
     shown = ""
     end = 0

@@ -80,6 +80,16 @@ def may_commit(statement: Statement) -> bool:
     return reader.accept("do") and re.search(r"(?i)\b(?:commit|rollback|call|execute)\b", statement.text) is not None
 
 
+_CHANGES = re.compile(
+    r"(?:create|alter|drop|comment|grant|revoke|insert|update|delete|truncate|refresh|security)\b", re.IGNORECASE
+)
+
+
+def leaves_session(statement: Statement) -> bool:
+    """Whether, by its command, it changes only what is in the database: it sets, prepares and deallocates nothing."""
+    return _CHANGES.match(statement.text) is not None
+
+
 def _alter_subscription(reader: Reader) -> str | None:
     reader.identifier()
     if reader.accept("refresh"):

@@ -1,0 +1,235 @@
+"""Small migrations in a row share a session, the client's waiting and the flush of WAL; each stands by itself still."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.support.facts import Facts
+from tests.support.project import ProjectFolder
+from tests.support.recorder import Recorder
+from zmig import Migrator
+from zmig.errors import ConnectionFailed, MigrationFailed
+from zmig.progress import StepFailed, StepFinished, StepStarted
+from zmig.running.cancellation import Cancellation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from tests.support.crash import CrashServer
+    from zmig.progress import Progress
+
+MANY = 60
+
+
+def declare_many(project: ProjectFolder, numbers: Iterable[int] = range(1, MANY + 1)) -> None:
+    for number in numbers:
+        project.sql(f"{number:03}_m", f"create table t{number} (x int);\ninsert into t{number} values ({number});")
+
+
+def tables(connection: psycopg.Connection) -> list[int]:
+    """Return the numbers of the migrations whose table and row are there."""
+    rows = connection.execute(
+        "select substr(relname, 2)::int from pg_class where relname ~ '^t[0-9]+$' and relkind = 'r' order by 1"
+    ).fetchall()
+    for (number,) in rows:
+        assert connection.execute(f"select x from t{number}".encode()).fetchall() == [(number,)]
+    return [number for (number,) in rows]
+
+
+class At:
+    """An observer that does something once, when a step has finished."""
+
+    def __init__(self, step: int, act: Callable[[], None]) -> None:
+        self.finished: list[int] = []
+        self._step = step
+        self._act = act
+
+    def __call__(self, progress: Progress) -> None:
+        if isinstance(progress, StepFinished):
+            self.finished.append(progress.number)
+            if progress.number == self._step:
+                self._act()
+
+
+def test_each_is_told_in_order_and_recorded_as_if_it_were_alone(project: ProjectFolder, facts: Facts) -> None:
+    declare_many(project)
+    recorder = Recorder()
+    Migrator(project.manifest, observer=recorder).migrate()
+    each = ["StepStarted", *["StatementStarted"] * 2, *["StatementFinished"] * 2, "StepFinished"]
+    assert recorder.words == ["RunStarted", *each * MANY, "RunFinished"]
+    assert [one.number for one in recorder.all(StepStarted)] == list(range(1, MANY + 1))
+    names = [f"{number:03}_m" for number in range(1, MANY + 1)]
+    assert facts.told == [(name, type) for name in names for type in ("started", "done")]
+    assert facts.applied == list(enumerate(names, start=1))
+    for name in names:
+        (started,), (done,) = facts.data(name, "started"), facts.data(name, "done")
+        assert started["started_at"] <= done["completed_at"]
+        assert done["statements"] == 2
+        assert 0 <= done["duration_ms"] < 10_000
+    ends = [facts.data(name, "done")[0]["completed_at"] for name in names]
+    assert all(one <= other for one, other in pairwise(ends))
+
+
+def test_one_that_fails_ends_the_run_and_leaves_those_before_it(
+    project: ProjectFolder, facts: Facts, connection: psycopg.Connection
+) -> None:
+    declare_many(project)
+    file = project.sql("030_m", "create table t30 (x int);\ncreate table nö (x nothing);")
+    recorder = Recorder()
+    with pytest.raises(MigrationFailed) as raised:
+        Migrator(project.manifest, observer=recorder).migrate()
+    assert str(raised.value.problems[0].location) == f"{file}:2:20"
+    assert tables(connection) == list(range(1, 30))
+    assert facts.told[-2:] == [("030_m", "started"), ("030_m", "failed")]
+    assert [one.number for one in recorder.all(StepFailed)] == [30]
+    project.sql("030_m", "create table t30 (x int);\ninsert into t30 values (30);")
+    Migrator(project.manifest).migrate()
+    assert tables(connection) == list(range(1, MANY + 1))
+
+
+def test_what_a_run_has_completed_survives_a_crash_right_behind_it(tmp_path: Path, crash_server: CrashServer) -> None:
+    project = ProjectFolder(tmp_path, crash_server.url())
+    declare_many(project)
+    Migrator(project.manifest).migrate()
+    crash_server.crash()
+    crash_server.start()
+    with psycopg.connect(crash_server.url(), autocommit=True) as connection:
+        assert tables(connection) == list(range(1, MANY + 1))
+        assert len(Facts(connection).applied) == MANY
+
+
+@pytest.mark.parametrize("step", [1, 7, 40])
+def test_what_a_run_has_completed_survives_a_crash_behind_its_cancellation(
+    tmp_path: Path, crash_server: CrashServer, step: int
+) -> None:
+    project = ProjectFolder(tmp_path, crash_server.url())
+    declare_many(project)
+    interrupts = Cancellation()
+    observer = At(step, interrupts.request)
+    migrator = Migrator(project.manifest, observer=observer, interrupts=interrupts)
+    with pytest.raises(KeyboardInterrupt):
+        migrator.migrate()
+    assert step <= observer.finished[-1] < MANY
+    crash_server.crash()
+    crash_server.start()
+    with psycopg.connect(crash_server.url(), autocommit=True) as connection:
+        assert tables(connection) == observer.finished
+
+
+@pytest.mark.parametrize("step", [1, 7, 40])
+def test_a_crash_in_the_middle_takes_the_last_ones_whole(tmp_path: Path, crash_server: CrashServer, step: int) -> None:
+    project = ProjectFolder(tmp_path, crash_server.url())
+    declare_many(project)
+    observer = At(step, crash_server.crash)
+    with pytest.raises(ConnectionFailed):
+        Migrator(project.manifest, observer=observer).migrate()
+    crash_server.start()
+    with psycopg.connect(crash_server.url(), autocommit=True) as connection:
+        left = tables(connection)
+        facts = Facts(connection)
+        assert left == list(range(1, len(left) + 1))
+        assert facts.applied == [(number, f"{number:03}_m") for number in left]
+        assert [name for name, type in facts.told if type == "done"] == [f"{number:03}_m" for number in left]
+        Migrator(project.manifest).migrate()
+        assert tables(connection) == list(range(1, MANY + 1))
+
+
+FROM_FUNCTIONS = {
+    "setting": "set app.tenant = '7'",
+    "search_path": "set search_path = ''",
+    "limits": "set statement_timeout = '2s'",
+    "no limits": "set local statement_timeout = 0",
+    "reset all": "reset all",
+    "role": "set role zmig_probe_role",
+    "read only": "set default_transaction_read_only = on",
+    "asynchronous": "set synchronous_commit = off",
+    "application name": "set application_name = 'mine'",
+    "temporary table": "create temporary table two (x int)",
+    "channel": "listen channel_of_one",
+    "nothing prepared": "deallocate all",
+}
+
+LOOK = """
+create function look() returns int language plpgsql as $$
+begin
+    assert current_user = session_user, 'role';
+    assert current_schemas(false) = '{public}', 'search_path';
+    assert current_setting('statement_timeout') = '15min', 'statement_timeout';
+    assert current_setting('transaction_read_only') = 'off', 'read only';
+    assert coalesce(current_setting('app.tenant', true), '') = '', 'custom setting';
+    assert current_setting('application_name') like 'zmig/%', 'application_name';
+    assert not exists (select from pg_prepared_statements where name !~ '^zmig_'), 'prepared statements';
+    assert not exists (select from pg_listening_channels()), 'channels';
+    assert to_regclass('pg_temp.two') is null, 'temporary table';
+    return 3;
+end
+$$;
+"""
+
+
+@pytest.mark.parametrize("leak", FROM_FUNCTIONS.values(), ids=FROM_FUNCTIONS)
+def test_what_a_function_does_to_the_session_ends_with_its_migration(
+    project: ProjectFolder, facts: Facts, connection: psycopg.Connection, leak: str
+) -> None:
+    """Nothing in the file says that it is more than a row; a failure on that account has to be the last one."""
+    connection.execute(
+        "do $$ begin create role zmig_probe_role; exception when duplicate_object or unique_violation then end $$"
+    )
+    quoted = leak.replace("'", "''")
+    leaking = f"create function leak() returns int language plpgsql as $$ begin execute '{quoted}'; return 2; end $$;"
+    project.sql("001_functions", f"{LOOK}\n{leaking}\ncreate table seen (x int);")
+    project.sql("002_leak", "insert into seen values (public.leak());")
+    project.sql("003_look", "insert into seen values (public.look());")
+    project.sql("004_table", "create table last (x int);")
+    migrator = Migrator(project.manifest)
+    try:
+        migrator.migrate()
+    except MigrationFailed as failed:
+        assert "002_leak" in str(failed)
+        migrator.migrate()
+    assert connection.execute("select x from public.seen order by x").fetchall() == [(2,), (3,)]
+    assert facts.applied == [(1, "001_functions"), (2, "002_leak"), (3, "003_look"), (4, "004_table")]
+
+
+def test_a_lock_that_a_function_gives_back_is_missed(project: ProjectFolder) -> None:
+    project.sql(
+        "001_function",
+        "create function leak() returns int language plpgsql as "
+        "$$ begin perform pg_advisory_unlock_all(); return 2; end $$;\ncreate table seen (x int);",
+    )
+    project.sql("002_leak", "insert into seen values (leak());")
+    project.sql("003_table", "create table last (x int);")
+    with pytest.raises(MigrationFailed) as raised:
+        Migrator(project.manifest).migrate()
+    assert raised.value.problems[0].code == "lock-lost"
+
+
+def test_others_stand_between_them(project: ProjectFolder, facts: Facts, connection: psycopg.Connection) -> None:
+    """Each kind leaves the session as the next one needs it."""
+    others = (
+        lambda n: project.python(f"{n:03}_p", "def execute(ctx):\n    ctx.execute('deallocate all')\n"),
+        lambda n: project.sql(f"{n:03}_s", "set search_path = ''; select 1;"),
+        lambda n: project.sql(f"{n:03}_o", f"create index concurrently on t{n - 1} (x);"),
+        lambda n: project.sql(
+            f"{n:03}_l", f"create table l{n} (x int);\ncreate index on t{n - 1} (x);\ndrop table l{n};"
+        ),
+        lambda n: project.sql(
+            f"{n:03}_b",
+            f"update t{n - 1} set x = x where x > :cursor and x < :cursor + :size returning x;",
+            batch={"size": 10, "start": 0},
+        ),
+    )
+    number = 1
+    for declare in others:
+        declare_many(project, (number, number + 1))
+        declare(number + 2)
+        number += 3
+    declare_many(project, (number,))
+    assert len(Migrator(project.manifest).migrate().completed) == number
+    assert len(facts.applied) == number
+    assert len(tables(connection)) == 11
