@@ -21,8 +21,7 @@ from zmig.database import connection as database
 from zmig.interrupt import Interrupts
 from zmig.invocation import Invocation
 from zmig.observer import discreet, guarded
-from zmig.planning import plan
-from zmig.planning.state import State
+from zmig.planning.plan import Direction, Plan
 from zmig.project import project
 from zmig.redact import Redactor, telling
 from zmig.running import opening
@@ -31,9 +30,9 @@ from zmig.running.result import RunResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping
 
+    from zmig.database.inspection import Inspection
     from zmig.events import Fact
     from zmig.model import CodeMigration, Migration
-    from zmig.planning.plan import Plan
     from zmig.planning.state import Entry
     from zmig.planning.status import Status
     from zmig.progress import Observer
@@ -117,6 +116,8 @@ class Migrator:
 
     def find_stuck_migrations(self) -> list[Entry]:
         """Return the migrations that were started, never ended, and are worked on by nobody. Reads only."""
+        from zmig.planning.state import State
+
         with self._opened() as opened:
             view = opened.look(ask_repeatables=False)
             return [entry for entry in view.entries if entry.state is State.STUCK]
@@ -178,7 +179,12 @@ class Migrator:
             LockNotObtained: another run kept the lock for too long.
             MigrationFailed: a migration raised; the cause is chained.
         """
-        return self._run(self._forward(to, allow_out_of_order=allow_out_of_order), confirmed, atomic=atomic)
+        with self._opened() as opened:
+            inspection = opened.inspect(to_write=True)
+            if to is None and confirmed is None and opened.is_settled(inspection):
+                return RunResult(None, Plan(Direction.FORWARD))
+            planner = self._forward(to, allow_out_of_order=allow_out_of_order)
+            return self._run(opened, inspection, planner, confirmed, is_atomic=atomic)
 
     def migrate_to_version(self, version: int) -> RunResult:
         """Apply everything up to and including `version`. Raises like `migrate`."""
@@ -192,15 +198,17 @@ class Migrator:
         `terminate` first ends a backend that holds the lock, unless the process it works for is known to be alive:
         then it is a UsageError.
         """
-        return self._run(self._again(names), confirmed, terminate=terminate)
+        return self._open_and_run(self._again(names), confirmed, terminate=terminate)
 
     def retry_stuck_migrations(self) -> RunResult:
         """Run every stuck migration again. Raises like `migrate`."""
-        return self._run(lambda view: plan.retry_stuck(view.entries, invocation=self._invocation))
+        from zmig.planning import planner
+
+        return self._open_and_run(lambda view: planner.retry_stuck(view.entries, invocation=self._invocation))
 
     def rollback(self, *, to: int | None = None, steps: int = 1, confirmed: Plan | None = None) -> RunResult:
         """Roll back the last `steps` migrations, or all above version `to`. Raises like `migrate`."""
-        return self._run(self._backward(to, steps), confirmed)
+        return self._open_and_run(self._backward(to, steps), confirmed)
 
     def cancel(self) -> None:
         """Ask the run that goes on in another thread to end, and return at once.
@@ -282,36 +290,48 @@ class Migrator:
                 return reset.drop_everything(opened.connection)
 
     def _forward(self, to: int | None, *, allow_out_of_order: bool) -> Callable[[View], Plan]:
-        return lambda view: plan.forward(
+        from zmig.planning import planner
+
+        return lambda view: planner.forward(
             view.entries, to=to, allow_out_of_order=allow_out_of_order, invocation=self._invocation
         )
 
     def _backward(self, to: int | None, steps: int) -> Callable[[View], Plan]:
-        return lambda view: plan.rollback(view.entries, to=to, steps=steps, invocation=self._invocation)
+        from zmig.planning import planner
+
+        return lambda view: planner.rollback(view.entries, to=to, steps=steps, invocation=self._invocation)
 
     def _again(self, names: Collection[str]) -> Callable[[View], Plan]:
-        return lambda view: plan.retry(view.entries, names, awaited=view.awaited, invocation=self._invocation)
+        from zmig.planning import planner
+
+        return lambda view: planner.retry(view.entries, names, awaited=view.awaited, invocation=self._invocation)
 
     def _plan_only(self, planner: Callable[[View], Plan], *, atomic: bool = False) -> Plan:
         with self._opened() as opened:
             return self._carrier(opened).completed(planner(opened.look()), is_atomic=atomic)
 
-    def _run(
-        self,
-        planner: Callable[[View], Plan],
-        confirmed: Plan | None = None,
-        *,
-        atomic: bool = False,
-        terminate: bool = False,
+    def _open_and_run(
+        self, planner: Callable[[View], Plan], confirmed: Plan | None = None, *, terminate: bool = False
     ) -> RunResult:
         with self._opened() as opened:
             if terminate:
                 opened.terminate_holder(invocation=self._invocation)
-            view = opened.look(to_write=True)
-            made = None if view.is_someone_running else planner(view)
-            if made is not None and not (made.steps or made.refusals or confirmed):
-                return RunResult(None, made)
-            return self._run_in_turn(opened, view, made, planner, confirmed, is_atomic=atomic)
+            return self._run(opened, opened.inspect(to_write=True), planner, confirmed)
+
+    def _run(
+        self,
+        opened: Opened,
+        inspection: Inspection,
+        planner: Callable[[View], Plan],
+        confirmed: Plan | None,
+        *,
+        is_atomic: bool = False,
+    ) -> RunResult:
+        view = opened.look(inspection)
+        made = None if view.is_someone_running else planner(view)
+        if made is not None and not (made.steps or made.refusals or confirmed):
+            return RunResult(None, made)
+        return self._run_in_turn(opened, view, made, planner, confirmed, is_atomic=is_atomic)
 
     def _run_in_turn(
         self,
@@ -347,7 +367,7 @@ class Migrator:
 
     def _ask(self, decide: Callable[[Opened, View], Decision]) -> str:
         with self._opened() as opened:
-            view = opened.look(ask_repeatables=False, to_write=True)
+            view = opened.look(opened.inspect(to_write=True), ask_repeatables=False)
             decided = decide(opened, view)
             with database.translated(opened.target):
                 for statement in decided.statements:
@@ -356,7 +376,7 @@ class Migrator:
 
     def _decide(self, decide: Callable[[Opened, View], Decision]) -> list[str]:
         with self._opened() as opened, self._locked(opened):
-            view = opened.look(holds_lock=True, ask_repeatables=False, to_write=True)
+            view = opened.look(opened.inspect(to_write=True), holds_lock=True, ask_repeatables=False)
             decided = decide(opened, view)
             opened.store.check_names(decided.names)
             if decided.statements:

@@ -244,7 +244,8 @@ class _OtherRun:
 
 
 def looked_at(connection: psycopg.Connection, lock: RunLock) -> dict[str, State]:
-    view = Looker(cast("WorkingConnection", connection), Store(connection, "zmig"), lock, 600).look(())
+    store = Store(connection, "zmig")
+    view = Looker(cast("WorkingConnection", connection), store, lock, 600).look((), store.inspect())
     return {entry.name: entry.state for entry in view.entries if entry.name != "001_t"}
 
 

@@ -211,23 +211,26 @@ def test_a_lock_that_a_function_gives_back_is_missed(project: ProjectFolder) -> 
 
 def test_others_stand_between_them(project: ProjectFolder, facts: Facts, connection: psycopg.Connection) -> None:
     """Each kind leaves the session as the next one needs it."""
-    others = (
-        lambda n: project.python(f"{n:03}_p", "def execute(ctx):\n    ctx.execute('deallocate all')\n"),
-        lambda n: project.sql(f"{n:03}_s", "set search_path = ''; select 1;"),
-        lambda n: project.sql(f"{n:03}_o", f"create index concurrently on t{n - 1} (x);"),
-        lambda n: project.sql(
-            f"{n:03}_l", f"create table l{n} (x int);\ncreate index on t{n - 1} (x);\ndrop table l{n};"
-        ),
-        lambda n: project.sql(
-            f"{n:03}_b",
-            f"update t{n - 1} set x = x where x > :cursor and x < :cursor + :size returning x;",
-            batch={"size": 10, "start": 0},
-        ),
-    )
+
+    def declare_other(kind: str, number: int) -> None:
+        name, before = f"{number:03}_{kind}", number - 1
+        match kind:
+            case "python":
+                project.python(name, "def execute(ctx):\n    ctx.execute('deallocate all')\n")
+            case "session":
+                project.sql(name, "set search_path = ''; select 1;")
+            case "outside":
+                project.sql(name, f"create index concurrently on t{before} (x);")
+            case "long":
+                project.sql(name, f"create table l (x int);\ncreate index on t{before} (x);\ndrop table l;")
+            case _:
+                update = f"update t{before} set x = x where x > :cursor and x < :cursor + :size returning x;"
+                project.sql(name, update, batch={"size": 10, "start": 0})
+
     number = 1
-    for declare in others:
+    for kind in ("python", "session", "outside", "long", "batch"):
         declare_many(project, (number, number + 1))
-        declare(number + 2)
+        declare_other(kind, number + 2)
         number += 3
     declare_many(project, (number,))
     assert len(Migrator(project.manifest).migrate().completed) == number

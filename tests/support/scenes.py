@@ -24,9 +24,9 @@ from zmig.events import EventType, Fact
 from zmig.invocation import Invocation
 from zmig.manifest.declaration import Tracking
 from zmig.model import Batch, Environment, Kind, Language, Migration, Repeat, RepeatRule
-from zmig.planning import plan as planner
-from zmig.planning import state, status
+from zmig.planning import planner, state, status
 from zmig.planning.history import fold
+from zmig.planning.plan import Mode
 from zmig.planning.state import Liveness
 from zmig.progress import Notice, RoundFinished, RunStarted, StatementStarted, StepFinished, StepStarted
 from zmig.project.project import Project
@@ -192,7 +192,7 @@ class Scene:
         facts = tuple(fact for fact in self.facts if fact.name == entry.name)
         file = File(self.texts.get(entry.name, "select 1;\n"))
         plan = planner.forward([entry], invocation=INVOCATION)
-        modes = {entry.version or 0: planner.Mode(True, "one transaction")}
+        modes = {entry.version or 0: Mode(True, "one transaction")}
         statements = sum(1 for _ in script.split(file.text or "", path=entry.name))
         plan = plan.with_modes(modes)
         return Detail(entry, INVOCATION, file, File("select 2;\n"), facts, plan, statements=statements)

@@ -30,7 +30,7 @@ from tests.support.tales import (
 from zmig.errors import PlanRefused, Problem, UsageError
 from zmig.events import EventType
 from zmig.invocation import Invocation
-from zmig.planning import plan
+from zmig.planning import planner
 from zmig.planning.checkpoint import Checkpoint
 from zmig.planning.plan import Action, Direction, Mode, Plan, Step
 from zmig.planning.refusal import Refusal
@@ -52,7 +52,7 @@ def _refused(made: Plan) -> list[str]:
 
 
 def _forward(*told: Told, to: int | None = None, **due: bool | None) -> Plan:
-    return plan.forward(entries(_ALL, *told, due={int(key[1:]): value for key, value in due.items()}), to=to)
+    return planner.forward(entries(_ALL, *told, due={int(key[1:]): value for key, value in due.items()}), to=to)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_nothing_behind_the_target_can_refuse() -> None:
     ("to", "hint"), [(4, "write `--to 3`"), (50, "write `--to 90`"), (1000, "write `--to 91`"), (-2, "write `--to 1`")]
 )
 def test_an_unknown_target_offers_the_nearest_version(to: int, hint: str) -> None:
-    for planned in (plan.forward, plan.rollback):
+    for planned in (planner.forward, planner.rollback):
         with pytest.raises(UsageError) as caught:
             planned(entries(_ALL), to=to)
         (problem,) = caught.value.problems
@@ -165,18 +165,18 @@ def test_an_unknown_target_offers_the_nearest_version(to: int, hint: str) -> Non
 @pytest.mark.parametrize(("highest", "rest"), [(12, ""), (13, ", ... 13"), (999, ", ... 999")])
 def test_of_many_versions_some_are_shown(highest: int, rest: str) -> None:
     with pytest.raises(UsageError) as caught:
-        plan.forward(entries([once(version) for version in range(1, highest + 1)]), to=2000)
+        planner.forward(entries([once(version) for version in range(1, highest + 1)]), to=2000)
     assert caught.value.problems[0].facts == (f"versions: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12{rest}",)
 
 
 def test_a_target_in_an_empty_manifest_is_told_so() -> None:
     with pytest.raises(UsageError) as caught:
-        plan.forward((), to=1)
+        planner.forward((), to=1)
     assert caught.value.problems[0].hint == "declare a migration in the manifest"
 
 
 def test_a_version_that_is_only_recorded_can_be_a_target() -> None:
-    assert _short(plan.forward(entries([once(1), once(9)], done(1), done(5)), to=5)) == []
+    assert _short(planner.forward(entries([once(1), once(9)], done(1), done(5)), to=5)) == []
 
 
 class TestReasons:
@@ -249,12 +249,12 @@ class TestReasons:
         ],
     )
     def test_of_an_apply(self, migration: Migration, told: list[Told], reason: str) -> None:
-        (step,) = plan.forward(entries([migration], *told, due={90: True})).steps
+        (step,) = planner.forward(entries([migration], *told, due={90: True})).steps
         assert step.reason == reason
 
     @pytest.mark.parametrize(("migration", "what"), [(by_condition(), "its condition"), (by_code(), "`should_repeat`")])
     def test_of_asking_a_repeatable_when_its_turn_comes(self, migration: Migration, what: str) -> None:
-        (step,) = plan.forward(entries([migration], done(90), due={90: None})).steps
+        (step,) = planner.forward(entries([migration], done(90), due={90: None})).steps
         assert (step.action, step.reason) == (
             Action.CHECK,
             f"repeatable: runs if {what} says so when its turn comes",
@@ -277,7 +277,7 @@ class TestReasons:
         ],
     )
     def test_of_a_rollback(self, told: list[Told], reason: str) -> None:
-        (step,) = plan.rollback(entries([once(reversible=True)], *told)).steps
+        (step,) = planner.rollback(entries([once(reversible=True)], *told)).steps
         assert step.reason == reason
 
 
@@ -304,20 +304,20 @@ class TestRepeatables:
     def test_when_one_runs(
         self, migration: Migration, told: list[Told], due: bool | None, action: Action | None
     ) -> None:
-        steps = plan.forward(entries([migration], *told, due={90: due})).steps
+        steps = planner.forward(entries([migration], *told, due={90: due})).steps
         assert [step.action for step in steps] == ([] if action is None else [action])
 
     @pytest.mark.parametrize("due", [True, False, None])
     def test_an_answer_from_before_other_steps_is_not_trusted(self, due: bool | None) -> None:
         found = entries([once(1), by_condition(), by_code(91)], done(90), done(91), due={90: due, 91: due})
-        assert _short(plan.forward(found)) == ["apply 1", "check 90", "check 91"]
+        assert _short(planner.forward(found)) == ["apply 1", "check 90", "check 91"]
 
     def test_a_changed_file_needs_no_asking_behind_other_steps(self) -> None:
         found = entries([once(1), by_checksum(checksum="c2")], done(90))
-        assert _short(plan.forward(found)) == ["apply 1", "repeat 90"]
+        assert _short(planner.forward(found)) == ["apply 1", "repeat 90"]
 
     def test_a_step_knows_the_last_run(self) -> None:
-        (step,) = plan.forward(entries([by_checksum(checksum="c2")], done(90, duration_ms=40))).steps
+        (step,) = planner.forward(entries([by_checksum(checksum="c2")], done(90, duration_ms=40))).steps
         assert step.last_run is not None
         assert step.last_run.duration_seconds == 0.04
 
@@ -336,47 +336,47 @@ class TestAttempts:
         ],
     )
     def test_are_numbered(self, told: list[Told], attempt: int) -> None:
-        (step,) = plan.forward(entries([once()], *told)).steps
+        (step,) = planner.forward(entries([once()], *told)).steps
         assert step.attempt == attempt
 
     def test_of_a_rollback_are_numbered_by_themselves(self) -> None:
         told = [started(attempt=3), done(), rollback_started(attempt=1), rollback_failed()]
-        (step,) = plan.rollback(entries([once(reversible=True)], *told)).steps
+        (step,) = planner.rollback(entries([once(reversible=True)], *told)).steps
         assert step.attempt == 2
 
     def test_a_stuck_one_carries_the_fact_that_never_ended(self) -> None:
         found = entries([once()], failed(), started(attempt=2))
-        (step,) = plan.forward(found).steps
+        (step,) = planner.forward(found).steps
         assert found[0].record is not None
         assert step.unended is found[0].record.last
-        assert plan.forward(entries([once()], started(), failed())).steps[0].unended is None
+        assert planner.forward(entries([once()], started(), failed())).steps[0].unended is None
 
 
 class TestCheckpoints:
     def test_a_failed_one_continues_behind_its_checkpoint(self) -> None:
         told = [started(), checkpoint(statement=2, digest="d"), failed()]
-        (step,) = plan.forward(entries([once()], *told)).steps
+        (step,) = planner.forward(entries([once()], *told)).steps
         assert (step.checkpoint, step.resume_after) == (Checkpoint(2, "d"), 2)
 
     def test_a_pending_one_begins_at_its_beginning(self) -> None:
         told = [started(), checkpoint(statement=2), resolved("pending")]
-        (step,) = plan.forward(entries([once()], *told)).steps
+        (step,) = planner.forward(entries([once()], *told)).steps
         assert (step.checkpoint, step.resume_after) == (None, 0)
 
     def test_a_half_rolled_back_one_continues_its_rollback(self) -> None:
         told = [done(), rollback_started(transactional=False), checkpoint(statement=1, digest="d")]
-        (step,) = plan.rollback(entries([once(reversible=True)], *told)).steps
+        (step,) = planner.rollback(entries([once(reversible=True)], *told)).steps
         assert (step.checkpoint, step.attempt) == (Checkpoint(1, "d"), 2)
         assert step.unended is not None
 
     def test_a_checkpoint_of_its_apply_means_nothing_to_its_rollback(self) -> None:
         told = [started(), checkpoint(statement=1), done()]
-        (step,) = plan.rollback(entries([once(reversible=True)], *told)).steps
+        (step,) = planner.rollback(entries([once(reversible=True)], *told)).steps
         assert (step.checkpoint, step.attempt) == (None, 1)
 
 
 def _retry(*told: Told, names: list[str] | None = None) -> Plan:
-    return plan.retry(entries(_ALL, *told), names or [])
+    return planner.retry(entries(_ALL, *told), names or [])
 
 
 class TestRetry:
@@ -437,7 +437,7 @@ class TestRetry:
         assert found.problem.hint == f"run both in order with `zmig apply --to {found.version}`"
 
     def test_of_stuck_ones_leaves_the_failed_ones_alone(self) -> None:
-        assert _short(plan.retry_stuck(entries(_ALL, failed(90), started(1)))) == ["resume 1"]
+        assert _short(planner.retry_stuck(entries(_ALL, failed(90), started(1)))) == ["resume 1"]
 
     @pytest.mark.parametrize(
         ("names", "hints"),
@@ -452,13 +452,13 @@ class TestRetry:
     )
     def test_of_an_unknown_name_offers_the_nearest(self, names: list[str], hints: list[str]) -> None:
         with pytest.raises(UsageError) as caught:
-            plan.retry(entries(_ALL, failed(1)), names, invocation=Invocation("prod.yaml"))
+            planner.retry(entries(_ALL, failed(1)), names, invocation=Invocation("prod.yaml"))
         assert [problem.hint for problem in caught.value.problems] == hints
         assert {problem.code for problem in caught.value.problems} == {"unknown-migration"}
 
     def test_of_a_healthy_one_is_no_retry(self) -> None:
         with pytest.raises(UsageError) as caught:
-            plan.retry(entries(_ALL, done(1), failed(2)), ["1", "2", "3"])
+            planner.retry(entries(_ALL, done(1), failed(2)), ["1", "2", "3"])
         assert [problem.message for problem in caught.value.problems] == [
             "migration `001_m` is done, so there is nothing to retry",
             "migration `003_m` is pending, so there is nothing to retry",
@@ -466,14 +466,14 @@ class TestRetry:
 
     def test_of_one_that_is_declared_no_longer_is_impossible(self) -> None:
         with pytest.raises(UsageError) as caught:
-            plan.retry(entries(_ALL, failed(7)), ["7"])
+            planner.retry(entries(_ALL, failed(7)), ["7"])
         (problem,) = caught.value.problems
         assert problem.message == "migration `007_m` is no longer declared, so it cannot be run again"
         assert problem.facts == ("if nothing of it is left, run `zmig resolve 007_m --as pending --reason ...`",)
 
     def test_a_name_means_what_is_declared_before_what_is_only_recorded(self) -> None:
         found = entries([once(2, name="a")], done(1, name="a"), failed(2, name="a"))
-        assert _short(plan.retry(found, ["a"])) == ["retry 2"]
+        assert _short(planner.retry(found, ["a"])) == ["retry 2"]
 
 
 _TWO_WAYS = (
@@ -487,7 +487,7 @@ _APPLIED = [done(1), done(2), done(3), done(1000), done(1001)]
 
 
 def _back(*told: Told, to: int | None = None, steps: int = 1) -> Plan:
-    return plan.rollback(entries(_TWO_WAYS, *told), to=to, steps=steps)
+    return planner.rollback(entries(_TWO_WAYS, *told), to=to, steps=steps)
 
 
 class TestRollback:
@@ -531,7 +531,7 @@ class TestRollback:
 
     def test_a_plan_with_a_refusal_shows_its_other_steps(self) -> None:
         found = entries([once(1, reversible=True), once(2), once(3, reversible=True)], done(1), done(2), done(3))
-        made = plan.rollback(found, to=0)
+        made = planner.rollback(found, to=0)
         assert [step.migration.version for step in made.steps] == [3, 1]
         assert _refused(made) == ["irreversible"]
 
@@ -575,4 +575,4 @@ class TestPlans:
         assert (replace(confirmed, steps=(other,)).fingerprint == confirmed.fingerprint) is is_same
 
     def test_what_runs_already_is_no_step(self) -> None:
-        assert _short(plan.forward(entries([once(1), once(2)], started(1), liveness=RUNNING))) == ["apply 2"]
+        assert _short(planner.forward(entries([once(1), once(2)], started(1), liveness=RUNNING))) == ["apply 2"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import ZmigError
 from zmig.model import Language
-from zmig.planning import plan as planner
+from zmig.planning import planner
 from zmig.planning.state import FindingCode
 from zmig.project import project
 from zmig.running import prepare

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import psycopg
 from psycopg import conninfo, waiting
+from psycopg.pq import TransactionStatus
 
-from zmig.database import advice, wire
+from zmig.database import advice
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
 from zmig.redact import Redactor, telling
 
@@ -49,8 +50,7 @@ class WorkingConnection(Connection):
             limit = {} if timeout is None else {"timeout": timeout}
             return waiting.wait(gen, self.pgconn.socket, interval, **limit)
         except KeyboardInterrupt:
-            with suppress(psycopg.Error):
-                wire.quieten(self)
+            self._quieten()
             raise
 
     def commit(self) -> None:
@@ -72,9 +72,16 @@ class WorkingConnection(Connection):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close; a statement that an interruption left under way is cancelled on the server first."""
-        with suppress(psycopg.Error):
-            wire.quieten(self)
+        self._quieten()
         self.close()
+
+    def _quieten(self) -> None:
+        """Cancel a statement that is under way."""
+        if self.info.transaction_status is TransactionStatus.ACTIVE:
+            from zmig.database import wire
+
+            with suppress(psycopg.Error):
+                wire.quieten(self)
 
     def _refuse(self, method: str) -> None:
         if self._is_lent:
@@ -258,6 +265,8 @@ def is_lost(connection: Connection, error: BaseException | None = None) -> bool:
     An error that ends a session may come from another one, which a migration opened; so the server is asked.
     """
     if isinstance(error, psycopg.Error) and error.sqlstate in _ENDING:
+        from zmig.database import wire
+
         with suppress(psycopg.Error, wire.MessageError):
             wire.send(connection, "")
     return connection.closed or connection.broken

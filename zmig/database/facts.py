@@ -85,6 +85,23 @@ class FactReader:
             ).format(self._events)
         )
 
+    def settled_lines(self) -> list[str]:
+        """Return what the facts fold to, as `zmig.planning.settled` spells it, each line once for a name and version.
+
+        A line is empty where the last fact is another one than that the migration is done, or was applied before.
+        """
+        row = self._connection.execute(
+            sql.SQL(
+                "select string_agg(line, e'\\n') from (select case when max(position) = "
+                "max(position) filter (where event_type in ('migration.done', 'migration.baselined')) "
+                "then concat_ws(' ', event_data->'version', "
+                "(array_agg(event_data->>'checksum' order by position desc))[1], aggregate_id) else '' end as line "
+                "from {} where aggregate_type = 'migration' group by aggregate_id, event_data->'version') as known"
+            ).format(self._events)
+        ).fetchone()
+        text = cast("str | None", row[0]) if row is not None else None
+        return [] if text is None else text.split("\n")
+
     def facts_after(self, position: int, gaps: Collection[int]) -> Iterator[Fact]:
         """Yield the facts above `position`, and those at the positions `gaps`, in order of position."""
         yield from self._read(

@@ -11,14 +11,12 @@ import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, cast
 
-from zmig.database import holder as holders
-from zmig.database.holder import LockHolder
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from zmig.database.connection import Connection
+    from zmig.database.holder import LockHolder
     from zmig.invocation import Invocation
     from zmig.progress import Observer
 
@@ -121,6 +119,7 @@ class RunLock:
         row = connection.execute(_HOLDER.format(condition=self._condition).encode()).fetchone()
         if row is None:
             return None
+        from zmig.database.holder import LockHolder
         from zmig.sql import message
 
         return LockHolder(
@@ -154,6 +153,7 @@ class RunLock:
         Raises:
             LockNotObtained: the time is over; the error names the holder.
         """
+        from zmig.database import holder as holders
         from zmig.progress import LockWaiting
 
         began = time.monotonic()

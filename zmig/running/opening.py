@@ -12,24 +12,23 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import connection as database
-from zmig.database import holder as holders
 from zmig.database import server
 from zmig.database.lock import RunLock
 from zmig.database.store import Run, Store
 from zmig.manifest.declaration import DatabaseUrl
-from zmig.running import view
-from zmig.running.view import Looker, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
     from zmig.database.connection import Target, WorkingConnection
     from zmig.database.holder import LockHolder
+    from zmig.database.inspection import Inspection
     from zmig.database.server import Server
     from zmig.invocation import Invocation
     from zmig.model import Migration
     from zmig.progress import Observer
     from zmig.project.project import Project
+    from zmig.running.view import View
 
 
 def target(project: Project, database_url: str | None, *, environ: Mapping[str, str]) -> Target:
@@ -64,12 +63,35 @@ class Opened:
     run: Run
     observer: Observer
 
-    def look(self, *, holds_lock: bool = False, ask_repeatables: bool = True, to_write: bool = False) -> View:
-        """Return where every migration stands. Reads only; `to_write` says that facts are to be written next."""
-        tracking = self.project.tracking
-        looker = Looker(self.connection, self.store, self.lock, tracking.stuck_after_seconds, to_write)
+    def inspect(self, *, to_write: bool = False) -> Inspection:
+        """Return what there is of the tracking tables, and the rights to them.
+
+        `to_write` says that facts are to be written next, so that all rights that are missing are told at once.
+        """
         with database.translated(self.target):
-            return looker.look(self.migrations, holds_lock=holds_lock, ask_repeatables=ask_repeatables)
+            return self.store.inspect(to_write=to_write)
+
+    def is_settled(self, inspection: Inspection) -> bool:
+        """Whether every migration is done as it is declared, so that nothing is left to do; False says nothing."""
+        from zmig.planning import settled
+
+        expected = settled.lines(self.migrations) if inspection.has_events else None
+        if not expected:
+            return False
+        with database.translated(self.target):
+            found = self.store.settled_lines()
+        return len(found) == len(expected) and set(found) == set(expected)
+
+    def look(
+        self, inspection: Inspection | None = None, *, holds_lock: bool = False, ask_repeatables: bool = True
+    ) -> View:
+        """Return where every migration stands. Reads only; `inspection` is given where that was made just before."""
+        from zmig.running.view import Looker
+
+        seen = self.inspect() if inspection is None else inspection
+        looker = Looker(self.connection, self.store, self.lock, self.project.tracking.stuck_after_seconds)
+        with database.translated(self.target):
+            return looker.look(self.migrations, seen, holds_lock=holds_lock, ask_repeatables=ask_repeatables)
 
     def prepare_store(self, view: View) -> None:
         """Create what is missing of the tracking tables, and make the simple table fit the facts; under the lock."""
@@ -112,6 +134,7 @@ class Opened:
             UsageError: the process it works for is alive.
             TrackingError: this role may not end it.
         """
+        from zmig.database import holder as holders
         from zmig.progress import Notice
 
         with database.translated(self.target):
@@ -124,7 +147,9 @@ class Opened:
             self.lock.terminate(self.connection, holder)
 
     def _known(self, holder: LockHolder) -> LockHolder:
-        return view.known(holder, self.look(ask_repeatables=False).entries)
+        from zmig.running.view import known
+
+        return known(holder, self.look(ask_repeatables=False).entries)
 
 
 @contextmanager

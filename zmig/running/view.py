@@ -59,12 +59,16 @@ class Looker:
     store: Store
     lock: RunLock
     stuck_after_seconds: float
-    to_write: bool = False
-    """Whether the rights to write facts are needed too, so that all that are missing are told at once."""
 
-    def look(self, migrations: Sequence[Migration], *, holds_lock: bool = False, ask_repeatables: bool = True) -> View:
+    def look(
+        self,
+        migrations: Sequence[Migration],
+        inspection: Inspection,
+        *,
+        holds_lock: bool = False,
+        ask_repeatables: bool = True,
+    ) -> View:
         """Return the view; `holds_lock` says that the asking session itself holds the run's lock."""
-        inspection = self.store.inspect(to_write=self.to_write)
         history, holder = self._history(migrations, inspection), None
         if not holds_lock:
             history, holder = self._with_holder(history, migrations, inspection)

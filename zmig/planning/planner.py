@@ -1,0 +1,197 @@
+"""The planner: states in, a `Plan` out. What `zmig plan` prints is what the runner executes; there is no other.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zmig.errors import Problem, UsageError
+from zmig.invocation import UNNAMED, Invocation
+from zmig.model import RepeatRule
+from zmig.planning import checkpoint, reason, refusal, selection
+from zmig.planning.plan import Action, Direction, Plan, Step
+from zmig.planning.state import FindingCode, State
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from zmig.model import Migration, Repeat
+    from zmig.planning.history import Record
+    from zmig.planning.state import Entry
+
+
+def forward(
+    entries: Sequence[Entry],
+    *,
+    to: int | None = None,
+    allow_out_of_order: bool = False,
+    invocation: Invocation = UNNAMED,
+) -> Plan:
+    """Plan an apply: everything pending, failed, stuck or due, up to version `to`.
+
+    Raises:
+        UsageError: no migration has version `to`.
+    """
+    selection.check_target(entries, to)
+    within = [entry for entry in entries if to is None or (entry.version or 0) <= to]
+    notable = [entry for entry in within if entry.findings or entry.state is not State.DONE]
+    refusals = [
+        found
+        for entry in notable
+        for found in refusal.of_apply(entry, allow_out_of_order=allow_out_of_order, invocation=invocation)
+    ]
+    refusals += [found for entry in notable for found in refusal.of_partial(entry, invocation=invocation)]
+    return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refusals))
+
+
+def retry(
+    entries: Sequence[Entry],
+    names: Collection[str] = (),
+    *,
+    awaited: Collection[str] = (),
+    invocation: Invocation = UNNAMED,
+) -> Plan:
+    """Plan another attempt at failed and stuck migrations: those named, or all.
+
+    What is done by now of `awaited`, because another run completed it meanwhile, is left out.
+
+    Raises:
+        UsageError: a name is unknown, or names a migration that is neither failed nor stuck, or not declared.
+    """
+    if not names:
+        return _again(entries, [entry for entry in entries if entry.state in _UNHEALTHY], invocation)
+    named = selection.find_all(entries, names, invocation=invocation)
+    chosen = [entry for entry in named if entry.state is not State.DONE or entry.name not in awaited]
+    problems = [problem for entry in chosen for problem in _not_retryable(entry, invocation)]
+    if problems:
+        raise UsageError(*problems)
+    return _again(entries, chosen, invocation)
+
+
+_UNHEALTHY = frozenset({State.FAILED, State.STUCK})
+
+
+def retry_stuck(entries: Sequence[Entry], *, invocation: Invocation = UNNAMED) -> Plan:
+    """Plan another attempt at every stuck migration."""
+    return _again(entries, [entry for entry in entries if entry.state is State.STUCK], invocation)
+
+
+def _again(entries: Sequence[Entry], chosen: Iterable[Entry], invocation: Invocation) -> Plan:
+    wanted = set(map(id, chosen))
+    kept = [entry for entry in entries if id(entry) in wanted]
+    others = [entry for entry in entries if id(entry) not in wanted]
+    refusals = [
+        found for entry in kept for found in refusal.of_apply(entry, allow_out_of_order=True, invocation=invocation)
+    ]
+    refusals += refusal.of_overtaking(kept, others, invocation=invocation)
+    return Plan(Direction.FORWARD, tuple(_steps(kept)), tuple(refusals))
+
+
+def _not_retryable(entry: Entry, invocation: Invocation) -> Iterator[Problem]:
+    if entry.state not in _UNHEALTHY:
+        yield Problem(
+            "not-retryable",
+            f"migration `{entry.name}` is {entry.state.value}, so there is nothing to retry",
+            effect="nothing was run",
+            hint=f"see every state with `{invocation.command('status')}`",
+        )
+    elif entry.migration is None:
+        resolve = invocation.command("resolve", entry.name, "--as", "pending", "--reason", "...")
+        yield Problem(
+            "not-retryable",
+            f"migration `{entry.name}` is no longer declared, so it cannot be run again",
+            facts=(f"if nothing of it is left, run `{resolve}`",),
+            effect="nothing was run",
+            hint="put its entry and its files back into the manifest",
+        )
+
+
+def _steps(entries: Iterable[Entry]) -> Iterator[Step]:
+    is_first = True
+    for entry in entries:
+        if entry.migration is None:
+            continue
+        step = _step(entry, entry.migration, entry.record, is_first=is_first)
+        if step is not None:
+            is_first = False
+            yield replace(step, out_of_order=True) if entry.has(FindingCode.OUT_OF_ORDER) else step
+
+
+def _step(entry: Entry, migration: Migration, record: Record | None, *, is_first: bool) -> Step | None:
+    match entry.state:
+        case State.PENDING:
+            return Step(migration, Action.APPLY, reason.pending(record))
+        case State.FAILED | State.STUCK if record is not None:
+            is_to_stay = record.is_in_rollback and entry.is_applied and not entry.is_repeatable
+            return _settle(entry, migration, record) if is_to_stay else _rerun(entry, migration, record)
+        case State.DONE if migration.repeat is not None and record is not None:
+            return _repeat(migration, migration.repeat, record, due=entry.due, is_first=is_first)
+        case _:
+            return None
+
+
+def _rerun(entry: Entry, migration: Migration, record: Record) -> Step:
+    reached, attempt = None if record.is_in_rollback else checkpoint.of(record), max(record.attempt, 1) + 1
+    if entry.state is State.STUCK:
+        return Step(migration, Action.RESUME, reason.stuck(record, reached), attempt, reached, record.last)
+    return Step(migration, Action.RETRY, reason.failed(record, reached), attempt, reached)
+
+
+def _settle(entry: Entry, migration: Migration, record: Record) -> Step | None:
+    """A rollback that failed outside a transaction is refused; one that was cut off inside one left nothing."""
+    if entry.state is not State.STUCK:
+        return None
+    return Step(migration, Action.SETTLE, reason.SETTLED, max(record.attempt, 1), unended=record.last)
+
+
+def _repeat(migration: Migration, repeat: Repeat, record: Record, *, due: bool | None, is_first: bool) -> Step | None:
+    """What runs before a repeatable can change what its condition says, so it is asked when its turn comes."""
+    if repeat.rule is not RepeatRule.CHECKSUM and (due is None or not is_first):
+        return Step(migration, Action.CHECK, reason.checked(repeat), last_run=record.last_run)
+    return Step(migration, Action.REPEAT, reason.repeated(repeat), last_run=record.last_run) if due else None
+
+
+def rollback(
+    entries: Sequence[Entry], *, to: int | None = None, steps: int = 1, invocation: Invocation = UNNAMED
+) -> Plan:
+    """Plan a rollback, in reverse order of applying: the last `steps` migrations, or all above version `to`.
+
+    A repeatable without a rollback is left as it is: it does not stand in the way of the ones below it.
+
+    Raises:
+        UsageError: no migration has version `to`, or `steps` is no positive number.
+    """
+    selection.check_target(entries, to)
+    if to is None and steps < 1:
+        raise UsageError(
+            Problem("steps-invalid", f"{steps} migrations cannot be rolled back", hint="write `--steps 1`")
+        )
+    applied = [entry for entry in sorted(entries, key=_applied_order, reverse=True) if _can_be_taken_back(entry)]
+    chosen = applied[:steps] if to is None else [entry for entry in applied if (entry.version or 0) > to]
+    made = [_rollback_step(entry) for entry in chosen]
+    refusals = refusal.of_rollback(entries, chosen, invocation=invocation)
+    return Plan(Direction.ROLLBACK, tuple(step for step in made if step is not None), tuple(refusals))
+
+
+def _applied_order(entry: Entry) -> tuple[bool, int]:
+    return (entry.is_repeatable, entry.version or 0)
+
+
+def _can_be_taken_back(entry: Entry) -> bool:
+    is_left_alone = entry.is_repeatable and (entry.migration is None or not entry.migration.is_reversible)
+    return entry.is_applied and not is_left_alone
+
+
+def _rollback_step(entry: Entry) -> Step | None:
+    migration, record = entry.migration, entry.record
+    if migration is None or record is None or not migration.is_reversible:
+        return None
+    if not record.is_in_rollback:
+        return Step(migration, Action.ROLL_BACK, reason.rolled_back(record, None))
+    reached = checkpoint.of(record)
+    unended = record.last if entry.state is State.STUCK else None
+    words = reason.rolled_back(record, reached)
+    return Step(migration, Action.ROLL_BACK, words, max(record.attempt, 1) + 1, reached, unended)
