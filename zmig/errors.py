@@ -6,8 +6,9 @@ database, one hint. `zmig.render` turns it into text, for the command line and f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from zmig.frozen import frozen
 
 
 class ExitCode(IntEnum):
@@ -30,7 +31,7 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Location:
     """A place in a text file; line and column are 1-based and count characters."""
 
@@ -46,7 +47,7 @@ class Location:
         return f"{self.path}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """One thing that is wrong, with everything needed to tell a person about it."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, cast
+
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +53,7 @@ _INTEGERS = range(-(2**63), 2**63)
 """What fits a `bigint`; a larger number is no count of anything."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fact:
     """One stored row."""
 

@@ -5,12 +5,14 @@ Nothing here reads a file or a database; a path is a label until `zmig.project.p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from zmig.frozen import frozen
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -51,7 +53,7 @@ class RepeatRule(StrEnum):
     """`should_repeat(ctx, last_run)` in the Python file or on the registered object."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Repeat:
     """When a repeatable runs again."""
 
@@ -60,7 +62,7 @@ class Repeat:
     """Read-only SQL that returns one boolean; only with `RepeatRule.CONDITION`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retry:
     """How often, and how patiently, a migration is tried again after a lock timeout or a deadlock."""
 
@@ -69,7 +71,7 @@ class Retry:
     max_backoff_seconds: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """The limits a migration runs under; seconds, 0 means no limit."""
 
@@ -80,7 +82,7 @@ class Settings:
     """The role whose rights its statements have; None for the role that zmig connects as."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Batch:
     """How a migration is done in rounds that commit one by one."""
 
@@ -96,7 +98,7 @@ class Batch:
     """How far replicas may be behind before the next round waits for them; 0 means that none is waited for."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LastRun:
     """What a repeatable's `should_repeat` learns of its latest completed run."""
 
@@ -129,7 +131,7 @@ class CodeMigration(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Migration:
     """One declared unit of change."""
 
@@ -151,12 +153,18 @@ class Migration:
     """Declared transaction mode; None lets the file's statements decide."""
     settings: Settings = Settings()
     description: str | None = None
-    declared_at: Location | None = None
+    locate: Callable[[], Location] | None = field(default=None, repr=False, compare=False)
+    """Works out where it is declared: that is seldom asked, and takes as long as opening its file."""
     code: CodeMigration | None = None
     batch: Batch | None = None
     """Set for a migration that is done in rounds."""
     variables: Mapping[str, str] | None = field(default=None, repr=False)
     """What `${name}` stands for in its SQL files; None where nothing is replaced."""
+
+    @property
+    def declared_at(self) -> Location | None:
+        """Where its manifest declares it; None for one registered in code."""
+        return None if self.locate is None else self.locate()
 
     @property
     def is_repeatable(self) -> bool:

@@ -6,8 +6,9 @@ An observer is any callable that takes one `Progress` value; see `zmig.observer`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from zmig.database.holder import LockHolder
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from zmig.watching.activity import Blocker, ServerProgress
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunStarted:
     """The lock is held and the plan stands."""
 
@@ -25,7 +26,7 @@ class RunStarted:
     database: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LockWaiting:
     """Another run holds the lock; sent again every few seconds."""
 
@@ -33,7 +34,7 @@ class LockWaiting:
     waited_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepStarted:
     """A step of the plan begins, for the first time or again."""
 
@@ -46,7 +47,7 @@ class StepStarted:
     """How many statements its file has; None where that is not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StatementStarted:
     """A statement was sent to the server."""
 
@@ -58,7 +59,7 @@ class StatementStarted:
     """The statement's beginning, on one line."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StatementFinished:
     """The server finished a statement."""
 
@@ -69,7 +70,7 @@ class StatementFinished:
     duration_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reported:
     """A Python migration said how far it is."""
 
@@ -79,7 +80,7 @@ class Reported:
     total: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Blocked:
     """A statement waits for a lock that others hold; sent again about every second, and once when it goes on."""
 
@@ -89,7 +90,7 @@ class Blocked:
     waited_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServerReported:
     """The server says how far a statement is; sent again about every second."""
 
@@ -99,7 +100,7 @@ class ServerReported:
     """How long the statement has been running."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoundFinished:
     """A round of a batched migration is committed with its checkpoint."""
 
@@ -114,7 +115,7 @@ class RoundFinished:
     seconds_left: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Held:
     """The next round waits; sent again about twice a second."""
 
@@ -124,7 +125,7 @@ class Held:
     held_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notice:
     """The server said something, by RAISE NOTICE or WARNING for example."""
 
@@ -135,7 +136,7 @@ class Notice:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepFinished:
     """A step's changes and its `done` fact are committed."""
 
@@ -145,7 +146,7 @@ class StepFinished:
     duration_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepSkipped:
     """A step turned out not to be due when its turn came."""
 
@@ -155,7 +156,7 @@ class StepSkipped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepFailed:
     """A step raised an error; what the server says was undone is undone."""
 
@@ -167,7 +168,7 @@ class StepFailed:
     will_retry: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RetryScheduled:
     """The step is tried again after a pause."""
 
@@ -178,7 +179,7 @@ class RetryScheduled:
     delay_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunFinished:
     """The run is over and its lock released."""
 

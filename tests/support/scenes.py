@@ -88,7 +88,7 @@ def _migration(version: int, name: str) -> Migration:
         file=Path(f"migrations/{name}.{suffix}"),
         checksum=sha256(name.encode()).hexdigest(),
         rollback_file=Path(f"migrations/{name}.rollback.sql"),
-        declared_at=Location("manifests/prod.yaml", 20 + 4 * version, 5),
+        locate=lambda: Location("manifests/prod.yaml", 20 + 4 * version, 5),
     )
 
 
@@ -101,7 +101,7 @@ def _repeatable(version: int, name: str, checksum: str) -> Migration:
         file=Path(f"migrations/{name}.sql"),
         checksum=checksum,
         repeat=Repeat(RepeatRule.CHECKSUM),
-        declared_at=Location("manifests/prod.yaml", 120, 5),
+        locate=lambda: Location("manifests/prod.yaml", 120, 5),
     )
 
 

@@ -104,7 +104,7 @@ def once(
         Path(f"m/{name}.sql"),
         checksum,
         Path(f"m/{name}.rollback.sql") if reversible else None,
-        declared_at=Location("prod.yaml", version, 5),
+        locate=lambda: Location("prod.yaml", version, 5),
     )
 
 

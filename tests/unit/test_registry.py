@@ -134,7 +134,7 @@ def test_what_is_not_a_migration_is_refused_with_the_reason(
 
 
 def _other(version: int, name: str) -> Migration:
-    return Migration(version, name, Kind.SQL, Language.SQL, declared_at=Location("prod.yaml", 7, 5))
+    return Migration(version, name, Kind.SQL, Language.SQL, locate=lambda: Location("prod.yaml", 7, 5))
 
 
 @pytest.mark.parametrize(("version", "name", "taken"), [(4, "other", "version"), (5, "004_seed", "name")])

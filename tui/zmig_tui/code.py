@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
+from zmig.frozen import frozen
 from zmig.model import Language
 from zmig.render import display_width, visible
 from zmig_tui.text import Line, Span, Tone, span
@@ -32,7 +32,7 @@ _LEXERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mark:
     """A place in the file that something is about; line and column are 1-based."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.render import display_width
 from zmig_tui import words
 from zmig_tui.rows import Order
@@ -24,7 +25,7 @@ _BEARABLE_NAME_CELLS = 18
 _LEAST_NAME_CELLS = 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Widths:
     """The cells of each column; 0 leaves a column out."""
 

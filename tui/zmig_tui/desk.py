@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zmig.engine import Migrator
 from zmig.errors import ConnectionFailed, ManifestError, Problem, ServerError, ZmigError
+from zmig.frozen import frozen
 from zmig.running.cancellation import Cancellation, Cancelled
 from zmig_tui import columns, gather, rows
 from zmig_tui.lane import Lane
@@ -41,7 +41,7 @@ _SECONDS_TO_CLOSE = 2.0
 _SECONDS_TO_RECORD = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subject:
     """What the console is about, as it was named on the command line."""
 

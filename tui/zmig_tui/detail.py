@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig_tui import code, eventspage, failing, overview, plantext
 from zmig_tui.text import Line, Tone, line, span
 
@@ -29,7 +29,7 @@ class Tab(StrEnum):
     EVENTS = "events"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class File:
     """A migration's file as it was read, or why it was not."""
 
@@ -39,7 +39,7 @@ class File:
     """Whether it is so large that `text` is only its beginning."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Running:
     """Where in a file the statement begins that runs now."""
 
@@ -48,7 +48,7 @@ class Running:
     """1-based."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Detail:
     """What was gathered about one migration."""
 

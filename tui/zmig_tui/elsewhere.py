@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem
+from zmig.frozen import frozen
 from zmig.planning.state import State
 from zmig_tui import inside, rounds
 from zmig_tui.running import Current, Run
@@ -25,7 +25,7 @@ _CUT = 900
 """PostgreSQL cuts a shown query at 1,024 bytes unless it is told otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Which statement of its file a query is."""
 

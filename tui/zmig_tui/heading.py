@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.model import Environment
 from zmig_tui import words
 from zmig_tui.text import Line, Span, Tone, fitted, joined, line, shortened, span, spread, width
@@ -31,7 +31,7 @@ def environment(value: Environment) -> Span:
     return span(f" {value.value.upper()} ", _ENVIRONMENT_TONES[value])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Heading:
     """Everything the top of the screen tells."""
 

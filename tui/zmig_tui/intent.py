@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from zmig.engine import Migrator
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from zmig.running.result import RunResult
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Apply:
     """Apply everything that is pending, failed, stuck or due."""
 
@@ -34,7 +35,7 @@ class Apply:
         return migrator.migrate(to=self.to, confirmed=confirmed)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retry:
     """Run failed and stuck migrations again."""
 
@@ -57,7 +58,7 @@ class Retry:
         return migrator.retry(self.names, confirmed=confirmed)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rollback:
     """Undo the last migration, or all above a version."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.message import Message
+
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from zmig.errors import Problem
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from zmig_tui.rows import Row
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Observed:
     """The manifest and the database were looked at."""
 
@@ -31,7 +32,7 @@ class Observed:
     """Which statement of its file the backend at work is running, where that can be told."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotObserved:
     """They could not be looked at."""
 
@@ -40,14 +41,14 @@ class NotObserved:
     """Whether it is the database that does not answer; else the manifest cannot be used."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gathered:
     """Everything about one migration."""
 
     detail: Detail
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Planned:
     """A plan stands, and waits for somebody to agree."""
 
@@ -56,7 +57,7 @@ class Planned:
     is_dry: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """The run is over."""
 
@@ -66,14 +67,14 @@ class Ended:
     is_cancelled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Told:
     """Something was done, in one sentence."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """Something could not be done."""
 

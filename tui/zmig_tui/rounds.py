@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.sql import batch
 from zmig_tui import words
 from zmig_tui.text import Line, Tone, bar, line, span
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _BAR_CELLS = 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Start:
     """Where a rate is counted from."""
 
@@ -26,7 +26,7 @@ class Start:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rounds:
     """The rounds that are committed."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.planning.state import FindingCode, State
 from zmig.render import visible
 from zmig_tui import words
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TROUBLED = (State.FAILED, State.STUCK)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One migration as the table shows it; every text is safe for a terminal."""
 
@@ -92,7 +92,7 @@ def _when(entry: Entry, applied_at: datetime | None) -> datetime:
     return last.created_at
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Filter:
     """What the table is narrowed to."""
 

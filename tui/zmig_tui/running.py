@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
+from zmig.frozen import frozen
 from zmig.planning.plan import Direction
 from zmig.progress import (
     Blocked,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 LOG_LIMIT = 2000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Current:
     """The step that runs now."""
 
@@ -67,7 +68,7 @@ class Current:
         return self.held.startswith("paused")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """One run, in progress or over. Times are seconds of a monotonic clock."""
 

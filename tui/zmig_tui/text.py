@@ -6,10 +6,10 @@ turn tones into colours. A tone never carries meaning alone: there is always a w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.render import display_width, visible
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Tone(StrEnum):
     SYMBOL = "symbol"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """A piece of one line."""
 

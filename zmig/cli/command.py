@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from zmig.errors import Problem, UsageError
+from zmig.frozen import frozen
 from zmig.invocation import Invocation
 from zmig.project import choice
 
@@ -54,7 +55,7 @@ class Options(Namespace):
 OptionsT = TypeVar("OptionsT", bound=Options)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Option:
     """One option of a command."""
 
@@ -91,7 +92,7 @@ COMMON = (
 """The options that every command has."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command(Generic[OptionsT]):
     """One command of `zmig`."""
 
@@ -115,7 +116,7 @@ AnyCommand = Command[Any]
 """A command, whatever its options."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """The surroundings of one command line."""
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
+
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from zmig.cli.command import AnyCommand
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """Where a command is, and what it is for."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from zmig.cli import sentences, table
+from zmig.frozen import frozen
 from zmig.progress import (
     Blocked,
     Held,
@@ -47,7 +48,7 @@ _BAR_CELLS = 30
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Now:
     """What is going on; replaced as a whole, because the display reads it from another thread."""
 

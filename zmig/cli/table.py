@@ -16,20 +16,19 @@ _GAP = "  "
 
 def lines(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
     """Return rows as lines of equal columns; those numbered in `right` are aligned to the right."""
-    shown = [[one_line(cell) for cell in row] for row in rows]
-    widths = [max(map(display_width, column)) for column in zip(*shown, strict=True)]
-    return [
-        _GAP.join(
-            _padded(cell, width, to_right=number in right)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in shown
-    ]
+    columns = [_column(cells, to_right=number in right) for number, cells in enumerate(zip(*rows, strict=True))]
+    return [_GAP.join(cells).rstrip() for cells in zip(*columns, strict=True)]
 
 
-def _padded(text: str, width: int, *, to_right: bool) -> str:
-    blanks = " " * (width - display_width(text))
-    return blanks + text if to_right else text + blanks
+def _column(cells: Sequence[str], *, to_right: bool) -> list[str]:
+    """Return the cells of a column padded to the same width; of a long one many cells are alike."""
+    shown = {cell: one_line(cell) for cell in set(cells)}
+    widths = {cell: display_width(text) for cell, text in shown.items()}
+    width = max(widths.values())
+    blanks = {cell: " " * (width - taken) for cell, taken in widths.items()}
+    if to_right:
+        return [blanks[cell] + shown[cell] for cell in cells]
+    return [shown[cell] + blanks[cell] for cell in cells]
 
 
 def shortened(text: str, width: int) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import psycopg
@@ -18,6 +17,7 @@ from psycopg.pq import TransactionStatus
 
 from zmig.database import advice
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
+from zmig.frozen import frozen
 from zmig.redact import Redactor, telling
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class WorkingConnection(Connection):
 _CONNECT_TIMEOUT_SECONDS = "10"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """The database a manifest's migrations go to."""
 

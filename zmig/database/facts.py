@@ -92,11 +92,11 @@ class FactReader:
         """
         row = self._connection.execute(
             sql.SQL(
-                "select string_agg(line, e'\\n') from (select case when max(position) = "
-                "max(position) filter (where event_type in ('migration.done', 'migration.baselined')) "
-                "then concat_ws(' ', event_data->'version', "
-                "(array_agg(event_data->>'checksum' order by position desc))[1], aggregate_id) else '' end as line "
-                "from {} where aggregate_type = 'migration' group by aggregate_id, event_data->'version') as known"
+                "select string_agg(line, e'\\n') from (select distinct on (aggregate_id, event_data->'version') "
+                "case when event_type in ('migration.done', 'migration.baselined') "
+                "then concat_ws(' ', event_data->'version', event_data->>'checksum', aggregate_id) else '' end as line "
+                "from {} where aggregate_type = 'migration' "
+                "order by aggregate_id, event_data->'version', position desc) as last"
             ).format(self._events)
         ).fetchone()
         text = cast("str | None", row[0]) if row is not None else None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig.errors import LockNotObtained, Problem, UsageError
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,7 +25,7 @@ class ClientState(StrEnum):
     """It ran on another machine, or in another namespace."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LockHolder:
     """The backend that holds a run's lock."""
 

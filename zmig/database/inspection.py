@@ -5,10 +5,10 @@ Asked in one query that reads the catalog only, before anything is read or writt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from zmig.errors import Problem, TrackingError
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ _COLUMNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inspection:
     """The tracking schema of one database, as one role sees it."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
+
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ select pg_catalog.pg_backend_pid(), current_setting('server_version_num')::int, 
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Server:
     """One session's server process."""
 

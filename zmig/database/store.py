@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +17,7 @@ from zmig.database.inspection import EVENTS, PROJECTION
 from zmig.database.quoting import identifier, literal
 from zmig.errors import Problem, TrackingError
 from zmig.events import EventType, Fact
+from zmig.frozen import frozen
 from zmig.model import Kind
 from zmig.sql import encoding
 from zmig.sql.encoding import UTF8, Encoding
@@ -47,7 +47,7 @@ _ELAPSED = (
 """The time since the transaction began: since its first message arrived."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """One execution of a plan: who appends the facts."""
 

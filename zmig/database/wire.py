@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import pq
+
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +43,7 @@ class MessageError(Exception):
         """How many statements of the message were completed before it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """What the server said to one message."""
 

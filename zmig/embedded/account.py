@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from zmig.errors import Problem, ServerError
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ DESCRIPTORS = Path("/proc/self/fd")
 _UNPRIVILEGED = ("postgres", "nobody")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Account:
     """An unprivileged account root can drop to."""
 

@@ -6,13 +6,13 @@ import importlib.util
 import os
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.embedded import account as accounts
 from zmig.embedded.readable import readable_copy
 from zmig.errors import Problem, ServerError
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +42,7 @@ _INSTALLED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Binaries:
     """A folder with `postgres`, `initdb` and `pg_ctl`."""
 
@@ -74,7 +74,7 @@ class Binaries:
         return found[1]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Installation:
     """Binaries that were executed and told their version."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.embedded import account as accounts
 from zmig.errors import Problem, ServerError
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ _SETTINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cluster:
     """One data folder, and the means to work on it."""
 

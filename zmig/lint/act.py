@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from zmig.sql.reader import Name
     from zmig.sql.script import Statement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Object:
     """Something a statement makes in the database."""
 
@@ -20,7 +21,7 @@ class Object:
     """The table it belongs to and is dropped with."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Act:
     """One statement, and what it does."""
 

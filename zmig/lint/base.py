@@ -6,9 +6,10 @@ Two states of the base matter. Where the branch left it (the fork) says what was
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.lint.finding import Remark
 from zmig.project.textfile import checksum_of
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from zmig.manifest.source import Source
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Known:
     """An entry as it was at a revision."""
 
@@ -36,7 +37,7 @@ Snapshot = dict[int, Known]
 """The entries of a manifest at a revision, by version; empty where it did not exist."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comparison:
     """How the work tree differs from the base."""
 

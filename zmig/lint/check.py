@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.lint import batches, changes, config, dangers, ignores, indexes, locks, names, python, rollbacks, transactions
 from zmig.lint.dangers import Proofs
 from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
@@ -47,7 +48,7 @@ _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
 _CHECKS_OF_USE: tuple[Callable[[Entry, Fresh], Iterator[Remark]], ...] = (changes.mixed, locks.rewrite, locks.unlimited)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Surroundings:
     """What the checks are told besides the manifest."""
 

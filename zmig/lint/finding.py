@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, Problem
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from zmig.manifest.source import Source
@@ -28,7 +29,7 @@ class Severity(StrEnum):
 _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remark:
     """Something a check saw in a text."""
 

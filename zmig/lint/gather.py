@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from zmig.errors import ManifestError
+from zmig.frozen import frozen
 from zmig.lint import sqlfile
 from zmig.lint.entry import Entry
 from zmig.manifest import yamltext
@@ -48,7 +49,7 @@ class Files:
         return self._known[key]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gathered:
     """One manifest, with everything that was read for it."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
+from zmig.frozen import frozen
 from zmig.lint import place
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FETCH = "fetch it first, for example with `git fetch origin main`"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Repository:
     """A git repository."""
 

@@ -6,10 +6,10 @@ The parser knows no catalog: what it says of types and variables means nothing. 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.lint.finding import Remark
 from zmig.sql.lexer import Kind, tokens
 
@@ -26,7 +26,7 @@ _DOLLARS = re.compile(r"\$\w*\$")
 _LINE = re.compile(r"near line (\d+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BodyFault:
     """Why a body is none, and where."""
 

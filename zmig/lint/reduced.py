@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.manifest.source import Source
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _LONGEST_DATA = 2000
 _RESTRICT = re.compile(r"^\\(?:un)?restrict[ \t][^\r\n]*", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reduced:
     """What is left of a script."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from zmig.frozen import frozen
 from zmig.lint.finding import Severity
 
 _OFF = None
@@ -23,7 +23,7 @@ class Needs(StrEnum):
     """A revision to compare with: `--base`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """One rule."""
 

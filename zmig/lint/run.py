@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.lint import check, snapshot, squawk
 from zmig.lint.base import Comparison, compare
 from zmig.lint.check import Surroundings
@@ -25,7 +26,7 @@ INSTALL = 'pip install "zmig[lint]"'
 _OPT_IN = "squawk/require-table-schema"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """What was found."""
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from zmig.frozen import frozen
 from zmig.lint import dangers, reduced
 from zmig.lint.rules import RULES
 
@@ -41,7 +42,7 @@ class Job(NamedTuple):
     postgres_version: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Said:
     """What squawk said of files, each known by its `id`."""
 

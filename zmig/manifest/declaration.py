@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem
+from zmig.frozen import frozen
 from zmig.manifest import variables
 from zmig.manifest.lintkeys import LintSettings
 from zmig.manifest.yamltext import Mapping as MappingNode
@@ -13,14 +15,14 @@ from zmig.manifest.yamltext import Scalar
 from zmig.model import Batch, Environment, Kind, Language, Repeat, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from zmig.manifest.lintkeys import Ignored
     from zmig.manifest.yamltext import Document, Node
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DatabaseUrl:
     """A connection string whose variables are looked up only when it is needed: commands without a database work
     where they are not set, and so does `--database-url`.
@@ -52,7 +54,7 @@ def _url_hint(name: str) -> str:
     return f"run `export {name}=postgresql://USER@HOST/DATABASE`, or give `--database-url`"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EmbeddedDatabase:
     """A private PostgreSQL in a folder of its own."""
 
@@ -67,10 +69,11 @@ LARGEST_VERSION = 2**63 - 1
 
 _LONGEST_SUBJECT = 120
 _LANGUAGES = {"sql": Language.SQL, "py": Language.PYTHON}
-_KINDS = {Language.SQL: Kind.SQL, Language.PYTHON: Kind.PYTHON}
+KINDS = {Language.SQL: Kind.SQL, Language.PYTHON: Kind.PYTHON}
+"""What a migration runs as that declares no kind."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tracking:
     """How zmig remembers what it applied."""
 
@@ -81,7 +84,7 @@ class Tracking:
     """Whether the server's DETAIL line, which quotes row values, may be stored in facts."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variable:
     """A text for `${name}` in SQL files."""
 
@@ -90,7 +93,7 @@ class Variable:
     """Whether it holds a value of the environment."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Include:
     """Another manifest whose migrations are added."""
 
@@ -98,7 +101,8 @@ class Include:
     declared_at: Location
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# Not frozen, like the nodes: a frozen dataclass takes three times as long to make.
+@dataclass(slots=True, eq=False)
 class Declaration:
     """One entry of `migrations`. What did not fit the schema is None, and a problem tells of it."""
 
@@ -107,35 +111,26 @@ class Declaration:
     version: int | None
     file: str | None
     given_name: str | None
+    name: str | None
+    """What facts and messages call the migration: the given name, else the file's stem."""
+    language: Language | None
+    """What the file is written in, as its suffix says."""
     kind: Kind | None
     rollback: str | None
-    repeat: Repeat | None
-    transaction: bool | None
-    description: str | None
     settings: Settings
-    ignores: tuple[Ignored, ...]
+    repeat: Repeat | None = None
+    transaction: bool | None = None
+    description: str | None = None
+    ignores: tuple[Ignored, ...] = ()
     """What `zmig lint` does not tell of it."""
-    batch: Batch | None
-    has_variables: bool
+    batch: Batch | None = None
+    has_variables: bool = False
     """Whether `${name}` in its SQL files is replaced."""
-
-    @property
-    def name(self) -> str | None:
-        """What facts and messages call the migration: the given name, else the file's stem."""
-        if self.given_name is not None:
-            return self.given_name
-        return None if self.file is None else stem(self.file)
-
-    @property
-    def language(self) -> Language | None:
-        """What the file is written in, as its suffix says."""
-        return None if self.file is None else _LANGUAGES.get(self.file.rpartition(".")[2].lower())
 
     @property
     def effective_kind(self) -> Kind | None:
         """The declared kind, else the one that fits the file's suffix."""
-        language = self.language
-        return self.kind if self.kind is not None or language is None else _KINDS[language]
+        return self.kind if self.kind is not None or self.language is None else KINDS[self.language]
 
     @property
     def subject(self) -> str:
@@ -152,10 +147,20 @@ class Declaration:
         node = self.node.get(key)
         return node.text if isinstance(node, Scalar) else ""
 
+    @property
+    def locate(self) -> Callable[[], Location]:
+        """What works out where the entry begins, without keeping the manifest's tree."""
+        return partial(self.document.source.location, self.node.start)
+
     def location(self, key: str | None = None) -> Location:
         """Return where the value of `key` stands; without one, or where it is absent, where the entry begins."""
         node = None if key is None else self.node.get(key)
         return self.document.location(self.node if node is None else node)
+
+
+def language(path: str) -> Language | None:
+    """Return what a file is written in, as its suffix says."""
+    return _LANGUAGES.get(path.rpartition(".")[2].lower())
 
 
 def stem(path: str) -> str:
@@ -175,7 +180,7 @@ def subject_of(entry: Node) -> str:
     return "a manifest entry"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Manifest:
     """Everything one manifest declares, and everything that is wrong with it."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.manifest import shape
 from zmig.manifest.yamltext import Mapping
 
@@ -30,7 +31,7 @@ class Level(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choice:
     """The level that is chosen for a rule, and where its name stands in the manifest, by 0-based offsets."""
 
@@ -39,7 +40,7 @@ class Choice:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LintSettings:
     """The `lint` of a manifest."""
 
@@ -48,7 +49,7 @@ class LintSettings:
     """By the rule's name, which need not exist."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ignored:
     """A finding that an entry is known to give; offsets are 0-based, in the manifest."""
 

@@ -7,6 +7,7 @@ the problems of a manifest, its includes and its files can be told at once.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from zmig.manifest.declaration import (
     Manifest,
     Tracking,
     Variable,
+    language,
+    stem,
 )
 from zmig.manifest.yamltext import Mapping, Scalar
 from zmig.model import Batch, Environment, Kind, Repeat, RepeatRule, Retry, Settings
@@ -52,19 +55,19 @@ _SETTINGS_KEYS = frozenset({"lock_timeout", "statement_timeout", "retry", "run_a
 _RETRY_KEYS = frozenset({"attempts", "backoff", "max_backoff"})
 _BATCH_KEYS = frozenset({"size", "start", "pause", "total", "max_lag"})
 _REPEAT_KEYS = frozenset({"condition"})
-_MIGRATION_KEYS = _SETTINGS_KEYS | {
-    "version",
-    "file",
-    "name",
-    "kind",
-    "rollback",
-    "repeat",
-    "transaction",
-    "description",
-    "lint",
-    "variables",
-    "batch",
-}
+_PLAIN_KEYS = frozenset({"version", "file", "name", "kind", "rollback"})
+_MIGRATION_KEYS = (
+    _SETTINGS_KEYS
+    | _PLAIN_KEYS
+    | {
+        "repeat",
+        "transaction",
+        "description",
+        "lint",
+        "variables",
+        "batch",
+    }
+)
 
 
 def read(text: str, *, label: str, environ: Map[str, str], is_included: bool = False) -> Manifest:
@@ -215,18 +218,26 @@ class _Reading:
 
     def _declaration(self, node: Mapping, default: Settings) -> Declaration:
         reader = self._reader
-        return Declaration(
+        file, given_name = self._expanded(node, "file"), self._recorded(node, "name", shape.NAME)
+        declare = partial(
+            Declaration,
             node,
             self._document,
-            version=reader.integer(node, "version", smallest=1, largest=LARGEST_VERSION),
-            file=self._expanded(node, "file"),
-            given_name=self._recorded(node, "name", shape.NAME),
-            kind=reader.choice(node, "kind", Kind),
-            rollback=self._expanded(node, "rollback"),
+            reader.integer(node, "version", smallest=1, largest=LARGEST_VERSION),
+            file,
+            given_name,
+            stem(file) if given_name is None and file is not None else given_name,
+            None if file is None else language(file),
+            reader.choice(node, "kind", Kind),
+            self._expanded(node, "rollback"),
+        )
+        if node.entries.keys() <= _PLAIN_KEYS:  # nearly all have no others, and each takes time to be asked for
+            return declare(default)
+        return declare(
+            self._settings(node, default),
             repeat=self._repeat(node),
             transaction=reader.boolean(node, "transaction"),
             description=self._recorded(node, "description", shape.ANY_TEXT),
-            settings=self._settings(node, default),
             ignores=lintkeys.ignored(reader, node),
             batch=self._batch(node),
             has_variables=reader.boolean(node, "variables") or False,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Problem
 from zmig.manifest import shape, variables
+from zmig.manifest.declaration import KINDS
 from zmig.model import Kind, Language, RepeatRule
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ _SUFFIXES = {Kind.SQL: ".sql", Kind.PYTHON: ".py", Kind.REPEATABLE: ".sql or .py
 def problems(declaration: Declaration) -> Iterator[Problem]:
     """Yield what is wrong with one entry by itself, as far as that can be told without its files."""
     if declaration.file is not None:
-        yield from _of_file(declaration)
+        kind, language = declaration.kind, declaration.language
+        if language is None or (kind is not None and kind not in (Kind.REPEATABLE, KINDS[language])):
+            yield _misfit(declaration, kind, language)
+        if declaration.given_name is None and not _gives_a_name(declaration):
+            yield _nameless(declaration)
     if declaration.rollback is not None:
         yield from _of_rollback(declaration, declaration.rollback)
     if declaration.repeat is not None:
@@ -29,15 +34,10 @@ def problems(declaration: Declaration) -> Iterator[Problem]:
         yield Problem("batch-invalid", message, declaration.location("transaction"), hint="remove the line")
 
 
-def _of_file(declaration: Declaration) -> Iterator[Problem]:
-    kind, language = declaration.kind, declaration.language
-    if language is None or (kind is not None and kind not in (Kind.REPEATABLE, Kind(language.value))):
-        yield _misfit(declaration, kind, language)
-    if declaration.given_name is None and not _gives_a_name(declaration):
-        message = f"{declaration.subject} needs a name: none can be taken from its file"
-        yield Problem(
-            "name-invalid", message, declaration.location("file"), hint="add a line such as `name: create_users`"
-        )
+def _nameless(declaration: Declaration) -> Problem:
+    message = f"{declaration.subject} needs a name: none can be taken from its file"
+    hint = "add a line such as `name: create_users`"
+    return Problem("name-invalid", message, declaration.location("file"), hint=hint)
 
 
 def _gives_a_name(declaration: Declaration) -> bool:

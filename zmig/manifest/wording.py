@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zmig.errors import Problem
+from zmig.frozen import frozen
 from zmig.manifest import durations, shape
 from zmig.manifest.declaration import LARGEST_VERSION, subject_of
 from zmig.manifest.source import may_hold_password
@@ -33,7 +34,7 @@ _YES = frozenset({"yes", "y", "on", "true", "1"})
 _LONGEST_SHOWN = 60
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spot:
     """A node that has a problem, and the way that leads to it."""
 

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
+
 if TYPE_CHECKING:
     from zmig.errors import Location, Problem
     from zmig.manifest.source import Source
@@ -58,7 +60,7 @@ class Mapping:
 Node = Scalar | Sequence | Mapping
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Document:
     """What a text holds."""
 

@@ -6,11 +6,11 @@ that is sent alone, because such a statement has no end that could commit togeth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from zmig.events import EventType
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zmig.sql.script import Statement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sent:
     """A statement that was sent alone, and whose end no checkpoint tells."""
 
@@ -40,7 +40,7 @@ class Sent:
         return {"sent": self.number, "subject": self.subject, "before": self.before, "sent_digest": self.digest}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checkpoint:
     """Where a file that runs outside a transaction continues."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zmig.events import EventType, Fact, Verdict
+from zmig.frozen import frozen
 from zmig.model import LastRun
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _BEGINNINGS = frozenset({EventType.STARTED, EventType.ROLLBACK_STARTED})
 """What begins an execution, which another fact has to end."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """What the facts say of one migration."""
 
@@ -102,7 +103,7 @@ class Record:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class History:
     """All facts, folded: a record per version, and records of names that belong to no known version."""
 

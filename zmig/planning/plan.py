@@ -5,11 +5,12 @@ A plan is a list of steps, each with its reason, and a list of refusals; with a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig.errors import PlanRefused
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,7 +43,7 @@ class Action(StrEnum):
     """Records that a rollback which never ended has changed nothing; runs nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mode:
     """How a step's statements are run."""
 
@@ -52,7 +53,7 @@ class Mode:
     """Of the text of a rollback file, as a person may have confirmed it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """One migration to run, or to roll back."""
 
@@ -82,7 +83,7 @@ class Step:
         return Direction.ROLLBACK if self.action is Action.ROLL_BACK else Direction.FORWARD
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """What would run, in order, or why nothing may."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, Problem
 from zmig.events import EventType
+from zmig.frozen import frozen
 from zmig.planning.reason import moment
 from zmig.planning.state import FindingCode, State
 
@@ -22,7 +22,7 @@ _NOTHING_RUN = "nothing was run"
 _NOTHING_ROLLED_BACK = "nothing was rolled back"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusal:
     """Why nothing may run."""
 

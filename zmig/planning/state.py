@@ -6,12 +6,13 @@ repeatable is due; their answers come in as `Liveness` and `due`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig.events import EventType, Verdict
+from zmig.frozen import frozen
 from zmig.model import Kind, RepeatRule
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class FindingCode(StrEnum):
     """Somebody asked it to wait between two rounds."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One finding about one migration."""
 
@@ -61,7 +62,7 @@ class Finding:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Liveness:
     """What the server says about running work at one moment."""
 
@@ -134,7 +135,7 @@ def _began_at(fact: Fact) -> datetime:
     return min(fact.created_at, stated.replace(tzinfo=stated.tzinfo or fact.created_at.tzinfo))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One migration as it stands: declared, recorded, or both."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.model import Kind
 from zmig.planning.state import Entry, State
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zmig.running.view import View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Status:
     """Where every migration stands."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from os.path import relpath
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
+from zmig.frozen import frozen
 from zmig.manifest.declaration import stem
 from zmig.model import Kind
 
@@ -23,7 +23,7 @@ _USUAL_DIGITS = 3
 _LONGEST_SLUG = 100
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Draft:
     """A migration that is about to be created."""
 

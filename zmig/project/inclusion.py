@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem
+from zmig.frozen import frozen
 from zmig.manifest import manifest, meaning, yamltext
 from zmig.project import textfile
 from zmig.project.migrationfile import Folder, nearest_file, shown
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from zmig.manifest.declaration import Declaration, Include, Manifest
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opened:
     """A manifest that was read."""
 
@@ -53,7 +54,7 @@ def _place(problem: Problem, files: dict[str, int]) -> tuple[int, int, int]:
     return (files.get(location.path, len(files)), location.line, location.column)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Pending:
     """A manifest that is still to be read."""
 

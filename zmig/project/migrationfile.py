@@ -79,10 +79,11 @@ class Folder:
         rollback = self._rollback(declaration, problems)
         contents = self._contents(declaration, problems)
         kind, language, name = declaration.effective_kind, declaration.language, declaration.name
-        if not (contents and kind and language and name and declaration.version):
+        version = declaration.version
+        if not (contents and kind and language and name and version):
             return None
         return Migration(
-            declaration.version,
+            version,
             name,
             kind,
             language,
@@ -94,7 +95,7 @@ class Folder:
             declaration.transaction,
             declaration.settings,
             declaration.description,
-            declaration.location(),
+            declaration.locate,
             batch=declaration.batch,
         )
 

@@ -6,11 +6,12 @@ No code is run, and no database is needed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem
+from zmig.frozen import frozen
 from zmig.manifest import yamltext
 from zmig.manifest.declaration import Database, EmbeddedDatabase, Tracking
 from zmig.model import Settings
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Project", "find", "load", "read_text"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Project:
     """One manifest and everything it brings with it."""
 

@@ -6,11 +6,11 @@ import errno
 import os
 from codecs import BOM_UTF8
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zmig.errors import Location, ManifestError, Problem, UsageError
+from zmig.frozen import frozen
 from zmig.manifest import explanation, manifest
 from zmig.project import draft, inclusion, manifestedit
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zmig.project.inclusion import Opened
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Created:
     """What was created."""
 

@@ -31,14 +31,22 @@ def read(path: Path) -> str:
 
 
 def read_small(path: Path) -> str | None:
-    """Return the whole text of a file that makes one piece, in a third of the time; None of a larger one."""
-    chunks = _chunks(path)
-    chunk = next(chunks, b"")
-    if len(chunk) == _CHUNK or b"\0" in chunk:
-        chunks.close()
+    """Return the whole text of a file that makes one piece, in a third of the time; None of any other."""
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ManifestError(_no_file(path, status.st_mode))
+            content = os.read(descriptor, _CHUNK if status.st_size >= _CHUNK else status.st_size + 1)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:
+        raise ManifestError(_unreadable(path, error)) from None
+    if len(content) != status.st_size or len(content) == _CHUNK or b"\0" in content:
         return None
     try:
-        return chunk.decode().removeprefix("\ufeff")
+        return content.decode().removeprefix("\ufeff")
     except UnicodeDecodeError:
         return None
 

@@ -5,11 +5,11 @@ Every function is called while the run's lock is held, and writes nothing: what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
 from zmig.events import EventType, Verdict
+from zmig.frozen import frozen
 from zmig.planning import selection
 from zmig.planning.state import FindingCode, State
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zmig.running.view import View
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """What is to be recorded, once the tables are there."""
 

@@ -7,12 +7,13 @@ and values of rows only where the manifest asks for them.
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from zmig.errors import Location, Problem, ZmigError
+from zmig.frozen import frozen
 from zmig.interrupt import Interrupted
 from zmig.sql import position, script, template
 from zmig.sql.encoding import UTF8, Encoding
@@ -41,7 +42,7 @@ _LONGEST_TEXT = 4_000
 """In characters; a server quotes the value it cannot read, even one of a megabyte."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Which statement of which file was running."""
 
@@ -61,7 +62,7 @@ class Place:
     """The database's."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """An exception, seen from the migration it ended."""
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -15,6 +15,7 @@ from zmig.database import connection as database
 from zmig.database import server
 from zmig.database.lock import RunLock
 from zmig.database.store import Run, Store
+from zmig.frozen import frozen
 from zmig.manifest.declaration import DatabaseUrl
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def target(project: Project, database_url: str | None, *, environ: Mapping[str, 
     return replace(database.target(EmbeddedServer(declared.folder).start(), environ=environ), is_embedded=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opened:
     """One connection to the target database, and what works through it."""
 

@@ -6,11 +6,12 @@ Everything that is wrong with the files of a plan is found here, so a run never 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem, ZmigError
+from zmig.frozen import frozen
 from zmig.planning.plan import Action, Direction, Mode, Step
 from zmig.project import project, textfile
 from zmig.sql import batch, dump, message, script, statement, survey, template
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 Execute = Callable[["Context"], object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Work:
     """A step, with what its file says."""
 

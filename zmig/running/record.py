@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -10,6 +9,7 @@ import psycopg
 from zmig.database import client
 from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
+from zmig.frozen import frozen
 from zmig.planning.plan import Action, Direction
 from zmig.sql import template
 
@@ -24,7 +24,7 @@ _LOCK_LOST = "zmig: lock lost"
 _TRANSACTION_ENDED = "zmig: transaction ended"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Vocabulary:
     started: EventType
     done: EventType

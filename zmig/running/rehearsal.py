@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +15,7 @@ import psycopg
 
 from zmig.database import copying, wire
 from zmig.errors import Problem
+from zmig.frozen import frozen
 from zmig.planning.plan import Action
 from zmig.project import project
 from zmig.running import bookkeeping, failure, lasting
@@ -61,7 +61,7 @@ _DRAWS = "RowExclusive"
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableLock:
     """A lock that a statement took on a table that was there before."""
 
@@ -77,7 +77,7 @@ class TableLock:
         return "writes" if MODES.index(self.mode) >= MODES.index("Share") else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StatementRehearsed:
     """What one statement did."""
 
@@ -95,7 +95,7 @@ class StatementRehearsed:
     """Sequences that were there before, of which it was the first to draw numbers; those stay drawn."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepRehearsed:
     """What came of one step of the plan."""
 
@@ -108,7 +108,7 @@ class StepRehearsed:
     """Why it failed; nothing was rehearsed behind it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rehearsal:
     """What came of a whole plan."""
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
 
+from zmig.frozen import frozen
 from zmig.planning.plan import Action, Direction
 from zmig.running import bookkeeping
 from zmig.running.session import Attempt
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _LONGEST_UNFLUSHED_SECONDS = 0.05
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Nature:
     """What the relay needs to know of a step."""
 
@@ -45,7 +45,7 @@ class _Nature:
     """Whether all of those are brief."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Leg:
     """A step that is one message, put together."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from zmig.planning.plan import Plan
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunResult:
     """What a run did."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import wire
+from zmig.frozen import frozen
 from zmig.planning.checkpoint import Checkpoint, Digest, Sent
 from zmig.running.failure import Place
 from zmig.sql import encoding, statement
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from zmig.sql.substitution import Substitution
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Session:
     """The working connection, and everything a step needs of its surroundings."""
 

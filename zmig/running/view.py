@@ -5,10 +5,11 @@ Where the tracking tables are absent there are no facts, and nothing is created.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.model import RepeatRule
 from zmig.planning import state
 from zmig.planning.history import History, fold
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from zmig.model import Migration
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class View:
     """What stands in the manifest and in the database at one moment."""
 
@@ -51,7 +52,7 @@ class View:
         return replace(self, awaited=frozenset(one.name for one in earlier.entries if one.state is not State.DONE))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Looker:
     """Looks at the database through one connection."""
 

@@ -7,13 +7,13 @@ statement returns what the next round needs: the keys it touched, or one row wit
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from zmig.errors import Problem, ZmigError
+from zmig.frozen import frozen
 from zmig.sql import lexer, statement
 from zmig.sql.substitution import Part, Substitution, substitute
 
@@ -31,7 +31,7 @@ _ORDERED = (int, float, Decimal, date, datetime, time, timedelta, UUID)
 """Types whose values Python orders as the server does; texts depend on a collation, which only the server knows."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reached:
     """How far a batched migration is."""
 
@@ -61,7 +61,7 @@ def reached(data: Mapping[str, object]) -> Reached | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Touched:
     """What one round did."""
 
@@ -126,7 +126,7 @@ def _problem(message: str, work: Work, one: Statement | None, hint: str) -> Prob
     return Problem("batch-invalid", message, place or work.step.migration.declared_at, (), "nothing was run", hint)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What the server returned for the statement of a round."""
 

@@ -5,10 +5,10 @@ For scripts that run in one transaction: the server takes a message as one impli
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.sql import plain, script
 from zmig.sql.window import Window
 
@@ -21,7 +21,7 @@ SIZE = 1 << 16
 """How many characters a chunk has before it ends; the server parses a message as a whole, in memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chunk:
     """One or more whole statements, and what stands between them."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
+
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from zmig.sql.window import Window
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CopyData:
     """The rows of one COPY, without the closing `\\.` line."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from zmig.database.connection import Connection
@@ -13,7 +14,7 @@ _CODECS = {"SQL_ASCII": "utf-8", "EUC_CN": "gb2312", "ISO_8859_5": "iso8859_5", 
 """Python's names, where they are not PostgreSQL's own. SQL_ASCII holds any octets."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Encoding:
     """The encoding of one database."""
 

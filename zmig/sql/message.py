@@ -7,10 +7,10 @@ be running is what runs; statements that are brief by nature travel in front of 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.sql import chunk as chunking
 from zmig.sql import script
 
@@ -25,7 +25,7 @@ _LARGEST = 1 << 16
 """How many characters a message has before it ends; the server parses one as a whole, in memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Message:
     """Statements that are sent together."""
 
@@ -53,7 +53,7 @@ class Message:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChunkMessage:
     """A chunk of a large script, sent as it stands."""
 
@@ -75,7 +75,7 @@ class ChunkMessage:
         return next((index for index, end in enumerate(ends) if offset <= end), None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Composed:
     """A message as it is sent: with zmig's own statements in front of those of the script, and behind them."""
 

@@ -6,10 +6,10 @@ What you may rely on: names are unquoted, folded and cut as the server does it; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.sql.reader import Reader, is_true
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class ReindexKind(StrEnum):
     SYSTEM = "system"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CreateIndex:
     """The index exists and is valid; it stands in its table's schema."""
 
@@ -41,7 +41,7 @@ class CreateIndex:
     concurrently: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropIndex:
     """None of the indexes exists."""
 
@@ -50,7 +50,7 @@ class DropIndex:
     concurrently: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reindex:
     """Running it again does no harm, once the invalid `_ccnew` and `_ccold` indexes of a concurrent one are gone."""
 
@@ -60,14 +60,14 @@ class Reindex:
     concurrently: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CreateDatabase:
     """The database exists."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropDatabase:
     """The database does not exist."""
 
@@ -75,14 +75,14 @@ class DropDatabase:
     if_exists: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CreateTablespace:
     """The tablespace exists."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropTablespace:
     """The tablespace does not exist."""
 
@@ -90,14 +90,14 @@ class DropTablespace:
     if_exists: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CreateSubscription:
     """The subscription exists."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropSubscription:
     """The subscription does not exist."""
 
@@ -105,7 +105,7 @@ class DropSubscription:
     if_exists: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DetachPartition:
     """The partition is no longer attached to its parent; while it is pending, only FINALIZE ends it."""
 
@@ -115,7 +115,7 @@ class DetachPartition:
     finalize: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddEnumValue:
     """The enum type has the value."""
 
@@ -124,7 +124,7 @@ class AddEnumValue:
     if_not_exists: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FinishPrepared:
     """The prepared transaction no longer exists; whether it was committed is not to be seen."""
 
@@ -132,14 +132,14 @@ class FinishPrepared:
     commits: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Idempotent:
     """Running it again has the effect of running it once."""
 
     command: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unknown:
     """The catalog does not tell."""
 

@@ -8,12 +8,13 @@ ends, is a `ManifestError` with its place. Text is taken as
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from zmig import redact
 from zmig.errors import Location
+from zmig.frozen import frozen
 from zmig.sql import boundary, copydata, lexer, plain
 from zmig.sql.lexer import Kind
 from zmig.sql.window import Window, shown_line
@@ -28,7 +29,7 @@ _SUMMARY_LIMIT = 80
 _SECRET_FOLLOWS = frozenset({"password", "connection"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Statement:
     """One statement of a script."""
 

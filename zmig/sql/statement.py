@@ -7,9 +7,9 @@ transaction too, which only the server knows.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.sql.lexer import Kind
 from zmig.sql.reader import Reader, is_true
 
@@ -50,7 +50,7 @@ def controls_transaction(statement: Statement) -> str | None:
             return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TransactionMode:
     """Whether a script runs in one transaction, and why."""
 

@@ -6,8 +6,10 @@ What you may rely on: a place inside of a replacement leads to the beginning of 
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, NamedTuple
+
+from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +23,7 @@ class Part(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Substitution:
     """The result of replacing parts of a text. Neither text is shown by `repr`: they may hold a secret."""
 

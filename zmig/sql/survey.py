@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from zmig.frozen import frozen
 from zmig.sql import plain, script, statement
 from zmig.sql.window import Window
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from zmig.sql.script import Statement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Survey:
     """What the statements of a script mean for its run; each is the first of its sort, without its rows."""
 

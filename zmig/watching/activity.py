@@ -5,9 +5,9 @@ What a role may not see of other roles' backends is None.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from zmig.frozen import frozen
 from zmig.sql import message
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _INDEXES_OF_VACUUM_SINCE = 170000
 _DEEPEST = 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Backend:
     """One server process that serves a client."""
 
@@ -49,7 +49,7 @@ class Backend:
         return (self.wait or "").startswith("Lock:")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Blocker:
     """A backend that keeps another one waiting; who keeps *it* waiting follows, one level deeper."""
 
@@ -61,7 +61,7 @@ class Blocker:
     backend: Backend | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServerProgress:
     """How far a statement is, as the server reports it."""
 
@@ -78,7 +78,7 @@ class ServerProgress:
         return min(1.0, (self.done or 0) / self.total) if self.total else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Work:
     """What one backend is doing."""
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from zmig.errors import ZmigError
+from zmig.frozen import frozen
 from zmig.progress import (
     Blocked,
     Held,
@@ -43,7 +43,7 @@ _LONGEST_FAREWELL_SECONDS = 2.0
 _SETTINGS = "set default_transaction_read_only = on; set statement_timeout = '5s'; set lock_timeout = '1s'"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Busy:
     """What the working connection has been told to do, as far as the observer heard."""
 

@@ -7,13 +7,13 @@ manifest again only when one of its files has changed.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from zmig.database import connection as database
 from zmig.database.lock import RunLock
 from zmig.database.store import Store
+from zmig.frozen import frozen
 from zmig.model import RepeatRule
 from zmig.planning import state, status
 from zmig.planning.history import fold
@@ -45,7 +45,7 @@ Result = TypeVar("Result")
 _PATIENCE = "5s"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Observation:
     """What stood in the manifest and in the database at one moment."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -11,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from zmig.frozen import frozen
 from zmig_tui.screens.dialog import Dialog
 from zmig_tui.text import Line, Tone, line, span
 from zmig_tui.widgets.banner import Banner
@@ -25,7 +25,7 @@ _VERDICTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resolution:
     """What was decided."""
 
