@@ -12,7 +12,6 @@ from zmig.database import connection as database
 from zmig.database import role
 from zmig.errors import PlanRefused, Problem
 from zmig.observer import Outbox
-from zmig.planning import resume
 from zmig.running import atomic, entrypoint, prepare
 from zmig.running.atomic import AtomicRunner
 from zmig.running.relay import Relay
@@ -76,7 +75,11 @@ class Carrier:
     def _read(self, plan: Plan) -> tuple[Plan, tuple[Work, ...]]:
         works = self._works(plan)
         plan = plan.with_modes({work.step.migration.version: work.mode for work in works})
-        plan = plan.with_refusals(resume.refusals(works, invocation=self._invocation))
+        begun = [work for work in works if work.step.unended is not None or work.step.checkpoint is not None]
+        if begun:
+            from zmig.planning import resume
+
+            plan = plan.with_refusals(resume.refusals(begun, invocation=self._invocation))
         with database.translated(self._opened.target):
             return plan.with_refusals(role.refusals(self._opened.connection, plan)), works
 

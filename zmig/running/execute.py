@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.running import autocommit, rounds, transaction
+from zmig.running import transaction
 
 if TYPE_CHECKING:
     from zmig.running.session import Attempt, Session
@@ -16,10 +16,13 @@ def execute(session: Session, attempt: Attempt) -> None:
     Raises whatever the server or the migration's code raises; nothing is rolled back or recorded here then.
     """
     if attempt.work.batch is not None:
+        from zmig.running import rounds
+
         rounds.run(session, attempt, attempt.work.batch)
     elif attempt.work.mode.transactional:
         transaction.run(session, attempt)
-    elif attempt.work.is_sql:
-        autocommit.run(session, attempt)
     else:
-        autocommit.run_code(session, attempt)
+        from zmig.running import autocommit
+
+        run = autocommit.run if attempt.work.is_sql else autocommit.run_code
+        run(session, attempt)

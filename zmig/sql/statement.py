@@ -21,10 +21,39 @@ if TYPE_CHECKING:
 
 def refuses_transaction(statement: Statement) -> str | None:
     """Return the command's name if the server refuses it inside a transaction block, else None."""
+    if not _may_refuse(statement.text):
+        return None
     reader = Reader(statement.text)
     first = reader.take()
     rule = _REFUSALS.get(first.text) if first else None
     return rule(reader) if rule else None
+
+
+_TELLING = {
+    "alter": ("system", "database", "subscription", "concurrently"),
+    "create": ("database", "tablespace", "subscription", "concurrently"),
+    "drop": ("database", "tablespace", "subscription", "concurrently"),
+}
+"""Of the commands that begin so, those that are refused have one of these words in them: a quick look, at first."""
+
+
+def _may_refuse(text: str) -> bool:
+    first = _first_word(text)
+    if first not in _REFUSALS:
+        return False
+    words = _TELLING.get(first)
+    lower = text.lower()
+    return words is None or any(word in lower for word in words)
+
+
+def _first_word(text: str) -> str:
+    """Return the keyword that a statement begins with, in lower case; empty where it begins with something else."""
+    found = _WORD.match(text)
+    return found.group().lower() if found is not None else ""
+
+
+_WORD = re.compile(r"[A-Za-z]+")
+_CONTROLS = frozenset({"begin", "start", "commit", "end", "abort", "rollback", "prepare"})
 
 
 def controls_transaction(statement: Statement) -> str | None:
@@ -32,8 +61,10 @@ def controls_transaction(statement: Statement) -> str | None:
 
     Savepoints do not: they stay inside the transaction.
     """
+    if _first_word(statement.text) not in _CONTROLS:
+        return None
     reader = Reader(statement.text)
-    match reader.accept_any("begin", "start", "commit", "end", "abort", "rollback", "prepare"):
+    match reader.accept_any(*_CONTROLS):
         case "begin" | "end" | "abort" as word:
             return word.upper()
         case "start":
