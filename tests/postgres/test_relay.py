@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -13,14 +15,16 @@ from tests.support.project import ProjectFolder
 from tests.support.recorder import Recorder
 from zmig import Migrator
 from zmig.errors import ConnectionFailed, MigrationFailed
-from zmig.progress import StepFailed, StepFinished, StepStarted
+from zmig.progress import StatementFinished, StepFailed, StepFinished, StepStarted
 from zmig.running.cancellation import Cancellation
+from zmig.running.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from tests.support.crash import CrashServer
+    from zmig.database.wire import Reply
     from zmig.progress import Progress
 
 MANY = 60
@@ -28,17 +32,17 @@ MANY = 60
 
 def declare_many(project: ProjectFolder, numbers: Iterable[int] = range(1, MANY + 1)) -> None:
     for number in numbers:
-        project.sql(f"{number:03}_m", f"create table t{number} (x int);\ninsert into t{number} values ({number});")
+        project.sql(f"{number:03}_m", f"create table t{number} (x int);\ncomment on table t{number} is '{number}';")
 
 
 def tables(connection: psycopg.Connection) -> list[int]:
-    """Return the numbers of the migrations whose table and row are there."""
+    """Return the numbers of the migrations whose table and comment are there."""
     rows = connection.execute(
-        "select substr(relname, 2)::int from pg_class where relname ~ '^t[0-9]+$' and relkind = 'r' order by 1"
+        "select substr(relname, 2)::int, obj_description(oid, 'pg_class') from pg_class "
+        "where relname ~ '^t[0-9]+$' and relkind = 'r' order by 1"
     ).fetchall()
-    for (number,) in rows:
-        assert connection.execute(f"select x from t{number}".encode()).fetchall() == [(number,)]
-    return [number for (number,) in rows]
+    assert all(comment == str(number) for number, comment in rows)
+    return [number for number, _ in rows]
 
 
 class At:
@@ -87,7 +91,7 @@ def test_one_that_fails_ends_the_run_and_leaves_those_before_it(
     assert tables(connection) == list(range(1, 30))
     assert facts.told[-2:] == [("030_m", "started"), ("030_m", "failed")]
     assert [one.number for one in recorder.all(StepFailed)] == [30]
-    project.sql("030_m", "create table t30 (x int);\ninsert into t30 values (30);")
+    project.sql("030_m", "create table t30 (x int);\ncomment on table t30 is '30';")
     Migrator(project.manifest).migrate()
     assert tables(connection) == list(range(1, MANY + 1))
 
@@ -148,10 +152,13 @@ FROM_FUNCTIONS = {
     "role": "set role zmig_probe_role",
     "read only": "set default_transaction_read_only = on",
     "asynchronous": "set synchronous_commit = off",
+    "strings": "set standard_conforming_strings = off",
     "application name": "set application_name = 'mine'",
     "temporary table": "create temporary table two (x int)",
     "channel": "listen channel_of_one",
+    "prepared": "prepare zmig_theirs as select 1",
     "nothing prepared": "deallocate all",
+    "not its own": "do $d$ begin deallocate zmig_done; exception when others then end $d$",
 }
 
 LOOK = """
@@ -163,7 +170,7 @@ begin
     assert current_setting('transaction_read_only') = 'off', 'read only';
     assert coalesce(current_setting('app.tenant', true), '') = '', 'custom setting';
     assert current_setting('application_name') like 'zmig/%', 'application_name';
-    assert not exists (select from pg_prepared_statements where name !~ '^zmig_'), 'prepared statements';
+    assert not exists (select from pg_prepared_statements), 'prepared statements';
     assert not exists (select from pg_listening_channels()), 'channels';
     assert to_regclass('pg_temp.two') is null, 'temporary table';
     return 3;
@@ -173,27 +180,36 @@ $$;
 
 
 @pytest.mark.parametrize("leak", FROM_FUNCTIONS.values(), ids=FROM_FUNCTIONS)
+@pytest.mark.parametrize("way", ["called", "by a trigger", "at commit"])
 def test_what_a_function_does_to_the_session_ends_with_its_migration(
-    project: ProjectFolder, facts: Facts, connection: psycopg.Connection, leak: str
+    project: ProjectFolder, facts: Facts, connection: psycopg.Connection, leak: str, way: str
 ) -> None:
-    """Nothing in the file says that it is more than a row; a failure on that account has to be the last one."""
     connection.execute(
         "do $$ begin create role zmig_probe_role; exception when duplicate_object or unique_violation then end $$"
     )
+    connection.execute("grant usage on schema public to zmig_probe_role")
+    result, end = ("int", "2") if way == "called" else ("trigger", "null")
     quoted = leak.replace("'", "''")
-    leaking = f"create function leak() returns int language plpgsql as $$ begin execute '{quoted}'; return 2; end $$;"
-    project.sql("001_functions", f"{LOOK}\n{leaking}\ncreate table seen (x int);")
-    project.sql("002_leak", "insert into seen values (public.leak());")
-    project.sql("003_look", "insert into seen values (public.look());")
-    project.sql("004_table", "create table last (x int);")
-    migrator = Migrator(project.manifest)
-    try:
-        migrator.migrate()
-    except MigrationFailed as failed:
-        assert "002_leak" in str(failed)
-        migrator.migrate()
-    assert connection.execute("select x from public.seen order by x").fetchall() == [(2,), (3,)]
-    assert facts.applied == [(1, "001_functions"), (2, "002_leak"), (3, "003_look"), (4, "004_table")]
+    body = f"begin execute '{quoted}'; return {end}; end"
+    leaking = f"create function leak() returns {result} language plpgsql as $$ {body} $$;"
+    project.sql("001_functions", f"{LOOK}\n{leaking}\ncreate table seen (x int, s text);")
+    if way == "by a trigger":
+        project.sql("002_trigger", "create trigger t after insert on seen for each row execute function leak();")
+    elif way == "at commit":
+        deferred = "after insert on seen deferrable initially deferred for each row execute function leak();"
+        project.sql("002_trigger", f"create constraint trigger t {deferred}")
+    project.sql("003_table", "create table third (x int);")
+    project.sql("004_leak", f"insert into public.seen values ({'public.leak()' if way == 'called' else 2});")
+    project.sql("005_comment", r"comment on table public.third is 'a\nb';")
+    project.sql("006_drop", "drop trigger if exists t on public.seen;")
+    project.sql("007_look", r"insert into public.seen values (public.look(), 'a\nb');")
+    project.sql("008_table", "create table last (x int);")
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select x, s from public.seen order by x").fetchall() == [(2, None), (3, r"a\nb")]
+    assert connection.execute("select obj_description('third'::regclass)").fetchone() == (r"a\nb",)
+    names = [name for _, name in facts.applied]
+    assert facts.told == [(name, type) for name in names for type in ("started", "done")]
+    assert names[-1] == "008_table"
 
 
 def test_a_lock_that_a_function_gives_back_is_missed(project: ProjectFolder) -> None:
@@ -236,3 +252,110 @@ def test_others_stand_between_them(project: ProjectFolder, facts: Facts, connect
     assert len(Migrator(project.manifest).migrate().completed) == number
     assert len(facts.applied) == number
     assert len(tables(connection)) == 11
+
+
+def test_an_observer_that_ends_the_program_ends_it_between_two_facts(
+    project: ProjectFolder, facts: Facts, connection: psycopg.Connection
+) -> None:
+    connection.execute("create table seen (x int)")
+    for number in range(1, 5):
+        project.sql(f"{number:03}_d", f"create table d{number} (x int);")
+    project.sql("005_i", "insert into seen values (5);")
+    stopped = At(2, sys.exit)
+    with pytest.raises(SystemExit):
+        Migrator(project.manifest, observer=stopped).migrate()
+    told = facts.told
+    assert len(set(told)) == len(told)
+    for name, type in told:
+        assert (name, "done" if type == "started" else "started") in told or (name, "failed") in told
+    Migrator(project.manifest).migrate()
+    assert [name for name, type in facts.told if type == "done"] == [
+        f"{n:03}_{'i' if n == 5 else 'd'}" for n in range(1, 6)
+    ]
+    assert connection.execute("select x from seen").fetchall() == [(5,)]
+
+
+def test_what_is_committed_when_an_interruption_comes_before_that_is_noted_is_flushed(
+    tmp_path: Path, crash_server: CrashServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = ProjectFolder(tmp_path, crash_server.url())
+    declare_many(project)
+    send = Session.send_text
+
+    def interrupted(session: Session, text: str, *, meanwhile: Callable[[], None] | None = None) -> Reply:
+        reply = send(session, text, meanwhile=meanwhile)
+        if "007_m, statement" in text.partition("\n")[0]:
+            raise KeyboardInterrupt
+        return reply
+
+    monkeypatch.setattr(Session, "send_text", interrupted)
+    recorder = Recorder()
+    with pytest.raises(KeyboardInterrupt):
+        Migrator(project.manifest, observer=recorder).migrate()
+    crash_server.crash()
+    crash_server.start()
+    with psycopg.connect(crash_server.url(), autocommit=True) as connection:
+        assert tables(connection) == [one.number for one in recorder.all(StepFinished)] == list(range(1, 8))
+
+
+@pytest.mark.parametrize("ends", ["failed", "cancelled"])
+def test_a_run_that_ends_waits_for_no_lock_on_the_simple_table(
+    project: ProjectFolder, connect: Callable[..., psycopg.Connection], ends: str
+) -> None:
+    declare_many(project, (1, 2))
+    Migrator(project.manifest).migrate()
+    connect(autocommit=False).execute("select * from zmig.schema_migrations for update")
+    declare_many(project, range(3, 20))
+    interrupts, recorder = Cancellation(), Recorder()
+    if ends == "failed":
+        project.sql("010_m", "create table x (y nothing);")
+
+    def observe(progress: Progress) -> None:
+        recorder(progress)
+        if ends == "cancelled" and isinstance(progress, StepFinished) and progress.number == 4:
+            interrupts.request()
+
+    with pytest.raises((MigrationFailed, KeyboardInterrupt)):
+        Migrator(project.manifest, observer=observe, interrupts=interrupts).migrate()
+    assert recorder.words[-1] == "RunFinished"
+
+
+def test_a_request_behind_the_last_one_takes_nothing_from_what_is_told(project: ProjectFolder) -> None:
+    declare_many(project, range(1, 6))
+    interrupts, recorder = Cancellation(), Recorder()
+
+    def observe(progress: Progress) -> None:
+        recorder(progress)
+        if isinstance(progress, StepFinished) and progress.number == 5:
+            interrupts.request()
+
+    Migrator(project.manifest, observer=observe, interrupts=interrupts).migrate()
+    assert recorder.words[-2:] == ["StepFinished", "RunFinished"]
+
+
+def test_the_time_an_observer_takes_is_not_the_next_ones(project: ProjectFolder) -> None:
+    for number in range(1, 6):
+        project.sql(f"{number:03}_d", f"create table d{number} (x int);")
+    recorder = Recorder()
+
+    def observe(progress: Progress) -> None:
+        recorder(progress)
+        if isinstance(progress, StepFinished):
+            time.sleep(1)
+
+    Migrator(project.manifest, observer=observe).migrate()
+    assert all(one.duration_seconds < 0.9 for one in recorder.all(StatementFinished))
+    assert all(one.duration_seconds < 0.9 for one in recorder.all(StepFinished))
+
+
+def test_a_setting_that_is_taken_over_is_the_sessions_own(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    body = "returns int language sql set synchronous_commit\n  from  current as 'select 1'"
+    project.sql("001_f", f"create function f() {body};")
+    project.sql("002_t", "create table t (x int);")
+    Migrator(project.manifest).migrate()
+    synchronous = connection.execute("show synchronous_commit").fetchone()
+    assert synchronous is not None
+    config = connection.execute("select proconfig from pg_proc where proname = 'f'").fetchone()
+    assert config == ([f"synchronous_commit={synchronous[0]}"],)

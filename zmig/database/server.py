@@ -19,7 +19,7 @@ _TRANSACTION_TIMEOUT_SINCE = 170000
 
 _QUERY = """
 select pg_catalog.pg_backend_pid(), current_setting('server_version_num')::int, pg_catalog.version(),
-    pg_catalog.quote_ident(current_user)
+    pg_catalog.quote_ident(current_user), current_setting('standard_conforming_strings')
 """
 
 
@@ -35,6 +35,8 @@ class Server:
     """Whether it can notice, while a statement runs, that its client is gone."""
     role: str
     """The role that the session acts as, quoted where SQL needs that."""
+    standard_conforming_strings: str
+    """How the session reads a backslash in a constant, unless a migration changes that."""
 
     @property
     def settings(self) -> dict[str, str]:
@@ -96,8 +98,8 @@ def set_sql(settings: Mapping[str, str], *, local: bool) -> str:
 def look(connection: Connection) -> Server:
     """Ask the server that a connection leads to what it is."""
     row = connection.execute(_QUERY.encode()).fetchone()
-    pid, version, text, role = cast("tuple[int, int, str, str]", row)
-    return Server(pid, version, _watches_client(version, text.lower()), role)
+    pid, version, text, role, strings = cast("tuple[int, int, str, str, str]", row)
+    return Server(pid, version, _watches_client(version, text.lower()), role, strings)
 
 
 def _watches_client(version: int, text: str) -> bool:

@@ -134,14 +134,6 @@ class Store(FactReader):
         version, checksum = _column(data, "version"), _column(data, "checksum")
         return f"execute zmig_done ({literal(name)}, {self._json(data)}, {version}, {literal(kind)}, {checksum})"
 
-    @property
-    def flush_sql(self) -> str:
-        """A statement whose commit waits until WAL is flushed, where at least one migration is applied.
-
-        It locks a row, because the commit of a transaction that wrote nothing is not waited for.
-        """
-        return f"select from {self._projection_name} limit 1 for update"
-
     def _json(self, data: Mapping[str, object]) -> str:
         return literal(storable(data, encoding.of(self._connection)))
 

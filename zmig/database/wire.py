@@ -8,8 +8,11 @@ position.
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
+import time
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -33,6 +36,9 @@ _Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", sel
 """For one socket it costs less than the default one, which asks the kernel to keep a list."""
 
 
+_LONGEST_AWAKE_SECONDS = 0.0005
+
+
 class MessageError(Exception):
     """The server refused a statement of a message; the cause is the server's error."""
 
@@ -53,17 +59,17 @@ class Reply:
     """How many rows each of them touched or returned; None where that is not counted."""
     last: tuple[str | None, ...] | None = None
     """The last row that any of them returned, as the server writes it."""
-    interrupt: KeyboardInterrupt | None = None
+    interrupt: BaseException | None = None
     """Raised while the message was under way, which the server completed all the same."""
 
 
 def send(connection: Connection, text: str, *, meanwhile: Callable[[], None] | None = None) -> Reply:
     """Send a message without parameters and wait for all its results; of the rows, only the last is kept.
 
-    `meanwhile` is called once, when the server has the message.
+    `meanwhile` is called once, when the server has the message; the answer is then expected soon.
 
-    An interrupt cancels the statement on the server before it is raised; where the server completed the message
-    before the cancellation reached it, the reply holds the interrupt instead.
+    An interrupt, or another exception that ends the program, cancels the statement on the server before it is raised;
+    where the server completed the message before the cancellation reached it, the reply holds the interrupt instead.
 
     Raises:
         MessageError: a statement failed; those behind it were not run.
@@ -80,12 +86,31 @@ def send(connection: Connection, text: str, *, meanwhile: Callable[[], None] | N
             _flush(link, selector)
             if meanwhile is not None:
                 meanwhile()
+                _stay_awake(link)
             return _read(link, selector)
-        except KeyboardInterrupt as interrupt:
+        except BaseException as interrupt:
+            if isinstance(interrupt, Exception):
+                raise
             reply = _cancel(connection, selector)
             if reply is None:
                 raise
             return replace(reply, interrupt=interrupt)
+
+
+def _stay_awake(link: pq.abc.PGconn) -> None:
+    """Look for the answer again and again, for an instant, instead of sleeping until the system tells of it.
+
+    To be woken takes nearly as long as a small migration. Where there is but one processor, the server needs it.
+    """
+    if _processors() > 1:
+        end = time.perf_counter() + _LONGEST_AWAKE_SECONDS
+        while link.is_busy() and time.perf_counter() < end:
+            link.consume_input()
+
+
+@cache
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _flush(link: pq.abc.PGconn, selector: selectors.BaseSelector) -> None:

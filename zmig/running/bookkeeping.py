@@ -92,7 +92,7 @@ def short_opening_sql(session: Session, attempt: Attempt, *, is_prepared: bool, 
 
 
 def short_closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
-    """Return the short form of `closing_sql`, behind statements that leave the session as it is."""
+    """Return the short form of `closing_sql`, behind statements that only define something."""
     own_role = ("reset role",) if attempt.step.migration.settings.run_as is not None else ()
     return (*own_role, "execute zmig_check", record.done_briefly_sql(session, attempt))
 

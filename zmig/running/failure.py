@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from zmig.sql.script import Statement
     from zmig.sql.substitution import Substitution
 
-_NOT_PREPARED = "26000"
-"""A function of the migration has deallocated what zmig prepared, which another attempt does without."""
 RETRYABLE = frozenset({"55P03", "40P01", "40001"})
 """SQLSTATEs after which the same work may succeed: lock timeout, deadlock, serialization failure."""
 
@@ -83,7 +81,7 @@ class Failure:
     @property
     def is_retryable(self) -> bool:
         """Whether the same work may succeed if it is tried again."""
-        return self.sqlstate in RETRYABLE or (self.sqlstate == _NOT_PREPARED and '"zmig_' in self.message)
+        return self.sqlstate in RETRYABLE
 
 
 def explain(

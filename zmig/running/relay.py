@@ -1,10 +1,10 @@
 """What one migration hands over to the next, so that a run of many small ones does not wait between them.
 
-A file that only changes what is in the database leaves the session as it was: statements prepared on the server last,
-and the next file's message is put together while the server works on the present one. Where both are brief, the
-first one's commit need not wait until WAL is flushed: the last one's does, or the first one's after some milliseconds.
-WAL is one sequence, so a server that goes down in between loses the last ones whole, each with its facts, and the run
-that was cut off is repeated. That a run is over is told only once everything is flushed.
+A file that only defines something leaves the session as it was: statements prepared on the server last, and the next
+file's message is put together while the server works on the present one. Where both are brief, the first one's commit
+need not wait until WAL is flushed: the last one's does, or the first one's after some milliseconds. WAL is one
+sequence, so a server that goes down in between loses the last ones whole, each with its facts, and the run that was cut
+off is repeated. That a run is over is told only once everything is flushed.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from zmig.running.prepare import Work
     from zmig.running.session import Session
     from zmig.sql.message import Composed
+    from zmig.sql.script import Statement
 
 _LONGEST_UNFLUSHED_SECONDS = 0.05
 
@@ -38,11 +39,11 @@ class _Nature:
     """What the relay needs to know of a step."""
 
     is_plain: bool = False
-    """Whether it changes what is in the database and nothing in the session."""
+    """Whether it only defines something, and leaves the session as it was."""
     whole: Message | None = None
     """Its statements, where it is plain and they are one message."""
     is_brief: bool = False
-    """Whether all of those are brief."""
+    """Whether all of those are brief, and none takes a setting over from the session."""
 
 
 @frozen
@@ -68,13 +69,15 @@ class Relay:
         self._is_prepared = False
         """Whether the session is ready for the short form of zmig's own statements."""
         self.is_flushed = True
-        """Whether a crash of the server would leave everything that is committed."""
+        """Whether a crash of the server would leave everything that is committed, or may be."""
         self._flushed_at = time.monotonic()
+        self.told_seconds = 0.0
+        """How long it took to tell what was held back, while the server worked on the present step."""
 
     def reach(self, place: int) -> None:
         """Go on to the step at this 0-based place."""
         self._natures.pop(self._place - 1, None)
-        self._place = place
+        self._place, self._present = place, None
         if not self._nature(place).is_plain:
             self.drop()
 
@@ -87,10 +90,12 @@ class Relay:
         """Return a step as one message; None where it is not to be one, or where the last attempt at it failed."""
         ready, self._next = self._next, None
         if attempt.number > 1 or self._nature(self._place).whole is None:
+            self._present = None
             return None
         if ready is None or ready.work is not attempt.work:
             ready = self._compose(session, self._place, is_prepared=self._is_prepared)
         self._present = ready
+        self.is_flushed = self.is_flushed and ready.awaits_flush
         return ready.composed
 
     def around(self, session: Session, attempt: Attempt) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -104,28 +109,37 @@ class Relay:
 
     def work_ahead(self, session: Session) -> None:
         """Tell what was held back and put the next step's message together; the server works on the present one."""
+        began = time.monotonic()
         self._outbox.release()
+        self.told_seconds = time.monotonic() - began
         place = self._place + 1
         if place < len(self._works) and self._nature(place).whole is not None:
             # What it raises, it raises again when it is the next step's turn.
             with contextlib.suppress(Exception):
                 self._next = self._compose(session, place, is_prepared=True)
 
-    def committed(self) -> None:
-        """Take note that the present step is carried out; with the next one ready, telling waits until that is sent."""
+    def answered(self) -> None:
+        """Take note that the server carried the present message out; with the next one ready, telling waits for it."""
         self._is_prepared = True
-        self.is_flushed = self._present is not None and self._present.awaits_flush
-        if self.is_flushed:
-            self._flushed_at = time.monotonic()
         if self._next is not None:
             self._outbox.hold()
 
+    def committed(self) -> None:
+        """Take note that the present step is committed, which may have been waited for."""
+        if self._present is None or self._present.awaits_flush:
+            self.recorded()
+
+    def recorded(self) -> None:
+        """Take note that the commit of a fact was waited for: everything before it is flushed."""
+        self.is_flushed, self._flushed_at = True, time.monotonic()
+
     def end(self, session: Session) -> None:
         """Tell everything, and see to it that what is committed is flushed."""
-        self._outbox.release()
         try:
+            self._outbox.release()
             self._flush(session)
         except KeyboardInterrupt:  # it was on its way when the run ended, which may be because of it
+            self._outbox.release()
             self._flush(session)
             raise
 
@@ -133,7 +147,7 @@ class Relay:
         if self.is_flushed or session.is_in_transaction:
             return
         with contextlib.suppress(psycopg.Error), session.interrupts.deferred():
-            session.send(*session.clean_sql, session.store.flush_sql)
+            session.send(*session.clean_sql, _FLUSH)
             self.is_flushed = True
 
     def _nature(self, place: int) -> _Nature:
@@ -157,14 +171,23 @@ class Relay:
         return place + 1 < len(self._works) and self._nature(place + 1).is_brief
 
 
+_FLUSH = "select pg_catalog.pg_logical_emit_message(true, 'zmig', 'flush')"
+"""Writes next to nothing to WAL; the commit of a transaction that wrote nothing would not be waited for."""
+
+
 def _nature(work: Work) -> _Nature:
     statements, step = work.statements, work.step
     if not statements or not work.mode.transactional or work.batch is not None:
         return _Nature()
     if step.direction is not Direction.FORWARD or step.action in (Action.SETTLE, Action.CHECK) or step.attempt > 1:
         return _Nature()
-    if not all(statement.leaves_session(one) for one in statements):
+    if not all(statement.only_defines(one) for one in statements):
         return _Nature()
     sent = tuple(work.sendables())
     whole = sent[0] if len(sent) == 1 and isinstance(sent[0], Message) else None
-    return _Nature(True, whole, whole is not None and all(map(message.is_brief, whole.statements)))
+    is_brief = whole is not None and all(map(_is_brief, whole.statements))
+    return _Nature(True, whole, is_brief)
+
+
+def _is_brief(one: Statement) -> bool:
+    return message.is_brief(one) and "from current" not in " ".join(one.text.lower().split())

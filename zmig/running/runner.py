@@ -80,10 +80,12 @@ class Runner:
             self.session.interrupts.meaning(error)
             raise
         finally:
-            self.session.relay.end(self.session)
-            seconds = time.monotonic() - self._began
-            done, total = len(self.completed), len(self.works)
-            self.session.observer(RunFinished(run.id, done, total, seconds, failed=not succeeded))
+            try:
+                self.session.relay.end(self.session)
+            finally:
+                seconds = time.monotonic() - self._began
+                done, total = len(self.completed), len(self.works)
+                self.session.observer(RunFinished(run.id, done, total, seconds, failed=not succeeded))
         return RunResult(run.id, self.plan, tuple(self.completed), tuple(self.skipped), seconds)
 
     def _run_steps(self) -> None:
@@ -160,7 +162,7 @@ class Runner:
         """Whether `done` was committed before an interruption came, which does not say so itself."""
         session = self.session
         status = session.connection.info.transaction_status
-        if not isinstance(error, KeyboardInterrupt) or status is not psycopg.pq.TransactionStatus.IDLE:
+        if isinstance(error, Exception) or status is not psycopg.pq.TransactionStatus.IDLE:
             return False
         name, type = attempt.step.migration.name, record.end_type(attempt.step)
         with contextlib.suppress(psycopg.OperationalError):
@@ -180,6 +182,7 @@ class Runner:
             raise
 
     def _complete(self, attempt: Attempt, number: int) -> None:
+        self.session.relay.committed()
         self.completed.append(attempt.step.migration.name)
         self.session.observer(StepFinished(attempt.step, number, len(self.works), attempt.seconds))
 
@@ -203,6 +206,7 @@ class Runner:
         try:
             with self.session.interrupts.deferred():
                 self._record(attempt, found, will_retry=will_retry)
+                self.session.relay.recorded()
         except Interrupted as interruption:
             interruption.problem = problem
             raise
@@ -219,6 +223,8 @@ class Runner:
             interrupted = error if isinstance(error, Interrupted) else Interrupted()
             interrupted.problem = problem
             raise interrupted from None
+        if not isinstance(error, Exception):
+            raise error
         raise MigrationFailed(problem) from error
 
     def _has_escaped(self, attempt: Attempt, broken: ZmigError | None) -> bool:

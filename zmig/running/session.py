@@ -88,6 +88,15 @@ class Session:
         self.speak_utf8()
         return wire.send(self.connection, text, meanwhile=meanwhile)
 
+    def read_as_usual(self) -> None:
+        """Clean the session by itself, should a migration have changed how it reads text.
+
+        The server reads a message as a whole, before what is at its beginning is carried out.
+        """
+        strings = self.connection.info.parameter_status("standard_conforming_strings")
+        if strings != self.server.standard_conforming_strings:
+            self.send(*self.clean_sql)
+
     def speak_utf8(self) -> None:
         """Set the client's encoding again, should the migration have chosen another."""
         in_error = self.connection.info.transaction_status is psycopg.pq.TransactionStatus.INERROR

@@ -48,6 +48,7 @@ def run(session: Session, attempt: Attempt) -> None:
 
 def _run_sql(session: Session, attempt: Attempt) -> None:
     attempt.is_timed_by_server = True
+    session.read_as_usual()
     composed = session.relay.take(session, attempt)
     if composed is not None:
         _send(session, attempt, composed, session.relay)
@@ -113,7 +114,8 @@ def _send(session: Session, attempt: Attempt, composed: Composed, relay: Relay |
     with session.interrupts.deferred():
         attempt.is_complete = bool(composed.tail)
         if relay is not None:
-            relay.committed()
+            relay.answered()
+            attempt.began, began = attempt.began + relay.told_seconds, began + relay.told_seconds
         _tell_finished(session, attempt, sent, reply.rows[composed.opening :], time.monotonic() - began)
         attempt.running = None
     if reply.interrupt is not None:
