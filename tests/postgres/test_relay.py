@@ -83,11 +83,11 @@ def test_one_that_fails_ends_the_run_and_leaves_those_before_it(
     project: ProjectFolder, facts: Facts, connection: psycopg.Connection
 ) -> None:
     declare_many(project)
-    file = project.sql("030_m", "create table t30 (x int);\ncreate table nö (x nothing);")
+    project.sql("030_m", "create table t30 (x int);\ncreate table nö (x nothing);")
     recorder = Recorder()
     with pytest.raises(MigrationFailed) as raised:
         Migrator(project.manifest, observer=recorder).migrate()
-    assert str(raised.value.problems[0].location) == f"{file}:2:20"
+    assert str(raised.value.problems[0].location).endswith("030_m.sql:2:20")
     assert tables(connection) == list(range(1, 30))
     assert facts.told[-2:] == [("030_m", "started"), ("030_m", "failed")]
     assert [one.number for one in recorder.all(StepFailed)] == [30]

@@ -223,8 +223,8 @@ class Runner:
             interrupted = error if isinstance(error, Interrupted) else Interrupted()
             interrupted.problem = problem
             raise interrupted from None
-        if not isinstance(error, Exception):
-            raise error
+        if attempt.work.is_sql and not isinstance(error, Exception):
+            raise error  # an observer's, who wants the program to end
         raise MigrationFailed(problem) from error
 
     def _has_escaped(self, attempt: Attempt, broken: ZmigError | None) -> bool:
