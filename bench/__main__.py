@@ -29,10 +29,12 @@ def _measure(bench: Bench, tools: list[contenders.Contender], *, quick: bool, on
     many, more, megabytes = (100, 1_000, 5) if quick else (1_000, 10_000, 100)
     measures = {
         "W1": lambda: bench.apply(tools, many),
+        "W1t": lambda: bench.apply_tables(tools, many),
         "W2": lambda: bench.again(tools, many, code="W2"),
         "W3": lambda: bench.status(tools, many),
         "W4": lambda: bench.again(tools, more, code="W4"),
         "W5": lambda: bench.large_file(tools, megabytes),
+        "W5m": lambda: bench.large_file(tools, megabytes, rows_each=1_000),
         "W6": lambda: bench.version(tools),
         "P": lambda: bench.planning(tools[0], (100, 1_000) if quick else (1_000, 10_000, 100_000)),
         "N1": lambda: bench.network(tools, 100, 1.0),

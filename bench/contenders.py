@@ -28,6 +28,8 @@ class Contender:
     name: str
     write: Callable[[Path, list[Change]], None]
     apply: Callable[[Path, str], list[str]]
+    again: Callable[[Path, str], list[str]] | None = None
+    """With everything applied; None where that is the same command."""
     status: Callable[[Path, str], list[str]] | None = None
     environ: Callable[[str], dict[str, str]] = field(default=lambda _: {})
     version: list[str] = field(default_factory=list[str])
@@ -52,13 +54,19 @@ def ours() -> list[Contender]:
     def look(_: Path, url: str) -> list[str]:
         return [psql, "-X", "-q", "-c", "select * from book", url]
 
-    def loop(folder: Path, url: str) -> list[str]:
-        return [sys.executable, str(_LOOP), url, str(folder)]
+    def loop(verb: str) -> Callable[[Path, str], list[str]]:
+        return lambda folder, url: [sys.executable, str(_LOOP), url, str(folder), verb]
 
     return [
-        Contender("zmig", _write_zmig, _zmig("apply"), _zmig("status"), version=[_ZMIG, "--version"]),
-        Contender("psql", workloads.write_plain, script, look, version=[psql, "--version"]),
-        Contender("psycopg loop", workloads.write_plain, loop, version=[sys.executable, "-c", "pass"]),
+        Contender("zmig", _write_zmig, _zmig("apply"), status=_zmig("status"), version=[_ZMIG, "--version"]),
+        Contender("psql", workloads.write_plain, script, look, look, version=[psql, "--version"]),
+        Contender(
+            "psycopg loop",
+            workloads.write_plain,
+            loop("apply"),
+            status=loop("status"),
+            version=[sys.executable, "-c", "pass"],
+        ),
     ]
 
 
@@ -79,16 +87,18 @@ def peers(folder: Path) -> list[Contender]:
         return lambda work, url: [dbmate, "--url", url, "-d", str(work), "--no-dump-schema", command]
 
     return [
-        Contender("dbmate", workloads.write_dbmate, mate("migrate"), mate("status"), version=[dbmate, "--version"]),
+        Contender(
+            "dbmate", workloads.write_dbmate, mate("migrate"), status=mate("status"), version=[dbmate, "--version"]
+        ),
         Contender(
             "alembic",
             workloads.write_alembic,
             alembic(["upgrade", "head"]),
-            alembic(["current"]),
+            status=alembic(["current"]),
             environ=lambda url: {"BENCH_SQLALCHEMY_URL": url.replace("postgresql://", "postgresql+psycopg://", 1)},
             version=[str(binaries / "alembic"), "--version"],
         ),
-        Contender("yoyo", workloads.write_yoyo, yoyo(["apply"]), yoyo(["list"])),
+        Contender("yoyo", workloads.write_yoyo, yoyo(["apply"]), status=yoyo(["list"])),
     ]
 
 

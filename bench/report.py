@@ -17,6 +17,9 @@ _LEAD = """# Performance
 Written by `python -m bench`. Seconds are medians of whole processes, start-up included, on a server with its default
 settings (every commit is flushed); the range stands beside them. The tools take turns on the same server, so the
 ratios mean more than the seconds.
+
+In W1 zmig flushes WAL less often than there are migrations: files that only define something brief, and stand in a row,
+[share a flush](reliability.md#one-flush-for-several). In W1t every migration of every tool waits for its own.
 """
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bench.contenders import Contender
     from bench.measured import Sample
     from bench.server import Server
+    from bench.workloads import Change
 
 
 @dataclass(slots=True)
@@ -68,10 +69,10 @@ class Bench:
         self._rounds = rounds
         self._say = say
 
-    def _files(self, contender: Contender, count: int) -> Path:
-        folder = self._folder / f"{contender.name.replace(' ', '-')}-{count}"
+    def _files(self, contender: Contender, count: int, make: Callable[[int], list[Change]] = workloads.tiny) -> Path:
+        folder = self._folder / f"{contender.name.replace(' ', '-')}-{make.__name__}-{count}"
         if not folder.exists():
-            contender.write(folder, workloads.tiny(count))
+            contender.write(folder, make(count))
         return folder
 
     def _run(self, contender: Contender, command: list[str], url: str) -> Sample:
@@ -79,19 +80,39 @@ class Bench:
 
     def apply(self, contenders: Sequence[Contender], count: int) -> Table:
         """W1: apply many tiny migrations to an empty database."""
+        title = f"Apply {count:,} tiny migrations, one transaction each"
+        return self._apply(contenders, count, "W1", title, workloads.tiny)
+
+    def apply_tables(self, contenders: Sequence[Contender], count: int) -> Table:
+        """W1t: apply migrations of which each waits for the disk."""
+        title = f"Apply {count:,} migrations that make a table with an index, one transaction each"
+        return self._apply(contenders, count, "W1t", title, workloads.tables)
+
+    def _apply(
+        self,
+        contenders: Sequence[Contender],
+        count: int,
+        code: str,
+        title: str,
+        make: Callable[[int], list[Change]],
+    ) -> Table:
         rows = [Row(contender.name) for contender in contenders]
         for _ in range(self._rounds):
             for contender, row in zip(contenders, rows, strict=True):
-                files, url = self._files(contender, count), self._server.new_database()
+                files, url = self._files(contender, count, make), self._server.new_database()
                 before = self._server.wal_syncs()
                 row.samples.append(self._run(contender, contender.apply(files, url), url))
                 row.wal_syncs = self._server.wal_syncs() - before
-        return self._said(Table("W1", f"Apply {count:,} tiny migrations, one transaction each", rows))
+        return self._said(Table(code, title, rows))
 
     def again(self, contenders: Sequence[Contender], count: int, *, code: str) -> Table:
         """W2 and W4: nothing to do, with everything applied."""
         return self._on_applied(
-            contenders, count, code, f"Nothing to do, {count:,} applied", lambda contender: contender.apply
+            contenders,
+            count,
+            code,
+            f"Nothing to do, {count:,} applied",
+            lambda contender: contender.again or contender.apply,
         )
 
     def status(self, contenders: Sequence[Contender], count: int) -> Table:
@@ -119,23 +140,20 @@ class Bench:
         for _ in range(self._rounds * 2):
             for contender, row in zip(contenders, rows, strict=True):
                 files, url = self._files(contender, count), urls[contender.name]
-                if contender.name == "psql" and contender.status:
-                    row.samples.append(self._run(contender, contender.status(files, url), url))
-                else:
-                    row.samples.append(self._run(contender, command(contender)(files, url), url))
+                row.samples.append(self._run(contender, command(contender)(files, url), url))
         return self._said(Table(code, title, rows))
 
-    def large_file(self, contenders: Sequence[Contender], megabytes: int) -> Table:
-        """W5: one large file of inserts."""
-        text = "".join(workloads.inserts(megabytes * 1_000_000))
+    def large_file(self, contenders: Sequence[Contender], megabytes: int, *, rows_each: int = 1) -> Table:
+        """W5 and W5m: one large file of inserts."""
+        text = "".join(workloads.inserts(megabytes * 1_000_000, rows_each=rows_each))
         rows = [Row(contender.name) for contender in contenders]
         for contender in contenders:
-            folder = self._folder / f"{contender.name.replace(' ', '-')}-large"
+            folder = self._folder / f"{contender.name.replace(' ', '-')}-large-{rows_each}"
             contender.write(folder, [workloads.Change(1, text)])
         for _ in range(self._rounds):
             for contender, row in zip(contenders, rows, strict=True):
                 url = self._server.new_database()
-                folder = self._folder / f"{contender.name.replace(' ', '-')}-large"
+                folder = self._folder / f"{contender.name.replace(' ', '-')}-large-{rows_each}"
                 if row.failure is not None:
                     continue
                 with self._server.backend_memory("bench") as peaks:
@@ -144,7 +162,8 @@ class Bench:
                     except measured.CommandFailed as failed:
                         row.failure = failed.reason
                 row.server_bytes = max(peaks)
-        return self._said(Table("W5", f"One file of {megabytes} MB of inserts", rows))
+        code, each = ("W5", "one row") if rows_each == 1 else ("W5m", f"{rows_each:,} rows")
+        return self._said(Table(code, f"One file of {megabytes} MB of inserts of {each} each", rows))
 
     def version(self, contenders: Sequence[Contender]) -> Table:
         """W6: `--version`; the psycopg loop's row is the bare interpreter."""

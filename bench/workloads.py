@@ -35,20 +35,35 @@ def tiny(count: int) -> list[Change]:
     ]
 
 
-def inserts(total_bytes: int) -> Iterator[str]:
-    """Yield the lines of a large file of single-row inserts."""
+def tables(count: int) -> list[Change]:
+    """Return changes that make a table with an index each: files that the server writes, too."""
+    return [
+        Change(
+            version,
+            f"create table item_{version} (id bigint primary key, name text not null);\n"
+            f"create index item_{version}_name on item_{version} (name);\n",
+        )
+        for version in range(1, count + 1)
+    ]
+
+
+def inserts(total_bytes: int, *, rows_each: int = 1) -> Iterator[str]:
+    """Yield the lines of a large file of inserts, with so many rows each."""
     chosen = random.Random(SEED)
     yield "create table if not exists readings (id bigint, sensor text, value numeric, note text);\n"
     written, number = 0, 0
     while written < total_bytes:
-        number += 1
-        value = chosen.randrange(10**6)
-        line = (
-            f"insert into readings values ({number}, 'sensor-{value % 97}', {value}.{value % 100:02d}, "
-            f"'it''s reading {number} of the day, taken as usual');\n"
-        )
-        written += len(line)
-        yield line
+        for place in range(rows_each):
+            number += 1
+            value = chosen.randrange(10**6)
+            row = (
+                f"({number}, 'sensor-{value % 97}', {value}.{value % 100:02d}, "
+                f"'it''s reading {number} of the day, taken as usual')"
+            )
+            begin = "insert into readings values " if place == 0 else "  "
+            line = f"{begin}{row}{',' if place < rows_each - 1 else ';'}\n"
+            written += len(line)
+            yield line
 
 
 def write_plain(folder: Path, changes: list[Change]) -> None:

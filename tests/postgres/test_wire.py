@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 def test_every_statement_of_a_message_is_counted(connection: Connection) -> None:
     reply = wire.send(connection, "create temp table t (n int); insert into t values (1), (2); select * from t")
-    assert (reply.completed, reply.rows) == (3, (None, 2, 2))
+    assert (reply.completed, reply.rows()) == (3, (None, 2, 2))
 
 
 def test_an_empty_message_completes_nothing_that_counts_rows(connection: Connection) -> None:
-    assert [rows for rows in wire.send(connection, "").rows if rows is not None] == []
+    assert [rows for rows in wire.send(connection, "").rows() if rows is not None] == []
 
 
 def test_the_failing_statement_is_known_without_a_position(connection: Connection) -> None:
@@ -48,7 +48,7 @@ def test_a_position_counts_characters_over_the_message(connection: Connection) -
 
 
 def test_the_rows_of_a_large_answer_are_not_kept(connection: Connection) -> None:
-    assert wire.send(connection, "select n from generate_series(1, 300000) n").rows == (300_000,)
+    assert wire.send(connection, "select n from generate_series(1, 300000) n").rows() == (300_000,)
 
 
 def test_notices_reach_the_handler(connection: Connection) -> None:
@@ -65,7 +65,7 @@ def test_a_percent_sign_is_sent_as_it_is(connection: Connection) -> None:
 def test_a_message_larger_than_the_socket_takes_at_once_is_sent(connection: Connection) -> None:
     wire.send(connection, "create temp table t (v text)")
     rows = ",".join(f"('{number:0100d}')" for number in range(50_000))
-    assert wire.send(connection, f"insert into t values {rows}").rows == (50_000,)
+    assert wire.send(connection, f"insert into t values {rows}").rows() == (50_000,)
 
 
 def test_an_interrupt_cancels_the_statement_and_the_session_stays_usable(connection: Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -58,3 +59,20 @@ def test_a_chunk_has_no_member_behind_its_last() -> None:
     (one,) = chunk.chunks(["a;b;"], path="a.sql")
     assert isinstance(one, Chunk)
     assert chunk.member(one, 2) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "insert into t values (1);\ninsert into t values (2);",
+        "insert into t values (';'), ($$;$$);\ninsert into t values (2);",
+        "insert into t -- ;\n  values (1) ; select 2;",
+        f"insert into t values ('{'x' * 100}');\ninsert into t values (2);",
+    ],
+)
+def test_its_summary_is_that_of_its_first_statement(text: str) -> None:
+    (one,) = chunk.chunks((text,), path="x.sql")
+    assert isinstance(one, chunk.Chunk)
+    first = chunk.member(one, 0)
+    assert first is not None
+    assert one.summary == first.summary

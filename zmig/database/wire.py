@@ -53,14 +53,21 @@ class MessageError(Exception):
 class Reply:
     """What the server said to one message."""
 
-    completed: int
-    """How many statements it completed."""
-    rows: tuple[int | None, ...] = ()
-    """How many rows each of them touched or returned; None where that is not counted."""
+    results: tuple[pq.abc.PGresult, ...] = ()
+    """Of the statements it completed, in order, without their rows."""
     last: tuple[str | None, ...] | None = None
     """The last row that any of them returned, as the server writes it."""
     interrupt: BaseException | None = None
     """Raised while the message was under way, which the server completed all the same."""
+
+    @property
+    def completed(self) -> int:
+        """How many statements the server completed."""
+        return len(self.results)
+
+    def rows(self, start: int = 0) -> tuple[int | None, ...]:
+        """Return how many rows each statement from `start` on touched or returned; None where that is not counted."""
+        return tuple(result.command_tuples for result in self.results[start:])
 
 
 def send(connection: Connection, text: str, *, meanwhile: Callable[[], None] | None = None) -> Reply:
@@ -80,21 +87,43 @@ def send(connection: Connection, text: str, *, meanwhile: Callable[[], None] | N
         raise psycopg.OperationalError("the connection is closed")
     link.send_query(text.encode())
     link.set_single_row_mode()
+    try:
+        _flush(link)
+        if meanwhile is not None:
+            meanwhile()
+            _stay_awake(link)
+        return _read(link)
+    except BaseException as interrupt:
+        if isinstance(interrupt, Exception):
+            raise
+        reply = _cancel(connection)
+        if reply is None:
+            raise
+        return replace(reply, interrupt=interrupt)
+
+
+def quieten(connection: Connection) -> None:
+    """End what is under way where an exception broke in between sending and reading; the session can be used again.
+
+    Raises:
+        psycopg.OperationalError: the connection was lost.
+    """
+    link = connection.pgconn
+    if link.status == pq.ConnStatus.OK and link.transaction_status == pq.TransactionStatus.ACTIVE:
+        _cancel(connection)
+
+
+def _flush(link: pq.abc.PGconn) -> None:
+    while link.flush():
+        if _wait(link, selectors.EVENT_READ | selectors.EVENT_WRITE, _LONGEST_WAIT_SECONDS) & selectors.EVENT_READ:
+            link.consume_input()
+
+
+def _wait(link: pq.abc.PGconn, events: int, seconds: float) -> int:
+    """Wait for one of these events on the socket; return what came, 0 where nothing did in that time."""
     with _Selector() as selector:
-        selector.register(link.socket, selectors.EVENT_READ)
-        try:
-            _flush(link, selector)
-            if meanwhile is not None:
-                meanwhile()
-                _stay_awake(link)
-            return _read(link, selector)
-        except BaseException as interrupt:
-            if isinstance(interrupt, Exception):
-                raise
-            reply = _cancel(connection, selector)
-            if reply is None:
-                raise
-            return replace(reply, interrupt=interrupt)
+        selector.register(link.socket, events)
+        return sum(came for _, came in selector.select(seconds))
 
 
 def _stay_awake(link: pq.abc.PGconn) -> None:
@@ -113,57 +142,31 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _flush(link: pq.abc.PGconn, selector: selectors.BaseSelector) -> None:
-    while link.flush():
-        selector.modify(link.socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
-        for _, events in selector.select(_LONGEST_WAIT_SECONDS):
-            if events & selectors.EVENT_READ:
-                link.consume_input()
-    selector.modify(link.socket, selectors.EVENT_READ)
-
-
-def quieten(connection: Connection) -> None:
-    """End what is under way where an exception broke in between sending and reading; the session can be used again.
-
-    Raises:
-        psycopg.OperationalError: the connection was lost.
-    """
-    link = connection.pgconn
-    if link.status != pq.ConnStatus.OK or link.transaction_status != pq.TransactionStatus.ACTIVE:
-        return
-    with _Selector() as selector:
-        selector.register(link.socket, selectors.EVENT_READ)
-        _cancel(connection, selector)
-
-
-def _read(
-    link: pq.abc.PGconn, selector: selectors.BaseSelector, *, in_silence: Callable[[], None] | None = None
-) -> Reply:
-    rows: list[int | None] = []
+def _read(link: pq.abc.PGconn, *, in_silence: Callable[[], None] | None = None) -> Reply:
+    results: list[pq.abc.PGresult] = []
     failed: MessageError | None = None
     row: pq.abc.PGresult | None = None
+    longest_wait_seconds = _SECONDS_BETWEEN_CANCELS if in_silence else _LONGEST_WAIT_SECONDS
     while True:
         while link.is_busy():
-            if not selector.select(_SECONDS_BETWEEN_CANCELS if in_silence else _LONGEST_WAIT_SECONDS) and in_silence:
+            if not _wait(link, selectors.EVENT_READ, longest_wait_seconds) and in_silence:
                 in_silence()
             link.consume_input()
         result = link.get_result()
         if result is None:
             break
         status = result.status
-        if status in _COMPLETED:
-            rows.append(result.command_tuples)
-        elif status == _SINGLE_TUPLE:
+        if status == _SINGLE_TUPLE:
             row = result
         elif status == pq.ExecStatus.FATAL_ERROR:
-            failed = failed or MessageError(_error(result), len(rows))
+            failed = failed or MessageError(_error(result), len(results))
         elif status in _COPYING:
             _end_copy(link, status)
         else:
-            rows.append(result.command_tuples)
+            results.append(result)
     if failed is not None:
         raise failed from failed.error
-    return Reply(len(rows), tuple(rows), None if row is None else _texts(row))
+    return Reply(tuple(results), None if row is None else _texts(row))
 
 
 def _texts(result: pq.abc.PGresult) -> tuple[str | None, ...]:
@@ -171,9 +174,8 @@ def _texts(result: pq.abc.PGresult) -> tuple[str | None, ...]:
     return tuple(None if value is None else value.decode() for value in values)
 
 
-# Plain numbers, because every row is compared with them.
-_COMPLETED = (int(pq.ExecStatus.COMMAND_OK), int(pq.ExecStatus.TUPLES_OK))
 _SINGLE_TUPLE = int(pq.ExecStatus.SINGLE_TUPLE)
+"""A plain number, because every row is compared with it."""
 _COPYING = frozenset({pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH})
 
 
@@ -198,7 +200,7 @@ def _error(result: pq.abc.PGresult) -> psycopg.Error:
     return kind(message, info=result, encoding="utf-8")
 
 
-def _cancel(connection: Connection, selector: selectors.BaseSelector) -> Reply | None:
+def _cancel(connection: Connection) -> Reply | None:
     """Cancel on the server, and read to the end of the results so that the session can be used again."""
 
     def cancel() -> None:
@@ -206,9 +208,9 @@ def _cancel(connection: Connection, selector: selectors.BaseSelector) -> Reply |
         with contextlib.suppress(psycopg.OperationalError):
             connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
-    _flush(connection.pgconn, selector)
+    _flush(connection.pgconn)
     cancel()
     try:
-        return _read(connection.pgconn, selector, in_silence=cancel)
+        return _read(connection.pgconn, in_silence=cancel)
     except MessageError:
         return None

@@ -73,7 +73,7 @@ def _send_statement(session: Session, one: Statement) -> int | None:
     if one.copy_data is not None:
         return copy_rows(session, one)
     reply = session.send_alone(one.text)
-    return reply.rows[0] if reply.rows else None
+    return next(iter(reply.rows()), None)
 
 
 def _become_sql(attempt: Attempt, *, local: bool) -> Iterable[str]:

@@ -14,7 +14,7 @@ from zmig.errors import Location, ManifestError, Problem, ZmigError
 from zmig.frozen import frozen
 from zmig.planning.plan import Action, Direction, Mode, Step
 from zmig.project import project, textfile
-from zmig.sql import batch, dump, message, script, statement, survey, template
+from zmig.sql import dump, message, script, statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -66,6 +66,8 @@ class Work:
     def location(self, offset: int) -> Location | None:
         """Return the place in its file of what stands at `offset` (0-based) of its text, as far as that is held."""
         if self.filled is not None:
+            from zmig.sql import template
+
             return template.location(self.filled, offset, path=self.path)
         return script.location(self.text, offset, path=self.path) if self.text is not None else None
 
@@ -98,11 +100,14 @@ def _read_step(step: Step) -> Work:
         transactional = step.migration.transaction is not False
         reason = "Python, one transaction" if transactional else "`transaction: false` in the manifest"
         return Work(step, str(file or step.migration.name), Mode(transactional, reason))
-    return _large_script(step, file) or _script(step, file)
+    small = project.read_small_text(file)
+    if small is None:
+        return _large_script(step, file) or _script(step, file, project.read_text(file))
+    return _script(step, file, small)
 
 
-def _script(step: Step, file: Path) -> Work:
-    text, filled, checksum = _text(step, file)
+def _script(step: Step, file: Path, written: str) -> Work:
+    text, filled, checksum = _text(step, file, written)
     path = str(file)
     statements = tuple(script.split(text, path=path))
     if not statements:
@@ -113,6 +118,8 @@ def _script(step: Step, file: Path) -> Work:
         mode = replace(mode, rollback_checksum=checksum)
     work = Work(step, path, mode, text, statements, len(statements), filled=filled)
     if work.batch is not None:
+        from zmig.sql import batch
+
         problems = tuple(batch.problems(work, work.batch))
         if problems:
             raise ManifestError(*problems)
@@ -125,9 +132,12 @@ def _script(step: Step, file: Path) -> Work:
 
 
 def _large_script(step: Step, file: Path) -> Work | None:
-    """Return a script that is too large to be held; None where it is not, or does not run in a transaction."""
-    if not _is_large(step, file):
+    """Return a script that is sent as it is read; None for one that has to be held, or cannot be read."""
+    migration = step.migration
+    if migration.variables is not None or migration.batch is not None or migration.transaction is False:
         return None
+    from zmig.sql import survey
+
     checksum = textfile.Checksum()
     found = survey.survey(_counted(project.read_pieces(file), checksum), path=str(file))
     if found.refusing is not None or found.controlling is not None:
@@ -136,29 +146,20 @@ def _large_script(step: Step, file: Path) -> Work | None:
     return Work(step, str(file), Mode(True, "one transaction", confirmed), count=found.statements)
 
 
-_LARGE_BYTES = 1_000_000
-"""From this size on, a script that can run in a transaction is sent as it is read."""
-
-
-def _is_large(step: Step, file: Path) -> bool:
-    migration = step.migration
-    as_it_stands = migration.variables is None and migration.batch is None and migration.transaction is not False
-    return as_it_stands and project.size(file) >= _LARGE_BYTES
-
-
 def _batch_mode(settings: Batch) -> Mode:
     return Mode(False, f"in rounds of {settings.size} rows, each in a transaction")
 
 
-def _text(step: Step, file: Path) -> tuple[str, Substitution | None, str]:
-    """Return what a file says, how that came from what is written in it, and the checksum of that."""
-    text = project.read_text(file)
+def _text(step: Step, file: Path, text: str) -> tuple[str, Substitution | None, str]:
+    """Return what a file says, how that came from the text that is written in it, and the checksum of that."""
     if step.direction is Direction.ROLLBACK:
         checksum = textfile.checksum_of(text)
     else:
         checksum = check_unchanged(file, text, step.migration.checksum)
     if step.migration.variables is None:
         return text, None, checksum
+    from zmig.sql import template
+
     filled = template.fill(text, step.migration.variables, path=str(file))
     return filled.text, filled, checksum
 

@@ -257,4 +257,4 @@ def _run(session: Session, one: Statement) -> int | None:
         raise failed.error from None
     if reply.interrupt is not None:
         raise reply.interrupt
-    return reply.rows[0] if reply.rows else None
+    return next(iter(reply.rows()), None)

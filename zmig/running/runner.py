@@ -31,7 +31,7 @@ from zmig.progress import (
     StepSkipped,
     StepStarted,
 )
-from zmig.running import execute, failure, record, repeat
+from zmig.running import execute, record, repeat
 from zmig.running.result import RunResult
 from zmig.running.session import Attempt, Session
 from zmig.sql import statement, template
@@ -188,6 +188,8 @@ class Runner:
 
     def fail(self, attempt: Attempt, number: int, error: BaseException, *, may_retry: bool) -> Problem:
         """Roll back and record a failure; return what it is only if the step is to be tried again."""
+        from zmig.running import failure
+
         if database.is_lost(self.session.connection, error):
             raise self._lost(attempt, error) from error
         broken = record.broken_promise(error)

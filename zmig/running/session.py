@@ -11,7 +11,6 @@ import psycopg
 from zmig.database import wire
 from zmig.frozen import frozen
 from zmig.planning.checkpoint import Checkpoint, Digest, Sent
-from zmig.running.failure import Place
 from zmig.sql import encoding, statement
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from zmig.interrupt import Interrupts
     from zmig.planning.plan import Step
     from zmig.progress import Observer
+    from zmig.running.failure import Place
     from zmig.running.prepare import Work
     from zmig.running.relay import Relay
     from zmig.sql.batch import Reached
@@ -179,6 +179,8 @@ class Attempt:
     @property
     def place(self) -> Place:
         """Where it is, for an error."""
+        from zmig.running.failure import Place
+
         return Place(
             self.work.path,
             self.work.text,

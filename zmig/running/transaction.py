@@ -116,7 +116,7 @@ def _send(session: Session, attempt: Attempt, composed: Composed, relay: Relay |
         if relay is not None:
             relay.answered()
             attempt.began, began = attempt.began + relay.told_seconds, began + relay.told_seconds
-        _tell_finished(session, attempt, sent, reply.rows[composed.opening :], time.monotonic() - began)
+        _tell_finished(session, attempt, sent, reply.rows(composed.opening), time.monotonic() - began)
         attempt.running = None
     if reply.interrupt is not None:
         raise reply.interrupt
@@ -147,9 +147,8 @@ def _point_at(session: Session, attempt: Attempt, sent: Message | ChunkMessage, 
 def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) -> None:
     """Tell which statements begin."""
     if isinstance(sent, ChunkMessage):
-        chunk, first = sent.chunk, sent.member(0)
-        summary = first[0].summary if first is not None else ""
-        session.observer(StatementStarted(attempt.step, chunk.number, attempt.total, chunk.line, summary))
+        chunk = sent.chunk
+        session.observer(StatementStarted(attempt.step, chunk.number, attempt.total, chunk.line, chunk.summary))
         return
     for one in sent.statements:
         attempt.running = one

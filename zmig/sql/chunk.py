@@ -36,6 +36,11 @@ class Chunk:
     column: int
     """1-based, like `line`; counts characters."""
 
+    @property
+    def summary(self) -> str:
+        """The summary of its first statement."""
+        return script.first_summary(self.text)
+
 
 def chunks(reads: Iterable[str], *, path: str, size: int = SIZE) -> Iterator[Chunk | Statement]:
     """Yield a script that comes in pieces as chunks of about `size` characters.

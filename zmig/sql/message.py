@@ -105,9 +105,9 @@ def compose(
 def _waited_for(sent: Message | ChunkMessage, total: int | None) -> tuple[str, str]:
     """Return the statement that a message is waited for, and which one of the script that is."""
     if isinstance(sent, ChunkMessage):
-        first, chunk = sent.member(0), sent.chunk
+        chunk = sent.chunk
         numbers = f"{chunk.number} to {chunk.number + chunk.statements - 1}"
-        return first[0].summary if first is not None else "", f"statements {numbers} of {total}"
+        return chunk.summary, f"statements {numbers} of {total}"
     if not sent.statements:
         return "commit", "its end"
     one = sent.statements[-1]

@@ -123,12 +123,19 @@ def _whole(text: str) -> Window:
     return window
 
 
+def first_summary(text: str) -> str:
+    """Return the summary of the first of plain statements that follow each other, read no further than it goes."""
+    return _summary(text, is_one=False)
+
+
 @lru_cache(maxsize=16)  # it is asked for more than once while a statement is sent
-def _summary(text: str) -> str:
+def _summary(text: str, *, is_one: bool = True) -> str:
     shown = ""
     end = 0
     is_secret = False
     for token in lexer.tokens(text):
+        if token.text == ";" and not is_one:
+            break
         gap = " " if shown and token.start > end else ""
         shown += gap + _shown(text[token.start : token.end], token.kind, is_secret=is_secret)
         is_secret = token.text in _SECRET_FOLLOWS
