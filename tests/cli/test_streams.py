@@ -102,3 +102,49 @@ def test_migration_that_exits_does_not_choose_the_exit_code(shop: Shop, run: Run
 
 def test_main_returns_and_never_exits() -> None:
     assert main(["--version"]) == 0
+
+
+AT_EXIT = """
+import atexit
+import sys
+
+atexit.register(lambda: print("at exit", file=sys.stderr))
+
+
+def execute(ctx):
+    pass
+"""
+
+LATER = """
+import sys
+import threading
+import time
+
+
+def work():
+    time.sleep(0.5)
+    print("later", file=sys.stderr)
+
+
+def execute(ctx):
+    threading.Thread(target=work).start()
+"""
+
+
+@pytest.mark.parametrize(("code", "said"), [(AT_EXIT, "at exit"), (LATER, "later")])
+def test_what_a_migration_leaves_to_the_end_of_the_process_is_done(shop: Shop, code: str, said: str) -> None:
+    shop.add(1, "0001.py", code)
+    ended = run_process("apply", "shop.yaml", cwd=shop.folder)
+    assert ended.code == 0
+    assert ended.stderr.rstrip().endswith(said)
+
+
+def test_everything_is_written_when_the_process_ends_early(shop: Shop) -> None:
+    for version in range(1, 400):
+        shop.add(version, f"{version:04}", "select 1;")
+    shop.migrator().migrate()
+    ended = run_process("status", "shop.yaml", cwd=shop.folder)
+    assert ended.code == 0
+    assert len([line for line in ended.stdout.splitlines() if "done" in line]) == 399
+    assert run_process("status", "shop.yaml", "--check", cwd=shop.folder).code == 0
+    assert run_process("status", "none.yaml", cwd=shop.folder).code == 2

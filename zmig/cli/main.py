@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from zmig import __version__
@@ -18,12 +19,33 @@ _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 def program() -> int:
-    """Be the `zmig` process: `main` with a garbage collector that suits a process that soon ends."""
+    """Be the `zmig` process: `main`, begun and ended as suits a process that does not last.
+
+    The collector seldom looks. At the end the interpreter is not taken apart, which would take as long as the rest of
+    a run that has nothing to do; the system takes everything back at once.
+    """
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 50, 100)
-    try:
-        return main()
-    finally:
-        gc.freeze()  # the system takes the memory back at once; the interpreter would walk all of it first
+    code = main()
+    if _has_run_code_of_its_own_alone():
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except OSError:
+            return code
+        os._exit(code)
+    gc.freeze()
+    return code
+
+
+def _has_run_code_of_its_own_alone() -> bool:
+    """Whether nobody can miss what Python does at its end: a migration's code may count on it, and so may Textual."""
+    threading = sys.modules.get("threading")
+    has_foreign_code = any(name.startswith(_MIGRATIONS) or name == "textual" for name in sys.modules)
+    return not has_foreign_code and (threading is None or threading.active_count() == 1)
+
+
+_MIGRATIONS = "zmig_migration_"
+"""How the names of modules begin that hold a migration's code; see `zmig.running.entrypoint`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

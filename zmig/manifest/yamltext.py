@@ -147,7 +147,11 @@ class _Builder:
             raise self._too_many(event)
         if event.anchor is not None or event.tag is not None:
             return self._marked_node(event)
-        return self._scalar(event) if kind is self._scalar_event else self._collection(event)
+        if kind is not self._scalar_event:
+            return self._collection(event)
+        if event.implicit[0]:  # a plain one, as nearly all are
+            return Scalar(event.value, True, event.start_mark.index, event.end_mark.index)
+        return self._scalar(event)
 
     def _marked_node(self, event: _Event) -> Node:
         """Return a node with an anchor, which aliases may refer to, or with a tag, which is refused."""

@@ -57,7 +57,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self._real = os.path.realpath(path)
-        self._parents: dict[str, str] = {}
+        self._parents: dict[str, Path] = {}
         self._searches = 0
 
     def path(self, text: str) -> Path:
@@ -68,8 +68,8 @@ class Folder:
             joined = f"{Path(self._real, parent + slash)}"
             # A `..` behind a name is not folded away: where that name is a symbolic link, it leads elsewhere.
             is_foldable = ".." not in parent.lstrip("./").split("/")
-            found = self._parents[parent] = str(shown(joined)) if is_foldable else joined
-        return Path(found, name)
+            found = self._parents[parent] = shown(joined) if is_foldable else Path(joined)
+        return found / name
 
     def migration(self, declaration: Declaration, problems: list[Problem]) -> Migration | None:
         """Return the migration that an entry declares.
