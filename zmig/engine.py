@@ -183,8 +183,8 @@ class Migrator:
             inspection = opened.inspect(to_write=True)
             if to is None and confirmed is None and opened.is_settled(inspection):
                 return RunResult(None, Plan(Direction.FORWARD))
-            planner = self._forward(to, allow_out_of_order=allow_out_of_order)
-            return self._run(opened, inspection, planner, confirmed, is_atomic=atomic)
+            make = self._forward(to, allow_out_of_order=allow_out_of_order)
+            return self._run(opened, inspection, make, confirmed, is_atomic=atomic)
 
     def migrate_to_version(self, version: int) -> RunResult:
         """Apply everything up to and including `version`. Raises like `migrate`."""
@@ -306,39 +306,39 @@ class Migrator:
 
         return lambda view: planner.retry(view.entries, names, awaited=view.awaited, invocation=self._invocation)
 
-    def _plan_only(self, planner: Callable[[View], Plan], *, atomic: bool = False) -> Plan:
+    def _plan_only(self, make: Callable[[View], Plan], *, atomic: bool = False) -> Plan:
         with self._opened() as opened:
-            return self._carrier(opened).completed(planner(opened.look()), is_atomic=atomic)
+            return self._carrier(opened).completed(make(opened.look()), is_atomic=atomic)
 
     def _open_and_run(
-        self, planner: Callable[[View], Plan], confirmed: Plan | None = None, *, terminate: bool = False
+        self, make: Callable[[View], Plan], confirmed: Plan | None = None, *, terminate: bool = False
     ) -> RunResult:
         with self._opened() as opened:
             if terminate:
                 opened.terminate_holder(invocation=self._invocation)
-            return self._run(opened, opened.inspect(to_write=True), planner, confirmed)
+            return self._run(opened, opened.inspect(to_write=True), make, confirmed)
 
     def _run(
         self,
         opened: Opened,
         inspection: Inspection,
-        planner: Callable[[View], Plan],
+        make: Callable[[View], Plan],
         confirmed: Plan | None,
         *,
         is_atomic: bool = False,
     ) -> RunResult:
         view = opened.look(inspection)
-        made = None if view.is_someone_running else planner(view)
+        made = None if view.is_someone_running else make(view)
         if made is not None and not (made.steps or made.refusals or confirmed):
             return RunResult(None, made)
-        return self._run_in_turn(opened, view, made, planner, confirmed, is_atomic=is_atomic)
+        return self._run_in_turn(opened, view, made, make, confirmed, is_atomic=is_atomic)
 
     def _run_in_turn(
         self,
         opened: Opened,
         view: View,
         made: Plan | None,
-        planner: Callable[[View], Plan],
+        make: Callable[[View], Plan],
         confirmed: Plan | None,
         *,
         is_atomic: bool,
@@ -351,7 +351,7 @@ class Migrator:
                 return RunResult(None, made)
         with self._interrupts.running(opened.connection), self._locked(opened):
             view = opened.look(holds_lock=True).after(view)
-            made, works = carrier.check(planner(view), confirmed)
+            made, works = carrier.check(make(view), confirmed)
             return carrier.carry_out(view, made, works, is_atomic=is_atomic) if works else RunResult(None, made)
 
     def _carrier(self, opened: Opened) -> Carrier:

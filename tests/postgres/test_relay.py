@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -282,8 +282,8 @@ def test_what_is_committed_when_an_interruption_comes_before_that_is_noted_is_fl
     declare_many(project)
     send = Session.send_text
 
-    def interrupted(session: Session, text: str, *, meanwhile: Callable[[], None] | None = None) -> Reply:
-        reply = send(session, text, meanwhile=meanwhile)
+    def interrupted(session: Session, text: str, **how: Any) -> Reply:
+        reply = send(session, text, **how)
         if "007_m, statement" in text.partition("\n")[0]:
             raise KeyboardInterrupt
         return reply

@@ -117,7 +117,7 @@ class Store(FactReader):
         return self._applied(self.append_sql(run, type, name, data), version, literal(name), literal(kind), checksum)
 
     def prepare_sql(self, run: Run) -> tuple[str, str]:
-        """Return the statements that make a session ready for `started_sql` and `done_sql`: planned once in a run."""
+        """Return the statements that make a session ready for the short forms, which are planned once in a run."""
         started = self._append(run, EventType.STARTED, "$1", "$2", is_timed=False)
         done = self._append(run, EventType.DONE, "$1", "$2", is_timed=True)
         return (
@@ -125,11 +125,11 @@ class Store(FactReader):
             f"prepare zmig_done (text, jsonb, bigint, text, text) as {self._applied(done, '$3', '$1', '$4', '$5')}",
         )
 
-    def started_sql(self, name: str, data: Mapping[str, object]) -> str:
+    def short_started_sql(self, name: str, data: Mapping[str, object]) -> str:
         """Return the short form of `append_sql` for a `started` fact, for a session that was made ready."""
         return f"execute zmig_started ({literal(name)}, {self._json(data)})"
 
-    def done_sql(self, name: str, data: Mapping[str, object], *, kind: str) -> str:
+    def short_done_sql(self, name: str, data: Mapping[str, object], *, kind: str) -> str:
         """Return the short form of `applied_sql` for a `done` fact that the server times, for a session made ready."""
         version, checksum = _column(data, "version"), _column(data, "checksum")
         return f"execute zmig_done ({literal(name)}, {self._json(data)}, {version}, {literal(kind)}, {checksum})"

@@ -70,10 +70,12 @@ class Reply:
         return tuple(result.command_tuples for result in self.results[start:])
 
 
-def send(connection: Connection, text: str, *, meanwhile: Callable[[], None] | None = None) -> Reply:
+def send(
+    connection: Connection, text: str, *, meanwhile: Callable[[], object] | None = None, is_brief: bool = False
+) -> Reply:
     """Send a message without parameters and wait for all its results; of the rows, only the last is kept.
 
-    `meanwhile` is called once, when the server has the message; the answer is then expected soon.
+    `meanwhile` is called once, when the server has the message. The answer to a brief one is waited for awake.
 
     An interrupt, or another exception that ends the program, cancels the statement on the server before it is raised;
     where the server completed the message before the cancellation reached it, the reply holds the interrupt instead.
@@ -91,6 +93,7 @@ def send(connection: Connection, text: str, *, meanwhile: Callable[[], None] | N
         _flush(link)
         if meanwhile is not None:
             meanwhile()
+        if is_brief:
             _stay_awake(link)
         return _read(link)
     except BaseException as interrupt:

@@ -91,7 +91,7 @@ def ignored(reader: Reader, entry: Mapping) -> tuple[Ignored, ...]:
         return ()
     found: list[Ignored] = []
     for item in reader.items(node, "ignore"):
-        mapping = reader.as_mapping(item, _IGNORE_KEYS, ("rule", "reason"))
+        mapping = reader.as_mapping(item, _IGNORE_KEYS, _IGNORE_KEYS)
         if mapping is None:
             continue
         rule = reader.text(mapping, "rule")

@@ -49,12 +49,14 @@ _MANIFEST_KEYS = frozenset(
         "migrations",
     }
 )
+_REQUIRED_KEYS = frozenset({"manifest"})
 _DATABASE_KEYS = frozenset({"url", "embedded"})
 _TRACKING_KEYS = frozenset({"schema", "stuck_after", "record_detail"})
 _SETTINGS_KEYS = frozenset({"lock_timeout", "statement_timeout", "retry", "run_as"})
 _RETRY_KEYS = frozenset({"attempts", "backoff", "max_backoff"})
 _BATCH_KEYS = frozenset({"size", "start", "pause", "total", "max_lag"})
 _REPEAT_KEYS = frozenset({"condition"})
+_REQUIRED_MIGRATION_KEYS = frozenset({"version", "file"})
 _PLAIN_KEYS = frozenset({"version", "file", "name", "kind", "rollback"})
 _MIGRATION_KEYS = (
     _SETTINGS_KEYS
@@ -104,11 +106,9 @@ class _Reading:
         self._problems: list[Problem] = []
 
     def manifest(self, root: Node) -> Manifest:
-        top = self._reader.as_mapping(root, _MANIFEST_KEYS, ("manifest",))
+        top = self._reader.as_mapping(root, _MANIFEST_KEYS, _REQUIRED_KEYS)
         manifest = Manifest(self._document) if top is None else self._top(top)
-        problems = [*self._document.problems, *self._problems]
-        for declaration in manifest.declarations:
-            problems += meaning.problems(declaration)
+        problems = [*self._document.problems, *self._problems, *meaning.problems(manifest.declarations)]
         if self._reader.mismatches:
             from zmig.manifest import explanation
 
@@ -209,7 +209,7 @@ class _Reading:
         declarations: list[Declaration] = []
         for item in self._reader.items(top, "migrations", may_be_null=True):
             mismatches = len(self._reader.mismatches)
-            node = self._reader.as_mapping(item, _MIGRATION_KEYS, ("version", "file"))
+            node = self._reader.as_mapping(item, _MIGRATION_KEYS, _REQUIRED_MIGRATION_KEYS)
             if node is not None:
                 declarations.append(self._declaration(node, default))
             if len(self._reader.mismatches) > mismatches:
@@ -252,7 +252,7 @@ class _Reading:
                 return Repeat(RepeatRule.CHECKSUM)
             self._reader.mismatches.append(node)
             return None
-        mapping = self._reader.as_mapping(node, _REPEAT_KEYS, ("condition",))
+        mapping = self._reader.as_mapping(node, _REPEAT_KEYS, _REPEAT_KEYS)
         condition = None if mapping is None else self._recorded(mapping, "condition", shape.SOME_TEXT)
         return None if condition is None else Repeat(RepeatRule.CONDITION, condition)
 

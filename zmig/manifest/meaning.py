@@ -17,21 +17,22 @@ if TYPE_CHECKING:
 _SUFFIXES = {Kind.SQL: ".sql", Kind.PYTHON: ".py", Kind.REPEATABLE: ".sql or .py"}
 
 
-def problems(declaration: Declaration) -> Iterator[Problem]:
-    """Yield what is wrong with one entry by itself, as far as that can be told without its files."""
-    if declaration.file is not None:
-        kind, language = declaration.kind, declaration.language
-        if language is None or (kind is not None and kind not in (Kind.REPEATABLE, KINDS[language])):
-            yield _misfit(declaration, kind, language)
-        if declaration.given_name is None and not _gives_a_name(declaration):
-            yield _nameless(declaration)
-    if declaration.rollback is not None:
-        yield from _of_rollback(declaration, declaration.rollback)
-    if declaration.repeat is not None:
-        yield from _of_repeat(declaration)
-    if declaration.batch is not None and declaration.transaction is not None:
-        message = f"{declaration.subject} has `transaction` beside `batch`, whose rounds have a transaction each"
-        yield Problem("batch-invalid", message, declaration.location("transaction"), hint="remove the line")
+def problems(declarations: Iterable[Declaration]) -> Iterator[Problem]:
+    """Yield what is wrong with each entry by itself, as far as that can be told without its files."""
+    for declaration in declarations:
+        if declaration.file is not None:
+            kind, language = declaration.kind, declaration.language
+            if language is None or (kind is not None and kind not in (Kind.REPEATABLE, KINDS[language])):
+                yield _misfit(declaration, kind, language)
+            if declaration.given_name is None and not _gives_a_name(declaration):
+                yield _nameless(declaration)
+        if declaration.rollback is not None:
+            yield from _of_rollback(declaration, declaration.rollback)
+        if declaration.repeat is not None:
+            yield from _of_repeat(declaration)
+        if declaration.batch is not None and declaration.transaction is not None:
+            message = f"{declaration.subject} has `transaction` beside `batch`, whose rounds have a transaction each"
+            yield Problem("batch-invalid", message, declaration.location("transaction"), hint="remove the line")
 
 
 def _nameless(declaration: Declaration) -> Problem:

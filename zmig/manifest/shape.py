@@ -13,8 +13,6 @@ from zmig.manifest import durations
 from zmig.manifest.yamltext import Mapping, Scalar, Sequence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence as ListOf
-
     from zmig.manifest.yamltext import Node
 
 Choice = TypeVar("Choice", bound=str)
@@ -33,20 +31,20 @@ class Reader:
     def __init__(self) -> None:
         self.mismatches: list[Node] = []
 
-    def as_mapping(self, node: Node, keys: frozenset[str], required: ListOf[str] = ()) -> Mapping | None:
+    def as_mapping(self, node: Node, keys: frozenset[str], required: frozenset[str] = frozenset()) -> Mapping | None:
         """Return `node` as a mapping; one with an unknown or a missing key is remembered, and still read."""
         if not isinstance(node, Mapping):
             self.mismatches.append(node)
             return None
         present = node.entries.keys()
-        if not (present <= keys and all(key in present for key in required)):
+        if not (present <= keys and present >= required):
             self.mismatches.append(node)
         return node
 
-    def mapping(self, parent: Mapping, key: str, keys: frozenset[str], required: ListOf[str] = ()) -> Mapping | None:
+    def mapping(self, parent: Mapping, key: str, keys: frozenset[str]) -> Mapping | None:
         """Return the mapping under `key`."""
         node = parent.get(key)
-        return None if node is None else self.as_mapping(node, keys, required)
+        return None if node is None else self.as_mapping(node, keys)
 
     def mapping_of_names(self, parent: Mapping, key: str) -> Mapping | None:
         """Return the mapping under `key`, whose keys are names of its own."""

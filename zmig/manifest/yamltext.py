@@ -191,10 +191,13 @@ class _Builder:
     def _mapping(self, event: _Event) -> Mapping:
         mapping = Mapping({}, event.start_mark.index, 0)
         merged: list[Node] = []
-        while type(event := self._next()) is not self._mapping_end:
-            key = self._node(event)
-            value = self._node(self._next())
-            if not isinstance(key, Scalar):
+        entries, next_event, node_of, end = mapping.entries, self._next, self._node, self._mapping_end
+        while type(event := next_event()) is not end:
+            key = node_of(event)
+            value = node_of(next_event())
+            if type(key) is Scalar and key.text != "<<" and key.text not in entries:
+                entries[key.text] = (key, value)
+            elif not isinstance(key, Scalar):
                 self._report(
                     event, "a list or a mapping stands where a key belongs", "write a plain word before the `:`"
                 )

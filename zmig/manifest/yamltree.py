@@ -77,6 +77,7 @@ class Document:
 
 
 _TYPED_FIRST = frozenset("0123456789+-.tTfFnN~")
+_MOST_DIGITS = 40
 _NUMBER = re.compile(r"[-+]?[0-9]{1,40}(\.[0-9]{1,40})?|[-+]?\.[0-9]{1,40}")
 _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -87,6 +88,8 @@ _WORDS: dict[str, bool | None] = {
 
 def typed(text: str) -> str | int | float | bool | None:
     """Return what a plain scalar stands for."""
+    if text.isdecimal() and text.isascii() and len(text) <= _MOST_DIGITS:
+        return int(text)
     if text and text[0] not in _TYPED_FIRST:
         return text
     if text in _WORDS:

@@ -76,7 +76,7 @@ class Folder:
 
         Where the entry or its files are faulty, returns None and adds what is wrong with the files to `problems`.
         """
-        rollback = self._rollback(declaration, problems)
+        rollback = None if declaration.rollback is None else self._rollback(declaration, problems)
         contents = self._contents(declaration, problems)
         kind, language, name = declaration.effective_kind, declaration.language, declaration.name
         version = declaration.version
@@ -100,7 +100,7 @@ class Folder:
         )
 
     def _rollback(self, declaration: Declaration, problems: list[Problem]) -> Path | None:
-        if declaration.rollback in (None, declaration.file):
+        if declaration.rollback is None or declaration.rollback == declaration.file:
             return None
         path = self.path(declaration.rollback)
         try:

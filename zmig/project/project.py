@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from zmig.manifest.declaration import Declaration
     from zmig.model import Environment, Migration
     from zmig.project.inclusion import Opened
 
@@ -63,11 +62,13 @@ def load(path: Path, *, environ: Mapping[str, str]) -> Project:
 
 def _load(path: Path, environ: Mapping[str, str]) -> Project:
     read = inclusion.read(path, environ=environ)
-    found = [
-        _with_variables(opened.folder.migration(declaration, read.problems), declaration, opened, read.opened[0])
-        for opened in read.opened
-        for declaration in opened.manifest.declarations
-    ]
+    found: list[Migration | None] = []
+    for opened in read.opened:
+        for declaration in opened.manifest.declarations:
+            migration = opened.folder.migration(declaration, read.problems)
+            if migration is not None and declaration.has_variables:
+                migration = _with_variables(migration, opened, read.opened[0])
+            found.append(migration)
     read.refuse()
     migrations = sorted((migration for migration in found if migration), key=attrgetter("order"))
     return _project(read.opened, tuple(migrations))
@@ -111,12 +112,8 @@ def _project(opened: list[Opened], migrations: tuple[Migration, ...]) -> Project
     )
 
 
-def _with_variables(
-    migration: Migration | None, declaration: Declaration, opened: Opened, root: Opened
-) -> Migration | None:
+def _with_variables(migration: Migration, opened: Opened, root: Opened) -> Migration:
     """Return a migration that uses variables with those of its manifest, and of the one a command was given."""
-    if migration is None or not declaration.has_variables:
-        return migration
     known = {**opened.manifest.variables, **root.manifest.variables}
     return replace(migration, variables={name: variable.value for name, variable in known.items()})
 

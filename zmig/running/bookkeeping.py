@@ -83,7 +83,7 @@ def short_opening_sql(session: Session, attempt: Attempt, *, is_prepared: bool, 
         *(() if is_prepared else (*session.clean_sql, *prepare_sql(session))),
         "begin read write",
         *reset_by_sql("execute zmig_begin"),
-        *record.started_briefly_sql(session, attempt),
+        record.short_started_sql(session, attempt),
         "commit",
         "begin",
         f"execute zmig_open ({lock_timeout}, {statement_timeout}, {commit})",
@@ -94,7 +94,7 @@ def short_opening_sql(session: Session, attempt: Attempt, *, is_prepared: bool, 
 def short_closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
     """Return the short form of `closing_sql`, behind statements that only define something."""
     own_role = ("reset role",) if attempt.step.migration.settings.run_as is not None else ()
-    return (*own_role, "execute zmig_check", record.done_briefly_sql(session, attempt))
+    return (*own_role, "execute zmig_check", record.short_done_sql(session, attempt))
 
 
 _OWN_AGAIN = ("set local statement_timeout = 0", "reset session authorization", "reset role")

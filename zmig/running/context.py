@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from zmig.errors import Problem, UsageError
 from zmig.progress import Notice, Reported
-from zmig.sql.batch import Touched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from zmig.planning.plan import Step
     from zmig.progress import Observer
-    from zmig.sql.batch import Key
+    from zmig.sql.batch import Key, Touched
 
 
 class Round:
@@ -35,6 +34,8 @@ class Round:
 
     def done(self, rows: int, *, cursor: Key | None = None) -> None:
         """Say how many rows were touched, and the last key: a whole number or a text. No rows end the batches."""
+        from zmig.sql.batch import Touched
+
         self.touched = Touched(rows, cursor)
 
 

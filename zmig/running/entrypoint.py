@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from zmig.errors import ManifestError, Problem
 from zmig.planning.plan import Direction
 from zmig.project import project
-from zmig.running import failure, prepare
+from zmig.running import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,5 +102,7 @@ def _import(file: Path, checksum: str | None) -> types.ModuleType:
     try:
         exec(compile(source, str(file), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
+        from zmig.running import failure
+
         raise ManifestError(failure.code_error(file, error)) from error
     return module

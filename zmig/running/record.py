@@ -37,25 +37,17 @@ _VOCABULARY = {
 
 
 def started_sql(session: Session, attempt: Attempt) -> Iterable[str]:
-    """Return what appends the `started` fact of an attempt, behind the end of a run's attempt that has none."""
+    """Yield what appends the `started` fact of an attempt, behind the end of a run's attempt that has none."""
     step = attempt.step
-    data, type = started_data(session, attempt), _VOCABULARY[step.direction].started
-    return (*_unended_sql(session, step), session.store.append_sql(session.run, type, step.migration.name, data))
-
-
-def started_briefly_sql(session: Session, attempt: Attempt) -> Iterable[str]:
-    """Return the same as `started_sql` for a session in which `prepare_sql` was executed."""
-    step = attempt.step
-    return (
-        *_unended_sql(session, step),
-        session.store.started_sql(step.migration.name, started_data(session, attempt)),
-    )
-
-
-def _unended_sql(session: Session, step: Step) -> Iterable[str]:
     if step.unended is not None and step.unended.run_id is not None:
-        return (unended_sql(session, step, step.unended),)
-    return ()
+        yield unended_sql(session, step, step.unended)
+    data, type = started_data(session, attempt), _VOCABULARY[step.direction].started
+    yield session.store.append_sql(session.run, type, step.migration.name, data)
+
+
+def short_started_sql(session: Session, attempt: Attempt) -> str:
+    """Return the same for the first attempt of all, in a session that `Store.prepare_sql` made ready."""
+    return session.store.short_started_sql(attempt.step.migration.name, started_data(session, attempt))
 
 
 def started_data(session: Session, attempt: Attempt) -> dict[str, object]:
@@ -114,10 +106,10 @@ def done_sql(session: Session, attempt: Attempt) -> str:
     return session.store.applied_sql(session.run, type, migration.name, data, kind=migration.kind.value)
 
 
-def done_briefly_sql(session: Session, attempt: Attempt) -> str:
-    """Return the same as `done_sql`, forward, for a session in which `prepare_sql` was executed."""
+def short_done_sql(session: Session, attempt: Attempt) -> str:
+    """Return the same for a step forward that the server times, in a session that `Store.prepare_sql` made ready."""
     migration = attempt.step.migration
-    return session.store.done_sql(migration.name, done_data(session, attempt), kind=migration.kind.value)
+    return session.store.short_done_sql(migration.name, done_data(session, attempt), kind=migration.kind.value)
 
 
 def done_data(session: Session, attempt: Attempt) -> dict[str, object]:

@@ -79,14 +79,16 @@ class Session:
             raise reply.interrupt
         return reply
 
-    def send_text(self, text: str, *, meanwhile: Callable[[], None] | None = None) -> wire.Reply:
+    def send_text(
+        self, text: str, *, meanwhile: Callable[[], object] | None = None, is_brief: bool = False
+    ) -> wire.Reply:
         """Send a message as it is; `meanwhile` is called once, when the server has it.
 
         Raises:
             wire.MessageError: a statement of it failed.
         """
         self.speak_utf8()
-        return wire.send(self.connection, text, meanwhile=meanwhile)
+        return wire.send(self.connection, text, meanwhile=meanwhile, is_brief=is_brief)
 
     def read_as_usual(self) -> None:
         """Clean the session by itself, should a migration have changed how it reads text.

@@ -7,6 +7,7 @@ is written, all is committed. The server stops at the first error, so nothing be
 from __future__ import annotations
 
 import time
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from zmig.sql import message
 from zmig.sql.message import ChunkMessage, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import psycopg
 
@@ -51,7 +52,7 @@ def _run_sql(session: Session, attempt: Attempt) -> None:
     session.read_as_usual()
     composed = session.relay.take(session, attempt)
     if composed is not None:
-        _send(session, attempt, composed, session.relay)
+        _send(session, attempt, composed, relay=session.relay)
     else:
         opening, closing = session.relay.around(session, attempt)
         _run_script(session, attempt, opening, (*closing, "commit"))
@@ -66,11 +67,12 @@ def run_body(session: Session, attempt: Attempt) -> None:
 
 
 def _run_script(session: Session, attempt: Attempt, opening: Sequence[str], closing: Sequence[str]) -> None:
-    for sendable, is_last in _with_last(attempt.work.sendables()):
+    sendables = _Sendables(attempt.work.sendables())
+    for sendable, is_last in sendables:
         if isinstance(sendable, Message | ChunkMessage):
-            behind = closing if is_last else ()
-            name = attempt.step.migration.name
-            _send(session, attempt, message.compose(sendable, opening, behind, name=name, total=attempt.total))
+            name, behind = attempt.step.migration.name, closing if is_last else ()
+            composed = message.compose(sendable, opening, behind, name=name, total=attempt.total)
+            _send(session, attempt, composed, meanwhile=sendables.read_ahead)
         else:
             if opening:
                 with session.interrupts.deferred():
@@ -81,30 +83,53 @@ def _run_script(session: Session, attempt: Attempt, opening: Sequence[str], clos
         opening = ()
 
 
-def _with_last(
-    sendables: Iterable[Message | ChunkMessage | Statement],
-) -> Iterator[tuple[Message | ChunkMessage | Statement, bool]]:
-    """Yield each, and whether it is the last one; rows behind a COPY must be read before the next is asked for."""
-    held: Message | ChunkMessage | Statement | None = None
-    for one in sendables:
-        if held is not None:
-            yield held, False
-        if isinstance(one, Message | ChunkMessage):
-            held = one
-        else:
-            yield one, False
-            held = None
-    yield (held, True) if held is not None else (Message(()), True)
+class _Sendables:
+    """What is sent, one after the other, each with whether it is the last one.
+
+    A message is read while the server works on the one before the last; rows behind a COPY must be read before the
+    next is asked for.
+    """
+
+    def __init__(self, sendables: Iterator[Message | ChunkMessage | Statement]) -> None:
+        self._unread = sendables
+        self._read: deque[Message | ChunkMessage | Statement] = deque()
+
+    def __iter__(self) -> Iterator[tuple[Message | ChunkMessage | Statement, bool]]:
+        needs_end = True
+        while self._read or self.read_ahead():
+            one = self._read.popleft()
+            needs_end = not isinstance(one, Message | ChunkMessage)
+            yield one, not (needs_end or self._read or self.read_ahead())
+        if needs_end:
+            yield Message(()), True
+
+    def read_ahead(self) -> bool:
+        """Read one more, unless rows stand in between; return whether there was one."""
+        if self._read and not isinstance(self._read[-1], Message | ChunkMessage):
+            return False
+        one = next(self._unread, None)
+        if one is not None:
+            self._read.append(one)
+        return one is not None
 
 
-def _send(session: Session, attempt: Attempt, composed: Composed, relay: Relay | None = None) -> None:
+def _send(
+    session: Session,
+    attempt: Attempt,
+    composed: Composed,
+    *,
+    relay: Relay | None = None,
+    meanwhile: Callable[[], object] | None = None,
+) -> None:
     """Send a message; `relay`, given with a whole migration, goes on with the next one while the server works."""
     sent = composed.sent
     _announce(session, attempt, sent)
     attempt.may_commit = bool(composed.tail)
     began = time.monotonic()
     try:
-        reply = session.send_text(composed.text, meanwhile=relay and partial(relay.work_ahead, session))
+        if relay is not None:
+            meanwhile = partial(relay.work_ahead, session)
+        reply = session.send_text(composed.text, meanwhile=meanwhile, is_brief=relay is not None)
     except wire.MessageError as failed:
         index = failed.completed - composed.opening
         if index < 0:
