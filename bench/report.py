@@ -16,7 +16,7 @@ _LEAD = """# Performance
 
 Written by `python -m bench`. Seconds are medians of whole processes, start-up included, on a server with its default
 settings (every commit is flushed); the range stands beside them. The tools take turns on the same server, so the
-ratios mean more than the seconds.
+ratios mean more than the seconds. What takes more than a minute is done once.
 
 In W1 zmig flushes WAL less often than there are migrations: files that only define something brief, and stand in a row,
 [share a flush](reliability.md#one-flush-for-several). In W1t every migration of every tool waits for its own.

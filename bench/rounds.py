@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from bench.workloads import Change
 
 
+_LONGEST_REPEATED_SECONDS = 60.0
+"""What takes longer is done once."""
+
+
 @dataclass(slots=True)
 class Row:
     """What one tool cost in one workload."""
@@ -154,7 +158,7 @@ class Bench:
             for contender, row in zip(contenders, rows, strict=True):
                 url = self._server.new_database()
                 folder = self._folder / f"{contender.name.replace(' ', '-')}-large-{rows_each}"
-                if row.failure is not None:
+                if row.failure is not None or (row.samples and row.samples[-1].seconds > _LONGEST_REPEATED_SECONDS):
                     continue
                 with self._server.backend_memory("bench") as peaks:
                     try:
