@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 DETACH_CONCURRENTLY_SINCE = 140000
 
+FIRST_BRIEF = 8
+"""The first of a row of files that share a flush."""
+LAST, BEFORE_ROLLBACKS = 107, 1
+"""The versions a round goes up to, and back to."""
+
 _MARK = "insert into tally values ({version}, {place}, 'done');"
 
 
@@ -46,7 +51,7 @@ def should_repeat(ctx, last_run):
 
 
 def execute(ctx):
-    ctx.execute("insert into tally values (91, 0, 'done')")
+    ctx.execute("insert into tally values (991, 0, 'done')")
     ctx.execute("create or replace function total() returns bigint language sql stable as 'select count(*) from item'")
 """
 
@@ -137,16 +142,20 @@ def write(folder: Path, url: str, *, server_version: int) -> ProjectFolder:
         f"{rows}\\.\n" + _marked(7, "analyze loaded"),
         rollback=_marked(7, "drop table loaded", undone=True),
     )
+    for version in range(FIRST_BRIEF, LAST + 1):
+        table = f"brief_{version}"
+        project.sql(
+            f"{version:03}_{table}",
+            f"create table {table} (x int);\ncomment on table {table} is 'brief';\n",
+            rollback=f"drop table {table};\n",
+        )
     project.repeatable(
-        "090_views",
+        "990_views",
         "create or replace view big as select id, size from item where kind = 'big';\n"
-        "insert into tally values (90, 0, 'done');\n",
+        "insert into tally values (990, 0, 'done');\n",
     )
-    project.python("091_function", _REPEATED_CODE, kind="repeatable")
+    project.python("991_function", _REPEATED_CODE, kind="repeatable")
     return project
 
 
-LAST, BEFORE_ROLLBACKS = 7, 1
-"""The versions a round goes up to, and back to."""
-
-REPEATABLES = frozenset({90, 91})
+REPEATABLES = frozenset({990, 991})
