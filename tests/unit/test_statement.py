@@ -103,3 +103,55 @@ def test_the_manifest_decides_before_the_statements(declared: bool) -> None:
     assert mode.transactional is declared
     assert mode.reason == f"`transaction: {str(declared).lower()}` in the manifest"
     assert mode.refusing == vacuum
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "create table t (x int default 1, y int generated always as identity)",
+        "CREATE UNLOGGED TABLE t (x int)",
+        "create type mood as enum ('calm')",
+        "create or replace function f() returns int language sql as 'select 1'",
+        "create or replace view v as select f()",
+        "create unique index on t (x)",
+        "alter table t add column y int",
+        "alter table t rename to u",
+        "comment on table t is 'f()'",
+        "grant select on t to u",
+        "drop table t",
+    ],
+)
+def test_it_only_defines(text: str) -> None:
+    assert statement.only_defines(one(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select f()",
+        "insert into t values (1)",
+        "with x as (select 1) insert into t select * from x",
+        "do $$ begin end $$",
+        "call p()",
+        "set search_path = ''",
+        "reset all",
+        "prepare p as select 1",
+        "deallocate all",
+        "discard temp",
+        "create table t as select f()",
+        "create table t (x) as\n  values (f())",
+        "create table t partition of u for values from (f()) to (10)",
+        "create temporary table t (x int)",
+        "create materialized view v as select f()",
+        "create extension hstore",
+        "alter table t add column y int default f()",
+        "alter table t add column y int default current_timestamp",
+        "alter table t alter column x type text",
+        "alter table t validate constraint c",
+        "alter table t attach partition u default",
+        "alter table t add check (f(x))",
+        "createtable",
+    ],
+)
+def test_it_may_do_more_than_define(text: str) -> None:
+    assert not statement.only_defines(one(text))

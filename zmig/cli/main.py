@@ -39,13 +39,10 @@ def program() -> int:
 
 def _has_run_code_of_its_own_alone() -> bool:
     """Whether nobody can miss what Python does at its end: a migration's code may count on it, and so may Textual."""
-    threading = sys.modules.get("threading")
-    has_foreign_code = any(name.startswith(_MIGRATIONS) or name == "textual" for name in sys.modules)
-    return not has_foreign_code and (threading is None or threading.active_count() == 1)
-
-
-_MIGRATIONS = "zmig_migration_"
-"""How the names of modules begin that hold a migration's code; see `zmig.running.entrypoint`."""
+    threading, entrypoint = (sys.modules.get(name) for name in ("threading", "zmig.running.entrypoint"))
+    if entrypoint is not None and any(name.startswith(entrypoint.MODULES) for name in sys.modules):
+        return False
+    return "textual" not in sys.modules and (threading is None or threading.active_count() == 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from zmig.database.quoting import literal
 from zmig.frozen import frozen
 
 if TYPE_CHECKING:
@@ -38,14 +39,14 @@ class Server:
     standard_conforming_strings: str
     """How the session reads a backslash in a constant, unless a migration changes that."""
 
-    @property
-    def settings(self) -> dict[str, str]:
-        """A working session's own limits, whatever the role or database sets.
+    def settings_sql(self, application_name: str) -> str:
+        """Return the statement that gives a working session its name and limits, whatever the role or database sets.
 
         The server notices a vanished client while a statement runs (`client_connection_check_interval`) or through
         TCP keepalives; no inherited timeout may end a migration; times are written as they can be read.
         """
         settings = {
+            "application_name": application_name,
             "datestyle": "ISO",
             "lock_timeout": "0",
             "statement_timeout": "0",
@@ -60,15 +61,14 @@ class Server:
             settings["idle_session_timeout"] = "0"
         if self.version >= _TRANSACTION_TIMEOUT_SINCE:
             settings["transaction_timeout"] = "0"
-        return settings
+        return f"select {set_config({name: literal(value) for name, value in settings.items()}, local=False)}"
 
     def reset_sql(self, application_name: str) -> tuple[str, ...]:
         """Return the statements that undo what a migration did to the session, keeping its advisory locks.
 
         `DISCARD ALL` would release the locks, and `RESET ALL` alone leaves a `SET ROLE` in force.
         """
-        settings = set_sql(self.settings | {"application_name": application_name}, local=False)
-        return (*_RESETS, settings, "deallocate all", *_DISCARDS)
+        return (*_RESETS, self.settings_sql(application_name), "deallocate all", *_DISCARDS)
 
     def clean_sql(self, application_name: str) -> tuple[str, ...]:
         """Return `reset_sql` in a transaction of its own.
@@ -79,20 +79,19 @@ class Server:
         return ("begin", *self.reset_sql(application_name), "commit")
 
 
-def reset_by_sql(settings: str) -> tuple[str, ...]:
-    """Return `Server.reset_sql` with a statement that makes the settings, and keep what is prepared."""
-    return (*_RESETS, settings, *_DISCARDS)
+def reset_by_sql(settings_sql: str) -> tuple[str, ...]:
+    """Return `Server.reset_sql` with another form of its settings, for a session that keeps what is prepared."""
+    return (*_RESETS, settings_sql, *_DISCARDS)
 
 
 _RESETS = ("reset session authorization", "reset role", "reset all")
 _DISCARDS = ("close all", "unlisten *", "discard temp", "discard sequences")
 
 
-def set_sql(settings: Mapping[str, str], *, local: bool) -> str:
-    """Return one statement that gives settings their values: until the transaction's end, or the session's."""
+def set_config(settings: Mapping[str, str], *, local: bool) -> str:
+    """Return calls that give settings values, which are SQL: until the transaction's end, or the session's."""
     scope = str(local).lower()
-    calls = (f"pg_catalog.set_config('{name}', '{value}', {scope})" for name, value in settings.items())
-    return f"select {', '.join(calls)}"
+    return ", ".join(f"pg_catalog.set_config('{name}', {value}, {scope})" for name, value in settings.items())
 
 
 def look(connection: Connection) -> Server:

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 
 from zmig.database import role
 from zmig.database.quoting import literal
-from zmig.database.server import reset_by_sql, set_sql
+from zmig.database.server import reset_by_sql, set_config
 from zmig.running import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from zmig.running.session import Attempt, Session
 
 
@@ -27,7 +25,10 @@ def opening_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
     """
     return (
         *session.clean_sql,
-        *_committed_apart(record.started_sql(session, attempt)),
+        "begin",
+        "set local synchronous_commit = off",
+        *record.started_sql(session, attempt),
+        "commit",
         *open_sql(session, attempt),
     )
 
@@ -46,7 +47,7 @@ def limits_sql(attempt: Attempt) -> tuple[str, ...]:
     """Return the statements that put a migration's own limits, and its role, on the open transaction."""
     lock_timeout, statement_timeout = _limits(attempt)
     settings = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
-    return (set_sql(settings, local=True), *_become_sql(attempt))
+    return (f"select {set_config(settings, local=True)}", *_become_sql(attempt))
 
 
 def prepare_sql(session: Session) -> tuple[str, ...]:
@@ -55,21 +56,22 @@ def prepare_sql(session: Session) -> tuple[str, ...]:
     `zmig_begin` stands for the session's own settings and a commit that is not waited for, `zmig_open` for what marks
     a migration's transaction and limits it, `zmig_check` for what must hold at its end.
     """
-    own = session.server.settings | {"application_name": session.run.application_name}
-    begin = f"{set_sql(own, local=False)}, pg_catalog.set_config('synchronous_commit', 'off', true)"
-    values = {
+    limits = {
         "lock_timeout": "$1",
         "statement_timeout": "$2",
         "synchronous_commit": "coalesce($3, pg_catalog.current_setting('synchronous_commit'))",
     }
-    limits = ", ".join(f"pg_catalog.set_config('{name}', {value}, true)" for name, value in values.items())
-    unlimited = "pg_catalog.set_config('statement_timeout', '0', true)"
+    settings = session.server.settings_sql(session.run.application_name)
+    check = record.check_sql(session, in_transaction=True)
     return (
         *session.store.prepare_sql(session.run),
-        f"prepare zmig_begin as {begin}",
-        f"prepare zmig_open (text, text, text) as {session.lock.mark_sql}, {limits}",
-        f"prepare zmig_check as {record.check_sql(session, in_transaction=True)}, {unlimited}",
+        f"prepare zmig_begin as {settings}, {set_config({'synchronous_commit': _OFF}, local=True)}",
+        f"prepare zmig_open (text, text, text) as {session.lock.mark_sql}, {set_config(limits, local=True)}",
+        f"prepare zmig_check as {check}, {set_config({'statement_timeout': _NONE}, local=True)}",
     )
+
+
+_OFF, _NONE = literal("off"), literal("0")
 
 
 def short_opening_sql(session: Session, attempt: Attempt, *, is_prepared: bool, awaits_flush: bool) -> tuple[str, ...]:
@@ -77,8 +79,8 @@ def short_opening_sql(session: Session, attempt: Attempt, *, is_prepared: bool, 
 
     The commit waits until WAL is flushed, unless `awaits_flush` is false because that of a later migration does.
     """
-    lock_timeout, statement_timeout = (literal(limit) for limit in _limits(attempt))
-    commit = "null" if awaits_flush else "'off'"
+    lock_timeout, statement_timeout = _limits(attempt)
+    commit = "null" if awaits_flush else _OFF
     return (
         *(() if is_prepared else (*session.clean_sql, *prepare_sql(session))),
         "begin read write",
@@ -100,14 +102,12 @@ def short_closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
 _OWN_AGAIN = ("set local statement_timeout = 0", "reset session authorization", "reset role")
 
 
-def _committed_apart(statements: Iterable[str]) -> tuple[str, ...]:
-    return ("begin", "set local synchronous_commit = off", *statements, "commit")
-
-
 def _limits(attempt: Attempt) -> tuple[str, str]:
-    """Return a migration's timeouts, in milliseconds."""
+    """Return a migration's timeouts, in milliseconds, as constants."""
     settings = attempt.step.migration.settings
-    return str(round(settings.lock_timeout_seconds * 1000)), str(round(settings.statement_timeout_seconds * 1000))
+    limits = (settings.lock_timeout_seconds, settings.statement_timeout_seconds)
+    lock_timeout, statement_timeout = (literal(str(round(seconds * 1000))) for seconds in limits)
+    return lock_timeout, statement_timeout
 
 
 def _become_sql(attempt: Attempt) -> tuple[str, ...]:

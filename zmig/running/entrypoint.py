@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from zmig.running.prepare import Execute, Work
 
 
+MODULES = "zmig_migration_"
+"""How the names of the modules begin that hold migrations' code."""
+
+
 class _Functions(Protocol):
     def execute(self, ctx: Context, /) -> object: ...
     def rollback(self, ctx: Context, /) -> object: ...
@@ -96,7 +100,7 @@ def _import(file: Path, checksum: str | None) -> types.ModuleType:
     source = project.read_text(file)
     prepare.check_unchanged(file, source, checksum)
     digest = sha256(f"{file.absolute()}\0{source}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    module = types.ModuleType(f"zmig_migration_{file.stem}_{digest}")
+    module = types.ModuleType(f"{MODULES}{file.stem}_{digest}")
     module.__file__ = str(file)
     sys.modules[module.__name__] = module
     try:

@@ -112,7 +112,7 @@ class Opened:
 
         with database.translated(self.target):
             pooler.refuse_transaction_pooling(self.connection, self.target, backend_pid=self.server.backend_pid)
-            self.connection.execute(server.set_sql(self.server.settings, local=False).encode())
+            self.connection.execute(self.server.settings_sql(self.run.application_name).encode())
             self.lock.wait(
                 self.connection,
                 limit_seconds=limit_seconds,

@@ -77,7 +77,7 @@ class Runner:
             self._run_steps()
             succeeded = True
         except BaseException as error:
-            self.session.interrupts.meaning(error)
+            self.session.interrupts.meaning(error)  # a request that has ended the run is pursued no further
             raise
         finally:
             try:

@@ -82,7 +82,7 @@ class Session:
     def send_text(
         self, text: str, *, meanwhile: Callable[[], object] | None = None, is_brief: bool = False
     ) -> wire.Reply:
-        """Send a message as it is; `meanwhile` is called once, when the server has it.
+        """Send a message as it is; `meanwhile` and `is_brief` are those of `wire.send`.
 
         Raises:
             wire.MessageError: a statement of it failed.

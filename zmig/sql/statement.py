@@ -115,7 +115,9 @@ def may_commit(statement: Statement) -> bool:
 def only_defines(statement: Statement) -> bool:
     """Whether, by its command, it only defines, alters or drops something: it runs nobody's code.
 
-    So it sets, prepares and deallocates nothing in the session. Whatever may call a function does not count.
+    So it sets, prepares and deallocates nothing in the session. Whatever may call a function does not count, but for
+    an index: its functions are immutable, and those run no such command (PostgreSQL documentation, "Function
+    Volatility Categories").
     """
     return _definition().match(statement.text) is not None
 
