@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 
 _TO_CONNECT = (
+    (
+        r'definition of service "[^"]*" not found|service file "[^"]*" not found',
+        "define the service in ~/.pg_service.conf, or correct `service` in `database.url`",
+    ),
+    (r'for connection option "(\w+)"|invalid "?(?!integer)(\w+)"? value', "correct `{}` in `database.url`"),
+    (r"invalid port number|port numbers to", "correct the port in `database.url`"),
     (r'role "[^"]*" does not exist', "create the role, or correct the user in `database.url`"),
     (r'"[^"]*" does not exist', "create it, or correct the name in `database.url`"),
     (r"authentication failed", "correct the user or the password in `database.url`"),
@@ -28,7 +34,9 @@ _TO_CONNECT = (
     (r"too many connections for", "close other connections, or raise the connection limit it names"),
     (r"too many|remaining connection slots", "close other connections, or raise max_connections on the server"),
 )
-"""Signs in what libpq says of a connection that failed, which it gives no SQLSTATE; the first one counts."""
+"""Signs in what libpq says of a connection that failed, which it gives no SQLSTATE; the first one counts.
+
+`{}` in a hint is what the sign's group found."""
 
 _TO_GO_ON = (
     ("42501", "grant the right to the role in `database.url`, or use another role"),
@@ -44,8 +52,9 @@ _TO_GO_ON = (
 def to_connect(reason: str) -> str:
     """Return what helps where no connection comes about, by what libpq says, in one line."""
     for sign, hint in _TO_CONNECT:
-        if re.search(sign, reason):
-            return hint
+        found = re.search(sign, reason)
+        if found is not None:
+            return hint.format(next(filter(None, found.groups()), ""))
     return "check that the server runs and that host and port in `database.url` are right"
 
 

@@ -7,7 +7,6 @@ transaction or a snapshot. Everything it sets is set with `SET`, because some po
 from __future__ import annotations
 
 import os
-import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -15,7 +14,7 @@ import psycopg
 from psycopg import conninfo, waiting
 from psycopg.pq import TransactionStatus
 
-from zmig.database import advice
+from zmig.database import advice, connectionstring
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
 from zmig.frozen import frozen
 from zmig.redact import Redactor, telling
@@ -124,6 +123,8 @@ class Target:
     def host(self) -> str:
         """Where the server is, for messages: host and port, or the socket folder."""
         parameters = _parameters(self.conninfo)
+        if parameters.get("service") and not parameters.get("host"):
+            return f"service {parameters['service']}"
         host = parameters.get("host") or parameters.get("hostaddr") or os.environ.get("PGHOST") or "the local socket"
         port = parameters.get("port") or os.environ.get("PGPORT")
         return f"{host}:{port}" if port else str(host)
@@ -135,29 +136,9 @@ def target(url: str, *, environ: Mapping[str, str]) -> Target:
     Raises:
         UsageError: the text is not a connection string.
     """
-    try:
-        parameters = conninfo.conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        raise UsageError(_not_a_url(_without_quotations(str(error)).strip())) from None
-    if re.fullmatch(r"[0-9,]*", str(parameters.get("port") or "")) is None:
-        raise UsageError(_not_a_url("its port is not a number"))
-    secrets = (parameters.get("password"), parameters.get("sslpassword"), environ.get("PGPASSWORD"))
-    return Target(url, Redactor(*(str(secret) for secret in secrets if secret), *telling(environ)))
-
-
-def _not_a_url(why: str) -> Problem:
-    return Problem(
-        "database-url-invalid",
-        f"the database URL is not a connection string: {why}",
-        hint="write it as `postgresql://user:password@host:5432/name`, with `%40`, `%2F`, `%3A` and the like "
-        "for special characters of the password",
-    )
-
-
-def _without_quotations(message: str) -> str:
-    """Return libpq's message without the parts of the URL that it quotes: they may be parts of a password."""
-    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
-    return re.sub(r'"([^"]*)"', lambda quoted: quoted[0] if quoted[1] in known else '"***"', message)
+    found = connectionstring.parameters(url)
+    secrets = (found.get("password"), found.get("sslpassword"), environ.get("PGPASSWORD"))
+    return Target(url, Redactor(*(secret for secret in secrets if secret), *telling(environ)))
 
 
 def _parameters(text: str) -> Mapping[str, object]:
@@ -169,10 +150,16 @@ def connect(target: Target, *, application_name: str) -> WorkingConnection:
 
     Raises:
         ConnectionFailed: the server cannot be reached, or refuses.
+        UsageError: psycopg does not take what the connection string, or the environment, says.
     """
     text = conninfo.make_conninfo(target.conninfo, application_name=application_name, client_encoding="utf8")
-    if "connect_timeout" not in _parameters(text) and not os.environ.get("PGCONNECT_TIMEOUT"):
-        text = conninfo.make_conninfo(text, connect_timeout=_CONNECT_TIMEOUT_SECONDS)
+    if "connect_timeout" not in _parameters(text):
+        given = os.environ.get("PGCONNECT_TIMEOUT")
+        problem = connectionstring.check_timeout(given) if given else None
+        if problem is not None:
+            raise UsageError(problem)
+        if not given:
+            text = conninfo.make_conninfo(text, connect_timeout=_CONNECT_TIMEOUT_SECONDS)
     try:
         opened = WorkingConnection.connect(text, autocommit=True, prepare_threshold=None)
         # What a role or a database may set; times in another style cannot be read. The server told it unasked.
@@ -180,6 +167,8 @@ def connect(target: Target, *, application_name: str) -> WorkingConnection:
             opened.execute("set datestyle = 'ISO'")
     except psycopg.OperationalError as error:
         raise _connection_failed(target, error) from None
+    except (psycopg.Error, ValueError) as error:  # of psycopg itself, before it asks libpq
+        raise UsageError(connectionstring.invalid(target.redactor(str(error)).strip())) from None
     return opened
 
 
