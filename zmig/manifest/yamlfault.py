@@ -22,7 +22,13 @@ class _Fault(NamedTuple):
     """Whether the place to mend is where the unfinished thing begins, not where the parser gave up."""
 
 
+DEPTH_LIMIT = 50
+"""How deep lists and mappings may be nested."""
+TOO_DEEP = _Fault("nesting", f"lists and mappings are nested more than {DEPTH_LIMIT} deep", "flatten them")
+"""Some versions of libyaml refuse what is nested much deeper by themselves, before the parser is asked for it."""
+
 _FAULTS = (
+    TOO_DEEP,
     _Fault(
         "end of stream|document (indicator|separator)", "a quote is never closed", "close the quote", at_opening=True
     ),

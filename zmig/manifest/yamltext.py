@@ -26,7 +26,6 @@ SIZE_LIMIT = 32 * 1024 * 1024
 """Characters a text may have."""
 NODE_LIMIT = 2_000_000
 """Nodes a text may unfold to; a manifest of 100,000 full entries has 1.7 million."""
-DEPTH_LIMIT = 50
 
 
 @contextmanager
@@ -168,8 +167,8 @@ class _Builder:
 
     def _collection(self, event: _Event) -> Node:
         self._depth += 1
-        if self._depth > DEPTH_LIMIT:
-            raise self._stop(event, f"lists and mappings are nested more than {DEPTH_LIMIT} deep", "flatten them")
+        if self._depth > yamlfault.DEPTH_LIMIT:
+            raise self._stop(event, yamlfault.TOO_DEEP.message, yamlfault.TOO_DEEP.hint)
         node = self._sequence(event) if type(event) is self._sequence_start else self._mapping(event)
         self._depth -= 1
         return node
