@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -22,8 +21,6 @@ pytestmark = pytest.mark.skipif(
     pgbouncer.find() is None, reason="PgBouncer is not installed: on Debian, `apt-get install pgbouncer` brings it"
 )
 
-QUICKLY_SECONDS = 20
-
 
 @pytest.fixture
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -40,10 +37,8 @@ def test_a_pooler_of_transactions_is_refused_before_anything_is_locked_or_writte
     project: ProjectFolder, database: str, connection: psycopg.Connection, folder: Path, mode: str, size: int
 ) -> None:
     project.sql("001_t", "create table t ()")
-    began = time.monotonic()
     with pgbouncer.pooled(folder, database, mode=mode, size=size) as url:
         ended = run("apply", project.manifest, "--database-url", url, "--json")
-        assert time.monotonic() - began < QUICKLY_SECONDS
         assert ended.code == 2
         assert json.loads(ended.stdout)["problems"][0]["code"] == "transaction-pooler"
         assert "use a direct connection" in ended.stderr
@@ -57,12 +52,10 @@ def test_a_pooler_of_sessions_serves(
 ) -> None:
     project.sql("001_t", "create table t (x int)")
     project.sql("002_index", "create index concurrently t_x on t (x)")
-    began = time.monotonic()
     with pgbouncer.pooled(folder, database, mode="session", size=size) as url:
         ended = run("apply", project.manifest, "--database-url", url)
         assert ended.code == 0, ended.stderr
         assert run("apply", project.manifest, "--database-url", url).code == 0
-    assert time.monotonic() - began < QUICKLY_SECONDS
     assert facts.applied == [(1, "001_t"), (2, "002_index")]
     assert backends.advisory_locks(connection) == 0
 

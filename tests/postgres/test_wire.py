@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -103,8 +102,6 @@ def test_a_copy_that_expects_rows_is_refused(connection: Connection) -> None:
 def test_a_signal_that_does_not_wake_the_wait_cancels_the_statement_all_the_same(
     connection: psycopg.Connection,
 ) -> None:
-    began = time.monotonic()
     with SignalInterrupts().installed(), unwoken(signal.SIGTERM), pytest.raises(Interrupted):
-        wire.send(connection, "select pg_sleep(30)")
-    assert time.monotonic() - began < 15
+        wire.send(connection, "select pg_sleep(3600)")
     assert connection.execute("select 1").fetchone() == (1,)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _OURS = "datname = current_database() and application_name like 'zmig/%'"
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 120
 NOTICES_GONE_CLIENTS_SINCE = 140000
 """Before this version a server does not notice, while a statement runs, that its client is gone."""
 

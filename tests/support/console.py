@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from zmig_tui.screens.main import MainScreen
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 120
 
 
 class Console:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from zmig.progress import Progress
 
 Heard = TypeVar("Heard", bound="Progress")
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 120.0
 
 
 class Listener:

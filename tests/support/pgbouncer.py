@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-_PATIENCE_SECONDS = 15
+_PATIENCE_SECONDS = 120
 _PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin")
 
 
@@ -69,7 +69,7 @@ def _configure(folder: Path, parameters: dict[str, str], *, mode: str, port: int
         f"[databases]\n* = host={parameters['host']} port={parameters['port']}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         f"auth_type = trust\nauth_file = {users}\npool_mode = {mode}\ndefault_pool_size = {size}\n"
-        f"query_wait_timeout = {_PATIENCE_SECONDS}\nserver_tls_sslmode = disable\n"
+        "query_wait_timeout = 0\nserver_tls_sslmode = disable\n"  # who has to wait for the pool waits for ever
     )
     return settings
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _SSL_REQUEST = 80877103
+_PATIENCE_SECONDS = 120.0
 
 
 class RefusingServer:
@@ -21,6 +22,7 @@ class RefusingServer:
         self._error = _error(sqlstate, message) if message else b""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sessions: list[socket.socket] = []
+        self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._serve)
 
     def url(self, **parameters: str) -> str:
@@ -28,13 +30,20 @@ class RefusingServer:
         more = "&".join(f"{name}={value}" for name, value in {"gssencmode": "disable", **parameters}.items())
         return f"postgresql://app@127.0.0.1:{self._listener.getsockname()[1]}/shop?{more}"
 
+    def wait_for_sessions(self, number: int) -> None:
+        """Wait until this many sessions were begun."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self._sessions) >= number, _PATIENCE_SECONDS), "nobody came"
+
     def _serve(self) -> None:
         while True:
             try:
                 session, _ = self._listener.accept()
             except OSError:  # the block has ended
                 return
-            self._sessions.append(session)
+            with self._changed:
+                self._sessions.append(session)
+                self._changed.notify_all()
             with contextlib.suppress(ConnectionError), session.makefile("rb") as received:
                 while self._answer(session, received.read(8)):
                     pass

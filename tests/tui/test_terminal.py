@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.shop import Shop
 
 _WIDTH, _HEIGHT = 100, 30
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 120
 
 
 class Terminal:

@@ -6,7 +6,6 @@ import contextlib
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 from typing import IO
@@ -186,7 +185,5 @@ def test_as_a_library_signals_do_what_they_did_before() -> None:
 
 def test_a_signal_that_does_not_wake_the_pause_ends_it_all_the_same() -> None:
     interrupts = SignalInterrupts()
-    began = time.monotonic()
     with interrupts.installed(), unwoken(signal.SIGTERM), pytest.raises(Interrupted):
-        interrupts.sleep(30)
-    assert time.monotonic() - began < 15
+        interrupts.sleep(3600)
