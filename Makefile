@@ -3,16 +3,20 @@
 #   make demo     apply manifests/demo.yaml to a private PostgreSQL
 #   make test     run the tests; ARGS goes to pytest, as in: make test ARGS="-k planner"
 #   make check    what CI runs: format, lint, types, import floors, tests
+#   make test-latest   the tests with the newest of everything that pyproject.toml allows, instead of what is locked
 #   make matrix   run the database tests on PostgreSQL 13 to 18
 #   make bench    measure zmig beside psql and other tools; ARGS goes to it, as in: make bench ARGS="--quick"
+#   make lock     lock the newest of everything: uv.lock, and constraints.txt for pip; needs uv
 #   make format   rewrite the files as `make lint` wants them
 #   make screenshots   draw the pictures of the console anew
 #   make clean    stop the private PostgreSQL and remove everything made here
 
-.PHONY: demo test check lint types imports matrix bench format screenshots clean
+.PHONY: demo test test-latest check lint types imports matrix bench lock format screenshots clean
 .DEFAULT_GOAL := demo
 
 VENV := .venv
+LATEST := .venv-latest
+LOCKED := pyproject.toml uv.lock constraints.txt .ci/install
 BIN := $(VENV)/bin
 ARGS ?=
 
@@ -22,6 +26,10 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n auto $(ARGS)
+
+test-latest:
+	@.ci/install $(LATEST) dev newest
+	$(LATEST)/bin/pytest -n auto $(ARGS)
 
 check: lint types imports test
 
@@ -41,6 +49,11 @@ matrix: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench $(ARGS)
 
+lock:
+	uv lock --upgrade
+	uv export --quiet --locked --all-extras --all-groups --no-emit-project --no-hashes --no-annotate --no-header \
+		--output-file constraints.txt
+
 format: $(VENV)/.dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -48,19 +61,19 @@ format: $(VENV)/.dev
 screenshots: $(VENV)/.dev
 	$(BIN)/python docs/screenshots.py
 
-$(VENV)/.demo: pyproject.toml .ci/install
-	@.ci/install $(VENV) -e '.[embedded]'
+$(VENV)/.demo: $(LOCKED)
+	@.ci/install $(VENV) demo
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml .ci/install
-	@.ci/install $(VENV) -e '.[embedded,lint,web]' --group dev
+$(VENV)/.dev: $(LOCKED)
+	@.ci/install $(VENV) dev
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.bench: $(VENV)/.dev
-	@.ci/install $(VENV) -e '.[embedded,lint,web]' --group dev --group bench
+	@.ci/install $(VENV) bench
 	@touch $@
 
 clean:
 	-if test -x $(BIN)/zmig; then $(BIN)/zmig db stop manifests/demo.yaml; fi
-	rm -rf $(VENV) .bench .zmig build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LATEST) .bench .zmig build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(folder: Path) -> Path:
-    run(sys.executable, "-m", "build", "--outdir", folder, ROOT, folder=folder)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT, folder=folder)
     (built,) = folder.glob("*.whl")
     return built
 
