@@ -151,13 +151,6 @@ def test_every_problem_of_a_manifest_stands_in_the_document(shop: Shop, run: Run
     assert [problem["location"]["line"] for problem in document["problems"]] == [6, 7, 7]
 
 
-def test_what_a_python_migration_prints_does_not_end_up_in_the_document(shop: Shop, run: Run) -> None:
-    shop.add(1, "0001.py", "def execute(ctx):\n    print('hello')\n")
-    ended = run("apply", "shop.yaml", "--json")
-    assert json.loads(ended.stdout)["completed"] == ["0001"]
-    assert "hello\n" in ended.stderr
-
-
 def test_target_version_stops_the_run(filled: Shop, run: Run) -> None:
     assert run("apply", "shop.yaml", "--to", "1").code == 0
     assert run("version", "shop.yaml").stdout == "1\n"

@@ -68,7 +68,11 @@ def test_data_that_cannot_be_written_is_an_error(shop: Shop, words: list[str]) -
             check=False,
         )
     assert ended.returncode == 2
-    assert ended.stderr == "error: standard output cannot be written: No space left on device\n"
+    message = "standard output cannot be written: No space left on device"
+    if "--json" in words:
+        assert json.loads(ended.stderr)["problem"]["message"] == message
+    else:
+        assert ended.stderr == f"error: {message}\n"
 
 
 def test_text_that_the_encoding_lacks_is_escaped(shop: Shop) -> None:
@@ -84,15 +88,15 @@ def test_unforeseen_error_is_called_a_bug_and_shows_its_traceback_without_secret
         raise RuntimeError("cannot parse postgresql://shop:hunter2@db/shop")
 
     monkeypatch.setattr(dispatch, "_run", fail)
-    ended = run("status", "--json")
-    assert ended.code == 70
+    ended, as_json = run("status"), run("status", "--json")
+    assert (ended.code, as_json.code) == (70, 70)
     assert "Traceback (most recent call last):" in ended.stderr
     assert (
         "error: internal error: RuntimeError: cannot parse postgresql://shop:***@db/shop; this is a bug in zmig\n"
         in ended.stderr
     )
-    assert json.loads(ended.stdout)["error"]["code"] == "internal-error"
-    assert "hunter2" not in ended.stderr + ended.stdout
+    assert json.loads(as_json.stdout)["error"]["code"] == "internal-error"
+    assert "hunter2" not in ended.stderr + ended.stdout + as_json.stderr + as_json.stdout
 
 
 def test_migration_that_exits_does_not_choose_the_exit_code(shop: Shop, run: Run) -> None:

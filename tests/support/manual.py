@@ -28,7 +28,17 @@ terminal a run is drawn live; elsewhere, and with `TERM=dumb`, it is told in pla
 
 With `--json`, stdout is one JSON object. Where a command fails it has `error` (`code`, `message`, `location`, `facts`,
 `effect`, `hint`), `problems` (the same for every problem found) and `exit_code`. The codes are listed in
-[errors.md](errors.md); texts may change, codes do not.
+[errors.md](errors.md); texts may change, codes do not. stderr is exactly one JSON object a line:
+
+| object | what it is |
+| --- | --- |
+| `{"progress": "step-started", "at": ..., ...}` | what a run is doing; a `"notice"` is the server's, or `ctx.log`'s |
+| `{"problem": {"code": ..., "message": ..., ...}}` | an error, as in the document |
+| `{"note": "..."}` | what the command would say in words |
+| `{"printed": "...", "stream": "stdout"}` | a line that a Python migration printed or logged, or a warning |
+| `{"question": "..."}` | a question, where there is a terminal to answer it |
+
+A process that a migration starts writes where it likes.
 
 | exit code | meaning |
 | --- | --- |

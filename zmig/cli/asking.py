@@ -29,8 +29,7 @@ def _answer(output: Output, question: str, instead: str, effect: str) -> str:
             Problem("not-confirmed", "nobody can be asked: standard input is no terminal", effect=effect, hint=instead)
         )
     output.flush()
-    output.stderr.write(output.redact(question))
-    output.stderr.flush()
+    output.ask(question)
     return sys.stdin.readline().strip()
 
 

@@ -18,12 +18,21 @@ def run(words: Sequence[str]) -> int:
     """Carry out one command line and return its exit code; never raises."""
     output = Output.of(words)
     try:
-        code = _guarded(words, output)
+        code = _told(words, output)
         output.flush()
     except Unwritable as error:
         output.problems([Problem("output-failed", f"standard output cannot be written: {error}")])
         return ExitCode.REFUSED
     return code
+
+
+def _told(words: Sequence[str], output: Output) -> int:
+    if not output.is_json:
+        return _guarded(words, output)
+    from zmig.cli import printed
+
+    with printed.as_json(output):
+        return _guarded(words, output)
 
 
 def _guarded(words: Sequence[str], output: Output) -> int:

@@ -67,11 +67,8 @@ class Output:
 
     def note_document(self, value: object) -> None:
         """Write one JSON document on a line of stderr, unless narration is not wanted."""
-        import json
-
         if not self.is_quiet:
-            with contextlib.suppress(Unwritable):
-                self.stderr.write(json.dumps(_mapped(value, self.redact)) + "\n")
+            self._object(value)
 
     def note(self, text: str) -> None:
         """Write a line, or several, to stderr, unless narration is not wanted."""
@@ -80,12 +77,36 @@ class Output:
 
     def say(self, text: str) -> None:
         """Write a line, or several, to stderr. What cannot be written there can be told to nobody."""
+        if self.is_json:
+            self._object({"note": text.strip("\n")})
+            return
         with contextlib.suppress(Unwritable):
             self._write(self.stderr, text)
 
     def problems(self, problems: Iterable[Problem]) -> None:
         """Write problems to stderr."""
+        if self.is_json:
+            from zmig.cli import documents
+
+            for problem in problems:
+                self._object({"problem": documents.of_problem(problem)})
+            return
         self.say("\n\n".join(problem_text(problem) for problem in problems))
+
+    def ask(self, question: str) -> None:
+        """Write a question to stderr, which the answer is typed behind."""
+        if self.is_json:
+            self._object({"question": question.strip()})
+        else:
+            self.stderr.write(self.redact(question))
+        self.stderr.flush()
+
+    def _object(self, value: object) -> None:
+        """Write one JSON object on a line of stderr: where JSON is wanted, nothing else comes there."""
+        import json
+
+        with contextlib.suppress(Unwritable):
+            self.stderr.write(json.dumps(_mapped(value, self.redact)) + "\n")
 
     def flush(self) -> None:
         """Hand everything to the system. Raises Unwritable where stdout does not take it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -77,9 +76,6 @@ def running(call: Call, *, lock_wait_seconds: float | None) -> Generator[Migrato
     """Give the engine for a command that takes the lock, with signals handled and every progress narrated."""
     tally, interrupts = Tally(), SignalInterrupts()
     with contextlib.ExitStack() as stack:
-        if call.output.is_json:
-            # What a Python migration prints would otherwise stand inside the document.
-            stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         narrate = stack.enter_context(Narration(call.output))
         stack.enter_context(interrupts.installed())
         try:
