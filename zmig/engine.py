@@ -230,17 +230,21 @@ class Migrator:
         """Record an operator's word that a migration is `done`, `failed` or `pending`; return its name.
 
         Raises:
-            UsageError: no migration has that name, the verdict is unknown, or the reason is empty.
+            UsageError: no migration has that name, or two have; the verdict is unknown; the reason is empty; or its
+                version was applied as another migration, so that it cannot be done.
         """
         from zmig.running import decision
 
-        return self._decide(partial(decision.resolve, name=name, verdict=verdict, reason=reason))[0]
+        return self._decide(
+            partial(decision.resolve, name=name, verdict=verdict, reason=reason, invocation=self._invocation)
+        )[0]
 
     def accept(self, name: str, *, reason: str) -> str:
         """Record that an applied migration's file was changed on purpose; return its name.
 
         Raises:
-            UsageError: no migration has that name, its file has not changed, or the reason is empty.
+            UsageError: no migration has that name, its file has not changed, its version was applied as another
+                migration, or the reason is empty.
         """
         from zmig.running import decision
 

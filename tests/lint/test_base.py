@@ -92,6 +92,14 @@ def test_an_edited_file_is_marked_where_it_differs(branch: Branch, checked: Chec
     assert (changed.file, changed.line, changed.column) == ("002_m.sql", 2, 16)
 
 
+def test_another_migration_in_the_place_of_one_on_the_base_takes_its_version(branch: Branch, checked: Checked) -> None:
+    branch.add(2, "create index c_x on c (x);\n", name="002_other.sql")
+    branch.write()
+    (taken,) = [found for found in checked(base="main").findings if found.rule.startswith("base/")]
+    assert (taken.rule, taken.hint) == ("base/taken", "write `version: 3`, and rename the file accordingly")
+    assert taken.message == "version 2 belongs to `002_m` on the base, which is another migration"
+
+
 def test_line_ends_are_no_change(branch: Branch, checked: Checked) -> None:
     path = branch.folder / "002_m.sql"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))

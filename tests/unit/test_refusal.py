@@ -55,8 +55,20 @@ def _told(made: Plan) -> list[tuple[int | None, str]]:
         pytest.param(
             [once(name="b", checksum="c2")],
             [done(name="a")],
-            [(1, "checksum-changed")],
+            [(1, "version-taken")],
             id="another one of its version",
+        ),
+        pytest.param(
+            [once(7, name="001_m")], [done(1)], [(7, "renumbered")], id="applied already, under another version"
+        ),
+        pytest.param(
+            [once(1, name="007_m"), once(8)], [done(7), done(8)], [(1, "renumbered")], id="renumbered, and not late"
+        ),
+        pytest.param(
+            [once(1, name="b", checksum="c2"), once(2, name="a")],
+            [done(name="a")],
+            [(1, "version-taken"), (2, "renumbered")],
+            id="another one has taken its version",
         ),
         pytest.param([once(1), once(2)], [done(2)], [(1, "out-of-order")], id="a later one is applied"),
         pytest.param([once(1), once(2)], [failed(1), done(2)], [], id="a failed one may be retried late"),

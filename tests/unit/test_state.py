@@ -387,7 +387,22 @@ class TestFindings:
             pytest.param(once(checksum=None), [done()], set[str](), id="defined in code, unknown checksum"),
             pytest.param(once(name="b"), [done(name="a")], {"renamed"}, id="renamed, otherwise the same"),
             pytest.param(
-                once(name="b", checksum="c2"), [done(name="a")], {"renamed", "drift"}, id="another file, another name"
+                once(name="b", checksum="c2"),
+                [done(name="a")],
+                {"other-migration", "drift"},
+                id="another file, another name",
+            ),
+            pytest.param(
+                by_checksum(1, name="b", checksum="c2"),
+                [done(name="a", kind="sql")],
+                {"other-migration", "due"},
+                id="a repeatable in the place of what runs once",
+            ),
+            pytest.param(
+                by_checksum(1, name="b", checksum="c2"),
+                [done(name="a", kind="repeatable")],
+                {"renamed", "due"},
+                id="a repeatable in the place of a repeatable",
             ),
             pytest.param(
                 once(name="b", checksum=None), [done(name="a")], {"renamed", "drift"}, id="another name proves nothing"
@@ -440,7 +455,7 @@ class TestFindings:
             pytest.param([failed(1), done(3)], [1, 2], id="one failed before a later one was applied"),
             pytest.param([done(3), rolled_back(3)], [], id="the later one was rolled back"),
             pytest.param([done(90)], [], id="a repeatable is applied"),
-            pytest.param([done(7)], [1, 2, 3], id="a later one is applied, and no longer declared"),
+            pytest.param([done(7, checksum="c7")], [1, 2, 3], id="a later one is applied, and no longer declared"),
             pytest.param([done(97, kind="repeatable")], [], id="what is no longer declared was a repeatable"),
             pytest.param([by_hand(EventType.DONE, name="x")], [], id="something without a version is applied"),
         ],
@@ -450,6 +465,45 @@ class TestFindings:
     ) -> None:
         found = entries([once(1), once(2), once(3), by_checksum(90)], *told)
         assert [entry.version for entry in found if entry.has(FindingCode.OUT_OF_ORDER)] == out_of_order
+
+    @pytest.mark.parametrize(
+        ("migrations", "told", "renumbered"),
+        [
+            pytest.param([once(7, name="001_m")], [done(1)], {7: 1}, id="the same name"),
+            pytest.param([once(7, name="001_m", checksum="c2")], [done(1)], {7: 1}, id="the same name, edited"),
+            pytest.param([once(7)], [done(1)], {7: 1}, id="the same file under another name"),
+            pytest.param([once(1, name="007_m")], [done(7)], {1: 7}, id="to a lower version"),
+            pytest.param(
+                [once(7, name="001_m")], [done(1), failed(7, name="001_m")], {7: 1}, id="it was run, and failed"
+            ),
+            pytest.param(
+                [once(7)], [done(1, accepted=True), accepted(checksum="c2")], {}, id="another file since accepted"
+            ),
+            pytest.param([once(1), once(7)], [done(1)], {}, id="both are declared, with the same file"),
+            pytest.param(
+                [once(1, name="x"), once(7, name="001_m", checksum="c7")], [done(1)], {}, id="its name given away"
+            ),
+            pytest.param([once(7, name="001_m")], [done(1), rolled_back(1)], {}, id="it was rolled back"),
+            pytest.param([once(7, name="001_m")], [done(1), resolved("pending")], {}, id="it was resolved as pending"),
+            pytest.param([by_checksum(97, name="090_m")], [done(90, kind="repeatable")], {}, id="a repeatable"),
+            pytest.param([once(7, name="001_m"), once(8)], [done(1)], {7: 1}, id="the name goes before the file"),
+            pytest.param([once(7), once(8)], [done(1)], {7: 1}, id="only one of two files that are the same"),
+            pytest.param(
+                [once(1, checksum="cx"), once(2, name="001_m"), once(3, name="002_m", checksum="c2")],
+                [done(1), done(2, checksum="c2")],
+                {3: 2},
+                id="one was put before them all",
+            ),
+        ],
+    )
+    def test_what_is_applied_under_another_version_is_renumbered(
+        self, migrations: list[Migration], told: list[Told], renumbered: dict[int, int]
+    ) -> None:
+        found = entries(migrations, *told)
+        moved = {entry.version: entry.moved_from.version for entry in found if entry.moved_from is not None}
+        assert moved == renumbered
+        assert {entry.version for entry in found if entry.has(FindingCode.RENUMBERED)} == set(renumbered)
+        assert not any(entry.has(FindingCode.OUT_OF_ORDER) for entry in found if entry.version in renumbered)
 
     def test_what_is_applied_and_no_longer_declared_is_missing(self) -> None:
         found = entries([once(2)], done(1), done(2), done(3), by_hand(EventType.DONE, name="x"))

@@ -82,7 +82,7 @@ def test_a_failed_rollback_is_continued_by_rolling_back() -> None:
 
 def test_a_migration_that_is_no_longer_declared_can_be_resolved() -> None:
     entry = _entry(State.STUCK, EventType.STARTED, {}, declared=False)
-    assert "zmig resolve manifests/prod.yaml 0008 --as done --reason ..." in _text(entry)
+    assert "zmig resolve manifests/prod.yaml 8 --as done --reason ..." in _text(entry)
 
 
 def test_a_healthy_migration_tells_nothing() -> None:

@@ -59,7 +59,7 @@ def compare(entries: Iterable[Entry], fork: Snapshot, tip: Snapshot, *, root: So
     remarks: dict[int, tuple[Remark, ...]] = {}
     for version, entry in current.items():
         if version in fork:
-            found = [*_kept(entry, fork[version])]
+            found = [*_kept(entry, fork[version], newest)]
         elif version in moved:
             found = [_renumbered(entry, moved[version])]
         else:
@@ -103,7 +103,13 @@ def _is_changed(entry: Entry, known: Known | None) -> bool:
     return entry.source.text != known.text and checksum_of(entry.source.text) != checksum_of(known.text)
 
 
-def _kept(entry: Entry, known: Known) -> Iterator[Remark]:
+def _kept(entry: Entry, known: Known, newest: int) -> Iterator[Remark]:
+    if entry.is_repeatable and known.is_repeatable:
+        return
+    if entry.name != known.name and _is_changed(entry, known):
+        message = f"version {entry.version} belongs to `{known.name}` on the base, which is another migration"
+        yield _at_entry(entry, "base/taken", message, _own_version(newest), "version")
+        return
     if entry.is_repeatable or known.is_repeatable:
         return
     if entry.name != known.name:
@@ -139,7 +145,7 @@ def _added(entry: Entry, tip: Snapshot, newest: int) -> Iterator[Remark]:
     if entry.is_repeatable and entry.version not in tip:
         return
     taken = tip.get(entry.version)
-    hint = f"write `version: {newest + 1}`, and rename the file accordingly"
+    hint = _own_version(newest)
     if taken is not None and not _is_twin(entry, taken):
         message = f"version {entry.version} belongs to `{taken.name}`, which has been added to the base"
         yield _at_entry(entry, "base/taken", message, hint, "version")
@@ -148,6 +154,10 @@ def _added(entry: Entry, tip: Snapshot, newest: int) -> Iterator[Remark]:
             f"version {entry.version} is new, but version {newest} is already on the base and may have been applied"
         )
         yield _at_entry(entry, "base/late", message, hint, "version")
+
+
+def _own_version(newest: int) -> str:
+    return f"write `version: {newest + 1}`, and rename the file accordingly"
 
 
 def _deleted(known: Known, root: Source) -> Remark:

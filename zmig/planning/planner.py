@@ -41,7 +41,7 @@ def forward(
     refusals = [
         found
         for entry in notable
-        for found in refusal.of_apply(entry, allow_out_of_order=allow_out_of_order, invocation=invocation)
+        for found in refusal.of_apply(entry, entries, allow_out_of_order=allow_out_of_order, invocation=invocation)
     ]
     refusals += [found for entry in notable for found in refusal.of_partial(entry, invocation=invocation)]
     return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refusals))
@@ -84,7 +84,9 @@ def _again(entries: Sequence[Entry], chosen: Iterable[Entry], invocation: Invoca
     kept = [entry for entry in entries if id(entry) in wanted]
     others = [entry for entry in entries if id(entry) not in wanted]
     refusals = [
-        found for entry in kept for found in refusal.of_apply(entry, allow_out_of_order=True, invocation=invocation)
+        found
+        for entry in kept
+        for found in refusal.of_apply(entry, entries, allow_out_of_order=True, invocation=invocation)
     ]
     refusals += refusal.of_overtaking(kept, others, invocation=invocation)
     return Plan(Direction.FORWARD, tuple(_steps(kept)), tuple(refusals))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Location, Problem
 from zmig.events import EventType
 from zmig.frozen import frozen
+from zmig.planning import identity
 from zmig.planning.reason import moment
 from zmig.planning.state import FindingCode, State
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from zmig.invocation import Invocation
     from zmig.model import Migration
     from zmig.planning.history import Record
-    from zmig.planning.state import Entry
+    from zmig.planning.state import Entry, Finding
 
 _NOTHING_RUN = "nothing was run"
 _NOTHING_ROLLED_BACK = "nothing was rolled back"
@@ -31,24 +32,44 @@ class Refusal:
     problem: Problem
 
 
-def of_apply(entry: Entry, *, allow_out_of_order: bool, invocation: Invocation) -> Iterator[Refusal]:
-    """Yield what forbids applying, as far as one entry is concerned."""
+def of_apply(
+    entry: Entry, entries: Sequence[Entry], *, allow_out_of_order: bool, invocation: Invocation
+) -> Iterator[Refusal]:
+    """Yield what forbids applying, as far as one of the entries is concerned."""
+    late = None if allow_out_of_order else _out_of_order(entry, invocation)
     if entry.migration is None or entry.record is None:
-        problems = () if allow_out_of_order else (_out_of_order(entry, invocation),)
+        problems = (_renumbered(entry, invocation), late)
     else:
         problems = (
-            _drift(entry, entry.migration, entry.record, invocation),
-            None if allow_out_of_order else _out_of_order(entry, invocation),
+            _renumbered(entry, invocation),
+            _changed(entry, entry.migration, entry.record, entries, invocation, effect=_NOTHING_RUN),
+            late,
             _unproven(entry, entry.record, invocation, effect=_NOTHING_RUN),
             _half_rolled_back(entry, entry.record, invocation),
         )
     yield from (Refusal(entry.version, entry.name, problem) for problem in problems if problem is not None)
 
 
-def _drift(entry: Entry, migration: Migration, record: Record, invocation: Invocation) -> Problem | None:
+def _changed(
+    entry: Entry,
+    migration: Migration,
+    record: Record,
+    entries: Sequence[Entry],
+    invocation: Invocation,
+    *,
+    effect: str,
+) -> Problem | None:
+    """Return what is wrong with a migration that is not what was applied."""
+    other = of_other(entry, entries, invocation=invocation, effect=effect)
+    if other is not None:
+        return other
     finding = entry.finding(FindingCode.DRIFT)
-    if finding is None:
-        return None
+    return None if finding is None else _drift(entry, migration, record, finding, invocation, effect=effect)
+
+
+def _drift(
+    entry: Entry, migration: Migration, record: Record, finding: Finding, invocation: Invocation, *, effect: str
+) -> Problem:
     if entry.has(FindingCode.RENAMED):
         message = f"version {entry.version} was applied as `{record.name}`, but the manifest declares `{entry.name}`"
     else:
@@ -57,14 +78,78 @@ def _drift(entry: Entry, migration: Migration, record: Record, invocation: Invoc
     return Problem(
         "checksum-changed",
         message,
-        location=Location(str(migration.file)) if migration.file is not None else migration.declared_at,
+        location=_file(migration),
         facts=(
             f"applied {moment(record.applied_at)} {finding.message.removeprefix('applied ')}",
             f"if the edit is harmless, run `{accept}`",
         ),
-        effect=_NOTHING_RUN,
+        effect=effect,
         hint="restore it as it was applied, and put the change in a new migration",
     )
+
+
+def of_other(entry: Entry, entries: Sequence[Entry], *, invocation: Invocation, effect: str) -> Problem | None:
+    """Return what is wrong with a migration whose version was applied as another one; None for any other."""
+    migration, record = entry.migration, entry.record
+    if migration is None or record is None or not entry.has(FindingCode.OTHER):
+        return None
+    if entry.moved_to is not None:
+        hint = f"first {_record_as_done(entry.moved_to, entry.version, invocation)}"
+    else:
+        hint = f"give `{entry.name}` a version of its own, such as `version: {_free_version(entries)}`"
+    return Problem(
+        "version-taken",
+        f"version {entry.version} was applied as `{record.name}`, which is another migration than `{entry.name}`",
+        location=migration.declared_at or _file(migration),
+        facts=(
+            f"`{record.name}` was applied {moment(record.applied_at)}; "
+            "two branches used the same version, or a version was given away again",
+            f"if it is the same migration, renamed and edited at once, give it its name again: `name: {record.name}`",
+        ),
+        effect=effect,
+        hint=hint,
+    )
+
+
+def _free_version(entries: Iterable[Entry]) -> int:
+    """Return the version behind the highest one of migrations that run once."""
+    used = {entry.version: entry for entry in entries if entry.version is not None}
+    version = max((version for version, entry in used.items() if not entry.is_repeatable), default=0) + 1
+    while version in used:
+        version += 1
+    return version
+
+
+def _renumbered(entry: Entry, invocation: Invocation) -> Problem | None:
+    """Return what is wrong with a migration that was applied under another version: it would run twice."""
+    was, migration = entry.moved_from, entry.migration
+    if was is None or migration is None:
+        return None
+    is_edited = not identity.is_same(migration, was)
+    edited = ("its file was edited since",) if is_edited else ()
+    again = (
+        f"if it is another migration, {'give it a name of its own' if is_edited else 'say so in a comment of its file'}"
+    )
+    return Problem(
+        "renumbered",
+        f"migration `{entry.name}` has version {entry.version}, but was applied as `{was.name}`, version {was.version}",
+        location=migration.declared_at,
+        facts=(f"applied {moment(was.applied_at)}; it is not run twice", *edited, again),
+        effect=_NOTHING_RUN,
+        hint=f"write `version: {was.version}` again"
+        if is_edited
+        else _record_as_done(migration.version, was.version, invocation),
+    )
+
+
+def _record_as_done(version: int, before: int | None, invocation: Invocation) -> str:
+    """Return the hint that tells the facts of a new version."""
+    command = invocation.command("resolve", str(version), "--as", "done", "--reason", f"renumbered from {before}")
+    return f"run `{command}`"
+
+
+def _file(migration: Migration) -> Location | None:
+    return Location(str(migration.file)) if migration.file is not None else migration.declared_at
 
 
 def _out_of_order(entry: Entry, invocation: Invocation) -> Problem | None:
@@ -164,9 +249,16 @@ def of_rollback(entries: Sequence[Entry], chosen: Sequence[Entry], *, invocation
         if problem is not None:
             yield Refusal(entry.version, entry.name, problem)
     for entry in chosen:
-        problem = _irreversible(entry)
+        problem = _unlike(entry, entries, invocation) or _irreversible(entry)
         if problem is not None:
             yield Refusal(entry.version, entry.name, problem)
+
+
+def _unlike(entry: Entry, entries: Sequence[Entry], invocation: Invocation) -> Problem | None:
+    """A rollback file belongs to the migration it stands beside; it says nothing about what was applied instead."""
+    if entry.migration is None or entry.record is None:
+        return None
+    return _changed(entry, entry.migration, entry.record, entries, invocation, effect=_NOTHING_ROLLED_BACK)
 
 
 def _unfinished_above(entry: Entry, lowest: int | None, invocation: Invocation) -> Problem | None:

@@ -27,6 +27,26 @@ def find(entries: Iterable[Entry], name: str, *, invocation: Invocation = UNNAME
     return find_all(entries, (name,), invocation=invocation)[0]
 
 
+def find_one(entries: Sequence[Entry], name: str, *, invocation: Invocation = UNNAMED) -> Entry:
+    """Return what `find` does, where only one entry can be meant: one to be recorded about.
+
+    Raises:
+        UsageError: like `find`; or two entries have that name, as behind a change of version.
+    """
+    versions = [entry.version for entry in entries if entry.name == name and entry.version is not None]
+    if len(versions) > 1:
+        raise UsageError(
+            Problem(
+                "name-ambiguous",
+                f"{len(versions)} migrations are called `{name}`",
+                facts=(f"their versions: {', '.join(map(str, versions))}",),
+                effect="nothing was recorded",
+                hint=f"write the version instead of the name, such as `{versions[0]}`",
+            )
+        )
+    return find(entries, name, invocation=invocation)
+
+
 def find_all(entries: Iterable[Entry], names: Collection[str], *, invocation: Invocation = UNNAMED) -> list[Entry]:
     """Return the entries a person means by names or versions, in the order of the names.
 

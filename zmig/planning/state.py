@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from zmig.events import EventType, Verdict
 from zmig.frozen import frozen
 from zmig.model import Kind, RepeatRule
+from zmig.planning import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -52,6 +53,10 @@ class FindingCode(StrEnum):
     """Its rollback was tried last, and failed or was interrupted."""
     PAUSED = "paused"
     """Somebody asked it to wait between two rounds."""
+    OTHER = "other-migration"
+    """Its version was applied as another migration, with another name and another checksum."""
+    RENUMBERED = "renumbered"
+    """Not applied, but the same name or the same file is, under another version that is no longer its own."""
 
 
 @frozen
@@ -146,6 +151,10 @@ class Entry:
     findings: tuple[Finding, ...] = ()
     due: bool | None = False
     """For a repeatable that has run: whether it would run now; None where that cannot be told yet."""
+    moved_from: Record | None = None
+    """What it was applied as, under another version; None for nearly all."""
+    moved_to: int | None = None
+    """The version under which what was applied as this one's version is declared now; None for nearly all."""
 
     @property
     def version(self) -> int | None:
@@ -209,11 +218,35 @@ def assess(
     standing = [_standing(migration, history.records.get(migration.version), liveness) for migration in declared]
     gone = [_undeclared(record, liveness) for record in _left_over(declared, history)]
     highest = current_version((*standing, *gone))
+    unsettled = [not _is_settled(entry) for entry in standing]
+    moved = _moved([entry for entry, is_open in zip(standing, unsettled, strict=True) if is_open], gone)
+    left = {record.version: version for version, record in moved.items()}
     told = [
-        entry if _is_settled(entry) else _told(entry, highest, (due or {}).get(entry.version or 0))
-        for entry in standing
+        _told(_placed(entry, moved, left), highest, (due or {}).get(entry.version or 0)) if is_open else entry
+        for entry, is_open in zip(standing, unsettled, strict=True)
     ]
-    return (*told, *(entry for entry in gone if entry.state is not State.PENDING))
+    return (*told, *(_placed(entry, moved, left) for entry in gone if entry.state is not State.PENDING))
+
+
+def _moved(standing: Iterable[Entry], gone: Iterable[Entry]) -> dict[int, Record]:
+    """Return what was applied under another version than it is declared under, by the declared version."""
+    loose = [entry.record for entry in gone if entry.record is not None and entry.is_applied]
+    loose += [entry.record for entry in standing if entry.record is not None and _is_other(entry)]
+    if not loose:
+        return {}
+    waiting = [entry.migration for entry in standing if entry.migration is not None and not entry.is_applied]
+    return identity.renumbered(waiting, loose)
+
+
+def _placed(entry: Entry, moved: Mapping[int, Record], left: Mapping[int | None, int]) -> Entry:
+    """Return an entry with what it was applied as, and with where what it was applied as is declared now."""
+    if not moved or entry.version is None:
+        return entry
+    return replace(entry, moved_from=moved.get(entry.version), moved_to=left.get(entry.version))
+
+
+def _is_other(entry: Entry) -> bool:
+    return entry.migration is not None and entry.record is not None and identity.is_other(entry.migration, entry.record)
 
 
 def _standing(migration: Migration, record: Record | None, liveness: Liveness) -> Entry:
@@ -263,17 +296,23 @@ def _told(entry: Entry, highest: int, answer: bool | None) -> Entry:
 
 
 def _order_findings(entry: Entry, highest: int) -> Iterator[Finding]:
-    if not entry.is_applied and not entry.is_repeatable and (entry.version or 0) < highest:
+    if entry.moved_from is not None:
+        yield Finding(
+            FindingCode.RENUMBERED, f"applied as `{entry.moved_from.name}`, version {entry.moved_from.version}"
+        )
+    elif not entry.is_applied and not entry.is_repeatable and (entry.version or 0) < highest:
         yield Finding(FindingCode.OUT_OF_ORDER, f"not applied, while version {highest} is")
 
 
 def _findings(entry: Entry, migration: Migration, record: Record, *, due: bool | None) -> Iterator[Finding]:
     if due:
         yield Finding(FindingCode.DUE, "due: it would run now")
-    if entry.is_whole and not entry.is_repeatable and not _is_same(migration, record):
-        yield Finding(FindingCode.DRIFT, _difference(migration, record))
-    if record.applied is not None and record.name != migration.name:
+    if identity.is_other(migration, record):
+        yield Finding(FindingCode.OTHER, f"version {entry.version} was applied as another migration, `{record.name}`")
+    elif record.applied is not None and record.name != migration.name:
         yield Finding(FindingCode.RENAMED, f"applied as `{record.name}`")
+    if entry.is_whole and not entry.is_repeatable and not identity.is_same(migration, record):
+        yield Finding(FindingCode.DRIFT, _difference(migration, record))
     if record.is_in_rollback and entry.state is not State.STARTED:
         yield Finding(FindingCode.ROLLBACK_FAILED, "its rollback did not complete")
     if record.paused is not None:
@@ -286,13 +325,6 @@ def _is_due(migration: Migration, record: Record, answer: bool | None) -> bool |
     if migration.repeat.rule is RepeatRule.CHECKSUM:
         return record.checksum != migration.checksum
     return answer
-
-
-def _is_same(migration: Migration, record: Record) -> bool:
-    """Whether what is declared is what was applied: its checksum tells; where one is unknown, its name."""
-    if record.checksum is None or migration.checksum is None:
-        return record.name == migration.name
-    return record.checksum == migration.checksum
 
 
 def _difference(migration: Migration, record: Record) -> str:

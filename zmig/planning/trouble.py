@@ -100,8 +100,13 @@ def _effect(fact: Fact) -> str | None:
 
 def _way_on(entry: Entry, invocation: Invocation) -> str:
     if entry.migration is None:
-        resolve = invocation.command("resolve", entry.name, "--as", "done", "--reason", "...")
-        return f"put its entry back into the manifest, or run `{resolve}`"
+        known = entry.name if entry.version is None else str(entry.version)
+        verdict = "pending" if entry.record is not None and entry.record.is_undone else "done"
+        resolve = invocation.command("resolve", known, "--as", verdict, "--reason", "...")
+        why = "since nothing of it is left" if verdict == "pending" else "if all of it is done"
+        return f"put its entry back into the manifest, or, {why}, run `{resolve}`"
+    if entry.moved_from is not None:
+        return f"see what it was applied as with `{invocation.command('plan')}`"
     if entry.is_in_rollback:
         return f"run `{invocation.command('rollback')}`"
     if entry.state is State.STUCK:

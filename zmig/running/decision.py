@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Problem, UsageError
 from zmig.events import EventType, Verdict
 from zmig.frozen import frozen
-from zmig.planning import selection
+from zmig.planning import identity, refusal, selection
 from zmig.planning.state import FindingCode, State
 
 if TYPE_CHECKING:
@@ -29,11 +29,14 @@ class Decision:
     statements: list[str]
 
 
-def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str) -> Decision:
+def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str, invocation: Invocation) -> Decision:
     """Say that a migration is done, failed or pending, whatever the facts said before.
 
+    One that was applied under another version is done under its own instead of that one.
+
     Raises:
-        UsageError: no migration has that name, the verdict is unknown, or the reason is empty.
+        UsageError: no migration has that name, or two have; the verdict is unknown; the reason is empty; its version
+            was applied as another migration, so that it cannot be done.
     """
     if verdict not in set(Verdict):
         raise UsageError(
@@ -45,9 +48,47 @@ def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str)
                 hint="write `--as done`, `--as failed` or `--as pending`",
             )
         )
-    entry = selection.find(view.entries, name)
+    entry = selection.find_one(view.entries, name)
     data = _data(opened, entry, reason) | {"as": str(verdict), "was": entry.state.value}
-    return Decision([entry.name], [_resolved_sql(opened, entry, Verdict(verdict), data)])
+    before: list[str] = []
+    if verdict == Verdict.DONE:
+        _refuse_other(entry, view, invocation)
+        if _is_moved(entry):
+            before, data = [_superseded_sql(opened, entry, reason)], data | _moved_from(entry)
+    return Decision([entry.name], [*before, _resolved_sql(opened, entry, Verdict(verdict), data)])
+
+
+def _refuse_other(entry: Entry, view: View, invocation: Invocation) -> None:
+    """Make sure that a decision about a version does not put one migration in the place of another."""
+    problem = refusal.of_other(entry, view.entries, invocation=invocation, effect="nothing was recorded")
+    if problem is not None:
+        raise UsageError(problem)
+
+
+def _is_moved(entry: Entry) -> bool:
+    """Whether a migration is one that was applied, with the same contents, under another version."""
+    was, migration = entry.moved_from, entry.migration
+    return was is not None and migration is not None and identity.is_same(migration, was)
+
+
+def _moved_from(entry: Entry) -> dict[str, object]:
+    return {"renumbered_from": entry.moved_from.version if entry.moved_from is not None else None}
+
+
+def _superseded_sql(opened: Opened, entry: Entry, reason: str) -> str:
+    """Return what says that a migration is no longer known under the version it was applied as."""
+    was = entry.moved_from
+    if was is None:
+        raise AssertionError("only a migration that was applied under another version is superseded")
+    data = _data(opened, entry, reason) | {
+        "version": was.version,
+        "name": was.name,
+        "as": Verdict.PENDING.value,
+        "was": State.DONE.value,
+        "checksum": was.checksum,
+        "renumbered_to": entry.version,
+    }
+    return opened.store.taken_back_sql(opened.run, EventType.RESOLVED, was.name, data)
 
 
 def _resolved_sql(opened: Opened, entry: Entry, verdict: Verdict, data: dict[str, object]) -> str:
@@ -63,9 +104,11 @@ def accept(opened: Opened, view: View, *, name: str, reason: str, invocation: In
     """Say that the file of an applied migration was changed on purpose.
 
     Raises:
-        UsageError: no migration has that name, its file has not changed, or the reason is empty.
+        UsageError: no migration has that name, its file has not changed, its version was applied as another migration,
+            or the reason is empty.
     """
-    entry = selection.find(view.entries, name)
+    entry = selection.find_one(view.entries, name)
+    _refuse_other(entry, view, invocation)
     if not entry.has(FindingCode.DRIFT):
         raise UsageError(
             Problem(

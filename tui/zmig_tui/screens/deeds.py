@@ -156,9 +156,11 @@ class Deeds(Screen[None]):
     def _resolve(self, row: Row, resolution: Resolution) -> None:
         def answer(is_agreed: bool | None) -> None:
             if is_agreed:
-                self.desk.resolve(row.entry.name, resolution.verdict, resolution.reason)
+                self.desk.resolve(subject, resolution.verdict, resolution.reason)
 
         status = self.observation.status if self.observation is not None else None
+        twins = [one for one in status.migrations if one.name == row.entry.name] if status is not None else []
+        subject = str(row.entry.version) if len(twins) > 1 else row.entry.name
         if status is None or status.environment is not Environment.PRODUCTION:
             answer(True)
             return

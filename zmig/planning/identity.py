@@ -1,0 +1,71 @@
+"""Which applied migration a declared one is, where version, name and checksum do not all agree.
+
+Pure. A version is a migration's identity, but people change versions: two branches use one number, or an applied
+migration is given another number. Then the name and the checksum tell what is what.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.model import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from zmig.model import Migration
+    from zmig.planning.history import Record
+
+
+def is_same(migration: Migration, record: Record) -> bool:
+    """Whether what is declared is what was applied: its checksum tells; where one is unknown, its name."""
+    if record.checksum is None or migration.checksum is None:
+        return record.name == migration.name
+    return record.checksum == migration.checksum
+
+
+def is_other(migration: Migration, record: Record) -> bool:
+    """Whether a version was applied as another migration: both its name and its checksum differ.
+
+    A repeatable that takes the place of a repeatable is no danger, since both may run again at any time.
+    """
+    if record.applied is None or record.checksum is None or migration.checksum is None:
+        return False
+    if migration.is_repeatable and _is_repeatable(record):
+        return False
+    return record.name != migration.name and record.checksum != migration.checksum
+
+
+def renumbered(declared: Iterable[Migration], applied: Iterable[Record]) -> dict[int, Record]:
+    """Return the applied migrations that are declared under another version, by that version.
+
+    `declared` are migrations that are not applied, `applied` records that no declared migration stands for. The same
+    name goes before the same checksum. Repeatables have no part in it: to run one again does no harm.
+    """
+    found: dict[int, Record] = {}
+    taken: set[int | None] = set()
+    migrations = [one for one in declared if not one.is_repeatable]
+    left = [record for record in applied if record.version is not None and not _is_repeatable(record)]
+    for migration, record in (*_by_name(migrations, left), *_by_checksum(migrations, left)):
+        if migration.version not in found and record.version not in taken:
+            found[migration.version] = record
+            taken.add(record.version)
+    return found
+
+
+def _by_name(migrations: Iterable[Migration], records: Iterable[Record]) -> Iterator[tuple[Migration, Record]]:
+    names = {migration.name: migration for migration in migrations}
+    yield from ((names[record.name], record) for record in records if record.name in names)
+
+
+def _by_checksum(migrations: Iterable[Migration], records: Iterable[Record]) -> Iterator[tuple[Migration, Record]]:
+    known: dict[str | None, list[Record]] = {}
+    for record in records:
+        known.setdefault(record.checksum, []).append(record)
+    for migration in migrations:
+        if migration.checksum is not None:
+            yield from ((migration, record) for record in known.get(migration.checksum, ()))
+
+
+def _is_repeatable(record: Record) -> bool:
+    return record.applied is not None and record.applied.text("kind") == Kind.REPEATABLE
