@@ -156,3 +156,21 @@ def test_what_only_connecting_tells_has_its_hint(text: str, hint: str) -> None:
     with pytest.raises(connection.ConnectionFailed) as caught:
         connection.connect(connection.target(text, environ={}), application_name="zmig")
     assert caught.value.problems[0].hint == hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "  ", "\n", "postgresql://", "postgres:///", "postgresql://me@", "postgresql://me:hunter2@/", "dbname=",
+     "host='' user=me", "postgresql://?sslmode=require", "port=5432", "user=me password=hunter2", "dbname=' '"],
+)  # fmt: skip
+def test_a_text_that_leaves_the_choice_of_a_database_to_the_environment_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"the database URL (is empty|names neither a host nor a database)") as caught:
+        parameters(text)
+    assert (caught.value.code, "hunter2" in str(caught.value)) == ("database-missing", False)
+
+
+@pytest.mark.parametrize(
+    "text", ["postgresql:///db", "postgresql://h", "host=/run", "hostaddr=127.0.0.1", "dbname=db", "service=prod"]
+)
+def test_a_text_that_names_a_host_or_a_database_or_a_service_is_enough(text: str) -> None:
+    parameters(text)

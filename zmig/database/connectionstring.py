@@ -116,10 +116,31 @@ def parameters(text: str) -> Mapping[str, str]:
         raise UsageError(_of_libpq(text, str(error).strip())) from None
     except UnicodeError:
         raise UsageError(invalid("it holds octets that are not UTF-8")) from None
-    problem = _of_values(text, found)
+    problem = _of_values(text, found) or _of_nothing(text, found)
     if problem is not None:
         raise UsageError(problem)
     return found
+
+
+def _of_nothing(text: str, found: Mapping[str, str]) -> Problem | None:
+    """Return what is wrong with a text that leaves it to libpq's defaults and the environment which database is meant.
+
+    A variable that is not set leaves just such a text; and `PGHOST` or `PGDATABASE` may name any database.
+    """
+    if any(found.get(name, "").strip() for name in _NAMING):
+        return None
+    what = "is empty" if not text.strip() else "names neither a host nor a database"
+    return Problem(
+        "database-missing",
+        f"the database URL {what}",
+        facts=("libpq's defaults would choose a database; zmig never chooses one silently",),
+        effect="nothing was run",
+        hint=f"name the database, as in {_FORM} or `postgresql:///name`",
+    )
+
+
+_NAMING = ("host", "hostaddr", "dbname", "service")
+"""Parameters that say which database is meant, or where; a service file names both."""
 
 
 def check_timeout(value: str) -> Problem | None:
