@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from tests.support.crash import wal_flushes
 from tests.support.project import ProjectFolder
 from tests.support.wiretap import Wiretap
 from zmig import Migrator
@@ -63,18 +64,6 @@ def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer
     server.stop()
 
 
-def _wal_flushes(url: str) -> int:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("select pg_stat_force_next_flush()")
-        has_io = connection.info.server_version >= 180000
-        query = (
-            "select sum(fsyncs) from pg_stat_io where object = 'wal'" if has_io else "select wal_sync from pg_stat_wal"
-        )
-        row = connection.execute(query.encode()).fetchone()
-        assert row is not None
-        return int(row[0])
-
-
 @pytest.mark.parametrize(
     ("text", "least", "most"),
     [
@@ -93,10 +82,10 @@ def test_a_small_migration_flushes_wal_at_most_once(
     Migrator(project.manifest).migrate()
     for number in range(2, 102):
         project.sql(f"{number:03}_m", text.format(n=number))
-    before = _wal_flushes(private.url())
+    before = wal_flushes(private.url())
     Migrator(project.manifest).migrate()
     # The server's own writers flush now and then, too.
-    assert least <= _wal_flushes(private.url()) - before <= most
+    assert least <= wal_flushes(private.url()) - before <= most
 
 
 _UPDATE = "update t set x = 1 where id in (select id from t where id > :cursor order by id limit :size) returning id;"

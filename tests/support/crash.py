@@ -46,3 +46,16 @@ def _runs(process: int) -> bool:
         return sys.platform != "linux" or ") Z" not in Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def wal_flushes(url: str) -> int:
+    """Return how often a server (PostgreSQL 15 or newer) has flushed WAL."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("select pg_stat_force_next_flush()")
+        has_io = connection.info.server_version >= 180000
+        query = (
+            "select sum(fsyncs) from pg_stat_io where object = 'wal'" if has_io else "select wal_sync from pg_stat_wal"
+        )
+        row = connection.execute(query.encode()).fetchone()
+        assert row is not None
+        return int(row[0])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from zmig.database.quoting import identifier
+from zmig.database.quoting import identifier, literal
+from zmig.database.server import set_config
 from zmig.errors import Problem
 from zmig.nearest import nearest
 from zmig.planning.refusal import Refusal
@@ -21,7 +22,10 @@ _SET_PRIVILEGE_SINCE = 160000
 
 def become_sql(role: str, *, local: bool) -> str:
     """Return the statement after which the session, or only its open transaction, has the rights of `role`."""
-    return f"set {'local' if local else 'session'} role {identifier(role)}"
+    if local:
+        # As SET LOCAL ROLE, which Citus may send on to other servers, together with the message it stands in.
+        return f"select {set_config({'role': literal(role)}, local=True)}"
+    return f"set session role {identifier(role)}"
 
 
 def refusals(connection: Connection, plan: Plan) -> Iterator[Refusal]:

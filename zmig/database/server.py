@@ -20,7 +20,8 @@ _TRANSACTION_TIMEOUT_SINCE = 170000
 
 _QUERY = """
 select pg_catalog.pg_backend_pid(), current_setting('server_version_num')::int, pg_catalog.version(),
-    pg_catalog.quote_ident(current_user), current_setting('standard_conforming_strings')
+    pg_catalog.quote_ident(current_user), current_setting('standard_conforming_strings'),
+    exists (select from pg_catalog.pg_extension where extname = 'citus')
 """
 
 
@@ -38,6 +39,18 @@ class Server:
     """The role that the session acts as, quoted where SQL needs that."""
     standard_conforming_strings: str
     """How the session reads a backslash in a constant, unless a migration changes that."""
+    has_citus: bool = False
+    """Whether Citus is installed in the database: what is done here may be done on other servers, too."""
+
+    @property
+    def settings_stay_sql(self) -> tuple[str, ...]:
+        """What keeps the settings that follow in the open transaction to this server; nothing but for Citus.
+
+        Where `citus.propagate_set_commands` is `local`, Citus sends the whole message in which a setting stands to each
+        node that takes part in the transaction, and to those that join it later.
+        """
+        stay = "select pg_catalog.set_config('citus.propagate_set_commands', 'none', true)"
+        return (stay,) if self.has_citus else ()
 
     def settings_sql(self, application_name: str) -> str:
         """Return the statement that gives a working session its name and limits, whatever the role or database sets.
@@ -97,8 +110,8 @@ def set_config(settings: Mapping[str, str], *, local: bool) -> str:
 def look(connection: Connection) -> Server:
     """Ask the server that a connection leads to what it is."""
     row = connection.execute(_QUERY.encode()).fetchone()
-    pid, version, text, role, strings = cast("tuple[int, int, str, str, str]", row)
-    return Server(pid, version, _watches_client(version, text.lower()), role, strings)
+    pid, version, text, role, strings, has_citus = cast("tuple[int, int, str, str, str, bool]", row)
+    return Server(pid, version, _watches_client(version, text.lower()), role, strings, has_citus)
 
 
 def _watches_client(version: int, text: str) -> bool:

@@ -88,8 +88,10 @@ class Store(FactReader):
         if problems:
             raise TrackingError(*problems)
 
-    def create(self, seen: Inspection) -> None:
+    def create(self, seen: Inspection, *, has_citus: bool = False) -> None:
         """Create what is missing of the schema and its tables; a no-op where all is there.
+
+        `has_citus` says that Citus is installed in the database, so that they are made on this node alone.
 
         Raises:
             TrackingError: the database is read-only, or the role lacks a right; the message names it.
@@ -104,6 +106,11 @@ class Store(FactReader):
         create_schema = "" if seen.schema_exists else f"create schema if not exists {schema};\n"
         with self._connection.transaction():
             self._connection.execute("set local client_min_messages = warning")
+            if has_citus:
+                from zmig.database import citus
+
+                self._connection.execute("; ".join(citus.LOCAL_ONLY).encode())
+                citus.check_schema(self._connection, self._schema)
             self._connection.execute((create_schema + text.replace(":schema", schema)).encode())
 
     def append_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> str:

@@ -116,7 +116,8 @@ class AtomicRunner(Runner):
     @property
     def reset_sql(self) -> tuple[str, ...]:
         """The statements that bring the session back to zmig's own settings inside the transaction."""
-        return self.session.server.reset_sql(self.session.run.application_name)
+        server = self.session.server
+        return (*server.settings_stay_sql, *server.reset_sql(self.session.run.application_name))
 
     def clean(self) -> None:
         """Bring the session back to zmig's own settings, inside the transaction."""

@@ -82,9 +82,10 @@ def _become_sql(attempt: Attempt, *, local: bool) -> Iterable[str]:
     return (role.become_sql(wanted, local=local),) if wanted is not None else ()
 
 
-def own_role_sql(session: Session) -> tuple[str, str]:
+def own_role_sql(session: Session) -> tuple[str, ...]:
     """Return what makes an open transaction zmig's own again until its end, so that it may write facts."""
-    return ("set local session authorization default", f"set local role {session.server.role}")
+    own = ("set local session authorization default", f"set local role {session.server.role}")
+    return (*session.server.settings_stay_sql, *own)
 
 
 def _run_with_checkpoint(session: Session, attempt: Attempt, one: Statement) -> None:

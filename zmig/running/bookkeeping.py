@@ -21,12 +21,12 @@ def opening_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
     """Return the statements that record `started` and open the migration's transaction.
 
     `started` need not be flushed by itself: WAL is one sequence, so it can only be lost together with everything
-    after it, the migration's own changes included.
+    after it, the migration's own changes included. With Citus those may be in the WAL of other servers.
     """
     return (
         *session.clean_sql,
         "begin",
-        "set local synchronous_commit = off",
+        *(() if session.server.has_citus else ("set local synchronous_commit = off",)),
         *record.started_sql(session, attempt),
         "commit",
         *open_sql(session, attempt),
@@ -35,7 +35,7 @@ def opening_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
 
 def closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
     """Return the statements that check the transaction and the lock, and record `done`."""
-    return (*_OWN_AGAIN, record.check_sql(session, in_transaction=True), record.done_sql(session, attempt))
+    return (*_own_again_sql(session), record.check_sql(session, in_transaction=True), record.done_sql(session, attempt))
 
 
 def open_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
@@ -99,7 +99,10 @@ def short_closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
     return (*own_role, "execute zmig_check", record.short_done_sql(session, attempt))
 
 
-_OWN_AGAIN = ("set local statement_timeout = 0", "reset session authorization", "reset role")
+def _own_again_sql(session: Session) -> tuple[str, ...]:
+    """Return the statements that make an open transaction zmig's own again, until its end."""
+    own = ("set local statement_timeout = 0", "reset session authorization", "reset role")
+    return (*session.server.settings_stay_sql, *own)
 
 
 def _limits(attempt: Attempt) -> tuple[str, str]:

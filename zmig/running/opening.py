@@ -50,6 +50,20 @@ def target(project: Project, database_url: str | None, *, environ: Mapping[str, 
     return replace(database.target(EmbeddedServer(declared.folder).start(), environ=environ), is_embedded=True)
 
 
+def server_of(connection: WorkingConnection, schema: str) -> Server:
+    """Return the server that a connection leads to, which keeps the facts in `schema`.
+
+    Raises:
+        UsageError, TrackingError: it is a node of a cluster that keeps them elsewhere.
+    """
+    found = server.look(connection)
+    if found.has_citus:
+        from zmig.database import citus
+
+        citus.check_node(connection, schema)
+    return found
+
+
 @frozen
 class Opened:
     """One connection to the target database, and what works through it."""
@@ -96,7 +110,7 @@ class Opened:
 
     def prepare_store(self, view: View) -> None:
         """Create what is missing of the tracking tables, and make the simple table fit the facts; under the lock."""
-        self.store.create(view.inspection)
+        self.store.create(view.inspection, has_citus=self.server.has_citus)
         if view.inspection.has_events:
             self.store.repair(view.entries)
 
@@ -167,7 +181,7 @@ def opened(
     with database.connect(target, application_name=name) as connection:
         connection.add_notice_handler(_notices_to(observer))
         with database.translated(target):
-            found = server.look(connection)
+            found = server_of(connection, project.tracking.schema)
         yield Opened(
             project,
             migrations,

@@ -63,6 +63,13 @@ class Work:
             return message.of_statements(self.statements)
         return message.of_large_script(_unchanged_pieces(Path(self.path), self.step), path=self.path)
 
+    def one_by_one(self) -> Iterator[Message | Statement]:
+        """Yield the same with one statement in each message."""
+        if self.statements is not None:
+            return message.one_by_one(self.statements)
+        pieces = _unchanged_pieces(Path(self.path), self.step)
+        return message.one_by_one(script.split_stream(pieces, path=self.path))
+
     def location(self, offset: int) -> Location | None:
         """Return the place in its file of what stands at `offset` (0-based) of its text, as far as that is held."""
         if self.filled is not None:

@@ -50,6 +50,11 @@ def run(session: Session, attempt: Attempt) -> None:
 def _run_sql(session: Session, attempt: Attempt) -> None:
     attempt.is_timed_by_server = True
     session.read_as_usual()
+    if session.server.has_citus:
+        session.relay.drop()
+        closing = (*bookkeeping.closing_sql(session, attempt), "commit")
+        _run_one_by_one(session, attempt, bookkeeping.opening_sql(session, attempt), closing)
+        return
     composed = session.relay.take(session, attempt)
     if composed is not None:
         _send(session, attempt, composed, relay=session.relay)
@@ -60,10 +65,34 @@ def _run_sql(session: Session, attempt: Attempt) -> None:
 
 def run_body(session: Session, attempt: Attempt) -> None:
     """Run a step's statements, or its function, in the transaction that is open."""
-    if attempt.work.is_sql:
-        _run_script(session, attempt, (), ())
-    else:
+    if not attempt.work.is_sql:
         call(session, attempt)
+    elif session.server.has_citus:
+        _run_one_by_one(session, attempt, (), ())
+    else:
+        _run_script(session, attempt, (), ())
+
+
+def _run_one_by_one(session: Session, attempt: Attempt, opening: Sequence[str], closing: Sequence[str]) -> None:
+    """Send each statement as a message of its own, and what opens and closes the step, too.
+
+    Citus hands the message in which a statement stands on to other nodes as its text (13.2: `metadataSyncCommand`), and
+    they take one statement only.
+    """
+    if opening:
+        with session.interrupts.deferred():
+            session.send(*opening)
+    for sendable in attempt.work.one_by_one():
+        if isinstance(sendable, Message):
+            _send(
+                session,
+                attempt,
+                message.compose(sendable, (), (), name=attempt.step.migration.name, total=attempt.total),
+            )
+        else:
+            _copy(session, attempt, sendable)
+    if closing:
+        _close(session, attempt, closing)
 
 
 def _run_script(session: Session, attempt: Attempt, opening: Sequence[str], closing: Sequence[str]) -> None:

@@ -165,6 +165,12 @@ def of_statements(statements: Iterable[Statement]) -> Iterator[Message | Stateme
         yield Message(tuple(held))
 
 
+def one_by_one(statements: Iterable[Statement]) -> Iterator[Message | Statement]:
+    """Yield each statement in a message of its own, and by itself one whose rows stand behind it."""
+    for one in statements:
+        yield one if one.copy_data is not None else Message((one,))
+
+
 def of_large_script(pieces: Iterable[str], *, path: str) -> Iterator[Message | ChunkMessage | Statement]:
     """Yield a large script, which comes in pieces, in chunks of whole statements."""
     for one in chunking.chunks(pieces, path=path):

@@ -150,6 +150,7 @@ class _Session:
     def _limit(self) -> None:
         with database.translated(self._target):
             self.connection.execute(f"set statement_timeout = '{_PATIENCE}'; set lock_timeout = '1s'".encode())
+            opening.server_of(self.connection, self._schema)
 
     def _forget(self) -> None:
         self._tail = Tail(self.connection, self._store)
