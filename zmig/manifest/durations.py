@@ -31,6 +31,16 @@ def seconds(value: object) -> float | None:
     return 0.0 if type(value) is int and value == 0 else None
 
 
+def text(value: float) -> str:
+    """Return seconds as a manifest writes them, in the largest unit that fits."""
+    milliseconds = round(min(value, LONGEST_SECONDS) * 1000)
+    for unit in ("d", "h", "min", "s"):
+        count, rest = divmod(milliseconds, round(_SECONDS[unit] * 1000))
+        if count and not rest:
+            return f"{count}{unit}"
+    return f"{milliseconds}ms"
+
+
 def likely(value: object) -> str:
     """Return a duration that someone who wrote `value` may have meant."""
     match = re.fullmatch(r"\s*([0-9]{1,10})(?:\.([0-9]{1,3}))?\s*([a-zA-Zµ]*)\s*", str(value))

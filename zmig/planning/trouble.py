@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from zmig.errors import Location, Problem
 from zmig.events import EventType
+from zmig.planning import remedy
 from zmig.planning.reason import moment
 from zmig.planning.state import State
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from zmig.events import Fact
     from zmig.invocation import Invocation
+    from zmig.model import Migration
     from zmig.planning.state import Entry
 
 
@@ -57,8 +59,8 @@ def _failed(entry: Entry, last: Fact, invocation: Invocation) -> Problem:
     )
 
 
-def _error(fact: Fact) -> Mapping[str, object]:
-    error = fact.data.get("error")
+def _error(fact: Fact | None) -> Mapping[str, object]:
+    error = None if fact is None else fact.data.get("error")
     return cast("Mapping[str, object]", error) if isinstance(error, dict) else {}
 
 
@@ -111,4 +113,19 @@ def _way_on(entry: Entry, invocation: Invocation) -> str:
         return f"run `{invocation.command('rollback')}`"
     if entry.state is State.STUCK:
         return f"run `{invocation.command('apply')}`, which starts it again"
-    return f"correct the file, then run `{invocation.command('retry', entry.name)}`"
+    last = entry.record.last if entry.record is not None else None
+    return _remedy(entry, entry.migration, last, invocation)
+
+
+def _remedy(entry: Entry, migration: Migration, last: Fact | None, invocation: Invocation) -> str:
+    again = f"`{invocation.command('retry', entry.name)}`"
+    error = _error(last)
+    if "interrupted" in error:
+        is_partial = last is not None and last.data.get("may_be_partial") is True
+        if is_partial:
+            return f"look at what it committed, then run {again}"
+        return f"run `{invocation.command('apply')}`, which starts it again"
+    role = migration.settings.run_as or (last.database_user if last is not None else None)
+    return remedy.of(error, migration, role=role, again=again) or (
+        f"correct the {'file' if migration.file is not None else 'code'}, then run {again}"
+    )

@@ -31,7 +31,7 @@ RETRYABLE = frozenset({"55P03", "40P01", "40001"})
 """SQLSTATEs after which the same work may succeed: lock timeout, deadlock, serialization failure."""
 
 _NEEDS_NO_TRANSACTION = frozenset({"25001", "2D000", "55P04"})
-"""SQLSTATEs of work that PostgreSQL does only outside a transaction block."""
+"""SQLSTATEs of work that PostgreSQL does only outside a transaction block; of 25001, never inside a function."""
 
 _DEFERRABLE = frozenset({"23", "40"})
 """Classes of SQLSTATEs: a constraint is violated, a transaction cannot be serialized."""
@@ -70,13 +70,17 @@ class Failure:
     facts: tuple[str, ...]
     error: dict[str, object]
     """What the `failed` fact stores under `error`."""
-    needs_no_transaction: bool = False
 
     @property
     def code(self) -> str:
         """What kind of failure it is."""
         own = self.error.get("code")
         return own if isinstance(own, str) else "migration-failed"
+
+    @property
+    def needs_no_transaction(self) -> bool:
+        """Whether it is work that PostgreSQL does only outside a transaction block."""
+        return self.error.get("needs_no_transaction") is True
 
     @property
     def is_retryable(self) -> bool:
@@ -132,8 +136,10 @@ def _of_server(
     if place.at_commit and _is_deferred(error):
         facts.append("raised at commit, by a deferred check")
     data |= _place_data(place, location)
-    needs_no_transaction = error.sqlstate in _NEEDS_NO_TRANSACTION and not _sets_transaction(place.statement)
-    return Failure(message, error.sqlstate, location, tuple(facts), data, needs_no_transaction=needs_no_transaction)
+    if error.sqlstate in _NEEDS_NO_TRANSACTION and not _sets_transaction(place.statement):
+        is_nested = error.sqlstate == "25001" and error.diag.context is not None
+        data["is_nested" if is_nested else "needs_no_transaction"] = True
+    return Failure(message, error.sqlstate, location, tuple(facts), data)
 
 
 def _is_deferred(error: psycopg.Error) -> bool:

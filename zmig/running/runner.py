@@ -188,7 +188,7 @@ class Runner:
 
     def fail(self, attempt: Attempt, number: int, error: BaseException, *, may_retry: bool) -> Problem:
         """Roll back and record a failure; return what it is only if the step is to be tried again."""
-        from zmig.running import failure
+        from zmig.running import causes, failure
 
         if database.is_lost(self.session.connection, error):
             raise self._lost(attempt, error) from error
@@ -201,6 +201,8 @@ class Runner:
             record_detail=self.session.record_detail,
             seconds=attempt.seconds,
         )
+        if isinstance(error, psycopg.Error) and broken is None:
+            found = causes.told(found, error, attempt, session=self.session)
         problem = self._problem(attempt, found)
         if isinstance(error, ZmigError) and error.problems[0].hint is not None:
             problem = replace(problem, hint=error.problems[0].hint)
@@ -349,20 +351,24 @@ class Runner:
         return None
 
     def _hint(self, attempt: Attempt, found: Failure) -> str:
-        step = attempt.step
+        from zmig.planning import remedy
+
+        migration = attempt.step.migration
         missing = self._missing(found)
         if missing is not None:
             return missing
-        if found.needs_no_transaction:
-            return f"write `transaction: false` in the manifest entry of `{step.migration.name}`"
-        if step.direction is Direction.ROLLBACK:
-            return f"correct the rollback, then run `{self.invocation.command('rollback')}`"
-        if "interrupted" in found.error and attempt.may_be_partial:
-            return f"look at what it committed, then run `{self.invocation.command('retry', step.migration.name)}`"
+        if attempt.step.direction is Direction.ROLLBACK:
+            again = f"`{self.invocation.command('rollback')}`"
+            what, started_again = "rollback", again
+        else:
+            again = f"`{self.invocation.command('retry', migration.name)}`"
+            started_again = f"`{self.invocation.command('apply')}`, which starts it again"
+            what = "file" if migration.file is not None else "code"
         if "interrupted" in found.error:
-            return f"run `{self.invocation.command('apply')}`, which starts it again"
-        what = "file" if step.migration.file is not None else "code"
-        return f"correct the {what}, then run `{self.invocation.command('retry', step.migration.name)}`"
+            return f"look at what it committed, then run {again}" if attempt.may_be_partial else f"run {started_again}"
+        role = migration.settings.run_as or self.session.connection.info.user
+        helping = remedy.of(found.error, migration, role=role, again=again)
+        return helping or f"correct the {what}, then run {again}"
 
     def _missing(self, found: Failure) -> str | None:
         """Return what helps where a private server lacks what other servers have."""
