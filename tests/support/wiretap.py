@@ -1,4 +1,7 @@
-"""A proxy in front of the server that counts round trips: how often the server says that it is ready again."""
+"""A proxy in front of the server that counts round trips, and hears what clients say.
+
+A round trip is over when the server says that it is ready again.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _READY = b"Z"
+_QUERY, _PARSE = b"Q", b"P"
 _DEFAULT_PORT = "5432"
 
 
@@ -24,6 +28,8 @@ class Wiretap:
         self._parameters = {name: str(value) for name, value in conninfo_to_dict(url).items()}
         self._closing = contextlib.ExitStack()
         self.round_trips = 0
+        self.sessions: list[list[str]] = []
+        """What each connection's client sent of SQL, one text for each message, in order."""
 
     @property
     def url(self) -> str:
@@ -49,7 +55,9 @@ class Wiretap:
                 server = self._connect()
                 for end in (client, server):
                     self._closing.callback(end.close)
-                threading.Thread(target=_forward, args=(client, server), daemon=True).start()
+                said: list[str] = []
+                self.sessions.append(said)
+                threading.Thread(target=_hear, args=(client, server, said), daemon=True).start()
                 threading.Thread(target=self._listen, args=(server, client), daemon=True).start()
 
     def _connect(self) -> socket.socket:
@@ -73,8 +81,22 @@ class Wiretap:
             client.shutdown(socket.SHUT_WR)
 
 
-def _forward(source: socket.socket, sink: socket.socket) -> None:
+def _hear(client: socket.socket, server: socket.socket, said: list[str]) -> None:
+    """Pass on what the client says; its first message has a length and no type."""
+    held, begin = b"", 0
     with contextlib.suppress(OSError):
-        while data := source.recv(1 << 16):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
+        while data := client.recv(1 << 16):
+            held += data
+            while len(held) >= begin + 4 and len(held) >= begin + (
+                length := int.from_bytes(held[begin : begin + 4], "big")
+            ):
+                said += _statement(held[:begin], held[begin + 4 : begin + length])
+                held, begin = held[begin + length :], 1
+            server.sendall(data)
+        server.shutdown(socket.SHUT_WR)
+
+
+def _statement(kind: bytes, body: bytes) -> list[str]:
+    if kind == _QUERY:
+        return [body.rstrip(b"\0").decode(errors="replace")]
+    return [body.split(b"\0")[1].decode(errors="replace")] if kind == _PARSE else []

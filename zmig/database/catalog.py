@@ -101,7 +101,9 @@ def _took_effect(connection: Connection, found: Outcome) -> bool:
         case DropDatabase(name) | DropTablespace(name) | DropSubscription(name) as dropped:
             return not _exists(connection, _OBJECTS[type(dropped)], name)
         case FinishPrepared(gid):
-            return not _exists(connection, "select from pg_catalog.pg_prepared_xacts where gid = %s", gid)
+            return not _exists(
+                connection, "select from pg_catalog.pg_prepared_xacts where gid operator(pg_catalog.=) %s", gid
+            )
         case _:
             return False
 
@@ -138,12 +140,12 @@ def verify(connection: Connection, statement: Statement) -> None:
 
 
 _OBJECTS: dict[type[object], str] = {
-    CreateDatabase: "select from pg_catalog.pg_database where datname = %s",
-    DropDatabase: "select from pg_catalog.pg_database where datname = %s",
-    CreateTablespace: "select from pg_catalog.pg_tablespace where spcname = %s",
-    DropTablespace: "select from pg_catalog.pg_tablespace where spcname = %s",
-    CreateSubscription: "select from pg_catalog.pg_stat_subscription where subname = %s",
-    DropSubscription: "select from pg_catalog.pg_stat_subscription where subname = %s",
+    CreateDatabase: "select from pg_catalog.pg_database where datname operator(pg_catalog.=) %s",
+    DropDatabase: "select from pg_catalog.pg_database where datname operator(pg_catalog.=) %s",
+    CreateTablespace: "select from pg_catalog.pg_tablespace where spcname operator(pg_catalog.=) %s",
+    DropTablespace: "select from pg_catalog.pg_tablespace where spcname operator(pg_catalog.=) %s",
+    CreateSubscription: "select from pg_catalog.pg_stat_subscription where subname operator(pg_catalog.=) %s",
+    DropSubscription: "select from pg_catalog.pg_stat_subscription where subname operator(pg_catalog.=) %s",
 }
 """Subscriptions are looked up in a view, because only superusers may read pg_subscription."""
 
@@ -158,13 +160,13 @@ def _regclass(name: Name) -> str:
 
 
 def _index(connection: Connection, name: Name) -> bool:
-    row = connection.execute("select to_regclass(%s) is not null", (_regclass(name),)).fetchone()
+    row = connection.execute("select pg_catalog.to_regclass(%s) is not null", (_regclass(name),)).fetchone()
     return row is not None and row[0] is True
 
 
 _INDEX_OF = """
-select i.indisvalid from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
-where i.indrelid = to_regclass(%s) and c.relname = %s
+select i.indisvalid from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) i.indexrelid
+where i.indrelid operator(pg_catalog.=) pg_catalog.to_regclass(%s) and c.relname operator(pg_catalog.=) %s
 """
 
 
@@ -201,9 +203,9 @@ def _settle_unnamed_index(connection: Connection, index: CreateIndex, before: ob
 
 
 _INDEXES_OF = """
-select c.relname::text, i.indisvalid
-from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
-where i.indrelid = to_regclass(%s)
+select c.relname::pg_catalog.text, i.indisvalid
+from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) i.indexrelid
+where i.indrelid operator(pg_catalog.=) pg_catalog.to_regclass(%s)
 """
 
 
@@ -214,8 +216,9 @@ def _indexes_of(connection: Connection, table: Name) -> dict[str, bool]:
 
 
 _SCHEMA_OF = """
-select n.nspname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where c.oid = to_regclass(%s)
+select n.nspname::pg_catalog.text
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
+where c.oid operator(pg_catalog.=) pg_catalog.to_regclass(%s)
 """
 
 
@@ -230,16 +233,20 @@ def _drop_concurrently(connection: Connection, schema: str, name: str) -> None:
 
 
 _LEFTOVERS = """
-select n.nspname::text, c.relname::text
+select n.nspname::pg_catalog.text, c.relname::pg_catalog.text
 from pg_catalog.pg_index i
-join pg_catalog.pg_class c on c.oid = i.indexrelid
-join pg_catalog.pg_class t on t.oid = i.indrelid
-join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$'
+join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) i.indexrelid
+join pg_catalog.pg_class t on t.oid operator(pg_catalog.=) i.indrelid
+join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
+where not i.indisvalid and c.relname operator(pg_catalog.~) '_cc(new|old)[0-9]*$'
 """
 
-_OF_TABLE = "and t.oid = to_regclass(%s)"
-_OF_INDEX = "and t.oid = (select x.indrelid from pg_catalog.pg_index x where x.indexrelid = to_regclass(%s))"
+_OF_SCHEMA = "and n.nspname operator(pg_catalog.=) %s"
+_OF_TABLE = "and t.oid operator(pg_catalog.=) pg_catalog.to_regclass(%s)"
+_OF_INDEX = """and t.oid operator(pg_catalog.=) (
+    select x.indrelid from pg_catalog.pg_index x
+    where x.indexrelid operator(pg_catalog.=) pg_catalog.to_regclass(%s)
+)"""
 
 
 def _drop_leftovers(connection: Connection, reindex: Reindex) -> None:
@@ -250,7 +257,7 @@ def _drop_leftovers(connection: Connection, reindex: Reindex) -> None:
     if name is None:
         rows = connection.execute(query.encode()).fetchall()
     elif reindex.kind is ReindexKind.SCHEMA:
-        rows = connection.execute((query + "and n.nspname = %s").encode(), (name.name,)).fetchall()
+        rows = connection.execute((query + _OF_SCHEMA).encode(), (name.name,)).fetchall()
     else:
         condition = _OF_INDEX if reindex.kind is ReindexKind.INDEX else _OF_TABLE
         rows = connection.execute((query + condition).encode(), (_regclass(name),)).fetchall()
@@ -260,7 +267,8 @@ def _drop_leftovers(connection: Connection, reindex: Reindex) -> None:
 
 _DETACH = """
 select {pending} from pg_catalog.pg_inherits i
-where i.inhparent = to_regclass(%s) and i.inhrelid = to_regclass(%s)
+where i.inhparent operator(pg_catalog.=) pg_catalog.to_regclass(%s)
+    and i.inhrelid operator(pg_catalog.=) pg_catalog.to_regclass(%s)
 """
 
 

@@ -202,7 +202,7 @@ def connection_lost(target: Target, error: psycopg.Error, *, effect: str) -> Con
 
 def backend_pid(connection: Connection) -> int:
     """Return the process id of the backend that answers; behind a pooler not the one libpq was told."""
-    row = connection.execute("select pg_backend_pid()").fetchone()
+    row = connection.execute("select pg_catalog.pg_backend_pid()").fetchone()
     return cast("int", row[0]) if row is not None else 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from psycopg import sql
 
 from zmig.database.inspection import EVENTS
+from zmig.database.quoting import operator
 from zmig.events import EventType, Fact
 
 if TYPE_CHECKING:
@@ -125,9 +126,10 @@ class FactReader:
 
     def is_recorded(self, run: Run, type: EventType, name: str, *, attempt: int) -> bool:
         """Whether a run's fact about one attempt at a migration is there."""
+        equals = operator("=")
         query = sql.SQL(
-            "select exists (select from {} where aggregate_id = {} and event_type = {} and run_id = {} "
-            "and event_data -> 'attempt' = {}::jsonb)"
+            f"select exists (select from {{}} where aggregate_id {equals} {{}} and event_type {equals} {{}} "
+            f"and run_id {equals} {{}} and (event_data {operator('->')} 'attempt') {equals} {{}}::pg_catalog.jsonb)"
         ).format(self._events, name, type.value, run.id, str(attempt))
         row = self._connection.execute(query).fetchone()
         return row is not None and row[0] is True

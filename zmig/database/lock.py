@@ -11,6 +11,8 @@ import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, cast
 
+from zmig.database.quoting import operator
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from zmig.invocation import Invocation
     from zmig.progress import Observer
 
+_EQUALS = operator("=")
 _MARK_SETTING = "zmig.transaction"
 
 _FIRST_PAUSE_SECONDS = 0.05
@@ -46,22 +49,21 @@ def _key(text: str) -> int:
 
 
 def _is_lock(key: int) -> str:
-    database = "(select oid from pg_catalog.pg_database where datname = current_database())"
-    return f"{_has_key(key)} and l.database = {database}"
+    own = f"d.datname {_EQUALS} pg_catalog.current_database()"
+    return f"{_has_key(key)} and l.database {_EQUALS} (select d.oid from pg_catalog.pg_database d where {own})"
 
 
 def _has_key(key: int) -> str:
     unsigned = key % (1 << 64)
     return (
-        "l.locktype = 'advisory' and l.objsubid = 1 "
-        f"and l.classid = {unsigned >> 32} and l.objid = {unsigned & 0xFFFFFFFF}"
+        f"l.locktype {_EQUALS} 'advisory' and l.objsubid {_EQUALS} 1 "
+        f"and l.classid {_EQUALS} {unsigned >> 32} and l.objid {_EQUALS} {unsigned & 0xFFFFFFFF}"
     )
 
 
 def _is_mine(key: int) -> str:
-    return (
-        f"exists (select from pg_catalog.pg_locks l where {_has_key(key)} and l.granted and l.pid = pg_backend_pid())"
-    )
+    own = f"l.granted and l.pid {_EQUALS} pg_catalog.pg_backend_pid()"
+    return f"exists (select from pg_catalog.pg_locks l where {_has_key(key)} and {own})"
 
 
 class RunLock:
@@ -101,7 +103,7 @@ class RunLock:
     def is_marked_sql(self) -> str:
         """SQL that is true in the transaction that was marked."""
         seen = f"pg_catalog.current_setting('{_MARK_SETTING}', true)"
-        return f"case when {seen} = 'open' then true else {_is_mine(self._mark)} end"
+        return f"case when {seen} {_EQUALS} 'open' then true else {_is_mine(self._mark)} end"
 
     def try_acquire(self, connection: Connection) -> bool:
         """Take the lock if it is free; return whether it is now held."""

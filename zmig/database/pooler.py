@@ -64,7 +64,7 @@ def _pid_in_transaction(link: pq.abc.PGconn) -> int | None:
     Raises:
         psycopg.errors.ProtocolViolation: the pooler hands the server process over after every statement.
     """
-    link.send_query(b"begin; select pg_backend_pid()")
+    link.send_query(b"begin; select pg_catalog.pg_backend_pid()")
     deadline = time.monotonic() + _PATIENCE_SECONDS
     pid: int | None = None
     with selectors.DefaultSelector() as selector:

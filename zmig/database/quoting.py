@@ -6,6 +6,11 @@ client with, and it takes a tenth of the time: every migration needs some twenty
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
 
 def literal(value: str | int | None) -> str:
     """Return a value as a constant.
@@ -26,3 +31,12 @@ def literal(value: str | int | None) -> str:
 def identifier(*names: str) -> str:
     """Return a name, and what qualifies it, as it may stand in SQL whatever its characters."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def operator(symbol: LiteralString) -> LiteralString:
+    """Return one of PostgreSQL's own operators, whatever the search path has under that symbol.
+
+    It has the precedence of "any other operator", so what stands beside it needs parentheses (PostgreSQL documentation,
+    "Operator Precedence").
+    """
+    return f"operator(pg_catalog.{symbol})"

@@ -18,10 +18,18 @@ _CHECK_INTERVAL_SINCE_ELSEWHERE = 160000
 _IDLE_SESSION_TIMEOUT_SINCE = 140000
 _TRANSACTION_TIMEOUT_SINCE = 170000
 
-_QUERY = """
-select pg_catalog.pg_backend_pid(), current_setting('server_version_num')::int, pg_catalog.version(),
-    pg_catalog.quote_ident(current_user), current_setting('standard_conforming_strings'),
-    exists (select from pg_catalog.pg_extension where extname = 'citus')
+OWN_SEARCH_PATH = "pg_catalog, pg_temp"
+"""The schemas in which zmig's own statements look, wherever no migration is at work.
+
+Nobody but a superuser can put anything into `pg_catalog`; `pg_temp` would come first if it were not named. Cleaning a
+session (`reset all`) ends it, so what is sent around a migration's statements qualifies each name and each operator.
+"""
+
+_QUERY = f"""
+select pg_catalog.set_config('search_path', '{OWN_SEARCH_PATH}', false),
+    pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.version(),
+    pg_catalog.quote_ident(current_user), pg_catalog.current_setting('standard_conforming_strings'),
+    exists (select from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'citus')
 """
 
 
@@ -108,9 +116,9 @@ def set_config(settings: Mapping[str, str], *, local: bool) -> str:
 
 
 def look(connection: Connection) -> Server:
-    """Ask the server that a connection leads to what it is."""
+    """Ask the server that a connection leads to what it is; from then on its session has `OWN_SEARCH_PATH`."""
     row = connection.execute(_QUERY.encode()).fetchone()
-    pid, version, text, role, strings, has_citus = cast("tuple[int, int, str, str, str, bool]", row)
+    _, pid, version, text, role, strings, has_citus = cast("tuple[str, int, int, str, str, str, bool]", row)
     return Server(pid, version, _watches_client(version, text.lower()), role, strings, has_citus)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from zmig.database import inspection
 from zmig.database.facts import FactReader
 from zmig.database.inspection import EVENTS, PROJECTION
-from zmig.database.quoting import identifier, literal
+from zmig.database.quoting import identifier, literal, operator
 from zmig.errors import Problem, TrackingError
 from zmig.events import EventType, Fact
 from zmig.frozen import frozen
@@ -39,10 +39,12 @@ _CLOCK = {
 }
 """The key under which a fact holds the server's time; the row's own `created_at` says the same."""
 
+_WITH, _EQUALS = operator("||"), operator("=")
+
 _TIMED = frozenset({EventType.DONE, EventType.ROLLED_BACK})
 _ELAPSED = (
-    " || jsonb_build_object('duration_ms', "
-    "round(extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000)::bigint)"
+    f" {_WITH} pg_catalog.jsonb_build_object('duration_ms', pg_catalog.round(extract(epoch from "
+    f"pg_catalog.clock_timestamp() {operator('-')} pg_catalog.transaction_timestamp()) {operator('*')} 1000)::bigint)"
 )
 """The time since the transaction began: since its first message arrived."""
 
@@ -116,7 +118,7 @@ class Store(FactReader):
     def append_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> str:
         """Return the statement that appends one fact."""
         is_timed = type in _TIMED and "duration_ms" not in data
-        return self._append(run, type, literal(name), f"{self._json(data)}::jsonb", is_timed=is_timed)
+        return self._append(run, type, literal(name), f"{self._json(data)}::pg_catalog.jsonb", is_timed=is_timed)
 
     def applied_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object], *, kind: str) -> str:
         """Return the statement that appends a fact by which a migration counts as applied, and its simple row."""
@@ -128,8 +130,9 @@ class Store(FactReader):
         started = self._append(run, EventType.STARTED, "$1", "$2", is_timed=False)
         done = self._append(run, EventType.DONE, "$1", "$2", is_timed=True)
         return (
-            f"prepare zmig_started (text, jsonb) as {started}",
-            f"prepare zmig_done (text, jsonb, bigint, text, text) as {self._applied(done, '$3', '$1', '$4', '$5')}",
+            f"prepare zmig_started (pg_catalog.text, pg_catalog.jsonb) as {started}",
+            "prepare zmig_done (pg_catalog.text, pg_catalog.jsonb, bigint, pg_catalog.text, pg_catalog.text) as "
+            f"{self._applied(done, '$3', '$1', '$4', '$5')}",
         )
 
     def short_started_sql(self, name: str, data: Mapping[str, object]) -> str:
@@ -147,12 +150,12 @@ class Store(FactReader):
     def _append(self, run: Run | None, type: EventType, name: str, data: str, *, is_timed: bool) -> str:
         """Return the statement that appends a fact; `name` and `data` are SQL."""
         clock = _CLOCK.get(type)
-        stamp = f" || jsonb_build_object('{clock}', clock_timestamp())" if clock else ""
+        stamp = f" {_WITH} pg_catalog.jsonb_build_object('{clock}', pg_catalog.clock_timestamp())" if clock else ""
         if is_timed:
             stamp += _ELAPSED
         return (
             f"insert into {self._events_name} (aggregate_id, event_type, event_data, created_at, run_id, host) "
-            f"values ({name}, {literal(type.value)}, {data}{stamp}, clock_timestamp(), "
+            f"values ({name}, {literal(type.value)}, {data}{stamp}, pg_catalog.clock_timestamp(), "
             f"{literal(run.id if run else None)}, {literal(run.host if run else None)})"
         )
 
@@ -163,7 +166,7 @@ class Store(FactReader):
             f"insert into {self._projection_name} as applied "
             "(version, name, kind, checksum, applied_at, applied_by, duration_ms, position) "
             f"select {version}, {name}, {kind}, {checksum}, "
-            "created_at, database_user, (event_data ->> 'duration_ms')::bigint, position from fact "
+            f"created_at, database_user, (event_data {operator('->>')} 'duration_ms')::bigint, position from fact "
             "on conflict (version) do update set name = excluded.name, kind = excluded.kind, "
             "checksum = excluded.checksum, applied_at = excluded.applied_at, applied_by = excluded.applied_by, "
             "duration_ms = excluded.duration_ms, position = excluded.position"
@@ -173,7 +176,7 @@ class Store(FactReader):
         """Return the statement that appends a fact by which a migration no longer counts as applied."""
         return (
             f"with fact as ({self.append_sql(run, type, name, data)} returning position) "
-            f"delete from {self._projection_name} where version = {_column(data, 'version')}"
+            f"delete from {self._projection_name} where version {_EQUALS} {_column(data, 'version')}"
         )
 
     def repair(self, entries: Iterable[Entry]) -> bool:

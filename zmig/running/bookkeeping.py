@@ -66,7 +66,8 @@ def prepare_sql(session: Session) -> tuple[str, ...]:
     return (
         *session.store.prepare_sql(session.run),
         f"prepare zmig_begin as {settings}, {set_config({'synchronous_commit': _OFF}, local=True)}",
-        f"prepare zmig_open (text, text, text) as {session.lock.mark_sql}, {set_config(limits, local=True)}",
+        "prepare zmig_open (pg_catalog.text, pg_catalog.text, pg_catalog.text) as "
+        f"{session.lock.mark_sql}, {set_config(limits, local=True)}",
         f"prepare zmig_check as {check}, {set_config({'statement_timeout': _NONE}, local=True)}",
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from zmig.database.quoting import operator
 from zmig.events import EventType
 from zmig.progress import Held, Notice
 from zmig.sql.batch import Delay
@@ -19,16 +20,19 @@ Row = tuple[str | None, ...]
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 
-_OPEN = sql.SQL("""
+_OPEN = sql.SQL(f"""
 select
-    (select event_type || coalesce(': ' || nullif(event_data->>'reason', ''), '') from {}
-        where aggregate_type = 'migration' and aggregate_id = {} and event_type = any({})
-        order by position desc limit 1),
+    (select pg_catalog.concat(event_type, case when reason {operator("<>")} '' then ': ' end, reason) from (
+        select event_type, event_data {operator("->>")} 'reason' as reason from {{}}
+        where aggregate_type {operator("=")} 'migration' and aggregate_id {operator("=")} {{}}
+            and event_type {operator("=")} any({{}})
+        order by position desc limit 1) as last),
     pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')::bigint,
     r.replicas, r.seen, pg_catalog.pg_wal_lsn_diff(r.replayed, '0/0')::bigint
 from (
-    select count(*) as replicas, count(replay_lsn) as seen, min(replay_lsn) as replayed
-    from pg_catalog.pg_stat_replication where coalesce(state, 'streaming') in ('streaming', 'catchup')
+    select pg_catalog.count(*) as replicas, pg_catalog.count(replay_lsn) as seen, pg_catalog.min(replay_lsn) as replayed
+    from pg_catalog.pg_stat_replication
+    where coalesce(state, 'streaming') {operator("=")} any('{{{{streaming,catchup}}}}')
 ) as r
 """)
 

@@ -36,6 +36,6 @@ def reason(
 def _may_last(connection: psycopg.Connection[tuple[object, ...]], name: str | None, sequences: Collection[int]) -> bool:
     if name is None:
         return True
-    query = "select pg_catalog.to_regclass(%s)::oid::bigint"
+    query = "select pg_catalog.to_regclass(%s)::pg_catalog.oid::bigint"
     row = connection.execute(query, [name.replace("''", "'")]).fetchone()
     return row is not None and row[0] in sequences

@@ -46,15 +46,17 @@ MODES = (
 """The modes of a lock on a table, the strongest last."""
 
 _TABLES = """
-select c.oid::bigint, quote_ident(n.nspname) || '.' || quote_ident(c.relname), pg_catalog.pg_relation_filenode(c.oid),
-    c.relkind = 'S'
-from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p', 'm', 'f', 'S') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+select c.oid::bigint, pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.pg_relation_filenode(c.oid),
+    c.relkind operator(pg_catalog.=) 'S'
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
+where c.relkind operator(pg_catalog.=) any('{r,p,m,f,S}')
+    and n.nspname operator(pg_catalog.!~) '^pg_' and n.nspname operator(pg_catalog.<>) 'information_schema'
 """
 _HELD = """
-select l.relation::bigint, replace(l.mode, 'Lock', ''), pg_catalog.pg_relation_filenode(l.relation)
+select l.relation::bigint, pg_catalog.replace(l.mode, 'Lock', ''), pg_catalog.pg_relation_filenode(l.relation)
 from pg_catalog.pg_locks l
-where l.locktype = 'relation' and l.pid = pg_catalog.pg_backend_pid() and l.granted
+where l.locktype operator(pg_catalog.=) 'relation' and l.pid operator(pg_catalog.=) pg_catalog.pg_backend_pid()
+    and l.granted
 """
 _DRAWS = "RowExclusive"
 """The lock on a sequence whose next number was taken."""

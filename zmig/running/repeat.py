@@ -73,6 +73,8 @@ def answer(connection: WorkingConnection, migration: Migration, last_run: LastRu
 
 
 _WRITABLE = "reset default_transaction_read_only"
+_AS_CONFIGURED = "set local search_path to default"
+"""The question is the project's own, so it is asked where the role, or the database, says."""
 
 
 @contextmanager
@@ -83,7 +85,7 @@ def _read_only(connection: WorkingConnection, lock_timeout: str) -> Generator[No
         ("savepoint asked", "rollback to asked; release asked") if nested else ("begin", f"rollback; {_WRITABLE}")
     )
     connection.execute(
-        f"{begin}; set transaction read only; set local statement_timeout = '{_PATIENCE}'; "
+        f"{begin}; set transaction read only; {_AS_CONFIGURED}; set local statement_timeout = '{_PATIENCE}'; "
         f"set local lock_timeout = '{lock_timeout}'; set default_transaction_read_only = on".encode()
     )
     try:

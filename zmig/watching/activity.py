@@ -135,6 +135,11 @@ _COPY = """
 select command, type, relid, 0::oid, bytes_processed, bytes_total, 'bytes'
 from pg_catalog.pg_stat_progress_copy where pid = %(pid)s"""
 
+_RELATION = """(
+    select case when n.nspname = 'public' then quote_ident(c.relname) else format('%%I.%%I', n.nspname, c.relname) end
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.oid = coalesce(nullif(p.index_relid, 0), nullif(p.relid, 0)))"""
+
 
 def _vacuum_sql(server_version: int) -> str:
     if server_version < _INDEXES_OF_VACUUM_SINCE:
@@ -153,8 +158,7 @@ def _progress_sql(server_version: int) -> str:
     if server_version >= _COPY_PROGRESS_SINCE:
         views.append(_COPY)
     return (
-        "select p.command, p.phase, coalesce(nullif(p.index_relid, 0), nullif(p.relid, 0))::regclass::text, "
-        "p.done, p.total, p.unit from ("
+        f"select p.command, p.phase, {_RELATION}, p.done, p.total, p.unit from ("
         + " union all ".join(f"({view})" for view in views)
         + ") as p (command, phase, relid, index_relid, done, total, unit) limit 1"
     )
