@@ -361,3 +361,80 @@ def test_a_setting_that_is_taken_over_is_the_sessions_own(
     assert synchronous is not None
     config = connection.execute("select proconfig from pg_proc where proname = 'f'").fetchone()
     assert config == ([f"synchronous_commit={synchronous[0]}"],)
+
+
+NOTED = """
+create table noted (version text, synchronous_commit text, prepared bigint);
+create function note() returns event_trigger language plpgsql as $$
+begin
+    insert into public.noted select object_identity, current_setting('synchronous_commit'),
+        (select count(*) from pg_catalog.pg_prepared_statements)
+    from pg_catalog.pg_event_trigger_ddl_commands() where object_identity ~ '^public.t[0-9]';
+    set standard_conforming_strings = off;
+    set search_path = '';
+    deallocate all;
+end $$;
+create event trigger note on ddl_command_end execute function note();
+"""
+
+
+@pytest.mark.parametrize("when", ["before the run", "by a migration", "by somebody else"])
+def test_nothing_is_shared_where_an_event_trigger_runs(
+    project: ProjectFolder, facts: Facts, connection: psycopg.Connection, when: str
+) -> None:
+    for number in range(1, 13):
+        project.sql(f"{number:03}_t", f"create table public.t{number} (x int);")
+    observer = At(5, lambda: connection.execute(NOTED) and None)
+    if when == "before the run":
+        connection.execute(NOTED)
+    elif when == "by a migration":
+        project.sql("006_t", f"{NOTED}\ncreate table public.t6 (x int);")
+    recorder = Recorder()
+    Migrator(project.manifest, observer=observer if when == "by somebody else" else recorder).migrate()
+    noted = connection.execute("select version, synchronous_commit, prepared from public.noted").fetchall()
+    first = {"before the run": 1, "by a migration": 7, "by somebody else": 8}[when]
+    usual = connection.execute("show synchronous_commit").fetchone() or ("",)
+    assert [row for row in noted if int(row[0].removeprefix("public.t")) >= first] == [
+        (f"public.t{number}", usual[0], 0) for number in range(first, 13)
+    ]
+    names = [f"{number:03}_t" for number in range(1, 13)]
+    assert facts.told == [(name, type) for name in names for type in ("started", "done")]
+
+
+EVALUATED = {
+    "check of a domain": ("create domain d as int check (job())", "alter table whole add column c{n} d;"),
+    "default of a domain": ("create domain d as bool default job()", "alter table whole add c{n} d;"),
+    "check of an element": ("create domain d as int check (job())", "create table c{n} (x d[] default '{{1}}');"),
+    "start of an aggregate": (
+        "create domain d as int check (job());\ncreate function add(d, int) returns d language sql as 'select $1'",
+        "create aggregate c{n} (int) (sfunc = add, stype = d, initcond = '1');",
+    ),
+    "condition on constants": (
+        "create function fixed(int) returns int language plpgsql immutable as "
+        "$$ begin perform job(); return 0; end $$;\n"
+        "alter table whole add column i int default 2;\nalter table whole add check (i > fixed(1))",
+        "alter table whole alter column i set not null;\nalter table whole alter column i drop not null;",
+    ),
+    "query behind a comment": ("create table fourth (x int)", "create table c{n} as -- all of it\n select job();"),
+}
+
+
+@pytest.mark.parametrize(("made", "text"), EVALUATED.values(), ids=EVALUATED)
+def test_nothing_is_shared_where_a_definition_runs_code(
+    project: ProjectFolder, facts: Facts, connection: psycopg.Connection, made: str, text: str
+) -> None:
+    connection.execute(
+        "create table noted (synchronous_commit text, prepared bigint); create table whole (x int);"
+        "insert into whole values (1);"
+        "create function job() returns bool language plpgsql as $$ begin "
+        "insert into noted select current_setting('synchronous_commit'), count(*) from pg_prepared_statements; "
+        "deallocate all; return true; end $$"
+    )
+    connection.execute(made.encode())
+    for number in range(1, 6):
+        project.sql(f"{number:03}_m", text.format(n=number))
+    Migrator(project.manifest).migrate()
+    usual = connection.execute("show synchronous_commit").fetchone() or ("",)
+    assert connection.execute("select distinct * from noted").fetchall() == [(usual[0], 0)]
+    names = [f"{number:03}_m" for number in range(1, 6)]
+    assert facts.told == [(name, type) for name in names for type in ("started", "done")]

@@ -25,11 +25,14 @@ Nobody but a superuser can put anything into `pg_catalog`; `pg_temp` would come 
 session (`reset all`) ends it, so what is sent around a migration's statements qualifies each name and each operator.
 """
 
+HAS_EVENT_TRIGGERS = "exists (select from pg_catalog.pg_event_trigger where evtenabled operator(pg_catalog.<>) 'D')"
+"""SQL that is true where some code of the database's runs behind every command that defines something."""
+
 _QUERY = f"""
 select pg_catalog.set_config('search_path', '{OWN_SEARCH_PATH}', false),
     pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.version(),
     pg_catalog.quote_ident(current_user), pg_catalog.current_setting('standard_conforming_strings'),
-    exists (select from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'citus')
+    exists (select from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'citus'), {HAS_EVENT_TRIGGERS}
 """
 
 
@@ -49,6 +52,8 @@ class Server:
     """How the session reads a backslash in a constant, unless a migration changes that."""
     has_citus: bool = False
     """Whether Citus is installed in the database: what is done here may be done on other servers, too."""
+    has_event_triggers: bool = False
+    """Whether code of the database's ran behind every command that defines something, when the session began."""
 
     @property
     def settings_stay_sql(self) -> tuple[str, ...]:
@@ -59,6 +64,15 @@ class Server:
         """
         stay = "select pg_catalog.set_config('citus.propagate_set_commands', 'none', true)"
         return (stay,) if self.has_citus else ()
+
+    @property
+    def may_share_flush(self) -> bool:
+        """Whether migrations that only define something may share the flush of WAL and what is prepared.
+
+        Decided once for a run. Not where such commands run somebody's code, which may act outside of the transaction,
+        nor where other servers commit with this one.
+        """
+        return not (self.has_event_triggers or self.has_citus)
 
     def settings_sql(self, application_name: str) -> str:
         """Return the statement that gives a working session its name and limits, whatever the role or database sets.
@@ -118,8 +132,11 @@ def set_config(settings: Mapping[str, str], *, local: bool) -> str:
 def look(connection: Connection) -> Server:
     """Ask the server that a connection leads to what it is; from then on its session has `OWN_SEARCH_PATH`."""
     row = connection.execute(_QUERY.encode()).fetchone()
-    _, pid, version, text, role, strings, has_citus = cast("tuple[str, int, int, str, str, str, bool]", row)
-    return Server(pid, version, _watches_client(version, text.lower()), role, strings, has_citus)
+    _, pid, version, text, role, strings, has_citus, has_event_triggers = cast(
+        "tuple[str, int, int, str, str, str, bool, bool]", row
+    )
+    watches_client = _watches_client(version, text.lower())
+    return Server(pid, version, watches_client, role, strings, has_citus, has_event_triggers)
 
 
 def _watches_client(version: int, text: str) -> bool:

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 
 from zmig.database import role
 from zmig.database.quoting import literal
-from zmig.database.server import reset_by_sql, set_config
+from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql, set_config
 from zmig.running import record
 
 if TYPE_CHECKING:
+    import psycopg
+
     from zmig.running.session import Attempt, Session
+
+_DECLINED = "zmig: event trigger"
 
 
 def opening_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
@@ -54,7 +58,8 @@ def prepare_sql(session: Session) -> tuple[str, ...]:
     """Return the statements that make the session ready for the short form, until it is cleaned.
 
     `zmig_begin` stands for the session's own settings and a commit that is not waited for, `zmig_open` for what marks
-    a migration's transaction and limits it, `zmig_check` for what must hold at its end.
+    a migration's transaction and limits it, `zmig_check` for what must hold at its end. `zmig_begin` declines where an
+    event trigger was made since the run began: its code would run behind what only defines something.
     """
     limits = {
         "lock_timeout": "$1",
@@ -65,14 +70,20 @@ def prepare_sql(session: Session) -> tuple[str, ...]:
     check = record.check_sql(session, in_transaction=True)
     return (
         *session.store.prepare_sql(session.run),
-        f"prepare zmig_begin as {settings}, {set_config({'synchronous_commit': _OFF}, local=True)}",
+        f"prepare zmig_begin as {settings}, {set_config({'synchronous_commit': _OFF}, local=True)}, {_DECLINE}",
         "prepare zmig_open (pg_catalog.text, pg_catalog.text, pg_catalog.text) as "
         f"{session.lock.mark_sql}, {set_config(limits, local=True)}",
         f"prepare zmig_check as {check}, {set_config({'statement_timeout': _NONE}, local=True)}",
     )
 
 
+def is_declined(error: psycopg.Error) -> bool:
+    """Whether an error comes from `zmig_begin`, which nothing of the migration stands in front of."""
+    return _DECLINED in str(error)
+
+
 _OFF, _NONE = literal("off"), literal("0")
+_DECLINE = f"(case when {HAS_EVENT_TRIGGERS} then '{_DECLINED}' else '1' end)::pg_catalog.int4"
 
 
 def short_opening_sql(session: Session, attempt: Attempt, *, is_prepared: bool, awaits_flush: bool) -> tuple[str, ...]:

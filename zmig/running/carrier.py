@@ -129,7 +129,7 @@ class Carrier:
             run=opened.run,
             observer=outbox,
             interrupts=self._interrupts,
-            relay=Relay(works, outbox),
+            relay=Relay(works, outbox, may_share_flush=opened.server.may_share_flush),
             redact=opened.target.redactor,
             record_detail=opened.project.tracking.record_detail,
             environ=self._environ,

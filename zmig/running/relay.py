@@ -19,7 +19,7 @@ from zmig.frozen import frozen
 from zmig.planning.plan import Action, Direction
 from zmig.running import bookkeeping
 from zmig.running.session import Attempt
-from zmig.sql import message, statement
+from zmig.sql import definition, message
 from zmig.sql.message import Message
 
 if TYPE_CHECKING:
@@ -59,9 +59,11 @@ class _Leg:
 class Relay:
     """The steps of one run, of which each may hand over to the next."""
 
-    def __init__(self, works: Sequence[Work], outbox: Outbox) -> None:
+    def __init__(self, works: Sequence[Work], outbox: Outbox, *, may_share_flush: bool) -> None:
+        """Without `may_share_flush` nothing is handed over: each step is cleaned up behind, and flushed by itself."""
         self._works = works
         self._outbox = outbox
+        self._may_share_flush = may_share_flush
         self._place = 0
         self._natures: dict[int, _Nature] = {}
         self._present: _Leg | None = None
@@ -85,6 +87,15 @@ class Relay:
         """Hand nothing over: the session is cleaned of everything."""
         self._outbox.release()
         self._next, self._is_prepared = None, False
+
+    def is_declined(self, error: psycopg.Error) -> bool:
+        """Whether the server declined a step's short form, and carried nothing of it out; there is none from now on."""
+        if not bookkeeping.is_declined(error):
+            return False
+        self.drop()
+        self._may_share_flush, self._present = False, None
+        self._natures.clear()
+        return True
 
     def take(self, session: Session, attempt: Attempt) -> Composed | None:
         """Return a step as one message; None where it is not to be one, or where the last attempt at it failed."""
@@ -152,7 +163,7 @@ class Relay:
 
     def _nature(self, place: int) -> _Nature:
         if place not in self._natures:
-            self._natures[place] = _nature(self._works[place])
+            self._natures[place] = _nature(self._works[place]) if self._may_share_flush else _Nature()
         return self._natures[place]
 
     def _compose(self, session: Session, place: int, *, is_prepared: bool) -> _Leg:
@@ -181,7 +192,7 @@ def _nature(work: Work) -> _Nature:
         return _Nature()
     if step.direction is not Direction.FORWARD or step.action in (Action.SETTLE, Action.CHECK) or step.attempt > 1:
         return _Nature()
-    if not all(statement.only_defines(one) for one in statements):
+    if not all(definition.only_defines(one) for one in statements):
         return _Nature()
     sent = tuple(work.sendables())
     whole = sent[0] if len(sent) == 1 and isinstance(sent[0], Message) else None

@@ -90,14 +90,16 @@ class Session:
         self.speak_utf8()
         return wire.send(self.connection, text, meanwhile=meanwhile, is_brief=is_brief)
 
-    def read_as_usual(self) -> None:
-        """Clean the session by itself, should a migration have changed how it reads text.
+    def read_as_usual(self) -> bool:
+        """Clean the session by itself, should a migration have changed how it reads text; return whether it had.
 
         The server reads a message as a whole, before what is at its beginning is carried out.
         """
         strings = self.connection.info.parameter_status("standard_conforming_strings")
-        if strings != self.server.standard_conforming_strings:
+        has_changed = strings != self.server.standard_conforming_strings
+        if has_changed:
             self.send(*self.clean_sql)
+        return has_changed
 
     def speak_utf8(self) -> None:
         """Set the client's encoding again, should the migration have chosen another."""

@@ -11,6 +11,8 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from zmig.database import wire
 from zmig.database.copying import copy_rows
 from zmig.progress import StatementFinished, StatementStarted
@@ -21,8 +23,6 @@ from zmig.sql.message import ChunkMessage, Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    import psycopg
 
     from zmig.running.relay import Relay
     from zmig.running.session import Attempt, Session
@@ -49,12 +49,23 @@ def run(session: Session, attempt: Attempt) -> None:
 
 def _run_sql(session: Session, attempt: Attempt) -> None:
     attempt.is_timed_by_server = True
-    session.read_as_usual()
-    if session.server.has_citus:
+    if session.read_as_usual():
         session.relay.drop()
+    if session.server.has_citus:
         closing = (*bookkeeping.closing_sql(session, attempt), "commit")
         _run_one_by_one(session, attempt, bookkeeping.opening_sql(session, attempt), closing)
         return
+    try:
+        _run_handed_over(session, attempt)
+    except psycopg.Error as error:
+        if not session.relay.is_declined(error):
+            raise
+        session.send("rollback")
+        attempt.may_commit = False
+        _run_handed_over(session, attempt)
+
+
+def _run_handed_over(session: Session, attempt: Attempt) -> None:
     composed = session.relay.take(session, attempt)
     if composed is not None:
         _send(session, attempt, composed, relay=session.relay)

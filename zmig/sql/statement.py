@@ -7,7 +7,6 @@ transaction too, which only the server knows.
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
@@ -110,29 +109,6 @@ def may_commit(statement: Statement) -> bool:
     if reader.accept("call"):
         return True
     return reader.accept("do") and re.search(r"(?i)\b(?:commit|rollback|call|execute)\b", statement.text) is not None
-
-
-def only_defines(statement: Statement) -> bool:
-    """Whether, by its command, it only defines, alters or drops something: it runs nobody's code.
-
-    So it sets, prepares and deallocates nothing in the session. Whatever may call a function does not count, but for
-    an index: its functions are immutable, and those run no such command (PostgreSQL documentation, "Function
-    Volatility Categories").
-    """
-    return _definition().match(statement.text) is not None
-
-
-@cache
-def _definition() -> re.Pattern[str]:
-    made = "type|domain|schema|sequence|function|procedure|aggregate|view|trigger|policy|operator|cast|collation|rule"
-    query = r"\bas\s*\(?\s*(?:select|with|table|values|execute)\b|\bpartition\s+of\b"
-    calling = "type|validate|attach|default|using|check|constraint|generated|identity"
-    return re.compile(
-        rf"(?:comment|grant|revoke|drop)\s|create\s+(?:or\s+replace\s+)?(?:{made})\b"
-        rf"|create\s+(?:unlogged\s+)?table\b(?!.*(?:{query}))|create\s+(?:unique\s+)?index\b"
-        rf"|alter\s(?!.*\b(?:{calling})\b)[^(]*\Z",
-        re.IGNORECASE | re.DOTALL,
-    )
 
 
 def _alter_subscription(reader: Reader) -> str | None:
