@@ -37,6 +37,11 @@ class Console:
         self._heard = heard
 
     @property
+    def has_left(self) -> bool:
+        """Whether it is over, or about to be."""
+        return self.app._exit or not self.app.is_running  # pyright: ignore[reportPrivateUsage] - the result may be None
+
+    @property
     def main(self) -> MainScreen:
         return self.app.main
 
@@ -138,4 +143,8 @@ async def console(
 
     app = ConsoleApp(Subject(manifest, database_url, Invocation(manifest.name), os.environ))
     async with app.run_test(size=size, message_hook=hook) as pilot:
-        yield Console(app, pilot, heard)
+        try:
+            yield Console(app, pilot, heard)
+        finally:
+            # The console waits for a run that nobody cancelled; a test that failed must not.
+            app.desk.cancel()

@@ -39,6 +39,7 @@ _LONGEST_SECONDS_BETWEEN_CONNECTIONS = 5.0
 _QUEUE_LIMIT = 20_000
 _SECONDS_TO_CLOSE = 2.0
 _SECONDS_TO_RECORD = 10.0
+_SECONDS_BETWEEN_LOOKS_FOR_THE_END = 0.1
 
 
 @frozen
@@ -89,15 +90,25 @@ class Desk:
         self._engine.start()
 
     def stop(self) -> None:
-        """End both threads; a run that is still under way is cancelled, so that what it leaves is recorded."""
-        self.cancel()
+        """End both threads. A run that is under way is waited for, so that no way out of the console ends it unasked.
+
+        One that was asked to end gets some seconds to record that.
+        """
         self._watching.stop(wait_seconds=_SECONDS_TO_CLOSE)
+        while (run := self._cancellation) is not None and not run.is_requested:
+            self._engine.wait(_SECONDS_BETWEEN_LOOKS_FOR_THE_END)
         self._engine.stop(wait_seconds=_SECONDS_TO_RECORD)
 
     @property
     def is_running(self) -> bool:
         """Whether a run of this console is under way."""
         return self._cancellation is not None
+
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether the run of this console was asked to end, and has not yet."""
+        run = self._cancellation
+        return run is not None and run.is_requested
 
     def look(self, *, ask_repeatables: bool = False) -> None:
         """Look at the manifest and the database soon; on request ask the conditions of repeatables too."""

@@ -40,8 +40,12 @@ class Lane:
     def stop(self, *, wait_seconds: float) -> None:
         """End after the job that is under way; wait for that, but not for ever."""
         self._jobs.put(None)
+        self.wait(wait_seconds)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the thread's end, but not for longer."""
         if self._thread.is_alive():
-            self._thread.join(wait_seconds)
+            self._thread.join(seconds)
 
     def _work(self) -> None:
         pause: float | None = 0.0 if self._idle is not None else None

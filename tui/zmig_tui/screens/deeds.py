@@ -249,6 +249,8 @@ class Deeds(Screen[None]):
         if not self.desk.is_running:
             self.stage.exit(self.exit_code)
             return
+        if any(isinstance(screen, Quitting) for screen in self.stage.screen_stack):
+            return
 
         def answer(choice: Leaving | None) -> None:
             if choice in (None, Leaving.STAY):
