@@ -51,6 +51,8 @@ def _tell(call: Call, report: Report, form: str) -> None:
 def _exit_code(report: Report, fail_on: str) -> ExitCode:
     from zmig.lint.finding import Severity
 
+    if not report.is_whole:
+        return ExitCode.REFUSED
     if fail_on == "never" or not report.count(Severity(fail_on)):
         return ExitCode.OK
     return ExitCode.FOUND
@@ -67,7 +69,8 @@ COMMAND = Command(
     about=(
         "Checks manifests and every file they name, without a database and without running code: whether each can run "
         "as it is declared, and what would hurt in production. Exit code 1 means that something was found which "
-        "matters enough, 2 that nothing could be checked. The rules are in docs/rules."
+        "matters enough, 2 that it could not be checked, or not by every rule, as without the extra `lint`. "
+        "The rules are in docs/rules."
     ),
     document=(
         "findings (rule, severity, message, file, line, column, end_line, end_column, hint, migration), migrations "

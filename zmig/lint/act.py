@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
+from zmig.sql.reader import Name
 
 if TYPE_CHECKING:
-    from zmig.sql.reader import Name
     from zmig.sql.script import Statement
 
 
@@ -39,8 +39,14 @@ class Act:
     """What it calls a table from then on: the name before, the name after."""
     fills: Name | None = None
     """The table of which it may change many rows."""
+    schema: str | None = "public"
+    """Where a name without a schema is taken to be, unless the role or the database says otherwise; None: unknown."""
     is_guarded: bool = False
     """Whether it says IF EXISTS, IF NOT EXISTS or OR REPLACE, so that running it twice does no harm."""
+
+    def full(self, name: Name) -> Name:
+        """Return one of its names with a schema, as far as that is known."""
+        return name if name.schema is not None else Name(self.schema, name.name)
 
     @property
     def start(self) -> int:

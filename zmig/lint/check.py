@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
 from zmig.lint import batches, changes, config, dangers, ignores, indexes, locks, names, python, rollbacks, transactions
-from zmig.lint.dangers import Proofs
+from zmig.lint.columns import Columns
 from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
 from zmig.lint.fresh import Fresh
 from zmig.lint.rules import RULES, Needs
@@ -83,12 +83,12 @@ def check(gathered: Gathered, around: Surroundings) -> list[Finding]:
     weights = {
         id(opened.manifest.document.source): config.severities(opened.manifest.lint, root) for opened in gathered.opened
     }
-    known, proofs = Fresh(), Proofs()
+    known, columns = Fresh(), Columns()
     for entry in gathered.entries:
         weight = weights[id(entry.manifest)]
+        found += _entry_findings(entry, around, known, columns, weight)
         for act in entry.sql.acts if entry.sql else ():
-            proofs.learn(act)
-        found += _entry_findings(entry, around, known, proofs, weight)
+            columns.learn(act)
         for act in entry.sql.acts if entry.sql and around.is_new(entry) else ():
             known.learn(act)
     return found
@@ -116,13 +116,13 @@ def _gone(around: Surroundings, weight: Severities) -> Iterator[Finding]:
 
 
 def _entry_findings(
-    entry: Entry, around: Surroundings, known: Fresh, proofs: Proofs, weight: Severities
+    entry: Entry, around: Surroundings, known: Fresh, columns: Columns, weight: Severities
 ) -> Iterator[Finding]:
     remarks = [*around.base.remarks.get(entry.version, ())] if around.base else []
     for file, _ in entry.sql_files:
         yield from _script_findings(entry, file.problems)
     if around.examines(entry):
-        remarks += _remarks(entry, around, known, proofs)
+        remarks += _remarks(entry, around, known, columns)
     own = tuple(ignores.declared(entry))
     used = _used(own, remarks)
     if around.examines(entry):
@@ -140,7 +140,7 @@ def _script_findings(entry: Entry, problems: Iterable[Problem]) -> Iterator[Find
         yield of_problem(problem, rule_of(problem.code), Severity.ERROR, file="", migration=entry.name)
 
 
-def _remarks(entry: Entry, around: Surroundings, known: Fresh, proofs: Proofs) -> Iterator[Remark]:
+def _remarks(entry: Entry, around: Surroundings, known: Fresh, columns: Columns) -> Iterator[Remark]:
     for look in _CHECKS:
         yield from look(entry)
     for look_at in _CHECKS_OF_USE:
@@ -150,7 +150,7 @@ def _remarks(entry: Entry, around: Surroundings, known: Fresh, proofs: Proofs) -
         for file, _ in entry.sql_files:
             yield from around.grammar.check(file)
     if entry.sql is not None:
-        yield from dangers.weighed(entry.sql, around.squawk.get(id(entry.sql), ()), known, proofs)
+        yield from dangers.weighed(entry.sql, around.squawk.get(id(entry.sql), ()), known, columns)
 
 
 def _used(own: Iterable[Ignore], remarks: Iterable[Remark]) -> set[Ignore]:

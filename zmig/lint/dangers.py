@@ -6,25 +6,29 @@ Pure: it takes squawk's findings as values. `zmig.lint.squawk` runs the program.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zmig.lint import fresh
+from zmig.lint import alterations, fresh
+from zmig.lint.columns import new_type
 from zmig.lint.finding import Remark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from zmig.lint.act import Act
+    from zmig.lint.columns import Columns
     from zmig.lint.fresh import Fresh
     from zmig.lint.sqlfile import SqlFile
-    from zmig.sql.reader import Name
 
 _ABOUT_FORM = frozenset(
     {
+        "squawk/ban-alter-database-options",
+        "squawk/ban-alter-role-options",
+        "squawk/ban-alter-system-options",
         "squawk/ban-char-field",
         "squawk/ban-create-domain-with-constraint",
         "squawk/ban-drop-database",
+        "squawk/ban-duplicate-column-assignments",
         "squawk/ban-truncate-cascade",
         "squawk/identifier-too-long",
         "squawk/prefer-bigint-over-int",
@@ -62,47 +66,34 @@ _HINTS = {
 }
 
 
-@dataclass(slots=True)
-class Proofs:
-    """The columns that a constraint holds to be never null, so that `SET NOT NULL` need not read the table."""
-
-    _columns: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
-
-    def has(self, table: Name, column: str) -> bool:
-        """Whether a constraint holds the column."""
-        return (table.name, column) in self._columns
-
-    def learn(self, act: Act) -> None:
-        """Take note of the constraints that a statement adds."""
-        if act.verb == "alter" and act.changes:
-            for found in _NOT_NULL.finditer(act.statement.text):
-                self._columns.add((act.changes[0].name, _unquoted(found[1])))
-
-
-_NOT_NULL = re.compile(r'check\s*\(+\s*("(?:[^"]|"")+"|\w+)\s+is\s+not\s+null\s*\)', re.IGNORECASE)
 _SET_NOT_NULL = re.compile(r'alter\s+(?:column\s+)?("(?:[^"]|"")+"|\w+)\s+set\s+not\s+null', re.IGNORECASE)
 _ON_ONLY = re.compile(r"create\s+(?:unique\s+)?index\s+(?:if\s+not\s+exists\s+)?\S+\s+on\s+only\b", re.IGNORECASE)
 """An index of a partitioned table without those of its partitions: nothing is built, and nobody waits."""
-_TO_TEXT = re.compile(r"(?:set\s+data\s+)?type\s+(?:text|varchar|character\s+varying)\s*", re.IGNORECASE)
+_DROPS = re.compile("squawk/ban-drop-(?:view|function|type|domain|sequence)")
+"""What is often dropped to be made again in the same file."""
 
 
 def _unquoted(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
 
 
-def weighed(file: SqlFile, said: Sequence[Remark], known: Fresh, proofs: Proofs) -> Iterator[Remark]:
-    """Yield what remains of squawk's findings about a file."""
+def weighed(file: SqlFile, said: Sequence[Remark], known: Fresh, columns: Columns) -> Iterator[Remark]:
+    """Yield what remains of squawk's findings about a file; `columns` is what was known before it."""
     if not said:
         return
-    acts = {act.start: (act, is_fresh) for act, is_fresh in fresh.follow(file, known)}
     told = {(remark.rule, _start(file, remark)) for remark in said}
+    by_act: dict[int, list[Remark]] = {}
     for remark in said:
-        start = _start(file, remark)
-        act, is_fresh = acts.get(start, (None, False))
-        is_unused = is_fresh and remark.rule not in _ABOUT_FORM
-        is_told = remark.rule == _GENERAL and any((rule, start) in told for rule in _MORE_SPECIFIC)
-        if not (is_unused or is_told or (act is not None and _is_harmless(remark, act, file, proofs))):
-            yield remark
+        by_act.setdefault(_start(file, remark), []).append(remark)
+    yield from by_act.pop(-1, ())
+    so_far = columns.copy()
+    for act, is_fresh in fresh.follow(file, known):
+        for remark in by_act.get(act.start, ()):
+            is_unused = is_fresh and remark.rule not in _ABOUT_FORM
+            is_told = remark.rule == _GENERAL and any((rule, act.start) in told for rule in _MORE_SPECIFIC)
+            if not (is_unused or is_told or _is_harmless(remark, act, file, so_far)):
+                yield remark
+        so_far.learn(act)
 
 
 def _start(file: SqlFile, remark: Remark) -> int:
@@ -110,15 +101,42 @@ def _start(file: SqlFile, remark: Remark) -> int:
     return -1 if act is None else act.start
 
 
-def _is_harmless(remark: Remark, act: Act, file: SqlFile, proofs: Proofs) -> bool:
-    if remark.rule == "squawk/changing-column-type":
-        return _TO_TEXT.fullmatch(file.text[remark.start : remark.end]) is not None
+def _is_harmless(remark: Remark, act: Act, file: SqlFile, columns: Columns) -> bool:
+    if remark.rule == "squawk/changing-column-type" and act.changes:
+        changed = new_type(act, remark.start, remark.end)
+        return changed is not None and columns.keeps_storage(act.full(act.changes[0]), *changed)
     if remark.rule == "squawk/require-concurrent-index-creation":
         return _ON_ONLY.match(act.statement.text) is not None
     if remark.rule == "squawk/adding-not-nullable-field" and act.changes:
-        columns = [_unquoted(found[1]) for found in _SET_NOT_NULL.finditer(act.statement.text)]
-        return bool(columns) and all(proofs.has(act.changes[0], column) for column in columns)
-    return False
+        named = [_unquoted(found[1]) for found in _SET_NOT_NULL.finditer(act.statement.text)]
+        return bool(named) and all(columns.is_never_null(act.full(act.changes[0]), column) for column in named)
+    if remark.rule == "squawk/ban-drop-constraint" and act.changes:
+        return _are_kept(act, file, columns)
+    return _DROPS.fullmatch(remark.rule) is not None and _are_made_again(act, file)
+
+
+def _are_kept(act: Act, file: SqlFile, columns: Columns) -> bool:
+    """Whether what the constraints say holds without them: they are made again, or only prove a column never null."""
+    table, dropped = act.full(act.changes[0]), set[str]()
+    for action in alterations.of(act):
+        reader = action.reader
+        if reader.accept("drop", "constraint"):
+            reader.accept("if", "exists")
+            dropped.add(reader.identifier() or "")
+    made = {
+        one.name.name
+        for other in file.acts
+        if other.start >= act.start
+        for one in other.makes
+        if one.kind == "constraint" and one.parent is not None and other.full(one.parent) == table
+    }
+    return bool(dropped) and all(name in made or columns.is_null_check(table, name) for name in dropped)
+
+
+def _are_made_again(act: Act, file: SqlFile) -> bool:
+    """Whether later statements of the file make what this one drops."""
+    made = {other.full(one.name) for other in file.acts if other.start > act.start for one in other.makes}
+    return bool(act.changes) and all(act.full(name) in made for name in act.changes)
 
 
 def remark(file: SqlFile, rule: str, said: Mapping[str, object], start: int, end: int) -> Remark:

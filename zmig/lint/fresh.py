@@ -15,35 +15,31 @@ _KINDS = frozenset({"table", "foreign table", "index", "type", "domain", "view",
 
 
 class Fresh:
-    """The names of what was made so far and is not in use; one without a schema is in any."""
+    """The full names of what was made so far and is not in use."""
 
     def __init__(self) -> None:
-        self._schemas: dict[str, set[str | None]] = {}
+        self._names: set[Name] = set()
 
     def has(self, name: Name) -> bool:
-        """Whether nobody can be using the thing of that name."""
-        known = self._schemas.get(name.name)
-        return known is not None and (name.schema is None or None in known or name.schema in known)
+        """Whether nobody can be using the thing of that full name."""
+        return name in self._names
 
     def learn(self, act: Act) -> None:
         """Take note of what a statement makes and renames."""
-        for made in act.makes:
-            if made.kind in _KINDS and not (made.kind == "index" and made.parent and not self.has(made.parent)):
-                self._add(made.name)
-        if act.renames is not None and self.has(act.renames[0]):
-            self._schemas.pop(act.renames[0].name)
-            self._add(act.renames[1])
-        elif act.renames is not None:
-            self._schemas.pop(act.renames[1].name, None)
+        for made in () if act.is_guarded else act.makes:  # with IF NOT EXISTS it may be another one, in use
+            if made.kind in _KINDS and not (
+                made.kind == "index" and made.parent and not self.has(act.full(made.parent))
+            ):
+                self._names.add(act.full(made.name))
+        if act.renames is not None:
+            before, after = map(act.full, act.renames)
+            self._names = self._names - {before, after} | ({after} if before in self._names else set())
 
     def copy(self) -> Fresh:
         """Return another one that learns separately."""
         twin = Fresh()
-        twin._schemas = {name: set(schemas) for name, schemas in self._schemas.items()}
+        twin._names = set(self._names)
         return twin
-
-    def _add(self, name: Name) -> None:
-        self._schemas.setdefault(name.name, set()).add(name.schema)
 
 
 def follow(file: SqlFile, known: Fresh) -> Iterator[tuple[Act, bool]]:
@@ -51,5 +47,5 @@ def follow(file: SqlFile, known: Fresh) -> Iterator[tuple[Act, bool]]:
     own = known.copy()
     for act in file.acts:
         names = act.changes if act.fills is None else (*act.changes, act.fills)
-        yield act, bool(names) and all(own.has(name) for name in names)
+        yield act, bool(names) and all(own.has(act.full(name)) for name in names)
         own.learn(act)

@@ -45,6 +45,7 @@ class Ignore:
         return remark.source is source and start <= remark.start < end
 
 
+SQUAWK_IGNORE_FILE = "squawk-ignore-file"
 _COMMENT = re.compile(r"--[ \t]*zmig:[ \t]*ignore\b[ \t]*(?P<rule>[^\s,;]*)(?P<reason>[^\r\n]*)")
 
 
@@ -63,6 +64,7 @@ def faults(entry: Entry) -> Iterator[Remark]:
         if ignore.rule not in RULES:
             yield _unknown(ignore.rule, ignore.source, ignore.start, ignore.end)
     for file, _ in entry.sql_files:
+        yield from _whole_files(file)
         for comment in _comments(file):
             if not comment["reason"].strip(" \t-:"):
                 yield Remark(
@@ -101,6 +103,22 @@ def _unknown(name: str, source: Source, start: int, end: int) -> Remark:
     hint = f"write `{near}`" if near else "see the rules in `docs/rules/index.md`"
     message = f"there is no rule `{name}`" if name else "an ignore names no rule"
     return Remark("ignore/unknown-rule", message, hint, source, start, end)
+
+
+def _whole_files(file: SqlFile) -> Iterator[Remark]:
+    """Yield the comments by which squawk would skip the file; `zmig.lint.reduced` hides them from it."""
+    if SQUAWK_IGNORE_FILE not in file.text:
+        return
+    for found in re.finditer(SQUAWK_IGNORE_FILE, file.text):
+        if _is_comment(file, found.start()):
+            yield Remark(
+                "ignore/file",
+                f"`{SQUAWK_IGNORE_FILE}` hides a whole file without a reason, so the file is checked all the same",
+                "write `-- zmig: ignore RULE why it does no harm here` before the statement that it is for",
+                file.source,
+                found.start(),
+                found.end(),
+            )
 
 
 def _comments(file: SqlFile) -> Iterator[re.Match[str]]:

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
+from zmig.lint.ignores import SQUAWK_IGNORE_FILE
 from zmig.manifest.source import Source
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _LONGEST_DATA = 2000
 """A statement that writes rows and is longer has nothing to show but rows."""
+_HEEDED_BY_NOBODY = SQUAWK_IGNORE_FILE.replace("-", "_")
+"""Of the same length, so that every place stays where it is."""
 _RESTRICT = re.compile(r"^\\(?:un)?restrict[ \t][^\r\n]*", re.MULTILINE)
 
 
@@ -40,7 +43,7 @@ class Reduced:
 
 
 def reduce(file: SqlFile) -> Reduced:
-    """Return a script without rows, long data statements and pg_dump's `\\restrict` lines."""
+    """Return a script without rows, long data statements, pg_dump's `\\restrict` lines, and whole files' ignores."""
     starts: list[int] = []
     origins: list[int] = []
     pieces: list[str] = []
@@ -52,7 +55,7 @@ def reduce(file: SqlFile) -> Reduced:
             pieces.append(file.text[position:start])
             length += start - position
         position = max(position, end)
-    text = "".join(pieces)
+    text = "".join(pieces).replace(SQUAWK_IGNORE_FILE, _HEEDED_BY_NOBODY)
     return Reduced(text, Source(file.path, text), tuple(starts or [0]), tuple(origins or [0]))
 
 

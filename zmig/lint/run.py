@@ -13,6 +13,7 @@ from zmig.lint.config import severities
 from zmig.lint.gather import Files, gather
 from zmig.lint.git import Repository
 from zmig.lint.grammar import Grammar
+from zmig.lint.rules import RULES, Needs
 from zmig.lint.squawk import Job, Said, Squawk, SquawkFailed
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from zmig.lint.gather import Gathered
 
 INSTALL = 'pip install "zmig[lint]"'
-_OPT_IN = "squawk/require-table-schema"
 
 
 @frozen
@@ -38,6 +38,8 @@ class Report:
     """What was not checked as it should be, and why."""
     remedy: str | None = None
     """The command that gets what is missing, where there is one."""
+    is_whole: bool = True
+    """Whether every rule was checked that is on: False where a tool that checks some is not there, or failed."""
 
     def count(self, least: Severity) -> int:
         """Return how many findings matter at least so much."""
@@ -82,7 +84,8 @@ def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None 
     ]
     entries = {(entry.manifest.label, entry.version) for project in projects for entry in project.entries}
     missing = (*tools.missing, *_unread(tools, said))
-    return Report(_once(found), len(entries), missing, tools.remedy)
+    is_whole = tools.grammar is not None and tools.squawk is not None
+    return Report(_once(found), len(entries), missing, tools.remedy, is_whole)
 
 
 def _compared(project: Gathered, base: str | None, environ: Mapping[str, str], tools: _Tools) -> Comparison | None:
@@ -121,10 +124,12 @@ def _tools(projects: Iterable[Gathered]) -> _Tools:
 
 
 def _included(projects: Iterable[Gathered]) -> list[str]:
-    """Return the rules that squawk must be asked for, because it does not check them otherwise."""
-    roots = (project.opened[0].manifest.lint for project in projects)
-    wanted = any(severities(root, root)[_OPT_IN] is not None for root in roots)
-    return [_OPT_IN.partition("/")[2]] if wanted else []
+    """Return the rules that squawk must be asked for: it checks some of them only then."""
+    roots = [project.opened[0].manifest.lint for project in projects]
+    own = [opened.manifest.lint for project in projects for opened in project.opened]
+    wanted = [severities(one, root) for root in roots for one in own]
+    rules = (code for code, rule in RULES.items() if rule.needs is Needs.SQUAWK)
+    return [code.partition("/")[2] for code in rules if any(weights[code] is not None for weights in wanted)]
 
 
 def _begin(tools: _Tools, projects: Sequence[Gathered], bases: Sequence[Comparison | None]) -> None:
@@ -157,7 +162,10 @@ def _said(tools: _Tools) -> Said:
 
 
 def _unread(tools: _Tools, said: Said) -> Iterator[str]:
-    """Yield what is to be told of files that PostgreSQL's grammar accepts and squawk does not."""
+    """Yield what is to be told of files that squawk does not understand, and of rules that zmig does not know."""
+    for rule, count in sorted(said.unknown.items()):
+        times = "once" if count == 1 else f"{count} times"
+        yield f"squawk found something {times} by its rule `{rule}`, which zmig does not know: it is not reported"
     for file in said.unread.values():
         if tools.grammar is not None and next(tools.grammar.check(file), None) is None:
             yield f"the rules `squawk/...` were not checked in `{file.path}`: squawk does not know its syntax"

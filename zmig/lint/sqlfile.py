@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import ManifestError, Problem
-from zmig.lint import acts
+from zmig.lint import acts, searchpath
 from zmig.manifest.source import Source
 from zmig.sql import lexer, plain, script, statement
 from zmig.sql.window import Window
@@ -107,8 +107,11 @@ class _Reading:
     def file(self) -> SqlFile:
         problems: tuple[Problem, ...] = ()
         try:
+            schema: str | None = searchpath.DEFAULT
             while (one := self._next()) is not None:
-                self._acts.append(acts.of(one))
+                act = acts.of(one)
+                self._acts.append(act if schema == searchpath.DEFAULT else replace(act, schema=schema))
+                schema = searchpath.behind(self._acts[-1])
         except ManifestError as error:
             problems = error.problems
         except lexer.UnterminatedError:  # a name's escapes that the server refuses too, but elsewhere

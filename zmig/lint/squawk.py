@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from zmig.frozen import frozen
 from zmig.lint import dangers, reduced
-from zmig.lint.rules import RULES
+from zmig.lint.rules import RULES, SETTLED_BY_ZMIG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -49,6 +49,8 @@ class Said:
     remarks: dict[int, list[Remark]] = field(default_factory=dict[int, "list[Remark]"])
     unread: dict[int, SqlFile] = field(default_factory=dict[int, "SqlFile"])
     """The files with syntax that it does not know; of those it says nothing else."""
+    unknown: dict[str, int] = field(default_factory=dict[str, int])
+    """How often it found something by a rule that zmig does not know."""
 
 
 @dataclass(slots=True)
@@ -154,7 +156,7 @@ def _answers(call: _Call) -> Iterator[dict[str, object]]:
 
 
 def _note(said: Said, call: _Call, answer: dict[str, object]) -> None:
-    """Take note of one finding, unless zmig tells its rule otherwise or does not know it."""
+    """Take note of one finding, unless it is by a rule whose matter zmig settles itself."""
     file, left = call.jobs[str(answer["file"])]
     rule = f"squawk/{answer['rule_name']}"
     if rule == "squawk/syntax-error":
@@ -164,6 +166,8 @@ def _note(said: Said, call: _Call, answer: dict[str, object]) -> None:
         end = left.origin(_number(answer, "line_end"), _number(answer, "column_end"))
         remark = dangers.remark(file, rule, answer, start, max(start + 1, end))
         said.remarks.setdefault(id(file), []).append(remark)
+    elif (name := rule.removeprefix("squawk/")) not in SETTLED_BY_ZMIG:
+        said.unknown[name] = said.unknown.get(name, 0) + 1
 
 
 def _number(answer: dict[str, object], key: str) -> int:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def refused(entry: Entry) -> Iterator[Remark]:
-    """Statements that the server refuses inside the transaction that `transaction: true` asks for."""
+    """Statements that the server refuses inside the transaction that the entry asks for, or that the file begins."""
+    for file, is_transactional in entry.sql_files:
+        if not is_transactional:
+            yield from _refused_in_own(file)
     if entry.sql is None or not entry.is_transactional:
         return
     for act in entry.sql.acts:
@@ -33,6 +36,22 @@ def refused(entry: Entry) -> Iterator[Remark]:
                 act.start,
                 act.end,
             )
+
+
+def _refused_in_own(file: SqlFile) -> Iterator[Remark]:
+    begin: Act | None = None
+    for act in file.acts:
+        if act.refuses and begin is not None:
+            yield Remark(
+                "transaction/refused",
+                f"`{act.refuses}` cannot run inside a transaction, but one was begun in line {begin.statement.line}",
+                "move it in front of the `begin`, or behind the `commit`",
+                file.source,
+                act.start,
+                act.end,
+            )
+        if act.controls:
+            begin = act if act.verb in ("begin", "start") else None
 
 
 def control(entry: Entry) -> Iterator[Remark]:

@@ -1,5 +1,5 @@
 -- description: An outbox, and who is told of it
-CREATE UNLOGGED TABLE IF NOT EXISTS ledger.outbox (id bigserial PRIMARY KEY, topic text NOT NULL, body jsonb NOT NULL);
+CREATE UNLOGGED TABLE ledger.outbox (id bigserial PRIMARY KEY, topic text NOT NULL, body jsonb NOT NULL);
 CREATE OR REPLACE FUNCTION ledger.announce() RETURNS trigger LANGUAGE plpgsql AS
 'BEGIN PERFORM pg_notify(''outbox'', NEW.topic); RETURN NULL; END';
 CREATE TRIGGER announce AFTER INSERT ON ledger.outbox REFERENCING NEW TABLE AS fresh

@@ -12,7 +12,7 @@ SET default_tablespace = '';
 CREATE TABLE public.customers (
     id bigint NOT NULL,
     email character varying(320) NOT NULL,
-    name text,
+    name character varying(200),
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 ALTER TABLE public.customers OWNER TO shop;

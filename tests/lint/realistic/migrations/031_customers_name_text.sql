@@ -1,2 +1,2 @@
 -- description: The length is checked by the service
-alter table customers alter column email type text;
+alter table customers alter column name type text;

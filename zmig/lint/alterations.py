@@ -1,0 +1,73 @@
+"""The actions of an ALTER TABLE, one by one: what stands between its commas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from zmig.sql import lexer
+from zmig.sql.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.lint.act import Act
+
+
+class Action(NamedTuple):
+    """One action, such as `add column note text`."""
+
+    text: str
+    start: int
+    """Where it begins in the file, a 0-based offset."""
+    end: int
+
+    @property
+    def reader(self) -> Reader:
+        """A reader at its first word."""
+        return Reader(self.text)
+
+
+def words(text: str) -> set[str]:
+    """Return every word and every quoted name in SQL."""
+    reader = Reader(text)
+    found: set[str] = set()
+    while reader.peek() is not None:
+        if (word := reader.identifier()) is not None:
+            found.add(word)
+        else:
+            reader.take()
+    return found
+
+
+def of(act: Act) -> Iterator[Action]:
+    """Yield the actions of an ALTER TABLE; nothing for any other statement."""
+    if act.verb != "alter" or (begin := _begin(act.statement.text)) is None:
+        return
+    text, depth, start, end = act.statement.text, 0, begin, begin
+    for token in lexer.tokens(text, begin):
+        if depth == 0 and token.text == ",":
+            yield _action(act, start, end)
+            start = token.end
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(token.text, 0)
+        end = token.end
+    yield _action(act, start, end)
+
+
+def _action(act: Act, start: int, end: int) -> Action:
+    text = act.statement.text[start:end]
+    start += len(text) - len(text.lstrip())
+    return Action(act.statement.text[start:end], act.start + start, act.start + end)
+
+
+def _begin(text: str) -> int | None:
+    """Return where the first action begins, None where it is no ALTER TABLE."""
+    reader = Reader(text)
+    if not reader.accept("alter", "table"):
+        return None
+    reader.accept("if", "exists")
+    reader.accept("only")
+    if reader.name() is None:
+        return None
+    reader.accept("*")
+    token = reader.peek()
+    return None if token is None else token.start
