@@ -398,7 +398,7 @@ class Migrator:
         if loaded.secrets:
             target = replace(target, redactor=target.redactor.knowing(loaded.secrets))
         self._redactor = target.redactor
-        with opening.opened(loaded, migrations, target, observer=self._observer) as opened:
+        with opening.opened(loaded, migrations, target, observer=self._observer, interrupts=self._interrupts) as opened:
             yield opened
 
     def _with_registered(self, loaded: Project) -> list[Migration]:

@@ -1,7 +1,8 @@
 """Interruption of a run by a signal: raised where work may stop, put off while a fact is being recorded.
 
 `Interrupted` derives from KeyboardInterrupt, so psycopg cancels the statement on the server before it passes
-the exception on, and a migration's `except Exception` does not swallow it.
+the exception on, and a migration's `except Exception` does not swallow it. Where somebody swallows it all the same, it
+is remembered: the run ends before its next step.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Iterator
     from types import FrameType
 
     from zmig.database.connection import Connection
@@ -40,6 +41,39 @@ class Interrupted(KeyboardInterrupt):
 
 class Interrupts:
     """What a run does with signals; this one leaves them as they are, for use as a library."""
+
+    _kept: BaseException | None = None
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the run was asked to end, whether or not that was raised already."""
+        return False
+
+    @contextmanager
+    def polled(self) -> Generator[None]:
+        """Surround what looks for interruptions itself, with `check`: none is raised inside the block by itself.
+
+        psycopg drops what is raised in the middle of a notice.
+        """
+        yield
+
+    def check(self) -> None:
+        """Raise an interruption that came while it could not be raised, unless it is put off."""
+        error = self.taken()
+        if error is not None:
+            raise error
+
+    def taken(self) -> BaseException | None:
+        """Return what `check` would raise; from then on it counts as raised."""
+        error, self._kept = self._kept, None
+        return error
+
+    def keep(self, error: BaseException) -> None:
+        """Keep an exception that ends the program, and cannot be raised where it came up, for the next `check`."""
+        self._kept = error
+
+    def heed(self) -> None:
+        """Raise an interruption again that somebody swallowed; for the runner, between two steps."""
 
     @contextmanager
     def deferred(self) -> Generator[None]:
@@ -71,23 +105,37 @@ class Interrupts:
             time.sleep(min(left, _LONGEST_NAP_SECONDS))
 
 
-class SignalInterrupts(Interrupts):
-    """Turns SIGINT and SIGTERM into `Interrupted`; a second signal ends the process at once."""
+UNHEEDED = Interrupts()
+"""Of a connection that belongs to no run."""
 
-    def __init__(self) -> None:
+
+class SignalInterrupts(Interrupts):
+    """Turns SIGINT, SIGTERM and SIGHUP into `Interrupted`; a second signal ends the process at once.
+
+    SIGHUP stays ignored where it is, as behind `nohup`.
+    """
+
+    def __init__(self, *, say_farewell: Callable[[int], None] = lambda _number: None) -> None:
+        """`say_farewell` is called with the number of a second signal, just before that ends the process."""
+        self._say_farewell = say_farewell
         self._depth = 0
+        self._polls = 0
         self._pending: int | None = None
-        self._seen = False
+        self._asked: int | None = None
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a signal came."""
+        return self._asked is not None
 
     @contextmanager
     def installed(self) -> Generator[None]:
         """Handle the signals inside the block; only in the main thread."""
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        previous = [signal.signal(number, self._handle) for number in numbers]
+        previous = [(number, signal.signal(number, self._handle)) for number in _handled()]
         try:
             yield
         finally:
-            for number, handler in zip(numbers, previous, strict=True):
+            for number, handler in previous:
                 # None stands for a handler that was not set from Python, and that Python cannot set again.
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
@@ -99,15 +147,55 @@ class SignalInterrupts(Interrupts):
             yield
         finally:
             self._depth -= 1
+        if self._polls == 0:
+            self.check()
+
+    @contextmanager
+    def polled(self) -> Generator[None]:
+        """Put a signal off until `check` is called, or the block around this one asks."""
+        self._polls += 1
+        try:
+            yield
+        finally:
+            self._polls -= 1
+
+    def taken(self) -> BaseException | None:
+        """Return the interruption that was put off, unless it still is to be."""
         if self._depth == 0 and self._pending is not None:
             number, self._pending = self._pending, None
-            raise Interrupted(number)
+            return Interrupted(number)
+        return super().taken()
+
+    def asked(self) -> Interrupted | None:
+        """Return the interruption that a signal asked for, whatever became of it."""
+        return None if self._asked is None else Interrupted(self._asked)
+
+    def heed(self) -> None:
+        """Raise the interruption once more, whatever became of it."""
+        interruption = self.asked()
+        if interruption is not None:
+            self._pending = None
+            raise interruption
+
+    def sleep(self, seconds: float) -> None:
+        """Pause between two attempts, unless a signal came before."""
+        self.check()
+        super().sleep(seconds)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self._seen:
+        if self._asked is not None:
+            self._say_farewell(number)
             os._exit(128 + number)
-        self._seen = True
-        if self._depth:
+        self._asked = number
+        if self._depth or self._polls:
             self._pending = number
         else:
             raise Interrupted(number)
+
+
+def _handled() -> Iterator[signal.Signals]:
+    yield signal.SIGINT
+    yield signal.SIGTERM
+    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        yield hangup

@@ -25,6 +25,114 @@ def patience(project: ProjectFolder) -> None:
     project.change(defaults={"lock_timeout": "10min"})
 
 
+STORM = "do $$ begin loop raise notice 'storm'; end loop; end $$"
+
+SLOW_ROWS = """
+copy (select repeat('x', 20000) from generate_series(1, 3) union all select pg_sleep(600)::text) to stdout
+"""
+
+SWALLOWS = """
+import time
+
+def execute(ctx):
+    try:
+        ctx.progress('here')
+        while True: time.sleep(0.05)
+    except:
+        pass
+"""
+
+ALL = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+
+
+@ALL
+def test_inside_a_storm_of_notices(project: ProjectFolder, facts: Facts, number: signal.Signals, code: int) -> None:
+    project.sql("001_storm", STORM)
+    with Process("apply", project.manifest) as process:
+        process.wait_for("notice: storm")
+        process.send(number)
+        assert process.wait().code == code
+    assert facts.told == [("001_storm", "started"), ("001_storm", "failed")]
+    assert facts.data("001_storm", "failed")[0]["error"]["interrupted"] == number.name
+
+
+def test_inside_a_storm_of_notices_that_python_code_asked_for(project: ProjectFolder, facts: Facts) -> None:
+    project.python("001_storm", f"def execute(ctx):\n    ctx.execute({STORM!r})\n")
+    with Process("apply", project.manifest) as process:
+        process.wait_for("notice: storm")
+        process.send(signal.SIGTERM)
+        assert process.wait().code == 143
+    assert facts.told == [("001_storm", "started"), ("001_storm", "failed")]
+
+
+@pytest.mark.parametrize("transaction", [True, False])
+def test_between_the_rows_of_a_copy_to_the_client(
+    project: ProjectFolder, facts: Facts, connection: psycopg.Connection, *, transaction: bool
+) -> None:
+    project.sql("001_rows", SLOW_ROWS, transaction=transaction)
+    with Process("apply", project.manifest) as process:
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        process.send(signal.SIGINT)
+        assert process.wait().code == 130
+    assert facts.told[-1] == ("001_rows", "failed")
+    backends.wait_for(connection, 0)
+
+
+@ALL
+def test_one_that_code_swallows_ends_the_run_behind_its_migration(
+    project: ProjectFolder, facts: Facts, number: signal.Signals, code: int
+) -> None:
+    project.python("001_swallows", SWALLOWS)
+    project.sql("002_next", "create table next ()")
+    with Process("apply", project.manifest) as process:
+        process.wait_for("here")
+        process.send(number)
+        ended = process.wait()
+    assert ended.code == code
+    assert facts.told == [("001_swallows", "started"), ("001_swallows", "done")]
+    assert f"error: interrupted by {number.name}\n   = completed, and left as it is: `001_swallows`\n" in ended.stderr
+
+
+def test_one_that_code_swallows_takes_an_atomic_run_back(project: ProjectFolder, facts: Facts) -> None:
+    project.python("001_swallows", SWALLOWS)
+    project.sql("002_next", "create table next ()")
+    with Process("apply", project.manifest, "--atomic") as process:
+        process.wait_for("here")
+        process.send(signal.SIGTERM)
+        assert process.wait().code == 143
+    assert facts.told == [("001_swallows", "started"), ("001_swallows", "failed")]
+
+
+def test_one_that_code_turns_into_an_error_of_its_own_ends_the_run_all_the_same(
+    project: ProjectFolder, facts: Facts
+) -> None:
+    project.python("001_turns", SWALLOWS.replace("pass", "raise ValueError('no more')"))
+    with Process("apply", project.manifest) as process:
+        process.wait_for("here")
+        process.send(signal.SIGINT)
+        ended = process.wait()
+    assert ended.code == 130
+    assert "migration `001_turns` failed: no more" in ended.stderr
+    assert facts.told == [("001_turns", "started"), ("001_turns", "failed")]
+
+
+def test_a_hangup_is_ignored_where_it_was_before(
+    project: ProjectFolder, connect: Callable[..., psycopg.Connection]
+) -> None:
+    gate = connect()
+    gate.execute("select pg_advisory_lock(1)")
+    project.sql("001_waits", "select pg_advisory_xact_lock(1)")
+    program = (
+        "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); from zmig.cli.main import main; "
+        f"sys.exit(main(['apply', {str(project.manifest)!r}]))"
+    )
+    with Process(program=("-c", program)) as process:
+        backends.wait_for(gate, 1, "wait_event_type = 'Lock'")
+        process.send(signal.SIGHUP)
+        gate.execute("select pg_advisory_unlock(1)")
+        assert process.wait().code == 0
+
+
 BOTH = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 
 WAITS_AT_COMMIT = """

@@ -49,7 +49,7 @@ A process that a migration starts writes where it likes.
 | 4 | another run held the lock for longer than `--lock-wait` |
 | 5, 6 | `status --check`: something is pending; something is failed or stuck |
 | 70 | a bug in zmig |
-| 130, 143 | interrupted (SIGINT), terminated (SIGTERM) |
+| 129, 130, 143 | hung up (SIGHUP), interrupted (SIGINT), terminated (SIGTERM) |
 """
 
 

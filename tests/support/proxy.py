@@ -38,6 +38,7 @@ class Proxy:
         self.messages = 0
         """How many messages the first connection has passed on, or would have."""
         self.has_cut = False
+        self.is_silent = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._links: list[_Link] = []
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -57,6 +58,10 @@ class Proxy:
         """Lose every connection now."""
         for link in self._links:
             link.cut()
+
+    def fall_silent(self) -> None:
+        """Pass nothing on from now on, as a network does that loses every packet."""
+        self.is_silent = True
 
     def is_due(self, link: _Link) -> bool:
         """Count a message of a connection; whether that connection is to be lost at it."""
@@ -136,6 +141,8 @@ class _Link:
         is_start_up = True
         with contextlib.suppress(OSError):
             while block := self._client.recv(_BLOCK):
+                if self._proxy.is_silent:
+                    continue
                 if not is_start_up and self._proxy.is_due(self):
                     self._proxy.has_cut = True
                     if self._proxy.moment is Moment.BEFORE:
@@ -150,5 +157,7 @@ class _Link:
             while block := self._server.recv(_BLOCK):
                 if self._is_dumb:
                     break
+                if self._proxy.is_silent:
+                    continue
                 self._client.sendall(block)
         self.cut()

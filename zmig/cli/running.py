@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.cli.command import Option, duration_seconds
 from zmig.cli.narration import Narration
-from zmig.errors import ExitCode, Problem
+from zmig.errors import ConnectionFailed, ExitCode, Problem
 from zmig.interrupt import Interrupted, SignalInterrupts
 
 if TYPE_CHECKING:
@@ -87,6 +88,15 @@ def running(call: Call, *, lock_wait_seconds: float | None) -> Generator[Migrato
                 error.problem = tally.interrupted(error)
             call.output.so_far = tally.document()
             raise
+        except ConnectionFailed as error:
+            call.output.so_far = tally.document()
+            interruption = interrupts.asked()
+            if interruption is None:
+                raise
+            problem = error.problems[0]
+            message = f"interrupted by {interruption}: {problem.message}"
+            interruption.problem = replace(problem, code="interrupted", message=message)
+            raise interruption from error
         except Exception:
             call.output.so_far = tally.document()
             raise

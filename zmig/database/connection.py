@@ -14,9 +14,10 @@ import psycopg
 from psycopg import conninfo, waiting
 from psycopg.pq import TransactionStatus
 
-from zmig.database import advice, connectionstring
+from zmig.database import advice, connectionstring, silence
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
 from zmig.frozen import frozen
+from zmig.interrupt import UNHEEDED
 from zmig.redact import Redactor, telling
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from psycopg.abc import PQGen
+
+    from zmig.interrupt import Interrupts
 
 Row = tuple[object, ...]
 Answer = TypeVar("Answer")
@@ -38,6 +41,8 @@ class WorkingConnection(Connection):
     """A connection whose transaction cannot be ended through its methods while it is lent to a migration."""
 
     _is_lent = False
+    interrupts: Interrupts = UNHEEDED
+    """What asks the run to end that works over the connection."""
 
     def wait(self, gen: PQGen[Answer], interval: float = _SECONDS_TO_WAIT, timeout: float | None = None) -> Answer:
         """Wait for the server; an interruption cancels the statement there, however many requests that takes.
@@ -45,12 +50,27 @@ class WorkingConnection(Connection):
         psycopg asks once and closes the connection five seconds later, although a request that comes before the
         server has begun with the statement is lost on it.
         """
+        limit = {} if timeout is None else {"timeout": timeout}
         try:
-            limit = {} if timeout is None else {"timeout": timeout}
-            return waiting.wait(gen, self.pgconn.socket, interval, **limit)
+            with self.interrupts.polled():
+                answer = waiting.wait(self._looking(gen), self.pgconn.socket, interval, **limit)
+            self.interrupts.check()
         except KeyboardInterrupt:
             self._quieten()
             raise
+        return answer
+
+    def _looking(self, gen: PQGen[Answer]) -> PQGen[Answer]:
+        """Pass on what a generator of psycopg's waits for, and look up between two waits."""
+        look = silence.Look(self, self.interrupts)
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                look(ready)
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            return end.value
 
     def commit(self) -> None:
         """Commit, unless the transaction is zmig's."""

@@ -16,16 +16,18 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg import pq
+from psycopg import capabilities, pq
 
+from zmig.database import silence
 from zmig.frozen import frozen
+from zmig.interrupt import UNHEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zmig.database.connection import Connection
+    from zmig.interrupt import Interrupts
 
-_CANCEL_SECONDS = 5.0
 _SECONDS_BETWEEN_CANCELS = 1.0
 """A request that comes while the server reads the message is lost on it."""
 _LONGEST_WAIT_SECONDS = 0.2
@@ -87,22 +89,25 @@ def send(
     link = connection.pgconn
     if link.status != pq.ConnStatus.OK:
         raise psycopg.OperationalError("the connection is closed")
-    link.send_query(text.encode())
-    link.set_single_row_mode()
-    try:
-        _flush(link)
-        if meanwhile is not None:
-            meanwhile()
-        if is_brief:
-            _stay_awake(link)
-        return _read(link)
-    except BaseException as interrupt:
-        if isinstance(interrupt, Exception):
-            raise
-        reply = _cancel(connection)
-        if reply is None:
-            raise
-        return replace(reply, interrupt=interrupt)
+    interrupts: Interrupts = getattr(connection, "interrupts", UNHEEDED)
+    look = silence.Look(connection, interrupts)
+    with interrupts.polled():
+        link.send_query(text.encode())
+        link.set_single_row_mode()
+        try:
+            _flush(link, look)
+            if meanwhile is not None:
+                meanwhile()
+            if is_brief:
+                _stay_awake(link)
+            return replace(_read(link, look), interrupt=interrupts.taken())
+        except BaseException as interrupt:
+            if isinstance(interrupt, Exception):
+                raise
+            reply = _cancel(connection)
+            if reply is None:
+                raise
+            return replace(reply, interrupt=interrupt)
 
 
 def quieten(connection: Connection) -> None:
@@ -116,10 +121,12 @@ def quieten(connection: Connection) -> None:
         _cancel(connection)
 
 
-def _flush(link: pq.abc.PGconn) -> None:
+def _flush(link: pq.abc.PGconn, look: Callable[[int], None]) -> None:
     while link.flush():
-        if _wait(link, selectors.EVENT_READ | selectors.EVENT_WRITE, _LONGEST_WAIT_SECONDS) & selectors.EVENT_READ:
+        came = _wait(link, selectors.EVENT_READ | selectors.EVENT_WRITE, _LONGEST_WAIT_SECONDS)
+        if came & selectors.EVENT_READ:
             link.consume_input()
+        look(came)
 
 
 def _wait(link: pq.abc.PGconn, events: int, seconds: float) -> int:
@@ -145,16 +152,16 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _read(link: pq.abc.PGconn, *, in_silence: Callable[[], None] | None = None) -> Reply:
+def _read(link: pq.abc.PGconn, look: Callable[[int], None]) -> Reply:
+    """Read all results; `look` is told after each wait what came of it."""
     results: list[pq.abc.PGresult] = []
     failed: MessageError | None = None
     row: pq.abc.PGresult | None = None
-    longest_wait_seconds = _SECONDS_BETWEEN_CANCELS if in_silence else _LONGEST_WAIT_SECONDS
     while True:
         while link.is_busy():
-            if not _wait(link, selectors.EVENT_READ, longest_wait_seconds) and in_silence:
-                in_silence()
+            came = _wait(link, selectors.EVENT_READ, _LONGEST_WAIT_SECONDS)
             link.consume_input()
+            look(came)
         result = link.get_result()
         if result is None:
             break
@@ -164,7 +171,7 @@ def _read(link: pq.abc.PGconn, *, in_silence: Callable[[], None] | None = None) 
         elif status == pq.ExecStatus.FATAL_ERROR:
             failed = failed or MessageError(_error(result), len(results))
         elif status in _COPYING:
-            _end_copy(link, status)
+            _end_copy(link, status, look)
         else:
             results.append(result)
     if failed is not None:
@@ -182,13 +189,20 @@ _SINGLE_TUPLE = int(pq.ExecStatus.SINGLE_TUPLE)
 _COPYING = frozenset({pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH})
 
 
-def _end_copy(link: pq.abc.PGconn, status: int) -> None:
+def _end_copy(link: pq.abc.PGconn, status: int, look: Callable[[int], None]) -> None:
     """Drop the rows that a COPY sends; refuse one that expects rows."""
-    if status == pq.ExecStatus.COPY_OUT:
-        while link.get_copy_data(0)[0] > 0:
-            pass
-    else:
+    if status != pq.ExecStatus.COPY_OUT:
         link.put_copy_end(b"no rows stand behind the statement")
+        return
+    while (size := link.get_copy_data(_WITHOUT_WAITING)[0]) >= 0:
+        if size == 0:
+            came = _wait(link, selectors.EVENT_READ, _LONGEST_WAIT_SECONDS)
+            link.consume_input()
+            look(came)
+
+
+_WITHOUT_WAITING = 1
+"""libpq would wait for the next row without heeding signals."""
 
 
 def _error(result: pq.abc.PGresult) -> psycopg.Error:
@@ -204,16 +218,41 @@ def _error(result: pq.abc.PGresult) -> psycopg.Error:
 
 
 def _cancel(connection: Connection) -> Reply | None:
-    """Cancel on the server, and read to the end of the results so that the session can be used again."""
+    """Cancel on the server, and read to the end of the results so that the session can be used again.
 
-    def cancel() -> None:
-        # One that does not get through is no reason to give up: the next one may, or the statement ends.
-        with contextlib.suppress(psycopg.OperationalError):
-            connection.cancel_safe(timeout=_CANCEL_SECONDS)
-
-    _flush(connection.pgconn)
-    cancel()
+    Raises:
+        psycopg.OperationalError: nobody answers.
+    """
+    cancelling = _Cancelling(connection)
+    _flush(connection.pgconn, cancelling.look)
+    cancelling.ask()
     try:
-        return _read(connection.pgconn, in_silence=cancel)
+        return _read(connection.pgconn, cancelling.look)
     except MessageError:
         return None
+
+
+class _Cancelling:
+    """Asks the server to cancel, again and again until the statement ends or nobody answers any more."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._heard_at = self._asked_at = time.monotonic()
+
+    def ask(self) -> None:
+        """Ask once. A request that fails is no reason to give up: the next one may get through."""
+        with contextlib.suppress(psycopg.OperationalError):
+            if capabilities.has_cancel_safe() or silence.answers(self._connection):
+                self._connection.cancel_safe(timeout=silence.PATIENCE_SECONDS)
+                self._heard_at = time.monotonic()
+        self._asked_at = time.monotonic()
+
+    def look(self, came: int) -> None:
+        """Take note of what came; where that is nothing, ask again."""
+        now = time.monotonic()
+        if came:
+            self._heard_at = now
+        elif now - self._heard_at >= silence.PATIENCE_SECONDS:
+            silence.give_up(self._connection)
+        elif now - self._asked_at >= _SECONDS_BETWEEN_CANCELS:
+            self.ask()

@@ -99,6 +99,7 @@ class AtomicRunner(Runner):
                 witness.execute(fact.encode())
             self.session.send(*self.reset_sql, *bookkeeping.limits_sql(attempt))
         transaction.run_body(self.session, attempt)
+        self.session.interrupts.heed()
         with self.session.interrupts.deferred():
             attempt.running, attempt.at_commit = None, True
             self.session.send(*bookkeeping.closing_sql(self.session, attempt))

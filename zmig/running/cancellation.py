@@ -53,6 +53,16 @@ class Cancellation(Interrupts):
         """Whether the run was asked to end."""
         return self._requested.is_set()
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether the run was asked to end."""
+        return self.is_requested
+
+    def heed(self) -> None:
+        """Raise the interruption again, unless it ended the run already."""
+        if self.is_requested and not self._noticed.is_set():
+            raise Cancelled
+
     def request(self) -> None:
         """Ask the run to end, and return at once; one that has not begun yet ends at its first step."""
         if not self._requested.is_set():

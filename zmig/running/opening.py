@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zmig.database.holder import LockHolder
     from zmig.database.inspection import Inspection
     from zmig.database.server import Server
+    from zmig.interrupt import Interrupts
     from zmig.invocation import Invocation
     from zmig.model import Migration
     from zmig.progress import Observer
@@ -169,7 +170,12 @@ class Opened:
 
 @contextmanager
 def opened(
-    project: Project, migrations: Sequence[Migration], target: Target, *, observer: Observer
+    project: Project,
+    migrations: Sequence[Migration],
+    target: Target,
+    *,
+    observer: Observer,
+    interrupts: Interrupts,
 ) -> Generator[Opened]:
     """Connect, and close the connection after the block.
 
@@ -179,7 +185,8 @@ def opened(
     run_id = os.urandom(6).hex()
     name = f"zmig/{run_id}"
     with database.connect(target, application_name=name) as connection:
-        connection.add_notice_handler(_notices_to(observer))
+        connection.interrupts = interrupts
+        connection.add_notice_handler(_notices_to(observer, interrupts))
         with database.translated(target):
             found = server_of(connection, project.tracking.schema)
         yield Opened(
@@ -195,8 +202,8 @@ def opened(
         )
 
 
-def _notices_to(observer: Observer) -> Callable[[psycopg.errors.Diagnostic], None]:
-    def hear(diagnostic: psycopg.errors.Diagnostic) -> None:
+def _notices_to(observer: Observer, interrupts: Interrupts) -> Callable[[psycopg.errors.Diagnostic], None]:
+    def tell(diagnostic: psycopg.errors.Diagnostic) -> None:
         from zmig.progress import Notice
 
         observer(
@@ -208,5 +215,13 @@ def _notices_to(observer: Observer) -> Callable[[psycopg.errors.Diagnostic], Non
                 diagnostic.message_hint,
             )
         )
+
+    def hear(diagnostic: psycopg.errors.Diagnostic) -> None:
+        try:
+            tell(diagnostic)
+        except Exception:
+            raise
+        except BaseException as error:  # psycopg would drop it
+            interrupts.keep(error)
 
     return hear

@@ -17,7 +17,7 @@ from psycopg.rows import tuple_row
 
 from zmig import redact
 from zmig.database import connection as database
-from zmig.database import wire
+from zmig.database import silence, wire
 from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
 from zmig.events import EventType
 from zmig.interrupt import Interrupted
@@ -90,6 +90,7 @@ class Runner:
 
     def _run_steps(self) -> None:
         for number, work in enumerate(self.works, start=1):
+            self.session.interrupts.heed()
             self.session.relay.reach(number - 1)
             if work.step.action is Action.SETTLE:
                 self.settle(work, number)
@@ -97,6 +98,7 @@ class Runner:
                 self.skip(work, number)
             else:
                 self._run_with_retries(work, number)
+        self.session.interrupts.heed()
 
     def is_due(self, step: Step) -> bool:
         """Ask a repeatable whose turn has come, in a session as it was before the migrations of this run."""
@@ -208,9 +210,7 @@ class Runner:
             problem = replace(problem, hint=error.problems[0].hint)
         will_retry = found.is_retryable and may_retry and attempt.is_repeatable
         try:
-            with self.session.interrupts.deferred():
-                self._record(attempt, found, will_retry=will_retry)
-                self.session.relay.recorded()
+            self._record(attempt, found, error, will_retry=will_retry)
         except Interrupted as interruption:
             interruption.problem = problem
             raise
@@ -244,7 +244,14 @@ class Runner:
             return row is None or row[0] is not True
         return status is psycopg.pq.TransactionStatus.IDLE
 
-    def _record(self, attempt: Attempt, found: Failure, *, will_retry: bool) -> None:
+    def _record(self, attempt: Attempt, found: Failure, error: BaseException, *, will_retry: bool) -> None:
+        with self.session.interrupts.deferred():
+            self._append_failed(attempt, found, will_retry=will_retry)
+            self.session.relay.recorded()
+        if not isinstance(error, KeyboardInterrupt):
+            self.session.interrupts.heed()  # code turned an interruption into an error of its own
+
+    def _append_failed(self, attempt: Attempt, found: Failure, *, will_retry: bool) -> None:
         session = self.session
         forward = attempt.step.direction is Direction.FORWARD
         type = EventType.FAILED if forward else EventType.ROLLBACK_FAILED
@@ -302,7 +309,8 @@ class Runner:
             effect += "; if the server itself went down, so may be the last ones before it, each with its facts"
         if isinstance(error, psycopg.Error):
             return database.connection_lost(self.target, error, effect=effect)
-        return database.connection_lost(self.target, psycopg.OperationalError(str(error)), effect=effect)
+        words = silence.NO_ANSWER if isinstance(error, KeyboardInterrupt) else str(error)
+        return database.connection_lost(self.target, psycopg.OperationalError(words), effect=effect)
 
     def _problem(self, attempt: Attempt, found: Failure) -> Problem:
         step, mode = attempt.step, attempt.work.mode

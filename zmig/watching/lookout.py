@@ -79,12 +79,16 @@ class Lookout:
         """Give an observer to be told of the run in place of the one that wants to know; watch until the block ends."""
         thread = threading.Thread(target=self._watch, name="zmig lookout", daemon=True)
         thread.start()
+        patience = _LONGEST_FAREWELL_SECONDS
         try:
             yield self._hear
+        except KeyboardInterrupt:
+            patience = 0.0  # nobody wants to wait; it may be for a server that does not answer
+            raise
         finally:
             self._is_over = True
             self._stirred.set()
-            thread.join(_LONGEST_FAREWELL_SECONDS)
+            thread.join(patience)
 
     def _hear(self, progress: Progress) -> None:
         match progress:

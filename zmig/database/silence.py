@@ -1,0 +1,91 @@
+"""A server that says nothing: whether it is still there, asked once a run is to end, so that this never takes long.
+
+A statement may take hours without a word, so while nobody wants the run to end, only TCP says that a peer is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING, NoReturn
+
+import psycopg
+
+if TYPE_CHECKING:
+    from zmig.database.connection import Connection
+    from zmig.interrupt import Interrupts
+
+PATIENCE_SECONDS = 1.5
+"""How long a server that is there may take to say so."""
+
+_SECONDS_BETWEEN_QUESTIONS = 1.0
+
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+"""A first message that any server or pooler answers with one byte, before it asks who it is.
+
+See "SSL Session Encryption" in the chapter on the frontend/backend protocol of PostgreSQL's documentation.
+"""
+
+
+class Look:
+    """What a wait for the server does after each look at the socket."""
+
+    def __init__(self, connection: Connection, interrupts: Interrupts) -> None:
+        self._connection = connection
+        self._interrupts = interrupts
+        self._asked_at: float | None = None
+
+    def __call__(self, came: int) -> None:
+        """Raise an interruption; where one is put off and nothing came, ask whether the server is there.
+
+        Raises:
+            psycopg.OperationalError: it does not answer.
+        """
+        interrupts = self._interrupts
+        interrupts.check()
+        if came or not interrupts.is_asked:
+            return
+        now = time.monotonic()
+        if self._asked_at is None or now - self._asked_at >= _SECONDS_BETWEEN_QUESTIONS:
+            if not answers(self._connection):
+                give_up(self._connection)
+            self._asked_at = time.monotonic()
+
+
+def answers(connection: Connection) -> bool:
+    """Whether the server at the other end of a connection answers a new one, in time."""
+    with (
+        contextlib.suppress(OSError),
+        socket.socket(fileno=os.dup(connection.pgconn.socket)) as ours,
+        socket.socket(ours.family, socket.SOCK_STREAM) as asking,
+    ):
+        asking.settimeout(PATIENCE_SECONDS)
+        asking.connect(_local_address(connection) or ours.getpeername())
+        asking.sendall(_SSL_REQUEST)
+        return bool(asking.recv(1))
+    return False
+
+
+def _local_address(connection: Connection) -> str | None:
+    """Return the Unix-domain socket of a server; the socket itself only knows a name in the server's own folder."""
+    info = connection.info
+    if not info.host.startswith(("/", "@")):
+        return None
+    path = f"{info.host}/.s.PGSQL.{info.port}"
+    return f"\0{path[1:]}" if path.startswith("@") else path
+
+
+def give_up(connection: Connection) -> NoReturn:
+    """Close a connection without a word, and raise for it.
+
+    Raises:
+        psycopg.OperationalError: always.
+    """
+    connection.pgconn.finish()
+    raise psycopg.OperationalError(NO_ANSWER)
+
+
+NO_ANSWER = "the server does not answer"
