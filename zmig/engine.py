@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.database import connection as database
+from zmig.errors import ManifestError
 from zmig.interrupt import Interrupts
 from zmig.invocation import Invocation
 from zmig.observer import discreet, guarded
@@ -395,6 +396,8 @@ class Migrator:
         loaded = self.project()
         migrations = self._with_registered(loaded) if self._registered else loaded.migrations
         target = opening.target(loaded, self._database_url, environ=self._environ)
+        if not migrations and not loaded.declares_migrations:
+            raise ManifestError(project.no_migrations(loaded))
         if loaded.secrets:
             target = replace(target, redactor=target.redactor.knowing(loaded.secrets))
         self._redactor = target.redactor

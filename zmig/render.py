@@ -101,11 +101,23 @@ def _place(location: Location) -> Iterator[str]:
         yield f"{margin} | {' ' * display_width(before)}{'^' * max(1, display_width(marked))}"
 
 
+def _with_odd_blanks(text: str) -> str:
+    """Return a line in which blanks that are none to PostgreSQL can be told from those that are: NBSP, for example."""
+    if text.isascii():
+        return text
+    return "".join(
+        f"\\u{ord(character):04x}" if character != " " and unicodedata.category(character) == "Zs" else character
+        for character in text
+    )
+
+
 def _cut(line: str, offset: int, width: int) -> tuple[str, str, str]:
     """Return what stands before, in and after the marked part; of a long line only what is around it."""
     begin = min(max(offset, 0), len(line))
     start = max(0, begin - _LEAD) if len(line) > _LONGEST_LINE else 0
     stop = min(len(line), start + _LONGEST_LINE)
     end = min(begin + max(width, 1), stop)
-    before, marked, after = (one_line(part) for part in (line[start:begin], line[begin:end], line[end:stop]))
+    before, marked, after = (
+        _with_odd_blanks(one_line(part)) for part in (line[start:begin], line[begin:end], line[end:stop])
+    )
     return "…" * (start > 0) + before, marked, after + "…" * (stop < len(line))

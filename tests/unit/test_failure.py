@@ -125,7 +125,7 @@ def test_a_message_of_a_megabyte_is_cut() -> None:
 def test_an_error_of_the_client_without_sqlstate_says_so() -> None:
     found = _explain(psycopg.OperationalError("the connection is closed"), Place("a.sql"))
     assert (found.message, found.sqlstate) == ("the connection is closed", None)
-    assert found.facts == ("no SQLSTATE, after 1.2 s",)
+    assert found.facts == ("raised by psycopg, after 1.2 s",)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from zmig.errors import Problem
 
 _NARROWEST = 60
+_MOST_PROBLEMS = 20
+"""How many problems are told a person at once; a document holds all."""
 
 
 @dataclass(slots=True)
@@ -91,7 +93,10 @@ class Output:
             for problem in problems:
                 self._object({"problem": documents.of_problem(problem)})
             return
-        self.say("\n\n".join(problem_text(problem) for problem in problems))
+        told = tuple(problems)
+        texts = [problem_text(problem) for problem in told[:_MOST_PROBLEMS]]
+        left = len(told) - len(texts)
+        self.say("\n\n".join([*texts, f"{left} more like these; `--json` lists all {len(told)}"] if left else texts))
 
     def ask(self, question: str) -> None:
         """Write a question to stderr, which the answer is typed behind."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentError, ArgumentParser
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from zmig.cli.command import COMMON, AnyCommand, Option, Options, Takes
@@ -57,11 +59,23 @@ class _Parser(ArgumentParser):
             if option.metavar is None:
                 self.add_argument(*names, dest=option.key, action="store_true")
             else:
-                self.add_argument(*names, dest=option.key, type=option.parse)
+                self.add_argument(*names, dest=option.key, type=partial(_parsed_value, option))
         self.add_argument("words", nargs="*")
 
     def error(self, message: str) -> NoReturn:
         raise _usage(message, f"see `{self.prog} --help`")
+
+
+def _parsed_value(option: Option, text: str) -> object:
+    """Return what an option's value means. Raises UsageError that names the option."""
+    try:
+        return option.parse(text)
+    except UsageError as error:
+        raise UsageError(*(_of_option(problem, option) for problem in error.problems)) from None
+
+
+def _of_option(problem: Problem, option: Option) -> Problem:
+    return replace(problem, message=problem.message.replace("the option", f"option `{option.name}`"))
 
 
 def _parsed(parser: _Parser, words: list[str], options: Options) -> tuple[list[str], list[str]]:

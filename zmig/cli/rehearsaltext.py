@@ -24,7 +24,8 @@ def _step(step: StepRehearsed) -> list[str]:
     if step.skipped is not None:
         return [f"  {name} was not rehearsed: {step.skipped}"]
     rows = [_statement(one) for one in step.statements]
-    ending = [f"    failed behind statement {len(rows)}"] if step.problem is not None else []
+    where = "at its end, by a deferred check" if step.failed_in is None else f"in statement {step.failed_in}"
+    ending = [f"    failed {where}"] if step.problem is not None else []
     return [f"  {name}", *(f"    {line}" for line in table.lines(rows)), *ending]
 
 

@@ -192,6 +192,8 @@ class Manifest:
     includes: tuple[Include, ...] = ()
     variables: Mapping[str, Variable] = field(default_factory=dict[str, Variable])
     declarations: tuple[Declaration, ...] = ()
+    declares_migrations: bool = False
+    """Whether it has `migrations`, be it without an entry."""
     defaults: Settings = field(default_factory=Settings)
     """What applies to a migration that says nothing else."""
     lint: LintSettings = field(default_factory=LintSettings)

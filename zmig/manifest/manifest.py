@@ -131,6 +131,7 @@ class _Reading:
             includes=self._includes(top),
             variables=self._variables(top),
             declarations=self._declarations(top, defaults),
+            declares_migrations=top.get("migrations") is not None,
             defaults=defaults,
             lint=lintkeys.settings(reader, top),
         )

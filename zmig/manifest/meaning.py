@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem
 from zmig.manifest import shape, variables
-from zmig.manifest.declaration import KINDS
+from zmig.manifest.declaration import KINDS, LARGEST_VERSION
 from zmig.model import Kind, Language, RepeatRule
 
 if TYPE_CHECKING:
@@ -82,25 +83,50 @@ def _of_repeat(declaration: Declaration) -> Iterator[Problem]:
 
 
 def repeated(declarations: Iterable[Declaration]) -> Iterator[Problem]:
-    """Yield the versions and names that more than one entry has, over all the manifests of a project."""
+    """Yield the versions, names and files that more than one entry has, over all the manifests of a project."""
     declarations = tuple(declarations)
+    yield from _repeated_files(declarations)
     taken = {declaration.version for declaration in declarations}
     versions: dict[int, Declaration] = {}
     names: dict[str, Declaration] = {}
     for declaration in declarations:
         version, name = declaration.version, declaration.name
         if version is not None and (first := versions.setdefault(version, declaration)) is not declaration:
-            free = next(number for number in _from(version) if number not in taken)
+            free = next(number for number in _near(version) if number not in taken)
             taken.add(free)
             yield _repeated_version(declaration, first, free)
         if name is not None and (first := names.setdefault(name, declaration)) is not declaration:
             yield _repeated_name(declaration, first, name)
 
 
-def _from(number: int) -> Iterator[int]:
-    while True:
-        yield number
-        number += 1
+def _repeated_files(declarations: tuple[Declaration, ...]) -> Iterator[Problem]:
+    """Yield the entries whose file another one names, too: both would run it."""
+    is_one_manifest = len({id(declaration.document) for declaration in declarations}) == 1
+    files: dict[str, Declaration] = {}
+    for declaration in declarations:
+        if declaration.file is None:
+            continue
+        file = declaration.file if is_one_manifest else _path(declaration, declaration.file)
+        if (first := files.setdefault(file, declaration)) is not declaration and first.name != declaration.name:
+            yield _repeated_file(declaration, first)
+
+
+def _path(declaration: Declaration, file: str) -> str:
+    """Return a file's path, which its manifest's folder goes before."""
+    return os.path.normpath(os.path.join(os.path.dirname(declaration.document.source.label), file))  # noqa: PTH118, PTH120
+
+
+def _repeated_file(second: Declaration, first: Declaration) -> Problem:
+    message = f"{second.subject} names the file of `{first.name}`: `{second.text('file')}`"
+    facts = (f"first declared at {first.location('file')}", "both would run it")
+    hint = "name a file of its own, or remove one of the two entries"
+    return Problem("file-repeated", message, second.location("file"), facts, hint=hint)
+
+
+def _near(number: int) -> Iterator[int]:
+    """Yield the versions from a number on, and then those below it."""
+    yield from range(number, LARGEST_VERSION + 1)
+    yield from range(number - 1, 0, -1)
 
 
 def _repeated_version(second: Declaration, first: Declaration, free: int) -> Problem:

@@ -153,11 +153,22 @@ def _missing_keys(spot: Spot, schema: Schema) -> Iterator[Problem]:
 
 def free_version(document: Document) -> int:
     """Return the version after the highest one in a document."""
+    return max((version for version in _versions(document) if version < LARGEST_VERSION), default=0) + 1
+
+
+def _versions(document: Document) -> list[int]:
+    """Return the versions in a document that may be ones."""
     entries = document.root.get("migrations") if isinstance(document.root, Mapping) else None
     items = entries.items if isinstance(entries, Sequence) else []
     nodes = [item.get("version") for item in items if isinstance(item, Mapping)]
-    versions = [node.value for node in nodes if isinstance(node, Scalar)]
-    return max((version for version in versions if type(version) is int and version < LARGEST_VERSION), default=0) + 1
+    values = [node.value for node in nodes if isinstance(node, Scalar)]
+    return [value for value in values if type(value) is int and 1 <= value <= LARGEST_VERSION]
+
+
+def _version_before(document: Document) -> int | None:
+    """Return the version below all others of a document, for an entry to stand before them; None where 1 is taken."""
+    lowest = min(_versions(document), default=2)
+    return lowest - 1 if lowest > 1 else None
 
 
 def _not_one_of(spot: Spot, schema: Schema) -> Problem:
@@ -196,6 +207,9 @@ def _unfit_text(spot: Spot, schema: Schema) -> Problem:
 
 
 def _misfit(spot: Spot, schema: Schema) -> Problem:
+    if spot.keys == ("version",) and spot.entry is not None and re.fullmatch("0*[1-9][0-9]{18,}", spot.text):
+        message = f"{spot.noun} is {spot.value}, and the largest version is {LARGEST_VERSION}"
+        return spot.problem(message, _example(spot, schema))
     facts = ("durations: a whole number and ms, s, min, h or d; or 0",) if schema.get("title") == "duration" else ()
     return spot.problem(f"{spot.noun} is {spot.value}, not {_expected(schema)}", _example(spot, schema), *facts)
 
@@ -230,11 +244,14 @@ def _example_value(spot: Spot, schema: Schema) -> str:
         case "boolean":
             return "true" if text.lower() in _YES else "false"
         case "integer" if spot.keys == ("version",):
-            return text if re.fullmatch("[1-9][0-9]{0,17}", text) else str(spot.free_version)
+            if re.fullmatch("[1-9][0-9]{0,17}", text):
+                return text
+            below = _version_before(spot.document) if re.fullmatch("-[0-9]+|0+", text) else None
+            return str(below or spot.free_version)
         case "string" if _is_number(spot.node):
             return json.dumps(text)
         case "string" if spot.keys[-1] == "name" and text.strip():
-            return " ".join(text.split())
+            return " ".join("".join(one if one.isprintable() else " " for one in text).split()) or "NAME"
         case _:
             return example if isinstance(example, str) else json.dumps(example)
 

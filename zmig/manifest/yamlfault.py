@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from zmig import mergeconflict
 from zmig.errors import Problem
 
 if TYPE_CHECKING:
@@ -75,6 +76,10 @@ _TAB = _Fault("", "a tab stands where YAML takes spaces only", "replace the tab 
 
 def explain(error: Exception, source: Source) -> Problem:
     """Return the problem of a text that PyYAML refused with `error`."""
+    conflict = mergeconflict.find(source.text)
+    if conflict is not None:
+        message = f"`{source.label}` holds a conflict that git could not merge"
+        return Problem("file-conflict", message, source.location(conflict), hint=mergeconflict.HINT)
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return _unreadable(source)

@@ -57,6 +57,8 @@ def of(error: Mapping[str, object], migration: Migration | None, *, role: str | 
 
 def _of_statement(error: Mapping[str, object], migration: Migration | None) -> str | None:
     """Return what helps where a statement stands in the wrong place."""
+    if character := _text(error, "character"):
+        return f"replace the character {character} with a blank in the file"
     if error.get("is_nested") is True:
         return "write the statement by itself, outside of `do` and of functions"
     if error.get("needs_no_transaction") is True and migration is not None and migration.transaction is not False:

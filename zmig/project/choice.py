@@ -9,7 +9,7 @@ from zmig.errors import Problem, UsageError
 from zmig.nearest import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 VARIABLE = "ZMIG_MANIFEST"
 FOLDER = "manifests"
@@ -24,7 +24,7 @@ def find(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> Path
     present = _present(cwd)
     if named:
         if not (cwd / named).exists():
-            raise UsageError(_missing(named, present, from_variable=not argument))
+            raise UsageError(_missing(cwd, named, present, from_variable=not argument))
         return Path(named)
     if len(present) != 1:
         raise UsageError(_several(present) if present else _none())
@@ -38,15 +38,24 @@ def _present(cwd: Path) -> list[str]:
     return sorted(f"{FOLDER}/{path.name}" for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
 
 
-def _missing(named: str, present: list[str], *, from_variable: bool) -> Problem:
+def _missing(cwd: Path, named: str, present: list[str], *, from_variable: bool) -> Problem:
     message = f"the manifest `{named}` does not exist"
     source = (f"named by ${VARIABLE}",) if from_variable else ()
-    by_stem = [path for path in present if named in (Path(path).name, Path(path).stem)]
+    by_stem = [*_other_suffix(cwd, named)]
+    by_stem += [path for path in present if named in (Path(path).name, Path(path).stem)]
     found = by_stem[0] if by_stem else nearest(named, present, cutoff=0.5)
     if found is not None:
         return Problem("manifest-missing", message, facts=source, hint=f"name `{found}`")
     facts = (*source, f"manifests here: {', '.join(present)}") if present else source
     return Problem("manifest-missing", message, facts=facts, hint="name a manifest, such as `manifests/prod.yaml`")
+
+
+def _other_suffix(cwd: Path, named: str) -> Iterator[str]:
+    """Yield the manifest beside the one named, of the other spelling of its suffix."""
+    path = Path(named)
+    for suffix in (".yaml", ".yml"):
+        if path.name and path.suffix in (".yaml", ".yml", "") and (cwd / path.with_suffix(suffix)).is_file():
+            yield str(path.with_suffix(suffix))
 
 
 def _several(present: list[str]) -> Problem:

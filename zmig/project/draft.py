@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
 from zmig.frozen import frozen
-from zmig.manifest.declaration import stem
+from zmig.manifest.declaration import LARGEST_VERSION, stem
 from zmig.model import Kind
 
 if TYPE_CHECKING:
@@ -105,6 +105,10 @@ def _free_version(alike: tuple[Declaration, ...] | list[Declaration], all_: tupl
     version = max((entry.version or 0 for entry in alike), default=0) + 1
     while version in taken:
         version += 1
+    if version > LARGEST_VERSION:
+        message = f"no version is left behind {LARGEST_VERSION}, the largest there is"
+        hint = "give that migration a lower version while it is not applied, or add the new one by hand"
+        raise UsageError(Problem("version-exhausted", message, hint=hint))
     return version
 
 

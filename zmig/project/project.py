@@ -43,6 +43,8 @@ class Project:
     """The manifest itself, then those it includes."""
     defaults: Settings = field(default_factory=Settings)
     """What the manifest says for migrations that say nothing else; those registered in code, too."""
+    declares_migrations: bool = True
+    """Whether one of its manifests has `migrations`, be it without an entry."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Values of variables that come from the environment."""
 
@@ -108,6 +110,7 @@ def _project(opened: list[Opened], migrations: tuple[Migration, ...]) -> Project
         migrations,
         tuple(item.path for item in opened),
         root.manifest.defaults,
+        any(item.manifest.declares_migrations for item in opened),
         frozenset(one.value for item in opened for one in item.manifest.variables.values() if one.is_secret),
     )
 
@@ -116,6 +119,17 @@ def _with_variables(migration: Migration, opened: Opened, root: Opened) -> Migra
     """Return a migration that uses variables with those of its manifest, and of the one a command was given."""
     known = {**opened.manifest.variables, **root.manifest.variables}
     return replace(migration, variables={name: variable.value for name, variable in known.items()})
+
+
+def no_migrations(project: Project) -> Problem:
+    """Return the problem of a project none of whose manifests says which migrations there are."""
+    return Problem(
+        "migrations-missing",
+        f"manifest `{project.path}` has no `migrations`",
+        Location(str(project.path)),
+        effect="nothing was run",
+        hint="add `migrations:` with an entry for each, or `migrations: []` where there are none yet",
+    )
 
 
 def _no_database(path: Path) -> Problem:

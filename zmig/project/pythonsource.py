@@ -6,6 +6,7 @@ import ast
 import warnings
 from typing import TYPE_CHECKING
 
+from zmig import mergeconflict
 from zmig.errors import Location, ManifestError, Problem
 from zmig.manifest.source import Source
 
@@ -39,6 +40,11 @@ def _parse(text: str, path: str) -> ast.Module:
             warnings.simplefilter("ignore")
             return ast.parse(text, filename=path)
     except SyntaxError as error:
+        conflict = mergeconflict.find(text)
+        if conflict is not None:
+            message = f"`{path}` holds a conflict that git could not merge"
+            place = Source(path, text).location(conflict)
+            raise ManifestError(Problem("file-conflict", message, place, hint=mergeconflict.HINT)) from None
         message = f"`{path}` is not Python: {error.msg}"
         location = _location(text, path, error.lineno or 1, error.offset or 1)
         raise ManifestError(Problem("python-invalid", message, location, hint="correct the syntax")) from None

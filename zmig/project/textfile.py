@@ -159,8 +159,30 @@ def _no_file(path: Path, mode: int) -> Problem:
     return Problem("file-unreadable", f"`{path}` is {what}, not a file", hint="name a file")
 
 
+_OTHER_FORMS = (
+    (b"\x1f\x8b", "is compressed with gzip", "gunzip -c {} > NEW"),
+    (b"BZh", "is compressed with bzip2", "bunzip2 -c {} > NEW"),
+    (b"\xfd7zXZ\0", "is compressed with xz", "xz -dc {} > NEW"),
+    (b"\x28\xb5\x2f\xfd", "is compressed with zstd", "zstd -dc {} > NEW"),
+    (b"PK\x03\x04", "is a ZIP archive", "unzip -p {} > NEW"),
+    (b"PGDMP", "is an archive of pg_dump", "pg_restore -f NEW {}"),
+)
+"""How files begin that hold SQL in another form, and what makes text of each."""
+
+
+def _other_form(path: Path, data: mmap) -> Problem | None:
+    for beginning, what, command in _OTHER_FORMS:
+        if data[: len(beginning)] == beginning:
+            hint = f"make SQL of it with `{command.format(path)}`, and name that file"
+            return Problem("file-not-text", f"`{path}` {what}, so it is not text", hint=hint)
+    return None
+
+
 def _not_utf8(path: Path, offset: int) -> Problem:
     with _mapped(path) as data:
+        other = _other_form(path, data)
+        if other is not None:
+            return other
         encoding = "UTF-16" if data[:2] in (BOM_UTF16_BE, BOM_UTF16_LE) else "LATIN1"
         return Problem(
             "file-not-utf8",
@@ -172,6 +194,9 @@ def _not_utf8(path: Path, offset: int) -> Problem:
 
 def _nul(path: Path, offset: int) -> Problem:
     with _mapped(path) as data:
+        other = _other_form(path, data)
+        if other is not None:
+            return other
         return Problem(
             "file-not-text",
             f"`{path}` holds a NUL character, at offset {offset:,}",

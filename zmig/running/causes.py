@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,18 @@ https://www.postgresql.org/docs/15/release-15.html
 def told(found: Failure, error: psycopg.Error, attempt: Attempt, *, session: Session) -> Failure:
     """Return a failure with what zmig knows of it."""
     data, facts = timeouts.told(error, attempt)
+    data |= _marks(found)
     more = (*found.facts, *facts, *_facts(error, session.server.version))
     return replace(found, facts=more, error=found.error | data)
+
+
+def _marks(found: Failure) -> dict[str, object]:
+    """Return what is seen in the line of a syntax error: a blank that PostgreSQL takes for a letter."""
+    line = found.location.text if found.location is not None else None
+    if found.sqlstate not in ("42601", "42703", "42P01") or line is None or line.isascii():
+        return {}
+    odd = [one for one in line if one != " " and unicodedata.category(one) in ("Zs", "Cf")]
+    return {"character": f"U+{ord(odd[0]):04X}"} if odd else {}
 
 
 def _facts(error: psycopg.Error, version: int) -> Iterator[str]:

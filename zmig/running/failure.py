@@ -165,7 +165,7 @@ def _sets_transaction(statement: Statement | None) -> bool:
 
 
 def _summary_fact(sqlstate: str | None, place: Place, seconds: float) -> str:
-    return ", ".join((f"PostgreSQL {sqlstate}" if sqlstate else "no SQLSTATE", *_when(place, seconds)))
+    return ", ".join((f"PostgreSQL {sqlstate}" if sqlstate else "raised by psycopg", *_when(place, seconds)))
 
 
 def _when(place: Place, seconds: float) -> Iterator[str]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zmig import mergeconflict
 from zmig.errors import Location, ManifestError, Problem, ZmigError
 from zmig.frozen import frozen
 from zmig.planning.plan import Action, Direction, Mode, Step
@@ -116,7 +117,8 @@ def _read_step(step: Step) -> Work:
 def _script(step: Step, file: Path, written: str) -> Work:
     text, filled, checksum = _text(step, file, written)
     path = str(file)
-    statements = tuple(script.split(text, path=path))
+    _refuse_conflict(written, path)
+    statements = _statements(text, filled, path)
     if not statements:
         hint = "write the statements into it"
         raise ManifestError(Problem("file-empty", f"`{path}` holds no statement", Location(path), hint=hint))
@@ -136,6 +138,28 @@ def _script(step: Step, file: Path, written: str) -> Work:
         _refuse_contradictions(work, kept)
         return replace(work, statements=kept)
     return work
+
+
+def _refuse_conflict(text: str, path: str) -> None:
+    """Make sure that no mark of a merge stands where a statement may: one inside of a string is its own affair."""
+    begin = mergeconflict.find(text)
+    if begin is None or not script.is_outside_strings(text, begin):
+        return
+    message = f"`{path}` holds a conflict that git could not merge"
+    place, hint = script.location(text, begin, path=path), mergeconflict.HINT
+    raise ManifestError(Problem("file-conflict", message, place, effect="nothing was run", hint=hint))
+
+
+def _statements(text: str, filled: Substitution | None, path: str) -> tuple[Statement, ...]:
+    """Return the statements of a file; what is wrong with it is told of the file as it is written."""
+    try:
+        return tuple(script.split(text, path=path))
+    except ManifestError as error:
+        if filled is None:
+            raise
+        from zmig.sql import template
+
+        raise ManifestError(*(template.as_written(problem, filled) for problem in error.problems)) from None
 
 
 def _large_script(step: Step, file: Path) -> Work | None:

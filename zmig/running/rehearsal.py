@@ -108,6 +108,8 @@ class StepRehearsed:
     """Why it was not rehearsed."""
     problem: Problem | None = None
     """Why it failed; nothing was rehearsed behind it."""
+    failed_in: int | None = None
+    """The number of the statement that failed; None where a check did that waits for the commit."""
 
 
 @frozen
@@ -176,7 +178,8 @@ class _Stage:
             if session.connection.closed or session.connection.broken:
                 raise
             problem = self._problem(attempt, error)
-            return StepRehearsed(work.step, work.path, tuple(done), problem=problem)
+            failed_in = None if attempt.running is None else attempt.running.number
+            return StepRehearsed(work.step, work.path, tuple(done), problem=problem, failed_in=failed_in)
         return StepRehearsed(work.step, work.path, tuple(done))
 
     def _statement(self, one: Statement) -> StatementRehearsed:

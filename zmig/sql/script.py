@@ -8,6 +8,7 @@ ends, is a `ManifestError` with its place. Text is taken as
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from zmig.sql.chunk import Chunk
     from zmig.sql.copydata import CopyData
 
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _SUMMARY_LIMIT = 80
 _SECRET_FOLLOWS = frozenset({"password", "connection"})
 
@@ -115,6 +117,28 @@ def location(text: str, offset: int, *, path: str) -> Location:
     """Return the place of `offset` (0-based) in a whole file's text, with its line."""
     line, column = _whole(text).place(offset)
     return Location(path, line, column, shown_line(text, offset - column + 1))
+
+
+def is_outside_strings(text: str, offset: int) -> bool:
+    """Return whether `offset` (0-based) of a text stands in no string, no quoted name and no comment."""
+    try:
+        for token in lexer.tokens(text):
+            if token.end > offset:
+                return token.kind in (Kind.WORD, Kind.NUMBER, Kind.SYMBOL) and token.start <= offset
+    except lexer.UnterminatedError as error:
+        return offset < error.offset
+    return False
+
+
+def offset_of(text: str, line: int, column: int) -> int:
+    """Return the offset (0-based) of a place in a whole file's text; line and column are 1-based."""
+    offset = 0
+    for _ in range(line - 1):
+        end = _LINE_END.search(text, offset)
+        if end is None:
+            break
+        offset = end.end()
+    return min(offset + column - 1, len(text))
 
 
 def _whole(text: str) -> Window:

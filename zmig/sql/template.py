@@ -7,6 +7,7 @@ SQL. `$${name}` stands for the text `${name}` itself; behind another `$`, as in 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.errors import ManifestError, Problem
@@ -59,6 +60,15 @@ def by_name(text: str, source: str, values: Mapping[str, str]) -> str:
 def location(filled: Substitution, offset: int, *, path: str) -> Location:
     """Return the place in the file, as it is written, of what stands at `offset` (0-based) of the filled text."""
     return script.location(filled.source, filled.source_offset(offset), path=path)
+
+
+def as_written(problem: Problem, filled: Substitution) -> Problem:
+    """Return a problem of a filled text as one of the file as it is written."""
+    place = problem.location
+    if place is None:
+        return problem
+    offset = script.offset_of(filled.text, place.line, place.column)
+    return replace(problem, location=location(filled, offset, path=place.path))
 
 
 def _parts(source: str, values: Mapping[str, str]) -> Iterator[Part]:
