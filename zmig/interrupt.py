@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 _LONGEST_NAP_SECONDS = 0.2
+_SECONDS_BETWEEN_QUESTIONS = 1.0
+"""Asked of a server that says nothing."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -107,6 +109,27 @@ class Interrupts:
 
 UNHEEDED = Interrupts()
 """Of a connection that belongs to no run."""
+
+
+class Look:
+    """What a wait for the server does after each look at the socket."""
+
+    def __init__(self, interrupts: Interrupts, in_silence: Callable[[], None]) -> None:
+        """`in_silence` is called now and then while a run that was asked to end hears nothing."""
+        self._interrupts = interrupts
+        self._in_silence = in_silence
+        self._asked_at: float | None = None
+
+    def __call__(self, came: int) -> None:
+        """Raise an interruption that is not put off; `came` is what came at the socket."""
+        interrupts = self._interrupts
+        interrupts.check()
+        if came or not interrupts.is_asked:
+            return
+        now = time.monotonic()
+        if self._asked_at is None or now - self._asked_at >= _SECONDS_BETWEEN_QUESTIONS:
+            self._in_silence()
+            self._asked_at = time.monotonic()
 
 
 class SignalInterrupts(Interrupts):

@@ -14,10 +14,10 @@ import psycopg
 from psycopg import conninfo, waiting
 from psycopg.pq import TransactionStatus
 
-from zmig.database import advice, connectionstring, silence
+from zmig.database import advice, connectionstring, tcp
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
 from zmig.frozen import frozen
-from zmig.interrupt import UNHEEDED
+from zmig.interrupt import UNHEEDED, Look
 from zmig.redact import Redactor, telling
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class WorkingConnection(Connection):
 
     def _looking(self, gen: PQGen[Answer]) -> PQGen[Answer]:
         """Pass on what a generator of psycopg's waits for, and look up between two waits."""
-        look = silence.Look(self, self.interrupts)
+        look = Look(self.interrupts, self._require_answer)
         try:
             wanted = next(gen)
             while True:
@@ -71,6 +71,12 @@ class WorkingConnection(Connection):
                 wanted = gen.send(ready)
         except StopIteration as end:
             return end.value
+
+    def _require_answer(self) -> None:
+        """Give the connection up where the server does not answer a new one. Raises psycopg.OperationalError."""
+        from zmig.database import silence
+
+        silence.require_answer(self)
 
     def commit(self) -> None:
         """Commit, unless the transaction is zmig's."""
@@ -180,6 +186,7 @@ def connect(target: Target, *, application_name: str) -> WorkingConnection:
             raise UsageError(problem)
         if not given:
             text = conninfo.make_conninfo(text, connect_timeout=_CONNECT_TIMEOUT_SECONDS)
+    text = conninfo.make_conninfo(text, **tcp.missing(_parameters(text)))
     try:
         opened = WorkingConnection.connect(text, autocommit=True, prepare_threshold=None)
         # What a role or a database may set; times in another style cannot be read. The server told it unasked.

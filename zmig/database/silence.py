@@ -9,19 +9,15 @@ import contextlib
 import os
 import socket
 import struct
-import time
 from typing import TYPE_CHECKING, NoReturn
 
 import psycopg
 
 if TYPE_CHECKING:
     from zmig.database.connection import Connection
-    from zmig.interrupt import Interrupts
 
 PATIENCE_SECONDS = 1.5
 """How long a server that is there may take to say so."""
-
-_SECONDS_BETWEEN_QUESTIONS = 1.0
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 """A first message that any server or pooler answers with one byte, before it asks who it is.
@@ -30,29 +26,14 @@ See "SSL Session Encryption" in the chapter on the frontend/backend protocol of 
 """
 
 
-class Look:
-    """What a wait for the server does after each look at the socket."""
+def require_answer(connection: Connection) -> None:
+    """Give a connection up where the server does not answer a new one.
 
-    def __init__(self, connection: Connection, interrupts: Interrupts) -> None:
-        self._connection = connection
-        self._interrupts = interrupts
-        self._asked_at: float | None = None
-
-    def __call__(self, came: int) -> None:
-        """Raise an interruption; where one is put off and nothing came, ask whether the server is there.
-
-        Raises:
-            psycopg.OperationalError: it does not answer.
-        """
-        interrupts = self._interrupts
-        interrupts.check()
-        if came or not interrupts.is_asked:
-            return
-        now = time.monotonic()
-        if self._asked_at is None or now - self._asked_at >= _SECONDS_BETWEEN_QUESTIONS:
-            if not answers(self._connection):
-                give_up(self._connection)
-            self._asked_at = time.monotonic()
+    Raises:
+        psycopg.OperationalError: it does not.
+    """
+    if not answers(connection):
+        give_up(connection)
 
 
 def answers(connection: Connection) -> bool:

@@ -12,7 +12,7 @@ import os
 import selectors
 import time
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -20,7 +20,7 @@ from psycopg import capabilities, pq
 
 from zmig.database import silence
 from zmig.frozen import frozen
-from zmig.interrupt import UNHEEDED
+from zmig.interrupt import UNHEEDED, Look
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +90,7 @@ def send(
     if link.status != pq.ConnStatus.OK:
         raise psycopg.OperationalError("the connection is closed")
     interrupts: Interrupts = getattr(connection, "interrupts", UNHEEDED)
-    look = silence.Look(connection, interrupts)
+    look = Look(interrupts, partial(silence.require_answer, connection))
     with interrupts.polled():
         link.send_query(text.encode())
         link.set_single_row_mode()
