@@ -290,7 +290,7 @@ class Migrator:
         from zmig.database import reset
 
         with self._opened() as opened:
-            reset.refuse(opened.project.environment)
+            reset.refuse(opened.project.environment, has_citus=opened.server.has_citus)
             with self._locked(opened), database.translated(opened.target):
                 return reset.drop_everything(opened.connection)
 

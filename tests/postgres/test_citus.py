@@ -7,15 +7,18 @@ on all of them. Without it, what needs a real cluster is skipped; the rest runs 
 from __future__ import annotations
 
 import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.support import citus
+from tests.support import backends, citus
 from tests.support.crash import wal_flushes
 from tests.support.facts import Facts
+from tests.support.process import Process, run
 from tests.support.project import ProjectFolder
 from zmig import Migrator
 from zmig.errors import MigrationFailed, TrackingError, UsageError
@@ -262,6 +265,21 @@ def test_facts_that_citus_spread_are_refused(distributed: ProjectFolder, coordin
     assert raised.value.problems[0].message.startswith("Citus keeps `zmig.migration_events` on several nodes")
 
 
+def test_nothing_is_reset_where_other_nodes_would_keep_it(
+    fresh_database: str, connect: Callable[..., psycopg.Connection], tmp_path: Path
+) -> None:
+    connection = connect(fresh_database)
+    citus.imitate(connection)
+    project = ProjectFolder(tmp_path, fresh_database)
+    project.sql("001_m", "create table t (x int);")
+    Migrator(project.manifest).migrate()
+    with pytest.raises(UsageError) as raised:
+        Migrator(project.manifest).reset()
+    assert raised.value.problems[0].code == "reset-refused"
+    assert connection.execute("select count(*) from t").fetchone() == (0,)
+    assert connection.execute("select count(*) from pg_extension where extname = 'citus'").fetchone() == (1,)
+
+
 def test_every_commit_waits_for_its_own_flush(crash_server: CrashServer, tmp_path: Path) -> None:
     with psycopg.connect(crash_server.url(), autocommit=True) as connection:
         if connection.info.server_version < 150000:
@@ -273,3 +291,106 @@ def test_every_commit_waits_for_its_own_flush(crash_server: CrashServer, tmp_pat
     before = wal_flushes(crash_server.url())
     Migrator(project.manifest).migrate()
     assert wal_flushes(crash_server.url()) - before >= 2 * 30
+
+
+@pytest.fixture
+def elsewhere(cluster: Cluster, connect: Callable[..., psycopg.Connection]) -> psycopg.Connection:
+    """A session on the coordinator that looks at the others."""
+    return connect(cluster.coordinator)
+
+
+CONCURRENTLY = "create unique index concurrently ev_x on app.ev (tenant, v);"
+VALID_ON_SHARDS = (
+    "select c.relname || ' ' || i.indisvalid from pg_index i join pg_class c on c.oid = i.indexrelid "
+    "where c.relname ~ '^ev_x_[0-9]'"
+)
+SHARDS = 4
+
+
+def _valid_indexes(cluster: Cluster) -> int:
+    found = cluster.on_shards(VALID_ON_SHARDS)
+    assert all(one.endswith(" true") for one in found)
+    return len(found)
+
+
+@pytest.mark.parametrize("ending", ["SIGKILL", "SIGINT"])
+def test_an_index_that_is_valid_on_the_coordinator_and_on_no_shard_is_built_again(
+    distributed: ProjectFolder,
+    cluster: Cluster,
+    coordinator: psycopg.Connection,
+    elsewhere: psycopg.Connection,
+    connect: Callable[..., psycopg.Connection],
+    ending: str,
+) -> None:
+    """The build waits for a snapshot, and somebody for its lock, which the build needs once more for the shards."""
+    distributed.change(defaults={"lock_timeout": "10min"})
+    distributed.sql("001_index", CONCURRENTLY)
+    reader, queued = connect(cluster.coordinator), connect(cluster.coordinator)
+    reader.execute("begin isolation level repeatable read")
+    reader.execute("select count(*) from pg_class")
+    with Process("apply", distributed.manifest) as process, ThreadPoolExecutor(1) as threads:
+        backends.wait_for(elsewhere, 1, "wait_event = 'virtualxid' and query like 'create unique index%'")
+        queued.execute("begin")
+        locked = threads.submit(queued.execute, "lock table app.ev in share update exclusive mode")
+        waits = f"select from pg_locks where pid = {queued.info.backend_pid} and not granted"
+        backends.wait_until(elsewhere, f"exists ({waits})")
+        reader.execute("rollback")
+        locked.result()
+        backends.wait_for(elsewhere, 1, "wait_event = 'relation' and query like 'create unique index%'")
+        assert coordinator.execute(
+            "select indisvalid from pg_index where indexrelid = 'app.ev_x'::regclass"
+        ).fetchone() == (True,)
+        assert _valid_indexes(cluster) == 0
+        process.send(signal.Signals[ending])
+        process.wait()
+        backends.wait_for_end(elsewhere)
+        queued.execute("rollback")
+    ended = run("apply", distributed.manifest)
+    assert ended.code == 0, ended.stderr
+    assert _valid_indexes(cluster) == SHARDS
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        coordinator.execute("insert into app.ev values (1, 200, 77), (1, 201, 77)")
+
+
+@pytest.mark.parametrize(
+    ("statement", "left"),
+    [
+        ("drop index concurrently app.ev_x", 0),
+        ("reindex index concurrently app.ev_x", SHARDS),
+    ],
+)
+def test_what_was_killed_on_the_way_through_the_shards_is_completed(
+    distributed: ProjectFolder,
+    cluster: Cluster,
+    coordinator: psycopg.Connection,
+    elsewhere: psycopg.Connection,
+    connect: Callable[..., psycopg.Connection],
+    statement: str,
+    left: int,
+) -> None:
+    distributed.change(defaults={"lock_timeout": "10min"})
+    coordinator.execute(CONCURRENTLY)
+    distributed.sql("001_m", f"{statement};")
+    readers = [connect(worker) for worker in cluster.workers]
+    for reader in readers:
+        reader.execute("set citus.override_table_visibility = off")
+        (shard,) = reader.execute(
+            "select max(oid)::regclass::text from pg_class where relname ~ '^ev_[0-9]+$'"
+        ).fetchall()[0]
+        reader.execute("begin isolation level repeatable read")
+        reader.execute(f"select count(*) from {shard}".encode())
+    watching = [connect(worker) for worker in cluster.workers]
+    with Process("apply", distributed.manifest) as process:
+        for watch in watching:
+            backends.wait_until(
+                watch,
+                "exists (select from pg_stat_activity where wait_event_type = 'Lock' and query ilike '%concurrently%')",
+            )
+        process.kill()
+    backends.wait_for_end(elsewhere)
+    for reader in readers:
+        reader.execute("rollback")
+    ended = run("apply", distributed.manifest)
+    assert ended.code == 0, ended.stderr
+    assert _valid_indexes(cluster) == left
+    assert Facts(coordinator).told[-1] == ("001_m", "done")

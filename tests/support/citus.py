@@ -28,6 +28,7 @@ class Cluster(NamedTuple):
         found: list[str] = []
         for url in self.workers:
             with psycopg.connect(url, autocommit=True) as worker:
+                worker.execute("set citus.override_table_visibility = off")  # or pg_class does not show them
                 found += [str(row[0]) for row in worker.execute(query.encode())]
         return sorted(found)
 

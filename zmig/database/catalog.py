@@ -6,8 +6,10 @@ behind the last checkpoint is ambiguous: it may not have begun, be half done, or
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
+from zmig.database import shards
 from zmig.database.quoting import identifier
 from zmig.errors import Problem, ZmigError
 from zmig.sql import outcome as outcomes
@@ -69,6 +71,8 @@ def settle(connection: Connection, statement: Statement, *, before: object, is_r
             return False
         case DetachPartition() as detach:
             return before is False and _settle_detach(connection, detach, is_refused=is_refused)
+        case DropIndex() as drop if before is False and _is_spread(connection):
+            return _finish_drop(connection, drop)
         case found:
             return before is False and not is_refused and _took_effect(connection, found)
 
@@ -81,6 +85,12 @@ def left_behind(connection: Connection, statement: Statement, *, before: object)
     index = outcomes.outcome(statement)
     if not isinstance(index, CreateIndex) or not index.concurrently:
         return None
+    with suppress(ZmigError):
+        return _invalid_index(connection, index, before)
+    return None
+
+
+def _invalid_index(connection: Connection, index: CreateIndex, before: object) -> str | None:
     if index.name is not None:
         names = [index.name] if before is False and _index_of(connection, index) is False else []
     else:
@@ -164,16 +174,9 @@ def _index(connection: Connection, name: Name) -> bool:
     return row is not None and row[0] is True
 
 
-_INDEX_OF = """
-select i.indisvalid from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) i.indexrelid
-where i.indrelid operator(pg_catalog.=) pg_catalog.to_regclass(%s) and c.relname operator(pg_catalog.=) %s
-"""
-
-
 def _index_of(connection: Connection, index: CreateIndex) -> bool | None:
     """Return whether the index is valid; None where the table has no index of that name."""
-    row = connection.execute(_INDEX_OF, (_regclass(index.table), index.name)).fetchone()
-    return None if row is None else cast("bool", row[0])
+    return _indexes_of(connection, index.table, index.name).get(index.name or "")
 
 
 def _settle_index(connection: Connection, index: CreateIndex) -> bool:
@@ -202,17 +205,26 @@ def _settle_unnamed_index(connection: Connection, index: CreateIndex, before: ob
     return True in made.values()
 
 
-_INDEXES_OF = """
-select c.relname::pg_catalog.text, i.indisvalid
+_INDEXES_OF = f"""
+select c.relname::pg_catalog.text, i.indisvalid, c.oid::pg_catalog.int8, {shards.IS_INSTALLED}
 from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) i.indexrelid
 where i.indrelid operator(pg_catalog.=) pg_catalog.to_regclass(%s)
+and (%s::pg_catalog.text is null or c.relname operator(pg_catalog.=) %s)
 """
 
 
-def _indexes_of(connection: Connection, table: Name) -> dict[str, bool]:
-    """Return the names of a table's indexes, and whether each is valid."""
-    rows = connection.execute(_INDEXES_OF, (_regclass(table),)).fetchall()
-    return {cast("str", name): cast("bool", valid) for name, valid in rows}
+def _indexes_of(connection: Connection, table: Name, name: str | None = None) -> dict[str, bool]:
+    """Return the names of a table's indexes, or of the one named, and whether each is valid: on all its shards, too.
+
+    Raises:
+        ZmigError: a node of the cluster does not tell.
+    """
+    found = connection.execute(_INDEXES_OF.encode(), (_regclass(table), name, name)).fetchall()
+    rows = cast("list[tuple[str, bool, int, bool]]", found)
+    return {
+        name: is_valid and (not has_shards or shards.is_valid_on_all(connection, oid))
+        for name, is_valid, oid, has_shards in rows
+    }
 
 
 _SCHEMA_OF = """
@@ -220,6 +232,20 @@ select n.nspname::pg_catalog.text
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
 where c.oid operator(pg_catalog.=) pg_catalog.to_regclass(%s)
 """
+
+
+def _is_spread(connection: Connection) -> bool:
+    """Whether the tables may have shards on other servers."""
+    return connection.execute(f"select {shards.IS_INSTALLED}".encode()).fetchone() == (True,)
+
+
+def _finish_drop(connection: Connection, drop: DropIndex) -> bool:
+    """Drop what is left of indexes; Citus refuses the statement itself where it has dropped them on a shard already."""
+    if not drop.concurrently:
+        return False
+    for name in drop.names:
+        connection.execute(f"drop index concurrently if exists {_regclass(name)}".encode())
+    return True
 
 
 def _drop_index(connection: Connection, table: Name, name: str) -> None:
@@ -263,6 +289,28 @@ def _drop_leftovers(connection: Connection, reindex: Reindex) -> None:
         rows = connection.execute((query + condition).encode(), (_regclass(name),)).fetchall()
     for schema, index in rows:
         _drop_concurrently(connection, str(schema), str(index))
+    if _is_spread(connection):
+        _drop_leftovers_of_shards(connection, reindex)
+
+
+_DISTRIBUTED = """
+select p.logicalrelid::pg_catalog.oid::pg_catalog.int8
+from pg_catalog.pg_dist_partition p
+join pg_catalog.pg_class t on t.oid operator(pg_catalog.=) p.logicalrelid
+join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) t.relnamespace
+where true
+"""
+
+
+def _drop_leftovers_of_shards(connection: Connection, reindex: Reindex) -> None:
+    name, condition, values = reindex.name, "", tuple[str, ...]()
+    if name is not None and reindex.kind is ReindexKind.SCHEMA:
+        condition, values = "and n.nspname operator(pg_catalog.=) %s", (name.name,)
+    elif name is not None and reindex.kind not in (ReindexKind.DATABASE, ReindexKind.SYSTEM):
+        condition = _OF_INDEX if reindex.kind is ReindexKind.INDEX else _OF_TABLE
+        values = (_regclass(name),)
+    for (table,) in connection.execute((_DISTRIBUTED + condition).encode(), values).fetchall():
+        shards.drop_leftovers(connection, cast("int", table))
 
 
 _DETACH = """

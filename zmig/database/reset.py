@@ -69,11 +69,11 @@ Extensions go first, since what belongs to one cannot be dropped by itself.
 """
 
 
-def refuse(environment: Environment) -> None:
-    """Make sure that this environment's database may be emptied.
+def refuse(environment: Environment, *, has_citus: bool) -> None:
+    """Make sure that this environment's database may be emptied, and can be.
 
     Raises:
-        UsageError: it is production or staging.
+        UsageError: it is production or staging, or Citus is installed, whose other nodes would keep what they hold.
     """
     if environment in (Environment.PRODUCTION, Environment.STAGING):
         raise UsageError(
@@ -82,6 +82,15 @@ def refuse(environment: Environment) -> None:
                 f"`zmig reset` is refused: the manifest's environment is {environment.value}",
                 effect="nothing was dropped",
                 hint="use a manifest that says `environment: development` or `environment: test`",
+            )
+        )
+    if has_citus:
+        raise UsageError(
+            Problem(
+                "reset-refused",
+                "`zmig reset` is refused: Citus is installed, and the other nodes would keep their shards",
+                effect="nothing was dropped",
+                hint="drop the database on every node, create it again, and add the nodes to its coordinator",
             )
         )
 
