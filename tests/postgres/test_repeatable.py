@@ -169,13 +169,13 @@ class TestInPython:
     @pytest.mark.parametrize(
         ("body", "reason"),
         [
-            ("    raise LookupError('no idea')\n", "no idea"),
+            ("    raise LookupError('no idea')\n", "LookupError: no idea"),
             ("    raise LookupError\n", "LookupError"),
             ("    return None\n", "it returned None, not a boolean"),
             ("    ctx.execute('insert into notes values (1)')\n    return True\n", "read-only transaction"),
             ("    ctx.connection.commit()\n    return True\n", "commit"),
             ("    ctx.execute('commit')\n    return True\n", "ended the transaction"),
-            ("    ctx.execute('commit')\n    ctx.execute('insert into notes values (1)')\n", "read-only transaction"),
+            ("    ctx.execute('commit')\n    ctx.execute('insert into notes values (1)')\n", "ended the transaction"),
             ("    raise SystemExit(3)\n", "3"),
             ("    async def due(): return True\n    return due()\n", "a `coroutine`, which has yet to run"),
         ],

@@ -14,7 +14,8 @@ import psycopg
 from psycopg import conninfo, waiting
 from psycopg.pq import TransactionStatus
 
-from zmig.database import advice, connectionstring, tcp
+from zmig.database import tcp
+from zmig.database.loan import Loan
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
 from zmig.frozen import frozen
 from zmig.interrupt import UNHEEDED, Look
@@ -40,7 +41,7 @@ Connection = psycopg.Connection[Row]
 class WorkingConnection(Connection):
     """A connection whose transaction cannot be ended through its methods while it is lent to a migration."""
 
-    _is_lent = False
+    _loan = Loan(in_transaction=False)
     interrupts: Interrupts = UNHEEDED
     """What asks the run to end that works over the connection."""
 
@@ -51,6 +52,7 @@ class WorkingConnection(Connection):
         server has begun with the statement is lost on it.
         """
         limit = {} if timeout is None else {"timeout": timeout}
+        self._loan.check(self.info.transaction_status)
         try:
             with self.interrupts.polled():
                 answer = waiting.wait(self._looking(gen), self.pgconn.socket, interval, **limit)
@@ -58,6 +60,10 @@ class WorkingConnection(Connection):
         except KeyboardInterrupt:
             self._quieten()
             raise
+        except psycopg.Error as error:
+            self._loan.note(error)
+            raise
+        self._loan.check(self.info.transaction_status)
         return answer
 
     def _looking(self, gen: PQGen[Answer]) -> PQGen[Answer]:
@@ -109,20 +115,20 @@ class WorkingConnection(Connection):
                 wire.quieten(self)
 
     def _refuse(self, method: str) -> None:
-        if self._is_lent:
+        if self._loan.in_transaction:
             raise psycopg.ProgrammingError(
                 f"`{method}` is zmig's to call: it commits the changes together with the `done` fact"
             )
 
     @contextmanager
-    def lent(self, *, in_transaction: bool) -> Generator[None]:
+    def lent(self, *, in_transaction: bool) -> Generator[Loan]:
         """Let a migration's code use the connection; what it sets on the object is put back."""
         factories = self.row_factory, self.cursor_factory, self.prepare_threshold
-        self._is_lent = in_transaction
+        self._loan = Loan(in_transaction=in_transaction)
         try:
-            yield
+            yield self._loan
         finally:
-            self._is_lent = False
+            self._loan = Loan(in_transaction=False)
             self.row_factory, self.cursor_factory, self.prepare_threshold = factories
             if not self.closed and self.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
                 self.autocommit = True
@@ -162,9 +168,24 @@ def target(url: str, *, environ: Mapping[str, str]) -> Target:
     Raises:
         UsageError: the text is not a connection string.
     """
-    found = connectionstring.parameters(url)
+    found = _plain(url)
+    if found is None:
+        from zmig.database import connectionstring
+
+        found = connectionstring.parameters(url)
     secrets = (found.get("password"), found.get("sslpassword"), environ.get("PGPASSWORD"))
     return Target(url, Redactor(*(secret for secret in secrets if secret), *telling(environ)))
+
+
+def _plain(url: str) -> Mapping[str, str] | None:
+    """Return what a connection string says in which nothing can be wrong; None for one that has to be looked at."""
+    if not url.isprintable() or not url[:1].isalpha():
+        return None
+    try:
+        found = {name: str(value) for name, value in _parameters(url).items()}
+    except (psycopg.Error, UnicodeError):
+        return None
+    return found if {"sslmode", "connect_timeout"}.isdisjoint(found) and found.get("port", "1").isdecimal() else None
 
 
 def _parameters(text: str) -> Mapping[str, object]:
@@ -181,10 +202,11 @@ def connect(target: Target, *, application_name: str) -> WorkingConnection:
     text = conninfo.make_conninfo(target.conninfo, application_name=application_name, client_encoding="utf8")
     if "connect_timeout" not in _parameters(text):
         given = os.environ.get("PGCONNECT_TIMEOUT")
-        problem = connectionstring.check_timeout(given) if given else None
-        if problem is not None:
-            raise UsageError(problem)
-        if not given:
+        if given:
+            from zmig.database import connectionstring
+
+            connectionstring.check_timeout(given)
+        else:
             text = conninfo.make_conninfo(text, connect_timeout=_CONNECT_TIMEOUT_SECONDS)
     text = conninfo.make_conninfo(text, **tcp.missing(_parameters(text)))
     try:
@@ -195,11 +217,15 @@ def connect(target: Target, *, application_name: str) -> WorkingConnection:
     except psycopg.OperationalError as error:
         raise _connection_failed(target, error) from None
     except (psycopg.Error, ValueError) as error:  # of psycopg itself, before it asks libpq
+        from zmig.database import connectionstring
+
         raise UsageError(connectionstring.invalid(target.redactor(str(error)).strip())) from None
     return opened
 
 
 def _connection_failed(target: Target, error: psycopg.OperationalError) -> ConnectionFailed:
+    from zmig.database import advice
+
     reasons = [line.strip() for line in target.redactor(str(error)).splitlines() if line.strip()]
     text = " ".join(reasons)
     return ConnectionFailed(
@@ -261,6 +287,8 @@ _ENDING = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})
 
 
 def _refused(target: Target, error: psycopg.Error) -> TrackingError:
+    from zmig.database import advice
+
     codes = {"42501": "missing-right", "25006": "read-only"}
     state = () if error.sqlstate is None else (f"PostgreSQL {error.sqlstate}",)
     said = (error.diag.message_detail, error.diag.message_hint, error.diag.context)

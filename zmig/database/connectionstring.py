@@ -143,12 +143,12 @@ _NAMING = ("host", "hostaddr", "dbname", "service")
 """Parameters that say which database is meant, or where; a service file names both."""
 
 
-def check_timeout(value: str) -> Problem | None:
-    """Return what is wrong with PGCONNECT_TIMEOUT, which a connection string without a timeout of its own takes."""
-    if _is_seconds(value):
-        return None
-    message = "the environment variable `PGCONNECT_TIMEOUT` is not a number of seconds"
-    return Problem("database-url-invalid", message, effect="nothing was run", hint="run `export PGCONNECT_TIMEOUT=10`")
+def check_timeout(value: str) -> None:
+    """Check PGCONNECT_TIMEOUT, which counts where a connection string has no timeout. Raises UsageError."""
+    if not _is_seconds(value):
+        message = "the environment variable `PGCONNECT_TIMEOUT` is not a number of seconds"
+        hint = "run `export PGCONNECT_TIMEOUT=10`"
+        raise UsageError(Problem("database-url-invalid", message, effect="nothing was run", hint=hint))
 
 
 def invalid(why: str, hint: str = _GENERAL) -> Problem:

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from zmig.database.loan import TransactionEnded
 from zmig.errors import Problem, ZmigError
 from zmig.running.context import Context
+from zmig.running.workingfolder import working_folder_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zmig.running.context import Round
+    from zmig.running.prepare import Execute
     from zmig.running.session import Attempt, Session
 
 
@@ -38,13 +41,36 @@ def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round
         observer=session.observer,
         rounds=rounds,
     )
-    with session.connection.lent(in_transaction=attempt.work.mode.transactional), session.interrupts.in_code():
-        returned = function(context)
+    with session.interrupts.in_code(), working_folder_kept():
+        returned = _returned(session, attempt, function, context)
     if is_yet_to_run(returned):
         name, kind = getattr(function, "__name__", "execute"), type(returned).__name__
         message = f"`{name}` returned a `{kind}`, which has yet to run"
         hint = f"write `{name}` without `async` and `yield`, and do its work before it returns"
         raise ZmigError(Problem("python-yet-to-run", message, hint=hint))
+
+
+def _returned(session: Session, attempt: Attempt, function: Execute, context: Context) -> object:
+    """Return what a function returns; raise again an error of SQL that it swallowed and the transaction failed by."""
+    connection, raised = session.connection, None
+    with connection.lent(in_transaction=attempt.work.mode.transactional) as loan:
+        try:
+            returned = function(context)
+        except TransactionEnded as error:
+            from zmig.running import failure
+
+            place = failure.code_location(error, attempt.work.path)
+            message, hint = "it ended the transaction zmig runs it in", "remove what ends it: zmig commits"
+            raise ZmigError(Problem("transaction-ended", message, place, hint=hint)) from error
+        except psycopg.errors.InFailedSqlTransaction as error:
+            returned, raised = None, error
+        swallowed = loan.swallowed(connection.info.transaction_status, raised)
+    if swallowed is not None:
+        attempt.has_swallowed = True
+        raise swallowed
+    if raised is not None:
+        raise raised
+    return returned
 
 
 def is_yet_to_run(returned: object) -> bool:

@@ -27,6 +27,8 @@ def told(found: Failure, error: psycopg.Error, attempt: Attempt, *, session: Ses
     """Return a failure with what zmig knows of it."""
     data, facts = timeouts.told(error, attempt)
     data |= _marks(found)
+    if attempt.has_swallowed:
+        facts = (*facts, "the code caught this error and went on, but the transaction had failed by it")
     more = (*found.facts, *facts, *_facts(error, session.server.version))
     return replace(found, facts=more, error=found.error | data)
 

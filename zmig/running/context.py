@@ -40,7 +40,9 @@ class Round:
 
 
 class Context:
-    """The surroundings of one execution of one Python migration."""
+    """The surroundings of one execution of one Python migration. It keeps nothing else that is assigned to it."""
+
+    __slots__ = ("_observer", "_rounds", "_step", "connection", "log", "name", "run_id", "version")
 
     def __init__(
         self,

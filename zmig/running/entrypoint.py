@@ -11,13 +11,14 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol, cast
 
-from zmig.errors import ManifestError, Problem
+from zmig.errors import Location, ManifestError, Problem
 from zmig.planning.plan import Direction
 from zmig.project import project
 from zmig.running import prepare
+from zmig.running.workingfolder import working_folder_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from zmig.model import LastRun
@@ -57,8 +58,39 @@ def load(works: Sequence[Work]) -> tuple[Work, ...]:
 def _with_function(work: Work) -> Work:
     found = functions(work.step)
     function: Execute = found.rollback if work.step.direction is Direction.ROLLBACK else found.execute
+    _check_takes(function, ("ctx",), work)
     path = _source(function) if work.step.migration.code is not None else None
     return replace(work, function=function, path=path or work.path)
+
+
+def _check_takes(function: Callable[..., object], given: tuple[str, ...], work: Work) -> None:
+    """Make sure that a function can be called with what zmig gives it, before anything runs."""
+    import inspect
+
+    try:
+        inspect.signature(function).bind(*given)
+    except TypeError:
+        name = getattr(function, "__name__", "execute")
+        raise ManifestError(
+            Problem(
+                "python-signature",
+                f"`{name}` of migration `{work.step.migration.name}` cannot be called as `{name}({', '.join(given)})`",
+                location=_defined_at(function),
+                effect="nothing was run",
+                hint=f"write `def {name}({', '.join(given)}):`",
+            )
+        ) from None
+    except ValueError:
+        pass  # something that does not tell what it takes
+
+
+def _defined_at(function: Callable[..., object]) -> Location | None:
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, types.CodeType):
+        return None
+    from zmig.running import failure
+
+    return failure.line_location(code.co_filename, code.co_firstlineno)
 
 
 def _source(function: Execute) -> str | None:
@@ -104,7 +136,8 @@ def _import(file: Path, checksum: str | None) -> types.ModuleType:
     module.__file__ = str(file)
     sys.modules[module.__name__] = module
     try:
-        exec(compile(source, str(file), "exec"), module.__dict__)
+        with working_folder_kept():
+            exec(compile(source, str(file), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
         from zmig.running import failure
 

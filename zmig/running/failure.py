@@ -126,7 +126,7 @@ def _of_server(
     error: psycopg.Error, place: Place, *, clean: Callable[[str], str], record_detail: bool, seconds: float
 ) -> Failure:
     message = clean(error.diag.message_primary or _words(error))
-    location = _sql_location(place, error.diag) or _code_location(error, place.path)
+    location = _sql_location(place, error.diag) or code_location(error, place.path)
     facts = [_summary_fact(error.sqlstate, place, seconds)]
     data: dict[str, object] = {"message": message, "sqlstate": error.sqlstate}
     for key, label, value in _said(error.diag):
@@ -232,20 +232,23 @@ def _of_zmig(problem: Problem, place: Place, *, clean: Callable[[str], str], sec
 def _of_code(error: BaseException, place: Place, *, clean: Callable[[str], str], seconds: float) -> Failure:
     kind = type(error).__name__
     message = clean(_words(error))
-    location = _code_location(error, place.path)
+    location = code_location(error, place.path)
     data = {"message": message, "sqlstate": None, "exception": kind, **_place_data(place, location)}
     return Failure(message, None, location, (f"raised as {kind}, after {seconds:.1f} s",), data)
 
 
 def _words(error: BaseException) -> str:
     """Return what an exception says; its type where it says nothing, or cannot."""
+    if isinstance(error, SystemExit):
+        code = "" if error.code is None else repr(error.code)
+        return f"it called `sys.exit({code})`, which ends no migration"
     try:
         return str(error).strip() or type(error).__name__
     except Exception:
         return type(error).__name__
 
 
-def _code_location(error: BaseException, path: str) -> Location | None:
+def code_location(error: BaseException, path: str) -> Location | None:
     """Return the last place in the migration's own file that the exception went through."""
     if isinstance(error, SyntaxError) and error.filename == path:
         return _location(path, error.lineno or 1, (error.offset or 1) - 1, None)
@@ -258,6 +261,12 @@ def _code_location(error: BaseException, path: str) -> Location | None:
     begin = _characters(source, last.colno)
     end = _characters(source, last.end_colno) if last.end_lineno == line else None
     return _location(path, line, begin, end)
+
+
+def line_location(path: str, line: int) -> Location:
+    """Return the place of a line of a Python file, with its text."""
+    source = _source_line(path, line)
+    return _location(path, line, len(source) - len(source.lstrip()), None)
 
 
 def _location(path: str, line: int, begin: int, end: int | None) -> Location:
@@ -279,11 +288,15 @@ def _source_line(path: str, line: int) -> str:
 
 def code_error(path: Path, error: BaseException) -> Problem:
     """Return the problem of a Python file that does not import."""
-    location = _code_location(error, str(path)) or Location(str(path))
+    location = code_location(error, str(path)) or Location(str(path))
+    hint = "correct the file, or install what it needs"
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing and (path.parent / f"{missing}.py").exists():
+        hint = f"run `export PYTHONPATH={path.parent}` before: a migration's folder is not searched for modules"
     return Problem(
         "python-not-importable",
         f"Python file `{path}` does not import: {type(error).__name__}: {_shortened(_words(error))}",
         location=location,
         effect="nothing was run",
-        hint="correct the file, or install what it needs",
+        hint=hint,
     )

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import connection as database
-from zmig.errors import MigrationFailed, Problem, ZmigError
-from zmig.model import RepeatRule
+from zmig.database.loan import TransactionEnded
+from zmig.errors import Location, MigrationFailed, Problem, ZmigError
+from zmig.model import Language, RepeatRule
 from zmig.planning.plan import Action, Step
 from zmig.running import entrypoint
 from zmig.running.call import is_yet_to_run
 from zmig.running.context import Context
+from zmig.running.workingfolder import working_folder_kept
 from zmig.sql.reader import Reader
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def is_due(
     except ZmigError:
         raise
     except (Exception, SystemExit) as error:
-        raise _unanswered(migration, str(error).partition("\n")[0] or type(error).__name__) from error
+        raise _failed(migration, error) from error
     if not isinstance(answer, bool):
         raise _unanswered(
             migration, answer if isinstance(answer, _Misfit) else f"it returned {answer!r}, not a boolean"
@@ -124,7 +126,7 @@ def _of_condition(connection: WorkingConnection, condition: str) -> object:
 
 def _of_code(connection: WorkingConnection, migration: Migration, last_run: LastRun | None, run_id: str) -> object:
     ask = entrypoint.functions(Step(migration, Action.CHECK, "")).should_repeat
-    with connection.lent(in_transaction=True):
+    with connection.lent(in_transaction=True), working_folder_kept():
         context = Context(connection, version=migration.version, name=migration.name, run_id=run_id)
         answer = ask(context, last_run)
     if is_yet_to_run(answer):
@@ -134,17 +136,49 @@ def _of_code(connection: WorkingConnection, migration: Migration, last_run: Last
     return answer
 
 
-def _unanswered(migration: Migration, why: str) -> MigrationFailed:
+def _failed(migration: Migration, error: BaseException) -> MigrationFailed:
+    """Return the error of a question that raised one: with the line of the code, and what kind it is."""
+    if isinstance(error, TransactionEnded):
+        return _unanswered(migration, "it ended the transaction it was asked in", _line(migration, error))
+    words = str(error).partition("\n")[0]
+    if isinstance(error, psycopg.Error):
+        return _unanswered(migration, words or type(error).__name__, _line(migration, error), _of_server(error))
+    kind = type(error).__name__
+    return _unanswered(migration, f"{kind}: {words}" if words else kind, _line(migration, error), "correct the code")
+
+
+def _of_server(error: psycopg.Error) -> str | None:
+    """Return what helps where a question is right and the server could not answer it."""
+    if error.sqlstate in ("57014", "55P03"):
+        return f"let it answer within {_PATIENCE}: it is asked on every apply and every status"
+    return None
+
+
+def _line(migration: Migration, error: BaseException) -> Location | None:
+    """Return the line of a repeatable's Python file that an error came from."""
+    if migration.file is None or migration.language is not Language.PYTHON:
+        return None
+    from zmig.running import failure
+
+    return failure.code_location(error, str(migration.file))
+
+
+def _unanswered(
+    migration: Migration, why: str, location: Location | None = None, hint: str | None = None
+) -> MigrationFailed:
     condition = migration.repeat is not None and migration.repeat.rule is RepeatRule.CONDITION
     what = "condition" if condition else "`should_repeat`"
     return MigrationFailed(
         Problem(
             "repeat-undecided",
             f"the {what} of repeatable `{migration.name}` gave no answer: {why}",
-            location=migration.declared_at,
+            location=location or migration.declared_at,
             effect="it was not run",
-            hint="write a query that returns one row with one boolean"
-            if condition
-            else "return True or False from `should_repeat(ctx, last_run)`",
+            hint=hint
+            or (
+                "write a query that returns one row with one boolean"
+                if condition
+                else "return True or False from `should_repeat(ctx, last_run)`"
+            ),
         )
     )

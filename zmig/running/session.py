@@ -134,6 +134,8 @@ class Attempt:
     """Whether the `done` fact is sent before its duration is known, so that the server works it out."""
     is_complete: bool = False
     """Whether its `done` fact is committed."""
+    has_swallowed: bool = False
+    """Whether its code caught an error of SQL and went on, though the transaction had failed by it."""
     has_escaped: bool = False
     """Whether it ended the transaction it was to run in."""
 

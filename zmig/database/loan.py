@@ -1,0 +1,41 @@
+"""The working connection while a migration's code has it: what ends the transaction there, and what code swallows."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+
+class TransactionEnded(psycopg.ProgrammingError):
+    """A statement of a migration's code ended the transaction that zmig runs it in."""
+
+    def __init__(self) -> None:
+        super().__init__("the statement ended the transaction zmig runs the migration in")
+
+
+class Loan:
+    """One call of a migration's code."""
+
+    def __init__(self, *, in_transaction: bool) -> None:
+        self.in_transaction = in_transaction
+        """Whether a transaction of zmig's is open meanwhile."""
+        self.error: psycopg.Error | None = None
+        """The latest error of a statement, but for those that only say that one was before."""
+
+    def note(self, error: psycopg.Error) -> None:
+        """Take note of an error that goes to the code, which may swallow it."""
+        if not isinstance(error, psycopg.errors.InFailedSqlTransaction):
+            self.error = error
+
+    def check(self, status: TransactionStatus) -> None:
+        """Make sure that the transaction is open still. Raises TransactionEnded, which names the statement's line."""
+        if self.in_transaction and status is TransactionStatus.IDLE:
+            raise TransactionEnded
+
+    def swallowed(self, status: TransactionStatus, raised: BaseException | None) -> psycopg.Error | None:
+        """Return the error by which the transaction failed, where the code went on behind it.
+
+        `raised` is what came out of the code; one of its own tells more.
+        """
+        went_on = raised is None or isinstance(raised, psycopg.errors.InFailedSqlTransaction)
+        return self.error if went_on and status is TransactionStatus.INERROR else None
