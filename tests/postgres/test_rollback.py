@@ -192,3 +192,37 @@ def test_the_confirmed_plan_is_the_one_that_runs(project: ProjectFolder, migrato
         Migrator(project.manifest).rollback(confirmed=confirmed)
     assert caught.value.code == "plan-changed"
     assert list(migrator.rollback(confirmed=migrator.plan_rollback()).completed) == ["002_two"]
+
+
+def test_one_without_a_transaction_is_rolled_back_without_one_and_continues_where_it_stopped(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    steps = "drop table tried;\ninsert into seen values (pg_current_xact_id()::text);\n"
+    rollback = f"{steps}insert into seen values (pg_current_xact_id()::text);\ndrop table gone;\n"
+    project.sql("004_four", "create table tried (x int);", rollback=rollback, transaction=False)
+    connection.execute("create table seen (xid text)")
+    migrator = Migrator(project.manifest)
+    migrator.migrate()
+    (step,) = migrator.plan_rollback().steps
+    assert step.mode is not None
+    assert (step.mode.transactional, step.mode.reason) == (False, "`transaction: false` in the manifest")
+    with pytest.raises(MigrationFailed) as raised:
+        migrator.rollback()
+    assert "statements 1-3 stay applied" in (raised.value.problems[0].effect or "")
+    connection.execute("create table gone ()")
+    assert list(migrator.rollback().completed) == ["004_four"]
+    assert connection.execute("select count(*), count(distinct xid) from seen").fetchone() == (2, 2)
+    assert _tables(connection) == ["one", "seen", "three", "two"]
+    assert facts.told[-1] == ("004_four", "rolled_back")
+    assert [data["transactional"] for data in facts.data("004_four", "rollback_started")] == [False, False]
+
+
+def test_one_that_must_have_a_transaction_says_nothing_of_its_rollback(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    made = "create table five (x int);\ncreate index five_x on five (x);"
+    project.sql("005_five", made, rollback="drop index concurrently five_x;\ndrop table five;", transaction=True)
+    migrator = Migrator(project.manifest)
+    migrator.migrate()
+    assert list(migrator.rollback().completed) == ["005_five"]
+    assert "five" not in _tables(connection)

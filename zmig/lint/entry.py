@@ -64,7 +64,8 @@ class Entry:
         if self.sql is not None:
             yield self.sql, self.is_transactional
         if self.rollback is not None:
-            yield self.rollback, self.rollback.is_transactional(None)
+            without = self.declaration.transaction is False
+            yield self.rollback, self.rollback.is_transactional(False if without else None)
 
     def span(self, key: str) -> tuple[int, int]:
         """Return where the value of `key` stands in the manifest; where it is absent, the entry's version or file."""

@@ -238,12 +238,11 @@ def file_of(step: Step) -> Path | None:
 
 
 def _mode(step: Step, statements: tuple[Statement, ...]) -> Mode:
-    if step.direction is Direction.FORWARD and step.migration.transaction is not None:
-        declared = "true" if step.migration.transaction else "false"
-        return Mode(step.migration.transaction, f"`transaction: {declared}` in the manifest")
-    if step.migration.transaction is False and any(statement.controls_transaction(one) for one in statements):
-        return Mode(False, "`transaction: false` in the manifest, and the rollback has transactions of its own")
-    found = statement.transaction_mode(statements, None)
+    """Return how a file is run: `transaction: false` holds for the rollback, too; `true` says nothing of that."""
+    declared = step.migration.transaction
+    if step.direction is Direction.ROLLBACK and declared:
+        declared = None
+    found = statement.transaction_mode(statements, declared)
     return Mode(found.transactional, found.reason)
 
 
