@@ -21,7 +21,7 @@ class ResetOptions(Options):
 def run(call: Call, options: ResetOptions) -> ExitCode:
     """Ask for the database's name, and drop everything in it."""
     migrator = call.migrator()
-    reset.refuse(migrator.project().environment)
+    reset.refuse(migrator.project().environment, has_citus=False)  # whether it is installed, the engine asks
     database = migrator.status().database
     if options.confirm is None:
         question = f"everything in database `{database}` will be dropped; type its name to go on"
