@@ -46,7 +46,8 @@ Paths are relative to the manifest that holds them.
 TAIL = """\
 ## Variables
 
-`${NAME}` is replaced from the environment in `name`, `database`, `tracking.schema`, `include`, `file` and `rollback`.
+`${NAME}` is replaced from the environment in `name`, `database`, `tracking.schema`, `tracking.owner`, `include`, `file`
+and `rollback`.
 A variable that is unset or empty is an error that names it. `$${` stands for `${` itself, and inside `{...}` and
 `[...]` YAML needs quotes around a variable: `{url: "${DATABASE_URL}"}`.
 

@@ -1,4 +1,4 @@
-"""What the tracking schema looks like to one role: whose tables these are, and which rights are missing.
+"""What the tracking schema looks like to one role: whose tables these are, what is odd, and which rights are missing.
 
 Asked in one query that reads the catalog only, before anything is read or written.
 """
@@ -7,36 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from zmig.database import tables
+from zmig.database.tables import EVENTS, PROJECTION, Column, Oddity
 from zmig.errors import Problem, TrackingError
 from zmig.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from zmig.database.connection import Connection
-
-EVENTS = "migration_events"
-PROJECTION = "schema_migrations"
-
-_COLUMNS = {
-    EVENTS: frozenset(
-        {
-            "position",
-            "aggregate_type",
-            "aggregate_id",
-            "event_type",
-            "event_data",
-            "created_at",
-            "database_user",
-            "run_id",
-            "host",
-        }
-    ),
-    PROJECTION: frozenset(
-        {"version", "name", "kind", "checksum", "applied_at", "applied_by", "duration_ms", "position"}
-    ),
-}
 
 
 @frozen
@@ -50,8 +30,12 @@ class Inspection:
     schema_exists: bool
     read_only: bool
     in_recovery: bool
-    columns: Mapping[str, frozenset[str]]
+    columns: Mapping[str, Sequence[Column]]
     """The columns of those of the two tables that are there."""
+    strangers: tuple[tuple[str, str], ...]
+    """What of it belongs to a role that may not be trusted, as `table zmig.migration_events`, and that role."""
+    additions: tuple[Oddity, ...]
+    """What is on the tables beside their columns, and zmig did not put there."""
     unreadable: tuple[str, ...]
     """The rights that are missing to read what is there, as GRANT spells them."""
     unwritable: tuple[str, ...]
@@ -70,15 +54,17 @@ class Inspection:
         return EVENTS in self.columns and PROJECTION in self.columns
 
     def check_readable(self, *, to_write: bool = False) -> None:
-        """Make sure that the facts are zmig's, and that this role can read them.
+        """Make sure that the facts are zmig's, that no code of others runs with them, and that this role can read them.
 
         Raises:
-            TrackingError: a table of that name belongs to another tool, or a right is missing, which it names.
+            TrackingError: a table of that name belongs to another tool or to a role that may not be trusted, it has
+                what zmig did not make, or a right is missing.
         """
-        for table, needed in _COLUMNS.items():
+        for table, needed in tables.COLUMNS.items():
             columns = self.columns.get(table)
-            if columns is not None and not needed <= columns:
+            if columns is not None and not needed.keys() <= {column.name for column in columns}:
                 raise TrackingError(self._foreign(table, columns, needed))
+        self._check_unchanged()
         if self.unreadable:
             raise TrackingError(self._missing(self.unwritable if to_write else self.unreadable))
 
@@ -101,11 +87,40 @@ class Inspection:
         if self.unwritable:
             raise TrackingError(self._missing(self.unwritable))
 
-    def _foreign(self, table: str, columns: frozenset[str], needed: frozenset[str]) -> Problem:
+    def _check_unchanged(self) -> None:
+        if self.strangers:
+            raise TrackingError(self._untrusted(*self.strangers[0]))
+        odd = [*self.additions]
+        for table, columns in self.columns.items():
+            odd += tables.odd_columns(self.schema, table, columns)
+        if odd:
+            raise TrackingError(self._altered(odd))
+
+    def _untrusted(self, what: str, owner: str) -> Problem:
+        return Problem(
+            "tracking-untrusted",
+            f"{what} belongs to role `{owner}`, which could have its own code run as `{self.role}`",
+            facts=tuple(f"{other} belongs to role `{role}`" for other, role in self.strangers[1:]),
+            effect="nothing was run",
+            hint=f"if that role may act as {self.role}, write `tracking: {{owner: {_in_yaml(owner)}}}` in the manifest",
+        )
+
+    def _altered(self, odd: Sequence[Oddity]) -> Problem:
+        first = odd[0]
+        return Problem(
+            "tracking-altered",
+            f"table `{self.schema}.{first.table}` is not as zmig makes it: {first.what}",
+            facts=tuple(f"table `{self.schema}.{one.table}`: {one.what}" for one in odd[1:]),
+            effect="nothing was run",
+            hint=first.remedy,
+        )
+
+    def _foreign(self, table: str, columns: Sequence[Column], needed: Iterable[str]) -> Problem:
+        found = sorted(column.name for column in columns)
         return Problem(
             "tracking-foreign",
             f"table `{self.schema}.{table}` belongs to another tool",
-            facts=(f"its columns: {', '.join(sorted(columns))}", f"zmig needs: {', '.join(sorted(needed))}"),
+            facts=(f"its columns: {', '.join(found)}", f"zmig needs: {', '.join(sorted(needed))}"),
             effect="nothing was run",
             hint="give zmig a schema of its own: write `tracking: {schema: zmig}` in the manifest",
         )
@@ -120,14 +135,31 @@ class Inspection:
         )
 
 
-_QUERY = """
+def _in_yaml(name: str) -> str:
+    return (
+        name if name.isascii() and name.isidentifier() else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    )
+
+
+_FOUND = """
 with schema as (
-    select oid, nspname from pg_catalog.pg_namespace where nspname = %(schema)s
+    select oid, nspname, nspowner from pg_catalog.pg_namespace where nspname = %(schema)s
 ), found as (
-    select c.oid, c.relname, format('%%I.%%I', s.nspname, c.relname) as name
+    select c.oid, c.relname, c.relowner, c.relkind, c.relpersistence, c.relrowsecurity,
+        format('%%I.%%I', s.nspname, c.relname) as name,
+        c.relkind <> 'r' or c.relpersistence <> 'p' or c.relispartition or c.relhassubclass or c.relhasrules
+            or c.relrowsecurity or c.relchecks > 0 as is_odd
     from pg_catalog.pg_class c join schema s on s.oid = c.relnamespace
     where c.relname in ('migration_events', 'schema_migrations')
-), needed (relname, privilege, reads) as (
+), guard as (
+    select p.oid, p.proowner, format('%%I.%%I', s.nspname, p.proname) as name,
+        p.prosrc = any (%(bodies)s) and not p.prosecdef
+            and coalesce(replace(array_to_string(p.proconfig, ';'), '"', ''), 'search_path=pg_catalog, pg_temp')
+                = 'search_path=pg_catalog, pg_temp' as is_own
+    from pg_catalog.pg_proc p join schema s on s.oid = p.pronamespace where p.proname = 'migration_events_refuse_change'
+)"""
+
+_QUERY = f"""{_FOUND}, needed (relname, privilege, reads) as (
     values ('migration_events', 'select', true), ('migration_events', 'insert', false),
         ('schema_migrations', 'select', false), ('schema_migrations', 'insert', false),
         ('schema_migrations', 'update', false), ('schema_migrations', 'delete', false)
@@ -142,24 +174,34 @@ with schema as (
     union all
     select string_agg(privilege, ', ' order by privilege) || ' on ' || name, reads
     from found join needed using (relname) where not has_table_privilege(oid, privilege) group by name, reads
-)
+), {tables.CATALOG}
 select quote_ident(current_user), current_database()::text, exists (select from schema),
     current_setting('transaction_read_only') = 'on', pg_is_in_recovery(),
-    (select coalesce(jsonb_object_agg(relname, (
-        select jsonb_agg(a.attname) from pg_catalog.pg_attribute a
-        where a.attrelid = found.oid and a.attnum > 0 and not a.attisdropped)), '{}') from found),
-    (select coalesce(array_agg(privilege), '{}') from missing where reads),
-    (select coalesce(array_agg(privilege), '{}') from missing),
-    clock_timestamp()
+    (select coalesce(array_agg(array["table", lines]), '{{}}') from described),
+    (select coalesce(array_agg(privilege), '{{}}') from missing where reads),
+    (select coalesce(array_agg(privilege), '{{}}') from missing),
+    clock_timestamp(),
+    (select coalesce(array_agg(array[what, owner]), '{{}}') from strange),
+    exists (select from suspected)
+"""
+
+_ODDITIES = f"""{_FOUND}, {tables.ODDITIES}
+select relname::text, what, remedy from odd
 """
 
 
-def inspect(connection: Connection, schema: str) -> Inspection:
-    """Look at the tracking schema, its tables and the rights of this role."""
-    row = connection.execute(_QUERY, {"schema": schema}).fetchone()
+def inspect(connection: Connection, schema: str, owner: str | None = None) -> Inspection:
+    """Look at the tracking schema, its tables and the rights of this role; `owner` may have made them."""
+    values = {"schema": schema, "owner": owner, "bodies": list(tables.TRIGGER_BODIES)}
+    row = connection.execute(_QUERY.encode(), values).fetchone()
     if row is None:
         raise AssertionError("a query without FROM returns one row")
-    columns = cast("dict[str, list[str] | None]", row[5])
+    strange = cast("list[tuple[str, str]]", row[9])
+    if strange:
+        owners = {"owners": [role for _, role in strange], "owner": owner}
+        trusted = {role for (role,) in connection.execute(tables.TRUSTED.encode(), owners)}
+        strange = [(what, role) for what, role in strange if role not in trusted]
+    odd = connection.execute(_ODDITIES.encode(), values).fetchall() if row[10] else ()
     return Inspection(
         role=str(row[0]),
         database=str(row[1]),
@@ -167,7 +209,9 @@ def inspect(connection: Connection, schema: str) -> Inspection:
         schema_exists=bool(row[2]),
         read_only=bool(row[3]),
         in_recovery=bool(row[4]),
-        columns={name: frozenset(found or ()) for name, found in columns.items()},
+        columns={table: tables.columns(lines) for table, lines in cast("list[tuple[str, str]]", row[5])},
+        strangers=tuple((what, role) for what, role in strange),
+        additions=tuple(Oddity(*cast("tuple[str, str, str]", one)) for one in odd),
         unreadable=tuple(cast("list[str]", row[6])),
         unwritable=tuple(cast("list[str]", row[7])),
         now=cast("datetime", row[8]),

@@ -30,6 +30,7 @@ HAS_EVENT_TRIGGERS = "exists (select from pg_catalog.pg_event_trigger where evte
 
 _QUERY = f"""
 select pg_catalog.set_config('search_path', '{OWN_SEARCH_PATH}', false),
+    pg_catalog.set_config('quote_all_identifiers', 'off', false),
     pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.version(),
     pg_catalog.quote_ident(current_user), pg_catalog.current_setting('standard_conforming_strings'),
     exists (select from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'citus'), {HAS_EVENT_TRIGGERS}
@@ -132,8 +133,8 @@ def set_config(settings: Mapping[str, str], *, local: bool) -> str:
 def look(connection: Connection) -> Server:
     """Ask the server that a connection leads to what it is; from then on its session has `OWN_SEARCH_PATH`."""
     row = connection.execute(_QUERY.encode()).fetchone()
-    _, pid, version, text, role, strings, has_citus, has_event_triggers = cast(
-        "tuple[str, int, int, str, str, str, bool, bool]", row
+    _, _, pid, version, text, role, strings, has_citus, has_event_triggers = cast(
+        "tuple[str, str, int, int, str, str, str, bool, bool]", row
     )
     watches_client = _watches_client(version, text.lower())
     return Server(pid, version, watches_client, role, strings, has_citus, has_event_triggers)

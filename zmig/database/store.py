@@ -62,9 +62,11 @@ class Run:
 class Store(FactReader):
     """The tables of one tracking schema, over one connection."""
 
-    def __init__(self, connection: Connection, schema: str) -> None:
+    def __init__(self, connection: Connection, schema: str, owner: str | None = None) -> None:
+        """Name the schema; `owner` is a role beside this one that may have made what is in it."""
         super().__init__(connection, schema)
         self._schema = schema
+        self._owner = owner
         self._events_name = identifier(schema, EVENTS)
         self._projection_name = identifier(schema, PROJECTION)
 
@@ -72,10 +74,11 @@ class Store(FactReader):
         """Look at the tracking schema, its tables and the rights of this role, in one query.
 
         Raises:
-            TrackingError: a table of that name belongs to another tool, or this role may not read it; the message
-                names what it lacks to write, too, where that is to follow.
+            TrackingError: a table of that name belongs to another tool or to a role that may not be trusted, it has
+                what zmig did not make, or this role may not read it; the message names what it lacks to write, too,
+                where that is to follow.
         """
-        found = inspection.inspect(self._connection, self._schema)
+        found = inspection.inspect(self._connection, self._schema, self._owner)
         found.check_readable(to_write=to_write)
         return found
 
@@ -114,6 +117,7 @@ class Store(FactReader):
                 self._connection.execute("; ".join(citus.LOCAL_ONLY).encode())
                 citus.check_schema(self._connection, self._schema)
             self._connection.execute((create_schema + text.replace(":schema", schema)).encode())
+            self.inspect()  # what somebody made since the last look was passed over, and is not trusted
 
     def append_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> str:
         """Return the statement that appends one fact."""

@@ -27,9 +27,10 @@ create index if not exists migration_events_aggregate on :schema.migration_event
 
 create or replace function :schema.migration_events_refuse_change() returns trigger
     language plpgsql
+    set search_path = pg_catalog, pg_temp
     as $function$
 begin
-    raise exception 'migration_events is append-only: % is refused', lower(tg_op)
+    raise exception 'migration_events is append-only: % is refused', pg_catalog.lower(tg_op)
         using errcode = 'restrict_violation',
             hint = 'append a fact instead, for example with zmig resolve';
 end

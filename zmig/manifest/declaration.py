@@ -82,6 +82,8 @@ class Tracking:
     """When a started migration counts as stuck, where nothing can be proved."""
     record_detail: bool = False
     """Whether the server's DETAIL line, which quotes row values, may be stored in facts."""
+    owner: str | None = None
+    """The role that made zmig's tables, where that is another one than those that may be trusted anyway."""
 
 
 @frozen

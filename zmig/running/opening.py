@@ -195,7 +195,7 @@ def opened(
             target,
             connection,
             found,
-            Store(connection, project.tracking.schema),
+            Store(connection, project.tracking.schema, project.tracking.owner),
             RunLock(project.tracking.schema),
             Run(run_id, socket.gethostname(), found.backend_pid, name),
             observer,

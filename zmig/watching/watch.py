@@ -135,11 +135,11 @@ class _Session:
 
     def __init__(self, loaded: Project, target: Target) -> None:
         self._target = target
-        self._schema = loaded.tracking.schema
+        self._tracking = loaded.tracking
         self._declared = loaded.database
         self.connection: WorkingConnection = database.connect(target, application_name="zmig/console")
-        self._store = Store(self.connection, self._schema)
-        self._lock = RunLock(self._schema)
+        self._store = Store(self.connection, self._tracking.schema, self._tracking.owner)
+        self._lock = RunLock(self._tracking.schema)
         self._forget()
         try:
             self._limit()
@@ -150,7 +150,7 @@ class _Session:
     def _limit(self) -> None:
         with database.translated(self._target):
             self.connection.execute(f"set statement_timeout = '{_PATIENCE}'; set lock_timeout = '1s'".encode())
-            opening.server_of(self.connection, self._schema)
+            opening.server_of(self.connection, self._tracking.schema)
 
     def _forget(self) -> None:
         self._tail = Tail(self.connection, self._store)
@@ -164,7 +164,7 @@ class _Session:
         """Whether this session still leads to the database of `loaded`."""
         return (
             not database.is_lost(self.connection)
-            and loaded.tracking.schema == self._schema
+            and loaded.tracking == self._tracking
             and loaded.database == self._declared
         )
 

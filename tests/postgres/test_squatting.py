@@ -1,0 +1,318 @@
+"""Somebody made zmig's schema or its tables first, or put code on them: nothing of it runs, and it is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from tests.support.project import ProjectFolder
+from zmig import Migrator, TrackingError
+from zmig.database import server
+from zmig.database.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from zmig.errors import Problem
+
+_RUN = "begin if current_setting('application_name') like 'zmig%' then raise 'code of others ran'; end if;"
+_CODE = f"""
+create function public.evil() returns bool language plpgsql as $f$ {_RUN} return true; end $f$;
+create function public.evil_trigger() returns trigger language plpgsql as $f$ {_RUN} return new; end $f$;
+create function public.evil_text(text) returns text immutable language plpgsql as $f$ {_RUN} return $1; end $f$;
+"""
+
+ADDITIONS = {
+    "before trigger": (
+        "create trigger append_only_too before insert on zmig.migration_events"
+        " for each row execute function public.evil_trigger()",
+        "it has a trigger `append_only_too`",
+    ),
+    "trigger of zmig's name": (
+        "drop trigger append_only on zmig.migration_events;"
+        "create trigger append_only before insert or update or delete on zmig.migration_events"
+        " for each statement execute function public.evil_trigger()",
+        "it has a trigger `append_only`",
+    ),
+    "other body of zmig's function": (
+        "create or replace function zmig.migration_events_refuse_change() returns trigger language plpgsql as"
+        " $f$ begin raise 'code of others ran'; end $f$",
+        "it has a trigger `append_only`",
+    ),
+    "trigger with a condition": (
+        "drop trigger append_only on zmig.migration_events;"
+        "create trigger append_only before update or delete or truncate on zmig.migration_events"
+        " for each statement when (public.evil()) execute function zmig.migration_events_refuse_change()",
+        "it has a trigger `append_only`",
+    ),
+    "default": (
+        "alter table zmig.migration_events alter column host set default public.evil()::text",
+        "the default of column `host` is `(public.evil())::text`",
+    ),
+    "default of a column of its own": (
+        "alter table zmig.schema_migrations add column more bool default public.evil()",
+        "the default of column `more` is `public.evil()`",
+    ),
+    "generated column": (
+        "alter table zmig.migration_events add column more text generated always as (public.evil_text(host)) stored",
+        "the default of column `more` is `generated`",
+    ),
+    "domain": (
+        "create domain public.odd as text check (public.evil());"
+        "alter table zmig.schema_migrations add column more public.odd",
+        "column `more` is of type `public.odd`",
+    ),
+    "check": (
+        "alter table zmig.schema_migrations add constraint odd check (public.evil()) not valid",
+        "it has a constraint `odd`: CHECK (public.evil()) NOT VALID",
+    ),
+    "foreign key from elsewhere": (
+        "create table public.theirs (v bigint references zmig.schema_migrations on delete cascade)",
+        "it has a constraint `theirs_v_fkey`: FOREIGN KEY (v) REFERENCES zmig.schema_migrations(version)"
+        " ON DELETE CASCADE",
+    ),
+    "index on an expression": (
+        "create index odd on zmig.schema_migrations (public.evil_text(name))",
+        "its index `zmig.odd` calls functions or operators of others",
+    ),
+    "index with a condition": (
+        "create index odd on zmig.schema_migrations (name) where public.evil_text(name) = ''",
+        "its index `zmig.odd` calls functions or operators of others",
+    ),
+    "rule": (
+        "create rule odd as on insert to zmig.migration_events do also select public.evil()",
+        "it has a rule `odd`",
+    ),
+    "child": (
+        "create table public.child () inherits (zmig.migration_events)",
+        "table `public.child` inherits from `zmig.migration_events`",
+    ),
+    "view": (
+        "alter table zmig.migration_events rename to mine;"
+        "create view zmig.migration_events as select * from zmig.mine where public.evil()",
+        "it is a view",
+    ),
+    "partitioned table": (
+        "drop table zmig.schema_migrations; create table zmig.schema_migrations (version bigint primary key, name text,"
+        " kind text, checksum text, applied_at timestamptz, applied_by text, duration_ms bigint, position bigint)"
+        " partition by range (version)",
+        "it is a partitioned table",
+    ),
+}
+
+
+def _refused(act: Callable[[], object]) -> Problem:
+    with pytest.raises(TrackingError) as caught:
+        act()
+    (problem,) = caught.value.problems
+    assert problem.effect == "nothing was run"
+    return problem
+
+
+@pytest.mark.parametrize(("statement", "what"), ADDITIONS.values(), ids=ADDITIONS.keys())
+def test_what_zmig_did_not_make_is_named_before_it_can_run(
+    project: ProjectFolder, connection: psycopg.Connection, statement: str, what: str
+) -> None:
+    project.sql("001_one", "create table one ();")
+    migrator = Migrator(project.manifest)
+    migrator.migrate()
+    project.sql("002_two", "create table two ();")
+    connection.execute(_CODE.encode())
+    connection.execute(statement.encode())
+    for act in (migrator.status, migrator.migrate):
+        problem = _refused(act)
+        assert problem.code == "tracking-altered"
+        assert problem.message.endswith(f" is not as zmig makes it: {what}")
+    _do(connection, problem)
+    migrator.status()
+
+
+def _do(connection: psycopg.Connection, problem: Problem) -> None:
+    """Run the command in a hint, as it is printed."""
+    assert problem.hint is not None
+    connection.execute(problem.hint.partition("`")[2].rpartition("`")[0].encode())
+
+
+def test_a_column_an_index_and_rights_that_can_run_no_code_are_let_be(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    project.sql("001_one", "create table one ();")
+    migrator = Migrator(project.manifest)
+    migrator.migrate()
+    connection.execute("alter table zmig.migration_events add column more text")
+    connection.execute("create index on zmig.migration_events (created_at)")
+    connection.execute("grant all on all tables in schema zmig to public")
+    project.sql("002_two", "create table two ();")
+    assert list(migrator.migrate().completed) == ["002_two"]
+
+
+def test_the_tables_of_the_first_zmig_are_accepted(project: ProjectFolder, connection: psycopg.Connection) -> None:
+    text = (Path(__file__).parent / "files" / "tracking_of_0_1.sql").read_text(encoding="utf-8")
+    connection.execute(f"create schema zmig; {text.replace(':schema', 'zmig')}".encode())
+    project.sql("001_one", "create table one ();")
+    Migrator(project.manifest).migrate()
+    assert Migrator(project.manifest).status().applied == ["001_one"]
+
+
+@pytest.fixture
+def ours(tmp_path: Path, fresh_database: str) -> ProjectFolder:
+    """A project whose database is reached as a superuser."""
+    made = ProjectFolder(tmp_path / "ours", fresh_database)
+    made.sql("001_one", "create table public.one ();")
+    return made
+
+
+@pytest.fixture
+def theirs(tmp_path: Path, fresh_database: str, admin: psycopg.Connection, role: str) -> ProjectFolder:
+    """The same project, whose database is reached as `role`, which may create schemas in it."""
+    _grant_create(admin, role)
+    made = ProjectFolder(tmp_path / "theirs", make_conninfo(fresh_database, user=role, password="pa55-word"))
+    made.sql("001_one", "create table public.one ();")
+    return made
+
+
+def _grant_create(admin: psycopg.Connection, role: str) -> None:
+    database, grantee = sql.Identifier(admin.info.dbname), sql.Identifier(role)
+    admin.execute(sql.SQL("grant create on database {} to {}").format(database, grantee))
+    admin.execute(sql.SQL("grant create on schema public to {}").format(grantee))
+
+
+@pytest.fixture
+def second(admin: psycopg.Connection, worker_name: str) -> Iterator[str]:
+    """Another login role, with the same password."""
+    name = f"{worker_name}_second"
+    admin.execute(sql.SQL("create role {} login password 'pa55-word'").format(sql.Identifier(name)))
+    yield name
+    admin.execute(sql.SQL("drop owned by {0} cascade; drop role {0}").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def group(admin: psycopg.Connection, worker_name: str) -> Iterator[str]:
+    """A role that nobody can log in as."""
+    name = f"{worker_name}_group"
+    admin.execute(sql.SQL("create role {}").format(sql.Identifier(name)))
+    yield name
+    admin.execute(sql.SQL("drop owned by {0} cascade; drop role {0}").format(sql.Identifier(name)))
+
+
+def _refused_by_all(project: ProjectFolder) -> Problem:
+    migrator = Migrator(project.manifest)
+    problems = [_refused(act) for act in (migrator.status, migrator.plan, migrator.history, migrator.migrate)]
+    watcher = migrator.watcher()
+    problems.append(_refused(watcher.observe))
+    watcher.close()
+    assert {problem.code for problem in problems} == {"tracking-untrusted"}
+    return problems[0]
+
+
+def test_a_superuser_trusts_no_tables_of_another_role_until_the_manifest_names_it(
+    ours: ProjectFolder, theirs: ProjectFolder, role: str
+) -> None:
+    Migrator(theirs.manifest).migrate()
+    problem = _refused_by_all(ours)
+    assert problem.message == f"schema `zmig` belongs to role `{role}`, which could have its own code run as `postgres`"
+    assert problem.facts[0] == f"table `zmig.migration_events` belongs to role `{role}`"
+    assert f'`tracking: {{owner: "{role}"}}`' in (problem.hint or "")
+    ours.change(tracking={"owner": role})
+    assert Migrator(ours.manifest).status().applied == ["001_one"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "create schema zmig",
+        "create schema zmig; create view zmig.migration_events as select 1 as position",
+    ],
+)
+def test_a_schema_made_by_another_role_is_refused_before_anything_is_put_into_it(
+    ours: ProjectFolder, theirs: ProjectFolder, connect: Callable[..., psycopg.Connection], statement: str
+) -> None:
+    connect(theirs.url).execute(statement.encode())
+    migrator = Migrator(ours.manifest)
+    for act in (migrator.status, migrator.migrate):
+        assert _refused(act).code in ("tracking-untrusted", "tracking-foreign")
+
+
+def test_a_function_that_another_role_put_in_the_place_of_zmigs_is_refused(
+    ours: ProjectFolder, theirs: ProjectFolder, admin: psycopg.Connection, connect: Callable[..., psycopg.Connection]
+) -> None:
+    admin.execute("create schema zmig; grant all on schema zmig to public")
+    connect(theirs.url).execute(
+        "create function zmig.migration_events_refuse_change() returns trigger language plpgsql as $$ begin end $$"
+    )
+    problem = _refused_by_all(ours)
+    assert problem.message.startswith("function `zmig.migration_events_refuse_change` belongs to role `")
+
+
+def test_what_another_role_makes_between_the_look_and_the_creation_is_found_out(
+    theirs: ProjectFolder, admin: psycopg.Connection, connect: Callable[..., psycopg.Connection], fresh_database: str
+) -> None:
+    admin.execute("create schema zmig; grant all on schema zmig to public")
+    connection = connect(fresh_database)
+    server.look(connection)
+    store = Store(connection, "zmig")
+    seen = store.inspect()
+    Migrator(theirs.manifest).migrate()
+    with pytest.raises(TrackingError, match="could have its own code run"):
+        store.create(seen)
+
+
+def test_the_owner_of_the_database_is_trusted_by_all_but_superusers(
+    ours: ProjectFolder, theirs: ProjectFolder, admin: psycopg.Connection, role: str, second: str
+) -> None:
+    database, owner, reader = (sql.Identifier(name) for name in (admin.info.dbname, role, second))
+    Migrator(theirs.manifest).migrate()
+    admin.execute(
+        sql.SQL("grant usage on schema zmig to {0}; grant select on zmig.migration_events to {0}").format(reader)
+    )
+    reading = Migrator(ours.manifest, database_url=make_conninfo(ours.url, user=second, password="pa55-word"))
+    assert _refused(reading.status).code == "tracking-untrusted"
+    admin.execute(sql.SQL("alter database {} owner to {}").format(database, owner))
+    try:
+        assert reading.status().applied == ["001_one"]
+        _refused_by_all(ours)
+    finally:
+        admin.execute(sql.SQL("alter database {} owner to current_user").format(database))
+
+
+def test_a_group_is_trusted_by_its_only_member_that_logs_in(
+    ours: ProjectFolder, theirs: ProjectFolder, admin: psycopg.Connection, role: str, second: str, group: str
+) -> None:
+    Migrator(ours.manifest).migrate()
+    owner = sql.Identifier(group)
+    for statement in (
+        "alter schema zmig owner to {}",
+        "alter table zmig.migration_events owner to {}",
+        "alter table zmig.schema_migrations owner to {}",
+        "alter function zmig.migration_events_refuse_change owner to {}",
+    ):
+        admin.execute(sql.SQL(statement).format(owner))
+    admin.execute(sql.SQL("grant {} to {}").format(owner, sql.Identifier(role)))
+    theirs.sql("002_two", "create table public.two ();")
+    assert list(Migrator(theirs.manifest).migrate().completed) == ["002_two"]
+    admin.execute(sql.SQL("grant {} to {}").format(owner, sql.Identifier(second)))
+    _refused_by_all(theirs)
+    theirs.change(tracking={"owner": group})
+    assert Migrator(theirs.manifest).status().applied == ["001_one", "002_two"]
+
+
+def test_row_level_security_that_hides_facts_is_told(
+    ours: ProjectFolder, theirs: ProjectFolder, admin: psycopg.Connection, role: str
+) -> None:
+    Migrator(ours.manifest).migrate()
+    admin.execute("alter table zmig.migration_events enable row level security")
+    admin.execute("create policy own on zmig.migration_events using (database_user = current_user)")
+    admin.execute(
+        sql.SQL("grant usage on schema zmig to {0}; grant all on all tables in schema zmig to {0}").format(
+            sql.Identifier(role)
+        )
+    )
+    problem = _refused(Migrator(theirs.manifest).migrate)
+    assert problem.message.endswith("by row-level security")
+    _do(admin, problem)
+    assert Migrator(theirs.manifest).status().applied == ["001_one"]
