@@ -374,7 +374,7 @@ class Migrator:
         with self._opened() as opened:
             view = opened.look(opened.inspect(to_write=True), ask_repeatables=False)
             decided = decide(opened, view)
-            with database.translated(opened.target):
+            with opened.recording():
                 for statement in decided.statements:
                     opened.connection.execute(statement.encode())
             return decided.names[0]
@@ -385,7 +385,7 @@ class Migrator:
             decided = decide(opened, view)
             opened.store.check_names(decided.names)
             if decided.statements:
-                with database.translated(opened.target), opened.connection.transaction():
+                with opened.recording(), opened.connection.transaction():
                     opened.prepare_store(view)
                     for statement in decided.statements:
                         opened.connection.execute(statement.encode())

@@ -10,6 +10,7 @@ import pytest
 from tests.support.facts import Facts
 from tests.support.project import ProjectFolder
 from zmig import MigrationFailed, Migrator, TrackingError
+from zmig.database.lock import RunLock
 from zmig.database.store import Run, Store, storable
 from zmig.events import EventType
 from zmig.planning.history import fold
@@ -27,9 +28,10 @@ COMMON = {"version", "name", "run_id", "attempt"}
 
 @pytest.fixture
 def store(connection: psycopg.Connection) -> Store:
-    """A store whose tables are there."""
+    """A store whose tables are there, in a session that holds the run's lock."""
     made = Store(connection, "zmig")
     made.create(made.inspect())
+    assert RunLock("zmig").try_acquire(connection)
     return made
 
 

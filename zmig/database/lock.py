@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from zmig.database.connection import Connection
     from zmig.database.holder import LockHolder
+    from zmig.database.promise import Broken
     from zmig.invocation import Invocation
     from zmig.progress import Observer
 
@@ -90,14 +91,30 @@ class RunLock:
 
     @property
     def mark_sql(self) -> str:
-        """SQL that marks the open transaction until its end.
+        """SQL that marks the open transaction until its end, and fails where the lock is not held.
 
         The setting is quick to read, and the advisory lock beyond the reach of `RESET ALL` and the like.
         """
+        from zmig.database import promise
+
         return (
-            f"select pg_catalog.pg_try_advisory_xact_lock({self._mark}), "
+            f"select {promise.check_sql([self.promise])}, pg_catalog.pg_try_advisory_xact_lock({self._mark}), "
             f"pg_catalog.set_config('{_MARK_SETTING}', 'open', true)"
         )
+
+    @property
+    def promise(self) -> tuple[str, Broken]:
+        """What `promise.check_sql` needs to fail where the asking session does not hold the lock."""
+        from zmig.database.promise import Broken
+
+        return f"not {self.is_held_sql}", Broken.LOCK
+
+    @property
+    def transaction_promise(self) -> tuple[str, Broken]:
+        """The same for the transaction that was marked."""
+        from zmig.database.promise import Broken
+
+        return f"not {self.is_marked_sql}", Broken.TRANSACTION
 
     @property
     def is_marked_sql(self) -> str:

@@ -7,6 +7,8 @@ the runner has to send them inside a larger message.
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, cast
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 from zmig.database import inspection
 from zmig.database.facts import FactReader
 from zmig.database.inspection import EVENTS, PROJECTION
+from zmig.database.lock import RunLock
 from zmig.database.quoting import identifier, literal, operator
 from zmig.errors import Problem, TrackingError
 from zmig.events import EventType, Fact
@@ -23,10 +26,11 @@ from zmig.sql import encoding
 from zmig.sql.encoding import UTF8, Encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from zmig.database.connection import Connection
     from zmig.database.inspection import Inspection
+    from zmig.database.promise import Broken
     from zmig.planning.state import Entry
 
 _CLOCK = {
@@ -49,6 +53,20 @@ _ELAPSED = (
 """The time since the transaction began: since its first message arrived."""
 
 
+_RECORDED = "zmig.recorded"
+"""A setting of the open transaction that says that `zmig_done` was carried out in it."""
+
+
+@frozen
+class _Fact:
+    """A fact to be appended, as SQL."""
+
+    name: str
+    type: EventType
+    sql: str
+    """What makes it the table `fact` of a statement."""
+
+
 @frozen
 class Run:
     """One execution of a plan: who appends the facts."""
@@ -69,6 +87,9 @@ class Store(FactReader):
         self._owner = owner
         self._events_name = identifier(schema, EVENTS)
         self._projection_name = identifier(schema, PROJECTION)
+        self._lock = RunLock(schema)
+        self._token = os.urandom(8).hex()
+        """Known to what was prepared through this store, and to nobody else."""
 
     def inspect(self, *, to_write: bool = False) -> Inspection:
         """Look at the tracking schema, its tables and the rights of this role, in one query.
@@ -119,25 +140,48 @@ class Store(FactReader):
             self._connection.execute((create_schema + text.replace(":schema", schema)).encode())
             self.inspect()  # what somebody made since the last look was passed over, and is not trusted
 
-    def append_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> str:
-        """Return the statement that appends one fact."""
-        is_timed = type in _TIMED and "duration_ms" not in data
-        return self._append(run, type, literal(name), f"{self._json(data)}::pg_catalog.jsonb", is_timed=is_timed)
+    def append_sql(
+        self, run: Run | None, type: EventType, name: str, data: Mapping[str, object], *, needs_lock: bool = True
+    ) -> str:
+        """Return the statement that appends one fact; it fails where it does not, or the session lacks the run's lock.
+
+        `needs_lock` is false for what decides no state, and is said while another session holds the lock.
+        """
+        from zmig.database import promise
+
+        fact = self._fact(run, type, name, data)
+        return f"with {fact.sql} select {promise.check_sql(self._promises(fact, needs_lock=needs_lock))}"
 
     def applied_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object], *, kind: str) -> str:
         """Return the statement that appends a fact by which a migration counts as applied, and its simple row."""
         version, checksum = _column(data, "version"), _column(data, "checksum")
-        return self._applied(self.append_sql(run, type, name, data), version, literal(name), literal(kind), checksum)
+        return self._applied(self._fact(run, type, name, data), version, literal(name), literal(kind), checksum)
 
     def prepare_sql(self, run: Run) -> tuple[str, str]:
         """Return the statements that make a session ready for the short forms, which are planned once in a run."""
+        from zmig.database import promise
+
         started = self._append(run, EventType.STARTED, "$1", "$2", is_timed=False)
         done = self._append(run, EventType.DONE, "$1", "$2", is_timed=True)
+        is_done = f"pg_catalog.set_config('{_RECORDED}', '{self._token}', true)"
         return (
-            f"prepare zmig_started (pg_catalog.text, pg_catalog.jsonb) as {started}",
+            "prepare zmig_started (pg_catalog.text, pg_catalog.jsonb) as "
+            f"with {started.sql} select {promise.check_sql(self._promises(started))}",
             "prepare zmig_done (pg_catalog.text, pg_catalog.jsonb, bigint, pg_catalog.text, pg_catalog.text) as "
-            f"{self._applied(done, '$3', '$1', '$4', '$5')}",
+            f"{self._applied(done, '$3', '$1', '$4', '$5')}, {is_done}",
         )
+
+    @property
+    def short_done_check_sql(self) -> str:
+        """The statement behind `short_done_sql` that fails where that was not what `prepare_sql` prepared.
+
+        It is not prepared, so that whoever took back or replaced what was prepared is found out before the commit.
+        """
+        from zmig.database import promise
+        from zmig.database.promise import Broken
+
+        is_done = f"pg_catalog.current_setting('{_RECORDED}', true) {_EQUALS} '{self._token}'"
+        return f"select {promise.check_sql([(f'({is_done}) is not true', Broken.FACT)])}"
 
     def short_started_sql(self, name: str, data: Mapping[str, object]) -> str:
         """Return the short form of `append_sql` for a `started` fact, for a session that was made ready."""
@@ -151,37 +195,73 @@ class Store(FactReader):
     def _json(self, data: Mapping[str, object]) -> str:
         return literal(storable(data, encoding.of(self._connection)))
 
-    def _append(self, run: Run | None, type: EventType, name: str, data: str, *, is_timed: bool) -> str:
-        """Return the statement that appends a fact; `name` and `data` are SQL."""
+    def _fact(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> _Fact:
+        is_timed = type in _TIMED and "duration_ms" not in data
+        return self._append(run, type, literal(name), f"{self._json(data)}::pg_catalog.jsonb", is_timed=is_timed)
+
+    def _append(self, run: Run | None, type: EventType, name: str, data: str, *, is_timed: bool) -> _Fact:
+        """Return what appends a fact; `name` and `data` are SQL."""
         clock = _CLOCK.get(type)
         stamp = f" {_WITH} pg_catalog.jsonb_build_object('{clock}', pg_catalog.clock_timestamp())" if clock else ""
         if is_timed:
             stamp += _ELAPSED
-        return (
+        insert = (
             f"insert into {self._events_name} (aggregate_id, event_type, event_data, created_at, run_id, host) "
             f"values ({name}, {literal(type.value)}, {data}{stamp}, pg_catalog.clock_timestamp(), "
-            f"{literal(run.id if run else None)}, {literal(run.host if run else None)})"
+            f"{literal(run.id if run else None)}, {literal(run.host if run else None)}) returning *"
         )
+        return _Fact(name, type, f"fact as ({insert})")
 
-    def _applied(self, append: str, version: str, name: str, kind: str, checksum: str) -> str:
+    def _promises(self, fact: _Fact, *, needs_lock: bool = True) -> Iterator[tuple[str, Broken]]:
+        """Yield what must hold of a fact that is appended under the name `fact`.
+
+        The table is seen as it was before, so the position is compared with those of all facts that were visible then;
+        each of them was handed out before.
+        """
+        from zmig.database.promise import Broken
+
+        if needs_lock:
+            yield self._lock.promise
+        is_it = f"aggregate_id {_EQUALS} {fact.name} and event_type {_EQUALS} {literal(fact.type.value)}"
+        yield f"not exists (select from fact where {is_it})", Broken.FACT
+        others = f"(select pg_catalog.max(position) from {self._events_name})"
+        yield f"(select position from fact) {operator('<=')} {others}", Broken.POSITION
+
+    def _applied(self, fact: _Fact, version: str, name: str, kind: str, checksum: str) -> str:
         """Return a statement that appends a fact, together with the simple row; the columns are SQL."""
-        return (
-            f"with fact as ({append} returning position, created_at, database_user, event_data) "
+        from zmig.database import promise
+        from zmig.database.promise import Broken
+
+        row = (
             f"insert into {self._projection_name} as applied "
             "(version, name, kind, checksum, applied_at, applied_by, duration_ms, position) "
             f"select {version}, {name}, {kind}, {checksum}, "
             f"created_at, database_user, (event_data {operator('->>')} 'duration_ms')::bigint, position from fact "
             "on conflict (version) do update set name = excluded.name, kind = excluded.kind, "
             "checksum = excluded.checksum, applied_at = excluded.applied_at, applied_by = excluded.applied_by, "
-            "duration_ms = excluded.duration_ms, position = excluded.position"
+            "duration_ms = excluded.duration_ms, position = excluded.position returning position"
         )
+        is_missing = f"not exists (select from simple join fact on simple.position {_EQUALS} fact.position)"
+        checks = promise.check_sql([*self._promises(fact), (is_missing, Broken.ROW)])
+        return f"with {fact.sql}, simple as ({row}) select {checks}"
 
     def taken_back_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> str:
         """Return the statement that appends a fact by which a migration no longer counts as applied."""
-        return (
-            f"with fact as ({self.append_sql(run, type, name, data)} returning position) "
-            f"delete from {self._projection_name} where version {_EQUALS} {_column(data, 'version')}"
-        )
+        from zmig.database import promise
+        from zmig.database.promise import Broken
+
+        fact = self._fact(run, type, name, data)
+        own = f"from {self._projection_name} where version {_EQUALS} {_column(data, 'version')}"
+        is_left = f"exists (select {own}) and not exists (select from simple)"
+        checks = promise.check_sql([*self._promises(fact), (is_left, Broken.ROW)])
+        return f"with {fact.sql}, simple as (delete {own} returning version) select {checks}"
+
+    def problem(self, broken: Broken, *, what: str = "it") -> Problem:
+        """Return what to tell of something that did not hold when `what` was to be recorded."""
+        from zmig.database import promise
+
+        events, projection = (_shown(self._schema, table) for table in (EVENTS, PROJECTION))
+        return promise.problem(broken, what, events=events, projection=projection)
 
     def repair(self, entries: Iterable[Entry]) -> bool:
         """Write the simple table anew if it is not what the facts fold to; return whether it was not."""
@@ -202,6 +282,12 @@ class Store(FactReader):
                 insert = f"insert into {table} values (%s, %s, %s, %s, %s, %s, %s, %s)"
                 cursor.executemany(insert.encode(), applied.values())
         return True
+
+
+def _shown(schema: str, table: str) -> str:
+    """Return a table's name as a person would write it in SQL."""
+    is_plain = re.fullmatch("[a-z_][a-z0-9_]*", schema) is not None
+    return f"{schema}.{table}" if is_plain else identifier(schema, table)
 
 
 def _column(data: Mapping[str, object], key: str) -> str:

@@ -7,7 +7,7 @@ slot (`Fact.slot`) only the latest counts, so a reader may leave the others out.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from zmig.events import EventType, Fact, Verdict
 from zmig.frozen import frozen
@@ -16,6 +16,9 @@ from zmig.model import LastRun
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
+
+ROLLED_BACK_WITH = "rolled-back-with"
+"""The code in a `failed` fact of a migration that itself did not fail."""
 
 _BEGINNINGS = frozenset({EventType.STARTED, EventType.ROLLBACK_STARTED})
 """What begins an execution, which another fact has to end."""
@@ -81,6 +84,12 @@ class Record:
             if isinstance(said, bool):
                 return said
         return False
+
+    @property
+    def was_taken_back(self) -> bool:
+        """Whether its latest attempt was rolled back because another migration of the same atomic run failed."""
+        error = self.last.data.get("error") if self.last is not None else None
+        return isinstance(error, dict) and cast("dict[str, object]", error).get("code") == ROLLED_BACK_WITH
 
     @property
     def open(self) -> Fact | None:

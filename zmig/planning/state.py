@@ -95,7 +95,7 @@ def judge(record: Record | None, liveness: Liveness) -> State:
         case EventType.DONE | EventType.BASELINED:
             return State.DONE
         case EventType.FAILED:
-            return State.FAILED
+            return _before(record) if record.was_taken_back else State.FAILED
         case EventType.ROLLBACK_FAILED:
             return _after_failed_rollback(record)
         case EventType.RESOLVED:
@@ -111,6 +111,11 @@ def _after_failed_rollback(record: Record) -> State:
     """A transaction that failed changed nothing; of anything else some statements may have taken effect."""
     if not record.is_undone:
         return State.FAILED
+    return _before(record)
+
+
+def _before(record: Record) -> State:
+    """Return the state before an attempt that changed nothing."""
     return State.DONE if record.applied is not None else State.PENDING
 
 

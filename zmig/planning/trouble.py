@@ -118,13 +118,15 @@ def _way_on(entry: Entry, invocation: Invocation) -> str:
 
 
 def _remedy(entry: Entry, migration: Migration, last: Fact | None, invocation: Invocation) -> str:
-    again = f"`{invocation.command('retry', entry.name)}`"
+    is_atomic = last is not None and last.data.get("atomic") is True
+    retry = invocation.command("apply", "--atomic") if is_atomic else invocation.command("retry", entry.name)
+    again = f"`{retry}`"
     error = _error(last)
     if "interrupted" in error:
         is_partial = last is not None and last.data.get("may_be_partial") is True
         if is_partial:
             return f"look at what it committed, then run {again}"
-        return f"run `{invocation.command('apply')}`, which starts it again"
+        return f"run `{retry if is_atomic else invocation.command('apply')}`, which starts it again"
     role = migration.settings.run_as or (last.database_user if last is not None else None)
     return remedy.of(error, migration, role=role, again=again) or (
         f"correct the {'file' if migration.file is not None else 'code'}, then run {again}"

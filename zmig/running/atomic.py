@@ -1,11 +1,14 @@
 """Runs all steps of a plan in one transaction: everything is applied, or nothing.
 
-`started` facts must be visible while the transaction is open, so a second connection appends them; the lock and
-the work stay on the working connection.
+That a run is at work must be visible while its transaction is open, and whatever writes a fact must hold the run's
+lock. So the working session commits the first step's `started` before it opens the transaction; those of the others
+are written in it, when their turn comes, and become visible with everything else. If it fails, it is recorded that
+nothing came of the first step, and which step failed; the others never began, as far as facts tell.
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -13,6 +16,7 @@ import psycopg
 from zmig.database import connection as database
 from zmig.errors import PlanRefused, Problem
 from zmig.events import EventType
+from zmig.planning.history import ROLLED_BACK_WITH
 from zmig.planning.plan import Action
 from zmig.planning.refusal import Refusal
 from zmig.progress import StepStarted
@@ -21,9 +25,8 @@ from zmig.running.runner import Runner
 from zmig.running.session import Attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from zmig.database.connection import Connection
     from zmig.running.failure import Failure
     from zmig.running.prepare import Work
 
@@ -70,45 +73,48 @@ def _impossible(work: Work, before: Work | None) -> Problem:
 class AtomicRunner(Runner):
     """One run of one plan in one transaction; nothing is retried."""
 
+    _announced: Attempt | None = None
+    """The first attempt, whose start was recorded before the transaction began."""
+    _is_committed = False
+
     def _run_steps(self) -> None:
         attempts: dict[int, Attempt] = {}
-        with database.connect(self.target, application_name=self.session.run.application_name) as witness:
-            for number, work in enumerate(self.works, start=1):
-                try:
-                    if number == 1:
-                        self.session.send("begin", self.session.lock.mark_sql)
-                    self._run_step(number, work, attempts, witness)
-                    if number == len(self.works):
-                        self._commit(attempts.get(number))
-                except BaseException as error:
-                    self._end(number, work, attempts, error)
+        for number, work in enumerate(self.works, start=1):
+            try:
+                self._run_step(number, work, attempts)
+                if number == len(self.works) and self.session.is_in_transaction:
+                    self._commit()
+            except BaseException as error:
+                self._end(number, work, attempts, error)
         self._complete_all(attempts)
 
-    def _run_step(self, number: int, work: Work, attempts: dict[int, Attempt], witness: Connection) -> None:
+    def _run_step(self, number: int, work: Work, attempts: dict[int, Attempt]) -> None:
         if work.step.action is Action.SETTLE:
             self.settle(work, number)
             return
         if work.step.action is Action.CHECK and not self.is_due(work.step):
             self.skip(work, number)
             return
-        attempt = Attempt(work, work.step.attempt)
+        attempt = Attempt(work, work.step.attempt, is_atomic=True)
         self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, work.count))
         with self.session.interrupts.deferred():
             attempts[number] = attempt
-            for fact in record.started_sql(self.session, attempt):
-                witness.execute(fact.encode())
-            self.session.send(*self.reset_sql, *bookkeeping.limits_sql(attempt))
+            if self._announced is None:
+                self._announced = attempt
+                self.session.send(*bookkeeping.opening_sql(self.session, attempt))
+            else:
+                started = record.started_sql(self.session, attempt)
+                self.session.send(*self.reset_sql, *started, *bookkeeping.limits_sql(attempt))
         transaction.run_body(self.session, attempt)
         self.session.interrupts.heed()
         with self.session.interrupts.deferred():
             attempt.running, attempt.at_commit = None, True
             self.session.send(*bookkeeping.closing_sql(self.session, attempt))
 
-    def _commit(self, last: Attempt | None) -> None:
+    def _commit(self) -> None:
         with self.session.interrupts.deferred():
             self.session.send("commit")
-            if last is not None:
-                last.is_complete = True
+            self._is_committed = True
 
     def _complete_all(self, attempts: Mapping[int, Attempt]) -> None:
         for number, attempt in attempts.items():
@@ -125,43 +131,52 @@ class AtomicRunner(Runner):
         self.session.send(*self.reset_sql)
 
     def _end(self, number: int, work: Work, attempts: dict[int, Attempt], error: BaseException) -> None:
-        """Record every started step as failed, the one that raised last of all, and raise for it.
+        """Record what failed, and that nothing came of what was announced, and raise for it.
 
         Should only an interruption have come behind the commit, all steps are complete.
         """
         self.quieten()
-        last = attempts.get(number)
-        if last is not None and (last.is_complete or self._is_recorded(last, error)):
+        if self._is_committed or (attempts and self._is_recorded([*attempts.values()][-1], error)):
             self._complete_all(attempts)
             raise error
         meant = self.session.interrupts.meaning(error)
-        if not database.is_lost(self.session.connection, error):
-            if last is not None:
-                last.has_escaped = self._has_escaped(last, record.broken_promise(error))
-            others = [attempt for attempt in attempts.values() if attempt is not last]
-            self._record_others(others, work.step.migration.name, has_escaped=last is not None and last.has_escaped)
-        if last is not None:
-            self.fail(last, number, meant, may_retry=False)
+        attempt = attempts.get(number)
+        if attempt is not None:
+            self.fail(attempt, number, meant, may_retry=False)
+        elif not database.is_lost(self.session.connection, error):
+            self._take_back(work)
         with database.translated(self.target):
             raise meant
 
-    def _record_others(self, attempts: Sequence[Attempt], culprit: str, *, has_escaped: bool) -> None:
-        message = f"rolled back with `{culprit}`, in the same atomic run"
-        if has_escaped:
-            message = f"`{culprit}` ended the transaction of the atomic run, so this may be committed"
-        error: dict[str, object] = {"message": message, "sqlstate": None}
-        with self.session.interrupts.deferred():
-            if self.session.connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
-                self.session.send("rollback")
-            for attempt in attempts:
-                attempt.has_escaped = has_escaped
-                self.session.send(self._failed_sql(attempt, EventType.FAILED, error, will_retry=False))
+    def _take_back(self, culprit: Work) -> None:
+        """Record that nothing came of what was announced, on account of a step that never began itself."""
+        session = self.session
+        with session.interrupts.deferred(), contextlib.suppress(psycopg.Error):
+            if session.is_in_transaction:
+                session.send("rollback")
+            session.send(*session.clean_sql)
+            session.send(*self._others_sql(culprit))
+
+    def _others_sql(self, culprit: Work) -> Iterable[str]:
+        """Yield what ends the step that was announced, where it is not the one that failed and did not end."""
+        announced, session = self._announced, self.session
+        if announced is None or announced.work is culprit:
+            return
+        name, done = announced.step.migration.name, record.end_type(announced.step)
+        if session.store.is_recorded(session.run, done, name, attempt=announced.number):
+            return  # the one that failed had committed the transaction
+        message = f"rolled back with `{culprit.step.migration.name}`, in the same atomic run"
+        error: dict[str, object] = {"message": message, "sqlstate": None, "code": ROLLED_BACK_WITH}
+        yield self._failed_sql(announced, EventType.FAILED, error, will_retry=False)
 
     def effect(self, attempt: Attempt) -> str:
         """Say what an atomic run leaves behind when it fails."""
         if attempt.has_escaped:
             return f"not rolled back: what this run committed up to `{attempt.step.migration.name}` stays"
         return f"{super().effect(attempt)}, and neither did any other step of this run"
+
+    def _again(self, attempt: Attempt) -> str:
+        return f"`{self.invocation.command('apply', '--atomic')}`"
 
     def _hint(self, attempt: Attempt, found: Failure) -> str:
         if found.needs_no_transaction:

@@ -95,7 +95,7 @@ def _run_with_checkpoint(session: Session, attempt: Attempt, one: Statement) -> 
     _run(session, attempt, one)
     attempt.done.add(one)
     with session.interrupts.deferred():
-        checks = (*own_role_sql(session), record.check_sql(session, in_transaction=True))
+        checks = (*own_role_sql(session), record.check_sql(session))
         _reach(session, attempt, one, *checks)
 
 
@@ -109,8 +109,7 @@ def _run_in_own_transaction(session: Session, attempt: Attempt, one: Statement) 
     attempt.done.add(one)
     if ends:
         with session.interrupts.deferred():
-            check = record.check_sql(session, in_transaction=False)
-            session.send(*own_role_sql(session), check, _checkpoint_sql(session, attempt, one.number))
+            session.send(*own_role_sql(session), _checkpoint_sql(session, attempt, one.number))
     was_open = session.is_in_transaction
     _run(session, attempt, one)
     if ends:
@@ -125,7 +124,7 @@ def _run_in_own_transaction(session: Session, attempt: Attempt, one: Statement) 
 def _alone_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
     """Return what opens a transaction of zmig's own behind a statement that ran without one."""
     reset = ("reset role",) if attempt.step.migration.settings.run_as is not None else ()
-    return (*reset, "begin", *own_role_sql(session), record.check_sql(session, in_transaction=False))
+    return (*reset, "begin", *own_role_sql(session))
 
 
 def _run_alone(session: Session, attempt: Attempt, one: Statement) -> None:
@@ -190,7 +189,6 @@ def _finish_outside(session: Session, attempt: Attempt) -> None:
     session.send(
         *session.clean_sql,
         "begin",
-        record.check_sql(session, in_transaction=False),
         record.done_sql(session, attempt),
         "commit",
     )

@@ -39,7 +39,7 @@ def opening_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
 
 def closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
     """Return the statements that check the transaction and the lock, and record `done`."""
-    return (*_own_again_sql(session), record.check_sql(session, in_transaction=True), record.done_sql(session, attempt))
+    return (*_own_again_sql(session), record.check_sql(session), record.done_sql(session, attempt))
 
 
 def open_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ def prepare_sql(session: Session) -> tuple[str, ...]:
         "synchronous_commit": "coalesce($3, pg_catalog.current_setting('synchronous_commit'))",
     }
     settings = session.server.settings_sql(session.run.application_name)
-    check = record.check_sql(session, in_transaction=True)
+    check = record.check_sql(session)
     return (
         *session.store.prepare_sql(session.run),
         f"prepare zmig_begin as {settings}, {set_config({'synchronous_commit': _OFF}, local=True)}, {_DECLINE}",
@@ -108,7 +108,8 @@ def short_opening_sql(session: Session, attempt: Attempt, *, is_prepared: bool, 
 def short_closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
     """Return the short form of `closing_sql`, behind statements that only define something."""
     own_role = ("reset role",) if attempt.step.migration.settings.run_as is not None else ()
-    return (*own_role, "execute zmig_check", record.short_done_sql(session, attempt))
+    done = (record.short_done_sql(session, attempt), session.store.short_done_check_sql)
+    return (*own_role, "execute zmig_check", *done)
 
 
 def _own_again_sql(session: Session) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from zmig.database import connection as database
 from zmig.database import server
 from zmig.database.lock import RunLock
 from zmig.database.store import Run, Store
+from zmig.errors import TrackingError
 from zmig.frozen import frozen
 from zmig.manifest.declaration import DatabaseUrl
 
@@ -97,6 +98,25 @@ class Opened:
         with database.translated(self.target):
             found = self.store.settled_lines()
         return len(found) == len(expected) and set(found) == set(expected)
+
+    @contextmanager
+    def recording(self) -> Generator[None]:
+        """Turn what keeps a fact from being written inside the block into an error people can act on.
+
+        Raises:
+            TrackingError: the fact was not written, or the database refuses.
+        """
+        from zmig.database import promise
+
+        with database.translated(self.target):
+            try:
+                yield
+            except psycopg.Error as error:
+                broken = promise.broken_by(error, is_own=True)
+                if broken is None:
+                    raise
+                problem = self.store.problem(broken, what="the decision")
+                raise TrackingError(replace(problem, effect="nothing was recorded")) from error
 
     def look(
         self, inspection: Inspection | None = None, *, holds_lock: bool = False, ask_repeatables: bool = True

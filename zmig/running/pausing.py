@@ -88,4 +88,4 @@ def _data(opened: Opened, entry: Entry) -> dict[str, object]:
 
 
 def _decision(opened: Opened, entry: Entry, type: EventType, data: dict[str, object]) -> Decision:
-    return Decision([entry.name], [opened.store.append_sql(opened.run, type, entry.name, data)])
+    return Decision([entry.name], [opened.store.append_sql(opened.run, type, entry.name, data, needs_lock=False)])

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psycopg
-
-from zmig.database import client
-from zmig.errors import Problem, ZmigError
+from zmig.database import client, promise
 from zmig.events import EventType
 from zmig.frozen import frozen
 from zmig.planning.plan import Action, Direction
@@ -19,9 +16,6 @@ if TYPE_CHECKING:
     from zmig.events import Fact
     from zmig.planning.plan import Step
     from zmig.running.session import Attempt, Session
-
-_LOCK_LOST = "zmig: lock lost"
-_TRANSACTION_ENDED = "zmig: transaction ended"
 
 
 @frozen
@@ -79,7 +73,11 @@ def unended_sql(session: Session, step: Step, unended: Fact) -> str:
         "name": step.migration.name,
         "run_id": unended.run_id,
         "attempt": unended.integer("attempt"),
-        "error": {"message": "its run ended without a word", "sqlstate": None, "code": "run-died"},
+        "error": {
+            "message": "its run holds the lock no longer, and recorded no end",
+            "sqlstate": None,
+            "code": "run-died",
+        },
         "will_retry": step.action is not Action.SETTLE,
         "transactional": unended.data.get("transactional"),
     }
@@ -125,24 +123,9 @@ def done_data(session: Session, attempt: Attempt) -> dict[str, object]:
     return data
 
 
-def check_sql(session: Session, *, in_transaction: bool) -> str:
+def check_sql(session: Session) -> str:
     """Return a statement that fails where the lock was released, or the transaction is not the one zmig opened.
 
-    The failing cast carries the reason in its message, so it needs no round trip and no function of its own.
+    What writes a fact proves the lock itself; whether the transaction is zmig's, only a migration's end has to prove.
     """
-    checks = [f"when not {session.lock.is_held_sql} then '{_LOCK_LOST}'"]
-    if in_transaction:
-        checks.append(f"when not {session.lock.is_marked_sql} then '{_TRANSACTION_ENDED}'")
-    return f"select (case {' '.join(checks)} else '1' end)::int"
-
-
-def broken_promise(error: BaseException) -> ZmigError | None:
-    """Return what the check before `done` found, if `error` comes from there."""
-    message = str(error) if isinstance(error, psycopg.Error) else ""
-    if _LOCK_LOST in message:
-        problem = Problem("lock-lost", "it released the run's lock, so another run may have begun beside it")
-    elif _TRANSACTION_ENDED in message:
-        problem = Problem("transaction-ended", "it ended the transaction zmig runs it in")
-    else:
-        return None
-    return ZmigError(problem)
+    return f"select {promise.check_sql([session.lock.promise, session.lock.transaction_promise])}"

@@ -176,7 +176,7 @@ class Rounds:
         data = attempt.data(session) | self._reached.data()
         closing = [
             *autocommit.own_role_sql(session),
-            record.check_sql(session, in_transaction=True),
+            record.check_sql(session),
             session.store.append_sql(session.run, EventType.CHECKPOINT, attempt.step.migration.name, data),
             "commit",
         ]
@@ -212,7 +212,7 @@ class Rounds:
             session.send(
                 *autocommit.own_role_sql(self._session),
                 "set local statement_timeout = 0",
-                record.check_sql(session, in_transaction=True),
+                record.check_sql(session),
                 record.done_sql(session, attempt),
                 "commit",
             )

@@ -17,7 +17,8 @@ from psycopg.rows import tuple_row
 
 from zmig import redact
 from zmig.database import connection as database
-from zmig.database import silence, wire
+from zmig.database import promise, silence, wire
+from zmig.database.promise import Broken
 from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
 from zmig.events import EventType
 from zmig.interrupt import Interrupted
@@ -78,7 +79,11 @@ class Runner:
             succeeded = True
         except BaseException as error:
             self.session.interrupts.meaning(error)  # a request that has ended the run is pursued no further
-            raise
+            broken = promise.broken_by(error, is_own=True)
+            if broken is None:
+                raise
+            problem = self.session.store.problem(broken, what="the run")
+            raise MigrationFailed(replace(problem, effect="what the run completed before stays")) from error
         finally:
             try:
                 self.session.relay.end(self.session)
@@ -194,10 +199,11 @@ class Runner:
 
         if database.is_lost(self.session.connection, error):
             raise self._lost(attempt, error) from error
-        broken = record.broken_promise(error)
+        broken = promise.broken_by(error, is_own=attempt.running is None)
         attempt.has_escaped = attempt.has_escaped or self._has_escaped(attempt, broken)
+        told = error if broken is None else ZmigError(self.session.store.problem(broken))
         found = failure.explain(
-            broken or error,
+            told,
             replace(attempt.place, encoding=self.session.encoding),
             redact=self.session.redact,
             record_detail=self.session.record_detail,
@@ -206,8 +212,8 @@ class Runner:
         if isinstance(error, psycopg.Error) and broken is None:
             found = causes.told(found, error, attempt, session=self.session)
         problem = self._problem(attempt, found)
-        if isinstance(error, ZmigError) and error.problems[0].hint is not None:
-            problem = replace(problem, hint=error.problems[0].hint)
+        if isinstance(told, ZmigError) and told.problems[0].hint is not None:
+            problem = replace(problem, hint=told.problems[0].hint)
         will_retry = found.is_retryable and may_retry and attempt.is_repeatable
         try:
             self._record(attempt, found, error, will_retry=will_retry)
@@ -217,9 +223,7 @@ class Runner:
         except psycopg.Error as refusal:
             if database.is_lost(self.session.connection, refusal):
                 raise self._lost(attempt, refusal) from error
-            fact = f"the failure could not be recorded: {self.session.redact(str(refusal))}"
-            problem = replace(problem, facts=(*problem.facts, fact))
-            will_retry = False
+            problem, will_retry = self._unrecorded(problem, refusal), False
         self.session.observer(StepFailed(attempt.step, number, len(self.works), attempt.seconds, problem, will_retry))
         if will_retry:
             return problem
@@ -231,10 +235,22 @@ class Runner:
             raise error  # an observer's, who wants the program to end
         raise MigrationFailed(problem) from error
 
-    def _has_escaped(self, attempt: Attempt, broken: ZmigError | None) -> bool:
+    def _unrecorded(self, problem: Problem, refusal: psycopg.Error) -> Problem:
+        """Return a failure's problem where not even that it failed could be recorded: without the lock nothing is."""
+        broken = promise.broken_by(refusal, is_own=True)
+        if broken is None:
+            fact = f"the failure could not be recorded: {self.session.redact(str(refusal))}"
+            return replace(problem, facts=(*problem.facts, fact))
+        told = self.session.store.problem(broken)
+        facts = (*problem.facts, "that it failed is not recorded")
+        if problem.code != told.code:
+            facts = (*facts, told.message)
+        return replace(problem, code=told.code, facts=facts, hint=told.hint or problem.hint)
+
+    def _has_escaped(self, attempt: Attempt, broken: Broken | None) -> bool:
         """Whether a migration ended the transaction it was to run in, as far as that can still be seen."""
         if broken is not None:
-            return broken.code == "transaction-ended"
+            return broken is Broken.TRANSACTION
         if attempt.work.is_sql or not attempt.work.mode.transactional or attempt.at_commit:
             return False
         status = self.session.connection.info.transaction_status
@@ -260,7 +276,12 @@ class Runner:
         session.connection.autocommit = True
         session.send(*session.clean_sql)
         failed = self._failed_sql(attempt, type, found.error, will_retry=will_retry)
-        session.send(*self._unrecorded_start(attempt), failed)
+        others = self._others_sql(attempt.work)
+        session.send(*others, *self._unrecorded_start(attempt), failed)
+
+    def _others_sql(self, culprit: Work) -> Iterable[str]:
+        """Return what ends other attempts together with the one that failed."""
+        return ()
 
     def _unrecorded_start(self, attempt: Attempt) -> Iterable[str]:
         """Return what records that an attempt began, if the server refused its first message as a whole."""
@@ -369,14 +390,22 @@ class Runner:
             again = f"`{self.invocation.command('rollback')}`"
             what, started_again = "rollback", again
         else:
-            again = f"`{self.invocation.command('retry', migration.name)}`"
-            started_again = f"`{self.invocation.command('apply')}`, which starts it again"
+            again = self._again(attempt)
+            started_again = f"{again if attempt.is_atomic else self._apply}, which starts it again"
             what = "file" if migration.file is not None else "code"
         if "interrupted" in found.error:
             return f"look at what it committed, then run {again}" if attempt.may_be_partial else f"run {started_again}"
         role = migration.settings.run_as or self.session.connection.info.user
         helping = remedy.of(found.error, migration, role=role, again=again)
         return helping or f"correct the {what}, then run {again}"
+
+    @property
+    def _apply(self) -> str:
+        return f"`{self.invocation.command('apply')}`"
+
+    def _again(self, attempt: Attempt) -> str:
+        """Return the command that tries a failed attempt again."""
+        return f"`{self.invocation.command('retry', attempt.step.migration.name)}`"
 
     def _missing(self, found: Failure) -> str | None:
         """Return what helps where a private server lacks what other servers have."""

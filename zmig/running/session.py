@@ -136,6 +136,8 @@ class Attempt:
     """Whether its `done` fact is committed."""
     has_swallowed: bool = False
     """Whether its code caught an error of SQL and went on, though the transaction had failed by it."""
+    is_atomic: bool = False
+    """Whether it runs in one transaction with the others of its run."""
     has_escaped: bool = False
     """Whether it ended the transaction it was to run in."""
 
@@ -206,4 +208,5 @@ class Attempt:
             "name": migration.name,
             "run_id": session.run.id,
             "attempt": self.number,
+            **({"atomic": True} if self.is_atomic else {}),
         }

@@ -1,0 +1,308 @@
+"""What must hold wherever a fact is written: it is there, it stands behind all others, and the run's lock is held."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from tests.support.recorder import Recorder
+from zmig import MigrationFailed, Migrator
+from zmig.database import promise
+from zmig.database.lock import RunLock
+from zmig.database.promise import Broken
+from zmig.database.store import Run, Store
+from zmig.events import EventType
+from zmig.progress import RetryScheduled, RunStarted, StepFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.facts import Facts
+    from tests.support.project import ProjectFolder
+    from zmig.progress import Progress
+
+RUN = Run("abc123", "build-7", 4711, "zmig/abc123")
+DATA: dict[str, Any] = {"version": 1, "name": "001_one", "checksum": "c"}
+
+
+@pytest.fixture
+def store(connection: psycopg.Connection) -> Store:
+    """A store whose tables are there, in a session that holds the lock."""
+    made = Store(connection, "zmig")
+    made.create(made.inspect())
+    assert RunLock("zmig").try_acquire(connection)
+    return made
+
+
+def _applied(store: Store) -> str:
+    return store.applied_sql(RUN, EventType.DONE, "001_one", DATA, kind="sql")
+
+
+WRITING: dict[str, Callable[[Store], str]] = {
+    "append": lambda store: store.append_sql(RUN, EventType.STARTED, "001_one", DATA),
+    "applied": _applied,
+    "taken back": lambda store: store.taken_back_sql(RUN, EventType.ROLLED_BACK, "001_one", DATA),
+    "prepared start": lambda store: f"{store.prepare_sql(RUN)[0]}; {store.short_started_sql('001_one', DATA)}",
+    "prepared end": lambda store: f"{store.prepare_sql(RUN)[1]}; {store.short_done_sql('001_one', DATA, kind='sql')}",
+}
+
+
+def broken(connection: psycopg.Connection, statement: str) -> Broken | None:
+    """Send statements as one transaction; return what they say that does not hold."""
+    try:
+        with connection.transaction():
+            connection.execute(statement.encode())
+    except psycopg.Error as error:
+        return promise.broken_by(error, is_own=True)
+    return None
+
+
+def on(table: str, event: str, body: str) -> str:
+    """Return what puts a trigger on one of the tables."""
+    return (
+        f"create function odd() returns trigger language plpgsql as $$ begin {body} end $$;"
+        f"create trigger odd before {event} on zmig.{table} for each row execute function odd()"
+    )
+
+
+NOT_INSERTED = {
+    "trigger": on("migration_events", "insert", "return null;"),
+    "trigger that changes it": on("migration_events", "insert", "new.event_type = 'other'; return new;"),
+    "rule": "create rule odd as on insert to zmig.migration_events do instead nothing",
+    "rule with a condition": "create rule odd as on insert to zmig.migration_events where new.host > '' do instead "
+    "nothing",
+}
+
+
+@pytest.mark.parametrize("way", NOT_INSERTED.values(), ids=NOT_INSERTED)
+@pytest.mark.parametrize("write", WRITING.values(), ids=WRITING)
+def test_a_fact_that_is_not_there_fails_its_transaction(
+    connection: psycopg.Connection, store: Store, write: Callable[[Store], str], way: str
+) -> None:
+    connection.execute(way.encode())
+    assert broken(connection, write(store)) is Broken.FACT
+    assert connection.execute("select count(*) from zmig.migration_events").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("write", "event", "is_there"),
+    [
+        ("applied", "insert", False),
+        ("applied", "update", True),
+        ("prepared end", "insert", False),
+        ("taken back", "delete", True),
+    ],
+)
+def test_a_row_that_is_not_changed_fails_its_transaction(
+    connection: psycopg.Connection, store: Store, write: str, event: str, is_there: bool
+) -> None:
+    if is_there:
+        connection.execute(_applied(store).encode())
+    connection.execute(on("schema_migrations", event, "return null;").encode())
+    assert broken(connection, WRITING[write](store)) is Broken.ROW
+    assert connection.execute("select count(*) from zmig.migration_events").fetchone() == (int(is_there),)
+
+
+@pytest.mark.parametrize("write", WRITING.values(), ids=WRITING)
+def test_nothing_is_written_without_the_lock(
+    connection: psycopg.Connection, store: Store, write: Callable[[Store], str]
+) -> None:
+    assert broken(connection, f"select pg_advisory_unlock_all(); {write(store)}") is Broken.LOCK
+    assert connection.execute("select count(*) from zmig.migration_events").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("restart", [2, 5])
+@pytest.mark.parametrize("write", WRITING.values(), ids=WRITING)
+def test_a_position_behind_another_one_fails_its_transaction(
+    connection: psycopg.Connection, store: Store, write: Callable[[Store], str], restart: int
+) -> None:
+    connection.execute("alter table zmig.migration_events alter position restart with 5")
+    connection.execute(_applied(store).encode())
+    connection.execute(f"alter table zmig.migration_events alter position restart with {restart}".encode())
+    assert broken(connection, write(store)) is Broken.POSITION
+    assert connection.execute("select count(*) from zmig.migration_events").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("write", WRITING.values(), ids=WRITING)
+def test_all_is_well_where_all_holds(
+    connection: psycopg.Connection, store: Store, write: Callable[[Store], str]
+) -> None:
+    assert broken(connection, write(store)) is None
+    assert connection.execute("select count(*) from zmig.migration_events").fetchone() == (1,)
+
+
+EFFECT = "insert into effect values (2);"
+ROUND = "update effect set n = 2 where ctid in (select ctid from effect where n = 1 limit :size);"
+CODE = "def execute(ctx):\n    ctx.execute('insert into effect values (2)')\n"
+
+
+def declare(project: ProjectFolder, form: str) -> None:
+    """Declare a migration, version 2, that has an effect."""
+    match form:
+        case "python":
+            project.python("002_two", CODE)
+        case "outside a transaction":
+            project.sql("002_two", EFFECT, transaction=False)
+        case "batch":
+            project.sql("002_two", ROUND, batch={"size": 5})
+        case "several messages":
+            project.sql("002_two", f"{EFFECT}\nselect 1;\nselect 2;")
+        case "brief":
+            project.sql("002_two", "create table two (x int);")
+            project.sql("003_three", "create table three (x int);")
+        case _:
+            project.sql("002_two", EFFECT)
+
+
+FORMS = ("one message", "several messages", "brief", "python", "outside a transaction", "batch", "atomic")
+
+
+class _Odd:
+    """An observer that puts a trigger on zmig's table once the run has begun, and looked at everything."""
+
+    def __init__(self, connection: psycopg.Connection, type: str) -> None:
+        self._connection = connection
+        self._body = f"if new.event_type = 'migration.{type}' then return null; end if; return new;"
+
+    def __call__(self, progress: Progress) -> None:
+        if isinstance(progress, RunStarted):
+            self._connection.execute(on("migration_events", "insert", self._body).encode())
+
+
+@pytest.mark.parametrize("type", ["started", "done"])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_migration_whose_fact_is_swallowed_is_never_called_done(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts, form: str, type: str
+) -> None:
+    connection.execute("create table effect (n int)")
+    project.sql("001_one", "insert into effect values (1);")
+    Migrator(project.manifest).migrate()
+    declare(project, form)
+    recorder = Recorder()
+    observer = _Odd(connection, type)
+
+    def observe(progress: Progress) -> None:
+        observer(progress)
+        recorder(progress)
+
+    migrator = Migrator(project.manifest, observer=observe)
+    with pytest.raises(MigrationFailed) as raised:
+        migrator.migrate(atomic=form == "atomic")
+    (problem,) = raised.value.problems
+    assert problem.code == "fact-not-written"
+    assert "`zmig.migration_events`" in problem.message
+    assert recorder.one(StepFailed).will_retry is False
+    assert facts.applied == [(1, "001_one")]
+    connection.execute("drop trigger odd on zmig.migration_events; drop function odd()")
+    Migrator(project.manifest).migrate()
+    expected = {"batch": [(2,)], "brief": [(1,)]}.get(form, [(1,), (2,)])
+    assert connection.execute("select n from effect order by n").fetchall() == expected
+    assert facts.applied[:2] == [(1, "001_one"), (2, "002_two")]
+
+
+def test_what_was_prepared_is_not_believed_where_somebody_replaced_it(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    """A constant that looks like none of several values is read by a check that runs code."""
+    connection.execute(
+        "create function job() returns bool language plpgsql as $$ begin "
+        "if exists (select from pg_prepared_statements where name = 'zmig_done') then deallocate zmig_done; "
+        "execute 'prepare zmig_done (text, jsonb, bigint, text, text) as select 1'; end if; return true; end $$;"
+        "create domain checked as int check (job())"
+    )
+    project.sql("001_one", "create table one (x checked[] default $a${1}$a$);")
+    with pytest.raises(MigrationFailed) as raised:
+        Migrator(project.manifest).migrate()
+    assert raised.value.problems[0].code == "fact-not-written"
+    assert connection.execute("select to_regclass('one')").fetchone() == (None,)
+    assert facts.told == [("001_one", "started"), ("001_one", "failed")]
+
+
+RELEASING = """
+create table effect (n int);
+create function job() returns void language plpgsql as $$
+begin
+    raise exception 'busy' using errcode = 'lock_not_available';
+exception when lock_not_available then perform pg_advisory_unlock_all(); raise;
+end $$;
+"""
+
+
+def test_an_attempt_that_lost_the_lock_is_not_tried_again(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    connection.execute(RELEASING)
+    project.sql("001_job", "insert into effect values (1);\nselect job();", retry={"attempts": 5, "backoff": "1ms"})
+    project.sql("002_more", "insert into effect values (2);")
+    recorder = Recorder()
+    with pytest.raises(MigrationFailed) as raised:
+        Migrator(project.manifest, observer=recorder).migrate()
+    (problem,) = raised.value.problems
+    assert problem.code == "lock-lost"
+    assert problem.message == "migration `001_job` failed: busy"
+    assert "that it failed is not recorded" in problem.facts
+    assert recorder.all(RetryScheduled) == []
+    assert facts.told == [("001_job", "started")]
+    connection.execute("create or replace function job() returns void language sql as ''")
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select n from effect order by n").fetchall() == [(1,), (2,)]
+    assert [type for name, type in facts.told if name == "001_job"] == ["started", "failed", "started", "done"]
+
+
+OTHER_RUN_INSIDE = """
+import os
+
+import zmig
+
+
+def execute(ctx):
+    ctx.execute("insert into effect values (1)")
+    if manifest := os.environ.pop("ZMIG_TEST_MANIFEST", None):
+        ctx.execute("{release}")
+        zmig.Migrator(manifest).migrate()
+        {end}
+"""
+
+
+@pytest.mark.parametrize("end", ["raise RuntimeError('no answer')", "pass"])
+@pytest.mark.parametrize("way", ["alone", "atomic"])
+def test_nothing_is_written_behind_the_end_that_another_run_recorded(
+    project: ProjectFolder,
+    connection: psycopg.Connection,
+    facts: Facts,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    end: str,
+) -> None:
+    connection.execute("create table effect (n int)")
+    code = OTHER_RUN_INSIDE.format(release="select pg_advisory_unlock_all()", end=end)
+    project.python("001_one", code)
+    monkeypatch.setenv("ZMIG_TEST_MANIFEST", str(project.manifest))
+    with pytest.raises(MigrationFailed) as raised:
+        Migrator(project.manifest).migrate(atomic=way == "atomic")
+    assert raised.value.problems[0].code == "lock-lost"
+    assert facts.told == [("001_one", type) for type in ("started", "failed", "started", "done")]
+    assert Migrator(project.manifest).migrate().completed == ()
+    assert connection.execute("select n from effect").fetchall() == [(1,)]
+
+
+def test_discard_all_outside_a_transaction_ends_the_run(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    connection.execute("create table effect (n int)")
+    project.sql("001_one", "discard all;\ninsert into effect values (1);", transaction=False)
+    project.sql("002_two", "insert into effect values (2);")
+    with pytest.raises(MigrationFailed) as raised:
+        Migrator(project.manifest).migrate()
+    assert raised.value.problems[0].code == "lock-lost"
+    assert connection.execute("select n from effect").fetchall() == []
+    assert facts.told == [("001_one", "started"), ("001_one", "checkpoint")]
+
+
+def test_no_transaction_of_a_migration_begins_without_the_lock(connection: psycopg.Connection) -> None:
+    lock = RunLock("zmig")
+    assert broken(connection, lock.mark_sql) is Broken.LOCK
+    assert lock.try_acquire(connection)
+    assert broken(connection, lock.mark_sql) is None
