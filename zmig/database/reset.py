@@ -69,7 +69,7 @@ Extensions go first, since what belongs to one cannot be dropped by itself.
 """
 
 
-def refuse(environment: Environment, *, has_citus: bool) -> None:
+def refuse(environment: Environment, *, has_citus: bool = False) -> None:
     """Make sure that this environment's database may be emptied, and can be.
 
     Raises:
