@@ -150,7 +150,10 @@ class Migrator:
             ManifestError, PlanRefused, UsageError, TrackingError, ConnectionFailed, LockNotObtained: like `migrate`.
         """
         with self._opened() as opened, self._interrupts.running(opened.connection), self._locked(opened):
-            made = self._forward(to, allow_out_of_order=allow_out_of_order)(opened.look(holds_lock=True))
+            inspection = opened.inspect()
+            opened.refuse_standby(inspection)
+            view = opened.look(inspection, holds_lock=True)
+            made = self._forward(to, allow_out_of_order=allow_out_of_order)(view)
             return self._carrier(opened).rehearse(made)
 
     def plan_rollback(self, *, to: int | None = None, steps: int = 1) -> Plan:

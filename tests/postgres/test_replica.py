@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
@@ -11,12 +15,15 @@ import pytest
 from tests.support import replica
 from tests.support.backends import wait_until
 from tests.support.listener import Listener
+from tests.support.process import run
 from tests.support.project import ProjectFolder
-from zmig import Migrator
+from zmig import Migrator, TrackingError
+from zmig.database.standby import Standby
+from zmig.embedded import EmbeddedServer
 from zmig.progress import Held, Notice, RoundFinished
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.crash import CrashServer
@@ -71,3 +78,69 @@ def test_a_role_that_may_not_see_the_replica_is_told_so_once_and_goes_on(
     (told,) = listener.all(Notice)
     assert told.message.startswith("there are replicas, and this role may not see how far behind they are")
     assert standby.info.dbname == "postgres"
+
+
+@pytest.fixture
+def beside(tmp_path: Path, crash_server: CrashServer, standby: psycopg.Connection) -> ProjectFolder:
+    """A project with one migration that is applied, and one that is not, on the primary of `standby`."""
+    project = ProjectFolder(tmp_path, crash_server.url())
+    project.sql("001_done", "create table done (x int);", rollback="drop table done;")
+    Migrator(project.manifest).migrate()
+    wait_until(standby, "to_regclass('done') is not null")
+    return project
+
+
+def _commands(migrator: Migrator) -> Iterator[tuple[str, Callable[[], object]]]:
+    yield "migrate", migrator.migrate
+    yield "rehearse", migrator.rehearse
+    yield "rollback", migrator.rollback
+    yield "retry", migrator.retry
+    yield "resolve", lambda: migrator.resolve("001_done", "pending", reason="so it is")
+    yield "baseline", lambda: migrator.baseline(to=2, reason="so it is")
+    yield "pause", migrator.pause
+    yield "resume", migrator.resume
+
+
+def test_a_standby_is_named_and_takes_no_command_that_writes(
+    beside: ProjectFolder, crash_server: CrashServer, standby: psycopg.Connection
+) -> None:
+    """Not even one that has nothing to do: the standby may be behind."""
+    folder = crash_server.folder.with_name(f"{crash_server.folder.name}-replica")
+    on_standby = Migrator(beside.manifest, database_url=EmbeddedServer(folder).url())
+    (primary,) = parse_qs(urlsplit(crash_server.url()).query)["host"]
+    wait_until(standby, "pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()")
+    for name, command in _commands(on_standby):
+        with pytest.raises(TrackingError) as raised:
+            command()
+        problem = raised.value.problems[0]
+        assert (name, problem.code) == (name, "read-only")
+        assert problem.message == "database `postgres` is read-only: it is on a standby"
+        assert problem.hint == f"connect to the primary server, `{primary}:5432`"
+    assert Migrator(beside.manifest).status().as_dict()["standby"] is None
+    found = on_standby.status()
+    assert (found.applied, found.standby) == (["001_done"], Standby(0.0, f"{primary}:5432"))
+    with closing(on_standby.watcher()) as watcher:
+        assert watcher.observe().status.standby == found.standby
+
+
+def test_a_standby_that_is_behind_says_by_how_much(
+    beside: ProjectFolder, crash_server: CrashServer, standby: psycopg.Connection
+) -> None:
+    folder = crash_server.folder.with_name(f"{crash_server.folder.name}-replica")
+    url = EmbeddedServer(folder).url()
+    beside.sql("002_more", "create table more (x int);")
+    standby.execute("select pg_wal_replay_pause()")
+    wait_until(standby, "pg_get_wal_replay_pause_state() = 'paused'" if _tells_pause(standby) else "true")
+    Migrator(beside.manifest).migrate()
+    wait_until(standby, "pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()")
+    shown = run("status", beside.manifest, "--database-url", url)
+    assert "version 1, standby\n" in shown.stdout
+    assert re.search(
+        r"^a standby of the primary server, `.*`: the last transaction it replayed is \d+ s old$", shown.stdout, re.M
+    )
+    standby_said = json.loads(run("status", beside.manifest, "--database-url", url, "--json").stdout)["standby"]
+    assert standby_said["replay_lag_seconds"] > 0
+
+
+def _tells_pause(connection: psycopg.Connection) -> bool:
+    return connection.info.server_version >= 140000

@@ -41,7 +41,8 @@ COMMAND = Command(
         "ones. Reads only, and takes no lock."
     ),
     document=(
-        "current_version; the lists of names applied, pending, running, failed, stuck, due; lock_holder; migrations "
+        "current_version; the lists of names applied, pending, running, failed, stuck, due; lock_holder; standby "
+        "(replay_lag_seconds, primary; null on a primary server); migrations "
         "(version, name, kind, state, findings, applied_at, duration_ms, error and more)"
     ),
     run=run,

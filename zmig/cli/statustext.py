@@ -31,7 +31,7 @@ def text(status: Status, invocation: Invocation, *, width: int | None, glyphs: M
     parts = [_title(status)]
     if status.migrations:
         parts.append("\n".join(_table(status, width, glyphs)))
-    parts.append("\n".join((_counts(status), *_running(status), *_findings(status))))
+    parts.append("\n".join((_counts(status), *_standby(status), *_running(status), *_findings(status))))
     zombie = holder.zombie(status.holder, invocation)
     parts += [problem_text(zombie)] if zombie is not None else []
     parts += _troubles(status, invocation)
@@ -41,7 +41,7 @@ def text(status: Status, invocation: Invocation, *, width: int | None, glyphs: M
 def _title(status: Status) -> str:
     return visible(
         f"{status.manifest} ({status.environment.value}), database `{status.database}`, "
-        f"version {status.current_version}"
+        f"version {status.current_version}{', standby' if status.standby is not None else ''}"
     )
 
 
@@ -90,6 +90,11 @@ def _counts(status: Status) -> str:
 def _running(status: Status) -> Iterator[str]:
     if status.holder is not None:
         yield visible(f"a run holds the lock: {holder.describe(status.holder)}")
+
+
+def _standby(status: Status) -> Iterator[str]:
+    if status.standby is not None:
+        yield visible(f"a standby of {status.standby.where}: {status.standby.lag}")
 
 
 def _findings(status: Status) -> Iterator[str]:

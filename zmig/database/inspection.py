@@ -74,18 +74,29 @@ class Inspection:
         Raises:
             TrackingError: the database is read-only, or a right is missing, which it names.
         """
-        if self.in_recovery or self.read_only:
-            why = "it is a standby" if self.in_recovery else "its transactions are read-only by default"
+        if self.in_recovery:
+            raise TrackingError(self.standby("the primary server"))
+        if self.read_only:
             raise TrackingError(
                 Problem(
                     "read-only",
-                    f"database `{self.database}` is read-only: {why}",
+                    f"database `{self.database}` is read-only: its transactions are read-only by default",
                     effect="nothing was run",
                     hint="connect to the primary server, as a role that may write",
                 )
             )
         if self.unwritable:
             raise TrackingError(self._missing(self.unwritable))
+
+    def standby(self, primary: str, *facts: str) -> Problem:
+        """Return the problem that nothing can be written here, with what is called the primary server."""
+        return Problem(
+            "read-only",
+            f"database `{self.database}` is read-only: it is on a standby",
+            facts=facts,
+            effect="nothing was run",
+            hint=f"connect to {primary}",
+        )
 
     def _check_unchanged(self) -> None:
         if self.strangers:

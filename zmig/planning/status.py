@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zmig.database.holder import LockHolder
+    from zmig.database.standby import Standby
     from zmig.model import Environment
     from zmig.running.view import View
 
@@ -35,6 +36,8 @@ class Status:
     migrations: Sequence[Entry]
     holder: LockHolder | None = None
     """Who holds the run's lock, if something is started and not ended."""
+    standby: Standby | None = None
+    """How the server stands, if it is a standby."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the contents as JSON types."""
@@ -50,6 +53,7 @@ class Status:
             "stuck": self.stuck,
             "due": self.due,
             "lock_holder": _holder(self.holder),
+            "standby": self.standby.as_dict() if self.standby is not None else None,
             "migrations": [_migration(entry) for entry in self.migrations],
         }
 
@@ -73,6 +77,7 @@ def make(view: View, *, manifest: str, environment: Environment) -> Status:
         due=[entry.name for entry in view.entries if entry.due],
         migrations=view.entries,
         holder=view.holder,
+        standby=view.standby,
     )
 
 

@@ -84,9 +84,27 @@ class Opened:
         """Return what there is of the tracking tables, and the rights to them.
 
         `to_write` says that facts are to be written next, so that all rights that are missing are told at once.
+
+        Raises:
+            TrackingError: facts are to be written, and this is a standby; the message names the primary server.
         """
         with database.translated(self.target):
-            return self.store.inspect(to_write=to_write)
+            found = self.store.inspect(to_write=to_write)
+            if to_write:
+                self.refuse_standby(found)
+            return found
+
+    def refuse_standby(self, inspection: Inspection) -> None:
+        """Make sure that the server takes writes; what is done there already may be undone on the primary server.
+
+        Raises:
+            TrackingError: it is a standby; the message names the primary server.
+        """
+        if inspection.in_recovery:
+            from zmig.database import standby
+
+            found = standby.look(self.connection)
+            raise TrackingError(inspection.standby(found.where, found.lag))
 
     def is_settled(self, inspection: Inspection) -> bool:
         """Whether every migration is done as it is declared, so that nothing is left to do; False says nothing."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zmig.database.connection import WorkingConnection
     from zmig.database.holder import LockHolder
     from zmig.database.lock import RunLock
+    from zmig.database.standby import Standby
     from zmig.database.store import Inspection, Store
     from zmig.events import Fact
     from zmig.model import Migration
@@ -36,6 +37,8 @@ class View:
     """Who holds the run's lock; asked only where something is started and not ended."""
     awaited: frozenset[str] = frozenset()
     """The names of what was not completed when the same command first looked, before it waited for the lock."""
+    standby: Standby | None = None
+    """How the server stands, if it is a standby: what is seen is older than on the primary server."""
 
     @property
     def current_version(self) -> int:
@@ -85,7 +88,12 @@ class Looker:
             answers = self._answers(entries)
             if answers:
                 entries = state.assess(migrations, history, liveness, due=answers)
-        return View(entries, inspection, known(holder, entries) if holder is not None else None)
+        return View(
+            entries,
+            inspection,
+            known(holder, entries) if holder is not None else None,
+            standby=standby_of(self.connection, inspection),
+        )
 
     def _history(self, migrations: Sequence[Migration], inspection: Inspection) -> History:
         if not inspection.has_events:
@@ -141,6 +149,15 @@ def _without(holder: LockHolder | None, facts: Iterable[Fact]) -> set[int]:
     """Return the positions of the facts that are not the lock holder's."""
     pid, run = (holder.pid, holder.run_id) if holder is not None else (None, None)
     return {fact.position for fact in facts if not state.is_held(fact, pid=pid, run=run)}
+
+
+def standby_of(connection: WorkingConnection, inspection: Inspection) -> Standby | None:
+    """Return how a standby stands; None where the server is none."""
+    if not inspection.in_recovery:
+        return None
+    from zmig.database import standby
+
+    return standby.look(connection)
 
 
 def known(holder: LockHolder, entries: Sequence[Entry]) -> LockHolder:

@@ -20,7 +20,7 @@ from zmig.planning.history import fold
 from zmig.planning.state import Liveness, State
 from zmig.project.reload import Files
 from zmig.running import opening, repeat
-from zmig.running.view import View, known
+from zmig.running.view import View, known, standby_of
 from zmig.watching import activity
 from zmig.watching.tail import Tail
 
@@ -208,7 +208,11 @@ class _Session:
         if holder is not None:
             holder = known(holder, entries)
         return Observation(
-            status.make(View(entries, inspection, holder), manifest=loaded.name, environment=loaded.environment),
+            status.make(
+                View(entries, inspection, holder, standby=standby_of(self.connection, inspection)),
+                manifest=loaded.name,
+                environment=loaded.environment,
+            ),
             loaded,
             self._target.host,
             inspection.now,
