@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import backends
 from tests.support.recorder import Recorder
 from zmig import MigrationFailed, Migrator, PlanRefused
 from zmig.progress import StatementStarted, StepFailed, StepFinished, StepStarted
@@ -205,11 +206,9 @@ def test_a_run_that_wakes_up_behind_another_one_records_nothing(
     def observe(progress: Progress) -> None:
         recorder(progress)
         if isinstance(progress, StepStarted) and progress.number == 2:
-            assert connection.execute(
-                "select pg_terminate_backend(pid, 60000) from pg_stat_activity where application_name like 'zmig/%'"
-                if connection.info.server_version >= 140000
-                else "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'zmig/%'"
-            ).fetchall() == [(True,)]
+            own = "datname = current_database() and application_name like 'zmig/%'"
+            connection.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where {own}".encode())
+            backends.wait_for(connection, 0, "application_name like 'zmig/%'")
             Migrator(three.manifest).migrate()
 
     with pytest.raises(ConnectionFailed):
