@@ -71,7 +71,10 @@ def test_rounds_need_no_cursor_where_the_statement_passes_over_what_it_did(
 
 
 def test_texts_as_keys_are_compared_by_the_server(project: ProjectFolder, connection: psycopg.Connection) -> None:
-    connection.execute('alter table users add key text collate "C"; update users set key = chr(64 + id % 60) || id')
+    connection.execute(
+        'alter table users add key text collate "C"; update users set key = chr(64 + id % 60) || id;'
+        "alter table users add unique (key), alter key set not null"
+    )
     project.sql(
         "001_touch",
         "with chosen as (select key from users where key > :cursor order by key limit :size),\n"
@@ -81,6 +84,101 @@ def test_texts_as_keys_are_compared_by_the_server(project: ProjectFolder, connec
     )
     Migrator(project.manifest).migrate()
     assert connection.execute("select distinct touched from users").fetchall() == [(1,)]
+
+
+FLOATS = """
+create table floats (k float8 primary key, v int default 0);
+insert into floats select distinct 0.1234567890123456 + g * 1e-16 from generate_series(0, 300) g;
+"""
+
+
+@pytest.mark.parametrize("digits", [0, -3, 1])
+@pytest.mark.parametrize("language", ["sql", "python"])
+def test_keys_are_stored_in_full_whatever_the_role_writes(
+    project: ProjectFolder, connection: psycopg.Connection, digits: int, language: str
+) -> None:
+    connection.execute(
+        f"{FLOATS} alter role current_user in database {_quoted(connection)} set extra_float_digits = {digits}".encode()
+    )
+    update = (
+        "update floats set v = v + 1 where k in (select k from floats where k > {} order by k limit {}) returning k"
+    )
+    if language == "sql":
+        project.sql("001_floats", update.format(":cursor", ":size"), batch={"size": 7, "start": 0})
+    else:
+        statement = update.format("%s", "%s")
+        project.python(
+            "001_floats",
+            "def execute(ctx):\n    for batch in ctx.batches():\n"
+            f"        keys = [k for k, in ctx.execute('{statement}', (batch.cursor, batch.size))]\n"
+            "        batch.done(len(keys), cursor=max(keys, default=None))\n",
+            batch={"size": 7, "start": 0},
+        )
+    try:
+        Migrator(project.manifest).migrate()
+    finally:
+        connection.execute(f"alter role current_user in database {_quoted(connection)} reset all".encode())
+    assert connection.execute("select distinct v from floats").fetchall() == [(1,)]
+
+
+def _quoted(connection: psycopg.Connection) -> str:
+    return f'"{connection.info.dbname}"'
+
+
+CHOSEN = (
+    "with chosen as (select {0} from users where {0} > :cursor order by {0} {1}),\n"
+    "touched as (update users set touched = touched + 1 from chosen where users.{0} = chosen.{0} returning 1)\n"
+    "select max({0}), count(*) from touched, chosen;"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "text", "message"),
+    [
+        ("", "update users set touched = 1 where k > :cursor and :size > 0 returning k", "is not unique"),
+        ("", CHOSEN.format("k", "limit :size"), "is not unique"),
+        (
+            "alter table users drop constraint users_pkey, add primary key (k, id)",
+            "update users set touched = 1 where k > :cursor and :size > 0 returning k",
+            "is not unique",
+        ),
+        (
+            "update users set k = id; alter table users add unique (k)",
+            "delete from users where id in (select id from users where k > :cursor limit :size) returning k",
+            "may be null",
+        ),
+    ],
+)
+def test_a_key_that_does_not_order_all_rows_is_refused(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts, change: str, text: str, message: str
+) -> None:
+    connection.execute(f"alter table users add k int; update users set k = id / 2; {change}".encode())
+    project.sql("001_touch", text, batch={"size": 10, "start": -1})
+    with pytest.raises(MigrationFailed) as caught:
+        Migrator(project.manifest).migrate()
+    (problem,) = caught.value.problems
+    assert problem.code == "batch-key"
+    assert f"the key of its rounds, `public.users.k`, {message}" in problem.message
+    assert connection.execute("select count(*), sum(touched) from users").fetchone() == (95, 0)
+    assert facts.data("001_touch", "checkpoint") == []
+
+
+def test_rows_that_share_a_key_or_have_none_may_be_taken_or_left_on_purpose(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute("alter table users add k int; update users set k = id / 4 where id > 1")
+    ties = "fetch first :size rows with ties"
+    project.sql(
+        "001_touch",
+        "update users set touched = touched + 1 where id in (select id from users "
+        f"where k is not null and k > :cursor order by k {ties}) returning k",
+        batch={"size": 10, "start": -1},
+    )
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select touched, count(*) from users group by 1 order by 1").fetchall() == [
+        (0, 1),
+        (1, 94),
+    ]
 
 
 PYTHON = """

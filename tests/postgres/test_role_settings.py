@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -11,35 +12,90 @@ from psycopg.conninfo import make_conninfo
 
 from tests.support.project import ProjectFolder
 from zmig import Migrator
+from zmig.database import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-SETTINGS = {
-    "application_name": "somebody else",
+HOSTILE = {
+    "array_nulls": "off",
     "backslash_quote": "off",
     "bytea_output": "escape",
     "check_function_bodies": "off",
+    "client_connection_check_interval": "0",
     "client_encoding": "LATIN1",
     "client_min_messages": "error",
+    "createrole_self_grant": "set, inherit",
     "datestyle": "German, DMY",
+    "deadlock_timeout": "1ms",
+    "default_table_access_method": "heap",
     "default_tablespace": "pg_default",
+    "default_text_search_config": "pg_catalog.german",
+    "default_toast_compression": "pglz",
     "default_transaction_deferrable": "on",
     "default_transaction_isolation": "serializable",
+    "escape_string_warning": "off",
+    "event_triggers": "off",
+    "exit_on_error": "on",
     "extra_float_digits": "-15",
+    "icu_validation_level": "error",
     "idle_in_transaction_session_timeout": "150ms",
+    "idle_session_timeout": "150ms",
     "intervalstyle": "sql_standard",
+    "jit": "on",
+    "lc_messages": "C",
+    "lc_monetary": "C",
+    "lc_numeric": "C",
+    "lc_time": "C",
+    "lo_compat_privileges": "on",
     "lock_timeout": "1ms",
+    "password_encryption": "md5",
     "plan_cache_mode": "force_generic_plan",
     "quote_all_identifiers": "on",
+    "restrict_nonsystem_relation_kind": "view, foreign-table",
     "row_security": "off",
     "search_path": "",
+    "session_replication_role": "replica",
     "standard_conforming_strings": "off",
     "statement_timeout": "150ms",
+    "synchronize_seqscans": "off",
     "synchronous_commit": "off",
+    "tcp_keepalives_count": "1",
+    "tcp_keepalives_idle": "1",
+    "tcp_keepalives_interval": "1",
+    "tcp_user_timeout": "1000",
+    "temp_tablespaces": "",
     "timezone": "Asia/Kathmandu",
+    "timezone_abbreviations": "India",
+    "transaction_timeout": "150ms",
     "transform_null_equals": "on",
+    "xmlbinary": "hex",
+    "xmloption": "document",
 }
+"""For each setting of the table, a value that would hurt if nothing were done about it."""
+
+_NOT_INHERITED = {"transaction_deferrable", "transaction_isolation", "transaction_read_only"}
+_REFUSED = {"default_transaction_read_only"}
+"""Has a test of its own, in `test_refused`."""
+_ALONE = {name.lower() for name in settings.own(990000) if name not in settings.running(990000)} | {
+    "client_encoding",
+    "exit_on_error",
+    "search_path",
+    "standard_conforming_strings",
+    "synchronous_commit",
+}
+
+_DECIDED = (
+    "Client Connection Defaults / Locale and Formatting",
+    "Client Connection Defaults / Statement Behavior",
+    "Connections and Authentication / TCP Settings",
+    "Error Handling",
+    "Lock Management",
+    "Version and Platform Compatibility / %",
+)
+_HARMLESS = re.compile("gin_|vacuum_|operator_precedence_warning")
+"""How indexes and tables are kept, and a warning."""
 
 
 @pytest.fixture
@@ -81,21 +137,46 @@ def project(tmp_path: Path, fresh_database: str, role: str) -> ProjectFolder:
     return made
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_a_setting_of_the_role_changes_nothing(
-    project: ProjectFolder, admin: psycopg.Connection, role: str, name: str
+def test_something_is_decided_about_each_setting_of_the_server(admin: psycopg.Connection) -> None:
+    rows = admin.execute(
+        "select name from pg_settings where category like any(%s) and context in ('user', 'superuser')",
+        [list(_DECIDED)],
+    )
+    found = {str(name).lower() for (name,) in rows if not _HARMLESS.match(name)}
+    known = {one.name.lower() for one in settings.TABLE}
+    assert found - known == set()
+    assert known == set(HOSTILE) | _NOT_INHERITED | _REFUSED
+
+
+def _make_hostile(admin: psycopg.Connection, of: sql.Composable, names: Iterable[str]) -> list[str]:
+    """Set them, as far as the server knows them; return which it does."""
+    known = {str(name).lower() for (name,) in admin.execute("select name from pg_settings")}
+    for name in (present := [name for name in names if name in known]):
+        assignment = sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(HOSTILE[name]))
+        admin.execute(sql.SQL("alter {} set {}").format(of, assignment))
+    return present
+
+
+def test_all_settings_of_the_table_together_change_nothing(
+    project: ProjectFolder, admin: psycopg.Connection, role: str
 ) -> None:
-    value, setting = sql.Literal(SETTINGS[name]), sql.Identifier(name)
-    admin.execute(sql.SQL("alter role {} set {} = {}").format(sql.Identifier(role), setting, value))
+    _make_hostile(admin, sql.SQL("role {}").format(sql.Identifier(role)), HOSTILE)
     _run_all(project, admin)
 
 
-@pytest.mark.parametrize("name", ["lock_timeout", "statement_timeout", "default_transaction_isolation", "row_security"])
-def test_a_setting_of_the_database_changes_nothing(
-    project: ProjectFolder, admin: psycopg.Connection, name: str
+@pytest.mark.parametrize("name", sorted(_ALONE))
+def test_a_setting_of_the_role_changes_nothing(
+    project: ProjectFolder, admin: psycopg.Connection, role: str, name: str
 ) -> None:
-    database, setting = sql.Identifier(admin.info.dbname), sql.Identifier(name)
-    admin.execute(sql.SQL("alter database {} set {} = {}").format(database, setting, sql.Literal(SETTINGS[name])))
+    if _make_hostile(admin, sql.SQL("role {}").format(sql.Identifier(role)), [name]):
+        _run_all(project, admin)
+
+
+@pytest.mark.parametrize("names", [("lock_timeout", "row_security"), ("default_transaction_isolation",)])
+def test_a_setting_of_the_database_changes_nothing(
+    project: ProjectFolder, admin: psycopg.Connection, names: tuple[str, ...]
+) -> None:
+    _make_hostile(admin, sql.SQL("database {}").format(sql.Identifier(admin.info.dbname)), names)
     _run_all(project, admin)
 
 

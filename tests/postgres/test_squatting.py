@@ -254,7 +254,7 @@ def test_what_another_role_makes_between_the_look_and_the_creation_is_found_out(
 ) -> None:
     admin.execute("create schema zmig; grant all on schema zmig to public")
     connection = connect(fresh_database)
-    server.look(connection)
+    server.greet(connection, {})
     store = Store(connection, "zmig")
     seen = store.inspect()
     Migrator(theirs.manifest).migrate()

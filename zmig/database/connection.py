@@ -14,7 +14,7 @@ import psycopg
 from psycopg import conninfo, waiting
 from psycopg.pq import TransactionStatus
 
-from zmig.database import tcp
+from zmig.database import server, tcp
 from zmig.database.loan import Loan
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
 from zmig.frozen import frozen
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from psycopg.abc import PQGen
 
+    from zmig.database.server import Server
     from zmig.interrupt import Interrupts
 
 Row = tuple[object, ...]
@@ -41,6 +42,8 @@ Connection = psycopg.Connection[Row]
 class WorkingConnection(Connection):
     """A connection whose transaction cannot be ended through its methods while it is lent to a migration."""
 
+    server: Server
+    """What answers at its other end."""
     _loan = Loan(in_transaction=False)
     interrupts: Interrupts = UNHEEDED
     """What asks the run to end that works over the connection."""
@@ -192,11 +195,14 @@ def _parameters(text: str) -> Mapping[str, object]:
     return conninfo.conninfo_to_dict(text)
 
 
-def connect(target: Target, *, application_name: str) -> WorkingConnection:
-    """Open a connection in autocommit.
+def connect(target: Target, *, application_name: str, limits: Mapping[str, str] | None = None) -> WorkingConnection:
+    """Open a connection in autocommit, with the settings for zmig's own reading (`zmig.database.settings`).
+
+    `limits` are more settings to begin with, as SQL, for a connection that only reads.
 
     Raises:
         ConnectionFailed: the server cannot be reached, or refuses.
+        TrackingError: the server refuses the first question.
         UsageError: psycopg does not take what the connection string, or the environment, says.
     """
     text = conninfo.make_conninfo(target.conninfo, application_name=application_name, client_encoding="utf8")
@@ -211,15 +217,21 @@ def connect(target: Target, *, application_name: str) -> WorkingConnection:
     text = conninfo.make_conninfo(text, **tcp.missing(_parameters(text)))
     try:
         opened = WorkingConnection.connect(text, autocommit=True, prepare_threshold=None)
-        # What a role or a database may set; times in another style cannot be read. The server told it unasked.
-        if not (opened.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
-            opened.execute("set datestyle = 'ISO'")
     except psycopg.OperationalError as error:
         raise _connection_failed(target, error) from None
     except (psycopg.Error, ValueError) as error:  # of psycopg itself, before it asks libpq
         from zmig.database import connectionstring
 
         raise UsageError(connectionstring.invalid(target.redactor(str(error)).strip())) from None
+    try:
+        with translated(target):
+            opened.server = server.greet(opened, limits or {})
+            # Behind a pooler nothing was set. It keeps this for its client, and times in another style cannot be read.
+            if not (opened.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
+                opened.execute("set datestyle = 'ISO'")
+    except BaseException:
+        opened.close()
+        raise
     return opened
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from zmig.database.quoting import identifier, literal
-from zmig.database.server import set_config
+from zmig.database.settings import set_config
 from zmig.errors import Problem
 from zmig.nearest import nearest
 from zmig.planning.refusal import Refusal

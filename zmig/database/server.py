@@ -1,9 +1,10 @@
-"""What answers at the other end of a connection, and the settings that a working session has there."""
+"""What answers at the other end of a connection, and the statements that give a session its settings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from zmig.database import settings
 from zmig.database.quoting import literal
 from zmig.frozen import frozen
 
@@ -15,25 +16,15 @@ if TYPE_CHECKING:
 _CHECK_INTERVAL_SINCE = 140000
 _CHECK_INTERVAL_SINCE_ELSEWHERE = 160000
 """On systems other than Linux; not on Windows."""
-_IDLE_SESSION_TIMEOUT_SINCE = 140000
-_TRANSACTION_TIMEOUT_SINCE = 170000
-
-OWN_SEARCH_PATH = "pg_catalog, pg_temp"
-"""The schemas in which zmig's own statements look, wherever no migration is at work.
-
-Nobody but a superuser can put anything into `pg_catalog`; `pg_temp` would come first if it were not named. Cleaning a
-session (`reset all`) ends it, so what is sent around a migration's statements qualifies each name and each operator.
-"""
 
 HAS_EVENT_TRIGGERS = "exists (select from pg_catalog.pg_event_trigger where evtenabled operator(pg_catalog.<>) 'D')"
 """SQL that is true where some code of the database's runs behind every command that defines something."""
 
-_QUERY = f"""
-select pg_catalog.set_config('search_path', '{OWN_SEARCH_PATH}', false),
-    pg_catalog.set_config('quote_all_identifiers', 'off', false),
+_QUERY = """
+select case when pg_catalog.pg_backend_pid() operator(pg_catalog.=) {announced} then array[{settings}] end is not null,
     pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_version_num')::int, pg_catalog.version(),
     pg_catalog.quote_ident(current_user), pg_catalog.current_setting('standard_conforming_strings'),
-    exists (select from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'citus'), {HAS_EVENT_TRIGGERS}
+    exists (select from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'citus'), {event_triggers}
 """
 
 
@@ -76,28 +67,17 @@ class Server:
         return not (self.has_event_triggers or self.has_citus)
 
     def settings_sql(self, application_name: str) -> str:
-        """Return the statement that gives a working session its name and limits, whatever the role or database sets.
+        """Return the statement that gives a working session its name, and what holds while migrations run."""
+        return f"select {settings.set_config(self._running(application_name), local=False)}"
 
-        The server notices a vanished client while a statement runs (`client_connection_check_interval`) or through
-        TCP keepalives; no inherited timeout may end a migration; times are written as they can be read.
-        """
-        settings = {
-            "application_name": application_name,
-            "datestyle": "ISO",
-            "lock_timeout": "0",
-            "statement_timeout": "0",
-            "idle_in_transaction_session_timeout": "0",
-            "tcp_keepalives_idle": "10",
-            "tcp_keepalives_interval": "5",
-            "tcp_keepalives_count": "3",
-        }
-        if self.watches_client:
-            settings["client_connection_check_interval"] = "500ms"
-        if self.version >= _IDLE_SESSION_TIMEOUT_SINCE:
-            settings["idle_session_timeout"] = "0"
-        if self.version >= _TRANSACTION_TIMEOUT_SINCE:
-            settings["transaction_timeout"] = "0"
-        return f"select {set_config({name: literal(value) for name, value in settings.items()}, local=False)}"
+    def prepare_sql(self, application_name: str) -> str:
+        """Return the statement that adds to `settings_sql` what holds for zmig's own reading."""
+        values = settings.own(self.version) | self._running(application_name)
+        return f"select {settings.set_config(values, local=False)}"
+
+    def _running(self, application_name: str) -> dict[str, str]:
+        watching = {settings.CHECK_INTERVAL: literal("500ms")} if self.watches_client else {}
+        return {"application_name": literal(application_name), **settings.running(self.version), **watching}
 
     def reset_sql(self, application_name: str) -> tuple[str, ...]:
         """Return the statements that undo what a migration did to the session, keeping its advisory locks.
@@ -124,17 +104,21 @@ _RESETS = ("reset session authorization", "reset role", "reset all")
 _DISCARDS = ("close all", "unlisten *", "discard temp", "discard sequences")
 
 
-def set_config(settings: Mapping[str, str], *, local: bool) -> str:
-    """Return calls that give settings values, which are SQL: until the transaction's end, or the session's."""
-    scope = str(local).lower()
-    return ", ".join(f"pg_catalog.set_config('{name}', {value}, {scope})" for name, value in settings.items())
+def greet(connection: Connection, limits: Mapping[str, str]) -> Server:
+    """Ask the server what it is, and give the session what holds for zmig's own reading, in one round trip.
 
-
-def look(connection: Connection) -> Server:
-    """Ask the server that a connection leads to what it is; from then on its session has `OWN_SEARCH_PATH`."""
-    row = connection.execute(_QUERY.encode()).fetchone()
-    _, _, pid, version, text, role, strings, has_citus, has_event_triggers = cast(
-        "tuple[str, str, int, int, str, str, str, bool, bool]", row
+    `limits` holds more settings, as SQL. Behind a pooler, which announces another process than the one that answers,
+    nothing is set: others may get that process next.
+    """
+    values = {**settings.own(connection.info.server_version), **limits}
+    query = _QUERY.format(
+        announced=connection.info.backend_pid,
+        settings=settings.set_config(values, local=False),
+        event_triggers=HAS_EVENT_TRIGGERS,
+    )
+    row = connection.execute(query.encode()).fetchone()
+    _, pid, version, text, role, strings, has_citus, has_event_triggers = cast(
+        "tuple[bool, int, int, str, str, str, bool, bool]", row
     )
     watches_client = _watches_client(version, text.lower())
     return Server(pid, version, watches_client, role, strings, has_citus, has_event_triggers)

@@ -110,6 +110,20 @@ def send(
             return replace(reply, interrupt=interrupt)
 
 
+def describe(connection: Connection, name: str) -> pq.abc.PGresult:
+    """Return what a prepared statement returns, as the server describes it; the names are those of its columns.
+
+    Raises:
+        MessageError: the server refuses.
+        psycopg.OperationalError: the connection was lost.
+    """
+    link = connection.pgconn
+    look = Look(getattr(connection, "interrupts", UNHEEDED), partial(silence.require_answer, connection))
+    link.send_describe_prepared(name.encode())
+    _flush(link, look)
+    return _read(link, look).results[0]
+
+
 def quieten(connection: Connection) -> None:
     """End what is under way where an exception broke in between sending and reading; the session can be used again.
 

@@ -14,6 +14,7 @@ import psycopg
 
 from zmig.database import catalog, role
 from zmig.database.copying import copy_rows
+from zmig.database.settings import READABLE, set_config
 from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
 from zmig.planning import checkpoint, resume
@@ -178,7 +179,8 @@ def run_code(session: Session, attempt: Attempt) -> None:
     """Execute a step written in Python; returns once its `done` fact is committed."""
     with session.interrupts.deferred():
         session.send(*session.clean_sql)
-        session.send(*record.started_sql(session, attempt), *_become_sql(attempt, local=False))
+        readable = f"select {set_config(READABLE, local=False)}"
+        session.send(*record.started_sql(session, attempt), readable, *_become_sql(attempt, local=False))
     call(session, attempt)
     _refuse_open_transaction(session)
     with session.interrupts.deferred():

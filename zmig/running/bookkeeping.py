@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from zmig.database import role
 from zmig.database.quoting import literal
-from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql, set_config
+from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql
+from zmig.database.settings import FLUSHED, READABLE, set_config
 from zmig.running import record
 
 if TYPE_CHECKING:
@@ -48,9 +49,14 @@ def open_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
 
 
 def limits_sql(attempt: Attempt) -> tuple[str, ...]:
-    """Return the statements that put a migration's own limits, and its role, on the open transaction."""
+    """Return the statements that put a migration's own limits, and its role, on the open transaction.
+
+    What Python and the rounds of a batch read must be written as they can read it.
+    """
     lock_timeout, statement_timeout = _limits(attempt)
     settings = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
+    if attempt.work.batch is not None or not attempt.work.is_sql:
+        settings |= READABLE
     return (f"select {set_config(settings, local=True)}", *_become_sql(attempt))
 
 
@@ -64,7 +70,7 @@ def prepare_sql(session: Session) -> tuple[str, ...]:
     limits = {
         "lock_timeout": "$1",
         "statement_timeout": "$2",
-        "synchronous_commit": "coalesce($3, pg_catalog.current_setting('synchronous_commit'))",
+        "synchronous_commit": f"coalesce($3, {FLUSHED})",
     }
     settings = session.server.settings_sql(session.run.application_name)
     check = record.check_sql(session)
@@ -112,10 +118,17 @@ def short_closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
     return (*own_role, "execute zmig_check", *done)
 
 
+def end_sql() -> str:
+    """Return the statement in front of zmig's own at the end of a migration's transaction, whatever that has set.
+
+    They take the time they take, and the commit waits until it is flushed.
+    """
+    return f"select {set_config({'statement_timeout': _NONE, 'synchronous_commit': FLUSHED}, local=True)}"
+
+
 def _own_again_sql(session: Session) -> tuple[str, ...]:
     """Return the statements that make an open transaction zmig's own again, until its end."""
-    own = ("set local statement_timeout = 0", "reset session authorization", "reset role")
-    return (*session.server.settings_stay_sql, *own)
+    return (*session.server.settings_stay_sql, end_sql(), "reset session authorization", "reset role")
 
 
 def _limits(attempt: Attempt) -> tuple[str, str]:

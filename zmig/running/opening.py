@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import connection as database
-from zmig.database import server
 from zmig.database.lock import RunLock
 from zmig.database.store import Run, Store
 from zmig.errors import TrackingError
@@ -58,7 +57,7 @@ def server_of(connection: WorkingConnection, schema: str) -> Server:
     Raises:
         UsageError, TrackingError: it is a node of a cluster that keeps them elsewhere.
     """
-    found = server.look(connection)
+    found = connection.server
     if found.has_citus:
         from zmig.database import citus
 
@@ -165,7 +164,7 @@ class Opened:
 
         with database.translated(self.target):
             pooler.refuse_transaction_pooling(self.connection, self.target, backend_pid=self.server.backend_pid)
-            self.connection.execute(self.server.settings_sql(self.run.application_name).encode())
+            self.connection.execute(self.server.prepare_sql(self.run.application_name).encode())
             self.lock.wait(
                 self.connection,
                 limit_seconds=limit_seconds,

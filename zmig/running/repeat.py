@@ -9,6 +9,7 @@ import psycopg
 
 from zmig.database import connection as database
 from zmig.database.loan import TransactionEnded
+from zmig.database.settings import READABLE, set_config
 from zmig.errors import Location, MigrationFailed, Problem, ZmigError
 from zmig.model import Language, RepeatRule
 from zmig.planning.plan import Action, Step
@@ -88,7 +89,8 @@ def _read_only(connection: WorkingConnection, lock_timeout: str) -> Generator[No
     )
     connection.execute(
         f"{begin}; set transaction read only; {_AS_CONFIGURED}; set local statement_timeout = '{_PATIENCE}'; "
-        f"set local lock_timeout = '{lock_timeout}'; set default_transaction_read_only = on".encode()
+        f"set local lock_timeout = '{lock_timeout}'; set default_transaction_read_only = on; "
+        f"select {set_config(READABLE, local=True)}".encode()
     )
     try:
         yield

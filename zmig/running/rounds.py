@@ -16,8 +16,8 @@ from zmig.database.quoting import literal
 from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
 from zmig.progress import RoundFinished, StatementStarted
-from zmig.running import autocommit, record
-from zmig.running.bookkeeping import open_sql
+from zmig.running import autocommit, batchkey, record
+from zmig.running.bookkeeping import end_sql, open_sql
 from zmig.running.call import call
 from zmig.running.context import Round
 from zmig.running.gate import Gate
@@ -35,12 +35,16 @@ if TYPE_CHECKING:
 
 def run(session: Session, attempt: Attempt, settings: Batch) -> None:
     """Execute a batched step; returns once its `done` fact is committed."""
+    one = attempt.work.statements[0] if attempt.work.statements is not None else None
     with session.interrupts.deferred():
         session.send(*session.clean_sql)
+    if one is not None and batch.uses_cursor(one):
+        batchkey.check(session, attempt, one, start=settings.start)
+    with session.interrupts.deferred():
         session.send(*record.started_sql(session, attempt))
     rounds = Rounds(session, attempt, settings)
-    if attempt.work.statements is not None:
-        rounds.repeat(attempt.work.statements[0])
+    if one is not None:
+        rounds.repeat(one)
     else:
         call(session, attempt, rounds.each)
         rounds.end_code()
@@ -211,7 +215,7 @@ class Rounds:
             attempt.running, attempt.at_commit = None, True
             session.send(
                 *autocommit.own_role_sql(self._session),
-                "set local statement_timeout = 0",
+                end_sql(),
                 record.check_sql(session),
                 record.done_sql(session, attempt),
                 "commit",

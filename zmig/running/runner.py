@@ -128,6 +128,7 @@ class Runner:
         attempt = Attempt(work, step.unended.integer("attempt") or 1)
         self.session.observer(StepStarted(step, number, len(self.works), attempt.number, None))
         with self.session.interrupts.deferred():
+            self.clean()
             self.session.send(record.unended_sql(self.session, step, step.unended))
         self.session.observer(StepFinished(step, number, len(self.works), attempt.seconds))
 

@@ -7,8 +7,9 @@ statement returns what the next round needs: the keys it touched, or one row wit
 from __future__ import annotations
 
 from collections import deque
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
@@ -22,13 +23,17 @@ if TYPE_CHECKING:
 
     from zmig.model import Batch
     from zmig.running.prepare import Work
+    from zmig.sql.lexer import Token
     from zmig.sql.script import Statement
 
 Key = str | int | float
 """What a checkpoint stores of a key: a JSON value."""
 
-_ORDERED = (int, float, Decimal, date, datetime, time, timedelta, UUID)
-"""Types whose values Python orders as the server does; texts depend on a collation, which only the server knows."""
+_ORDERED = (int, float, Decimal, date, datetime, time, UUID)
+"""Types whose values Python orders as the server does.
+
+Texts depend on a collation, which only the server knows; a month of an interval has 30 days there, a year 360.
+"""
 
 
 @frozen
@@ -79,6 +84,41 @@ def render(one: Statement, *, size: int, cursor: str) -> Substitution:
 def uses_cursor(one: Statement) -> bool:
     """Whether the statement begins each round behind the last key of the one before."""
     return any(name == "cursor" for name, _, _ in _placeholders(one.text))
+
+
+def key_name(one: Statement) -> str | None:
+    """Return the name of the column that a statement compares with `:cursor`, as in `id > :cursor`; None for others."""
+    tokens = list(lexer.tokens(one.text))
+    for place, (before, colon) in enumerate(pairwise(tokens)):
+        if (before.text, colon.text) == (">", ":") and [token.text for token in tokens[place + 2 :][:1]] == ["cursor"]:
+            return _name(tokens[place - 1]) if place else None
+    return None
+
+
+def _name(token: Token) -> str | None:
+    if token.kind is lexer.Kind.WORD:
+        return token.text
+    return token.text[1:-1].replace('""', '"') if token.text.startswith('"') else None
+
+
+def choice(one: Statement) -> tuple[int, int] | None:
+    """Return where the SELECT in parentheses stands that chooses the rows of a round, by `:cursor`."""
+    places = [start for name, start, _ in _placeholders(one.text) if name == "cursor"]
+    opened: list[int] = []
+    for token in lexer.tokens(one.text):
+        if token.text == "(":
+            opened.append(token.end)
+        elif token.text == ")" and opened:
+            start, end = opened.pop(), token.start
+            if any(start <= place < end for place in places):
+                return (start, end) if one.text[start:end].split(None, 1)[0].lower() == "select" else None
+    return None
+
+
+def says(one: Statement, *words: str) -> bool:
+    """Whether these words follow each other in a statement."""
+    texts = [token.text for token in lexer.tokens(one.text)]
+    return any(tuple(texts[place : place + len(words)]) == words for place in range(len(texts)))
 
 
 def _placeholders(text: str) -> Iterator[tuple[str, int, int]]:
@@ -164,8 +204,15 @@ def _of_keys(keys: Sequence[object], texts: Sequence[str | None]) -> Touched:
     if len(keys) > 1 and not all(isinstance(key, _ORDERED) for key in keys):
         raise _unfit("it returned several keys of a type whose order only the server knows")
     ordered = cast("Sequence[int]", keys)
-    greatest = max(range(len(keys)), key=ordered.__getitem__)
+    numbers = [place for place, key in enumerate(ordered) if key == key]
+    # To the server, "not a number" is greater than any number; to Python it is neither greater nor less.
+    greatest = max(numbers, key=ordered.__getitem__) if len(numbers) == len(keys) else _first_missing(numbers)
     return Touched(len(keys), _stored(keys[greatest], texts[greatest]))
+
+
+def _first_missing(places: Sequence[int]) -> int:
+    """Return the first number from 0 on that is not in an ascending sequence."""
+    return next((place for place, known in enumerate(places) if place != known), len(places))
 
 
 def _stored(key: object, text: str | None) -> Key | None:

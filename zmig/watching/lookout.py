@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig.database.server import OWN_SEARCH_PATH
 from zmig.errors import ZmigError
 from zmig.frozen import frozen
 from zmig.progress import (
@@ -41,10 +40,7 @@ PATIENCE_SECONDS = 1.0
 """How long something runs before it is looked at, and the pause between two looks; less with a short lock timeout."""
 
 _LONGEST_FAREWELL_SECONDS = 2.0
-_SETTINGS = (
-    f"set search_path = {OWN_SEARCH_PATH}; set default_transaction_read_only = on; "
-    "set statement_timeout = '5s'; set lock_timeout = '1s'"
-)
+_LIMITS = {"default_transaction_read_only": "'on'", "statement_timeout": "'5s'", "lock_timeout": "'1s'"}
 
 
 @frozen
@@ -131,9 +127,7 @@ class Lookout:
     def _connected(self) -> Connection:
         from zmig.database import connection as database
 
-        connection = database.connect(self._target, application_name="zmig lookout")
-        connection.execute(_SETTINGS.encode())
-        return connection
+        return database.connect(self._target, application_name="zmig lookout", limits=_LIMITS)
 
     def _look(self, connection: Connection, busy: _Busy) -> None:
         from zmig.watching import activity

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_PATIENCE = "5s"
+_LIMITS = {"statement_timeout": "'5s'", "lock_timeout": "'1s'"}
 
 
 @frozen
@@ -137,20 +137,16 @@ class _Session:
         self._target = target
         self._tracking = loaded.tracking
         self._declared = loaded.database
-        self.connection: WorkingConnection = database.connect(target, application_name="zmig/console")
+        self.connection: WorkingConnection = database.connect(target, application_name="zmig/console", limits=_LIMITS)
         self._store = Store(self.connection, self._tracking.schema, self._tracking.owner)
         self._lock = RunLock(self._tracking.schema)
         self._forget()
         try:
-            self._limit()
+            with database.translated(target):
+                opening.server_of(self.connection, self._tracking.schema)
         except BaseException:
             self.connection.close()
             raise
-
-    def _limit(self) -> None:
-        with database.translated(self._target):
-            self.connection.execute(f"set statement_timeout = '{_PATIENCE}'; set lock_timeout = '1s'".encode())
-            opening.server_of(self.connection, self._tracking.schema)
 
     def _forget(self) -> None:
         self._tail = Tail(self.connection, self._store)
