@@ -12,6 +12,7 @@ from tests.support import backends
 from tests.support.shop import APPLY, UNNOTICED, Shop
 from zmig import Migrator, State
 from zmig.errors import ConnectionFailed, ManifestError, MigrationFailed
+from zmig.watching.activity import Blocker, Blocking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,6 +191,21 @@ def test_a_cancelled_statement_fails_its_migration(
     assert _states(watcher.observe()) == {"one": "failed"}
     backends.wait_until(connection, f"not exists (select from pg_stat_activity where pid = {seen.work.backend.pid})")
     assert not watcher.terminate(seen.work.backend)
+
+
+def test_the_backend_that_runs_is_never_ended_as_one_that_blocks(shop: Shop, watcher: Watcher) -> None:
+    shop.add(1, "one", "select pg_sleep(600);")
+    process = subprocess.Popen([sys.executable, "-c", APPLY, str(shop.path)], env=os.environ)
+    try:
+        seen = _until(watcher, lambda seen: seen.work is not None and seen.work.backend.wait == "Timeout: PgSleep")
+        assert seen.work is not None
+        assert watcher.terminate_blocker(seen.work.backend) is None
+        assert watcher.blocking([Blocker(0, 1, seen.work.backend.pid, seen.work.backend)]) == Blocking()
+        assert watcher.observe().work is not None
+        assert watcher.terminate(seen.work.backend)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_backend_whose_client_was_killed_is_a_zombie_until_it_is_terminated(shop: Shop, watcher: Watcher) -> None:

@@ -90,10 +90,14 @@ class Console:
 
     async def confirm(self, word: str | None = None) -> None:
         """Wait for the question, and agree; type a word first where one is asked for."""
-        await self.until(lambda: isinstance(self.top, Confirming))
+        await self.question()
         if word is not None:
             await self.type(word)
         await self.press("enter")
+
+    async def question(self) -> None:
+        """Wait for a question that may be agreed to."""
+        await self.until(lambda: isinstance(self.top, Confirming) and self.top.may_be_agreed_to)
 
     def dialog(self) -> str:
         """The title and the text of the dialog on top."""
@@ -124,6 +128,11 @@ class Console:
         return "\n".join(self.main.detail.page.texts)
 
     @property
+    def toasts(self) -> list[str]:
+        """What was told in passing, and is still shown."""
+        return [one.message for one in self.app._notifications]  # pyright: ignore[reportPrivateUsage] - Textual shows them only on the screen
+
+    @property
     def screen_text(self) -> str:
         """Everything on the screen, line by line, as a terminal would show it."""
         width, height = self.app.size
@@ -133,7 +142,7 @@ class Console:
 
 @asynccontextmanager
 async def console(
-    manifest: Path, *, size: tuple[int, int] = (120, 36), database_url: str | None = None
+    manifest: Path, *, size: tuple[int, int] = (120, 36), database_url: str | None = None, reading_seconds: float = 0
 ) -> AsyncGenerator[Console]:
     """Open the console on a manifest."""
     heard = asyncio.Event()
@@ -141,7 +150,9 @@ async def console(
     def hook(_message: Message) -> None:
         heard.set()
 
-    app = ConsoleApp(Subject(manifest, database_url, Invocation(manifest.name), os.environ))
+    app = ConsoleApp(
+        Subject(manifest, database_url, Invocation(manifest.name), os.environ), reading_seconds=reading_seconds
+    )
     async with app.run_test(size=size, message_hook=hook) as pilot:
         try:
             yield Console(app, pilot, heard)

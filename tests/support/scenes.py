@@ -221,7 +221,7 @@ async def shown(scene: Scene, size: tuple[int, int]) -> AsyncGenerator[ConsoleAp
     """Show a scene."""
     subject = Subject(Path("manifests/prod.yaml"), None, INVOCATION, {})
     desk = type("SceneDesk", (StillDesk,), {"scene": scene})
-    app = ConsoleApp(subject, clock=lambda: CLOCK, desk=desk)
+    app = ConsoleApp(subject, clock=lambda: CLOCK, desk=desk, reading_seconds=0)
     async with app.run_test(size=size) as pilot:
         observation = scene.observation()
         made = rows.Maker()(observation.status.migrations)

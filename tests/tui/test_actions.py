@@ -7,7 +7,9 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.widgets import OptionList
 from zmig_tui.screens.dialog import Confirming, Reading
+from zmig_tui.screens.picking import Picking
 from zmig_tui.screens.quitting import Quitting
 from zmig_tui.screens.resolving import Resolving
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from tests.support.shop import Shop
+    from zmig.watching.watch import Observation
 
 BROKEN = "select 1;\nselect * from nowhere;\n"
 
@@ -36,7 +39,7 @@ def test_apply_shows_the_plan_runs_it_and_says_so(shop: Shop) -> None:
         async with console(shop.path) as zmig:
             await zmig.ready()
             await zmig.press("a")
-            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            await zmig.question()
             assert "apply: 2 migrations to run" in zmig.dialog()
             await zmig.press("enter")
             await zmig.until_states(one="done", two="done")
@@ -55,7 +58,7 @@ def test_what_is_declined_does_not_run(shop: Shop) -> None:
         async with console(shop.path) as zmig:
             await zmig.ready()
             await zmig.press("a")
-            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            await zmig.question()
             await zmig.press("escape")
             await zmig.until(lambda: zmig.top is zmig.main)
             assert not zmig.app.desk.is_running
@@ -75,7 +78,7 @@ def test_what_is_agreed_to_is_seen_below_a_plan_of_any_length(shop: Shop, enviro
         async with console(shop.path, size=(80, 24)) as zmig:
             await zmig.ready()
             await zmig.press("home", "U")
-            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            await zmig.question()
             question = "to agree, then press enter" if environment == "production" else "Yes, do it"
             await zmig.until(lambda: question in zmig.screen_text and environment.upper() in zmig.screen_text)
             assert "roll-back  m15" in zmig.screen_text
@@ -125,7 +128,7 @@ def test_a_plan_that_changed_since_it_was_agreed_to_is_refused(shop: Shop) -> No
         async with console(shop.path) as zmig:
             await zmig.ready()
             await zmig.press("a")
-            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            await zmig.question()
             shop.write("one.sql", "select 2;")
             await zmig.press("enter")
             await zmig.until_text("#panel", "the plan changed since it was confirmed")
@@ -198,7 +201,7 @@ def test_the_last_migration_is_rolled_back(shop: Shop) -> None:
         async with console(shop.path) as zmig:
             await zmig.ready()
             await zmig.press("u")
-            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            await zmig.question()
             assert "roll-back  two" in zmig.dialog()
             await zmig.press("enter")
             await zmig.until_states(one="done", two="pending")
@@ -218,7 +221,7 @@ def test_in_production_undoing_asks_for_the_databases_name(shop: Shop, database:
             assert "PRODUCTION" in zmig.texts("#heading")
             await zmig.go_to("one")
             await zmig.press("U")
-            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            await zmig.question()
             await zmig.type("no")
             await zmig.press("enter")
             assert isinstance(zmig.top, Confirming)
@@ -455,12 +458,18 @@ def test_rounds_are_told_paused_and_resumed_here_and_in_another_console(
     assert [kind for _, kind in _facts(shop) if kind in ("paused", "resumed")] == ["paused", "resumed"]
 
 
-def test_a_blocker_is_picked_and_terminated(shop: Shop, connect: Callable[..., psycopg.Connection]) -> None:
-    shop.add(1, "one", "alter table busy add column x int;", lock_timeout="60s")
-    blocker = connect(autocommit=False)
-    blocker.execute("create table busy ()")
-    blocker.commit()
-    blocker.execute("select from busy")
+def _block(connect: Callable[..., psycopg.Connection], *, times: int = 1) -> list[psycopg.Connection]:
+    """Read a table in open transactions, so that nobody can alter it."""
+    connect().execute("create table busy ()")
+    readers = [connect(autocommit=False) for _ in range(times)]
+    for reader in readers:
+        reader.execute("select from busy")
+    return readers
+
+
+def test_a_backend_that_blocks_the_run_is_terminated(shop: Shop, connect: Callable[..., psycopg.Connection]) -> None:
+    shop.add(1, "one", "alter table busy add column x int;", lock_timeout="10min")
+    [blocker] = _block(connect)
     pid = blocker.info.backend_pid
 
     async def script() -> None:
@@ -471,12 +480,92 @@ def test_a_blocker_is_picked_and_terminated(shop: Shop, connect: Callable[..., p
             await zmig.until_text("#panel", f"pid {pid}")
             assert "idle in transaction" in zmig.texts("#panel")
             await zmig.press("K")
-            await zmig.until(lambda: zmig.top is not zmig.main)
-            await zmig.press("down", "enter")
-            await zmig.until(lambda: isinstance(zmig.top, Confirming))
-            assert f"terminate backend {pid}" in zmig.dialog()
+            await zmig.question()
+            assert f"terminate backend {pid}, which blocks" in zmig.dialog()
             await zmig.press("enter")
             await zmig.until_states(one="done")
+
+    asyncio.run(script())
+
+
+def test_of_several_that_block_the_run_one_is_picked_and_the_run_is_not_among_them(
+    shop: Shop, connect: Callable[..., psycopg.Connection]
+) -> None:
+    shop.environment = "production"
+    shop.add(1, "one", "alter table busy add column x int;", lock_timeout="10min")
+    pids = {reader.info.backend_pid for reader in _block(connect, times=2)}
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.question()
+            await zmig.press("y")
+            for pid in pids:
+                await zmig.until_text("#panel", f"pid {pid}")
+            await zmig.press("K")
+            await zmig.until(lambda: isinstance(zmig.top, Picking))
+            options = zmig.top.query_one(OptionList)
+            assert {int(str(option.prompt).split()[0]) for option in options.options} == pids
+            assert options.highlighted == 0
+            await zmig.press("enter")
+            await zmig.question()
+            assert "to agree, then press enter" in zmig.screen_text
+
+    asyncio.run(script())
+
+
+def test_between_two_attempts_too_the_key_for_blockers_never_means_the_run(
+    shop: Shop, connect: Callable[..., psycopg.Connection]
+) -> None:
+    patient = "{attempts: 2, backoff: 1h, max_backoff: 1h}"
+    shop.add(1, "one", "alter table busy add column x int;", lock_timeout="1500ms", retry=patient)
+    [blocker] = _block(connect)
+    pid = blocker.info.backend_pid
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.confirm()
+            await zmig.until_text("#panel", "tries again in")
+            await zmig.until(lambda: zmig.main.observation is not None and not _is_blocked(zmig.main.observation))
+            await zmig.press("K")
+            await zmig.question()
+            assert f"terminate backend {pid}, which blocked" in zmig.dialog()
+            await zmig.press("enter")
+            await zmig.until(lambda: [f"backend {pid} is terminated"] == zmig.toasts)
+            await zmig.press("K")
+            assert "no backend blocks the run now" in await zmig.reading()
+            assert zmig.app.desk.is_running
+            assert not zmig.app.desk.is_cancelling
+
+    asyncio.run(script())
+
+
+def _is_blocked(observation: Observation) -> bool:
+    return observation.work is not None and bool(observation.work.blockers)
+
+
+def test_the_backend_of_the_run_has_a_key_of_its_own_that_says_what_it_runs(shop: Shop) -> None:
+    shop.add(1, "one", "select pg_sleep(600);")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.confirm()
+            await zmig.until_text("#panel", "statement 1 of 1")
+            await zmig.until(lambda: zmig.main.observation is not None and zmig.main.observation.work is not None)
+            await zmig.press("K")
+            assert "no backend blocks the run now" in await zmig.reading()
+            await zmig.press("escape", "C")
+            await zmig.question()
+            assert "which runs `one`" in zmig.dialog()
+            assert "select pg_sleep(600)" in zmig.dialog()
+            assert "zmig.migration_events" not in zmig.dialog()
+            await zmig.press("enter")
+            await zmig.until_text("#panel", "✗ apply: failed")
 
     asyncio.run(script())
 

@@ -143,7 +143,7 @@ def test_without_a_run_the_keys_that_quit_quit_and_ctrl_c_tells_which_they_are(s
                 await zmig.ready()
                 await zmig.press("ctrl+c")
                 assert not zmig.has_left
-                assert [told.message for told in zmig.app._notifications] == ["q quits"]  # pyright: ignore[reportPrivateUsage] - Textual shows them only on the screen
+                assert zmig.toasts == ["q quits"]
                 await zmig.press(key)
                 await zmig.until(lambda: zmig.has_left)
                 assert zmig.app.return_value == 0

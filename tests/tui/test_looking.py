@@ -357,7 +357,7 @@ def test_a_zombie_is_named_and_terminated(shop: Shop) -> None:
             process.kill()
             process.wait()
             await zmig.until_text("#heading", "ZOMBIE")
-            await zmig.press("K")
+            await zmig.press("C")
             await zmig.confirm()
             await zmig.until_states(one="stuck")
             await zmig.press("n")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from zmig.invocation import Invocation
 
 _WIDE_CELLS = 120
+_READING_SECONDS = 0.4
+"""Longer than a key takes that was on its way when a question came up, shorter than the question takes to be read."""
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -38,12 +40,21 @@ class ConsoleApp(App[int]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE_CELLS, "-wide")]  # noqa: RUF012 - as Textual declares it
 
     def __init__(
-        self, subject: Subject, *, clock: Callable[[], float] = time.monotonic, desk: type[Desk] = Desk
+        self,
+        subject: Subject,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        desk: type[Desk] = Desk,
+        reading_seconds: float = _READING_SECONDS,
     ) -> None:
-        """`clock` gives the seconds that lengths of time are measured in; `desk` is where the work is done."""
+        """`clock` gives the seconds that lengths of time are measured in; `desk` is where the work is done.
+
+        `reading_seconds` is how long a question stands on the screen before a key may agree to it.
+        """
         super().__init__()
         self._subject = subject
         self._clock = clock
+        self._reading_seconds = reading_seconds
         self._is_terminating = False
         self.desk = desk(subject, self._tell, clock)
 
@@ -51,7 +62,7 @@ class ConsoleApp(App[int]):
         """Choose the colours, and show the main screen."""
         themes.register(self, os.environ)
         manifest = self._subject.invocation.manifest or str(self._subject.manifest)
-        self.main = MainScreen(self, self.desk, manifest, self._clock)
+        self.main = MainScreen(self, self.desk, manifest, self._clock, reading_seconds=self._reading_seconds)
         self.push_screen(self.main)
         for number in _ENDING_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, self._terminate, number)

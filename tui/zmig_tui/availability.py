@@ -63,6 +63,7 @@ _TESTS: dict[str, Callable[[Row | None, Observation | None, bool], bool]] = {
     "pause": lambda row, observation, _is_running: pausable(row, observation) is not None,
     "cancel": _is_anything_running,
     "terminate": _is_anything_running,
+    "end_run": _is_anything_running,
 }
 
 

@@ -16,7 +16,7 @@ from zmig.frozen import frozen
 from zmig.running.cancellation import Cancellation, Cancelled
 from zmig_tui import columns, gather, rows
 from zmig_tui.lane import Lane
-from zmig_tui.news import Ended, Gathered, News, NotObserved, Observed, Planned, Refused, Told
+from zmig_tui.news import Blockers, Ended, Gathered, News, NotObserved, Observed, Planned, Refused, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zmig.planning.plan import Plan
     from zmig.planning.state import Entry
     from zmig.progress import Observer, Progress
-    from zmig.watching.activity import Backend
+    from zmig.watching.activity import Backend, Blocker
     from zmig_tui.intent import Intent
     from zmig_tui.rows import Row
 
@@ -81,6 +81,7 @@ class Desk:
         self._cancellation: Cancellation | None = None
         self._asks_repeatables = False
         self._failures = 0
+        self._planned: Intent | None = None
         self._wanted: Entry | None = None
         self._gathered_at = 0.0
 
@@ -141,12 +142,17 @@ class Desk:
             self._tell(Gathered(gather.detail(entry, self._watcher, self._subject.invocation)))
 
     def plan(self, intent: Intent, *, is_dry: bool = False) -> None:
-        """Find out what an intent would run."""
+        """Find out what an intent would run; of several asked for in a row, only what the last would."""
+        self._planned = intent
 
         def job() -> News:
             return Planned(intent, intent.plan(self._subject.migrator()), is_dry)
 
-        self._engine.put(lambda: self._attempt(intent.verb, job))
+        def plan() -> None:
+            if self._planned is intent:
+                self._attempt(intent.verb, job, intent)
+
+        self._engine.put(plan)
 
     def run(self, intent: Intent, plan: Plan) -> None:
         """Run a plan that somebody agreed to."""
@@ -204,13 +210,35 @@ class Desk:
 
         self._watching.put(lambda: self._attempt(f"terminate backend {backend.pid}", job))
 
-    def _attempt(self, what: str, job: Callable[[], News]) -> None:
+    def find_blockers(self, question: object, remembered: Sequence[Blocker]) -> None:
+        """Look who blocks the run now, and who of those `remembered` still could.
+
+        `question` comes back with the answer.
+        """
+
+        def job() -> News:
+            return Blockers(question, self._watcher.blocking(remembered))
+
+        self._watching.put(lambda: self._attempt("look who blocks the run", job, question))
+
+    def terminate_blocker(self, backend: Backend) -> None:
+        """End a backend, but for the one that runs the migration."""
+
+        def job() -> News:
+            done = self._watcher.terminate_blocker(backend)
+            if done is None:
+                return Told(f"backend {backend.pid} runs the migration now, and was left alone")
+            return Told(f"backend {backend.pid} {'is terminated' if done else 'was gone already'}")
+
+        self._watching.put(lambda: self._attempt(f"terminate backend {backend.pid}", job))
+
+    def _attempt(self, what: str, job: Callable[[], News], question: object = None) -> None:
         try:
             self._tell(job())
         except ZmigError as error:
-            self._tell(Refused(what, error.problems))
+            self._tell(Refused(what, error.problems, question))
         except Exception as error:
-            self._tell(Refused(what, (_bug(error),)))
+            self._tell(Refused(what, (_bug(error),), question))
 
     def _run(self, intent: Intent, plan: Plan, cancellation: Cancellation) -> News:
         def hear(progress: Progress) -> None:

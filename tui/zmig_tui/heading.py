@@ -106,5 +106,5 @@ def _lock(holder: LockHolder, held_seconds: float | None, *, is_zombie: bool) ->
     if holder.application_name:
         who.append(holder.application_name)
     head = span(" ZOMBIE ", Tone.ALARM) if is_zombie else span("▶ lock held", Tone.BUSY)
-    tail = span("  its client is gone: press K to terminate it", Tone.BAD) if is_zombie else span("")
+    tail = span("  its client is gone: press C to terminate it", Tone.BAD) if is_zombie else span("")
     return line(" ", head, span(f" by {', '.join(who)}", Tone.PLAIN), tail)

@@ -58,8 +58,3 @@ def _blocker(blocker: Blocker, now: datetime) -> Line:
 def one_line(query: str) -> str:
     """Return a query as one line without passwords."""
     return " ".join(redact(query).split())
-
-
-def blocking_pids(work: Work | None) -> list[int]:
-    """Return the pids of the backends that block, those first that block the work itself."""
-    return [blocker.pid for blocker in work.blockers if blocker.pid] if work is not None else []

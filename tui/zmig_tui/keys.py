@@ -42,9 +42,17 @@ RUNNING = [
     Binding(
         "K",
         "terminate",
-        "Kill",
-        tooltip="Terminate the backend that holds the lock, or one that blocks it",
+        "Kill blocker",
+        tooltip="Terminate a backend that blocks the run",
         id="run.terminate",
+        show=False,
+    ),
+    Binding(
+        "C",
+        "end_run",
+        "End the run",
+        tooltip="Terminate the backend that runs the migration, where cancelling does not help",
+        id="run.end",
         show=False,
     ),
 ]

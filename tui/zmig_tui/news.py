@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zmig.errors import Problem
     from zmig.planning.plan import Plan
     from zmig.running.result import RunResult
+    from zmig.watching.activity import Blocking
     from zmig.watching.watch import Observation
     from zmig_tui.columns import Widths
     from zmig_tui.detail import Detail
@@ -80,9 +81,19 @@ class Refused:
 
     what: str
     problems: tuple[Problem, ...]
+    question: object = None
+    """What was asked, if a dialog waits for the answer."""
 
 
-News = Observed | NotObserved | Gathered | Planned | Ended | Told | Refused
+@frozen
+class Blockers:
+    """Who blocks the run was looked up."""
+
+    question: object
+    found: Blocking
+
+
+News = Observed | NotObserved | Gathered | Planned | Ended | Told | Refused | Blockers
 
 
 class Heard(Message):

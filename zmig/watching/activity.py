@@ -5,13 +5,14 @@ What a role may not see of other roles' backends is None.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from zmig.frozen import frozen
 from zmig.sql import message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from zmig.database.connection import Connection
@@ -87,10 +88,22 @@ class Work:
     blockers: tuple[Blocker, ...] = ()
 
 
+@frozen
+class Blocking:
+    """Who keeps a run waiting; the backend that runs is never among them."""
+
+    now: tuple[Blocker, ...] = ()
+    """Those that block it at this moment, those first that block it directly."""
+    before: tuple[Blocker, ...] = ()
+    """Others that blocked it earlier, and are still in the transaction they did it with."""
+
+
 _BACKEND = """a.pid, a.backend_start, a.application_name, a.usename::text, host(a.client_addr), a.state,
     coalesce(a.xact_start, a.state_change), a.query, a.query_start, a.wait_event_type || ': ' || a.wait_event"""
 
 _ONE = f"select {_BACKEND} from pg_catalog.pg_stat_activity a where a.pid = %s"
+
+_SEVERAL = f"select {_BACKEND} from pg_catalog.pg_stat_activity a where a.pid = any(%s)"
 
 _BLOCKERS = f"""
 with recursive tree (pid, waiting_pid, path) as (
@@ -198,6 +211,27 @@ def blockers(connection: Connection, pid: int) -> Iterator[Blocker]:
     for row in connection.execute(_BLOCKERS.encode(), {"pid": pid}):
         depth, waiting_pid, blocking_pid = cast("tuple[int, int, int]", row[:3])
         yield Blocker(depth, waiting_pid, blocking_pid, _backend(row[3:]) if row[3] is not None else None)
+
+
+def blocking(connection: Connection, pid: int, remembered: Iterable[Blocker]) -> Blocking:
+    """Return who blocks backend `pid`, and who of those `remembered` from earlier still could.
+
+    Between two attempts of a migration its backend waits for nobody, but whoever blocked the last one would block the
+    next one too.
+    """
+    found = work(connection, pid)
+    now = tuple(one for one in found.blockers if one.pid != pid) if found is not None else ()
+    known = {pid, *(one.pid for one in now)}
+    earlier = {one.pid: one for one in remembered if one.backend is not None and one.pid not in known}
+    rows = connection.execute(_SEVERAL.encode(), [list(earlier)]).fetchall() if earlier else []
+    backends = [_backend(row) for row in rows]
+    before = (replace(earlier[one.pid], backend=one) for one in backends if _is_same(one, earlier[one.pid].backend))
+    return Blocking(now, tuple(before))
+
+
+def _is_same(backend: Backend, earlier: Backend | None) -> bool:
+    """Whether a backend is in the transaction that it was seen in."""
+    return earlier is not None and (backend.started_at, backend.since) == (earlier.started_at, earlier.since)
 
 
 def cancel(connection: Connection, backend: Backend) -> bool:

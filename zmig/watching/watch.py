@@ -22,6 +22,7 @@ from zmig.project.reload import Files
 from zmig.running import opening, repeat
 from zmig.running.view import View, known, standby_of
 from zmig.watching import activity
+from zmig.watching.activity import Blocking
 from zmig.watching.tail import Tail
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from zmig.planning.state import Entry
     from zmig.planning.status import Status
     from zmig.project.project import Project
-    from zmig.watching.activity import Backend, Work
+    from zmig.watching.activity import Backend, Blocker, Work
 
 Result = TypeVar("Result")
 
@@ -113,6 +114,19 @@ class Watcher:
         """End a backend; return False when it was gone. Raises like `observe`."""
         session = self._connected(self._files.require())
         return session.guarded(lambda: activity.terminate(session.connection, backend))
+
+    def blocking(self, remembered: Iterable[Blocker] = ()) -> Blocking:
+        """Return who blocks the run now, and who of those `remembered` still could. Raises like `observe`."""
+        session = self._connected(self._files.require())
+        return session.guarded(lambda: session.blocking(remembered))
+
+    def terminate_blocker(self, backend: Backend) -> bool | None:
+        """End a backend unless it is the one that runs; return False when it was gone, None when it runs.
+
+        Raises like `observe`.
+        """
+        session = self._connected(self._files.require())
+        return session.guarded(lambda: session.terminate_blocker(backend))
 
     def close(self) -> None:
         """Close the connection; the next call would open another."""
@@ -217,6 +231,16 @@ class _Session:
             holder is not None and holder.is_zombie,
             problems,
         )
+
+    def blocking(self, remembered: Iterable[Blocker]) -> Blocking:
+        holder = self._lock.holder(self.connection)
+        return activity.blocking(self.connection, holder.pid, remembered) if holder is not None else Blocking()
+
+    def terminate_blocker(self, backend: Backend) -> bool | None:
+        holder = self._lock.holder(self.connection)
+        if holder is not None and holder.pid == backend.pid:
+            return None
+        return activity.terminate(self.connection, backend)
 
     def _read(self, inspection: Inspection) -> list[Fact]:
         if not inspection.has_events:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from zmig.model import Environment
-from zmig_tui import availability, heading, inside, plantext, words
+from zmig_tui import availability, blocking, heading, inside, plantext, words
+from zmig_tui.blocking import Remembered
 from zmig_tui.intent import Apply, Intent, Retry, Rollback
 from zmig_tui.running import Run
 from zmig_tui.screens.dialog import Confirming, Reading
 from zmig_tui.screens.picking import Picking
 from zmig_tui.screens.quitting import Leaving, Quitting
 from zmig_tui.screens.resolving import Resolution, Resolving
+from zmig_tui.screens.waiting import Waiting
 from zmig_tui.text import EMPTY, Line, Tone, line, span
 
 if TYPE_CHECKING:
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 
     from zmig.planning.plan import Plan
     from zmig.planning.state import Entry
-    from zmig.watching.activity import Backend
+    from zmig.watching.activity import Blocking
     from zmig.watching.watch import Observation
+    from zmig_tui.blocking import Choice
     from zmig_tui.desk import Desk
     from zmig_tui.news import Planned
     from zmig_tui.rows import Row
@@ -44,12 +47,24 @@ class Deeds(Screen[None]):
     follows: bool = False
     """Whether the cursor stays on the running migration."""
     leaves_after_run: bool = False
+    reading_seconds: float
+    """How long a question stands on the screen before a key may agree to it."""
     exit_code: int = 0
     """What the console ends with."""
+    remembered: Remembered = Remembered()
+    """Who was seen last to block the run."""
+    _waiting: Waiting | None = None
+    _question: object = None
+    """What the dialog that waits waits for."""
 
     @property
     def row(self) -> Row | None:
         """The row under the cursor."""
+        raise NotImplementedError
+
+    @property
+    def shown_run(self) -> Run | None:
+        """The run that the panel shows."""
         raise NotImplementedError
 
     def redraw(self) -> None:
@@ -72,7 +87,7 @@ class Deeds(Screen[None]):
 
     def action_plan(self) -> None:
         """Show what an apply would do."""
-        self.desk.plan(Apply(), is_dry=True)
+        self._plan(Apply(), is_dry=True)
 
     def action_retry(self) -> None:
         """Plan to retry the migration under the cursor, and ask."""
@@ -100,7 +115,27 @@ class Deeds(Screen[None]):
         if self.desk.is_running:
             self.say("a run is under way; press c to cancel it", is_warning=True)
         else:
-            self.desk.plan(intent)
+            self._plan(intent)
+
+    def _plan(self, intent: Intent, *, is_dry: bool = False) -> None:
+        self._wait_for(intent, intent.verb, "planning …")
+        self.desk.plan(intent, is_dry=is_dry)
+
+    def _wait_for(self, question: object, title: str, text: str) -> None:
+        """Open the dialog that stands until `question` is answered."""
+        waiting = self._waiting = Waiting(title, text)
+        self._question = question
+
+        def forget(_: None) -> None:
+            if self._waiting is waiting:
+                self._waiting = self._question = None
+
+        self.stage.push_screen(waiting, forget)
+
+    def answer(self, question: object, follow: Callable[[], object]) -> None:
+        """Show with `follow` the answer to a question, unless nobody waits for it any more."""
+        if self._waiting is not None and self._question is question:
+            self._waiting.give_way(follow)
 
     def show_plan(self, planned: Planned) -> None:
         """Show a plan; unless it is a dry run, ask whether it is to be run."""
@@ -121,7 +156,7 @@ class Deeds(Screen[None]):
     def _confirm(
         self, title: str, shown: list[Line], answer: Callable[[bool | None], None], *, is_destructive: bool
     ) -> None:
-        """Ask; in production, something destructive is agreed to by typing the database's name."""
+        """Ask; in production enter does not agree, and something destructive asks for the database's name."""
         status = self.observation.status if self.observation is not None else None
         is_production = status is not None and status.environment is Environment.PRODUCTION
         must_type = status.database if status is not None and is_production and is_destructive else None
@@ -129,8 +164,16 @@ class Deeds(Screen[None]):
         if status is not None:
             environment = heading.environment(status.environment)
             where = line(environment, " ", span(status.database, Tone.STRONG))
-        tone = Tone.BAD if is_destructive else Tone.ACCENT
-        self.stage.push_screen(Confirming(title, shown, must_type=must_type, tone=tone, where=where), answer)
+        question = Confirming(
+            title,
+            shown,
+            must_type=must_type,
+            must_press_y=is_production,
+            reading_seconds=self.reading_seconds,
+            tone=Tone.BAD if is_destructive else Tone.ACCENT,
+            where=where,
+        )
+        self.stage.push_screen(question, answer)
 
     def _begin(self, intent: Intent, plan: Plan) -> None:
         if self.desk.is_running:
@@ -180,7 +223,8 @@ class Deeds(Screen[None]):
                     self.desk.end_statement(backend)
 
             title = f"cancel the statement of backend {backend.pid}"
-            self._confirm(title, _told(backend), answer, is_destructive=True)
+            shown = blocking.working(backend, self._running_text())
+            self._confirm(title, shown, answer, is_destructive=True)
         else:
             self.say("nothing is running", is_warning=True)
 
@@ -216,33 +260,71 @@ class Deeds(Screen[None]):
         return entry.record is not None and entry.record.paused is not None
 
     def action_terminate(self) -> None:
-        """Ask which backend is to be terminated, and whether."""
+        """Look who blocks the run, whatever it does at this instant, and ask which of them is to be ended."""
+        if self.observation is None or self.observation.status.holder is None:
+            self.say("nothing is running", is_warning=True)
+            return
+        question = object()
+        self._wait_for(question, "terminate a backend that blocks the run", "looking who blocks it …")
+        self.desk.find_blockers(question, self.remembered.blockers)
+
+    def show_blockers(self, found: Blocking) -> None:
+        """Ask which of those that block the run is to be ended."""
+        choices = blocking.choices(found)
+        if not choices:
+            self.stage.push_screen(Reading("nothing to terminate", blocking.nobody(found)))
+        elif len(choices) == 1:
+            self._terminate_blocker(choices[0])
+        else:
+
+            def pick(index: int | None) -> None:
+                if index is not None:
+                    self._terminate_blocker(choices[index])
+
+            title, question = "terminate a backend that blocks the run", "Which one? Its transaction is rolled back."
+            self.stage.push_screen(Picking(title, question, [one.text for one in choices]), pick)
+
+    def _terminate_blocker(self, choice: Choice) -> None:
+        backend = choice.backend
+
+        def answer(is_agreed: bool | None) -> None:
+            if is_agreed:
+                self.desk.terminate_blocker(backend)
+
+        title = f"terminate backend {backend.pid}, which {choice.why}"
+        self._confirm(title, blocking.told(backend), answer, is_destructive=True)
+
+    def action_end_run(self) -> None:
+        """Ask whether the backend that runs the migration is to be ended."""
         work = self.observation.work if self.observation is not None else None
         if work is None:
-            self.say("no backend holds the lock", is_warning=True)
+            self.say("nothing is running", is_warning=True)
             return
-        known = [(blocker.backend, f"blocks {blocker.waiting_pid}") for blocker in work.blockers]
-        choices = [(backend, what) for backend, what in known if backend is not None]
-        backends = [work.backend, *(backend for backend, _ in choices)]
-        if not choices:
-            self._terminate(work.backend)
-            return
+        backend = work.backend
 
-        def pick(index: int | None) -> None:
-            if index is not None:
-                self._terminate(backends[index])
-
-        texts = [_choice(backend, what) for backend, what in ((work.backend, "runs the migration"), *choices)]
-        self.stage.push_screen(
-            Picking("terminate a backend", "Which one? Its transaction is rolled back.", texts), pick
-        )
-
-    def _terminate(self, backend: Backend) -> None:
         def answer(is_agreed: bool | None) -> None:
             if is_agreed:
                 self.desk.terminate(backend)
 
-        self._confirm(f"terminate backend {backend.pid}", _told(backend), answer, is_destructive=True)
+        name = self._running_name()
+        runs = f"runs `{name}`" if name else "holds the run's lock"
+        shown = [
+            *blocking.working(backend, self._running_text()),
+            EMPTY,
+            line("The run loses its connection; its open transaction is rolled back. c cancels it more gently."),
+        ]
+        self._confirm(f"terminate backend {backend.pid}, which {runs}", shown, answer, is_destructive=True)
+
+    def _running_name(self) -> str | None:
+        """Return the name of the migration that runs."""
+        current = self.shown_run.current if self.shown_run is not None else None
+        holder = self.observation.status.holder if self.observation is not None else None
+        return current.name if current is not None else holder.migration if holder is not None else None
+
+    def _running_text(self) -> str:
+        """Return the migration's statement that runs."""
+        current = self.shown_run.current if self.shown_run is not None else None
+        return inside.one_line(current.text) if current is not None else ""
 
     def action_leave(self) -> None:
         """Quit; in the middle of a run, ask what is to become of it."""
@@ -264,17 +346,3 @@ class Deeds(Screen[None]):
                 self.say("zmig quits when the run has ended")
 
         self.stage.push_screen(Quitting(self.run.verb if self.run is not None else "a run"), answer)
-
-
-def _choice(backend: Backend, what: str) -> str:
-    return f"{backend.pid}  {what}: {backend.database_user or '?'}, {backend.application_name or '?'}, {backend.state}"
-
-
-def _told(backend: Backend) -> list[Line]:
-    return [
-        line(span("application  ", Tone.QUIET), backend.application_name or "?"),
-        line(span("user         ", Tone.QUIET), backend.database_user or "?"),
-        line(span("from         ", Tone.QUIET), backend.host or "the server itself"),
-        line(span("state        ", Tone.QUIET), backend.state or "?"),
-        line(span("query        ", Tone.QUIET), inside.one_line(backend.query or "hidden from this role")),
-    ]

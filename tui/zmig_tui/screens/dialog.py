@@ -91,10 +91,16 @@ class Reading(Dialog[None]):
 
 
 class Confirming(Dialog[bool]):
-    """A question; where much is at stake, a word has to be typed to agree."""
+    """A question; where much is at stake, a word has to be typed to agree, or at least another key than enter.
+
+    No key agrees until the question has stood on the screen for a moment: who types on while it comes up has not
+    read it.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,y", "agree", "Yes, do it", key_display="enter", id="dialog.agree"),
+        Binding("enter", "agree_by_enter", "Yes, do it", key_display="enter", id="dialog.agree"),
+        Binding("y", "agree_by_y_alone", "Yes, do it", id="dialog.yes"),
+        Binding("y", "agree_by_y", show=False),
         Binding("escape,n,q", "leave", "No", key_display="esc", id="dialog.leave"),
         *(Binding(key, f"scroll_text('{key}')", show=False) for key in ("up", "down", "pageup", "pagedown")),
     ]
@@ -105,12 +111,21 @@ class Confirming(Dialog[bool]):
         lines: Sequence[Line],
         *,
         must_type: str | None = None,
+        must_press_y: bool = False,
+        reading_seconds: float = 0.0,
         tone: Tone = Tone.ACCENT,
         where: Line | None = None,
     ) -> None:
-        """`must_type` is what has to be typed before enter agrees; None asks for enter alone."""
+        """`must_type` is what has to be typed before enter agrees; None asks for enter or y, with `must_press_y` for y.
+
+        `reading_seconds` is how long the question stands on the screen before a key may agree.
+        """
         super().__init__(title, lines, tone=tone, where=where)
         self._must_type = must_type
+        self._must_press_y = must_press_y
+        self._reading_seconds = reading_seconds
+        self.may_be_agreed_to = False
+        """Whether it stood on the screen for long enough."""
 
     @property
     def rows_below(self) -> int:
@@ -126,16 +141,49 @@ class Confirming(Dialog[bool]):
     def begin(self) -> None:
         """Ask for the word, if there is one."""
         super().begin()
+        self.call_after_refresh(self._be_read)
         if self._must_type is not None:
             question = line("type ", span(self._must_type, Tone.BAD), " to agree, then press enter")
             self.query_one("#dialog-question", Banner).show([question])
             self.query_one("#dialog-word", Input).focus()
 
+    def _be_read(self) -> None:
+        if self._reading_seconds:
+            self.set_timer(self._reading_seconds, self._allow)
+        else:
+            self._allow()
+
+    def _allow(self) -> None:
+        self.may_be_agreed_to = True
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer the keys that agree once they do; until then they stand in the footer, but pale."""
+        if not action.startswith("agree"):
+            return True
+        is_y_alone = self._must_press_y and self._must_type is None
+        if (action == "agree_by_y_alone") != is_y_alone:
+            return False
+        return True if self.may_be_agreed_to else None
+
     def on_input_submitted(self) -> None:
         """Agree, if the word is the right one."""
-        self.action_agree()
+        if self.may_be_agreed_to:
+            self._agree()
 
-    def action_agree(self) -> None:
+    def action_agree_by_enter(self) -> None:
+        """Agree."""
+        self._agree()
+
+    def action_agree_by_y(self) -> None:
+        """Agree."""
+        self._agree()
+
+    def action_agree_by_y_alone(self) -> None:
+        """Agree where enter does not."""
+        self._agree()
+
+    def _agree(self) -> None:
         """Agree, unless another word was to be typed."""
         if self._must_type is None:
             self.dismiss(True)

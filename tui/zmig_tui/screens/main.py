@@ -11,7 +11,7 @@ from textual.widgets import Footer, Input
 from zmig_tui import availability, keys, panel, plantext
 from zmig_tui.detail import Running, Tab
 from zmig_tui.heading import Heading
-from zmig_tui.news import Ended, Gathered, Heard, NotObserved, Observed, Planned, Refused, Told
+from zmig_tui.news import Blockers, Ended, Gathered, Heard, NotObserved, Observed, Planned, Refused, Told
 from zmig_tui.screens.dialog import Reading
 from zmig_tui.screens.help import help_lines
 from zmig_tui.screens.watching import Watching
@@ -39,12 +39,16 @@ class MainScreen(Watching):
 
     BINDINGS: ClassVar[list[BindingType]] = [*keys.RUNNING, *keys.LOOKING]
 
-    def __init__(self, stage: App[int], desk: Desk, manifest: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, stage: App[int], desk: Desk, manifest: str, clock: Callable[[], float], *, reading_seconds: float
+    ) -> None:
+        """`reading_seconds` is how long a question stands on the screen before a key may agree to it."""
         super().__init__()
         self.stage = stage
         self.desk = desk
         self.clock = clock
         self.manifest = manifest
+        self.reading_seconds = reading_seconds
         """How the manifest was named."""
         self._problems: tuple[Problem, ...] = ()
         self._offered: frozenset[str] = frozenset()
@@ -88,16 +92,16 @@ class MainScreen(Watching):
             case Gathered():
                 self.detail.show(news.detail)
             case Planned():
-                self.show_plan(news)
+                self.answer(news.intent, lambda: self.show_plan(news))
             case Ended():
                 self._end(news)
             case Told():
                 self.say(news.text)
                 self.desk.look()
+            case Blockers():
+                self.answer(news.question, lambda: self.show_blockers(news.found))
             case Refused():
-                self.stage.push_screen(
-                    Reading(f"{news.what}: refused", plantext.problems(news.problems), tone=Tone.BAD)
-                )
+                self._refuse(news)
             case _:
                 assert_never(news)
 
@@ -108,6 +112,13 @@ class MainScreen(Watching):
         if not news.is_unreachable or self.observation is None:
             self.show_problems(news.problems)
         self.redraw()
+
+    def _refuse(self, news: Refused) -> None:
+        dialog = Reading(f"{news.what}: refused", plantext.problems(news.problems), tone=Tone.BAD)
+        if news.question is not None:
+            self.answer(news.question, lambda: self.stage.push_screen(dialog))
+        else:
+            self.stage.push_screen(dialog)
 
     def _end(self, news: Ended) -> None:
         self.catch_up()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from zmig_tui import elsewhere, rows
+from zmig_tui import blocking, elsewhere, rows
 from zmig_tui.running import Run, advanced
 from zmig_tui.screens.finding import Finding
 
@@ -53,6 +53,7 @@ class Watching(Finding):
         is_same = news.rows is self.all_rows
         self.observation, self.all_rows, self.widths = news.observation, news.rows, news.widths
         self.unreachable_since = None
+        self.remembered = blocking.remembered(self.remembered, news.observation)
         self.show_problems(news.observation.manifest_problems)
         has_failed = self._watch_elsewhere(news) and self.follows
         if not is_same:

@@ -1,0 +1,167 @@
+"""Dialogs and keys that were pressed before they came up, or before they could be read."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from zmig_tui.intent import Apply
+from zmig_tui.screens.dialog import Confirming
+from zmig_tui.screens.quitting import Quitting
+from zmig_tui.screens.waiting import Waiting
+
+from tests.support.console import console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.console import Console
+    from tests.support.shop import Shop
+    from zmig import Migrator
+    from zmig.planning.plan import Plan
+
+_FOR_EVER = 3600.0
+
+
+class Gate:
+    """Holds the planning of applies until it is opened."""
+
+    def __init__(self) -> None:
+        self.plans = 0
+        self.opened = threading.Event()
+
+    def plan(self, intent: Apply, migrator: Migrator) -> Plan:
+        self.plans += 1
+        assert self.opened.wait(60)
+        return migrator.plan(to=intent.to)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    gate = Gate()
+
+    def plan(intent: Apply, migrator: Migrator) -> Plan:
+        return gate.plan(intent, migrator)
+
+    monkeypatch.setattr(Apply, "plan", plan)
+    yield gate
+    gate.opened.set()
+
+
+def _dialogs(zmig: Console) -> list[str]:
+    return [type(screen).__name__ for screen in zmig.app.screen_stack[2:]]
+
+
+def test_impatient_keys_end_in_the_dialog_that_stands_at_once(shop: Shop, gate: Gate) -> None:
+    shop.add(1, "one", "select 1;")
+
+    async def script() -> None:
+        async with console(shop.path, reading_seconds=_FOR_EVER) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.until(lambda: isinstance(zmig.top, Waiting))
+            assert "planning" in zmig.dialog()
+            await zmig.press("a", "a", "enter", "y", "enter")
+            assert _dialogs(zmig) == ["Waiting"]
+            gate.opened.set()
+            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            await zmig.press("enter", "y", "a", "enter")
+            assert _dialogs(zmig) == ["Confirming"]
+            await zmig.press("escape")
+            assert zmig.top is zmig.main
+            assert not zmig.app.desk.is_running
+
+    asyncio.run(script())
+    assert gate.plans == 1
+    assert shop.migrator().history() == []
+
+
+def test_a_question_may_be_agreed_to_once_it_has_stood_for_a_moment(shop: Shop) -> None:
+    shop.add(1, "one", "select 1;")
+
+    async def script() -> None:
+        async with console(shop.path, reading_seconds=0.05) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.confirm()
+            await zmig.until_states(one="done")
+
+    asyncio.run(script())
+
+
+def test_in_production_enter_does_not_agree_to_an_apply(shop: Shop) -> None:
+    shop.environment = "production"
+    shop.add(1, "one", "select 1;")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.question()
+            await zmig.until(lambda: "y Yes, do it" in zmig.screen_text)
+            assert "enter Yes" not in zmig.screen_text
+            await zmig.press("enter")
+            assert isinstance(zmig.top, Confirming)
+            await zmig.press("y")
+            await zmig.until_states(one="done")
+
+    asyncio.run(script())
+
+
+def test_a_plan_that_nobody_waits_for_any_more_is_not_shown(shop: Shop, gate: Gate) -> None:
+    shop.add(1, "one", "select 1;")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.until(lambda: isinstance(zmig.top, Waiting))
+            await zmig.press("escape", "a", "escape", "p")
+            await zmig.until(lambda: isinstance(zmig.top, Waiting))
+            gate.opened.set()
+            assert "1 migration to run" in await zmig.reading()
+            assert _dialogs(zmig) == ["Reading"]
+
+    asyncio.run(script())
+    assert gate.plans == 2, "the one in the middle was wanted by nobody when its turn came"
+
+
+def test_a_plan_that_is_refused_takes_the_place_of_the_dialog_that_waits(shop: Shop, gate: Gate) -> None:
+    shop.add(1, "one", "select 1;")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.until(lambda: isinstance(zmig.top, Waiting))
+            shop.path.write_text("manifest: 1\nmigrations: 7\n")
+            gate.opened.set()
+            assert "shop.yaml:2:13" in await zmig.reading()
+            assert _dialogs(zmig) == ["Reading"]
+            await zmig.press("escape")
+            assert zmig.top is zmig.main
+
+    asyncio.run(script())
+
+
+def test_a_plan_waits_until_the_dialog_on_top_of_it_is_closed(shop: Shop, gate: Gate) -> None:
+    shop.add(1, "one", "select 1;")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.until(lambda: isinstance(zmig.top, Waiting))
+            await zmig.app.push_screen(Quitting("apply"))
+            gate.opened.set()
+            waiting = zmig.app.screen_stack[2]
+            assert isinstance(waiting, Waiting)
+            await zmig.until(lambda: waiting.is_answered)
+            assert isinstance(zmig.top, Quitting)
+            await zmig.press("escape")
+            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            assert _dialogs(zmig) == ["Confirming"]
+
+    asyncio.run(script())
