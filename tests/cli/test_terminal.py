@@ -6,11 +6,16 @@ import pytest
 
 pytest.importorskip("termios", reason="this system has no pseudo-terminals")
 
+import contextlib
+import os
+import pty
 import re
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
-from tests.support.terminal import Terminal
+from tests.support.terminal import Terminal, environment
 from zmig.database.lock import RunLock
 
 if TYPE_CHECKING:
@@ -162,3 +167,31 @@ class TestAsking:
             terminal.type(name if is_right else "yes")
             assert terminal.end() == (0 if is_right else 2)
         assert self.has_users(connection) is not is_right
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+def test_the_console_is_refused_where_a_stream_is_no_terminal(shop: Shop, stream: str) -> None:
+    ours, theirs = pty.openpty()
+    streams: dict[str, int] = {"stdin": theirs, "stdout": theirs, "stderr": theirs, stream: subprocess.PIPE}
+    words = [sys.executable, "-m", "zmig", "tui", "shop.yaml"]
+    with subprocess.Popen(words, cwd=shop.folder, env=environment(), **streams) as process:  # pyright: ignore[reportCallIssue, reportArgumentType] - streams are given by name
+        os.close(theirs)
+        said, told = process.communicate()
+        with contextlib.suppress(OSError):  # Linux says so when the other side was closed
+            while data := os.read(ours, 1 << 16):
+                told = (told or b"") + data
+        os.close(ours)
+    assert process.returncode == 2
+    assert not said
+    text = re.sub(r"\x1b\[[0-9;]*m", "", (told or b"").decode())
+    names = {"stdin": "standard input", "stdout": "standard output", "stderr": "standard error"}
+    assert f"error: the console needs a terminal, and {names[stream]} is none" in text
+    assert "zmig status shop.yaml" in text
+    assert ESCAPE not in text
+
+
+def test_the_console_is_refused_on_a_terminal_that_cannot_be_drawn_on(shop: Shop) -> None:
+    with Terminal("tui", "shop.yaml", cwd=shop.folder, variables={"TERM": "dumb"}) as terminal:
+        assert terminal.end() == 2
+        assert "this one cannot be drawn on: $TERM is `dumb`" in terminal.text
+        assert ESCAPE not in terminal.raw

@@ -25,7 +25,8 @@ _PATIENCE_SECONDS = 120.0
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """The variables of a `zmig` on a terminal."""
     inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
     return inherited | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tui"))), "TERM": "xterm-256color"}
 
@@ -39,7 +40,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "zmig", *words],
             cwd=cwd,
-            env=_environment() | dict(variables or {}),
+            env=environment() | dict(variables or {}),
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

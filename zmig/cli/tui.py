@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from zmig.cli.command import Call, Command, Option, Options, count
-from zmig.errors import ExitCode
+from zmig.errors import ExitCode, Problem, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import TextIO
 
     from zmig.invocation import Invocation
+
+
+_TOO_SIMPLE = ("dumb", "unknown")
+"""Terminals that show control sequences instead of obeying them."""
 
 
 class TuiOptions(Options):
@@ -33,6 +40,8 @@ class _Serve(Protocol):
 
 def run(call: Call, options: TuiOptions) -> ExitCode:
     """Open the console; it is imported only here, so that no other command pays for it."""
+    if not options.web:
+        _require_terminal(call.invocation)
     manifest = call.manifest()
     if options.web:
         serve = cast("_Serve", import_module("zmig_tui.web").serve)
@@ -41,6 +50,33 @@ def run(call: Call, options: TuiOptions) -> ExitCode:
         )
     start = cast("_Run", import_module("zmig_tui.app").run)
     return ExitCode(start(manifest, database_url=options.database_url, invocation=call.invocation))
+
+
+def _require_terminal(invocation: Invocation) -> None:
+    """Raise UsageError where the console cannot be drawn, or nobody can press a key."""
+    streams = {"standard input": sys.stdin, "standard output": sys.stdout, "standard error": sys.stderr}
+    missing = [name for name, stream in streams.items() if not _is_terminal(stream)]
+    if missing:
+        reason = f"{missing[0]} is none"
+    elif os.environ.get("TERM") in _TOO_SIMPLE:
+        reason = f"this one cannot be drawn on: $TERM is `{os.environ['TERM']}`"
+    else:
+        return
+    raise UsageError(
+        Problem(
+            "no-terminal",
+            f"the console needs a terminal, and {reason}",
+            effect="nothing was read and nothing was run",
+            hint=f"look without it: `{invocation.command('status')}`",
+        )
+    )
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # it was closed
+        return False
 
 
 COMMAND = Command(
