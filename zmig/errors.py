@@ -27,6 +27,7 @@ class ExitCode(IntEnum):
     UNHEALTHY = 6
     """`status --check`: something is failed or stuck."""
     BUG = 70
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 

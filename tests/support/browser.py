@@ -30,6 +30,10 @@ class Page:
         self.requests: list[str] = []
         self.received = b""
         """Everything that came in over web sockets."""
+        self.questions: list[str] = []
+        """The kinds of dialogs that the browser opened, such as `beforeunload`."""
+        self.violations: list[str] = []
+        """What the page's own policy did not let it do."""
         self.changed = asyncio.Event()
 
     async def listen(self) -> None:
@@ -45,6 +49,10 @@ class Page:
     def _note(self, method: str, parameters: dict[str, Event]) -> None:
         if method == "Network.requestWillBeSent":
             self.requests.append(str(parameters["request"]["url"]))
+        elif method == "Page.javascriptDialogOpening":
+            self.questions.append(str(parameters["type"]))
+        elif method == "Log.entryAdded" and "Content Security Policy" in str(parameters["entry"]["text"]):
+            self.violations.append(str(parameters["entry"]["text"]))
         elif method == "Network.webSocketCreated":
             self.requests.append(str(parameters["url"]))
         elif method == "Network.webSocketFrameReceived":
@@ -53,10 +61,19 @@ class Page:
             self.received += base64.b64decode(data) if is_binary else data.encode()
 
     async def call(self, method: str, **parameters: object) -> Event:
+        return await (await self.begin(method, **parameters))
+
+    async def begin(self, method: str, **parameters: object) -> asyncio.Future[Event]:
+        """Call without waiting for the answer, which may need another call first."""
         number = next(self._numbers)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
-        return await answer
+        return answer
+
+    async def press(self, key: str) -> None:
+        """Press a key that writes a character, as a person who is in the page."""
+        await self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=key)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
 
     async def evaluate(self, expression: str) -> object:
         answer = await self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
@@ -78,7 +95,7 @@ async def page(profile: Path) -> AsyncGenerator[Page]:
     )
     assert process.stderr is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             line = b""
             while b"DevTools listening on" not in line:
                 line = await process.stderr.readline()
@@ -90,6 +107,8 @@ async def page(profile: Path) -> AsyncGenerator[Page]:
             async with session.ws_connect(url, max_msg_size=0) as socket:
                 tab = Page(socket)
                 listening = asyncio.create_task(tab.listen())
+                for domain in ("Network", "Page", "Log"):
+                    await tab.call(f"{domain}.enable")
                 yield tab
                 listening.cancel()
     finally:

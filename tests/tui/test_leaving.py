@@ -79,11 +79,9 @@ def _keys(zmig: Console, pressed: set[tuple[type, str]]) -> list[str]:
 
 async def _go_to(zmig: Console, keys: list[str]) -> None:
     """Come back to the table, whatever was opened, and go where `keys` lead."""
-    while zmig.app.screen is not zmig.main:
-        if isinstance(zmig.top, CommandPalette):
-            await zmig.press("escape")
-        else:
-            await zmig.app.pop_screen()
+    while (top := zmig.top) is not zmig.main:
+        await zmig.press("escape")
+        await zmig.until(lambda top=top: zmig.top is not top or isinstance(top, CommandPalette))
     zmig.main.leaves_after_run = False
     zmig.main.action_back()
     zmig.main.action_back()

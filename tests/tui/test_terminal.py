@@ -2,104 +2,124 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import select
-import struct
+import signal
 import sys
-import termios
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.screen import Screen
+from tests.support import backends
+from tests.support.fullscreen import FullScreen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    import psycopg
 
     from tests.support.shop import Shop
 
-_WIDTH, _HEIGHT = 100, 30
-_PATIENCE_SECONDS = 120
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal and signals")
+
+HANGUP, TERMINATED = 128 + signal.SIGHUP, 128 + signal.SIGTERM
 
 
-class Terminal:
-    """A process on a terminal of its own."""
-
-    def __init__(self, manifest: Path) -> None:
-        # pytest-xdist tells a size of its own in the environment, which goes before the terminal's.
-        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-        environment = inherited | {
-            "TERM": "xterm-256color",
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        }
-        self.pid, self._terminal = pty.fork()
-        if self.pid == 0:
-            os.execve(sys.executable, [sys.executable, "-m", "zmig", "tui", str(manifest)], environment)
-        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", _HEIGHT, _WIDTH, 0, 0))
-        self.screen = Screen(_WIDTH, _HEIGHT)
-
-    def press(self, keys: str) -> None:
-        os.write(self._terminal, keys.encode())
-
-    def until(self, is_reached: Callable[[str], bool]) -> None:
-        """Read what is drawn until the screen looks as wanted."""
-        end = time.monotonic() + _PATIENCE_SECONDS
-        while not is_reached(self.screen.text):
-            if time.monotonic() > end:
-                raise AssertionError(f"never reached; the screen is\n{self.screen.text}")
-            if select.select([self._terminal], [], [], 0.2)[0]:
-                self.screen.feed(os.read(self._terminal, 1 << 16))
-
-    def shows(self, *texts: str) -> None:
-        self.until(lambda screen: all(text in screen for text in texts))
-
-    def wait(self) -> int:
-        """Read to the end; return the exit code."""
-        while True:
-            try:
-                if not os.read(self._terminal, 1 << 16):
-                    break
-            except OSError:
-                break
-        os.close(self._terminal)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+def _begin_a_run(shop: Shop, connection: psycopg.Connection, terminal: FullScreen) -> None:
+    """Begin a run that goes on until `connection` gives the advisory lock 1 back."""
+    connection.execute("select pg_advisory_lock(1)")
+    terminal.shows("· 1 pending", "a Apply")
+    terminal.press("a")
+    terminal.agree()
+    terminal.shows("statement 1 of 1")
+    backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def _last(shop: Shop) -> tuple[str, str | None]:
+    fact = shop.migrator().history()[-1]
+    return fact.type.value.removeprefix("migration."), fact.error_message
+
+
+@pytest.fixture
+def shop_that_waits(shop: Shop) -> Shop:
+    shop.add(1, "one", "select pg_advisory_lock(1);", lock_timeout="10min")
+    return shop
+
+
 def test_start_apply_fail_retry_quit(shop: Shop) -> None:
     shop.add(1, "one", "create table one ();")
     shop.add(2, "two", "select 1;\nselect * from nowhere;\n")
-    terminal = Terminal(shop.path)
-    terminal.shows("DEVELOPMENT", "· 2 pending", "a Apply")
-    terminal.press("a")
-    terminal.shows("apply: 2 migrations to run", "Yes, do it")
-    terminal.press("\r")
-    terminal.shows("✓ done", "✗ failed", 'relation "nowhere" does not exist')
-    shop.write("two.sql", "select 1;")
-    terminal.press("r")
-    terminal.shows("retry two: 1 migration to run")
-    terminal.press("\r")
-    terminal.shows("✓ 2 done", "✓ retry two: 1 done")
-    terminal.press("q")
-    assert terminal.wait() == 0
+    with FullScreen(shop.path) as terminal:
+        terminal.shows("DEVELOPMENT", "· 2 pending", "a Apply")
+        terminal.press("a")
+        terminal.shows("apply: 2 migrations to run")
+        terminal.agree()
+        terminal.shows("✓ done", "✗ failed", 'relation "nowhere" does not exist')
+        shop.write("two.sql", "select 1;")
+        terminal.press("r")
+        terminal.shows("retry two: 1 migration to run")
+        terminal.agree()
+        terminal.shows("✓ 2 done", "✓ retry two: 1 done")
+        terminal.press("q")
+        assert terminal.end() == 0
     assert [entry.state.value for entry in shop.migrator().status().migrations] == ["done", "done"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
-def test_a_signal_cancels_the_run_records_that_and_ends(shop: Shop) -> None:
-    import signal
+def test_a_signal_cancels_the_run_records_that_and_ends(shop_that_waits: Shop, connection: psycopg.Connection) -> None:
+    with FullScreen(shop_that_waits.path) as terminal:
+        _begin_a_run(shop_that_waits, connection, terminal)
+        terminal.send(signal.SIGTERM)
+        assert terminal.end() == TERMINATED
+    assert _last(shop_that_waits) == ("failed", "interrupted by request")
 
-    shop.add(1, "one", "select pg_sleep(60);")
-    terminal = Terminal(shop.path)
-    terminal.shows("· 1 pending", "a Apply")
-    terminal.press("a")
-    terminal.shows("Yes, do it")
-    terminal.press("\r")
-    terminal.shows("statement 1 of 1")
-    os.kill(terminal.pid, signal.SIGTERM)
-    assert terminal.wait() == 128 + signal.SIGTERM
-    assert shop.migrator().history()[-1].error_message == "interrupted by request"
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["told by SIGHUP", "told by nothing"])
+def test_a_run_whose_terminal_goes_away_is_carried_to_its_end(
+    shop_that_waits: Shop, connection: psycopg.Connection, is_told: bool
+) -> None:
+    with FullScreen(shop_that_waits.path, is_controlling=is_told) as terminal:
+        _begin_a_run(shop_that_waits, connection, terminal)
+        terminal.close()
+        _let_it_look(connection)
+        assert _last(shop_that_waits)[0] == "started"
+        connection.execute("select pg_advisory_unlock(1)")
+        assert terminal.end() == HANGUP
+    assert _last(shop_that_waits) == ("done", None)
+    backends.wait_for_end(connection)
+
+
+def _let_it_look(connection: psycopg.Connection) -> None:
+    """Wait until the console has looked at the database again, some times: it still does something."""
+    row = connection.execute("select clock_timestamp() + interval '2 seconds'").fetchone()
+    assert row is not None
+    backends.wait_for(connection, 1, f"application_name = 'zmig/console' and query_start > '{row[0]}'")
+
+
+def test_a_run_that_nobody_watches_any_more_heeds_a_signal(
+    shop_that_waits: Shop, connection: psycopg.Connection
+) -> None:
+    with FullScreen(shop_that_waits.path, is_controlling=False) as terminal:
+        _begin_a_run(shop_that_waits, connection, terminal)
+        terminal.close()
+        _let_it_look(connection)
+        terminal.send(signal.SIGTERM)
+        assert terminal.end() == TERMINATED
+    assert _last(shop_that_waits) == ("failed", "interrupted by request")
+
+
+def test_a_terminal_that_takes_nothing_more_keeps_no_signal_waiting(
+    shop_that_waits: Shop, connection: psycopg.Connection
+) -> None:
+    with FullScreen(shop_that_waits.path) as terminal:
+        _begin_a_run(shop_that_waits, connection, terminal)
+        # Nobody reads: keys that draw the whole screen anew fill what the terminal holds, and then Textual's queue.
+        for _ in range(60):
+            terminal.press("?\x1b")
+        _let_it_look(connection)
+        terminal.send(signal.SIGTERM)
+        assert terminal.end(reads=False) == TERMINATED
+    assert _last(shop_that_waits) == ("failed", "interrupted by request")
+
+
+def test_a_console_at_rest_ends_with_its_terminal(shop: Shop) -> None:
+    shop.add(1, "one", "select 1;")
+    with FullScreen(shop.path) as terminal:
+        terminal.shows("· 1 pending", "a Apply")
+        terminal.close()
+        assert terminal.end() == HANGUP

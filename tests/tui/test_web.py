@@ -1,4 +1,4 @@
-"""The console in a browser: quick, without the internet, and for nobody else."""
+"""The console in a browser: without the internet, for nobody else, and without a run that ends with its page."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support import backends, browser
+from tests.support.screen import Screen
+
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
+    import psycopg
+
+    from tests.support.browser import Page
     from tests.support.shop import Shop
 
 pytestmark = pytest.mark.slow
@@ -26,30 +31,58 @@ pytestmark = pytest.mark.slow
 aiohttp = pytest.importorskip("aiohttp")
 pytest.importorskip("textual_serve")
 
+needs_browser = pytest.mark.skipif(browser.EXECUTABLE is None, reason="there is no Chromium here")
+
 _SERVE = """
 import sys
 from pathlib import Path
 from zmig.invocation import Invocation
 from zmig_tui.web import serve
-sys.exit(serve(Path(sys.argv[1]), database_url=None, invocation=Invocation(sys.argv[1])))
+port = int(sys.argv[2]) if len(sys.argv) > 2 else None
+sys.exit(serve(Path(sys.argv[1]), database_url=None, invocation=Invocation(sys.argv[1]), port=port))
 """
+_PATIENCE_SECONDS = 120
+
+
+class Served:
+    """A `zmig tui --web` in a process of its own."""
+
+    def __init__(self, manifest: Path, *port: str) -> None:
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _SERVE, str(manifest), *port],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        assert self._process.stderr is not None
+        found = re.search(r"http\S+", self._process.stderr.readline())
+        assert found is not None
+        self.url = found[0]
+        self.port = urlsplit(self.url).port
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self) -> str:
+        """End it as ctrl+c does; return what else it said."""
+        assert self._process.stderr is not None
+        self._process.send_signal(signal.SIGINT)
+        said = self._process.stderr.read()
+        self._process.wait(_PATIENCE_SECONDS)
+        self._process.stderr.close()
+        return said
 
 
 @contextlib.contextmanager
-def _served(manifest: Path) -> Generator[str]:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", _SERVE, str(manifest)], stderr=subprocess.PIPE, text=True, env=environment
-    )
-    assert process.stderr is not None
+def _served(manifest: Path, *port: str) -> Generator[Served]:
+    served = Served(manifest, *port)
     try:
-        found = re.search(r"http\S+", process.stderr.readline())
-        assert found is not None
-        yield found[0]
+        yield served
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
-        process.stderr.close()
+        if served.is_running:
+            served.end()
 
 
 async def _statuses(url: str, *headers: dict[str, str]) -> list[int]:
@@ -63,8 +96,8 @@ async def _statuses(url: str, *headers: dict[str, str]) -> list[int]:
 
 def test_only_its_own_page_opened_with_the_secret_gets_in(shop: Shop) -> None:
     shop.add(1, "one", "select 1;")
-    with _served(shop.path) as url:
-        parts = urlsplit(url)
+    with _served(shop.path) as served:
+        url, parts = served.url, urlsplit(served.url)
         assert parts.hostname == "127.0.0.1"
         stranger = f"{parts.scheme}://{parts.netloc}"
         assert asyncio.run(_statuses(stranger + "/", {})) == [403]
@@ -72,34 +105,134 @@ def test_only_its_own_page_opened_with_the_secret_gets_in(shop: Shop) -> None:
         assert asyncio.run(_statuses(stranger + "/static/js/textual.js", {})) == [403]
         from_elsewhere = [{"Origin": "https://example.org"}, {"Host": "example.org"}, {"Origin": "null"}]
         assert asyncio.run(_statuses(url, {}, *from_elsewhere)) == [200, 403, 403, 403]
+        odd = [{"Cookie": "zmig_console=é"}, {"Cookie": f"zmig_console_{parts.port}=é"}]
+        assert asyncio.run(_statuses(stranger + "/", *odd)) == [403, 403]
+        assert asyncio.run(_statuses(stranger + "/?token=%ff%fe", {})) == [403]
 
 
-def test_a_browser_shows_it_within_three_seconds_and_asks_nobody_else(shop: Shop, tmp_path: Path) -> None:
-    from tests.support import browser
-
-    if browser.EXECUTABLE is None:
-        pytest.skip("there is no Chromium here")
+def test_the_printed_address_works_whatever_cookies_are_there(shop: Shop) -> None:
     shop.add(1, "one", "select 1;")
 
-    async def look(url: str) -> tuple[float, list[str], object]:
-        async with browser.page(tmp_path / "profile") as tab, asyncio.timeout(60):
-            await tab.call("Network.enable")
-            began = time.monotonic()
-            await tab.call("Page.navigate", url=url)
-            while b"pending" not in tab.received:
-                tab.changed.clear()
-                await tab.changed.wait()
-            seconds = time.monotonic() - began
-            assert await tab.evaluate("document.body.classList.contains('-first-byte')") is True
-            font = await tab.evaluate("document.fonts.ready.then(() => document.fonts.check('16px \"Roboto Mono\"'))")
-            return seconds, tab.requests, font
+    async def opened(url: str, cookie: str = "") -> tuple[int, str]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(url, headers={"Cookie": cookie} if cookie else {}) as answer,
+        ):
+            return answer.status, answer.headers.get("Set-Cookie", "")
 
-    with _served(shop.path) as url:
-        seconds, requests, font = asyncio.run(look(url))
-        for _ in range(4):
-            # A browser that starts on a busy machine is slow by itself; a page that waits for a font is so each time.
-            if seconds >= 3:
-                seconds, requests, font = asyncio.run(look(url))
-    assert font is True
-    assert {urlsplit(request).hostname for request in requests if not request.startswith("data:")} == {"127.0.0.1"}
-    assert seconds < 3
+    with _served(shop.path) as first:
+        status, cookie = asyncio.run(opened(first.url))
+        assert status == 200
+        name, _, value = cookie.split(";")[0].partition("=")
+        token = first.url.partition("token=")[2]
+        assert name == f"zmig_console_{first.port}"
+        assert token not in cookie
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        bare = first.url.partition("?")[0]
+        assert asyncio.run(opened(bare, f"{name}={value}"))[0] == 200
+        assert asyncio.run(opened(bare, f"{name}={token}"))[0] == 403
+        port = str(first.port)
+    with _served(shop.path, port) as second:
+        assert second.port == first.port
+        assert asyncio.run(opened(second.url, f"{name}={value}"))[0] == 200
+        assert asyncio.run(opened(bare, f"{name}={value}"))[0] == 403
+        assert asyncio.run(opened(first.url))[0] == 403
+
+
+def test_no_answer_may_be_kept_framed_or_told_of(shop: Shop) -> None:
+    shop.add(1, "one", "select 1;")
+
+    async def headers(url: str) -> dict[str, str]:
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return dict(answer.headers)
+
+    with _served(shop.path) as served:
+        page = asyncio.run(headers(served.url))
+        file = asyncio.run(headers(served.url.replace("/?", "/static/js/textual.js?")))
+        stranger = asyncio.run(headers(served.url.partition("?")[0]))
+    for found in (page, file, stranger):
+        assert found["Cache-Control"] == "no-store"
+        assert found["Referrer-Policy"] == "no-referrer"
+        assert found["X-Frame-Options"] == "DENY"
+        policy = found["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        scripts = next(part for part in policy.split("; ") if part.startswith("script-src"))
+        assert "unsafe" not in scripts
+
+
+async def _until(tab: Page, is_reached: Callable[[], object]) -> None:
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while not is_reached():
+            tab.changed.clear()
+            await tab.changed.wait()
+
+
+@needs_browser
+def test_a_browser_shows_it_without_asking_anybody_else_and_forgets_the_secret(shop: Shop, tmp_path: Path) -> None:
+    shop.add(1, "one", "select 1;")
+
+    async def script(url: str) -> None:
+        async with browser.page(tmp_path / "profile") as tab:
+            await tab.call("Page.navigate", url=url)
+            await _until(tab, lambda: "1 pending" in _text(tab))
+            # The page waits for nothing else: it is shown as soon as the font is there, which its own server has.
+            font = "document.fonts.ready.then(() => document.fonts.check('16px \"Roboto Mono\"'))"
+            assert await tab.evaluate(font) is True
+            assert await tab.evaluate("document.body.classList.contains('-first-byte')") is True
+            assert await tab.evaluate("location.href") == url.partition("?")[0]
+            assert await tab.evaluate("document.cookie") == ""
+            hosts = {urlsplit(one).hostname for one in tab.requests if not one.startswith("data:")}
+            assert hosts == {"127.0.0.1"}
+            assert tab.violations == []
+
+    with _served(shop.path) as served:
+        asyncio.run(script(served.url))
+
+
+def _text(tab: Page) -> str:
+    """Return what the terminal in the page shows."""
+    screen = Screen(400, 120)
+    screen.feed(tab.received)
+    return screen.text
+
+
+async def _run(tab: Page, url: str) -> None:
+    """Open the page, and apply what is pending."""
+    await tab.call("Page.navigate", url=url)
+    await _until(tab, lambda: "a Apply" in _text(tab))
+    await tab.press("a")
+    await _until(tab, lambda: "Yes, do it" in _text(tab))
+    while "Yes, do it" in _text(tab):
+        await tab.press("y")
+        await asyncio.sleep(0.2)
+    await _until(tab, lambda: "statement 1 of 1" in _text(tab))
+
+
+@needs_browser
+def test_a_run_goes_on_when_its_page_is_reloaded_and_closed_and_its_server_ended(
+    shop: Shop, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    shop.add(1, "one", "select pg_advisory_lock(1);", lock_timeout="10min")
+    connection.execute("select pg_advisory_lock(1)")
+
+    async def script(url: str) -> None:
+        async with browser.page(tmp_path / "profile") as tab:
+            await _run(tab, url)
+            tab.received = b""
+            await tab.begin("Page.reload")
+            await _until(tab, lambda: tab.questions)
+            assert tab.questions == ["beforeunload"]
+            await tab.call("Page.handleJavaScriptDialog", accept=True)
+            await _until(tab, lambda: "in another process" in _text(tab))
+            assert await tab.evaluate("location.search") == ""
+
+    with _served(shop.path) as served:
+        asyncio.run(script(served.url))
+        said = served.end()
+    assert "a run goes on in process" in said
+    backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+    connection.execute("select pg_advisory_unlock(1)")
+    backends.wait_for_end(connection)
+    assert shop.migrator().history()[-1].type.value == "migration.done"

@@ -10,7 +10,6 @@ import hmac
 import json
 import os
 import secrets
-import shlex
 import socket
 import sys
 from importlib import resources
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PORT = 8421
-COOKIE = "zmig_console"
 SUBJECT = "ZMIG_CONSOLE_SUBJECT"
 """The environment variable that tells the process behind a page what to show; a URL may hold a password, so it
 must not stand on a command line."""
@@ -53,7 +51,7 @@ def serve(manifest: Path, *, database_url: str | None, invocation: Invocation, p
     os.environ[SUBJECT] = json.dumps(
         {"manifest": str(manifest), "database_url": database_url, "invocation": invocation.manifest}
     )
-    command = shlex.join([sys.executable, "-m", "zmig_tui.behind_page"])
+    command = (sys.executable, "-m", "zmig_tui.behind_page")
     with resources.as_file(resources.files("zmig_tui").joinpath("pages")) as pages:
         server = ConsoleServer(command, _usable(port), pages, secrets.token_urlsafe(24))
         server.serve()
@@ -85,5 +83,20 @@ def is_allowed(request: web.BaseRequest, *, port: int, token: str) -> bool:
     origin = request.headers.get("Origin")
     if request.host not in own or (origin is not None and origin.removeprefix("http://") not in own):
         return False
-    given = request.cookies.get(COOKIE) or request.query.get("token") or ""
-    return hmac.compare_digest(given.encode(), token.encode())
+    # A browser may hold a cookie of an earlier console; the address that was printed last opens the page all the same.
+    given = {request.query.get("token"): token, request.cookies.get(cookie_name(port)): cookie_value(token)}
+    return any(word is not None and _is_same(word, expected) for word, expected in given.items())
+
+
+def _is_same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+
+
+def cookie_name(port: int) -> str:
+    """Return the name of the cookie: a browser sends a cookie to every port of a machine, so each has its own."""
+    return f"zmig_console_{port}"
+
+
+def cookie_value(token: str) -> str:
+    """Return what the cookie holds, from which nobody learns the secret in the address."""
+    return hmac.new(token.encode(), b"cookie", "sha256").hexdigest()

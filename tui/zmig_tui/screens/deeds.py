@@ -22,8 +22,6 @@ from zmig_tui.text import EMPTY, Line, Tone, line, span
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from textual.app import App
-
     from zmig.planning.plan import Plan
     from zmig.planning.state import Entry
     from zmig.watching.activity import Blocking
@@ -32,12 +30,13 @@ if TYPE_CHECKING:
     from zmig_tui.desk import Desk
     from zmig_tui.news import Planned
     from zmig_tui.rows import Row
+    from zmig_tui.stage import Stage
 
 
 class Deeds(Screen[None]):
     """The half of the main screen that acts."""
 
-    stage: App[int]
+    stage: Stage
     """The application, for dialogs and for the end."""
     desk: Desk
     clock: Callable[[], float]
@@ -181,6 +180,7 @@ class Deeds(Screen[None]):
         self.run = Run(verb=intent.verb, began=self.clock(), total=len(plan.steps))
         self.follows = True
         self.desk.run(intent, plan)
+        self.stage.tell_page(is_running=True)
         self.redraw()
 
     def action_resolve(self) -> None:

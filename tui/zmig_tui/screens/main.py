@@ -24,11 +24,12 @@ from zmig_tui.widgets.table import MigrationTable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from textual.app import App, ComposeResult
+    from textual.app import ComposeResult
     from textual.binding import BindingType
 
     from zmig.errors import Problem
     from zmig_tui.desk import Desk
+    from zmig_tui.stage import Stage
 
 _TICK_SECONDS = 0.25
 _PANEL_LINES = range(4, 12)
@@ -40,7 +41,7 @@ class MainScreen(Watching):
     BINDINGS: ClassVar[list[BindingType]] = [*keys.RUNNING, *keys.LOOKING]
 
     def __init__(
-        self, stage: App[int], desk: Desk, manifest: str, clock: Callable[[], float], *, reading_seconds: float
+        self, stage: Stage, desk: Desk, manifest: str, clock: Callable[[], float], *, reading_seconds: float
     ) -> None:
         """`reading_seconds` is how long a question stands on the screen before a key may agree to it."""
         super().__init__()
@@ -124,6 +125,7 @@ class MainScreen(Watching):
         self.catch_up()
         if self.run is not None:
             self.run = self.run.ending(_outcome(news), news.problems, self.clock())
+        self.stage.tell_page(is_running=False)
         if self.leaves_after_run:
             self.stage.exit(self.exit_code)
         self.redraw()
