@@ -451,3 +451,32 @@ def test_no_connection_of_a_run_holds_a_snapshot_between_statements(
     project.sql("003_three", "select 1;\nselect count(*) from a;\n")
     Migrator(project.manifest, observer=observe).migrate()
     assert held == []
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        (r"reset standard_conforming_strings; insert into kept values ('c\\d');", r"c\\d"),
+        (r"reset all; insert into kept values ('c\\d');", r"c\\d"),
+        (r"set /* c */ standard_conforming_strings = off; insert into kept values ('c\\d');", r"c\d"),
+        (r"""set "standard_conforming_strings" = off; insert into kept values ('c\\d');""", r"c\d"),
+        (
+            r"insert into other values (set_config('standard_conforming_strings', 'off', true));"
+            r"insert into kept values ('c\\d');",
+            r"c\d",
+        ),
+        (r"insert into other values (off()); insert into kept values ('c\\d');", r"c\d"),
+    ],
+)
+def test_a_backslash_is_read_as_psql_would_have_it_read(
+    project: ProjectFolder, connection: psycopg.Connection, text: str, stored: str
+) -> None:
+    connection.execute(
+        "create table kept (it text); create table other (it text);"
+        "create function off() returns text language sql as "
+        "$$ select set_config('standard_conforming_strings', 'off', true) $$"
+    )
+    before = "set standard_conforming_strings = off;\n" if text.startswith("reset") else ""
+    project.sql("001_kept", f"{before}{text}\n")
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select it from kept").fetchall() == [(stored,)]

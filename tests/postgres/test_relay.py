@@ -240,7 +240,7 @@ def test_others_stand_between_them(project: ProjectFolder, facts: Facts, connect
             case "long":
                 project.sql(name, f"create table l (x int);\ncreate index on t{before} (x);\ndrop table l;")
             case _:
-                update = f"update t{before} set x = x where x > :cursor and x < :cursor + :size returning x;"
+                update = f"update t{before} set x = x where x > :cursor and x < :cursor + :size returning x + 0;"
                 project.sql(name, update, batch={"size": 10, "start": 0})
 
     number = 1
@@ -431,6 +431,7 @@ def test_nothing_is_shared_where_a_definition_runs_code(
         "deallocate all; return true; end $$"
     )
     connection.execute(made.encode())
+    connection.execute("truncate noted")
     for number in range(1, 6):
         project.sql(f"{number:03}_m", text.format(n=number))
     Migrator(project.manifest).migrate()

@@ -76,3 +76,15 @@ def test_its_summary_is_that_of_its_first_statement(text: str) -> None:
     first = chunk.member(one, 0)
     assert first is not None
     assert one.summary == first.summary
+
+
+@pytest.mark.parametrize(
+    "text", ["select set_config('standard_conforming_strings', 'off', true);", "select f();", "reset all;"]
+)
+def test_a_backslash_does_not_stand_in_a_chunk_behind_what_may_change_how_it_is_read(text: str) -> None:
+    rows = "insert into t values ('x');\ninsert into t values ('a\\b');\n"
+    found = list(chunk.chunks([rows + text + rows], path="a.sql", size=1000))
+    assert [one.text.count("insert") for one in found][-1] == 1
+    assert sum(one.text.count("insert") for one in found) == 4
+    (together,) = chunk.chunks([rows + rows], path="a.sql", size=1000)
+    assert together.text.count("insert") == 4

@@ -52,6 +52,30 @@ def test_what_may_read_or_rewrite_a_table_is_not(text: str) -> None:
     assert not message.is_brief(_statements(text)[0])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "set standard_conforming_strings = off",
+        "set /* c */ standard_conforming_strings = off",
+        'set "standard_conforming_strings" = off',
+        "set session -- c\n standard_conforming_strings = off",
+        'set u&"\\0073tandard_conforming_strings" = off',
+        "SET LOCAL Backslash_Quote TO off",
+        "reset standard_conforming_strings",
+        "reset /* c */ all",
+        "insert into t values (set_config('standard_conforming_strings', 'off', true))",
+        "insert into t (a) values (1), (f(2))",
+    ],
+)
+def test_what_may_change_how_text_is_read_does_not_travel_before_a_backslash(text: str) -> None:
+    assert _numbers("create table t (a text)", text, "insert into t values ('a\\b')", "create table u ()")[-1] == [3, 4]
+
+
+def test_a_backslash_travels_behind_what_changes_nothing() -> None:
+    texts = ["set lock_timeout = 1", "insert into t (a) values ('(', 1)", "comment on table t is 'a\\b'"]
+    assert _numbers("create table t (a text, b int check (b > abs(1)))", *texts) == [[1, 2, 3, 4]]
+
+
 def _numbers(*texts: str) -> list[list[int]]:
     return [
         [one.number for one in sent.statements] if isinstance(sent, Message) else [sent.number]

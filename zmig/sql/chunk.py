@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
-from zmig.sql import plain, script
+from zmig.sql import plain, reading, script
 from zmig.sql.window import Window
 
 if TYPE_CHECKING:
@@ -79,9 +79,23 @@ def _next_chunk(window: Window, number: int, size: int) -> Chunk | None:
         return None
     match = plain.statement().match
     text, start, end, count = window.text, first.start(1), first.end(), 1
+    looked_at = start
     while end - start < size and (found := match(text, end)):
+        if reading.depends(found[1]):
+            if _may_change_reading(text, looked_at, end):
+                break
+            looked_at = end
         end = found.end()
         count += 1
     line, column = window.place(start)
     window.position = end
     return Chunk(number, count, text[start:end], window.base + start, line, column)
+
+
+def _may_change_reading(text: str, start: int, end: int) -> bool:
+    """Whether one of the statements that stand there may change how the server reads those behind it."""
+    while found := plain.statement().match(text, start, end):
+        if reading.may_be_set(found[1]):
+            return True
+        start = found.end()
+    return False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
 from zmig.sql import chunk as chunking
-from zmig.sql import script
+from zmig.sql import reading, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -150,10 +150,10 @@ def of_statements(statements: Iterable[Statement]) -> Iterator[Message | Stateme
     held: list[Statement] = []
     size = 0
     for one in statements:
-        if one.copy_data is not None:
-            if held:
-                yield Message(tuple(held))
+        if held and (one.copy_data is not None or _is_read_otherwise(one, held)):
+            yield Message(tuple(held))
             held, size = [], 0
+        if one.copy_data is not None:
             yield one
             continue
         held.append(one)
@@ -171,6 +171,11 @@ def one_by_one(statements: Iterable[Statement]) -> Iterator[Message | Statement]
         yield one if one.copy_data is not None else Message((one,))
 
 
+def _is_read_otherwise(one: Statement, before: Sequence[Statement]) -> bool:
+    """Whether those before it in a message may change how a statement is read."""
+    return reading.depends(one.text) and any(reading.may_be_set(other.text) for other in before)
+
+
 def of_large_script(pieces: Iterable[str], *, path: str) -> Iterator[Message | ChunkMessage | Statement]:
     """Yield a large script, which comes in pieces, in chunks of whole statements."""
     for one in chunking.chunks(pieces, path=path):
@@ -185,19 +190,45 @@ def of_large_script(pieces: Iterable[str], *, path: str) -> Iterator[Message | C
 @cache
 def _brief() -> re.Pattern[str]:
     made = "type|domain|schema|sequence|function|procedure|aggregate|view|trigger|policy|operator|cast|collation|rule"
-    query = r"\bas\s*\(?\s*(?:select|with|table|values|execute)\b"
-    lexing = r"(?:(?:session|local)\s+)?(?:standard_conforming_strings|backslash_quote)\b"
-    table = rf"(?:(?:global|local)\s+)?(?:temp(?:orary)?\s+|unlogged\s+)?table\b(?!.*{query})"
+    kept = r"(?:(?:global|local)\s++)?(?:temp(?:orary)?\s++|unlogged\s++)?"
     return re.compile(
-        rf"(?:comment|grant|revoke|reset)\s|set\s+(?!{lexing})|create\s+(?:or\s+replace\s+)?(?:{made})\b|create\s+{table}"
-        r"|insert\s+into\s+[^()]*(?:\([^()]*\)\s*)?values\b(?!.*\bselect\b)",
-        re.IGNORECASE | re.DOTALL,
+        rf"(?P<alone>(?:comment|grant|revoke|reset|set)\s|create\s++(?:or\s++replace\s++)?(?:{made})\b)"
+        rf"|(?P<table>create\s++{kept}table\b)|(?P<rows>insert\s++into\s)",
+        re.IGNORECASE,
     )
+
+
+@cache
+def _query() -> re.Pattern[str]:
+    return re.compile(r"\bas\b\s*+(?:\(\s*+)?(?:select|with|table|values|execute)\b", re.IGNORECASE)
+
+
+@cache
+def _select() -> re.Pattern[str]:
+    return re.compile(r"\bselect\b", re.IGNORECASE)
 
 
 def is_brief(one: Statement) -> bool:
     """Whether a statement only makes or names things, or inserts the values it lists: it reads no table.
 
-    Nor is it a setting by which the server reads text: that holds from the next message on.
+    Nor does it spell a setting by which the server reads text: that holds from the next message on.
     """
-    return _brief().match(one.text) is not None
+    found = _brief().match(one.text)
+    if found is None or reading.is_set(one.text):
+        return False
+    match found.lastgroup:
+        case "table":
+            return _query().search(one.text, found.end()) is None
+        case "rows":
+            return _lists_rows(one.text, found.end()) and _select().search(one.text, found.end()) is None
+        case _:
+            return True
+
+
+def _lists_rows(text: str, start: int) -> bool:
+    """Whether an INSERT, of which the table's name begins at `start`, has VALUES where its query would stand."""
+    name, opening, rest = text[start:].partition("(")
+    if name.rstrip().lower().endswith("values"):
+        return True
+    columns, closing, behind = rest.partition(")")
+    return bool(opening and closing) and "(" not in columns and behind.lstrip()[:6].lower() == "values"
