@@ -207,8 +207,10 @@ class SignalInterrupts(Interrupts):
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self._asked is not None:
-            self._say_farewell(number)
-            os._exit(128 + number)
+            try:
+                self._say_farewell(number)
+            finally:
+                os._exit(128 + number)
         self._asked = number
         if self._depth or self._polls:
             self._pending = number

@@ -110,7 +110,10 @@ def execute(ctx):
         os.kill(process.pid, signal.SIGTERM)
         process.wait_for("cleaning up")
         os.kill(process.pid, signal.SIGTERM)
-        assert process.wait().code == 143
+        ended = process.wait()
+    assert ended.code == 143
+    assert "error: ended at once by a second signal, SIGTERM\n" in ended.stderr
+    assert ended.stderr.endswith("hint: see what is recorded with `zmig status`\n")
 
 
 def test_reading_command_is_interrupted_without_a_traceback(shop: Shop, connection: psycopg.Connection) -> None:

@@ -26,6 +26,11 @@ _HEAD = """\
 Data goes to stdout, everything else to stderr: `zmig status > status.txt` holds the status and nothing more. On a
 terminal a run is drawn live; elsewhere, and with `TERM=dumb`, it is told in plain lines. `NO_COLOR` is obeyed.
 
+A run never waits for who reads what it says: a pager, a terminal that ctrl-s stopped. Everything is written before the
+command ends, at the latest when the database is free; a signal ends that wait, too. Streams that are closed are streams
+that nobody reads. Where stdout takes nothing, as on a full disk, a command that only reads ends with 2; one that ran
+something says so on stderr and ends with the exit code of what it ran, also with `--json`.
+
 With `--json`, stdout is one JSON object. Where a command fails it has `error` (`code`, `message`, `location`, `facts`,
 `effect`, `hint`), `problems` (the same for every problem found) and `exit_code`. The codes are listed in
 [errors.md](errors.md); texts may change, codes do not. stderr is exactly one JSON object a line:

@@ -128,7 +128,7 @@ class Call:
 
     def manifest(self) -> Path:
         """Return the path of the manifest: the one named, else the one found. Raises UsageError."""
-        return choice.find(self.options.manifest, environ=self.environ, cwd=Path.cwd())
+        return choice.find(self.options.manifest, environ=self.environ, cwd=Path())
 
     @property
     def invocation(self) -> Invocation:

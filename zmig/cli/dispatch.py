@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.cli.output import Output
@@ -19,10 +21,29 @@ def run(words: Sequence[str]) -> int:
     output = Output.of(words)
     try:
         code = _told(words, output)
-        output.flush()
     except Unwritable as error:
-        output.problems([Problem("output-failed", f"standard output cannot be written: {error}")])
+        return _unwritable(error, output, ExitCode.REFUSED)
+    try:
+        output.flush(patience_seconds=_LONGEST_FAREWELL_SECONDS if code > _SIGNALLED else None)
+    except Unwritable as error:
+        return _unwritable(error, output, code)
+    except KeyboardInterrupt:  # nobody reads, and nobody wants to wait for who might
+        return _SIGNALLED + signal.SIGINT
+    return code
+
+
+_SIGNALLED = 128
+_LONGEST_FAREWELL_SECONDS = 1.0
+"""How long a command that a signal ended waits for who reads what it says."""
+
+
+def _unwritable(error: Unwritable, output: Output, code: int) -> int:
+    """Tell that stdout takes nothing; return the exit code: of what was done, if that may be something."""
+    problem = Problem("output-failed", f"standard output cannot be written: {error}")
+    if not output.has_acted:
+        output.problems([problem])
         return ExitCode.REFUSED
+    output.problems([replace(problem, effect=f"what was run stays as it is; exit code {code} tells of that alone")])
     return code
 
 

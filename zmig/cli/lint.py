@@ -32,7 +32,7 @@ def run(call: Call, options: LintOptions) -> ExitCode:
     fail_on = _one_of(_LEVELS, "fail-on", options.fail_on or "error")
     call.output.is_json = form == "json"
     named: list[str | None] = [*options.manifests] or [None]
-    paths = [choice.find(name, environ=call.environ, cwd=Path.cwd()) for name in named]
+    paths = [choice.find(name, environ=call.environ, cwd=Path()) for name in named]
     report = linter.lint(paths, environ=call.environ, base=options.base)
     _tell(call, report, form)
     return _exit_code(report, fail_on)

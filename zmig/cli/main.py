@@ -7,7 +7,7 @@ import os
 import sys
 
 from zmig import __version__
-from zmig.cli.stream import Stream, Unwritable
+from zmig.cli.stream import Stream, Unwritable, open_closed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,12 +25,14 @@ def program() -> int:
     a run that has nothing to do; the system takes everything back at once.
     """
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 50, 100)
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        open_closed()
     code = main()
     if _has_run_code_of_its_own_alone():
         try:
             sys.stdout.flush()
             sys.stderr.flush()
-        except OSError:
+        except (OSError, ValueError):
             return code
         os._exit(code)
     gc.freeze()

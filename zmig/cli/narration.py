@@ -38,6 +38,7 @@ class Narration:
         self._narrator(progress)
 
     def _chosen(self) -> Observer:
+        self._output.unblock()
         if self._output.is_json:
             from zmig.cli.jsonlines import JsonLines
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +17,7 @@ from zmig.render import problem_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from zmig.cli.spool import SpooledText
     from zmig.errors import Problem
 
 _NARROWEST = 60
@@ -37,6 +39,9 @@ class Output:
     redact: Callable[[str], str] = redact
     so_far: dict[str, object] = field(default_factory=dict[str, object])
     """What was done before an error; it stands beside the error in the JSON document."""
+    has_acted: bool = False
+    """Whether the command is one that changes something, so that its exit code tells of that alone."""
+    _spools: tuple[SpooledText, ...] = ()
 
     @classmethod
     def of(cls, words: Iterable[str], environ: Mapping[str, str] = os.environ) -> Output:
@@ -98,6 +103,18 @@ class Output:
         left = len(told) - len(texts)
         self.say("\n\n".join([*texts, f"{left} more like these; `--json` lists all {len(told)}"] if left else texts))
 
+    def problem_at_once(self, problem: Problem) -> None:
+        """Write a problem to stderr now or never, for a process that ends without waiting for a reader."""
+        if self.is_json:
+            import json
+
+            from zmig.cli import documents
+
+            text = json.dumps(_mapped({"problem": documents.of_problem(problem)}, self.redact))
+        else:
+            text = self.redact(problem_text(problem))
+        self.stderr.write_at_once(text + "\n")
+
     def ask(self, question: str) -> None:
         """Write a question to stderr, which the answer is typed behind."""
         if self.is_json:
@@ -113,11 +130,44 @@ class Output:
         with contextlib.suppress(Unwritable):
             self.stderr.write(json.dumps(_mapped(value, self.redact)) + "\n")
 
-    def flush(self) -> None:
-        """Hand everything to the system. Raises Unwritable where stdout does not take it."""
+    def unblock(self) -> None:
+        """Let nobody who writes from now on wait for a reader, until `flush`; what code prints goes the same way."""
+        if self._spools:
+            return
+        from zmig.cli.spool import SpooledText, spooled
+
+        stdout, stderr = spooled((self.stdout.file, self.stderr.file))
+        sys.stdout = stdout if sys.stdout is self.stdout.file else sys.stdout
+        sys.stderr = stderr if sys.stderr is self.stderr.file else sys.stderr
+        self.stdout.file, self.stderr.file = stdout, stderr
+        self._spools = tuple(one for one in (stdout, stderr) if isinstance(one, SpooledText))
+
+    def flush(self, *, patience_seconds: float | None = None) -> None:
+        """Hand everything to the system; wait at most so long for readers who take nothing.
+
+        Raises Unwritable where stdout does not take it.
+        """
+        if self._spools:
+            self._block(patience_seconds)
         with contextlib.suppress(Unwritable):
             self.stderr.flush()
         self.stdout.flush()
+
+    def _block(self, patience_seconds: float | None) -> None:
+        """Write what waits for its reader, and what comes from now on directly."""
+        spools, self._spools = self._spools, ()
+        deadline = None if patience_seconds is None else time.monotonic() + patience_seconds
+        for one in spools:
+            one.flush()
+        for one in spools:
+            one.spool.end(None if deadline is None else max(deadline - time.monotonic(), 0))
+        for one in spools:
+            for name in ("stdout", "stderr"):
+                if getattr(sys, name) is one:
+                    setattr(sys, name, one.original)
+        with contextlib.suppress(Unwritable):
+            self.stderr.block()
+        self.stdout.block()
 
     def _write(self, stream: Stream, text: str) -> None:
         shown = self.redact(text)

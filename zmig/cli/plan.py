@@ -34,7 +34,7 @@ def _rehearse(call: Call, options: PlanOptions) -> ExitCode:
     if environment is Environment.PRODUCTION and not options.yes:
         question = "statements will run for real on a production database and be rolled back; go on?"
         asking.agree(call.output, question, instead="in a script, add `--yes`", effect="nothing was run")
-    with running(call, lock_wait_seconds=options.lock_wait) as migrator:
+    with running(call, lock_wait_seconds=options.lock_wait, may_change=False) as migrator:
         rehearsed = migrator.rehearse(to=options.to, allow_out_of_order=options.allow_out_of_order)
     if call.output.is_json:
         call.output.document({**documents.of_plan(rehearsed.plan), "rehearsal": rehearsaltext.document(rehearsed)})

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import threading
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from zmig.cli.command import Option, duration_seconds
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
 
     from zmig.cli.command import Call
     from zmig.cli.documents import Document
+    from zmig.cli.output import Output
     from zmig.engine import Migrator
+    from zmig.interrupt import Interrupts
     from zmig.progress import Observer, Progress, RunStarted
     from zmig.running.result import RunResult
 
@@ -73,15 +78,16 @@ class Tally:
 
 
 @contextlib.contextmanager
-def running(call: Call, *, lock_wait_seconds: float | None) -> Generator[Migrator]:
+def running(call: Call, *, lock_wait_seconds: float | None, may_change: bool = True) -> Generator[Migrator]:
     """Give the engine for a command that takes the lock, with signals handled and every progress narrated."""
-    tally, interrupts = Tally(), SignalInterrupts()
+    tally, interrupts = Tally(), SignalInterrupts(say_farewell=partial(_say_farewell, call.output))
+    call.output.has_acted = may_change
     with contextlib.ExitStack() as stack:
         narrate = stack.enter_context(Narration(call.output))
         stack.enter_context(interrupts.installed())
         try:
             yield call.migrator(
-                observer=_both(tally, narrate), interrupts=interrupts, lock_wait_seconds=lock_wait_seconds
+                observer=_both(tally, narrate, interrupts), interrupts=interrupts, lock_wait_seconds=lock_wait_seconds
             )
         except Interrupted as error:
             if error.problem is None:
@@ -102,12 +108,33 @@ def running(call: Call, *, lock_wait_seconds: float | None) -> Generator[Migrato
             raise
 
 
-def _both(first: Observer, second: Observer) -> Observer:
+def _both(first: Observer, second: Observer, interrupts: Interrupts) -> Observer:
+    """Return an observer that tells both, in the main thread without being interrupted in the middle of a line."""
+    main = threading.get_ident()
+
     def tell(progress: Progress) -> None:
         first(progress)
         second(progress)
 
-    return tell
+    def tell_whole(progress: Progress) -> None:
+        if threading.get_ident() != main:
+            tell(progress)
+            return
+        with interrupts.polled():
+            tell(progress)
+        interrupts.check()
+
+    return tell_whole
+
+
+def _say_farewell(output: Output, number: int) -> None:
+    problem = Problem(
+        "interrupted",
+        f"ended at once by a second signal, {signal.Signals(number).name}",
+        effect="what the server was doing, it completes or rolls back, each migration with its facts",
+        hint="see what is recorded with `zmig status`",
+    )
+    output.problem_at_once(problem)
 
 
 def finish(call: Call, result: RunResult, *, nothing: str) -> ExitCode:

@@ -47,6 +47,8 @@ class WorkingConnection(Connection):
     _loan = Loan(in_transaction=False)
     interrupts: Interrupts = UNHEEDED
     """What asks the run to end that works over the connection."""
+    process = 0
+    """The process that opened it."""
 
     def wait(self, gen: PQGen[Answer], interval: float = _SECONDS_TO_WAIT, timeout: float | None = None) -> Answer:
         """Wait for the server; an interruption cancels the statement there, however many requests that takes.
@@ -55,6 +57,7 @@ class WorkingConnection(Connection):
         server has begun with the statement is lost on it.
         """
         limit = {} if timeout is None else {"timeout": timeout}
+        self.refuse_children()
         self._loan.check(self.info.transaction_status)
         try:
             with self.interrupts.polled():
@@ -80,6 +83,13 @@ class WorkingConnection(Connection):
                 wanted = gen.send(ready)
         except StopIteration as end:
             return end.value
+
+    def refuse_children(self) -> None:
+        """Make sure that the process is the one that opened the connection. Raises psycopg.ProgrammingError."""
+        if self.process not in (0, os.getpid()):
+            raise psycopg.ProgrammingError(
+                "a child process cannot use the connection of the run: it needs one of its own"
+            )
 
     def _require_answer(self) -> None:
         """Give the connection up where the server does not answer a new one. Raises psycopg.OperationalError."""
@@ -223,6 +233,7 @@ def connect(target: Target, *, application_name: str, limits: Mapping[str, str] 
         from zmig.database import connectionstring
 
         raise UsageError(connectionstring.invalid(target.redactor(str(error)).strip())) from None
+    opened.process = os.getpid()
     try:
         with translated(target):
             opened.server = server.greet(opened, limits or {})

@@ -19,6 +19,7 @@ import psycopg
 from psycopg import capabilities, pq
 
 from zmig.database import silence
+from zmig.database.connection import WorkingConnection
 from zmig.frozen import frozen
 from zmig.interrupt import UNHEEDED, Look
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zmig.database.connection import Connection
-    from zmig.interrupt import Interrupts
 
 _SECONDS_BETWEEN_CANCELS = 1.0
 """A request that comes while the server reads the message is lost on it."""
@@ -89,12 +89,15 @@ def send(
     link = connection.pgconn
     if link.status != pq.ConnStatus.OK:
         raise psycopg.OperationalError("the connection is closed")
-    interrupts: Interrupts = getattr(connection, "interrupts", UNHEEDED)
+    interrupts = UNHEEDED
+    if isinstance(connection, WorkingConnection):
+        connection.refuse_children()
+        interrupts = connection.interrupts
     look = Look(interrupts, partial(silence.require_answer, connection))
     with interrupts.polled():
-        link.send_query(text.encode())
-        link.set_single_row_mode()
         try:
+            link.send_query(text.encode())
+            link.set_single_row_mode()
             _flush(link, look)
             if meanwhile is not None:
                 meanwhile()
@@ -102,7 +105,7 @@ def send(
                 _stay_awake(link)
             return replace(_read(link, look), interrupt=interrupts.taken())
         except BaseException as interrupt:
-            if isinstance(interrupt, Exception):
+            if isinstance(interrupt, Exception) or link.transaction_status != pq.TransactionStatus.ACTIVE:
                 raise
             reply = _cancel(connection)
             if reply is None:

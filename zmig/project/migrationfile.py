@@ -29,7 +29,7 @@ def shown(path: str | Path) -> Path:
     absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow symbolic links
     try:
         relative = os.path.relpath(absolute)
-    except ValueError:  # on Windows, another drive
+    except (ValueError, FileNotFoundError):  # from another drive, on Windows; from a folder that was removed
         return Path(absolute)
     return Path(min(relative, absolute, key=len))
 

@@ -11,6 +11,7 @@ import psycopg
 from zmig.database.loan import TransactionEnded
 from zmig.errors import Problem, ZmigError
 from zmig.running.context import Context
+from zmig.running.fork import children_leave
 from zmig.running.workingfolder import working_folder_kept
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round
         observer=session.observer,
         rounds=rounds,
     )
-    with session.interrupts.in_code(), working_folder_kept():
+    with session.interrupts.in_code(), working_folder_kept(), children_leave():
         returned = _returned(session, attempt, function, context)
     if is_yet_to_run(returned):
         name, kind = getattr(function, "__name__", "execute"), type(returned).__name__

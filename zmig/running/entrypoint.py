@@ -15,6 +15,7 @@ from zmig.errors import Location, ManifestError, Problem
 from zmig.planning.plan import Direction
 from zmig.project import project
 from zmig.running import prepare
+from zmig.running.fork import children_leave
 from zmig.running.workingfolder import working_folder_kept
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _import(file: Path, checksum: str | None) -> types.ModuleType:
     module.__file__ = str(file)
     sys.modules[module.__name__] = module
     try:
-        with working_folder_kept():
+        with working_folder_kept(), children_leave():
             exec(compile(source, str(file), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
         from zmig.running import failure
