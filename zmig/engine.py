@@ -250,9 +250,16 @@ class Migrator:
             UsageError: no migration has that name, its file has not changed, its version was applied as another
                 migration, or the reason is empty.
         """
+        return self.accept_all([name], reason=reason)[0]
+
+    def accept_all(self, names: Collection[str], *, reason: str) -> list[str]:
+        """Record that several applied migrations' files were changed on purpose, all or none; return their names.
+
+        Raises like `accept`.
+        """
         from zmig.running import decision
 
-        return self._decide(partial(decision.accept, name=name, reason=reason, invocation=self._invocation))[0]
+        return self._decide(partial(decision.accept, names=names, reason=reason, invocation=self._invocation))
 
     def baseline(self, *, to: int, reason: str) -> list[str]:
         """Record pending migrations up to version `to` as applied, without running them; return their names.

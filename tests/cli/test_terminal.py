@@ -47,6 +47,18 @@ def test_run_is_drawn_live(shop: Shop, connection: psycopg.Connection) -> None:
         assert f"{ESCAPE}[?25l" not in terminal.raw, "the cursor was hidden"
 
 
+def test_a_long_name_gives_way_to_the_statement_and_the_time(shop: Shop, connection: psycopg.Connection) -> None:
+    name = f"0001_{'a_very_long_name_' * 6}end"
+    shop.add(1, name, f"select 1;\n{wait_sql(1)}", lock_timeout="0")
+    connection.execute("select pg_advisory_lock(1)")
+    with Terminal("apply", "shop.yaml", cwd=shop.folder) as terminal:
+        terminal.wait_for("name_end  statement 2 of 2  ")
+        connection.execute("select pg_advisory_unlock(1)")
+        assert terminal.end() == 0
+    (drawn, *_) = [line for line in terminal.text.splitlines() if "statement 2 of 2" in line]
+    assert re.search(r"apply 0001_a_very\S*…\S*name_end  statement 2 of 2  [\d.]+ m?s", drawn)
+
+
 def test_display_is_gone_when_the_error_is_told(shop: Shop) -> None:
     shop.add(1, "0001", "select 1/0;")
     with Terminal("apply", "shop.yaml", cwd=shop.folder) as terminal:

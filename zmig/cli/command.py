@@ -32,6 +32,8 @@ class Takes(Enum):
     """A manifest, which may be left out, and one name."""
     NAMES = auto()
     """A manifest and any number of names."""
+    SOME_NAMES = auto()
+    """The same, and at least one name."""
     ACTION = auto()
     """One of the command's actions, then a manifest."""
 

@@ -40,10 +40,11 @@ def _resolve(call: Call, options: ResolveOptions) -> ExitCode:
 
 def _accept(call: Call, options: DecideOptions) -> ExitCode:
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
-        name = migrator.accept(options.names[0], reason=options.reason)
-    call.output.note(f"the file of migration `{name}` is accepted as it is now")
+        names = migrator.accept_all(options.names, reason=options.reason)
+    for name in names:
+        call.output.note(f"the file of migration `{name}` is accepted as it is now")
     if options.json:
-        call.output.document({"name": name})
+        call.output.document({"name": names[0], "names": names})
     return ExitCode.OK
 
 
@@ -78,13 +79,14 @@ RESOLVE = Command(
 ACCEPT = Command(
     about=(
         "Records that the file of an applied migration was changed on purpose, so that it is no longer refused as "
-        "edited. What the database holds stays as it is."
+        "edited; of several migrations, all or none. What the database holds stays as it is."
     ),
-    document="name",
+    document="name (the first one's), names",
     run=_accept,
     options_type=DecideOptions,
     options=(_REASON, LOCK_WAIT),
-    takes=Takes.NAME,
+    takes=Takes.SOME_NAMES,
+    name_help="a migration's name or version; several are accepted together",
     examples=("zmig accept manifests/demo.yaml 001_create_eventstore --reason 'only a comment was added'",),
 )
 

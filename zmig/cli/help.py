@@ -20,6 +20,7 @@ _WORDS = {
     Takes.MANIFESTS: "[MANIFEST...]",
     Takes.NAME: "[MANIFEST] NAME",
     Takes.NAMES: "[MANIFEST] [NAME...]",
+    Takes.SOME_NAMES: "[MANIFEST] NAME...",
 }
 
 _MANIFEST = "a manifest's path; else $ZMIG_MANIFEST, else the only one in manifests/"
@@ -79,6 +80,8 @@ def arguments(command: AnyCommand) -> list[tuple[str, str]]:
                 ("MANIFEST", _MANIFEST_BY_SUFFIX),
                 ("NAME...", "names or versions of migrations; without one, all"),
             ]
+        case Takes.SOME_NAMES:
+            return [("MANIFEST", _MANIFEST_BY_SUFFIX), ("NAME...", command.name_help)]
         case Takes.ACTION:
             return [*command.actions.items(), ("MANIFEST", _MANIFEST)]
 

@@ -31,6 +31,7 @@ from zmig.progress import (
     StepSkipped,
     StepStarted,
 )
+from zmig.render import display_width
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
 
 _PER_SECOND = 8
 _BAR_CELLS = 30
+_WIDEST = 1000
+_BEFORE_HEADLINE = 2
+"""The cells that the spinner takes."""
+_SHORTEST_HEADLINE = 24
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
@@ -188,11 +193,20 @@ class Live:
             bar.add_row(done, count)
             rows.append(bar)
         if now.headline:
-            parts = (f"{self._spinner()} {now.headline}", now.detail, now.clock())
-            rows.append(self._text("  ".join(part for part in parts if part), "cyan"))
+            rows.append(self._text(f"{self._spinner()} {self._fitted(now)}", "cyan"))
         if now.statement:
             rows.append(self._text(f"  {now.statement}", "dim"))
         return Group(*rows)
+
+    def _fitted(self, now: _Now) -> str:
+        """Return what is going on, with its time; where the terminal is too narrow, long words give way to both."""
+        headline, detail, clock = (sentences.one_line(text) for text in (now.headline, now.detail, now.clock()))
+        width = self._display.console.width if self._display is not None else _WIDEST
+        room = width - _BEFORE_HEADLINE - sum(display_width(part) + 2 for part in (detail, clock) if part)
+        if room < _SHORTEST_HEADLINE:
+            detail = table.shortened(detail, max(display_width(detail) + room - _SHORTEST_HEADLINE, 1))
+            room = _SHORTEST_HEADLINE
+        return "  ".join(part for part in (table.shortened(headline, room), detail, clock) if part)
 
     def _spinner(self) -> str:
         return _SPINNER[int(time.monotonic() * _PER_SECOND) % len(_SPINNER)] if self._can_draw else "*"

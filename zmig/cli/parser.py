@@ -102,7 +102,9 @@ def _assign(name: str, command: AnyCommand, options: Options, words: list[str]) 
     if command.takes is Takes.MANIFESTS:
         options.manifests, words = words, []
     options.manifest = None
-    if words and (command.takes not in (Takes.NAME, Takes.NAMES) or words[0].endswith((".yaml", ".yml"))):
+    if words and (
+        command.takes not in (Takes.NAME, Takes.NAMES, Takes.SOME_NAMES) or words[0].endswith((".yaml", ".yml"))
+    ):
         options.manifest = words.pop(0)
     options.names = words
     _check_count(name, command, words)
@@ -123,6 +125,8 @@ def _check_count(name: str, command: AnyCommand, names: list[str]) -> None:
     if command.takes is Takes.NAME and len(names) != 1:
         found = f"and got {len(names)}" if names else "and none is given"
         raise _usage(f"`zmig {name}` takes one name, {found}", see)
+    if command.takes is Takes.SOME_NAMES and not names:
+        raise _usage(f"`zmig {name}` takes one name or more, and none is given", see)
     if command.takes in (Takes.MANIFEST, Takes.ACTION) and names:
         raise _usage(f"`zmig {name}` takes one manifest: `{names[0]}` is one word too many", see)
 

@@ -91,6 +91,11 @@ class Store(FactReader):
         self._token = os.urandom(8).hex()
         """Known to what was prepared through this store, and to nobody else."""
 
+    @property
+    def schema(self) -> str:
+        """Where its tables are."""
+        return self._schema
+
     def inspect(self, *, to_write: bool = False) -> Inspection:
         """Look at the tracking schema, its tables and the rights of this role, in one query.
 

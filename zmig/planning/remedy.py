@@ -57,6 +57,8 @@ def of(error: Mapping[str, object], migration: Migration | None, *, role: str | 
 
 def _of_statement(error: Mapping[str, object], migration: Migration | None) -> str | None:
     """Return what helps where a statement stands in the wrong place."""
+    if schema := _text(error, "tables_of_zmig"):
+        return f"leave schema `{schema}` as it is, where zmig keeps what it has done"
     if character := _text(error, "character"):
         return f"replace the character {character} with a blank in the file"
     if error.get("is_nested") is True:

@@ -6,6 +6,7 @@ a later run continues behind the last statement known to be done, and looks up t
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
     from zmig.running.session import Attempt, Session
     from zmig.sql.script import Statement
+
+
+_READ_ONLY = re.compile(r"read[ \t\r\n_]{1,9}only", re.IGNORECASE)
 
 
 def run(session: Session, attempt: Attempt) -> None:
@@ -92,7 +96,7 @@ def own_role_sql(session: Session) -> tuple[str, ...]:
 def _run_with_checkpoint(session: Session, attempt: Attempt, one: Statement) -> None:
     """Run a statement in one transaction with its checkpoint."""
     with session.interrupts.deferred():
-        session.send(*open_sql(session, attempt))
+        session.send(*open_sql(session, attempt, first=one))
     _run(session, attempt, one)
     attempt.done.add(one)
     with session.interrupts.deferred():
@@ -104,9 +108,10 @@ def _run_in_own_transaction(session: Session, attempt: Attempt, one: Statement) 
     """Run a statement of a transaction that the script itself opens and ends.
 
     The checkpoint stands in front of the COMMIT, so that it commits with what it tells of; a later run begins again
-    at the BEGIN of a transaction that did not commit.
+    at the BEGIN of a transaction that did not commit. Behind one that only reads it stands in one of its own.
     """
     ends = session.is_in_transaction and statement.controls_transaction(one) in ("COMMIT", "END")
+    ends = ends and not _is_read_only(session, attempt)
     attempt.done.add(one)
     if ends:
         with session.interrupts.deferred():
@@ -120,6 +125,15 @@ def _run_in_own_transaction(session: Session, attempt: Attempt, one: Statement) 
     elif not session.is_in_transaction:
         with session.interrupts.deferred():
             _reach(session, attempt, one, *_alone_sql(session, attempt))
+
+
+def _is_read_only(session: Session, attempt: Attempt) -> bool:
+    """Whether the open transaction may only read; the server is asked only where the script speaks of that."""
+    if not any(_READ_ONLY.search(one.text) for one in attempt.work.statements or ()):
+        return False
+    if session.connection.info.transaction_status is not psycopg.pq.TransactionStatus.INTRANS:
+        return False
+    return session.send_alone("show transaction_read_only").last == ("on",)
 
 
 def _alone_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:

@@ -13,11 +13,13 @@ from zmig.database.quoting import literal
 from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql
 from zmig.database.settings import FLUSHED, READABLE, set_config
 from zmig.running import record
+from zmig.sql import statement
 
 if TYPE_CHECKING:
     import psycopg
 
     from zmig.running.session import Attempt, Session
+    from zmig.sql.script import Statement
 
 _DECLINED = "zmig: event trigger"
 
@@ -43,9 +45,23 @@ def closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
     return (*_own_again_sql(session), record.check_sql(session), record.done_sql(session, attempt))
 
 
-def open_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
-    """Return the statements that open a marked transaction under the migration's limits."""
-    return ("begin", session.lock.mark_sql, *limits_sql(attempt))
+def open_sql(session: Session, attempt: Attempt, *, first: Statement | None = None) -> tuple[str, ...]:
+    """Return the statements that open a marked transaction under the migration's limits.
+
+    `first` is the statement that runs in it, where that is one of a script without a transaction of its own.
+    """
+    return (_begin_sql(attempt, first), session.lock.mark_sql, *limits_sql(attempt))
+
+
+def _begin_sql(attempt: Attempt, first: Statement | None) -> str:
+    """Return what opens a transaction: at the isolation level that its first statement asks for.
+
+    What zmig says before that statement is a query, and behind one the level can no longer be changed.
+    """
+    if first is None and attempt.work.statements and attempt.work.mode.transactional:
+        first = attempt.work.statements[0]
+    level = None if first is None else statement.isolation_level(first)
+    return "begin" if level is None else f"begin isolation level {level}"
 
 
 def limits_sql(attempt: Attempt) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from zmig.database.inspection import EVENTS
 from zmig.running import timeouts
 
 if TYPE_CHECKING:
@@ -27,10 +28,37 @@ def told(found: Failure, error: psycopg.Error, attempt: Attempt, *, session: Ses
     """Return a failure with what zmig knows of it."""
     data, facts = timeouts.told(error, attempt)
     data |= _marks(found)
+    if _has_lost_tables(error, attempt, session.store.schema):
+        found, data = (
+            _lost_tables(found, attempt, session.store.schema),
+            data | {"tables_of_zmig": session.store.schema},
+        )
     if attempt.has_swallowed:
         facts = (*facts, "the code caught this error and went on, but the transaction had failed by it")
     more = (*found.facts, *facts, *_facts(error, session.server.version))
     return replace(found, facts=more, error=found.error | data)
+
+
+_GONE = frozenset({"42P01", "3F000", "42703"})
+"""SQLSTATEs of a table, a schema or a column that does not exist."""
+
+
+def _has_lost_tables(error: psycopg.Error, attempt: Attempt, schema: str) -> bool:
+    """Whether zmig cannot record the end of a migration because that took its tables away."""
+    message = error.diag.message_primary or ""
+    return attempt.at_commit and error.sqlstate in _GONE and (schema in message or EVENTS in message)
+
+
+def _lost_tables(found: Failure, attempt: Attempt, schema: str) -> Failure:
+    """Return a failure that says so, at the statement that names the schema behind a DROP or an ALTER."""
+    takers = [
+        one
+        for one in attempt.work.statements or ()
+        if schema.lower() in one.text.lower() and one.text[:5].lower() in ("drop ", "alter")
+    ]
+    place = attempt.work.location(takers[0].offset) if takers else found.location
+    message = f"it took away zmig's own tables in schema `{schema}`: {found.message}"
+    return replace(found, message=message, location=place)
 
 
 def _marks(found: Failure) -> dict[str, object]:

@@ -14,6 +14,8 @@ from zmig.planning import identity, refusal, selection
 from zmig.planning.state import FindingCode, State
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from zmig.invocation import Invocation
     from zmig.planning.state import Entry
     from zmig.running.opening import Opened
@@ -100,13 +102,24 @@ def _resolved_sql(opened: Opened, entry: Entry, verdict: Verdict, data: dict[str
     return opened.store.taken_back_sql(opened.run, type, entry.name, data)
 
 
-def accept(opened: Opened, view: View, *, name: str, reason: str, invocation: Invocation) -> Decision:
-    """Say that the file of an applied migration was changed on purpose.
+def accept(opened: Opened, view: View, *, names: Collection[str], reason: str, invocation: Invocation) -> Decision:
+    """Say that the files of applied migrations were changed on purpose.
 
     Raises:
         UsageError: no migration has that name, its file has not changed, its version was applied as another migration,
             or the reason is empty.
     """
+    entries = [_acceptable(view, name, invocation) for name in dict.fromkeys(names)]
+    kept = {entry.name: entry for entry in entries}
+    statements = [
+        opened.store.append_sql(opened.run, EventType.ACCEPTED, entry.name, _data(opened, entry, reason))
+        for entry in kept.values()
+    ]
+    return Decision([*kept], statements)
+
+
+def _acceptable(view: View, name: str, invocation: Invocation) -> Entry:
+    """Return a migration whose file may be accepted as it is now. Raises UsageError."""
     entry = selection.find_one(view.entries, name)
     _refuse_other(entry, view, invocation)
     if not entry.has(FindingCode.DRIFT):
@@ -118,8 +131,7 @@ def accept(opened: Opened, view: View, *, name: str, reason: str, invocation: In
                 hint=f"see what has drifted with `{invocation.command('status')}`",
             )
         )
-    data = _data(opened, entry, reason)
-    return Decision([entry.name], [opened.store.append_sql(opened.run, EventType.ACCEPTED, entry.name, data)])
+    return entry
 
 
 def baseline(opened: Opened, view: View, *, to: int, reason: str) -> Decision:

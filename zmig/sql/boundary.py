@@ -7,6 +7,7 @@ CREATE RULE or the BEGIN ATOMIC body of a routine; nothing is guessed from line 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,9 +16,18 @@ from zmig.sql import lexer
 from zmig.sql.window import line_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zmig.errors import ManifestError
     from zmig.sql.lexer import Token
     from zmig.sql.window import Window
+
+
+LONGEST_STATEMENT = 0x3FFFFFFF - 1024
+"""In characters, of which none takes less than an octet: a server's message is of less than a gigabyte.
+
+`MaxAllocSize` in https://github.com/postgres/postgres/blob/master/src/include/utils/memutils.h
+"""
 
 
 class Span(NamedTuple):
@@ -39,11 +49,37 @@ def next_span(window: Window) -> Span | None:
         try:
             span = _scan(window)
         except lexer.UnterminatedError as error:
+            _refuse_endless(window)
             if not window.extend():
                 raise _unterminated(window, error) from None
             continue
+        if span is None:
+            _refuse_endless(window)
         if span is not None or not window.extend():
             return span
+
+
+def check_length(window: Window, start: int, end: int) -> None:
+    """Make sure that the server can take a statement; a longer one ends the connection. Raises ManifestError."""
+    if end - start > LONGEST_STATEMENT:
+        raise _too_long(window, start)
+
+
+def _refuse_endless(window: Window) -> None:
+    """Read no further than the server could: what is in memory is one statement, or its beginning."""
+    if len(window.text) - window.position > LONGEST_STATEMENT:
+        raise _too_long(window, next(_starts(window), window.position))
+
+
+def _starts(window: Window) -> Iterator[int]:
+    with suppress(lexer.UnterminatedError):
+        yield from (token.start for token in lexer.tokens(window.text, window.position))
+
+
+def _too_long(window: Window, start: int) -> ManifestError:
+    message = f"the statement that begins here is longer than the server takes: {LONGEST_STATEMENT:,} characters"
+    hint = "write it as several statements, or as a COPY with its rows behind it"
+    return window.error(start, "statement-too-long", message, hint=hint)
 
 
 def _scan(window: Window) -> Span | None:

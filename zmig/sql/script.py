@@ -93,6 +93,7 @@ def next_statement(window: Window, number: int) -> Statement | None:
         start, end, reads_client = span
     else:
         return None
+    boundary.check_length(window, start, end)
     line, column = window.place(start)
     text, offset = window.text[start:end].rstrip(lexer.BLANKS), window.base + start
     rows = copydata.open_rows(window, start) if reads_client else None

@@ -56,6 +56,24 @@ _WORD = re.compile(r"[A-Za-z]+")
 _CONTROLS = frozenset({"begin", "start", "commit", "end", "abort", "rollback", "prepare"})
 
 
+def isolation_level(statement: Statement) -> str | None:
+    """Return the isolation level that a `SET TRANSACTION ISOLATION LEVEL` asks for; None for any other statement.
+
+    PostgreSQL takes it before the first query of a transaction only, or where the transaction has that level already.
+    https://www.postgresql.org/docs/current/sql-set-transaction.html
+    """
+    if statement.text[:3].lower() != "set":
+        return None
+    reader = Reader(statement.text)
+    if not reader.accept("set", "transaction", "isolation", "level"):
+        return None
+    first = reader.accept_any("serializable", "repeatable", "read")
+    if first is None or first == "serializable":
+        return first
+    second = reader.accept_any("read", "committed", "uncommitted")
+    return None if second is None else f"{first} {second}"
+
+
 def controls_transaction(statement: Statement) -> str | None:
     """Return the command's name if it begins, ends or prepares a transaction, else None.
 

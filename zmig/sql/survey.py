@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
-from zmig.sql import plain, script, statement
+from zmig.sql import boundary, plain, script, statement
 from zmig.sql.window import Window
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def survey(reads: Iterable[str], *, path: str) -> Survey:
     number = 0
     while True:
         while passed := skip(window.text, window.position):
+            boundary.check_length(window, window.position, passed.end())
             window.position = passed.end()
             number += 1
         one = script.next_statement(window, number + 1)

@@ -1,0 +1,76 @@
+"""Scripts that say how their transaction is to be: an isolation level first of all, or one that only reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.project import ProjectFolder
+from zmig import MigrationFailed, Migrator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import psycopg
+
+    from tests.support.facts import Facts
+
+
+@pytest.fixture
+def project(tmp_path: Path, database: str) -> ProjectFolder:
+    """A project without migrations yet."""
+    return ProjectFolder(tmp_path, database)
+
+
+@pytest.mark.parametrize("level", ["serializable", "repeatable read", "read committed", "READ  UNCOMMITTED"])
+def test_the_first_statement_may_set_the_isolation_level(
+    project: ProjectFolder, connection: psycopg.Connection, level: str
+) -> None:
+    project.sql("001_before", "create table a ();")
+    project.sql(
+        "002_level",
+        f"set transaction isolation level {level};\n"
+        "create table found as select current_setting('transaction_isolation') as level;",
+    )
+    project.sql("003_behind", "create table behind as select current_setting('transaction_isolation') as level;")
+    assert len(Migrator(project.manifest).migrate().completed) == 3
+    assert connection.execute("table found").fetchone() == (" ".join(level.lower().split()),)
+    assert connection.execute("table behind").fetchone() == ("read committed",)
+
+
+def test_outside_a_transaction_the_level_is_nobodys(project: ProjectFolder, connection: psycopg.Connection) -> None:
+    project.sql(
+        "001_level",
+        "set transaction isolation level serializable;\n"
+        "create table found as select current_setting('transaction_isolation') as level;",
+        transaction=False,
+    )
+    Migrator(project.manifest).migrate()
+    assert connection.execute("table found").fetchone() == ("read committed",)
+
+
+def test_a_transaction_of_the_script_may_only_read(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    project.sql(
+        "001_reads",
+        "begin read only;\nselect 1;\ncommit;\nbegin;\ncreate table a ();\ncommit;\n"
+        "begin;\nset transaction read only;\nselect 2;\nend;\ncreate table b ();",
+        transaction=False,
+    )
+    assert list(Migrator(project.manifest).migrate().completed) == ["001_reads"]
+    assert connection.execute("select to_regclass('a')::text, to_regclass('b')::text").fetchone() == ("a", "b")
+    assert facts.told[-1] == ("001_reads", "done")
+
+
+def test_a_failure_behind_a_transaction_that_only_reads_continues_behind_it(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    text = "begin read only;\nselect 1;\ncommit;\ncreate table a ();\nselect 1 / (select count(*) from go);"
+    project.sql("001_reads", text, transaction=False)
+    connection.execute("create table go ()")
+    with pytest.raises(MigrationFailed):
+        Migrator(project.manifest).migrate()
+    connection.execute("insert into go default values")
+    assert list(Migrator(project.manifest).migrate().completed) == ["001_reads"]
