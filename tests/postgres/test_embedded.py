@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,9 @@ import pytest
 from tests.support.crash import CrashServer
 from tests.support.project import ProjectFolder
 from zmig import Migrator
-from zmig.embedded import EmbeddedServer, explain_missing
+from zmig.embedded import EmbeddedServer, explain_missing, find_binaries
+from zmig.embedded.account import server_account
+from zmig.embedded.binaries import NAMED_BY
 from zmig.errors import MigrationFailed, ServerError
 
 if TYPE_CHECKING:
@@ -297,3 +300,94 @@ def test_root_keeps_to_the_owner_of_the_data(private: CrashServer) -> None:
     private.start()
     process = private.process()
     assert Path(f"/proc/{process}").stat().st_uid == 4242
+
+
+_PLANTING = """#!/bin/sh
+{initdb} "$@" || exit
+for data; do :; done
+cd "$data" && mv postgresql.auto.conf away && ln -s {target} postgresql.auto.conf
+"""
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every account may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+def test_a_link_planted_while_the_data_are_created_is_not_written_through(
+    private: CrashServer, open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another process of the account that the server runs as."""
+    real = find_binaries(account=server_account(private.data)).binaries.folder
+    target = tmp_path / "of-root"
+    target.write_text("mine")
+    for name in ("postgres", "pg_ctl"):
+        (open_folder / name).symlink_to(real / name)
+    initdb = open_folder / "initdb"
+    initdb.write_text(_PLANTING.format(initdb=real / "initdb", target=target))
+    initdb.chmod(0o755)
+    monkeypatch.setenv(NAMED_BY, str(open_folder))
+    with pytest.raises(ServerError, match="cannot be used: "):
+        private.start()
+    assert target.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["lock", "server.log"])
+def test_a_link_in_the_place_of_a_file_of_its_own_is_not_written_through(
+    private: CrashServer, tmp_path: Path, name: str
+) -> None:
+    target, link = tmp_path / "of-somebody", private.folder / name
+    private.folder.mkdir()
+    link.symlink_to(target)
+    with pytest.raises(ServerError, match="cannot be used: "):
+        private.start()
+    assert not target.exists()
+    link.unlink()
+
+
+def test_stopping_signals_no_process_but_the_server(private: CrashServer) -> None:
+    private.start()
+    recorded = private.data / "postmaster.pid"
+    text = recorded.read_text()
+    other = subprocess.Popen(["sleep", "600"])
+    try:
+        recorded.write_text(f"{other.pid}\n{text.partition(chr(10))[2]}")
+        with pytest.raises(ServerError, match="which process it is cannot be proved"):
+            private.stop()
+        assert private.is_running()
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+        recorded.write_text(text)
+    assert private.stop()
+
+
+def _link_to_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, _link_to_device], ids=["pipe", "device"])
+def test_a_pipe_or_a_device_in_the_place_of_its_files_is_not_read(
+    private: CrashServer, make: Callable[[Path], None]
+) -> None:
+    private.data.mkdir(parents=True)
+    for name in ("postmaster.pid", "PG_VERSION"):
+        make(private.data / name)
+    assert private.process() is None
+    with pytest.raises(ServerError):
+        private.start()
+
+
+def test_no_setting_in_its_data_opens_it_to_others(private: CrashServer) -> None:
+    private.start()
+    query(private, b"alter system set listen_addresses = '*'")
+    query(private, b"alter system set unix_socket_permissions = '0777'")
+    private.stop()
+    private.start()
+    assert query(private, b"show listen_addresses") == [("",)]
+    assert stat.S_IMODE((private.data / ".s.PGSQL.5432").stat().st_mode) == 0o700

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.embedded import account as accounts
+from zmig.embedded import ownfile
 from zmig.errors import Problem, ServerError
 from zmig.frozen import frozen
 
@@ -26,7 +27,10 @@ _SETTINGS = {
     "listen_addresses": "",
     "port": str(PORT),
     "unix_socket_directories": ".",
+    "unix_socket_permissions": "0700",
 }
+_ALWAYS = "-c listen_addresses= -c unix_socket_directories=. -c unix_socket_permissions=0700"
+"""What no file in the data folder changes: nobody reaches the server but through a socket that is private."""
 
 
 @frozen
@@ -44,15 +48,16 @@ class Cluster:
             shutil.rmtree(leftover, ignore_errors=True)
         unfinished = Path(tempfile.mkdtemp(prefix="initdb-", dir=self.data.parent))
         if self.account:
-            os.chown(unfinished, self.account.uid, self.account.gid)
+            _give(unfinished, self.account)
         self._run("initdb", "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", data=unfinished)
-        with (unfinished / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
+        descriptor = ownfile.open_in(unfinished, "postgresql.auto.conf", os.O_WRONLY | os.O_APPEND)
+        with os.fdopen(descriptor, "a", encoding="utf-8") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in (_SETTINGS | dict(settings)).items())
         unfinished.rename(self.data)
 
     def launch(self, timeout_seconds: int) -> None:
         """Start the server as a daemon and wait until it takes sessions; its log begins anew."""
-        self._run("pg_ctl", "start", "-s", "-w", "-t", str(timeout_seconds), data=self.data)
+        self._run("pg_ctl", "start", "-s", "-w", "-t", str(timeout_seconds), "-o", _ALWAYS, data=self.data)
 
     def _run(self, program: str, *arguments: str, data: Path) -> None:
         """Run `program` on `data`, with its output in the log; raise `ServerError` if it fails."""
@@ -60,7 +65,8 @@ class Cluster:
             self.log.replace(self.log.with_name(f"{self.log.name}.old"))
         descriptor = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            with os.fdopen(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
+            begun = ownfile.open_in(self.log.parent, self.log.name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            with os.fdopen(begun, "ab") as log:
                 ended = accounts.run(
                     [self.installation.binaries.path(program), *arguments, "-D", self._place(descriptor)],
                     account=self.account,
@@ -80,6 +86,17 @@ class Cluster:
         the folder itself, opened; its own working directory has to be one that it can return to.
         """
         return f"{accounts.DESCRIPTORS}/{descriptor}" if self.account else "."
+
+
+def _give(folder: Path, account: Account) -> None:
+    """Give a folder that was made just now to an account, and nothing that was put in its place."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            raise OSError(f"`{folder.name}` belongs to another account")
+        os.fchown(descriptor, account.uid, account.gid)
+    finally:
+        os.close(descriptor)
 
 
 def not_started(data: Path, log: Path, why: str) -> ServerError:

@@ -1,29 +1,51 @@
 """Who owns a data folder, by PostgreSQL's own `postmaster.pid`, and what to do when that file is wrong.
 
 After a crash or a reboot the file names a process that is gone, or, with small process numbers as in containers,
-another one altogether. PostgreSQL then refuses to start; here the process is looked at instead.
+another one altogether; and whatever runs as the folder's owner may have written it. PostgreSQL then refuses to start;
+here the process is looked at instead: it must belong to the folder's owner, and have the folder as its own.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from zmig.embedded import ownfile
+
 _PID_FILE = "postmaster.pid"
+_TOO_LONG = 10
+"""No process number has so many digits."""
 
 
-def find(data: Path, *, answers: bool) -> int | None:
-    """Return the process number of the server that has `data` open; None if there is none.
-
-    `answers` says that the server's socket answers, which proves that the number in the file is right.
-    """
+def find(data: Path) -> int | None:
+    """Return the process number of the server that has `data` open; None if it cannot be proved that there is one."""
     process = _recorded(data)
-    if process is None or answers or _serves(process, data):
-        return process
-    return None
+    return process if process is not None and _serves(process, data) else None
+
+
+def interrupt(process: int, data: Path) -> bool:
+    """Ask the server of `data` to end its sessions and stop; return False where it is that process no more.
+
+    The process is held by a descriptor while it is looked at, so that none that gets its number later is meant.
+    """
+    if not hasattr(os, "pidfd_open"):
+        os.kill(process, signal.SIGINT)
+        return True
+    try:
+        descriptor = os.pidfd_open(process)
+    except ProcessLookupError:
+        return False
+    try:
+        if not _serves(process, data):
+            return False
+        signal.pidfd_send_signal(descriptor, signal.SIGINT)
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def forget_stale(data: Path) -> None:
@@ -35,12 +57,11 @@ def forget_stale(data: Path) -> None:
     """
     for name in (_PID_FILE, *(path.name for path in data.glob(".s.PGSQL.*.lock"))):
         with contextlib.suppress(FileNotFoundError):
-            _replace_process(data / name)
+            _replace_process(data, name)
 
 
-def _replace_process(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
-    with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+def _replace_process(folder: Path, name: str) -> None:
+    with os.fdopen(ownfile.open_in(folder, name, os.O_RDWR), "r+", encoding="utf-8") as file:
         rest = file.read().partition("\n")[2]
         file.seek(0)
         file.truncate()
@@ -48,17 +69,18 @@ def _replace_process(path: Path) -> None:
 
 
 def _recorded(data: Path) -> int | None:
-    try:
-        return int((data / _PID_FILE).read_text(encoding="utf-8").partition("\n")[0])
-    except (FileNotFoundError, ValueError):
-        return None
+    text = ownfile.read_in(data, _PID_FILE)
+    number = (text or "").partition("\n")[0].strip()
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < _TOO_LONG else None
 
 
 def _serves(process: int, data: Path) -> bool:
+    owner = data.stat().st_uid
     if sys.platform != "linux":
-        return _is_postgres_by_ps(process)
+        return _is_postgres_by_ps(process, owner)
     try:
-        return Path(f"/proc/{process}/cwd").samefile(data)
+        folder = Path(f"/proc/{process}")
+        return folder.stat().st_uid == owner and (folder / "cwd").samefile(data)
     except FileNotFoundError:
         return False
     except PermissionError:
@@ -74,9 +96,9 @@ def _is_postgres_by_proc(process: int) -> bool:
     return name.endswith("(postgres") and not rest.startswith("Z")
 
 
-def _is_postgres_by_ps(process: int) -> bool:
+def _is_postgres_by_ps(process: int, owner: int) -> bool:
     listed = subprocess.run(
-        ["ps", "-o", "stat=,comm=", "-p", str(process)], check=False, capture_output=True, text=True
+        ["ps", "-o", "uid=,stat=,comm=", "-p", str(process)], check=False, capture_output=True, text=True
     ).stdout
-    state, _, name = listed.strip().partition(" ")
-    return name.endswith("postgres") and not state.startswith("Z")
+    user, state, name, *_ = (*listed.split(maxsplit=2), "", "", "")
+    return user == str(owner) and name.strip().endswith("postgres") and not state.startswith("Z")

@@ -10,14 +10,13 @@ import contextlib
 import fcntl
 import os
 import shutil
-import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from zmig.embedded import account as accounts
-from zmig.embedded import postmaster, probe
+from zmig.embedded import ownfile, postmaster, probe
 from zmig.embedded.binaries import find_binaries, major_of
 from zmig.embedded.cluster import PORT, USER, Cluster, not_started
 from zmig.embedded.probe import Answer
@@ -57,8 +56,8 @@ class EmbeddedServer:
         return self._ask() is Answer.READY
 
     def process(self) -> int | None:
-        """Return the process number of the server, None if none has the data open."""
-        return postmaster.find(self.data, answers=self._ask() is not Answer.NONE)
+        """Return the process number of the server; None if it cannot be proved that one has the data open."""
+        return postmaster.find(self.data)
 
     def start(self) -> str:
         """Start the server unless it answers, with new data where there is none; return its URL.
@@ -79,9 +78,10 @@ class EmbeddedServer:
             return False
         with self._locked():
             process = self.process()
-            if process is None:
+            if process is None or not postmaster.interrupt(process, self.data):
+                if self._ask() is not Answer.NONE:
+                    raise self._not_proved()
                 return False
-            os.kill(process, signal.SIGINT)
             if not _until(lambda: self.process() is None, _STOP_SECONDS):
                 raise self._not_stopped(process)
             return True
@@ -104,7 +104,7 @@ class EmbeddedServer:
         return probe.ask(str(path), user=USER, database=_DATABASE)
 
     def _start(self) -> None:
-        if self.process() is None:
+        if self._ask() is Answer.NONE and self.process() is None:
             account = accounts.server_account(self.data)
             cluster = Cluster(self.data, self.log, find_binaries(major=self._major(), account=account), account)
             if not self.data.is_dir():
@@ -117,16 +117,17 @@ class EmbeddedServer:
 
     def _major(self) -> int | None:
         try:
-            return major_of((self.data / "PG_VERSION").read_text(encoding="ascii"))
+            os.lstat(self.data / "PG_VERSION")
         except FileNotFoundError:
             return None
+        return major_of(ownfile.read_in(self.data, "PG_VERSION") or "")
 
     @contextlib.contextmanager
     def _locked(self) -> Generator[None]:
         """Hold the folder's lock, which the kernel releases however this process ends."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with (self.folder / "lock").open("ab") as lock:
+            with os.fdopen(ownfile.open_in(self.folder, "lock", os.O_WRONLY | os.O_CREAT), "wb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
@@ -144,6 +145,16 @@ class EmbeddedServer:
                 "embedded-folder-unusable",
                 f"the folder {self.folder} of the private PostgreSQL {why}",
                 hint="name another folder in the manifest's `database.embedded`",
+            )
+        )
+
+    def _not_proved(self) -> ServerError:
+        return ServerError(
+            Problem(
+                "embedded-stop-failed",
+                f"the private PostgreSQL in {self.folder} answers, and which process it is cannot be proved",
+                facts=(f"{self.data / 'postmaster.pid'} names none of the data's owner that has them open",),
+                hint=f"find the processes that have them open with `fuser {self.data}`",
             )
         )
 
