@@ -166,6 +166,18 @@ def test_password_in_a_statement_is_not_shown_as_it_runs(shop: Shop, run: Run, w
     assert_clean(run("apply", "shop.yaml", "--verbose"))
 
 
+@pytest.mark.parametrize(
+    "written", ["$q${}$q$", "$${}$$", "E'{}'", "U&'{}'", "/* old */ '{}'", "\n    '{}'"], ids=lambda form: form.strip()
+)
+def test_password_in_a_statement_that_fails_is_not_shown(shop: Shop, run: Run, written: str, worker_name: str) -> None:
+    """Neither in the line, which the server quotes for `--verbose`, too."""
+    shop.add(1, "0001", f"create role {worker_name}_x password {written.format(SECRET)} nonsense;")
+    for option in ("--verbose", "--json"):
+        ended = run("apply", "shop.yaml", option)
+        assert ended.code != 0
+        assert_clean(ended)
+
+
 def test_process_list_is_the_only_place_where_the_option_can_be_read(shop: Shop, login: dict[str, str]) -> None:
     shop.declare()
     ended = run_process("status", "shop.yaml", "--database-url", as_url(login), "--nonsense", cwd=shop.folder)

@@ -61,6 +61,15 @@ from zmig.redact import MASK, Redactor, redact
         pytest.param("create role a password 'x' login", "create role a password '***' login", id="a role in SQL"),
         pytest.param("alter user a PASSWORD E'it\\'s'", "alter user a PASSWORD E'***'", id="an escape string in SQL"),
         pytest.param("password 'it''s' x", "password '***' x", id="a doubled quote in SQL"),
+        pytest.param("password U&'d\\0061t' x", "password U&'***' x", id="a Unicode string in SQL"),
+        pytest.param("alter role a password $q$it's$q$ x", "alter role a password $q$***$q$ x", id="dollars in SQL"),
+        pytest.param("password $$a$b$$ x", "password $$***$$ x", id="dollars without a tag"),
+        pytest.param(
+            "LINE 1: alter role a password $q$never clo...", "LINE 1: alter role a password $q$***", id="cut off"
+        ),
+        pytest.param("password /* old */ 'x' y", "password /* old */ '***' y", id="behind a comment"),
+        pytest.param("password -- old\n'x' y", "password -- old\n'***' y", id="behind a comment to the line's end"),
+        pytest.param("password 'x'\n  'y' z", "password '***'\n  '***' z", id="a continued string"),
         pytest.param(
             "options (user 'u', password 'x')", "options (user 'u', password '***')", id="a user mapping in SQL"
         ),

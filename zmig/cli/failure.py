@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import traceback
 from typing import TYPE_CHECKING
 
 from zmig.cli import documents
 from zmig.errors import ExitCode, Problem, ZmigError
+from zmig.project import outside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zmig.cli.output import Output
+
+_LINE = re.compile(r"\nLINE [0-9]+:.*(?:\n[ \t]*\^)?")
+"""The line that libpq repeats of a statement; one that holds a password need not say so. The problem shows it."""
 
 
 def tell(error: ZmigError, output: Output) -> int:
@@ -43,6 +48,7 @@ def tell_bug(error: BaseException, output: Output) -> int:
 
 
 def _tell(problems: Sequence[Problem], code: int, output: Output) -> int:
+    problems = [outside.discreet(problem) for problem in problems]
     output.problems(problems)
     if output.is_json:
         output.document(documents.of_problems(problems, code) | output.so_far)
@@ -52,4 +58,4 @@ def _tell(problems: Sequence[Problem], code: int, output: Output) -> int:
 def _tell_cause(error: ZmigError, output: Output) -> None:
     cause = error.__cause__
     if cause is not None:
-        output.say("".join(traceback.format_exception(cause)).rstrip() + "\n")
+        output.say(_LINE.sub("", "".join(traceback.format_exception(cause)).rstrip()) + "\n")

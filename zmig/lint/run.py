@@ -15,6 +15,7 @@ from zmig.lint.git import Repository
 from zmig.lint.grammar import Grammar
 from zmig.lint.rules import RULES, Needs
 from zmig.lint.squawk import Job, Said, Squawk, SquawkFailed
+from zmig.project import outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -85,7 +86,7 @@ def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None 
     entries = {(entry.manifest.label, entry.version) for project in projects for entry in project.entries}
     missing = (*tools.missing, *_unread(tools, said))
     is_whole = tools.grammar is not None and tools.squawk is not None
-    return Report(_once(found), len(entries), missing, tools.remedy, is_whole)
+    return Report(_discreet(_once(found)), len(entries), missing, tools.remedy, is_whole)
 
 
 def _compared(project: Gathered, base: str | None, environ: Mapping[str, str], tools: _Tools) -> Comparison | None:
@@ -181,6 +182,18 @@ def _give_up(tools: _Tools, error: SquawkFailed) -> None:
 def _rules(tools: _Tools, *, has_base: bool) -> frozenset[str]:
     return check.rules_that_run(
         has_grammar=tools.grammar is not None, has_squawk=tools.squawk is not None, has_base=has_base
+    )
+
+
+def _discreet(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings without lines and quotations of files outside of the project."""
+    findings = tuple(findings)
+    hidden = {file for file in {one.file for one in findings} if outside.is_outside(file)}
+    return tuple(
+        replace(one, text=None, message=outside.unquoted(one.message), facts=tuple(map(outside.unquoted, one.facts)))
+        if one.file in hidden
+        else one
+        for one in findings
     )
 
 

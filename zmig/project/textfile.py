@@ -138,6 +138,8 @@ def _chunks(path: Path) -> Generator[bytes]:
             raise ManifestError(_no_file(path, status.st_mode))
         size = min(status.st_size + 1, _CHUNK)
         while chunk := os.read(descriptor, size):
+            if not status.st_size:
+                raise ManifestError(_of_no_size(path))
             yield chunk
             if len(chunk) < size:
                 break
@@ -176,6 +178,11 @@ def _other_form(path: Path, data: mmap) -> Problem | None:
             hint = f"make SQL of it with `{command.format(path)}`, and name that file"
             return Problem("file-not-text", f"`{path}` {what}, so it is not text", hint=hint)
     return None
+
+
+def _of_no_size(path: Path) -> Problem:
+    message = f"`{path}` is no ordinary file: it says that it is empty, and is not"
+    return Problem("file-unreadable", message, hint="name a file")
 
 
 def _not_utf8(path: Path, offset: int) -> Problem:

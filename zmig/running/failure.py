@@ -106,13 +106,19 @@ def explain(
         found = _of_zmig(error.problems[0], place, clean=clean, seconds=seconds)
     else:
         found = _of_code(error, place, clean=clean, seconds=seconds)
-    return _without_secret_line(found, redact)
+    return _without_secret_line(found, place, redact)
 
 
-def _without_secret_line(found: Failure, redact: Callable[[str], str]) -> Failure:
-    """Return a failure that does not show its line where that holds a secret; masked, it would not fit its caret."""
+def _without_secret_line(found: Failure, place: Place, redact: Callable[[str], str]) -> Failure:
+    """Return a failure that does not show its line where that holds a secret; masked, it would not fit its caret.
+
+    That it is one may stand in a line before.
+    """
     location = found.location
-    if location is None or location.text is None or redact(location.text) == location.text:
+    if location is None or location.text is None:
+        return found
+    around = location.text if place.text is None or location.text not in place.text else place.text
+    if location.text in redact(around):
         return found
     return replace(found, location=replace(location, text=None))
 

@@ -1,0 +1,61 @@
+"""Keeps to itself what is in files that a link leads to, out of the project.
+
+Whoever may propose a change to a repository may put a link into it. What `zmig lint` then says on the machine that
+checks the change must not tell what is in that machine's other files; yet an error shows a line and quotes words.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zmig.errors import Problem
+
+_QUOTATION = re.compile(r'"[^"]*"')
+_KEPT = '"…"'
+
+
+def is_outside(path: str) -> bool:
+    """Whether links lead from a file's path out of the project, or into what git keeps for itself.
+
+    The project is the working tree of git that the path is in; without git the current folder, or else the folder above
+    the file's.
+    """
+    place = Path(os.path.abspath(path))  # noqa: PTH100 -- links are to stay in it
+    root = os.path.realpath(_project(place))
+    real = os.path.realpath(place)
+    inside = Path(os.path.relpath(real, root)).parts
+    return inside[:1] == (os.pardir,) or (".git" in inside and ".git" not in place.parts)
+
+
+def _project(place: Path) -> Path:
+    for folder in place.parents:
+        if os.path.lexists(folder / ".git"):
+            return folder
+    here = Path.cwd()
+    if here in place.parents:
+        return here
+    above = place.parent.parent
+    return place.parent if above == above.parent else above
+
+
+def discreet(problem: Problem) -> Problem:
+    """Return a problem without its line and its quotations, if it is about a file outside of the project."""
+    location = problem.location
+    if location is None or not location.path or not is_outside(location.path):
+        return problem
+    return replace(
+        problem,
+        message=unquoted(problem.message),
+        location=replace(location, text=None),
+        facts=tuple(unquoted(fact) for fact in problem.facts),
+    )
+
+
+def unquoted(text: str) -> str:
+    """Return a text without what it quotes."""
+    return _QUOTATION.sub(_KEPT, text)
