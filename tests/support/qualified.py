@@ -20,9 +20,9 @@ class Heard:
         self.node: Any = postgast.unwrap_node(raw.stmt)
 
     @property
-    def kind(self) -> str:
-        """The parser's name for it, as `SelectStmt`."""
-        return type(self.node).__name__
+    def kinds(self) -> set[str]:
+        """The parser's names for it and what is in it, as `SelectStmt`."""
+        return {type(one).__name__ for _, one in postgast.walk(self.node)}
 
     def unqualified(self) -> set[str]:
         """Return what in it stands for whatever the search path says."""
