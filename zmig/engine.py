@@ -136,11 +136,21 @@ class Migrator:
             with database.translated(opened.target):
                 return list(opened.store.facts([entry.name for entry in chosen], versions))
 
-    def plan(self, *, to: int | None = None, atomic: bool = False, allow_out_of_order: bool = False) -> Plan:
+    def plan(
+        self,
+        *,
+        to: int | None = None,
+        atomic: bool = False,
+        allow_out_of_order: bool = False,
+        allow_existing: bool = False,
+    ) -> Plan:
         """Return what `migrate` would run now, or why it would refuse. Reads only."""
-        return self._plan_only(self._forward(to, allow_out_of_order=allow_out_of_order), atomic=atomic)
+        make = self._forward(to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
+        return self._plan_only(make, atomic=atomic)
 
-    def rehearse(self, *, to: int | None = None, allow_out_of_order: bool = False) -> Rehearsal:
+    def rehearse(
+        self, *, to: int | None = None, allow_out_of_order: bool = False, allow_existing: bool = False
+    ) -> Rehearsal:
         """Run what `migrate` would run now in one transaction that is rolled back; return what each statement did.
 
         Takes the run's lock, and the locks of the statements, for as long as they last; waits for none of those longer
@@ -153,8 +163,8 @@ class Migrator:
             inspection = opened.inspect()
             opened.refuse_standby(inspection)
             view = opened.look(inspection, holds_lock=True)
-            made = self._forward(to, allow_out_of_order=allow_out_of_order)(view)
-            return self._carrier(opened).rehearse(made)
+            make = self._forward(to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
+            return self._carrier(opened).rehearse(make(view))
 
     def plan_rollback(self, *, to: int | None = None, steps: int = 1) -> Plan:
         """Return what `rollback` would run now, or why it would refuse. Reads only."""
@@ -170,12 +180,13 @@ class Migrator:
         to: int | None = None,
         atomic: bool = False,
         allow_out_of_order: bool = False,
+        allow_existing: bool = False,
         confirmed: Plan | None = None,
     ) -> RunResult:
         """Apply everything that is pending, failed, stuck or due, up to version `to`.
 
-        `atomic` runs all steps in one transaction. `confirmed` is a plan a person agreed to: if another plan
-        stands once the lock is held, nothing runs.
+        `atomic` runs all steps in one transaction. `allow_existing` permits the first run on a database that is not
+        empty. `confirmed` is a plan a person agreed to: if another plan stands once the lock is held, nothing runs.
 
         Raises:
             ManifestError, PlanRefused, UsageError, TrackingError: nothing was run.
@@ -187,7 +198,7 @@ class Migrator:
             inspection = opened.inspect(to_write=True)
             if to is None and confirmed is None and opened.is_settled(inspection):
                 return RunResult(None, Plan(Direction.FORWARD))
-            make = self._forward(to, allow_out_of_order=allow_out_of_order)
+            make = self._forward(to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
             return self._run(opened, inspection, make, confirmed, is_atomic=atomic)
 
     def migrate_to_version(self, version: int) -> RunResult:
@@ -262,14 +273,15 @@ class Migrator:
         return self._decide(partial(decision.accept, names=names, reason=reason, invocation=self._invocation))
 
     def baseline(self, *, to: int, reason: str) -> list[str]:
-        """Record pending migrations up to version `to` as applied, without running them; return their names.
+        """Record what is not applied up to version `to` as applied, without running it; return the names.
 
         Raises:
-            UsageError: no migration has that version, or the reason is empty.
+            UsageError: no migration has that version; one of them failed outside a transaction, so that a part of it
+                may be there; or the reason is empty.
         """
         from zmig.running import decision
 
-        return self._decide(partial(decision.baseline, to=to, reason=reason))
+        return self._decide(partial(decision.baseline, to=to, reason=reason, invocation=self._invocation))
 
     def pause(self, name: str | None = None, *, reason: str = "") -> str:
         """Ask a batched migration, which may run elsewhere, to wait between two rounds; return its name. Takes no lock.
@@ -304,11 +316,15 @@ class Migrator:
             with self._locked(opened), database.translated(opened.target):
                 return reset.drop_everything(opened.connection)
 
-    def _forward(self, to: int | None, *, allow_out_of_order: bool) -> Callable[[View], Plan]:
+    def _forward(self, to: int | None, *, allow_out_of_order: bool, allow_existing: bool) -> Callable[[View], Plan]:
         from zmig.planning import planner
 
         return lambda view: planner.forward(
-            view.entries, to=to, allow_out_of_order=allow_out_of_order, invocation=self._invocation
+            view.entries,
+            to=to,
+            allow_out_of_order=allow_out_of_order,
+            is_first=view.is_first and not allow_existing,
+            invocation=self._invocation,
         )
 
     def _backward(self, to: int | None, steps: int) -> Callable[[View], Plan]:

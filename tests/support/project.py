@@ -13,7 +13,10 @@ class ProjectFolder:
     """A project on disk; every change is written at once."""
 
     def __init__(self, folder: Path, url: str, **manifest: Any) -> None:
-        """`manifest` holds more keys of the manifest, such as `tracking` or `defaults`."""
+        """`manifest` holds more keys of the manifest, such as `tracking` or `defaults`.
+
+        Many tests prepare a database by hand before the project's first run, which it allows unless told otherwise.
+        """
         self.folder = folder
         self.url = url
         self._document: dict[str, Any] = {
@@ -70,4 +73,6 @@ class ProjectFolder:
         return path
 
     def _write(self) -> None:
-        self.manifest.write_text(json.dumps(self._document, indent=2, ensure_ascii=False), encoding="utf-8")
+        document = {key: value for key, value in self._document.items() if key != "tracking"}
+        document["tracking"] = {"allow_existing": True, **self._document.get("tracking", {})}
+        self.manifest.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")

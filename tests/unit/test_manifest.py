@@ -88,7 +88,7 @@ manifest: 1
 name: shop
 environment: staging
 database: {embedded: ../.zmig/postgres}
-tracking: {schema: public, owner: deploy, stuck_after: 2h, record_detail: true}
+tracking: {schema: public, owner: deploy, stuck_after: 2h, record_detail: true, allow_existing: true}
 include: [base.yaml]
 defaults: {lock_timeout: 500ms, retry: {attempts: 3}}
 migrations:
@@ -106,7 +106,7 @@ migrations:
     )
     assert (found.name, found.environment) == ("shop", Environment.STAGING)
     assert found.database == EmbeddedDatabase(Path("../.zmig/postgres"))
-    assert found.tracking == Tracking("public", 7200.0, record_detail=True, owner="deploy")
+    assert found.tracking == Tracking("public", 7200.0, record_detail=True, owner="deploy", allow_existing=True)
     assert [include.path for include in found.includes] == ["base.yaml"]
     (entry,) = found.declarations
     assert (entry.version, entry.name, entry.kind) == (10, "ten", Kind.REPEATABLE)

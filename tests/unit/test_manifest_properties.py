@@ -55,7 +55,15 @@ MANIFEST: dict[str, list[Any]] = {
     "name": ["shop"],
     "environment": ["production", "test"],
     "database": [{"url": ["${DATABASE_URL}"]}, {"embedded": ["x"]}],
-    "tracking": [{"schema": ["zmig"], "owner": ["deploy"], "stuck_after": ["10min", 0], "record_detail": [True]}],
+    "tracking": [
+        {
+            "schema": ["zmig"],
+            "owner": ["deploy"],
+            "stuck_after": ["10min", 0],
+            "record_detail": [True],
+            "allow_existing": [False],
+        }
+    ],
     "include": [[], ["base.yaml"]],
     "variables": [{}, {"schema": ["shop", "${A}"]}],
     "defaults": [SETTINGS],

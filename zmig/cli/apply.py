@@ -18,6 +18,7 @@ class ApplyOptions(Options):
     dry_run: bool
     atomic: bool
     allow_out_of_order: bool
+    allow_existing: bool
     lock_wait: float | None
 
 
@@ -27,13 +28,23 @@ def run(call: Call, options: ApplyOptions) -> ExitCode:
         from zmig.cli import plantext
 
         planned = call.migrator().plan(
-            to=options.to, atomic=options.atomic, allow_out_of_order=options.allow_out_of_order
+            to=options.to,
+            atomic=options.atomic,
+            allow_out_of_order=options.allow_out_of_order,
+            allow_existing=options.allow_existing,
         )
         return plantext.show(planned, call.output)
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
-        result = migrator.migrate(to=options.to, atomic=options.atomic, allow_out_of_order=options.allow_out_of_order)
+        result = migrator.migrate(
+            to=options.to,
+            atomic=options.atomic,
+            allow_out_of_order=options.allow_out_of_order,
+            allow_existing=options.allow_existing,
+        )
     return finish(call, result, nothing="nothing to apply")
 
+
+ALLOW_EXISTING = Option("--allow-existing", "let the first run go to a database that holds objects already")
 
 COMMAND = Command(
     about=(
@@ -48,6 +59,7 @@ COMMAND = Command(
         Option("--dry-run", "print the plan, and run nothing"),
         Option("--atomic", "run all steps in one transaction: everything is applied, or nothing"),
         Option("--allow-out-of-order", "also apply migrations that stand below the highest applied version"),
+        ALLOW_EXISTING,
         LOCK_WAIT,
     ),
     examples=("zmig apply manifests/demo.yaml", "zmig apply manifests/demo.yaml --to 2 --dry-run"),

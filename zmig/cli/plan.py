@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zmig.cli import asking, documents, plantext
+from zmig.cli.apply import ALLOW_EXISTING
 from zmig.cli.command import Call, Command, Option, Options, version_number
 from zmig.cli.running import LOCK_WAIT, running
 from zmig.errors import ExitCode
@@ -14,6 +15,7 @@ class PlanOptions(Options):
 
     to: int | None
     allow_out_of_order: bool
+    allow_existing: bool
     rehearse: bool
     yes: bool
     lock_wait: float | None
@@ -23,7 +25,9 @@ def run(call: Call, options: PlanOptions) -> ExitCode:
     """Print what `zmig apply` would run, and what it would do if that is wanted."""
     if options.rehearse:
         return _rehearse(call, options)
-    planned = call.migrator().plan(to=options.to, allow_out_of_order=options.allow_out_of_order)
+    planned = call.migrator().plan(
+        to=options.to, allow_out_of_order=options.allow_out_of_order, allow_existing=options.allow_existing
+    )
     return plantext.show(planned, call.output)
 
 
@@ -35,7 +39,9 @@ def _rehearse(call: Call, options: PlanOptions) -> ExitCode:
         question = "statements will run for real on a production database and be rolled back; go on?"
         asking.agree(call.output, question, instead="in a script, add `--yes`", effect="nothing was run")
     with running(call, lock_wait_seconds=options.lock_wait, may_change=False) as migrator:
-        rehearsed = migrator.rehearse(to=options.to, allow_out_of_order=options.allow_out_of_order)
+        rehearsed = migrator.rehearse(
+            to=options.to, allow_out_of_order=options.allow_out_of_order, allow_existing=options.allow_existing
+        )
     if call.output.is_json:
         call.output.document({**documents.of_plan(rehearsed.plan), "rehearsal": rehearsaltext.document(rehearsed)})
     else:
@@ -62,6 +68,7 @@ COMMAND = Command(
     options=(
         Option("--to", "stop at this version", "VERSION", version_number),
         Option("--allow-out-of-order", "also plan migrations that stand below the highest applied version"),
+        ALLOW_EXISTING,
         Option("--rehearse", "run it for real in a transaction, roll back, and tell each statement's locks and time"),
         Option("--yes", "rehearse on a production database without asking"),
         LOCK_WAIT,

@@ -84,6 +84,8 @@ class Tracking:
     """Whether the server's DETAIL line, which quotes row values, may be stored in facts."""
     owner: str | None = None
     """The role that made zmig's tables, where that is another one than those that may be trusted anyway."""
+    allow_existing: bool = False
+    """Whether the first run may go to a database that holds objects of others already."""
 
 
 @frozen

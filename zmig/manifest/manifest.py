@@ -51,7 +51,7 @@ _MANIFEST_KEYS = frozenset(
 )
 _REQUIRED_KEYS = frozenset({"manifest"})
 _DATABASE_KEYS = frozenset({"url", "embedded"})
-_TRACKING_KEYS = frozenset({"schema", "owner", "stuck_after", "record_detail"})
+_TRACKING_KEYS = frozenset({"schema", "owner", "stuck_after", "record_detail", "allow_existing"})
 _SETTINGS_KEYS = frozenset({"lock_timeout", "statement_timeout", "retry", "run_as"})
 _RETRY_KEYS = frozenset({"attempts", "backoff", "max_backoff"})
 _BATCH_KEYS = frozenset({"size", "start", "pause", "total", "max_lag"})
@@ -160,6 +160,7 @@ class _Reading:
             owner=self._own(node, "owner", shape.ROLE),
             stuck_after_seconds=default.stuck_after_seconds if stuck_after is None else stuck_after,
             record_detail=self._reader.boolean(node, "record_detail") or False,
+            allow_existing=self._reader.boolean(node, "allow_existing") or False,
         )
 
     def _includes(self, top: Mapping) -> tuple[Include, ...]:

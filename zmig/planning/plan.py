@@ -90,6 +90,8 @@ class Plan:
     direction: Direction
     steps: tuple[Step, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    is_first: bool = False
+    """Whether it is the first on a database, which holds no facts, and must hold nothing else that it could harm."""
 
     @property
     def fingerprint(self) -> tuple[tuple[object, ...], ...]:

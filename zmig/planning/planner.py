@@ -28,9 +28,12 @@ def forward(
     *,
     to: int | None = None,
     allow_out_of_order: bool = False,
+    is_first: bool = False,
     invocation: Invocation = UNNAMED,
 ) -> Plan:
     """Plan an apply: everything pending, failed, stuck or due, up to version `to`.
+
+    `is_first` says that the database has no facts.
 
     Raises:
         UsageError: no migration has version `to`.
@@ -44,7 +47,7 @@ def forward(
         for found in refusal.of_apply(entry, entries, allow_out_of_order=allow_out_of_order, invocation=invocation)
     ]
     refusals += [found for entry in notable for found in refusal.of_partial(entry, invocation=invocation)]
-    return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refusals))
+    return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refusals), is_first)
 
 
 def retry(

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from zmig.invocation import Invocation
     from zmig.model import Migration
+    from zmig.planning.existing import Existing
     from zmig.planning.history import Record
+    from zmig.planning.plan import Plan
     from zmig.planning.state import Entry, Finding
 
 _NOTHING_RUN = "nothing was run"
@@ -192,6 +194,25 @@ def _half_rolled_back(entry: Entry, record: Record, invocation: Invocation) -> P
         effect=_NOTHING_RUN,
         hint=f"complete it with `{invocation.command('rollback')}`",
     )
+
+
+def of_existing(plan: Plan, existing: Existing, *, database: str, invocation: Invocation) -> Refusal:
+    """Return what forbids a first run on a database that is not empty."""
+    first = plan.steps[0].migration
+    apply = invocation.command("apply", "--allow-existing")
+    problem = Problem(
+        "database-not-empty",
+        f"database `{database}` is not empty, and zmig has never run on it",
+        facts=(
+            *existing.words,
+            f"if the migrations are to run on top of that, run `{apply}`, "
+            "or write `tracking: {allow_existing: true}` in the manifest",
+        ),
+        effect=_NOTHING_RUN,
+        hint="record what it has already, up to version N, with "
+        f"`{invocation.command('baseline', '--to', 'N', '--reason', '...')}`",
+    )
+    return Refusal(first.version, first.name, problem)
 
 
 def of_partial(entry: Entry, *, invocation: Invocation) -> Iterator[Refusal]:

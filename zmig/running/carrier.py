@@ -20,11 +20,13 @@ from zmig.running.session import Session
 from zmig.watching.lookout import Lookout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from zmig.interrupt import Interrupts
     from zmig.invocation import Invocation
+    from zmig.planning.existing import Existing
     from zmig.planning.plan import Plan
+    from zmig.planning.refusal import Refusal
     from zmig.progress import Observer
     from zmig.running.opening import Opened
     from zmig.running.prepare import Work
@@ -52,6 +54,8 @@ class Carrier:
         self._invocation = invocation
         self._works_read: tuple[Plan, tuple[Work, ...]] | None = None
         """The plan whose files were read last, with them."""
+        self._existing: tuple[Existing | None] | None = None
+        """What was in the database before the first run, once that was looked for."""
 
     def completed(self, plan: Plan, *, is_atomic: bool = False) -> Plan:
         """Return a plan with what the files of its steps, and the roles they run as, say of it."""
@@ -81,7 +85,23 @@ class Carrier:
 
             plan = plan.with_refusals(resume.refusals(begun, invocation=self._invocation))
         with database.translated(self._opened.target):
-            return plan.with_refusals(role.refusals(self._opened.connection, plan)), works
+            plan = plan.with_refusals(role.refusals(self._opened.connection, plan))
+            return (plan.with_refusals(self._of_existing(plan)) if plan.is_first else plan), works
+
+    def _of_existing(self, plan: Plan) -> Iterator[Refusal]:
+        """Yield what forbids a first run on a database that holds something already; it is looked for once."""
+        from zmig.database import objects
+        from zmig.planning import refusal
+
+        opened = self._opened
+        if not plan.steps or opened.project.tracking.allow_existing:
+            return
+        if self._existing is None:
+            self._existing = (objects.look(opened.connection, opened.project.tracking.schema),)
+        (existing,) = self._existing
+        if existing is not None:
+            name = opened.connection.info.dbname
+            yield refusal.of_existing(plan, existing, database=name, invocation=self._invocation)
 
     def _works(self, plan: Plan) -> tuple[Work, ...]:
         """Return a plan's files; what was read before the lock was held is what was looked through, so it is kept."""

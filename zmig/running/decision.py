@@ -134,11 +134,13 @@ def _acceptable(view: View, name: str, invocation: Invocation) -> Entry:
     return entry
 
 
-def baseline(opened: Opened, view: View, *, to: int, reason: str) -> Decision:
-    """Say of every pending migration up to version `to` that it is applied, without running it.
+def baseline(opened: Opened, view: View, *, to: int, reason: str, invocation: Invocation) -> Decision:
+    """Say of every migration up to version `to` that is not applied that it is, without running it.
+
+    One that failed in its transaction, or was cut off in it, left nothing behind, so it is recorded as well.
 
     Raises:
-        UsageError: no migration has that version, or the reason is empty.
+        UsageError: no migration has that version; one of them may have left a part behind; or the reason is empty.
     """
     selection.check_target(view.entries, to)
     _check_reason(reason)
@@ -147,9 +149,12 @@ def baseline(opened: Opened, view: View, *, to: int, reason: str) -> Decision:
         for entry in view.entries
         if entry.migration is not None
         and not entry.migration.is_repeatable
-        and entry.state is State.PENDING
+        and not entry.is_applied
         and entry.migration.version <= to
     ]
+    unclear = [_unclear(entry, invocation) for entry in chosen if not _is_untouched(entry)]
+    if unclear:
+        raise UsageError(*unclear)
     return Decision(
         [entry.name for entry in chosen],
         [
@@ -158,6 +163,23 @@ def baseline(opened: Opened, view: View, *, to: int, reason: str) -> Decision:
             )
             for entry in chosen
         ],
+    )
+
+
+def _is_untouched(entry: Entry) -> bool:
+    """Whether nothing of a migration that is not applied is in the database because zmig ran it."""
+    is_undone = entry.record is not None and entry.record.is_undone
+    return entry.state is State.PENDING or (is_undone and entry.state in (State.FAILED, State.STUCK))
+
+
+def _unclear(entry: Entry, invocation: Invocation) -> Problem:
+    resolve = invocation.command("resolve", entry.name, "--as", "done", "--reason", "...")
+    return Problem(
+        "baseline-unclear",
+        f"migration `{entry.name}` is {entry.state.value}, and no transaction undid what it had done",
+        facts=("a baseline says that all of a migration is there; of this one a part may be",),
+        effect="nothing was recorded",
+        hint=f"if all of it is there, run `{resolve}`, then the baseline again",
     )
 
 

@@ -39,6 +39,8 @@ class View:
     """The names of what was not completed when the same command first looked, before it waited for the lock."""
     standby: Standby | None = None
     """How the server stands, if it is a standby: what is seen is older than on the primary server."""
+    is_first: bool = False
+    """Whether the database has no facts at all."""
 
     @property
     def current_version(self) -> int:
@@ -92,6 +94,7 @@ class Looker:
             entries,
             inspection,
             known(holder, entries) if holder is not None else None,
+            is_first=not (history.records or history.strangers),
             standby=standby_of(self.connection, inspection),
         )
 
