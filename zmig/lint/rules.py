@@ -68,6 +68,7 @@ _ALL = (
     Rule("file/unreadable", _ERROR, "a file cannot be read"),
     Rule("python/invalid", _ERROR, "a Python file is not Python, or has no `execute` that can be called"),
     Rule("python/signature", _ERROR, "a function of a Python file does not take what zmig gives it"),
+    Rule("sql/other-tool", _ERROR, "a file of another tool holds what undoes it as well"),
     Rule("sql/copy-rows", _ERROR, "the rows of a COPY do not begin on the next line"),
     Rule("sql/psql-command", _ERROR, "a command of psql stands in the file"),
     Rule("sql/syntax", _ERROR, "PostgreSQL's grammar refuses a statement", _GRAMMAR),

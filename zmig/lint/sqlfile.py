@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from zmig.errors import ManifestError, Problem
 from zmig.lint import acts, searchpath
 from zmig.manifest.source import Source
-from zmig.sql import lexer, plain, script, statement
+from zmig.sql import lexer, plain, script, statement, toolmarks
 from zmig.sql.window import Window
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zmig.lint.act import Act
     from zmig.sql.script import Statement
 
@@ -116,7 +118,18 @@ class _Reading:
             problems = error.problems
         except lexer.UnterminatedError:  # a name's escapes that the server refuses too, but elsewhere
             problems = ()
+        problems = problems or tuple(self._marks())
         return SqlFile(self._source, self._text, tuple(self._acts), tuple(self._skipped), tuple(self._rows), problems)
+
+    def _marks(self) -> Iterator[Problem]:
+        """Yield what is wrong with a file that another tool has parted."""
+        if not toolmarks.may_hold(self._text):
+            return
+        spans = sorted([*((one.start, one.end) for one in self._acts), *self._skipped, *self._rows])
+        mark = toolmarks.find(self._text, spans)
+        if mark is not None:
+            label = self._source.label
+            yield toolmarks.problem(mark, script.location(self._text, mark.offset, path=label), path=label)
 
     def _next(self) -> Statement | None:
         if self._number >= _MOST_STATEMENTS:

@@ -15,7 +15,7 @@ from zmig.errors import Location, ManifestError, Problem, ZmigError
 from zmig.frozen import frozen
 from zmig.planning.plan import Action, Direction, Mode, Step
 from zmig.project import project, textfile
-from zmig.sql import dump, message, script, statement
+from zmig.sql import dump, message, script, statement, toolmarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -126,6 +126,8 @@ def _script(step: Step, file: Path, written: str) -> Work:
     if step.direction is Direction.ROLLBACK:
         mode = replace(mode, rollback_checksum=checksum)
     work = Work(step, path, mode, text, statements, len(statements), filled=filled)
+    if toolmarks.may_hold(text):
+        _refuse_marks(work, text, statements)
     if work.batch is not None:
         from zmig.sql import batch
 
@@ -162,6 +164,14 @@ def _statements(text: str, filled: Substitution | None, path: str) -> tuple[Stat
         raise ManifestError(*(template.as_written(problem, filled) for problem in error.problems)) from None
 
 
+def _refuse_marks(work: Work, text: str, statements: tuple[Statement, ...]) -> None:
+    """Make sure that a file does not hold what undoes it as well, in the form of another tool."""
+    mark = toolmarks.find(text, toolmarks.spans(text, statements))
+    if mark is not None:
+        problem = toolmarks.problem(mark, work.location(mark.offset), path=work.path)
+        raise ManifestError(replace(problem, effect="nothing was run"))
+
+
 def _large_script(step: Step, file: Path) -> Work | None:
     """Return a script that is sent as it is read; None for one that has to be held, or cannot be read."""
     migration = step.migration
@@ -170,11 +180,27 @@ def _large_script(step: Step, file: Path) -> Work | None:
     from zmig.sql import survey
 
     checksum = textfile.Checksum()
-    found = survey.survey(_counted(project.read_pieces(file), checksum), path=str(file))
-    if found.refusing is not None or found.controlling is not None:
+    suspects = _Suspects()
+    pieces = suspects.watched(_counted(project.read_pieces(file), checksum))
+    found = survey.survey(pieces, path=str(file))
+    if found.refusing is not None or found.controlling is not None or suspects.is_any:
         return None
     confirmed = str(checksum) if step.direction is Direction.ROLLBACK else None
     return Work(step, str(file), Mode(True, "one transaction", confirmed), count=found.statements)
+
+
+class _Suspects:
+    """Notes whether a text that comes in pieces may hold a mark of another tool."""
+
+    is_any = False
+
+    def watched(self, pieces: Iterable[str]) -> Iterator[str]:
+        """Yield the pieces as they are."""
+        before = ""
+        for piece in pieces:
+            self.is_any = self.is_any or toolmarks.may_hold(before + piece)
+            before = piece[-toolmarks.LONGEST_WORD :]
+            yield piece
 
 
 def _batch_mode(settings: Batch) -> Mode:
