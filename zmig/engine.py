@@ -166,9 +166,9 @@ class Migrator:
             make = self._forward(to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
             return self._carrier(opened).rehearse(make(view))
 
-    def plan_rollback(self, *, to: int | None = None, steps: int = 1) -> Plan:
+    def plan_rollback(self, *, to: int | None = None, steps: int = 1, include_repeatables: bool = False) -> Plan:
         """Return what `rollback` would run now, or why it would refuse. Reads only."""
-        return self._plan_only(self._backward(to, steps))
+        return self._plan_only(self._backward(to, steps, include_repeatables=include_repeatables))
 
     def plan_retry(self, names: Collection[str] = ()) -> Plan:
         """Return what `retry` would run now, or why it would refuse. Reads only."""
@@ -221,9 +221,19 @@ class Migrator:
 
         return self._open_and_run(lambda view: planner.retry_stuck(view.entries, invocation=self._invocation))
 
-    def rollback(self, *, to: int | None = None, steps: int = 1, confirmed: Plan | None = None) -> RunResult:
-        """Roll back the last `steps` migrations, or all above version `to`. Raises like `migrate`."""
-        return self._open_and_run(self._backward(to, steps), confirmed)
+    def rollback(
+        self,
+        *,
+        to: int | None = None,
+        steps: int = 1,
+        include_repeatables: bool = False,
+        confirmed: Plan | None = None,
+    ) -> RunResult:
+        """Roll back the last `steps` migrations, or all above version `to`. Raises like `migrate`.
+
+        Repeatables stay as they are, and are due again; `include_repeatables` takes them back before the others.
+        """
+        return self._open_and_run(self._backward(to, steps, include_repeatables=include_repeatables), confirmed)
 
     def cancel(self) -> None:
         """Ask the run that goes on in another thread to end, and return at once.
@@ -327,10 +337,12 @@ class Migrator:
             invocation=self._invocation,
         )
 
-    def _backward(self, to: int | None, steps: int) -> Callable[[View], Plan]:
+    def _backward(self, to: int | None, steps: int, *, include_repeatables: bool) -> Callable[[View], Plan]:
         from zmig.planning import planner
 
-        return lambda view: planner.rollback(view.entries, to=to, steps=steps, invocation=self._invocation)
+        return lambda view: planner.rollback(
+            view.entries, to=to, steps=steps, include_repeatables=include_repeatables, invocation=self._invocation
+        )
 
     def _again(self, names: Collection[str]) -> Callable[[View], Plan]:
         from zmig.planning import planner

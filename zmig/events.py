@@ -29,6 +29,8 @@ class EventType(StrEnum):
     PAUSED = "migration.paused"
     """Asks a batched migration to wait between two rounds."""
     RESUMED = "migration.resumed"
+    OUTDATED = "migration.outdated"
+    """A repeatable is due again: a migration that it may rest on was rolled back."""
 
     @classmethod
     def parse(cls, text: str) -> EventType | None:

@@ -155,7 +155,51 @@ def test_a_rollback_outside_a_transaction_continues_where_it_failed(
     assert migrator.status().pending == ["004_four"]
 
 
-def test_a_repeatable_with_a_rollback_is_rolled_back_before_the_versions(
+@pytest.fixture
+def view(project: ProjectFolder) -> ProjectFolder:
+    """Two repeatables that rest on the last migration: a view that goes with it, and a function that does not."""
+    project.sql("004_four", "create table four (x int);", rollback="drop table four cascade;")
+    project.repeatable("090_view", "create or replace view v as select x from four;")
+    project.repeatable("091_function", "create or replace function f() returns int language sql as 'select 1';")
+    return project
+
+
+def test_repeatables_stay_and_run_again_behind_what_they_may_rest_on(
+    view: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    migrator = Migrator(view.manifest)
+    migrator.migrate()
+    assert list(migrator.rollback().completed) == ["004_four"]
+    assert facts.applied[-2:] == [(90, "090_view"), (91, "091_function")]
+    assert (migrator.status().pending, migrator.status().due) == (["004_four"], ["090_view", "091_function"])
+    (outdated,) = facts.data("090_view", "outdated")
+    assert (outdated["version"], outdated["rolled_back"]) == (90, "004_four")
+    assert list(migrator.migrate().completed) == ["004_four", "090_view", "091_function"]
+    assert connection.execute("select to_regclass('v') is not null").fetchone() == (True,)
+    assert (migrator.migrate().run_id, migrator.status().due) == (None, [])
+
+
+def test_repeatables_are_due_even_if_the_run_that_should_repeat_them_ends_too_early(
+    view: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    migrator = Migrator(view.manifest)
+    migrator.migrate()
+    migrator.rollback()
+    migrator.migrate_to_version(4)
+    assert connection.execute("select to_regclass('v')").fetchone() == (None,)
+    assert list(migrator.migrate().completed) == ["090_view", "091_function"]
+
+
+def test_a_failed_rollback_makes_no_repeatable_due(view: ProjectFolder) -> None:
+    view.sql("004_four", "create table four (x int);", rollback="drop table four cascade; select 1 / 0;")
+    migrator = Migrator(view.manifest)
+    migrator.migrate()
+    with pytest.raises(MigrationFailed):
+        migrator.rollback()
+    assert migrator.status().due == []
+
+
+def test_a_repeatable_with_a_rollback_is_rolled_back_before_the_versions_where_it_is_included(
     project: ProjectFolder, connection: psycopg.Connection
 ) -> None:
     project.repeatable("090_view", "create or replace view v as select 1 as x;", rollback="x")
@@ -165,8 +209,10 @@ def test_a_repeatable_with_a_rollback_is_rolled_back_before_the_versions(
     project.repeatable("091_grant", "select 1;")
     migrator = Migrator(project.manifest)
     migrator.migrate()
-    assert [step.migration.name for step in migrator.plan_rollback(to=2).steps] == ["090_view", "003_three"]
-    assert list(migrator.rollback().completed) == ["090_view"]
+    planned = migrator.plan_rollback(to=2, include_repeatables=True)
+    assert [step.migration.name for step in planned.steps] == ["090_view", "003_three"]
+    assert [step.migration.name for step in migrator.plan_rollback(to=2).steps] == ["003_three"]
+    assert list(migrator.rollback(include_repeatables=True).completed) == ["090_view"]
     assert list(migrator.rollback().completed) == ["003_three"]
     assert connection.execute("select to_regclass('v')").fetchone() == (None,)
 

@@ -260,6 +260,10 @@ class TestReasons:
             f"repeatable: runs if {what} says so when its turn comes",
         )
 
+    def test_of_repeating_one_behind_a_rollback(self) -> None:
+        (step,) = planner.forward(entries([by_checksum()], done(90), _OUTDATED)).steps
+        assert step.reason == "repeatable: `003_m` was rolled back since"
+
     @pytest.mark.parametrize(
         ("told", "reason"),
         [
@@ -281,6 +285,9 @@ class TestReasons:
         assert step.reason == reason
 
 
+_OUTDATED = Told(EventType.OUTDATED, 90, data={"rolled_back": "003_m"})
+
+
 class TestRepeatables:
     @pytest.mark.parametrize(
         ("migration", "told", "due", "action"),
@@ -292,6 +299,12 @@ class TestRepeatables:
             pytest.param(
                 by_checksum(checksum="c2"), [done(90), accepted(90, checksum="c2")], None, None, id="accepted"
             ),
+            pytest.param(
+                by_checksum(), [done(90), _OUTDATED], None, Action.REPEAT, id="something was rolled back since"
+            ),
+            pytest.param(by_checksum(), [done(90), _OUTDATED, done(90)], None, None, id="it ran again since"),
+            pytest.param(by_checksum(), [done(90), rolled_back(90), _OUTDATED, done(90)], None, None, id="and before"),
+            pytest.param(by_condition(), [done(90), _OUTDATED], False, None, id="its condition alone decides"),
             pytest.param(by_condition(), [], True, Action.APPLY, id="the first run asks nobody"),
             pytest.param(by_condition(), [done(90)], True, Action.REPEAT, id="its condition says yes"),
             pytest.param(by_condition(), [done(90)], False, None, id="its condition says no"),
@@ -486,21 +499,21 @@ _TWO_WAYS = (
 _APPLIED = [done(1), done(2), done(3), done(1000), done(1001)]
 
 
-def _back(*told: Told, to: int | None = None, steps: int = 1) -> Plan:
-    return planner.rollback(entries(_TWO_WAYS, *told), to=to, steps=steps)
+def _back(*told: Told, to: int | None = None, steps: int = 1, include_repeatables: bool = False) -> Plan:
+    found = entries(_TWO_WAYS, *told)
+    return planner.rollback(found, to=to, steps=steps, include_repeatables=include_repeatables)
 
 
 class TestRollback:
     @pytest.mark.parametrize(
         ("told", "to", "steps", "expected"),
         [
-            pytest.param(_APPLIED, None, 1, [1000], id="a repeatable with a rollback is the last that ran"),
-            pytest.param(_APPLIED[:3], None, 1, [3], id="the last one"),
-            pytest.param([*_APPLIED[:3], done(1001)], None, 1, [3], id="a repeatable without a rollback is left alone"),
-            pytest.param(_APPLIED, None, 2, [1000, 3], id="the last two"),
-            pytest.param(_APPLIED, None, 99, [1000, 3, 2, 1], id="more than there are"),
-            pytest.param(_APPLIED, 1, 1, [1000, 3, 2], id="all above a version"),
-            pytest.param(_APPLIED, 0, 1, [1000, 3, 2, 1], id="everything"),
+            pytest.param(_APPLIED, None, 1, [3], id="the last one, and no repeatable"),
+            pytest.param(_APPLIED[3:], None, 1, [], id="nothing but repeatables is applied"),
+            pytest.param(_APPLIED, None, 2, [3, 2], id="the last two"),
+            pytest.param(_APPLIED, None, 99, [3, 2, 1], id="more than there are"),
+            pytest.param(_APPLIED, 1, 1, [3, 2], id="all above a version"),
+            pytest.param(_APPLIED, 0, 1, [3, 2, 1], id="everything that runs once"),
             pytest.param(_APPLIED, 1000, 1, [], id="nothing above the last version that can be taken back"),
             pytest.param([], None, 1, [], id="nothing is applied"),
             pytest.param([], 0, 1, [], id="nothing is applied at all"),
@@ -523,6 +536,22 @@ class TestRollback:
         assert {step.action for step in made.steps} <= {Action.ROLL_BACK}
         assert {step.direction for step in made.steps} <= {Direction.ROLLBACK}
         assert (_refused(made), made.direction) == ([], Direction.ROLLBACK)
+
+    @pytest.mark.parametrize(
+        ("told", "to", "steps", "expected"),
+        [
+            pytest.param(_APPLIED, None, 1, [1000], id="a repeatable with a rollback is the last that ran"),
+            pytest.param([*_APPLIED[:3], done(1001)], None, 1, [3], id="a repeatable without a rollback is left alone"),
+            pytest.param(_APPLIED, None, 2, [1000, 3], id="the last two"),
+            pytest.param(_APPLIED, 1, 1, [1000, 3, 2], id="all above a version"),
+            pytest.param(_APPLIED, 0, 1, [1000, 3, 2, 1], id="everything"),
+        ],
+    )
+    def test_takes_back_repeatables_where_they_are_included(
+        self, told: list[Told], to: int | None, steps: int, expected: list[int]
+    ) -> None:
+        made = _back(*told, to=to, steps=steps, include_repeatables=True)
+        assert [step.migration.version for step in made.steps] == expected
 
     @pytest.mark.parametrize("steps", [0, -1])
     def test_of_no_migrations_is_a_mistake(self, steps: int) -> None:

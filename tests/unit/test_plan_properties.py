@@ -112,11 +112,11 @@ def test_a_retry_that_was_carried_out_leaves_nothing_to_retry(facts: list[Fact])
 
 @given(_ANY_FACTS)
 def test_a_rollback_of_everything_leaves_nothing_applied_that_can_be_taken_back(facts: list[Fact]) -> None:
-    made = planner.rollback(_entries(facts), to=0)
+    made = planner.rollback(_entries(facts), to=0, include_repeatables=True)
     if not made.refusals:
         entries = _entries(_after(facts, made))
         assert current_version(entries) == 0
-        assert planner.rollback(entries, to=0).steps == ()
+        assert planner.rollback(entries, to=0, include_repeatables=True).steps == ()
         assert {entry.version for entry in entries if entry.is_applied and entry.version} <= {91, 7}
 
 
@@ -127,7 +127,7 @@ def test_a_plan_runs_each_migration_at_most_once_in_order(facts: list[Fact]) -> 
         order = [step.migration.order for step in made.steps]
         assert order == sorted(set(order))
         assert {step.direction for step in made.steps} <= {Direction.FORWARD}
-    order = [step.migration.order for step in planner.rollback(entries, to=0).steps]
+    order = [step.migration.order for step in planner.rollback(entries, to=0, include_repeatables=True).steps]
     assert order == sorted(set(order), reverse=True)
 
 

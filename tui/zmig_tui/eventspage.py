@@ -23,6 +23,7 @@ _TONES = {
     EventType.STARTED: Tone.BUSY,
     EventType.ROLLBACK_STARTED: Tone.BUSY,
     EventType.ROLLED_BACK: Tone.WARN,
+    EventType.OUTDATED: Tone.WARN,
     EventType.RESOLVED: Tone.ACCENT,
     EventType.ACCEPTED: Tone.ACCENT,
     EventType.BASELINED: Tone.ACCENT,

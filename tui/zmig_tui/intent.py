@@ -60,7 +60,7 @@ class Retry:
 
 @frozen
 class Rollback:
-    """Undo the last migration, or all above a version."""
+    """Undo the last migration, or all above a version; repeatables stay as they are."""
 
     to: int | None = None
     """The version that stays the highest applied one; None undoes one migration."""

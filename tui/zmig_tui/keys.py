@@ -19,12 +19,12 @@ RUNNING = [
     Binding(
         "R", "retry_all", "Retry all", tooltip="Retry all failed and stuck migrations", id="run.retry-all", show=False
     ),
-    Binding("u", "rollback", "Undo", tooltip="Roll back the migration that was applied last", id="run.rollback"),
+    Binding("u", "rollback", "Undo", tooltip="Roll back the last migration; repeatables stay", id="run.rollback"),
     Binding(
         "U",
         "rollback_here",
         "Undo to here",
-        tooltip="Roll back everything above the migration under the cursor",
+        tooltip="Roll back all above the migration under the cursor; repeatables stay",
         id="run.rollback-to",
         show=False,
     ),

@@ -92,8 +92,8 @@ ACCEPT = Command(
 
 BASELINE = Command(
     about=(
-        "Records every migration up to a version that is not applied as applied, without running it: for a database that "
-        "has their changes already. One that failed in its transaction left nothing behind, and is recorded as well."
+        "Records every migration up to a version that is not applied as applied, without running it: for a database "
+        "that has their changes already. One that failed in its transaction left nothing behind, and is recorded too."
     ),
     document="names",
     run=_baseline,

@@ -22,6 +22,7 @@ class RollbackOptions(Options):
 
     to: int | None
     steps: int | None
+    include_repeatables: bool
     yes: bool
     dry_run: bool
     lock_wait: float | None
@@ -33,7 +34,8 @@ def run(call: Call, options: RollbackOptions) -> ExitCode:
         raise UsageError(Problem("usage", "`--to` and `--steps` exclude each other", hint="write one of them"))
     migrator = call.migrator()
     steps = options.steps or 1
-    planned = migrator.plan_rollback(to=options.to, steps=steps)
+    with_repeatables = options.include_repeatables
+    planned = migrator.plan_rollback(to=options.to, steps=steps, include_repeatables=with_repeatables)
     if options.dry_run:
         return plantext.show(planned, call.output)
     planned.check()
@@ -42,7 +44,7 @@ def run(call: Call, options: RollbackOptions) -> ExitCode:
         if not options.yes:
             _ask(call, migrator, planned)
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
-        result = migrator.rollback(to=options.to, steps=steps, confirmed=planned)
+        result = migrator.rollback(to=options.to, steps=steps, include_repeatables=with_repeatables, confirmed=planned)
     return finish(call, result, nothing="nothing to roll back")
 
 
@@ -60,7 +62,8 @@ def _ask(call: Call, migrator: Migrator, planned: Plan) -> None:
 COMMAND = Command(
     about=(
         "Rolls applied migrations back in reverse order, with their rollback files: the last one, the last few, or "
-        "all above a version. Shows what it will do and asks first; in production it asks for the database's name."
+        "all above a version. Repeatables stay as they are, and those that run when their file changes are due again. "
+        "Shows what it will do and asks first; in production it asks for the database's name."
     ),
     document="as `zmig apply --json`",
     run=run,
@@ -68,6 +71,7 @@ COMMAND = Command(
     options=(
         Option("--to", "roll back everything above this version; 0 for all", "VERSION", version_number),
         Option("--steps", "roll back this many migrations (without it: 1)", "N", count),
+        Option("--include-repeatables", "also roll back repeatables, before the others; they count as steps"),
         Option("--yes", "do not ask"),
         Option("--dry-run", "print the plan, and run nothing"),
         LOCK_WAIT,

@@ -268,6 +268,23 @@ class Store(FactReader):
         events, projection = (_shown(self._schema, table) for table in (EVENTS, PROJECTION))
         return promise.problem(broken, what, events=events, projection=projection)
 
+    def rolled_back_sql(self, run: Run, name: str, data: Mapping[str, object]) -> str:
+        """Return what `taken_back_sql` does for a rollback; every applied repeatable is told to be due again with it.
+
+        A repeatable may rest on what was rolled back; and it may have gone with it, as a view does with `cascade`.
+        """
+        version = _column(data, "version")
+        because = self._json({"run_id": run.id, "rolled_back": name})
+        return (
+            f"with fact as ({self.append_sql(run, EventType.ROLLED_BACK, name, data)} returning position), "
+            f"gone as (delete from {self._projection_name} where version = {version}) "
+            f"insert into {self._events_name} (aggregate_id, event_type, event_data, created_at, run_id, host) "
+            f"select name, {literal(EventType.OUTDATED.value)}, "
+            f"jsonb_build_object('version', version, 'name', name) || {because}::jsonb, "
+            f"clock_timestamp(), {literal(run.id)}, {literal(run.host)} "
+            f"from {self._projection_name} where kind = {literal(Kind.REPEATABLE.value)} and version <> {version}"
+        )
+
     def repair(self, entries: Iterable[Entry]) -> bool:
         """Write the simple table anew if it is not what the facts fold to; return whether it was not."""
         applied = {

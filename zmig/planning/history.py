@@ -48,6 +48,8 @@ class Record:
     """How far that execution is; None where it begins at its beginning."""
     paused: Fact | None = None
     """What asks it to wait between two rounds."""
+    outdated: Fact | None = None
+    """What says of a repeatable that it is due again, since it was applied."""
 
     @property
     def checksum(self) -> str | None:
@@ -167,6 +169,7 @@ class _Draft:
     begun: Fact | None = None
     checkpoint: Fact | None = None
     paused: Fact | None = None
+    outdated: Fact | None = None
 
     def hear(self, fact: Fact) -> None:
         match fact.type:
@@ -187,8 +190,15 @@ class _Draft:
                 self.checkpoint = fact
             case EventType.ACCEPTED:
                 self.accepted = fact if self.applied is not None else None
-            case EventType.PAUSED | EventType.RESUMED:
-                self.paused = fact if fact.type is EventType.PAUSED else None
+            case EventType.PAUSED | EventType.RESUMED | EventType.OUTDATED:
+                self._note(fact)
+
+    def _note(self, fact: Fact) -> None:
+        """Let a fact count that changes no state."""
+        if fact.type is EventType.OUTDATED:
+            self.outdated = fact if self.applied is not None else None
+        else:
+            self.paused = fact if fact.type is EventType.PAUSED else None
 
     def _begin(self, fact: Fact) -> None:
         self.last = self.begun = fact
@@ -199,7 +209,7 @@ class _Draft:
 
     def _settle(self, fact: Fact, *, is_applied: bool) -> None:
         self.last, self.applied = fact, fact if is_applied else None
-        self.accepted = self.begun = self.checkpoint = self.paused = None
+        self.accepted = self.begun = self.checkpoint = self.paused = self.outdated = None
 
     def _resolve(self, fact: Fact) -> None:
         """Let an operator's word replace what was known; one resolved as failed may still be continued."""
@@ -228,4 +238,5 @@ def _record(facts: list[Fact], version: int | None) -> Record:
         draft.begun,
         draft.checkpoint,
         draft.paused,
+        draft.outdated,
     )

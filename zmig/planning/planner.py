@@ -156,15 +156,21 @@ def _repeat(migration: Migration, repeat: Repeat, record: Record, *, due: bool |
     """What runs before a repeatable can change what its condition says, so it is asked when its turn comes."""
     if repeat.rule is not RepeatRule.CHECKSUM and (due is None or not is_first):
         return Step(migration, Action.CHECK, reason.checked(repeat), last_run=record.last_run)
-    return Step(migration, Action.REPEAT, reason.repeated(repeat), last_run=record.last_run) if due else None
+    return Step(migration, Action.REPEAT, reason.repeated(repeat, record), last_run=record.last_run) if due else None
 
 
 def rollback(
-    entries: Sequence[Entry], *, to: int | None = None, steps: int = 1, invocation: Invocation = UNNAMED
+    entries: Sequence[Entry],
+    *,
+    to: int | None = None,
+    steps: int = 1,
+    include_repeatables: bool = False,
+    invocation: Invocation = UNNAMED,
 ) -> Plan:
     """Plan a rollback, in reverse order of applying: the last `steps` migrations, or all above version `to`.
 
-    A repeatable without a rollback is left as it is: it does not stand in the way of the ones below it.
+    Repeatables are left as they are. With `include_repeatables`, those that have a rollback are taken back before the
+    others.
 
     Raises:
         UsageError: no migration has version `to`, or `steps` is no positive number.
@@ -174,7 +180,9 @@ def rollback(
         raise UsageError(
             Problem("steps-invalid", f"{steps} migrations cannot be rolled back", hint="write `--steps 1`")
         )
-    applied = [entry for entry in sorted(entries, key=_applied_order, reverse=True) if _can_be_taken_back(entry)]
+    ordered = sorted(entries, key=_applied_order, reverse=True)
+    wanted = [entry for entry in ordered if include_repeatables or not entry.is_repeatable]
+    applied = [entry for entry in wanted if _can_be_taken_back(entry)]
     chosen = applied[:steps] if to is None else [entry for entry in applied if (entry.version or 0) > to]
     made = [_rollback_step(entry) for entry in chosen]
     refusals = refusal.of_rollback(entries, chosen, invocation=invocation)

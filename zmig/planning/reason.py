@@ -63,10 +63,11 @@ SETTLED = "its rollback never ended; transactional, so it changed nothing"
 """Why the end of a rollback is recorded although nothing runs."""
 
 
-def repeated(repeat: Repeat) -> str:
+def repeated(repeat: Repeat, record: Record) -> str:
     """Say why a repeatable that is due runs."""
     if repeat.rule is RepeatRule.CHECKSUM:
-        return "repeatable: its file changed"
+        undone = record.outdated.text("rolled_back") if record.outdated is not None else None
+        return "repeatable: its file changed" if undone is None else f"repeatable: `{undone}` was rolled back since"
     return f"repeatable: {_asked(repeat)} says it is due"
 
 

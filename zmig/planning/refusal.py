@@ -192,8 +192,12 @@ def _half_rolled_back(entry: Entry, record: Record, invocation: Invocation) -> P
         f"the rollback of `{entry.name}` did not complete, and no transaction undid it",
         facts=("some of its statements may have taken effect", f"if the migration is whole again, run `{resolve}`"),
         effect=_NOTHING_RUN,
-        hint=f"complete it with `{invocation.command('rollback')}`",
+        hint=f"complete it with `{invocation.command('rollback', *_with_repeatables(entry))}`",
     )
+
+
+def _with_repeatables(entry: Entry) -> tuple[str, ...]:
+    return ("--include-repeatables",) if entry.is_repeatable else ()
 
 
 def of_existing(plan: Plan, existing: Existing, *, database: str, invocation: Invocation) -> Refusal:

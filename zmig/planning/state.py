@@ -102,6 +102,8 @@ def judge(record: Record | None, liveness: Liveness) -> State:
             return _RESOLVED_AS[record.last.verdict]
         case EventType.ROLLED_BACK | EventType.CHECKPOINT | EventType.ACCEPTED | EventType.PAUSED | EventType.RESUMED:
             return State.PENDING
+        case EventType.OUTDATED:
+            return State.PENDING
 
 
 _RESOLVED_AS = {Verdict.DONE: State.DONE, Verdict.FAILED: State.FAILED, Verdict.PENDING: State.PENDING}
@@ -328,7 +330,7 @@ def _is_due(migration: Migration, record: Record, answer: bool | None) -> bool |
     if migration.repeat is None:
         return False
     if migration.repeat.rule is RepeatRule.CHECKSUM:
-        return record.checksum != migration.checksum
+        return record.checksum != migration.checksum or record.outdated is not None
     return answer
 
 

@@ -110,7 +110,8 @@ def _way_on(entry: Entry, invocation: Invocation) -> str:
     if entry.moved_from is not None:
         return f"see what it was applied as with `{invocation.command('plan')}`"
     if entry.is_in_rollback:
-        return f"run `{invocation.command('rollback')}`"
+        repeatables = ("--include-repeatables",) if entry.is_repeatable else ()
+        return f"run `{invocation.command('rollback', *repeatables)}`"
     if entry.state is State.STUCK:
         return f"run `{invocation.command('apply')}`, which starts it again"
     last = entry.record.last if entry.record is not None else None

@@ -100,7 +100,9 @@ def done_sql(session: Session, attempt: Attempt) -> str:
     migration, direction = attempt.step.migration, attempt.step.direction
     type, data = _VOCABULARY[direction].done, done_data(session, attempt)
     if direction is Direction.ROLLBACK:
-        return session.store.taken_back_sql(session.run, type, migration.name, data)
+        if migration.is_repeatable:
+            return session.store.taken_back_sql(session.run, type, migration.name, data)
+        return session.store.rolled_back_sql(session.run, migration.name, data)
     return session.store.applied_sql(session.run, type, migration.name, data, kind=migration.kind.value)
 
 
