@@ -173,17 +173,23 @@ class TestRollback:
         assert exists(connection, "active")
 
     def test_yes_rolls_back_what_the_plan_said(self, applied: Shop, run: Run, connection: psycopg.Connection) -> None:
-        ended = run("rollback", "shop.yaml", "--steps", "2", "--yes", "--json")
+        ended = run("rollback", "shop.yaml", "--steps", "2", "--include-repeatables", "--yes", "--json")
         assert ended.code == 0
         assert json.loads(ended.stdout)["completed"] == ["0090_view", "0002_orders"]
         assert not exists(connection, "orders")
         assert exists(connection, "users")
 
     def test_target_zero_rolls_everything_back(self, applied: Shop, run: Run, connection: psycopg.Connection) -> None:
-        planned = run("rollback", "shop.yaml", "--to", "0", "--dry-run")
+        ended = run("rollback", "shop.yaml", "--to", "0", "--yes")
+        assert ended.code == 1, "a view depends on it"
+        assert ended.stderr.splitlines()[-1] == (
+            "hint: correct the rollback file; or, if repeatables depend on it, "
+            "see `zmig rollback shop.yaml --include-repeatables --dry-run`"
+        )
+        planned = run("rollback", "shop.yaml", "--to", "0", "--include-repeatables", "--dry-run")
         assert planned.stdout.splitlines()[-1] == "3 steps to roll back"
         assert exists(connection, "users")
-        assert run("rollback", "shop.yaml", "--to", "0", "--yes").code == 0
+        assert run("rollback", "shop.yaml", "--to", "0", "--include-repeatables", "--yes").code == 0
         assert not exists(connection, "users")
         ended = run("rollback", "shop.yaml", "--yes")
         assert (ended.code, ended.stderr) == (0, "nothing to roll back\n")

@@ -155,6 +155,24 @@ def test_a_rollback_outside_a_transaction_continues_where_it_failed(
     assert migrator.status().pending == ["004_four"]
 
 
+def test_an_edited_rollback_file_is_told_and_may_run(project: ProjectFolder, facts: Facts) -> None:
+    project.sql("004_four", "create table four ();", rollback="drop table nowhere;")
+    migrator = Migrator(project.manifest)
+    migrator.migrate()
+    (done,) = facts.data("004_four", "done")
+    assert len(done["rollback_checksum"]) == 64
+    assert "rollback_checksum" not in facts.data("003_three", "done")[0]
+    (step,) = migrator.plan_rollback().steps
+    assert "edited" not in step.reason
+    with pytest.raises(MigrationFailed):
+        migrator.rollback()
+    project.sql("004_four", "create table four ();", rollback="drop table four;")
+    migrator = Migrator(project.manifest)
+    (step,) = migrator.plan_rollback().steps
+    assert step.reason.endswith("; its rollback file was edited since")
+    assert list(migrator.rollback().completed) == ["004_four"]
+
+
 @pytest.fixture
 def view(project: ProjectFolder) -> ProjectFolder:
     """Two repeatables that rest on the last migration: a view that goes with it, and a function that does not."""

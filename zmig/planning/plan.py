@@ -69,6 +69,8 @@ class Step:
     """The latest completed run of a repeatable."""
     mode: Mode | None = None
     """Filled in once its file has been read."""
+    recorded_rollback: str | None = None
+    """The checksum that its rollback file had when it was applied; None where no fact tells."""
     out_of_order: bool = False
     """Whether a later version is applied already, and an operator permitted to run it all the same."""
 
@@ -123,6 +125,14 @@ class Plan:
 
     def with_modes(self, modes: Mapping[int, Mode]) -> Plan:
         """Return the same plan with the transaction mode of each step filled in, by version."""
-        return replace(
-            self, steps=tuple(replace(step, mode=modes.get(step.migration.version, step.mode)) for step in self.steps)
-        )
+        return replace(self, steps=tuple(_with_mode(step, modes.get(step.migration.version)) for step in self.steps))
+
+
+def _with_mode(step: Step, mode: Mode | None) -> Step:
+    """Return a step with its mode; a rollback file that is not the one of when it was applied is told in its reason."""
+    if mode is None:
+        return step
+    now, then = mode.rollback_checksum, step.recorded_rollback
+    is_edited = step.direction is Direction.ROLLBACK and now is not None and then is not None and now != then
+    words = f"{step.reason}; its rollback file was edited since" if is_edited else step.reason
+    return replace(step, mode=mode, reason=words)

@@ -202,9 +202,11 @@ def _rollback_step(entry: Entry) -> Step | None:
     migration, record = entry.migration, entry.record
     if migration is None or record is None or not migration.is_reversible:
         return None
+    recorded = record.applied.text("rollback_checksum") if record.applied is not None else None
     if not record.is_in_rollback:
-        return Step(migration, Action.ROLL_BACK, reason.rolled_back(record, None))
+        return Step(migration, Action.ROLL_BACK, reason.rolled_back(record, None), recorded_rollback=recorded)
     reached = checkpoint.of(record)
     unended = record.last if entry.state is State.STUCK else None
     words = reason.rolled_back(record, reached)
-    return Step(migration, Action.ROLL_BACK, words, max(record.attempt, 1) + 1, reached, unended)
+    attempt = max(record.attempt, 1) + 1
+    return Step(migration, Action.ROLL_BACK, words, attempt, reached, unended, recorded_rollback=recorded)

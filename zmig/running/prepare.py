@@ -47,6 +47,8 @@ class Work:
     """What a step written in Python calls; filled in by `zmig.running.entrypoint`."""
     filled: Substitution | None = None
     """How `text` came from what is written in the file, where variables were replaced."""
+    rollback_checksum: str | None = None
+    """Of the rollback file that belongs to it, for a step forward that has one."""
 
     @property
     def is_sql(self) -> bool:
@@ -90,12 +92,23 @@ def read(plan: Plan) -> tuple[Work, ...]:
     problems: list[Problem] = []
     for step in plan.steps:
         try:
-            works.append(_read_step(step))
+            works.append(_with_rollback(_read_step(step)))
         except ZmigError as error:
             problems += error.problems
     if problems:
         raise ManifestError(*problems)
     return tuple(works)
+
+
+def _with_rollback(work: Work) -> Work:
+    """Return a step forward with the checksum of its rollback file, by which a later edit is told."""
+    file = work.step.migration.rollback_file
+    if file is None or work.step.direction is Direction.ROLLBACK or work.step.action is Action.SETTLE:
+        return work
+    try:
+        return replace(work, rollback_checksum=textfile.checksum_of(project.read_text(file)))
+    except ManifestError:  # of no use, as a rollback of it will say
+        return work
 
 
 def _read_step(step: Step) -> Work:

@@ -120,6 +120,8 @@ def done_data(session: Session, attempt: Attempt) -> dict[str, object]:
         "checksum": attempt.step.migration.checksum,
         "kind": attempt.step.migration.kind.value,
     }
+    if attempt.work.rollback_checksum is not None:
+        data["rollback_checksum"] = attempt.work.rollback_checksum
     if attempt.reached is not None:
         data |= {"rows": attempt.reached.rows, "rounds": attempt.reached.rounds}
     return data

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from zmig.running.prepare import Work
     from zmig.sql.batch import Reached
 
+_DEPENDED_ON = "2BP01"
+"""dependent_objects_still_exist: https://www.postgresql.org/docs/current/errcodes-appendix.html."""
+
 
 class Runner:
     """One run of one plan over one session."""
@@ -388,6 +391,9 @@ class Runner:
         if missing is not None:
             return missing
         if attempt.step.direction is Direction.ROLLBACK:
+            if found.error.get("sqlstate") == _DEPENDED_ON and not migration.is_repeatable:
+                with_them = self.invocation.command("rollback", "--include-repeatables", "--dry-run")
+                return f"correct the rollback file; or, if repeatables depend on it, see `{with_them}`"
             again = f"`{self.invocation.command('rollback')}`"
             what, started_again = "rollback", again
         else:
