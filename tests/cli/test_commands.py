@@ -187,7 +187,7 @@ class TestRollback:
             "see `zmig rollback shop.yaml --include-repeatables --dry-run`"
         )
         planned = run("rollback", "shop.yaml", "--to", "0", "--include-repeatables", "--dry-run")
-        assert planned.stdout.splitlines()[-1] == "3 steps to roll back"
+        assert planned.stdout.splitlines()[-1] == "2 steps to roll back"
         assert exists(connection, "users")
         assert run("rollback", "shop.yaml", "--to", "0", "--include-repeatables", "--yes").code == 0
         assert not exists(connection, "users")
@@ -228,7 +228,7 @@ class TestDeciding:
     def test_baseline(self, filled: Shop, run: Run, connection: psycopg.Connection) -> None:
         ended = run("baseline", "shop.yaml", "--to", "2", "--reason", "made by the previous tool", "--json")
         assert json.loads(ended.stdout) == {"names": ["0001_users", "0002_orders"]}
-        assert ended.stderr.endswith("2 migrations recorded, nothing was run\n")
+        assert "2 migrations recorded, nothing was run" in ended.stderr
         assert not exists(connection, "users")
         assert run("version", "shop.yaml").stdout == "2\n"
 
