@@ -252,14 +252,42 @@ class Store(FactReader):
 
     def taken_back_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> str:
         """Return the statement that appends a fact by which a migration no longer counts as applied."""
+        return self._taken_back(self._fact(run, type, name, data), _column(data, "version"))
+
+    def rolled_back_sql(self, run: Run, name: str, data: Mapping[str, object]) -> str:
+        """Return what `taken_back_sql` does for a rollback; every applied repeatable is told to be due again with it.
+
+        A repeatable may rest on what was rolled back; and it may have gone with it, as a view does with `cascade`.
+        """
+        from zmig.database.promise import Broken
+
+        version = _column(data, "version")
+        others = (
+            f"from {self._projection_name} where kind {_EQUALS} {literal(Kind.REPEATABLE.value)} "
+            f"and version {operator('<>')} {version}"
+        )
+        told = f"pg_catalog.jsonb_build_object('version', version, 'name', name) {_WITH} " + (
+            f"{self._json({'run_id': run.id, 'rolled_back': name})}::pg_catalog.jsonb"
+        )
+        outdated = (
+            f"insert into {self._events_name} (aggregate_id, event_type, event_data, created_at, run_id, host) "
+            f"select name, {literal(EventType.OUTDATED.value)}, {told}, pg_catalog.clock_timestamp(), "
+            f"{literal(run.id)}, {literal(run.host)} {others} returning position"
+        )
+        counts = [f"(select pg_catalog.count(*) {of})" for of in ("from outdated", others)]
+        fact = self._fact(run, EventType.ROLLED_BACK, name, data)
+        also = f", outdated as ({outdated})"
+        return self._taken_back(fact, version, also, (f" {operator('<>')} ".join(counts), Broken.FACT))
+
+    def _taken_back(self, fact: _Fact, version: str, also: str = "", *more: tuple[str, Broken]) -> str:
+        """Return what appends a fact and takes the simple row away; `also` is a further part, `more` its promises."""
         from zmig.database import promise
         from zmig.database.promise import Broken
 
-        fact = self._fact(run, type, name, data)
-        own = f"from {self._projection_name} where version {_EQUALS} {_column(data, 'version')}"
+        own = f"from {self._projection_name} where version {_EQUALS} {version}"
         is_left = f"exists (select {own}) and not exists (select from simple)"
-        checks = promise.check_sql([*self._promises(fact), (is_left, Broken.ROW)])
-        return f"with {fact.sql}, simple as (delete {own} returning version) select {checks}"
+        checks = promise.check_sql([*self._promises(fact), (is_left, Broken.ROW), *more])
+        return f"with {fact.sql}, simple as (delete {own} returning version){also} select {checks}"
 
     def problem(self, broken: Broken, *, what: str = "it") -> Problem:
         """Return what to tell of something that did not hold when `what` was to be recorded."""
@@ -267,23 +295,6 @@ class Store(FactReader):
 
         events, projection = (_shown(self._schema, table) for table in (EVENTS, PROJECTION))
         return promise.problem(broken, what, events=events, projection=projection)
-
-    def rolled_back_sql(self, run: Run, name: str, data: Mapping[str, object]) -> str:
-        """Return what `taken_back_sql` does for a rollback; every applied repeatable is told to be due again with it.
-
-        A repeatable may rest on what was rolled back; and it may have gone with it, as a view does with `cascade`.
-        """
-        version = _column(data, "version")
-        because = self._json({"run_id": run.id, "rolled_back": name})
-        return (
-            f"with fact as ({self.append_sql(run, EventType.ROLLED_BACK, name, data)} returning position), "
-            f"gone as (delete from {self._projection_name} where version = {version}) "
-            f"insert into {self._events_name} (aggregate_id, event_type, event_data, created_at, run_id, host) "
-            f"select name, {literal(EventType.OUTDATED.value)}, "
-            f"jsonb_build_object('version', version, 'name', name) || {because}::jsonb, "
-            f"clock_timestamp(), {literal(run.id)}, {literal(run.host)} "
-            f"from {self._projection_name} where kind = {literal(Kind.REPEATABLE.value)} and version <> {version}"
-        )
 
     def repair(self, entries: Iterable[Entry]) -> bool:
         """Write the simple table anew if it is not what the facts fold to; return whether it was not."""
