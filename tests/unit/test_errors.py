@@ -42,6 +42,7 @@ def test_the_exit_codes_are_those_that_scripts_rely_on() -> None:
         "PENDING": 5,
         "UNHEALTHY": 6,
         "BUG": 70,
+        "HUNG_UP": 129,
         "INTERRUPTED": 130,
         "TERMINATED": 143,
     }

@@ -96,7 +96,11 @@ def test_which_table_a_statement_may_change_many_rows_of(sql: str, filled: str |
     ("sql", "fresh"),
     [
         ("create table a (x int); create index on a (x);", [False, True]),
-        ("create table s.a (x int); alter table a add y int;", [False, True]),
+        ("create table s.a (x int); alter table a add y int;", [False, False]),
+        ("create table public.a (x int); alter table a add y int;", [False, True]),
+        ("set search_path to s; create table a (x int); alter table s.a add y int;", [False, False, True]),
+        ("set search_path to s; create table a (x int); alter table public.a add y int;", [False, False, False]),
+        ("create table if not exists a (x int); alter table a add y int;", [False, False]),
         ("create table s.a (x int); alter table u.a add y int;", [False, False]),
         ("create table a (x int); alter table a rename to b; drop table b; drop table a;", [False, True, True, False]),
         ("alter table a rename to b; create index on b (x);", [False, False]),
