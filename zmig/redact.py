@@ -21,8 +21,8 @@ _SHORTEST_SECRET = 3
 
 _SECRET_PARAMETERS = r"(?:\w*password|scram_client_key|scram_server_key|oauth_client_secret)"
 _QUOTED = r"(?:[^'\\]|''|\\.)+"
-_BLANK = r"(?:\s|--[^\n]*\n|/\*(?:(?!\*/).)*\*/)+"
-"""What may stand between two words of SQL."""
+_BLANK = r"(?:\s|--[^\n]{0,200}\n|/\*[^*]{0,200}\*/)+"
+"""What may stand between two words of SQL. Longer comments do not count: many would be searched over and over."""
 
 
 @cache
@@ -42,7 +42,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         rf"(?P<before>(?P<mark>['\"]){_SECRET_PARAMETERS}(?P=mark)\s*:\s*(?P<quote>['\"]))[^'\"]+(?P<after>(?P=quote))"
     )
     statement = rf"(?P<before>\bpassword{_BLANK}(?:e|u&|n)?'){_QUOTED}(?P<after>'|\\?\Z)"
-    continued = rf"(?P<before>'{re.escape(MASK)}'\s*\n\s*'){_QUOTED}(?P<after>'|\\?\Z)"
+    continued = rf"(?P<before>'{re.escape(MASK)}'[^\S\n]*\n\s*'){_QUOTED}(?P<after>'|\\?\Z)"
     dollars = rf"(?P<before>\bpassword{_BLANK}(?P<tag>\$\w*\$)).+?(?P<after>(?P=tag)|\Z)"
     forms = (url, other_url, parameter, quoted, bare, entry, statement, continued, dollars)
     return tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in forms)
