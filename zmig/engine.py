@@ -108,7 +108,9 @@ class Migrator:
 
         with self._opened() as opened:
             loaded = opened.project
-            return status.make(opened.look(), manifest=loaded.name, environment=loaded.environment)
+            view = opened.look()
+            made = status.make(view, manifest=loaded.name, environment=loaded.environment)
+            return replace(made, timeline_change=opened.timeline_change(view.inspection))
 
     def current_version(self) -> int:
         """Return the highest applied version; 0 when nothing is applied. Reads only."""

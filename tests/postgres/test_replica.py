@@ -14,6 +14,7 @@ import pytest
 
 from tests.support import replica
 from tests.support.backends import wait_until
+from tests.support.facts import Facts
 from tests.support.listener import Listener
 from tests.support.process import run
 from tests.support.project import ProjectFolder
@@ -144,3 +145,61 @@ def test_a_standby_that_is_behind_says_by_how_much(
 
 def _tells_pause(connection: psycopg.Connection) -> bool:
     return connection.info.server_version >= 140000
+
+
+def test_a_promotion_is_told_until_a_run_has_begun_on_the_new_timeline(
+    beside: ProjectFolder, crash_server: CrashServer, standby: psycopg.Connection
+) -> None:
+    folder = crash_server.folder.with_name(f"{crash_server.folder.name}-replica")
+    url = EmbeddedServer(folder).url()
+    wait_until(standby, "pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()")
+    crash_server.crash()
+    standby.execute("select pg_promote()")
+    wait_until(standby, "not pg_is_in_recovery()")
+    facts = Facts(standby)
+    ((run_id,),) = standby.execute("select distinct run_id from zmig.migration_events")
+    told = f"the facts of run {run_id} were written on timeline 1, this server is on 2: it was promoted or restored"
+    shown = run("status", beside.manifest, "--database-url", url)
+    assert f"\nnote: {told}" in shown.stdout
+    ended = run("apply", beside.manifest, "--database-url", url)
+    assert (ended.code, told in ended.stderr) == (0, True)
+    beside.sql("002_more", "create table more (x int);")
+    ended = run("apply", beside.manifest, "--database-url", url)
+    assert (ended.code, told in ended.stderr) == (0, True)
+    assert [
+        data["server"]["timeline"] for name in ("001_done", "002_more") for data in facts.data(name, "started")
+    ] == [
+        1,
+        2,
+    ]
+    status = Migrator(beside.manifest, database_url=url).status()
+    assert status.as_dict()["timeline_change"] is None
+    assert "timeline" not in run("apply", beside.manifest, "--database-url", url).stderr
+
+
+def test_facts_say_on_which_server_and_database_they_were_written(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    project.sql("001_m", "create table t (x int);", rollback="drop table t;")
+    Migrator(project.manifest).migrate()
+    Migrator(project.manifest).rollback()
+    ((system, timeline, database),) = connection.execute(
+        "select system_identifier::text, (pg_control_checkpoint()).timeline_id, "
+        "(select oid::bigint from pg_database where datname = current_database()) from pg_control_system()"
+    )
+    expected = {"system": system, "timeline": timeline, "database": database}
+    assert [data["server"] for type in ("started", "rollback_started") for data in facts.data("001_m", type)] == [
+        expected,
+        expected,
+    ]
+
+
+def test_a_server_that_does_not_say_what_it_is_serves_all_the_same(tmp_path: Path, crash_server: CrashServer) -> None:
+    with psycopg.connect(crash_server.url(), autocommit=True) as admin:
+        admin.execute("create role plain login; grant create on database postgres to plain")
+        admin.execute("revoke execute on function pg_control_system() from public")
+        project = ProjectFolder(tmp_path, crash_server.url().replace("//postgres@", "//plain@"))
+        project.sql("001_m", "select 1;")
+        Migrator(project.manifest).migrate()
+        assert "server" not in Facts(admin).data("001_m", "started")[0]
+        assert Migrator(project.manifest).status().applied == ["001_m"]

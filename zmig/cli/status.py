@@ -42,8 +42,8 @@ COMMAND = Command(
     ),
     document=(
         "current_version; the lists of names applied, pending, running, failed, stuck, due; lock_holder; standby "
-        "(replay_lag_seconds, primary; null on a primary server); migrations "
-        "(version, name, kind, state, findings, applied_at, duration_ms, error and more)"
+        "(replay_lag_seconds, primary; null on a primary server); timeline_change (run_id, before, now; or null); "
+        "migrations (version, name, kind, state, findings, applied_at, duration_ms, error and more)"
     ),
     run=run,
     options_type=StatusOptions,

@@ -31,7 +31,9 @@ def text(status: Status, invocation: Invocation, *, width: int | None, glyphs: M
     parts = [_title(status)]
     if status.migrations:
         parts.append("\n".join(_table(status, width, glyphs)))
-    parts.append("\n".join((_counts(status), *_standby(status), *_running(status), *_findings(status))))
+    parts.append(
+        "\n".join((_counts(status), *_standby(status), *_timeline(status), *_running(status), *_findings(status)))
+    )
     zombie = holder.zombie(status.holder, invocation)
     parts += [problem_text(zombie)] if zombie is not None else []
     parts += _troubles(status, invocation)
@@ -95,6 +97,11 @@ def _running(status: Status) -> Iterator[str]:
 def _standby(status: Status) -> Iterator[str]:
     if status.standby is not None:
         yield visible(f"a standby of {status.standby.where}: {status.standby.lag}")
+
+
+def _timeline(status: Status) -> Iterator[str]:
+    if status.timeline_change is not None:
+        yield visible(f"note: {status.timeline_change.message}")
 
 
 def _findings(status: Status) -> Iterator[str]:

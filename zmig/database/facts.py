@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = "position, aggregate_id, event_type, event_data::text, created_at, database_user, run_id, host"
 _Row = tuple[int, str, str, str, "datetime", "str | None", "str | None", "str | None"]
+
+_TIMELINE = re.compile("[0-9]{1,10}")
 
 _BLOCK = 1000
 """Rows taken from the driver at once; asking for each alone takes longer than all the rest."""
@@ -111,6 +114,22 @@ class FactReader:
                 "from {} where aggregate_type = 'migration' and (position > {} or position = any({})) order by position"
             ).format(self._events, position, list(gaps))
         )
+
+    def last_server(self) -> tuple[str, str, int] | None:
+        """Return the run that last began something, with its server's system identifier and timeline.
+
+        None where its facts say nothing of the server.
+        """
+        row = self._connection.execute(
+            sql.SQL(
+                "select run_id, event_data #>> '{{server,system}}', event_data #>> '{{server,timeline}}' from {} "
+                "where event_type in ('migration.started', 'migration.rollback_started') order by position desc limit 1"
+            ).format(self._events)
+        ).fetchone()
+        run_id, system, timeline = cast("tuple[str | None, str | None, str | None]", row or (None, None, None))
+        if run_id is None or system is None or timeline is None or _TIMELINE.fullmatch(timeline) is None:
+            return None
+        return run_id, system, int(timeline)
 
     def identity(self) -> int | None:
         """Return the events table's oid, which tells a dropped and recreated table from the old one."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import psycopg
+
 from zmig.database import settings
 from zmig.database.quoting import literal
 from zmig.frozen import frozen
@@ -27,6 +29,35 @@ select case when pg_catalog.pg_backend_pid() operator(pg_catalog.=) {announced} 
     exists (select from pg_catalog.pg_extension where extname operator(pg_catalog.=) 'citus'), {event_triggers}
 """
 
+_IDENTITY = """,
+    (select system_identifier::pg_catalog.text from pg_catalog.pg_control_system()),
+    case when not pg_catalog.pg_is_in_recovery()
+        then pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) end,
+    (select oid::pg_catalog.int8 from pg_catalog.pg_database
+        where datname operator(pg_catalog.=) pg_catalog.current_database())
+"""
+"""What tells one server, one history of its WAL and one database from others.
+
+A WAL file's name begins with the timeline, which pg_control_checkpoint() tells of only after the first checkpoint of a
+new one (PostgreSQL documentation, "Timelines", and the comment of XLogFileName).
+"""
+
+
+@frozen
+class Identity:
+    """Which database it is, on which server, in which history of that."""
+
+    system: str
+    """The system identifier: a whole number that physical copies of a server share."""
+    timeline: int | None
+    """The number that every promotion and every restore from a backup raises; None on a standby."""
+    database: int
+    """The oid of the database."""
+
+    def data(self) -> dict[str, object]:
+        """Return what a fact holds of it."""
+        return {"system": self.system, "timeline": self.timeline, "database": self.database}
+
 
 @frozen
 class Server:
@@ -46,6 +77,8 @@ class Server:
     """Whether Citus is installed in the database: what is done here may be done on other servers, too."""
     has_event_triggers: bool = False
     """Whether code of the database's ran behind every command that defines something, when the session began."""
+    identity: Identity | None = None
+    """Which database it is; None where the server does not tell."""
 
     @property
     def settings_stay_sql(self) -> tuple[str, ...]:
@@ -116,12 +149,23 @@ def greet(connection: Connection, limits: Mapping[str, str]) -> Server:
         settings=settings.set_config(values, local=False),
         event_triggers=HAS_EVENT_TRIGGERS,
     )
-    row = connection.execute(query.encode()).fetchone()
-    _, pid, version, text, role, strings, has_citus, has_event_triggers = cast(
-        "tuple[bool, int, int, str, str, str, bool, bool]", row
-    )
+    try:
+        row = connection.execute(f"{query}{_IDENTITY}".encode()).fetchone()
+    except psycopg.Error as error:
+        if error.sqlstate is None or connection.closed or connection.broken:
+            raise
+        # A service that has no such functions, or an administrator who took the right to call them.
+        row = connection.execute(f"{query}, null, null, null".encode()).fetchone()
+    _, pid, version, text, role, strings, has_citus, has_event_triggers, system, file, database = cast("_Row", row)
+    identity = None
+    if system is not None and database is not None:
+        identity = Identity(system, None if file is None else int(file[:_TIMELINE_DIGITS], 16), database)
     watches_client = _watches_client(version, text.lower())
-    return Server(pid, version, watches_client, role, strings, has_citus, has_event_triggers)
+    return Server(pid, version, watches_client, role, strings, has_citus, has_event_triggers, identity)
+
+
+_Row = tuple[bool, int, int, str, str, str, bool, bool, "str | None", "str | None", "int | None"]
+_TIMELINE_DIGITS = 8
 
 
 def _watches_client(version: int, text: str) -> bool:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from zmig.database.holder import LockHolder
     from zmig.database.standby import Standby
+    from zmig.database.timeline import TimelineChange
     from zmig.model import Environment
     from zmig.running.view import View
 
@@ -38,6 +39,8 @@ class Status:
     """Who holds the run's lock, if something is started and not ended."""
     standby: Standby | None = None
     """How the server stands, if it is a standby."""
+    timeline_change: TimelineChange | None = None
+    """How the server's timeline differs from that of the last run on record, if it does."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the contents as JSON types."""
@@ -54,6 +57,7 @@ class Status:
             "due": self.due,
             "lock_holder": _holder(self.holder),
             "standby": self.standby.as_dict() if self.standby is not None else None,
+            "timeline_change": self.timeline_change.as_dict() if self.timeline_change is not None else None,
             "migrations": [_migration(entry) for entry in self.migrations],
         }
 

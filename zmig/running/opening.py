@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zmig.database.holder import LockHolder
     from zmig.database.inspection import Inspection
     from zmig.database.server import Server
+    from zmig.database.timeline import TimelineChange
     from zmig.interrupt import Interrupts
     from zmig.invocation import Invocation
     from zmig.model import Migration
@@ -91,7 +92,21 @@ class Opened:
             found = self.store.inspect(to_write=to_write)
             if to_write:
                 self.refuse_standby(found)
+                changed = self.timeline_change(found)
+                if changed is not None:
+                    from zmig.progress import Notice
+
+                    self.observer(Notice(None, "WARNING", changed.message))
             return found
+
+    def timeline_change(self, inspection: Inspection) -> TimelineChange | None:
+        """Return how the server's timeline differs from that of the last run on record; None where it does not."""
+        if not inspection.has_events:
+            return None
+        from zmig.database import timeline
+
+        with database.translated(self.target):
+            return timeline.change(self.store, self.server.identity)
 
     def refuse_standby(self, inspection: Inspection) -> None:
         """Make sure that the server takes writes; what is done there already may be undone on the primary server.

@@ -55,6 +55,8 @@ def started_data(session: Session, attempt: Attempt) -> dict[str, object]:
         "application_name": session.run.application_name,
         "client": client.identity(),
     }
+    if session.server.identity is not None:
+        data["server"] = session.server.identity.data()
     if step.migration.settings.run_as is not None:
         data["run_as"] = step.migration.settings.run_as
     if attempt.work.filled is not None:
