@@ -28,6 +28,9 @@ def execute(ctx):
     for batch in ctx.batches():
         keys = ctx.execute("{_KEYS.format("%s", "%s")}", (batch.cursor, batch.size)).fetchall()
         batch.done(len(keys), cursor=max((key for key, in keys), default=None))
+
+def rollback(ctx):
+    ctx.execute("delete from theirs.b")
 """
 _CODE = """
 def execute(ctx):
