@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.steady import steady
+from zmig.database import wire
 from zmig.sql import boundary
 
 if TYPE_CHECKING:
@@ -68,6 +69,30 @@ def test_a_statement_that_the_server_cannot_take_is_not_sent(
     assert ended.stderr.startswith("error: the statement that begins here is longer than the server takes: ")
     assert "  --> 001_x.sql:2:1\n" in ended.stderr
     assert ended.stderr.endswith("hint: write it as several statements, or as a COPY with its rows behind it\n")
+
+
+def test_a_statement_of_wide_characters_that_the_server_cannot_take_is_not_sent(
+    shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "LONGEST_MESSAGE", 50_000)
+    shop.add(1, "001_x", f"select 1;\nselect '{'表' * 20_000}';\n")
+    ended = run("apply", "shop.yaml")
+    assert ended.code == 1
+    assert "failed: it is longer than a message to the server may be: 50,000 bytes\n" in ended.stderr
+    assert "   = rolled back: `001_x` left nothing behind\n" in ended.stderr
+    assert run("status", "shop.yaml").code == 0
+
+
+def test_a_warning_of_a_lock_that_was_not_held_says_what_it_means(shop: Shop, run: Run) -> None:
+    shop.add(
+        1,
+        "001_x.py",
+        "def execute(ctx):\n    ctx.execute('select pg_advisory_unlock_all()')\n    raise ValueError('x')\n",
+    )
+    ended = run("apply", "shop.yaml")
+    said = [line for line in ended.stderr.splitlines() if "you don't own a lock" in line]
+    assert all(line.endswith("if it is the run's own, the run ends") for line in said)
+    assert "it released the run's lock, so another run may have begun beside it" in ended.stderr
 
 
 def test_several_migrations_are_accepted_together_or_none(shop: Shop, run: Run) -> None:

@@ -41,6 +41,13 @@ _Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", sel
 _LONGEST_AWAKE_SECONDS = 0.0005
 
 
+LONGEST_MESSAGE = 0x3FFFFFFF - 1024
+"""In octets. A server cannot hold a longer one, and ends the connection when all of it has come.
+
+`MaxAllocSize` in https://github.com/postgres/postgres/blob/master/src/include/utils/memutils.h
+"""
+
+
 class MessageError(Exception):
     """The server refused a statement of a message; the cause is the server's error."""
 
@@ -72,6 +79,14 @@ class Reply:
         return tuple(result.command_tuples for result in self.results[start:])
 
 
+def _octets(text: str) -> bytes:
+    """Return a message as it is sent. Raises psycopg.DataError where the server could not take it."""
+    octets = text.encode()
+    if len(octets) > LONGEST_MESSAGE:
+        raise psycopg.DataError(f"it is longer than a message to the server may be: {LONGEST_MESSAGE:,} bytes")
+    return octets
+
+
 def send(
     connection: Connection, text: str, *, meanwhile: Callable[[], object] | None = None, is_brief: bool = False
 ) -> Reply:
@@ -84,6 +99,7 @@ def send(
 
     Raises:
         MessageError: a statement failed; those behind it were not run.
+        psycopg.DataError: the message is longer than any server takes, and was not sent.
         psycopg.OperationalError: the connection was lost.
     """
     link = connection.pgconn
@@ -96,7 +112,7 @@ def send(
     look = Look(interrupts, partial(silence.require_answer, connection))
     with interrupts.polled():
         try:
-            link.send_query(text.encode())
+            link.send_query(_octets(text))
             link.set_single_row_mode()
             _flush(link, look)
             if meanwhile is not None:

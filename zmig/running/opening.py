@@ -263,7 +263,7 @@ def _notices_to(observer: Observer, interrupts: Interrupts) -> Callable[[psycopg
                 None,
                 diagnostic.severity or "NOTICE",
                 diagnostic.message_primary or "",
-                diagnostic.message_detail,
+                diagnostic.message_detail or _explained(diagnostic),
                 diagnostic.message_hint,
             )
         )
@@ -277,3 +277,10 @@ def _notices_to(observer: Observer, interrupts: Interrupts) -> Callable[[psycopg
             interrupts.keep(error)
 
     return hear
+
+
+def _explained(diagnostic: psycopg.errors.Diagnostic) -> str | None:
+    """Return what a warning means that the server gives no detail of: that of a lock that was to be released."""
+    if diagnostic.severity_nonlocalized == "WARNING" and diagnostic.source_function == "LockRelease":
+        return "an advisory lock was not held that was to be released; if it is the run's own, the run ends"
+    return None
