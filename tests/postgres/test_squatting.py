@@ -54,6 +54,10 @@ ADDITIONS = {
         "alter table zmig.migration_events alter column host set default public.evil()::text",
         "the default of column `host` is `(public.evil())::text`",
     ),
+    "no default": (
+        "alter table zmig.migration_events alter column event_data drop default",
+        "column `event_data` has no default",
+    ),
     "default of a column of its own": (
         "alter table zmig.schema_migrations add column more bool default public.evil()",
         "the default of column `more` is `public.evil()`",

@@ -99,7 +99,9 @@ def odd_columns(schema: str, table: str, columns: Sequence[Column]) -> Iterator[
             change = f"drop column {column.name}" if type is None else f"alter column {column.name} type {type}"
             yield Oddity(table, what, f"run `{alter}{change}`")
         elif column.default != default:
-            what = f"the default of column `{column.name}` is `{column.default}`"
+            what = f"column `{column.name}` has no default"
+            if column.default is not None:
+                what = f"the default of column `{column.name}` is `{column.default}`"
             yield Oddity(table, what, f"run `{alter}alter column {column.name} {_change(column.default, default)}`")
 
 
@@ -165,8 +167,11 @@ where r.rolname = any (%(owners)s) and d.datname = current_database() and own.ro
 `pg_database_owner`, to which the schema `public` belongs since PostgreSQL 15, stands for the owner of the database.
 """
 
+IS_OTHER = "it is a "
+"""The beginning of what is told of a relation that is no ordinary table."""
+
 ODDITIES = f"""odd (relname, what, remedy) as (
-    select f.relname, 'it is a ' || case f.relkind
+    select f.relname, '{IS_OTHER}' || case f.relkind
             when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table'
             when 'p' then 'partitioned table' when 'S' then 'sequence'
             else format('relation of kind `%%s`', f.relkind) end,
