@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.database import connection as database
-from zmig.errors import ManifestError
+from zmig.errors import ManifestError, PlanRefused
 from zmig.interrupt import Interrupts
 from zmig.invocation import Invocation
 from zmig.observer import discreet, guarded
@@ -423,6 +423,7 @@ class Migrator:
         with self._opened() as opened, self._locked(opened):
             view = opened.look(opened.inspect(to_write=True), holds_lock=True, ask_repeatables=False)
             decided = decide(opened, view)
+            self._refuse_contradictions(view, decided)
             opened.store.check_names(decided.names)
             if decided.statements:
                 with opened.recording(), opened.connection.transaction():
@@ -430,6 +431,16 @@ class Migrator:
                     for statement in decided.statements:
                         opened.connection.execute(statement.encode())
         return decided.names
+
+    def _refuse_contradictions(self, view: View, decided: Decision) -> None:
+        """Record nothing where the simple table contradicts the facts, but a decision about such a migration."""
+        from zmig.planning import unfounded
+        from zmig.planning.state import FindingCode
+
+        is_about_one = any(one.name in decided.names and one.has(FindingCode.UNFOUNDED) for one in view.entries)
+        found = unfounded.refusals(view.entries, invocation=self._invocation, effect="nothing was recorded")
+        if not is_about_one and (problems := [one.problem for one in found]):
+            raise PlanRefused(*problems)
 
     @contextmanager
     def _opened(self) -> Generator[Opened]:

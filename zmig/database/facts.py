@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
 
-from zmig.database.inspection import EVENTS
+from zmig.database.inspection import EVENTS, PROJECTION
 from zmig.database.quoting import operator
 from zmig.events import EventType, Fact
 
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
     from zmig.database.connection import Connection
     from zmig.database.store import Run
+    from zmig.planning.unfounded import Unfounded
 
 _COLUMNS = "position, aggregate_id, event_type, event_data::text, created_at, database_user, run_id, host"
 _Row = tuple[int, str, str, str, "datetime", "str | None", "str | None", "str | None"]
 
 _TIMELINE = re.compile("[0-9]{1,10}")
+
+_UNFOUNDED = "zmig.unfounded"
+"""What stands in the place of a fact's type for a row of the simple table."""
 
 _BLOCK = 1000
 """Rows taken from the driver at once; asking for each alone takes longer than all the rest."""
@@ -34,6 +38,7 @@ class FactReader:
     def __init__(self, connection: Connection, schema: str) -> None:
         self._connection = connection
         self._events = sql.Identifier(schema, EVENTS)
+        self._projection = sql.Identifier(schema, PROJECTION)
 
     @property
     def events(self) -> sql.Identifier:
@@ -71,12 +76,16 @@ class FactReader:
             ).format(self._events)
         )
 
-    def standing_facts(self) -> Iterator[Fact]:
+    def standing_facts(self, unfounded: list[Unfounded] | None = None) -> Iterator[Fact]:
         """Yield the facts that decide where each migration stands.
 
         For that nothing is needed of what came before a migration was last done, and only the last of its checkpoints;
         but `Record.started` and `Record.failed` may be None where all facts would tell of an earlier attempt.
+
+        The rows of the simple table that no fact founds are added to `unfounded`, once all facts were taken, where that
+        is given: the same query looks for them.
         """
+        found = self._unfounded if unfounded is not None else sql.SQL("")
         yield from self._read(
             sql.SQL(
                 f"select {_COLUMNS} from (select *, "
@@ -85,23 +94,55 @@ class FactReader:
                 "from {} where aggregate_type = 'migration' "
                 "window own as (partition by aggregate_id, event_data->'version')) as known "
                 "where (done is null or position >= done) "
-                "and (event_type <> 'migration.checkpoint' or position = reached)"
-            ).format(self._events)
+                "and (event_type <> 'migration.checkpoint' or position = reached) {}"
+            ).format(self._events, found),
+            unfounded,
         )
 
-    def settled_lines(self) -> list[str]:
+    @property
+    def _unfounded(self) -> sql.Composed:
+        return sql.SQL(" union all {}").format(self._unfounded_rows)
+
+    @property
+    def _unfounded_rows(self) -> sql.Composed:
+        """What selects the rows of the simple table that no fact founds, as if they were facts."""
+        return sql.SQL(
+            "select position, name, {}, jsonb_build_object('version', version)::text, applied_at, null, null, null "
+            "from {} as applied where not exists (select from {} as fact where fact.position = applied.position "
+            "and aggregate_type = 'migration' "
+            "and (aggregate_id = applied.name or event_data->'version' = to_jsonb(applied.version)))"
+        ).format(_UNFOUNDED, self._projection, self._events)
+
+    def unfounded_rows(self) -> list[Unfounded]:
+        """Return the rows of the simple table that no fact founds."""
+        found: list[Unfounded] = []
+        for _ in self._read(self._unfounded_rows, found):
+            pass
+        return found
+
+    def simple_rows(self) -> list[Unfounded]:
+        """Return all rows of the simple table, of which none is founded where there are no facts at all."""
+        from zmig.planning.unfounded import Unfounded
+
+        query = sql.SQL("select version, name, position from {} order by version").format(self._projection)
+        return [Unfounded(*cast("tuple[int, str, int]", row)) for row in self._connection.execute(query)]
+
+    def settled_lines(self, *, with_projection: bool = False) -> list[str]:
         """Return what the facts fold to, as `zmig.planning.settled` spells it, each line once for a name and version.
 
-        A line is empty where the last fact is another one than that the migration is done, or was applied before.
+        A line is empty where the last fact is another one than that the migration is done, or was applied before; and
+        there is one more for each row of the simple table that no fact founds, `with_projection`.
         """
+        found = sql.SQL("union all select '' from ({}) as unfounded").format(self._unfounded_rows)
         row = self._connection.execute(
             sql.SQL(
-                "select string_agg(line, e'\\n') from (select distinct on (aggregate_id, event_data->'version') "
+                "select string_agg(line, e'\\n') from (select line from "
+                "(select distinct on (aggregate_id, event_data->'version') "
                 "case when event_type in ('migration.done', 'migration.baselined') "
                 "then concat_ws(' ', event_data->'version', event_data->>'checksum', aggregate_id) else '' end as line "
                 "from {} where aggregate_type = 'migration' "
-                "order by aggregate_id, event_data->'version', position desc) as last"
-            ).format(self._events)
+                "order by aggregate_id, event_data->'version', position desc) as last {}) as lines"
+            ).format(self._events, found if with_projection else sql.SQL(""))
         ).fetchone()
         text = cast("str | None", row[0]) if row is not None else None
         return [] if text is None else text.split("\n")
@@ -153,7 +194,7 @@ class FactReader:
         row = self._connection.execute(query).fetchone()
         return row is not None and row[0] is True
 
-    def _read(self, query: sql.Composed) -> Iterator[Fact]:
+    def _read(self, query: sql.Composed, unfounded: list[Unfounded] | None = None) -> Iterator[Fact]:
         cursor = self._connection.execute(query)
         while rows := cast("list[_Row]", cursor.fetchmany(_BLOCK)):
             for position, name, type, text, created_at, database_user, run_id, host in rows:
@@ -162,3 +203,7 @@ class FactReader:
                     data = json.loads(text)
                     known = cast("dict[str, object]", data) if isinstance(data, dict) else {}
                     yield Fact(position, name, kind, created_at, known, database_user, run_id, host)
+                elif type == _UNFOUNDED and unfounded is not None:
+                    from zmig.planning.unfounded import Unfounded
+
+                    unfounded.append(Unfounded(json.loads(text)["version"], name, position))

@@ -42,6 +42,8 @@ class Inspection:
     """The rights that are missing to read, to create what is not there and to write facts."""
     now: datetime
     """The server's clock."""
+    sees_projection: bool = False
+    """Whether the simple table is there, and this role can read it."""
 
     @property
     def has_events(self) -> bool:
@@ -194,7 +196,8 @@ select quote_ident(current_user), current_database()::text, exists (select from 
     (select coalesce(array_agg(privilege), '{{}}') from missing),
     clock_timestamp(),
     (select coalesce(array_agg(array[what, owner]), '{{}}') from strange),
-    exists (select from suspected)
+    exists (select from suspected),
+    coalesce((select has_table_privilege(oid, 'select') from found where relname = 'schema_migrations'), false)
 """
 
 _ODDITIES = f"""{_FOUND}, {tables.ODDITIES}
@@ -227,4 +230,5 @@ def inspect(connection: Connection, schema: str, owner: str | None = None) -> In
         unreadable=tuple(cast("list[str]", row[6])),
         unwritable=tuple(cast("list[str]", row[7])),
         now=cast("datetime", row[8]),
+        sees_projection=row[11] is True,
     )

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig.database.inspection import EVENTS
 from zmig.database.quoting import literal
+from zmig.database.tables import EVENTS
 from zmig.errors import Problem
 
 if TYPE_CHECKING:

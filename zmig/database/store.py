@@ -26,7 +26,7 @@ from zmig.sql import encoding
 from zmig.sql.encoding import UTF8, Encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from zmig.database.connection import Connection
     from zmig.database.inspection import Inspection
@@ -296,25 +296,57 @@ class Store(FactReader):
         events, projection = (_shown(self._schema, table) for table in (EVENTS, PROJECTION))
         return promise.problem(broken, what, events=events, projection=projection)
 
-    def repair(self, entries: Iterable[Entry]) -> bool:
-        """Write the simple table anew if it is not what the facts fold to; return whether it was not."""
+    def repair(self, entries: Iterable[Entry], *, keep: Collection[int] = ()) -> int | None:
+        """Write the simple table anew if it is not what the facts fold to; rows of the versions in `keep` stay.
+
+        Returns the highest position, should that of the next fact not be higher, as far as this role may know.
+        """
         applied = {
             entry.version: _row(entry, entry.record.applied)
             for entry in entries
-            if entry.record is not None and entry.record.applied is not None and entry.version is not None
+            if entry.record is not None and entry.record.applied is not None and entry.version not in {None, *keep}
         }
-        found = self._connection.execute(f"select version, name, position from {self._projection_name}".encode())
-        if {cast("int", row[0]): (row[1], row[2]) for row in found} == {
-            version: (row[1], row[-1]) for version, row in applied.items()
-        }:
-            return False
-        with self._connection.transaction():
-            self._connection.execute(f"delete from {self._projection_name}".encode())
-            with self._connection.cursor() as cursor:
-                table = self._projection_name.replace("%", "%%")
-                insert = f"insert into {table} values (%s, %s, %s, %s, %s, %s, %s, %s)"
-                cursor.executemany(insert.encode(), applied.values())
-        return True
+        behind: int | None = None
+        found: dict[int, tuple[object, object]] = {}
+        for version, name, position in self._connection.execute(self._simple_sql.encode()):
+            if version is None:
+                behind = cast("int", position)
+            elif version not in keep:
+                found[cast("int", version)] = (name, position)
+        if found != {version: (row[1], row[-1]) for version, row in applied.items()}:
+            self._rewrite(applied.values(), keep)
+        return behind
+
+    @property
+    def _simple_sql(self) -> str:
+        """What selects the simple table, and a row without a version where the next fact stands behind another one."""
+        sequence = f"pg_catalog.pg_get_serial_sequence({literal(self._events_name)}, 'position')::pg_catalog.regclass"
+        is_behind = (
+            "case when pg_catalog.has_sequence_privilege(sequence, 'usage, select') "
+            "then coalesce(pg_catalog.pg_sequence_last_value(sequence), 0) < highest else false end"
+        )
+        return (
+            f"select version, name, position from {self._projection_name} union all "
+            f"select null, null, highest from (select pg_catalog.max(position), {sequence} from {self._events_name}) "
+            f"as facts (highest, sequence) where sequence is not null and {is_behind}"
+        )
+
+    def _rewrite(self, rows: Iterable[tuple[object, ...]], keep: Collection[int]) -> None:
+        table = self._projection_name.replace("%", "%%")
+        kept = list(keep)
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            cursor.execute(f"delete from {table} where version <> all (%s::bigint[])".encode(), [kept])
+            cursor.executemany(f"insert into {table} values (%s, %s, %s, %s, %s, %s, %s, %s)".encode(), rows)
+
+    def advance_positions(self) -> None:
+        """Make the next fact stand behind all there are: sequences are not transactional, so at once and for all.
+
+        Raises:
+            psycopg.errors.InsufficientPrivilege: this role may not.
+        """
+        sequence = f"pg_catalog.pg_get_serial_sequence({literal(self._events_name)}, 'position')"
+        highest = f"(select pg_catalog.max(position) from {self._events_name})"
+        self._connection.execute(f"select pg_catalog.setval({sequence}::pg_catalog.regclass, {highest})".encode())
 
 
 def _shown(schema: str, table: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Problem, UsageError
 from zmig.invocation import UNNAMED, Invocation
 from zmig.model import RepeatRule
-from zmig.planning import checkpoint, reason, refusal, selection
+from zmig.planning import checkpoint, reason, refusal, selection, unfounded
 from zmig.planning.plan import Action, Direction, Plan, Step
 from zmig.planning.state import FindingCode, State
 
@@ -47,6 +47,7 @@ def forward(
         for found in refusal.of_apply(entry, entries, allow_out_of_order=allow_out_of_order, invocation=invocation)
     ]
     refusals += [found for entry in notable for found in refusal.of_partial(entry, invocation=invocation)]
+    refusals += unfounded.refusals(entries, invocation=invocation, effect="nothing was run")
     return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refusals), is_first)
 
 
@@ -92,6 +93,7 @@ def _again(entries: Sequence[Entry], chosen: Iterable[Entry], invocation: Invoca
         for found in refusal.of_apply(entry, entries, allow_out_of_order=True, invocation=invocation)
     ]
     refusals += refusal.of_overtaking(kept, others, invocation=invocation)
+    refusals += unfounded.refusals(entries, invocation=invocation, effect="nothing was run")
     return Plan(Direction.FORWARD, tuple(_steps(kept)), tuple(refusals))
 
 
@@ -185,7 +187,8 @@ def rollback(
     applied = [entry for entry in wanted if _can_be_taken_back(entry)]
     chosen = applied[:steps] if to is None else [entry for entry in applied if (entry.version or 0) > to]
     made = [_rollback_step(entry) for entry in chosen]
-    refusals = refusal.of_rollback(entries, chosen, invocation=invocation)
+    refusals = [*refusal.of_rollback(entries, chosen, invocation=invocation)]
+    refusals += unfounded.refusals(entries, invocation=invocation, effect="nothing was rolled back")
     return Plan(Direction.ROLLBACK, tuple(step for step in made if step is not None), tuple(refusals))
 
 

@@ -51,6 +51,8 @@ class FindingCode(StrEnum):
     """Applied under another name."""
     ROLLBACK_FAILED = "rollback-failed"
     """Its rollback was tried last, and failed or was interrupted."""
+    UNFOUNDED = "facts-missing"
+    """Applied by the simple table, at a position that no fact about it has."""
     PAUSED = "paused"
     """Somebody asked it to wait between two rounds."""
     OTHER = "other-migration"

@@ -128,7 +128,7 @@ class Opened:
         if not expected:
             return False
         with database.translated(self.target):
-            found = self.store.settled_lines()
+            found = self.store.settled_lines(with_projection=inspection.sees_projection)
         return len(found) == len(expected) and set(found) == set(expected)
 
     @contextmanager
@@ -163,9 +163,30 @@ class Opened:
 
     def prepare_store(self, view: View) -> None:
         """Create what is missing of the tracking tables, and make the simple table fit the facts; under the lock."""
+        from zmig.planning import unfounded
+
         self.store.create(view.inspection, has_citus=self.server.has_citus)
         if view.inspection.has_events:
-            self.store.repair(view.entries)
+            behind = self.store.repair(view.entries, keep=unfounded.versions(view.entries))
+            if behind is not None:
+                self._advance_positions(behind)
+
+    def _advance_positions(self, highest: int) -> None:
+        """Have new facts stand behind those that are there.
+
+        Raises:
+            TrackingError: this role may not.
+        """
+        from zmig.database.promise import Broken
+        from zmig.progress import Notice
+
+        try:
+            self.store.advance_positions()
+        except psycopg.errors.InsufficientPrivilege as error:
+            problem = self.store.problem(Broken.POSITION, what="what is to be done")
+            raise TrackingError(replace(problem, effect="nothing was run")) from error
+        message = f"the positions of new facts were behind {highest}, the highest there is, and now continue behind it"
+        self.observer(Notice(None, "NOTICE", message))
 
     @contextmanager
     def locked(self, *, limit_seconds: float | None, invocation: Invocation) -> Generator[None]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zmig.database.store import Inspection, Store
     from zmig.events import Fact
     from zmig.model import Migration
+    from zmig.planning.unfounded import Unfounded
 
 
 @frozen
@@ -75,7 +76,8 @@ class Looker:
         ask_repeatables: bool = True,
     ) -> View:
         """Return the view; `holds_lock` says that the asking session itself holds the run's lock."""
-        history, holder = self._history(migrations, inspection), None
+        unfounded: list[Unfounded] = []
+        history, holder = self._history(migrations, inspection, unfounded), None
         if not holds_lock:
             history, holder = self._with_holder(history, migrations, inspection)
         liveness = Liveness(
@@ -90,6 +92,10 @@ class Looker:
             answers = self._answers(entries)
             if answers:
                 entries = state.assess(migrations, history, liveness, due=answers)
+        if unfounded:
+            from zmig.planning import unfounded as contradictions
+
+            entries = contradictions.marked(entries, unfounded)
         return View(
             entries,
             inspection,
@@ -98,11 +104,17 @@ class Looker:
             standby=standby_of(self.connection, inspection),
         )
 
-    def _history(self, migrations: Sequence[Migration], inspection: Inspection) -> History:
+    def _history(
+        self, migrations: Sequence[Migration], inspection: Inspection, unfounded: list[Unfounded] | None = None
+    ) -> History:
+        """Return what the facts say; the rows of the simple table that none of them founds are added to a list."""
+        asks = unfounded is not None and inspection.sees_projection
         if not inspection.has_events:
+            if asks and unfounded is not None:
+                unfounded += self.store.simple_rows()
             return History()
         versions = {migration.name: migration.version for migration in migrations}
-        return fold(self.store.standing_facts(), versions=versions)
+        return fold(self.store.standing_facts(unfounded if asks else None), versions=versions)
 
     def _with_holder(
         self, history: History, migrations: Sequence[Migration], inspection: Inspection

@@ -15,7 +15,7 @@ from zmig.database.lock import RunLock
 from zmig.database.store import Store
 from zmig.frozen import frozen
 from zmig.model import RepeatRule
-from zmig.planning import state, status
+from zmig.planning import state, status, unfounded
 from zmig.planning.history import fold
 from zmig.planning.state import Liveness, State
 from zmig.project.reload import Files
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from zmig.model import Migration
     from zmig.planning.state import Entry
     from zmig.planning.status import Status
+    from zmig.planning.unfounded import Unfounded
     from zmig.project.project import Project
     from zmig.watching.activity import Backend, Blocker, Work
 
@@ -165,6 +166,7 @@ class _Session:
     def _forget(self) -> None:
         self._tail = Tail(self.connection, self._store)
         self._table: int | None = None
+        self._unfounded: list[Unfounded] | None = None
         self._answers: dict[int, bool | None] = {}
         self._needs_answers = True
         self._assessed: tuple[Entry, ...] = ()
@@ -214,7 +216,9 @@ class _Session:
             holder.run_id if holder is not None else None,
             sees_locks=not inspection.in_recovery,
         )
-        entries = self._entries(migrations, liveness)
+        if inspection.sees_projection and (fresh or self._unfounded is None):
+            self._unfounded = self._store.unfounded_rows() if inspection.has_events else self._store.simple_rows()
+        entries = unfounded.marked(self._entries(migrations, liveness), self._unfounded or ())
         if holder is not None:
             holder = known(holder, entries)
         return Observation(
