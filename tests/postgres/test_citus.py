@@ -144,9 +144,14 @@ def test_settings_that_are_sent_on_to_workers_carry_nothing_of_zmigs_own(
     role = {"run_as": "postgres"} if coordinator.info.user == "postgres" else {}
     distributed.sql("001_a", "set local lock_timeout = '2s';\nupdate app.ev set v = v + 1;", **role)
     distributed.sql("002_b", "update app.ev set v = v + 1;\nvacuum app.ev;\nupdate app.ev set v = v + 1;")
+    coordinator.execute("create table app.keyed (id int primary key, v int)")
+    coordinator.execute("select create_distributed_table('app.keyed', 'id', shard_count := 4)")
+    coordinator.execute("insert into app.keyed select i, i from generate_series(1, 40) i")
+    text = (
+        "with n as (select id from app.keyed where id > :cursor order by id limit :size) update app.keyed set v = v + 1"
+    )
     batch = {"size": 30, "start": -1}
-    text = "with n as (select id from app.ev where id > :cursor order by id limit :size) update app.ev set v = v + 1 "
-    distributed.sql("003_c", f"{text} from n where ev.id = n.id returning ev.id;", batch=batch)
+    distributed.sql("003_c", f"{text} from n where keyed.id = n.id returning keyed.id;", batch=batch)
     distributed.python("004_d", "def execute(ctx):\n    ctx.execute('update app.ev set v = v + 1')\n")
     distributed.sql("005_e", "begin;\nupdate app.ev set v = v + 1;\ncommit;", transaction=False)
     try:
@@ -156,7 +161,8 @@ def test_settings_that_are_sent_on_to_workers_carry_nothing_of_zmigs_own(
         Migrator(distributed.manifest).migrate(atomic=True)
     finally:
         coordinator.execute(f"alter database {name} reset all".encode())
-    assert coordinator.execute("select sum(v - id) from app.ev").fetchone() == (8 * 40,)
+    assert coordinator.execute("select sum(v - id) from app.ev").fetchone() == (7 * 40,)
+    assert coordinator.execute("select sum(v - id) from app.keyed").fetchone() == (40,)
 
 
 def test_an_error_points_at_its_statement_and_nothing_of_the_file_stays(
@@ -394,3 +400,31 @@ def test_what_was_killed_on_the_way_through_the_shards_is_completed(
     assert ended.code == 0, ended.stderr
     assert _valid_indexes(cluster) == left
     assert Facts(coordinator).told[-1] == ("001_m", "done")
+
+
+def test_what_other_nodes_do_at_once_is_not_rehearsed(
+    distributed: ProjectFolder, cluster: Cluster, coordinator: psycopg.Connection
+) -> None:
+    del coordinator
+    distributed.sql("001_m", "select run_command_on_workers('create table at_once (x int)');")
+    (step,) = Migrator(distributed.manifest).rehearse().steps
+    assert step.skipped == (
+        "`run_command_on_workers` in line 1 acts on other servers at once, since no rollback undoes it"
+    )
+    assert cluster.on_shards("select relname from pg_class where relname = 'at_once'") == []
+
+
+def test_a_table_is_distributed_concurrently(
+    distributed: ProjectFolder, cluster: Cluster, coordinator: psycopg.Connection
+) -> None:
+    del cluster
+    coordinator.execute("create table app.big as select i as id from generate_series(1, 100) i")
+    coordinator.execute("alter table app.big add primary key (id)")
+    distributed.sql("001_m", "select create_distributed_table_concurrently('app.big', 'id', shard_count := 2);")
+    (step,) = Migrator(distributed.manifest).plan().steps
+    assert step.mode is not None
+    assert not step.mode.transactional
+    Migrator(distributed.manifest).migrate()
+    assert coordinator.execute(
+        "select count(*) from pg_dist_shard where logicalrelid = 'app.big'::regclass"
+    ).fetchone() == (2,)

@@ -43,6 +43,10 @@ HINTS: dict[str, tuple[dict[str, object], str | None]] = {
         {"sqlstate": "57P01", "message": "terminating"},
         "once the server answers again, run `zmig retry 008_x`",
     ),
+    "a node of a cluster that fails": (
+        {"sqlstate": "XX000", "message": "failure on connection marked as essential: 127.0.0.1:5432"},
+        "once every server that takes part answers, run `zmig retry 008_x`",
+    ),
     "a table's rights": (
         {"sqlstate": "42501", "message": "permission denied for table users"},
         'let its owner run `grant all on table users to "App"`, then run `zmig retry 008_x`',

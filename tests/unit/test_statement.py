@@ -28,6 +28,14 @@ def test_the_server_allows_it_inside_a_transaction(text: str) -> None:
     assert statement.refuses_transaction(one(text)) is None
 
 
+@pytest.mark.parametrize("schema", ["", "pg_catalog.", "PG_CATALOG ."])
+def test_a_function_of_citus_refuses_a_transaction_by_its_name(schema: str) -> None:
+    call = f"select {schema}create_distributed_table_concurrently('app.ev', 'tenant')"
+    assert statement.refuses_transaction(one(call)) == "create_distributed_table_concurrently"
+    for other in ("select create_distributed_table('app.ev', 'tenant')", f"select '{call.replace(chr(39), '')}'"):
+        assert statement.refuses_transaction(one(other)) is None
+
+
 CONTROLS = {
     "begin": "BEGIN",
     "begin isolation level serializable": "BEGIN",

@@ -85,6 +85,8 @@ def _wait(error: Mapping[str, object], again: str) -> str | None:
     sqlstate = _text(error, "sqlstate")
     if sqlstate == "57014":
         return f"run {again} once nobody cancels it"
+    if sqlstate == "XX000":  # an error of the server itself, as where a node of a cluster does not answer
+        return f"once every server that takes part answers, run {again}"
     if sqlstate.startswith(_TRANSIENT):
         return f"run {again} when what stands in its way is over"
     return f"once the server answers again, run {again}" if sqlstate.startswith(_ENDED) else None

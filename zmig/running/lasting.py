@@ -1,4 +1,4 @@
-"""What a rollback does not undo, though it is SQL in a transaction: the value that `setval` gives a sequence."""
+"""What a rollback does not undo, though it is SQL in a transaction: `setval`, and what Citus has other servers do."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 _SETVAL = re.compile(
     r"\bsetval\s*\(\s*(?:'(?P<name>(?:[^']|'')+)'(?:::(?:pg_catalog\.)?regclass)?\s*,)?", re.IGNORECASE
 )
+_ELSEWHERE = re.compile(
+    r"\b(run_command_on_[a-z_]{1,40}|master_run_on_worker|citus_rebalance_start|citus_cleanup_orphaned_[a-z]{1,20})\s*\(",
+    re.IGNORECASE,
+)
+"""Functions of Citus that have other servers do something in transactions of their own."""
 _DEFINES = re.compile(r"\s*create\b", re.IGNORECASE)
 
 
@@ -26,6 +31,8 @@ def reason(
     `sequences` are those that others use; one that the transaction makes goes with it.
     """
     for one in statements:
+        if (call := _ELSEWHERE.search(one.text)) is not None and not _DEFINES.match(one.text):
+            return f"`{call[1].lower()}` in line {one.line} acts on other servers at once, since no rollback undoes it"
         if "setval" not in one.text.lower() or _DEFINES.match(one.text):
             continue
         if any(_may_last(connection, found["name"], sequences) for found in _SETVAL.finditer(one.text)):

@@ -33,6 +33,7 @@ _TELLING = {
     "alter": ("system", "database", "subscription", "concurrently"),
     "create": ("database", "tablespace", "subscription", "concurrently"),
     "drop": ("database", "tablespace", "subscription", "concurrently"),
+    "select": ("create_distributed_table_concurrently",),
 }
 """Of the commands that begin so, those that are refused have one of these words in them: a quick look, at first."""
 
@@ -230,6 +231,12 @@ def _rollback(reader: Reader) -> str | None:
     return "ROLLBACK PREPARED" if reader.accept("prepared") else None
 
 
+def _select(reader: Reader) -> str | None:
+    """Know the function of Citus that refuses a transaction (13.2: `PreventInTransactionBlock` in it)."""
+    reader.accept("pg_catalog", ".")
+    return reader.accept_any("create_distributed_table_concurrently")
+
+
 _REFUSALS: dict[str, Callable[[Reader], str | None]] = {
     "alter": _alter,
     "cluster": _cluster,
@@ -239,5 +246,6 @@ _REFUSALS: dict[str, Callable[[Reader], str | None]] = {
     "drop": _drop,
     "reindex": _reindex,
     "rollback": _rollback,
+    "select": _select,
     "vacuum": _vacuum,
 }
