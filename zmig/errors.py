@@ -26,6 +26,8 @@ class ExitCode(IntEnum):
     """`status --check`: something is pending."""
     UNHEALTHY = 6
     """`status --check`: something is failed or stuck."""
+    WOULD_BE_REFUSED = 7
+    """`status --check`: an apply would be refused, or a repeatable cannot be asked whether it is due."""
     BUG = 70
     HUNG_UP = 129
     INTERRUPTED = 130

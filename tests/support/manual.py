@@ -53,6 +53,7 @@ A process that a migration starts writes where it likes.
 | 3 | the database cannot be reached |
 | 4 | another run held the lock for longer than `--lock-wait` |
 | 5, 6 | `status --check`: something is pending; something is failed or stuck |
+| 7 | `status --check`: `apply` would refuse, or a repeatable cannot be asked if it is due; goes before 5, behind 6 |
 | 70 | a bug in zmig |
 | 129, 130, 143 | hung up (SIGHUP), interrupted (SIGINT), terminated (SIGTERM) |
 """

@@ -30,8 +30,14 @@ def run(call: Call, options: StatusOptions) -> ExitCode:
 
 
 def _verdict(status: Status) -> ExitCode:
+    from zmig.planning import planner
+    from zmig.planning.state import FindingCode
+
     if status.failed or status.stuck:
         return ExitCode.UNHEALTHY
+    is_undecided = any(entry.has(FindingCode.UNDECIDED) for entry in status.migrations)
+    if planner.forward(status.migrations).refusals or (is_undecided and not status.pending):
+        return ExitCode.WOULD_BE_REFUSED
     return ExitCode.PENDING if status.pending or status.due or status.running else ExitCode.OK
 
 
@@ -47,6 +53,8 @@ COMMAND = Command(
     ),
     run=run,
     options_type=StatusOptions,
-    options=(Option("--check", "exit with 5 if something is pending, with 6 if something is failed or stuck"),),
+    options=(
+        Option("--check", "exit with 5 if something is pending, 6 if it is failed or stuck, 7 if apply would refuse"),
+    ),
     examples=("zmig status manifests/demo.yaml", "zmig status manifests/demo.yaml --json"),
 )

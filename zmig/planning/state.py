@@ -53,6 +53,8 @@ class FindingCode(StrEnum):
     """Its rollback was tried last, and failed or was interrupted."""
     UNFOUNDED = "facts-missing"
     """Applied by the simple table, at a position that no fact about it has."""
+    UNDECIDED = "undecided"
+    """A repeatable whose condition, or `should_repeat`, gave no answer."""
     PAUSED = "paused"
     """Somebody asked it to wait between two rounds."""
     OTHER = "other-migration"
@@ -234,6 +236,8 @@ def assess(
         _told(_placed(entry, moved, left), highest, (due or {}).get(entry.version or 0)) if is_open else entry
         for entry, is_open in zip(standing, unsettled, strict=True)
     ]
+    if due:
+        told = list(_undecided(told, due))
     return (*told, *(_placed(entry, moved, left) for entry in gone if entry.state is not State.PENDING))
 
 
@@ -302,6 +306,14 @@ def _told(entry: Entry, highest: int, answer: bool | None) -> Entry:
         due = _is_due(migration, record, answer) if entry.state is State.DONE else False
         findings += _findings(entry, migration, record, due=due)
     return replace(entry, findings=tuple(findings), due=due) if findings or due is not False else entry
+
+
+def _undecided(entries: Iterable[Entry], answers: Mapping[int, bool | None]) -> Iterator[Entry]:
+    """Yield entries, of which those that were asked whether they are due, and gave no answer, say so."""
+    finding = Finding(FindingCode.UNDECIDED, "whether it is due cannot be told: the question gave no answer")
+    for entry in entries:
+        is_asked = entry.state is State.DONE and entry.version in answers and entry.due is None
+        yield replace(entry, findings=(*entry.findings, finding)) if is_asked else entry
 
 
 def _order_findings(entry: Entry, highest: int) -> Iterator[Finding]:
