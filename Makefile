@@ -74,6 +74,6 @@ $(VENV)/.bench: $(VENV)/.dev
 	@touch $@
 
 clean:
-	-if test -x $(BIN)/zmig; then $(BIN)/zmig db stop manifests/demo.yaml; fi
+	if test -x $(BIN)/zmig; then $(BIN)/zmig db stop manifests/demo.yaml; fi
 	rm -rf $(VENV) $(LATEST) .bench .zmig build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

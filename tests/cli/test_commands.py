@@ -81,6 +81,26 @@ class TestStatus:
         assert failed["error"]["sqlstate"] == "22012"
         assert {"findings", "duration_ms"} <= set(failed)
 
+    def test_check_tells_what_apply_would_refuse(self, applied: Shop, run: Run) -> None:
+        applied.add(3, "0003", "select 1;")
+        assert run("status", "shop.yaml", "--check").code == 5
+        file = applied.write("0001_users.sql", "create table users (id bigint);")
+        assert run("status", "shop.yaml", "--check").code == 7
+        assert run("apply", "shop.yaml").code == 2
+        run("accept", "shop.yaml", "1", "--reason", f"{file.name} means the same")
+        applied.entries.pop()
+        applied.add(4, "0004", "select 1;")
+        assert run("apply", "shop.yaml").code == 0
+        applied.add(3, "0003", "select 1;")
+        assert run("status", "shop.yaml", "--check").code == 7, "out of order"
+
+    def test_check_tells_that_a_condition_gives_no_answer(self, filled: Shop, run: Run) -> None:
+        filled.add(91, "0091", "select 1;", kind="repeatable", repeat="{condition: select true from nowhere}")
+        assert run("apply", "shop.yaml").code == 0, "the first run asks nobody"
+        ended = run("status", "shop.yaml", "--check")
+        assert (ended.code, "finding: `0091`: whether it is due cannot be told" in ended.stdout) == (7, True)
+        assert run("apply", "shop.yaml").code == 1
+
     def test_check_tells_by_its_exit_code_what_is_left(self, filled: Shop, run: Run) -> None:
         assert run("status", "shop.yaml").code == 0
         assert run("status", "shop.yaml", "--check").code == 5
@@ -372,6 +392,13 @@ class TestDb:
         assert json.loads(run("db", "stop", "demo.yaml", "--json").stdout) == {"stopped": True}
         assert not private.is_running()
         assert run("db", "stop", "demo.yaml").stderr == "the private PostgreSQL was not running\n"
+
+    def test_the_private_server_is_reached_whatever_files_are_missing(self, empty: Path, run: Run) -> None:
+        entry = "migrations:\n  - {version: 1, file: gone.sql}\n  - {version: 1, file: gone.py}\n"
+        (empty / "demo.yaml").write_text(f"manifest: 1\ndatabase: {{embedded: pg}}\n{entry}")
+        ended = run("db", "stop", "demo.yaml")
+        assert (ended.code, ended.stderr) == (0, "the private PostgreSQL was not running\n")
+        assert run("db", "url", "demo.yaml").code == 0
 
     def test_server_of_a_url_is_not_ours(self, shop: Shop, run: Run) -> None:
         shop.declare()

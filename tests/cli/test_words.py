@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.process import run as run_process
 from zmig import __version__
+from zmig.cli import otherwords
+from zmig.cli.commands import COMMANDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,12 +42,37 @@ def test_module_is_the_command() -> None:
     assert run_process("--version").stdout == f"zmig {__version__}\n"
 
 
+def test_no_guess_names_a_command_that_takes_away_or_records() -> None:
+    words = [command[:cut] + command[cut + 1 :] for command in COMMANDS for cut in range(len(command))]
+    hints = {otherwords.hint(word) for word in words if word not in COMMANDS}
+    for command in ("reset", "rollback", "resolve", "accept", "baseline", "retry"):
+        assert f"write `zmig {command}`" not in hints
+
+
 @pytest.mark.parametrize(
     ("words", "message", "hint"),
     [
         ("aply", "unknown command `aply`", "write `zmig apply`"),
         ("frobnicate", "unknown command `frobnicate`", "see the commands with `zmig help`"),
         ("help aply", "unknown command `aply`", "write `zmig apply`"),
+        ("rollbak", "unknown command `rollbak`", "see the commands with `zmig help`"),
+        ("test", "unknown command `test`", "see the commands with `zmig help`"),
+        ("init", "unknown command `init`", "see the commands with `zmig help`"),
+        ("clean", "unknown command `clean`", "see the commands with `zmig help`"),
+        ("migrate", "unknown command `migrate`", "write `zmig apply`"),
+        ("up", "unknown command `up`", "write `zmig apply`"),
+        ("upgrade", "unknown command `upgrade`", "write `zmig apply`"),
+        ("down", "unknown command `down`", "see `zmig rollback --help`"),
+        ("undo", "unknown command `undo`", "see `zmig rollback --help`"),
+        ("new", "unknown command `new`", "write `zmig create`"),
+        ("generate", "unknown command `generate`", "write `zmig create`"),
+        ("info", "unknown command `info`", "write `zmig status`"),
+        ("list", "unknown command `list`", "write `zmig status`"),
+        ("current", "unknown command `current`", "write `zmig version`"),
+        ("validate", "unknown command `validate`", "write `zmig lint`"),
+        ("stamp", "unknown command `stamp`", "see `zmig baseline --help`"),
+        ("apply --data x", "`zmig apply` has no option `--data`", "see the options with `zmig apply --help`"),
+        ("apply --allow-exist", "`zmig apply` has no option `--allow-exist`", "see the options with"),
         ("--quiet status", "option `--quiet` stands before the command", "write `zmig COMMAND --quiet`"),
         ("apply --dryrun", "`zmig apply` has no option `--dryrun`", "write `--dry-run`"),
         ("apply --dry", "`zmig apply` has no option `--dry`", "write `--dry-run`"),

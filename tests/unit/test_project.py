@@ -299,6 +299,18 @@ def test_a_missing_file_is_told_with_the_nearest_one() -> None:
     )
 
 
+@pytest.mark.parametrize("there", ["002_x.rollback.sql", "002_y.sql", "002_x.down.sql"])
+def test_neither_a_rollback_file_nor_one_of_another_entry_is_offered_for_a_missing_file(there: str) -> None:
+    entry = "  - {version: 3, file: 002_y.sql}\n" if there == "002_y.sql" else ""
+    (problem,) = problems(
+        {
+            "m.yaml": f"manifest: 1\nmigrations:\n  - {{version: 2, file: 002_x.sql}}\n{entry}",
+            there: "select 1",
+        }
+    )
+    assert problem.hint == "create the file, or correct `file: 002_x.sql`"
+
+
 def test_a_pipe_is_refused_without_waiting_for_it() -> None:
     os.mkfifo("a.sql")
     assert told({"m.yaml": "manifest: 1\nmigrations: [{version: 1, file: a.sql}]"}) == [

@@ -176,6 +176,14 @@ def test_the_files_of_an_sql_migration() -> None:
     )
 
 
+@pytest.mark.parametrize("folder", ["", "project"])
+def test_a_manifest_in_the_root_of_a_project_keeps_its_files_there(folder: str) -> None:
+    path = plant(Path.cwd() / folder, {"prod.yaml": "manifest: 1\n", ".git/HEAD" if folder else "x": ""})
+    created = create(path, "add orders")
+    assert created.file == Path(folder, "migrations/001_add_orders.sql")
+    assert "file: migrations/001_add_orders.sql" in path.read_text()
+
+
 def test_a_created_migration_is_not_applied_before_it_is_written() -> None:
     path = plant(Path.cwd(), {"manifests/m.yaml": "manifest: 1\n"})
     created = create(path)

@@ -30,14 +30,13 @@ def run(call: Call, options: Options) -> ExitCode:
 
 
 def _server(call: Call) -> EmbeddedServer:
-    loaded = project.load(call.manifest(), environ=call.environ)
-    declared = loaded.require_database()
+    path, declared = project.database(call.manifest(), environ=call.environ)
     if not isinstance(declared, EmbeddedDatabase):
         raise UsageError(
             Problem(
                 "database-not-embedded",
-                f"manifest `{loaded.path}` names a PostgreSQL server by URL, which is not zmig's to start or stop",
-                location=Location(str(loaded.path)),
+                f"manifest `{path}` names a PostgreSQL server by URL, which is not zmig's to start or stop",
+                location=Location(str(path)),
                 hint="name a manifest with `database: {embedded: FOLDER}`",
             )
         )

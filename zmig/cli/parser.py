@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
+from zmig.cli import otherwords
 from zmig.cli.command import COMMON, AnyCommand, Option, Options, Takes
 from zmig.cli.commands import COMMANDS
 from zmig.errors import Problem, UsageError
@@ -22,8 +23,7 @@ def find(name: str) -> AnyCommand:
         return COMMANDS[name].load()
     if name.startswith("-"):
         raise _usage(f"option `{name}` stands before the command", f"write `zmig COMMAND {name}`")
-    near = nearest(name, COMMANDS)
-    raise _usage(f"unknown command `{name}`", f"write `zmig {near}`" if near else "see the commands with `zmig help`")
+    raise _usage(f"unknown command `{name}`", otherwords.hint(name))
 
 
 def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:
@@ -86,11 +86,15 @@ def _parsed(parser: _Parser, words: list[str], options: Options) -> tuple[list[s
     return vars(options).pop("words"), unknown
 
 
+_PERMITTING = ("--yes", "--confirm", "--terminate", "--allow-existing", "--allow-out-of-order", "--include-repeatables")
+"""Options that permit something: whoever means one of them spells it."""
+
+
 def _unknown_option(name: str, word: str, command: AnyCommand) -> UsageError:
     given = word.partition("=")[0]
-    known = [option.name for option in (*command.options, *COMMON)]
-    near = nearest(given, known)
-    hint = f"write `{near}`" if near else f"see the options with `zmig {name} --help`"
+    known = [option.name.lstrip("-") for option in (*command.options, *COMMON) if option.name not in _PERMITTING]
+    near = nearest(given.lstrip("-"), known)
+    hint = f"write `--{near}`" if near else f"see the options with `zmig {name} --help`"
     return _usage(f"`zmig {name}` has no option `{given}`", hint)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from os.path import relpath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
@@ -13,12 +14,13 @@ from zmig.model import Kind
 
 if TYPE_CHECKING:
     import datetime
-    from pathlib import Path
 
     from zmig.manifest.declaration import Declaration
     from zmig.project.inclusion import Inclusion
 
 _USUAL_FOLDER = "../migrations"
+_FOLDER_BESIDE = "migrations"
+"""For a manifest in the root of a project, which `..` would lead out of."""
 _USUAL_DIGITS = 3
 _LONGEST_SLUG = 100
 
@@ -142,7 +144,18 @@ def _folder(inclusion: Inclusion, alike: list[Declaration]) -> tuple[str, Path]:
         if opened is root:
             return entry.text("file").rpartition("/")[0], path
         return relpath(path, root.path.parent).replace("\\", "/"), path
-    return _USUAL_FOLDER, root.folder.path(_USUAL_FOLDER)
+    folder = _FOLDER_BESIDE if _is_root(root.path.absolute().parent) else _USUAL_FOLDER
+    return folder, root.folder.path(folder)
+
+
+def _is_root(folder: Path) -> bool:
+    """Whether a folder is the whole project, so that what stands beside it is not the project's."""
+    has_mark = any((folder / name).exists() for name in (".git", "pyproject.toml"))
+    try:
+        working = Path.cwd()
+    except FileNotFoundError:  # it was removed
+        return has_mark
+    return has_mark or folder in (working, *working.parents)
 
 
 def _escaped(text: str) -> str:

@@ -93,6 +93,7 @@ def _read(
         return []
     found = manifest.read(text, label=str(path), environ=environ, is_included=pending.include is not None)
     folder = Folder(path.parent)
+    folder.declare(found.declarations)
     inclusion.opened.append(Opened(path, found, folder))
     inclusion.problems += found.problems
     return [_Pending(folder.path(include.path), include, chain) for include in found.includes]

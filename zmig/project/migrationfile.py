@@ -16,6 +16,8 @@ from zmig.nearest import nearest
 from zmig.project import textfile
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from zmig.manifest.declaration import Declaration
 
 _BLANK = re.compile(r"(?:[\s;]++|--[^\r\n]*+)*+")
@@ -34,13 +36,21 @@ def shown(path: str | Path) -> Path:
     return Path(min(relative, absolute, key=len))
 
 
-def nearest_file(path: Path) -> str | None:
-    """Return the name in the folder of `path` that is most like its own, None where none is."""
+def nearest_file(path: Path, *, besides: Collection[str] = (), may_undo: bool = True) -> str | None:
+    """Return the name in the folder of `path` that is most like its own, None where none is; not one of `besides`.
+
+    Unless it `may_undo` another, a file that is called as one that does is not meant.
+    """
     try:
-        names = [entry.name for entry in path.parent.iterdir()]
+        names = [entry.name for entry in path.parent.iterdir() if entry.name not in besides]
     except OSError:
         return None
-    return nearest(path.name, names, cutoff=0.7)
+    return nearest(path.name, [name for name in names if may_undo or not _undoes(name)], cutoff=0.7)
+
+
+def _undoes(name: str) -> bool:
+    """Whether a file is called as one that undoes another."""
+    return any(part in ("rollback", "down", "undo", "revert") for part in name.lower().split("."))
 
 
 class Contents(NamedTuple):
@@ -59,6 +69,11 @@ class Folder:
         self._real = os.path.realpath(path)
         self._parents: dict[str, Path] = {}
         self._searches = 0
+        self._declarations: Sequence[Declaration] = ()
+
+    def declare(self, declarations: Sequence[Declaration]) -> None:
+        """Let it know the manifest's entries: the files that they name are not offered for one that is missing."""
+        self._declarations = declarations
 
     def path(self, text: str) -> Path:
         """Return the path that `text` means, fit to be shown and to be opened."""
@@ -135,15 +150,24 @@ class Folder:
         facts, hint = self._instead(path, key, written)
         return Problem("file-missing", message, declaration.location(key), facts, hint=hint)
 
+    def _taken(self, path: Path) -> set[str]:
+        """Return the names of the files that entries name, but for the one that is missing."""
+        named = {_names(text) for one in self._declarations for text in (one.file, one.rollback)}
+        return named - {path.name}
+
     def _instead(self, path: Path, key: str, written: str) -> tuple[tuple[str, ...], str]:
         """Return what is there in place of a missing file, and what to write."""
         self._searches += 1
         may_search = self._searches <= _MOST_SEARCHES and not variables.occur(written)
-        found = nearest_file(path) if may_search else None
+        found = nearest_file(path, besides=self._taken(path), may_undo=key == "rollback") if may_search else None
         if found is not None:
             return (f"nearest file: {path.parent / found}",), f"write `{key}: {written.removesuffix(path.name)}{found}`"
         hint = f"create the file, or correct `{key}: {written}`"
         return (() if path.parent.is_dir() else (f"there is no folder `{path.parent}`",)), hint
+
+
+def _names(text: str | None) -> str:
+    return (text or "").rpartition("/")[2]
 
 
 def is_blank(sql: str, *, is_cut: bool = False) -> bool:

@@ -76,6 +76,27 @@ def _load(path: Path, environ: Mapping[str, str]) -> Project:
     return _project(read.opened, tuple(migrations))
 
 
+def database(path: Path, *, environ: Mapping[str, str]) -> tuple[Path, Database]:
+    """Return the path of a manifest as it is shown, and the database it names; what else is wrong with it is no matter.
+
+    Raises:
+        ManifestError: it cannot be read, or names no database.
+    """
+    read = inclusion.read(path, environ=environ)
+    declared = _database(read.opened[0]) if read.opened else None
+    if declared is None:
+        read.refuse()
+        raise ManifestError(_no_database(path))
+    return read.opened[0].path, declared
+
+
+def _database(root: Opened) -> Database | None:
+    declared = root.manifest.database
+    if isinstance(declared, EmbeddedDatabase):
+        return EmbeddedDatabase(root.folder.path(str(declared.folder)))
+    return declared
+
+
 def read_text(path: Path) -> str:
     """Return the text of a migration's file without its byte order mark. Raises ManifestError where it is none."""
     return textfile.read(path)
@@ -98,14 +119,11 @@ def size(path: Path) -> int:
 
 def _project(opened: list[Opened], migrations: tuple[Migration, ...]) -> Project:
     root = opened[0]
-    database = root.manifest.database
-    if isinstance(database, EmbeddedDatabase):
-        database = EmbeddedDatabase(root.folder.path(str(database.folder)))
     return Project(
         root.path,
         root.manifest.name or root.path.stem,
         root.manifest.environment,
-        database,
+        _database(root),
         root.manifest.tracking,
         migrations,
         tuple(item.path for item in opened),
