@@ -185,6 +185,11 @@ def test_a_blank_that_is_none_can_be_seen_in_the_line(shop: Shop, run: Run) -> N
     assert hint in run("status", "shop.yaml").stdout
 
 
+def test_a_blank_that_is_none_inside_of_a_string_is_text(shop: Shop, run: Run) -> None:
+    shop.add(1, "001_x", "select 'prix\u00a0: 5', nosuch;")
+    assert run("apply", "shop.yaml").stderr.endswith("hint: correct the file, then run `zmig retry shop.yaml 001_x`\n")
+
+
 class TestWithVariables:
     """Errors of zmig's own reading give the place in the file as it is written."""
 

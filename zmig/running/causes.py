@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zmig.database.inspection import EVENTS
+from zmig.database.inspection import EVENTS, PROJECTION
 from zmig.running import timeouts
+from zmig.sql import lexer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +30,7 @@ def told(found: Failure, error: psycopg.Error, attempt: Attempt, *, session: Ses
     """Return a failure with what zmig knows of it."""
     data, facts = timeouts.told(error, attempt)
     data |= _marks(found)
-    if _has_lost_tables(error, attempt, session.store.schema):
+    if _has_lost_tables(error, attempt):
         found, data = (
             _lost_tables(found, attempt, session.store.schema),
             data | {"tables_of_zmig": session.store.schema},
@@ -43,10 +45,10 @@ _GONE = frozenset({"42P01", "3F000", "42703"})
 """SQLSTATEs of a table, a schema or a column that does not exist."""
 
 
-def _has_lost_tables(error: psycopg.Error, attempt: Attempt, schema: str) -> bool:
+def _has_lost_tables(error: psycopg.Error, attempt: Attempt) -> bool:
     """Whether zmig cannot record the end of a migration because that took its tables away."""
     message = error.diag.message_primary or ""
-    return attempt.at_commit and error.sqlstate in _GONE and (schema in message or EVENTS in message)
+    return attempt.at_commit and error.sqlstate in _GONE and (EVENTS in message or PROJECTION in message)
 
 
 def _lost_tables(found: Failure, attempt: Attempt, schema: str) -> Failure:
@@ -66,8 +68,16 @@ def _marks(found: Failure) -> dict[str, object]:
     line = found.location.text if found.location is not None else None
     if found.sqlstate not in ("42601", "42703", "42P01") or line is None or line.isascii():
         return {}
-    odd = [one for one in line if one != " " and unicodedata.category(one) in ("Zs", "Cf")]
-    return {"character": f"U+{ord(odd[0]):04X}"} if odd else {}
+    odd = next(_odd_blanks(line), None)
+    return {} if odd is None else {"character": f"U+{ord(odd):04X}"}
+
+
+def _odd_blanks(line: str) -> Iterator[str]:
+    """Yield the blanks, and what cannot be seen at all, that stand in names: in a string or a comment they are text."""
+    with suppress(lexer.UnterminatedError):
+        for token in lexer.tokens(line):
+            if token.kind is lexer.Kind.WORD:
+                yield from (one for one in token.text if unicodedata.category(one) in ("Zs", "Cf"))
 
 
 def _facts(error: psycopg.Error, version: int) -> Iterator[str]:
