@@ -7,20 +7,31 @@ import re
 from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
+from psycopg.adapt import Loader
 
+from zmig.database import factdata
 from zmig.database.inspection import EVENTS, PROJECTION
 from zmig.database.quoting import operator
 from zmig.events import EventType, Fact
+from zmig.sql import encoding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from datetime import datetime
 
-    from zmig.database.connection import Connection
+    import psycopg
+    from psycopg.abc import Buffer
+
+    from zmig.database.connection import Connection, Row
     from zmig.database.store import Run
     from zmig.planning.unfounded import Unfounded
 
-_COLUMNS = "position, aggregate_id, event_type, event_data::text, created_at, database_user, run_id, host"
+_COLUMNS = (
+    "position, aggregate_id, event_type, event_data::text, "
+    "greatest('0001-01-02 00:00+00'::timestamptz, least(created_at, '9999-12-30 00:00+00'::timestamptz)), "
+    "database_user, run_id, host"
+)
+"""The time as Python can hold it: somebody may have appended `infinity`, or a year before Christ."""
 _Row = tuple[int, str, str, str, "datetime", "str | None", "str | None", "str | None"]
 
 _TIMELINE = re.compile("[0-9]{1,10}")
@@ -131,8 +142,11 @@ class FactReader:
         """Return what the facts fold to, as `zmig.planning.settled` spells it, each line once for a name and version.
 
         A line is empty where the last fact is another one than that the migration is done, or was applied before; and
-        there is one more for each row of the simple table that no fact founds, `with_projection`.
+        there is one more for each row of the simple table that no fact founds, `with_projection`. There is none where
+        the database may hold what is no text.
         """
+        if encoding.of(self._connection).name == "SQL_ASCII":
+            return []
         found = sql.SQL("union all select '' from ({}) as unfounded").format(self._unfounded_rows)
         row = self._connection.execute(
             sql.SQL(
@@ -195,15 +209,35 @@ class FactReader:
         return row is not None and row[0] is True
 
     def _read(self, query: sql.Composed, unfounded: list[Unfounded] | None = None) -> Iterator[Fact]:
-        cursor = self._connection.execute(query)
+        cursor = self._connection.cursor()
+        if encoding.of(self._connection).name == "SQL_ASCII":
+            _read_any_bytes(cursor, query.as_bytes(cursor))
+        else:
+            cursor.execute(query)
         while rows := cast("list[_Row]", cursor.fetchmany(_BLOCK)):
             for position, name, type, text, created_at, database_user, run_id, host in rows:
                 kind = EventType.parse(type)
                 if kind is not None:
-                    data = json.loads(text)
-                    known = cast("dict[str, object]", data) if isinstance(data, dict) else {}
-                    yield Fact(position, name, kind, created_at, known, database_user, run_id, host)
+                    yield Fact(position, name, kind, created_at, factdata.read(text), database_user, run_id, host)
                 elif type == _UNFOUNDED and unfounded is not None:
                     from zmig.planning.unfounded import Unfounded
 
                     unfounded.append(Unfounded(json.loads(text)["version"], name, position))
+
+
+def _read_any_bytes(cursor: psycopg.Cursor[Row], query: bytes) -> None:
+    """Ask a server that takes any bytes for text, and sends none that are no UTF-8 to a client that wants UTF-8."""
+    cursor.adapters.register_loader("text", _AnyBytes)
+    with cursor.connection.cursor() as other:
+        other.execute("set client_encoding = 'sql_ascii'")
+        try:
+            cursor.execute(query)
+        finally:
+            other.execute("set client_encoding = 'utf8'")
+
+
+class _AnyBytes(Loader):
+    """Reads a text of a database that takes any bytes for one."""
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode("utf-8", "backslashreplace")

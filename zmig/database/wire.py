@@ -214,7 +214,7 @@ def _read(link: pq.abc.PGconn, look: Callable[[int], None]) -> Reply:
 
 def _texts(result: pq.abc.PGresult) -> tuple[str | None, ...]:
     values = (result.get_value(0, column) for column in range(result.nfields))
-    return tuple(None if value is None else value.decode() for value in values)
+    return tuple(None if value is None else value.decode("utf-8", "replace") for value in values)
 
 
 _SINGLE_TUPLE = int(pq.ExecStatus.SINGLE_TUPLE)

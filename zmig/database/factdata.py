@@ -1,0 +1,56 @@
+"""Reads the data of a fact, whoever appended it: the table takes any JSON, also such as Python cannot read.
+
+One row that cannot be read must not stand in the way of all others, in a table from which nothing can be deleted.
+"""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+from typing import cast
+
+_DEEPEST = 100
+"""How deep values are read that stand in each other; zmig's own stand three deep."""
+_LONGEST_NUMBER = 300
+"""How many digits a number may have to be read as one. jsonb writes all of them, without an exponent."""
+UNREADABLE = "unreadable"
+"""The key that says, in place of all others, why the data of a fact cannot be read."""
+
+
+def read(text: str) -> dict[str, object]:
+    """Return what the data of a fact holds, as the server writes it; numbers of hundreds of digits become text."""
+    if text.count("[") + text.count("{") > _DEEPEST and _depth(text) > _DEEPEST:
+        return {UNREADABLE: f"values stand more than {_DEEPEST} deep in each other"}
+    if len(text) <= _LONGEST_NUMBER:
+        data: object = json.loads(text)
+    else:
+        data = json.loads(text, parse_int=_integer, parse_float=_number)
+    return cast("dict[str, object]", data) if isinstance(data, dict) else {}
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _LONGEST_NUMBER else digits
+
+
+def _number(digits: str) -> float | str:
+    number = float(digits)
+    return number if isfinite(number) else digits
+
+
+def _depth(text: str) -> int:
+    """Return how deep arrays and objects stand in each other; what stands in strings does not count."""
+    deepest = depth = 0
+    is_string = is_escaped = False
+    for character in text:
+        if is_escaped:
+            is_escaped = False
+        elif is_string:
+            is_escaped, is_string = character == "\\", character != '"'
+        elif character == '"':
+            is_string = True
+        elif character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
