@@ -52,6 +52,9 @@ _MANIFEST_KEYS = frozenset(
 _REQUIRED_KEYS = frozenset({"manifest"})
 _DATABASE_KEYS = frozenset({"url", "embedded"})
 _TRACKING_KEYS = frozenset({"schema", "owner", "stuck_after", "record_detail", "allow_existing"})
+_LONGEST_NAME_BYTES = 63
+"""See "Identifiers and Key Words" in the PostgreSQL documentation: NAMEDATALEN is 64, with a zero at the end."""
+
 _SETTINGS_KEYS = frozenset({"lock_timeout", "statement_timeout", "retry", "run_as"})
 _RETRY_KEYS = frozenset({"attempts", "backoff", "max_backoff"})
 _BATCH_KEYS = frozenset({"size", "start", "pause", "total", "max_lag"})
@@ -156,8 +159,8 @@ class _Reading:
             return default
         stuck_after = self._seconds(node, "stuck_after")
         return Tracking(
-            schema=self._own(node, "schema", shape.NAME) or default.schema,
-            owner=self._own(node, "owner", shape.ROLE),
+            schema=self._kept_whole(node, "schema", self._own(node, "schema", shape.NAME)) or default.schema,
+            owner=self._kept_whole(node, "owner", self._own(node, "owner", shape.ROLE)),
             stuck_after_seconds=default.stuck_after_seconds if stuck_after is None else stuck_after,
             record_detail=self._reader.boolean(node, "record_detail") or False,
             allow_existing=self._reader.boolean(node, "allow_existing") or False,
@@ -193,7 +196,7 @@ class _Reading:
             default.lock_timeout_seconds if lock_timeout is None else lock_timeout,
             default.statement_timeout_seconds if statement_timeout is None else statement_timeout,
             self._retry(node, default.retry),
-            self._recorded(node, "run_as", shape.ROLE) or default.run_as,
+            self._kept_whole(node, "run_as", self._recorded(node, "run_as", shape.ROLE)) or default.run_as,
         )
 
     def _retry(self, parent: Mapping, default: Retry) -> Retry:
@@ -291,6 +294,23 @@ class _Reading:
         """Return the text under `key` with its variables replaced."""
         node = parent.get(key)
         return None if node is None else self._expanded_node(node, form)
+
+    def _kept_whole(self, parent: Mapping, key: str, name: str | None) -> str | None:
+        """Return a name that the server is to know, which one longer than `_LONGEST_NAME_BYTES` would be cut to.
+
+        Two names that are cut to one would share tables, and not the run's lock.
+        """
+        if name is not None and len(name.encode("utf-8", "surrogatepass")) > _LONGEST_NAME_BYTES:
+            node = parent.entries[key][1]
+            message = f"`{key}` is a name of {len(name.encode('utf-8', 'surrogatepass'))} bytes"
+            facts = (
+                f"PostgreSQL cuts a name behind {_LONGEST_NAME_BYTES} bytes; a letter beyond ASCII takes two or more",
+            )
+            hint = f"choose a name of at most {_LONGEST_NAME_BYTES} bytes"
+            self._problems.append(
+                Problem("name-too-long", message, self._document.location(node), facts=facts, hint=hint)
+            )
+        return name
 
     def _expanded_node(self, node: Node, form: re.Pattern[str] = shape.LINE) -> str | None:
         text = self._reader.as_text(node, form)
