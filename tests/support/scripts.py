@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zmig.sql.script import Statement
 
 _FRAGMENTS = (
-    "'", "''", '"', "E'", "e'a\\''", "date'", "U&", "$$", "$a$", "$1", "$", "e", "x", "ä", "1",
+    "'", "''", '"', "E'", "e'a\\''", "E'a'\n'", "\\';", "date'", "U&", "$$", "$a$", "$1", "$", "e", "x", "ä", "1",
     "--", "-- a\n", "/*", "*/", "/* ; */", "-", "/", "\n", "\r", " ", "\ufeff",
     ";", "(", ")", "select 1;", "insert into t values ('a;b', -1);\n",
     "create ", "or replace ", "rule r ", "function f() ", "begin atomic ", "end", "case ", "table t ",

@@ -285,6 +285,7 @@ def test_any_text_ends_in_statements_or_a_problem_with_a_place(text: str) -> Non
 
 @given(scripts, st.lists(st.integers(0, 200), max_size=12))
 @example("create rule r as on insert to t do (a; b);\r\nselect 1", [3, 4, 43, 44, 45])
+@example("select E'a' -- b\n'it\\'s; b';\nselect 2", [25, 26, 27, 28, 29])
 @example("copy t from stdin;\r\n1\r\n\\.\r\nx", [19, 20, 22, 23, 24, 25, 26])
 def test_pieces_of_any_size_give_what_the_whole_text_gives(text: str, cuts: list[int]) -> None:
     places = [0, *sorted(min(place, len(text)) for place in cuts), len(text)]

@@ -69,7 +69,7 @@ def _token_pattern() -> re.Pattern[str]:
         rf"""
           (?P<blank>{SPACE}++|{LINE_COMMENT})
         | (?P<comment>/\*)
-        | (?P<string>[eE]{escapes}(?:{continued}{escapes})*+|(?:[uU]&|[bBxXnN])?'[^']*+(?:''[^']*+)*+')
+        | (?P<string>[eE]{escapes}(?:{continued}{escapes})*+(?!{continued}')|(?:[uU]&|[bBxXnN])?'[^']*+(?:''[^']*+)*+')
         | (?P<quoted>(?:[uU]&)?"[^"]*+(?:""[^"]*+)*+")
         | (?P<open>(?:[eEbBxXnN]|[uU]&)?'|(?:[uU]&)?")
         | (?P<dollar>\$(?:{NAME_START}[^{_NO_NAME}$]*+)?\$)
