@@ -9,6 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual.widgets import Input
+from textual.widgets._footer import FooterKey
 from zmig_tui import columns, plantext, rows
 from zmig_tui.app import ConsoleApp
 from zmig_tui.desk import Desk, Subject
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from zmig.planning.state import Entry
     from zmig.progress import Progress
 
+_ROUNDS_TO_BE_STILL = 5
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 CLOCK = 100_000.0
 INVOCATION = Invocation("manifests/prod.yaml")
@@ -226,12 +229,35 @@ async def shown(scene: Scene, size: tuple[int, int]) -> AsyncGenerator[ConsoleAp
         observation = scene.observation()
         made = rows.Maker()(observation.status.migrations)
         app.main.post_message(Heard(Observed(observation, made, columns.measured(made), None)))
-        await pilot.pause()
+        await settled(app, pilot)
         if scene.act is not None:
             await scene.act(app, pilot)
-        await pilot.pause()
-        await pilot.pause()
+            await settled(app, pilot)
         yield app
+
+
+async def settled(app: ConsoleApp, pilot: Pilot[int]) -> None:
+    """Wait until nothing that is under way changes the picture any more.
+
+    Textual's own pauses wait for a process that computes nothing, which on a busy machine is one that is not let. And
+    a cursor that blinks is not there half of the time.
+    """
+    for one in app.screen.query(Input):
+        one.cursor_blink = False
+    before, same = None, 0
+    while same < _ROUNDS_TO_BE_STILL:
+        await pilot.pause(0)
+        now = app.screen._compositor.render_strips()  # pyright: ignore[reportPrivateUsage] - Textual shows it only as SVG
+        same = same + 1 if now == before and not _waits(app) else 0
+        before = now
+
+
+def _waits(app: ConsoleApp) -> bool:
+    """Whether a question on the screen may not be agreed to yet, or its keys do not show that."""
+    question = app.screen
+    return isinstance(question, Confirming) and (
+        not question.may_be_agreed_to or any(key.has_class("-disabled") for key in question.query(FooterKey))
+    )
 
 
 def failed() -> Scene:
@@ -421,7 +447,7 @@ def question() -> Scene:
         assert observation is not None
         plan = planner.rollback(observation.status.migrations, to=7, invocation=INVOCATION)
         app.main.show_plan(Planned(Rollback(to=7), plan, is_dry=False))
-        await pilot.pause()
+        await settled(app, pilot)
         assert isinstance(app.screen, Confirming)
 
     return Scene(_history(9).all, act=act)
@@ -435,7 +461,7 @@ def dry_run() -> Scene:
         assert observation is not None
         plan = planner.forward(observation.status.migrations, invocation=INVOCATION)
         app.main.show_plan(Planned(Apply(), plan, is_dry=True))
-        await pilot.pause()
+        await settled(app, pilot)
         assert isinstance(app.screen, Reading), plantext.summary(plan)
 
     return Scene(failed().facts, act=act)
@@ -444,7 +470,7 @@ def dry_run() -> Scene:
 def away() -> Scene:
     """The database does not answer any more, and the manifest has been broken meanwhile."""
 
-    async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
+    async def act(app: ConsoleApp, _pilot: Pilot[int]) -> None:
         problem = Problem(
             "manifest-invalid",
             "manifest entry `0012` has an unknown kind `sqll`",
@@ -455,7 +481,6 @@ def away() -> Scene:
         app.main.post_message(Heard(NotObserved((problem,), is_unreachable=False)))
         lost = Problem("no-connection", "the database at `db1.internal:5432` cannot be reached")
         app.main.post_message(Heard(NotObserved((lost,), is_unreachable=True)))
-        await pilot.pause()
 
     return Scene(_history(9).all, environment=Environment.STAGING, act=act)
 
