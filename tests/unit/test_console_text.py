@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from zmig_tui import text
+from zmig_tui.heading import Heading
 from zmig_tui.text import Span, Tone, line, span
 
+from tests.support.scenes import Scene
+from zmig.database.standby import Standby
 from zmig.render import display_width
 
 
@@ -67,3 +72,19 @@ def test_a_tone_has_a_class_in_the_style_sheet() -> None:
 
     sheet = resources.files("zmig_tui").joinpath("console.tcss").read_text("utf-8")
     assert all(f".tone--{tone.value} {{" in sheet for tone in Tone)
+
+
+@pytest.mark.parametrize(
+    ("standby", "shown"),
+    [
+        (None, None),
+        (Standby(0.0, "db1:5432"), "standby"),
+        (Standby(12.4), "standby, 12 s behind"),
+        (Standby(), "standby"),
+    ],
+)
+def test_the_heading_says_of_a_standby_how_far_behind_it_is(standby: Standby | None, shown: str | None) -> None:
+    seen = Scene([]).observation()
+    seen = replace(seen, status=replace(seen.status, standby=standby))
+    second = "".join(one.text for one in Heading("prod.yaml", seen, {}).lines(100)[1])
+    assert "standby" not in second if shown is None else shown in second

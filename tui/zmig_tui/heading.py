@@ -67,6 +67,10 @@ class Heading:
         if self.observation is None or self.counts is None:
             return line(span(" connecting …", Tone.QUIET))
         version = line(span(" version ", Tone.QUIET), span(str(self.observation.status.current_version), Tone.STRONG))
+        standby = self.observation.status.standby
+        if standby is not None:
+            behind = f", {standby.replay_lag_seconds:.0f} s behind" if standby.replay_lag_seconds else ""
+            version = (*version, span(f"  standby{behind}", Tone.WARN))
         parts = [version] + [
             (
                 Span(
