@@ -74,8 +74,8 @@ class Interrupts:
         """Keep an exception that ends the program, and cannot be raised where it came up, for the next `check`."""
         self._kept = error
 
-    def heed(self) -> None:
-        """Raise an interruption again that somebody swallowed; for the runner, between two steps."""
+    def heed(self, *, is_over: bool = False) -> None:
+        """Raise an interruption again that somebody swallowed; for the runner, between two steps or behind the last."""
 
     @contextmanager
     def deferred(self) -> Generator[None]:
@@ -193,8 +193,8 @@ class SignalInterrupts(Interrupts):
         """Return the interruption that a signal asked for, whatever became of it."""
         return None if self._asked is None else Interrupted(self._asked)
 
-    def heed(self) -> None:
-        """Raise the interruption once more, whatever became of it."""
+    def heed(self, *, is_over: bool = False) -> None:
+        """Raise the interruption once more, whatever became of it: its sender waits for the exit code."""
         interruption = self.asked()
         if interruption is not None:
             self._pending = None

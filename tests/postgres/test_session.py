@@ -56,7 +56,7 @@ begin
     assert current_schemas(false) = '{public}', 'search_path';
     assert current_setting('statement_timeout') = '15min', 'statement_timeout';
     assert current_setting('lock_timeout') = '3s', 'lock_timeout';
-    assert current_setting('idle_in_transaction_session_timeout') = '0', 'idle_in_transaction_session_timeout';
+    assert current_setting('idle_in_transaction_session_timeout') = '1min', 'idle_in_transaction_session_timeout';
     assert current_setting('transaction_read_only') = 'off', 'read only';
     assert current_setting('transaction_isolation') = 'read committed', 'isolation';
     assert current_setting('client_encoding') = 'UTF8', 'client_encoding';

@@ -93,6 +93,15 @@ def test_one_that_code_swallows_ends_the_run_behind_its_migration(
     assert f"error: interrupted by {number.name}\n   = completed, and left as it is: `001_swallows`\n" in ended.stderr
 
 
+def test_one_that_the_last_code_swallows_is_told_by_the_exit_code(project: ProjectFolder, facts: Facts) -> None:
+    project.python("001_swallows", SWALLOWS)
+    with Process("apply", project.manifest) as process:
+        process.wait_for("here")
+        process.send(signal.SIGTERM)
+        assert process.wait().code == 143
+    assert facts.told == [("001_swallows", "started"), ("001_swallows", "done")]
+
+
 def test_one_that_code_swallows_takes_an_atomic_run_back(project: ProjectFolder, facts: Facts) -> None:
     project.python("001_swallows", SWALLOWS)
     project.sql("002_next", "create table next ()")

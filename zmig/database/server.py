@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import psycopg
 
-from zmig.database import settings
+from zmig.database import settings, tcp
 from zmig.database.quoting import literal
 from zmig.frozen import frozen
 
@@ -79,6 +79,8 @@ class Server:
     """Whether code of the database's ran behind every command that defines something, when the session began."""
     identity: Identity | None = None
     """Which database it is; None where the server does not tell."""
+    is_on_linux: bool = False
+    """Whether its system is Linux, whose TCP notices that what was sent is not acknowledged."""
 
     @property
     def settings_stay_sql(self) -> tuple[str, ...]:
@@ -110,6 +112,8 @@ class Server:
 
     def _running(self, application_name: str) -> dict[str, str]:
         watching = {settings.CHECK_INTERVAL: literal("500ms")} if self.watches_client else {}
+        if self.is_on_linux:
+            watching[settings.USER_TIMEOUT] = literal(str(tcp.USER_TIMEOUT_MILLISECONDS))
         return {"application_name": literal(application_name), **settings.running(self.version), **watching}
 
     def reset_sql(self, application_name: str) -> tuple[str, ...]:
@@ -160,8 +164,11 @@ def greet(connection: Connection, limits: Mapping[str, str]) -> Server:
     identity = None
     if system is not None and database is not None:
         identity = Identity(system, None if file is None else int(file[:_TIMELINE_DIGITS], 16), database)
-    watches_client = _watches_client(version, text.lower())
-    return Server(pid, version, watches_client, role, strings, has_citus, has_event_triggers, identity)
+    text = text.lower()
+    watches_client, is_on_linux = _watches_client(version, text), "linux" in text
+    return Server(
+        pid, version, watches_client, role, strings, has_citus, has_event_triggers, identity, is_on_linux=is_on_linux
+    )
 
 
 _Row = tuple[bool, int, int, str, str, str, bool, bool, "str | None", "str | None", "int | None"]

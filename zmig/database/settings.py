@@ -62,6 +62,14 @@ CHECK_INTERVAL = "client_connection_check_interval"
 """Set where the server can heed it, which depends on its operating system."""
 
 
+USER_TIMEOUT = "tcp_user_timeout"
+"""Set where the server can heed it, which depends on its operating system."""
+
+IDLE_IN_TRANSACTION = "idle_in_transaction_session_timeout"
+LONGEST_IDLE = "'60s'"
+"""SQL of how long a transaction may be idle that runs an SQL file: its client only reads on in the meantime."""
+
+
 def _set(name: str, value: str, why: str, *, since: int = 0) -> Setting:
     return Setting(name, Treatment.SET, why, value, value, since)
 
@@ -148,7 +156,12 @@ TABLE = (
     _limit("statement_timeout"),
     _limit("lock_timeout"),
     _limit("transaction_timeout", since=170000),
-    _set("idle_in_transaction_session_timeout", _NEVER, "Python code may work for long between two statements"),
+    _set(
+        IDLE_IN_TRANSACTION,
+        _NEVER,
+        "a client that hangs between two statements of an SQL file keeps its locks for a minute; Python code may work "
+        "for longer",
+    ),
     _set("idle_session_timeout", _NEVER, "the session that holds the lock stays", since=140000),
     _left("deadlock_timeout", "only delays the search for a deadlock"),
     Setting(
@@ -157,7 +170,9 @@ TABLE = (
     _set("tcp_keepalives_idle", "'10'", "a silent network is noticed"),
     _set("tcp_keepalives_interval", "'5'", "a silent network is noticed"),
     _set("tcp_keepalives_count", "'3'", "a silent network is noticed"),
-    _left("tcp_user_timeout", "as the administrator has it"),
+    Setting(
+        USER_TIMEOUT, Treatment.SET, "an answer that is never acknowledged holds no lock for longer than 20 s, on Linux"
+    ),
     # how statements are carried out
     _left("plan_cache_mode", "changes no result"),
     _left("jit", "changes no result"),

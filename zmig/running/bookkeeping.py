@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zmig.database import role
 from zmig.database.quoting import literal
 from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql
-from zmig.database.settings import FLUSHED, READABLE, set_config
+from zmig.database.settings import FLUSHED, IDLE_IN_TRANSACTION, LONGEST_IDLE, READABLE, set_config
 from zmig.running import record
 from zmig.sql import statement
 
@@ -70,7 +70,8 @@ def limits_sql(attempt: Attempt) -> tuple[str, ...]:
     What Python and the rounds of a batch read must be written as they can read it.
     """
     lock_timeout, statement_timeout = _limits(attempt)
-    settings = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
+    idle = LONGEST_IDLE if attempt.work.is_sql else _NONE
+    settings = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout, IDLE_IN_TRANSACTION: idle}
     if attempt.work.batch is not None or not attempt.work.is_sql:
         settings |= READABLE
     return (f"select {set_config(settings, local=True)}", *_become_sql(attempt))
@@ -86,6 +87,7 @@ def prepare_sql(session: Session) -> tuple[str, ...]:
     limits = {
         "lock_timeout": "$1",
         "statement_timeout": "$2",
+        IDLE_IN_TRANSACTION: LONGEST_IDLE,
         "synchronous_commit": f"coalesce($3, {FLUSHED})",
     }
     settings = session.server.settings_sql(session.run.application_name)

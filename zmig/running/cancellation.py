@@ -58,9 +58,9 @@ class Cancellation(Interrupts):
         """Whether the run was asked to end."""
         return self.is_requested
 
-    def heed(self) -> None:
-        """Raise the interruption again, unless it ended the run already."""
-        if self.is_requested and not self._noticed.is_set():
+    def heed(self, *, is_over: bool = False) -> None:
+        """Raise the interruption again, unless it ended the run already, or there is nothing left to end."""
+        if not is_over and self.is_requested and not self._noticed.is_set():
             raise Cancelled
 
     def request(self) -> None:

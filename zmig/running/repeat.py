@@ -9,7 +9,7 @@ import psycopg
 
 from zmig.database import connection as database
 from zmig.database.loan import TransactionEnded
-from zmig.database.settings import READABLE, set_config
+from zmig.database.settings import IDLE_IN_TRANSACTION, READABLE, set_config
 from zmig.errors import Location, MigrationFailed, Problem, ZmigError
 from zmig.model import Language, RepeatRule
 from zmig.planning.plan import Action, Step
@@ -76,6 +76,7 @@ def answer(connection: WorkingConnection, migration: Migration, last_run: LastRu
         return None
 
 
+_SETTINGS = READABLE | {IDLE_IN_TRANSACTION: "'0'"}
 _WRITABLE = "reset default_transaction_read_only"
 _AS_CONFIGURED = "set local search_path to default"
 """The question is the project's own, so it is asked where the role, or the database, says."""
@@ -91,7 +92,7 @@ def _read_only(connection: WorkingConnection, lock_timeout: str) -> Generator[No
     connection.execute(
         f"{begin}; set transaction read only; {_AS_CONFIGURED}; set local statement_timeout = '{_PATIENCE}'; "
         f"set local lock_timeout = '{lock_timeout}'; set default_transaction_read_only = on; "
-        f"select {set_config(READABLE, local=True)}".encode()
+        f"select {set_config(_SETTINGS, local=True)}".encode()
     )
     try:
         yield

@@ -106,7 +106,7 @@ class Runner:
                 self.skip(work, number)
             else:
                 self._run_with_retries(work, number)
-        self.session.interrupts.heed()
+        self.session.interrupts.heed(is_over=True)
 
     def is_due(self, step: Step) -> bool:
         """Ask a repeatable whose turn has come, in a session as it was before the migrations of this run."""
