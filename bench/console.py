@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 120, 36
 _PATIENCE_SECONDS = 60.0
+_SECONDS_TO_READ = 1.0
 _WORK = "insert into work select n, md5(n::text) from generate_series(1, {rows}) n;\n"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -165,6 +166,7 @@ class Bench:
         with _opened(self.manifest) as console:
             before = console.cpu_seconds
             console.press("a", until="Yes, do it")
+            time.sleep(_SECONDS_TO_READ)  # a question is agreed to only after it has been on the screen for a moment
             console.press("\r", until=f"{self._migrations} done")
             after = console.cpu_seconds
             seconds = self.seconds()
