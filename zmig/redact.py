@@ -29,11 +29,8 @@ _BLANK = r"(?:\s|--[^\n]{0,200}\n|/\*[^*]{0,200}\*/)+"
 def _patterns() -> tuple[re.Pattern[str], ...]:
     """Return what spells a secret, with groups for what stays before it and after it.
 
-    In a URL, what follows the user's colon and is no port is a password up to the last `@`, since people write
-    `@`, `/` and `?` in passwords without encoding them.
+    Those of URLs are `_url_patterns`.
     """
-    url = r"(?P<before>postgres(?:ql)?(?:\+\w+)?://(?!\[)[^\s:/?#@]*:)(?:(?!\d*(?:[/?#,]|$))\S+|(?:(?!//)[^\s?#])+)(?P<after>@)"
-    other_url = r"(?P<before>\b[a-z][\w+.-]*://[^\s:/?#@]*:)[^\s/?#@]+(?P<after>@)"
     parameter = rf"(?P<before>[?&]{_SECRET_PARAMETERS}=)[^&\s]+(?P<after>)"
     keyword = rf"(?<![?&\w]){_SECRET_PARAMETERS}\s*=\s*"
     quoted = rf"(?P<before>{keyword}'){_QUOTED}(?P<after>'|\\?\Z)"
@@ -44,8 +41,36 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     statement = rf"(?P<before>\bpassword{_BLANK}(?:e|u&|n)?'){_QUOTED}(?P<after>'|\\?\Z)"
     continued = rf"(?P<before>'{re.escape(MASK)}'[^\S\n]*\n\s*'){_QUOTED}(?P<after>'|\\?\Z)"
     dollars = rf"(?P<before>\bpassword{_BLANK}(?P<tag>\$\w*\$)).+?(?P<after>(?P=tag)|\Z)"
-    forms = (url, other_url, parameter, quoted, bare, entry, statement, continued, dollars)
+    forms = (parameter, quoted, bare, entry, statement, continued, dollars)
     return tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in forms)
+
+
+@cache
+def _url_patterns() -> tuple[re.Pattern[str], ...]:
+    """Return what spells a password in a URL that ends with its last `@`, with the same groups.
+
+    What follows the user's colon and is no port is a password up to the last `@`, since people write `@`, `/` and `?`
+    in passwords without encoding them.
+    """
+    url = r"(?P<before>postgres(?:ql)?(?:\+\w+)?://(?!\[)[^\s:/?#@]*:)(?:(?!\d*(?:[/?#,]|$))\S+|(?:(?!//)[^\s?#])+)(?P<after>@)"
+    other_url = r"(?P<before>\b[a-z][\w+.-]{0,40}://[^\s:/?#@]*:)[^\s/?#@]+(?P<after>@)"
+    return tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in (url, other_url))
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    return re.compile(r"\S++")
+
+
+def _without_password(word: re.Match[str]) -> str:
+    """Return a word without the passwords of its URLs. Behind its last `@` none is looked for, which takes long."""
+    end = word.group().rfind("@") + 1
+    text = word.group()[:end]
+    if "://" not in text:
+        return word.group()
+    for pattern in _url_patterns():
+        text = pattern.sub(rf"\g<before>{MASK}\g<after>", text)
+    return text + word.group()[end:]
 
 
 _SIGNS = ("://", "password", "scram_", "oauth_")
@@ -57,6 +82,8 @@ def redact(text: str) -> str:
     folded = text.casefold()
     if not any(sign in folded for sign in _SIGNS):
         return text
+    if "://" in text:
+        text = _words().sub(_without_password, text)
     for pattern in _patterns():
         text = pattern.sub(rf"\g<before>{MASK}\g<after>", text)
     return text

@@ -1,0 +1,49 @@
+"""What comes from a file or a server is read in time that grows with its length, and not with its square.
+
+Each text is so long that anything quadratic would use up a minute of the processor many times over, at which the system
+ends the process; how busy the machine is plays no part.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+_READ = """
+import resource
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+from zmig import redact
+from zmig.sql import definition, message, reading, script, statement
+
+def read(text):
+    (one,) = script.split(text, path="a.sql")
+    message.is_brief(one), definition.only_defines(one), statement.may_commit(one), reading.may_be_set(one.text)
+
+N = 200_000
+"""
+
+TEXTS = {
+    "blanks behind as": "read('create table t (a int, b text default \\'as' + ' ' * N + 'x\\')')",
+    "blanks behind many as": "read('create table t (a text default \\'' + ('as' + ' ' * 700) * (N // 700) + 'x\\')')",
+    "blanks in an insert": "read('insert into' + ' ' * N + 'x')",
+    "blanks behind reset": "read('reset' + ' ' * N + 'x')",
+    "words of an insert": "read('insert into ' + 'values ' * (N // 7))",
+    "parentheses behind blanks": "read('insert into t values (1)' + ' ' * N)",
+    "names in an insert": "read('insert into t values (' + 'a ' * (N // 2) + ')')",
+    "URLs without a password": "redact.redact('postgres://a:' * (N // 13))",
+    "URLs behind an at": "redact.redact('@' + 'postgres://a:' * (N // 13))",
+    "URLs with a port": "redact.redact('postgres://a:1/' * (N // 15) + '@')",
+    "URLs in front of an at": "redact.redact('postgres://a:b' * (N // 14) + '@')",
+    "schemes": "redact.redact('a.' * (N // 2) + '://x:y@z')",
+    "passwords": "redact.redact('password' * (N // 8))",
+    "line ends": "redact.redact('password' + '\\n' * N + \"'***'\" + '\\n' * N)",
+    "passwords with blanks": "redact.redact('password ' * (N // 9))",
+}
+
+
+@pytest.mark.parametrize("call", TEXTS.values(), ids=TEXTS)
+def test_a_long_text_is_read_in_linear_time(call: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", _READ + call], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
