@@ -198,7 +198,9 @@ def _plain(url: str) -> Mapping[str, str] | None:
         found = {name: str(value) for name, value in _parameters(url).items()}
     except (psycopg.Error, UnicodeError):
         return None
-    return found if {"sslmode", "connect_timeout"}.isdisjoint(found) and found.get("port", "1").isdecimal() else None
+    names_one = any(found.get(name, "").strip() for name in ("host", "hostaddr", "dbname"))
+    has_odd = not {"sslmode", "connect_timeout", "service"}.isdisjoint(found) or not found.get("port", "1").isdecimal()
+    return found if names_one and not has_odd else None
 
 
 def _parameters(text: str) -> Mapping[str, object]:
