@@ -190,7 +190,7 @@ class TestSchema:
             "per%cent",
             "ünï_ж_汉",
             "select",
-            "x" * 70,
+            "x" * 63,
             "back\\slash",
         ],
     )
