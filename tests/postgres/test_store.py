@@ -57,6 +57,7 @@ class TestFacts:
             "backend_pid",
             "application_name",
             "client",
+            "server",
         }
         assert done.keys() == COMMON | {"completed_at", "duration_ms", "statements", "checksum", "kind"}
         assert {key: started[key] for key in ("version", "name", "run_id", "attempt", "kind", "transactional")} == {
