@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,9 +37,10 @@ def _project(place: Path) -> Path:
     for folder in place.parents:
         if os.path.lexists(folder / ".git"):
             return folder
-    here = Path.cwd()
-    if here in place.parents:
-        return here
+    with suppress(OSError):  # the current folder may be gone
+        here = Path.cwd()
+        if here in place.parents:
+            return here
     above = place.parent.parent
     return place.parent if above == above.parent else above
 
