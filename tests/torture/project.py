@@ -17,7 +17,7 @@ DETACH_CONCURRENTLY_SINCE = 140000
 
 FIRST_BRIEF = 8
 """The first of a row of files that share a flush."""
-LAST, BEFORE_ROLLBACKS = 107, 1
+LAST, BEFORE_ROLLBACKS, LAST_ATOMIC = 107, 1, 4
 """The versions a round goes up to, and back to."""
 
 _MARK = "insert into tally values ({version}, {place}, 'done');"
@@ -32,9 +32,18 @@ def _marked(version: int, *statements: str, undone: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
+RELEASES = "ZMIG_TORTURE_RELEASES"
+"""The name of a variable that says how likely it is that a step of the code releases every advisory lock."""
+
 _CODE = """
+import os
+import random
+
+
 def execute(ctx):
     for place in range(20):
+        if random.random() < float(os.environ.get("ZMIG_TORTURE_RELEASES", "0")):
+            ctx.execute("select pg_advisory_unlock_all()")
         ctx.execute("insert into tally values (4, %s, 'done')", [place])
         ctx.execute("insert into item (kind, size) select 'small', n from generate_series(1, 50) n")
     ctx.execute("alter table item add column doubled int generated always as (size * 2) stored")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tests.support.project import ProjectFolder
     from zmig.events import Fact
 
-UP = ("apply",)
+UP, ATOMIC = ("apply",), ("apply", "--atomic", "--to", str(projects.LAST_ATOMIC))
 DOWN = ("rollback", "--yes", "--to", str(projects.BEFORE_ROLLBACKS))
 
 _ALLOWED = frozenset({0, 1, 3, 143, -9, -15})
@@ -97,11 +98,21 @@ class Torture:
     def round(self) -> None:
         """Migrate, perhaps roll back and migrate again, disturbed all the time; then compare."""
         databases.empty(self._url)
-        goes_back = self._chance.random() < 0.5
-        for arguments in (UP, DOWN, UP) if goes_back else (UP,):
+        self._set_up()
+        goes_back, is_atomic = self._chance.random() < 0.5, self._chance.random() < 0.3
+        for arguments in (*((ATOMIC,) if is_atomic else ()), *((UP, DOWN, UP) if goes_back else (UP,))):
             self._disturbed(*arguments)
+        if self._chance.random() < 0.3:
+            self._disturber.crash()  # what a run that succeeded called done is flushed, whatever the database says
         self._compare(self._expected_after_rollback if goes_back else self._expected)
         self.figures.rounds += 1
+
+    def _set_up(self) -> None:
+        """Give the database settings that are hostile to promises, sometimes, and what releases every advisory lock."""
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            if self._chance.random() < 0.5:
+                name = connection.info.dbname
+                connection.execute(f'alter database "{name}" set synchronous_commit = off'.encode())
 
     def _disturbed(self, *arguments: str) -> None:
         """Start a run again and again until one reaches the end; the first few are ended before."""
@@ -114,8 +125,14 @@ class Torture:
     def _end_one(self, *arguments: str) -> None:
         kind = self._disturber.choose()
         self.figures.runs += 1
-        with Process(arguments[0], self._project.manifest, *arguments[1:]) as process:
-            was_ended = self._disturber.end(process, kind, within_seconds=self._chance.choice((0.1, 0.4, 1.0)))
+        releases = self._chance.random() < 0.2
+        environ = {projects.RELEASES: "0.05"} if releases else {}
+        with Process(arguments[0], self._project.manifest, *arguments[1:], environ=environ) as process:
+            within = self._chance.choice((0.1, 0.4, 1.0))
+            meanwhile = self._chance.choice((lambda: self._run(*arguments), lambda: None))
+            was_ended = self._disturber.end(process, kind, within_seconds=within, meanwhile=meanwhile)
+            if releases:
+                self._run(*arguments)  # perhaps beside it
             ended = process.wait()
         self.figures.ended[kind] += was_ended
         if ended.code not in _ALLOWED:
@@ -159,10 +176,41 @@ def _bookkeeping_faults(connection: psycopg.Connection) -> Iterator[str]:
     simple = set(connection.execute("select version, name, position from zmig.schema_migrations").fetchall())
     for row in folded ^ simple:
         yield f"the simple table and the facts disagree on {row}"
+    yield from order_faults(facts)
     ends = {_attempt(fact) for fact in facts if fact.type not in _BEGINNINGS}
     for fact in facts:
         if fact.type in _BEGINNINGS and _attempt(fact) not in ends:
             yield f"{fact.type} of {fact.name}, attempt {fact.integer('attempt')}, has no end"
+
+
+def order_faults(facts: list[Fact]) -> Iterator[str]:
+    """Yield facts that are there twice, and those that stand behind the end that another run recorded."""
+    twice = Counter((fact.type, _attempt(fact)) for fact in facts if fact.type in {*_BEGINNINGS, *_ENDS})
+    yield from (
+        f"{type} of {attempt[1]} is there {count} times" for (type, attempt), count in twice.items() if count > 1
+    )
+    last_run: dict[str, str | None] = {}
+    for fact in facts:
+        if fact.type in (EventType.DONE, EventType.ROLLED_BACK):
+            last_run[fact.name] = fact.run_id
+        is_late = fact.type in (EventType.FAILED, EventType.CHECKPOINT) and fact.name in last_run
+        if is_late and not _has_begun_since(facts, fact):
+            yield f"{fact.type} of {fact.name} stands behind the end recorded by run {last_run[fact.name]}"
+        if fact.type in _BEGINNINGS and _runs_seen(facts, fact) > 1:
+            yield f"{fact.type} of {fact.name} by run {fact.run_id} stands behind what another run recorded"
+
+
+def _has_begun_since(facts: list[Fact], fact: Fact) -> bool:
+    """Whether something was begun between the latest end of a migration before this fact, and the fact."""
+    own = [one for one in facts if one.name == fact.name and one.position < fact.position]
+    ended = max((one.position for one in own if one.type in (EventType.DONE, EventType.ROLLED_BACK)), default=0)
+    return any(one.type in _BEGINNINGS and one.position > ended for one in own)
+
+
+def _runs_seen(facts: list[Fact], begun: Fact) -> int:
+    """Return in how many stretches a run wrote its facts, up to this one: in one, as long as it holds the lock."""
+    written = [one.run_id for one in facts if one.position <= begun.position]
+    return sum(1 for before, run in pairwise([None, *written]) if run == begun.run_id and before != run)
 
 
 _BEGINNINGS = {EventType.STARTED: "forward", EventType.ROLLBACK_STARTED: "back"}
