@@ -29,6 +29,11 @@ class Branch:
         self.git = git
         self.entries: dict[int, str] = {}
 
+    def remove(self, version: int) -> None:
+        """Declare a migration no more, and delete its file."""
+        del self.entries[version]
+        (self.folder / f"{version:03}_m.sql").unlink()
+
     def add(self, version: int, sql: str, *, name: str | None = None, more: str = "") -> None:
         """Declare a migration and write its file."""
         file = name or f"{version:03}_m.sql"
@@ -139,7 +144,7 @@ def test_repeatables_may_change_and_come_and_go(branch: Branch, git: Git, checke
     branch.commit()
     branch.add(90, "create view v as select 2;\n", more=", kind: repeatable")
     branch.add(80, "create view u as select 2;\n", more=", kind: repeatable")
-    del branch.entries[91]
+    branch.remove(91)
     branch.write()
     assert rules(checked(base="main")) == []
 
@@ -173,7 +178,7 @@ def test_a_manifest_that_is_not_on_the_base_is_new_as_a_whole(branch: Branch, gi
 
 
 def test_a_severity_can_turn_a_comparison_off(branch: Branch, checked: Checked) -> None:
-    del branch.entries[2]
+    branch.remove(2)
     branch.write()
     assert rules(checked(base="main")) == ["base/deleted"]
     manifest = branch.folder / "manifest.yaml"

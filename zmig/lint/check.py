@@ -59,6 +59,8 @@ class Surroundings:
     """What squawk says of SQL files, by their `id`."""
     unread: Collection[int] = ()
     """The files that squawk could not read, by their `id`."""
+    strays: Sequence[Remark] = ()
+    """What is wrong with the folders of its files."""
     base: Comparison | None = None
     """How the manifest differs from a revision; None where there is nothing to compare with."""
 
@@ -109,7 +111,7 @@ def _manifest_findings(gathered: Gathered, root: LintSettings) -> Iterator[Findi
 
 
 def _gone(around: Surroundings, weight: Severities) -> Iterator[Finding]:
-    for remark in around.base.gone if around.base else ():
+    for remark in (*around.strays, *(around.base.gone if around.base else ())):
         severity = weight[remark.rule]
         if severity is not None:
             yield of_remark(remark, severity, None)

@@ -61,6 +61,13 @@ class Gathered:
     problems: tuple[Problem, ...]
     """What `zmig apply` would refuse the manifest for."""
 
+    @property
+    def files(self) -> Iterator[Path]:
+        """The files that its entries name, whether they are there or not."""
+        for opened in self.opened:
+            for declaration in opened.manifest.declarations:
+                yield from (opened.folder.path(text) for text in (declaration.file, declaration.rollback) if text)
+
 
 def gather(path: Path, *, environ: Mapping[str, str], files: Files) -> Gathered:
     """Read the manifest at `path`. Raises ManifestError where there is nothing that could be read."""

@@ -90,6 +90,7 @@ _ALL = (
     Rule("lock/unlimited", _WARNING, "a migration waits for a lock so long that everybody else waits too"),
     Rule("lock/table-rewrite", _WARNING, "a command rewrites a table while nobody can use it"),
     # what goes with a migration
+    Rule("name/undeclared", _WARNING, "a file among the migrations is named by no entry"),
     Rule("name/differs", _WARNING, "a file's name begins with another number than its version"),
     Rule("name/no-number", _WARNING, "a file's name does not begin with its version"),
     Rule("name/no-description", _NOTE, "nothing says what a migration is for"),

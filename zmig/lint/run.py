@@ -10,12 +10,13 @@ from zmig.lint import check, snapshot, squawk
 from zmig.lint.base import Comparison, compare
 from zmig.lint.check import Surroundings
 from zmig.lint.config import severities
+from zmig.lint.finding import Remark
 from zmig.lint.gather import Files, gather
 from zmig.lint.git import Repository
 from zmig.lint.grammar import Grammar
 from zmig.lint.rules import RULES, Needs
 from zmig.lint.squawk import Job, Said, Squawk, SquawkFailed
-from zmig.project import outside
+from zmig.project import outside, undeclared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -77,16 +78,38 @@ def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None 
     finally:
         if tools.squawk is not None:
             tools.squawk.close()
-    rules = _rules(tools, has_base=base is not None)
+    rules, strays = _rules(tools, has_base=base is not None), _strays(projects)
     found = [
         finding
         for project, compared in zip(projects, bases, strict=True)
-        for finding in check.check(project, Surroundings(rules, tools.grammar, said.remarks, said.unread, compared))
+        for finding in check.check(
+            project,
+            Surroundings(rules, tools.grammar, said.remarks, said.unread, strays.get(project.path, ()), compared),
+        )
     ]
     entries = {(entry.manifest.label, entry.version) for project in projects for entry in project.entries}
     missing = (*tools.missing, *_unread(tools, said))
     is_whole = tools.grammar is not None and tools.squawk is not None
     return Report(_discreet(_once(found)), len(entries), missing, tools.remedy, is_whole)
+
+
+def _strays(projects: Sequence[Gathered]) -> dict[Path, tuple[Remark, ...]]:
+    """Return what is told of files that no entry of any manifest names, by the manifest that has their folder."""
+    named = {project.path: list(project.files) for project in projects}
+    found: dict[Path, tuple[Remark, ...]] = {}
+    for path in undeclared.files([file for files in named.values() for file in files]):
+        owner = next(one for one in projects if any(file.parent == path.parent for file in named[one.path]))
+        source = owner.opened[0].manifest.document.source
+        remark = Remark(
+            "name/undeclared",
+            f"`{path}` looks like a migration, and no entry names it, so it is never applied",
+            "declare it in the manifest, or move it out of the folder",
+            source,
+            0,
+            1,
+        )
+        found[owner.path] = (*found.get(owner.path, ()), remark)
+    return found
 
 
 def _compared(project: Gathered, base: str | None, environ: Mapping[str, str], tools: _Tools) -> Comparison | None:

@@ -45,10 +45,10 @@ def nearest_file(path: Path, *, besides: Collection[str] = (), may_undo: bool = 
         names = [entry.name for entry in path.parent.iterdir() if entry.name not in besides]
     except OSError:
         return None
-    return nearest(path.name, [name for name in names if may_undo or not _undoes(name)], cutoff=0.7)
+    return nearest(path.name, [name for name in names if may_undo or not undoes(name)], cutoff=0.7)
 
 
-def _undoes(name: str) -> bool:
+def undoes(name: str) -> bool:
     """Whether a file is called as one that undoes another."""
     return any(part in ("rollback", "down", "undo", "revert") for part in name.lower().split("."))
 
