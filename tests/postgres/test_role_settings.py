@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from tests.support.project import ProjectFolder
-from zmig import Migrator
+from zmig import MigrationFailed, Migrator
 from zmig.database import settings
 
 if TYPE_CHECKING:
@@ -189,3 +189,29 @@ def _run_all(project: ProjectFolder, admin: psycopg.Connection) -> None:
     status = migrator.status()
     assert (len(status.applied), status.pending) == (6, [])
     assert len(migrator.history()) >= 12
+
+
+def test_sql_finds_the_styles_of_its_role_and_python_what_it_can_read(
+    project: ProjectFolder, admin: psycopg.Connection, role: str
+) -> None:
+    _make_hostile(admin, sql.SQL("role {}").format(sql.Identifier(role)), ["datestyle", "intervalstyle"])
+    project.sql("005_styles", "create table app.styles as select date '2026-02-01'::text d, interval '1 day'::text i;")
+    project.python(
+        "006_read",
+        "def execute(ctx):\n    ((at, gap),) = ctx.execute(\"select now(), interval '1 day'\").fetchall()\n"
+        "    assert at.tzinfo and gap.days == 1\n",
+    )
+    Migrator(project.manifest).migrate()
+    assert admin.execute("select d, i from app.styles").fetchone() == ("01.02.2026", "1 0:00:00")
+
+
+def test_a_setting_of_the_database_does_not_stand_for_the_transaction(
+    project: ProjectFolder, admin: psycopg.Connection
+) -> None:
+    admin.execute(sql.SQL("alter database {} set zmig.transaction = 'open'").format(sql.Identifier(admin.info.dbname)))
+    project.python(
+        "000001_ends", "def execute(ctx):\n    ctx.execute('create table app.x ()')\n    ctx.execute('commit; begin')\n"
+    )
+    with pytest.raises(MigrationFailed) as caught:
+        Migrator(project.manifest).migrate()
+    assert caught.value.problems[0].code == "transaction-ended"

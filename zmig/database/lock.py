@@ -7,6 +7,7 @@ that CREATE INDEX CONCURRENTLY would wait for.
 
 from __future__ import annotations
 
+import os
 import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, cast
@@ -78,6 +79,8 @@ class RunLock:
         self.key = _key(f"zmig run lock on {schema}")
         """The advisory lock's key: the first eight bytes of a hash of the schema's name, as a bigint."""
         self._mark = _key(f"zmig transaction on {schema}")
+        self._token = os.urandom(8).hex()
+        """The setting's value, which no role or database can have set before."""
 
     @property
     def _condition(self) -> str:
@@ -99,7 +102,7 @@ class RunLock:
 
         return (
             f"select {promise.check_sql([self.promise])}, pg_catalog.pg_try_advisory_xact_lock({self._mark}), "
-            f"pg_catalog.set_config('{_MARK_SETTING}', 'open', true)"
+            f"pg_catalog.set_config('{_MARK_SETTING}', '{self._token}', true)"
         )
 
     @property
@@ -120,7 +123,7 @@ class RunLock:
     def is_marked_sql(self) -> str:
         """SQL that is true in the transaction that was marked."""
         seen = f"pg_catalog.current_setting('{_MARK_SETTING}', true)"
-        return f"case when {seen} {_EQUALS} 'open' then true else {_is_mine(self._mark)} end"
+        return f"case when {seen} {_EQUALS} '{self._token}' then true else {_is_mine(self._mark)} end"
 
     def try_acquire(self, connection: Connection) -> bool:
         """Take the lock if it is free; return whether it is now held."""
