@@ -41,6 +41,7 @@ def test_the_exit_codes_are_those_that_scripts_rely_on() -> None:
         "LOCK_NOT_OBTAINED": 4,
         "PENDING": 5,
         "UNHEALTHY": 6,
+        "WOULD_BE_REFUSED": 7,
         "BUG": 70,
         "HUNG_UP": 129,
         "INTERRUPTED": 130,
