@@ -151,7 +151,7 @@ def test_an_error_in_a_deferring_block_comes_first_and_the_interruption_at_the_n
 def test_the_handlers_of_before_are_back_after_the_block() -> None:
     body = """
     # Not printed: the signal may come before the print that the test has read from is over.
-    signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"my own handler\n"))
+    signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"my own handler\\n"))
     with interrupts.installed():
         say(signal.getsignal(signal.SIGTERM).__name__)
     say(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
