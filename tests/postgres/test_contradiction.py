@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.support import database as databases
 from tests.support.recorder import Recorder
-from zmig import Migrator, PlanRefused
+from zmig import Migrator, PlanRefused, ZmigError
 from zmig.planning.state import FindingCode
 from zmig.progress import Notice
 
@@ -199,9 +200,9 @@ def test_a_role_that_may_not_mend_them_is_told_how(
             connection.execute(sql.SQL("grant {} to {}").format(sql.SQL(grant), role))
         paid.sql("003_pay", "create table three (x int);")
         url = f"{paid.url}{'&' if '?' in paid.url else '?'}options=-c%20role%3D{worker_name}_plain"
-        with pytest.raises(Exception) as raised:
+        with pytest.raises(ZmigError) as raised:
             Migrator(paid.manifest, database_url=url).migrate()
-        problem = raised.value.problems[0]  # type: ignore[attr-defined]
+        problem = raised.value.problems[0]
         assert problem.code == "positions-behind"
         assert "select setval(pg_get_serial_sequence('zmig.migration_events', 'position')" in (problem.hint or "")
         assert connection.execute("select to_regclass('three')").fetchone() == (None,)
@@ -215,7 +216,7 @@ def test_a_copied_history_is_right_as_it_is(
     name = f"{worker_name}_copy"
     connection.close()
     with psycopg.connect(server, autocommit=True) as admin:
-        source = psycopg.conninfo.conninfo_to_dict(paid.url)["dbname"]
+        source = conninfo_to_dict(paid.url)["dbname"]
         admin.execute(
             sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(str(source)))
         )
