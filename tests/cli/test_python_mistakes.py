@@ -90,7 +90,7 @@ def test_a_commit_is_told_with_its_line_and_nothing_runs_behind_it(
            |     ^^^^^^^^^^^^^^^^^^^^^
            = after <duration>
            = not rolled back: what `001_x` committed stays
-        hint: remove what ends it: zmig commits
+        hint: remove what ends it: zmig commits; look at what was committed, then run `zmig retry shop.yaml 001_x`
         """)
     assert connection.execute("select to_regclass('outside')").fetchone() == (None,)
 

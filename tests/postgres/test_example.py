@@ -109,7 +109,7 @@ def test_rolling_back_the_fix_gives_the_names_back(example: Migrator, connection
     example.migrate()
     append(connection, "u1", "user.registered", '{"display_name": " Ada"}')
     example.migrate()
-    rolled_back = example.rollback()
+    rolled_back = example.rollback(include_repeatables=True)
     assert rolled_back.completed == ("091_fix_display_names",)
     assert users(connection)[1:] == [("u1", " Ada", None)]
 
@@ -132,7 +132,7 @@ def test_rolling_all_of_it_back_leaves_nothing_and_it_applies_again(
             + (select count(*) from pg_proc where pronamespace = 'public'::regnamespace)
     """
     example.migrate()
-    example.rollback(to=0)
+    example.rollback(to=0, include_repeatables=True)
     assert connection.execute(count).fetchone() == (0,)
     example.migrate()
     assert users(connection) == [("system", "System", None)]

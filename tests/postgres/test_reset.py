@@ -169,7 +169,7 @@ def test_it_is_refused_where_it_would_hurt(
 
 def test_a_manifest_that_does_not_say_where_it_stands_counts_as_production(tmp_path: Path, database: str) -> None:
     path = tmp_path / "bare.yaml"
-    path.write_text(f'{{"manifest": 1, "database": {{"url": "{database}"}}}}')
+    path.write_text(f'{{"manifest": 1, "database": {{"url": "{database}"}}, "migrations": []}}')
     with pytest.raises(UsageError):
         Migrator(path).reset()
 

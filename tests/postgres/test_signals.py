@@ -191,22 +191,32 @@ def test_while_it_commits_what_is_recorded_is_what_happened(
 
 @pytest.mark.parametrize("transaction", [True, False])
 def test_ctrl_c_that_comes_too_late_for_a_library_is_told_from_one_that_does_not(
-    project: ProjectFolder, facts: Facts, connection: psycopg.Connection, *, transaction: bool
+    project: ProjectFolder,
+    facts: Facts,
+    connection: psycopg.Connection,
+    connect: Callable[..., psycopg.Connection],
+    *,
+    transaction: bool,
 ) -> None:
     connection.execute(STUBBORN_COMMIT.encode())
     project.sql("001_first", "select 1")
-    project.sql("002_next", "create table next ()", transaction=transaction)
+    project.sql("002_next", "select pg_advisory_xact_lock(1);\ncreate table next ()", transaction=transaction)
     assert run("apply", project.manifest, "--to", "1").code == 0
-    connection.execute(
-        "create constraint trigger late after insert on zmig.schema_migrations "
-        "deferrable initially deferred for each row execute function ignore_cancel()"
-    )
+    gate = connect()
+    gate.execute("select pg_advisory_lock(1)")
     program = f"from zmig import Migrator; Migrator({str(project.manifest)!r}).migrate()"
     with Process(program=("-c", program)) as process:
+        backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+        connection.execute(  # once zmig has looked at its tables
+            "create constraint trigger late after insert on zmig.schema_migrations "
+            "deferrable initially deferred for each row execute function ignore_cancel()"
+        )
+        gate.execute("select pg_advisory_unlock(1)")
         backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
         process.send(signal.SIGINT)
         assert process.wait().code != 0
     assert facts.told[-1] == ("002_next", "done")
+    connection.execute("drop trigger late on zmig.schema_migrations")
     assert run("apply", project.manifest).code == 0
 
 

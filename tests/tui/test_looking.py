@@ -311,7 +311,7 @@ def test_a_manifest_edited_while_open_is_shown_with_its_errors(shop: Shop) -> No
         async with console(shop.path) as zmig:
             await zmig.ready()
             shop.path.write_text(good + "  - {version: 1, file: [nope], kind: '[red]'}\n")
-            await zmig.until_text("#problems", "shop.yaml:7:")
+            await zmig.until_text("#problems", "shop.yaml:8:")
             assert zmig.states() == {"one": "· pending"}
             shop.add(2, "two", "select 2;")
             await zmig.until(lambda: "two" in zmig.states())

@@ -53,6 +53,7 @@ _ALL = (
     Rule("manifest/kind-mismatch", _ERROR, "an entry's kind does not fit its file"),
     Rule("manifest/name-invalid", _ERROR, "an entry needs a name"),
     Rule("manifest/name-repeated", _ERROR, "two entries have one name"),
+    Rule("manifest/name-too-long", _ERROR, "a name is longer than PostgreSQL keeps"),
     Rule("manifest/repeat-invalid", _ERROR, "`repeat` stands where it means nothing"),
     Rule("manifest/rollback-invalid", _ERROR, "`rollback` does not name an SQL file of its own"),
     Rule("manifest/variable-invalid", _ERROR, "a `${...}` is not written as a variable"),

@@ -217,7 +217,7 @@ class Runner:
             found = causes.told(found, error, attempt, session=self.session)
         problem = self._problem(attempt, found)
         if isinstance(told, ZmigError) and told.problems[0].hint is not None:
-            problem = replace(problem, hint=told.problems[0].hint)
+            problem = replace(problem, hint=self._then_again(told.problems[0].hint, attempt))
         will_retry = found.is_retryable and may_retry and attempt.is_repeatable
         try:
             self._record(attempt, found, error, will_retry=will_retry)
@@ -405,6 +405,14 @@ class Runner:
         role = migration.settings.run_as or self.session.connection.info.user
         helping = remedy.of(found.error, migration, role=role, again=again)
         return helping or f"correct the {what}, then run {again}"
+
+    def _then_again(self, hint: str, attempt: Attempt) -> str:
+        """Return a hint with what to do behind it, where something was committed that nobody asked for."""
+        if not attempt.has_escaped:
+            return hint
+        is_forward = attempt.step.direction is Direction.FORWARD
+        again = self._again(attempt) if is_forward else f"`{self.invocation.command('rollback')}`"
+        return f"{hint}; look at what was committed, then run {again}"
 
     @property
     def _apply(self) -> str:
