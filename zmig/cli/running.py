@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -122,7 +123,10 @@ def _both(first: Observer, second: Observer, interrupts: Interrupts) -> Observer
             return
         with interrupts.polled():
             tell(progress)
-        interrupts.check()
+        from zmig.progress import RunFinished
+
+        if not (isinstance(progress, RunFinished) and sys.exception() is not None):
+            interrupts.check()  # else what ended the run says more
 
     return tell_whole
 
