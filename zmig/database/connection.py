@@ -217,6 +217,26 @@ def connect(target: Target, *, application_name: str, limits: Mapping[str, str] 
         TrackingError: the server refuses the first question.
         UsageError: psycopg does not take what the connection string, or the environment, says.
     """
+    opened = connect_unasked(target, application_name=application_name)
+    try:
+        with translated(target):
+            opened.server = server.greet(opened, limits or {})
+            # Behind a pooler nothing was set. It keeps this for its client, and times in another style cannot be read.
+            if not (opened.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
+                opened.execute("set datestyle = 'ISO'")
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def connect_unasked(target: Target, *, application_name: str) -> WorkingConnection:
+    """Open a connection in autocommit, and send nothing over it: a pooler may keep even the first question waiting.
+
+    Raises:
+        ConnectionFailed: the server cannot be reached, or refuses.
+        UsageError: psycopg does not take what the connection string, or the environment, says.
+    """
     text = conninfo.make_conninfo(target.conninfo, application_name=application_name, client_encoding="utf8")
     if "connect_timeout" not in _parameters(text):
         given = os.environ.get("PGCONNECT_TIMEOUT")
@@ -236,15 +256,6 @@ def connect(target: Target, *, application_name: str, limits: Mapping[str, str] 
 
         raise UsageError(connectionstring.invalid(target.redactor(str(error)).strip())) from None
     opened.process = os.getpid()
-    try:
-        with translated(target):
-            opened.server = server.greet(opened, limits or {})
-            # Behind a pooler nothing was set. It keeps this for its client, and times in another style cannot be read.
-            if not (opened.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
-                opened.execute("set datestyle = 'ISO'")
-    except BaseException:
-        opened.close()
-        raise
     return opened
 
 

@@ -50,7 +50,7 @@ def _moves(connection: Connection, target: Target, backend_pid: int) -> bool:
     A pooler that has no other server process to give does not answer: then this session has one for itself, or its
     own question would not be answered either.
     """
-    with contextlib.closing(database.connect(target, application_name="zmig/pooler-check")) as other:
+    with contextlib.closing(database.connect_unasked(target, application_name="zmig/pooler-check")) as other:
         try:
             theirs = _pid_in_transaction(other.pgconn)
         except psycopg.errors.ProtocolViolation:
