@@ -121,6 +121,27 @@ def test_keys_are_stored_in_full_whatever_the_role_writes(
     assert connection.execute("select distinct v from floats").fetchall() == [(1,)]
 
 
+def test_times_are_compared_as_moments_where_summer_time_ends(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute(
+        f"alter role current_user in database {_quoted(connection)} set timezone = 'Europe/Berlin'; "
+        "create table times (k timestamptz primary key, v int default 0); insert into times "
+        "select timestamptz '2025-10-25 23:00Z' + g * interval '5 min' from generate_series(0, 47) g".encode()
+    )
+    project.sql(
+        "001_times",
+        "update times set v = v + 1 "
+        "where k in (select k from times where k > :cursor order by k limit :size) returning k",
+        batch={"size": 7, "start": "2000-01-01"},
+    )
+    try:
+        Migrator(project.manifest).migrate()
+    finally:
+        connection.execute(f"alter role current_user in database {_quoted(connection)} reset all".encode())
+    assert connection.execute("select v, count(*) from times group by v").fetchall() == [(1, 48)]
+
+
 def _quoted(connection: psycopg.Connection) -> str:
     return f'"{connection.info.dbname}"'
 

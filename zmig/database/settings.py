@@ -95,7 +95,11 @@ _WRITING = frozenset({"DateStyle", "IntervalStyle", "extra_float_digits"})
 
 TABLE = (
     # what a statement means
-    Setting("standard_conforming_strings", Treatment.CHECKED, f"files are read as the session has it; {_PSQL}"),
+    Setting(
+        "standard_conforming_strings",
+        Treatment.CHECKED,
+        "files are split as where it is `on`: with `off`, one with a quote behind a backslash is refused; " + _PSQL,
+    ),
     Setting("backslash_quote", Treatment.CHECKED, f"zmig writes no `\\'`; {_PSQL}"),
     _left("escape_string_warning", "only warns"),
     Setting("client_encoding", Treatment.SET, "zmig speaks UTF-8, and says so again behind a file that changes it"),

@@ -203,11 +203,21 @@ def _of_keys(keys: Sequence[object], texts: Sequence[str | None]) -> Touched:
         raise _unfit("a key it returned is null")
     if len(keys) > 1 and not all(isinstance(key, _ORDERED) for key in keys):
         raise _unfit("it returned several keys of a type whose order only the server knows")
-    ordered = cast("Sequence[int]", keys)
+    ordered = cast("Sequence[int]", [_moment(key) for key in keys])
     numbers = [place for place, key in enumerate(ordered) if key == key]
     # To the server, "not a number" is greater than any number; to Python it is neither greater nor less.
     greatest = max(numbers, key=ordered.__getitem__) if len(numbers) == len(keys) else _first_missing(numbers)
     return Touched(len(keys), _stored(keys[greatest], texts[greatest]))
+
+
+def _moment(key: object) -> object:
+    """Return a key in a form that Python orders as the server does.
+
+    Two times of one zone are compared by what its clocks show, which they show twice where summer time ends.
+    """
+    if isinstance(key, datetime) and (offset := key.utcoffset()) is not None:
+        return key.replace(tzinfo=None) - datetime.min - offset
+    return key
 
 
 def _first_missing(places: Sequence[int]) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig.errors import ZmigError
+from zmig.errors import ConnectionFailed, ZmigError
 from zmig.frozen import frozen
 from zmig.progress import (
     Blocked,
@@ -78,8 +78,8 @@ class Lookout:
         patience = _LONGEST_FAREWELL_SECONDS
         try:
             yield self._hear
-        except KeyboardInterrupt:
-            patience = 0.0  # nobody wants to wait; it may be for a server that does not answer
+        except (KeyboardInterrupt, ConnectionFailed):
+            patience = 0.0  # nobody wants to wait, for a server that does not answer
             raise
         finally:
             self._is_over = True
