@@ -34,11 +34,12 @@ pytest.importorskip("textual_serve")
 needs_browser = pytest.mark.skipif(browser.EXECUTABLE is None, reason="there is no Chromium here")
 
 _SERVE = """
-import sys
+import socket, sys
 from pathlib import Path
 from zmig.invocation import Invocation
 from zmig_tui.web import serve
-port = int(sys.argv[2]) if len(sys.argv) > 2 else None
+with socket.create_server(("127.0.0.1", 0)) as free:  # tests beside this one would try the same first port
+    port = free.getsockname()[1]
 sys.exit(serve(Path(sys.argv[1]), database_url=None, invocation=Invocation(sys.argv[1]), port=port))
 """
 _PATIENCE_SECONDS = 120
@@ -47,10 +48,10 @@ _PATIENCE_SECONDS = 120
 class Served:
     """A `zmig tui --web` in a process of its own."""
 
-    def __init__(self, manifest: Path, *port: str) -> None:
+    def __init__(self, manifest: Path) -> None:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, str(manifest), *port],
+            [sys.executable, "-c", _SERVE, str(manifest)],
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
@@ -76,8 +77,8 @@ class Served:
 
 
 @contextlib.contextmanager
-def _served(manifest: Path, *port: str) -> Generator[Served]:
-    served = Served(manifest, *port)
+def _served(manifest: Path) -> Generator[Served]:
+    served = Served(manifest)
     try:
         yield served
     finally:
@@ -132,12 +133,12 @@ def test_the_printed_address_works_whatever_cookies_are_there(shop: Shop) -> Non
         bare = first.url.partition("?")[0]
         assert asyncio.run(opened(bare, f"{name}={value}"))[0] == 200
         assert asyncio.run(opened(bare, f"{name}={token}"))[0] == 403
-        port = str(first.port)
-    with _served(shop.path, port) as second:
-        assert second.port == first.port
-        assert asyncio.run(opened(second.url, f"{name}={value}"))[0] == 200
-        assert asyncio.run(opened(bare, f"{name}={value}"))[0] == 403
-        assert asyncio.run(opened(first.url))[0] == 403
+        with _served(shop.path) as second:
+            # As if the first one had served on the port of the second before.
+            stale, (address, _, _) = f"zmig_console_{second.port}={value}", second.url.partition("?")
+            assert asyncio.run(opened(second.url, stale))[0] == 200
+            assert asyncio.run(opened(address, stale))[0] == 403
+            assert asyncio.run(opened(f"{address}?token={token}"))[0] == 403
 
 
 def test_no_answer_may_be_kept_framed_or_told_of(shop: Shop) -> None:
