@@ -43,6 +43,14 @@ def told(folder: Path, *files: str) -> list[str]:
             REWRITES,
         ),
         (["create table if not exists t (a varchar(5))", "alter table t alter a type text"], REWRITES),
+        (
+            [
+                "create table t (a varchar(5), check (a <> ''))",
+                "alter table t rename a to b",
+                "alter table t alter b type text",
+            ],
+            REWRITES,
+        ),
         (["create table s.t (a varchar(5))", "alter table t alter a type text"], REWRITES),
         ([f"{CHECK} not valid", SET], SCANS),
         ([f"{CHECK} not valid", "alter table u validate constraint c", SET], SCANS),

@@ -177,6 +177,8 @@ class Columns:
         elif not is_constraint:
             if before in types:
                 types[after] = types.pop(before)
+            if before in (computed := self._computed.get(table, set())):
+                computed.add(after)
             for constraint, check in checks.items():
                 if check.column == before:
                     checks[constraint] = _Check(after, is_valid=check.is_valid)
