@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from zmig.errors import ManifestError, UsageError
 from zmig.progress import RoundFinished
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import psycopg
 
     from tests.support.facts import Facts
@@ -41,6 +44,15 @@ def left(connection: psycopg.Connection) -> int:
     row = connection.execute("select count(*) from users where name <> lower(name)").fetchone()
     assert row is not None
     return row[0]
+
+
+@contextlib.contextmanager
+def row_held(connection: psycopg.Connection, key: int) -> Iterator[Callable[[], None]]:
+    """Lock one row, so that the round that comes to it waits until it is released; give the function that does that."""
+    with contextlib.ExitStack() as held:
+        held.enter_context(connection.transaction())
+        connection.execute("select from users where id = %s for update", (key,))
+        yield held.close
 
 
 def test_a_statement_is_repeated_until_it_touches_no_row(
@@ -255,11 +267,11 @@ def test_a_run_that_is_killed_loses_at_most_the_round_in_flight_and_is_continued
     project: ProjectFolder, connection: psycopg.Connection, facts: Facts
 ) -> None:
     counted = UPDATE.replace("lower(name)", "lower(name), touched = touched + 1")
-    project.sql("001_lower", counted, batch={**BATCH, "size": 1, "pause": "20ms"})
-    with Process("apply", project.manifest) as process:
+    project.sql("001_lower", counted, batch={**BATCH, "size": 1}, lock_timeout="10min")
+    with row_held(connection, 80), Process("apply", project.manifest) as process:
         backends.wait_until(connection, "(select count(*) from users where touched > 0) >= 15")
         process.kill()
-    backends.wait_for_end(connection)
+        backends.wait_for_end(connection)
     done = facts.data("001_lower", "checkpoint")[-1]["rows"]
     assert connection.execute("select count(*) from users where touched = 1").fetchone() == (done,)
     assert 15 <= done < 95
@@ -353,11 +365,12 @@ def test_a_lock_that_was_released_in_a_round_is_noticed_in_that_round(
 def test_a_run_is_paused_from_elsewhere_and_goes_on(
     project: ProjectFolder, connection: psycopg.Connection, facts: Facts
 ) -> None:
-    project.sql("001_lower", UPDATE, batch={**BATCH, "size": 1, "pause": "20ms"})
-    with Process("apply", project.manifest) as process:
-        process.wait_for("round ")
+    project.sql("001_lower", UPDATE, batch=BATCH, lock_timeout="10min")
+    with row_held(connection, 15) as release, Process("apply", project.manifest) as process:
+        process.wait_for("round 1: ")
         with Process("pause", project.manifest, "--reason", "the nightly report") as pausing:
             assert pausing.wait().code == 0
+        release()
         process.wait_for("between two rounds: paused: the nightly report")
         before = left(connection)
         assert before > 0
@@ -407,10 +420,11 @@ def test_what_cannot_be_paused_or_resumed_is_refused(project: ProjectFolder, fac
 def test_a_run_that_is_interrupted_while_it_is_held_ends_with_what_it_did(
     project: ProjectFolder, connection: psycopg.Connection, facts: Facts
 ) -> None:
-    project.sql("001_lower", UPDATE, batch={**BATCH, "pause": "20ms"})
-    with Process("apply", project.manifest) as process:
+    project.sql("001_lower", UPDATE, batch=BATCH, lock_timeout="10min")
+    with row_held(connection, 15) as release, Process("apply", project.manifest) as process:
         process.wait_for("round 1: ")
         facts.append("001_lower", "paused")
+        release()
         process.wait_for("between two rounds: paused")
         process.send(signal.SIGINT)
         ended = process.wait()

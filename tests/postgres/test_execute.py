@@ -177,7 +177,7 @@ class TestStatements:
         connection.execute(f"alter database {name} set statement_timeout = '50ms'".encode())
         connection.execute(f"alter database {name} set idle_in_transaction_session_timeout = '50ms'".encode())
         project.sql("001_one", "select pg_sleep(0.1);")
-        project.sql("002_two", "select pg_sleep(60);", statement_timeout="20ms")
+        project.sql("002_two", "select pg_sleep(60);", statement_timeout="500ms")
         problem = _problem(project)
         assert problem.message == "migration `002_two` failed: canceling statement due to statement timeout"
         assert Migrator(project.manifest).status().applied == ["001_one"]
