@@ -117,7 +117,7 @@ def execute(ctx):
 
 
 def test_reading_command_is_interrupted_without_a_traceback(shop: Shop, connection: psycopg.Connection) -> None:
-    shop.add(1, "0001", "select 1;", kind="repeatable", repeat='{condition: "select pg_sleep(25) is null"}')
+    shop.add(1, "0001", "select 1;", kind="repeatable", repeat='{condition: "select pg_sleep(600) is null"}')
     with Process("apply", "shop.yaml", cwd=shop.folder) as process:
         assert process.wait().code == 0
     with Process("status", "shop.yaml", cwd=shop.folder) as process:

@@ -74,6 +74,16 @@ def test_how_far_the_server_is_with_an_index_is_told(project: ProjectFolder, con
     assert report.phase == "building index: scanning table"
 
 
+UNTIL_IT_LOOKS = """\
+do $$ begin
+    while not exists (select from pg_stat_activity
+                      where application_name = 'zmig lookout' and datname = current_database() and state = 'idle')
+    loop
+        perform pg_sleep(0.01), pg_stat_clear_snapshot();
+    end loop;
+end $$;"""
+
+
 def test_it_looks_on_from_a_session_that_holds_no_snapshot_and_only_when_something_takes_long(
     project: ProjectFolder, connection: psycopg.Connection
 ) -> None:
@@ -82,7 +92,7 @@ def test_it_looks_on_from_a_session_that_holds_no_snapshot_and_only_when_somethi
         "from pg_stat_activity where application_name = 'zmig lookout' and datname = current_database();"
     )
     project.sql("001_fast", look.format("fast"))
-    project.sql("002_slow", "select pg_sleep(2.5);\n" + look.format("slow"))
+    project.sql("002_slow", f"{UNTIL_IT_LOOKS}\n{look.format('slow')}")
     Migrator(project.manifest).migrate()
     assert connection.execute("select count(*) from fast").fetchone() == (0,)
     assert connection.execute("select application_name, holds_none from slow").fetchall() == [("zmig lookout", True)]

@@ -234,7 +234,9 @@ end $$;
 PLACES = {
     "a pure loop": "def execute(ctx):\n    ctx.progress('here')\n    while True:\n        pass\n",
     "a pause": "import time\n\n\ndef execute(ctx):\n    ctx.progress('here')\n    while True: time.sleep(0.05)\n",
-    "its connection": "def execute(ctx):\n    ctx.progress('here')\n    ctx.connection.execute('select pg_sleep(9)')\n",
+    "its connection": (
+        "def execute(ctx):\n    ctx.progress('here')\n    ctx.connection.execute('select pg_sleep(600)')\n"
+    ),
     "code that catches every exception": (
         "def execute(ctx):\n    ctx.progress('here')\n    while True:\n        try:\n"
         "            ctx.execute('select pg_sleep(600)')\n        except Exception:\n            pass\n"

@@ -94,16 +94,21 @@ def test_a_position_that_was_rolled_back_is_not_asked_for_for_ever(
     assert watcher.observe().new_facts == ()
 
 
-def test_a_run_elsewhere_is_seen_with_its_statement(shop: Shop, watcher: Watcher) -> None:
+def test_a_run_elsewhere_is_seen_with_its_statement(
+    shop: Shop, watcher: Watcher, connect: Callable[..., psycopg.Connection]
+) -> None:
+    gate = connect()
+    gate.execute("select pg_advisory_lock(1)")
     shop.add(1, "one", "select 1;")
-    shop.add(2, "two", "select pg_sleep(0.7);")
+    shop.add(2, "two", "select pg_advisory_xact_lock(1);", lock_timeout="10min")
     run = threading.Thread(target=shop.migrator().migrate)
     run.start()
     seen = _until(watcher, lambda seen: seen.work is not None and "two" in seen.status.running)
     assert seen.work is not None
-    assert seen.work.backend.wait == "Timeout: PgSleep"
+    assert seen.work.backend.wait == "Lock: advisory"
     assert seen.status.holder is not None
     assert (seen.status.holder.migration, seen.is_zombie) == ("two", False)
+    gate.execute("select pg_advisory_unlock(1)")
     run.join()
     assert _states(watcher.observe()) == {"one": "done", "two": "done"}
 
