@@ -3,14 +3,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from zmig_tui import elsewhere
 
 from tests.support import backends
 from tests.support.recorder import Recorder
 from zmig import MigrationFailed, Migrator, PlanRefused
-from zmig.progress import StatementStarted, StepFailed, StepFinished, StepStarted
+from zmig.progress import Reported, StatementStarted, StepFailed, StepFinished, StepStarted
 
 if TYPE_CHECKING:
     import psycopg
+    from zmig_tui.running import Run
 
     from tests.support.facts import Facts
     from tests.support.project import ProjectFolder
@@ -254,3 +256,38 @@ def test_what_was_rolled_back_with_another_one_is_as_it_was(three: ProjectFolder
     assert status.failed == ["091_next"]
     assert "090_view" in status.applied
     assert [step.migration.name for step in Migrator(three.manifest).plan().steps] == ["090_view", "091_next"]
+
+
+def test_which_step_is_at_work_is_told_while_the_transaction_is_open(
+    project: ProjectFolder,
+) -> None:
+    """By status, by a watcher and in the console: in SQL, in Python, and in what was applied before."""
+    project.repeatable("090_view", "create or replace view v as select 1 as x;")
+    Migrator(project.manifest).migrate()
+    project.repeatable("090_view", "create or replace view v as select 2 as x;\nselect 1;\n")
+    project.sql("001_one", "create table one (x int);\nselect 1;\n")
+    project.sql("002_two", "select 1;\ncreate table two ();\n")
+    project.python("003_three", "def execute(ctx):\n    ctx.execute('select 1')\n    ctx.progress('here')\n")
+    watcher = Migrator(project.manifest).watcher()
+    seen: list[tuple[str | None, list[str], str | None, list[str]]] = []
+    shown: list[Run | None] = [None]
+
+    def observe(progress: Progress) -> None:
+        if isinstance(progress, StatementStarted | Reported):
+            status, observation = Migrator(project.manifest).status(), watcher.observe()
+            watched = observation.status
+            assert status.holder is not None
+            assert watched.holder is not None
+            seen.append((status.holder.migration, status.running, watched.holder.migration, watched.running))
+            shown.append(elsewhere.run(observation, float(len(shown)), None, shown[-1]))
+
+    try:
+        Migrator(project.manifest, observer=observe).migrate(atomic=True)
+    finally:
+        watcher.close()
+    names = ["001_one", "001_one", "002_two", "002_two", "003_three", "090_view", "090_view"]
+    running = [[name] if name == "001_one" else ["001_one", name] for name in names]
+    assert seen == [(name, those, name, those) for name, those in zip(names, running, strict=True)]
+    current = [run.current for run in shown if run is not None and run.current is not None]
+    assert [one.name for one in current] == names
+    assert [(one.began, one.attempt) for one in current[-2:]] == [(6.0, 1), (6.0, 1)]

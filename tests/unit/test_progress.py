@@ -58,6 +58,7 @@ def test_an_interruption_in_an_observer_interrupts() -> None:
     ("name", "run_id"),
     [
         ("zmig/5d1e", "5d1e"),
+        ("zmig/5d1e/12", "5d1e"),
         ("zmig/", None),
         ("zmig", None),
         ("psql", None),
@@ -67,3 +68,11 @@ def test_an_interruption_in_an_observer_interrupts() -> None:
 )
 def test_a_lock_holders_application_name_tells_its_run(name: str | None, run_id: str | None) -> None:
     assert LockHolder(4711, name).run_id == run_id
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [("zmig/5d1e/12", 12), ("zmig/12", None), ("zmig/5d1e/", None), ("zmig/5d1e/x", None), ("psql/1/2", None)],
+)
+def test_a_lock_holders_application_name_tells_the_version_at_work(name: str, version: int | None) -> None:
+    assert LockHolder(4711, name).version == version

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from zmig.database.holder import LockHolder
+    from zmig.events import Fact
     from zmig.planning.history import Record
     from zmig.planning.state import Entry
     from zmig.sql.script import Statement
@@ -106,17 +108,20 @@ def _first_moment(entries: Iterable[Entry], run_id: str | None) -> datetime | No
 
 def _current(entry: Entry, observation: Observation, now: float, found: Place | None, before: Run | None) -> Current:
     record = entry.record
-    last = record.last if record is not None else None
+    begun = _begun(record, observation.status.holder)
     backend = observation.work.backend if observation.work is not None else None
     query = backend.query if backend is not None and backend.state == "active" else None
     number, total = _reached(record) if found is None else (found.number, found.total)
     known = before.current if before is not None else None
-    earlier = known.rounds if known is not None and known.name == entry.name else None
+    if known is not None and known.name != entry.name:
+        known = None
+    earlier = known.rounds if known is not None else None
+    seen = known.began if known is not None else now
     return Current(
         name=entry.name,
         version=entry.version or 0,
-        began=now - (observation.now - last.created_at).total_seconds() if last is not None else now,
-        attempt=(last.integer("attempt") if last is not None else None) or 1,
+        began=now - (observation.now - begun.created_at).total_seconds() if begun is not None else seen,
+        attempt=(begun.integer("attempt") if begun is not None else None) or 1,
         statement=number,
         statements=total,
         line=found.line if found is not None else None,
@@ -125,6 +130,13 @@ def _current(entry: Entry, observation: Observation, now: float, found: Place | 
         held=_pause(record),
         is_rollback=record is not None and record.is_in_rollback,
     )
+
+
+def _begun(record: Record | None, holder: LockHolder | None) -> Fact | None:
+    """Return the last fact of a migration that runs; None where it is another run's, as this one's is not seen yet."""
+    last = record.last if record is not None else None
+    run = holder.run_id if holder is not None else None
+    return last if last is None or run is None or last.run_id in (None, run) else None
 
 
 def _reached(record: Record | None) -> tuple[int | None, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from zmig.invocation import Invocation
 
 _SHOWN_QUERY = 200
+_VERSION = re.compile("[0-9]{1,19}")
+
+
+def working_on(application_name: str, version: int) -> str:
+    """Return the application name of a run that works on `version`: other sessions see it, unlike an open fact."""
+    return f"{application_name}/{version}"
 
 
 class ClientState(StrEnum):
@@ -51,8 +58,14 @@ class LockHolder:
     @property
     def run_id(self) -> str | None:
         """The run it works for; None where its application name was changed, and so does not tell."""
-        prefix, _, run = (self.application_name or "").partition("/")
-        return run if prefix == "zmig" and run else None
+        prefix, _, rest = (self.application_name or "").partition("/")
+        return rest.partition("/")[0] or None if prefix == "zmig" else None
+
+    @property
+    def version(self) -> int | None:
+        """The version at work in a run that is one transaction, whose facts cannot be seen; None for any other."""
+        name, _, version = (self.application_name or "").rpartition("/")
+        return int(version) if name.startswith("zmig/") and _VERSION.fullmatch(version) is not None else None
 
 
 def describe(holder: LockHolder | None) -> str:

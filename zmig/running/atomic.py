@@ -2,8 +2,9 @@
 
 That a run is at work must be visible while its transaction is open, and whatever writes a fact must hold the run's
 lock. So the working session commits the first step's `started` before it opens the transaction; those of the others
-are written in it, when their turn comes, and become visible with everything else. If it fails, it is recorded that
-nothing came of the first step, and which step failed; the others never began, as far as facts tell.
+are written in it, when their turn comes, and become visible with everything else. Which one is at work meanwhile, the
+session's application name tells, which others see at once. If it fails, it is recorded that nothing came of the first
+step, and which step failed; the others never began, as far as facts tell.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import connection as database
+from zmig.database.holder import working_on
 from zmig.errors import PlanRefused, Problem
 from zmig.events import EventType
 from zmig.planning.history import ROLLED_BACK_WITH
@@ -104,7 +106,8 @@ class AtomicRunner(Runner):
                 self.session.send(*bookkeeping.opening_sql(self.session, attempt))
             else:
                 started = record.started_sql(self.session, attempt)
-                self.session.send(*self.reset_sql, *started, *bookkeeping.limits_sql(attempt))
+                name = working_on(self.session.run.application_name, work.step.migration.version)
+                self.session.send(*self._reset_sql(name), *started, *bookkeeping.limits_sql(attempt))
         transaction.run_body(self.session, attempt)
         self.session.interrupts.heed()
         with self.session.interrupts.deferred():
@@ -123,8 +126,11 @@ class AtomicRunner(Runner):
     @property
     def reset_sql(self) -> tuple[str, ...]:
         """The statements that bring the session back to zmig's own settings inside the transaction."""
+        return self._reset_sql(self.session.run.application_name)
+
+    def _reset_sql(self, application_name: str) -> tuple[str, ...]:
         server = self.session.server
-        return (*server.settings_stay_sql, *server.reset_sql(self.session.run.application_name))
+        return (*server.settings_stay_sql, *server.reset_sql(application_name))
 
     def clean(self) -> None:
         """Bring the session back to zmig's own settings, inside the transaction."""

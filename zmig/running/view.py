@@ -96,6 +96,8 @@ class Looker:
             from zmig.planning import unfounded as contradictions
 
             entries = contradictions.marked(entries, unfounded)
+        if holder is not None:
+            entries = marked(entries, holder)
         return View(
             entries,
             inspection,
@@ -180,7 +182,34 @@ def known(holder: LockHolder, entries: Sequence[Entry]) -> LockHolder:
     from zmig.database import client
 
     for entry in entries:
-        begun = entry.record.open if entry.record else None
-        if begun is not None and state.is_held(begun, pid=holder.pid, run=holder.run_id):
-            return replace(holder, migration=entry.name, client=client.state(begun.data.get("client")))
+        begun = _begun(entry, holder)
+        if begun is not None:
+            at_work = _at_work(holder, entries) or entry
+            return replace(holder, migration=at_work.name, client=client.state(begun.data.get("client")))
     return holder
+
+
+def marked(entries: tuple[Entry, ...], holder: LockHolder) -> tuple[Entry, ...]:
+    """Return the entries, of which that one is running, too, which a run is at whose facts cannot be seen yet."""
+    at_work = _at_work(holder, entries)
+    if at_work is None:
+        return entries
+    return tuple(replace(entry, state=State.STARTED) if entry is at_work else entry for entry in entries)
+
+
+def _begun(entry: Entry, holder: LockHolder) -> Fact | None:
+    """Return the fact by which the lock's holder has begun a migration; None where it has not."""
+    begun = entry.record.open if entry.record else None
+    return begun if begun is not None and state.is_held(begun, pid=holder.pid, run=holder.run_id) else None
+
+
+def _at_work(holder: LockHolder, entries: Iterable[Entry]) -> Entry | None:
+    """Return the migration that an atomic run is at behind its first, by the name of its session; None for others."""
+    version = holder.version
+    if version is None:
+        return None
+    entries = tuple(entries)
+    begun = [fact for entry in entries if (fact := _begun(entry, holder)) is not None]
+    if not any(fact.data.get("atomic") is True for fact in begun):
+        return None
+    return next((entry for entry in entries if entry.version == version), None)

@@ -20,7 +20,7 @@ from zmig.planning.history import fold
 from zmig.planning.state import Liveness, State
 from zmig.project.reload import Files
 from zmig.running import opening, repeat
-from zmig.running.view import View, known, standby_of
+from zmig.running.view import View, known, marked, standby_of
 from zmig.watching import activity
 from zmig.watching.activity import Blocking
 from zmig.watching.tail import Tail
@@ -220,7 +220,7 @@ class _Session:
             self._unfounded = self._store.unfounded_rows() if inspection.has_events else self._store.simple_rows()
         entries = unfounded.marked(self._entries(migrations, liveness), self._unfounded or ())
         if holder is not None:
-            holder = known(holder, entries)
+            entries, holder = marked(entries, holder), known(holder, entries)
         return Observation(
             status.make(
                 View(entries, inspection, holder, standby=standby_of(self.connection, inspection)),
