@@ -99,6 +99,8 @@ class Output:
                 self._object({"problem": documents.of_problem(problem)})
             return
         told = tuple(problems)
+        if not told:
+            return
         texts = [problem_text(problem) for problem in told[:_MOST_PROBLEMS]]
         left = len(told) - len(texts)
         self.say("\n\n".join([*texts, f"{left} more like these; `--json` lists all {len(told)}"] if left else texts))
