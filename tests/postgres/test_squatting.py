@@ -11,9 +11,11 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from tests.support.project import ProjectFolder
+from tests.support.recorder import Recorder
 from zmig import Migrator, TrackingError
 from zmig.database import server
 from zmig.database.store import Store
+from zmig.progress import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,6 +90,45 @@ ADDITIONS = {
         "create index odd on zmig.schema_migrations (name) where public.evil_text(name) = ''",
         "its index `zmig.odd` calls functions or operators of others",
     ),
+    "sequence that runs backwards": (
+        "alter sequence zmig.migration_events_position_seq increment by -1",
+        "the positions it hands out are not one after the other: `zmig.migration_events_position_seq` has increment -1",
+    ),
+    "sequence that is shared out, and ends": (
+        "alter table zmig.migration_events alter column position set cache 20 set cycle set maxvalue 100",
+        "the positions it hands out are not one after the other: `zmig.migration_events_position_seq` has cache 20,"
+        " cycle, maxvalue 100",
+    ),
+    "no key of facts": (
+        "alter table zmig.migration_events drop constraint migration_events_pkey",
+        "it has no primary key on `position`, by which its rows are told apart",
+    ),
+    "no key of rows": (
+        "alter table zmig.schema_migrations drop constraint schema_migrations_pkey;"
+        "create unique index on zmig.schema_migrations (version, name)",
+        "it has no primary key on `version`, by which its rows are told apart",
+    ),
+    "key that is checked later": (
+        "alter table zmig.schema_migrations drop constraint schema_migrations_pkey,"
+        " add constraint later primary key (version) deferrable",
+        "it has no primary key on `version`, by which its rows are told apart",
+    ),
+    "key of other columns": (
+        "alter table zmig.schema_migrations drop constraint schema_migrations_pkey, add primary key (version, name)",
+        "it has no primary key on `version`, by which its rows are told apart",
+    ),
+    "column that takes no null": (
+        "alter table zmig.schema_migrations alter column checksum set not null",
+        "column `checksum` takes no null, which zmig leaves there",
+    ),
+    "column of its own that takes no null": (
+        'alter table zmig.migration_events add column "Order; by" int8;'
+        "alter table zmig.migration_events disable trigger append_only;"
+        'update zmig.migration_events set "Order; by" = 1;'
+        "alter table zmig.migration_events enable always trigger append_only;"
+        'alter table zmig.migration_events alter column "Order; by" set not null',
+        "column `Order; by` takes no null, which zmig leaves there",
+    ),
     "rule": (
         "create rule odd as on insert to zmig.migration_events do also select public.evil()",
         "it has a rule `odd`",
@@ -140,6 +181,72 @@ def _do(connection: psycopg.Connection, problem: Problem) -> None:
     """Run the command in a hint, as it is printed."""
     assert problem.hint is not None
     connection.execute(problem.hint.partition("`")[2].rpartition("`")[0].encode())
+
+
+UNGUARDED = {
+    "dropped": "drop trigger append_only on zmig.migration_events",
+    "disabled": "alter table zmig.migration_events disable trigger append_only",
+    "disabled with all": "alter table zmig.migration_events disable trigger all",
+    "for replicas only": "alter table zmig.migration_events enable replica trigger append_only",
+    "dropped with its function": "drop function zmig.migration_events_refuse_change cascade",
+}
+
+
+def _resolve(migrator: Migrator) -> str:
+    return migrator.resolve("002_two", "done", reason="x")
+
+
+def _is_guarded(connection: psycopg.Connection) -> bool:
+    try:
+        connection.execute("delete from zmig.migration_events where false")
+    except psycopg.errors.RestrictViolation:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("statement", UNGUARDED.values(), ids=UNGUARDED)
+@pytest.mark.parametrize("act", [Migrator.migrate, _resolve], ids=["apply", "resolve"])
+def test_facts_without_their_guard_get_it_back_before_anything_is_written(
+    project: ProjectFolder, connection: psycopg.Connection, statement: str, act: Callable[[Migrator], object]
+) -> None:
+    project.sql("001_one", "create table one ();")
+    Migrator(project.manifest).migrate()
+    connection.execute(statement.encode())
+    assert not _is_guarded(connection)
+    project.sql("002_two", "select 1 / (select count(*) from pg_trigger where tgname = 'append_only');")
+    recorder = Recorder()
+    act(Migrator(project.manifest, observer=recorder))
+    assert _is_guarded(connection)
+    (notice,) = recorder.all(Notice)
+    assert notice.message == (
+        "`zmig.migration_events` was not as zmig makes it: its trigger `append_only`, which keeps facts from being "
+        "changed, is missing or disabled; it is there again"
+    )
+    again = Recorder()
+    project.sql("003_three", "create table three ();")
+    Migrator(project.manifest, observer=again).migrate()
+    assert again.all(Notice) == []
+
+
+@pytest.mark.parametrize("statement", UNGUARDED.values(), ids=UNGUARDED)
+def test_who_does_not_own_facts_without_their_guard_is_refused(
+    ours: ProjectFolder, theirs: ProjectFolder, admin: psycopg.Connection, role: str, statement: str
+) -> None:
+    Migrator(ours.manifest).migrate()
+    admin.execute(
+        sql.SQL("grant usage on schema zmig to {0}; grant all on all tables in schema zmig to {0}").format(
+            sql.Identifier(role)
+        )
+    )
+    admin.execute(statement.encode())
+    theirs.sql("002_two", "create table public.two ();")
+    assert Migrator(theirs.manifest).status().applied == ["001_one"]
+    problem = _refused(Migrator(theirs.manifest).migrate)
+    assert problem.code == "tracking-altered"
+    assert "its trigger `append_only`" in problem.message
+    assert admin.execute("select to_regclass('public.two')").fetchone() == (None,)
+    _do(admin, problem)
+    assert list(Migrator(theirs.manifest).migrate().completed) == ["002_two"]
 
 
 def test_a_column_an_index_and_rights_that_can_run_no_code_are_let_be(

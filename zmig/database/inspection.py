@@ -44,6 +44,10 @@ class Inspection:
     """The server's clock."""
     sees_projection: bool = False
     """Whether the simple table is there, and this role can read it."""
+    is_guarded: bool = True
+    """Whether the trigger is there, and enabled, that keeps facts from being changed; True where there are none."""
+    owns_events: bool = True
+    """Whether this role may put that trigger there."""
 
     @property
     def has_events(self) -> bool:
@@ -89,6 +93,8 @@ class Inspection:
             )
         if self.unwritable:
             raise TrackingError(self._missing(self.unwritable))
+        if not (self.is_guarded or self.owns_events):
+            raise TrackingError(self._unguarded())
 
     def standby(self, primary: str, *facts: str) -> Problem:
         """Return the problem that nothing can be written here, with what is called the primary server."""
@@ -129,6 +135,17 @@ class Inspection:
             hint=first.remedy,
         )
 
+    def _unguarded(self) -> Problem:
+        from zmig.database import guard
+
+        return Problem(
+            "tracking-altered",
+            f"table `{self.schema}.{EVENTS}` is not as zmig makes it: {guard.MISSING}",
+            facts=(f"role `{self.role}` does not own the table, so zmig cannot put it there again",),
+            effect="nothing was run",
+            hint=f"as the table's owner, run `{guard.one_line(self.schema)}`",
+        )
+
     def _foreign(self, table: str, columns: Sequence[Column], needed: Iterable[str]) -> Problem:
         found = sorted(column.name for column in columns)
         return Problem(
@@ -167,7 +184,7 @@ with schema as (
     where c.relname in ('migration_events', 'schema_migrations')
 ), guard as (
     select p.oid, p.proowner, format('%%I.%%I', s.nspname, p.proname) as name,
-        p.prosrc = any (%(bodies)s) and not p.prosecdef
+        btrim(regexp_replace(p.prosrc, '[[:space:]]+', ' ', 'g')) = any (%(bodies)s) and not p.prosecdef
             and coalesce(replace(array_to_string(p.proconfig, ';'), '"', ''), 'search_path=pg_catalog, pg_temp')
                 = 'search_path=pg_catalog, pg_temp' as is_own
     from pg_catalog.pg_proc p join schema s on s.oid = p.pronamespace where p.proname = 'migration_events_refuse_change'
@@ -197,7 +214,9 @@ select quote_ident(current_user), current_database()::text, exists (select from 
     clock_timestamp(),
     (select coalesce(array_agg(array[what, owner]), '{{}}') from strange),
     exists (select from suspected),
-    coalesce((select has_table_privilege(oid, 'select') from found where relname = 'schema_migrations'), false)
+    coalesce((select has_table_privilege(oid, 'select') from found where relname = 'schema_migrations'), false),
+    not exists (select from found where relname = 'migration_events') or {tables.IS_GUARDED},
+    coalesce((select pg_has_role(relowner, 'usage') from found where relname = 'migration_events'), true)
 """
 
 _ODDITIES = f"""{_FOUND}, {tables.ODDITIES}
@@ -231,4 +250,6 @@ def inspect(connection: Connection, schema: str, owner: str | None = None) -> In
         unwritable=tuple(cast("list[str]", row[7])),
         now=cast("datetime", row[8]),
         sees_projection=row[11] is True,
+        is_guarded=row[12] is True,
+        owns_events=row[13] is True,
     )

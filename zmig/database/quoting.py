@@ -6,6 +6,7 @@ client with, and it takes a tenth of the time: every migration needs some twenty
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ def literal(value: str | int | None) -> str:
 def identifier(*names: str) -> str:
     """Return a name, and what qualifies it, as it may stand in SQL whatever its characters."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def shown(*names: str) -> str:
+    """Return a name as a person would write it in SQL: quoted only where it is not plain, or may be a keyword."""
+    is_plain = all(re.fullmatch("[a-z_][a-z0-9_]*", name) for name in names) and len(names) > 1
+    return ".".join(names) if is_plain else identifier(*names)
 
 
 def operator(symbol: LiteralString) -> LiteralString:

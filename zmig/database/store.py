@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, cast
 
-from zmig.database import inspection
+from zmig.database import inspection, quoting
 from zmig.database.facts import FactReader
 from zmig.database.inspection import EVENTS, PROJECTION
 from zmig.database.lock import RunLock
@@ -119,8 +118,8 @@ class Store(FactReader):
         if problems:
             raise TrackingError(*problems)
 
-    def create(self, seen: Inspection, *, has_citus: bool = False) -> None:
-        """Create what is missing of the schema and its tables; a no-op where all is there.
+    def create(self, seen: Inspection, *, has_citus: bool = False) -> bool:
+        """Create what is missing of the schema and its tables; return whether facts were without their guard.
 
         `has_citus` says that Citus is installed in the database, so that they are made on this node alone.
 
@@ -129,8 +128,10 @@ class Store(FactReader):
         """
         seen.check_writable()
         if seen.exists:
-            return
+            return not seen.is_guarded and self._guard()
         from importlib import resources
+
+        from zmig.database import guard
 
         text = resources.files("zmig.database").joinpath("tracking.sql").read_text("utf-8")
         schema = identifier(self._schema)
@@ -142,8 +143,19 @@ class Store(FactReader):
 
                 self._connection.execute("; ".join(citus.LOCAL_ONLY).encode())
                 citus.check_schema(self._connection, self._schema)
-            self._connection.execute((create_schema + text.replace(":schema", schema)).encode())
+            made = create_schema + text.replace(":schema", schema) + guard.sql(self._schema)
+            self._connection.execute(made.encode())
             self.inspect()  # what somebody made since the last look was passed over, and is not trusted
+        return not seen.is_guarded
+
+    def _guard(self) -> bool:
+        """Put the trigger there again that keeps facts from being changed."""
+        from zmig.database import guard
+
+        with self._connection.transaction():
+            self._connection.execute("set local client_min_messages = warning")
+            self._connection.execute(guard.sql(self._schema).encode())
+        return True
 
     def append_sql(
         self, run: Run | None, type: EventType, name: str, data: Mapping[str, object], *, needs_lock: bool = True
@@ -293,7 +305,7 @@ class Store(FactReader):
         """Return what to tell of something that did not hold when `what` was to be recorded."""
         from zmig.database import promise
 
-        events, projection = (_shown(self._schema, table) for table in (EVENTS, PROJECTION))
+        events, projection = (quoting.shown(self._schema, table) for table in (EVENTS, PROJECTION))
         return promise.problem(broken, what, events=events, projection=projection)
 
     def repair(self, entries: Iterable[Entry], *, keep: Collection[int] = ()) -> int | None:
@@ -347,12 +359,6 @@ class Store(FactReader):
         sequence = f"pg_catalog.pg_get_serial_sequence({literal(self._events_name)}, 'position')"
         highest = f"(select pg_catalog.max(position) from {self._events_name})"
         self._connection.execute(f"select pg_catalog.setval({sequence}::pg_catalog.regclass, {highest})".encode())
-
-
-def _shown(schema: str, table: str) -> str:
-    """Return a table's name as a person would write it in SQL."""
-    is_plain = re.fullmatch("[a-z_][a-z0-9_]*", schema) is not None
-    return f"{schema}.{table}" if is_plain else identifier(schema, table)
 
 
 def _column(data: Mapping[str, object], key: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zmig.database import quoting
 from zmig.frozen import frozen
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ COLUMNS: dict[str, dict[str, tuple[str, str | None]]] = {
 }
 """The type and the default of each column, as PostgreSQL writes them where only `pg_catalog` is in the search path."""
 
+_NULLABLE = frozenset({"run_id", "host", "checksum", "duration_ms"})
+
 _BODY = """
 begin
     raise exception 'migration_events is append-only: %% is refused', {lower}(tg_op)
@@ -54,8 +57,10 @@ begin
             hint = 'append a fact instead, for example with zmig resolve';
 end
 """
-TRIGGER_BODIES = tuple(_BODY.format(lower=lower).replace("%%", "%") for lower in ("lower", "pg_catalog.lower"))
-"""What the trigger function of every zmig so far says."""
+TRIGGER_BODIES = tuple(
+    " ".join(_BODY.format(lower=lower).replace("%%", "%").split()) for lower in ("lower", "pg_catalog.lower")
+)
+"""What the trigger function of every zmig so far says, in one line; it has no comment, which a line would end."""
 
 
 @frozen
@@ -66,6 +71,8 @@ class Column:
     type: str
     default: str | None
     """An expression; `identity` or `generated`."""
+    is_required: bool = False
+    """Whether it takes no null."""
 
     @property
     def is_plain(self) -> bool:
@@ -76,7 +83,7 @@ class Column:
 def columns(lines: str) -> list[Column]:
     """Return the columns that `CATALOG` describes, each in a line."""
     fields = (line.split("\t") for line in lines.split("\n"))
-    return [Column(name, type, default or None) for name, type, default in fields]
+    return [Column(name, type, default or None, required == "t") for name, type, default, required in fields]
 
 
 @frozen
@@ -91,18 +98,22 @@ class Oddity:
 
 def odd_columns(schema: str, table: str, columns: Sequence[Column]) -> Iterator[Oddity]:
     """Yield the columns that are not as zmig makes them; one more is let be where it can run no code."""
+    alter = f"alter table {quoting.shown(schema, table)} "
     for column in columns:
-        alter = f"alter table {schema}.{table} "
         type, default = COLUMNS[table].get(column.name, (None, None))
+        name = column.name if column.name in COLUMNS[table] else quoting.shown(column.name)
         if not column.is_plain or type not in (None, column.type):
             what = f"column `{column.name}` is of type `{column.type}`"
-            change = f"drop column {column.name}" if type is None else f"alter column {column.name} type {type}"
+            change = f"drop column {name}" if type is None else f"alter column {name} type {type}"
             yield Oddity(table, what, f"run `{alter}{change}`")
         elif column.default != default:
             what = f"column `{column.name}` has no default"
             if column.default is not None:
                 what = f"the default of column `{column.name}` is `{column.default}`"
-            yield Oddity(table, what, f"run `{alter}alter column {column.name} {_change(column.default, default)}`")
+            yield Oddity(table, what, f"run `{alter}alter column {name} {_change(column.default, default)}`")
+        elif column.is_required and (type is None or column.name in _NULLABLE):
+            what = f"column `{column.name}` takes no null, which zmig leaves there"
+            yield Oddity(table, what, f"run `{alter}alter column {name} drop not null`")
 
 
 def _change(found: str | None, default: str | None) -> str:
@@ -116,6 +127,25 @@ def _change(found: str | None, default: str | None) -> str:
 _OWN_TRIGGER = """t.tgtype = 58 and t.tgqual is null and t.tgnargs = 0
     and exists (select from guard where oid = t.tgfoid and is_own)"""
 """The 58 says that it comes before UPDATE, DELETE and TRUNCATE, once for each statement (pg_trigger.h)."""
+
+_IS_GUARD = f"t.tgname = 'append_only' and t.tgenabled in ('O', 'A') and {_OWN_TRIGGER}"
+
+IS_GUARDED = f"""exists (
+    select from found f join pg_catalog.pg_trigger t on t.tgrelid = f.oid
+    where f.relname = '{EVENTS}' and {_IS_GUARD})"""
+"""SQL that is true where the trigger is there, and enabled, that keeps facts from being changed."""
+
+_OWN_KEY = """exists (
+    select from pg_catalog.pg_index i join pg_catalog.pg_attribute a on a.attrelid = f.oid and a.attnum = i.indkey[0]
+    where i.indrelid = f.oid and i.indisunique and i.indisvalid and i.indimmediate and i.indnkeyatts = 1
+        and i.indpred is null
+        and a.attname = case f.relname when 'migration_events' then 'position' else 'version' end)"""
+
+_SEQUENCE = """pg_catalog.pg_depend d join pg_catalog.pg_sequence q on q.seqrelid = d.objid
+    where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = f.oid and d.deptype = 'i'
+        and d.classid = 'pg_catalog.pg_class'::regclass
+        and (q.seqincrement <> 1 or q.seqcache <> 1 or q.seqcycle or q.seqmax < 9223372036854775807)"""
+"""Where the identity of a table hands out numbers otherwise than one after the other, for ever and to everybody."""
 
 _ODD_INDEX = "(i.indexprs is not null or i.indpred is not null or 16384 <= any (i.indclass::oid[]))"
 """What has a lower oid was made with the server's data (FirstNormalObjectId in transam.h)."""
@@ -133,8 +163,8 @@ CATALOG = f"""strange (what, owner) as (
         translate(a.attname, e'\\t\\n', '  '),
         translate(format_type(a.atttypid, a.atttypmod), e'\\t\\n', '  '),
         case when a.attidentity <> '' then 'identity' when a.attgenerated <> '' then 'generated'
-            else translate(coalesce(pg_get_expr(d.adbin, d.adrelid), ''), e'\\t\\n', '  ') end
-        ), e'\\n' order by a.attnum) as lines
+            else translate(coalesce(pg_get_expr(d.adbin, d.adrelid), ''), e'\\t\\n', '  ') end,
+        case when a.attnotnull then 't' else '' end), e'\\n' order by a.attnum) as lines
     from found f join pg_catalog.pg_attribute a on a.attrelid = f.oid and a.attnum > 0 and not a.attisdropped
         left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     group by f.relname
@@ -142,6 +172,7 @@ CATALOG = f"""strange (what, owner) as (
     select relname from found where is_odd
     union all select f.relname from found f join pg_catalog.pg_trigger t on t.tgrelid = f.oid where not ({_OWN_TRIGGER})
     union all select f.relname from found f join pg_catalog.pg_index i on i.indrelid = f.oid where {_ODD_INDEX}
+    union all select f.relname from found f where not {_OWN_KEY} or exists (select from {_SEQUENCE})
 )"""
 """Parts of a query that has `schema`, `found` and `guard` before it.
 
@@ -213,5 +244,20 @@ ODDITIES = f"""odd (relname, what, remedy) as (
         format('run `drop index %%s`', i.indexrelid::regclass)
     from found f join pg_catalog.pg_index i on i.indrelid = f.oid
     where {_ODD_INDEX}
+    union all
+    select f.relname, format('it has no primary key on `%%s`, by which its rows are told apart', k.key),
+        format('run `alter table %%s %%sadd primary key (%%s)`', f.name,
+            (select format('drop constraint %%I, ', o.conname) from pg_catalog.pg_constraint o
+                where o.conrelid = f.oid and o.contype = 'p'), k.key)
+    from found f cross join lateral (
+        select case f.relname when 'migration_events' then 'position' else 'version' end) as k (key)
+    where f.relkind = 'r' and not {_OWN_KEY}
+    union all
+    select f.relname, format('the positions it hands out are not one after the other: `%%s` has %%s',
+            d.objid::regclass, concat_ws(', ', 'increment ' || nullif(q.seqincrement, 1),
+                'cache ' || nullif(q.seqcache, 1), case when q.seqcycle then 'cycle' end,
+                'maxvalue ' || nullif(q.seqmax, 9223372036854775807))),
+        format('run `alter sequence %%s increment 1 cache 1 no cycle no maxvalue`', d.objid::regclass)
+    from found f cross join {_SEQUENCE} and f.relkind = 'r'
 )"""
 """The part that names what is odd. Citus has triggers of its own on tables that it knows."""

@@ -165,11 +165,20 @@ class Opened:
         """Create what is missing of the tracking tables, and make the simple table fit the facts; under the lock."""
         from zmig.planning import unfounded
 
-        self.store.create(view.inspection, has_citus=self.server.has_citus)
+        if self.store.create(view.inspection, has_citus=self.server.has_citus):
+            self._tell_unguarded()
         if view.inspection.has_events:
             behind = self.store.repair(view.entries, keep=unfounded.versions(view.entries))
             if behind is not None:
                 self._advance_positions(behind)
+
+    def _tell_unguarded(self) -> None:
+        from zmig.database import guard
+        from zmig.progress import Notice
+
+        events = f"{self.project.tracking.schema}.migration_events"
+        message = f"`{events}` was not as zmig makes it: {guard.MISSING}; it is there again"
+        self.observer(Notice(None, "WARNING", message))
 
     def _advance_positions(self, highest: int) -> None:
         """Have new facts stand behind those that are there.
