@@ -62,6 +62,11 @@ def test_what_may_read_or_rewrite_a_table_is_not(text: str) -> None:
         'set u&"\\0073tandard_conforming_strings" = off',
         "SET LOCAL Backslash_Quote TO off",
         "reset standard_conforming_strings",
+        "insert into u values (1)",
+        "comment on table t is 'x'",
+        "table v",
+        "set constraints all immediate",
+        "rollback to a",
         "reset /* c */ all",
         "insert into t values (set_config('standard_conforming_strings', 'off', true))",
         "insert into t (a) values (1), (f(2))",
@@ -72,8 +77,25 @@ def test_what_may_change_how_text_is_read_does_not_travel_before_a_backslash(tex
 
 
 def test_a_backslash_travels_behind_what_changes_nothing() -> None:
-    texts = ["set lock_timeout = 1", "insert into t (a) values ('(', 1)", "comment on table t is 'a\\b'"]
-    assert _numbers("create table t (a text, b int check (b > abs(1)))", *texts) == [[1, 2, 3, 4]]
+    texts = ["set lock_timeout = 1", "set local role a", "comment on table t is 'a\\b'"]
+    assert _numbers(*texts) == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    "text", ["comment on table t is E'a\\b'", "comment on table t is $$a\\b$$", 'comment on table "\\" is null']
+)
+def test_a_backslash_that_no_setting_gives_a_meaning_travels_behind_anything(text: str) -> None:
+    assert _numbers("insert into t values (1)", text) == [[1, 2]]
+
+
+@pytest.mark.parametrize("text", ["comment on table t is u&'a'", "comment on table t is E'\\'a'"])
+def test_a_constant_that_a_setting_forbids_does_not_travel_behind_what_may_set_it(text: str) -> None:
+    assert _numbers("insert into t values (1)", text) == [[1], [2]]
+
+
+def test_a_backslash_travels_behind_statements_that_run_no_code() -> None:
+    texts = _statements("comment on table t is 'x'", "comment on table t is 'a\\b'")
+    assert len(list(message.of_statements(texts, runs_no_code=True))) == 1
 
 
 def _numbers(*texts: str) -> list[list[int]]:

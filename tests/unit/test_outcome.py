@@ -84,3 +84,8 @@ def test_outcome(text: str, expected: Outcome) -> None:
 def test_a_name_is_read_as_the_server_reads_it(written: str, meant: str) -> None:
     (statement,) = script.split(f"create database {written} with owner o", path="a.sql")
     assert outcome(statement) == CreateDatabase(meant)
+
+
+def test_a_constant_in_which_a_backslash_escapes_stands_for_what_the_server_reads() -> None:
+    (one,) = script.split(r"alter type e add value 'it\'s\n''x''' before N'\'';", path="x.sql", conforming=False)
+    assert outcome(one) == AddEnumValue(Name(None, "e"), "it's\n'x'", False)

@@ -24,6 +24,7 @@ def copy_rows(session: Session, one: Statement) -> int | None:
     Raises:
         ZmigError: it takes octets, which a text file cannot hold.
     """
+    session.check_reading(one)
     session.speak_utf8()
     with session.connection.cursor() as cursor:
         with cursor.copy(one.text.encode()) as copy:

@@ -83,6 +83,11 @@ class Server:
     """Whether its system is Linux, whose TCP notices that what was sent is not acknowledged."""
 
     @property
+    def conforms(self) -> bool:
+        """Whether a backslash stands for itself in the ordinary strings of a migration."""
+        return self.standard_conforming_strings == "on"
+
+    @property
     def settings_stay_sql(self) -> tuple[str, ...]:
         """What keeps the settings that follow in the open transaction to this server; nothing but for Citus.
 

@@ -98,7 +98,8 @@ TABLE = (
     Setting(
         "standard_conforming_strings",
         Treatment.CHECKED,
-        "files are split as where it is `on`: with `off`, one with a quote behind a backslash is refused; " + _PSQL,
+        "files are split by its value for the role and the database; where one changes it, a statement that would then "
+        "end elsewhere is refused; " + _PSQL,
     ),
     Setting("backslash_quote", Treatment.CHECKED, f"zmig writes no `\\'`; {_PSQL}"),
     _left("escape_string_warning", "only warns"),

@@ -77,6 +77,7 @@ def _run(session: Session, attempt: Attempt, one: Statement) -> None:
 def _send_statement(session: Session, one: Statement) -> int | None:
     if one.copy_data is not None:
         return copy_rows(session, one)
+    session.check_reading(one)
     reply = session.send_alone(one.text)
     return next(iter(reply.rows()), None)
 

@@ -106,7 +106,7 @@ class Carrier:
     def _works(self, plan: Plan) -> tuple[Work, ...]:
         """Return a plan's files; what was read before the lock was held is what was looked through, so it is kept."""
         if self._works_read is None or self._works_read[0] != plan:
-            self._works_read = plan, prepare.read(plan)
+            self._works_read = plan, prepare.read(plan, conforming=self._opened.server.conforms)
         return self._works_read[1]
 
     def _changed(self, confirmed: Plan, now: Plan) -> Problem:

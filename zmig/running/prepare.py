@@ -49,6 +49,8 @@ class Work:
     """How `text` came from what is written in the file, where variables were replaced."""
     rollback_checksum: str | None = None
     """Of the rollback file that belongs to it, for a step forward that has one."""
+    conforming: bool = True
+    """How its strings are read: the `standard_conforming_strings` that it finds."""
 
     @property
     def is_sql(self) -> bool:
@@ -60,18 +62,22 @@ class Work:
         """How it is done in rounds, if it is; a rollback never is."""
         return self.step.migration.batch if self.step.direction is Direction.FORWARD else None
 
-    def sendables(self) -> Iterator[Message | ChunkMessage | Statement]:
-        """Yield what is sent to the server in a transaction, in order; a large script is read as it is sent."""
+    def sendables(self, *, runs_no_code: bool = False) -> Iterator[Message | ChunkMessage | Statement]:
+        """Yield what is sent to the server in a transaction, in order; a large script is read as it is sent.
+
+        `runs_no_code` says that none of its statements can run code of the database's.
+        """
         if self.statements is not None:
-            return message.of_statements(self.statements)
-        return message.of_large_script(_unchanged_pieces(Path(self.path), self.step), path=self.path)
+            return message.of_statements(self.statements, runs_no_code=runs_no_code)
+        pieces = _unchanged_pieces(Path(self.path), self.step)
+        return message.of_large_script(pieces, path=self.path, conforming=self.conforming)
 
     def one_by_one(self) -> Iterator[Message | Statement]:
         """Yield the same with one statement in each message."""
         if self.statements is not None:
             return message.one_by_one(self.statements)
         pieces = _unchanged_pieces(Path(self.path), self.step)
-        return message.one_by_one(script.split_stream(pieces, path=self.path))
+        return message.one_by_one(script.split_stream(pieces, path=self.path, conforming=self.conforming))
 
     def location(self, offset: int) -> Location | None:
         """Return the place in its file of what stands at `offset` (0-based) of its text, as far as that is held."""
@@ -82,8 +88,10 @@ class Work:
         return script.location(self.text, offset, path=self.path) if self.text is not None else None
 
 
-def read(plan: Plan) -> tuple[Work, ...]:
+def read(plan: Plan, *, conforming: bool = True) -> tuple[Work, ...]:
     """Read the files of a plan's steps; nothing is executed.
+
+    `conforming` is how their strings are read: the `standard_conforming_strings` that they will find.
 
     Raises:
         ManifestError: with every problem of every file.
@@ -92,7 +100,7 @@ def read(plan: Plan) -> tuple[Work, ...]:
     problems: list[Problem] = []
     for step in plan.steps:
         try:
-            works.append(_with_rollback(_read_step(step)))
+            works.append(_with_rollback(replace(_read_step(step, conforming=conforming), conforming=conforming)))
         except ZmigError as error:
             problems += error.problems
     if problems:
@@ -111,7 +119,7 @@ def _with_rollback(work: Work) -> Work:
         return work
 
 
-def _read_step(step: Step) -> Work:
+def _read_step(step: Step, *, conforming: bool) -> Work:
     if step.action is Action.SETTLE:
         return Work(step, step.migration.name, Mode(True, "nothing is run"), None, (), 0)
     file = file_of(step)
@@ -123,15 +131,16 @@ def _read_step(step: Step) -> Work:
         return Work(step, str(file or step.migration.name), Mode(transactional, reason))
     small = project.read_small_text(file)
     if small is None:
-        return _large_script(step, file) or _script(step, file, project.read_text(file))
-    return _script(step, file, small)
+        whole = _large_script(step, file, conforming=conforming)
+        return whole or _script(step, file, project.read_text(file), conforming=conforming)
+    return _script(step, file, small, conforming=conforming)
 
 
-def _script(step: Step, file: Path, written: str) -> Work:
+def _script(step: Step, file: Path, written: str, *, conforming: bool) -> Work:
     text, filled, checksum = _text(step, file, written)
     path = str(file)
-    _refuse_conflict(written, path)
-    statements = _statements(text, filled, path)
+    _refuse_conflict(written, path, conforming=conforming)
+    statements = _statements(text, filled, path, conforming=conforming)
     if not statements:
         hint = "write the statements into it"
         raise ManifestError(Problem("file-empty", f"`{path}` holds no statement", Location(path), hint=hint))
@@ -155,20 +164,20 @@ def _script(step: Step, file: Path, written: str) -> Work:
     return work
 
 
-def _refuse_conflict(text: str, path: str) -> None:
+def _refuse_conflict(text: str, path: str, *, conforming: bool) -> None:
     """Make sure that no mark of a merge stands where a statement may: one inside of a string is its own affair."""
     begin = mergeconflict.find(text)
-    if begin is None or not script.is_outside_strings(text, begin):
+    if begin is None or not script.is_outside_strings(text, begin, conforming=conforming):
         return
     message = f"`{path}` holds a conflict that git could not merge"
     place, hint = script.location(text, begin, path=path), mergeconflict.HINT
     raise ManifestError(Problem("file-conflict", message, place, effect="nothing was run", hint=hint))
 
 
-def _statements(text: str, filled: Substitution | None, path: str) -> tuple[Statement, ...]:
+def _statements(text: str, filled: Substitution | None, path: str, *, conforming: bool) -> tuple[Statement, ...]:
     """Return the statements of a file; what is wrong with it is told of the file as it is written."""
     try:
-        return tuple(script.split(text, path=path))
+        return tuple(script.split(text, path=path, conforming=conforming))
     except ManifestError as error:
         if filled is None:
             raise
@@ -185,7 +194,7 @@ def _refuse_marks(work: Work, text: str, statements: tuple[Statement, ...]) -> N
         raise ManifestError(replace(problem, effect="nothing was run"))
 
 
-def _large_script(step: Step, file: Path) -> Work | None:
+def _large_script(step: Step, file: Path, *, conforming: bool) -> Work | None:
     """Return a script that is sent as it is read; None for one that has to be held, or cannot be read."""
     migration = step.migration
     if migration.variables is not None or migration.batch is not None or migration.transaction is False:
@@ -195,7 +204,7 @@ def _large_script(step: Step, file: Path) -> Work | None:
     checksum = textfile.Checksum()
     suspects = _Suspects()
     pieces = suspects.watched(_counted(project.read_pieces(file), checksum))
-    found = survey.survey(pieces, path=str(file))
+    found = survey.survey(pieces, path=str(file), conforming=conforming)
     if found.refusing is not None or found.controlling is not None or suspects.is_any:
         return None
     confirmed = str(checksum) if step.direction is Direction.ROLLBACK else None

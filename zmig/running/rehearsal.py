@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 import psycopg
 
 from zmig.database import copying, wire
-from zmig.errors import Problem
+from zmig.errors import Problem, ZmigError
 from zmig.frozen import frozen
 from zmig.planning.plan import Action
 from zmig.project import project
@@ -174,7 +174,7 @@ class _Stage:
                 done.append(self._statement(one))
             attempt.running, attempt.at_commit = None, True
             session.send("set constraints all immediate", "set constraints all deferred", "reset role")
-        except psycopg.Error as error:
+        except (psycopg.Error, ZmigError) as error:
             if session.connection.closed or session.connection.broken:
                 raise
             problem = self._problem(attempt, error)
@@ -214,7 +214,7 @@ class _Stage:
                 new[oid] = max(mode, new.get(oid, mode), key=MODES.index)
         return new, tuple(sorted(rewritten - {self._names[oid] for oid in self._sequences}))
 
-    def _problem(self, attempt: Attempt, error: psycopg.Error) -> Problem:
+    def _problem(self, attempt: Attempt, error: psycopg.Error | ZmigError) -> Problem:
         found = failure.explain(
             error, attempt.place, redact=self._session.redact, record_detail=False, seconds=attempt.seconds
         )
@@ -250,12 +250,13 @@ def _why_not(work: Work) -> str | None:
 def _statements(work: Work) -> Iterable[Statement]:
     if work.statements is not None:
         return work.statements
-    return script.split_stream(project.read_pieces(Path(work.path)), path=work.path)
+    return script.split_stream(project.read_pieces(Path(work.path)), path=work.path, conforming=work.conforming)
 
 
 def _run(session: Session, one: Statement) -> int | None:
     if one.copy_data is not None:
         return copying.copy_rows(session, one)
+    session.check_reading(one)
     try:
         reply = wire.send(session.connection, one.text)
     except wire.MessageError as failed:

@@ -194,7 +194,7 @@ def _nature(work: Work) -> _Nature:
         return _Nature()
     if not all(definition.only_defines(one) for one in statements):
         return _Nature()
-    sent = tuple(work.sendables())
+    sent = tuple(work.sendables(runs_no_code=True))
     whole = sent[0] if len(sent) == 1 and isinstance(sent[0], Message) else None
     is_brief = whole is not None and all(map(_is_brief, whole.statements))
     return _Nature(True, whole, is_brief)

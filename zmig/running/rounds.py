@@ -143,6 +143,7 @@ class Rounds:
     def _touch(self, one: Statement, *, with_cursor: bool) -> Touched:
         """Open a round and run its statement, in one message."""
         session, attempt, cursor = self._session, self._attempt, self._reached.cursor
+        session.check_reading(one)
         after = literal(None if cursor is None else str(cursor))
         sent = batch.render(one, size=self._settings.size, cursor=after)
         head = message.head(one.summary, f"{attempt.step.migration.name}, statement 1 of 1, line {one.line}")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import wire
+from zmig.errors import Problem, ZmigError
 from zmig.frozen import frozen
 from zmig.planning.checkpoint import Checkpoint, Digest, Sent
-from zmig.sql import encoding, statement
+from zmig.sql import encoding, reading, statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
     from zmig.sql.encoding import Encoding
     from zmig.sql.script import Statement
     from zmig.sql.substitution import Substitution
+
+
+_READ_OTHERWISE = Problem(
+    "sql-read-otherwise",
+    "a backslash stands in front of a quote, and `standard_conforming_strings` was changed since the file began",
+    hint="write such strings as `E'...'`, whose backslashes mean the same whatever that setting is",
+)
 
 
 @frozen
@@ -95,11 +103,24 @@ class Session:
 
         The server reads a message as a whole, before what is at its beginning is carried out.
         """
-        strings = self.connection.info.parameter_status("standard_conforming_strings")
-        has_changed = strings != self.server.standard_conforming_strings
+        has_changed = self.conforms is not self.server.conforms
         if has_changed:
             self.send(*self.clean_sql)
         return has_changed
+
+    @property
+    def conforms(self) -> bool:
+        """Whether a backslash stands for itself in the ordinary strings of what is sent next, as the server said."""
+        return self.connection.info.parameter_status("standard_conforming_strings") == "on"
+
+    def check_reading(self, one: Statement) -> None:
+        """Make sure that the server will see the statement that was found in the file.
+
+        Raises:
+            ZmigError: it would end elsewhere, since the meaning of a backslash was changed behind the file's beginning.
+        """
+        if one.conforming is not self.conforms and reading.is_cut_otherwise(one):
+            raise ZmigError(_READ_OTHERWISE)
 
     def speak_utf8(self) -> None:
         """Set the client's encoding again, should the migration have chosen another."""

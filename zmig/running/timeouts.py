@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from zmig.manifest import durations
 from zmig.model import Settings
 from zmig.planning import remedy
-from zmig.sql import lexer
 
 if TYPE_CHECKING:
     import psycopg
 
     from zmig.running.session import Attempt
+    from zmig.sql.script import Statement
 
 _SLACK_SECONDS = 0.05
 """By how much two clocks may differ."""
@@ -72,15 +72,15 @@ def _is_set_by_file(attempt: Attempt, setting: str) -> bool:
         path = attempt.work.path
         return not attempt.work.is_sql and setting in _source(path)
     return any(
-        setting in one.text.lower() and _names(one.text, setting)
+        setting in one.text.lower() and _names(one, setting)
         for one in statements
         if running is None or one.number <= running.number
     )
 
 
-def _names(text: str, setting: str) -> bool:
+def _names(one: Statement, setting: str) -> bool:
     """Whether a statement names a setting outside of its comments."""
-    return any(setting in token.text.lower() for token in lexer.tokens(text))
+    return any(setting in token.text.lower() for token in one.tokens)
 
 
 def _source(path: str) -> str:

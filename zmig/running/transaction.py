@@ -164,6 +164,7 @@ def _send(
     """Send a message; `relay`, given with a whole migration, goes on with the next one while the server works."""
     sent = composed.sent
     _announce(session, attempt, sent)
+    _check_reading(session, attempt, sent)
     attempt.may_commit = bool(composed.tail)
     began = time.monotonic()
     try:
@@ -207,6 +208,17 @@ def _point_at(session: Session, attempt: Attempt, sent: Message | ChunkMessage, 
     else:
         statement, before = found
         attempt.running, attempt.shift = statement, session.encoding.length(head + sent.text[:before])
+
+
+def _check_reading(session: Session, attempt: Attempt, sent: Message | ChunkMessage) -> None:
+    """Make sure that the server will see the statements that were found in the file."""
+    if sent.conforming is session.conforms:
+        return
+    last = attempt.running
+    for one in sent.statements:
+        attempt.running, attempt.shift = one, 0
+        session.check_reading(one)
+    attempt.running = last
 
 
 def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) -> None:

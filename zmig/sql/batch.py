@@ -78,17 +78,17 @@ class Touched:
 def render(one: Statement, *, size: int, cursor: str) -> Substitution:
     """Return the statement of a round; `cursor` is an SQL literal."""
     values = {"size": str(size), "cursor": cursor}
-    return substitute(one.text, (Part(start, end, values[name]) for name, start, end in _placeholders(one.text)))
+    return substitute(one.text, (Part(start, end, values[name]) for name, start, end in _placeholders(one)))
 
 
 def uses_cursor(one: Statement) -> bool:
     """Whether the statement begins each round behind the last key of the one before."""
-    return any(name == "cursor" for name, _, _ in _placeholders(one.text))
+    return any(name == "cursor" for name, _, _ in _placeholders(one))
 
 
 def key_name(one: Statement) -> str | None:
     """Return the name of the column that a statement compares with `:cursor`, as in `id > :cursor`; None for others."""
-    tokens = list(lexer.tokens(one.text))
+    tokens = list(one.tokens)
     for place, (before, colon) in enumerate(pairwise(tokens)):
         if (before.text, colon.text) == (">", ":") and [token.text for token in tokens[place + 2 :][:1]] == ["cursor"]:
             return _name(tokens[place - 1]) if place else None
@@ -103,9 +103,9 @@ def _name(token: Token) -> str | None:
 
 def choice(one: Statement) -> tuple[int, int] | None:
     """Return where the SELECT in parentheses stands that chooses the rows of a round, by `:cursor`."""
-    places = [start for name, start, _ in _placeholders(one.text) if name == "cursor"]
+    places = [start for name, start, _ in _placeholders(one) if name == "cursor"]
     opened: list[int] = []
-    for token in lexer.tokens(one.text):
+    for token in one.tokens:
         if token.text == "(":
             opened.append(token.end)
         elif token.text == ")" and opened:
@@ -117,14 +117,14 @@ def choice(one: Statement) -> tuple[int, int] | None:
 
 def says(one: Statement, *words: str) -> bool:
     """Whether these words follow each other in a statement."""
-    texts = [token.text for token in lexer.tokens(one.text)]
+    texts = [token.text for token in one.tokens]
     return any(tuple(texts[place : place + len(words)]) == words for place in range(len(texts)))
 
 
-def _placeholders(text: str) -> Iterator[tuple[str, int, int]]:
+def _placeholders(one: Statement) -> Iterator[tuple[str, int, int]]:
     """Yield `:size` and `:cursor` with their places; `::size` is a cast, and what stands in strings is text."""
     before = colon = None
-    for token in lexer.tokens(text):
+    for token in one.tokens:
         if colon is not None and token.start == colon.end and token.text in ("size", "cursor"):
             yield token.text, colon.start, token.end
         is_colon = token.text == ":" and not (before is not None and before.text == ":" and before.end == token.start)
@@ -141,7 +141,7 @@ def problems(work: Work, settings: Batch) -> Iterator[Problem]:
         return
     (one,) = statements
     command = statement.refuses_transaction(one) or statement.controls_transaction(one)
-    names = {name for name, _, _ in _placeholders(one.text)}
+    names = {name for name, _, _ in _placeholders(one)}
     if command is not None or one.copy_data is not None:
         what = command or "COPY ... FROM stdin"
         yield _problem(f"`{what}` cannot be run in batches", work, one, "remove `batch` from the manifest entry")
@@ -157,7 +157,7 @@ def problems(work: Work, settings: Batch) -> Iterator[Problem]:
 
 
 def _returns_nothing(one: Statement) -> bool:
-    words = [token.text for token in lexer.tokens(one.text) if token.kind is lexer.Kind.WORD]
+    words = [token.text for token in one.tokens if token.kind is lexer.Kind.WORD]
     return words[0] in ("delete", "insert", "merge", "update") and "returning" not in words
 
 

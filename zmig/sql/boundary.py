@@ -73,7 +73,7 @@ def _refuse_endless(window: Window) -> None:
 
 def _starts(window: Window) -> Iterator[int]:
     with suppress(lexer.UnterminatedError):
-        yield from (token.start for token in lexer.tokens(window.text, window.position))
+        yield from (token.start for token in _tokens(window, window.position))
 
 
 def _too_long(window: Window, start: int) -> ManifestError:
@@ -84,7 +84,7 @@ def _too_long(window: Window, start: int) -> ManifestError:
 
 def _scan(window: Window) -> Span | None:
     """Like `next_span`, but None also where the text in memory is too short to tell."""
-    while (first := next(lexer.tokens(window.text, window.position), None)) is not None:
+    while (first := next(_tokens(window, window.position), None)) is not None:
         if first.text == ";":
             window.position = first.end
         elif first.text != "\\":
@@ -96,10 +96,14 @@ def _scan(window: Window) -> Span | None:
     return None
 
 
+def _tokens(window: Window, start: int) -> Iterator[Token]:
+    return lexer.tokens(window.text, start, conforming=window.conforming)
+
+
 def _span(window: Window, first: Token) -> Span | None:
-    nesting = _nesting(window.text, first)
+    nesting = _nesting(window, first)
     last = first
-    for token in lexer.tokens(window.text, first.start):
+    for token in _tokens(window, first.start):
         if token.text == "\\":
             raise _psql_command(window, token.start)
         nesting.pass_by(token)
@@ -112,7 +116,7 @@ def _span(window: Window, first: Token) -> Span | None:
             return None
         nesting.check()
         window.position = len(window.text)
-    reads_client = first.text == "copy" and _reads_client(window.text[first.end : last.end])
+    reads_client = first.text == "copy" and _reads_client(window, first.end, last.end)
     return Span(first.start, last.end, reads_client)
 
 
@@ -170,10 +174,10 @@ class _AtomicBody(_Nesting):
             self.inside = None
 
 
-def _nesting(text: str, first: Token) -> _Nesting:
+def _nesting(window: Window, first: Token) -> _Nesting:
     if first.text != "create":
         return _Nesting()
-    words = [token.text for token in islice(lexer.tokens(text, first.end), 3)]
+    words = [token.text for token in islice(_tokens(window, first.end), 3)]
     if words[:2] == ["or", "replace"]:
         words = words[2:]
     if words[:1] == ["rule"]:
@@ -181,9 +185,9 @@ def _nesting(text: str, first: Token) -> _Nesting:
     return _AtomicBody() if words[:1] in (["function"], ["procedure"]) else _Nesting()
 
 
-def _reads_client(text: str) -> bool:
-    """Whether a COPY, of which `text` is what follows that word, takes its rows from the client."""
-    words = lexer.tokens(text)
+def _reads_client(window: Window, start: int, end: int) -> bool:
+    """Whether a COPY takes its rows from the client, of which what follows that word stands between two places."""
+    words = lexer.tokens(window.text[start:end], conforming=window.conforming)
     depth = 0
     for token in words:
         depth += {"(": 1, ")": -1}.get(token.text, 0)

@@ -42,13 +42,15 @@ class Chunk:
         return script.first_summary(self.text)
 
 
-def chunks(reads: Iterable[str], *, path: str, size: int = SIZE) -> Iterator[Chunk | Statement]:
+def chunks(
+    reads: Iterable[str], *, path: str, size: int = SIZE, conforming: bool = True
+) -> Iterator[Chunk | Statement]:
     """Yield a script that comes in pieces as chunks of about `size` characters.
 
     A statement that must be sent alone, or that is not plain to read, comes as itself; its COPY rows must be read
     before the next one is asked for. Raises ManifestError where the text stops being a script.
     """
-    window = Window(reads, path=path)
+    window = Window(reads, path=path, conforming=conforming)
     number = 1
     while True:
         if chunk := _next_chunk(window, number, size):
@@ -79,23 +81,11 @@ def _next_chunk(window: Window, number: int, size: int) -> Chunk | None:
         return None
     match = plain.statement().match
     text, start, end, count = window.text, first.start(1), first.end(), 1
-    looked_at = start
     while end - start < size and (found := match(text, end)):
-        if reading.depends(found[1]):
-            if _may_change_reading(text, looked_at, end):
-                break
-            looked_at = end
+        if reading.text_depends(found[1], conforming=True):  # none that can be in a chunk is sure to run no code
+            break
         end = found.end()
         count += 1
     line, column = window.place(start)
     window.position = end
     return Chunk(number, count, text[start:end], window.base + start, line, column)
-
-
-def _may_change_reading(text: str, start: int, end: int) -> bool:
-    """Whether one of the statements that stand there may change how the server reads those behind it."""
-    while found := plain.statement().match(text, start, end):
-        if reading.may_be_set(found[1]):
-            return True
-        start = found.end()
-    return False

@@ -28,7 +28,7 @@ def only_defines(statement: Statement) -> bool:
     command = _command()
     if command.match(statement.text) is None:
         return False
-    text = _without_comments(statement.text)
+    text = _without_comments(statement)
     found = command.match(text)
     match found.lastgroup if found is not None else None:
         case "alone":
@@ -94,12 +94,13 @@ def _language() -> re.Pattern[str]:
     return re.compile(r"\blanguage\s+['\"]?(\w+)", re.IGNORECASE)
 
 
-def _without_comments(text: str) -> str:
+def _without_comments(statement: Statement) -> str:
     """Return a statement without what the server reads as blanks; constants stay in it."""
+    text = statement.text
     if "--" not in text and "/*" not in text:
         return text
     if any(one in text for one in ("/*", "\\", "$")):
-        return " ".join(token.text for token in lexer.tokens(text))
+        return " ".join(token.text for token in statement.tokens)
     return _line_comment().sub(lambda found: found[1] or " ", text)
 
 

@@ -1,7 +1,8 @@
 """PostgreSQL's lexical rules: where a token of SQL text ends.
 
-What you may rely on: the same boundaries as the server's own lexer with `standard_conforming_strings` on,
-for every string form, dollar quotes, nested comments, `$` inside names and names in any script. No grammar.
+What you may rely on: the same boundaries as the server's own lexer for every string form, dollar quotes, nested
+comments, `$` inside names and names in any script. No grammar. Whether a backslash escapes in an ordinary string is
+what the server's `standard_conforming_strings` says: `conforming` is that setting.
 """
 
 from __future__ import annotations
@@ -62,14 +63,17 @@ class UnterminatedError(Exception):
 
 
 @cache
-def _token_pattern() -> re.Pattern[str]:
+def _token_pattern(*, conforming: bool) -> re.Pattern[str]:
     escapes = r"'(?:[^'\\]++|\\.|'')*+'"
     continued = rf"(?:[ \t\f\v]|{LINE_COMMENT})*+[\r\n](?:{SPACE}|{LINE_COMMENT}[\r\n])*+"
+    plain = r"(?:[uU]&|[bBxXnN])?'[^']*+(?:''[^']*+)*+'"
+    if not conforming:
+        plain = rf"[nN]?{escapes}|(?:[uU]&|[bBxX])'[^']*+(?:''[^']*+)*+'"
     return re.compile(
         rf"""
           (?P<blank>{SPACE}++|{LINE_COMMENT})
         | (?P<comment>/\*)
-        | (?P<string>[eE]{escapes}(?:{continued}{escapes})*+(?!{continued}')|(?:[uU]&|[bBxXnN])?'[^']*+(?:''[^']*+)*+')
+        | (?P<string>[eE]{escapes}(?:{continued}{escapes})*+(?!{continued}')|{plain})
         | (?P<quoted>(?:[uU]&)?"[^"]*+(?:""[^"]*+)*+")
         | (?P<open>(?:[eEbBxXnN]|[uU]&)?'|(?:[uU]&)?")
         | (?P<dollar>\$(?:{NAME_START}[^{_NO_NAME}$]*+)?\$)
@@ -99,12 +103,12 @@ def end_of_comment(text: str, start: int) -> int:
     raise UnterminatedError("comment", start)
 
 
-def tokens(text: str, start: int = 0) -> Iterator[Token]:
+def tokens(text: str, start: int = 0, *, conforming: bool = True) -> Iterator[Token]:
     """Yield the tokens from `start` on, without blanks and comments, reading no further than asked.
 
     Raises UnterminatedError where the text ends inside a string, a quoted name or a comment.
     """
-    match = _token_pattern().match
+    match = _token_pattern(conforming=conforming).match
     offset = start
     while found := match(text, offset):
         group = found.lastgroup or ""

@@ -32,6 +32,11 @@ class Message:
     statements: tuple[Statement, ...]
 
     @property
+    def conforming(self) -> bool:
+        """How the strings in it were read."""
+        return all(one.conforming for one in self.statements)
+
+    @property
     def text(self) -> str:
         """What is sent."""
         return _SEPARATOR.join(one.text for one in self.statements)
@@ -58,6 +63,14 @@ class ChunkMessage:
     """A chunk of a large script, sent as it stands."""
 
     chunk: Chunk
+    conforming = True
+    """How the strings in it were read."""
+
+    @property
+    def statements(self) -> Iterator[Statement]:
+        """The statements, as they stand in the file."""
+        members = (chunking.member(self.chunk, index) for index in range(self.chunk.statements))
+        return (one for one in members if one is not None)
 
     @property
     def text(self) -> str:
@@ -145,12 +158,15 @@ def number(query: str | None) -> int | None:
     return int(found[1]) if found is not None else None
 
 
-def of_statements(statements: Iterable[Statement]) -> Iterator[Message | Statement]:
-    """Yield messages, and by itself each statement whose rows stand behind it."""
+def of_statements(statements: Iterable[Statement], *, runs_no_code: bool = False) -> Iterator[Message | Statement]:
+    """Yield messages, and by itself each statement whose rows stand behind it.
+
+    `runs_no_code` says that no statement can run code of the database's, such as a trigger.
+    """
     held: list[Statement] = []
     size = 0
     for one in statements:
-        if held and (one.copy_data is not None or _is_read_otherwise(one, held)):
+        if held and (one.copy_data is not None or (not runs_no_code and _is_read_otherwise(one, held))):
             yield Message(tuple(held))
             held, size = [], 0
         if one.copy_data is not None:
@@ -173,12 +189,14 @@ def one_by_one(statements: Iterable[Statement]) -> Iterator[Message | Statement]
 
 def _is_read_otherwise(one: Statement, before: Sequence[Statement]) -> bool:
     """Whether those before it in a message may change how a statement is read."""
-    return reading.depends(one.text) and any(reading.may_be_set(other.text) for other in before)
+    return any(reading.may_be_set(other.text) for other in before) and reading.depends(one)
 
 
-def of_large_script(pieces: Iterable[str], *, path: str) -> Iterator[Message | ChunkMessage | Statement]:
+def of_large_script(
+    pieces: Iterable[str], *, path: str, conforming: bool = True
+) -> Iterator[Message | ChunkMessage | Statement]:
     """Yield a large script, which comes in pieces, in chunks of whole statements."""
-    for one in chunking.chunks(pieces, path=path):
+    for one in chunking.chunks(pieces, path=path, conforming=conforming):
         if isinstance(one, chunking.Chunk):
             yield ChunkMessage(one)
         elif one.copy_data is None:

@@ -167,10 +167,10 @@ Outcome = (
 
 def outcome(statement: Statement) -> Outcome:
     """Return how to tell whether `statement` took effect."""
-    reader = Reader(statement.text)
+    reader = Reader.of(statement)
     first = reader.take()
     parse = _PARSERS.get(first.text) if first else None
-    return (parse(reader) if parse else None) or Unknown(_first_words(statement.text))
+    return (parse(reader) if parse else None) or Unknown(_first_words(statement))
 
 
 def _create(reader: Reader) -> Outcome | None:
@@ -289,7 +289,7 @@ _PARSERS: dict[str, Callable[[Reader], Outcome | None]] = {
 _FEW = 3
 
 
-def _first_words(text: str) -> str:
-    reader = Reader(text)
+def _first_words(statement: Statement) -> str:
+    reader = Reader.of(statement)
     words = [token.text.upper() for index in range(_FEW) if (token := reader.peek(index)) and token.text.isalpha()]
     return " ".join(words)

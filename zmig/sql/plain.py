@@ -1,7 +1,7 @@
 """Plain statements, which are nearly all: those whose first semicolon outside of quotes and comments ends them.
 
 What you may rely on: a match is exact, and reads a statement of any length in one go in C. Where nothing matches,
-`zmig.sql.boundary` decides, token by token.
+`zmig.sql.boundary` decides, token by token; so it does where a backslash escapes in an ordinary string.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ def _cut_short() -> re.Pattern[str]:
 
 def next_match(window: Window) -> re.Match[str] | None:
     """Match the next statement if it is plain, reading on where the text in memory ends inside of it."""
+    if not window.conforming:
+        return None
     while (found := statement().match(window.text, window.position)) is None:
         if window.ended or not _cut_short().match(window.text, window.position):
             return None

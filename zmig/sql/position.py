@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zmig.sql import lexer
 from zmig.sql.encoding import UTF8, Encoding
 from zmig.sql.lexer import Kind
 
@@ -33,11 +32,12 @@ def index(statement: Statement, diagnostic: psycopg.errors.Diagnostic, *, shift:
     if position is not None:
         return encoding.index(statement.text, max(int(position) - 1 - shift, 0))
     found = _BLOCK.search(diagnostic.context or "")
-    return _in_block(statement.text, int(found[1]), diagnostic) if found else 0
+    return _in_block(statement, int(found[1]), diagnostic) if found else 0
 
 
-def _in_block(text: str, line: int, diagnostic: psycopg.errors.Diagnostic) -> int:
-    body = next((token for token in lexer.tokens(text) if token.kind is Kind.STRING), None)
+def _in_block(statement: Statement, line: int, diagnostic: psycopg.errors.Diagnostic) -> int:
+    text = statement.text
+    body = next((token for token in statement.tokens if token.kind is Kind.STRING), None)
     if body is None or text[:2].lower() != "do":
         return 0
     start = body.start + (body.text.index("$", 1) + 1 if body.text.startswith("$") else body.text.index("'") + 1)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zmig.sql.lexer import Token
+    from zmig.sql.script import Statement
 
 _NAME_BYTES = 63
 
@@ -27,9 +28,15 @@ class Name(NamedTuple):
 class Reader:
     """Reads a statement's tokens from its first one on, no further than asked."""
 
-    def __init__(self, text: str) -> None:
-        self._tokens: Iterator[Token] = lexer.tokens(text)
+    def __init__(self, text: str, *, conforming: bool = True) -> None:
+        self._tokens: Iterator[Token] = lexer.tokens(text, conforming=conforming)
         self._ahead: list[Token] = []
+        self._conforming = conforming
+
+    @classmethod
+    def of(cls, statement: Statement) -> Reader:
+        """Return the reader of a statement, whose strings are read as they were when it was found."""
+        return cls(statement.text, conforming=statement.conforming)
 
     def peek(self, index: int = 0) -> Token | None:
         """Return the token `index` places ahead without taking it; None behind the last one."""
@@ -84,7 +91,7 @@ class Reader:
                 found[words[0]] = words[1] if len(words) > 1 else ""
                 words = []
             elif token.text != "=":
-                words.append(string(token) if token.kind is Kind.STRING else token.text)
+                words.append(string(token, conforming=self._conforming) if token.kind is Kind.STRING else token.text)
             if token.text == ")":
                 break
         return found
@@ -121,7 +128,7 @@ class Reader:
         if token is None or token.kind is not Kind.STRING:
             return None
         self.take()
-        return string(token, self._escape_character(token))
+        return string(token, self._escape_character(token), conforming=self._conforming)
 
     def _escape_character(self, token: Token) -> str:
         if token.text[:2].lower() != "u&" or not self.accept("uescape"):
@@ -130,7 +137,7 @@ class Reader:
         return string(character) if character else "\\"
 
 
-def string(token: Token, escape: str = "\\") -> str:
+def string(token: Token, escape: str = "\\", *, conforming: bool = True) -> str:
     """Return the value of a string constant."""
     text = token.text
     if text.startswith("$"):
@@ -138,6 +145,8 @@ def string(token: Token, escape: str = "\\") -> str:
         return text[len(delimiter) : -len(delimiter)]
     if text[0] in "eE":
         return _unescape(text[2:-1].replace("''", "'"))
+    if not conforming and text[0] in "'nN":
+        return _unescape(text[text.index("'") + 1 : -1].replace("''", "'"))
     return _unquote(text, "'", escape)
 
 

@@ -1,19 +1,59 @@
 """How the server reads a backslash in a constant, and which statements may change that for those behind them.
 
-The server reads a message as a whole before it runs any of it. So a statement that holds a backslash must not travel
-behind one that may change `standard_conforming_strings`, or it would be read otherwise than by psql, which sends them
-one by one (PostgreSQL documentation, "String Constants With C-Style Escapes").
+The server reads a message as a whole before it runs any of it. So a statement with a backslash in a constant must not
+travel behind one that may change `standard_conforming_strings`, or it would be read otherwise than by psql, which sends
+them one by one (PostgreSQL documentation, "String Constants With C-Style Escapes"). Any code of the database's may
+change it: functions, and what calls them where no call is to be seen, such as triggers, defaults, views and domains.
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from zmig.sql import lexer
+from zmig.sql.lexer import Kind
+
+if TYPE_CHECKING:
+    from zmig.sql.script import Statement
 
 
-def depends(text: str) -> bool:
-    """Whether what a statement means may depend on how the server reads a backslash."""
-    return "\\" in text
+def depends(one: Statement) -> bool:
+    """Like `text_depends`."""
+    return text_depends(one.text, conforming=one.conforming)
+
+
+def text_depends(text: str, *, conforming: bool) -> bool:
+    """Whether what a statement means may depend on how the server reads a backslash in a constant.
+
+    So it does in one with Unicode escapes, which the server takes in one of the ways only.
+    """
+    if "\\" not in text and "&'" not in text:
+        return False
+    constants = (one.text for one in lexer.tokens(text, conforming=conforming) if one.kind is Kind.STRING)
+    return any(one[0] in "uU" or ("\\" in one and _is_undecided(one)) for one in constants)
+
+
+def _is_undecided(constant: str) -> bool:
+    """Whether a setting says what the backslashes of a constant mean; in `E'...'`, whether one may hide a quote."""
+    return constant[0] != "$" and (constant[0] not in "eE" or "\\'" in constant)
+
+
+def is_cut_otherwise(one: Statement) -> bool:
+    """Whether a statement would end elsewhere, or be cut into other tokens, if a backslash had its other meaning."""
+    if "\\" not in one.text:
+        return False
+    other = lexer.tokens(one.text, conforming=not one.conforming)
+    try:
+        return any(here != there for here, there in zip_longest(map(_extent, one.tokens), map(_extent, other)))
+    except lexer.UnterminatedError:
+        return True
+
+
+def _extent(token: lexer.Token) -> tuple[Kind, int]:
+    return token.kind, token.end
 
 
 def is_set(text: str) -> bool:
@@ -22,29 +62,14 @@ def is_set(text: str) -> bool:
 
 
 def may_be_set(text: str) -> bool:
-    """Whether a statement may change that: it spells it, or calls a function, which could."""
-    if is_set(text):
-        return True
-    match _first_word(text):
-        case "comment" | "grant" | "revoke" | "set" | "reset" | "create":
-            return False
-        case "do" | "call" | "execute":
-            return True
-        case "insert":
-            rows = _rows().match(text)
-            return _call().search(text, rows.end() if rows is not None else 0) is not None
-        case _:
-            return "(" in text
-
-
-def _first_word(text: str) -> str:
-    found = _word().match(text)
-    return found.group().lower() if found is not None else ""
+    """Whether a statement may change that: all may, but those that do nothing else than to change another setting."""
+    return _other_setting().match(text) is None or is_set(text)
 
 
 @cache
-def _word() -> re.Pattern[str]:
-    return re.compile(r"[a-z]+", re.IGNORECASE)
+def _other_setting() -> re.Pattern[str]:
+    """Match what changes a setting; `set constraints` runs triggers that have waited."""
+    return re.compile(r"(?:re)?set\s++(?!constraints\b)\w", re.IGNORECASE)
 
 
 @cache
@@ -57,17 +82,3 @@ def _setting() -> re.Pattern[str]:
 def _reset() -> re.Pattern[str]:
     """Match `reset all`, with comments in it or not."""
     return re.compile(r"reset\b(?!\s++(?:role|session)\b)", re.IGNORECASE)
-
-
-@cache
-def _call() -> re.Pattern[str]:
-    """Match what may be a call: a parenthesis behind a name."""
-    return re.compile(r"[\w\"]\s*+\(")
-
-
-@cache
-def _rows() -> re.Pattern[str]:
-    """Match an INSERT up to its first row, where what stands before is plain."""
-    return re.compile(
-        r"insert\b[^()\"']*+(?:\([^()]*+\)\s*+values\s*+\(|(?<=values)\s*+\(|(?<=values )\()", re.IGNORECASE
-    )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from zmig.sql.chunk import Chunk
     from zmig.sql.copydata import CopyData
+    from zmig.sql.lexer import Token
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SUMMARY_LIMIT = 80
@@ -46,19 +47,27 @@ class Statement:
     """1-based, like `line`; counts characters."""
     copy_data: CopyData | None = None
     """The rows of a `COPY ... FROM STDIN`."""
+    conforming: bool = True
+    """How its strings were read: whether `standard_conforming_strings` was on."""
+
+    @property
+    def tokens(self) -> Iterator[Token]:
+        """Its tokens."""
+        return lexer.tokens(self.text, conforming=self.conforming)
 
     @property
     def summary(self) -> str:
         """Its beginning on one line of at most 80 characters, without comments and passwords."""
-        return _summary(self.text)
+        return _summary(self.text, conforming=self.conforming)
 
 
-def split(text: str, *, path: str) -> Iterator[Statement]:
+def split(text: str, *, path: str, conforming: bool = True) -> Iterator[Statement]:
     """Yield the statements of `text`; `path` is what problems call it. Each statement holds its COPY rows.
 
+    `conforming` is how strings are read: the server's `standard_conforming_strings`.
     Raises ManifestError where the text stops being a script.
     """
-    for statement in split_stream((text,), path=path):
+    for statement in split_stream((text,), path=path, conforming=conforming):
         if statement.copy_data is None:
             yield statement
         else:
@@ -66,13 +75,13 @@ def split(text: str, *, path: str) -> Iterator[Statement]:
             yield replace(statement, copy_data=replace(rows, blocks=tuple(rows.blocks)))
 
 
-def split_stream(reads: Iterable[str], *, path: str) -> Iterator[Statement]:
+def split_stream(reads: Iterable[str], *, path: str, conforming: bool = True) -> Iterator[Statement]:
     """Yield the statements of a text that comes in pieces, holding little more than the longest statement.
 
     COPY rows must be read before the next statement is asked for; what was not read is skipped.
     Raises ManifestError where the text stops being a script.
     """
-    window = Window(reads, path=path)
+    window = Window(reads, path=path, conforming=conforming)
     number = 1
     while (statement := next_statement(window, number)) is not None:
         yield statement
@@ -97,7 +106,7 @@ def next_statement(window: Window, number: int) -> Statement | None:
     line, column = window.place(start)
     text, offset = window.text[start:end].rstrip(lexer.BLANKS), window.base + start
     rows = copydata.open_rows(window, start) if reads_client else None
-    return Statement(number, text, offset, line, column, rows)
+    return Statement(number, text, offset, line, column, rows, window.conforming)
 
 
 def skip_rows(statement: Statement) -> None:
@@ -120,10 +129,10 @@ def location(text: str, offset: int, *, path: str) -> Location:
     return Location(path, line, column, shown_line(text, offset - column + 1))
 
 
-def is_outside_strings(text: str, offset: int) -> bool:
+def is_outside_strings(text: str, offset: int, *, conforming: bool = True) -> bool:
     """Return whether `offset` (0-based) of a text stands in no string, no quoted name and no comment."""
     try:
-        for token in lexer.tokens(text):
+        for token in lexer.tokens(text, conforming=conforming):
             if token.end > offset:
                 return token.kind in (Kind.WORD, Kind.NUMBER, Kind.SYMBOL) and token.start <= offset
     except lexer.UnterminatedError as error:
@@ -154,11 +163,11 @@ def first_summary(text: str) -> str:
 
 
 @lru_cache(maxsize=16)  # it is asked for more than once while a statement is sent
-def _summary(text: str, *, is_one: bool = True) -> str:
+def _summary(text: str, *, is_one: bool = True, conforming: bool = True) -> str:
     shown = ""
     end = 0
     is_secret = False
-    for token in lexer.tokens(text):
+    for token in lexer.tokens(text, conforming=conforming):
         if token.text == ";" and not is_one:
             break
         gap = " " if shown and token.start > end else ""

@@ -23,7 +23,7 @@ def refuses_transaction(statement: Statement) -> str | None:
     """Return the command's name if the server refuses it inside a transaction block, else None."""
     if not _may_refuse(statement.text):
         return None
-    reader = Reader(statement.text)
+    reader = Reader.of(statement)
     first = reader.take()
     rule = _REFUSALS.get(first.text) if first else None
     return rule(reader) if rule else None
@@ -65,7 +65,7 @@ def isolation_level(statement: Statement) -> str | None:
     """
     if statement.text[:3].lower() != "set":
         return None
-    reader = Reader(statement.text)
+    reader = Reader.of(statement)
     if not reader.accept("set", "transaction", "isolation", "level"):
         return None
     first = reader.accept_any("serializable", "repeatable", "read")
@@ -82,7 +82,7 @@ def controls_transaction(statement: Statement) -> str | None:
     """
     if _first_word(statement.text) not in _CONTROLS:
         return None
-    reader = Reader(statement.text)
+    reader = Reader.of(statement)
     match reader.accept_any(*_CONTROLS):
         case "begin" | "end" | "abort" as word:
             return word.upper()
@@ -124,7 +124,7 @@ def transaction_mode(statements: Iterable[Statement], declared: bool | None) -> 
 
 def may_commit(statement: Statement) -> bool:
     """Whether it runs code that may contain a COMMIT or ROLLBACK: a CALL, or a DO that spells one."""
-    reader = Reader(statement.text)
+    reader = Reader.of(statement)
     if reader.accept("call"):
         return True
     return reader.accept("do") and re.search(r"(?i)\b(?:commit|rollback|call|execute)\b", statement.text) is not None

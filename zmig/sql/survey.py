@@ -31,17 +31,17 @@ class Survey:
     """Takes rows that stand in the script, which must be sent apart."""
 
 
-def survey(reads: Iterable[str], *, path: str) -> Survey:
+def survey(reads: Iterable[str], *, path: str, conforming: bool = True) -> Survey:
     """Read a script that comes in pieces to its end; `path` is what problems call it.
 
     Raises ManifestError where the text stops being a script.
     """
-    window = Window(reads, path=path)
+    window = Window(reads, path=path, conforming=conforming)
     skip = plain.data_statement().match
     found = Survey()
     number = 0
     while True:
-        while passed := skip(window.text, window.position):
+        while conforming and (passed := skip(window.text, window.position)):
             boundary.check_length(window, window.position, passed.end())
             window.position = passed.end()
             number += 1

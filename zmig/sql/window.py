@@ -29,13 +29,16 @@ class Window:
         "_path",
         "_reads",
         "base",
+        "conforming",
         "ended",
         "position",
         "text",
     )
 
-    def __init__(self, reads: Iterable[str], *, path: str) -> None:
+    def __init__(self, reads: Iterable[str], *, path: str, conforming: bool = True) -> None:
         self.text: str = ""
+        self.conforming = conforming
+        """Whether a backslash stands for itself in an ordinary string, as with `standard_conforming_strings`."""
         self.base: int = 0
         """Offset in the whole text of the first character of `text`."""
         self.position: int = 0
