@@ -45,3 +45,12 @@ def role(admin: psycopg.Connection, worker_name: str) -> Iterator[str]:
         yield name
     finally:
         admin.execute(sql.SQL("drop owned by {} cascade; drop role {}").format(quoted, quoted))
+
+
+@pytest.fixture
+def pooler_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that an account without rights may be let into."""
+    made = tmp_path_factory.mktemp("pgbouncer")
+    for path in (made, *made.parents[:2]):
+        path.chmod(0o755)
+    return made

@@ -22,22 +22,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that an account without rights may be let into."""
-    made = tmp_path_factory.mktemp("pgbouncer")
-    for path in (made, *made.parents[:2]):
-        path.chmod(0o755)
-    return made
-
-
 @pytest.mark.parametrize("size", [1, 20])
 @pytest.mark.parametrize("mode", ["transaction", "statement"])
 def test_a_pooler_of_transactions_is_refused_before_anything_is_locked_or_written(
-    project: ProjectFolder, database: str, connection: psycopg.Connection, folder: Path, mode: str, size: int
+    project: ProjectFolder, database: str, connection: psycopg.Connection, pooler_folder: Path, mode: str, size: int
 ) -> None:
     project.sql("001_t", "create table t ()")
-    with pgbouncer.pooled(folder, database, mode=mode, size=size) as url:
+    with pgbouncer.pooled(pooler_folder, database, mode=mode, size=size) as url:
         ended = run("apply", project.manifest, "--database-url", url, "--json")
         assert ended.code == 2
         assert json.loads(ended.stdout)["problems"][0]["code"] == "transaction-pooler"
@@ -48,11 +39,11 @@ def test_a_pooler_of_transactions_is_refused_before_anything_is_locked_or_writte
 
 @pytest.mark.parametrize("size", [1, 20])
 def test_a_pooler_of_sessions_serves(
-    project: ProjectFolder, database: str, connection: psycopg.Connection, facts: Facts, folder: Path, size: int
+    project: ProjectFolder, database: str, connection: psycopg.Connection, facts: Facts, pooler_folder: Path, size: int
 ) -> None:
     project.sql("001_t", "create table t (x int)")
     project.sql("002_index", "create index concurrently t_x on t (x)")
-    with pgbouncer.pooled(folder, database, mode="session", size=size) as url:
+    with pgbouncer.pooled(pooler_folder, database, mode="session", size=size) as url:
         ended = run("apply", project.manifest, "--database-url", url)
         assert ended.code == 0, ended.stderr
         assert run("apply", project.manifest, "--database-url", url).code == 0
@@ -60,20 +51,20 @@ def test_a_pooler_of_sessions_serves(
     assert backends.advisory_locks(connection) == 0
 
 
-def test_reading_works_through_any_pooler(project: ProjectFolder, database: str, folder: Path) -> None:
+def test_reading_works_through_any_pooler(project: ProjectFolder, database: str, pooler_folder: Path) -> None:
     project.sql("001_t", "create table t ()")
     assert run("apply", project.manifest).code == 0
-    with pgbouncer.pooled(folder, database, mode="transaction") as url:
+    with pgbouncer.pooled(pooler_folder, database, mode="transaction") as url:
         shown = run("status", project.manifest, "--database-url", url, "--json")
         assert (shown.code, json.loads(shown.stdout)["applied"]) == (0, ["001_t"])
         assert run("apply", project.manifest, "--database-url", url).code == 0
 
 
 def test_a_pooler_of_transactions_is_refused_while_others_use_it(
-    project: ProjectFolder, database: str, folder: Path
+    project: ProjectFolder, database: str, pooler_folder: Path
 ) -> None:
     project.sql("001_t", "create table t ()")
-    with pgbouncer.pooled(folder, database, mode="transaction", size=5) as url:
+    with pgbouncer.pooled(pooler_folder, database, mode="transaction", size=5) as url:
         others = [psycopg.connect(url) for _ in range(3)]
         for other in others:
             other.execute("select 1")
@@ -84,10 +75,10 @@ def test_a_pooler_of_transactions_is_refused_while_others_use_it(
 
 
 def test_a_pooler_that_dies_is_a_lost_connection(
-    project: ProjectFolder, database: str, connection: psycopg.Connection, folder: Path
+    project: ProjectFolder, database: str, connection: psycopg.Connection, pooler_folder: Path
 ) -> None:
     project.sql("001_slow", "select pg_sleep(60)")
-    with pgbouncer.pooled(folder, database, mode="session") as url:
+    with pgbouncer.pooled(pooler_folder, database, mode="session") as url:
         process = Process("apply", project.manifest, "--database-url", url, "--verbose")
         process.wait_for("pg_sleep")
     with process:

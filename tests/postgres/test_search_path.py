@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from tests.support import everything
+from tests.support import everything, pgbouncer
 from tests.support.process import ROOT
 from tests.support.project import ProjectFolder
 from tests.support.qualified import Heard, statements
 from tests.support.wiretap import Wiretap
 from zmig import Migrator
+from zmig.database.lock import RunLock
+from zmig.watching.activity import Backend, Blocker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -119,6 +123,16 @@ def _words() -> list[str]:
     return sorted({word for text in texts for word in re.findall(r"[a-z_]+", text)})
 
 
+def _plant(url: str) -> None:
+    """Put code of others under the names of functions, operators and types, before `pg_catalog` in the search path."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        user, database = sql.Identifier(connection.info.user), sql.Identifier(connection.info.dbname)
+        plants = sql.SQL(_PLANTS).format(schema=user)
+        psycopg.ClientCursor(connection).execute(plants, {"words": _words(), "types": _TYPES})
+        path = sql.SQL('alter database {} set search_path = "$user", public, pg_catalog')
+        connection.execute(path.format(database))
+
+
 def test_functions_operators_and_types_planted_before_pg_catalog_are_never_taken(
     tmp_path: Path, fresh_database: str
 ) -> None:
@@ -128,18 +142,72 @@ def test_functions_operators_and_types_planted_before_pg_catalog_are_never_taken
     project.sql(
         "001_schema", "create schema theirs; create domain pg_temp.text as int; create domain pg_temp.jsonb as int;"
     )
-    with psycopg.connect(fresh_database, autocommit=True) as connection:
-        user, database = sql.Identifier(connection.info.user), sql.Identifier(connection.info.dbname)
-        plants = sql.SQL(_PLANTS).format(schema=user)
-        psycopg.ClientCursor(connection).execute(plants, {"words": _words(), "types": _TYPES})
-        path = sql.SQL('alter database {} set search_path = "$user", public, pg_catalog')
-        connection.execute(path.format(database))
+    _plant(fresh_database)
     with psycopg.connect(fresh_database, autocommit=True) as connection:
         with pytest.raises(psycopg.errors.RaiseException, match="planted code runs"):
             connection.execute("select 1 = 1")
         with pytest.raises(psycopg.errors.RaiseException, match="planted code runs"):
             connection.execute("select quote_ident(current_user)")
         everything.do(project, project.url, connection)
+
+
+@pytest.mark.skipif(pgbouncer.find() is None, reason="PgBouncer is not installed")
+@pytest.mark.parametrize("mode", ["transaction", "statement", "session"])
+def test_behind_a_pooler_nothing_that_was_planted_is_taken_either(
+    tmp_path: Path, fresh_database: str, pooler_folder: Path, mode: str
+) -> None:
+    """By what only reads, in all modes, and by everything, where the pooler keeps sessions."""
+    project = ProjectFolder(tmp_path, fresh_database)
+    everything.declare(project)
+    Migrator(project.manifest).migrate(to=3)
+    _plant(fresh_database)
+    with (
+        pgbouncer.pooled(pooler_folder, fresh_database, mode=mode) as url,
+        psycopg.connect(fresh_database, autocommit=True) as connection,
+    ):
+        with (
+            psycopg.connect(url, autocommit=True) as other,
+            pytest.raises(psycopg.errors.RaiseException, match="planted code runs"),
+        ):
+            other.execute("select 1 = 1")
+        migrator = Migrator(project.manifest, database_url=url)
+        connection.execute("select pg_catalog.pg_advisory_lock(%s)", [RunLock("zmig").key])
+        _begin_by_hand(connection)
+        assert migrator.status().running == ["004_rows"]
+        _look(migrator, connection)
+        connection.execute("select pg_catalog.pg_advisory_unlock_all()")
+        assert migrator.status().stuck == ["004_rows"]
+        if mode == "session":
+            everything.do(project, url, connection)
+
+
+def _begin_by_hand(connection: psycopg.Connection) -> None:
+    """Append the fact of a run that this connection's session stands for."""
+    connection.execute(
+        "insert into zmig.migration_events (aggregate_id, event_type, event_data) values ('004_rows', "
+        "'migration.started', pg_catalog.jsonb_build_object('version', 4, 'backend_pid', pg_catalog.pg_backend_pid()))"
+    )
+
+
+def _look(migrator: Migrator, connection: psycopg.Connection) -> None:
+    """Do all that reads."""
+    migrator.plan()
+    migrator.plan_rollback(steps=1)
+    migrator.history()
+    migrator.history(["003_b"])
+    migrator.current_version()
+    with contextlib.closing(migrator.watcher()) as watcher:
+        watcher.observe(ask_repeatables=True)
+        _begin_by_hand(connection)
+        watcher.observe()
+        watcher.facts("003_b", most=2)
+        pid = connection.info.backend_pid
+        watcher.blocking([Blocker(0, pid, pid + 1, replace(_NOBODY, pid=pid + 1))])
+        assert watcher.cancel(replace(_NOBODY, pid=pid)) is False
+        assert watcher.terminate(replace(_NOBODY, pid=pid)) is False
+
+
+_NOBODY = Backend(0, None, None, None, None, None, None, None, None, None)
 
 
 _AS_CONFIGURED = """

@@ -97,6 +97,20 @@ class WorkingConnection(Connection):
 
         silence.require_answer(self)
 
+    def ask_through_pooler(self, limits: Mapping[str, str]) -> None:
+        """Have each question bring the settings for zmig's own reading, and these, until a session is kept for it."""
+        from zmig.database import pooled, settings
+
+        values = {**settings.own(self.server.version), **limits}
+        self.cursor_factory = pooled.bringing(f"select {settings.set_config(values, local=True)}")
+        # The pooler keeps this one for its client; psycopg looks at it before it reads a time.
+        if not (self.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
+            self.execute("set datestyle = 'ISO'")
+
+    def ask_as_usual(self) -> None:
+        """Ask in the session as it is set, now that it is kept."""
+        self.cursor_factory = psycopg.Cursor
+
     def commit(self) -> None:
         """Commit, unless the transaction is zmig's."""
         self._refuse("commit()")
@@ -138,6 +152,7 @@ class WorkingConnection(Connection):
         """Let a migration's code use the connection; what it sets on the object is put back."""
         factories = self.row_factory, self.cursor_factory, self.prepare_threshold
         self._loan = Loan(in_transaction=in_transaction)
+        self.cursor_factory = psycopg.Cursor
         try:
             yield self._loan
         finally:
@@ -221,9 +236,8 @@ def connect(target: Target, *, application_name: str, limits: Mapping[str, str] 
     try:
         with translated(target):
             opened.server = server.greet(opened, limits or {})
-            # Behind a pooler nothing was set. It keeps this for its client, and times in another style cannot be read.
-            if not (opened.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
-                opened.execute("set datestyle = 'ISO'")
+            if opened.server.backend_pid != opened.info.backend_pid:
+                opened.ask_through_pooler(limits or {})
     except BaseException:
         opened.close()
         raise

@@ -150,7 +150,7 @@ def greet(connection: Connection, limits: Mapping[str, str]) -> Server:
     """Ask the server what it is, and give the session what holds for zmig's own reading, in one round trip.
 
     `limits` holds more settings, as SQL. Behind a pooler, which announces another process than the one that answers,
-    nothing is set: others may get that process next.
+    nothing is set: others may get that process next (see `zmig.database.pooled`).
     """
     values = {**settings.own(connection.info.server_version), **limits}
     query = _QUERY.format(

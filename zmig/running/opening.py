@@ -209,6 +209,7 @@ class Opened:
 
         with database.translated(self.target):
             pooler.refuse_transaction_pooling(self.connection, self.target, backend_pid=self.server.backend_pid)
+            self.connection.ask_as_usual()
             self.connection.execute(self.server.prepare_sql(self.run.application_name).encode())
             self.lock.wait(
                 self.connection,
