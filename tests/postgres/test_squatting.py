@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -257,7 +258,7 @@ def test_a_column_an_index_and_rights_that_can_run_no_code_are_let_be(
     migrator.migrate()
     connection.execute("alter table zmig.migration_events add column more text")
     connection.execute("create index on zmig.migration_events (created_at)")
-    connection.execute("grant all on all tables in schema zmig to public")
+    connection.execute("grant select, insert, update, delete, references on all tables in schema zmig to public")
     project.sql("002_two", "create table two ();")
     assert list(migrator.migrate().completed) == ["002_two"]
 
@@ -427,3 +428,56 @@ def test_row_level_security_that_hides_facts_is_told(
     assert problem.message.endswith("by row-level security")
     _do(admin, problem)
     assert Migrator(theirs.manifest).status().applied == ["001_one"]
+
+
+def test_a_right_to_put_triggers_on_the_tables_is_refused_before_anything_is_written(
+    ours: ProjectFolder, admin: psycopg.Connection, role: str
+) -> None:
+    """With it somebody could add one between the look at the tables and the write."""
+    Migrator(ours.manifest).migrate()
+    grantee = sql.Identifier(role)
+    admin.execute(sql.SQL("grant all on zmig.schema_migrations to {} with grant option").format(grantee))
+    admin.execute("grant all on zmig.migration_events to public")
+    ours.sql("002_two", "create table public.two ();")
+    assert Migrator(ours.manifest).status().pending == ["002_two"]
+    for act in (Migrator.migrate, _resolve):
+        problem = _refused(partial(act, Migrator(ours.manifest)))
+        assert problem.code == "tracking-untrusted"
+        assert problem.message == (
+            "role `public` may put a trigger on table `zmig.migration_events`, whose code would run as `postgres`"
+        )
+        assert problem.facts == (f'so may role `"{role}"` on table `zmig.schema_migrations`',)
+    assert admin.execute("select to_regclass('public.two')").fetchone() == (None,)
+    _do(admin, problem)
+    assert list(Migrator(ours.manifest).migrate().completed) == ["002_two"]
+
+
+def test_who_may_put_triggers_on_the_tables_and_is_trusted_is_let_be(
+    ours: ProjectFolder, theirs: ProjectFolder, admin: psycopg.Connection, role: str
+) -> None:
+    Migrator(ours.manifest).migrate()
+    grantee = sql.Identifier(role)
+    admin.execute(
+        sql.SQL("grant usage on schema zmig to {0}; grant all on all tables in schema zmig to {0}").format(grantee)
+    )
+    theirs.sql("002_two", "create table public.two ();")
+    assert list(Migrator(theirs.manifest).migrate().completed) == ["002_two"]
+    ours.sql("003_three", "create table public.three ();")
+    assert _refused(Migrator(ours.manifest).migrate).code == "tracking-untrusted"
+    ours.change(tracking={"owner": role})
+    assert "003_three" in Migrator(ours.manifest).migrate().completed
+
+
+def test_a_right_that_default_privileges_give_is_taken_back_where_the_tables_are_made(
+    ours: ProjectFolder, admin: psycopg.Connection, role: str
+) -> None:
+    admin.execute(sql.SQL("alter default privileges grant all on tables to public, {}").format(sql.Identifier(role)))
+    Migrator(ours.manifest).migrate()
+    ours.sql("002_two", "create table public.two ();")
+    Migrator(ours.manifest).migrate()
+    rights = admin.execute(
+        "select distinct a.privilege_type from pg_class c, aclexplode(c.relacl) a "
+        "where c.relnamespace = 'zmig'::regnamespace and c.relkind = 'r' and a.grantee <> c.relowner"
+    ).fetchall()
+    assert ("SELECT",) in rights
+    assert ("TRIGGER",) not in rights

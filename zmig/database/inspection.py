@@ -48,6 +48,8 @@ class Inspection:
     """Whether the trigger is there, and enabled, that keeps facts from being changed; True where there are none."""
     owns_events: bool = True
     """Whether this role may put that trigger there."""
+    intruders: tuple[tuple[str, str], ...] = ()
+    """What of it a role that may not be trusted may put triggers on, as `zmig.migration_events`, and that role."""
 
     @property
     def has_events(self) -> bool:
@@ -93,6 +95,8 @@ class Inspection:
             )
         if self.unwritable:
             raise TrackingError(self._missing(self.unwritable))
+        if self.intruders:
+            raise TrackingError(self._open_to_triggers())
         if not (self.is_guarded or self.owns_events):
             raise TrackingError(self._unguarded())
 
@@ -133,6 +137,16 @@ class Inspection:
             facts=tuple(f"table `{self.schema}.{one.table}`: {one.what}" for one in odd[1:]),
             effect="nothing was run",
             hint=first.remedy,
+        )
+
+    def _open_to_triggers(self) -> Problem:
+        names, roles = (list(dict.fromkeys(column)) for column in zip(*self.intruders, strict=True))
+        return Problem(
+            "tracking-untrusted",
+            f"role `{roles[0]}` may put a trigger on table `{names[0]}`, whose code would run as `{self.role}`",
+            facts=tuple(f"so may role `{role}` on table `{name}`" for name, role in self.intruders[1:]),
+            effect="nothing was run",
+            hint=f"as the tables' owner, run `revoke trigger on {', '.join(names)} from {', '.join(roles)} cascade`",
         )
 
     def _unguarded(self) -> Problem:
@@ -176,7 +190,7 @@ _FOUND = """
 with schema as (
     select oid, nspname, nspowner from pg_catalog.pg_namespace where nspname = %(schema)s
 ), found as (
-    select c.oid, c.relname, c.relowner, c.relkind, c.relpersistence, c.relrowsecurity,
+    select c.oid, c.relname, c.relowner, c.relkind, c.relpersistence, c.relrowsecurity, c.relacl,
         format('%%I.%%I', s.nspname, c.relname) as name,
         c.relkind <> 'r' or c.relpersistence <> 'p' or c.relispartition or c.relhassubclass or c.relhasrules
             or c.relrowsecurity or c.relchecks > 0 as is_odd
@@ -216,7 +230,8 @@ select quote_ident(current_user), current_database()::text, exists (select from 
     exists (select from suspected),
     coalesce((select has_table_privilege(oid, 'select') from found where relname = 'schema_migrations'), false),
     not exists (select from found where relname = 'migration_events') or {tables.IS_GUARDED},
-    coalesce((select pg_has_role(relowner, 'usage') from found where relname = 'migration_events'), true)
+    coalesce((select pg_has_role(relowner, 'usage') from found where relname = 'migration_events'), true),
+    (select coalesce(array_agg(array[name, grantee, shown] order by name, grantee), '{{}}') from intruder)
 """
 
 _ODDITIES = f"""{_FOUND}, {tables.ODDITIES}
@@ -231,10 +246,13 @@ def inspect(connection: Connection, schema: str, owner: str | None = None) -> In
     if row is None:
         raise AssertionError("a query without FROM returns one row")
     strange = cast("list[tuple[str, str]]", row[9])
-    if strange:
-        owners = {"owners": [role for _, role in strange], "owner": owner}
+    intruders = cast("list[tuple[str, str, str]]", row[14])
+    if strange or intruders:
+        named = [role for _, role in strange] + [role for _, role, _ in intruders]
+        owners = {"owners": named, "owner": owner}
         trusted = {role for (role,) in connection.execute(tables.TRUSTED.encode(), owners)}
         strange = [(what, role) for what, role in strange if role not in trusted]
+        intruders = [one for one in intruders if one[1] not in trusted]
     odd = connection.execute(_ODDITIES.encode(), values).fetchall() if row[10] else ()
     return Inspection(
         role=str(row[0]),
@@ -252,4 +270,5 @@ def inspect(connection: Connection, schema: str, owner: str | None = None) -> In
         sees_projection=row[11] is True,
         is_guarded=row[12] is True,
         owns_events=row[13] is True,
+        intruders=tuple((name, shown) for name, _, shown in intruders),
     )

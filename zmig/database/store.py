@@ -145,7 +145,10 @@ class Store(FactReader):
                 citus.check_schema(self._connection, self._schema)
             made = create_schema + text.replace(":schema", schema) + guard.sql(self._schema)
             self._connection.execute(made.encode())
-            self.inspect()  # what somebody made since the last look was passed over, and is not trusted
+            for name, role in self.inspect().intruders:  # by default privileges
+                self._connection.execute(f"revoke trigger on {name} from {role}".encode())
+            # What somebody made since the last look was passed over, and is not trusted.
+            self.inspect().check_writable()
         return not seen.is_guarded
 
     def _guard(self) -> bool:

@@ -5,6 +5,10 @@ run with the rights of the role that reads facts or appends one. So nothing may 
 and everything must belong to a role that may be trusted not to put it there a moment later: the current role, a
 superuser, the owner that the manifest names, a role that nobody but those can act as, and for all but superusers the
 owner of the database, against whom there is no protection anyway (PostgreSQL documentation, "Usage Patterns").
+
+To none but those may the right TRIGGER be granted, with which somebody could add one between zmig's look and its write;
+a lock that keeps triggers away could not be held for all of a run. Who may only insert, update or delete rows decides
+what facts say, but runs no code.
 """
 
 from __future__ import annotations
@@ -158,6 +162,11 @@ CATALOG = f"""strange (what, owner) as (
         union all select 3, format('function `%%s`', name), proowner from guard
     ) as o (rank, what, owner) join pg_catalog.pg_roles r on r.oid = o.owner
     where not r.rolsuper and r.rolname not in (current_user, coalesce(%(owner)s, '')) order by o.rank, o.what
+), intruder (name, grantee, shown) as (
+    select f.name, coalesce(r.rolname::text, ''), coalesce(quote_ident(r.rolname), 'public')
+    from found f cross join lateral aclexplode(f.relacl) a left join pg_catalog.pg_roles r on r.oid = a.grantee
+    where a.privilege_type = 'TRIGGER' and a.grantee <> f.relowner
+        and not coalesce(r.rolsuper or r.rolname in (current_user, coalesce(%(owner)s, '')), false)
 ), described as (
     select f.relname::text as table, string_agg(concat_ws(e'\\t',
         translate(a.attname, e'\\t\\n', '  '),
