@@ -105,12 +105,14 @@ class Migrator:
     def status(self) -> Status:
         """Return where every migration stands. Reads only."""
         from zmig.planning import status
+        from zmig.project import undeclared
 
         with self._opened() as opened:
             loaded = opened.project
             view = opened.look()
             made = status.make(view, manifest=loaded.name, environment=loaded.environment)
-            return replace(made, timeline_change=opened.timeline_change(view.inspection))
+            changed = opened.timeline_change(view.inspection)
+            return replace(made, timeline_change=changed, undeclared=undeclared.of_project(loaded))
 
     def current_version(self) -> int:
         """Return the highest applied version; 0 when nothing is applied. Reads only."""
@@ -352,8 +354,13 @@ class Migrator:
         return lambda view: planner.retry(view.entries, names, awaited=view.awaited, invocation=self._invocation)
 
     def _plan_only(self, make: Callable[[View], Plan], *, atomic: bool = False) -> Plan:
+        from zmig.project import undeclared
+
         with self._opened() as opened:
-            return self._carrier(opened).completed(make(opened.look()), is_atomic=atomic)
+            made = self._carrier(opened).completed(make(opened.look()), is_atomic=atomic)
+            if made.direction is not Direction.FORWARD:
+                return made
+            return replace(made, undeclared=tuple(undeclared.of_project(opened.project)))
 
     def _open_and_run(
         self, make: Callable[[View], Plan], confirmed: Plan | None = None, *, terminate: bool = False

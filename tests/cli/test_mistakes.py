@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    import psycopg
+
     from tests.cli.conftest import Run
     from tests.support.shop import Shop
 
@@ -229,3 +232,38 @@ def test_a_rehearsal_says_where_it_failed(shop: Shop, run: Run, text: str, where
     shop.add(1, "001_x", text)
     ended = run("plan", "shop.yaml", "--rehearse")
     assert f"    failed {where}\n" in ended.stdout
+
+
+def test_files_that_no_entry_names_are_told_by_status_and_plan(shop: Shop, run: Run) -> None:
+    shop.add(1, "001_orders", "select 1;")
+    shop.write("002_items.sql", "select 2;")
+    shop.write("001_orders.down.sql", "select 3;")
+    note = "note: `002_items.sql` looks like a migration, and no entry names it, so it is never applied\n"
+    for words in (("plan",), ("apply", "--dry-run"), ("status",)):
+        ended = run(*words, "shop.yaml")
+        assert (ended.code, ended.stderr) == (0, "")
+        assert ended.stdout.endswith(f"\n{note}")
+        ended = run(*words, "shop.yaml", "--json")
+        assert json.loads(ended.stdout)["undeclared"] == ["002_items.sql"]
+    assert run("status", "shop.yaml", "--check").code == 5
+    for number in range(3, 7):
+        shop.write(f"00{number}_\x1b[2Jx.sql", "select 2;")
+    assert run("plan", "shop.yaml").stdout.endswith(
+        "note: 5 files look like migrations, and no entry names them, so they are never applied: `002_items.sql`, "
+        "`003_\\x1b[2Jx.sql`, `004_\\x1b[2Jx.sql` and 2 more\n"
+    )
+    shop.declare(lint="{severity: {name/undeclared: off}}")
+    assert "note:" not in run("status", "shop.yaml").stdout + run("plan", "shop.yaml").stdout
+
+
+def test_facts_that_may_be_changed_are_told_by_status(shop: Shop, run: Run, connection: psycopg.Connection) -> None:
+    shop.add(1, "001_orders", "select 1;")
+    run("apply", "shop.yaml")
+    connection.execute("alter table zmig.migration_events disable trigger append_only")
+    ended = run("status", "shop.yaml")
+    assert ended.code == 0
+    assert ended.stdout.endswith(
+        "note: the facts' table is not as zmig makes it: its trigger `append_only`, which keeps facts from being "
+        "changed, is missing or disabled; what is run next puts it there again\n"
+    )
+    assert json.loads(run("status", "shop.yaml", "--json").stdout)["facts_guarded"] is False

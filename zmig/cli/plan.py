@@ -60,8 +60,9 @@ COMMAND = Command(
     ),
     document=(
         "steps (version, name, kind, action, reason, attempt, resume_after, transactional, mode_reason) and refusals "
-        "(version, name, code, message, location, facts, effect, hint); with --rehearse also rehearsal (version, name, "
-        "skipped, error, statements with number, line, text, duration_seconds, rows, locks, rewritten, drawn)"
+        "(version, name, code, message, location, facts, effect, hint); undeclared (files that look like migrations, "
+        "and that no entry names); with --rehearse also rehearsal (version, name, skipped, "
+        "error, statements with number, line, text, duration_seconds, rows, locks, rewritten, drawn)"
     ),
     run=run,
     options_type=PlanOptions,

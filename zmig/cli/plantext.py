@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from zmig.cli import documents, table
 from zmig.errors import ExitCode
 from zmig.planning.plan import Direction
+from zmig.project import undeclared
+from zmig.render import visible
 
 if TYPE_CHECKING:
     from zmig.cli.output import Output
@@ -24,12 +26,13 @@ def show(plan: Plan, output: Output) -> ExitCode:
 
 
 def text(plan: Plan, *, with_limits: bool = False) -> str:
-    """Return the steps with their reasons, and the limits they run under if wanted, and a line that sums them up."""
+    """Return the steps with their reasons, their limits if wanted, a line that sums them up, and what is noted."""
     rows = [_row(number, step) for number, step in enumerate(plan.steps, start=1)]
     if with_limits:
         rows = [(*row, _limits(step)) for row, step in zip(rows, plan.steps, strict=True)]
     lines = table.lines(rows, right=frozenset({0})) if rows else []
-    return "\n".join([*lines, _summary(plan)])
+    notes = [visible(f"note: {undeclared.sentence(plan.undeclared)}")] if plan.undeclared else []
+    return "\n".join([*lines, _summary(plan), *notes])
 
 
 def _row(number: int, step: Step) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from zmig.cli import table
 from zmig.database import holder
 from zmig.planning import trouble
 from zmig.planning.state import Entry, FindingCode, State
+from zmig.project import undeclared
 from zmig.render import display_width, problem_text, visible
 
 if TYPE_CHECKING:
@@ -32,7 +33,16 @@ def text(status: Status, invocation: Invocation, *, width: int | None, glyphs: M
     if status.migrations:
         parts.append("\n".join(_table(status, width, glyphs)))
     parts.append(
-        "\n".join((_counts(status), *_standby(status), *_timeline(status), *_running(status), *_findings(status)))
+        "\n".join(
+            (
+                _counts(status),
+                *_standby(status),
+                *_timeline(status),
+                *_running(status),
+                *_findings(status),
+                *_notes(status),
+            )
+        )
     )
     zombie = holder.zombie(status.holder, invocation)
     parts += [problem_text(zombie)] if zombie is not None else []
@@ -102,6 +112,15 @@ def _standby(status: Status) -> Iterator[str]:
 def _timeline(status: Status) -> Iterator[str]:
     if status.timeline_change is not None:
         yield visible(f"note: {status.timeline_change.message}")
+
+
+def _notes(status: Status) -> Iterator[str]:
+    if not status.is_guarded:
+        from zmig.database import guard
+
+        yield f"note: the facts' table is not as zmig makes it: {guard.MISSING}; what is run next puts it there again"
+    if status.undeclared:
+        yield visible(f"note: {undeclared.sentence(status.undeclared)}")
 
 
 def _findings(status: Status) -> Iterator[str]:

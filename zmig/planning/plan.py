@@ -94,6 +94,8 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
     is_first: bool = False
     """Whether it is the first on a database, which holds no facts, and must hold nothing else that it could harm."""
+    undeclared: tuple[str, ...] | None = None
+    """Files that look like migrations, and that no entry names; None where they were not looked for."""
 
     @property
     def fingerprint(self) -> tuple[tuple[object, ...], ...]:

@@ -41,6 +41,10 @@ class Status:
     """How the server stands, if it is a standby."""
     timeline_change: TimelineChange | None = None
     """How the server's timeline differs from that of the last run on record, if it does."""
+    undeclared: Sequence[str] = ()
+    """Files that look like migrations, and that no entry names."""
+    is_guarded: bool = True
+    """Whether the trigger is there, and enabled, that keeps facts from being changed."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the contents as JSON types."""
@@ -58,6 +62,8 @@ class Status:
             "lock_holder": _holder(self.holder),
             "standby": self.standby.as_dict() if self.standby is not None else None,
             "timeline_change": self.timeline_change.as_dict() if self.timeline_change is not None else None,
+            "undeclared": list(self.undeclared),
+            "facts_guarded": self.is_guarded,
             "migrations": [_migration(entry) for entry in self.migrations],
         }
 
@@ -82,6 +88,7 @@ def make(view: View, *, manifest: str, environment: Environment) -> Status:
         migrations=view.entries,
         holder=view.holder,
         standby=view.standby,
+        is_guarded=view.inspection.is_guarded,
     )
 
 

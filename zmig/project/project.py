@@ -14,6 +14,7 @@ from zmig.errors import Location, ManifestError, Problem
 from zmig.frozen import frozen
 from zmig.manifest import yamltext
 from zmig.manifest.declaration import Database, EmbeddedDatabase, Tracking
+from zmig.manifest.lintkeys import Level
 from zmig.model import Settings
 from zmig.project import inclusion, textfile
 from zmig.project.choice import find
@@ -45,6 +46,8 @@ class Project:
     """What the manifest says for migrations that say nothing else; those registered in code, too."""
     declares_migrations: bool = True
     """Whether one of its manifests has `migrations`, be it without an entry."""
+    tells_undeclared: bool = True
+    """Whether files that look like migrations, and that no entry names, are to be told of."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Values of variables that come from the environment."""
 
@@ -129,8 +132,14 @@ def _project(opened: list[Opened], migrations: tuple[Migration, ...]) -> Project
         tuple(item.path for item in opened),
         root.manifest.defaults,
         any(item.manifest.declares_migrations for item in opened),
+        _tells_undeclared(root),
         frozenset(one.value for item in opened for one in item.manifest.variables.values() if one.is_secret),
     )
+
+
+def _tells_undeclared(root: Opened) -> bool:
+    choice = root.manifest.lint.severity.get("name/undeclared")
+    return choice is None or choice.level is not Level.OFF
 
 
 def _with_variables(migration: Migration, opened: Opened, root: Opened) -> Migration:
