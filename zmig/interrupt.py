@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from contextlib import contextmanager
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -141,6 +142,8 @@ class SignalInterrupts(Interrupts):
     def __init__(self, *, say_farewell: Callable[[int], None] = lambda _number: None) -> None:
         """`say_farewell` is called with the number of a second signal, just before that ends the process."""
         self._say_farewell = say_farewell
+        self._thread = get_ident()
+        """The thread that Python interrupts; what another one waits for puts nothing off."""
         self._depth = 0
         self._polls = 0
         self._pending: int | None = None
@@ -153,7 +156,7 @@ class SignalInterrupts(Interrupts):
 
     @contextmanager
     def installed(self) -> Generator[None]:
-        """Handle the signals inside the block; only in the main thread."""
+        """Handle the signals inside the block; only in the main thread, which made this object."""
         previous = [(number, signal.signal(number, self._handle)) for number in _handled()]
         try:
             yield
@@ -176,6 +179,9 @@ class SignalInterrupts(Interrupts):
     @contextmanager
     def polled(self) -> Generator[None]:
         """Put a signal off until `check` is called, or the block around this one asks."""
+        if get_ident() != self._thread:
+            yield
+            return
         self._polls += 1
         try:
             yield
@@ -184,7 +190,7 @@ class SignalInterrupts(Interrupts):
 
     def taken(self) -> BaseException | None:
         """Return the interruption that was put off, unless it still is to be."""
-        if self._depth == 0 and self._pending is not None:
+        if self._depth == 0 and self._pending is not None and get_ident() == self._thread:
             number, self._pending = self._pending, None
             return Interrupted(number)
         return super().taken()

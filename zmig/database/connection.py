@@ -7,15 +7,17 @@ transaction or a snapshot. Everything it sets is set with `SET`, because some po
 from __future__ import annotations
 
 import os
+import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import psycopg
 from psycopg import conninfo, waiting
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 from zmig.database import server, tcp
-from zmig.database.loan import Loan
+from zmig.database.loan import Loan, LoanEnded
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
 from zmig.frozen import frozen
 from zmig.interrupt import UNHEEDED, Look
@@ -35,6 +37,9 @@ Answer = TypeVar("Answer")
 
 _SECONDS_TO_WAIT = 0.1
 """How long psycopg waits for the server at a time, so that Python sees signals."""
+_SECONDS_TO_GIVE_BACK = 1.0
+"""How long a thread that waits for the server has to notice that it must not; ten times as long as it takes."""
+_SECONDS_BETWEEN_LOOKS = 0.005
 
 Connection = psycopg.Connection[Row]
 
@@ -49,6 +54,8 @@ class WorkingConnection(Connection):
     """What asks the run to end that works over the connection."""
     process = 0
     """The process that opened it."""
+    _strangers: frozenset[threading.Thread] = frozenset()
+    """Threads that outlived the code of a migration that started them."""
 
     def wait(self, gen: PQGen[Answer], interval: float = _SECONDS_TO_WAIT, timeout: float | None = None) -> Answer:
         """Wait for the server; an interruption cancels the statement there, however many requests that takes.
@@ -58,6 +65,7 @@ class WorkingConnection(Connection):
         """
         limit = {} if timeout is None else {"timeout": timeout}
         self.refuse_children()
+        self._refuse_strangers()
         self._loan.check(self.info.transaction_status)
         try:
             with self.interrupts.polled():
@@ -74,11 +82,13 @@ class WorkingConnection(Connection):
 
     def _looking(self, gen: PQGen[Answer]) -> PQGen[Answer]:
         """Pass on what a generator of psycopg's waits for, and look up between two waits."""
-        look = Look(self.interrupts, self._require_answer)
+        look, loan = Look(self.interrupts, self._require_answer), self._loan
         try:
             wanted = next(gen)
             while True:
                 ready = yield wanted
+                if self._loan is not loan:
+                    raise LoanEnded
                 look(ready)
                 wanted = gen.send(ready)
         except StopIteration as end:
@@ -90,6 +100,10 @@ class WorkingConnection(Connection):
             raise psycopg.ProgrammingError(
                 "a child process cannot use the connection of the run: it needs one of its own"
             )
+
+    def _refuse_strangers(self) -> None:
+        if threading.current_thread() in self._strangers:
+            raise LoanEnded
 
     def _require_answer(self) -> None:
         """Give the connection up where the server does not answer a new one. Raises psycopg.OperationalError."""
@@ -151,16 +165,49 @@ class WorkingConnection(Connection):
     def lent(self, *, in_transaction: bool) -> Generator[Loan]:
         """Let a migration's code use the connection; what it sets on the object is put back."""
         factories = self.row_factory, self.cursor_factory, self.prepare_threshold
-        self._loan = Loan(in_transaction=in_transaction)
+        others = frozenset(threading.enumerate())
+        self._loan = loan = Loan(in_transaction=in_transaction)
         self.cursor_factory = psycopg.Cursor
         try:
-            yield self._loan
+            yield loan
         finally:
-            self._loan = Loan(in_transaction=False)
-            self.row_factory, self.cursor_factory, self.prepare_threshold = factories
-            if not self.closed and self.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
-                self.autocommit = True
-                self.isolation_level = self.read_only = self.deferrable = None
+            self._strangers |= frozenset(threading.enumerate()) - others
+            with self.interrupts.deferred():
+                loan.is_left_in_use = self._take_back()
+                self.row_factory, self.cursor_factory, self.prepare_threshold = factories
+                if not self.closed and self.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
+                    self.autocommit = True
+                    self.isolation_level = self.read_only = self.deferrable = None
+
+    def _take_back(self) -> bool:
+        """End the loan, and whatever keeps the connection busy; return whether there was something.
+
+        A thread that waits for the server gives up at its next look. What does not give psycopg's lock back even so,
+        such as a COPY that nobody ends, keeps one that nobody asks for any more.
+        """
+        self._loan = Loan(in_transaction=False)
+        was_free = self._is_free()
+        end = time.monotonic() + _SECONDS_TO_GIVE_BACK
+        while not self._is_free():
+            if self._strangers and time.monotonic() < end:
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+            else:
+                self.lock = threading.Lock()
+        if self.pgconn.pipeline_status != PipelineStatus.OFF:
+            from zmig.database import wire
+
+            self._pipeline, was_free = None, False
+            with suppress(psycopg.Error):
+                wire.leave_pipeline(self)
+        if not was_free:
+            self._quieten()
+        return not was_free
+
+    def _is_free(self) -> bool:
+        is_free = self.lock.acquire(blocking=False)
+        if is_free:
+            self.lock.release()
+        return is_free
 
 
 _CONNECT_TIMEOUT_SECONDS = "10"

@@ -13,6 +13,13 @@ class TransactionEnded(psycopg.ProgrammingError):
         super().__init__("the statement ended the transaction zmig runs the migration in")
 
 
+class LoanEnded(psycopg.ProgrammingError):
+    """What a migration's code began with the connection went on behind the code's end."""
+
+    def __init__(self) -> None:
+        super().__init__("the migration that used the connection has ended")
+
+
 class Loan:
     """One call of a migration's code."""
 
@@ -21,6 +28,8 @@ class Loan:
         """Whether a transaction of zmig's is open meanwhile."""
         self.error: psycopg.Error | None = None
         """The latest error of a statement, but for those that only say that one was before."""
+        self.is_left_in_use = False
+        """Whether the code came to its end with something of it still under way on the connection."""
 
     def note(self, error: psycopg.Error) -> None:
         """Take note of an error that goes to the code, which may swallow it."""

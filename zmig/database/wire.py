@@ -154,6 +154,28 @@ def quieten(connection: Connection) -> None:
         _cancel(connection)
 
 
+def leave_pipeline(connection: Connection) -> None:
+    """Leave the mode in which several statements are under way; what is, is cancelled, and what they return is dropped.
+
+    Raises:
+        psycopg.OperationalError: the connection was lost.
+    """
+    link = connection.pgconn
+    link.pipeline_sync()
+    cancelling = _Cancelling(connection)
+    _flush(link, cancelling.look)
+    cancelling.ask()
+    while link.pipeline_status != pq.PipelineStatus.OFF:
+        while link.is_busy():
+            came = _wait(link, selectors.EVENT_READ, _LONGEST_WAIT_SECONDS)
+            link.consume_input()
+            cancelling.look(came)
+        result = link.get_result()
+        if result is not None and result.status == pq.ExecStatus.PIPELINE_SYNC:
+            with contextlib.suppress(psycopg.OperationalError):  # there is another one to come
+                link.exit_pipeline_mode()
+
+
 def _flush(link: pq.abc.PGconn, look: Callable[[int], None]) -> None:
     while link.flush():
         came = _wait(link, selectors.EVENT_READ | selectors.EVENT_WRITE, _LONGEST_WAIT_SECONDS)

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from zmig.running.session import Attempt, Session
 
 
+LEFT_IN_USE = Problem(
+    "connection-left-in-use",
+    "it returned while its connection was still in use",
+    hint="end each COPY, stream and pipeline, by `with` for example, and each thread, by `join()`, before it returns",
+)
+
+
 def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round]] | None = None) -> None:
     """Call the function of a step on the connection as it stands; whatever it raises comes out.
 
@@ -66,6 +73,8 @@ def _returned(session: Session, attempt: Attempt, function: Execute, context: Co
         except psycopg.errors.InFailedSqlTransaction as error:
             returned, raised = None, error
         swallowed = loan.swallowed(connection.info.transaction_status, raised)
+    if loan.is_left_in_use and raised is None:
+        raise ZmigError(LEFT_IN_USE)
     if swallowed is not None:
         attempt.has_swallowed = True
         raise swallowed

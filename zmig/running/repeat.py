@@ -14,7 +14,7 @@ from zmig.errors import Location, MigrationFailed, Problem, ZmigError
 from zmig.model import Language, RepeatRule
 from zmig.planning.plan import Action, Step
 from zmig.running import entrypoint
-from zmig.running.call import is_yet_to_run
+from zmig.running.call import LEFT_IN_USE, is_yet_to_run
 from zmig.running.context import Context
 from zmig.running.fork import children_leave
 from zmig.running.workingfolder import working_folder_kept
@@ -130,11 +130,13 @@ def _of_condition(connection: WorkingConnection, condition: str) -> object:
 
 def _of_code(connection: WorkingConnection, migration: Migration, last_run: LastRun | None, run_id: str) -> object:
     ask = entrypoint.functions(Step(migration, Action.CHECK, "")).should_repeat
-    with connection.lent(in_transaction=True), working_folder_kept(), children_leave():
+    with connection.lent(in_transaction=True) as loan, working_folder_kept(), children_leave():
         context = Context(connection, version=migration.version, name=migration.name, run_id=run_id)
         answer = ask(context, last_run)
     if is_yet_to_run(answer):
         return _Misfit(f"it returned a `{type(answer).__name__}`, which has yet to run")
+    if loan.is_left_in_use:
+        return _Misfit(LEFT_IN_USE.message)
     if connection.info.transaction_status is not psycopg.pq.TransactionStatus.INTRANS:
         return _Misfit("it ended the transaction it was asked in")
     return answer
