@@ -35,6 +35,10 @@ def program() -> int:
         except (OSError, ValueError):
             return code
         os._exit(code)
+    if "threading" in sys.modules:
+        from zmig.cli import threads
+
+        threads.watch(code, sys.argv[1:])
     gc.freeze()
     return code
 
