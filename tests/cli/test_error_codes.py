@@ -37,7 +37,7 @@ def constants(node: ast.expr) -> Iterator[str]:
 
 
 def test_every_code_has_its_heading_and_every_heading_its_code() -> None:
-    files = (ROOT / "zmig").rglob("*.py")
+    files = (file for folder in ("zmig", "tui") for file in (ROOT / folder).rglob("*.py"))
     used = {code for file in files for code in codes(ast.parse(file.read_text(encoding="utf-8")))}
     text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
     explained = re.findall(r"^### (\S+)$", text, re.MULTILINE)

@@ -294,6 +294,31 @@ def test_quitting_during_a_run_asks_and_staying_lets_it_go_on(shop: Shop, connec
     asyncio.run(script())
 
 
+def test_the_question_about_quitting_follows_the_run_to_its_end(shop: Shop, connection: psycopg.Connection) -> None:
+    shop.add(1, "one", "select pg_advisory_lock(1);")
+    connection.execute("select pg_advisory_lock(1)")
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            await zmig.press("a")
+            await zmig.confirm()
+            await zmig.until_text("#panel", "statement 1 of 1")
+            await zmig.press("q")
+            await zmig.until(lambda: isinstance(zmig.top, Quitting))
+            assert "apply is still running." in zmig.dialog()
+            connection.execute("select pg_advisory_unlock(1)")
+            await zmig.until(lambda: "is still running" not in zmig.dialog())
+            assert zmig.dialog().startswith("quit?\napply has ended: 1 done.")
+            assert "cancel" not in zmig.screen_text.lower()
+            await zmig.press("c")
+            assert isinstance(zmig.top, Quitting)
+            await zmig.press("w")
+            await zmig.until(lambda: zmig.app.return_value == 0)
+
+    asyncio.run(script())
+
+
 def test_quitting_may_wait_for_the_run(shop: Shop, connection: psycopg.Connection) -> None:
     shop.add(1, "one", "select pg_advisory_lock(1);")
     connection.execute("select pg_advisory_lock(1)")

@@ -161,6 +161,32 @@ def test_of_a_large_file_the_beginning_is_shown_at_once(shop: Shop) -> None:
     asyncio.run(script())
 
 
+def test_what_is_in_a_file_that_a_link_leads_to_out_of_the_project_is_not_shown(
+    shop: Shop, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    secret = tmp_path_factory.mktemp("elsewhere") / "key"
+    secret.write_text("-----BEGIN KEY-----\n'b3BlbnNzaC1rZXk\n")
+    (shop.folder / ".git").mkdir()
+    for name in ("one", "one.rollback"):
+        (shop.folder / f"{name}.sql").symlink_to(secret)
+    shop.entries.append("  - {version: 1, file: one.sql, rollback: one.rollback.sql}")
+    shop.declare()
+
+    async def script() -> None:
+        async with console(shop.path) as zmig:
+            await zmig.ready()
+            shown: list[str] = []
+            for key, text in (("1", "applying it is refused"), ("2", "is not shown"), ("3", "is not shown")):
+                await zmig.press(key)
+                await zmig.until(lambda text=text: text in zmig.page)
+                shown.append(zmig.page)
+            await zmig.press("a")
+            shown.append(await zmig.reading())
+            assert not [page for page in shown if "b3Blbn" in page or "BEGIN" in page]
+
+    asyncio.run(script())
+
+
 def test_a_python_file_is_none_of_sql_however_its_name_is_written(shop: Shop) -> None:
     shop.add(1, "one.PY", "def execute(ctx):\n    pass\n", kind="python")
     shop.migrator().migrate()

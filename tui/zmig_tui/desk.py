@@ -290,4 +290,4 @@ class Desk:
 
 
 def _bug(error: Exception) -> Problem:
-    return Problem("internal", f"internal error: {type(error).__name__}: {error}; this is a bug in zmig")
+    return Problem("internal-error", f"internal error: {type(error).__name__}: {error}; this is a bug in zmig")

@@ -37,6 +37,8 @@ class File:
     problems: tuple[Problem, ...] = ()
     is_cut: bool = False
     """Whether it is so large that `text` is only its beginning."""
+    is_outside: bool = False
+    """Whether a link leads to it, out of the project, so that its text is not to be shown."""
 
 
 @frozen
@@ -107,6 +109,8 @@ def _rollback(detail: Detail, mark: code.Mark | None) -> Sequence[Line]:
 def _contents(file: File | None, migration: Migration, mark: code.Mark | None) -> Sequence[Line]:
     if file is None:
         return [line(span("defined in code, so there is no file", Tone.QUIET))]
+    if file.is_outside:
+        return [line(span("a link leads to this file, out of the project: what is in it is not shown", Tone.QUIET))]
     if file.text is None:
         return plantext.problems(file.problems)
     shown = code.lines(file.text, migration.language, mark)

@@ -9,7 +9,7 @@ from zmig.errors import ZmigError
 from zmig.model import Language
 from zmig.planning import planner
 from zmig.planning.state import FindingCode
-from zmig.project import project
+from zmig.project import outside, project
 from zmig.running import prepare
 from zmig.sql import script
 from zmig_tui import elsewhere, eventspage
@@ -58,6 +58,8 @@ def detail(entry: Entry, watcher: Watcher, invocation: Invocation) -> Detail:
 def _read(path: Path | None) -> File | None:
     if path is None:
         return None
+    if outside.is_outside(str(path)):
+        return File(is_outside=True)
     try:
         if _is_large(path):
             return File(next(project.read_pieces(path), ""), is_cut=True)
@@ -108,7 +110,7 @@ def place(observation: Observation) -> Place | None:
         return None
     is_rollback = running.record is not None and running.record.is_in_rollback
     file = migration.rollback_file if is_rollback else migration.file
-    if file is None or file.suffix.lower() == ".py" or _is_large(file):
+    if file is None or file.suffix.lower() == ".py" or outside.is_outside(str(file)) or _is_large(file):
         return None
     return elsewhere.place(_statements(file, migration.checksum), work.backend)
 

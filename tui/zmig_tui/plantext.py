@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zmig.planning.plan import Direction
+from zmig.project import outside
 from zmig.render import problem_text
 from zmig_tui import words
 from zmig_tui.text import EMPTY, Line, Span, Tone, line, span
@@ -57,12 +58,12 @@ def _step(step: Step, number: str, action_cells: int) -> Iterator[Line]:
 
 
 def problems(found: Iterable[Problem]) -> list[Line]:
-    """Return problems as the one renderer writes them, with tones."""
+    """Return problems as the one renderer writes them, with tones, and without what is outside of the project."""
     shown: list[Line] = []
     for problem in found:
         if shown:
             shown.append(EMPTY)
-        shown += map(_problem_line, problem_text(problem).split("\n"))
+        shown += map(_problem_line, problem_text(outside.discreet(problem)).split("\n"))
     return shown
 
 

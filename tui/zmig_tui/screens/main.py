@@ -14,6 +14,7 @@ from zmig_tui.heading import Heading
 from zmig_tui.news import Blockers, Ended, Gathered, Heard, NotObserved, Observed, Planned, Refused, Told
 from zmig_tui.screens.dialog import Reading
 from zmig_tui.screens.help import help_lines
+from zmig_tui.screens.quitting import Quitting
 from zmig_tui.screens.watching import Watching
 from zmig_tui.text import Tone, line
 from zmig_tui.widgets.banner import Banner
@@ -126,6 +127,9 @@ class MainScreen(Watching):
         if self.run is not None:
             self.run = self.run.ending(_outcome(news), news.problems, self.clock())
         self.stage.tell_page(is_running=False)
+        for screen in self.stage.screen_stack:
+            if isinstance(screen, Quitting):
+                screen.tell_end(_outcome(news))
         if self.leaves_after_run:
             self.stage.exit(self.exit_code)
         self.redraw()
