@@ -25,6 +25,7 @@ _CLOSING = pytest.StashKey[contextlib.ExitStack]()
 
 def pytest_configure(config: pytest.Config) -> None:
     _heed_interrupts()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it, each process that a test starts compiles all of zmig
     told: dict[str, str] | None = getattr(config, "workerinput", None)
     if told is not None:
         config.stash[_SERVER] = SharedServer(Source(told["zmig_source"]), Path(told["zmig_folder"]))
