@@ -11,8 +11,7 @@ import psycopg
 from zmig.database.loan import TransactionEnded
 from zmig.errors import Problem, ZmigError
 from zmig.running.context import Context
-from zmig.running.fork import children_leave
-from zmig.running.workingfolder import working_folder_kept
+from zmig.running.surroundings import surroundings_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +48,7 @@ def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round
         observer=session.observer,
         rounds=rounds,
     )
-    with session.interrupts.in_code(), working_folder_kept(), children_leave():
+    with session.interrupts.in_code(), surroundings_kept():
         returned = _returned(session, attempt, function, context)
     if is_yet_to_run(returned):
         name, kind = getattr(function, "__name__", "execute"), type(returned).__name__

@@ -15,8 +15,7 @@ from zmig.errors import Location, ManifestError, Problem
 from zmig.planning.plan import Direction
 from zmig.project import project
 from zmig.running import prepare
-from zmig.running.fork import children_leave
-from zmig.running.workingfolder import working_folder_kept
+from zmig.running.surroundings import surroundings_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,7 +136,7 @@ def _import(file: Path, checksum: str | None) -> types.ModuleType:
     module.__file__ = str(file)
     sys.modules[module.__name__] = module
     try:
-        with working_folder_kept(), children_leave():
+        with surroundings_kept():
             exec(compile(source, str(file), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
         from zmig.running import failure

@@ -16,8 +16,7 @@ from zmig.planning.plan import Action, Step
 from zmig.running import entrypoint
 from zmig.running.call import LEFT_IN_USE, is_yet_to_run
 from zmig.running.context import Context
-from zmig.running.fork import children_leave
-from zmig.running.workingfolder import working_folder_kept
+from zmig.running.surroundings import surroundings_kept
 from zmig.sql.reader import Reader
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ def _of_condition(connection: WorkingConnection, condition: str) -> object:
 
 def _of_code(connection: WorkingConnection, migration: Migration, last_run: LastRun | None, run_id: str) -> object:
     ask = entrypoint.functions(Step(migration, Action.CHECK, "")).should_repeat
-    with connection.lent(in_transaction=True) as loan, working_folder_kept(), children_leave():
+    with connection.lent(in_transaction=True) as loan, surroundings_kept():
         context = Context(connection, version=migration.version, name=migration.name, run_id=run_id)
         answer = ask(context, last_run)
     if is_yet_to_run(answer):
