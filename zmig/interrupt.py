@@ -136,7 +136,8 @@ class Look:
 class SignalInterrupts(Interrupts):
     """Turns SIGINT, SIGTERM and SIGHUP into `Interrupted`; a second signal ends the process at once.
 
-    SIGHUP stays ignored where it is, as behind `nohup`.
+    SIGHUP and SIGINT stay ignored where they are: as behind `nohup`, and where a script of the shell has put the
+    command into the background, which ctrl-c is not meant for.
     """
 
     def __init__(self, *, say_farewell: Callable[[int], None] = lambda _number: None) -> None:
@@ -225,8 +226,8 @@ class SignalInterrupts(Interrupts):
 
 
 def _handled() -> Iterator[signal.Signals]:
-    yield signal.SIGINT
     yield signal.SIGTERM
-    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
-    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
-        yield hangup
+    for name in ("SIGINT", "SIGHUP"):
+        number: signal.Signals | None = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            yield number

@@ -125,19 +125,20 @@ def test_one_that_code_turns_into_an_error_of_its_own_ends_the_run_all_the_same(
     assert facts.told == [("001_turns", "started"), ("001_turns", "failed")]
 
 
-def test_a_hangup_is_ignored_where_it_was_before(
-    project: ProjectFolder, connect: Callable[..., psycopg.Connection]
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_one_that_was_ignored_before_is_ignored(
+    project: ProjectFolder, connect: Callable[..., psycopg.Connection], number: signal.Signals
 ) -> None:
     gate = connect()
     gate.execute("select pg_advisory_lock(1)")
     project.sql("001_waits", "select pg_advisory_xact_lock(1)")
     program = (
-        "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); from zmig.cli.main import main; "
+        f"import signal, sys; signal.signal({number:d}, signal.SIG_IGN); from zmig.cli.main import main; "
         f"sys.exit(main(['apply', {str(project.manifest)!r}]))"
     )
     with Process(program=("-c", program)) as process:
         backends.wait_for(gate, 1, "wait_event_type = 'Lock'")
-        process.send(signal.SIGHUP)
+        process.send(number)
         gate.execute("select pg_advisory_unlock(1)")
         assert process.wait().code == 0
 

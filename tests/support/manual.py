@@ -56,6 +56,9 @@ A process that a migration starts writes where it likes.
 | 7 | `status --check`: `apply` would refuse, or a repeatable cannot be asked if it is due; goes before 5, behind 6 |
 | 70 | a bug in zmig |
 | 129, 130, 143 | hung up (SIGHUP), interrupted (SIGINT), terminated (SIGTERM) |
+
+SIGINT and SIGHUP are ignored where they were before zmig began: behind `nohup`, and behind `&` in a script, which
+the shell keeps ctrl-c away from.
 """
 
 

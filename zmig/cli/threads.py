@@ -28,7 +28,7 @@ def watch(code: int, words: Sequence[str]) -> None:
     """
     if not _left():
         return
-    if code == ExitCode.OK:
+    if code == ExitCode.OK and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda number, _frame: _end(128 + number))
     threading.Thread(target=partial(_watch, code, words), name="zmig end", daemon=True).start()
 
