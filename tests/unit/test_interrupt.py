@@ -71,7 +71,12 @@ def _run(body: str, *signals: signal.Signals) -> tuple[list[str], int]:
 
 
 def _until_it_waits(lines: IO[str]) -> list[str]:
-    return [line.removesuffix("\n") for line in iter(lines.readline, "waits\n")]
+    said: list[str] = []
+    for line in lines:
+        if line == "waits\n":
+            return said
+        said.append(line.removesuffix("\n"))
+    raise AssertionError(f"it ended before it waited: {said}")
 
 
 @pytest.mark.parametrize(("number", "name", "code"), [(SIGINT, "SIGINT", 130), (SIGTERM, "SIGTERM", 143)])
