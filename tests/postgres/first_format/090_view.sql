@@ -1,0 +1,1 @@
+create or replace view active as select id, name from users;
