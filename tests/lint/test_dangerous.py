@@ -83,6 +83,8 @@ def test_a_danger_is_found(rules: Callable[..., set[str]], sql: str, rule: str) 
         ("call move_rows();\ndrop table old", "transaction: false", "transaction/undecidable"),
         ("create index concurrently if not exists t_a on t (a)", "transaction: false", "index/if-not-exists"),
         (_KEYED.format("") + " returning id", "batch: {start: 0}", "batch/unordered"),
+        (_KEYED.format("order by a, id") + " returning id", "batch: {start: 0}", "batch/unordered"),
+        (_KEYED.format("order by id desc") + " returning id", "batch: {start: 0}", "batch/unordered"),
         (_KEYED.format("order by id"), "batch: {start: 0}", "manifest/batch-invalid"),
         (_KEYED.format("order by id") + " returning id", "batch: {size: 10}", "manifest/batch-invalid"),
         ("update t set a = 1 where id in (select id from t limit :size)", "batch: {size: 10}", "batch/endless"),

@@ -177,7 +177,7 @@ CHOSEN = (
         ),
         (
             "update users set k = id; alter table users add unique (k)",
-            "delete from users where id in (select id from users where k > :cursor limit :size) returning k",
+            "delete from users where id in (select id from users where k > :cursor order by k limit :size) returning k",
             "may be null",
         ),
     ],
@@ -334,6 +334,7 @@ def test_a_round_that_meets_a_lock_is_tried_again_and_progress_starts_the_count_
         ("delete from users where id > :cursor and :size > 0", {}, "nothing says where that begins"),
         ("select :size; select 1", {}, "a batched file holds one statement, and"),
         ("vacuum users -- :size", {}, "`VACUUM` cannot be run in batches"),
+        (UPDATE.replace("order by id", "order by id desc"), {"start": 0}, "farthest from `:cursor` first"),
     ],
 )
 def test_a_file_that_cannot_be_batched_is_refused_before_anything_runs(
@@ -343,6 +344,15 @@ def test_a_file_that_cannot_be_batched_is_refused_before_anything_runs(
     with pytest.raises(ManifestError, match=message):
         Migrator(project.manifest).migrate()
     assert connection.execute("select to_regnamespace('zmig')").fetchone() == (None,)
+
+
+def test_a_mistake_in_the_choice_of_rows_has_its_place_in_the_file(project: ProjectFolder) -> None:
+    path = project.sql("001_wrong", f"-- why\n{UPDATE.replace('id > ', 'id >= ')}", batch=BATCH)
+    with pytest.raises(ManifestError) as caught:
+        Migrator(project.manifest).migrate()
+    (problem,) = caught.value.problems
+    assert problem.code == "batch-unordered"
+    assert str(problem.location) == f"{path}:4:41"
 
 
 def test_a_statement_that_would_never_end_is_ended(project: ProjectFolder, connection: psycopg.Connection) -> None:

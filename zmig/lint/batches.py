@@ -1,4 +1,4 @@
-"""Checks of batched statements: rounds that would pass rows over, or never come to an end."""
+"""Checks of batched statements: rounds that would never come to an end."""
 
 from __future__ import annotations
 
@@ -17,22 +17,6 @@ if TYPE_CHECKING:
 
 _CURSOR = re.compile(r"(?<![:\w]):cursor\b")
 _WRITES = frozenset({"update", "delete", "insert", "merge"})
-
-
-def unordered(entry: Entry) -> Iterator[Remark]:
-    """Rounds that take any rows behind the cursor, and then go on behind the greatest of their keys."""
-    for file, act in _batched(entry):
-        words = _words(act)
-        if _CURSOR.search(file.source.text[act.start : act.end]) and "limit" in words and "order" not in words:
-            yield Remark(
-                "batch/unordered",
-                "a round takes any rows behind `:cursor`, and the next one begins behind the greatest key among them, "
-                "so rows are passed over",
-                "write `order by` the key before `limit :size`",
-                file.source,
-                act.start,
-                act.end,
-            )
 
 
 def endless(entry: Entry) -> Iterator[Remark]:

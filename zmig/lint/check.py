@@ -32,7 +32,6 @@ _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
     transactions.mixed,
     transactions.undecidable,
     transactions.needed,
-    batches.unordered,
     batches.endless,
     locks.released,
     indexes.unnamed,

@@ -99,7 +99,7 @@ def _entry(declaration: Declaration, migration: Migration | None, opened: Opened
     return Entry(declaration, files.sql(migration.file, declaration), None, rollback)
 
 
-_ABOUT_THE_ENTRY = ("batch-invalid", "variable-undefined", "variable-invalid")
+_ABOUT_THE_ENTRY = ("batch-invalid", "batch-unordered", "variable-undefined", "variable-invalid")
 
 
 def _unfit(declaration: Declaration, migration: Migration, opened: Opened, root: Opened) -> Iterator[Problem]:

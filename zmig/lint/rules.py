@@ -82,7 +82,7 @@ _ALL = (
     Rule("transaction/refused", _ERROR, "a statement cannot run inside the transaction around it"),
     Rule("transaction/undecidable", _WARNING, "if interrupted, nobody can tell whether a statement took effect"),
     Rule("batch/endless", _WARNING, "rounds find the same rows again and again"),
-    Rule("batch/unordered", _WARNING, "rounds pass rows over"),
+    Rule("batch/unordered", _ERROR, "rounds pass rows over, or take them twice"),
     Rule("index/if-not-exists", _WARNING, "`IF NOT EXISTS` takes an invalid index for a finished one"),
     Rule("index/unnamed", _WARNING, "an index that is built concurrently has no name"),
     Rule("change/mixed", _WARNING, "one transaction changes the schema and many rows"),
@@ -217,5 +217,7 @@ def of_problem(code: str) -> str:
     """Return the rule that a problem with this code is reported under."""
     if code == "statement-too-long":  # no example of a gigabyte can stand on a page of its own
         return "file/unreadable"
+    if code == "batch-unordered":
+        return "batch/unordered"
     group, _, name = code.partition("-")
     return f"{group}/{name}" if group in _GROUPS and name else f"manifest/{code}"

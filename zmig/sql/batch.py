@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import date, datetime, time
 from decimal import Decimal
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
@@ -154,6 +154,12 @@ def problems(work: Work, settings: Batch) -> Iterator[Problem]:
     elif "cursor" in names and _returns_nothing(one):
         message = "the batched statement uses `:cursor`, and returns no key behind which the next round begins"
         yield _problem(message, work, one, "write `returning` and the key at its end")
+    else:
+        from zmig.sql import passing
+
+        for fault in islice(passing.faults(one), 1):
+            place = work.location(one.offset + fault.start) or work.step.migration.declared_at
+            yield Problem("batch-unordered", fault.message, place, (), "nothing was run", fault.hint)
 
 
 def _returns_nothing(one: Statement) -> bool:

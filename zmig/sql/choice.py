@@ -1,0 +1,319 @@
+"""Which rows the rounds of a batched statement choose, as far as its text tells. Pure.
+
+A round begins behind `:cursor` and takes `:size` rows. Two queries matter, and mostly are one: that which compares a
+key with `:cursor`, and that which takes no more than `:size`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.frozen import frozen
+from zmig.sql import query
+from zmig.sql.query import CURSOR, SIZE, Node, Nodes, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.sql.query import Cte
+    from zmig.sql.script import Statement
+
+
+@frozen
+class Comparison:
+    """A key that is compared with `:cursor`, as if the key stood on the left."""
+
+    operator: str
+    key: Nodes
+    bound: Nodes
+    is_exact: bool
+    """Whether it is compared with the cursor itself, and not with something that is computed from it."""
+    collation: str | None
+    start: int
+    end: int
+
+    @property
+    def is_lower(self) -> bool:
+        """Whether it keeps the rows behind the cursor."""
+        return self.operator in (">", ">=")
+
+
+@frozen
+class Found:
+    """A query, with those around it, the outermost first."""
+
+    query: Query
+    around: tuple[Query, ...] = ()
+
+    @property
+    def scope(self) -> Iterator[Cte]:
+        """Yield the named queries that it may read."""
+        for outer in (*self.around, self.query):
+            for cte in outer.ctes:
+                if outer is self.query or cte.end <= self.query.start:
+                    yield cte
+
+
+@frozen
+class Choice:
+    """How the rows of a round are chosen."""
+
+    root: Query
+    found: tuple[Found, ...]
+    """Every query of the statement."""
+    compared: Found | None
+    """The query that compares the key with `:cursor`."""
+    comparisons: tuple[Comparison, ...]
+    limited: Found | None
+    """The query that takes `:size` rows."""
+
+    @property
+    def chooser(self) -> Found | None:
+        """The query whose rows are those of a round."""
+        return self.limited or self.compared
+
+    @property
+    def lower(self) -> Comparison | None:
+        """The comparison behind which a round begins."""
+        return next((one for one in self.comparisons if one.is_lower and one.is_exact), None)
+
+    @property
+    def is_descending(self) -> bool:
+        """Whether the rounds go from the greatest key to the least."""
+        return self.lower is None and any(one.is_exact and not one.is_lower for one in self.comparisons)
+
+    @property
+    def upper(self) -> Comparison | None:
+        """The end of the interval of keys that a round takes, as in `id <= :cursor + :size`."""
+        if self.limited is not None:
+            return None
+        ends = (one for one in self.comparisons if not one.is_lower and not one.is_exact)
+        return next((one for one in ends if _is_sum(one.bound) and query.holds(one.bound, SIZE)), None)
+
+    @property
+    def key(self) -> Nodes | None:
+        """The key, as the query spells it that compares it."""
+        one = self.lower or next(iter(self.comparisons), None)
+        return one.key if one is not None else None
+
+    @property
+    def order(self) -> Order | None:
+        """What the query is ordered by that takes `:size` rows; what is the same for all of its rows is passed over."""
+        if self.limited is None:
+            return None
+        chooser = self.limited.query
+        items = [_order(item, chooser) for item in query.split(chooser.clause("order")) if item]
+        constant = {side for pair in equated(conditions(chooser)) for side in pair if _is_value(pair)}
+        return next((item for item in items if query.normal(item.key) not in constant), items[0] if items else None)
+
+
+@frozen
+class Order:
+    """The first item of an ORDER BY."""
+
+    key: Nodes
+    """An output column's number or alias is replaced by what it stands for; nothing where that is not known."""
+    is_descending: bool
+    collation: str | None
+    start: int
+    end: int
+
+
+def read(one: Statement) -> Choice:
+    """Return how a statement chooses its rows."""
+    root = query.read(one)
+    found = tuple(_walk(root, ()))
+    limited = next((each for each in found if _takes_size(each.query)), None)
+    candidates = [limited] if limited is not None else []
+    for candidate in (*candidates, *found):
+        comparisons = tuple(_comparisons(conditions(candidate.query)))
+        if comparisons:
+            return Choice(root, found, candidate, comparisons, limited)
+    return Choice(root, found, None, (), limited)
+
+
+def _walk(one: Query, around: tuple[Query, ...]) -> Iterator[Found]:
+    yield Found(one, around)
+    inner = (*around, one)
+    for cte in one.ctes:
+        yield from _walk(cte.query, inner)
+    chosen = query.chooser_of_insert(one) if one.command == "insert" else None
+    for below in (chosen,) if chosen is not None else query.nested(one.nodes):
+        yield from _walk(below, inner)
+
+
+def _takes_size(one: Query) -> bool:
+    return query.holds(one.clause("limit"), SIZE) or query.holds(one.clause("fetch"), SIZE)
+
+
+def conditions(one: Query) -> Nodes:
+    """Return all that says which rows a query sees: its FROM, for the joins, and its WHERE."""
+    gap = Node("and", 0, 0)
+    return (*one.clause("from"), gap, *one.clause("using"), gap, *one.clause("where"), gap, *one.clause("having"))
+
+
+_MIRRORED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
+_NEGATED = {">": "<=", "<": ">=", ">=": "<", "<=": ">"}
+_JOINING = ("on", "join", "inner", "left", "right", "full", "cross", "natural")
+_EDGES = frozenset({"where", "and", "or", "not", "having", "when", "then", "else", "case", ",", "=", "<>", *_JOINING})
+
+
+def _comparisons(nodes: Nodes, *, is_negated: bool = False) -> Iterator[Comparison]:
+    for place, node in enumerate(nodes):
+        if node.text in _MIRRORED or node.text == "between":
+            left = _before(nodes, place)
+            negated = is_negated != _is_not(nodes, place - len(left))
+            for operator, key, bound in _sides(nodes, place, left):
+                yield from _comparison(_NEGATED[operator] if negated else operator, key, bound)
+        elif node.inside is not None and not query.is_query(node):
+            yield from _comparisons(node.inside, is_negated=is_negated != _is_not(nodes, place))
+
+
+def _sides(nodes: Nodes, place: int, left: Nodes) -> Iterator[tuple[str, Nodes, Nodes]]:
+    right = _after(nodes, place)
+    if nodes[place].text != "between":
+        yield nodes[place].text, left, right
+    elif left and left[-1].text != "not":
+        yield ">=", left, right
+        yield "<=", left, _after(nodes, place + len(right) + 1)
+
+
+def _comparison(operator: str, left: Nodes, right: Nodes) -> Iterator[Comparison]:
+    if query.holds(left, CURSOR, deep=False):
+        operator, left, right = _MIRRORED[operator], right, left
+    if not left or not query.holds(right, CURSOR, deep=False) or query.holds(left, CURSOR, deep=False):
+        return
+    key, collation = _without_collation(left)
+    bound, other = _without_collation(right)
+    if any(node.text == "," for node in (*key, *bound)):  # rows are compared, of several columns
+        return
+    start, end = min(left[0].start, right[0].start), max(left[-1].end, right[-1].end)
+    yield Comparison(operator, key, bound, _is_cursor(bound), collation or other, start, end)
+
+
+def _before(nodes: Nodes, place: int) -> Nodes:
+    start = place
+    while start > 0 and nodes[start - 1].text not in _EDGES:
+        start -= 1
+    return nodes[start:place]
+
+
+def _after(nodes: Nodes, place: int) -> Nodes:
+    end = place + 1
+    while end < len(nodes) and nodes[end].text not in _EDGES:
+        end += 1
+    return nodes[place + 1 : end]
+
+
+def _is_not(nodes: Nodes, place: int) -> bool:
+    return place > 0 and nodes[place - 1].text == "not"
+
+
+def _without_collation(nodes: Nodes) -> tuple[Nodes, str | None]:
+    nodes = query.bare(nodes)
+    for place, node in enumerate(nodes):
+        if node.text == "collate" and place:
+            return query.bare(nodes[:place]), nodes[-1].name
+    return nodes, None
+
+
+def _is_cursor(nodes: Nodes) -> bool:
+    nodes = query.bare(nodes)
+    if len(nodes) == 2 and nodes[0].text == "cast" and nodes[1].inside is not None:
+        return _is_cursor(nodes[1].inside[:1])
+    return (
+        bool(nodes)
+        and nodes[0].text == CURSOR
+        and (len(nodes) == 1 or (nodes[1].text == "::" and not _has_sign(nodes)))
+    )
+
+
+def _has_sign(nodes: Nodes) -> bool:
+    return any(node.text[0] in "+-*/%|" for node in nodes)
+
+
+def _is_sum(nodes: Nodes) -> bool:
+    signs = [place for place, node in enumerate(nodes) if node.text == "+"]
+    return bool(signs) and (_is_cursor(nodes[: signs[0]]))
+
+
+def _order(item: Nodes, chooser: Query) -> Order:
+    start, end = item[0].start, item[-1].end
+    words = [node.text for node in item]
+    if "nulls" in words[1:]:
+        item = item[: words.index("nulls", 1)]
+    is_descending = item[-1].text == "desc"
+    if len(item) > 1 and item[-1].text in ("asc", "desc"):
+        item = item[:-1]
+    if len(item) > 2 and item[-2].text == "using":
+        is_descending, item = item[-1].text != "<", item[:-2]
+    key, collation = _without_collation(item)
+    return Order(output(key, chooser), is_descending, collation, start, end)
+
+
+def output(key: Nodes, chooser: Query) -> Nodes:
+    """Return what an output column stands for; other expressions as they are."""
+    if len(key) != 1:
+        return key
+    outputs = columns(chooser)
+    if key[0].text.isdigit():
+        number = int(key[0].text)
+        is_known = number <= len(outputs) and not any(
+            one.nodes[-1].text == "*" for one in outputs[:number] if one.nodes
+        )
+        return outputs[number - 1].nodes if is_known and number else ()
+    return next((one.nodes for one in outputs if one.is_named and one.name == key[0].name), key)
+
+
+@frozen
+class Output:
+    """An item of a SELECT list or of RETURNING."""
+
+    nodes: Nodes
+    name: str | None
+    is_named: bool
+    """Whether it was given its name by an alias."""
+
+
+def columns(one: Query, clause: str = "select") -> list[Output]:
+    """Return what a query returns."""
+    nodes = one.clause(clause)
+    if clause == "select" and nodes and nodes[0].text in ("distinct", "all"):
+        nodes = nodes[1:]
+        if nodes and nodes[0].text == "on":
+            nodes = nodes[2:]
+    return [_named(item) for item in query.split(nodes) if item]
+
+
+def _named(item: Nodes) -> Output:
+    last = item[-1]
+    if len(item) > 2 and item[-2].text == "as":
+        return Output(item[:-2], last.name, is_named=True)
+    before = item[-2].text if len(item) > 1 else "."
+    if (
+        last.name is not None
+        and last.text != "end"
+        and before not in (".", "::", "collate")
+        and before[0] not in "+-*/%|<>="
+    ):
+        return Output(item[:-1], last.name, is_named=True)
+    found = query.column(item)
+    return Output(item, found[1] if found is not None else None, is_named=False)
+
+
+Normal = tuple[object, ...]
+
+
+def equated(nodes: Nodes) -> Iterator[tuple[Normal, Normal]]:
+    """Yield what is said to be equal among these, outside of queries in brackets."""
+    for place, node in enumerate(nodes):
+        if node.text == "=":
+            left, right = _before(nodes, place), _after(nodes, place)
+            if left and right:
+                yield query.normal(left), query.normal(right)
+        elif node.inside is not None and not query.is_query(node):
+            yield from equated(node.inside)
+
+
+def _is_value(pair: tuple[Normal, Normal]) -> bool:
+    return any(isinstance(side[0], str) and side[0][:1] in "'$0123456789" for side in pair if side)
