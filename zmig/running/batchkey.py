@@ -7,36 +7,76 @@ from is asked of the server, which parses the statement and runs nothing.
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import psycopg
 
 from zmig.database import wire
-from zmig.database.quoting import literal
+from zmig.database.quoting import identifier, literal
 from zmig.database.settings import OWN_SEARCH_PATH
 from zmig.errors import Problem, ZmigError
+from zmig.frozen import frozen
 from zmig.running.bookkeeping import open_sql
-from zmig.sql import batch
+from zmig.sql import batch, besides, choice, joins, query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping, Sequence
 
     from zmig.running.session import Attempt, Session
+    from zmig.sql.joins import Source
     from zmig.sql.script import Statement
 
 _NAME = "zmig_batch"
 
 _COLUMN = """
-select a.attname::text, pg_catalog.format('%I.%I', n.nspname, c.relname), a.attnotnull, exists (
-    select from pg_catalog.pg_index i
-    where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
-        and i.indnkeyatts = 1 and i.indkey[0] = a.attnum)
+select a.attname::text, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text,
+    a.attnotnull and not exists (
+        select from pg_catalog.pg_constraint p
+        where p.conrelid = c.oid and p.contype = 'n' and p.conkey = array[a.attnum] and not p.convalidated),
+    exists (
+        select from pg_catalog.pg_index i
+        where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
+            and i.indnkeyatts = 1 and i.indkey[0] = a.attnum
+            and (i.indcollation[0] = a.attcollation or not exists (
+                select from pg_catalog.pg_collation o where o.oid = a.attcollation and not o.collisdeterministic))),
+    c.relkind = 'r' and exists (select from pg_catalog.pg_inherits h where h.inhparent = c.oid),
+    case when c.relkind = 'v' and pg_catalog.pg_relation_is_updatable(c.oid, false) & 4 = 4
+        then pg_catalog.pg_get_viewdef(c.oid) end
 from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p', 'm') and (c.oid, a.attnum) in (values {columns})
+where c.relkind in ('r', 'p', 'm', 'v', 'f') and (c.oid, a.attnum) in (values {columns})
 """
+"""An index may tell apart what the column's collation calls equal, such as `a` and `A`."""
+_UNIQUE_KEYS = """
+select i.indrelid, array(
+    select a.attname::text from pg_catalog.pg_attribute a
+    where a.attrelid = i.indrelid and a.attnum = any (i.indkey[0:i.indnkeyatts - 1]))
+from pg_catalog.pg_index i
+where i.indrelid in ({tables}) and i.indisunique and i.indisvalid and i.indpred is null and 0 <> all (i.indkey)
+    and not exists (select from pg_catalog.pg_inherits h join pg_catalog.pg_class c on c.oid = h.inhparent
+        where h.inhparent = i.indrelid and c.relkind = 'r')
+"""
+
+
+_Column = tuple[int, int]
+"""The oid of a table and the number of a column in it."""
+_Row = tuple[str, str, str, bool, bool, bool, "str | None"]
+
+
+@frozen
+class _Key:
+    """A column of a table that may be the key, as the catalog has it."""
+
+    column: str
+    table: str
+    kind: str
+    is_not_null: bool
+    is_unique: bool
+    has_children: bool
+    """Whether other tables inherit from its table, whose rows no index of it covers."""
+    view: str | None
+    """The query of a view each of whose rows is one of a table."""
 
 
 def check(session: Session, attempt: Attempt, one: Statement, *, start: object) -> None:
@@ -45,70 +85,157 @@ def check(session: Session, attempt: Attempt, one: Statement, *, start: object) 
     Raises:
         ZmigError: two rows may have the same key, or a row none.
     """
-    after = literal(None if start is None else str(start))
-    try:
-        session.send(*open_sql(session, attempt))
-        columns = [*_columns(session, _rendered(one, after)), *_chosen(session, one, after)]
-        found = _look(session, columns)
-    except psycopg.errors.LockNotAvailable:
-        raise
-    except psycopg.ProgrammingError:
-        return  # the first round says what is wrong, and where
-    finally:
-        if not session.connection.closed and not session.connection.broken:
-            session.send("rollback")
-    name = batch.key_name(one)
-    for column, table, is_not_null, is_unique in found:
-        if name is None or column == name:
-            _refuse(attempt, one, f"{table}.{column}", is_not_null=is_not_null, is_unique=is_unique)
+    _Check(session, attempt, one, literal(None if start is None else str(start))).run()
+
+
+class _Check:
+    def __init__(self, session: Session, attempt: Attempt, one: Statement, after: str) -> None:
+        self._session = session
+        self._attempt = attempt
+        self._one = one
+        self._after = after
+        self._chosen = choice.read(one)
+
+    def run(self) -> None:
+        session = self._session
+        try:
+            session.send(*open_sql(session, self._attempt))
+            self._check()
+        except psycopg.errors.LockNotAvailable:
+            raise
+        except psycopg.ProgrammingError:
+            return  # the first round says what is wrong, and where
+        finally:
+            if not session.connection.closed and not session.connection.broken:
+                session.send("rollback")
+
+    def _check(self) -> None:
+        found = self._chosen.chooser
+        read = joins.sources(found) if found is not None and found.query.command == "select" else []
+        tables = [source.alias for source in read if source.is_table] if len(read) > 1 else []
+        asked = besides.key_query(self._one.text, self._chosen, [identifier(alias) for alias in tables])
+        columns = self._tried(asked) if asked is not None else []
+        if not columns:
+            self._check_returned()
             return
+        key, of_tables = columns[0], dict(zip(tables, (table for table, _ in columns[1:]), strict=True))
+        known = self._look([key])
+        if known:
+            self._judge(self._behind_view(known[0], key))
+            if not self._may_share_keys and not self._stays_unique(read, key, of_tables):
+                self._refuse(f"{known[0].table}.{known[0].column}", *_JOINED)
 
+    def _check_returned(self) -> None:
+        """Judge the column that the statement returns, where the query that chooses cannot be read by itself."""
+        key = self._chosen.key
+        found = query.column(key) if key else None
+        for known in self._look([one for one in self._described(self._one.text) if one[0]]):
+            if found is None or known.column == found[1]:
+                self._judge(known)
+                return
 
-def _rendered(one: Statement, after: str) -> str:
-    return batch.render(one, size=1, cursor=after).text
+    def _tried(self, text: str) -> list[_Column]:
+        """Return the columns of a query of zmig's own; none where the server refuses it."""
+        self._session.send("savepoint zmig_batch")
+        try:
+            return self._described(text)
+        except psycopg.errors.LockNotAvailable:
+            raise
+        except psycopg.ProgrammingError:
+            self._session.send("rollback to zmig_batch")
+            return []
 
-
-def _chosen(session: Session, one: Statement, after: str) -> Iterator[tuple[int, int]]:
-    """Yield the columns of the SELECT that chooses the rows of a round, where that can be read by itself."""
-    span = batch.choice(one)
-    if span is not None:
-        session.send("savepoint chosen")
-        with contextlib.suppress(psycopg.ProgrammingError):
-            yield from _columns(session, _rendered(replace(one, text=one.text[slice(*span)]), after))
-        session.send("rollback to chosen")
-
-
-def _columns(session: Session, text: str) -> Iterator[tuple[int, int]]:
-    """Yield the columns of tables that a statement returns as they are, each as the table's oid and its number."""
-    session.send_alone(f"prepare {_NAME} as {text}")
-    try:
+    def _described(self, text: str) -> list[_Column]:
+        """Return the columns of tables that a statement returns; a column of no table has the oid 0."""
+        session = self._session
+        sent = batch.render(replace(self._one, text=text), size=1, cursor=self._after).text
+        session.send_alone(f"prepare {_NAME} as {sent}")
         described = wire.describe(session.connection, _NAME)
-        for number in range(described.nfields):
-            if described.ftable(number):
-                yield described.ftable(number), described.ftablecol(number)
-    finally:
         session.send(f"deallocate {_NAME}")
+        return [(described.ftable(number), described.ftablecol(number)) for number in range(described.nfields)]
+
+    def _look(self, columns: Sequence[_Column]) -> list[_Key]:
+        """Return what the catalog says of columns, in their order."""
+        if not columns:
+            return []
+        values = ", ".join(f"({table}::oid, {number}::int2)" for table, number in columns)
+        return [_Key(*cast("_Row", row)) for row in self._ask(_COLUMN.format(columns=values))]
+
+    def _ask(self, text: str) -> list[tuple[object, ...]]:
+        self._session.send("savepoint zmig_look", f"set local search_path = {OWN_SEARCH_PATH}")
+        rows = self._session.connection.execute(text.encode()).fetchall()
+        self._session.send("rollback to zmig_look")
+        return rows
+
+    def _behind_view(self, known: _Key, column: _Column) -> _Key:
+        """Return the column of a table that a view shows, where each of the view's rows is one of the table."""
+        while known.view is not None:
+            column = self._described(known.view.rstrip().removesuffix(";"))[column[1] - 1]
+            behind = self._look([column]) if column[0] else []
+            if not behind:
+                return known
+            known = behind[0]
+        return known
+
+    @property
+    def _may_share_keys(self) -> bool:
+        """Whether a round takes all rows of a key: no row that shares the last one is left behind."""
+        chosen = self._chosen
+        return batch.says(self._one, "with", "ties") or (chosen.limited is None and chosen.upper is not None)
+
+    def _stays_unique(self, read: Sequence[Source], key: _Column, tables: Mapping[str, int]) -> bool:
+        """Whether no join takes a row of the key's table more than once."""
+        found, spelled = self._chosen.chooser, besides.chooser_key(self._chosen)
+        if found is None or not spelled or joins.is_grouped(found.query, spelled):
+            return True
+        column = query.column(spelled)
+        alias = column[0] if column is not None else None
+        alias = alias or next((one for one, table in tables.items() if table == key[0]), None)
+        if len(read) < 2:
+            return not any(joins.multiplies(one) for one in read)
+        if alias is None or any(joins.multiplies(one) for one in read if one.alias == alias):
+            return False
+        unique: dict[str, list[frozenset[str]]] = {}
+        for table, names in self._ask(_UNIQUE_KEYS.format(tables=", ".join(map(str, {0, *tables.values()})))):
+            for one in (one for one, oid in tables.items() if oid == table):
+                unique.setdefault(one, []).append(frozenset(cast("list[str]", names)))
+        return joins.stays_unique(alias, read, joins.equations(found), unique)
+
+    def _judge(self, known: _Key) -> None:
+        """Make sure that a column orders all rows, or that the statement makes up for it."""
+        name = f"{known.table}.{known.column}"
+        if not self._may_share_keys:
+            if known.has_children and not batch.says(self._one, "only"):
+                self._refuse(name, *_INHERITED)
+            if not known.is_unique:
+                self._refuse(name, *(_OF_A_VIEW if known.kind == "v" else _SHARED))
+        if not known.is_not_null and not batch.says(self._one, "is", "not", "null"):
+            hint = (
+                f"take a column that is not null as the key, or say that those are left out: `and {name} is not null`"
+            )
+            self._refuse(name, "may be null: rows without a key would be passed over", hint)
+
+    def _refuse(self, key: str, why: str, hint: str) -> None:
+        place = self._attempt.work.location(self._one.offset)
+        message = f"the key of its rounds, `{key}`, {why}"
+        raise ZmigError(Problem("batch-key", message, place, (), "nothing was run", hint))
 
 
-def _look(session: Session, columns: list[tuple[int, int]]) -> list[tuple[str, str, bool, bool]]:
-    if not columns:
-        return []
-    session.send(f"set local search_path = {OWN_SEARCH_PATH}")
-    values = ", ".join(f"({table}::oid, {number}::int2)" for table, number in columns)
-    rows = session.connection.execute(_COLUMN.format(columns=values).encode()).fetchall()
-    return cast("list[tuple[str, str, bool, bool]]", rows)
-
-
-def _refuse(attempt: Attempt, one: Statement, key: str, *, is_not_null: bool, is_unique: bool) -> None:
-    if not is_unique and not batch.says(one, "with", "ties"):
-        why = "is not unique: rows that share the last key of a round would be passed over"
-        hint = (
-            "take a unique column as the key, or let a round take such rows whole: `fetch first :size rows with ties`"
-        )
-    elif not is_not_null and not batch.says(one, "is", "not", "null"):
-        why = "may be null: rows without a key would be passed over"
-        hint = f"take a column that is not null as the key, or say that those are left out: `and {key} is not null`"
-    else:
-        return
-    place = attempt.work.location(one.offset)
-    raise ZmigError(Problem("batch-key", f"the key of its rounds, `{key}`, {why}", place, (), "nothing was run", hint))
+_TIES = "let a round take such rows whole: `fetch first :size rows with ties`"
+_SHARED = (
+    "is not unique: rows that share the last key of a round would be passed over",
+    f"take a unique column as the key, or {_TIES}",
+)
+_OF_A_VIEW = (
+    "is of a view that may show it twice: rows that share the last key of a round would be passed over",
+    f"choose the rows from the table, or {_TIES}",
+)
+_INHERITED = (
+    "is unique in its own table, not in those that inherit from it: rows that share the last key of a round would be "
+    "passed over",
+    f"write `only` before the table, with a migration for each that inherits, or {_TIES}",
+)
+_JOINED = (
+    "may come more than once, because of a join: rows that share the last key of a round would be passed over",
+    f"write `exists (select ...)` instead of the join, or {_TIES}",
+)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import date, datetime, time
 from decimal import Decimal
-from itertools import islice, pairwise
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from zmig.model import Batch
     from zmig.running.prepare import Work
-    from zmig.sql.lexer import Token
     from zmig.sql.script import Statement
 
 Key = str | int | float
@@ -84,35 +83,6 @@ def render(one: Statement, *, size: int, cursor: str) -> Substitution:
 def uses_cursor(one: Statement) -> bool:
     """Whether the statement begins each round behind the last key of the one before."""
     return any(name == "cursor" for name, _, _ in _placeholders(one))
-
-
-def key_name(one: Statement) -> str | None:
-    """Return the name of the column that a statement compares with `:cursor`, as in `id > :cursor`; None for others."""
-    tokens = list(one.tokens)
-    for place, (before, colon) in enumerate(pairwise(tokens)):
-        if (before.text, colon.text) == (">", ":") and [token.text for token in tokens[place + 2 :][:1]] == ["cursor"]:
-            return _name(tokens[place - 1]) if place else None
-    return None
-
-
-def _name(token: Token) -> str | None:
-    if token.kind is lexer.Kind.WORD:
-        return token.text
-    return token.text[1:-1].replace('""', '"') if token.text.startswith('"') else None
-
-
-def choice(one: Statement) -> tuple[int, int] | None:
-    """Return where the SELECT in parentheses stands that chooses the rows of a round, by `:cursor`."""
-    places = [start for name, start, _ in _placeholders(one) if name == "cursor"]
-    opened: list[int] = []
-    for token in one.tokens:
-        if token.text == "(":
-            opened.append(token.end)
-        elif token.text == ")" and opened:
-            start, end = opened.pop(), token.start
-            if any(start <= place < end for place in places):
-                return (start, end) if one.text[start:end].split(None, 1)[0].lower() == "select" else None
-    return None
 
 
 def says(one: Statement, *words: str) -> bool:

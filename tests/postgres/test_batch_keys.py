@@ -1,0 +1,196 @@
+"""The key of a batch's rounds: what orders all rows is taken, and what does not is refused before the first round."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from zmig import MigrationFailed, Migrator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.support.project import ProjectFolder
+
+BATCH = {"size": 3, "start": -1}
+CHOSEN = "update t set v = v + 1 where k in (select k from {} where k > :cursor order by k limit :size) returning k"
+
+
+def refusal(project: ProjectFolder, text: str) -> str:
+    project.sql("001_touch", text, batch=BATCH)
+    with pytest.raises(MigrationFailed) as caught:
+        Migrator(project.manifest).migrate()
+    (problem,) = caught.value.problems
+    assert problem.code == "batch-key"
+    assert problem.location is not None
+    return f"{problem.message}; {problem.hint}"
+
+
+def touched(project: ProjectFolder, connection: psycopg.Connection, text: str, table: str = "t") -> Sequence[object]:
+    project.sql("001_touch", text, batch=BATCH)
+    Migrator(project.manifest).migrate()
+    return connection.execute(f"select v, count(*) from {table} group by v order by v".encode()).fetchall()
+
+
+def test_a_not_null_that_is_not_valid_yet_lets_rows_without_a_key_be(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    if connection.info.server_version < 180000:
+        pytest.skip("the server has no NOT NULL that is not valid")
+    connection.execute(
+        "create table t (k int unique, v int default 0); insert into t values (null), (1), (2);"
+        "alter table t add constraint nn not null k not valid"
+    )
+    assert "`public.t.k`, may be null" in refusal(project, CHOSEN.format("t"))
+    connection.execute("delete from t where k is null; alter table t validate constraint nn")
+    assert touched(project, connection, CHOSEN.format("t")) == [(1, 2)]
+
+
+INHERITED = """
+create table t (k int primary key, v int default 0);
+create table child () inherits (t);
+insert into t (k) select generate_series(1, 10);
+insert into child (k) select generate_series(1, 10);
+"""
+
+
+def test_a_key_that_is_unique_in_a_parent_alone_is_refused(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute(INHERITED)
+    assert "not in those that inherit from it" in refusal(project, CHOSEN.format("t"))
+    only = CHOSEN.format("only t").replace("update t", "update only t")
+    assert touched(project, connection, only, "only t") == [(1, 10)]
+
+
+def test_the_key_of_a_partitioned_table_covers_its_partitions(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute(
+        "create table t (k int primary key, v int default 0) partition by range (k);"
+        "create table t1 partition of t for values from (0) to (5);"
+        "create table t2 partition of t for values from (5) to (50);"
+        "insert into t select generate_series(1, 10)"
+    )
+    assert touched(project, connection, CHOSEN.format("t")) == [(1, 10)]
+
+
+JOINED = """
+create table p (id int primary key, v int default 0, name text);
+create table t (id int primary key, p int, p2 int unique, k int unique not null, v int default 0);
+insert into p select generate_series(1, 5);
+insert into t (id, p, k) select g, 1 + g % 5, g from generate_series(1, 20) g;
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "with s as (select t.ctid x, p.id k from t join p on p.id = t.p where p.id > :cursor order by p.id limit :size)"
+        " update t set v = v + 1 from s where t.ctid = s.x returning s.k",
+        "insert into log select p.id from t, p where p.id = t.p and p.id > :cursor order by p.id limit :size "
+        "returning id",
+        "update t set v = v + 1 where id in (select p.id from t join p on true where p.id > :cursor order by 1 "
+        "limit :size) returning id",
+        "with j as (select p.id from t join p on p.id = t.p) update p set v = v + 1 where id in "
+        "(select id from j where id > :cursor order by id limit :size) returning id",
+        "update p set v = v + 1 where id in (select p.id from p left join lateral (select * from t where t.p = p.id) t "
+        "on true where p.id > :cursor order by p.id limit :size) returning id",
+    ],
+)
+def test_a_join_that_may_take_a_key_several_times_is_refused(
+    project: ProjectFolder, connection: psycopg.Connection, text: str
+) -> None:
+    connection.execute(f"{JOINED} create table log (id int)".encode())
+    assert "`public.p.id`, may come more than once" in refusal(project, text)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "t join p on p.id = t.p",
+        "p, t",
+        "t left join p as q on (t.p = q.id and q.name is null)",
+        "t join p using (id)",
+        "t join p on t.p = p.id join p p2 on p2.id = p.id",
+        "t cross join lateral (select * from p where p.id <= t.p limit 1) q",
+        "t cross join (select max(id) m from p) q",
+        "(select t.k, t.p from t where v = 0) t join p on p.id = t.p",
+    ],
+)
+def test_a_join_that_looks_up_what_is_unique_is_taken(
+    project: ProjectFolder, connection: psycopg.Connection, source: str
+) -> None:
+    connection.execute(
+        f"{JOINED} alter table p alter v drop default; insert into p select generate_series(6, 20)".encode()
+    )
+    condition = "p.id = t.p and" if source == "p, t" else ""
+    assert touched(
+        project,
+        connection,
+        f"with s as (select t.k from {source} where {condition} t.k > :cursor order by t.k limit :size) "
+        "update t set v = v + 1 from s where t.k = s.k returning s.k",
+    ) == [(1, 20)]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "select distinct p.id from t join p on p.id = t.p where p.id > :cursor order by p.id limit :size",
+        "select distinct on (p.id) p.id, t.k from t join p on p.id = t.p where p.id > :cursor order by 1 limit :size",
+        "select p.id from t join p on p.id = t.p where p.id > :cursor group by p.id order by p.id limit :size",
+        "select p.id from t join p on p.id = t.p where p.id > :cursor order by p.id fetch first :size rows with ties",
+    ],
+)
+def test_a_join_whose_rows_of_a_key_are_taken_together_is_taken(
+    project: ProjectFolder, connection: psycopg.Connection, choice: str
+) -> None:
+    connection.execute(JOINED)
+    text = f"with s as ({choice}) update p set v = v + 1 from s where p.id = s.id returning s.id"
+    assert touched(project, connection, text, "p") == [(1, 5)]
+
+
+def test_a_view_is_looked_through_where_its_rows_are_those_of_a_table(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute(
+        f"{JOINED} create view v1 as select v, k as key from t; create view v2 as select key as k, v from v1;"
+        "create view several as select t.k, t.v from t join p on true".encode()
+    )
+    assert "may show it twice" in refusal(project, CHOSEN.format("several"))
+    assert touched(project, connection, CHOSEN.format("v2")) == [(1, 20)]
+
+
+def test_an_index_that_tells_apart_what_the_column_calls_equal_does_not_make_a_key(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    try:
+        connection.execute("create collation ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("the server was built without ICU")
+    connection.execute(
+        "create table t (k text collate ci not null, v int default 0);"
+        "create unique index on t (k collate \"C\"); insert into t values ('a'), ('A'), ('b'), ('B')"
+    )
+    text = (
+        "with s as (select k from t where k > :cursor order by k limit :size), "
+        "u as (update t set v = v + 1 from s where t.k = s.k) select max(k), count(*) from s"
+    )
+    assert "is not unique" in refusal(project, text)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "create unique index on t (k) where v = 0",
+        "create unique index on t (lower(k::text))",
+        "create unique index on t (k, v)",
+    ],
+)
+def test_an_index_of_other_rows_or_values_does_not_make_a_key(
+    project: ProjectFolder, connection: psycopg.Connection, index: str
+) -> None:
+    connection.execute(f"create table t (k int not null, v int default 0); {index}".encode())
+    assert "is not unique" in refusal(project, CHOSEN.format("t"))
