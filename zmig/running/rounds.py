@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import psycopg
 
@@ -21,7 +21,7 @@ from zmig.running.bookkeeping import end_sql, open_sql
 from zmig.running.call import call
 from zmig.running.context import Round
 from zmig.running.gate import Gate
-from zmig.sql import batch, message
+from zmig.sql import batch, besides, choice, message
 from zmig.sql.batch import Answer, Reached, Touched
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from zmig.model import Batch
     from zmig.running.gate import Row
     from zmig.running.session import Attempt, Session
+    from zmig.sql.besides import Rest
     from zmig.sql.script import Statement
+    from zmig.sql.substitution import Substitution
 
 
 def run(session: Session, attempt: Attempt, settings: Batch) -> None:
@@ -78,15 +80,20 @@ class Rounds:
     def repeat(self, one: Statement) -> None:
         """Run a statement until it touches no row."""
         attempt, with_cursor = self._attempt, batch.uses_cursor(one)
+        chosen = choice.read(one)
+        rest = besides.rest(one.text, chosen, with_cursor=with_cursor)
         attempt.running = one
         self._begin()
         self._session.observer(StatementStarted(attempt.step, 1, 1, one.line, one.summary))
         while True:
             done = self._touch(one, with_cursor=with_cursor)
             if done.rows == 0:
-                break
+                found = None if rest is None else self._look_again(one, rest)
+                if found is None:
+                    break
+                done = found
             if with_cursor:
-                batch.check_moved(self._reached, done)
+                batch.check_moved(self._reached, done, may_descend=chosen.root.command == "select")
             self._close(done)
         self._finish()
 
@@ -140,16 +147,63 @@ class Rounds:
             raise ZmigError(Problem("batch-result", message, hint="write a query such as `select count(*) from users`"))
         return round(row[0])
 
-    def _touch(self, one: Statement, *, with_cursor: bool) -> Touched:
-        """Open a round and run its statement, in one message."""
-        session, attempt, cursor = self._session, self._attempt, self._reached.cursor
+    def _look_again(self, one: Statement, rest: Rest) -> Touched | None:
+        """Look again behind a round that touched no row; return what became of it, None where no rows are left.
+
+        What is left is asked, and the statement run, in one snapshot: the next round begins behind rows that this one
+        has seen, whatever others insert meanwhile.
+        """
+        session = self._session
+        if self._ask(one, rest) is None:
+            return None
+        _, *marks = open_sql(session, self._attempt)
+        session.send("rollback")
+        session.send("begin isolation level repeatable read", *marks)
+        left = self._ask(one, rest)
+        done = self._touch(one, with_cursor=rest.is_by_key, is_open=True)
+        if done.rows:
+            return done
+        if left is None:
+            session.send("rollback")
+            session.send(*open_sql(session, self._attempt))
+            return None
+        if not rest.is_by_key:
+            raise batch.left_over(left.rows)
+        return left
+
+    def _ask(self, one: Statement, rest: Rest) -> Touched | None:
+        """Return where the next round would begin, or how many rows are left; None where there is none."""
+        session, size = self._session, self._settings.size
         session.check_reading(one)
-        after = literal(None if cursor is None else str(cursor))
-        sent = batch.render(one, size=self._settings.size, cursor=after)
+        session.send("savepoint zmig_rest")
+        try:
+            with self._execute(self._render(replace(one, text=rest.text)).text) as answered:
+                found = _answer(answered)
+        except psycopg.errors.LockNotAvailable:
+            raise
+        except psycopg.ProgrammingError:  # a choice that cannot be read by itself
+            session.send("rollback to zmig_rest")
+            return None
+        if rest.is_by_key:
+            return batch.beyond(found)
+        (number,) = cast("tuple[int]", found.rows[0])
+        return Touched(number) if number >= (size if rest.takes_all else 1) else None
+
+    def _render(self, one: Statement) -> Substitution:
+        cursor = self._reached.cursor
+        return batch.render(one, size=self._settings.size, cursor=literal(None if cursor is None else str(cursor)))
+
+    def _execute(self, text: str) -> psycopg.Cursor[tuple[object, ...]]:
+        return self._session.connection.execute(text.encode())
+
+    def _touch(self, one: Statement, *, with_cursor: bool, is_open: bool = False) -> Touched:
+        """Open a round, unless that is done, and run its statement, in one message."""
+        session, attempt, sent = self._session, self._attempt, self._render(one)
+        session.check_reading(one)
         head = message.head(one.summary, f"{attempt.step.migration.name}, statement 1 of 1, line {one.line}")
-        head += "".join(f"{part}; " for part in open_sql(session, attempt))
+        head += "".join(f"{part}; " for part in (() if is_open else open_sql(session, attempt)))
         attempt.rendered, attempt.shift = sent, session.encoding.length(head)
-        with session.connection.execute((head + sent.text).encode()) as answered:
+        with self._execute(head + sent.text) as answered:
             while answered.nextset():
                 pass
             found = _answer(answered)

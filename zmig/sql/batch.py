@@ -205,6 +205,18 @@ def _stored(key: object, text: str | None) -> Key | None:
     return key if type(key) is int else text
 
 
+def beyond(answer: Answer) -> Touched | None:
+    """Return where the next round begins, of the answer to what is left behind one that touched no row."""
+    return Touched(0, _stored(answer.rows[0][0], answer.texts[0])) if answer.rows else None
+
+
+def left_over(rows: int) -> ZmigError:
+    """Return the error of a round that touched no row although it chose some, and would choose them again."""
+    message = f"a round touched no row, and there are still {rows} or more that it chooses"
+    hint = "put all conditions into the SELECT that has `limit :size`"
+    return ZmigError(Problem("batch-stands-still", message, hint=hint))
+
+
 def _unfit(why: str) -> ZmigError:
     return ZmigError(
         Problem(
@@ -215,18 +227,22 @@ def _unfit(why: str) -> ZmigError:
     )
 
 
-def check_moved(before: Reached, now: Touched) -> None:
-    """Make sure that rounds come to an end.
+def check_moved(before: Reached, now: Touched, *, may_descend: bool = False) -> None:
+    """Make sure that rounds come to an end; `may_descend` says that they may go from great keys to small ones.
 
     Raises:
         ZmigError: a round touched rows, and the next one would begin where it began.
     """
     if now.rows and now.cursor is None:
         raise _unfit(f"it touched {now.rows} rows and returned no key")
-    if now.rows and now.cursor == before.cursor:
+    if now.cursor == before.cursor or (not may_descend and _is_less(now.cursor, before.cursor)):
         message = f"a round touched {now.rows} rows and came no further than key `{now.cursor}`"
         hint = "write `where id > :cursor order by id limit :size`"
         raise ZmigError(Problem("batch-stands-still", message, hint=hint))
+
+
+def _is_less(key: Key | None, other: Key | None) -> bool:
+    return isinstance(key, int) and isinstance(other, int) and key < other
 
 
 class Delay:
