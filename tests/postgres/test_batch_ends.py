@@ -128,3 +128,32 @@ def test_without_a_cursor_a_round_that_passes_over_what_it_chose_is_no_end(
     project.sql("001_touch", text, batch={"size": 100})
     Migrator(project.manifest).migrate()
     assert counts(connection) == [(False, 0, 35), (True, 1, 25)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (
+            "timestamptz",
+            "'infinity', '-infinity', '0044-03-15 12:00+00 BC', '0044-03-14 BC', '20000-01-01', '1999-12-31', "
+            "'1850-05-05'",
+        ),
+        ("timestamp", "'infinity', '0044-03-15 12:00 BC', '4713-01-01 BC', '294276-12-31', '0001-01-01', '2026-02-28'"),
+        ("date", "'infinity', '4713-01-01 BC', '0001-12-31 BC', '0001-01-01', '5874897-12-31', '2024-02-29'"),
+        ("time", "'24:00', '00:00', '23:59:59.999999', '12:00:00.5'"),
+    ],
+)
+def test_times_that_python_has_no_value_for_are_keys_like_others(
+    project: ProjectFolder, connection: psycopg.Connection, kind: str, values: str
+) -> None:
+    connection.execute(
+        f"create table times (k {kind} primary key, v int default 0);"
+        f"insert into times select unnest(array[{values}]::{kind}[])".encode()
+    )
+    start = "00:00" if kind == "time" else "-infinity"
+    choice = "select k from times where k > :cursor order by k limit :size"
+    text = f"update times set v = v + 1 where k in ({choice}) returning k"
+    project.sql("001_touch", text, batch={"size": 3, "start": start})
+    Migrator(project.manifest).migrate()
+    left = connection.execute(f"select v, count(*) from times where k > '{start}' group by v".encode()).fetchall()
+    assert [v for v, _ in left] == [1]

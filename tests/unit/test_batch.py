@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zmig.errors import ZmigError
-from zmig.sql import batch, script
+from zmig.sql import batch, moment, script
 from zmig.sql.batch import Answer, Delay, Reached, Touched
 
 
@@ -39,7 +38,7 @@ def of_keys(*keys: object) -> Answer:
     return Answer("UPDATE", len(keys), 1, [(key,) for key in keys], [str(key) for key in keys])
 
 
-LATE, EARLY = datetime(2026, 2, 1), datetime(2026, 1, 31)
+LATE, EARLY = moment.parse("2026-02-01"), moment.parse("2026-01-31")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import psycopg
+from psycopg.adapt import Buffer, Loader
 
 from zmig.database import wire
 from zmig.database.quoting import literal
@@ -21,7 +22,7 @@ from zmig.running.bookkeeping import end_sql, open_sql
 from zmig.running.call import call
 from zmig.running.context import Round
 from zmig.running.gate import Gate
-from zmig.sql import batch, besides, choice, message
+from zmig.sql import batch, besides, choice, message, moment
 from zmig.sql.batch import Answer, Reached, Touched
 
 if TYPE_CHECKING:
@@ -194,7 +195,10 @@ class Rounds:
         return batch.render(one, size=self._settings.size, cursor=literal(None if cursor is None else str(cursor)))
 
     def _execute(self, text: str) -> psycopg.Cursor[tuple[object, ...]]:
-        return self._session.connection.execute(text.encode())
+        cursor = self._session.connection.cursor()
+        for kind in ("date", "time", "timestamp", "timestamptz"):
+            cursor.adapters.register_loader(kind, _Moments)
+        return cursor.execute(text.encode())
 
     def _touch(self, one: Statement, *, with_cursor: bool, is_open: bool = False) -> Touched:
         """Open a round, unless that is done, and run its statement, in one message."""
@@ -277,6 +281,11 @@ class Rounds:
             )
             attempt.is_complete = True
             session.send(*session.clean_sql)
+
+
+class _Moments(Loader):
+    def load(self, data: Buffer) -> moment.Moment:
+        return moment.parse(bytes(data).decode())
 
 
 def _answer(cursor: psycopg.Cursor[tuple[object, ...]]) -> Answer:

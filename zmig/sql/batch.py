@@ -7,7 +7,6 @@ statement returns what the next round needs: the keys it touched, or one row wit
 from __future__ import annotations
 
 from collections import deque
-from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, cast
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 Key = str | int | float
 """What a checkpoint stores of a key: a JSON value."""
 
-_ORDERED = (int, float, Decimal, date, datetime, time, UUID)
-"""Types whose values Python orders as the server does.
+_ORDERED = (int, float, Decimal, UUID)
+"""Types whose values Python orders as the server does; dates and times come as moments, which are numbers.
 
 Texts depend on a collation, which only the server knows; a month of an interval has 30 days there, a year 360.
 """
@@ -179,21 +178,11 @@ def _of_keys(keys: Sequence[object], texts: Sequence[str | None]) -> Touched:
         raise _unfit("a key it returned is null")
     if len(keys) > 1 and not all(isinstance(key, _ORDERED) for key in keys):
         raise _unfit("it returned several keys of a type whose order only the server knows")
-    ordered = cast("Sequence[int]", [_moment(key) for key in keys])
+    ordered = cast("Sequence[int]", keys)
     numbers = [place for place, key in enumerate(ordered) if key == key]
     # To the server, "not a number" is greater than any number; to Python it is neither greater nor less.
     greatest = max(numbers, key=ordered.__getitem__) if len(numbers) == len(keys) else _first_missing(numbers)
     return Touched(len(keys), _stored(keys[greatest], texts[greatest]))
-
-
-def _moment(key: object) -> object:
-    """Return a key in a form that Python orders as the server does.
-
-    Two times of one zone are compared by what its clocks show, which they show twice where summer time ends.
-    """
-    if isinstance(key, datetime) and (offset := key.utcoffset()) is not None:
-        return key.replace(tzinfo=None) - datetime.min - offset
-    return key
 
 
 def _first_missing(places: Sequence[int]) -> int:
