@@ -16,7 +16,7 @@ from zmig.errors import ManifestError, UsageError
 from zmig.progress import RoundFinished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     import psycopg
 
@@ -47,7 +47,7 @@ def left(connection: psycopg.Connection) -> int:
 
 
 @contextlib.contextmanager
-def row_held(connection: psycopg.Connection, key: int) -> Iterator[Callable[[], None]]:
+def row_held(connection: psycopg.Connection, key: int) -> Generator[Callable[[], None]]:
     """Lock one row, so that the round that comes to it waits until it is released; give the function that does that."""
     with contextlib.ExitStack() as held:
         held.enter_context(connection.transaction())
