@@ -267,3 +267,24 @@ def test_facts_that_may_be_changed_are_told_by_status(shop: Shop, run: Run, conn
         "changed, is missing or disabled; what is run next puts it there again\n"
     )
     assert json.loads(run("status", "shop.yaml", "--json").stdout)["facts_guarded"] is False
+
+
+def test_a_link_that_leads_nowhere_is_called_one(shop: Shop, run: Run) -> None:
+    for link, target in (("more.yaml", "gone.yaml"), ("001_a.sql", "sql/gone.sql"), ("shop2.yaml", "/nowhere/x.yaml")):
+        (shop.folder / link).symlink_to(target)
+    shop.entries.append("  - {version: 1, file: 001_a.sql}")
+    shop.declare(include="[more.yaml]")
+    ended = run("status", "shop.yaml")
+    assert ended.code == 2
+    assert "error: the manifest `more.yaml` is a link to nothing\n  --> shop.yaml:5:11\n" in ended.stderr
+    assert "= it leads to `gone.yaml`\nhint: create `gone.yaml`, or lead the link elsewhere\n" in ended.stderr
+    assert "error: manifest entry `001_a` names a file that is a link to nothing: `001_a.sql`\n" in ended.stderr
+    assert "= it leads to `sql/gone.sql`\nhint: create `sql/gone.sql`, or lead the link elsewhere\n" in ended.stderr
+    ended = run("status", "shop2.yaml")
+    assert ended.stderr == (
+        "error: the manifest `shop2.yaml` is a link to nothing\n   = it leads to `/nowhere/x.yaml`\n"
+        "hint: create `/nowhere/x.yaml`, or lead the link elsewhere\n"
+    )
+    shop.entries[0] = "  - {version: 1, file: 001_b.sql}"
+    shop.declare()
+    assert "nearest" not in run("status", "shop.yaml").stderr

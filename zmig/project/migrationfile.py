@@ -42,7 +42,7 @@ def nearest_file(path: Path, *, besides: Collection[str] = (), may_undo: bool = 
     Unless it `may_undo` another, a file that is called as one that does is not meant.
     """
     try:
-        names = [entry.name for entry in path.parent.iterdir() if entry.name not in besides]
+        names = [entry.name for entry in path.parent.iterdir() if entry.name not in besides and entry.exists()]
     except OSError:
         return None
     return nearest(path.name, [name for name in names if may_undo or not undoes(name)], cutoff=0.7)
@@ -146,6 +146,11 @@ class Folder:
     def _missing(self, declaration: Declaration, key: str, path: Path) -> Problem:
         written = declaration.text(key)
         name = str(path) if written == getattr(declaration, key) else written
+        target = textfile.led_nowhere(path)
+        if target is not None:
+            message = f"{declaration.subject} names {_WORDS[key]} that is a link to nothing: `{name}`"
+            facts, hint = (f"it leads to `{target}`",), f"create `{target}`, or lead the link elsewhere"
+            return Problem("file-missing", message, declaration.location(key), facts, hint=hint)
         message = f"{declaration.subject} names {_WORDS[key]} that does not exist: `{name}`"
         facts, hint = self._instead(path, key, written)
         return Problem("file-missing", message, declaration.location(key), facts, hint=hint)

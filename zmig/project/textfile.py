@@ -117,6 +117,16 @@ def check(path: Path) -> None:
     _status(path)
 
 
+def led_nowhere(path: Path) -> str | None:
+    """Return what a symbolic link leads to where nothing is there; None for any other path."""
+    try:
+        if not path.is_symlink() or path.exists():
+            return None
+        return os.path.join(path.parent, os.readlink(path)).removeprefix("./")  # noqa: PTH115, PTH118 - as it is written
+    except (OSError, ValueError):
+        return None
+
+
 def _status(path: Path) -> os.stat_result:
     try:
         status = path.stat()
