@@ -74,3 +74,41 @@ def test_a_failure_behind_a_transaction_that_only_reads_continues_behind_it(
         Migrator(project.manifest).migrate()
     connection.execute("insert into go default values")
     assert list(Migrator(project.manifest).migrate().completed) == ["001_reads"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("set transaction read only;\nselect 1;", 1),
+        ("select 1;\nset local transaction_read_only = on; -- read only", 2),
+    ],
+)
+def test_a_transaction_of_zmigs_that_may_only_read_is_the_files_own_doing(
+    project: ProjectFolder, text: str, line: int
+) -> None:
+    project.sql("001_reads", text)
+    with pytest.raises(MigrationFailed) as caught:
+        Migrator(project.manifest).migrate()
+    (problem,) = caught.value.problems
+    assert problem.message == (
+        "migration `001_reads` failed: it lets its transaction only read, in which its end is to be recorded: "
+        "cannot execute SELECT in a read-only transaction"
+    )
+    assert problem.location is not None
+    assert problem.location.line == line
+    assert problem.hint == (
+        f"leave out what lets the transaction only read, then run `zmig retry {project.manifest} 001_reads`"
+    )
+
+
+def test_a_write_behind_it_is_the_files_own_doing_too(project: ProjectFolder, connection: psycopg.Connection) -> None:
+    project.sql("001_reads", "set transaction read only;\ncreate table a ();")
+    project.python("002_code", "def execute(ctx):\n    ctx.execute('set transaction read only')\n")
+    for version in (1, 2):
+        with pytest.raises(MigrationFailed) as caught:
+            Migrator(project.manifest).migrate()
+        (problem,) = caught.value.problems
+        assert (problem.hint or "").startswith("leave out what lets the transaction only read, then run ")
+        assert ("it lets its transaction only read" in problem.message) == (version == 2)
+        project.sql("001_reads", "create table a ();")
+    assert connection.execute("select to_regclass('a') is not null").fetchone() == (True,)

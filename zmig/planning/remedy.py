@@ -75,6 +75,8 @@ def _of_server(error: Mapping[str, object], migration: Migration | None, role: s
         return _of_timeout(error, migration)
     if sqlstate == "42501":
         return _grant(message, role, migration)
+    if error.get("lets_only_read") is True:
+        return "leave out what lets the transaction only read"
     if sqlstate == "25006":
         return "connect to the primary server, as a role that may write"
     return "give the server what it lacks" if sqlstate.startswith("53") else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from zmig.running.failure import Failure
     from zmig.running.session import Attempt, Session
+    from zmig.sql.script import Statement
 
 _OWNERS_PUBLIC_SINCE = 150_000
 """From this version on, only the owner of a new database may create in its schema `public`.
@@ -35,6 +37,8 @@ def told(found: Failure, error: psycopg.Error, attempt: Attempt, *, session: Ses
             _lost_tables(found, attempt, session.store.schema),
             data | {"tables_of_zmig": session.store.schema},
         )
+    if error.sqlstate == _READ_ONLY:
+        found, data = _read_only(found, attempt, data)
     if attempt.has_swallowed:
         facts = (*facts, "the code caught this error and went on, but the transaction had failed by it")
     more = (*found.facts, *facts, *_facts(error, session.server.version))
@@ -49,6 +53,29 @@ def _has_lost_tables(error: psycopg.Error, attempt: Attempt) -> bool:
     """Whether zmig cannot record the end of a migration because that took its tables away."""
     message = error.diag.message_primary or ""
     return attempt.at_commit and error.sqlstate in _GONE and (EVENTS in message or PROJECTION in message)
+
+
+_READ_ONLY = "25006"
+_LETS_ONLY_READ = re.compile(r"\b(?:read\s+only|transaction_read_only)\b", re.IGNORECASE)
+
+
+def _read_only(found: Failure, attempt: Attempt, data: dict[str, object]) -> tuple[Failure, dict[str, object]]:
+    """Return a failure that says so, where a migration's own text lets the transaction only read."""
+    setting = next((one for one in attempt.work.statements or () if _lets_only_read(one)), None)
+    in_code = not attempt.work.is_sql and _LETS_ONLY_READ.search(timeouts.source(attempt.work.path)) is not None
+    if setting is None and not in_code:
+        return found, data
+    if attempt.at_commit:
+        message = f"it lets its transaction only read, in which its end is to be recorded: {found.message}"
+        place = attempt.work.location(setting.offset) if setting is not None else found.location
+        found = replace(found, message=message, location=place)
+    return found, data | {"lets_only_read": True}
+
+
+def _lets_only_read(one: Statement) -> bool:
+    """Whether a statement says so outside of its comments and strings."""
+    words = " ".join(token.text for token in one.tokens if token.kind is lexer.Kind.WORD)
+    return _LETS_ONLY_READ.search(words) is not None
 
 
 def _lost_tables(found: Failure, attempt: Attempt, schema: str) -> Failure:

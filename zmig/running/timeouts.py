@@ -70,7 +70,7 @@ def _is_set_by_file(attempt: Attempt, setting: str) -> bool:
     statements, running = attempt.work.statements, attempt.running
     if statements is None:
         path = attempt.work.path
-        return not attempt.work.is_sql and setting in _source(path)
+        return not attempt.work.is_sql and setting in source(path)
     return any(
         setting in one.text.lower() and _names(one, setting)
         for one in statements
@@ -83,7 +83,8 @@ def _names(one: Statement, setting: str) -> bool:
     return any(setting in token.text.lower() for token in one.tokens)
 
 
-def _source(path: str) -> str:
+def source(path: str) -> str:
+    """Return the text of a Python file, empty where it cannot be read."""
     import linecache
 
     return "".join(linecache.getlines(path))
