@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from tests.support import backends
 from tests.support.process import Process, run
 from tests.support.project import ProjectFolder
 from tests.support.refusing import RefusingServer
@@ -136,3 +137,41 @@ def test_a_statement_of_zmigs_own_that_a_setting_of_the_role_cuts_off_is_told(
     (problem,) = caught.value.problems
     assert (problem.code, problem.facts[0]) == ("database-refused", "PostgreSQL 57014")
     assert "raise the `statement_timeout`" in (problem.hint or "")
+
+
+_CANCEL = (
+    "select pg_cancel_backend(pid) from pg_stat_activity where {} "
+    "and datname = current_database() and application_name like 'zmig/%'"
+)
+
+
+def test_a_question_of_zmigs_own_that_somebody_cancels_may_be_asked_again(
+    tmp_path: Path, fresh_database: str, admin: psycopg.Connection
+) -> None:
+    project = ProjectFolder(tmp_path, fresh_database)
+    project.sql("001_one", "select 1")
+    Migrator(project.manifest).migrate()
+    admin.execute("begin; lock table zmig.migration_events")
+    with Process("status", project.manifest) as process:
+        backends.wait_for(admin, 1, "wait_event_type = 'Lock'")
+        admin.execute(_CANCEL.format("wait_event_type = 'Lock'").encode())
+        ended = process.wait()
+    admin.execute("rollback")
+    assert ended.stderr == (
+        "error: somebody cancelled what zmig asked: canceling statement due to user request\n"
+        "   = PostgreSQL 57014\n   = nothing was run\nhint: run the same command again\n"
+    )
+
+
+def test_a_condition_that_somebody_cancels_may_be_asked_again(
+    tmp_path: Path, fresh_database: str, admin: psycopg.Connection
+) -> None:
+    project = ProjectFolder(tmp_path, fresh_database)
+    project.repeatable("090_asked", "select 1;", repeat={"condition": "select pg_sleep(60) is null"})
+    Migrator(project.manifest).migrate()
+    with Process("apply", project.manifest) as process:
+        while process.is_running:
+            admin.execute(_CANCEL.format("wait_event = 'PgSleep'").encode())
+        ended = process.wait()
+    assert "gave no answer: canceling statement due to user request\n" in ended.stderr
+    assert ended.stderr.endswith("hint: run the same command again: somebody cancelled the question\n")

@@ -38,12 +38,14 @@ _TO_CONNECT = (
 
 `{}` in a hint is what the sign's group found."""
 
+AGAIN = "run the same command again"
+
 _TO_GO_ON = (
     ("42501", "grant the right to the role in `database.url`, or use another role"),
     ("25006", "connect to the primary server, as a role that may write"),
     ("57014", "run the same command again, or raise the `statement_timeout` of the role or the database"),
-    ("55P03", "run the same command again"),
-    ("40", "run the same command again"),
+    ("55P03", AGAIN),
+    ("40", AGAIN),
     ("53", "give the server what it lacks, then run the same command"),
 )
 """Beginnings of SQLSTATEs of errors in zmig's own statements; the first one counts."""
@@ -64,3 +66,11 @@ def to_go_on(sqlstate: str | None) -> str:
         if sqlstate is not None and sqlstate.startswith(beginning):
             return hint
     return "remove what stands in its way on the server, then run the same command"
+
+
+def is_cancelled(sqlstate: str | None, message: str) -> bool:
+    """Whether somebody cancelled a statement, as far as the language that the server speaks tells.
+
+    A statement that took too long has the same SQLSTATE.
+    """
+    return sqlstate == "57014" and message.startswith("canceling statement due to user request")

@@ -389,13 +389,15 @@ def _refused(target: Target, error: psycopg.Error) -> TrackingError:
     codes = {"42501": "missing-right", "25006": "read-only"}
     state = () if error.sqlstate is None else (f"PostgreSQL {error.sqlstate}",)
     said = (error.diag.message_detail, error.diag.message_hint, error.diag.context)
+    message = target.redactor(error.diag.message_primary or str(error))
+    is_cancelled = advice.is_cancelled(error.sqlstate, message)
     return TrackingError(
         Problem(
             codes.get(error.sqlstate or "", "database-refused"),
-            f"the database refuses: {target.redactor(error.diag.message_primary or str(error))}",
+            f"somebody cancelled what zmig asked: {message}" if is_cancelled else f"the database refuses: {message}",
             facts=(*state, *(target.redactor(text) for text in said if text is not None)),
             effect="nothing was run",
-            hint=advice.to_go_on(error.sqlstate),
+            hint=advice.AGAIN if is_cancelled else advice.to_go_on(error.sqlstate),
         )
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from zmig.database import advice
 from zmig.database import connection as database
 from zmig.database.loan import TransactionEnded
 from zmig.database.settings import IDLE_IN_TRANSACTION, READABLE, set_config
@@ -154,6 +155,8 @@ def _failed(migration: Migration, error: BaseException) -> MigrationFailed:
 
 def _of_server(error: psycopg.Error) -> str | None:
     """Return what helps where a question is right and the server could not answer it."""
+    if advice.is_cancelled(error.sqlstate, error.diag.message_primary or ""):
+        return f"{advice.AGAIN}: somebody cancelled the question"
     if error.sqlstate in ("57014", "55P03"):
         return f"let it answer within {_PATIENCE}: it is asked on every apply and every status"
     return None
