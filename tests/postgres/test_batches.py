@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from tests.support import backends
 from tests.support.process import Process
@@ -194,6 +195,17 @@ def test_a_key_that_does_not_order_all_rows_is_refused(
     assert f"the key of its rounds, `public.users.k`, {message}" in problem.message
     assert connection.execute("select count(*), sum(touched) from users").fetchone() == (95, 0)
     assert facts.data("001_touch", "checkpoint") == []
+
+
+def test_a_key_is_named_as_it_is_written_whatever_the_role_has_quoted(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute("alter table users add k int")
+    text = "delete from users where id in (select id from users where k > :cursor limit :size) returning k"
+    project.sql("001_touch", text, batch={"size": 10, "start": -1})
+    url = make_conninfo(project.url, options="-c quote_all_identifiers=on")
+    with pytest.raises(MigrationFailed, match=r"the key of its rounds, `public\.users\.k`, is not unique"):
+        Migrator(project.manifest, database_url=url).migrate()
 
 
 def test_rows_that_share_a_key_or_have_none_may_be_taken_or_left_on_purpose(

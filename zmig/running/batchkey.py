@@ -162,7 +162,8 @@ class _Check:
         return [_Key(*cast("_Row", row)) for row in self._ask(_COLUMN.format(columns=values))]
 
     def _ask(self, text: str) -> list[tuple[object, ...]]:
-        self._session.send("savepoint zmig_look", f"set local search_path = {OWN_SEARCH_PATH}")
+        own = (f"set local search_path = {OWN_SEARCH_PATH}", "set local quote_all_identifiers = off")
+        self._session.send("savepoint zmig_look", *own)
         rows = self._session.connection.execute(text.encode()).fetchall()
         self._session.send("rollback to zmig_look")
         return rows
