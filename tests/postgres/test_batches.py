@@ -201,7 +201,7 @@ def test_a_key_is_named_as_it_is_written_whatever_the_role_has_quoted(
     project: ProjectFolder, connection: psycopg.Connection
 ) -> None:
     connection.execute("alter table users add k int")
-    text = "delete from users where id in (select id from users where k > :cursor limit :size) returning k"
+    text = "delete from users where id in (select id from users where k > :cursor order by k limit :size) returning k"
     project.sql("001_touch", text, batch={"size": 10, "start": -1})
     url = make_conninfo(project.url, options="-c quote_all_identifiers=on")
     with pytest.raises(MigrationFailed, match=r"the key of its rounds, `public\.users\.k`, is not unique"):
