@@ -119,7 +119,7 @@ _HARMLESS = re.compile(
     r"|VIRTUAL_ENV|PYTHON\w+|XDG_\w+|SHLVL|_|CI|GITHUB_\w+|RUNNER_\w+|ZMIG_\w+"
 )
 _MAY_BE_SECRET = re.compile(r"TOKEN|SECRET|PASS|KEY|CREDENTIAL")
-_DETAIL = re.compile(r"\n\s*DETAIL:.*?(?=\n\s*(?:HINT|CONTEXT|LINE \d+|QUERY):|\Z)", re.DOTALL)
+_DETAIL = re.compile(r"\n[^\S\n]*DETAIL:.*?(?=\n[^\S\n]*(?:HINT|CONTEXT|LINE \d+|QUERY):|\Z)", re.DOTALL)
 
 
 def telling(environ: Mapping[str, str]) -> Iterator[str]:

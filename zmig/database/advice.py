@@ -51,8 +51,13 @@ _TO_GO_ON = (
 """Beginnings of SQLSTATEs of errors in zmig's own statements; the first one counts."""
 
 
+_LONGEST_LOOKED_AT = 2_000
+"""In characters; whoever answers at the other end may say what it likes."""
+
+
 def to_connect(reason: str) -> str:
     """Return what helps where no connection comes about, by what libpq says, in one line."""
+    reason = reason[:_LONGEST_LOOKED_AT]
     for sign, hint in _TO_CONNECT:
         found = re.search(sign, reason)
         if found is not None:

@@ -238,7 +238,7 @@ def _may_show(text: str, word: str) -> bool:
     if "://" not in text:
         return True
     authority, _, query = text.partition("://")[2].partition("?")
-    host = re.sub(r"\[[^\]]*\]", "", authority.rpartition("@")[2])
+    host = re.sub(r"\[[^\[\]]*\]", "", authority.rpartition("@")[2])
     return "@" not in query and re.search(r":(?!\d*(?:[/,]|$))", host) is None
 
 

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from zmig.lint.fresh import Fresh
 
 LOCKS_TABLE = re.compile(
-    r"(?:alter|drop)\s+(?:foreign\s+)?table|create\s+(?:unique\s+)?index"
-    r"|(?:create|drop)\s+(?:or\s+replace\s+)?(?:constraint\s+)?(?:trigger|policy|rule)",
+    r"(?:alter|drop)\s++(?:foreign\s++)?table|create\s++(?:unique\s++)?index"
+    r"|(?:create|drop)\s++(?:or\s++replace\s++)?(?:constraint\s++)?(?:trigger|policy|rule)",
     re.IGNORECASE,
 )
 """The beginning of a statement that keeps others from writing a table, or from using it at all."""
 _REWRITES = re.compile(
-    r"(?P<vacuum>vacuum\s*(?:\([^)]*\bfull\b|full\b))|(?P<cluster>cluster\b)"
-    r"|(?P<refresh>refresh\s+materialized\s+view\s+(?!concurrently\b)(?![\s\S]*\bwith\s+no\s+data\b))"
-    r"|(?P<set>alter\s+(?:table|materialized\s+view)\b[^;]*?\bset\s+(?:logged|unlogged|tablespace|access\s+method)\b)"
-    r"|(?P<serial>alter\s+table\b(?![\s\S]*\bprimary\s+key\b)[^;]*?"
-    r"\badd\s+(?:column\s+)?(?:if\s+not\s+exists\s+)?\S+\s+(?:small|big)?serial[248]?\b)",
+    r"(?P<vacuum>vacuum\s*+(?:\([^)]*\bfull\b|full\b))|(?P<cluster>cluster\b)"
+    r"|(?P<refresh>refresh\s++materialized\s++view\s++(?!concurrently\b)(?![\s\S]*\bwith\s++no\s++data\b))"
+    r"|(?P<set>alter\s++(?:table|materialized\s++view)\b[^;]*?\bset\s++(?:logged|unlogged|tablespace|access\s++method)\b)"
+    r"|(?P<serial>alter\s++table\b(?![\s\S]*\bprimary\s++key\b)[^;]*?"
+    r"\badd\s++(?:column\s++)?(?:if\s++not\s++exists\s++)?\S++\s++(?:small|big)?serial[248]?\b)",
     re.IGNORECASE,
 )
 _COMMANDS = {

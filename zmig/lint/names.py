@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zmig.lint.entry import Entry
 
 _NUMBER = re.compile(r"[vVrR]?_{0,2}(?P<number>[0-9]+)")
-_COMMENT = re.compile(r"--+(?P<line>[^\r\n]*)|/\*(?P<block>[\s\S]*?)\*/")
+_COMMENT = re.compile(r"--+(?P<line>[^\r\n]*)|/\*(?P<block>[\s\S]*?)(?:\*/|\Z)")
 _KEYWORD = re.compile(r"(?P<key>[A-Za-z][A-Za-z -]{0,30}):(?P<value>.*)")
 _ABOUT_THE_FILE = frozenset({"date", "created", "created at", "author", "version", "zmig", "name", "file", "copyright"})
 _LETTERS = re.compile(r"[^\W\d_]{2}")

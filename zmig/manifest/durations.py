@@ -43,7 +43,7 @@ def text(value: float) -> str:
 
 def likely(value: object) -> str:
     """Return a duration that someone who wrote `value` may have meant."""
-    match = re.fullmatch(r"\s*([0-9]{1,10})(?:\.([0-9]{1,3}))?\s*([a-zA-Zµ]*)\s*", str(value))
+    match = re.fullmatch(r"\s*+([0-9]{1,10})(?:\.([0-9]{1,3}))?\s*+([a-zA-Zµ]*+)\s*+", str(value))
     if match is None:
         return "3s"
     whole, fraction, word = match.groups()

@@ -13,11 +13,13 @@ from functools import cached_property
 from zmig.errors import Location
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_CREDENTIALS = re.compile(r"://[^\s]*@|passw|pwd", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"passw|pwd", re.IGNORECASE)
 
 
 def may_hold_password(text: str) -> bool:
     """Return whether `text` looks like a connection string with a password in it."""
+    if "://" in text and any("@" in word.partition("://")[2] for word in text.split()):
+        return True
     return _CREDENTIALS.search(text) is not None
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _BARE = re.compile(r"[\w./][\w./+@-]*(?: [\w./+@-]+)*")
 _DASH = re.compile(r"([ \t]*)-(?:([ \t]+)|(?=[\r\n]))")
-_BLANKS_AND_COMMENT = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))+([ \t]*)#[^\r\n]*")
-_REST_OF_LINE = re.compile(r"[ \t]*(,?)[ \t]*(?:#[^\r\n]*)?(?=[\r\n]|\Z)")
+_BLANKS_AND_COMMENT = re.compile(r"(?:[ \t]*+(?:\r\n|\r|\n))++([ \t]*+)#[^\r\n]*")
+_REST_OF_LINE = re.compile(r"[ \t]*+(,?)[ \t]*+(?:#[^\r\n]*)?(?=[\r\n]|\Z)")
 _COMMENT_OR_WORD = re.compile(r"#[^\r\n]*|\S+")
 
 

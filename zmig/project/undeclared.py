@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from zmig.project.project import Project
 
-_NUMBERED = re.compile(r"[0-9]+[^/]*\.(?:sql|SQL)")
+_NUMBERED = re.compile(r"[0-9][^/]*\.(?:sql|SQL)")
 """How migrations are called; other files beside them may be anything."""
 
 _SHOWN = 3

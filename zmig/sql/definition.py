@@ -53,11 +53,11 @@ def _command() -> re.Pattern[str]:
     made = "type|domain|sequence|function|procedure|view|trigger|policy|operator|cast|collation|rule"
     altered = "table|sequence|view|index|schema|trigger|policy|role|user"
     return re.compile(
-        r"(?P<alone>(?:comment|grant|revoke)\s|create\s+(?:unique\s+)?index\b"
+        r"(?P<alone>(?:comment|grant|revoke)\s|create\s++(?:unique\s++)?index\b"
         r"|drop\s(?!\s*(?:extension|event|owned|database|subscription)\b))"
-        rf"|(?P<alter>alter\s+(?:{altered})\b)"
-        rf"|(?P<create>create\s+(?:or\s+replace\s+)?(?:{made})\b)"
-        r"|(?P<fill>create\s+(?:(?:unlogged\s+)?table|schema)\b)",
+        rf"|(?P<alter>alter\s++(?:{altered})\b)"
+        rf"|(?P<create>create\s++(?:or\s++replace\s++)?(?:{made})\b)"
+        r"|(?P<fill>create\s++(?:(?:unlogged\s++)?table|schema)\b)",
         re.IGNORECASE,
     )
 
@@ -66,20 +66,20 @@ def _command() -> re.Pattern[str]:
 def _evaluates() -> re.Pattern[str]:
     """Return what is evaluated for the rows of a table that is altered; a new column counts but for a known type."""
     words = "type|validate|attach|default|using|check|constraint|generated|identity"
-    name = r'(?:"[^"]+"|[^\s",]+)'
+    name = r'(?:"[^"]++"|[^\s",]++)'
     known = (
         "bigint|int|integer|smallint|boolean|bool|real|numeric|text|varchar|uuid|json|jsonb|bytea|date|time|interval"
         "|timestamptz|timestamp|int2|int4|int8|float4|float8|inet"
         r"|double\s+precision|character\s+varying|time(?:stamp)?\s+with(?:out)?\s+time\s+zone"
     )
-    column = rf"\s+(?:column\s+)?(?:if\s+not\s+exists\s+)?{name}\s+(?:{known})\s*(?:,|null\b|\Z)"
+    column = rf"\s++(?:column\s++)?(?:if\s++not\s++exists\s++)?{name}\s++(?:{known})\s*+(?:,|null\b|\Z)"
     return re.compile(rf"\(|\b(?:{words})\b|\bnot\s+null\b|\badd\b(?!{column})", re.IGNORECASE)
 
 
 @cache
 def _fills() -> re.Pattern[str]:
     """Return what fills a new table, or works out its bounds."""
-    query = r"\bas\s*(?:\(\s*)*(?:select|with|table|values|execute)\b"
+    query = r"\bas\s*+(?:\(\s*+)*+(?:select|with|table|values|execute)\b"
     return re.compile(rf"{query}|\bpartition\s+of\b", re.IGNORECASE)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from zmig.sql.script import Statement
 
-_BLOCK = re.compile(r"inline_code_block\D+(\d+)")
+_BLOCK = re.compile(r"inline_code_block[^\d\n]{1,100}(\d+)")
 _ROW = re.compile(r"^COPY .+?, [^\d,]+ (\d+)", re.MULTILINE)
 _SAME = 16
 """How many characters tell an inner query apart."""

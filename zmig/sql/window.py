@@ -119,15 +119,26 @@ class Window:
 @cache
 def _secret() -> re.Pattern[str]:
     return re.compile(
-        r"""://[^\s/@]*:[^\s@]*@|passw(?:or)?d(?:'\w[^']*'|["']?+\s*+(?:[:=]|[eE]?'|\$))""",
+        r"""passw(?:or)?d(?:'\w[^']*'|["']?+\s*+(?:[:=]|[eE]?'|\$))""",
         re.IGNORECASE,
     )
+
+
+@cache
+def _login() -> re.Pattern[str]:
+    """Match what leads to a password in a URL, which ends with an `@`."""
+    return re.compile(r"://[^\s/@:]*+:")
 
 
 def shown_line(text: str, start: int) -> str | None:
     """Return the line of `text` that begins at `start` for display; None where it may spell a password."""
     line = line_at(text, start)
-    return None if _secret().search(line) else line
+    return None if _secret().search(line) or any(map(_has_password, line.split())) else line
+
+
+def _has_password(word: str) -> bool:
+    end = word.rfind("@")
+    return end >= 0 and _login().search(word, 0, end) is not None
 
 
 def line_at(text: str, start: int) -> str:

@@ -1,0 +1,161 @@
+"""No regular expression of the program takes time that grows with the square of what it is given.
+
+Every pattern is found in the packages' own source, so a new one is tried by itself. What it can repeat is told by how
+Python parses it. The processor time of the process is measured, not the clock: how busy the machine is plays no part.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support import patterns
+from zmig import redact
+from zmig.database import advice
+from zmig.lint import plpgsql
+from zmig.manifest import yamlfault
+from zmig.project import draft
+from zmig.sql import lexer, reader, template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType, ModuleType
+
+    from tests.support.patterns import Attack, Found
+
+
+def _of(module: ModuleType, name: str) -> Any:
+    return vars(module)[name]
+
+
+def _lex(conforming: bool) -> None:
+    for _ in lexer.tokens("", conforming=conforming):
+        pass
+
+
+EXAMPLES: patterns.Examples = {
+    ("zmig.redact", "__init__"): [lambda: redact.Redactor("hunter2", "pass word", "(x)")],
+    ("zmig.database.advice", "to_connect"): [lambda: advice.to_connect("")],
+    ("zmig.lint.plpgsql", "_as_a_word"): [
+        lambda: _of(plpgsql, "_as_a_word")("word"),
+        lambda: _of(plpgsql, "_as_a_word")(":="),
+    ],
+    ("zmig.lint.python", "_name_span"): [lambda: re.search(r"\bdef\s+(execute)\b", "")],
+    ("zmig.manifest.yamlfault", "_fault"): [
+        lambda: [re.search(fault.words, "") for fault in _of(yamlfault, "_FAULTS")],
+    ],
+    ("zmig.project.draft", "_slug"): [lambda: _of(draft, "_slug")("add_orders", 7)],
+    ("zmig.project.manifestedit", "_opens_with"): [lambda: re.compile(r"(?:&\S+\s+)?\{").match("")],
+    ("zmig.sql.lexer", "_token_pattern"): [partial(_lex, True), partial(_lex, False)],
+    ("zmig.sql.reader", "_unescape"): [lambda: _of(reader, "_unescape")("")],
+    ("zmig.sql.reader", "_unescape_unicode"): [lambda: _of(reader, "_unescape_unicode")("", "!")],
+    ("zmig.sql.template", "by_name"): [lambda: template.by_name("", "${a}", {"a": "value"})],
+}
+"""Calls of functions whose patterns are put together from arguments."""
+
+BOUNDED = {
+    "zmig.database.advice.to_connect": "what libpq says is cut to 2,000 characters",
+    "zmig.manifest.shape": "the forms are tried on whole values, and say themselves how long those may be",
+    "zmig.manifest.yamlfault._fault": "a line is looked at up to its thousandth character",
+    "zmig.redact._url_patterns": "a word that ends with an @, for which `test_linear` tries them",
+}
+"""Where patterns stand that are given certain texts only."""
+
+_SHORT, _TIMES_LONGER = 2_000, 16
+_NOTHING = 0.000_3
+"""In seconds of the processor: on a text of this length, what is quadratic takes many times as long."""
+_TOO_MUCH = 100
+"""By how many times a text that is 16 times as long may take longer; what is quadratic takes 256 times as long."""
+_TRIES = 4
+"""How often it must do so: what the processor does besides may count as the process's."""
+_ENDLESS = 30
+
+
+def _seconds(found: Found, text: str) -> float:
+    pattern = found.pattern
+    begun = time.thread_time()
+    if "match" in found.uses:
+        pattern.match(text)
+    if "fullmatch" in found.uses:
+        pattern.fullmatch(text)
+    if found.uses - {"match", "fullmatch"}:
+        for _ in pattern.finditer(text):
+            pass
+    return time.thread_time() - begun
+
+
+def _is_too_slow(found: Found, attack: Attack) -> bool:
+    short, long = attack.text(_SHORT), attack.text(_SHORT * _TIMES_LONGER)
+    if min(_seconds(found, short) for _ in range(2)) < _NOTHING:
+        return False
+    return all(_seconds(found, long) > _TOO_MUCH * min(_seconds(found, short) for _ in range(3)) for _ in range(_TRIES))
+
+
+def _all() -> Iterator[Found]:
+    known: set[tuple[str, int, frozenset[str]]] = set()
+    for one in patterns.collect(["zmig", "zmig_tui"], EXAMPLES):
+        key = (one.pattern.pattern, one.pattern.flags, one.uses)
+        if key not in known and one.place.partition(":")[0] not in BOUNDED:
+            known.add(key)
+            yield one
+
+
+ALL = list(_all())
+
+
+class _Endless(Exception):
+    pass
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise _Endless
+
+
+@pytest.mark.parametrize("found", ALL, ids=lambda one: f"{one.place}")
+def test_a_pattern_takes_no_longer_than_its_text(found: Found) -> None:
+    before = signal.signal(signal.SIGVTALRM, _end)
+    tried: Attack | None = None
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, _ENDLESS)
+        for attack in patterns.attacks(found.pattern):
+            tried = attack
+            assert not _is_too_slow(found, attack), (found, attack)
+    except _Endless:
+        pytest.fail(f"{found} does not end with {tried}")
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def test_the_patterns_are_found() -> None:
+    sources = {one.pattern.pattern for one in ALL}
+    assert len(ALL) > 100
+    assert r"/\*|\*/" in sources
+    assert "in the statement" not in sources
+
+
+@pytest.mark.parametrize(
+    ("source", "use"),
+    [
+        (r"a+b", "search"),
+        (r"x\s*\s*y", "match"),
+        (r"as\s*(?:\(?\s*)select", "search"),
+        (r"(a+)+b", "fullmatch"),
+    ],
+)
+def test_a_pattern_that_takes_longer_is_found_out(source: str, use: str) -> None:
+    found = patterns.Found("here", re.compile(source), frozenset({use}))
+    before = signal.signal(signal.SIGVTALRM, _end)
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 2)
+        assert any(_is_too_slow(found, attack) for attack in patterns.attacks(found.pattern))
+    except _Endless:
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
