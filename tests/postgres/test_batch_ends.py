@@ -101,6 +101,16 @@ def test_rows_that_a_trigger_keeps_do_not_end_the_rounds(
     assert counts(connection) == [(False, 0, 35), (True, 1, 25)]
 
 
+def test_rows_that_are_there_already_do_not_end_the_rounds_of_an_insert(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute("create table log (id int primary key); insert into log select generate_series(1, 40)")
+    choice = "select id from t where id > :cursor order by id limit :size on conflict do nothing"
+    project.sql("001_copy", f"insert into log (id) {choice} returning id", batch=BATCH)
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select count(*) from log").fetchone() == (60,)
+
+
 def test_rows_that_another_session_deletes_meanwhile_do_not_end_the_rounds(
     project: ProjectFolder, connection: psycopg.Connection, connect: Callable[..., psycopg.Connection]
 ) -> None:

@@ -18,8 +18,8 @@ BATCH = {"size": 3, "start": -1}
 CHOSEN = "update t set v = v + 1 where k in (select k from {} where k > :cursor order by k limit :size) returning k"
 
 
-def refusal(project: ProjectFolder, text: str) -> str:
-    project.sql("001_touch", text, batch=BATCH)
+def refusal(project: ProjectFolder, text: str, start: object = -1) -> str:
+    project.sql("001_touch", text, batch={**BATCH, "start": start})
     with pytest.raises(MigrationFailed) as caught:
         Migrator(project.manifest).migrate()
     (problem,) = caught.value.problems
@@ -28,8 +28,10 @@ def refusal(project: ProjectFolder, text: str) -> str:
     return f"{problem.message}; {problem.hint}"
 
 
-def touched(project: ProjectFolder, connection: psycopg.Connection, text: str, table: str = "t") -> Sequence[object]:
-    project.sql("001_touch", text, batch=BATCH)
+def touched(
+    project: ProjectFolder, connection: psycopg.Connection, text: str, table: str = "t", start: object = -1
+) -> Sequence[object]:
+    project.sql("001_touch", text, batch={**BATCH, "start": start})
     Migrator(project.manifest).migrate()
     return connection.execute(f"select v, count(*) from {table} group by v order by v".encode()).fetchall()
 
@@ -63,6 +65,12 @@ def test_a_key_that_is_unique_in_a_parent_alone_is_refused(
     assert "not in those that inherit from it" in refusal(project, CHOSEN.format("t"))
     only = CHOSEN.format("only t").replace("update t", "update only t")
     assert touched(project, connection, only, "only t") == [(1, 10)]
+
+
+def test_the_only_of_fetch_first_is_not_that_of_a_table(project: ProjectFolder, connection: psycopg.Connection) -> None:
+    connection.execute(INHERITED)
+    text = CHOSEN.format("t").replace("limit :size", "fetch first :size rows only")
+    assert "not in those that inherit from it" in refusal(project, text)
 
 
 def test_the_key_of_a_partitioned_table_covers_its_partitions(
@@ -179,6 +187,11 @@ def test_an_index_that_tells_apart_what_the_column_calls_equal_does_not_make_a_k
         "u as (update t set v = v + 1 from s where t.k = s.k) select max(k), count(*) from s"
     )
     assert "is not unique" in refusal(project, text)
+    connection.execute('alter table t alter k type text collate "C"')
+    assert "is not unique" in refusal(
+        project, text.replace("k > ", "k collate ci > ").replace("by k", "by k collate ci")
+    )
+    assert touched(project, connection, text, start="!") == [(1, 4)]
 
 
 @pytest.mark.parametrize(
@@ -194,3 +207,73 @@ def test_an_index_of_other_rows_or_values_does_not_make_a_key(
 ) -> None:
     connection.execute(f"create table t (k int not null, v int default 0); {index}".encode())
     assert "is not unique" in refusal(project, CHOSEN.format("t"))
+
+
+def test_that_another_column_is_not_null_says_nothing_of_the_key(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute("create table t (k int unique, v int default 0); insert into t values (null), (1), (2)")
+    choice = "select k from t where {} is not null and k > :cursor order by k limit :size"
+    text = f"update t set v = v + 1 where k in ({choice}) returning k"
+    assert "may be null" in refusal(project, text.format("v"))
+    assert touched(project, connection, text.format("(k)")) == [(0, 1), (1, 2)]
+
+
+def test_rows_that_differ_in_a_second_item_of_the_order_are_no_ties(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute(
+        "create table t (id int primary key, k int not null, v int default 0);"
+        "insert into t select g, g / 5 from generate_series(0, 19) g"
+    )
+    text = (
+        "update t set v = v + 1 where id in (select id from t where k > :cursor {} fetch first :size rows with ties) "
+        "returning k"
+    )
+    assert "is not unique" in refusal(project, text.format("order by k, id"))
+    assert touched(project, connection, text.format("order by k")) == [(1, 20)]
+
+
+def test_a_key_that_is_computed_from_what_the_statement_changes_is_refused(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute(
+        "create table t (id int primary key, v int default 0, k int generated always as (id * 2) stored);"
+        "alter table t add unique (k), alter k set not null; insert into t (id) select generate_series(1, 10)"
+    )
+    choice = "select id from t where k > :cursor order by k limit :size"
+    moving = f"update t set v = v + 1, id = id + 1000 where id in ({choice}) returning k"
+    assert "is computed from `id`, which the statement changes" in refusal(project, moving)
+    assert touched(project, connection, f"update t set v = v + 1 where id in ({choice}) returning k") == [(1, 10)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("char(5)", "'a', 'a b', 'B', 'b', 'ab   ', ' a'"),
+        ("numeric", "1, 1.0000001, -0.5, 1e40, 'nan', 'infinity', 0"),
+        ("float8", "'-0', 1, 'nan', 'infinity', 5e-324"),
+        ("uuid", "gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid()"),
+        ("named", "'b', 'a', 'd', 'c'"),
+        ("letter", "'b', 'a', 'd', 'c'"),
+        ("bytea", "'', 'a', 'ab', 'b'"),
+    ],
+)
+def test_keys_of_many_types_are_taken_once_each(
+    project: ProjectFolder, connection: psycopg.Connection, kind: str, values: str
+) -> None:
+    connection.execute(
+        "create domain named as text check (value <> ''); create type letter as enum ('d', 'c', 'b', 'a');"
+        f"create table t (k {kind} primary key, v int default 0);"
+        f"insert into t (k) select unnest(array[{values}]::{kind}[])".encode()
+    )
+    least = {"numeric": "-1", "float8": "-1", "uuid": "0" * 8 + "-0000-0000-0000-" + "0" * 12, "letter": "d"}
+    text = (
+        "with s as (select k from t where k > :cursor order by k limit :size), "
+        "u as (update t set v = v + 1 from s where t.k = s.k) "
+        "select (select k from s order by k desc limit 1), count(*) from s"
+    )
+    project.sql("001_touch", text, batch={"size": 2, "start": least.get(kind, " ")})
+    Migrator(project.manifest).migrate()
+    left = connection.execute(f"select v, count(*) from t where k > '{least.get(kind, ' ')}' group by v".encode())
+    assert [v for v, _ in left] == [1]

@@ -157,6 +157,18 @@ CHOSEN = "update t set x = 1 where k in (select k from t where {}) returning k"
             "select min",
         ),
         (
+            "with s as (select k from t where k > :cursor order by k limit :size), "
+            "u as (update t set x = 1 from s where t.k = s.k) select max(k), (select count(*) from s) from t",
+            "the last key of `t`, not of the rows",
+            "t",
+        ),
+        (
+            "update t set (x, k) = (1, 2) where id in (select id from t where k > :cursor order by k limit :size) "
+            "returning k",
+            "changes `k`, the key of its rounds",
+            "(x, k)",
+        ),
+        (
             "with s as (select k from t where k < :cursor order by k desc limit :size) select max(k), count(*) from s",
             "looks before the cursor",
             "k <",

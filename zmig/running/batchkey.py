@@ -38,11 +38,16 @@ select a.attname::text, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relk
         select from pg_catalog.pg_index i
         where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
             and i.indnkeyatts = 1 and i.indkey[0] = a.attnum
-            and (i.indcollation[0] = a.attcollation or not exists (
-                select from pg_catalog.pg_collation o where o.oid = a.attcollation and not o.collisdeterministic))),
+            and not exists (select from pg_catalog.pg_collation o
+                where {collation} and not o.collisdeterministic and o.oid <> i.indcollation[0])),
     c.relkind = 'r' and exists (select from pg_catalog.pg_inherits h where h.inhparent = c.oid),
     case when c.relkind = 'v' and pg_catalog.pg_relation_is_updatable(c.oid, false) & 4 = 4
-        then pg_catalog.pg_get_viewdef(c.oid) end
+        then pg_catalog.pg_get_viewdef(c.oid) end,
+    array(select g.attname::text from pg_catalog.pg_attrdef e
+        join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass and d.objid = e.oid
+            and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid = c.oid
+        join pg_catalog.pg_attribute g on g.attrelid = c.oid and g.attnum = d.refobjsubid and g.attnum <> a.attnum
+        where e.adrelid = c.oid and e.adnum = a.attnum and a.attgenerated <> '')
 from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'm', 'v', 'f') and (c.oid, a.attnum) in (values {columns})
@@ -61,7 +66,7 @@ where i.indrelid in ({tables}) and i.indisunique and i.indisvalid and i.indpred 
 
 _Column = tuple[int, int]
 """The oid of a table and the number of a column in it."""
-_Row = tuple[str, str, str, bool, bool, bool, "str | None"]
+_Row = tuple[str, str, str, bool, bool, bool, "str | None", list[str]]
 
 
 @frozen
@@ -77,6 +82,8 @@ class _Key:
     """Whether other tables inherit from its table, whose rows no index of it covers."""
     view: str | None
     """The query of a view each of whose rows is one of a table."""
+    computed_from: list[str]
+    """The columns from which the server computes it."""
 
 
 def check(session: Session, attempt: Attempt, one: Statement, *, start: object) -> None:
@@ -159,7 +166,9 @@ class _Check:
         if not columns:
             return []
         values = ", ".join(f"({table}::oid, {number}::int2)" for table, number in columns)
-        return [_Key(*cast("_Row", row)) for row in self._ask(_COLUMN.format(columns=values))]
+        collation = next((one.collation for one in self._chosen.comparisons), None)
+        wanted = "o.oid = a.attcollation" if collation is None else f"o.collname = {literal(collation)}"
+        return [_Key(*cast("_Row", row)) for row in self._ask(_COLUMN.format(columns=values, collation=wanted))]
 
     def _ask(self, text: str) -> list[tuple[object, ...]]:
         own = (f"set local search_path = {OWN_SEARCH_PATH}", "set local quote_all_identifiers = off")
@@ -182,7 +191,7 @@ class _Check:
     def _may_share_keys(self) -> bool:
         """Whether a round takes all rows of a key: no row that shares the last one is left behind."""
         chosen = self._chosen
-        return batch.says(self._one, "with", "ties") or (chosen.limited is None and chosen.upper is not None)
+        return chosen.takes_ties or (chosen.limited is None and chosen.upper is not None)
 
     def _stays_unique(self, read: Sequence[Source], key: _Column, tables: Mapping[str, int]) -> bool:
         """Whether no join takes a row of the key's table more than once."""
@@ -206,15 +215,24 @@ class _Check:
         """Make sure that a column orders all rows, or that the statement makes up for it."""
         name = f"{known.table}.{known.column}"
         if not self._may_share_keys:
-            if known.has_children and not batch.says(self._one, "only"):
+            if known.has_children and not self._chosen.is_only:
                 self._refuse(name, *_INHERITED)
             if not known.is_unique:
                 self._refuse(name, *(_OF_A_VIEW if known.kind == "v" else _SHARED))
-        if not known.is_not_null and not batch.says(self._one, "is", "not", "null"):
-            hint = (
-                f"take a column that is not null as the key, or say that those are left out: `and {name} is not null`"
-            )
+        if not known.is_not_null and not self._chosen.leaves_out_nulls:
+            left_out = f"`and {self._spelled or known.column} is not null`"
+            hint = f"take a column that is not null as the key, or say that those are left out: {left_out}"
             self._refuse(name, "may be null: rows without a key would be passed over", hint)
+        changed = next((column for column, _ in self._chosen.changed if column in known.computed_from), None)
+        if changed is not None:
+            why = f"is computed from `{changed}`, which the statement changes: rows would be taken again or passed over"
+            self._refuse(name, why, "take a key that the statement leaves as it is")
+
+    @property
+    def _spelled(self) -> str:
+        """The key as the statement spells it."""
+        key = self._chosen.key
+        return self._one.text[key[0].start : key[-1].end] if key else ""
 
     def _refuse(self, key: str, why: str, hint: str) -> None:
         place = self._attempt.work.location(self._one.offset)

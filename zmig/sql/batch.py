@@ -84,12 +84,6 @@ def uses_cursor(one: Statement) -> bool:
     return any(name == "cursor" for name, _, _ in _placeholders(one))
 
 
-def says(one: Statement, *words: str) -> bool:
-    """Whether these words follow each other in a statement."""
-    texts = [token.text for token in one.tokens]
-    return any(tuple(texts[place : place + len(words)]) == words for place in range(len(texts)))
-
-
 def _placeholders(one: Statement) -> Iterator[tuple[str, int, int]]:
     """Yield `:size` and `:cursor` with their places; `::size` is a cast, and what stands in strings is text."""
     before = colon = None

@@ -98,13 +98,48 @@ class Choice:
 
     @property
     def order(self) -> Order | None:
-        """What the query is ordered by that takes `:size` rows; what is the same for all of its rows is passed over."""
+        """What the query is ordered by that takes `:size` rows."""
+        orders = self._orders
+        return orders[0] if orders else None
+
+    @property
+    def _orders(self) -> list[Order]:
+        """What it is ordered by; what is the same for all of its rows is left out."""
         if self.limited is None:
-            return None
+            return []
         chooser = self.limited.query
         items = [_order(item, chooser) for item in query.split(chooser.clause("order")) if item]
         constant = {side for pair in equated(conditions(chooser)) for side in pair if _is_value(pair)}
-        return next((item for item in items if query.normal(item.key) not in constant), items[0] if items else None)
+        return [item for item in items if query.normal(item.key) not in constant] or items[:1]
+
+    @property
+    def takes_ties(self) -> bool:
+        """Whether a round takes all rows of its last key; by a second item of ORDER BY they would not be ties."""
+        clause = self.limited.query.clause("fetch") if self.limited is not None else ()
+        return query.holds(clause, "ties") and len(self._orders) == 1
+
+    @property
+    def is_only(self) -> bool:
+        """Whether it reads one table without those that inherit from it."""
+        found = (one.query for one in (self.compared, self.limited) if one is not None)
+        return any(query.holds(one.clause(word), "only") for one in found for word in ("from", "target"))
+
+    @property
+    def leaves_out_nulls(self) -> bool:
+        """Whether it says that rows without a key are left out."""
+        key = query.column(self.key) if self.key else None
+        return key is not None and any(key[1] in _not_null(conditions(one.query)) for one in self.found)
+
+    @property
+    def changed(self) -> Iterator[tuple[str, Nodes]]:
+        """Yield the columns that an UPDATE changes of a table whose key is compared, each with the assignment."""
+        if self.compared is None:
+            return
+        read = {_table(self.compared.query.clause(word)) for word in ("from", "target")} - {None}
+        for found in self.found:
+            if found.query.command == "update" and _table(found.query.clause("target")) in read:
+                for item in query.split(found.query.clause("set")):
+                    yield from _assigned(item)
 
 
 @frozen
@@ -117,6 +152,35 @@ class Order:
     collation: str | None
     start: int
     end: int
+
+
+def _not_null(nodes: Nodes) -> Iterator[str]:
+    """Yield the columns that are said not to be null."""
+    for place, node in enumerate(nodes):
+        if node.text == "is" and [one.text for one in nodes[place + 1 : place + 3]] == ["not", "null"]:
+            found = query.column(_before(nodes, place))
+            if found is not None:
+                yield found[1]
+        elif node.inside is not None and not query.is_query(node):
+            yield from _not_null(node.inside)
+
+
+def _assigned(item: Nodes) -> Iterator[tuple[str, Nodes]]:
+    """Yield what an item of SET assigns, unless it is the column itself."""
+    if len(item) < 3 or item[1].text != "=":
+        return
+    first, value = item[0], query.column(item[2:])
+    for name in [first.name] if first.inside is None else [node.name for node in first.inside]:
+        if name is not None and (value is None or value[1] != name):
+            yield name, item
+
+
+def _table(nodes: Nodes) -> str | None:
+    """Return the name of the table that these begin with."""
+    nodes = nodes[1:] if nodes and nodes[0].text == "only" else nodes
+    while len(nodes) > 2 and nodes[1].text == ".":
+        nodes = nodes[2:]
+    return nodes[0].name if nodes else None
 
 
 def read(one: Statement) -> Choice:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
-from zmig.sql import choice, query
+from zmig.sql import choice, joins, query
 from zmig.sql.query import CURSOR
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def faults(one: Statement) -> Iterator[Fault]:
     chosen = choice.read(one)
     yield from _locked(query.parse(one))
     if query.holds((*chosen.root.nodes, *_of_ctes(chosen.root)), CURSOR):
-        looks = (_beside, _offset, _alternative, _direction, _order, _twice, _returned, _moved)
+        looks = (_beside, _offset, _alternative, _direction, _order, _twice, _returned, _elsewhere, _moved)
         yield from (fault for look in looks for fault in look(chosen, one.text))
 
 
@@ -333,32 +333,25 @@ def _inserted_as(one: Query, name: str) -> set[str] | None:
 def _moved(chosen: Choice, text: str) -> Iterator[Fault]:
     """A statement that gives the rows that it takes another key."""
     key = query.column(chosen.key) if chosen.key else None
-    if key is None or chosen.compared is None:
-        return
-    read = {_table(chosen.compared.query.clause(word)) for word in ("from", "target")} - {None}
-    writing = (one.query for one in chosen.found if one.query.command == "update")
-    for item in (item for one in writing if _table(one.clause("target")) in read for item in _assigned(one)):
-        if item[0].name == key[1] and not _is_column(item[2:], key[1]):
+    for name, item in chosen.changed:
+        if key is not None and name == key[1]:
             yield Fault(
-                f"the statement changes `{key[1]}`, the key of its rounds, so rows are taken again or passed over",
+                f"the statement changes `{name}`, the key of its rounds, so rows are taken again or passed over",
                 "take a key that the statement leaves as it is",
                 item[0].start,
             )
 
 
-def _assigned(one: Query) -> Iterator[Nodes]:
-    """Yield what an UPDATE assigns to single columns."""
-    for item in query.split(one.clause("set")):
-        if len(item) > 2 and item[1].text == "=":
-            yield item
-
-
-def _is_column(nodes: Nodes, name: str) -> bool:
-    found = query.column(nodes)
-    return found is not None and found[1] == name
-
-
-def _table(nodes: Nodes) -> str | None:
-    """Return the name of the table that these begin with."""
-    nodes = nodes[1:] if nodes and nodes[0].text == "only" else nodes
-    return _first_name(nodes) if nodes and nodes[0].name is not None else None
+def _elsewhere(chosen: Choice, text: str) -> Iterator[Fault]:
+    """A SELECT that returns the greatest key of a table, not of the rows of the round."""
+    root = chosen.root
+    is_choice = any(found is not None and found.query == root for found in (chosen.limited, chosen.compared))
+    read = joins.sources(choice.Found(root))
+    if _function(chosen) is not None and not is_choice and read and all(source.is_table for source in read):
+        source = root.clause("from")
+        yield Fault(
+            f"the next round begins behind the last key of `{text[source[0].start : source[-1].end]}`, not of the rows "
+            "that this one took",
+            "select the key from the query that chose the rows",
+            source[0].start,
+        )
