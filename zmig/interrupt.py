@@ -143,6 +143,7 @@ class SignalInterrupts(Interrupts):
     def __init__(self, *, say_farewell: Callable[[int], None] = lambda _number: None) -> None:
         """`say_farewell` is called with the number of a second signal, just before that ends the process."""
         self._say_farewell = say_farewell
+        self._process = os.getpid()
         self._thread = get_ident()
         """The thread that Python interrupts; what another one waits for puts nothing off."""
         self._depth = 0
@@ -212,7 +213,10 @@ class SignalInterrupts(Interrupts):
         self.check()
         super().sleep(seconds)
 
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            _do_as_by_default(number, frame)
+            return
         if self._asked is not None:
             try:
                 self._say_farewell(number)
@@ -223,6 +227,14 @@ class SignalInterrupts(Interrupts):
             self._pending = number
         else:
             raise Interrupted(number)
+
+
+def _do_as_by_default(number: int, frame: FrameType | None) -> None:
+    """Do in a child process, which a migration's code made with fork, what a signal does where nobody handles it."""
+    if number == signal.SIGINT:
+        signal.default_int_handler(number, frame)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _handled() -> Iterator[signal.Signals]:

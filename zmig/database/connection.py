@@ -16,7 +16,7 @@ import psycopg
 from psycopg import conninfo, waiting
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from zmig.database import server, tcp
+from zmig.database import children, server, tcp
 from zmig.database.loan import Loan, LoanEnded
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
 from zmig.frozen import frozen
@@ -317,6 +317,7 @@ def connect_unasked(target: Target, *, application_name: str) -> WorkingConnecti
 
         raise UsageError(connectionstring.invalid(target.redactor(str(error)).strip())) from None
     opened.process = os.getpid()
+    children.keep_from(opened)
     return opened
 
 
