@@ -100,12 +100,10 @@ insert into t (id, p, k) select g, 1 + g % 5, g from generate_series(1, 20) g;
         " update t set v = v + 1 from s where t.ctid = s.x returning s.k",
         "insert into log select p.id from t, p where p.id = t.p and p.id > :cursor order by p.id limit :size "
         "returning id",
-        "update t set v = v + 1 where id in (select p.id from t join p on true where p.id > :cursor order by 1 "
-        "limit :size) returning id",
-        "with j as (select p.id from t join p on p.id = t.p) update p set v = v + 1 where id in "
-        "(select id from j where id > :cursor order by id limit :size) returning id",
-        "update p set v = v + 1 where id in (select p.id from p left join lateral (select * from t where t.p = p.id) t "
-        "on true where p.id > :cursor order by p.id limit :size) returning id",
+        "with j as (select p.id, t.k from t join p on p.id = t.p) update t set v = v + 1 where k in "
+        "(select k from (select id, k from j where id > :cursor order by id limit :size) j) returning id",
+        "with j as (select t.ctid x, p.id from t join p on p.id = t.p) insert into log select id from j where id > "
+        ":cursor order by id limit :size returning id",
     ],
 )
 def test_a_join_that_may_take_a_key_several_times_is_refused(
@@ -146,16 +144,37 @@ def test_a_join_that_looks_up_what_is_unique_is_taken(
 @pytest.mark.parametrize(
     "choice",
     [
+        "select p.id from t join p on true where p.id > :cursor order by 1 limit :size",
+        "select p.name, p.id from p left join lateral (select * from t where t.p = p.id) t on true "
+        "where p.id > :cursor order by p.id limit :size",
+        "select id from (select p.id from t join p on p.id = t.p) j where id > :cursor order by id limit :size",
         "select distinct p.id from t join p on p.id = t.p where p.id > :cursor order by p.id limit :size",
         "select distinct on (p.id) p.id, t.k from t join p on p.id = t.p where p.id > :cursor order by 1 limit :size",
         "select p.id from t join p on p.id = t.p where p.id > :cursor group by p.id order by p.id limit :size",
         "select p.id from t join p on p.id = t.p where p.id > :cursor order by p.id fetch first :size rows with ties",
     ],
 )
-def test_a_join_whose_rows_of_a_key_are_taken_together_is_taken(
+def test_a_join_whose_rows_of_a_key_are_alike_or_taken_together_is_taken(
     project: ProjectFolder, connection: psycopg.Connection, choice: str
 ) -> None:
     connection.execute(JOINED)
+    text = f"with s as ({choice}) update p set v = v + 1 from s where p.id = s.id returning s.id"
+    assert touched(project, connection, text, "p") == [(1, 5)]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "select p as id, count(*) from t where p > :cursor group by p order by p limit :size",
+        "select x.p as id, count(*) from t x where x.p > :cursor group by 1 order by 1 limit :size",
+        "select distinct on (p) p as id, k from t where p > :cursor order by p, k desc limit :size",
+        "select distinct p as id from t where p > :cursor order by p limit :size",
+    ],
+)
+def test_a_key_that_is_shared_in_its_table_is_taken_where_the_query_groups_by_it(
+    project: ProjectFolder, connection: psycopg.Connection, choice: str
+) -> None:
+    connection.execute(f"{JOINED} alter table t alter p set not null".encode())
     text = f"with s as ({choice}) update p set v = v + 1 from s where p.id = s.id returning s.id"
     assert touched(project, connection, text, "p") == [(1, 5)]
 

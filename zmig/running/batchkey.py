@@ -191,16 +191,22 @@ class _Check:
     def _may_share_keys(self) -> bool:
         """Whether a round takes all rows of a key: no row that shares the last one is left behind."""
         chosen = self._chosen
-        return chosen.takes_ties or (chosen.limited is None and chosen.upper is not None)
+        if chosen.takes_ties or (chosen.limited is None and chosen.upper is not None):
+            return True
+        found, spelled = chosen.chooser, besides.chooser_key(chosen)
+        return found is not None and bool(spelled) and joins.is_grouped(found.query, spelled or ())
 
     def _stays_unique(self, read: Sequence[Source], key: _Column, tables: Mapping[str, int]) -> bool:
         """Whether no join takes a row of the key's table more than once."""
         found, spelled = self._chosen.chooser, besides.chooser_key(self._chosen)
-        if found is None or not spelled or joins.is_grouped(found.query, spelled):
+        if found is None or not spelled:
             return True
         column = query.column(spelled)
         alias = column[0] if column is not None else None
         alias = alias or next((one for one, table in tables.items() if table == key[0]), None)
+        own = alias if any(one.alias == alias and one.is_table for one in read) else None
+        if not self._chosen.inserts and joins.repeats_alike(found.query, spelled, own):
+            return True  # what is done to a row again in its round has been done
         if len(read) < 2:
             return not any(joins.multiplies(one) for one in read)
         if alias is None or any(joins.multiplies(one) for one in read if one.alias == alias):

@@ -119,6 +119,11 @@ class Choice:
         return query.holds(clause, "ties") and len(self._orders) == 1
 
     @property
+    def inserts(self) -> bool:
+        """Whether it writes a row for each that is chosen, however often."""
+        return any(one.query.command in ("insert", "merge") for one in self.found)
+
+    @property
     def is_only(self) -> bool:
         """Whether it reads one table without those that inherit from it."""
         found = (one.query for one in (self.compared, self.limited) if one is not None)

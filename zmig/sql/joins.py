@@ -110,6 +110,16 @@ def multiplies(source: Source) -> bool:
     return len(read) > 1 or any(multiplies(one) for one in read)
 
 
+def repeats_alike(one: Query, key: Nodes, table: str | None) -> bool:
+    """Whether rows with the same key are the same in all that a query returns; `table` is what the key is of."""
+    wanted = query.normal(key)
+    outputs = choice.columns(one)
+    return bool(outputs) and all(
+        query.normal(output.nodes) == wanted or (table is not None and set(_aliases(output.nodes)) == {table})
+        for output in outputs
+    )
+
+
 def is_grouped(one: Query, key: Nodes) -> bool:
     """Whether a query itself returns one row for each key."""
     wanted = query.normal(key)
