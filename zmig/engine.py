@@ -305,7 +305,7 @@ class Migrator:
         """
         from zmig.running import pausing
 
-        return self._ask(partial(pausing.pause, name=name, reason=reason))
+        return self._ask(partial(pausing.pause, name=name, reason=reason, invocation=self._invocation))
 
     def resume(self, name: str | None = None) -> str:
         """Let a paused migration go on; return its name. Takes no lock.
@@ -315,7 +315,7 @@ class Migrator:
         """
         from zmig.running import pausing
 
-        return self._ask(partial(pausing.resume, name=name))
+        return self._ask(partial(pausing.resume, name=name, invocation=self._invocation))
 
     def reset(self) -> list[str]:
         """Drop every schema of the database and what it holds; return the schemas' names.

@@ -51,5 +51,17 @@ def _without(words: Sequence[str], option: str) -> Iterator[str]:
             yield word
 
 
+_LONGEST_WORD = 100
+
+
+def word(name: str, version: int | None) -> str:
+    """Return what a migration is called on a command line: its name, or its version where that is easier to write.
+
+    A name may be empty, have what no terminal shows, or look like an option.
+    """
+    is_plain = name.isprintable() and name.strip() == name != "" and not name.startswith("-")
+    return name if version is None or (is_plain and len(name) <= _LONGEST_WORD) else str(version)
+
+
 UNNAMED = Invocation()
 """A call that named nothing."""

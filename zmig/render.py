@@ -49,6 +49,14 @@ def visible(text: str) -> str:
     )
 
 
+_ASCII_TEXT = re.compile("[\n\t -~]*")
+
+
+def safe(text: str) -> str:
+    """Return what `visible` does, at once where a text of any length has nothing to escape."""
+    return text if _ASCII_TEXT.fullmatch(text) else visible(text)
+
+
 def _shown(character: str) -> str:
     if unicodedata.category(character) not in _ESCAPED:
         return character

@@ -83,7 +83,8 @@ def _run(words: Sequence[str], output: Output) -> int:
         return _help(words, output)
     name, *others = words
     command = parser.find(name)
-    if any(word in _HELP for word in others):
+    options_end = others.index("--") if "--" in others else len(others)
+    if any(word in _HELP for word in others[:options_end]):
         return _help(words[:1], output)
     options = parser.parse(name, command, others)
     output.is_json, output.is_quiet, output.is_verbose = options.json, options.quiet, options.verbose

@@ -29,7 +29,7 @@ def run(call: Call, options: Options) -> ExitCode:
 def _row(fact: Fact) -> tuple[str, ...]:
     return (
         table.moment(fact.created_at),
-        fact.name,
+        table.shortened(fact.name, table.LONGEST_NAME),
         fact.type.value.removeprefix("migration."),
         "@".join(part for part in (fact.database_user, fact.host) if part),
         ", ".join(_details(fact)),

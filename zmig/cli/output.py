@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from zmig.cli.stream import Stream, Unwritable
 from zmig.redact import redact
-from zmig.render import problem_text
+from zmig.render import problem_text, safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -122,7 +122,7 @@ class Output:
         if self.is_json:
             self._object({"question": question.strip()})
         else:
-            self.stderr.write(self.redact(question))
+            self.stderr.write(safe(self.redact(question)))
         self.stderr.flush()
 
     def _object(self, value: object) -> None:
@@ -172,7 +172,7 @@ class Output:
         self.stdout.block()
 
     def _write(self, stream: Stream, text: str) -> None:
-        shown = self.redact(text)
+        shown = safe(self.redact(text))
         if self.has_color and stream.is_terminal:
             from zmig.cli import color
 

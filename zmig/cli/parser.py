@@ -38,13 +38,13 @@ def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:
     for option in command.options:
         if option.is_required and getattr(options, option.key) is None:
             raise _usage(f"`zmig {name}` needs `{option.spelling}`", f"see `zmig {name} --help`")
-    options.rest = rest
-    _assign(name, command, options, [*positional])
+    options.rest = rest if command.takes is Takes.ACTION else []
+    _assign(name, command, options, [*positional, *(rest if command.takes is not Takes.ACTION else [])])
     return options
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Cut at the first `--`: what stands behind it is for another program."""
+    """Cut at the first `--`: what stands behind it is for another program, or no option however it is written."""
     if "--" not in words:
         return list(words), []
     place = words.index("--")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from zmig.cli import asking, table
 from zmig.cli.command import Call, Command, Option, Options
 from zmig.cli.running import LOCK_WAIT, running
@@ -25,7 +27,7 @@ def run(call: Call, options: ResetOptions) -> ExitCode:
     database = migrator.status().database
     if options.confirm is None:
         question = f"everything in database `{database}` will be dropped; type its name to go on"
-        hint = f"in a script, add `--confirm {database}`"
+        hint = f"in a script, add `--confirm {shlex.quote(database)}`"
         asking.name_typed(call.output, question, database, instead=hint, effect=_EFFECT)
     elif options.confirm != database:
         message = f"the database is called `{database}`, not `{options.confirm}`"

@@ -78,7 +78,7 @@ def _row(entry: Entry, glyphs: Mapping[State, str]) -> tuple[str, ...]:
     return (
         f"{glyphs[entry.state]} {_WORDS.get(entry.state, entry.state.value)}",
         str(entry.version or ""),
-        entry.name,
+        table.shortened(entry.name, table.LONGEST_NAME),
         kind,
         table.moment(applied_at) if applied_at else "",
         table.duration(took / 1000) if took is not None else "",

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _GAP = "  "
+LONGEST_NAME = 200
+"""How many cells the name of a migration takes at most, so that one does not put blanks behind all others."""
 
 
 def lines(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
-from zmig.invocation import UNNAMED, Invocation
+from zmig.invocation import UNNAMED, Invocation, word
 from zmig.model import RepeatRule
 from zmig.planning import checkpoint, reason, refusal, selection, unfounded
 from zmig.planning.plan import Action, Direction, Plan, Step
@@ -106,7 +106,7 @@ def _not_retryable(entry: Entry, invocation: Invocation) -> Iterator[Problem]:
             hint=f"see every state with `{invocation.command('status')}`",
         )
     elif entry.migration is None:
-        resolve = invocation.command("resolve", entry.name, "--as", "pending", "--reason", "...")
+        resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", "pending", "--reason", "...")
         yield Problem(
             "not-retryable",
             f"migration `{entry.name}` is no longer declared, so it cannot be run again",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Location, Problem
 from zmig.events import EventType
 from zmig.frozen import frozen
+from zmig.invocation import word
 from zmig.planning import identity
 from zmig.planning.reason import moment
 from zmig.planning.state import FindingCode, State
@@ -76,7 +77,7 @@ def _drift(
         message = f"version {entry.version} was applied as `{record.name}`, but the manifest declares `{entry.name}`"
     else:
         message = f"migration `{entry.name}` was edited after it was applied"
-    accept = invocation.command("accept", entry.name, "--reason", "...")
+    accept = invocation.command("accept", word(entry.name, entry.version), "--reason", "...")
     return Problem(
         "checksum-changed",
         message,
@@ -173,7 +174,7 @@ def _unproven(entry: Entry, record: Record, invocation: Invocation, *, effect: s
     if entry.state is not State.STARTED or record.open is None or record.open.integer("backend_pid") is not None:
         return None
     verdict = "done" if entry.is_applied else "failed"
-    resolve = invocation.command("resolve", entry.name, "--as", verdict, "--reason", "...")
+    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", verdict, "--reason", "...")
     return Problem(
         "started-unproven",
         f"migration `{entry.name}` was started {moment(record.open.created_at)} by a fact that names no backend",
@@ -186,7 +187,7 @@ def _unproven(entry: Entry, record: Record, invocation: Invocation, *, effect: s
 def _half_rolled_back(entry: Entry, record: Record, invocation: Invocation) -> Problem | None:
     if not record.is_in_rollback or entry.state not in (State.FAILED, State.STUCK) or record.is_undone:
         return None
-    resolve = invocation.command("resolve", entry.name, "--as", "done", "--reason", "...")
+    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", "done", "--reason", "...")
     return Problem(
         "rollback-incomplete",
         f"the rollback of `{entry.name}` did not complete, and no transaction undid it",
@@ -224,7 +225,7 @@ def of_partial(entry: Entry, *, invocation: Invocation) -> Iterator[Refusal]:
     last = entry.record.last if entry.record is not None else None
     if last is None or last.type is not EventType.FAILED or last.data.get("may_be_partial") is not True:
         return
-    resolve = invocation.command("resolve", entry.name, "--as", "done", "--reason", "...")
+    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", "done", "--reason", "...")
     problem = Problem(
         "failed-partway",
         f"migration `{entry.name}` failed outside a transaction, and what of it is committed cannot be looked up",
@@ -234,7 +235,7 @@ def of_partial(entry: Entry, *, invocation: Invocation) -> Iterator[Refusal]:
             f"if all of it is done, or was completed by hand, run `{resolve}`",
         ),
         effect=_NOTHING_RUN,
-        hint=f"if doing it again is right, run `{invocation.command('retry', entry.name)}`",
+        hint=f"if doing it again is right, run `{invocation.command('retry', word(entry.name, entry.version))}`",
     )
     yield Refusal(entry.version, entry.name, problem)
 
@@ -296,7 +297,7 @@ def _unfinished_above(entry: Entry, lowest: int | None, invocation: Invocation) 
     is_above = not entry.is_applied and entry.version > lowest
     if not is_above or entry.state not in (State.FAILED, State.STUCK) or entry.record.is_undone:
         return None
-    resolve = invocation.command("resolve", entry.name, "--as", "pending", "--reason", "...")
+    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", "pending", "--reason", "...")
     return Problem(
         "half-applied",
         f"migration `{entry.name}` is {entry.state.value}, and no transaction undid what it had done",

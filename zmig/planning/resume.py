@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem
+from zmig.invocation import word
 from zmig.planning.checkpoint import digest
 from zmig.planning.plan import Action, Direction
 from zmig.planning.refusal import Refusal
@@ -110,15 +111,16 @@ def _range(count: int) -> str:
 
 def _changed(work: Work, why: str, invocation: Invocation) -> Problem:
     migration = work.step.migration
+    known = word(migration.name, migration.version)
     return Problem(
         "done-statements-changed",
         f"{_what(work)} `{migration.name}` cannot be continued: {why}",
         location=migration.declared_at,
         facts=(
             "if everything the file says is done, run "
-            f"`{invocation.command('resolve', migration.name, '--as', 'done', '--reason', '...')}`",
+            f"`{invocation.command('resolve', known, '--as', 'done', '--reason', '...')}`",
             "if everything that was done is undone, run "
-            f"`{invocation.command('resolve', migration.name, '--as', 'pending', '--reason', '...')}`",
+            f"`{invocation.command('resolve', known, '--as', 'pending', '--reason', '...')}`",
         ),
         effect="nothing was run",
         hint="restore the statements that ran before; the rest of the file may change",
@@ -152,10 +154,10 @@ def _what(work: Work) -> str:
 
 
 def _choices(work: Work, invocation: Invocation) -> tuple[str, str]:
-    name = work.step.migration.name
+    known = word(work.step.migration.name, work.step.migration.version)
 
     def command(verdict: str) -> str:
-        return f"`{invocation.command('resolve', name, '--as', verdict, '--reason', '...')}`"
+        return f"`{invocation.command('resolve', known, '--as', verdict, '--reason', '...')}`"
 
     if work.step.direction is Direction.ROLLBACK:
         return (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Problem, UsageError
 from zmig.invocation import UNNAMED, Invocation
 from zmig.nearest import nearest
+from zmig.render import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _LONGEST_VERSION = 19
 """Digits of the largest `bigint`."""
 _SHOWN_VERSIONS = 12
+_LONGEST_NAME = 200
 
 
 def find(entries: Iterable[Entry], name: str, *, invocation: Invocation = UNNAMED) -> Entry:
@@ -67,16 +69,22 @@ def find_all(entries: Iterable[Entry], names: Collection[str], *, invocation: In
 
 def _version(name: str) -> int:
     """Return the version that a text spells, 0 if it spells none."""
-    return int(name) if name.isdecimal() and len(name) <= _LONGEST_VERSION else 0
+    return int(name) if name.isascii() and name.isdecimal() and len(name) <= _LONGEST_VERSION else 0
 
 
 def _unknown(name: str, known: Collection[str], invocation: Invocation) -> Problem:
-    near = nearest(name, known)
+    near = nearest(name, known) if len(name) <= _LONGEST_NAME else None
     return Problem(
         "unknown-migration",
-        f"no migration is called `{name}`",
+        f"no migration is called `{_shown_name(name)}`" if name.strip() else "no migration is called by an empty name",
         hint=f"write `{near}`" if near else f"see the names with `{invocation.command('status')}`",
     )
+
+
+def _shown_name(name: str) -> str:
+    """Return what somebody wrote on one line, and of something long the beginning."""
+    shown = one_line(name)
+    return shown if len(shown) <= _LONGEST_NAME else f"{shown[:_LONGEST_NAME]}…"
 
 
 def check_target(entries: Sequence[Entry], to: int | None) -> None:

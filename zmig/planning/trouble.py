@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from zmig.errors import Location, Problem
 from zmig.events import EventType
+from zmig.invocation import word
 from zmig.planning import remedy
 from zmig.planning.reason import moment
 from zmig.planning.state import State
@@ -120,7 +121,11 @@ def _way_on(entry: Entry, invocation: Invocation) -> str:
 
 def _remedy(entry: Entry, migration: Migration, last: Fact | None, invocation: Invocation) -> str:
     is_atomic = last is not None and last.data.get("atomic") is True
-    retry = invocation.command("apply", "--atomic") if is_atomic else invocation.command("retry", entry.name)
+    retry = (
+        invocation.command("apply", "--atomic")
+        if is_atomic
+        else invocation.command("retry", word(entry.name, entry.version))
+    )
     again = f"`{retry}`"
     error = _error(last)
     if "interrupted" in error:

@@ -21,15 +21,27 @@ def find(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> Path
 
     A relative path is taken from `cwd`. Raises UsageError, with the names that come near, where there is none.
     """
-    named = argument or environ.get(VARIABLE)
+    named = environ.get(VARIABLE) if argument is None else argument
     present = _present(cwd)
+    if argument == "":
+        raise UsageError(Problem("manifest-missing", "the manifest that is named is an empty word", hint=_NAME_ONE))
     if named:
-        if not (cwd / named).exists():
-            raise UsageError(_missing(cwd, named, present, from_variable=not argument))
+        if not _exists(cwd / named):
+            raise UsageError(_missing(cwd, named, present, from_variable=argument is None))
         return Path(named)
     if len(present) != 1:
         raise UsageError(_several(present) if present else _none())
     return Path(present[0])
+
+
+_NAME_ONE = "name a manifest, such as `manifests/prod.yaml`"
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _present(cwd: Path) -> list[str]:
@@ -53,14 +65,14 @@ def _missing(cwd: Path, named: str, present: list[str], *, from_variable: bool) 
     if found is not None:
         return Problem("manifest-missing", message, facts=source, hint=f"name `{found}`")
     facts = (*source, f"manifests here: {', '.join(present)}") if present else source
-    return Problem("manifest-missing", message, facts=facts, hint="name a manifest, such as `manifests/prod.yaml`")
+    return Problem("manifest-missing", message, facts=facts, hint=_NAME_ONE)
 
 
 def _other_suffix(cwd: Path, named: str) -> Iterator[str]:
     """Yield the manifest beside the one named, of the other spelling of its suffix."""
     path = Path(named)
     for suffix in (".yaml", ".yml"):
-        if path.name and path.suffix in (".yaml", ".yml", "") and (cwd / path.with_suffix(suffix)).is_file():
+        if path.name and path.suffix in (".yaml", ".yml", "") and _exists(cwd / path.with_suffix(suffix)):
             yield str(path.with_suffix(suffix))
 
 

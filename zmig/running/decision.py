@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Problem, UsageError
 from zmig.events import EventType, Verdict
 from zmig.frozen import frozen
+from zmig.invocation import word
 from zmig.planning import identity, refusal, selection
 from zmig.planning.state import FindingCode, State
 
@@ -50,7 +51,7 @@ def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str,
                 hint="write `--as done`, `--as failed` or `--as pending`",
             )
         )
-    entry = selection.find_one(view.entries, name)
+    entry = selection.find_one(view.entries, name, invocation=invocation)
     data = _data(opened, entry, reason) | {"as": str(verdict), "was": entry.state.value}
     before: list[str] = []
     if verdict == Verdict.DONE:
@@ -120,7 +121,7 @@ def accept(opened: Opened, view: View, *, names: Collection[str], reason: str, i
 
 def _acceptable(view: View, name: str, invocation: Invocation) -> Entry:
     """Return a migration whose file may be accepted as it is now. Raises UsageError."""
-    entry = selection.find_one(view.entries, name)
+    entry = selection.find_one(view.entries, name, invocation=invocation)
     _refuse_other(entry, view, invocation)
     if not entry.has(FindingCode.DRIFT):
         raise UsageError(
@@ -173,7 +174,7 @@ def _is_untouched(entry: Entry) -> bool:
 
 
 def _unclear(entry: Entry, invocation: Invocation) -> Problem:
-    resolve = invocation.command("resolve", entry.name, "--as", "done", "--reason", "...")
+    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", "done", "--reason", "...")
     return Problem(
         "baseline-unclear",
         f"migration `{entry.name}` is {entry.state.value}, and no transaction undid what it had done",

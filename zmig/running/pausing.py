@@ -11,6 +11,7 @@ from zmig.planning.state import State
 from zmig.running.decision import Decision
 
 if TYPE_CHECKING:
+    from zmig.invocation import Invocation
     from zmig.planning.state import Entry
     from zmig.running.opening import Opened
     from zmig.running.view import View
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 _EFFECT = "nothing was recorded"
 
 
-def pause(opened: Opened, view: View, *, name: str | None, reason: str) -> Decision:
+def pause(opened: Opened, view: View, *, name: str | None, reason: str, invocation: Invocation) -> Decision:
     """Ask a batched migration to wait: the one named, else the one that is running.
 
     Raises:
         UsageError: no migration has that name, none is running, or it is not batched.
     """
-    entry = _running(view) if name is None else selection.find(view.entries, name)
+    entry = _running(view) if name is None else selection.find(view.entries, name, invocation=invocation)
     if entry.migration is None or entry.migration.batch is None:
         message = f"migration `{entry.name}` has no rounds to wait between"
         raise UsageError(
@@ -34,20 +35,20 @@ def pause(opened: Opened, view: View, *, name: str | None, reason: str) -> Decis
     return _decision(opened, entry, EventType.PAUSED, data)
 
 
-def resume(opened: Opened, view: View, *, name: str | None) -> Decision:
+def resume(opened: Opened, view: View, *, name: str | None, invocation: Invocation) -> Decision:
     """Let a paused migration go on: the one named, else the one that is paused.
 
     Raises:
         UsageError: no migration has that name, or none is paused.
     """
-    entry = _paused(view) if name is None else selection.find(view.entries, name)
+    entry = _paused(view, invocation) if name is None else selection.find(view.entries, name, invocation=invocation)
     if entry.record is None or entry.record.paused is None:
         raise UsageError(
             Problem(
                 "not-paused",
                 f"migration `{entry.name}` is not paused",
                 effect=_EFFECT,
-                hint="see every state with `zmig status`",
+                hint=f"see every state with `{invocation.command('status')}`",
             )
         )
     return _decision(opened, entry, EventType.RESUMED, _data(opened, entry))
@@ -64,13 +65,18 @@ def _running(view: View) -> Entry:
     )
 
 
-def _paused(view: View) -> Entry:
+def _paused(view: View, invocation: Invocation) -> Entry:
     found = [entry for entry in view.entries if entry.record is not None and entry.record.paused is not None]
     if len(found) == 1:
         return found[0]
     if not found:
         raise UsageError(
-            Problem("not-paused", "no migration is paused", effect=_EFFECT, hint="see every state with `zmig status`")
+            Problem(
+                "not-paused",
+                "no migration is paused",
+                effect=_EFFECT,
+                hint=f"see every state with `{invocation.command('status')}`",
+            )
         )
     names = ", ".join(f"`{entry.name}`" for entry in found)
     raise UsageError(

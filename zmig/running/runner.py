@@ -22,6 +22,7 @@ from zmig.database.promise import Broken
 from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
 from zmig.events import EventType
 from zmig.interrupt import Interrupted
+from zmig.invocation import word
 from zmig.planning.plan import Action, Direction
 from zmig.progress import (
     RetryScheduled,
@@ -420,7 +421,8 @@ class Runner:
 
     def _again(self, attempt: Attempt) -> str:
         """Return the command that tries a failed attempt again."""
-        return f"`{self.invocation.command('retry', attempt.step.migration.name)}`"
+        migration = attempt.step.migration
+        return f"`{self.invocation.command('retry', word(migration.name, migration.version))}`"
 
     def _missing(self, found: Failure) -> str | None:
         """Return what helps where a private server lacks what other servers have."""
