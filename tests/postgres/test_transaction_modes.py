@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,6 +75,58 @@ def test_a_failure_behind_a_transaction_that_only_reads_continues_behind_it(
         Migrator(project.manifest).migrate()
     connection.execute("insert into go default values")
     assert list(Migrator(project.manifest).migrate().completed) == ["001_reads"]
+
+
+WRITES_THEN_READS = [
+    "begin;\ninsert into e values (1);\nset transaction read only;\ncommit;\nselect 1;",
+    "begin;\nset transaction read write;\ninsert into e values (1);\nset local transaction_read_only = on;\n"
+    "select 1;\nend;\nselect 1;",
+    "begin;\nselect 1;\ncommit and chain;\ninsert into e values (1);\nset transaction read only;\ncommit and chain;\n"
+    "commit;",
+    "begin;\nselect /* read only */ write();\ncommit;",
+]
+
+
+@pytest.mark.parametrize(("text", "line"), list(zip(WRITES_THEN_READS, (3, 4, 5, 2), strict=True)))
+def test_a_transaction_of_the_script_that_only_reads_behind_its_writes_is_rolled_back(
+    project: ProjectFolder, connection: psycopg.Connection, text: str, line: int
+) -> None:
+    connection.execute(
+        "create table e (n int); create function write() returns void language plpgsql as $$ begin "
+        "insert into e values (1); set transaction read only; end $$"
+    )
+    project.sql("001_reads", text, transaction=False)
+    with pytest.raises(MigrationFailed) as caught:
+        Migrator(project.manifest).migrate()
+    (problem,) = caught.value.problems
+    assert problem.code == "read-only-behind-writes"
+    assert problem.location is not None
+    assert problem.location.line == line
+    assert connection.execute("select count(*) from e").fetchone() == (0,)
+    corrected = re.sub("set transaction read only|set local .*on", "commit; begin read only", text)
+    corrected = corrected.replace("select /* read only */ write()", "insert into e values (1)")
+    project.sql("001_reads", corrected, transaction=False)
+    assert list(Migrator(project.manifest).migrate().completed) == ["001_reads"]
+    assert connection.execute("select count(*) from e").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "begin;\ninsert into e values (1);\nsavepoint a;\nset transaction read only;\nrollback to a;\ncommit;",
+        "insert into e values (1);\nbegin;\ninsert into e values (2);\nset transaction read only;\nrollback;",
+        "create temp table t (n int);\nbegin read only;\ninsert into t values (1);\ncommit;\ninsert into e values (1);",
+        "insert into e values (1);\nbegin;\ninsert into e values (2);\nset transaction read only;\n"
+        "rollback and chain;\nselect 1;\ncommit;",
+    ],
+)
+def test_a_transaction_that_leaves_nothing_behind_or_may_write_again_at_its_end_is_none_of_these(
+    project: ProjectFolder, connection: psycopg.Connection, text: str
+) -> None:
+    connection.execute("create table e (n int)")
+    project.sql("001_reads", text, transaction=False)
+    assert list(Migrator(project.manifest).migrate().completed) == ["001_reads"]
+    assert connection.execute("table e").fetchall() == [(1,)]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ a later run continues behind the last statement known to be done, and looks up t
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from zmig.progress import StatementFinished, StatementStarted
 from zmig.running import record
 from zmig.running.bookkeeping import limits_sql, open_sql
 from zmig.running.call import call
+from zmig.running.readonly import ReadOnlyWatch
 from zmig.sql import statement
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
     from zmig.running.session import Attempt, Session
     from zmig.sql.script import Statement
-
-
-_READ_ONLY = re.compile(r"read[ \t\r\n_]{1,9}only", re.IGNORECASE)
 
 
 def run(session: Session, attempt: Attempt) -> None:
@@ -48,9 +45,10 @@ def run(session: Session, attempt: Attempt) -> None:
         if resume.sets_session(one):
             _run(session, attempt, one)
     attempt.completed_statements = done
+    watch = ReadOnlyWatch(statements)
     for one in statements[done:]:
         if session.is_in_transaction or statement.controls_transaction(one):
-            _run_in_own_transaction(session, attempt, one)
+            _run_in_own_transaction(session, attempt, one, watch)
         elif resume.runs_alone(one):
             _run_alone(session, attempt, one)
         else:
@@ -105,20 +103,23 @@ def _run_with_checkpoint(session: Session, attempt: Attempt, one: Statement) -> 
         _reach(session, attempt, one, *checks)
 
 
-def _run_in_own_transaction(session: Session, attempt: Attempt, one: Statement) -> None:
+def _run_in_own_transaction(session: Session, attempt: Attempt, one: Statement, watch: ReadOnlyWatch) -> None:
     """Run a statement of a transaction that the script itself opens and ends.
 
     The checkpoint stands in front of the COMMIT, so that it commits with what it tells of; a later run begins again
     at the BEGIN of a transaction that did not commit. Behind one that only reads it stands in one of its own.
     """
     ends = session.is_in_transaction and statement.controls_transaction(one) in ("COMMIT", "END")
-    ends = ends and not _is_read_only(session, attempt)
+    if ends:
+        watch.check(attempt)
+        ends = not watch.is_read_only
     attempt.done.add(one)
     if ends:
         with session.interrupts.deferred():
             session.send(*own_role_sql(session), _checkpoint_sql(session, attempt, one.number))
     was_open = session.is_in_transaction
     _run(session, attempt, one)
+    watch.look(session, one, was_open=was_open)
     if ends:
         attempt.completed_statements = one.number
     elif session.is_in_transaction and not was_open:
@@ -126,15 +127,6 @@ def _run_in_own_transaction(session: Session, attempt: Attempt, one: Statement) 
     elif not session.is_in_transaction:
         with session.interrupts.deferred():
             _reach(session, attempt, one, *_alone_sql(session, attempt))
-
-
-def _is_read_only(session: Session, attempt: Attempt) -> bool:
-    """Whether the open transaction may only read; the server is asked only where the script speaks of that."""
-    if not any(_READ_ONLY.search(one.text) for one in attempt.work.statements or ()):
-        return False
-    if session.connection.info.transaction_status is not psycopg.pq.TransactionStatus.INTRANS:
-        return False
-    return session.send_alone("show transaction_read_only").last == ("on",)
 
 
 def _alone_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:

@@ -1,0 +1,74 @@
+"""Knows of a transaction that a script opens itself whether it may only read, and whether it had written before that.
+
+PostgreSQL lets a transaction become read-only behind its writes. The checkpoint that is to commit with those can then
+no longer be written in it, and one behind the COMMIT would come too late for a run that is killed in between.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from zmig.errors import Problem, ZmigError
+from zmig.sql import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from zmig.running.session import Attempt, Session
+    from zmig.sql.script import Statement
+
+_READ_ONLY = re.compile(r"read[ \t\r\n_]{1,9}only", re.IGNORECASE)
+
+
+class ReadOnlyWatch:
+    """Looks at each transaction that a script opens itself; the server is asked only where the script speaks of it."""
+
+    def __init__(self, statements: Iterable[Statement]) -> None:
+        self._is_spoken_of = any(_READ_ONLY.search(one.text) for one in statements)
+        self.is_read_only = False
+        """Whether the open transaction may only read."""
+        self._culprit: Statement | None = None
+        """The statement that made it so, where it had written something before."""
+
+    def look(self, session: Session, one: Statement, *, was_open: bool) -> None:
+        """Look at the transaction behind a statement; `was_open` says that it did not begin with that."""
+        before, self.is_read_only = self.is_read_only and was_open, self._asks(session)
+        if not self.is_read_only or not was_open or statement.controls_transaction(one):
+            self._culprit = None
+        elif not before and _has_written(session):
+            self._culprit = one
+
+    def check(self, attempt: Attempt) -> None:
+        """Make sure that a transaction which is to be committed has not written before it became read-only.
+
+        Raises:
+            ZmigError: it has.
+        """
+        if self._culprit is None:
+            return
+        attempt.running, attempt.shift = self._culprit, 0
+        raise ZmigError(
+            Problem(
+                "read-only-behind-writes",
+                "it lets its transaction only read behind its writes, with which the end of them is to be recorded",
+                facts=("that transaction was rolled back",),
+                hint="put `commit; begin read only` in the place of what lets the transaction only read",
+            )
+        )
+
+    def _asks(self, session: Session) -> bool:
+        """Return what the server says; SHOW takes no snapshot, behind which an isolation level could not be set."""
+        if not self._is_spoken_of:
+            return False
+        if session.connection.info.transaction_status is not psycopg.pq.TransactionStatus.INTRANS:
+            return False
+        return session.send_alone("show transaction_read_only").last == ("on",)
+
+
+def _has_written(session: Session) -> bool:
+    """Whether the open transaction has a number, which the first write gives it."""
+    reply = session.send_alone("select pg_catalog.pg_current_xact_id_if_assigned() is not null")
+    return reply.last == ("t",)
