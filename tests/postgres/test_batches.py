@@ -13,7 +13,7 @@ from tests.support import backends
 from tests.support.process import Process
 from tests.support.recorder import Recorder
 from zmig import MigrationFailed, Migrator
-from zmig.errors import ManifestError, UsageError
+from zmig.errors import ManifestError, PlanRefused, UsageError
 from zmig.progress import RoundFinished
 
 if TYPE_CHECKING:
@@ -294,6 +294,31 @@ def test_a_run_that_is_killed_loses_at_most_the_round_in_flight_and_is_continued
     assert connection.execute("select touched, count(*) from users group by 1").fetchall() == [(1, 95)]
     assert facts.data("001_lower", "done")[0]["rows"] == 95
     assert facts.data("001_lower", "checkpoint")[-1]["total"] == 95
+
+
+def test_rounds_are_not_continued_by_another_key(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    connection.execute(
+        "alter table users add k int; update users set k = 1000 - id;"
+        "alter table users add unique (k), alter k set not null;"
+        "alter table users add check (k <> 940 or touched = 0)"
+    )
+    text = (
+        "update users set touched = touched + 1 where id in "
+        "(select {0} from users where {0} > :cursor order by {0} limit :size) returning {0}"
+    )
+    project.sql("001_touch", text.format("id"), batch=BATCH)
+    with pytest.raises(MigrationFailed, match="violates check constraint"):
+        Migrator(project.manifest).migrate()
+    assert facts.data("001_touch", "checkpoint")[-1]["key"] == "id"
+    path = project.sql("001_touch", text.format("k").replace("id in (select k", "k in (select k"), batch=BATCH)
+    with pytest.raises(PlanRefused, match="went by the key `id` before, and go by `k` now"):
+        Migrator(project.manifest).migrate()
+    connection.execute("alter table users drop constraint users_check")
+    path.write_text(text.format("id").replace("from users", "from users u").replace(" id >", " u.id >"))
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select touched, count(*) from users group by 1").fetchall() == [(1, 95)]
 
 
 def test_an_error_in_a_round_has_its_place_in_the_file(project: ProjectFolder) -> None:

@@ -82,12 +82,25 @@ def refusals(works: Sequence[Work], *, invocation: Invocation) -> Iterator[Refus
 def _unfit(work: Work, invocation: Invocation) -> Problem | None:
     unended, reached = work.step.unended, work.step.checkpoint
     if work.batch is not None:
-        return None
+        return _by_another_key(work, reached, invocation)
     if work.statements is None and unended is not None and unended.data.get("transactional") is False:
         return _undecided(work, "its Python code", work.step.migration.declared_at, invocation)
     if reached is None:
         return None
     return _edited(work, reached, invocation) or _in_doubt(work, reached.sent, invocation)
+
+
+def _by_another_key(work: Work, reached: Checkpoint | None, invocation: Invocation) -> Problem | None:
+    """Compare the key by which the rounds of a batch went with that of its file as it is now."""
+    before = reached.reached.key if reached is not None and reached.reached is not None else None
+    if before is None or not work.statements:
+        return None
+    from zmig.sql import choice
+
+    now = choice.read(work.statements[0]).key_name
+    if now in (None, before):
+        return None
+    return _changed(work, f"its rounds went by the key `{before}` before, and go by `{now}` now", invocation)
 
 
 def _edited(work: Work, reached: Checkpoint, invocation: Invocation) -> Problem | None:

@@ -84,7 +84,7 @@ class Rounds:
         chosen = choice.read(one)
         rest = besides.rest(one.text, chosen, with_cursor=with_cursor)
         attempt.running = one
-        self._begin()
+        self._begin(chosen.key_name)
         self._session.observer(StatementStarted(attempt.step, 1, 1, one.line, one.summary))
         while True:
             done = self._touch(one, with_cursor=with_cursor)
@@ -128,14 +128,14 @@ class Rounds:
             self._count(self._round.touched)
         self._finish()
 
-    def _begin(self) -> None:
+    def _begin(self, key: str | None = None) -> None:
         """Take up where the last attempt stood, or begin with a count of what there is to do."""
         attempt, known = self._attempt, self._attempt.step.checkpoint
         reached = known.reached if known is not None else None
         if reached is None:
             total = None if self._settings.total is None else self._ask_total(self._settings.total)
             reached = Reached(self._settings.start, total=total)
-        attempt.reached = reached
+        attempt.reached = replace(reached, key=key)
         self._rows_before, self._began = reached.rows, time.monotonic()
         self._gate.wait()
 

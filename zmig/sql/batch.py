@@ -44,10 +44,13 @@ class Reached:
     rounds: int = 0
     total: int | None = None
     """How many rows there were to do when it first began, where the manifest asks for that."""
+    key: str | None = None
+    """Which key the cursor is of, as far as the statement tells."""
 
     def data(self) -> dict[str, object]:
         """Return what a checkpoint fact holds of it."""
-        return {"cursor": self.cursor, "rows": self.rows, "rounds": self.rounds, "total": self.total}
+        key = {} if self.key is None else {"key": self.key}
+        return {"cursor": self.cursor, "rows": self.rows, "rounds": self.rounds, "total": self.total, **key}
 
 
 def reached(data: Mapping[str, object]) -> Reached | None:
@@ -55,12 +58,13 @@ def reached(data: Mapping[str, object]) -> Reached | None:
     rows, rounds, total = data.get("rows"), data.get("rounds"), data.get("total")
     if not isinstance(rows, int) or not isinstance(rounds, int):
         return None
-    cursor = data.get("cursor")
+    cursor, key = data.get("cursor"), data.get("key")
     return Reached(
         cast("Key | None", cursor) if isinstance(cursor, Key) else None,
         rows,
         rounds,
         total if isinstance(total, int) else None,
+        key if isinstance(key, str) else None,
     )
 
 

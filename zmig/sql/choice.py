@@ -97,6 +97,15 @@ class Choice:
         return one.key if one is not None else None
 
     @property
+    def key_name(self) -> str | None:
+        """What tells the key from another: a column's name, or how the expression is written, and the direction."""
+        if self.key is None:
+            return None
+        column = query.column(self.key)
+        name = column[1] if column is not None else " ".join(query.words(self.key))
+        return f"{name} desc" if self.is_descending else name
+
+    @property
     def order(self) -> Order | None:
         """What the query is ordered by that takes `:size` rows."""
         orders = self._orders
@@ -236,6 +245,18 @@ def _comparisons(nodes: Nodes, *, is_negated: bool = False) -> Iterator[Comparis
                 yield from _comparison(_NEGATED[operator] if negated else operator, key, bound)
         elif node.inside is not None and not query.is_query(node):
             yield from _comparisons(node.inside, is_negated=is_negated != _is_not(nodes, place))
+
+
+def compared_rows(one: Query) -> Node | None:
+    """Return the row of several values, one of which is `:cursor`, that a query compares."""
+    nodes = conditions(one)
+    for place, node in enumerate(nodes):
+        if node.text in _MIRRORED:
+            for side in (_before(nodes, place)[-1:], _after(nodes, place)[-1:]):
+                parts = query.split(side[0].inside) if side and side[0].inside is not None else []
+                if len(parts) > 1 and any(_is_cursor(part) for part in parts):
+                    return side[0]
+    return None
 
 
 def _sides(nodes: Nodes, place: int, left: Nodes) -> Iterator[tuple[str, Nodes, Nodes]]:

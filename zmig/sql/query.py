@@ -331,6 +331,15 @@ def column(nodes: Nodes) -> tuple[str | None, str] | None:
     return (names[-2] if len(names) > 1 else None), last
 
 
+def words(nodes: Nodes) -> Iterator[str]:
+    """Yield what is written, word for word."""
+    for node in nodes:
+        if node.inside is None:
+            yield node.text
+        else:
+            yield from (node.text, *words(node.inside), ")" if node.text == "(" else "]")
+
+
 def normal(nodes: Nodes) -> tuple[object, ...]:
     """Return a form that is equal for what is written alike."""
     return tuple(
