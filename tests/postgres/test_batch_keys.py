@@ -179,6 +179,20 @@ def test_a_key_that_is_shared_in_its_table_is_taken_where_the_query_groups_by_it
     assert touched(project, connection, text, "p") == [(1, 5)]
 
 
+def test_a_function_that_returns_several_rows_repeats_the_key(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute(f"{JOINED} create table log (id int, part int)".encode())
+    text = ("insert into log select id, {}, upper(name) from p where id > :cursor order by id {} returning id").replace(
+        ", upper(name)", ""
+    )
+    many = "generate_series(1, 5)"
+    assert "may come more than once" in refusal(project, text.format(many, "limit :size"))
+    project.sql("001_touch", text.format(many, "fetch first :size rows with ties"), batch=BATCH)
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select count(*), count(distinct (id, part)) from log").fetchone() == (25, 25)
+
+
 def test_a_view_is_looked_through_where_its_rows_are_those_of_a_table(
     project: ProjectFolder, connection: psycopg.Connection
 ) -> None:

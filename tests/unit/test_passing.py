@@ -81,6 +81,13 @@ matched then update set v = s.v returning s.id;
 update t set x = 1 where id > :cursor and :size > 0 returning id;
 update t set a = b.a from (select id, a from u where u.id > :cursor order by u.id limit :size) as b where b.id =
 t.u_id returning b.id;
+update t set x = 1 where k in (select k from t where k > :cursor union select k from u where k > :cursor
+order by k limit :size) returning k;
+update t set x = 1 where k in (select t.k from t join u on u.k = t.k where t.k > :cursor and u.k > :cursor order by t.k
+limit :size) returning k;
+with s as (select a, b from t where (a, b) > (split_part(:cursor, ',', 1)::int, 2) order by a, b limit :size)
+select (select a || ',' || b from s order by a desc, b desc limit 1), count(*) from s;
+insert into log select id, length(name) from users where id > :cursor order by id limit :size returning id;
 update users set touched = 1 where :cursor < 9 and :size > 0 returning 3;
 """
 
@@ -161,6 +168,14 @@ CHOSEN = "update t set x = 1 where k in (select k from t where {}) returning k"
             "u as (update t set x = 1 from s where t.k = s.k) select max(k), (select count(*) from s) from t",
             "the last key of `t`, not of the rows",
             "t",
+        ),
+        (CHOSEN.format("k > :cursor and j > :cursor order by k limit :size"), "compares another key", "j >"),
+        (CHOSEN.format("(a, k) > (5, :cursor) order by a, k limit :size"), "several columns are compared", "(5,"),
+        (
+            "update t set x = 1 where k in (select k from t where k > :cursor union all select k from u order by 1 "
+            "limit :size) returning k",
+            "one part of the `union`",
+            "all select",
         ),
         (
             "update t set (x, k) = (1, 2) where id in (select id from t where k > :cursor order by k limit :size) "

@@ -129,8 +129,21 @@ class _Check:
         known = self._look([key])
         if known:
             self._judge(self._behind_view(known[0], key))
+            name = f"{known[0].table}.{known[0].column}"
+            if not self._chosen.takes_ties and self._returns_sets():
+                self._refuse(name, *_OF_A_FUNCTION)
             if not self._may_share_keys and not self._stays_unique(read, key, of_tables):
-                self._refuse(f"{known[0].table}.{known[0].column}", *_JOINED)
+                self._refuse(name, *_JOINED)
+
+    def _returns_sets(self) -> bool:
+        """Whether the query that chooses calls a function for its result that returns several rows."""
+        found = self._chosen.limited
+        names = sorted(joins.called(found.query.clause("select"))) if found is not None else []
+        if not names:
+            return False
+        listed = ", ".join(literal(name) for name in names)
+        query = f"select from pg_catalog.pg_proc where proretset and proname in ({listed}) limit 1"
+        return bool(self._ask(query))
 
     def _check_returned(self) -> None:
         """Judge the column that the statement returns, where the query that chooses cannot be read by itself."""
@@ -259,6 +272,11 @@ _INHERITED = (
     "is unique in its own table, not in those that inherit from it: rows that share the last key of a round would be "
     "passed over",
     f"write `only` before the table, with a migration for each that inherits, or {_TIES}",
+)
+_OF_A_FUNCTION = (
+    "may come more than once, because of a function that returns several rows: those that share the last key of a "
+    "round would be passed over",
+    f"call the function for the rows that were chosen, or {_TIES}",
 )
 _JOINED = (
     "may come more than once, because of a join: rows that share the last key of a round would be passed over",

@@ -120,6 +120,16 @@ def repeats_alike(one: Query, key: Nodes, table: str | None) -> bool:
     )
 
 
+def called(nodes: Nodes) -> Iterator[str]:
+    """Yield the names of the functions that are called, outside of queries in brackets."""
+    for place, node in enumerate(nodes):
+        if node.inside is not None and not query.is_query(node):
+            before = nodes[place - 1].name if place and node.text == "(" else None
+            if before is not None:
+                yield before
+            yield from called(node.inside)
+
+
 def is_grouped(one: Query, key: Nodes) -> bool:
     """Whether a query itself returns one row for each key."""
     wanted = query.normal(key)

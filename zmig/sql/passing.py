@@ -34,7 +34,19 @@ def faults(one: Statement) -> Iterator[Fault]:
     chosen = choice.read(one)
     yield from _locked(query.parse(one))
     if query.holds((*chosen.root.nodes, *_of_ctes(chosen.root)), CURSOR):
-        looks = (_beside, _offset, _alternative, _direction, _order, _twice, _returned, _elsewhere, _moved)
+        looks = (
+            _beside,
+            _offset,
+            _alternative,
+            _branch,
+            _several,
+            _direction,
+            _order,
+            _twice,
+            _returned,
+            _elsewhere,
+            _moved,
+        )
         yield from (fault for look in looks for fault in look(chosen, one.text))
 
 
@@ -110,6 +122,40 @@ def _alternatives(nodes: Nodes) -> Iterator[Fault]:
     for node in nodes:
         if node.inside is not None and not query.is_query(node):
             yield from _alternatives(node.inside)
+
+
+def _branch(chosen: Choice, text: str) -> Iterator[Fault]:
+    """A part of a UNION that is chosen whatever the cursor says."""
+    for one in (found.query for found in (chosen.limited, chosen.compared) if found is not None):
+        others = one.clause("union")
+        if others and query.holds(one.clause("where"), CURSOR) and not query.holds(others, CURSOR):
+            yield Fault(
+                "rounds take rows again and again that stand before `:cursor`: one part of the `union` ignores it",
+                "compare the key with `:cursor` in each part",
+                others[0].start,
+            )
+
+
+def _several(chosen: Choice, text: str) -> Iterator[Fault]:
+    """Keys of two kinds that are both compared with the cursor."""
+    equated = choice.equated(choice.conditions(chosen.compared.query)) if chosen.compared is not None else ()
+    pairs = set(equated)
+    for one in chosen.comparisons:
+        pair = query.normal(chosen.key or ()), query.normal(one.key)
+        if one.is_exact and pair[0] != pair[1] and pair not in pairs and pair[::-1] not in pairs:
+            yield Fault(
+                f"`{text[one.start : one.end]}` compares another key than `{_spelled(chosen, text)}` with `:cursor`",
+                "compare one key with `:cursor`: of several columns, wrap them into one that is unique",
+                one.start,
+            )
+    rows = (choice.compared_rows(found.query) for found in chosen.found)
+    listed = next((node for node in rows if node is not None), None)
+    if listed is not None and chosen.root.command != "select":
+        yield Fault(
+            "several columns are compared with `:cursor`, and the statement returns one",
+            "compare one key with `:cursor`: of several columns, wrap them into one that is unique",
+            listed.start,
+        )
 
 
 def _direction(chosen: Choice, text: str) -> Iterator[Fault]:
@@ -322,7 +368,7 @@ def _inserted_as(one: Query, name: str) -> set[str] | None:
     """Return the names of what an INSERT puts into a column; None where that cannot be told."""
     inner = query.chooser_of_insert(one)
     outputs = choice.columns(inner) if inner is not None else []
-    target = one.clause("target")
+    target = [node for node in one.clause("target") if inner is not None and node.start < inner.start]
     named = next((node.inside for node in target if node.inside is not None and not query.is_query(node)), None)
     if named is None or not outputs or any(output.nodes[-1].text == "*" for output in outputs):
         return None
