@@ -12,7 +12,7 @@ import signal
 import time
 from contextlib import contextmanager
 from threading import get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -140,8 +140,11 @@ class SignalInterrupts(Interrupts):
     command into the background, which ctrl-c is not meant for.
     """
 
-    def __init__(self, *, say_farewell: Callable[[int], None] = lambda _number: None) -> None:
-        """`say_farewell` is called with the number of a second signal, just before that ends the process."""
+    def __init__(self, *, say_farewell: Callable[[int, bool], None] = lambda _number, _is_second: None) -> None:
+        """`say_farewell` is called with the number of a signal that ends the process at once, just before it does.
+
+        Its second argument says whether it is the second one; else a migration's code did not let the first one in.
+        """
         self._say_farewell = say_farewell
         self._process = os.getpid()
         self._thread = get_ident()
@@ -150,6 +153,7 @@ class SignalInterrupts(Interrupts):
         self._polls = 0
         self._pending: int | None = None
         self._asked: int | None = None
+        self._asked_at: float | None = None
 
     @property
     def is_asked(self) -> bool:
@@ -213,16 +217,32 @@ class SignalInterrupts(Interrupts):
         self.check()
         super().sleep(seconds)
 
+    @contextmanager
+    def in_code(self) -> Generator[None]:
+        """End the process where the code does not let a signal in, within two seconds."""
+        from zmig import lastresort
+
+        with lastresort.watching(lambda: self._asked_at, self._end_unheeded):
+            yield
+
+    def _end_unheeded(self, number: int) -> None:
+        # The code may have its own handler, which has done what it is there for.
+        if signal.getsignal(number) == self._handle:
+            self._end(number)
+
+    def _end(self, number: int) -> NoReturn:
+        try:
+            self._say_farewell(number, self._asked is not None)
+        finally:
+            os._exit(128 + number)
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:
             _do_as_by_default(number, frame)
             return
         if self._asked is not None:
-            try:
-                self._say_farewell(number)
-            finally:
-                os._exit(128 + number)
-        self._asked = number
+            self._end(number)
+        self._asked, self._asked_at = number, time.monotonic()
         if self._depth or self._polls:
             self._pending = number
         else:

@@ -131,10 +131,12 @@ def _both(first: Observer, second: Observer, interrupts: Interrupts) -> Observer
     return tell_whole
 
 
-def _say_farewell(output: Output, number: int) -> None:
+def _say_farewell(output: Output, number: int, is_second: bool) -> None:
+    name = signal.Signals(number).name
+    why = f"a second signal, {name}" if is_second else f"{name}, which a migration's code did not let in"
     problem = Problem(
         "interrupted",
-        f"ended at once by a second signal, {signal.Signals(number).name}",
+        f"ended at once by {why}",
         effect="what the server was doing, it completes or rolls back, each migration with its facts",
         hint="see what is recorded with `zmig status`",
     )

@@ -1,0 +1,90 @@
+"""The last resort where a migration's code does not come back to Python: a thread that ends the process for a signal.
+
+Python runs handlers of signals between two of its own instructions. A library that is written in another language may
+wait for hours, and neither the first signal nor the second one would be heeded.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+_PATIENCE_SECONDS = 1.5
+_SECONDS_BETWEEN_SIGNALS = 1.0
+"""A signal that comes sooner after one that was heeded may have been sent together with it."""
+_END = b"\0"
+"""No signal has this number."""
+
+
+@contextmanager
+def watching(heeded_at: Callable[[], float | None], end: Callable[[int], object]) -> Generator[None]:
+    """Call `end`, in another thread, with the number of a signal that is not heeded in time inside the block.
+
+    `heeded_at` says when the handler ran last.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    hearing, telling = os.pipe()
+    os.set_blocking(telling, False)
+    threading.Thread(target=partial(_watch, hearing, heeded_at, end), name="zmig last resort", daemon=True).start()
+    before = signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
+    _ours.add(telling)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        _ours.discard(telling)
+        with suppress(OSError):
+            os.write(telling, _END)
+        os.close(telling)
+
+
+def _watch(hearing: int, heeded_at: Callable[[], float | None], end: Callable[[int], object]) -> None:
+    while (heard := os.read(hearing, 1)) not in (b"", _END):
+        before, now = heeded_at(), time.monotonic()
+        if before is None or now - before > _SECONDS_BETWEEN_SIGNALS:
+            time.sleep(_PATIENCE_SECONDS)
+            if heeded_at() == before:
+                end(heard[0])
+    os.close(hearing)
+
+
+_ours: set[int] = set()
+"""The descriptors that Python tells of signals for a block here."""
+_put_off: list[int] = []
+
+
+def _before_fork() -> None:
+    """Have a child tell nothing of its own signals here, from its first moment on."""
+    with suppress(ValueError):  # this is not the main thread, which alone may do it
+        told = signal.set_wakeup_fd(-1)
+        if told in _ours:
+            _put_off.append(told)
+        else:
+            signal.set_wakeup_fd(told)
+
+
+def _behind_fork() -> None:
+    while _put_off:
+        signal.set_wakeup_fd(_put_off.pop(), warn_on_full_buffer=False)
+
+
+def _in_child() -> None:
+    _put_off.clear()
+    told = signal.set_wakeup_fd(-1)
+    if told not in _ours:
+        signal.set_wakeup_fd(told)
+    _ours.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_behind_fork, after_in_child=_in_child)
