@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCANS, REWRITES = "squawk/adding-not-nullable-field", "squawk/changing-column-type"
+CHECKS, REFERS = "squawk/constraint-missing-not-valid", "squawk/adding-foreign-key-constraint"
 BLOCKS, FAILS = "squawk/require-concurrent-index-creation", "transaction/refused"
 CHECK = "alter table t add constraint c check (a is not null)"
+IN_X = "set search_path = x;\ncreate table t (a int)"
+THEN = "set search_path ="
+UNKNOWN = "select set_config('search_path', 'x', false)"
 SET = "alter table t alter column a set not null"
 
 
@@ -65,6 +69,39 @@ def told(folder: Path, *files: str) -> list[str]:
         (["alter table s.t add constraint c check (a is not null)", SET], SCANS),
         ([f"create table if not exists t (a int);\n{SET}"], SCANS),
         (["create table s.t (a int);\ncreate index i on t (a)"], BLOCKS),
+        (["create table if not exists t (a int);\ncreate index i on t (a)"], BLOCKS),
+        (["create table if not exists t as select 1 as a;\ncreate index i on t (a)"], BLOCKS),
+        ([f"create table if not exists t (a int);\n{CHECK}"], CHECKS),
+        (["create table if not exists t (a int);\nalter table t add foreign key (a) references z (id)"], REFERS),
+        (["create table t (a int);\ncreate table if not exists u ();\ncreate index i on u (a)"], BLOCKS),
+        ([f"{IN_X};\n{THEN} y;\ncreate index i on t (a)"], BLOCKS),
+        ([f"{IN_X};\n{THEN} y;\n{CHECK}"], CHECKS),
+        ([f"{IN_X};\nset schema 'y';\ncreate index i on t (a)"], BLOCKS),
+        ([f"{IN_X};\nreset all;\ncreate index i on t (a)"], BLOCKS),
+        ([f"{IN_X};\ndo $$ begin perform set_config('search_path', 'y', true); end $$;\n{CHECK}"], CHECKS),
+        (["begin;\nset local search_path = x;\ncreate table t (a int);\ncommit;\ncreate index i on t (a)"], BLOCKS),
+        (["create table t (a int);\nbegin;\nset search_path = x;\nrollback;\ncreate index i on x.t (a)"], BLOCKS),
+        ([f"{UNKNOWN};\ncreate table t (a int);\n{UNKNOWN};\ncreate index i on t (a)"], BLOCKS),
+        ([f"{UNKNOWN};\n{CHECK}", f"{UNKNOWN};\n{SET}"], SCANS),
+        (["begin;\ncreate table t (a int);\nrollback;\ncreate index i on t (a)"], BLOCKS),
+        (["savepoint s;\ncreate table t (a int);\nrollback to s;\ncreate index i on t (a)"], BLOCKS),
+        (["create table t (a int);\ndrop table t;\ncreate index i on t (a)"], BLOCKS),
+        (["create temp table t (a int);\ndrop table t;\ncreate index i on t (a)"], BLOCKS),
+        (["create temp table t (a int);\ncreate index i on public.t (a)"], BLOCKS),
+        (["create temp table t (a int);\nset search_path = public, pg_temp;\ncreate index i on t (a)"], BLOCKS),
+        (["begin;\ncreate temp table t (a int) on commit drop;\ncommit;\ncreate index i on t (a)"], BLOCKS),
+        (["create temp table t (a int)", "create index i on t (a)"], BLOCKS),
+        (["create table t (a int);\nalter table t set schema s;\ncreate index i on t (a)"], BLOCKS),
+        (["create table s.t (a int);\nalter schema s rename to r;\ncreate index i on s.t (a)"], BLOCKS),
+        (["create table s.t (a int);\ndrop schema s cascade;\ncreate index i on s.t (a)"], BLOCKS),
+        (["create table t (a int);\ndo $$ begin alter table t rename to u; end $$;\ncreate index i on t (a)"], BLOCKS),
+        (["do $$ begin create table t (a int); end $$;\ncreate index i on t (a)"], BLOCKS),
+        (["create table n (a int);\nalter table t rename to o;\ncreate index i on o (a)"], BLOCKS),
+        (['create table "T" (a int);\ncreate index i on t (a)'], BLOCKS),
+        (["create table p partition of t default;\ncreate index i on t (a)"], BLOCKS),
+        (["create table u (like t);\ncreate index i on t (a)"], BLOCKS),
+        (["select 1 as a into u;\ncreate index i on t (a)"], BLOCKS),
+        (["create table t (a int)", "create index i on t (a)"], BLOCKS),
         (["begin;\ncreate index concurrently i on t (a);\ncommit"], FAILS),
         (["start transaction;\nvacuum t;\ncommit"], FAILS),
         (["alter view v rename to w"], "squawk/renaming-object"),
@@ -96,6 +133,22 @@ def test_what_seems_harmless_is_reported(folder: Path, files: list[str], rule: s
         [CHECK, "alter table t rename column a to b", "alter table t alter column b set not null"],
         [f"create table t (a int);\n{SET};\ncreate index i on public.t (a)"],
         ["set search_path to s;\ncreate table t (a int);\ncreate index i on s.t (a)"],
+        ["create table n (a int);\nalter table n rename to t;\ncreate index i on t (a)"],
+        ["create table t as select 1 as a;\ncreate index i on t (a)"],
+        ["create table t (like u);\ncreate index i on t (a)"],
+        ["create table p partition of t default;\ncreate index i on p (a)"],
+        ["select 1 as a into unlogged t;\ncreate index i on t (a)"],
+        ["create temp table t (a int);\ncreate index i on t (a)"],
+        ["create temporary table if not exists t (a int);\nalter table t rename to u;\ncreate index i on u (a)"],
+        ["create temp table t on commit drop as select 1 as a;\ncreate index i on t (a)"],
+        ["select 1 as a into temp t;\ncreate index i on t (a)"],
+        ["drop table t;\ncreate table t (a int);\ncreate index i on t (a)"],
+        ['create table "T" (a int);\ncreate index i on public."T" (a)'],
+        ["create table t (a int);\nalter table t set schema s;\ncreate index i on s.t (a)"],
+        ["set local search_path = x;\ncreate table t (a int);\ncreate index i on x.t (a)"],
+        [f"{UNKNOWN};\ncreate table t (a int);\ncreate index i on t (a)"],
+        ["create table t (a int);\ndo $$ begin perform 1; end $$;\ncreate index i on t (a)"],
+        ["create table t (a int);\n-- squawk-ignore require-concurrent-index-creation\ncreate index i on u (a)"],
         ["begin;\nupdate t set a = 1 where b;\ncommit;\ncreate index concurrently i on t (a)"],
         ["drop view v;\ncreate view v as select 1"],
         ["alter table t drop constraint c, add constraint c check (a > 1) not valid"],

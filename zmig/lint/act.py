@@ -39,13 +39,16 @@ class Act:
     """What it calls a table from then on: the name before, the name after."""
     fills: Name | None = None
     """The table of which it may change many rows."""
-    schema: str | None = "public"
-    """Where a name without a schema is taken to be, unless the role or the database says otherwise; None: unknown."""
+    schema: str = "public"
+    """Where a name without a schema is taken to be, unless the role or the database says otherwise.
+
+    Where that cannot be known, a mark of `zmig.lint.searchpath` that only the statements beside it share.
+    """
     is_guarded: bool = False
     """Whether it says IF EXISTS, IF NOT EXISTS or OR REPLACE, so that running it twice does no harm."""
 
     def full(self, name: Name) -> Name:
-        """Return one of its names with a schema, as far as that is known."""
+        """Return one of its names with a schema, or with the mark of one that cannot be known."""
         return name if name.schema is not None else Name(self.schema, name.name)
 
     @property

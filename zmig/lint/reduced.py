@@ -11,8 +11,9 @@ from zmig.lint.ignores import SQUAWK_IGNORE_FILE
 from zmig.manifest.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from zmig.lint.act import Act
     from zmig.lint.sqlfile import SqlFile
 
 _LONGEST_DATA = 2000
@@ -20,6 +21,10 @@ _LONGEST_DATA = 2000
 _HEEDED_BY_NOBODY = SQUAWK_IGNORE_FILE.replace("-", "_")
 """Of the same length, so that every place stays where it is."""
 _RESTRICT = re.compile(r"^\\(?:un)?restrict[ \t][^\r\n]*", re.MULTILINE)
+
+_MAKES_TABLES = frozenset({"create", "select", "with"})
+_EMPTY = "select"
+_NOT_LINE_END = re.compile(r"[^\r\n]")
 
 
 @frozen
@@ -42,17 +47,49 @@ class Reduced:
         return self._origins[part] + offset - self._starts[part]
 
 
-def reduce(file: SqlFile) -> Reduced:
-    """Return a script without rows, long data statements, pg_dump's `\\restrict` lines, and whole files' ignores."""
+def reduce(file: SqlFile) -> Iterator[Reduced]:
+    """Yield a script without rows, long data statements, pg_dump's `\\restrict` lines, and whole files' ignores.
+
+    It is parted in two where a linter could take a table for one that the script has made itself, of which it would say
+    nothing: it knows neither IF NOT EXISTS nor the search path. What changes something is then not in one text with
+    what makes it, and `zmig.lint.fresh` alone decides.
+    """
+    changing = [act for act in file.acts if act.changes]
+    making = [act for act in file.acts if not act.changes and act.controls is None]
+    if changing and any(act.verb in _MAKES_TABLES for act in making):
+        yield _reduced(file, _without(file.text, making))
+        yield _reduced(file, _without(file.text, changing))
+    else:
+        yield _reduced(file, file.text)
+
+
+def _without(script: str, acts: Sequence[Act]) -> str:
+    """Return a script with an empty statement of the same length for each of these.
+
+    A comment in front of one stays in front of a statement, rather than of the next.
+    """
+    pieces: list[str] = []
+    position = 0
+    for act in acts:
+        pieces += (script[position : act.start], _blank(script[act.start : act.end]))
+        position = act.end
+    return "".join((*pieces, script[position:]))
+
+
+def _blank(text: str) -> str:
+    return _EMPTY + _NOT_LINE_END.sub(" ", text[len(_EMPTY) :]) if len(text) > len(_EMPTY) else text
+
+
+def _reduced(file: SqlFile, script: str) -> Reduced:
     starts: list[int] = []
     origins: list[int] = []
     pieces: list[str] = []
     length = position = 0
-    for start, end in [*sorted(_left_out(file)), (len(file.text), len(file.text))]:
+    for start, end in [*sorted(_left_out(file)), (len(script), len(script))]:
         if start > position:
             starts.append(length)
             origins.append(position)
-            pieces.append(file.text[position:start])
+            pieces.append(script[position:start])
             length += start - position
         position = max(position, end)
     text = "".join(pieces).replace(SQUAWK_IGNORE_FILE, _HEEDED_BY_NOBODY)

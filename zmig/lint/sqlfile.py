@@ -109,11 +109,11 @@ class _Reading:
     def file(self) -> SqlFile:
         problems: tuple[Problem, ...] = ()
         try:
-            schema: str | None = searchpath.DEFAULT
+            path = searchpath.SearchPath(self._source.label)
             while (one := self._next()) is not None:
                 act = acts.of(one)
-                self._acts.append(act if schema == searchpath.DEFAULT else replace(act, schema=schema))
-                schema = searchpath.behind(self._acts[-1])
+                self._acts.append(act if path.schema == searchpath.DEFAULT else replace(act, schema=path.schema))
+                path.pass_(act)
         except ManifestError as error:
             problems = error.problems
         except lexer.UnterminatedError:  # a name's escapes that the server refuses too, but elsewhere

@@ -97,7 +97,7 @@ class Squawk:
         command += [f"--pg-version={postgres_version}"] if postgres_version else []
         command += [f"--include={rule}" for rule in self._include]
         for start in range(0, len(files), _FILES_A_CALL):
-            jobs = dict(map(self._job, files[start : start + _FILES_A_CALL]))
+            jobs = {path: job for file in files[start : start + _FILES_A_CALL] for path, job in self._jobs(file)}
             out = Path(self._folder.name, f"{len(self._calls)}.json")
             try:
                 with out.open("wb") as stdout:
@@ -108,15 +108,16 @@ class Squawk:
                 raise SquawkFailed(error.strerror or str(error)) from None
             self._calls.append(_Call(jobs, out, process))
 
-    def _job(self, file: SqlFile) -> tuple[str, tuple[SqlFile, Reduced]]:
-        """Return the path to check for a file: its own, where squawk reads there just what it should."""
-        left = reduced.reduce(file)
-        if left.text == file.source.text and _PLAIN_PATH.fullmatch(file.path):
-            return file.path, (file, left)
-        self._written += 1
-        path = Path(self._folder.name, f"{self._written}.sql")
-        path.write_bytes(left.text.encode())
-        return str(path), (file, left)
+    def _jobs(self, file: SqlFile) -> Iterator[tuple[str, tuple[SqlFile, Reduced]]]:
+        """Yield the paths to check for a file: its own, where squawk reads there just what it should."""
+        for left in reduced.reduce(file):
+            if left.text == file.source.text and _PLAIN_PATH.fullmatch(file.path):
+                path = file.path
+            else:
+                self._written += 1
+                path = str(Path(self._folder.name, f"{self._written}.sql"))
+                Path(path).write_bytes(left.text.encode())
+            yield path, (file, left)
 
     def end(self) -> Said:
         """Return what was found. Raises SquawkFailed."""
