@@ -115,17 +115,26 @@ UNHEEDED = Interrupts()
 class Look:
     """What a wait for the server does after each look at the socket."""
 
-    def __init__(self, interrupts: Interrupts, in_silence: Callable[[], None]) -> None:
-        """`in_silence` is called now and then while a run that was asked to end hears nothing."""
+    def __init__(
+        self, interrupts: Interrupts, in_silence: Callable[[], None], in_vain: Callable[[], None] = lambda: None
+    ) -> None:
+        """`in_silence` is called now and then while a run that was asked to end hears nothing.
+
+        `in_vain` is called after each look that found nothing.
+        """
         self._interrupts = interrupts
         self._in_silence = in_silence
+        self._in_vain = in_vain
         self._asked_at: float | None = None
 
     def __call__(self, came: int) -> None:
         """Raise an interruption that is not put off; `came` is what came at the socket."""
         interrupts = self._interrupts
         interrupts.check()
-        if came or not interrupts.is_asked:
+        if came:
+            return
+        self._in_vain()
+        if not interrupts.is_asked:
             return
         now = time.monotonic()
         if self._asked_at is None or now - self._asked_at >= _SECONDS_BETWEEN_QUESTIONS:

@@ -54,6 +54,8 @@ class WorkingConnection(Connection):
     """What asks the run to end that works over the connection."""
     process = 0
     """The process that opened it."""
+    is_left_to_tcp = False
+    """Whether the connection string says how long TCP may wait for an acknowledgement."""
     _strangers: frozenset[threading.Thread] = frozenset()
     """Threads that outlived the code of a migration that started them."""
 
@@ -82,7 +84,7 @@ class WorkingConnection(Connection):
 
     def _looking(self, gen: PQGen[Answer]) -> PQGen[Answer]:
         """Pass on what a generator of psycopg's waits for, and look up between two waits."""
-        look, loan = Look(self.interrupts, self._require_answer), self._loan
+        look, loan = self.look(), self._loan
         try:
             wanted = next(gen)
             while True:
@@ -93,6 +95,16 @@ class WorkingConnection(Connection):
                 wanted = gen.send(ready)
         except StopIteration as end:
             return end.value
+
+    def look(self) -> Look:
+        """Return what a wait for the server does after each look at the socket.
+
+        It raises what interrupts the run, and psycopg.OperationalError where the server is gone without a word.
+        """
+        if self.is_left_to_tcp:
+            return Look(self.interrupts, self._require_answer)
+        missing = tcp.Acknowledgements(self.pgconn.socket, self._give_up)
+        return Look(self.interrupts, self._require_answer, missing.check)
 
     def refuse_children(self) -> None:
         """Make sure that the process is the one that opened the connection. Raises psycopg.ProgrammingError."""
@@ -110,6 +122,12 @@ class WorkingConnection(Connection):
         from zmig.database import silence
 
         silence.require_answer(self)
+
+    def _give_up(self) -> None:
+        """Close the connection. Raises psycopg.OperationalError."""
+        from zmig.database import silence
+
+        silence.give_up(self)
 
     def ask_through_pooler(self, limits: Mapping[str, str]) -> None:
         """Have each question bring the settings for zmig's own reading, and these, until a session is kept for it."""
@@ -164,10 +182,12 @@ class WorkingConnection(Connection):
     @contextmanager
     def lent(self, *, in_transaction: bool) -> Generator[Loan]:
         """Let a migration's code use the connection; what it sets on the object is put back."""
+        from zmig.database.streaming import UnhurriedCursor
+
         factories = self.row_factory, self.cursor_factory, self.prepare_threshold
         others = frozenset(threading.enumerate())
         self._loan = loan = Loan(in_transaction=in_transaction)
-        self.cursor_factory = psycopg.Cursor
+        self.cursor_factory = UnhurriedCursor
         try:
             yield loan
         finally:
@@ -307,7 +327,8 @@ def connect_unasked(target: Target, *, application_name: str) -> WorkingConnecti
             connectionstring.check_timeout(given)
         else:
             text = conninfo.make_conninfo(text, connect_timeout=_CONNECT_TIMEOUT_SECONDS)
-    text = conninfo.make_conninfo(text, **tcp.missing(_parameters(text)))
+    given = _parameters(text)
+    text = conninfo.make_conninfo(text, **tcp.missing(given))
     try:
         opened = WorkingConnection.connect(text, autocommit=True, prepare_threshold=None)
     except psycopg.OperationalError as error:
@@ -317,6 +338,7 @@ def connect_unasked(target: Target, *, application_name: str) -> WorkingConnecti
 
         raise UsageError(connectionstring.invalid(target.redactor(str(error)).strip())) from None
     opened.process = os.getpid()
+    opened.is_left_to_tcp = "tcp_user_timeout" in given
     children.keep_from(opened)
     return opened
 

@@ -176,7 +176,10 @@ TABLE = (
     _set("tcp_keepalives_interval", "'5'", "a silent network is noticed"),
     _set("tcp_keepalives_count", "'3'", "a silent network is noticed"),
     Setting(
-        USER_TIMEOUT, Treatment.SET, "an answer that is never acknowledged holds no lock for longer than 20 s, on Linux"
+        USER_TIMEOUT,
+        Treatment.SET,
+        "an answer that is never acknowledged holds no lock for longer than 20 s, on Linux; off from the moment on at "
+        "which Python code has rows streamed to it, which it may take slowly",
     ),
     # how statements are carried out
     _left("plan_cache_mode", "changes no result"),

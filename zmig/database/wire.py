@@ -105,11 +105,10 @@ def send(
     link = connection.pgconn
     if link.status != pq.ConnStatus.OK:
         raise psycopg.OperationalError("the connection is closed")
-    interrupts = UNHEEDED
+    interrupts, look = UNHEEDED, _look(connection)
     if isinstance(connection, WorkingConnection):
         connection.refuse_children()
         interrupts = connection.interrupts
-    look = Look(interrupts, partial(silence.require_answer, connection))
     with interrupts.polled():
         try:
             link.send_query(_octets(text))
@@ -137,10 +136,16 @@ def describe(connection: Connection, name: str) -> pq.abc.PGresult:
         psycopg.OperationalError: the connection was lost.
     """
     link = connection.pgconn
-    look = Look(getattr(connection, "interrupts", UNHEEDED), partial(silence.require_answer, connection))
+    look = _look(connection)
     link.send_describe_prepared(name.encode())
     _flush(link, look)
     return _read(link, look).results[0]
+
+
+def _look(connection: Connection) -> Look:
+    if isinstance(connection, WorkingConnection):
+        return connection.look()
+    return Look(UNHEEDED, partial(silence.require_answer, connection))
 
 
 def quieten(connection: Connection) -> None:
