@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zmig.progress import Observer, Progress
+    from zmig.watching.activity import Blocker
 
 
 def guarded(observer: Observer | None) -> Observer:
@@ -68,9 +69,13 @@ def discreet(observer: Observer, redact: Callable[[str], str]) -> Observer:
 def _masked(progress: Progress, redact: Callable[[str], str]) -> Progress:
     from dataclasses import replace
 
-    from zmig.progress import Notice, Reported, StatementStarted
+    from zmig.progress import Blocked, LockWaiting, Notice, Reported, StatementStarted
 
     match progress:
+        case Blocked():
+            return replace(progress, blockers=tuple(_masked_blocker(one, redact) for one in progress.blockers))
+        case LockWaiting() if progress.holder is not None and progress.holder.query is not None:
+            return replace(progress, holder=replace(progress.holder, query=redact(progress.holder.query)))
         case Notice():
             detail, hint = (None if text is None else redact(text) for text in (progress.detail, progress.hint))
             return replace(progress, message=redact(str(progress.message)), detail=detail, hint=hint)
@@ -80,3 +85,12 @@ def _masked(progress: Progress, redact: Callable[[str], str]) -> Progress:
             return replace(progress, text=redact(progress.text))
         case _:
             return progress
+
+
+def _masked_blocker(blocker: Blocker, redact: Callable[[str], str]) -> Blocker:
+    from dataclasses import replace
+
+    backend = blocker.backend
+    if backend is None or backend.query is None:
+        return blocker
+    return replace(blocker, backend=replace(backend, query=redact(backend.query)))

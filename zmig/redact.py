@@ -25,6 +25,15 @@ _BLANK = r"(?:\s|--[^\n]{0,200}\n|/\*[^*]{0,200}\*/)+"
 """What may stand between two words of SQL. Longer comments do not count: many would be searched over and over."""
 
 
+_JOINS = r"\s*\|\|\s*(?:[\w.]{1,60}\(\s*)?"
+"""What joins a constant, or one in a call, to the one before."""
+_SECRET_NAME = r"[\w.]{0,60}(?:passw(?:or)?d|secret|token|api_?key)"
+"""The name of a setting with a secret, or of a column."""
+_SETTING = rf"(?:session\s+|local\s+)?\"?{_SECRET_NAME}\"?"
+_LOGIN_OPTION = r"(?<![\w-])(?:-u\s*|--user[\s=]\s*|-U\s*|--proxy-user[\s=]\s*)"
+"""Of curl, whose logins are written as name, colon and password."""
+
+
 @cache
 def _patterns() -> tuple[re.Pattern[str], ...]:
     """Return what spells a secret, with groups for what stays before it and after it.
@@ -33,15 +42,29 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     """
     parameter = rf"(?P<before>[?&]{_SECRET_PARAMETERS}=)[^&\s]+(?P<after>)"
     keyword = rf"(?<![?&\w]){_SECRET_PARAMETERS}\s*=\s*"
-    quoted = rf"(?P<before>{keyword}'){_QUOTED}(?P<after>'|\\?\Z)"
+    nested = rf"(?P<before>{keyword}(?P<mark>''|\\'|\"))(?=[^\s'\"\\),])[^'\"\\]+(?P<after>(?P=mark))"
+    nested_cut = rf"(?P<before>{keyword}(?:''|\\'|\"))(?=[^\s'\"\\),])[^'\"\\=]+(?P<after>\Z)"
+    joined = (
+        rf"(?P<before>\b(?:{_SECRET_PARAMETERS}\s*=\s*|password{_BLANK})'{{1,3}}{_JOINS}'){_QUOTED}(?P<after>'|\\?\Z)"
+    )
+    quoted = rf"(?P<before>{keyword}'(?!{_JOINS})){_QUOTED}(?P<after>'|\\?\Z)"
     bare = rf"(?P<before>{keyword})(?!')(?:[^\s\\]|\\.)+(?P<after>)"
     entry = (
         rf"(?P<before>(?P<mark>['\"]){_SECRET_PARAMETERS}(?P=mark)\s*:\s*(?P<quote>['\"]))[^'\"]+(?P<after>(?P=quote))"
     )
-    statement = rf"(?P<before>\bpassword{_BLANK}(?:e|u&|n)?'){_QUOTED}(?P<after>'|\\?\Z)"
+    statement = rf"(?P<before>\bpassword\"?{_BLANK}(?:e|u&|n)?'(?!{_JOINS})){_QUOTED}(?P<after>'|\\?\Z)"
+    in_string = rf"(?P<before>\bpassword{_BLANK}'')(?=[^\s'),])[^']+(?P<after>''|\Z)"
+    setting = rf"(?P<before>\bset\s+{_SETTING}\s*(?:=|to\b)\s*(?:e|u&|n)?'){_QUOTED}(?P<after>'|\\?\Z)"
+    bare_setting = rf"(?P<before>\bset\s+{_SETTING}\s+to\s+)(?!(?:default|null|on|off)\b)\w[\w-]*(?P<after>)"
+    called = (
+        rf"(?P<before>\bset_config\s*\(\s*'{_SECRET_NAME}'(?:::\w+)?\s*,\s*(?:e|u&|n)?'){_QUOTED}(?P<after>'|\\?\Z)"
+    )
+    login = rf"(?P<before>{_LOGIN_OPTION}(?P<quote>\")?[^\s:'\"/@]{{1,100}}:)(?(quote)[^\"]+|[^\s'\"]+)(?P<after>)"
+    header = r"(?P<before>\bauthorization:\s*(?:basic|bearer|token)\s+)[^\s'\"]+(?P<after>)"
     continued = rf"(?P<before>'{re.escape(MASK)}'[^\S\n]*\n\s*'){_QUOTED}(?P<after>'|\\?\Z)"
     dollars = rf"(?P<before>\bpassword{_BLANK}(?P<tag>\$\w*\$)).+?(?P<after>(?P=tag)|\Z)"
-    forms = (parameter, quoted, bare, entry, statement, continued, dollars)
+    in_sql = (in_string, statement, setting, bare_setting, called, continued, dollars)
+    forms = (parameter, nested, nested_cut, joined, quoted, bare, entry, *in_sql, login, header)
     return tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in forms)
 
 
@@ -73,7 +96,20 @@ def _without_password(word: re.Match[str]) -> str:
     return text + word.group()[end:]
 
 
-_SIGNS = ("://", "password", "scram_", "oauth_")
+_SIGNS = (
+    "://",
+    "passw",
+    "scram_",
+    "oauth_",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "curl",
+    "mysql",
+    "sshpass",
+    "authorization:",
+)
 """One of these stands in whatever a pattern finds; to look for them takes a hundredth of the patterns' time."""
 
 
@@ -84,9 +120,45 @@ def redact(text: str) -> str:
         return text
     if "://" in text:
         text = _words().sub(_without_password, text)
+    text = _formatted().sub(_without_constants, text)
     for pattern in _patterns():
         text = pattern.sub(rf"\g<before>{MASK}\g<after>", text)
-    return text
+    return _program().sub(_without_options, text)
+
+
+@cache
+def _formatted() -> re.Pattern[str]:
+    """Match the format of a text with a password that is yet to be put into it, and the values for it."""
+    format = r"(?P<format>\bpassword[\s=:]{1,20}(?:''|\\')?%[\d$-]{0,10}[LsI]?[^']{0,300}')"
+    value = r"(?:'[^']*+'|[\w.]++(?:\([^()]{0,200}\))?)"
+    return re.compile(rf"{format}(?P<values>(?:\s*+,\s*+{value})++(?:\s*+,\s*+'[^']*+\Z)?)", re.IGNORECASE)
+
+
+@cache
+def _constant() -> re.Pattern[str]:
+    return re.compile(r"'[^']++(?:'|\Z)")
+
+
+def _without_constants(call: re.Match[str]) -> str:
+    return call["format"] + _constant().sub(f"'{MASK}'", call["values"])
+
+
+@cache
+def _program() -> re.Pattern[str]:
+    """Match the command of a COPY."""
+    return re.compile(r"\bprogram\s+e?'[^']*+(?:''[^']*+)*+", re.IGNORECASE)
+
+
+@cache
+def _option() -> re.Pattern[str]:
+    """Match the option of a command that holds a password."""
+    return re.compile(
+        r"(?P<before>--[\w-]{0,20}password\s+[\"']?|\bmysql\w*(?=\s)[^|;]{0,200}?\s-p|\bsshpass\s+-p\s*)[^\s'\"]+"
+    )
+
+
+def _without_options(command: re.Match[str]) -> str:
+    return _option().sub(rf"\g<before>{MASK}", command.group())
 
 
 class Redactor:

@@ -183,3 +183,44 @@ def test_process_list_is_the_only_place_where_the_option_can_be_read(shop: Shop,
     ended = run_process("status", "shop.yaml", "--database-url", as_url(login), "--nonsense", cwd=shop.folder)
     assert ended.code == 2
     assert_clean(ended)
+
+
+_TELLING = """
+select set_config('app.password', 's3cr3t', false);
+set app.api_token to 's3cr3t';
+select 'host=h password=''s3cr3t s3cr3t'' user=u';
+select format('alter role a password %L', 's3cr3t');
+select 'https://user:s3cr3t@example.com/x', 'curl --user "a:s3cr3t" https://example.com';
+do $$ begin raise notice 'alter role a password %', quote_literal('s3cr3t'); end $$;
+do $$ begin raise notice 'x' using detail = 'host=h password=s3cr3t', hint = 'try postgres://a:s3cr3t@h'; end $$;
+"""
+_FAILING = """
+do $$
+begin
+  execute 'alter role nobody_of_this_name password ''s3cr3t''';
+end $$;
+"""
+_UNREADABLE = """
+create role a
+  password
+  's3cr3t' \\gset
+"""
+
+
+@pytest.mark.parametrize("option", ["--verbose", "--json"])
+def test_what_files_hold_is_shown_without_it(shop: Shop, run: Run, option: str) -> None:
+    shop.add(1, "0001", _TELLING)
+    shop.add(2, "0002", _FAILING)
+    said: list[str] = []
+    for line in ("plan", "plan --rehearse", "lint", "apply", "status", "history", "retry 0002"):
+        command, *more = line.split()
+        ended = run(command, "shop.yaml", *more, option)
+        said += [ended.stdout, ended.stderr]
+    shop.add(3, "0003", _UNREADABLE)
+    for line in ("plan", "lint", "apply"):
+        ended = run(line, "shop.yaml", option)
+        said += [ended.stdout, ended.stderr]
+    text = "\n".join(said)
+    assert "nobody_of_this_name" in text
+    assert "set_config('app.password', '***', false)" in text or option == "--verbose"
+    assert [one for one in text.splitlines() if "s3cr3t" in one] == []

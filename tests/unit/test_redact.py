@@ -71,6 +71,61 @@ from zmig.redact import MASK, Redactor, redact
         pytest.param("password -- old\n'x' y", "password -- old\n'***' y", id="behind a comment to the line's end"),
         pytest.param("password 'x'\n  'y' z", "password '***'\n  '***' z", id="a continued string"),
         pytest.param(
+            "dblink('host=h password=''a b'' user=u')", "dblink('host=h password=''***'' user=u')", id="quoted in SQL"
+        ),
+        pytest.param(
+            "dblink(E'password=\\'a b\\' user=u')", "dblink(E'password=*** user=u')", id="quoted in an escape string"
+        ),
+        pytest.param('PGPASSWORD="a b" psql', "PGPASSWORD=*** psql", id="the environment variable in quotes"),
+        pytest.param("LINE 1: ...host=h password=''a b", "LINE 1: ...host=h password=''***", id="quoted and cut off"),
+        pytest.param(
+            "format('create role %I password %L', 'a', 'x') y",
+            "format('create role %I password %L', '***', '***') y",
+            id="put into a format",
+        ),
+        pytest.param(
+            "raise notice 'password %', quote_literal('x');",
+            "raise notice 'password %', quote_literal('***');",
+            id="put into a message",
+        ),
+        pytest.param("format('password=%s', 'x')", "format('password=*** '***')", id="put into a connection string"),
+        pytest.param(
+            "execute 'alter role a password ''x'' login'",
+            "execute 'alter role a password ''***'' login'",
+            id="in EXECUTE",
+        ),
+        pytest.param(
+            "'alter role a password ' || quote_literal('x')",
+            "'alter role a password ' || quote_literal('***')",
+            id="joined",
+        ),
+        pytest.param("'user=a password=' || 'x'", "'user=a password=' || '***'", id="joined to a connection string"),
+        pytest.param("program 'curl -u a:x http://h'", "program 'curl -u a:*** http://h'", id="a login of curl"),
+        pytest.param(
+            "program 'curl --user \"a:x y\" h'", "program 'curl --user \"a:***\" h'", id="a login of curl in quotes"
+        ),
+        pytest.param("curl -H 'Authorization: Bearer x.y'", "curl -H 'Authorization: Bearer ***'", id="an HTTP header"),
+        pytest.param("program 'x --password y z'", "program 'x --password *** z'", id="an option of a program"),
+        pytest.param("program 'mysql -u a -px b'", "program 'mysql -u a -p*** b'", id="the option of mysql"),
+        pytest.param("set app.password = 'x'", "set app.password = '***'", id="a setting"),
+        pytest.param("set local app.db_password to 'x'", "set local app.db_password to '***'", id="a setting with TO"),
+        pytest.param("set app.password to x", "set app.password to ***", id="a setting without quotes"),
+        pytest.param("set_config('app.api_token', 'x', true)", "set_config('app.api_token', '***', true)", id="a call"),
+        pytest.param(
+            "options (add \"password\" 'x')", "options (add \"password\" '***')", id="a quoted name of an option"
+        ),
+        pytest.param(
+            "create subscription s connection 'host=h password=x y=z' publication p",
+            "create subscription s connection 'host=h password=*** y=z' publication p",
+            id="a subscription",
+        ),
+        pytest.param("alter role a encrypted password 'md5x'", "alter role a encrypted password '***'", id="encrypted"),
+        pytest.param(
+            "CONTEXT:  SQL statement \"alter role a password 'x'\"",
+            "CONTEXT:  SQL statement \"alter role a password '***'\"",
+            id="in the context of an error",
+        ),
+        pytest.param(
             "options (user 'u', password 'x')", "options (user 'u', password '***')", id="a user mapping in SQL"
         ),
         pytest.param(
@@ -104,6 +159,18 @@ def test_a_password_is_masked(text: str, expected: str) -> None:
         'FATAL:  password authentication failed for user "app"',
         'column "password" does not exist',
         "passfile=/home/app/.pgpass",
+        "set password_encryption to scram",
+        "alter table users add column password text default ''",
+        "alter table users alter column password set not null, add column token text",
+        "comment on column users.password is 'never the password itself'",
+        "select set_config('app.password_policy', 'strict', true)",
+        "create index on users (token); update users set name = 'x' where token is null",
+        "raise notice 'password changed for %', 'anna'",
+        "select format('the user %I has a password', 'anna'), format('%L', 'x')",
+        "copy t from program 'curl -s https://example.com/x' (format csv)",
+        "copy t from program 'psql -U anna -c x'",
+        "set app.password to default",
+        "select token, 'a' || 'b' from secrets",
         "a@b.example",
     ],
 )
@@ -118,7 +185,24 @@ def test_any_text_that_speaks_of_no_password_stays_as_it_is(text: str) -> None:
 
 
 _PIECES = st.sampled_from(
-    ["password", "=", " ", "'", "''", "\\", "postgresql://", ":", "@", "/", "?", "&", "a", "1", "***", "\n", "e'"]
+    [
+        *("password", "=", " ", "'", "''", "\\", "postgresql://", ":", "@", "/", "?", "&", "a", "1", "***", "\n", "e'"),
+        *(
+            '"',
+            ",",
+            "||",
+            "(",
+            ")",
+            "set ",
+            " to ",
+            "set_config(",
+            "%L",
+            "format(",
+            "program '",
+            "curl -u ",
+            "--password ",
+        ),
+    ]
 )
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.scripts import cut, scripts
 from zmig.errors import Location, ManifestError
+from zmig.manifest.source import Source
 from zmig.sql import boundary, lexer, plain, script
 from zmig.sql.window import Window
 
@@ -356,3 +357,42 @@ def test_a_stream_is_cut_in_flat_memory() -> None:
     tracemalloc.stop()
     assert count == 3_030
     assert peak < 400_000
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ("set app.password to 's3cr3t'", "set app.password to '***'"),
+        ("select set_config('app.password', 's3cr3t', false)", "select set_config('app.password', '***', false)"),
+        ("alter user mapping for a server b options (add \"password\" 's3cr3t')", None),
+        ("select dblink_connect('host=h password=''s3cr3t s3cr3t'' user=u')", None),
+        ("do $$ begin execute format('create role a password %L', 's3cr3t'); end $$", None),
+        ("copy t from program 'curl -u a:s3cr3t https://example.com'", None),
+        (f"select '{'x' * 60}', set_config('app.password', 's3cr3t', true)", None),
+    ],
+)
+def test_a_summary_shows_no_password(text: str, summary: str | None) -> None:
+    (one,) = script.split(text, path="a.sql")
+    assert "s3cr3t" not in one.summary
+    assert summary in (None, one.summary)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "create role a\n  password\n  's3cr3t' nonsense",
+        "select set_config(\n  'app.password',\n  's3cr3t', nonsense)",
+        "select dblink_connect('host=h password=''s3cr3t\ns3cr3t'' nonsense')",
+    ],
+)
+def test_a_line_that_holds_a_secret_by_what_stands_before_it_is_not_shown(text: str) -> None:
+    place = script.location(text, text.index("nonsense"), path="a.sql")
+    assert (place.line, place.text) == (text.count("\n") + 1, None)
+    begun = Source("a.sql", text).location(text.index("nonsense"))
+    assert (begun.line, begun.text) == (place.line, None)
+
+
+def test_a_line_beside_a_secret_is_shown() -> None:
+    text = "create role a password 's3cr3t';\nselect 1 nonsense;\n"
+    assert script.location(text, text.index("nonsense"), path="a.sql").text == "select 1 nonsense;"
+    assert Source("a.sql", text).location(text.index("nonsense")).text == "select 1 nonsense;"

@@ -11,7 +11,10 @@ from bisect import bisect_right
 from functools import cached_property
 
 from zmig.errors import Location
+from zmig.redact import redact
 
+_AROUND = 1 << 10
+"""How much of what stands around a line is looked through for what makes it a secret."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _CREDENTIALS = re.compile(r"passw|pwd", re.IGNORECASE)
 
@@ -54,8 +57,13 @@ class Source:
         line, column = self.line_and_column(start)
         text = self.line_text(line)
         width = 1 if end is None else max(1, min(end - start, len(text) - column + 1))
-        shown = None if may_hold_password(text) else text
+        shown = None if may_hold_password(text) or self._is_secret(line, text) else text
         return Location(self.label, line, column, shown, width)
+
+    def _is_secret(self, line: int, text: str) -> bool:
+        """Whether a line holds a secret, which may be told by what stands around it."""
+        start = self._starts[line - 1]
+        return text not in redact(self.text[max(start - _AROUND, 0) : start + len(text) + _AROUND])
 
     def offset_of_line(self, line: int) -> int:
         """Return the 0-based offset at which a line begins, by its 1-based number; past the end means the end."""

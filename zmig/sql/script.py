@@ -174,9 +174,10 @@ def _summary(text: str, *, is_one: bool = True, conforming: bool = True) -> str:
         shown += gap + _shown(text[token.start : token.end], token.kind, is_secret=is_secret)
         is_secret = token.text in _SECRET_FOLLOWS
         end = token.end
-        if len(shown) > _SUMMARY_LIMIT:
-            return shown[: _SUMMARY_LIMIT - 1] + "…"
-    return shown
+        if len(shown) > _SUMMARY_LIMIT and not is_secret:
+            break
+    shown = redact.redact(shown)
+    return shown if len(shown) <= _SUMMARY_LIMIT else shown[: _SUMMARY_LIMIT - 1] + "…"
 
 
 def _shown(piece: str, kind: Kind, *, is_secret: bool) -> str:

@@ -9,11 +9,14 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from zmig import redact
 from zmig.errors import Location, ManifestError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_AROUND = 1 << 10
+"""How much of what stands around a line is looked through for what makes it a secret."""
 _SHOWN = 1 << 12
 """How much of a long line is kept in front of a place, and read behind it, to show the line."""
 
@@ -133,7 +136,10 @@ def _login() -> re.Pattern[str]:
 def shown_line(text: str, start: int) -> str | None:
     """Return the line of `text` that begins at `start` for display; None where it may spell a password."""
     line = line_at(text, start)
-    return None if _secret().search(line) or any(map(_has_password, line.split())) else line
+    if _secret().search(line) or any(map(_has_password, line.split())):
+        return None
+    around = text[max(start - _AROUND, 0) : start + len(line) + _AROUND]
+    return line if line in redact.redact(around) else None
 
 
 def _has_password(word: str) -> bool:
