@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +144,11 @@ def test_any_text_is_a_manifest_or_has_problems_with_places(text: str) -> None:
 @example(content=b"\xff\xfem\x00a\x00")
 @example(content=b"manifest: 1\nname: caf\xe9\n")
 @example(content=b"manifest: 1\nname: a\x00b\n")
+@example(content=gzip.compress(b"manifest: 1\n", mtime=0))
+@example(content=lzma.compress(b"manifest: 1\n"))
+@example(content=bz2.compress(b"manifest: 1\n"))
+@example(content=b"PK\x03\x04\0\xff")
+@example(content=b"PGDMP\0\xff")
 def test_any_bytes_are_a_project_or_have_problems_with_places(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import os
 import tracemalloc
 from hashlib import sha256
@@ -443,6 +444,7 @@ MANIFESTS: dict[str, tuple[bytes | None, str, str]] = {
     "missing": (None, "manifest-missing", "the manifest `m.yaml` does not exist"),
     "not UTF-8": (b"manifest: 1\nname: caf\xe9", "file-not-utf8", "`m.yaml` is not UTF-8: byte 0xE9 at offset 21"),
     "with a NUL": (b"manifest: 1\0", "file-not-text", "`m.yaml` holds a NUL character, at offset 11"),
+    "compressed": (b"\x1f\x8b\x08\0\xff", "file-not-text", "`m.yaml` is compressed with gzip, so it is not text"),
     "binary": (bytes(range(1, 256)), "file-not-utf8", "`m.yaml` is not UTF-8: byte 0x80 at offset 127"),
     "empty": (b"", "manifest-invalid", "the manifest is empty"),
     "of 50 MB": (
@@ -462,6 +464,17 @@ def test_a_manifest_that_cannot_be_read_is_told(content: bytes | None, code: str
     (problem,) = caught.value.problems
     assert (problem.code, problem.message) == (code, message)
     assert problem.hint
+
+
+def test_a_compressed_manifest_is_told_with_its_place_and_what_makes_a_manifest_of_it() -> None:
+    plant(Path.cwd(), {"m.yaml": "manifest: 1\ninclude: [b.yaml]\n"})
+    Path("b.yaml").write_bytes(gzip.compress(b"manifest: 1\n"))
+    for name, place in (("m.yaml", "m.yaml:2:11"), ("b.yaml", "b.yaml:1:1")):
+        with pytest.raises(ManifestError) as caught:
+            project.load(Path(name), environ={})
+        (problem,) = caught.value.problems
+        assert str(problem.location) == place
+        assert problem.hint == "make YAML of it with `gunzip -c b.yaml > NEW`, and name that file"
 
 
 def test_a_missing_manifest_is_told_with_the_nearest_one() -> None:

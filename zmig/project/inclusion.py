@@ -110,7 +110,7 @@ def _told(problem: Problem, path: Path, include: Include | None) -> Problem:
     """Return the problem of a manifest's file in terms of what asks for it."""
     where = None if include is None else include.declared_at
     if problem.code != "file-missing":
-        return replace(problem, location=problem.location or where)
+        return replace(problem, location=problem.location or where or Location(str(path)))
     target = textfile.led_nowhere(path)
     if target is not None:
         message, facts = f"the manifest `{path}` is a link to nothing", (f"it leads to `{target}`",)

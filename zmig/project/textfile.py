@@ -181,11 +181,14 @@ _OTHER_FORMS = (
 )
 """How files begin that hold SQL in another form, and what makes text of each."""
 
+_LANGUAGES = {".yaml": "YAML", ".yml": "YAML", ".json": "JSON", ".py": "Python"}
+
 
 def _other_form(path: Path, data: mmap) -> Problem | None:
     for beginning, what, command in _OTHER_FORMS:
         if data[: len(beginning)] == beginning:
-            hint = f"make SQL of it with `{command.format(path)}`, and name that file"
+            language = _LANGUAGES.get(path.suffix.lower(), "SQL")
+            hint = f"make {language} of it with `{command.format(path)}`, and name that file"
             return Problem("file-not-text", f"`{path}` {what}, so it is not text", hint=hint)
     return None
 
