@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 _LONGEST_NAP_SECONDS = 0.2
 _SECONDS_BETWEEN_QUESTIONS = 1.0
+SECONDS_TOGETHER = 1.0
+"""A signal that comes sooner after another one was sent together with it.
+
+When a terminal closes, both the shell and the kernel send SIGHUP; a program that passes signals on sends what its
+child has got from the terminal, too.
+"""
 """Asked of a server that says nothing."""
 
 
@@ -145,6 +151,7 @@ class Look:
 class SignalInterrupts(Interrupts):
     """Turns SIGINT, SIGTERM and SIGHUP into `Interrupted`; a second signal ends the process at once.
 
+    One that comes together with the first is none, and SIGHUP never is: nobody is there any more to insist.
     SIGHUP and SIGINT stay ignored where they are: as behind `nohup`, and where a script of the shell has put the
     command into the background, which ctrl-c is not meant for.
     """
@@ -231,7 +238,7 @@ class SignalInterrupts(Interrupts):
         """End the process where the code does not let a signal in, within two seconds."""
         from zmig import lastresort
 
-        with lastresort.watching(lambda: self._asked_at, self._end_unheeded):
+        with lastresort.watching(lambda: self._asked_at, self._end_unheeded, SECONDS_TOGETHER):
             yield
 
     def _end_unheeded(self, number: int) -> None:
@@ -249,8 +256,11 @@ class SignalInterrupts(Interrupts):
         if os.getpid() != self._process:
             _do_as_by_default(number, frame)
             return
-        if self._asked is not None:
-            self._end(number)
+        if self._asked_at is not None:
+            is_sighup = number == getattr(signal, "SIGHUP", None)
+            if not is_sighup and time.monotonic() - self._asked_at >= SECONDS_TOGETHER:
+                self._end(number)
+            return
         self._asked, self._asked_at = number, time.monotonic()
         if self._depth or self._polls:
             self._pending = number

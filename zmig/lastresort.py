@@ -18,24 +18,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 _PATIENCE_SECONDS = 1.5
-_SECONDS_BETWEEN_SIGNALS = 1.0
-"""A signal that comes sooner after one that was heeded may have been sent together with it."""
 _END = b"\0"
 """No signal has this number."""
 
 
 @contextmanager
-def watching(heeded_at: Callable[[], float | None], end: Callable[[int], object]) -> Generator[None]:
+def watching(
+    heeded_at: Callable[[], float | None], end: Callable[[int], object], seconds_together: float
+) -> Generator[None]:
     """Call `end`, in another thread, with the number of a signal that is not heeded in time inside the block.
 
-    `heeded_at` says when the handler ran last.
+    `heeded_at` says when the handler heeded one last; others that come within `seconds_together` belong to that one.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     hearing, telling = os.pipe()
     os.set_blocking(telling, False)
-    threading.Thread(target=partial(_watch, hearing, heeded_at, end), name="zmig last resort", daemon=True).start()
+    watch = partial(_watch, hearing, heeded_at, end, seconds_together)
+    threading.Thread(target=watch, name="zmig last resort", daemon=True).start()
     before = signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
     _ours.add(telling)
     try:
@@ -48,10 +49,12 @@ def watching(heeded_at: Callable[[], float | None], end: Callable[[int], object]
         os.close(telling)
 
 
-def _watch(hearing: int, heeded_at: Callable[[], float | None], end: Callable[[int], object]) -> None:
+def _watch(
+    hearing: int, heeded_at: Callable[[], float | None], end: Callable[[int], object], seconds_together: float
+) -> None:
     while (heard := os.read(hearing, 1)) not in (b"", _END):
         before, now = heeded_at(), time.monotonic()
-        if before is None or now - before > _SECONDS_BETWEEN_SIGNALS:
+        if before is None or now - before > seconds_together:
             time.sleep(_PATIENCE_SECONDS)
             if heeded_at() == before:
                 end(heard[0])

@@ -109,7 +109,8 @@ def execute(ctx):
         process.wait_for("asleep")
         os.kill(process.pid, signal.SIGTERM)
         process.wait_for("cleaning up")
-        os.kill(process.pid, signal.SIGTERM)
+        while process.is_running:  # one that comes within a second counts as sent together with the first
+            process.send(signal.SIGTERM)
         ended = process.wait()
     assert ended.code == 143
     assert "error: ended at once by a second signal, SIGTERM\n" in ended.stderr

@@ -260,6 +260,17 @@ def test_inside_python_code(
     backends.wait_for(connection, 0)
 
 
+def test_a_terminal_that_closes_sends_two(project: ProjectFolder, facts: Facts, connection: psycopg.Connection) -> None:
+    project.sql("001_waits", "select pg_sleep(600)")
+    with Process("apply", project.manifest) as process:
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        process.send(signal.SIGHUP)
+        backends.wait_for(connection, 0, "wait_event = 'PgSleep'")
+        process.send(signal.SIGHUP)
+        assert process.wait().code == 129
+    assert facts.told == [("001_waits", "started"), ("001_waits", "failed")]
+
+
 def test_inside_an_index_build(
     project: ProjectFolder, facts: Facts, connection: psycopg.Connection, connect: Callable[..., psycopg.Connection]
 ) -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from signal import SIGINT, SIGTERM
+from signal import SIGHUP, SIGINT, SIGTERM
 from typing import IO
 
 import pytest
@@ -18,8 +18,8 @@ from zmig.interrupt import Interrupted, SignalInterrupts
 _ROOT = Path(__file__).parent.parent.parent
 
 _SCRIPT = """
-import itertools, os, signal, sys
-from zmig.interrupt import Interrupted, SignalInterrupts
+import itertools, os, signal, sys, time
+from zmig.interrupt import SECONDS_TOGETHER, Interrupted, SignalInterrupts
 
 interrupts = SignalInterrupts()
 
@@ -119,10 +119,25 @@ def test_a_second_signal_ends_the_process_at_once_even_in_a_deferring_block(seco
     with interrupts.installed(), interrupts.deferred():
         wait()
         say("recorded")
+        time.sleep(SECONDS_TOGETHER)
         wait()
         say("recorded more")
     """
     assert _run(body, SIGINT, second) == (["recorded"], code)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "seconds"), [(SIGHUP, SIGHUP, 0), (SIGINT, SIGTERM, 0), (SIGTERM, SIGHUP, "SECONDS_TOGETHER")]
+)
+def test_signals_of_one_event_count_as_one(first: signal.Signals, second: signal.Signals, seconds: object) -> None:
+    body = f"""
+    with interrupts.installed(), interrupts.deferred():
+        os.kill(os.getpid(), signal.{first.name})
+        time.sleep({seconds})
+        os.kill(os.getpid(), signal.{second.name})
+        say("recorded")
+    """
+    assert _run(body) == (["recorded", f"interrupted by {first.name}"], 128 + first)
 
 
 def test_a_second_signal_ends_the_process_while_it_cleans_up_after_the_first() -> None:
@@ -132,6 +147,7 @@ def test_a_second_signal_ends_the_process_while_it_cleans_up_after_the_first() -
             wait()
         finally:
             say("cleans up")
+            time.sleep(SECONDS_TOGETHER)
             wait()
             say("cleaned up")
     """
