@@ -151,6 +151,7 @@ def test_a_join_that_looks_up_what_is_unique_is_taken(
         "select distinct p.id from t join p on p.id = t.p where p.id > :cursor order by p.id limit :size",
         "select distinct on (p.id) p.id, t.k from t join p on p.id = t.p where p.id > :cursor order by 1 limit :size",
         "select p.id from t join p on p.id = t.p where p.id > :cursor group by p.id order by p.id limit :size",
+        "select p.id, max(t.k) from t join p on p.id = t.p where p.id > :cursor group by p.id order by 1 limit :size",
         "select p.id from t join p on p.id = t.p where p.id > :cursor order by p.id fetch first :size rows with ties",
     ],
 )
@@ -177,6 +178,22 @@ def test_a_key_that_is_shared_in_its_table_is_taken_where_the_query_groups_by_it
     connection.execute(f"{JOINED} alter table t alter p set not null".encode())
     text = f"with s as ({choice}) update p set v = v + 1 from s where p.id = s.id returning s.id"
     assert touched(project, connection, text, "p") == [(1, 5)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "update t set v = v + 1 where id in (select x.id from t x where x.p = t.p and x.id > :cursor order by x.id "
+        "limit :size) returning id",
+        "update t set v = t.v + 1 from p, lateral (select x.id from t x where x.p = p.id and x.id > :cursor "
+        "order by x.id limit :size) s where t.id = s.id returning t.id",
+    ],
+)
+def test_a_choice_for_each_row_of_something_else_is_refused(
+    project: ProjectFolder, connection: psycopg.Connection, text: str
+) -> None:
+    connection.execute(JOINED)
+    assert "by a query that names tables around it" in refusal(project, text)
 
 
 def test_a_function_that_returns_several_rows_repeats_the_key(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zmig.running.session import Attempt, Session
+    from zmig.sql.choice import Choice
     from zmig.sql.joins import Source
     from zmig.sql.script import Statement
 
@@ -102,6 +103,8 @@ class _Check:
         self._one = one
         self._after = after
         self._chosen = choice.read(one)
+        self._leans_on_others = False
+        """Whether the query that takes `:size` rows names what is not in it."""
 
     def run(self) -> None:
         session = self._session
@@ -119,11 +122,14 @@ class _Check:
     def _check(self) -> None:
         found = self._chosen.chooser
         read = joins.sources(found) if found is not None and found.query.command == "select" else []
-        tables = [source.alias for source in read if source.is_table] if len(read) > 1 else []
+        is_joined = len(read) > 1 and found is not None and "group" not in found.query.clauses
+        tables = [source.alias for source in read if source.is_table] if is_joined else []
         asked = besides.key_query(self._one.text, self._chosen, [identifier(alias) for alias in tables])
         columns = self._tried(asked) if asked is not None else []
         if not columns:
             self._check_returned()
+            if self._leans_on_others and not any(cte.query.writes for cte in (found.scope if found else ())):
+                self._refuse(_spelled(self._one, self._chosen), *_LEANING)
             return
         key, of_tables = columns[0], dict(zip(tables, (table for table, _ in columns[1:]), strict=True))
         known = self._look([key])
@@ -161,7 +167,9 @@ class _Check:
             return self._described(text)
         except psycopg.errors.LockNotAvailable:
             raise
-        except psycopg.ProgrammingError:
+        except psycopg.ProgrammingError as error:
+            missing = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+            self._leans_on_others = self._chosen.limited is not None and isinstance(error, missing)
             self._session.send("rollback to zmig_batch")
             return []
 
@@ -239,7 +247,7 @@ class _Check:
             if not known.is_unique:
                 self._refuse(name, *(_OF_A_VIEW if known.kind == "v" else _SHARED))
         if not known.is_not_null and not self._chosen.leaves_out_nulls:
-            left_out = f"`and {self._spelled or known.column} is not null`"
+            left_out = f"`and {_spelled(self._one, self._chosen) or known.column} is not null`"
             hint = f"take a column that is not null as the key, or say that those are left out: {left_out}"
             self._refuse(name, "may be null: rows without a key would be passed over", hint)
         changed = next((column for column, _ in self._chosen.changed if column in known.computed_from), None)
@@ -247,16 +255,15 @@ class _Check:
             why = f"is computed from `{changed}`, which the statement changes: rows would be taken again or passed over"
             self._refuse(name, why, "take a key that the statement leaves as it is")
 
-    @property
-    def _spelled(self) -> str:
-        """The key as the statement spells it."""
-        key = self._chosen.key
-        return self._one.text[key[0].start : key[-1].end] if key else ""
-
     def _refuse(self, key: str, why: str, hint: str) -> None:
         place = self._attempt.work.location(self._one.offset)
         message = f"the key of its rounds, `{key}`, {why}"
         raise ZmigError(Problem("batch-key", message, place, (), "nothing was run", hint))
+
+
+def _spelled(one: Statement, chosen: Choice) -> str:
+    """Return the key as the statement spells it."""
+    return one.text[chosen.key[0].start : chosen.key[-1].end] if chosen.key else ""
 
 
 _TIES = "let a round take such rows whole: `fetch first :size rows with ties`"
@@ -277,6 +284,11 @@ _OF_A_FUNCTION = (
     "may come more than once, because of a function that returns several rows: those that share the last key of a "
     "round would be passed over",
     f"call the function for the rows that were chosen, or {_TIES}",
+)
+_LEANING = (
+    "is chosen by a query that names tables around it, so that `:size` rows are taken for each of their rows, and some "
+    "behind the greatest key of all would be passed over",
+    "let the query that has `limit :size` stand by itself",
 )
 _JOINED = (
     "may come more than once, because of a join: rows that share the last key of a round would be passed over",
