@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,21 +90,11 @@ def test_a_condition_sees_the_session_as_it_was_before_any_migration(project: Pr
     ("condition", "reason"),
     [
         ("select 1 / 0 = 1", "division by zero"),
-        ("select missing from nowhere", 'relation "nowhere" does not exist'),
-        ("select syntax is wrong is", "syntax error"),
-        ("select 1", "it returned 1, not a boolean"),
         ("select null::boolean", "it returned None, not a boolean"),
-        ("select true, true", "it returned 2 columns"),
         ("select true union all select false", "it returned 2 rows"),
         ("select true where false", "it returned 0 rows"),
-        ("set search_path = x", "it is not a query"),
-        ("commit", "it is not a query"),
-        ("insert into notes values ('x') returning true", "it is not a query"),
-        ("select true; select true", "cannot insert multiple commands"),
-        ("select true; commit; insert into notes values ('x')", "cannot insert multiple commands"),
         ("select nextval('s') > 0", "read-only transaction"),
         ("with x as (delete from notes returning true) select true from x", "read-only transaction"),
-        ("copy notes to stdout", "it is not a query"),
     ],
 )
 def test_a_condition_that_gives_no_answer_is_told_and_changes_nothing(
@@ -127,6 +118,77 @@ def test_a_condition_that_gives_no_answer_is_told_and_changes_nothing(
     assert facts.told == told
     assert _notes(connection) == 1
     assert connection.execute("select is_called from s").fetchone() == (False,)
+
+
+_NO_CONDITIONS = [
+    ("select missing from nowhere", 'relation "nowhere" does not exist'),
+    ("select missing from notes", 'column "missing" does not exist'),
+    ("select syntax is wrong is", "syntax error"),
+    ("select 1", "not a boolean"),
+    ("select true, true", "it returns 2 columns"),
+    ("set search_path = x", "it is not a query"),
+    ("commit", "it is not a query"),
+    ("insert into notes values ('x') returning true", "it is not a query"),
+    ("select true; select true", "cannot insert multiple commands"),
+    ("select true; commit; insert into notes values ('x')", "cannot insert multiple commands"),
+    ("copy notes to stdout", "it is not a query"),
+]
+
+
+@pytest.mark.parametrize(("condition", "reason"), _NO_CONDITIONS)
+@pytest.mark.parametrize("is_atomic", [False, True])
+def test_a_condition_that_the_server_does_not_understand_fails_the_first_run(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts, condition: str, reason: str, is_atomic: bool
+) -> None:
+    project.sql("001_one", "create table one ();")
+    project.repeatable("090_fix", NOTES, repeat={"condition": condition})
+    project.repeatable("091_view", "create view v as select 1;")
+    with pytest.raises(MigrationFailed, match=re.escape(reason)) as caught:
+        Migrator(project.manifest).migrate(atomic=is_atomic)
+    (problem,) = caught.value.problems
+    assert problem.code == "repeat-undecided"
+    assert problem.location is not None
+    assert problem.location.path.endswith("manifest.yaml")
+    assert ("090_fix", "done") not in facts.told
+    assert connection.execute("select to_regclass('notes')").fetchone() == (None,)
+    project.repeatable("090_fix", NOTES, repeat={"condition": "select count(*) < 2 from notes"})
+    Migrator(project.manifest).migrate()
+    assert _notes(connection) == 1
+
+
+def test_a_condition_is_looked_at_behind_a_first_run_without_a_transaction_too(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    project.repeatable("090_fix", NOTES, transaction=False, repeat={"condition": "select missing from notes"})
+    with pytest.raises(MigrationFailed, match='column "missing" does not exist'):
+        Migrator(project.manifest).migrate()
+    project.repeatable("090_fix", NOTES, transaction=False, repeat={"condition": "select false from notes"})
+    migrator = Migrator(project.manifest)
+    assert list(migrator.migrate().completed) == ["090_fix"]
+    assert _notes(connection) == 1
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+def test_the_condition_of_code_is_looked_at_behind_its_first_run(
+    project: ProjectFolder, transaction: bool, facts: Facts
+) -> None:
+    body, condition = "def execute(ctx):\n    ctx.execute('create table notes ()')\n", "select missing from notes"
+    project.python("090_fix", body, kind="repeatable", transaction=transaction, repeat={"condition": condition})
+    with pytest.raises(MigrationFailed, match='column "missing" does not exist'):
+        Migrator(project.manifest).migrate()
+    assert facts.told == [("090_fix", "started"), ("090_fix", "failed")]
+
+
+def test_a_first_condition_is_asked_where_zmig_looks_and_as_zmig(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute("create schema own")
+    body = "set search_path = own; create table notes (text text); set role pg_monitor;"
+    project.repeatable("090_fix", body, repeat={"condition": "select count(*) < 0 from own.notes"})
+    Migrator(project.manifest).migrate()
+    project.repeatable("091_fix", "set search_path = own;", repeat={"condition": "select count(*) < 0 from notes"})
+    with pytest.raises(MigrationFailed, match='relation "notes" does not exist'):
+        Migrator(project.manifest).migrate()
 
 
 def test_a_percent_sign_in_a_condition_is_nothing_special(project: ProjectFolder) -> None:

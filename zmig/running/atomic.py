@@ -109,6 +109,7 @@ class AtomicRunner(Runner):
                 name = working_on(self.session.run.application_name, work.step.migration.version)
                 self.session.send(*self._reset_sql(name), *started, *bookkeeping.limits_sql(attempt))
         transaction.run_body(self.session, attempt)
+        transaction.check_condition(self.session, attempt)
         self.session.interrupts.heed()
         with self.session.interrupts.deferred():
             attempt.running, attempt.at_commit = None, True

@@ -20,7 +20,7 @@ from zmig.events import EventType
 from zmig.planning import checkpoint, resume
 from zmig.planning.checkpoint import Sent
 from zmig.progress import StatementFinished, StatementStarted
-from zmig.running import record
+from zmig.running import record, repeat
 from zmig.running.bookkeeping import limits_sql, open_sql
 from zmig.running.call import call
 from zmig.running.readonly import ReadOnlyWatch
@@ -54,8 +54,9 @@ def run(session: Session, attempt: Attempt) -> None:
         else:
             _run_with_checkpoint(session, attempt, one)
     _refuse_open_transaction(session)
+    attempt.running = None
+    _check_condition(session, attempt)
     with session.interrupts.deferred():
-        attempt.running = None
         _finish_outside(session, attempt)
 
 
@@ -190,8 +191,17 @@ def run_code(session: Session, attempt: Attempt) -> None:
         session.send(*record.started_sql(session, attempt), readable, *_become_sql(attempt, local=False))
     call(session, attempt)
     _refuse_open_transaction(session)
+    _check_condition(session, attempt)
     with session.interrupts.deferred():
         _finish_outside(session, attempt)
+
+
+def _check_condition(session: Session, attempt: Attempt) -> None:
+    """Ask behind a repeatable's first run whether the server understands its condition."""
+    if repeat.needs_check(attempt.step):
+        with session.interrupts.deferred():
+            session.send(*session.clean_sql)
+        repeat.check_condition(session.connection, attempt.step)
 
 
 def _finish_outside(session: Session, attempt: Attempt) -> None:

@@ -42,7 +42,7 @@ def opening_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
 
 def closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
     """Return the statements that check the transaction and the lock, and record `done`."""
-    return (*_own_again_sql(session), record.check_sql(session), record.done_sql(session, attempt))
+    return (*own_again_sql(session), record.check_sql(session), record.done_sql(session, attempt))
 
 
 def open_sql(session: Session, attempt: Attempt, *, first: Statement | None = None) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ def end_sql() -> str:
     return f"select {set_config({'statement_timeout': _NONE, 'synchronous_commit': FLUSHED}, local=True)}"
 
 
-def _own_again_sql(session: Session) -> tuple[str, ...]:
+def own_again_sql(session: Session) -> tuple[str, ...]:
     """Return the statements that make an open transaction zmig's own again, until its end."""
     return (*session.server.settings_stay_sql, end_sql(), "reset session authorization", "reset role")
 

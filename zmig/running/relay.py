@@ -17,7 +17,7 @@ import psycopg
 
 from zmig.frozen import frozen
 from zmig.planning.plan import Action, Direction
-from zmig.running import bookkeeping
+from zmig.running import bookkeeping, repeat
 from zmig.running.session import Attempt
 from zmig.sql import definition, message
 from zmig.sql.message import Message
@@ -191,6 +191,8 @@ def _nature(work: Work) -> _Nature:
     if not statements or not work.mode.transactional or work.batch is not None:
         return _Nature()
     if step.direction is not Direction.FORWARD or step.action in (Action.SETTLE, Action.CHECK) or step.attempt > 1:
+        return _Nature()
+    if repeat.needs_check(step):  # the server is asked something behind it
         return _Nature()
     if not all(definition.only_defines(one) for one in statements):
         return _Nature()

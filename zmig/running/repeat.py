@@ -1,4 +1,8 @@
-"""Asks whether a repeatable that has run is due again; reads only, in a transaction that is rolled back."""
+"""Asks whether a repeatable that has run is due again; reads only, in a transaction that is rolled back.
+
+The first run asks nothing, for what a condition reads may exist only behind it. There the server is asked whether it
+understands the condition, so that one that can never give an answer is told while nothing depends on it.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig.database import advice
+from zmig.database import advice, wire
 from zmig.database import connection as database
 from zmig.database.loan import TransactionEnded
 from zmig.database.settings import IDLE_IN_TRANSACTION, READABLE, set_config
 from zmig.errors import Location, MigrationFailed, Problem, ZmigError
 from zmig.model import Language, RepeatRule
-from zmig.planning.plan import Action, Step
+from zmig.planning.plan import Action, Direction, Step
 from zmig.running import entrypoint
 from zmig.running.call import LEFT_IN_USE, is_yet_to_run
 from zmig.running.context import Context
@@ -76,6 +80,51 @@ def answer(connection: WorkingConnection, migration: Migration, last_run: LastRu
         return None
 
 
+def needs_check(step: Step) -> bool:
+    """Whether a step runs a repeatable whose condition was not asked before."""
+    repeat = step.migration.repeat
+    has_condition = repeat is not None and repeat.rule is RepeatRule.CONDITION
+    return has_condition and step.direction is Direction.FORWARD and step.action is not Action.CHECK
+
+
+def check_condition(connection: WorkingConnection, step: Step) -> None:
+    """Make sure, behind a repeatable's statements, that the server understands its condition; it is not evaluated.
+
+    Raises:
+        MigrationFailed: it does not; the cause is chained.
+    """
+    if not needs_check(step):
+        return
+    migration = step.migration
+    try:
+        with _read_only(connection, _PATIENCE):
+            misfit = _understood(connection, (migration.repeat and migration.repeat.condition) or "")
+    except psycopg.Error as error:
+        if database.is_lost(connection, error):
+            raise
+        raise _failed(migration, error) from error
+    if misfit is not None:
+        raise _unanswered(migration, misfit)
+
+
+_PREPARED = "zmig_condition"
+_BOOLEAN = psycopg.adapters.types["bool"].oid
+
+
+def _understood(connection: WorkingConnection, condition: str) -> str | None:
+    """Return why a query that the server understands can be no condition."""
+    if Reader(condition).accept_any(*_QUERIES) is None:
+        return _NO_QUERY
+    connection.execute(f"prepare {_PREPARED} as {condition}".encode(), binary=True)
+    try:
+        described = wire.describe(connection, _PREPARED)
+    finally:
+        connection.execute(f"deallocate {_PREPARED}".encode())
+    if described.nfields != 1:
+        return f"it returns {described.nfields} columns"
+    return None if described.ftype(0) == _BOOLEAN else "what it returns is not a boolean"
+
+
 _SETTINGS = READABLE | {IDLE_IN_TRANSACTION: "'0'"}
 _WRITABLE = "reset default_transaction_read_only"
 _AS_CONFIGURED = "set local search_path to default"
@@ -113,12 +162,13 @@ class _Misfit(str):
     __slots__ = ()
 
 
+_NO_QUERY = "it is not a query"
 _QUERIES = ("select", "with", "values", "table", "(")
 
 
 def _of_condition(connection: WorkingConnection, condition: str) -> object:
     if Reader(condition).accept_any(*_QUERIES) is None:
-        return _Misfit("it is not a query")
+        return _Misfit(_NO_QUERY)
     # The extended protocol, which psycopg takes for binary results, refuses a second statement.
     cursor = connection.execute(condition.encode(), binary=True)
     columns = len(cursor.description or ())

@@ -16,7 +16,7 @@ import psycopg
 from zmig.database import wire
 from zmig.database.copying import copy_rows
 from zmig.progress import StatementFinished, StatementStarted
-from zmig.running import bookkeeping
+from zmig.running import bookkeeping, repeat
 from zmig.running.call import call
 from zmig.sql import message
 from zmig.sql.message import ChunkMessage, Message
@@ -35,12 +35,15 @@ def run(session: Session, attempt: Attempt) -> None:
 
     Raises whatever the server or the migration's code raises.
     """
-    if attempt.work.is_sql:
+    if attempt.work.is_sql and not repeat.needs_check(attempt.step):
         _run_sql(session, attempt)
         return
+    if session.read_as_usual():
+        session.relay.drop()
     with session.interrupts.deferred():
         session.send(*bookkeeping.opening_sql(session, attempt))
-    call(session, attempt)
+    run_body(session, attempt)
+    check_condition(session, attempt)
     with session.interrupts.deferred():
         attempt.at_commit = True
         session.send(*bookkeeping.closing_sql(session, attempt), "commit")
@@ -72,6 +75,15 @@ def _run_handed_over(session: Session, attempt: Attempt) -> None:
     else:
         opening, closing = session.relay.around(session, attempt)
         _run_script(session, attempt, opening, (*closing, "commit"))
+
+
+def check_condition(session: Session, attempt: Attempt) -> None:
+    """Ask behind a repeatable's first run, in its transaction, whether the server understands its condition."""
+    if repeat.needs_check(attempt.step):
+        attempt.running = None
+        with session.interrupts.deferred():
+            session.send(*bookkeeping.own_again_sql(session))
+        repeat.check_condition(session.connection, attempt.step)
 
 
 def run_body(session: Session, attempt: Attempt) -> None:
