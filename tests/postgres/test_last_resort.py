@@ -37,6 +37,21 @@ def test_one_signal_ends_the_run(
     assert run("apply", project.manifest).code == 0
 
 
+def test_one_signal_ends_a_run_whose_question_lets_none_in(
+    project: ProjectFolder, facts: Facts, connection: psycopg.Connection
+) -> None:
+    asks = "def should_repeat(ctx, last_run):\n    ctx.connection.pgconn.exec_(b'select pg_sleep(25)')\n"
+    project.python("001_asks", f"def execute(ctx):\n    pass\n\n\n{asks}", kind="repeatable")
+    assert run("apply", project.manifest).code == 0
+    with Process("apply", project.manifest) as process:
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        process.send(signal.SIGTERM)
+        ended = process.wait()
+    assert ended.code == 143
+    assert "ended at once by SIGTERM, which a migration's code did not let in" in ended.stderr
+    assert facts.told == [("001_asks", "started"), ("001_asks", "done")]
+
+
 def test_a_second_signal_ends_what_went_on_behind_the_first(
     project: ProjectFolder, connection: psycopg.Connection
 ) -> None:
@@ -63,8 +78,9 @@ OTHERS = {
         "    signal.signal(signal.SIGTERM, lambda *_: None)\n    os.kill(os.getpid(), signal.SIGTERM)\n"
     ),
     "of a child": (
-        "    child = os.fork()\n    if not child:\n        signal.pause()\n"
-        "    os.kill(child, signal.SIGTERM); os.waitpid(child, 0)\n"
+        "    ready, tell = os.pipe()\n    child = os.fork()\n"
+        "    if not child:\n        os.write(tell, b'.')\n        while True: time.sleep(0.05)\n"
+        "    os.read(ready, 1); os.kill(child, signal.SIGTERM); os.waitpid(child, 0)\n"
     ),
     "that zmig does not handle": "    signal.signal(signal.SIGUSR1, print)\n    os.kill(os.getpid(), signal.SIGUSR1)\n",
 }

@@ -180,7 +180,7 @@ def _of_condition(connection: WorkingConnection, condition: str) -> object:
 
 def _of_code(connection: WorkingConnection, migration: Migration, last_run: LastRun | None, run_id: str) -> object:
     ask = entrypoint.functions(Step(migration, Action.CHECK, "")).should_repeat
-    with connection.lent(in_transaction=True) as loan, surroundings_kept():
+    with connection.interrupts.in_code(), connection.lent(in_transaction=True) as loan, surroundings_kept():
         context = Context(connection, version=migration.version, name=migration.name, run_id=run_id)
         answer = ask(context, last_run)
     if is_yet_to_run(answer):
