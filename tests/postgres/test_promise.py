@@ -70,6 +70,20 @@ def on(table: str, event: str, body: str) -> str:
 NOT_INSERTED = {
     "trigger": on("migration_events", "insert", "return null;"),
     "trigger that changes it": on("migration_events", "insert", "new.event_type = 'other'; return new;"),
+    **{
+        f"trigger that changes {what}": on("migration_events", "insert", f"{change} return new;")
+        for what, change in {
+            "the aggregate": "new.aggregate_type := 'audit';",
+            "the name": "new.aggregate_id := 'other';",
+            "the version": """new.event_data := new.event_data || '{"version": 99}';""",
+            "what it says": "new.event_data := '{}';",
+            "one key more": """new.event_data := new.event_data || '{"more": 1}';""",
+            "the time": "new.created_at := '2000-01-01';",
+            "the run": "new.run_id := null;",
+            "the host": "new.host := '';",
+            "the role": "new.database_user := 'nobody';",
+        }.items()
+    },
     "rule": "create rule odd as on insert to zmig.migration_events do instead nothing",
     "rule with a condition": "create rule odd as on insert to zmig.migration_events where new.host > '' do instead "
     "nothing",
@@ -103,6 +117,47 @@ def test_a_row_that_is_not_changed_fails_its_transaction(
     connection.execute(on("schema_migrations", event, "return null;").encode())
     assert broken(connection, WRITING[write](store)) is Broken.ROW
     assert connection.execute("select count(*) from zmig.migration_events").fetchone() == (int(is_there),)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "new.version := new.version + 100;",
+        "new.name := 'other';",
+        "new.kind := 'python';",
+        "new.checksum := null;",
+        "new.applied_at := '2000-01-01';",
+        "new.applied_by := 'nobody';",
+        "new.duration_ms := -5;",
+        "new.position := new.position + 1;",
+    ],
+)
+@pytest.mark.parametrize("write", ["applied", "prepared end"])
+@pytest.mark.parametrize("event", ["insert", "update"])
+def test_a_row_that_is_there_otherwise_than_written_fails_its_transaction(
+    connection: psycopg.Connection, store: Store, write: str, event: str, change: str
+) -> None:
+    if event == "update":
+        connection.execute(_applied(store).encode())
+        change = change.replace("new.checksum := null;", "new.checksum := 'd';")
+    connection.execute(on("schema_migrations", event, f"{change} return new;").encode())
+    assert broken(connection, WRITING[write](store)) is Broken.ROW
+    assert connection.execute("select count(*) from zmig.migration_events").fetchone() == (int(event == "update"),)
+
+
+@pytest.mark.parametrize("change", ["new.event_data := '{}';", "new.aggregate_type := 'audit';", "new.run_id := null;"])
+def test_that_a_repeatable_is_due_again_is_told_as_written_or_its_transaction_fails(
+    connection: psycopg.Connection, store: Store, change: str
+) -> None:
+    data = DATA | {"version": 2, "name": "002_view"}
+    connection.execute(store.applied_sql(RUN, EventType.DONE, "002_view", data, kind="repeatable").encode())
+    rolled_back = store.rolled_back_sql(RUN, "001_one", DATA)
+    body = f"if new.event_type = 'migration.outdated' then {change} end if; return new;"
+    with connection.transaction(force_rollback=True):
+        connection.execute(rolled_back.encode())
+    connection.execute(on("migration_events", "insert", body).encode())
+    assert broken(connection, rolled_back) is Broken.FACT
+    assert connection.execute("select count(*) from zmig.migration_events").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("write", WRITING.values(), ids=WRITING)
@@ -200,6 +255,27 @@ def test_a_migration_whose_fact_is_swallowed_is_never_called_done(
     expected = {"batch": [(2,)], "brief": [(1,)]}.get(form, [(1,), (2,)])
     assert connection.execute("select n from effect order by n").fetchall() == expected
     assert facts.applied[:2] == [(1, "001_one"), (2, "002_two")]
+
+
+CHANGES = {
+    "a fact": on("migration_events", "insert", "new.event_data := new.event_data - 'checksum'; return new;"),
+    "a row": on("schema_migrations", "insert", "new.version := new.version + 100; return new;"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_migration_behind_which_facts_are_changed_is_never_called_done(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts, form: str, change: str
+) -> None:
+    connection.execute("create table effect (n int)")
+    project.sql("001_one", change)
+    declare(project, form)
+    with pytest.raises(MigrationFailed) as raised:
+        Migrator(project.manifest).migrate(atomic=form == "atomic")
+    assert raised.value.problems[0].code == "fact-not-written"
+    assert facts.applied == []
+    assert connection.execute("select count(*) from effect").fetchone() == (0,)
 
 
 def test_what_was_prepared_is_not_believed_where_somebody_replaced_it(

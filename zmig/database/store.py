@@ -55,15 +55,17 @@ _ELAPSED = (
 _RECORDED = "zmig.recorded"
 """A setting of the open transaction that says that `zmig_done` was carried out in it."""
 
+_DURATION = f"(fact.event_data {operator('->>')} 'duration_ms')::bigint"
+
 
 @frozen
 class _Fact:
     """A fact to be appended, as SQL."""
 
-    name: str
-    type: EventType
     sql: str
-    """What makes it the table `fact` of a statement."""
+    """What makes it the table `fact` of a statement, and what was to be written the table `written`."""
+    is_written: str
+    """What is true of a row of `fact` that is there as it was written, beside the row of `written`."""
 
 
 @frozen
@@ -225,12 +227,19 @@ class Store(FactReader):
         stamp = f" {_WITH} pg_catalog.jsonb_build_object('{clock}', pg_catalog.clock_timestamp())" if clock else ""
         if is_timed:
             stamp += _ELAPSED
+        written = f"select {data}{stamp}, pg_catalog.clock_timestamp()"
+        kind, run_id, host = (literal(text) for text in (type.value, run and run.id, run and run.host))
         insert = (
             f"insert into {self._events_name} (aggregate_id, event_type, event_data, created_at, run_id, host) "
-            f"values ({name}, {literal(type.value)}, {data}{stamp}, pg_catalog.clock_timestamp(), "
-            f"{literal(run.id if run else None)}, {literal(run.host if run else None)}) returning *"
+            f"select {name}, {kind}, event_data, created_at, {run_id}, {host} from written returning *"
         )
-        return _Fact(name, type, f"fact as ({insert})")
+        is_written = _all_equal(
+            ("fact.aggregate_id", name),
+            ("fact.event_data", "written.event_data"),
+            ("fact.created_at", "written.created_at"),
+            *_common("fact", type, run),
+        )
+        return _Fact(f"written (event_data, created_at) as ({written}), fact as ({insert})", is_written)
 
     def _promises(self, fact: _Fact, *, needs_lock: bool = True) -> Iterator[tuple[str, Broken]]:
         """Yield what must hold of a fact that is appended under the name `fact`.
@@ -242,8 +251,7 @@ class Store(FactReader):
 
         if needs_lock:
             yield self._lock.promise
-        is_it = f"aggregate_id {_EQUALS} {fact.name} and event_type {_EQUALS} {literal(fact.type.value)}"
-        yield f"not exists (select from fact where {is_it})", Broken.FACT
+        yield f"not exists (select from fact join written on {fact.is_written})", Broken.FACT
         others = f"(select pg_catalog.max(position) from {self._events_name})"
         yield f"(select position from fact) {operator('<=')} {others}", Broken.POSITION
 
@@ -256,12 +264,22 @@ class Store(FactReader):
             f"insert into {self._projection_name} as applied "
             "(version, name, kind, checksum, applied_at, applied_by, duration_ms, position) "
             f"select {version}, {name}, {kind}, {checksum}, "
-            f"created_at, database_user, (event_data {operator('->>')} 'duration_ms')::bigint, position from fact "
+            f"created_at, database_user, {_DURATION}, position from fact "
             "on conflict (version) do update set name = excluded.name, kind = excluded.kind, "
             "checksum = excluded.checksum, applied_at = excluded.applied_at, applied_by = excluded.applied_by, "
-            "duration_ms = excluded.duration_ms, position = excluded.position returning position"
+            "duration_ms = excluded.duration_ms, position = excluded.position returning *"
         )
-        is_missing = f"not exists (select from simple join fact on simple.position {_EQUALS} fact.position)"
+        is_written = _all_equal(
+            ("simple.version", version),
+            ("simple.name", name),
+            ("simple.kind", kind),
+            ("coalesce(simple.checksum, '')", f"coalesce({checksum}, '')"),
+            ("simple.applied_at", "fact.created_at"),
+            ("simple.applied_by", "fact.database_user"),
+            ("coalesce(simple.duration_ms, -1)", f"coalesce({_DURATION}, -1)"),
+            ("simple.position", "fact.position"),
+        )
+        is_missing = f"not exists (select from simple join fact on {is_written})"
         checks = promise.check_sql([*self._promises(fact), (is_missing, Broken.ROW)])
         return f"with {fact.sql}, simple as ({row}) select {checks}"
 
@@ -284,14 +302,21 @@ class Store(FactReader):
         told = f"pg_catalog.jsonb_build_object('version', version, 'name', name) {_WITH} " + (
             f"{self._json({'run_id': run.id, 'rolled_back': name})}::pg_catalog.jsonb"
         )
+        due = f"select name, {told}, pg_catalog.clock_timestamp() {others}"
         outdated = (
             f"insert into {self._events_name} (aggregate_id, event_type, event_data, created_at, run_id, host) "
-            f"select name, {literal(EventType.OUTDATED.value)}, {told}, pg_catalog.clock_timestamp(), "
-            f"{literal(run.id)}, {literal(run.host)} {others} returning position"
+            f"select name, {literal(EventType.OUTDATED.value)}, told, at, {literal(run.id)}, {literal(run.host)} "
+            "from due returning *"
         )
-        counts = [f"(select pg_catalog.count(*) {of})" for of in ("from outdated", others)]
+        is_written = _all_equal(
+            ("outdated.aggregate_id", "due.name"),
+            ("outdated.event_data", "due.told"),
+            ("outdated.created_at", "due.at"),
+            *_common("outdated", EventType.OUTDATED, run),
+        )
+        counts = [f"(select pg_catalog.count(*) from {of})" for of in (f"outdated join due on {is_written}", "due")]
         fact = self._fact(run, EventType.ROLLED_BACK, name, data)
-        also = f", outdated as ({outdated})"
+        also = f", due (name, told, at) as ({due}), outdated as ({outdated})"
         return self._taken_back(fact, version, also, (f" {operator('<>')} ".join(counts), Broken.FACT))
 
     def _taken_back(self, fact: _Fact, version: str, also: str = "", *more: tuple[str, Broken]) -> str:
@@ -362,6 +387,23 @@ class Store(FactReader):
         sequence = f"pg_catalog.pg_get_serial_sequence({literal(self._events_name)}, 'position')"
         highest = f"(select pg_catalog.max(position) from {self._events_name})"
         self._connection.execute(f"select pg_catalog.setval({sequence}::pg_catalog.regclass, {highest})".encode())
+
+
+def _all_equal(*pairs: tuple[str, str]) -> str:
+    """Return SQL that is true where the two of each pair are equal, and none is null.
+
+    As one condition, since many that could each be hashed or merged by take the server's planner long to choose from.
+    """
+    return f"({' and '.join(f'{one} {_EQUALS} {other}' for one, other in pairs)}) is true"
+
+
+def _common(table: str, type: EventType, run: Run | None) -> Iterator[tuple[str, str]]:
+    """Yield what all facts of a type that a run appends have in common: each column, and its value."""
+    yield f"{table}.aggregate_type", "'migration'"
+    yield f"{table}.event_type", literal(type.value)
+    yield f"{table}.database_user", "session_user::pg_catalog.text"
+    for column, value in (("run_id", run and run.id), ("host", run and run.host)):
+        yield f"coalesce({table}.{column}, '')", literal(value or "")
 
 
 def _column(data: Mapping[str, object], key: str) -> str:
