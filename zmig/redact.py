@@ -201,9 +201,12 @@ def telling(environ: Mapping[str, str]) -> Iterator[str]:
             yield value
 
 
-def of_environment(environ: Mapping[str, str]) -> Redactor:
-    """Return what masks the values of environment variables: of all but those that only say where and how one works."""
-    return Redactor(*(value for name, value in environ.items() if _is_private(name, value)))
+def of_environment(*environs: Mapping[str, str]) -> Redactor:
+    """Return what masks the values of environment variables: of all but those that only say where and how one works.
+
+    A migration's code may change the environment; what was in it before is given beside what is.
+    """
+    return Redactor(*{value for environ in environs for name, value in environ.items() if _is_private(name, value)})
 
 
 def _is_private(name: str, value: str) -> bool:

@@ -18,6 +18,14 @@ VALUE = "wh1te-rabbit-42"
 HEAD = "import os\n\n\ndef execute(ctx):\n"
 QUERY = "ctx.execute('select %s::int', [os.environ['SHOP_SETTING']])\n"
 QUOTES = {
+    "python that took it out at its import": (
+        "import os\n\nSETTING = os.environ.pop('SHOP_SETTING')\n\n\n"
+        "def execute(ctx):\n    raise RuntimeError(f'no such key: {SETTING}')\n"
+    ),
+    "python that set another": (
+        f"{HEAD}    setting, os.environ['SHOP_SETTING'] = os.environ['SHOP_SETTING'], 'an0ther-rabbit'\n"
+        "    raise RuntimeError(f'no such key: {setting}, an0ther-rabbit')\n"
+    ),
     "python": f"{HEAD}    raise RuntimeError('no such key: ' + os.environ['SHOP_SETTING'])\n",
     "the server": f"{HEAD}    {QUERY}",
     "the server's words in python": (
@@ -40,6 +48,7 @@ def test_the_value_of_an_environment_variable_is_not_stored(
     ended = run("apply", project.manifest, environ={"SHOP_SETTING": VALUE})
     assert ended.code == 1
     assert VALUE not in stored(connection)
+    assert "rabbit" not in stored(connection)
     assert "***" in stored(connection)
     run("retry", project.manifest, environ={"SHOP_SETTING": VALUE})
     assert VALUE not in stored(connection)

@@ -51,6 +51,7 @@ class Carrier:
         self._observer = observer
         self._interrupts = interrupts
         self._environ = environ
+        self._environ_before = dict(environ)
         self._invocation = invocation
         self._works_read: tuple[Plan, tuple[Work, ...]] | None = None
         """The plan whose files were read last, with them."""
@@ -153,4 +154,5 @@ class Carrier:
             redact=opened.target.redactor,
             record_detail=opened.project.tracking.record_detail,
             environ=self._environ,
+            environ_before=self._environ_before,
         )

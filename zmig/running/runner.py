@@ -311,7 +311,7 @@ class Runner:
 
     def _private(self, attempt: Attempt, error: dict[str, object]) -> dict[str, object]:
         """Return an error as it may be stored: variables by name, no value of the environment, no rows unasked for."""
-        mask = redact.of_environment(self.session.environ)
+        mask = redact.of_environment(self.session.environ, self.session.environ_before)
         filled, values = attempt.work.filled, attempt.step.migration.variables or {}
 
         def private(text: str) -> str:

@@ -57,6 +57,8 @@ class Session:
     record_detail: bool = False
     environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """The environment, whose values are kept out of facts."""
+    environ_before: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """The environment as it was before any code of a migration ran."""
 
     @property
     def encoding(self) -> Encoding:
