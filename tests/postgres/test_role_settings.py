@@ -215,3 +215,47 @@ def test_a_setting_of_the_database_does_not_stand_for_the_transaction(
     with pytest.raises(MigrationFailed) as caught:
         Migrator(project.manifest).migrate()
     assert caught.value.problems[0].code == "transaction-ended"
+
+
+PINNED = sorted(name for name in settings.own(990000) if name not in settings.running(990000))
+_NOT_AS_FOUND = "exists (select from app.found where value is distinct from current_setting(name){})"
+_ASKS = """
+def execute(ctx):
+    pass
+
+
+def should_repeat(ctx, last_run):
+    return ctx.execute("select {}").fetchone()[0]
+"""
+
+
+@pytest.fixture
+def asking(project: ProjectFolder, admin: psycopg.Connection, role: str) -> ProjectFolder:
+    """Repeatables that ask what their role finds in a session of its own, and read a table with policies."""
+    names = [name for name in PINNED if name != "row_security"]
+    _make_hostile(admin, sql.SQL("role {}").format(sql.Identifier(role)), names)
+    readable = ", ".join(f"'{name}'" for name in settings.READABLE)
+    admin.execute("create table app.found (name text, value text); alter table app.found enable row level security")
+    admin.execute("create policy all_of_them on app.found using (true); grant all on app.found to public")
+    with psycopg.connect(project.url) as connection:
+        for name in PINNED:
+            connection.execute("insert into app.found values (%s, current_setting(%s))", [name, name])
+    made = ProjectFolder(project.folder, project.url)
+    made.repeatable("900_condition", "select 1;", repeat={"condition": f"select {_NOT_AS_FOUND.format('')}"})
+    question = _NOT_AS_FOUND.format(f" and name not in ({readable})")
+    made.python("901_code", _ASKS.format(question), kind="repeatable")
+    return made
+
+
+def test_the_questions_of_repeatables_find_what_psql_would_give_them_whoever_asks(asking: ProjectFolder) -> None:
+    migrator = Migrator(asking.manifest)
+    assert len(migrator.migrate().completed) == 2
+    status = migrator.status()
+    assert [one.due for one in status.migrations] == [False, False]
+    assert migrator.plan().steps == ()
+    watcher = migrator.watcher()
+    try:
+        assert [one.due for one in watcher.observe().status.migrations] == [False, False]
+    finally:
+        watcher.close()
+    assert migrator.migrate().completed == ()

@@ -202,6 +202,15 @@ def running(version: int) -> dict[str, str]:
     return {one.name: one.running for one in TABLE if one.running is not None and version >= one.since}
 
 
+def as_given_sql(version: int) -> tuple[str, ...]:
+    """Return the statements that give a transaction the values psql would find, in place of those for zmig's reading.
+
+    What is the project's own, such as a condition, is asked with them.
+    """
+    pinned = own(version).keys() - running(version).keys()
+    return tuple(f"set local {name} to default" for name in sorted(pinned))
+
+
 def set_config(values: Mapping[str, str], *, local: bool) -> str:
     """Return calls that give settings values, which are SQL: until the transaction's end, or the session's."""
     scope = str(local).lower()

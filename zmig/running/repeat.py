@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig.database import advice, wire
+from zmig.database import advice, settings, wire
 from zmig.database import connection as database
 from zmig.database.loan import TransactionEnded
 from zmig.database.settings import IDLE_IN_TRANSACTION, READABLE, set_config
@@ -50,8 +50,9 @@ def is_due(
         MigrationFailed: the question could not be answered; the cause is chained.
     """
     try:
-        with _read_only(connection, lock_timeout):
-            if migration.repeat is not None and migration.repeat.rule is RepeatRule.CONDITION:
+        has_condition = migration.repeat is not None and migration.repeat.rule is RepeatRule.CONDITION
+        with _read_only(connection, lock_timeout, in_code=not has_condition):
+            if migration.repeat is not None and has_condition:
                 answer = _of_condition(connection, migration.repeat.condition or "")
             else:
                 answer = _of_code(connection, migration, last_run, run_id)
@@ -125,23 +126,25 @@ def _understood(connection: WorkingConnection, condition: str) -> str | None:
     return None if described.ftype(0) == _BOOLEAN else "what it returns is not a boolean"
 
 
-_SETTINGS = READABLE | {IDLE_IN_TRANSACTION: "'0'"}
 _WRITABLE = "reset default_transaction_read_only"
-_AS_CONFIGURED = "set local search_path to default"
-"""The question is the project's own, so it is asked where the role, or the database, says."""
 
 
 @contextmanager
-def _read_only(connection: WorkingConnection, lock_timeout: str) -> Generator[None]:
-    """Let nothing inside the block write; what it sets is undone, in whatever transaction it stands."""
+def _read_only(connection: WorkingConnection, lock_timeout: str, *, in_code: bool = False) -> Generator[None]:
+    """Let nothing inside the block write; what it sets is undone, in whatever transaction it stands.
+
+    The question is the project's own, so it finds what psql would give it; but Python, `in_code`, what it can read.
+    """
     nested = connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE
     begin, end = (
         ("savepoint asked", "rollback to asked; release asked") if nested else ("begin", f"rollback; {_WRITABLE}")
     )
+    as_given = "; ".join(settings.as_given_sql(connection.info.server_version))
+    values = {IDLE_IN_TRANSACTION: "'0'", **(READABLE if in_code else {})}
     connection.execute(
-        f"{begin}; set transaction read only; {_AS_CONFIGURED}; set local statement_timeout = '{_PATIENCE}'; "
+        f"{begin}; set transaction read only; {as_given}; set local statement_timeout = '{_PATIENCE}'; "
         f"set local lock_timeout = '{lock_timeout}'; set default_transaction_read_only = on; "
-        f"select {set_config(_SETTINGS, local=True)}".encode()
+        f"select {set_config(values, local=True)}".encode()
     )
     try:
         yield
