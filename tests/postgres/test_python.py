@@ -356,6 +356,22 @@ def test_connection_settings_do_not_reach_the_next_migration(project: ProjectFol
     assert Migrator(project.manifest).migrate().completed == ("090_fix",)
 
 
+def test_a_block_that_was_never_left_does_not_reach_the_next_migration(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    project.python(
+        "001_enters",
+        "kept = []\n\ndef execute(ctx):\n    ctx.execute('create table t (x int)')\n"
+        "    kept.append(ctx.connection.transaction())\n    kept[0].__enter__()\n",
+    )
+    uses = (
+        "def execute(ctx):\n    with ctx.connection.transaction():\n        ctx.execute('insert into t values (1)')\n"
+    )
+    project.python("002_uses", uses, transaction=False)
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select x from t").fetchall() == [(1,)]
+
+
 class Twice:
     """Reversible, and defined in code."""
 

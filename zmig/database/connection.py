@@ -194,6 +194,7 @@ class WorkingConnection(Connection):
             self._strangers |= frozenset(threading.enumerate()) - others
             with self.interrupts.deferred():
                 loan.is_left_in_use = self._take_back()
+                self._num_transactions = 0  # by which psycopg would take the next `transaction()` for an inner one
                 self.row_factory, self.cursor_factory, self.prepare_threshold = factories
                 if not self.closed and self.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
                     self.autocommit = True
