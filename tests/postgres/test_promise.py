@@ -55,7 +55,7 @@ def broken(connection: psycopg.Connection, statement: str) -> Broken | None:
         with connection.transaction():
             connection.execute(statement.encode())
     except psycopg.Error as error:
-        return promise.broken_by(error, is_own=True)
+        return promise.broken_by(error, schema="zmig", is_own=True)
     return None
 
 
@@ -382,3 +382,41 @@ def test_no_transaction_of_a_migration_begins_without_the_lock(connection: psyco
     assert broken(connection, lock.mark_sql) is Broken.LOCK
     assert lock.try_acquire(connection)
     assert broken(connection, lock.mark_sql) is None
+
+
+SAID = {
+    "a table of the same name": "create table migration_events (position int unique);\n"
+    "insert into migration_events values (1), (1);",
+    "a constraint of it that waits": "create table migration_events (n int unique deferrable initially deferred);\n"
+    "insert into migration_events values (1), (1);",
+    "zmig's table": "insert into zmig.migration_events (position, aggregate_id, event_type) "
+    "overriding system value values (1, 'a', 'b');",
+    "zmig's words": "do $$ begin raise exception 'zmig: lock lost'; end $$;",
+    "zmig's words of an event trigger": "do $$ begin raise exception 'zmig: event trigger'; end $$;",
+    "zmig's words in a cast": "select 'zmig: lock lost'::int;",
+    "a view with a rule": "create view v as select 1 as n;\ncreate rule r as on insert to v do instead nothing;\n"
+    "with one as (insert into v values (1) returning n) select from one;",
+}
+
+
+@pytest.mark.parametrize("form", ["sql", "outside a transaction", "python"])
+@pytest.mark.parametrize("what", SAID.values(), ids=SAID)
+def test_what_a_migrations_own_statement_violates_is_not_taken_for_zmigs(
+    project: ProjectFolder, facts: Facts, what: str, form: str
+) -> None:
+    project.sql("001_one", "select 1;")
+    if form == "python":
+        project.python(
+            "002_two", f"def execute(ctx):\n    for one in {what.split(';' + chr(10))!r}:\n        ctx.execute(one)\n"
+        )
+    else:
+        project.sql("002_two", what, transaction=form == "sql")
+    with pytest.raises(MigrationFailed) as raised:
+        Migrator(project.manifest).migrate()
+    (problem,) = raised.value.problems
+    assert problem.code == "migration-failed"
+    assert facts.told[-1] == ("002_two", "failed")
+    (failed,) = facts.data("002_two", "failed")
+    assert failed["error"]["sqlstate"] in ("23505", "P0001", "22P02", "0A000")
+    assert "code" not in failed["error"]
+    assert len(facts.data("002_two", "started")) == 1

@@ -2,11 +2,12 @@
 
 Each is checked by the statement that writes the fact, or beside it, so that it costs no round trip and the fact is
 written in no other transaction than the one it belongs to. A cast that fails carries what is broken in its message,
-which needs no function in the database.
+which needs no function in the database; and a token that no migration knows, since one may say the same words.
 """
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -35,25 +36,40 @@ class Broken(StrEnum):
     """The fact stands behind all others."""
 
 
+_TOKEN = os.urandom(8).hex()
+
+
 def check_sql(broken: Iterable[tuple[str, Broken]]) -> str:
     """Return an expression that fails with the first of these whose condition, which is SQL, is true."""
-    cases = " ".join(f"when {condition} then '{what.value}'" for condition, what in broken)
+    cases = " ".join(f"when {condition} then '{words(what)}'" for condition, what in broken)
     return f"(case {cases} else '1' end)::pg_catalog.int4"
 
 
-def broken_by(error: BaseException, *, is_own: bool = False) -> Broken | None:
-    """Return what an error of the server says that did not hold; `is_own` says that a statement above raised it."""
+def broken_by(error: BaseException, *, schema: str, is_own: bool = False) -> Broken | None:
+    """Return what an error of the server says that did not hold of the facts in a schema.
+
+    `is_own` says that a statement of zmig's own raised it.
+    """
     if not isinstance(error, psycopg.Error):
         return None
-    if error.sqlstate == _UNIQUE_VIOLATION and error.diag.table_name == EVENTS:
+    if error.sqlstate == _UNIQUE_VIOLATION and (error.diag.schema_name, error.diag.table_name) == (schema, EVENTS):
         return Broken.POSITION
     if is_own and error.sqlstate == _NOT_SUPPORTED and error.diag.source_function == "RewriteQuery":
         return Broken.FACT  # a rule that does nothing, or something else, instead
-    message = str(error)
-    return next((one for one in Broken if one.value in message), None)
+    return next((one for one in Broken if is_said(one, error)), None)
 
 
-_UNIQUE_VIOLATION, _NOT_SUPPORTED = "23505", "0A000"
+def words(text: str) -> str:
+    """Return what a cast of zmig's that fails is to say; a migration's own statements cannot."""
+    return f"{text} ({_TOKEN})"
+
+
+def is_said(text: str, error: psycopg.Error) -> bool:
+    """Whether a cast of zmig's failed that says this text."""
+    return error.sqlstate == _INVALID_TEXT and words(text) in str(error)
+
+
+_UNIQUE_VIOLATION, _NOT_SUPPORTED, _INVALID_TEXT = "23505", "0A000", "22P02"
 
 
 def problem(broken: Broken, what: str, *, events: str, projection: str) -> Problem:

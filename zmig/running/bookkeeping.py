@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.database import role
+from zmig.database import promise, role
 from zmig.database.quoting import literal
 from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql
 from zmig.database.settings import FLUSHED, IDLE_IN_TRANSACTION, LONGEST_IDLE, READABLE, set_config
@@ -103,11 +103,11 @@ def prepare_sql(session: Session) -> tuple[str, ...]:
 
 def is_declined(error: psycopg.Error) -> bool:
     """Whether an error comes from `zmig_begin`, which nothing of the migration stands in front of."""
-    return _DECLINED in str(error)
+    return promise.is_said(_DECLINED, error)
 
 
 _OFF, _NONE = literal("off"), literal("0")
-_DECLINE = f"(case when {HAS_EVENT_TRIGGERS} then '{_DECLINED}' else '1' end)::pg_catalog.int4"
+_DECLINE = f"(case when {HAS_EVENT_TRIGGERS} then '{promise.words(_DECLINED)}' else '1' end)::pg_catalog.int4"
 
 
 def short_opening_sql(session: Session, attempt: Attempt, *, is_prepared: bool, awaits_flush: bool) -> tuple[str, ...]:

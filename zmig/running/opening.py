@@ -144,7 +144,7 @@ class Opened:
             try:
                 yield
             except psycopg.Error as error:
-                broken = promise.broken_by(error, is_own=True)
+                broken = promise.broken_by(error, schema=self.store.schema, is_own=True)
                 if broken is None:
                     raise
                 problem = self.store.problem(broken, what="the decision")

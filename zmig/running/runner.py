@@ -19,6 +19,7 @@ from zmig import redact
 from zmig.database import connection as database
 from zmig.database import promise, silence, wire
 from zmig.database.promise import Broken
+from zmig.database.tables import EVENTS
 from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
 from zmig.events import EventType
 from zmig.interrupt import Interrupted
@@ -83,7 +84,7 @@ class Runner:
             succeeded = True
         except BaseException as error:
             self.session.interrupts.meaning(error)  # a request that has ended the run is pursued no further
-            broken = promise.broken_by(error, is_own=True)
+            broken = promise.broken_by(error, schema=self.session.store.schema, is_own=True)
             if broken is None:
                 raise
             problem = self.session.store.problem(broken, what="the run")
@@ -204,7 +205,7 @@ class Runner:
 
         if database.is_lost(self.session.connection, error):
             raise self._lost(attempt, error) from error
-        broken = promise.broken_by(error, is_own=attempt.running is None)
+        broken = self._broken_by(attempt, error)
         attempt.has_escaped = attempt.has_escaped or self._has_escaped(attempt, broken)
         told = error if broken is None else ZmigError(self.session.store.problem(broken))
         found = failure.explain(
@@ -240,9 +241,20 @@ class Runner:
             raise error  # an observer's, who wants the program to end
         raise MigrationFailed(problem) from error
 
+    def _broken_by(self, attempt: Attempt, error: BaseException) -> Broken | None:
+        """Return what did not hold for zmig's own statements around an attempt, whatever those of the attempt say."""
+        from zmig.running import failure
+
+        from_code = not attempt.work.is_sql and failure.code_location(error, attempt.work.path) is not None
+        is_own = attempt.running is None and not from_code
+        broken = promise.broken_by(error, schema=self.session.store.schema, is_own=is_own)
+        # A script whose statements run one by one is still at its last one when zmig records how far it is.
+        writes_facts = from_code or (attempt.running is not None and EVENTS in attempt.running.text.lower())
+        return None if broken is Broken.POSITION and writes_facts else broken
+
     def _unrecorded(self, problem: Problem, refusal: psycopg.Error) -> Problem:
         """Return a failure's problem where not even that it failed could be recorded: without the lock nothing is."""
-        broken = promise.broken_by(refusal, is_own=True)
+        broken = promise.broken_by(refusal, schema=self.session.store.schema, is_own=True)
         if broken is None:
             fact = f"the failure could not be recorded: {self.session.redact(str(refusal))}"
             return replace(problem, facts=(*problem.facts, fact))
