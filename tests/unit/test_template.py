@@ -69,3 +69,9 @@ def test_a_place_in_the_result_leads_back_to_what_was_written(pieces: list[tuple
         else:
             assert any(part.start == origin for part in parts)
     assert result.source_offset(len(result.text)) <= len(source)
+
+
+def test_a_file_of_faults_is_told_by_its_first_ones() -> None:
+    with pytest.raises(ManifestError) as caught:
+        template.fill("${" * 300, {}, path="a.sql")
+    assert len(caught.value.problems) == 100

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from zmig.errors import ManifestError, Problem
@@ -26,14 +27,17 @@ _REFERENCE = re.compile(
 
 _SHORTEST_VALUE = 3
 
+_MOST_TOLD = 100
+"""How many faults of one file are told: each is looked for from the file's beginning."""
+
 
 def fill(source: str, values: Mapping[str, str], *, path: str) -> Substitution:
     """Return a file's text with every reference replaced; `path` is what problems call the file.
 
     Raises:
-        ManifestError: with every reference that has no value, and every `${` that is no reference.
+        ManifestError: with the first references that have no value, and the first `${` that are no reference.
     """
-    problems = tuple(_problems(source, values, path))
+    problems = tuple(islice(_problems(source, values, path), _MOST_TOLD))
     if problems:
         raise ManifestError(*problems)
     return substitute(source, _parts(source, values))
