@@ -85,8 +85,11 @@ def _fills() -> re.Pattern[str]:
 
 @cache
 def _reads_parts() -> re.Pattern[str]:
-    """Return what begins a constant with other values in it: of an array, a composite type, a range, or JSON."""
-    return re.compile(r"'\s*[\[{(](?!\s*[\]})])")
+    """Return what begins a constant with other values in it: of an array, a composite type, a range, or JSON.
+
+    The bracket may be written as an escape.
+    """
+    return re.compile(r"(?:'|\$\w*+\$)\s*+(?:[\[{(](?!\s*[\]})])|\\)")
 
 
 @cache
