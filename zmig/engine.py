@@ -201,6 +201,7 @@ class Migrator:
         with self._opened() as opened:
             inspection = opened.inspect(to_write=True)
             if to is None and confirmed is None and opened.is_settled(inspection):
+                opened.tell_timeline(inspection)
                 return RunResult(None, Plan(Direction.FORWARD))
             make = self._forward(to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
             return self._run(opened, inspection, make, confirmed, is_atomic=atomic)
@@ -380,6 +381,7 @@ class Migrator:
         is_atomic: bool = False,
     ) -> RunResult:
         view = opened.look(inspection)
+        opened.tell_timeline(inspection)
         made = None if view.is_someone_running else make(view)
         if made is not None and not (made.steps or made.refusals or confirmed):
             return RunResult(None, made)
@@ -420,6 +422,7 @@ class Migrator:
     def _ask(self, decide: Callable[[Opened, View], Decision]) -> str:
         with self._opened() as opened:
             view = opened.look(opened.inspect(to_write=True), ask_repeatables=False)
+            opened.tell_timeline(view.inspection)
             decided = decide(opened, view)
             with opened.recording():
                 for statement in decided.statements:
@@ -429,6 +432,7 @@ class Migrator:
     def _decide(self, decide: Callable[[Opened, View], Decision]) -> list[str]:
         with self._opened() as opened, self._locked(opened):
             view = opened.look(opened.inspect(to_write=True), holds_lock=True, ask_repeatables=False)
+            opened.tell_timeline(view.inspection)
             decided = decide(opened, view)
             self._refuse_contradictions(view, decided)
             opened.store.check_names(decided.names)

@@ -177,6 +177,58 @@ def test_a_promotion_is_told_until_a_run_has_begun_on_the_new_timeline(
     assert "timeline" not in run("apply", beside.manifest, "--database-url", url).stderr
 
 
+def _append_run(connection: psycopg.Connection, **server: object) -> None:
+    """Append what a run would have written about the first migration on another server."""
+    for type in ("started", "done"):
+        connection.execute(
+            "insert into zmig.migration_events (aggregate_id, event_type, event_data, run_id) "
+            "select aggregate_id, event_type, event_data || case when event_data ? 'server' then "
+            "jsonb_build_object('server', event_data->'server' || %s::jsonb) else '{}' end, 'afterwards' "
+            "from zmig.migration_events where event_type = %s order by position limit 1",
+            [json.dumps(server), f"migration.{type}"],
+        )
+
+
+@pytest.mark.parametrize("is_pending", [False, True])
+def test_a_return_to_an_older_timeline_is_told(
+    project: ProjectFolder, connection: psycopg.Connection, is_pending: bool
+) -> None:
+    project.sql("001_m", "create table t (x int);")
+    Migrator(project.manifest).migrate()
+    assert Migrator(project.manifest).status().timeline_change is None
+    _append_run(connection, timeline=7)
+    if is_pending:
+        project.sql("002_m", "create table u (x int);")
+    ((now,),) = connection.execute("select (pg_control_checkpoint()).timeline_id")
+    told = (
+        f"the facts of run afterwards were written on timeline 7, this server is on {now}: "
+        "it has gone back to an older history, and newer facts may be on another server"
+    )
+    assert f"\nnote: {told}" in run("status", project.manifest).stdout
+    ended = run("apply", project.manifest)
+    assert (ended.code, ended.stderr.count(told)) == (0, 1)
+    assert (Migrator(project.manifest).status().timeline_change is None) is is_pending
+
+
+def test_timelines_of_another_system_say_nothing(project: ProjectFolder, connection: psycopg.Connection) -> None:
+    """As behind a dump that is restored elsewhere, or pg_upgrade."""
+    project.sql("001_m", "create table t (x int);")
+    Migrator(project.manifest).migrate()
+    _append_run(connection, timeline=7, system="7000000000000000001")
+    assert Migrator(project.manifest).status().timeline_change is None
+    assert "timeline" not in run("apply", project.manifest).stderr
+
+
+@pytest.mark.parametrize("other", [{"timeline": "7"}, {"timeline": None}, {"timeline": 1e300}, {"system": 5}])
+def test_what_is_no_timeline_says_nothing(
+    project: ProjectFolder, connection: psycopg.Connection, other: dict[str, object]
+) -> None:
+    project.sql("001_m", "create table t (x int);")
+    Migrator(project.manifest).migrate()
+    _append_run(connection, **other)
+    assert Migrator(project.manifest).status().timeline_change is None
+
+
 def test_facts_say_on_which_server_and_database_they_were_written(
     project: ProjectFolder, connection: psycopg.Connection, facts: Facts
 ) -> None:

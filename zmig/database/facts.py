@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
@@ -34,7 +33,14 @@ _COLUMNS = (
 """The time as Python can hold it: somebody may have appended `infinity`, or a year before Christ."""
 _Row = tuple[int, str, str, str, "datetime", "str | None", "str | None", "str | None"]
 
-_TIMELINE = re.compile("[0-9]{1,10}")
+_LAST_BEGUN = (
+    "(select jsonb_build_object('run_id', run_id, 'server', event_data->'server')::text from {} "
+    "where event_type in ('migration.started', 'migration.rollback_started') order by position desc limit 1)"
+)
+"""SQL of what the fact says by which a run last began something; of the server, null where it says nothing."""
+
+_BEGUN = "zmig.begun"
+"""What stands in the place of a fact's type for that."""
 
 _UNFOUNDED = "zmig.unfounded"
 """What stands in the place of a fact's type for a row of the simple table."""
@@ -50,6 +56,8 @@ class FactReader:
         self._connection = connection
         self._events = sql.Identifier(schema, EVENTS)
         self._projection = sql.Identifier(schema, PROJECTION)
+        self._last_begun: tuple[str | None] | None = None
+        """What `_LAST_BEGUN` was when the facts were last read; None before."""
 
     @property
     def events(self) -> sql.Identifier:
@@ -97,6 +105,7 @@ class FactReader:
         is given: the same query looks for them.
         """
         found = self._unfounded if unfounded is not None else sql.SQL("")
+        self._last_begun = (None,)
         yield from self._read(
             sql.SQL(
                 f"select {_COLUMNS} from (select *, "
@@ -105,8 +114,10 @@ class FactReader:
                 "from {} where aggregate_type = 'migration' "
                 "window own as (partition by aggregate_id, event_data->'version')) as known "
                 "where (done is null or position >= done) "
-                "and (event_type <> 'migration.checkpoint' or position = reached) {}"
-            ).format(self._events, found),
+                "and (event_type <> 'migration.checkpoint' or position = reached) {} "
+                f"union all select 0, '', '{_BEGUN}', begun, now(), null, null, null "
+                f"from (select {_LAST_BEGUN}) as last (begun) where begun is not null"
+            ).format(self._events, found, self._events),
             unfounded,
         )
 
@@ -150,15 +161,16 @@ class FactReader:
         found = sql.SQL("union all select '' from ({}) as unfounded").format(self._unfounded_rows)
         row = self._connection.execute(
             sql.SQL(
-                "select string_agg(line, e'\\n') from (select line from "
+                f"select string_agg(line, e'\\n'), {_LAST_BEGUN} from (select line from "
                 "(select distinct on (aggregate_id, event_data->'version') "
                 "case when event_type in ('migration.done', 'migration.baselined') "
                 "then concat_ws(' ', event_data->'version', event_data->>'checksum', aggregate_id) else '' end as line "
                 "from {} where aggregate_type = 'migration' "
                 "order by aggregate_id, event_data->'version', position desc) as last {}) as lines"
-            ).format(self._events, found if with_projection else sql.SQL(""))
+            ).format(self._events, self._events, found if with_projection else sql.SQL(""))
         ).fetchone()
-        text = cast("str | None", row[0]) if row is not None else None
+        text, begun = cast("tuple[str | None, str | None]", row or (None, None))
+        self._last_begun = (begun,)
         return [] if text is None else text.split("\n")
 
     def facts_after(self, position: int, gaps: Collection[int]) -> Iterator[Fact]:
@@ -173,18 +185,18 @@ class FactReader:
     def last_server(self) -> tuple[str, str, int] | None:
         """Return the run that last began something, with its server's system identifier and timeline.
 
-        None where its facts say nothing of the server.
+        None where its facts say nothing of the server. Whoever read the facts before, asks nothing more.
         """
-        row = self._connection.execute(
-            sql.SQL(
-                "select run_id, event_data #>> '{{server,system}}', event_data #>> '{{server,timeline}}' from {} "
-                "where event_type in ('migration.started', 'migration.rollback_started') order by position desc limit 1"
-            ).format(self._events)
-        ).fetchone()
-        run_id, system, timeline = cast("tuple[str | None, str | None, str | None]", row or (None, None, None))
-        if run_id is None or system is None or timeline is None or _TIMELINE.fullmatch(timeline) is None:
+        if self._last_begun is None:
+            row = self._connection.execute(sql.SQL(f"select {_LAST_BEGUN}").format(self._events)).fetchone()
+            self._last_begun = cast("tuple[str | None]", row)
+        (text,) = self._last_begun
+        data = factdata.read(text) if text is not None else {}
+        run_id, server = data.get("run_id"), data.get("server")
+        if not isinstance(run_id, str) or not isinstance(server, dict):
             return None
-        return run_id, system, int(timeline)
+        system, timeline = (cast("dict[str, object]", server).get(key) for key in ("system", "timeline"))
+        return (run_id, system, timeline) if isinstance(system, str) and type(timeline) is int else None
 
     def identity(self) -> int | None:
         """Return the events table's oid, which tells a dropped and recreated table from the old one."""
@@ -219,6 +231,8 @@ class FactReader:
                 kind = EventType.parse(type)
                 if kind is not None:
                     yield Fact(position, name, kind, created_at, factdata.read(text), database_user, run_id, host)
+                elif type == _BEGUN:
+                    self._last_begun = (text,)
                 elif type == _UNFOUNDED and unfounded is not None:
                     from zmig.planning.unfounded import Unfounded
 

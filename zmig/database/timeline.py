@@ -40,9 +40,9 @@ class TimelineChange:
 def change(facts: FactReader, identity: Identity | None) -> TimelineChange | None:
     """Return how the timeline differs from that of the last run on record, on the same server or a copy of it.
 
-    The first timeline of a server has no other before it, so there nothing is asked.
+    On another system, as behind a restored dump or pg_upgrade, timelines are counted anew, and say nothing.
     """
-    if identity is None or identity.timeline is None or identity.timeline == 1:
+    if identity is None or identity.timeline is None:
         return None
     found = facts.last_server()
     if found is None:

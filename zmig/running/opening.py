@@ -92,12 +92,15 @@ class Opened:
             found = self.store.inspect(to_write=to_write)
             if to_write:
                 self.refuse_standby(found)
-                changed = self.timeline_change(found)
-                if changed is not None:
-                    from zmig.progress import Notice
-
-                    self.observer(Notice(None, "WARNING", changed.message))
             return found
+
+    def tell_timeline(self, inspection: Inspection) -> None:
+        """Warn where the server's timeline is another one than the last run's; the facts are read before."""
+        changed = self.timeline_change(inspection)
+        if changed is not None:
+            from zmig.progress import Notice
+
+            self.observer(Notice(None, "WARNING", changed.message))
 
     def timeline_change(self, inspection: Inspection) -> TimelineChange | None:
         """Return how the server's timeline differs from that of the last run on record; None where it does not."""
