@@ -40,7 +40,7 @@ With `--json`, stdout is one JSON object. Where a command fails it has `error` (
 | `{"progress": "step-started", "at": ..., ...}` | what a run is doing; a `"notice"` is the server's, or `ctx.log`'s |
 | `{"problem": {"code": ..., "message": ..., ...}}` | an error, as in the document |
 | `{"note": "..."}` | what the command would say in words |
-| `{"printed": "...", "stream": "stdout"}` | a line that a Python migration printed or logged, or a warning |
+| `{"printed": "...", "stream": "stdout"}` | a line that a Python migration or its child printed or logged |
 | `{"question": "..."}` | a question, where there is a terminal to answer it |
 
 A process that a migration starts writes where it likes.

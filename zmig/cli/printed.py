@@ -1,7 +1,6 @@
 """What code prints while a command's output is JSON: each line of it becomes one object on stderr.
 
-Code is a migration's own, with its warnings and its logging, and any library below it. What a child process writes
-is its own.
+Code is a migration's own, with its warnings and its logging, any library below it, and the child processes it starts.
 """
 
 from __future__ import annotations
@@ -10,6 +9,9 @@ import contextlib
 import io
 import sys
 from typing import TYPE_CHECKING
+
+from zmig.cli.descriptors import Descriptors
+from zmig.running import surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -23,21 +25,32 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def as_json(output: Output) -> Generator[None]:
     """Turn what is printed inside the block into objects such as `{"printed": "a line", "stream": "stdout"}`."""
-    stdout, stderr = Printed(output, "stdout"), Printed(output, "stderr")
-    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+    descriptors = Descriptors(output, lambda name, line: _tell(output, name, line))
+    stdout, stderr = Printed(output, "stdout", descriptors), Printed(output, "stderr", descriptors)
+    with (
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+        surroundings.also_around_code(descriptors.told),
+    ):
         try:
             yield
         finally:
+            descriptors.close()
             stdout.tell_rest()
             stderr.tell_rest()
+
+
+def _tell(output: Output, name: str, line: str) -> None:
+    output.note_document({"printed": line, "stream": name})
 
 
 class Printed(io.TextIOBase):
     """A text stream that tells each line as it is ended. Closing it does nothing: others print after who closes it."""
 
-    def __init__(self, output: Output, name: str) -> None:
+    def __init__(self, output: Output, name: str, descriptors: Descriptors) -> None:
         self._output = output
         self._name = name
+        self._descriptors = descriptors
         self._rest = ""
         self._octets = _Octets(self)
 
@@ -55,7 +68,8 @@ class Printed(io.TextIOBase):
             self._tell(rest)
 
     def _tell(self, line: str) -> None:
-        self._output.note_document({"printed": line, "stream": self._name})
+        self._descriptors.drain()  # what a child wrote before
+        _tell(self._output, self._name, line)
 
     @property
     def buffer(self) -> io.RawIOBase:
@@ -72,7 +86,9 @@ class Printed(io.TextIOBase):
         return True
 
     def fileno(self) -> int:
-        """Return stderr's descriptor, which a child process may be given."""
+        """Return a descriptor that a child process may be given: its own where that is told too, else stderr's."""
+        if self._descriptors.are_taken:
+            return 1 if self._name == "stdout" else 2
         return _standard_error().fileno()
 
     def close(self) -> None:

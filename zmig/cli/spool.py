@@ -89,7 +89,7 @@ class Spool:
     """Octets on their way to a descriptor."""
 
     def __init__(self, descriptor: int, mode: int) -> None:
-        self._descriptor = os.dup(descriptor)
+        self.descriptor = os.dup(descriptor)
         """One of its own, whatever a migration's code does with the other."""
         self._never_waits = stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(descriptor))
         self._tells_room = stat.S_ISFIFO(mode)
@@ -106,7 +106,7 @@ class Spool:
         """Write, or keep what cannot be written without waiting; what comes behind a failure is dropped."""
         if os.getpid() != self._process:  # a child that a migration's code made, without the thread
             with contextlib.suppress(OSError):
-                _write_all(self._descriptor, octets)
+                _write_all(self.descriptor, octets)
             return
         with self._changed:
             if self.failure is not None:
@@ -122,10 +122,10 @@ class Spool:
         """Write what can be written without waiting; return the rest."""
         try:
             if self._never_waits:
-                _write_all(self._descriptor, octets)
+                _write_all(self.descriptor, octets)
                 return b""
-            while octets and self._tells_room and has_room(self._descriptor):
-                octets = octets[os.write(self._descriptor, octets[: select.PIPE_BUF]) :]
+            while octets and self._tells_room and has_room(self.descriptor):
+                octets = octets[os.write(self.descriptor, octets[: select.PIPE_BUF]) :]
         except OSError as error:
             self.failure = error
             return b""
@@ -149,7 +149,7 @@ class Spool:
                     return
                 self._is_writing = True
             try:
-                _write_all(self._descriptor, octets)
+                _write_all(self.descriptor, octets)
             except OSError as error:
                 with self._changed:
                     self._backlog.close()

@@ -65,10 +65,11 @@ class Stream:
 
     def write_at_once(self, text: str) -> None:
         """Write text now or never, as far as its reader takes it without being waited for."""
-        from zmig.cli.spool import has_room
+        from zmig.cli.spool import SpooledText, has_room
 
         with contextlib.suppress(OSError, ValueError):
-            descriptor = self.file.fileno()
+            spool = self.file.spool if isinstance(self.file, SpooledText) else None
+            descriptor = self.file.fileno() if spool is None else spool.descriptor
             if has_room(descriptor):
                 os.write(descriptor, text.encode(self.file.encoding or "ascii", "backslashreplace"))
 

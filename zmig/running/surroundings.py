@@ -11,14 +11,30 @@ from zmig.running.signals import signals_kept
 from zmig.running.workingfolder import working_folder_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
 
 @contextlib.contextmanager
 def surroundings_kept() -> Generator[None]:
     """Surround a migration's own code: what it changes for the whole process is put back, and its children leave."""
-    with signals_kept(), working_folder_kept(), _streams_kept(), children_leave():
+    with signals_kept(), working_folder_kept(), _streams_kept(), contextlib.ExitStack() as others, children_leave():
+        for around in _others:
+            others.enter_context(around())
         yield
+
+
+_others: list[Callable[[], AbstractContextManager[None]]] = []
+
+
+@contextlib.contextmanager
+def also_around_code(around: Callable[[], AbstractContextManager[None]]) -> Generator[None]:
+    """Surround each call of a migration's code with `around` too, while the block lasts."""
+    _others.append(around)
+    try:
+        yield
+    finally:
+        _others.remove(around)
 
 
 @contextlib.contextmanager
