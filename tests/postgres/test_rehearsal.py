@@ -120,6 +120,18 @@ def test_a_failure_has_its_place_ends_the_rehearsal_and_leaves_nothing(
     assert shape(connection) == before
 
 
+def test_each_step_finds_the_session_as_a_run_gives_it(project: ProjectFolder) -> None:
+    asks = (
+        "do $$ begin assert current_setting('search_path') like '%public%' and current_setting('row_security') = 'on' "
+        "and current_user = session_user and current_setting('my.own', true) in ('', null) is not false; end $$;"
+    )
+    project.sql(
+        "001_sets", f"{asks} set search_path = pg_catalog; set row_security = off; set my.own = 1; set role pg_monitor;"
+    )
+    project.sql("002_finds", f"{asks} create table t (x int);")
+    assert Migrator(project.manifest).rehearse().problem is None
+
+
 def test_a_deferred_constraint_is_checked_although_nothing_is_committed(project: ProjectFolder) -> None:
     project.sql(
         "001_orphan",
