@@ -10,8 +10,10 @@ import pytest
 
 from tests.support import backends, pgbouncer
 from tests.support.process import Process, run
+from zmig.database.lock import RunLock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.facts import Facts
@@ -49,6 +51,44 @@ def test_a_pooler_of_sessions_serves(
         assert run("apply", project.manifest, "--database-url", url).code == 0
     assert facts.applied == [(1, "001_t"), (2, "002_index")]
     assert backends.advisory_locks(connection) == 0
+
+
+WAYS = {
+    "applied": (("apply",), 0),
+    "failed": (("apply",), 1),
+    "locked by another": (("apply", "--lock-wait", "0s"), 4),
+    "rehearsed": (("plan", "--rehearse"), 0),
+    "resolved": (("resolve", "001_t", "--as", "done", "--reason", "by hand"), 0),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_session_goes_back_to_a_pooler_as_it_came(
+    project: ProjectFolder,
+    database: str,
+    connection: psycopg.Connection,
+    connect: Callable[..., psycopg.Connection],
+    pooler_folder: Path,
+    way: str,
+) -> None:
+    project.sql("001_t", "set search_path = pg_catalog;\ncreate table public.t (x int);\nset role pg_monitor;")
+    project.sql("002_u", "create table u (x int);\nselect 1 / 0;" if way == "failed" else "create table u (x int);")
+    arguments, code = WAYS[way]
+    holder = connect()
+    if way == "locked by another":
+        assert RunLock("zmig").try_acquire(holder)
+    with pgbouncer.pooled(pooler_folder, database, mode="session", size=1, cleans=False) as url:
+        ended = run(arguments[0], project.manifest, *arguments[1:], "--database-url", url)
+        assert ended.code == code, ended.stderr
+        with psycopg.connect(url, autocommit=True) as other:
+            settings = other.execute(
+                "select name, setting from pg_settings where source = 'session' "
+                "and name not in ('client_encoding', 'application_name', 'DateStyle', 'TimeZone')"
+            ).fetchall()
+            assert settings == []
+            assert other.execute("select current_user = session_user").fetchone() == (True,)
+            assert other.execute("select count(*) from pg_prepared_statements").fetchone() == (0,)
+        assert backends.advisory_locks(connection) == (1 if way == "locked by another" else 0)
 
 
 def test_reading_works_through_any_pooler(project: ProjectFolder, database: str, pooler_folder: Path) -> None:

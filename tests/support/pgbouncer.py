@@ -31,20 +31,23 @@ def find() -> str | None:
 
 
 @contextlib.contextmanager
-def pooled(folder: Path, url: str, *, mode: str, size: int = 20) -> Generator[str]:
-    """Start a pooler for a database, with `size` server connections at most; give the database's URL through it."""
+def pooled(folder: Path, url: str, *, mode: str, size: int = 20, cleans: bool = True) -> Generator[str]:
+    """Start a pooler for a database, with `size` server connections at most; give the database's URL through it.
+
+    One that `cleans` resets a session before it gives it to the next client, as is its default.
+    """
     program = find()
     assert program is not None
     # PgBouncer's account may not enter the folder of the server's socket, so a proxy stands between.
-    with Proxy(url) as server, _started(program, folder, server.url, mode=mode, size=size) as address:
+    with Proxy(url) as server, _started(program, folder, server.url, mode=mode, size=size, cleans=cleans) as address:
         yield address
 
 
 @contextlib.contextmanager
-def _started(program: str, folder: Path, url: str, *, mode: str, size: int) -> Generator[str]:
+def _started(program: str, folder: Path, url: str, *, mode: str, size: int, cleans: bool) -> Generator[str]:
     parameters = {key: str(value) for key, value in conninfo_to_dict(url).items()}
     port, user, name = _free_port(), parameters.get("user", "postgres"), parameters["dbname"]
-    arguments = [program, str(_configure(folder, parameters, mode=mode, port=port, size=size))]
+    arguments = [program, str(_configure(folder, parameters, mode=mode, port=port, size=size, cleans=cleans))]
     if os.geteuid() == 0:
         account = pwd.getpwnam("nobody")
         for path in (folder, *folder.iterdir()):
@@ -61,7 +64,7 @@ def _started(program: str, folder: Path, url: str, *, mode: str, size: int) -> G
         process.wait()
 
 
-def _configure(folder: Path, parameters: dict[str, str], *, mode: str, port: int, size: int) -> Path:
+def _configure(folder: Path, parameters: dict[str, str], *, mode: str, port: int, size: int, cleans: bool) -> Path:
     user, password = parameters.get("user", "postgres"), parameters.get("password", "")
     users, settings = folder / "users.txt", folder / "pgbouncer.ini"
     users.write_text(f'"{user}" "{password}"\n')
@@ -70,6 +73,7 @@ def _configure(folder: Path, parameters: dict[str, str], *, mode: str, port: int
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         f"auth_type = trust\nauth_file = {users}\npool_mode = {mode}\ndefault_pool_size = {size}\n"
         "query_wait_timeout = 0\nserver_tls_sslmode = disable\n"  # who has to wait for the pool waits for ever
+        + ("" if cleans else "server_reset_query =\n")
     )
     return settings
 

@@ -44,6 +44,17 @@ def refuse_transaction_pooling(connection: Connection, target: Target, *, backen
         )
 
 
+def give_back(connection: Connection) -> None:
+    """Leave the session as it began, with nothing set, prepared or locked: a pooler need not see to that itself.
+
+    Raises:
+        psycopg.Error: the server refuses, or is gone.
+    """
+    if connection.info.transaction_status is not pq.TransactionStatus.IDLE:
+        connection.rollback()
+    connection.execute(b"discard all")
+
+
 def _moves(connection: Connection, target: Target, backend_pid: int) -> bool:
     """Whether another client gets the same server process while this session is idle, or this one's changes.
 

@@ -212,22 +212,38 @@ class Opened:
 
         with database.translated(self.target):
             pooler.refuse_transaction_pooling(self.connection, self.target, backend_pid=self.server.backend_pid)
-            self.connection.ask_as_usual()
-            self.connection.execute(self.server.prepare_sql(self.run.application_name).encode())
-            self.lock.wait(
-                self.connection,
-                limit_seconds=limit_seconds,
-                observer=self.observer,
-                known=self._known,
-                database=self.connection.info.dbname,
-                invocation=invocation,
-            )
+        with self._given_back():
+            with database.translated(self.target):
+                self.connection.ask_as_usual()
+                self.connection.execute(self.server.prepare_sql(self.run.application_name).encode())
+                self.lock.wait(
+                    self.connection,
+                    limit_seconds=limit_seconds,
+                    observer=self.observer,
+                    known=self._known,
+                    database=self.connection.info.dbname,
+                    invocation=invocation,
+                )
+            try:
+                yield
+            finally:
+                # Whatever keeps the lock from being released ends with the session, and so does the lock.
+                with contextlib.suppress(psycopg.Error):
+                    self.lock.release(self.connection)
+
+    @contextmanager
+    def _given_back(self) -> Generator[None]:
+        """Leave the session as it began, behind a pooler, which may give it to others as it is."""
+        if self.connection.info.backend_pid == self.server.backend_pid:
+            yield
+            return
+        from zmig.database import pooler
+
         try:
             yield
         finally:
-            # Whatever keeps the lock from being released ends with the session, and so does the lock.
-            with contextlib.suppress(psycopg.Error):
-                self.lock.release(self.connection)
+            with contextlib.suppress(psycopg.Error), self.connection.interrupts.deferred():
+                pooler.give_back(self.connection)
 
     def terminate_holder(self, *, invocation: Invocation) -> None:
         """Make the server end the backend that holds the run's lock, if one does.
