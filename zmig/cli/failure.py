@@ -22,7 +22,7 @@ _LINE = re.compile(r"\nLINE [0-9]+:.*(?:\n[ \t]*\^)?")
 
 def tell(error: ZmigError, output: Output) -> int:
     """Tell an error that zmig raised on purpose; return its exit code."""
-    if output.is_verbose:
+    if output.is_verbose and not any(map(outside.is_about, error.problems)):
         _tell_cause(error, output)
     return _tell(error.problems, error.exit_code, output)
 

@@ -213,7 +213,12 @@ def _discreet(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     findings = tuple(findings)
     hidden = {file for file in {one.file for one in findings} if outside.is_outside(file)}
     return tuple(
-        replace(one, text=None, message=outside.unquoted(one.message), facts=tuple(map(outside.unquoted, one.facts)))
+        replace(
+            one,
+            text=None,
+            message=outside.unquoted(one.message, one.file),
+            facts=tuple(outside.unquoted(fact, one.file) for fact in one.facts),
+        )
         if one.file in hidden
         else one
         for one in findings

@@ -10,14 +10,17 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zmig.errors import Problem
 
-_QUOTATION = re.compile(r'"[^"]*"')
-_KEPT = '"…"'
+_QUOTATION = re.compile(r'"[^"]*"|`[^`]*`')
+_SAID = re.compile(r"(detail|server hint|inner query|context): .*", re.DOTALL)
+HIDDEN = "…"
+"""What stands in the place of a line, or of words, of such a file."""
 
 
 def is_outside(path: str) -> bool:
@@ -45,19 +48,39 @@ def _project(place: Path) -> Path:
     return place.parent if above == above.parent else above
 
 
+def is_about(problem: Problem) -> bool:
+    """Whether a problem is about a file outside of the project."""
+    return problem.location is not None and problem.location.path != "" and is_outside(problem.location.path)
+
+
 def discreet(problem: Problem) -> Problem:
     """Return a problem without its line and its quotations, if it is about a file outside of the project."""
     location = problem.location
-    if location is None or not location.path or not is_outside(location.path):
+    if location is None or not is_about(problem):
         return problem
     return replace(
         problem,
-        message=unquoted(problem.message),
+        message=unquoted(problem.message, location.path),
         location=replace(location, text=None),
-        facts=tuple(unquoted(fact) for fact in problem.facts),
+        facts=tuple(unquoted(fact, location.path) for fact in problem.facts),
     )
 
 
-def unquoted(text: str) -> str:
-    """Return a text without what it quotes."""
-    return _QUOTATION.sub(_KEPT, text)
+def unquoted(text: str, path: str) -> str:
+    """Return a text about a file without what it quotes, other than parts of the file's own path."""
+
+    def hidden(found: re.Match[str]) -> str:
+        quoted = found[0]
+        return quoted if quoted[0] == "`" and quoted[1:-1] in path else f"{quoted[0]}{HIDDEN}{quoted[0]}"
+
+    return _QUOTATION.sub(hidden, _SAID.sub(rf"\1: {HIDDEN}", text))
+
+
+def summary(text: str, path: str) -> str:
+    """Return the first words of a statement as they may be shown of a file."""
+    return HIDDEN if _is_outside_for_this_run(os.path.abspath(path)) else text  # noqa: PTH100 -- links are to stay in it
+
+
+@lru_cache(maxsize=1024)
+def _is_outside_for_this_run(path: str) -> bool:
+    return is_outside(path)

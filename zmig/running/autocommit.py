@@ -67,7 +67,7 @@ def _refuse_open_transaction(session: Session) -> None:
 
 def _run(session: Session, attempt: Attempt, one: Statement) -> None:
     attempt.running, attempt.shift = one, 0
-    session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, one.summary))
+    session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, attempt.shown(one.summary)))
     began = time.monotonic()
     rows = _send_statement(session, one)
     session.observer(StatementFinished(attempt.step, one.number, attempt.total, rows, time.monotonic() - began))

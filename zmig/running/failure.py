@@ -15,6 +15,7 @@ import psycopg
 from zmig.errors import Location, Problem, ZmigError
 from zmig.frozen import frozen
 from zmig.interrupt import Interrupted
+from zmig.project import outside
 from zmig.sql import position, script, template
 from zmig.sql.encoding import UTF8, Encoding
 from zmig.sql.window import shown_line
@@ -106,7 +107,30 @@ def explain(
         found = _of_zmig(error.problems[0], place, clean=clean, seconds=seconds)
     else:
         found = _of_code(error, place, clean=clean, seconds=seconds)
-    return _without_secret_line(found, place, redact)
+    return _without_secret_line(_discreet(found, place.path), place, redact)
+
+
+def _discreet(found: Failure, path: str) -> Failure:
+    """Return a failure without lines and quotations of its file, if a link leads to that, out of the project."""
+    if not outside.is_outside(path):
+        return found
+    quotes = {
+        key: outside.unquoted(value, path) if key == "message" else outside.HIDDEN
+        for key, value in found.error.items()
+        if key in _QUOTES and isinstance(value, str)
+    }
+    location = found.location
+    return replace(
+        found,
+        message=outside.unquoted(found.message, path),
+        location=None if location is None else replace(location, text=None),
+        facts=tuple(outside.unquoted(fact, path) for fact in found.facts),
+        error=found.error | quotes,
+    )
+
+
+_QUOTES = frozenset({"message", "detail", "hint", "query", "context"})
+"""What of an error may repeat words of the file."""
 
 
 def _without_secret_line(found: Failure, place: Place, redact: Callable[[str], str]) -> Failure:

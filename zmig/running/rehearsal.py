@@ -173,7 +173,7 @@ class _Stage:
             )
             for one in _statements(work):
                 attempt.running = one
-                done.append(self._statement(one))
+                done.append(self._statement(one, attempt.shown(one.summary)))
             attempt.running, attempt.at_commit = None, True
             session.send("set constraints all immediate", "set constraints all deferred", "reset role")
         except (psycopg.Error, ZmigError) as error:
@@ -190,7 +190,7 @@ class _Stage:
         server = self._session.server
         return (*server.settings_stay_sql, *server.reset_sql(self._session.run.application_name))
 
-    def _statement(self, one: Statement) -> StatementRehearsed:
+    def _statement(self, one: Statement, summary: str) -> StatementRehearsed:
         began = time.monotonic()
         rows = _run(self._session, one)
         seconds = time.monotonic() - began
@@ -199,7 +199,7 @@ class _Stage:
         locks = (TableLock(self._names[oid], mode) for oid, mode in new.items() if oid not in self._sequences)
         drawn = sorted(self._names[oid] for oid, mode in new.items() if oid in self._sequences and mode == _DRAWS)
         told = tuple(sorted(locks, key=lambda lock: lock.table))
-        return StatementRehearsed(one.number, one.line, one.summary, seconds, rows, told, rewritten, tuple(drawn))
+        return StatementRehearsed(one.number, one.line, summary, seconds, rows, told, rewritten, tuple(drawn))
 
     def _mind_limits(self) -> None:
         """Wait for no lock longer, whatever the statement before has set."""

@@ -85,7 +85,7 @@ class Rounds:
         rest = besides.rest(one.text, chosen, with_cursor=with_cursor)
         attempt.running = one
         self._begin(chosen.key_name)
-        self._session.observer(StatementStarted(attempt.step, 1, 1, one.line, one.summary))
+        self._session.observer(StatementStarted(attempt.step, 1, 1, one.line, attempt.shown(one.summary)))
         while True:
             done = self._touch(one, with_cursor=with_cursor)
             if done.rows == 0:

@@ -12,6 +12,7 @@ from zmig.database import wire
 from zmig.errors import Problem, ZmigError
 from zmig.frozen import frozen
 from zmig.planning.checkpoint import Checkpoint, Digest, Sent
+from zmig.project import outside
 from zmig.sql import encoding, reading, statement
 
 if TYPE_CHECKING:
@@ -168,6 +169,10 @@ class Attempt:
     def step(self) -> Step:
         """The step that is executed."""
         return self.work.step
+
+    def shown(self, summary: str) -> str:
+        """Return the first words of a statement of its file as they may be shown."""
+        return outside.summary(summary, self.work.path)
 
     @property
     def seconds(self) -> float:

@@ -237,11 +237,15 @@ def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) 
     """Tell which statements begin."""
     if isinstance(sent, ChunkMessage):
         chunk = sent.chunk
-        session.observer(StatementStarted(attempt.step, chunk.number, attempt.total, chunk.line, chunk.summary))
+        session.observer(
+            StatementStarted(attempt.step, chunk.number, attempt.total, chunk.line, attempt.shown(chunk.summary))
+        )
         return
     for one in sent.statements:
         attempt.running = one
-        session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, one.summary))
+        session.observer(
+            StatementStarted(attempt.step, one.number, attempt.total, one.line, attempt.shown(one.summary))
+        )
 
 
 def _tell_finished(
@@ -259,7 +263,7 @@ def _tell_finished(
 
 def _copy(session: Session, attempt: Attempt, one: Statement) -> None:
     attempt.running, attempt.shift = one, 0
-    session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, one.summary))
+    session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, attempt.shown(one.summary)))
     began = time.monotonic()
     rows = copy_rows(session, one)
     session.observer(StatementFinished(attempt.step, one.number, attempt.total, rows, time.monotonic() - began))
