@@ -278,22 +278,19 @@ def test_a_migration_behind_which_facts_are_changed_is_never_called_done(
     assert connection.execute("select count(*) from effect").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("other", ["select 1", "select pg_catalog.set_config('zmig.recorded', 'guessed', true)"])
 def test_what_was_prepared_is_not_believed_where_somebody_replaced_it(
-    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+    connection: psycopg.Connection, store: Store, other: str
 ) -> None:
-    """A constant that looks like none of several values is read by a check that runs code."""
-    connection.execute(
-        "create function job() returns bool language plpgsql as $$ begin "
-        "if exists (select from pg_prepared_statements where name = 'zmig_done') then deallocate zmig_done; "
-        "execute 'prepare zmig_done (text, jsonb, bigint, text, text) as select 1'; end if; return true; end $$;"
-        "create domain checked as int check (job())"
-    )
-    project.sql("001_one", "create table one (x checked[] default $a${1}$a$);")
-    with pytest.raises(MigrationFailed) as raised:
-        Migrator(project.manifest).migrate()
-    assert raised.value.problems[0].code == "fact-not-written"
-    assert connection.execute("select to_regclass('one')").fetchone() == (None,)
-    assert facts.told == [("001_one", "started"), ("001_one", "failed")]
+    """No file that may use it can run code, as far as is known."""
+    done = f"{store.short_done_sql('001_one', DATA, kind='sql')}; {store.short_done_check_sql}"
+    for prepare in store.prepare_sql(RUN):
+        connection.execute(prepare.encode())
+    with connection.transaction(force_rollback=True):
+        connection.execute(done.encode())
+    connection.execute(f"deallocate zmig_done; prepare zmig_done (text, jsonb, bigint, text, text) as {other}".encode())
+    assert broken(connection, done) is Broken.FACT
+    assert connection.execute("select count(*) from zmig.migration_events").fetchone() == (0,)
 
 
 RELEASING = """
