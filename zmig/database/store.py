@@ -251,7 +251,7 @@ class Store(FactReader):
 
         if needs_lock:
             yield self._lock.promise
-        yield f"not exists (select from fact join written on {fact.is_written})", Broken.FACT
+        yield f"(select {fact.is_written} from fact, written) is not true", Broken.FACT
         others = f"(select pg_catalog.max(position) from {self._events_name})"
         yield f"(select position from fact) {operator('<=')} {others}", Broken.POSITION
 
@@ -279,7 +279,7 @@ class Store(FactReader):
             ("coalesce(simple.duration_ms, -1)", f"coalesce({_DURATION}, -1)"),
             ("simple.position", "fact.position"),
         )
-        is_missing = f"not exists (select from simple join fact on {is_written})"
+        is_missing = f"(select {is_written} from simple, fact) is not true"
         checks = promise.check_sql([*self._promises(fact), (is_missing, Broken.ROW)])
         return f"with {fact.sql}, simple as ({row}) select {checks}"
 
