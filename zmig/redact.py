@@ -61,9 +61,8 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     )
     login = rf"(?P<before>{_LOGIN_OPTION}(?P<quote>\")?[^\s:'\"/@]{{1,100}}:)(?(quote)[^\"]+|[^\s'\"]+)(?P<after>)"
     header = r"(?P<before>\bauthorization:\s*(?:basic|bearer|token)\s+)[^\s'\"]+(?P<after>)"
-    continued = rf"(?P<before>'{re.escape(MASK)}'[^\S\n]*\n\s*'){_QUOTED}(?P<after>'|\\?\Z)"
     dollars = rf"(?P<before>\bpassword{_BLANK}(?P<tag>\$\w*\$)).+?(?P<after>(?P=tag)|\Z)"
-    in_sql = (in_string, statement, setting, bare_setting, called, continued, dollars)
+    in_sql = (in_string, statement, setting, bare_setting, called, dollars)
     forms = (parameter, nested, nested_cut, joined, quoted, bare, entry, *in_sql, login, header)
     return tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in forms)
 
@@ -123,7 +122,24 @@ def redact(text: str) -> str:
     text = _formatted().sub(_without_constants, text)
     for pattern in _patterns():
         text = pattern.sub(rf"\g<before>{MASK}\g<after>", text)
+    text = _continued().sub(_without_continuation, text)
     return _program().sub(_without_options, text)
+
+
+@cache
+def _continued() -> re.Pattern[str]:
+    """Match a masked constant and those that continue it, each behind blanks, which a summary shows on one line."""
+    return re.compile(rf"'{re.escape(MASK)}'(?:{_BLANK}'{_QUOTED}(?:'|\\?\Z))+", re.DOTALL)
+
+
+@cache
+def _piece() -> re.Pattern[str]:
+    """Match a constant, or a comment, which may hold quotes."""
+    return re.compile(rf"--[^\n]{{0,200}}\n|/\*[^*]{{0,200}}\*/|'{_QUOTED}(?P<after>'|\\?\Z)", re.DOTALL)
+
+
+def _without_continuation(found: re.Match[str]) -> str:
+    return _piece().sub(lambda one: one[0] if one["after"] is None else f"'{MASK}{one['after']}", found[0])
 
 
 @cache

@@ -70,6 +70,14 @@ from zmig.redact import MASK, Redactor, redact
         pytest.param("password /* old */ 'x' y", "password /* old */ '***' y", id="behind a comment"),
         pytest.param("password -- old\n'x' y", "password -- old\n'***' y", id="behind a comment to the line's end"),
         pytest.param("password 'x'\n  'y' z", "password '***'\n  '***' z", id="a continued string"),
+        pytest.param("password 'x'\n'y'\n\n'w' z", "password '***'\n'***'\n\n'***' z", id="continued twice"),
+        pytest.param(
+            "password 'x' 'y' 'w' z", "password '***' '***' '***' z", id="continued, on one line in a summary"
+        ),
+        pytest.param("password 'x' -- c\n 'y' z", "password '***' -- c\n '***' z", id="continued behind a comment"),
+        pytest.param("password 'x'\n/* c */ 'y' z", "password '***'\n/* c */ '***' z", id="continued behind a block"),
+        pytest.param("password 'x' 'y", "password '***' '***", id="continued and cut off"),
+        pytest.param("password 'x', 'y'", "password '***', 'y'", id="a list is not continued"),
         pytest.param(
             "dblink('host=h password=''a b'' user=u')", "dblink('host=h password=''***'' user=u')", id="quoted in SQL"
         ),
