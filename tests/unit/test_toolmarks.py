@@ -50,8 +50,35 @@ def test_a_mark_between_statements_is_found(tool: str, mark: str, newline: str) 
 
 
 @pytest.mark.parametrize(
+    ("up", "down"),
+    [
+        ("-- Up", "-- Down"),
+        ("--up", "--down"),
+        ("-- UP:", "-- DOWN:"),
+        ("-- @UP", "-- @DOWN"),
+        ("-- +up", "-- +down"),
+        ("-- ==== UP ====", "-- ==== DOWN ===="),
+        ("--migrations-up", "--migrations-down"),
+        ("-- Add up migration script here", "-- Add down migration script here"),
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_two_comments_that_say_up_and_down_part_a_file(up: str, down: str, newline: str) -> None:
+    text = newline.join((up, "create table t ();", down, "drop table t;", ""))
+    assert _found(text) == ("another tool", down)
+    rule = "-" * 80
+    assert _found(newline.join((rule, up, rule, "create table t ();", rule, down, rule, "drop table t;"))) is not None
+    assert _found(newline.join(("create table t ();", down, "drop table u;"))) is None
+    assert _found(newline.join((up, "create table t ();", down, ""))) is None
+    assert _found(newline.join((up, "create table t ();", f"{down} below we drop", "drop table u;"))) is None
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        "-- up\nselect 1;\n-- down below we do more\nselect 2;",
+        "-- scale up\nselect 1;\n-- scale down\nselect 2;",
+        "-- up\nselect '\n-- down\n';",
         "-- migrate:up\ncreate table t ();\n-- migrate:down\n",
         "-- migrate:up\ncreate table t ();\n",
         "-- +goose Up\n-- +goose StatementBegin\ncreate table t ();\n-- +goose StatementEnd\n",

@@ -44,7 +44,18 @@ _TOOLS = {
 _NAMES = {"sql_migrate": "sql-migrate", "node_pg_migrate": "node-pg-migrate", "mybatis": "MyBatis", "play": "Play"}
 _LONGEST = 200
 """Characters of a comment that are looked at: none of the tools writes a longer mark."""
-_WORDS = ("migrate:down", "+goose", "+migrate", "+micrate", "drop below", "migration", "rambler", "@undo", "!downs")
+_WORDS = (
+    "migrate:down",
+    "+goose",
+    "+migrate",
+    "+micrate",
+    "drop below",
+    "migration",
+    "rambler",
+    "@undo",
+    "!downs",
+    "down",
+)
 """One of them is in every mark, and none in most files."""
 LONGEST_WORD = max(map(len, _WORDS))
 
@@ -69,6 +80,15 @@ def _end_of_rows() -> re.Pattern[str]:
     return re.compile(r"^\\\.[ \t]*\r?$", re.MULTILINE)
 
 
+@cache
+def _way() -> re.Pattern[str]:
+    """Match a comment that says UP or DOWN and nothing else, as shmig, migrate, sqlite and sqlx write it."""
+    around = r"[ \t=@+:*-]*"
+    sentence = r"add[ \t]+(?P<script>up|down)[ \t]+migration[ \t]+script[ \t]+here"
+    said = rf"(?:migrations?-(?P<of>up|down)|{sentence}|(?P<bare>up|down))"
+    return re.compile(rf"--{around}{said}{around}\r?", re.IGNORECASE)
+
+
 def may_hold(text: str) -> bool:
     """Whether a text may hold a mark; whether it does, `find` tells."""
     lower = text.lower()
@@ -80,10 +100,18 @@ def find(text: str, spans: Iterable[tuple[int, int]]) -> Mark | None:
 
     `spans` are where its statements begin and end, in order, each with the rows behind it.
     """
-    before = 0
+    before, has_up = 0, False
     for start, end in spans:
-        for mark in _between(text, before, start):
-            return mark
+        for comment, offset in _between(text, before, start):
+            found = _mark().match(comment[:_LONGEST])
+            if found is not None:
+                tool = found.lastgroup or ""
+                return Mark(_NAMES.get(tool, tool), comment.rstrip(), offset)
+            way = _way().fullmatch(comment[:_LONGEST])
+            says_up = way is not None and "up" in (way[way.lastgroup or ""]).lower()
+            if way is not None and not says_up and has_up:  # either alone may be any comment
+                return Mark("another tool", comment.rstrip(), offset)
+            has_up = has_up or says_up
         before = end
     return None
 
@@ -109,16 +137,13 @@ def problem(mark: Mark, location: Location | None, *, path: str) -> Problem:
     )
 
 
-def _between(text: str, start: int, end: int) -> Iterator[Mark]:
-    """Yield the marks among the comments of a part of a text that holds no statement."""
+def _between(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
+    """Yield the line comments of a part of a text that holds no statement, with their offsets."""
     while start < end:
         if blank := _blanks().match(text, start, end):
             start = blank.end()
         elif comment := _comment().match(text, start):
-            found = _mark().match(comment[0][:_LONGEST])
-            if found is not None:
-                tool = found.lastgroup or ""
-                yield Mark(_NAMES.get(tool, tool), comment[0].rstrip(), start)
+            yield comment[0], start
             start = comment.end()
         elif text.startswith("/*", start):
             try:
