@@ -310,7 +310,7 @@ def test_the_question_about_quitting_follows_the_run_to_its_end(shop: Shop, conn
             connection.execute("select pg_advisory_unlock(1)")
             await zmig.until(lambda: "is still running" not in zmig.dialog())
             assert zmig.dialog().startswith("quit?\napply has ended: 1 done.")
-            assert "cancel" not in zmig.screen_text.lower()
+            await zmig.until(lambda: "cancel" not in zmig.screen_text.lower())
             await zmig.press("c")
             assert isinstance(zmig.top, Quitting)
             await zmig.press("w")
