@@ -123,10 +123,12 @@ def _both(first: Observer, second: Observer, interrupts: Interrupts) -> Observer
             return
         with interrupts.polled():
             tell(progress)
-        from zmig.progress import RunFinished
+        if sys.exception() is not None:
+            from zmig.progress import RunFinished
 
-        if not (isinstance(progress, RunFinished) and sys.exception() is not None):
-            interrupts.check()  # else what ended the run says more
+            if isinstance(progress, RunFinished):
+                return  # what ended the run says more
+        interrupts.check()
 
     return tell_whole
 

@@ -78,9 +78,17 @@ def unquoted(text: str, path: str) -> str:
 
 def summary(text: str, path: str) -> str:
     """Return the first words of a statement as they may be shown of a file."""
-    return HIDDEN if _is_outside_for_this_run(os.path.abspath(path)) else text  # noqa: PTH100 -- links are to stay in it
+    return HIDDEN if _is_outside_for_this_run(path) else text
 
 
-@lru_cache(maxsize=1024)
 def _is_outside_for_this_run(path: str) -> bool:
-    return is_outside(path)
+    """Whether `is_outside` holds, in a run, which asks that of many files in few folders."""
+    if os.path.islink(path):  # noqa: PTH114 -- a run has thousands of them
+        return is_outside(path)
+    return _leads_outside(os.path.abspath(os.path.dirname(path)))  # noqa: PTH100, PTH120 -- links are to stay in it
+
+
+@lru_cache(maxsize=256)
+def _leads_outside(folder: str) -> bool:
+    """Whether `is_outside` holds for the files of a folder that are not links."""
+    return is_outside(f"{folder}/file")
