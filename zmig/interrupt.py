@@ -170,6 +170,8 @@ class SignalInterrupts(Interrupts):
         self._pending: int | None = None
         self._asked: int | None = None
         self._asked_at: float | None = None
+        self._is_ending = False
+        """Whether the process is about to end, and says so; a third signal would cut that short."""
 
     @property
     def is_asked(self) -> bool:
@@ -247,6 +249,7 @@ class SignalInterrupts(Interrupts):
             self._end(number)
 
     def _end(self, number: int) -> NoReturn:
+        self._is_ending = True
         try:
             self._say_farewell(number, self._asked is not None)
         finally:
@@ -255,6 +258,8 @@ class SignalInterrupts(Interrupts):
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:
             _do_as_by_default(number, frame)
+            return
+        if self._is_ending:
             return
         if self._asked_at is not None:
             is_sighup = number == getattr(signal, "SIGHUP", None)
