@@ -56,6 +56,20 @@ _INTEGERS = range(-(2**63), 2**63)
 
 
 @frozen
+class OddRow:
+    """A row of the facts' table that can be read only in part, or not at all."""
+
+    position: int
+    name: str
+    """Its `aggregate_id`."""
+    reason: str
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the contents as JSON types."""
+        return {"position": self.position, "name": self.name, "reason": self.reason}
+
+
+@frozen
 class Fact:
     """One stored row."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from tests.support.process import run
 from tests.support.project import ProjectFolder
 from zmig import Migrator
 
@@ -19,17 +21,33 @@ if TYPE_CHECKING:
     from tests.support.facts import Facts
 
 ROWS = {
-    "integer of 5,000 digits": "'note', ('{\"x\": ' || repeat('9', 5000) || '}')::jsonb, now()",
-    "fraction of 5,000 digits": "'done', ('{\"x\": ' || repeat('9', 5000) || '.5}')::jsonb, now()",
-    "3,000 arrays deep": "'done', (repeat('[', 3000) || repeat(']', 3000))::jsonb, now()",
-    "600 objects deep": "'done', (repeat('{\"a\": ', 600) || '1' || repeat('}', 600))::jsonb, now()",
-    "no object": "'done', '[1]', now()",
-    "infinity": "'done', '{}', 'infinity'",
-    "minus infinity": "'started', '{}', '-infinity'",
-    "before Christ": "'done', '{}', '4000-01-01 BC'",
-    "far future": "'failed', '{}', '20000-01-01'",
-    "version beyond all": "'done', ('{\"version\": ' || repeat('9', 5000) || '}')::jsonb, now()",
+    "integer of 5,000 digits": (
+        "'failed', ('{\"x\": ' || repeat('9', 5000) || '}')::jsonb, now()",
+        "a number has 5,000 characters",
+    ),
+    "fraction of 5,000 digits": (
+        "'done', ('{\"x\": ' || repeat('9', 5000) || '.5}')::jsonb, now()",
+        "a number has 5,002 characters",
+    ),
+    "3,000 arrays deep": (
+        "'done', (repeat('[', 3000) || repeat(']', 3000))::jsonb, now()",
+        "values stand more than 100 deep in each other",
+    ),
+    "600 objects deep": (
+        "'done', (repeat('{\"a\": ', 600) || '1' || repeat('}', 600))::jsonb, now()",
+        "values stand more than 100 deep in each other",
+    ),
+    "no object": ("'done', '[1]', now()", "its data is no JSON object"),
+    "infinity": ("'done', '{}', 'infinity'", "its time is not within the years 1 to 9999"),
+    "minus infinity": ("'started', '{}', '-infinity'", "its time is not within the years 1 to 9999"),
+    "before Christ": ("'done', '{}', '4000-01-01 BC'", "its time is not within the years 1 to 9999"),
+    "far future": ("'failed', '{}', '20000-01-01'", "its time is not within the years 1 to 9999"),
+    "version beyond all": (
+        "'done', ('{\"version\": ' || repeat('9', 5000) || '}')::jsonb, now()",
+        "a number has 5,000 characters",
+    ),
 }
+"""Type, data and time of a row, and what `status` says of it."""
 
 
 def _use(project: ProjectFolder) -> None:
@@ -46,18 +64,35 @@ def _use(project: ProjectFolder) -> None:
     assert migrator.migrate().completed == ()
 
 
-@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-def test_a_row_that_nobody_expected_stands_in_the_way_of_nothing(
-    project: ProjectFolder, connection: psycopg.Connection, facts: Facts, row: str
+@pytest.mark.parametrize(("row", "reason"), ROWS.values(), ids=ROWS)
+def test_a_row_that_nobody_expected_stands_in_the_way_of_nothing_and_is_named(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts, row: str, reason: str
 ) -> None:
     project.sql("001_one", "create table one ();")
     Migrator(project.manifest).migrate()
     assert facts.applied == [(1, "001_one")]
     connection.execute(
         "insert into zmig.migration_events (aggregate_id, event_type, event_data, created_at) "
-        f"select 'odd', {row}".replace("'note'", "'failed'").encode()
+        f"select 'odd', {row}".encode()
     )
     _use(project)
+    told = run("status", project.manifest)
+    assert f"note: row 3 of the facts, of `odd`, cannot be read in full: {reason}\n" in told.stdout
+    (odd,) = json.loads(run("status", project.manifest, "--json").stdout)["odd_rows"]
+    assert odd == {"position": 3, "name": "odd", "reason": reason}
+
+
+def test_a_fact_of_a_type_that_only_a_newer_zmig_knows_is_named(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    project.sql("001_one", "create table one ();")
+    Migrator(project.manifest).migrate()
+    assert Migrator(project.manifest).status().odd_rows == ()
+    connection.execute(
+        "insert into zmig.migration_events (aggregate_id, event_type) values ('odd', 'migration.verified')"
+    )
+    (odd,) = Migrator(project.manifest).status().odd_rows
+    assert odd.reason == "this version of zmig knows no facts of type `migration.verified`"
 
 
 @pytest.fixture

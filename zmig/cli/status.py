@@ -50,7 +50,8 @@ COMMAND = Command(
         "current_version; the lists of names applied, pending, running, failed, stuck, due; lock_holder; standby "
         "(replay_lag_seconds, primary; null on a primary server); timeline_change (run_id, before, now; or null); "
         "undeclared (files that look like migrations, and that no entry names); facts_guarded (false where the "
-        "trigger is missing that keeps facts from being changed); "
+        "trigger is missing that keeps facts from being changed); odd_rows (position, name and reason of facts that "
+        "cannot be read in full); "
         "migrations (version, name, kind, state, findings, applied_at, duration_ms, error and more)"
     ),
     run=run,

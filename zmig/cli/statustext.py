@@ -119,6 +119,8 @@ def _notes(status: Status) -> Iterator[str]:
         from zmig.database import guard
 
         yield f"note: the facts' table is not as zmig makes it: {guard.MISSING}; what is run next puts it there again"
+    for row in status.odd_rows:
+        yield visible(f"note: row {row.position} of the facts, of `{row.name}`, cannot be read in full: {row.reason}")
     if status.undeclared:
         yield visible(f"note: {undeclared.sentence(status.undeclared)}")
 

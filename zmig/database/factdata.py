@@ -19,22 +19,39 @@ UNREADABLE = "unreadable"
 
 def read(text: str) -> dict[str, object]:
     """Return what the data of a fact holds, as the server writes it; numbers of hundreds of digits become text."""
+    return parsed(text)[0]
+
+
+def parsed(text: str) -> tuple[dict[str, object], str | None]:
+    """Return what the data of a fact holds, and what of it could not be read, if anything."""
     if text.count("[") + text.count("{") > _DEEPEST and _depth(text) > _DEEPEST:
-        return {UNREADABLE: f"values stand more than {_DEEPEST} deep in each other"}
+        reason = f"values stand more than {_DEEPEST} deep in each other"
+        return {UNREADABLE: reason}, reason
+    numbers = _Numbers()
     if len(text) <= _LONGEST_NUMBER:
         data: object = json.loads(text)
     else:
-        data = json.loads(text, parse_int=_integer, parse_float=_number)
-    return cast("dict[str, object]", data) if isinstance(data, dict) else {}
+        data = json.loads(text, parse_int=numbers.integer, parse_float=numbers.fraction)
+    if not isinstance(data, dict):
+        return {}, "its data is no JSON object"
+    return cast("dict[str, object]", data), numbers.oddity
 
 
-def _integer(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _LONGEST_NUMBER else digits
+class _Numbers:
+    """Reads numbers, and remembers whether one was too long."""
 
+    oddity: str | None = None
 
-def _number(digits: str) -> float | str:
-    number = float(digits)
-    return number if isfinite(number) else digits
+    def integer(self, digits: str) -> int | str:
+        return int(digits) if len(digits) <= _LONGEST_NUMBER else self._text(digits)
+
+    def fraction(self, digits: str) -> float | str:
+        number = float(digits)
+        return number if isfinite(number) else self._text(digits)
+
+    def _text(self, digits: str) -> str:
+        self.oddity = f"a number has {len(digits):,} characters"
+        return digits
 
 
 def _depth(text: str) -> int:

@@ -11,7 +11,7 @@ from psycopg.adapt import Loader
 from zmig.database import factdata
 from zmig.database.inspection import EVENTS, PROJECTION
 from zmig.database.quoting import operator
-from zmig.events import EventType, Fact
+from zmig.events import EventType, Fact, OddRow
 from zmig.sql import encoding
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _COLUMNS = (
     "database_user, run_id, host"
 )
 """The time as Python can hold it: somebody may have appended `infinity`, or a year before Christ."""
+_OUTERMOST_YEARS = frozenset({1, 9999})
 _Row = tuple[int, str, str, str, "datetime", "str | None", "str | None", "str | None"]
 
 _LAST_BEGUN = (
@@ -58,6 +59,12 @@ class FactReader:
         self._projection = sql.Identifier(schema, PROJECTION)
         self._last_begun: tuple[str | None] | None = None
         """What `_LAST_BEGUN` was when the facts were last read; None before."""
+        self._odd_rows: dict[int, OddRow] = {}
+
+    @property
+    def odd_rows(self) -> tuple[OddRow, ...]:
+        """The rows that could be read only in part, or not at all, among those that were read so far."""
+        return tuple(self._odd_rows[position] for position in sorted(self._odd_rows))
 
     @property
     def events(self) -> sql.Identifier:
@@ -230,13 +237,21 @@ class FactReader:
             for position, name, type, text, created_at, database_user, run_id, host in rows:
                 kind = EventType.parse(type)
                 if kind is not None:
-                    yield Fact(position, name, kind, created_at, factdata.read(text), database_user, run_id, host)
+                    data, oddity = factdata.parsed(text)
+                    if oddity is not None or created_at.year in _OUTERMOST_YEARS:
+                        self._note(position, name, oddity or "its time is not within the years 1 to 9999")
+                    yield Fact(position, name, kind, created_at, data, database_user, run_id, host)
                 elif type == _BEGUN:
                     self._last_begun = (text,)
                 elif type == _UNFOUNDED and unfounded is not None:
                     from zmig.planning.unfounded import Unfounded
 
                     unfounded.append(Unfounded(json.loads(text)["version"], name, position))
+                else:
+                    self._note(position, name, f"this version of zmig knows no facts of type `{type}`")
+
+    def _note(self, position: int, name: str, reason: str) -> None:
+        self._odd_rows[position] = OddRow(position, name, reason)
 
 
 def _read_any_bytes(cursor: psycopg.Cursor[Row], query: bytes) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zmig.database.holder import LockHolder
     from zmig.database.standby import Standby
     from zmig.database.timeline import TimelineChange
+    from zmig.events import OddRow
     from zmig.model import Environment
     from zmig.running.view import View
 
@@ -45,6 +46,8 @@ class Status:
     """Files that look like migrations, and that no entry names."""
     is_guarded: bool = True
     """Whether the trigger is there, and enabled, that keeps facts from being changed."""
+    odd_rows: Sequence[OddRow] = ()
+    """Rows among the facts that can be read only in part, or not at all, and matter to where a migration stands."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the contents as JSON types."""
@@ -64,6 +67,7 @@ class Status:
             "timeline_change": self.timeline_change.as_dict() if self.timeline_change is not None else None,
             "undeclared": list(self.undeclared),
             "facts_guarded": self.is_guarded,
+            "odd_rows": [one.as_dict() for one in self.odd_rows],
             "migrations": [_migration(entry) for entry in self.migrations],
         }
 
@@ -89,6 +93,7 @@ def make(view: View, *, manifest: str, environment: Environment) -> Status:
         holder=view.holder,
         standby=view.standby,
         is_guarded=view.inspection.is_guarded,
+        odd_rows=view.odd_rows,
     )
 
 

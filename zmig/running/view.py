@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zmig.database.lock import RunLock
     from zmig.database.standby import Standby
     from zmig.database.store import Inspection, Store
-    from zmig.events import Fact
+    from zmig.events import Fact, OddRow
     from zmig.model import Migration
     from zmig.planning.unfounded import Unfounded
 
@@ -42,6 +42,8 @@ class View:
     """How the server stands, if it is a standby: what is seen is older than on the primary server."""
     is_first: bool = False
     """Whether the database has no facts at all."""
+    odd_rows: tuple[OddRow, ...] = ()
+    """Rows among the facts that can be read only in part, or not at all."""
 
     @property
     def current_version(self) -> int:
@@ -104,6 +106,7 @@ class Looker:
             known(holder, entries) if holder is not None else None,
             is_first=not (history.records or history.strangers),
             standby=standby_of(self.connection, inspection),
+            odd_rows=self.store.odd_rows,
         )
 
     def _history(
