@@ -252,11 +252,16 @@ def compared_rows(one: Query) -> Node | None:
     nodes = conditions(one)
     for place, node in enumerate(nodes):
         if node.text in _MIRRORED:
-            for side in (_before(nodes, place)[-1:], _after(nodes, place)[-1:]):
-                parts = query.split(side[0].inside) if side and side[0].inside is not None else []
-                if len(parts) > 1 and any(_is_cursor(part) for part in parts):
-                    return side[0]
+            for side in (_before(nodes, place), _after(nodes, place)):
+                parts = query.split(side[-1].inside) if side and side[-1].inside is not None else []
+                if len(parts) > 1 and any(_is_cursor(part) for part in parts) and not _is_call(side):
+                    return side[-1]
     return None
+
+
+def _is_call(nodes: Nodes) -> bool:
+    """Whether the brackets that these end with are those of a function, as in `coalesce(:cursor, 0)`."""
+    return len(nodes) > 1 and nodes[-2].name is not None and nodes[-2].text != "row"
 
 
 def _sides(nodes: Nodes, place: int, left: Nodes) -> Iterator[tuple[str, Nodes, Nodes]]:
