@@ -238,15 +238,14 @@ class SignalInterrupts(Interrupts):
     @contextmanager
     def in_code(self) -> Generator[None]:
         """End the process where the code does not let a signal in, within two seconds."""
-        from zmig import lastresort
+        from zmig import childsignals, lastresort
 
-        with lastresort.watching(lambda: self._asked_at, self._end_unheeded, SECONDS_TOGETHER):
+        watching = lastresort.watching(lambda: self._asked_at, self._is_handled, self._end, SECONDS_TOGETHER)
+        with childsignals.kept_from_children(self._handle), watching:
             yield
 
-    def _end_unheeded(self, number: int) -> None:
-        # The code may have its own handler, which has done what it is there for.
-        if signal.getsignal(number) == self._handle:
-            self._end(number)
+    def _is_handled(self, number: int) -> bool:
+        return signal.getsignal(number) == self._handle
 
     def _end(self, number: int) -> NoReturn:
         self._is_ending = True

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from zmig import background
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -24,19 +26,23 @@ _END = b"\0"
 
 @contextmanager
 def watching(
-    heeded_at: Callable[[], float | None], end: Callable[[int], object], seconds_together: float
+    heeded_at: Callable[[], float | None],
+    is_handled: Callable[[int], bool],
+    end: Callable[[int], object],
+    seconds_together: float,
 ) -> Generator[None]:
     """Call `end`, in another thread, with the number of a signal that is not heeded in time inside the block.
 
     `heeded_at` says when the handler heeded one last; others that come within `seconds_together` belong to that one.
+    `is_handled` says whether a signal goes to that handler. Code may have its own for a while, which has done what it
+    is there for: so it must be that one both where the signal comes and where the time is over.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     hearing, telling = os.pipe()
     os.set_blocking(telling, False)
-    watch = partial(_watch, hearing, heeded_at, end, seconds_together)
-    threading.Thread(target=watch, name="zmig last resort", daemon=True).start()
+    background.start(partial(_watch, hearing, heeded_at, is_handled, end, seconds_together), "zmig last resort")
     before = signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
     _ours.add(telling)
     try:
@@ -50,14 +56,18 @@ def watching(
 
 
 def _watch(
-    hearing: int, heeded_at: Callable[[], float | None], end: Callable[[int], object], seconds_together: float
+    hearing: int,
+    heeded_at: Callable[[], float | None],
+    is_handled: Callable[[int], bool],
+    end: Callable[[int], object],
+    seconds_together: float,
 ) -> None:
     while (heard := os.read(hearing, 1)) not in (b"", _END):
-        before, now = heeded_at(), time.monotonic()
-        if before is None or now - before > seconds_together:
+        number, before, now = heard[0], heeded_at(), time.monotonic()
+        if is_handled(number) and (before is None or now - before > seconds_together):
             time.sleep(_PATIENCE_SECONDS)
-            if heeded_at() == before:
-                end(heard[0])
+            if heeded_at() == before and is_handled(number):
+                end(number)
     os.close(hearing)
 
 

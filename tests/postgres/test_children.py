@@ -119,3 +119,52 @@ def test_ctrl_c_that_reaches_both_ends_both(
     assert ended.code == 130
     assert facts.told == [("001_forks", "started"), ("001_forks", "failed")]
     backends.wait_for(connection, 0)
+
+
+AT_ONCE = """
+import os, signal
+
+def execute(ctx):
+    for _ in range(300):
+        ends, hold = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(hold)
+            os.read(ends, 1)
+            os._exit(9)
+        os.kill(child, {number})
+        os.close(hold)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os.close(ends)
+        assert status == -{number}, status
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_comes_to_a_child_at_once_is_not_lost(project: ProjectFolder, number: signal.Signals) -> None:
+    project.python("001_forks", AT_ONCE.format(number=int(number)))
+    ended = run("apply", project.manifest)
+    assert ended.code == 0, ended.stderr
+
+
+HANDLES_ITSELF = """
+import os, signal
+
+def execute(ctx):
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    child = os.fork()
+    if not child:
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before | {signal.SIGHUP}
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        signal.raise_signal(signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before | {signal.SIGHUP}
+"""
+
+
+def test_a_child_keeps_what_the_code_has_set_for_signals(project: ProjectFolder) -> None:
+    project.python("001_forks", HANDLES_ITSELF)
+    ended = run("apply", project.manifest)
+    assert ended.code == 0, ended.stderr

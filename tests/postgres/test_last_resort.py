@@ -77,6 +77,11 @@ OTHERS = {
     "handled by the code": (
         "    signal.signal(signal.SIGTERM, lambda *_: None)\n    os.kill(os.getpid(), signal.SIGTERM)\n"
     ),
+    "handled by the code, which puts the handler back": (
+        "    before = signal.signal(signal.SIGTERM, lambda *_: None)\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    end = time.monotonic() + 0.5\n    while time.monotonic() < end: time.sleep(0.01)\n"
+        "    signal.signal(signal.SIGTERM, before)\n"
+    ),
     "of a child": (
         "    ready, tell = os.pipe()\n    child = os.fork()\n"
         "    if not child:\n        os.write(tell, b'.')\n        while True: time.sleep(0.05)\n"
@@ -92,3 +97,28 @@ def test_other_signals_end_nothing(project: ProjectFolder, source: str) -> None:
     project.python("001_one", head + source + LONGER_THAN_THE_PATIENCE)
     ended = run("apply", project.manifest)
     assert ended.code == 0, ended.stderr
+
+
+BLOCKS = """
+import os, signal
+
+def execute(ctx):
+    os.write(1, b"something for each thread to do\\n")
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    os.kill(os.getpid(), signal.SIGTERM)
+    while signal.SIGTERM not in signal.sigpending():
+        pass
+    ctx.progress("came to its end")
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+"""
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
+def test_code_that_blocks_a_signal_is_not_interrupted_by_it(
+    project: ProjectFolder, facts: Facts, form: tuple[str, ...]
+) -> None:
+    project.python("001_blocks", BLOCKS)
+    ended = run("apply", project.manifest, *form)
+    assert ended.code == 143
+    assert "came to its end" in ended.stderr
+    assert facts.told == [("001_blocks", "started"), ("001_blocks", "failed")]

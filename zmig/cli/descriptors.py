@@ -14,6 +14,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zmig import background
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -102,8 +104,7 @@ class Descriptors:
         self._output.unblock()  # from here on it has descriptors of its own
         self._wakes = os.pipe()
         self._pipes = tuple(_pipe(name, number) for number, name in ((1, "stdout"), (2, "stderr")))
-        self._thread = threading.Thread(target=self._listen, name="zmig descriptors", daemon=True)
-        self._thread.start()
+        self._thread = background.start(self._listen, "zmig descriptors")
 
     def _restore(self) -> None:
         for file in (sys.__stdout__, sys.__stderr__):

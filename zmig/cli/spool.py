@@ -17,6 +17,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
+from zmig import background
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import IO, TextIO
@@ -133,8 +135,7 @@ class Spool:
 
     def _begin(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._drain, name="zmig output", daemon=True)
-            self._thread.start()
+            self._thread = background.start(self._drain, "zmig output")
         self._changed.notify_all()
 
     def _drain(self) -> None:

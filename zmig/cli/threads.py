@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
+from zmig import background
 from zmig.cli.output import Output
 from zmig.errors import ExitCode
 
@@ -30,7 +31,7 @@ def watch(code: int, words: Sequence[str]) -> None:
         return
     if code == ExitCode.OK and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda number, _frame: _end(128 + number))
-    threading.Thread(target=partial(_watch, code, words), name="zmig end", daemon=True).start()
+    background.start(partial(_watch, code, words), "zmig end")
 
 
 def _watch(code: int, words: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from psycopg.errors import QueryCanceled
 from psycopg.pq import TransactionStatus
 
+from zmig import background
 from zmig.interrupt import Interrupted, Interrupts
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Cancellation(Interrupts):
         """Ask the run to end, and return at once; one that has not begun yet ends at its first step."""
         if not self._requested.is_set():
             self._requested.set()
-            threading.Thread(target=self._pursue, name="zmig cancellation", daemon=True).start()
+            background.start(self._pursue, "zmig cancellation")
 
     @contextlib.contextmanager
     def running(self, connection: Connection) -> Generator[None]:

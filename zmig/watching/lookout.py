@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from zmig import background
 from zmig.errors import ConnectionFailed, ZmigError
 from zmig.frozen import frozen
 from zmig.progress import (
@@ -73,8 +74,7 @@ class Lookout:
     @contextlib.contextmanager
     def watching(self) -> Generator[Observer]:
         """Give an observer to be told of the run in place of the one that wants to know; watch until the block ends."""
-        thread = threading.Thread(target=self._watch, name="zmig lookout", daemon=True)
-        thread.start()
+        thread = background.start(self._watch, "zmig lookout")
         patience = _LONGEST_FAREWELL_SECONDS
         try:
             yield self._hear

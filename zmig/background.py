@@ -1,0 +1,31 @@
+"""Threads of zmig's own that run beside a migration's code, and take no signal from it.
+
+A signal goes to any thread that does not block it: code that blocks one for a moment would be interrupted all the same.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_OF_TERMINALS = ("SIGTTOU", "SIGTTIN")
+"""Who blocks these may write to a terminal, or read from it, out of turn."""
+
+
+def start(work: Callable[[], object], name: str) -> threading.Thread:
+    """Start a thread that Python does not wait for at its end, and that no signal is delivered to."""
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    if not hasattr(signal, "pthread_sigmask"):  # as on Windows
+        thread.start()
+        return thread
+    blocked = signal.valid_signals() - {getattr(signal, one) for one in _OF_TERMINALS}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+    try:
+        thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return thread
