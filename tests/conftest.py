@@ -35,9 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _heed_interrupts() -> None:
-    """Let the processes that tests start heed SIGINT; a shell makes what it runs in the background ignore it."""
+    """Let the processes that tests start heed SIGINT and SIGHUP, which `&` and `nohup` make what they run ignore."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

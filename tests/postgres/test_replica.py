@@ -87,7 +87,7 @@ def beside(tmp_path: Path, crash_server: CrashServer, standby: psycopg.Connectio
     project = ProjectFolder(tmp_path, crash_server.url())
     project.sql("001_done", "create table done (x int);", rollback="drop table done;")
     Migrator(project.manifest).migrate()
-    wait_until(standby, "to_regclass('done') is not null")
+    wait_until(standby, "exists (select from pg_class where relname = 'done')")
     return project
 
 

@@ -164,10 +164,13 @@ def test_no_answer_may_be_kept_framed_or_told_of(shop: Shop) -> None:
 
 
 async def _until(tab: Page, is_reached: Callable[[], object]) -> None:
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while not is_reached():
-            tab.changed.clear()
-            await tab.changed.wait()
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while not is_reached():
+                tab.changed.clear()
+                await tab.changed.wait()
+    except TimeoutError:
+        raise AssertionError(f"it never came; there is:\n{_text(tab)}\n{tab.violations}") from None
 
 
 @needs_browser
