@@ -206,7 +206,12 @@ _HARMLESS = re.compile(
     r"PATH|HOME|PWD|OLDPWD|SHELL|USER|LOGNAME|HOSTNAME|LANG(UAGE)?|LC_\w+|TZ|TERM\w*|COLORTERM|TMPDIR|EDITOR|VISUAL|PAGER"
     r"|VIRTUAL_ENV|PYTHON\w+|XDG_\w+|SHLVL|_|CI|GITHUB_\w+|RUNNER_\w+|ZMIG_\w+"
 )
-_MAY_BE_SECRET = re.compile(r"TOKEN|SECRET|PASS|KEY|CREDENTIAL")
+_MAY_BE_SECRET = re.compile(
+    r"TOKEN(?!IZ)|SECRET|CREDENTIAL"
+    r"|(?<!COM)(?<!BY)PASS(?!AGE|ENGER|IVE|THR)"
+    r"|(?<!MON)(?<!TUR)(?<!DON)KEY(?!BOARD|MAP|NOTE|SPACE|WORD)"
+)
+"""In the name of a variable; but for words that only sound like it, whose values would make errors unreadable."""
 _DETAIL = re.compile(r"\n[^\S\n]*DETAIL:.*?(?=\n[^\S\n]*(?:HINT|CONTEXT|LINE \d+|QUERY):|\Z)", re.DOTALL)
 
 

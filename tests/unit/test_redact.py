@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from zmig.redact import MASK, Redactor, redact
+from zmig.redact import MASK, Redactor, redact, telling
 
 
 @pytest.mark.parametrize(
@@ -259,3 +259,17 @@ def test_a_known_secret_is_masked(secret: str | None, text: str, expected: str) 
 
 def test_the_longer_of_two_secrets_is_masked_first() -> None:
     assert Redactor("pass", "pass word")("pass word, pass") == "***, ***"
+
+
+@pytest.mark.parametrize(
+    "name", ["API_TOKEN", "SECRETKEYBASE", "DBPASSWD", "PGPASS", "SIGNING_KEY_2", "my_credentials"]
+)
+def test_a_variable_that_sounds_secret_is(name: str) -> None:
+    assert list(telling({name: "customers"})) == ["customers"]
+
+
+@pytest.mark.parametrize(
+    "name", ["DB_KEYSPACE", "PASSENGER_APP_ENV", "KEYBOARD", "MONKEY", "PASSAGE", "TOKENIZER", "COMPASS"]
+)
+def test_a_variable_that_only_sounds_so_is_not(name: str) -> None:
+    assert list(telling({name: "customers"})) == []
