@@ -327,3 +327,196 @@ def test_keys_of_many_types_are_taken_once_each(
     Migrator(project.manifest).migrate()
     left = connection.execute(f"select v, count(*) from t where k > '{least.get(kind, ' ')}' group by v".encode())
     assert [v for v, _ in left] == [1]
+
+
+LOOKED_UP = """
+create table t (id int primary key, p int, code text, v int default 0);
+insert into t select g, g % 7, 'C' || g % 7 from generate_series(1, 30) g;
+create table orders (id int primary key, t int not null, kind text, n int, unique (t, kind));
+insert into orders select g, 1 + g / 2, case g % 2 when 0 then 'a' else 'b' end, g from generate_series(1, 61) g;
+create table p (p int primary key, name text, code text);
+insert into p select g, 'n' || g, 'c' || g from generate_series(0, 6) g;
+create unique index on p (lower(code));
+create unique index on orders (t) where kind = 'a' and n is not null;
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "t join (select t as own, count(*) from orders group by t) o on o.own = t.id",
+        "t join (select distinct on (t) t as own, n from orders order by t, n) o on o.own = t.id",
+        "t join (select distinct t as own from orders) o on o.own = t.id",
+        "t join (select t, row_number() over (partition by t order by n) as rn from orders) o on o.t = t.id and rn = 1",
+        "t join (select * from (select t, row_number() over (partition by t order by n) rn from orders) x where rn = 1)"
+        " o on o.t = t.id",
+        "t join (values (0, 'a'), (1, 'b'), (2, 'c'), (3, 'd'), (4, 'e'), (5, 'f'), (6, 'g')) m (p, n) on m.p = t.p",
+        "t natural left join (select p, name from p) e",
+        "t left join p using (p)",
+        "t join p pp on name = 'n' || t.p",
+        "t left join orders o on o.t = t.id and o.kind in ('a')",
+        "t left join orders o on o.t = t.id and o.kind = 'a' and o.n is not null",
+        "t join p on lower(p.code) = lower(t.code)",
+        "t left join p on p.p is not distinct from t.p",
+        "t join (select t from orders union select id from t) o on o.t = t.id",
+        "t left join lateral (select o.n from orders o where o.t = t.id and o.kind = 'a') o on true",
+        "t join (select max(n) as most, t from orders group by 2) o on o.t = t.id join orders q on q.id = o.most",
+    ],
+)
+def test_a_join_to_what_a_query_makes_unique_is_taken(
+    project: ProjectFolder, connection: psycopg.Connection, source: str
+) -> None:
+    connection.execute(f"{LOOKED_UP} create unique index on p (name); create table log (id int)".encode())
+    text = f"insert into log select t.id from {source} where t.id > :cursor order by t.id limit :size returning id"
+    project.sql("001_touch", text, batch=BATCH)
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select count(*), count(distinct id) from log").fetchone() == (30, 30)
+
+
+@pytest.mark.parametrize("joining", ["join e using (id)", "natural join e"])
+def test_a_key_that_a_join_makes_one_of_two_columns_is_taken(
+    project: ProjectFolder, connection: psycopg.Connection, joining: str
+) -> None:
+    connection.execute(
+        f"{LOOKED_UP} create table e (id int primary key, x int); insert into e select id, 1 from t;"
+        "create table log (id int)".encode()
+    )
+    text = f"insert into log select id from t {joining} where id > :cursor order by id limit :size returning id"
+    project.sql("001_touch", text, batch=BATCH)
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select count(*), count(distinct id) from log").fetchone() == (30, 30)
+
+
+def test_a_join_to_a_named_query_that_groups_is_taken(project: ProjectFolder, connection: psycopg.Connection) -> None:
+    connection.execute(LOOKED_UP)
+    text = (
+        "with c (own, n) as (select t, count(*) from orders group by t), b as (select t.id, c.n from t join c on "
+        "c.own = t.id where t.id > :cursor order by t.id limit :size) "
+        "update t set v = v + 1 from b where b.id = t.id returning t.id"
+    )
+    assert touched(project, connection, text) == [(1, 30)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "t join (select t as own, kind, count(*) from orders group by t, kind) o on o.own = t.id",
+        "t join (select distinct t as own, n from orders) o on o.own = t.id",
+        "t join (select t, n, row_number() over (partition by kind order by n) as rn from orders) o "
+        "on o.t = t.id and o.rn = 1",
+        "t join (select t, n, row_number() over (partition by t order by n) as rn from orders) o on o.t = t.id",
+        "t join (values (0, 'a'), (0, 'b')) m (p, n) on m.p = t.p",
+        "t left join orders o on o.t = t.id and o.kind in ('a', 'b')",
+        "t left join orders o on o.t = t.id and o.n is not null",
+        "t join p on upper(p.code) = upper(t.code)",
+        "t join (select t from orders union all select id from t) o on o.t = t.id",
+        "t join (select t, generate_series(1, 2) from orders group by t) o on o.t = t.id",
+        "t join (select t from orders group by grouping sets ((t), (t, kind))) o on o.t = t.id",
+        "t join (select lower(kind) as kind from orders group by kind) o on o.kind = lower(t.code)",
+        "t left join orders o on o.t = t.id left join p on o.kind = 'a'",
+    ],
+)
+def test_a_join_to_what_no_query_makes_unique_is_refused(
+    project: ProjectFolder, connection: psycopg.Connection, source: str
+) -> None:
+    connection.execute(f"{LOOKED_UP} create table log (id int)".encode())
+    text = f"insert into log select t.id from {source} where t.id > :cursor order by t.id limit :size returning id"
+    assert "may come more than once" in refusal(project, text)
+
+
+@pytest.mark.parametrize(
+    ("choice", "why"),
+    [
+        ("select id from (select id from t union all select id from t) s where", "because of a `union`"),
+        ("select id from (select id, p from t union select id, 9 from t) s where", "because of a `union`"),
+        ("select id, p from t where id > :cursor union all select id, t from orders where", "because of a `union`"),
+        ("select id, x from (select id, unnest(array[1, 2]) x from t) s where", "because of a function"),
+        ("select id from (select id from t group by grouping sets ((id), (id, p))) s where", "because of a `union`"),
+        ("select id from s where", "because of a `union`"),
+        ("select id from j where", "because of a function"),
+    ],
+)
+def test_a_key_that_a_query_in_brackets_returns_several_times_is_refused(
+    project: ProjectFolder, connection: psycopg.Connection, choice: str, why: str
+) -> None:
+    connection.execute(f"{LOOKED_UP} create table log (id int)".encode())
+    text = (
+        "with s as (select id from t union all select id from t), j as (select t.id, generate_series(1, 3) from t), "
+        f"b as ({choice} id > :cursor order by id limit :size), "
+        "u as (insert into log select id from b) select max(id), count(*) from b"
+    )
+    refused = refusal(project, text)
+    assert "may come more than once" in refused
+    assert why in refused
+
+
+@pytest.mark.parametrize("sets", ["grouping sets ((id), (id, p))", "rollup (id, p)", "cube (id, p)", "id, rollup (p)"])
+def test_a_key_that_counts_in_several_groups_is_refused(
+    project: ProjectFolder, connection: psycopg.Connection, sets: str
+) -> None:
+    connection.execute(f"{LOOKED_UP} create table log (id int)".encode())
+    choice = f"select id, p from t where id > :cursor group by {sets} order by id limit :size"
+    assert "groups of several kinds" in refusal(project, f"insert into log select id from ({choice}) s returning id")
+
+
+@pytest.mark.parametrize(
+    ("union", "rows"),
+    [("union select t from orders where t > :cursor", 31), ("except all select p from p", 24)],
+)
+def test_a_key_of_several_queries_that_keep_no_duplicates_is_taken(
+    project: ProjectFolder, connection: psycopg.Connection, union: str, rows: int
+) -> None:
+    connection.execute(f"{LOOKED_UP} create table log (id int)".encode())
+    choice = f"select id from t where id > :cursor {union} order by id limit :size"
+    text = f"with b as ({choice}), u as (insert into log select id from b) select max(id), count(*) from b"
+    project.sql("001_touch", text, batch=BATCH)
+    Migrator(project.manifest).migrate()
+    assert connection.execute("select count(*), count(distinct id) from log").fetchone() == (rows, rows)
+
+
+@pytest.mark.parametrize(
+    ("key", "table"),
+    [
+        ("id / 10", "t"),
+        ("coalesce(p, 0)", "t"),
+        ("p + 0", "t"),
+        ("upper(code)", "p"),
+        ("(p::text || '/')", "t"),
+    ],
+)
+def test_a_key_that_is_computed_is_refused_where_rows_may_share_it(
+    project: ProjectFolder, connection: psycopg.Connection, key: str, table: str
+) -> None:
+    connection.execute(f"{LOOKED_UP} alter table p add v int default 0".encode())
+    text = (
+        f"update {table} set v = v + 1 where ctid in (select ctid from {table} where {key} > :cursor order by {key} "
+        f"limit :size) returning {key}"
+    )
+    assert "is computed, and two rows may have the same one" in refusal(project, text)
+
+
+@pytest.mark.parametrize(
+    ("key", "table", "rows"),
+    [
+        ("id::int8", "t", 30),
+        ("cast(id as bigint)", "t", 30),
+        ("coalesce(id, 0)", "t", 30),
+        ("lower(code)", "p", 7),
+        ("(t || '/' || coalesce(kind, ''))", "orders", 61),
+        ("(t || '/' || kind)", "orders", 61),
+        ("(lpad(id::text, 5, '0'))", "t", 30),
+    ],
+)
+def test_a_key_that_is_computed_is_taken_where_rows_do_not_share_it(
+    project: ProjectFolder, connection: psycopg.Connection, key: str, table: str, rows: int
+) -> None:
+    connection.execute(
+        f"{LOOKED_UP} alter table p add v int default 0; alter table orders add v int default 0,"
+        "alter kind set not null".encode()
+    )
+    text = (
+        f"with b as (select {key} as key, ctid from {table} where {key} > :cursor order by {key} limit :size), "
+        f"u as (update {table} set v = v + 1 from b where b.ctid = {table}.ctid) select max(key), count(*) from b"
+    )
+    start = -1 if "id" in key and "lpad" not in key else " "
+    assert touched(project, connection, text, table, start) == [(1, rows)]

@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, cast
 import psycopg
 
 from zmig.database import wire
-from zmig.database.quoting import identifier, literal
+from zmig.database.quoting import literal
 from zmig.database.settings import OWN_SEARCH_PATH
 from zmig.errors import Problem, ZmigError
 from zmig.frozen import frozen
 from zmig.running.bookkeeping import open_sql
-from zmig.sql import batch, besides, choice, joins, query
+from zmig.sql import batch, besides, choice, joins, query, uniqueness
+from zmig.sql.uniqueness import Catalog, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zmig.running.session import Attempt, Session
-    from zmig.sql.choice import Choice
-    from zmig.sql.joins import Source
+    from zmig.sql.choice import Choice, Found
+    from zmig.sql.query import Nodes
     from zmig.sql.script import Statement
 
 _NAME = "zmig_batch"
@@ -54,15 +55,32 @@ from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
 where c.relkind in ('r', 'p', 'm', 'v', 'f') and (c.oid, a.attnum) in (values {columns})
 """
 """An index may tell apart what the column's collation calls equal, such as `a` and `A`."""
+_TABLES = """
+select c.oid,
+    array(select a.attname::text from pg_catalog.pg_attribute a
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum),
+    array(select a.attname::text from pg_catalog.pg_attribute a
+        where a.attrelid = c.oid and a.attnotnull and not exists (select from pg_catalog.pg_constraint p
+            where p.conrelid = c.oid and p.contype = 'n' and p.conkey = array[a.attnum] and not p.convalidated)),
+    array(select a.attname::text from pg_catalog.pg_attribute a
+        where a.attrelid = c.oid and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype))
+from pg_catalog.pg_class c where c.oid in ({tables})
+"""
 _UNIQUE_KEYS = """
 select i.indrelid, array(
-    select a.attname::text from pg_catalog.pg_attribute a
-    where a.attrelid = i.indrelid and a.attnum = any (i.indkey[0:i.indnkeyatts - 1]))
+        select pg_catalog.pg_get_indexdef(i.indexrelid, n, true) from pg_catalog.generate_series(1, i.indnkeyatts) n),
+    pg_catalog.pg_get_expr(i.indpred, i.indrelid, true)
 from pg_catalog.pg_index i
-where i.indrelid in ({tables}) and i.indisunique and i.indisvalid and i.indpred is null and 0 <> all (i.indkey)
+where i.indrelid in ({tables}) and i.indisunique and i.indisvalid
     and not exists (select from pg_catalog.pg_inherits h join pg_catalog.pg_class c on c.oid = h.inhparent
         where h.inhparent = i.indrelid and c.relkind = 'r')
+    and not exists (
+        select from pg_catalog.generate_series(0, i.indnkeyatts - 1) n
+            join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[n]
+            join pg_catalog.pg_collation o on o.oid = a.attcollation
+        where not o.collisdeterministic and o.oid <> i.indcollation[n])
 """
+"""What an expression of an index or its condition calls equal, the column's collation is not compared with."""
 
 
 _Column = tuple[int, int]
@@ -103,6 +121,7 @@ class _Check:
         self._one = one
         self._after = after
         self._chosen = choice.read(one)
+        self._catalog = Catalog({})
         self._leans_on_others = False
         """Whether the query that takes `:size` rows names what is not in it."""
 
@@ -120,36 +139,99 @@ class _Check:
                 session.send("rollback")
 
     def _check(self) -> None:
-        found = self._chosen.chooser
-        read = joins.sources(found) if found is not None and found.query.command == "select" else []
-        is_joined = len(read) > 1 and found is not None and "group" not in found.query.clauses
-        tables = [source.alias for source in read if source.is_table] if is_joined else []
-        asked = besides.key_query(self._one.text, self._chosen, [identifier(alias) for alias in tables])
+        found, spelled = self._chosen.chooser, besides.chooser_key(self._chosen)
+        asked = besides.key_query(self._one.text, self._chosen)
         columns = self._tried(asked) if asked is not None else []
         if not columns:
             self._check_returned()
             if self._leans_on_others and not any(cte.query.writes for cte in (found.scope if found else ())):
-                self._refuse(_spelled(self._one, self._chosen), *_LEANING)
-            return
-        key, of_tables = columns[0], dict(zip(tables, (table for table, _ in columns[1:]), strict=True))
-        known = self._look([key])
+                self._refuse(self._shown, *_LEANING)
+        self._read_catalog()
+        is_unique = found is not None and bool(spelled) and self._is_unique(found, spelled or ())
+        known = self._look(columns[:1])
+        name = f"{known[0].table}.{known[0].column}" if known else self._shown
         if known:
-            self._judge(self._behind_view(known[0], key))
-            name = f"{known[0].table}.{known[0].column}"
-            if not self._chosen.takes_ties and self._returns_sets():
+            self._judge(self._behind_view(known[0], columns[0]), is_unique=is_unique)
+        if is_unique or self._may_share_keys or found is None or not spelled:
+            return
+        if known:
+            if self._returns_sets():
                 self._refuse(name, *_OF_A_FUNCTION)
-            if not self._may_share_keys and not self._stays_unique(read, key, of_tables):
-                self._refuse(name, *_JOINED)
+            if not self._stays_unique(found, spelled):
+                self._refuse(name, *self._why_repeated(found))
+        elif self._chosen.limited is not None and found.query.command == "select":
+            self._judge_unknown(found, spelled)
+
+    def _is_unique(self, found: Found, spelled: Nodes) -> bool:
+        """Whether the indexes of the tables that are read, and the text, make the key unique."""
+        is_collated = any(one.collation is not None for one in self._chosen.comparisons)
+        return not is_collated and uniqueness.is_key(found, spelled, self._catalog)
+
+    def _read_catalog(self) -> None:
+        """Ask what the tables and functions are that the choice names."""
+        found = self._chosen.chooser
+        if found is None or found.query.command != "select":
+            return
+        oids = self._oids(sorted(set(uniqueness.tables(found))))
+        names = ", ".join(literal(name) for name in sorted({"", *uniqueness.calls(found)}))
+        repeating = self._ask(
+            f"select distinct proname::text from pg_catalog.pg_proc where proretset and proname in ({names})"
+        )
+        self._catalog = Catalog(self._tables(oids), frozenset(cast("str", name) for (name,) in repeating))
+
+    def _oids(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the tables that names stand for where the migration runs."""
+        found: dict[str, int] = {}
+        for name in names:
+            asked = f"select pg_catalog.to_regclass({literal(name)})::pg_catalog.oid"
+            row = self._session.connection.execute(asked.encode()).fetchone()
+            if row is not None and row[0] is not None:
+                found[name] = cast("int", row[0])
+        return found
+
+    def _tables(self, oids: Mapping[str, int]) -> dict[str, Table]:
+        listed = ", ".join(map(str, {0, *oids.values()}))
+        keys: dict[object, list[frozenset[str]]] = {}
+        for oid, parts, condition in self._ask(_UNIQUE_KEYS.format(tables=listed)):
+            key = uniqueness.index_key(cast("list[str]", parts), cast("str | None", condition))
+            keys.setdefault(oid, []).append(key)
+        tables = {
+            oid: Table(
+                tuple(cast("list[str]", columns)),
+                frozenset(cast("list[str]", not_null)),
+                frozenset(cast("list[str]", whole)),
+                tuple(keys.get(oid, ())),
+            )
+            for oid, columns, not_null, whole in self._ask(_TABLES.format(tables=listed))
+        }
+        return {name: tables[oid] for name, oid in oids.items() if oid in tables}
+
+    def _judge_unknown(self, found: Found, spelled: Nodes) -> None:
+        """Judge a key that is no column of a table: an expression, or what a query in brackets returns."""
+        if not self._chosen.inserts and joins.repeats_alike(found.query, spelled, None):
+            return
+        if joins.repeats_rows(found) or self._calls_repeating(found):
+            self._refuse(self._shown, *self._why_repeated(found))
+        if uniqueness.is_computed(found, spelled, self._catalog):
+            self._refuse(self._shown, *_COMPUTED)
+
+    def _calls_repeating(self, found: Found) -> bool:
+        return not self._catalog.repeating.isdisjoint(uniqueness.calls(found))
+
+    def _why_repeated(self, found: Found) -> tuple[str, str]:
+        if self._calls_repeating(found):
+            return _OF_A_FUNCTION
+        return _REPEATED if joins.repeats_rows(found) else _JOINED
+
+    @property
+    def _shown(self) -> str:
+        return _spelled(self._one, self._chosen)
 
     def _returns_sets(self) -> bool:
         """Whether the query that chooses calls a function for its result that returns several rows."""
         found = self._chosen.limited
-        names = sorted(joins.called(found.query.clause("select"))) if found is not None else []
-        if not names:
-            return False
-        listed = ", ".join(literal(name) for name in names)
-        query = f"select from pg_catalog.pg_proc where proretset and proname in ({listed}) limit 1"
-        return bool(self._ask(query))
+        called = joins.called(found.query.clause("select")) if found is not None else ()
+        return not self._catalog.repeating.isdisjoint(called)
 
     def _check_returned(self) -> None:
         """Judge the column that the statement returns, where the query that chooses cannot be read by itself."""
@@ -217,31 +299,25 @@ class _Check:
         found, spelled = chosen.chooser, besides.chooser_key(chosen)
         return found is not None and bool(spelled) and joins.is_grouped(found.query, spelled or ())
 
-    def _stays_unique(self, read: Sequence[Source], key: _Column, tables: Mapping[str, int]) -> bool:
+    def _stays_unique(self, found: Found, spelled: Nodes) -> bool:
         """Whether no join takes a row of the key's table more than once."""
-        found, spelled = self._chosen.chooser, besides.chooser_key(self._chosen)
-        if found is None or not spelled:
-            return True
-        column = query.column(spelled)
-        alias = column[0] if column is not None else None
-        alias = alias or next((one for one, table in tables.items() if table == key[0]), None)
+        read = joins.sources(found) if found.query.command == "select" else []
+        alias = uniqueness.owner(found, spelled, self._catalog) if read else None
         own = alias if any(one.alias == alias and one.is_table for one in read) else None
         if not self._chosen.inserts and joins.repeats_alike(found.query, spelled, own):
             return True  # what is done to a row again in its round has been done
+        if self._calls_repeating(found) or joins.groups_repeatedly(found.query):
+            return False
         if len(read) < 2:
             return not any(joins.multiplies(one) for one in read)
         if alias is None or any(joins.multiplies(one) for one in read if one.alias == alias):
             return False
-        unique: dict[str, list[frozenset[str]]] = {}
-        for table, names in self._ask(_UNIQUE_KEYS.format(tables=", ".join(map(str, {0, *tables.values()})))):
-            for one in (one for one, oid in tables.items() if oid == table):
-                unique.setdefault(one, []).append(frozenset(cast("list[str]", names)))
-        return joins.stays_unique(alias, read, joins.equations(found), unique)
+        return uniqueness.stays_unique(found, alias, self._catalog)
 
-    def _judge(self, known: _Key) -> None:
+    def _judge(self, known: _Key, *, is_unique: bool = False) -> None:
         """Make sure that a column orders all rows, or that the statement makes up for it."""
         name = f"{known.table}.{known.column}"
-        if not self._may_share_keys:
+        if not self._may_share_keys and not is_unique:
             if known.has_children and not self._chosen.is_only:
                 self._refuse(name, *_INHERITED)
             if not known.is_unique:
@@ -289,6 +365,15 @@ _LEANING = (
     "is chosen by a query that names tables around it, so that `:size` rows are taken for each of their rows, and some "
     "behind the greatest key of all would be passed over",
     "let the query that has `limit :size` stand by itself",
+)
+_REPEATED = (
+    "may come more than once, because of a `union` or groups of several kinds: rows that share the last key of a "
+    "round would be passed over",
+    f"write `union`, with the key as the only column, or {_TIES}",
+)
+_COMPUTED = (
+    "is computed, and two rows may have the same one: those that share the last key of a round would be passed over",
+    f"take a column as the key, make a unique index on what is computed, or {_TIES}",
 )
 _JOINED = (
     "may come more than once, because of a join: rows that share the last key of a round would be passed over",

@@ -12,8 +12,6 @@ from zmig.frozen import frozen
 from zmig.sql.query import SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from zmig.sql.choice import Choice, Found
     from zmig.sql.query import Nodes
 
@@ -74,21 +72,16 @@ def _behind_gap(text: str, chosen: Choice) -> Rest | None:
     )
 
 
-def key_query(text: str, chosen: Choice, tables: Iterable[str] = ()) -> str | None:
-    """Return a query whose columns are the key as it is chosen, and which row each of these tables gave.
-
-    None where that cannot be told.
-    """
+def key_query(text: str, chosen: Choice) -> str | None:
+    """Return a query whose column is the key as it is chosen; None where that cannot be told."""
     found, key = chosen.chooser, chooser_key(chosen)
     if found is None or not key:
         return None
-    besides = [f"{table}.tableoid as zmig_table_{number}" for number, table in enumerate(tables)]
     if found.query.command == "select":
-        inner = with_key(text, found, key, besides)
+        inner = with_key(text, found, key)
     else:
-        inner = f"select {', '.join([f'({_spelled(text, key)}) as {KEY}', *besides])} from {source(text, found)}"
-    outer = [KEY, *(one.rpartition(" ")[2] for one in besides)]
-    return None if inner is None else f"{_named(text, found)}select {', '.join(outer)} from ({inner}) zmig_chosen"
+        inner = f"select ({_spelled(text, key)}) as {KEY} from {source(text, found)}"
+    return None if inner is None else f"{_named(text, found)}select {KEY} from ({inner}) zmig_chosen"
 
 
 def chooser_key(chosen: Choice) -> Nodes | None:
@@ -98,15 +91,14 @@ def chooser_key(chosen: Choice) -> Nodes | None:
     return chosen.order.key if chosen.order is not None else None
 
 
-def with_key(text: str, found: Found, key: Nodes, besides: Iterable[str] = ()) -> str | None:
+def with_key(text: str, found: Found, key: Nodes) -> str | None:
     """Return a SELECT that returns the key as well."""
     one = found.query
     if one.command != "select" or one.is_compound:
         return None
     listed = one.clause("select")
     end = listed[-1].end if listed else one.nodes[0].end
-    more = ", ".join([f"({_spelled(text, key)}) as {KEY}", *besides])
-    return f"{text[one.start : end]}{',' if listed else ''} {more}{text[end : one.end]}"
+    return f"{text[one.start : end]}{',' if listed else ''} ({_spelled(text, key)}) as {KEY}{text[end : one.end]}"
 
 
 def source(text: str, found: Found) -> str:

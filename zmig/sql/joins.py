@@ -1,21 +1,18 @@
-"""Whether the key of a table stays unique where other tables are joined to it, as far as a query's text tells. Pure.
-
-It does where each of them gives at most one row for each row of the others: it is looked up by a unique key of its own,
-or has one row only. Which keys are unique, the server knows.
-"""
+"""What a query reads from, and how it joins and groups that, as far as its text tells. Pure."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
 from zmig.sql import choice, query
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
     from zmig.sql.choice import Found
-    from zmig.sql.query import Node, Nodes, Query
+    from zmig.sql.query import Cte, Node, Nodes, Query
 
 
 @frozen
@@ -27,16 +24,10 @@ class Source:
     has_one_row: bool = False
     inner: Found | None = None
     """The query that it stands for."""
-
-
-@frozen
-class Equation:
-    """A column of a source that is said to equal something."""
-
-    alias: str
-    column: str
-    depends_on: frozenset[str]
-    """The sources that the other side is of."""
+    table: str | None = None
+    """The name of the table, as it is spelled."""
+    names: tuple[str, ...] = ()
+    """What its first columns are called behind its alias."""
 
 
 _UNKNOWN = "?"
@@ -47,20 +38,24 @@ _AGGREGATES = frozenset({"count", "max", "min", "sum", "avg", "bool_and", "bool_
 
 def sources(found: Found) -> list[Source]:
     """Return what a query reads from."""
-    return [_source(item, found) for item in _items(found.query.clause("from"))]
+    return [_source(item, found) for _, item in joined(found.query.clause("from"))]
 
 
-def _items(nodes: Nodes) -> Iterator[Nodes]:
+def joined(nodes: Nodes) -> Iterator[tuple[frozenset[str], Nodes]]:
+    """Yield the sources of a FROM clause with their conditions, each with the words that join it to those before."""
+    words: set[str] = set()
     item: list[Node] = []
     for node in nodes:
         if node.text == "," or node.text in _JOINING:
             if item:
-                yield tuple(item)
+                yield frozenset(words), tuple(item)
+                words.clear()
             item = []
+            words.add(node.text)
         else:
             item.append(node)
     if item:
-        yield tuple(item)
+        yield frozenset(words), tuple(item)
 
 
 def _source(item: Nodes, reader: Found) -> Source:
@@ -69,22 +64,35 @@ def _source(item: Nodes, reader: Found) -> Source:
     first, rest = (item[0] if item else None), item[1:]
     if first is None:
         return Source(_UNKNOWN, is_table=False)
-    name, is_qualified = first.name, False
+    name, is_qualified, spelled = first.name, False, first.text
     while len(rest) > 1 and rest[0].text == ".":
-        name, rest, is_qualified = rest[1].name, rest[2:], True
+        name, rest, is_qualified, spelled = rest[1].name, rest[2:], True, f"{spelled}.{rest[1].text}"
     if rest and rest[0].text == "*":
         rest = rest[1:]
     alias = _alias(rest) or name or _UNKNOWN
-    inner = query.of(first) if query.is_query(first) else None if is_qualified else _named(name, reader)
+    cte = None if is_qualified else _named(name, reader)
+    inner = query.of(first) if query.is_query(first) else cte.query if cte is not None else None
+    names = _names(rest) or (cte.columns if cte is not None else ())
     if inner is not None:
-        return Source(alias, False, _has_one_row(inner), choice.Found(inner, (*reader.around, reader.query)))
+        found = choice.Found(inner, (*reader.around, reader.query))
+        return Source(alias, False, has_one_row(inner), found, None, names)
     is_call = bool(rest) and rest[0].inside is not None
-    return Source(alias, name is not None and not is_call)
+    is_table = name is not None and not is_call
+    return Source(alias, is_table, False, None, spelled if is_table else None, names)
 
 
-def _named(name: str | None, reader: Found) -> Query | None:
-    """Return the query that a WITH clause gives this name: one may be called as the table it reads."""
-    return next((cte.query for cte in reversed(list(reader.scope)) if cte.name == name), None)
+def _named(name: str | None, reader: Found) -> Cte | None:
+    """Return what a WITH clause gives this name: a query may be called as the table it reads."""
+    return next((cte for cte in reversed(list(reader.scope)) if cte.name == name), None)
+
+
+def _names(rest: Nodes) -> tuple[str, ...]:
+    """Return the names of columns in brackets behind an alias."""
+    if rest and rest[0].text == "as":
+        rest = rest[1:]
+    if len(rest) < 2 or rest[0].name is None or rest[0].text in _NO_ALIASES or rest[1].inside is None:
+        return ()
+    return tuple(part[0].name or _UNKNOWN for part in query.split(rest[1].inside) if part)
 
 
 def _alias(rest: Nodes) -> str | None:
@@ -93,7 +101,8 @@ def _alias(rest: Nodes) -> str | None:
     return rest[0].name if rest and rest[0].text not in _NO_ALIASES else None
 
 
-def _has_one_row(one: Query) -> bool:
+def has_one_row(one: Query) -> bool:
+    """Whether a query returns one row at most."""
     if [node.text for node in one.clause("limit")] == ["1"]:
         return True
     listed = one.clause("select")
@@ -104,7 +113,8 @@ def multiplies(source: Source) -> bool:
     """Whether a source may give a row of a table more than once."""
     if source.inner is None or source.has_one_row:
         return False
-    if source.inner.query.is_compound or source.inner.query.writes:
+    inner = source.inner.query
+    if inner.is_compound or inner.writes or groups_repeatedly(inner):
         return True
     read = sources(source.inner)
     return len(read) > 1 or any(multiplies(one) for one in read)
@@ -117,6 +127,34 @@ def repeats_alike(one: Query, key: Nodes, table: str | None) -> bool:
     return bool(outputs) and all(
         query.normal(output.nodes) == wanted or (table is not None and set(_aliases(output.nodes)) == {table})
         for output in outputs
+    )
+
+
+def repeats_rows(found: Found) -> bool:
+    """Whether a query, or one that it reads from, may return a key several times by UNION or sets of groups."""
+    inner = (source.inner for source in sources(found) if source.inner is not None)
+    one = found.query
+    return one.is_compound or groups_repeatedly(one) or any(map(repeats_rows, inner))
+
+
+_SETS = frozenset({"grouping", "rollup", "cube"})
+
+
+def groups_repeatedly(one: Query) -> bool:
+    """Whether a row counts in several groups."""
+    return any(node.text in _SETS for node in one.clause("group"))
+
+
+def is_union(one: Query) -> bool:
+    """Whether a query returns more than the rows of its first part."""
+    return one.is_compound and any(node.text == "union" for node in one.nodes)
+
+
+def keeps_duplicates(one: Query) -> bool:
+    """Whether the parts of a query may return the same row: by `union all` and the like."""
+    nodes = one.nodes
+    return any(
+        node.text in ("union", "intersect", "except") and behind.text == "all" for node, behind in pairwise(nodes)
     )
 
 
@@ -145,24 +183,11 @@ def is_grouped(one: Query, key: Nodes) -> bool:
     return len(outputs) == 1 and query.normal(choice.output(outputs[0], one)) == wanted
 
 
-def equations(reader: Found) -> list[Equation]:
-    """Return the conditions of a query that hold for all of its rows and set a column equal to something."""
-    found: list[Equation] = []
-    for part in _conjuncts(choice.conditions(reader.query)):
-        sides = query.split(part, "=")
-        if len(sides) == 2 and all(sides):
-            for side, other in (sides, sides[::-1]):
-                column = query.column(side)
-                if column is not None and column[0] is not None:
-                    found.append(Equation(column[0], column[1], frozenset(_aliases(other))))
-    return [*found, *_by_using(reader)]
-
-
-def _conjuncts(nodes: Nodes) -> Iterator[Nodes]:
-    """Yield conditions that `and` joins; in a FROM clause, one ends where the next source begins."""
+def conjuncts(nodes: Nodes) -> Iterator[Nodes]:
+    """Yield the conditions that `and` joins."""
     part: list[Node] = []
     for node in nodes:
-        if node.text in ("and", "on", ",") or node.text in _JOINING:
+        if node.text == "and":
             yield from _unbracketed(tuple(part))
             part = []
         else:
@@ -175,7 +200,7 @@ def _unbracketed(part: Nodes) -> Iterator[Nodes]:
     if any(node.text == "or" for node in inside):
         return
     if inside != part:
-        yield from _conjuncts(inside)
+        yield from conjuncts(inside)
     elif part:
         yield part
 
@@ -193,39 +218,3 @@ def _aliases(nodes: Nodes) -> Iterator[str]:
             yield nodes[place].name or _UNKNOWN
         elif node.text not in ("true", "false", "null"):
             yield _UNKNOWN
-
-
-def _by_using(reader: Found) -> Iterator[Equation]:
-    """Yield the columns that `using` sets equal to those of the sources before."""
-    before: list[str] = []
-    for item in _items(reader.query.clause("from")):
-        alias = _source(item, reader).alias
-        for place, node in enumerate(item[:-1]):
-            inside = item[place + 1].inside
-            if node.text == "using" and inside is not None:
-                for part in query.split(inside):
-                    if part and part[0].name is not None:
-                        yield Equation(alias, part[0].name, frozenset(before[-1:]))
-        before.append(alias)
-
-
-def stays_unique(
-    alias: str,
-    read: Sequence[Source],
-    known: Collection[Equation],
-    unique: Mapping[str, Collection[frozenset[str]]],
-) -> bool:
-    """Whether each row of one source meets at most one row of each of the others; `unique` are their unique keys."""
-    settled = {alias, *(source.alias for source in read if source.has_one_row)}
-    while more := {
-        source.alias
-        for source in read
-        if source.alias not in settled
-        and any(key <= _looked_up(source.alias, known, settled) for key in unique.get(source.alias, ()))
-    }:
-        settled |= more
-    return all(source.alias in settled for source in read)
-
-
-def _looked_up(alias: str, known: Collection[Equation], settled: Collection[str]) -> frozenset[str]:
-    return frozenset(one.column for one in known if one.alias == alias and one.depends_on <= frozenset(settled))

@@ -47,6 +47,8 @@ class Cte:
     end: int
     """Where the brackets around its query end."""
     query: Query
+    columns: tuple[str, ...] = ()
+    """What its first columns are called."""
 
 
 @frozen
@@ -196,11 +198,12 @@ def _split_with(nodes: Nodes) -> tuple[tuple[Cte, ...], bool, Nodes]:
     place += is_recursive
     ctes: list[Cte] = []
     while place < len(nodes) and (name := nodes[place].name) is not None and nodes[place].text not in _MAIN:
-        start = nodes[place].start
+        start, columns = nodes[place].start, ()
         while place < len(nodes) and not is_query(nodes[place]):
+            columns = tuple(node.name or "" for node in nodes[place].inside or () if node.text != ",") or columns
             place += 1
         if place < len(nodes):
-            ctes.append(Cte(name, start, nodes[place].end, of(nodes[place])))
+            ctes.append(Cte(name, start, nodes[place].end, of(nodes[place]), columns))
         place += 1
         # Behind it may stand how a recursion searches.
         while place < len(nodes) and nodes[place].text not in (",", *_MAIN) and not _is_last(nodes, place):
