@@ -520,3 +520,43 @@ def test_a_key_that_is_computed_is_taken_where_rows_do_not_share_it(
     )
     start = -1 if "id" in key and "lpad" not in key else " "
     assert touched(project, connection, text, table, start) == [(1, rows)]
+
+
+ROWS = (
+    "with s as (select {0}, o.id as own from orders o where ({0}) > "
+    "(split_part(:cursor, ',', 1)::int, split_part(:cursor, ',', 2)) order by {0} limit :size), "
+    "u as (update orders set v = v + 1 from s where s.own = orders.id) "
+    "select (select {1} || ',' || kind from s order by {0} desc limit 1), (select count(*) from s)"
+)
+
+
+def test_several_columns_that_are_compared_together_are_judged_together(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute(f"{LOOKED_UP} alter table orders add v int default 0".encode())
+    text = ROWS.format("t, kind", "t").replace("order by t, kind desc", "order by t desc, kind desc")
+    assert "may be null" in refusal(project, text, "-1,")
+    connection.execute("alter table orders alter kind set not null")
+    assert touched(project, connection, text, "orders", "-1,") == [(1, 61)]
+
+
+def test_several_columns_that_are_not_unique_together_are_refused(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute(f"{LOOKED_UP} alter table orders add v int default 0, alter n set not null".encode())
+    connection.execute("alter table orders alter kind set not null")
+    text = ROWS.format("n, kind", "n").replace("order by n, kind desc", "order by n desc, kind desc")
+    refused = refusal(project, text, "-1,")
+    assert "`(n, kind)`, are not unique together" in refused
+    connection.execute("create unique index on orders (n, kind)")
+    assert touched(project, connection, text, "orders", "-1,") == [(1, 61)]
+
+
+def test_an_empty_round_of_several_columns_ends_only_where_none_are_chosen(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute(f"{LOOKED_UP} alter table orders add v int default 0, alter kind set not null".encode())
+    text = ROWS.format("t, kind", "t").replace("order by t, kind desc", "order by t desc, kind desc")
+    project.sql("001_touch", text.replace("(select count(*) from s)", "0"), batch={**BATCH, "start": "-1,"})
+    with pytest.raises(MigrationFailed, match="a round touched no row"):
+        Migrator(project.manifest).migrate()

@@ -90,6 +90,8 @@ select (select a || ',' || b from s order by a desc, b desc limit 1), count(*) f
 update t set x = 1 where id in (select id from t where id > coalesce(:cursor, 0) order by id limit :size) returning
 id;
 update t set x = 1 where id in (select id from t where greatest(0, :cursor) < id order by id limit :size) returning id;
+with s as (select a, b from t where (a, b) < (split_part(:cursor, ',', 1)::int, 2) order by a desc, b desc limit
+:size) select (select a || ',' || b from s order by a, b limit 1), count(*) from s;
 insert into log select id, length(name) from users where id > :cursor order by id limit :size returning id;
 update users set touched = 1 where :cursor < 9 and :size > 0 returning 3;
 """
@@ -108,6 +110,18 @@ CHOSEN = "update t set x = 1 where k in (select k from t where {}) returning k"
     ("text", "message", "place"),
     [
         (CHOSEN.format("k < :cursor order by k desc limit :size"), "looks before the cursor", "k <"),
+        (
+            "with s as (select a, b from t where (t.a, b) > (split_part(:cursor, ',', 1)::int, 2) order by b, a "
+            "limit :size) select (select a || ',' || b from s order by a desc, b desc limit 1), count(*) from s",
+            "in another order than `(t.a, b)` is compared",
+            "b, a",
+        ),
+        (
+            "with s as (select a, b from t where (split_part(:cursor, ',', 1)::int, 2) < (t.a, b) order by a desc, "
+            "b desc limit :size) select (select a || ',' || b from s order by a desc, b desc limit 1), count(*) from s",
+            "in another order than `(t.a, b)` is compared",
+            "a desc",
+        ),
         (CHOSEN.format(":cursor > k order by k desc limit :size"), "looks before the cursor", ":cursor >"),
         (CHOSEN.format("not k > :cursor order by k limit :size"), "looks before the cursor", "k > :"),
         (CHOSEN.format("k > :cursor order by k desc limit :size"), "farthest from `:cursor` first", "k desc"),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from zmig.running.session import Attempt, Session
     from zmig.sql.choice import Choice, Found
-    from zmig.sql.query import Nodes
+    from zmig.sql.query import Node, Nodes
     from zmig.sql.script import Statement
 
 _NAME = "zmig_batch"
@@ -63,7 +63,8 @@ select c.oid,
         where a.attrelid = c.oid and a.attnotnull and not exists (select from pg_catalog.pg_constraint p
             where p.conrelid = c.oid and p.contype = 'n' and p.conkey = array[a.attnum] and not p.convalidated)),
     array(select a.attname::text from pg_catalog.pg_attribute a
-        where a.attrelid = c.oid and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype))
+        where a.attrelid = c.oid and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)),
+    c.relkind = 'v'
 from pg_catalog.pg_class c where c.oid in ({tables})
 """
 _UNIQUE_KEYS = """
@@ -147,6 +148,9 @@ class _Check:
             if self._leans_on_others and not any(cte.query.writes for cte in (found.scope if found else ())):
                 self._refuse(self._shown, *_LEANING)
         self._read_catalog()
+        if found is not None and self._chosen.row is not None:
+            self._judge_row(found, self._chosen.row)
+            return
         is_unique = found is not None and bool(spelled) and self._is_unique(found, spelled or ())
         known = self._look(columns[:1])
         name = f"{known[0].table}.{known[0].column}" if known else self._shown
@@ -201,8 +205,9 @@ class _Check:
                 frozenset(cast("list[str]", not_null)),
                 frozenset(cast("list[str]", whole)),
                 tuple(keys.get(oid, ())),
+                bool(is_view),
             )
-            for oid, columns, not_null, whole in self._ask(_TABLES.format(tables=listed))
+            for oid, columns, not_null, whole, is_view in self._ask(_TABLES.format(tables=listed))
         }
         return {name: tables[oid] for name, oid in oids.items() if oid in tables}
 
@@ -215,6 +220,18 @@ class _Check:
         if uniqueness.is_computed(found, spelled, self._catalog):
             self._refuse(self._shown, *_COMPUTED)
 
+    def _judge_row(self, found: Found, row: Node) -> None:
+        """Judge several columns that are compared together, where all that is read are tables."""
+        read = [self._catalog.tables.get(source.table or "") for source in joins.sources(found)]
+        if any(table is None or table.is_view for table in read):
+            return
+        if not self._is_unique(found, (row,)):
+            self._refuse(self._shown, *_SHARED_ROW)
+        column = uniqueness.nullable(found, (row,), self._catalog)
+        if column is not None and not self._chosen.leaves_out_nulls_of(column):
+            left_out = f"take columns that are not null, or say that those are left out: `and {column} is not null`"
+            self._refuse(self._shown, "may be null: rows without a key would be passed over", left_out)
+
     def _calls_repeating(self, found: Found) -> bool:
         return not self._catalog.repeating.isdisjoint(uniqueness.calls(found))
 
@@ -225,7 +242,7 @@ class _Check:
 
     @property
     def _shown(self) -> str:
-        return _spelled(self._one, self._chosen)
+        return self._one.text[row.start : row.end] if (row := self._chosen.row) else _spelled(self._one, self._chosen)
 
     def _returns_sets(self) -> bool:
         """Whether the query that chooses calls a function for its result that returns several rows."""
@@ -346,6 +363,10 @@ _TIES = "let a round take such rows whole: `fetch first :size rows with ties`"
 _SHARED = (
     "is not unique: rows that share the last key of a round would be passed over",
     f"take a unique column as the key, or {_TIES}",
+)
+_SHARED_ROW = (
+    "are not unique together: rows that share the last ones of a round would be passed over",
+    "add a column that makes them so, to the comparison and to `order by`",
 )
 _OF_A_VIEW = (
     "is of a view that may show it twice: rows that share the last key of a round would be passed over",

@@ -31,7 +31,7 @@ class Rest:
 
 def rest(text: str, chosen: Choice, *, with_cursor: bool) -> Rest | None:
     """Return what tells whether rows are left where a round touched none; None where an empty round is the end."""
-    if not with_cursor:
+    if not with_cursor or chosen.row is not None:
         return _count(text, chosen)
     if chosen.limited is not None:
         return _last_chosen(text, chosen)
@@ -86,6 +86,8 @@ def key_query(text: str, chosen: Choice) -> str | None:
 
 def chooser_key(chosen: Choice) -> Nodes | None:
     """Return the key as the query spells it that chooses the rows of a round."""
+    if chosen.row is not None:
+        return (chosen.row,)
     if chosen.limited is None or chosen.limited == chosen.compared:
         return chosen.key
     return chosen.order.key if chosen.order is not None else None

@@ -97,6 +97,29 @@ class Choice:
         return one.key if one is not None else None
 
     @property
+    def row(self) -> Node | None:
+        """Several columns in brackets that are compared together, where no single key is compared with `:cursor`."""
+        return self._row[1] if self._row is not None else None
+
+    @property
+    def row_descends(self) -> bool:
+        """Whether the rounds go from the greatest of several columns to the least."""
+        return self._row is not None and self._row[0] in ("<", "<=")
+
+    @property
+    def _row(self) -> tuple[str, Node] | None:
+        if self.compared is not None or self.limited is None:
+            return None
+        nodes = conditions(self.limited.query)
+        for place, node in enumerate(nodes):
+            if node.text in _MIRRORED:
+                sides = _before(nodes, place), _after(nodes, place)
+                for operator, side, other in ((node.text, *sides), (_MIRRORED.get(node.text, ""), *sides[::-1])):
+                    if _is_row(side) and query.holds(other, CURSOR) and not query.holds(side, CURSOR):
+                        return operator, side[-1]
+        return None
+
+    @property
     def key_name(self) -> str | None:
         """What tells the key from another: a column's name, or how the expression is written, and the direction."""
         if self.key is None:
@@ -108,11 +131,10 @@ class Choice:
     @property
     def order(self) -> Order | None:
         """What the query is ordered by that takes `:size` rows."""
-        orders = self._orders
-        return orders[0] if orders else None
+        return self.orders[0] if self.orders else None
 
     @property
-    def _orders(self) -> list[Order]:
+    def orders(self) -> list[Order]:
         """What it is ordered by; what is the same for all of its rows is left out."""
         if self.limited is None:
             return []
@@ -125,7 +147,7 @@ class Choice:
     def takes_ties(self) -> bool:
         """Whether a round takes all rows of its last key; by a second item of ORDER BY they would not be ties."""
         clause = self.limited.query.clause("fetch") if self.limited is not None else ()
-        return query.holds(clause, "ties") and len(self._orders) == 1
+        return query.holds(clause, "ties") and len(self.orders) == 1
 
     @property
     def inserts(self) -> bool:
@@ -142,7 +164,11 @@ class Choice:
     def leaves_out_nulls(self) -> bool:
         """Whether it says that rows without a key are left out."""
         key = query.column(self.key) if self.key else None
-        return key is not None and any(key[1] in _not_null(conditions(one.query)) for one in self.found)
+        return key is not None and self.leaves_out_nulls_of(key[1])
+
+    def leaves_out_nulls_of(self, column: str) -> bool:
+        """Whether it says that rows are left out where a column is null."""
+        return any(column in _not_null(conditions(one.query)) for one in self.found)
 
     @property
     def changed(self) -> Iterator[tuple[str, Nodes]]:
@@ -257,6 +283,12 @@ def compared_rows(one: Query) -> Node | None:
                 if len(parts) > 1 and any(_is_cursor(part) for part in parts) and not _is_call(side):
                     return side[-1]
     return None
+
+
+def _is_row(nodes: Nodes) -> bool:
+    """Whether these are several values in brackets."""
+    inside = nodes[-1].inside if nodes else None
+    return inside is not None and any(node.text == "," for node in inside) and not _is_call(nodes)
 
 
 def _is_call(nodes: Nodes) -> bool:

@@ -229,6 +229,8 @@ def _order(chosen: Choice, text: str) -> Iterator[Fault]:
             )
         return
     first = next((one for one in chosen.comparisons if one.is_exact), None)
+    if chosen.row is not None:
+        yield from _order_of_row(chosen, chosen.row, text)
     if first is None or chosen.compared is None:
         return
     spelled = text[order.start : order.end]
@@ -245,6 +247,22 @@ def _order(chosen: Choice, text: str) -> Iterator[Fault]:
             "passed over",
             "write the same `collate` in both, or in neither",
             order.start,
+        )
+
+
+def _order_of_row(chosen: Choice, row: Node, text: str) -> Iterator[Fault]:
+    """Rounds that compare several columns together, and go through them in another order."""
+    parts = [part for part in query.split(row.inside or ()) if part]
+    compared = [_last_name(part) for part in parts]
+    orders = chosen.orders[: len(compared)]
+    descends = chosen.row_descends
+    if [(_last_name(one.key), one.is_descending) for one in orders] != [(name, descends) for name in compared]:
+        spelled = text[row.start : row.end]
+        wanted = ", ".join(f"{text[part[0].start : part[-1].end]}{' desc' if descends else ''}" for part in parts)
+        yield Fault(
+            f"a round takes rows in another order than `{spelled}` is compared with `:cursor`, so rows are passed over",
+            f"write `order by {wanted}`",
+            orders[0].start,
         )
 
 

@@ -40,6 +40,7 @@ class Table:
     """The columns that hold whole numbers."""
     keys: tuple[frozenset[str], ...]
     """The columns and expressions of each unique index, and its condition."""
+    is_view: bool = False
 
 
 @frozen
@@ -115,6 +116,11 @@ def is_key(found: Found, spelled: Nodes, catalog: Catalog) -> bool:
         or (found.query.is_compound and named is not None and output.name == named[1])
     }
     return any(key <= names for key in _of_query(found, catalog))
+
+
+def nullable(found: Found, row: Nodes, catalog: Catalog) -> str | None:
+    """Return a column among several in brackets that may be null."""
+    return _Scope(found, catalog).nullable(row)
 
 
 def owner(found: Found, spelled: Nodes, catalog: Catalog) -> str | None:
@@ -304,6 +310,11 @@ class _Scope:
 
     def _is_not_null(self, nodes: Nodes) -> bool:
         return self._is_of(nodes, "not_null")
+
+    def nullable(self, row: Nodes) -> str | None:
+        """Return a column among several in brackets that may be null."""
+        parts = [part for part in query.split(query.bare(row)) if query.column(part) is not None]
+        return next((written(part) for part in parts if not self._is_not_null(part)), None)
 
     def _is_of(self, nodes: Nodes, which: str) -> bool:
         alias, name = self.element(nodes)
