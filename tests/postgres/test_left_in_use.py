@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import backends
-from tests.support.process import Process, run
+from tests.support.process import ROOT, Process, run
 
 if TYPE_CHECKING:
     import psycopg
@@ -196,3 +197,101 @@ def test_a_question_that_leaves_it_in_use_gave_no_answer(
     assert ended.code == 1
     assert "gave no answer: it returned while its connection was still in use" in ended.stderr
     backends.wait_for(connection, 0)
+
+
+POOL = "from concurrent.futures import ThreadPoolExecutor\nPOOL = ThreadPoolExecutor(2)\n"
+SHARES = """
+from pools import POOL
+
+def execute(ctx):
+    ctx.execute("create table if not exists effect (x text)")
+    insert = "insert into effect values (%s)"
+    list(POOL.map(lambda one: ctx.connection.execute(insert, (f"{{ctx.version}}{{one}}",)), "ab"))
+"""
+
+
+def with_module(project: ProjectFolder, name: str, source: str) -> dict[str, str]:
+    """Write a module that migrations can import with these variables of the environment."""
+    (project.folder / name).write_text(source)
+    return {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tui"), str(project.folder)))}
+
+
+def test_migrations_may_share_threads(project: ProjectFolder, connection: psycopg.Connection) -> None:
+    environ = with_module(project, "pools.py", POOL)
+    project.python("001_shares", SHARES.format())
+    project.python("002_shares", SHARES.format(), transaction=False)
+    project.python("003_shares", SHARES.format())
+    ended = run("apply", project.manifest, environ=environ)
+    assert ended.code == 0, ended.stderr
+    rows = connection.execute("select x from effect order by x").fetchall()
+    assert rows == [("1a",), ("1b",), ("2a",), ("2b",), ("3a",), ("3b",)]
+
+
+QUEUES = """
+import threading
+from pools import POOL, go_on, done
+
+def execute(ctx):
+    ctx.execute("create table effect (x text)")
+    POOL.submit(go_on.wait)
+    POOL.submit(go_on.wait)
+    done.append(POOL.submit(ctx.connection.execute, "insert into effect values ('late')"))
+"""
+AWAITS = """
+from pools import go_on, done
+
+def execute(ctx):
+    go_on.set()
+    error = done[0].exception()
+    assert "the migration that used the connection has ended" in str(error), error
+"""
+
+
+def test_what_waits_for_a_shared_thread_has_no_part_in_the_next_migration(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    environ = with_module(project, "pools.py", f"{POOL}import threading\ngo_on, done = threading.Event(), []\n")
+    project.python("001_queues", QUEUES)
+    project.python("002_awaits", AWAITS)
+    ended = run("apply", project.manifest, environ=environ)
+    assert ended.code == 0, ended.stderr
+    assert connection.execute("select * from effect").fetchall() == []
+
+
+KEEPS = """
+import keeps
+
+def execute(ctx):
+    keeps.connection = getattr(keeps, "connection", ctx.connection)
+    ctx.execute("create table if not exists effect (x text)")
+    with keeps.connection.transaction():
+        keeps.connection.execute("insert into effect values ('kept')")
+    keeps.connection.execute(f"notify here, '{ctx.version}'")
+"""
+
+
+def test_code_may_keep_its_connection_for_the_next_migration(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    environ = with_module(project, "keeps.py", "")
+    project.python("001_keeps", KEEPS)
+    project.python("002_keeps", KEEPS)
+    ended = run("apply", project.manifest, environ=environ)
+    assert ended.code == 0, ended.stderr
+    assert connection.execute("select * from effect").fetchall() == [("kept",), ("kept",)]
+
+
+LISTENS = """
+def execute(ctx):
+    ctx.execute("listen here")
+    for word in ("one", "two"):
+        ctx.execute("select pg_notify('here', %s)", (word,))
+        heard = [one.payload for one in ctx.connection.notifies(timeout=0.2, stop_after=1)]
+        assert heard == [word], heard
+"""
+
+
+def test_what_the_server_notifies_of_is_heard_once(project: ProjectFolder) -> None:
+    project.python("001_listens", LISTENS, transaction=False)
+    ended = run("apply", project.manifest)
+    assert ended.code == 0, ended.stderr

@@ -54,10 +54,10 @@ class WorkingConnection(Connection):
     """What asks the run to end that works over the connection."""
     process = 0
     """The process that opened it."""
+    _has_threads = False
+    """Whether the code of a migration has left threads behind."""
     is_left_to_tcp = False
     """Whether the connection string says how long TCP may wait for an acknowledgement."""
-    _strangers: frozenset[threading.Thread] = frozenset()
-    """Threads that outlived the code of a migration that started them."""
 
     def wait(self, gen: PQGen[Answer], interval: float = _SECONDS_TO_WAIT, timeout: float | None = None) -> Answer:
         """Wait for the server; an interruption cancels the statement there, however many requests that takes.
@@ -67,29 +67,33 @@ class WorkingConnection(Connection):
         """
         limit = {} if timeout is None else {"timeout": timeout}
         self.refuse_children()
-        self._refuse_strangers()
-        self._loan.check(self.info.transaction_status)
+        loan = self.current_loan()
+        loan.check(self.info.transaction_status)
         try:
             with self.interrupts.polled():
-                answer = waiting.wait(self._looking(gen), self.pgconn.socket, interval, **limit)
+                answer = waiting.wait(self._looking(gen, loan), self.pgconn.socket, interval, **limit)
             self.interrupts.check()
         except KeyboardInterrupt:
             self._quieten()
             raise
         except psycopg.Error as error:
-            self._loan.note(error)
+            loan.note(error)
             raise
-        self._loan.check(self.info.transaction_status)
+        loan.check(self.info.transaction_status)
         return answer
 
-    def _looking(self, gen: PQGen[Answer]) -> PQGen[Answer]:
+    def current_loan(self) -> Loan:
+        """Return the loan that the session is under now, or what stands for one between two of them."""
+        return self._loan
+
+    def _looking(self, gen: PQGen[Answer], loan: Loan) -> PQGen[Answer]:
         """Pass on what a generator of psycopg's waits for, and look up between two waits."""
-        look, loan = self.look(), self._loan
+        look = self.look()
         try:
             wanted = next(gen)
             while True:
                 ready = yield wanted
-                if self._loan is not loan:
+                if self.current_loan() is not loan:
                     raise LoanEnded
                 look(ready)
                 wanted = gen.send(ready)
@@ -112,10 +116,6 @@ class WorkingConnection(Connection):
             raise psycopg.ProgrammingError(
                 "a child process cannot use the connection of the run: it needs one of its own"
             )
-
-    def _refuse_strangers(self) -> None:
-        if threading.current_thread() in self._strangers:
-            raise LoanEnded
 
     def _require_answer(self) -> None:
         """Give the connection up where the server does not answer a new one. Raises psycopg.OperationalError."""
@@ -174,28 +174,27 @@ class WorkingConnection(Connection):
                 wire.quieten(self)
 
     def _refuse(self, method: str) -> None:
-        if self._loan.in_transaction:
+        if self.current_loan().in_transaction:
             raise psycopg.ProgrammingError(
                 f"`{method}` is zmig's to call: it commits the changes together with the `done` fact"
             )
 
     @contextmanager
-    def lent(self, *, in_transaction: bool) -> Generator[Loan]:
-        """Let a migration's code use the connection; what it sets on the object is put back."""
-        from zmig.database.streaming import UnhurriedCursor
+    def lent(self, *, in_transaction: bool) -> Generator[tuple[WorkingConnection, Loan]]:
+        """Let a migration's code use the session, through an object of its own."""
+        from zmig.database.lent import LentConnection
 
-        factories = self.row_factory, self.cursor_factory, self.prepare_threshold
-        others = frozenset(threading.enumerate())
+        threshold, others = self.prepare_threshold, frozenset(threading.enumerate())
         self._loan = loan = Loan(in_transaction=in_transaction)
-        self.cursor_factory = UnhurriedCursor
+        lent = LentConnection.of(self, loan)
         try:
-            yield loan
+            with lent.notified():
+                yield lent, loan
         finally:
-            self._strangers |= frozenset(threading.enumerate()) - others
+            self._has_threads |= not others.issuperset(threading.enumerate())
             with self.interrupts.deferred():
                 loan.is_left_in_use = self._take_back()
-                self._num_transactions = 0  # by which psycopg would take the next `transaction()` for an inner one
-                self.row_factory, self.cursor_factory, self.prepare_threshold = factories
+                self.prepare_threshold = threshold
                 if not self.closed and self.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
                     self.autocommit = True
                     self.isolation_level = self.read_only = self.deferrable = None
@@ -210,14 +209,14 @@ class WorkingConnection(Connection):
         was_free = self._is_free()
         end = time.monotonic() + _SECONDS_TO_GIVE_BACK
         while not self._is_free():
-            if self._strangers and time.monotonic() < end:
+            if self._has_threads and time.monotonic() < end:
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
             else:
                 self.lock = threading.Lock()
         if self.pgconn.pipeline_status != PipelineStatus.OFF:
             from zmig.database import wire
 
-            self._pipeline, was_free = None, False
+            was_free = False
             with suppress(psycopg.Error):
                 wire.leave_pipeline(self)
         if not was_free:

@@ -183,8 +183,8 @@ def _of_condition(connection: WorkingConnection, condition: str) -> object:
 
 def _of_code(connection: WorkingConnection, migration: Migration, last_run: LastRun | None, run_id: str) -> object:
     ask = entrypoint.functions(Step(migration, Action.CHECK, "")).should_repeat
-    with connection.interrupts.in_code(), connection.lent(in_transaction=True) as loan, surroundings_kept():
-        context = Context(connection, version=migration.version, name=migration.name, run_id=run_id)
+    with connection.interrupts.in_code(), connection.lent(in_transaction=True) as (lent, loan), surroundings_kept():
+        context = Context(lent, version=migration.version, name=migration.name, run_id=run_id)
         answer = ask(context, last_run)
     if is_yet_to_run(answer):
         return _Misfit(f"it returned a `{type(answer).__name__}`, which has yet to run")
