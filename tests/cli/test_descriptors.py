@@ -144,3 +144,21 @@ def test_secrets_in_it_are_masked_and_quiet_leaves_it_out(shop: Shop) -> None:
     assert ("stdout", "postgresql://u:***@h/d") in told(ended)
     shop.add(2, "0002.py", code("os.system('echo x; echo y >&2')"))
     assert told(run_process("apply", "shop.yaml", "--json", "--quiet", cwd=shop.folder)) == []
+
+
+def test_the_streams_can_be_set_up_as_pythons_own(shop: Shop) -> None:
+    lines = (
+        "import io, sys",
+        "for stream in (sys.stdout, sys.stderr):",
+        "    stream.reconfigure(line_buffering=True, write_through=True, errors='replace', encoding='latin-1')",
+        "    assert (stream.encoding, stream.errors) == ('latin-1', 'replace')",
+        "    assert stream.line_buffering and stream.write_through",
+        "    for name in ('buffer', 'closed', 'mode', 'name', 'newlines', *dir(io.TextIOBase)):",
+        "        getattr(stream, name)",
+        "    print('\\u20ac', file=stream)",
+        "    stream.buffer.write(b'octets\\n')",
+    )
+    shop.add(1, "0001.py", code(*lines))
+    ended = run_process("apply", "shop.yaml", "--json", cwd=shop.folder)
+    assert ended.code == 0, ended.stderr
+    assert told(ended) == [(name, text) for name in ("stdout", "stderr") for text in ("\u20ac", "octets")]

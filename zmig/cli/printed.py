@@ -45,7 +45,15 @@ def _tell(output: Output, name: str, line: str) -> None:
 
 
 class Printed(io.TextIOBase):
-    """A text stream that tells each line as it is ended. Closing it does nothing: others print after who closes it."""
+    """A text stream that tells each line as it is ended. Closing it does nothing: others print after who closes it.
+
+    It has what a standard stream of Python's has, for code that sets it up; each line is told at once in any case.
+    """
+
+    mode = "w"
+    newlines = None
+    write_through = False
+    line_buffering = True
 
     def __init__(self, output: Output, name: str, descriptors: Descriptors) -> None:
         self._output = output
@@ -53,6 +61,8 @@ class Printed(io.TextIOBase):
         self._descriptors = descriptors
         self._rest = ""
         self._octets = _Octets(self)
+        self._encoding = "utf-8"
+        self._errors = "backslashreplace"
 
     def write(self, text: str, /) -> int:
         """Take text; each line that it ends is told."""
@@ -77,9 +87,35 @@ class Printed(io.TextIOBase):
         return self._octets
 
     @property
+    def name(self) -> str:
+        """What Python calls the stream."""
+        return f"<{self._name}>"
+
+    @property
     def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         """What text is written in."""
-        return "utf-8"
+        return self._encoding
+
+    @property
+    def errors(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What becomes of text that the encoding has no place for."""
+        return self._errors
+
+    def reconfigure(
+        self,
+        *,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+        line_buffering: bool | None = None,
+        write_through: bool | None = None,
+    ) -> None:
+        """Take note of what is asked for; it changes nothing of what is told."""
+        self._encoding, self._errors = encoding or self._encoding, errors or self._errors
+        if line_buffering is not None:
+            self.line_buffering = line_buffering
+        if write_through is not None:
+            self.write_through = write_through
 
     def writable(self) -> bool:
         """Whether it takes text, which it always does."""
