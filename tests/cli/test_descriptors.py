@@ -16,6 +16,8 @@ from tests.support.process import ROOT, Process
 from tests.support.process import run as run_process
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import psycopg
 
     from tests.support.process import Ended
@@ -162,3 +164,21 @@ def test_the_streams_can_be_set_up_as_pythons_own(shop: Shop) -> None:
     ended = run_process("apply", "shop.yaml", "--json", cwd=shop.folder)
     assert ended.code == 0, ended.stderr
     assert told(ended) == [(name, text) for name in ("stdout", "stderr") for text in ("\u20ac", "octets")]
+
+
+@pytest.mark.parametrize(("end", "exit_code"), [("pass", 0), ("raise ValueError", 1)])
+def test_a_child_that_outlives_the_command_may_write_on(shop: Shop, tmp_path: Path, end: str, exit_code: int) -> None:
+    go_on, over = tmp_path / "go_on", tmp_path / "over"
+    os.mkfifo(go_on)
+    os.mkfifo(over)
+    listening = os.open(over, os.O_RDONLY | os.O_NONBLOCK)
+    script = f"exec 3> {over}; read word < {go_on}; for i in 1 2 3; do echo child; echo child >&2; done; echo well >&3"
+    shop.add(1, "0001.py", code(f"global child; child = subprocess.Popen(['sh', '-c', {script!r}])", end))
+    ended = run_process("apply", "shop.yaml", "--json", cwd=shop.folder)
+    go_on.write_text("now\n")  # which waits until the child listens
+    os.set_blocking(listening, True)
+    with os.fdopen(listening) as said:
+        assert said.read() == "well\n"
+    assert ended.code == exit_code
+    assert "a process that a migration started lives on" in ended.stderr
+    assert told(ended) == []

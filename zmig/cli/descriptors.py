@@ -82,21 +82,31 @@ class Descriptors:
             for pipe in self._pipes:
                 self._read(pipe)
 
-    def close(self) -> None:
-        """Give the descriptors back, and tell what is left."""
+    def close(self) -> bool:
+        """Give the descriptors back, and tell what is left; return whether processes live on that may write more.
+
+        They are not waited for, as they may be there to stay, and do not die of writing: nobody hears it from now on.
+        """
         if os.getpid() != self._process or self._thread is None or self._wakes is None:
-            return
+            return False
         self._restore()
+        are_left = False
         os.write(self._wakes[1], b"x")
         self._thread.join()
-        self.drain()
         for pipe in self._pipes:
+            os.close(pipe.write)
+        for pipe in self._pipes:
+            has_ended = self._read(pipe)
             self._tell_rest(pipe)
-            for descriptor in (pipe.read, pipe.write, pipe.original):
+            if not has_ended:
+                _swallow(pipe.read)
+                are_left = True
+            for descriptor in (pipe.read, pipe.original):
                 os.close(descriptor)
         for descriptor in self._wakes:
             os.close(descriptor)
         self._pipes, self._thread, self._wakes = (), None, None
+        return are_left
 
     def _open(self) -> None:
         if self._pipes:
@@ -120,18 +130,21 @@ class Descriptors:
         while woken not in _readable([woken, *(pipe.read for pipe in self._pipes)]):
             self.drain()
 
-    def _read(self, pipe: _Pipe) -> None:
-        """Tell what has come through a pipe; it is not waited for more."""
+    def _read(self, pipe: _Pipe) -> bool:
+        """Tell what has come through a pipe; it is not waited for more. Return whether nobody can write any more."""
         for _ in range(_MOST_AT_ONCE // _PIECE):
             try:
                 octets = os.read(pipe.read, _PIECE)
             except BlockingIOError:
-                return
+                return False
+            if not octets:
+                return True
             *lines, pipe.rest = (pipe.rest + octets).split(b"\n")
             for line in lines:
                 self._tell(pipe.name, line.decode(errors="backslashreplace"))
             if len(pipe.rest) > _LONGEST_LINE:
                 self._tell_rest(pipe)
+        return False
 
     def _tell_rest(self, pipe: _Pipe) -> None:
         rest, pipe.rest = pipe.rest, b""
@@ -143,6 +156,26 @@ def _pipe(name: str, number: int) -> _Pipe:
     read, write = os.pipe()
     os.set_blocking(read, False)
     return _Pipe(name, number, read, write, os.dup(number))
+
+
+def _swallow(descriptor: int) -> None:
+    """Have a process of its own read from a pipe what nobody hears, until nobody can write into it any more.
+
+    Who writes into a pipe that nobody reads is killed by SIGPIPE.
+    """
+    import subprocess
+
+    os.set_blocking(descriptor, True)
+    with contextlib.suppress(OSError):
+        reader = subprocess.Popen(
+            ["cat"],
+            stdin=descriptor,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+        reader.returncode = 0  # it is not waited for, which Python would warn of
 
 
 def _readable(descriptors: list[int]) -> list[int]:

@@ -35,9 +35,11 @@ def as_json(output: Output) -> Generator[None]:
         try:
             yield
         finally:
-            descriptors.close()
+            are_left = descriptors.close()
             stdout.tell_rest()
             stderr.tell_rest()
+            if are_left:
+                output.note("note: a process that a migration started lives on; what it prints from now on is not told")
 
 
 def _tell(output: Output, name: str, line: str) -> None:
