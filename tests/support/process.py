@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -12,11 +15,13 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
 ROOT = Path(__file__).parent.parent.parent
 _PATIENCE_SECONDS = 120.0
+_PIECE = 1 << 16
+_MOST_IN_A_PIPE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +48,41 @@ class Process:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
             env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tui"))), **(environ or {})},
             cwd=cwd,
         )
         self._changed = threading.Condition()
         self._heard: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._over, self._end = os.pipe()
         self._readers = [threading.Thread(target=self._read, args=(name,), daemon=True) for name in self._heard]
         for reader in self._readers:
             reader.start()
 
     def _read(self, name: str) -> None:
-        pipe = getattr(self._popen, name)
-        for line in pipe:
+        decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
+        rest = ""
+        for octets in self._octets(getattr(self._popen, name).fileno()):
+            *lines, rest = (rest + decoder.decode(octets)).split("\n")
             with self._changed:
-                self._heard[name].append(line)
+                self._heard[name] += [line + "\n" for line in lines]
                 self._changed.notify_all()
         with self._changed:
+            self._heard[name].append(rest + decoder.decode(b"", final=True))
             self._changed.notify_all()
+
+    def _octets(self, descriptor: int) -> Iterator[bytes]:
+        """Yield what is said until nobody can say more; what is there already where the block has ended.
+
+        A process that outlives this one may keep the pipe for as long as it lives.
+        """
+        left = _MOST_IN_A_PIPE
+        while left > 0:
+            ready = select.select([descriptor, self._over], [], [])[0]
+            octets = os.read(descriptor, _PIECE) if descriptor in ready else b""
+            if not octets:
+                return
+            yield octets
+            left -= len(octets) if self._over in ready else 0
 
     @property
     def pid(self) -> int:
@@ -77,6 +97,12 @@ class Process:
         """What it said so far."""
         with self._changed:
             return "".join(self._heard["stderr"])
+
+    @property
+    def stdout(self) -> str:
+        """What it wrote so far."""
+        with self._changed:
+            return "".join(self._heard["stdout"])
 
     def wait_for(self, text: str) -> None:
         """Wait until it has said `text` on stderr."""
@@ -112,11 +138,14 @@ class Process:
         if self.is_running:
             self._popen.kill()
         self._popen.wait()
+        os.write(self._end, b".")
         for reader in self._readers:
             reader.join()
         for pipe in (self._popen.stdout, self._popen.stderr):
             if pipe is not None:
                 pipe.close()
+        os.close(self._over)
+        os.close(self._end)
 
 
 def run(*arguments: str | Path, environ: dict[str, str] | None = None, cwd: Path | None = None) -> Ended:
