@@ -111,6 +111,11 @@ CHOSEN = "update t set x = 1 where k in (select k from t where {}) returning k"
     [
         (CHOSEN.format("k < :cursor order by k desc limit :size"), "looks before the cursor", "k <"),
         (
+            "with s as (select k from t where k > :cursor order by k limit :size) select max(k) + 1, count(*) from s",
+            "begins behind `max(k) + 1`",
+            "max(k) + 1",
+        ),
+        (
             "with s as (select a, b from t where (t.a, b) > (split_part(:cursor, ',', 1)::int, 2) order by b, a "
             "limit :size) select (select a || ',' || b from s order by a desc, b desc limit 1), count(*) from s",
             "in another order than `(t.a, b)` is compared",

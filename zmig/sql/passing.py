@@ -43,6 +43,7 @@ def faults(one: Statement) -> Iterator[Fault]:
             _direction,
             _order,
             _twice,
+            _beyond,
             _returned,
             _elsewhere,
             _moved,
@@ -313,6 +314,20 @@ def _twice(chosen: Choice, text: str) -> Iterator[Fault]:
             f"each round takes the last row of the one before again: `{text[lower.start : lower.end]}`",
             f"write `{key} > :cursor`, and under `batch` a `start` below every key",
             lower.start,
+        )
+
+
+def _beyond(chosen: Choice, text: str) -> Iterator[Fault]:
+    """A SELECT that adds something to the greatest key, although the next round begins behind what it returns."""
+    output, lower = _result(chosen), chosen.lower
+    nodes: Nodes = output.nodes if output is not None and chosen.root.command == "select" else ()
+    words = [node.text for node in nodes[:3]]
+    if words == ["max", "(", "+"] and lower is not None and lower.operator == ">":
+        greatest, spelled = text[nodes[0].start : nodes[1].end], text[nodes[0].start : nodes[-1].end]
+        yield Fault(
+            f"the next round begins behind `{spelled}`, so the keys between are passed over",
+            f"write `select {greatest}`",
+            nodes[0].start,
         )
 
 
