@@ -560,3 +560,15 @@ def test_an_empty_round_of_several_columns_ends_only_where_none_are_chosen(
     project.sql("001_touch", text.replace("(select count(*) from s)", "0"), batch={**BATCH, "start": "-1,"})
     with pytest.raises(MigrationFailed, match="a round touched no row"):
         Migrator(project.manifest).migrate()
+
+
+def test_a_batch_may_begin_below_every_text(project: ProjectFolder, connection: psycopg.Connection) -> None:
+    connection.execute(
+        'create table t (k text collate "C" primary key, v int default 0);'
+        "insert into t (k) select chr(31 + g) from generate_series(1, 20) g"
+    )
+    text = (
+        "with s as (select k from t where k > :cursor order by k limit :size), "
+        "u as (update t set v = v + 1 from s where t.k = s.k) select max(k), count(*) from s"
+    )
+    assert touched(project, connection, text, start="") == [(1, 20)]

@@ -49,7 +49,7 @@ ENTRY: dict[str, list[Any]] = {
     "description": ["", "what it\nis for"],
     "variables": [True, False],
     "batch": [
-        {"size": [1, 10_000_000], "start": [0, "a", -5], "pause": ["50ms", 0], "total": ["x"], "max_lag": ["1s"]}
+        {"size": [1, 10_000_000], "start": [0, "", "a", -5], "pause": ["50ms", 0], "total": ["x"], "max_lag": ["1s"]}
     ],
     **SETTINGS,
 }

@@ -20,6 +20,7 @@ Choice = TypeVar("Choice", bound=str)
 ANY_TEXT = re.compile(r"[\s\S]*")
 SOME_TEXT = re.compile(r"[\s\S]+")
 LINE = re.compile(r"[^\x00-\x1f\x7f]+")
+_LINE_OR_NOTHING = re.compile(r"[^\x00-\x1f\x7f]*")
 ROLE = re.compile(r"(?![\s\S]{64})[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?")
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NAME = re.compile(r"(?![\s\S]{201})[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?")
@@ -101,10 +102,10 @@ class Reader:
         return None
 
     def text_or_integer(self, parent: Mapping, key: str) -> str | int | None:
-        """Return the text of one line, or the whole number, under `key`."""
+        """Return the text of one line, which may be empty, or the whole number, under `key`."""
         node = parent.get(key)
         value = node.value if isinstance(node, Scalar) else None
-        return value if type(value) is int else self.text(parent, key)
+        return value if type(value) is int else self.text(parent, key, _LINE_OR_NOTHING)
 
     def boolean(self, parent: Mapping, key: str) -> bool | None:
         """Return the truth under `key`."""

@@ -320,7 +320,9 @@ def _twice(chosen: Choice, text: str) -> Iterator[Fault]:
 def _beyond(chosen: Choice, text: str) -> Iterator[Fault]:
     """A SELECT that adds something to the greatest key, although the next round begins behind what it returns."""
     output, lower = _result(chosen), chosen.lower
-    nodes: Nodes = output.nodes if output is not None and chosen.root.command == "select" else ()
+    if output is None or chosen.root.command != "select":
+        return
+    nodes = output.nodes
     words = [node.text for node in nodes[:3]]
     if words == ["max", "(", "+"] and lower is not None and lower.operator == ">":
         greatest, spelled = text[nodes[0].start : nodes[1].end], text[nodes[0].start : nodes[-1].end]
