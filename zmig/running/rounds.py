@@ -17,7 +17,7 @@ from zmig.database.quoting import literal
 from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
 from zmig.progress import RoundFinished, StatementStarted
-from zmig.running import autocommit, batchkey, record
+from zmig.running import autocommit, batchkey, batchprogress, record
 from zmig.running.bookkeeping import end_sql, open_sql
 from zmig.running.call import call
 from zmig.running.context import Round
@@ -43,6 +43,8 @@ def run(session: Session, attempt: Attempt, settings: Batch) -> None:
         session.send(*session.clean_sql)
     if one is not None and batch.uses_cursor(one):
         batchkey.check(session, attempt, one, start=settings.start)
+    elif one is not None:
+        batchprogress.check(session, attempt, one)
     with session.interrupts.deferred():
         session.send(*record.started_sql(session, attempt))
     rounds = Rounds(session, attempt, settings)
