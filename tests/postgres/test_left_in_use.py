@@ -295,3 +295,41 @@ def test_what_the_server_notifies_of_is_heard_once(project: ProjectFolder) -> No
     project.python("001_listens", LISTENS, transaction=False)
     ended = run("apply", project.manifest)
     assert ended.code == 0, ended.stderr
+
+
+BREAKS = """
+def {head}:
+    for row in ctx.connection.cursor().stream("select generate_series(1, 100000)"):
+        break
+    {then}
+"""
+
+
+@pytest.mark.parametrize("then", ["pass", "ctx.execute('create table effect ()')"])
+def test_a_stream_that_is_left_before_its_end_is_told(project: ProjectFolder, facts: Facts, then: str) -> None:
+    project.python("001_breaks", BREAKS.format(head="execute(ctx)", then=then))
+    ended = run("apply", project.manifest)
+    assert ended.code == 1
+    assert "failed: it left a `stream()` before its last row" in ended.stderr
+    assert "nobody cancels" not in ended.stderr
+    assert "caught" not in ended.stderr
+    assert facts.told == [("001_breaks", "started"), ("001_breaks", "failed")]
+
+
+def test_a_question_that_leaves_a_stream_gave_no_answer(project: ProjectFolder) -> None:
+    asks = BREAKS.format(head="should_repeat(ctx, last_run)", then="return True")
+    project.python("001_asks", f"def execute(ctx):\n    pass\n{asks}", kind="repeatable")
+    assert run("apply", project.manifest).code == 0
+    ended = run("apply", project.manifest)
+    assert ended.code == 1
+    assert "gave no answer: it left a `stream()` before its last row" in ended.stderr
+
+
+def test_a_cursor_with_a_name_may_be_left(project: ProjectFolder) -> None:
+    named = BREAKS.format(head="execute(ctx)", then="pass").replace(
+        'cursor().stream("select generate_series(1, 100000)")',
+        "cursor('rows').execute('select generate_series(1, 100000)')",
+    )
+    project.python("001_breaks", named)
+    ended = run("apply", project.manifest)
+    assert ended.code == 0, ended.stderr

@@ -28,6 +28,8 @@ class Loan:
         """Whether a transaction of zmig's is open meanwhile."""
         self.error: psycopg.Error | None = None
         """The latest error of a statement, but for those that only say that one was before."""
+        self.left: psycopg.Error | None = None
+        """The error by which psycopg ended a query that the code left before its last row."""
         self.is_left_in_use = False
         """Whether the code came to its end with something of it still under way on the connection."""
 
@@ -35,6 +37,11 @@ class Loan:
         """Take note of an error that goes to the code, which may swallow it."""
         if not isinstance(error, psycopg.errors.InFailedSqlTransaction):
             self.error = error
+
+    def leave(self) -> None:
+        """Take note that the latest error came of a query that the code left, which psycopg cancelled for that."""
+        if isinstance(self.error, psycopg.errors.QueryCanceled):
+            self.left = self.error
 
     def check(self, status: TransactionStatus) -> None:
         """Make sure that the transaction is open still. Raises TransactionEnded, which names the statement's line."""

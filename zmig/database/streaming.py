@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
+from zmig.database.loan import LoanEnded
 from zmig.database.settings import USER_TIMEOUT
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from psycopg import Copy
     from psycopg.abc import Params, Query
     from psycopg.copy import Writer
+
+    from zmig.database.connection import WorkingConnection
 
 Row = TypeVar("Row")
 
@@ -31,7 +35,13 @@ class UnhurriedCursor(psycopg.Cursor[Row]):
     ) -> Iterator[Row]:
         """Yield the rows of a query as they come."""
         self._take_time()
-        yield from super().stream(query, params, binary=binary, size=size)
+        try:
+            yield from super().stream(query, params, binary=binary, size=size)
+        except GeneratorExit:
+            with suppress(LoanEnded):
+                if self.connection.info.transaction_status is TransactionStatus.INERROR:
+                    cast("WorkingConnection", self.connection).current_loan().leave()
+            raise
 
     @contextmanager
     def copy(self, statement: Query, params: Params | None = None, *, writer: Writer | None = None) -> Generator[Copy]:

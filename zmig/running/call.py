@@ -26,6 +26,11 @@ LEFT_IN_USE = Problem(
     "it returned while its connection was still in use",
     hint="end each COPY, stream and pipeline, by `with` for example, and each thread, by `join()`, before it returns",
 )
+LEFT_A_STREAM = Problem(
+    "connection-left-in-use",
+    "it left a `stream()` before its last row: psycopg cancels such a query, and the transaction fails by that",
+    hint="read each `stream()` to its end, or use a cursor with a name, as in `ctx.connection.cursor('rows')`",
+)
 
 
 def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round]] | None = None) -> None:
@@ -74,6 +79,8 @@ def _returned(session: Session, attempt: Attempt, function: Execute, context: Co
         swallowed = loan.swallowed(connection.info.transaction_status, raised)
     if loan.is_left_in_use and raised is None:
         raise ZmigError(LEFT_IN_USE)
+    if swallowed is not None and swallowed is loan.left:
+        raise ZmigError(LEFT_A_STREAM) from swallowed
     if swallowed is not None:
         attempt.has_swallowed = True
         raise swallowed

@@ -19,7 +19,7 @@ from zmig.errors import Location, MigrationFailed, Problem, ZmigError
 from zmig.model import Language, RepeatRule
 from zmig.planning.plan import Action, Direction, Step
 from zmig.running import entrypoint
-from zmig.running.call import LEFT_IN_USE, is_yet_to_run
+from zmig.running.call import LEFT_A_STREAM, LEFT_IN_USE, is_yet_to_run
 from zmig.running.context import Context
 from zmig.running.surroundings import surroundings_kept
 from zmig.sql.reader import Reader
@@ -190,6 +190,8 @@ def _of_code(connection: WorkingConnection, migration: Migration, last_run: Last
         return _Misfit(f"it returned a `{type(answer).__name__}`, which has yet to run")
     if loan.is_left_in_use:
         return _Misfit(LEFT_IN_USE.message)
+    if loan.left is not None and loan.left is loan.swallowed(connection.info.transaction_status, None):
+        return _Misfit(LEFT_A_STREAM.message)
     if connection.info.transaction_status is not psycopg.pq.TransactionStatus.INTRANS:
         return _Misfit("it ended the transaction it was asked in")
     return answer
