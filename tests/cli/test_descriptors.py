@@ -182,3 +182,24 @@ def test_a_child_that_outlives_the_command_may_write_on(shop: Shop, tmp_path: Pa
     assert ended.code == exit_code
     assert "a process that a migration started lives on" in ended.stderr
     assert told(ended) == []
+
+
+def test_a_thread_that_outlives_the_command_prints_objects_too(shop: Shop, tmp_path: Path) -> None:
+    go_on = tmp_path / "go_on"
+    os.mkfifo(go_on)
+    lines = (
+        "import threading",
+        "def work():",
+        f"    open({str(go_on)!r}).read()",
+        "    print('late')",
+        "    print('later', file=sys.stderr)",
+        "    print('without an end', end='')",
+        "threading.Thread(target=work, name='goes on').start()",
+    )
+    shop.add(1, "0001.py", code(*lines))
+    with Process("apply", "shop.yaml", "--json", cwd=shop.folder) as process:
+        process.wait_for("waiting for what a migration left running: `goes on`")
+        go_on.write_text("now")
+        ended = process.wait()
+    assert ended.code == 0
+    assert told(ended) == [("stdout", "late"), ("stderr", "later"), ("stdout", "without an end")]

@@ -5,9 +5,11 @@ Code is a migration's own, with its warnings and its logging, any library below 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from zmig.cli.descriptors import Descriptors
@@ -27,6 +29,7 @@ def as_json(output: Output) -> Generator[None]:
     """Turn what is printed inside the block into objects such as `{"printed": "a line", "stream": "stdout"}`."""
     descriptors = Descriptors(output, lambda name, line: _tell(output, name, line))
     stdout, stderr = Printed(output, "stdout", descriptors), Printed(output, "stderr", descriptors)
+    others = frozenset(threading.enumerate())
     with (
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
@@ -40,6 +43,10 @@ def as_json(output: Output) -> Generator[None]:
             stderr.tell_rest()
             if are_left:
                 output.note("note: a process that a migration started lives on; what it prints from now on is not told")
+    if any(not thread.daemon for thread in frozenset(threading.enumerate()) - others):
+        sys.stdout, sys.stderr = stdout, stderr  # Python waits for such threads, which may print until then
+        atexit.register(stdout.tell_rest)
+        atexit.register(stderr.tell_rest)
 
 
 def _tell(output: Output, name: str, line: str) -> None:
@@ -58,7 +65,8 @@ class Printed(io.TextIOBase):
     line_buffering = True
 
     def __init__(self, output: Output, name: str, descriptors: Descriptors) -> None:
-        self._output = output
+        self.output = output
+        """Where each line is told; zmig's own words go there as they are."""
         self._name = name
         self._descriptors = descriptors
         self._rest = ""
@@ -81,7 +89,7 @@ class Printed(io.TextIOBase):
 
     def _tell(self, line: str) -> None:
         self._descriptors.drain()  # what a child wrote before
-        _tell(self._output, self._name, line)
+        _tell(self.output, self._name, line)
 
     @property
     def buffer(self) -> io.RawIOBase:
