@@ -156,15 +156,21 @@ class _Check:
         name = f"{known[0].table}.{known[0].column}" if known else self._shown
         if known:
             self._judge(self._behind_view(known[0], columns[0]), is_unique=is_unique)
-        if is_unique or self._may_share_keys or found is None or not spelled:
+        elif found is not None and spelled and query.column(spelled) is None and found.query.command == "select":
+            self._judge_nulls(found, spelled)
+        if found is not None and spelled and not is_unique and not self._may_share_keys:
+            self._judge_repeated(found, spelled, name if known else None)
+
+    def _judge_repeated(self, found: Found, spelled: Nodes, name: str | None) -> None:
+        """Judge whether the query that chooses may return a key several times; it has a name if it is a column."""
+        if name is None:
+            if self._chosen.limited is not None and found.query.command == "select":
+                self._judge_unknown(found, spelled)
             return
-        if known:
-            if self._returns_sets():
-                self._refuse(name, *_OF_A_FUNCTION)
-            if not self._stays_unique(found, spelled):
-                self._refuse(name, *self._why_repeated(found))
-        elif self._chosen.limited is not None and found.query.command == "select":
-            self._judge_unknown(found, spelled)
+        if self._returns_sets():
+            self._refuse(name, *_OF_A_FUNCTION)
+        if not self._stays_unique(found, spelled):
+            self._refuse(name, *self._why_repeated(found))
 
     def _is_unique(self, found: Found, spelled: Nodes) -> bool:
         """Whether the indexes of the tables that are read, and the text, make the key unique."""
@@ -227,7 +233,11 @@ class _Check:
             return
         if not self._is_unique(found, (row,)):
             self._refuse(self._shown, *_SHARED_ROW)
-        column = uniqueness.nullable(found, (row,), self._catalog)
+        self._judge_nulls(found, (row,))
+
+    def _judge_nulls(self, found: Found, spelled: Nodes) -> None:
+        """Make sure that no row is without a key that consists of several columns, or is a cast of one."""
+        column = uniqueness.nullable(found, spelled, self._catalog)
         if column is not None and not self._chosen.leaves_out_nulls_of(column):
             left_out = f"take columns that are not null, or say that those are left out: `and {column} is not null`"
             self._refuse(self._shown, "may be null: rows without a key would be passed over", left_out)

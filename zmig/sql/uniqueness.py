@@ -286,8 +286,9 @@ class _Scope:
         """Return expressions that are the same where this one is the same."""
         joined = query.split(nodes, "||")
         if len(joined) > 1:
-            return [part for part in joined if part]
-        place = next((place for place, node in enumerate(nodes) if node.text == "::" and place), None)
+            is_parted = all(_is_constant(part) or _is_constant(behind) for part, behind in pairwise(joined))
+            return joined if is_parted and all(map(self._is_never_null, joined)) else []
+        place = _cast(nodes)
         if place is not None:
             inner = nodes[:place]
             return [inner] if self._is_faithful(inner, nodes[place + 1 :]) else []
@@ -303,17 +304,23 @@ class _Scope:
             return arguments[:1] if arguments and self._is_not_null(arguments[0]) else []
         return arguments if nodes[0].text in _FAITHFUL else []
 
+    def _is_never_null(self, nodes: Nodes) -> bool:
+        inner = _uncast(nodes)
+        if len(inner) == 2 and inner[0].text == "coalesce" and inner[1].inside:
+            inner = query.split(inner[1].inside)[0]
+        return _is_constant(inner) or self._is_not_null(inner)
+
     def _is_faithful(self, inner: Nodes, kind: Nodes) -> bool:
         """Whether a cast to a type tells apart what was different."""
-        name = kind[-1].text if kind else ""
+        name = kind[0].text if len(kind) == 1 else ""
         return name in ("text", "varchar", "numeric") or (name in _WHOLE and self._is_of(inner, "whole"))
 
     def _is_not_null(self, nodes: Nodes) -> bool:
         return self._is_of(nodes, "not_null")
 
     def nullable(self, row: Nodes) -> str | None:
-        """Return a column among several in brackets that may be null."""
-        parts = [part for part in query.split(query.bare(row)) if query.column(part) is not None]
+        """Return a column among several in brackets that may be null; casts do not count."""
+        parts = [part for part in map(_uncast, query.split(query.bare(row))) if query.column(part) is not None]
         return next((written(part) for part in parts if not self._is_not_null(part)), None)
 
     def _is_of(self, nodes: Nodes, which: str) -> bool:
@@ -398,7 +405,7 @@ class _Scope:
                     yield _Equation((other.alias, name), frozenset({relation.alias}), is_lasting=False)
 
 
-_FAITHFUL = frozenset({"concat", "concat_ws", "format", "row", "lpad", "max", "min"})
+_FAITHFUL = frozenset({"row", "max", "min"})
 """Functions whose results differ where the arguments do, as far as they are used for keys."""
 _WHOLE = frozenset({"int", "integer", "int2", "int4", "int8", "bigint", "smallint"})
 _NO_COLUMNS = frozenset(
@@ -410,6 +417,35 @@ _NO_COLUMNS = frozenset(
 )
 
 
+_NOT_SAME = frozenset({"any", "all", "some", "isnull", "notnull", "random", "gen_random_uuid", "clock_timestamp"})
+"""Words by which a column equals one of several values, none, or another one for each row."""
+
+
+def _uncast(nodes: Nodes) -> Nodes:
+    """Return an expression without casts."""
+    nodes = query.bare(nodes)
+    while len(nodes) == 2 and nodes[0].text == "cast" and nodes[1].inside:
+        nodes = query.bare(query.split(nodes[1].inside, "as")[0])
+    place = _cast(nodes)
+    return nodes if place is None else _uncast(nodes[:place])
+
+
+def _cast(nodes: Nodes) -> int | None:
+    """Return where the type begins that an expression as a whole is cast to."""
+    place = next((place for place in reversed(range(1, len(nodes))) if nodes[place].text == "::"), None)
+    is_whole = place is not None and _behind_type(nodes, place + 1) == len(nodes) and not _has_operator(nodes[:place])
+    return place if is_whole else None
+
+
+def _has_operator(nodes: Nodes) -> bool:
+    """Whether a cast behind these is one of their last part alone."""
+    return any(node.name is None and node.inside is None and node.text not in (".", "::") for node in nodes[:-1])
+
+
+def _is_constant(nodes: Nodes) -> bool:
+    return len(nodes) == 1 and nodes[0].name is None and nodes[0].inside is None
+
+
 def _is_star(nodes: Nodes) -> bool:
     """Whether these are `*` or `t.*`, and no product."""
     words = [node.text for node in nodes[-2:]]
@@ -419,16 +455,20 @@ def _is_star(nodes: Nodes) -> bool:
 def _sides(part: Nodes) -> tuple[tuple[Nodes, Nodes] | None, bool]:
     """Return what a condition says is equal, and whether it is where both are null, too."""
     sides = query.split(part, "=")
-    if len(sides) == 2 and all(sides):
-        return (sides[0], sides[1]), False
     words = [node.text for node in part]
+    if not _NOT_SAME.isdisjoint(query.words(part)):
+        return None, False
+    if len(sides) == 2 and all(sides):
+        return ((sides[0], sides[1]) if {"not", "is"}.isdisjoint(words) else None), False
     for place, node in enumerate(part):
         if node.text == "in" and place == len(part) - 2 and words[place - 1] != "not":
             listed = part[-1].inside or ()
             if place and listed and not query.is_query(part[-1]) and len(query.split(listed)) == 1:
                 return (part[:place], listed), False
         if place and words[place : place + 4] == ["is", "not", "distinct", "from"] and part[place + 4 :]:
-            return (part[:place], part[place + 4 :]), True
+            other = part[place + 4 :]
+            is_plain = {"not", "is"}.isdisjoint([*words[:place], *words[place + 4 :]])
+            return ((part[:place], other) if is_plain else None), True
     return None, False
 
 
