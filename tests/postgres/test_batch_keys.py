@@ -587,3 +587,14 @@ def test_a_cast_of_what_may_be_null_may_be_null(project: ProjectFolder, connecti
     text = f"update t set v = v + 1 where k in ({choice}) returning k::int8"
     assert "may be null" in refusal(project, text.format(""))
     assert touched(project, connection, text.format("k is not null and")) == [(0, 1), (1, 2)]
+
+
+def test_an_order_by_a_cast_is_that_of_the_key_where_that_is_a_whole_number(
+    project: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    connection.execute("create table t (k numeric primary key, v int default 0); insert into t values (1.4), (1.3)")
+    choice = "select k from t where k > :cursor order by k::int8 limit :size"
+    text = f"update t set v = v + 1 where k in ({choice}) returning k"
+    assert "orders by a cast" in refusal(project, text)
+    connection.execute("truncate t; alter table t alter k type int; insert into t select generate_series(1, 10)")
+    assert touched(project, connection, text) == [(1, 10)]

@@ -92,6 +92,7 @@ id;
 update t set x = 1 where id in (select id from t where greatest(0, :cursor) < id order by id limit :size) returning id;
 with s as (select a, b from t where (a, b) < (split_part(:cursor, ',', 1)::int, 2) order by a desc, b desc limit
 :size) select (select a || ',' || b from s order by a, b limit 1), count(*) from s;
+update t set x = 1 where id in (select id from t where id > :cursor::int8 order by id::int8 limit :size) returning id;
 insert into log select id, length(name) from users where id > :cursor order by id limit :size returning id;
 update users set touched = 1 where :cursor < 9 and :size > 0 returning 3;
 """

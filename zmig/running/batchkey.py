@@ -151,6 +151,7 @@ class _Check:
         if found is not None and self._chosen.row is not None:
             self._judge_row(found, self._chosen.row)
             return
+        self._judge_order(found)
         is_unique = found is not None and bool(spelled) and self._is_unique(found, spelled or ())
         known = self._look(columns[:1])
         name = f"{known[0].table}.{known[0].column}" if known else self._shown
@@ -160,6 +161,14 @@ class _Check:
             self._judge_nulls(found, spelled)
         if found is not None and spelled and not is_unique and not self._may_share_keys:
             self._judge_repeated(found, spelled, name if known else None)
+
+    def _judge_order(self, found: Found | None) -> None:
+        """Make sure that an order by the key as a whole number is that of the key."""
+        order, key = self._chosen.order, self._chosen.key
+        if found is None or order is None or not key or not uniqueness.is_whole_cast(order.key, key):
+            return
+        if not uniqueness.is_whole(found, key, self._catalog):
+            self._refuse(self._shown, *_CAST)
 
     def _judge_repeated(self, found: Found, spelled: Nodes, name: str | None) -> None:
         """Judge whether the query that chooses may return a key several times; it has a name if it is a column."""
@@ -401,6 +410,10 @@ _REPEATED = (
     "may come more than once, because of a `union` or groups of several kinds: rows that share the last key of a "
     "round would be passed over",
     f"write `union`, with the key as the only column, or {_TIES}",
+)
+_CAST = (
+    "is compared as it is, and `order by` orders by a cast of it, which is another order: rows would be passed over",
+    "write `order by` and the key without a cast",
 )
 _COMPUTED = (
     "is computed, and two rows may have the same one: those that share the last key of a round would be passed over",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
-from zmig.sql import choice, joins, query
+from zmig.sql import choice, joins, query, uniqueness
 from zmig.sql.query import CURSOR
 
 if TYPE_CHECKING:
@@ -279,6 +279,8 @@ def _is_by_key(chosen: Choice, order: Order) -> bool:
         return True
     keys = [one.key for one in chosen.comparisons]
     if any(query.normal(order.key) == query.normal(key) for key in keys):
+        return True
+    if any(uniqueness.is_whole_cast(order.key, key) for key in keys):
         return True
     ordered = query.column(order.key)
     compared = [query.column(key) for key in keys]

@@ -123,6 +123,18 @@ def nullable(found: Found, row: Nodes, catalog: Catalog) -> str | None:
     return _Scope(found, catalog).nullable(row)
 
 
+def is_whole_cast(ordered: Nodes, key: Nodes) -> bool:
+    """Whether an expression is a key cast to a whole number, whose order is the key's if that is one, too."""
+    place = _cast(ordered)
+    is_cast = place is not None and ordered[-1].text in _WHOLE
+    return is_cast and query.normal(_uncast(ordered)) == query.normal(key)
+
+
+def is_whole(found: Found, spelled: Nodes, catalog: Catalog) -> bool:
+    """Whether an expression is a column of whole numbers."""
+    return _Scope(found, catalog).is_whole(spelled)
+
+
 def owner(found: Found, spelled: Nodes, catalog: Catalog) -> str | None:
     """Return the source that an expression is computed from, if it is one."""
     scope = _Scope(found, catalog)
@@ -317,6 +329,10 @@ class _Scope:
 
     def _is_not_null(self, nodes: Nodes) -> bool:
         return self._is_of(nodes, "not_null")
+
+    def is_whole(self, nodes: Nodes) -> bool:
+        """Whether an expression is a column of whole numbers."""
+        return self._is_of(nodes, "whole")
 
     def nullable(self, row: Nodes) -> str | None:
         """Return a column among several in brackets that may be null; casts do not count."""
