@@ -65,12 +65,31 @@ def _watch(
     while (heard := os.read(hearing, 1)) not in (b"", _END):
         number, before, now = heard[0], heeded_at(), time.monotonic()
         if is_handled(number) and (before is None or now - before > seconds_together):
+            mark = _mark()
             time.sleep(_PATIENCE_SECONDS)
-            if heeded_at() == before and is_handled(number):
+            if heeded_at() == before and is_handled(number) and mark:
                 end(number)
     os.close(hearing)
 
 
+def _mark() -> set[int]:
+    """Return a set that is emptied once the main thread comes back to Python, which runs handlers of signals first.
+
+    A handler of the code's own may be gone already when the signal is heard here, with its work done. The set is
+    emptied by a function in C, as no exception of a handler that runs meanwhile may be lost.
+    """
+    mark = {0}
+    with suppress(ImportError, AttributeError):
+        import ctypes
+
+        empty = ctypes.cast(ctypes.pythonapi.PySet_Clear, ctypes.c_void_p)
+        _marks.append(mark)
+        ctypes.pythonapi.Py_AddPendingCall(empty, ctypes.c_void_p(id(mark)))
+    return mark
+
+
+_marks: list[set[int]] = []
+"""What must last until the main thread comes back, if ever."""
 _ours: set[int] = set()
 """The descriptors that Python tells of signals for a block here."""
 _put_off: list[int] = []

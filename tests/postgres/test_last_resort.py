@@ -82,6 +82,10 @@ OTHERS = {
         "    end = time.monotonic() + 0.5\n    while time.monotonic() < end: time.sleep(0.01)\n"
         "    signal.signal(signal.SIGTERM, before)\n"
     ),
+    "handled by the code, which puts the handler back at once": (
+        "    for _ in range(20):\n        before = signal.signal(signal.SIGTERM, lambda *_: None)\n"
+        "        os.kill(os.getpid(), signal.SIGTERM); signal.signal(signal.SIGTERM, before)\n"
+    ),
     "of a child": (
         "    ready, tell = os.pipe()\n    child = os.fork()\n"
         "    if not child:\n        os.write(tell, b'.')\n        while True: time.sleep(0.05)\n"
