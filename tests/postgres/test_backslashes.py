@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,11 @@ def psql_database(server: str, worker_name: str) -> Iterator[str]:
 
 
 def _psql(url: str, path: Path) -> None:
-    command = [str(find_binaries().binaries.path("psql")), "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction"]
+    own = find_binaries().binaries.path("psql")
+    program = str(own) if own.exists() else shutil.which("psql")
+    if program is None:
+        pytest.skip("there is no psql here")
+    command = [program, "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction"]
     subprocess.run([*command, "-f", str(path), url], check=True, stdout=subprocess.DEVNULL)
 
 
@@ -99,6 +104,11 @@ def _prepare(url: str, *, strings: str) -> None:
         connection.execute(sql.SQL("alter database {} set standard_conforming_strings = {}").format(name, strings))
 
 
+def _version(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        return connection.info.server_version
+
+
 @pytest.mark.parametrize("is_large", [False, True], ids=["small", "large"])
 @pytest.mark.parametrize("text", ENDINGS)
 def test_where_the_database_says_that_it_escapes_it_escapes(
@@ -109,6 +119,8 @@ def test_where_the_database_says_that_it_escapes_it_escapes(
     path = project.sql("001_kept", f"{filler}{text}\n{filler}insert into kept (it) values ('end\\'');\n")
     for url in (fresh_database, psql_database):
         _prepare(url, strings="off")
+    if "begin atomic" in text and _version(fresh_database) < 140000:
+        pytest.skip("such bodies came with PostgreSQL 14")
     _psql(psql_database, path)
     Migrator(project.manifest).migrate()
     assert _kept(fresh_database) == _kept(psql_database) != []

@@ -301,7 +301,7 @@ def test_a_key_that_is_computed_from_what_the_statement_changes_is_refused(
     ("kind", "values"),
     [
         ("char(5)", "'a', 'a b', 'B', 'b', 'ab   ', ' a'"),
-        ("numeric", "1, 1.0000001, -0.5, 1e40, 'nan', 'infinity', 0"),
+        ("numeric", "1, 1.0000001, -0.5, 1e40, 'nan', 0"),
         ("float8", "'-0', 1, 'nan', 'infinity', 5e-324"),
         ("uuid", "gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid()"),
         ("named", "'b', 'a', 'd', 'c'"),

@@ -64,7 +64,8 @@ kept = []
 
 def execute(ctx):
     ctx.execute("create table effect (x text)")
-    rows = ctx.connection.cursor().stream("select repeat('x', 100000) union all select pg_sleep(600)::text")
+    twice = "select repeat('x', 100000) from generate_series(1, 2)"  # the first row comes as a whole with the second
+    rows = ctx.connection.cursor().stream(f"{twice} union all select pg_sleep(600)::text")
     kept.append(rows)
     next(rows)
 """

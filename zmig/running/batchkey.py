@@ -45,11 +45,15 @@ select a.attname::text, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relk
     c.relkind = 'r' and exists (select from pg_catalog.pg_inherits h where h.inhparent = c.oid),
     case when c.relkind = 'v' and pg_catalog.pg_relation_is_updatable(c.oid, false) & 4 = 4
         then pg_catalog.pg_get_viewdef(c.oid) end,
-    array(select g.attname::text from pg_catalog.pg_attrdef e
-        join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass and d.objid = e.oid
-            and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid = c.oid
+    array(select g.attname::text from pg_catalog.pg_depend d
         join pg_catalog.pg_attribute g on g.attrelid = c.oid and g.attnum = d.refobjsubid and g.attnum <> a.attnum
-        where e.adrelid = c.oid and e.adnum = a.attnum and a.attgenerated <> '')
+        where a.attgenerated <> '' and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            and d.refobjid = c.oid and (
+                d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass and d.objid in (
+                    select e.oid from pg_catalog.pg_attrdef e where e.adrelid = c.oid and e.adnum = a.attnum)
+                -- before PostgreSQL 15 it is the column that depends
+                or d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid
+                    and d.objsubid = a.attnum))
 from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'm', 'v', 'f') and (c.oid, a.attnum) in (values {columns})
