@@ -115,7 +115,7 @@ def is_key(found: Found, spelled: Nodes, catalog: Catalog) -> bool:
         if query.normal(output.nodes) == query.normal(spelled)
         or (found.query.is_compound and named is not None and output.name == named[1])
     }
-    return any(key <= names for key in _of_query(found, catalog))
+    return any(key <= names for key in _of_query(scope))
 
 
 def nullable(found: Found, row: Nodes, catalog: Catalog) -> str | None:
@@ -510,12 +510,13 @@ def _returned(
     if one.command != "select":
         return None, []
     scope = _Scope(found, catalog)
-    own = [output.name for output in scope.outputs]
-    if not own or any(not output.nodes for output in scope.outputs):
-        return None, [key for key in _of_query(found, catalog) if not names]
+    outputs, keys = scope.outputs, _of_query(scope)
+    own = [output.name for output in outputs]
+    if not own or any(not output.nodes for output in outputs):
+        return None, [key for key in keys if not names]
     renamed = {old: new for old, new in zip(own, names, strict=False) if old is not None}
     columns = (*names, *own[len(names) :])
-    return columns, [frozenset(renamed.get(name, name) for name in key) for key in _of_query(found, catalog)]
+    return columns, [frozenset(renamed.get(name, name) for name in key) for key in keys]
 
 
 def _of_values(one: Query, names: Sequence[str]) -> tuple[tuple[str | None, ...], list[frozenset[str]]]:
@@ -538,9 +539,9 @@ def _are_different(values: Sequence[Nodes]) -> bool:
     return is_known and len(plain) == len(values)
 
 
-def _of_query(found: Found, catalog: Catalog) -> list[frozenset[str]]:
+def _of_query(scope: _Scope) -> list[frozenset[str]]:
     """Return what is unique among the rows that a query returns, by the names of its columns."""
-    one, scope = found.query, _Scope(found, catalog)
+    one = scope.query
     if one.command != "select":
         return []
     outputs = scope.outputs
