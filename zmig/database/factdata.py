@@ -27,14 +27,16 @@ def parsed(text: str) -> tuple[dict[str, object], str | None]:
     if text.count("[") + text.count("{") > _DEEPEST and _depth(text) > _DEEPEST:
         reason = f"values stand more than {_DEEPEST} deep in each other"
         return {UNREADABLE: reason}, reason
-    numbers = _Numbers()
+    oddity = None
     if len(text) <= _LONGEST_NUMBER:
         data: object = json.loads(text)
     else:
+        numbers = _Numbers()
         data = json.loads(text, parse_int=numbers.integer, parse_float=numbers.fraction)
+        oddity = numbers.oddity
     if not isinstance(data, dict):
         return {}, "its data is no JSON object"
-    return cast("dict[str, object]", data), numbers.oddity
+    return cast("dict[str, object]", data), oddity
 
 
 class _Numbers:

@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 10
 INTERVAL_SECONDS = 5
 COUNT = 3
-USER_TIMEOUT_MILLISECONDS = 20_000
-
 UNACKNOWLEDGED_SECONDS = 20.0
-"""How long the client waits for an acknowledgement; as long as the server does."""
+"""How long either end waits for an acknowledgement."""
+USER_TIMEOUT_MILLISECONDS = round(UNACKNOWLEDGED_SECONDS * 1000)
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 _INFO = struct.Struct("=3xB20xI28xI")
