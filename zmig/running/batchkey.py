@@ -17,7 +17,7 @@ from zmig.database.quoting import literal
 from zmig.database.settings import OWN_SEARCH_PATH
 from zmig.errors import Problem, ZmigError
 from zmig.frozen import frozen
-from zmig.running.bookkeeping import open_sql
+from zmig.running.bookkeeping import looked_ahead
 from zmig.sql import batch, besides, choice, joins, query, uniqueness
 from zmig.sql.uniqueness import Catalog, Table
 
@@ -31,17 +31,19 @@ if TYPE_CHECKING:
 
 _NAME = "zmig_batch"
 
-_COLUMN = """
-select a.attname::text, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text,
-    a.attnotnull and not exists (
+_IS_NOT_NULL = """(a.attnotnull and not exists (
         select from pg_catalog.pg_constraint p
-        where p.conrelid = c.oid and p.contype = 'n' and p.conkey = array[a.attnum] and not p.convalidated),
+        where p.conrelid = c.oid and p.contype = 'n' and p.conkey = array[a.attnum] and not p.convalidated))"""
+"""From PostgreSQL 18 on, a column may be declared so before its rows were looked through."""
+_COLUMN = f"""
+select a.attname::text, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relkind::text,
+    {_IS_NOT_NULL},
     exists (
         select from pg_catalog.pg_index i
         where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
             and i.indnkeyatts = 1 and i.indkey[0] = a.attnum
             and not exists (select from pg_catalog.pg_collation o
-                where {collation} and not o.collisdeterministic and o.oid <> i.indcollation[0])),
+                where {{collation}} and not o.collisdeterministic and o.oid <> i.indcollation[0])),
     c.relkind = 'r' and exists (select from pg_catalog.pg_inherits h where h.inhparent = c.oid),
     case when c.relkind = 'v' and pg_catalog.pg_relation_is_updatable(c.oid, false) & 4 = 4
         then pg_catalog.pg_get_viewdef(c.oid) end,
@@ -56,20 +58,19 @@ select a.attname::text, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relk
                     and d.objsubid = a.attnum))
 from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p', 'm', 'v', 'f') and (c.oid, a.attnum) in (values {columns})
+where c.relkind in ('r', 'p', 'm', 'v', 'f') and (c.oid, a.attnum) in (values {{columns}})
 """
 """An index may tell apart what the column's collation calls equal, such as `a` and `A`."""
-_TABLES = """
+_TABLES = f"""
 select c.oid,
     array(select a.attname::text from pg_catalog.pg_attribute a
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum),
     array(select a.attname::text from pg_catalog.pg_attribute a
-        where a.attrelid = c.oid and a.attnotnull and not exists (select from pg_catalog.pg_constraint p
-            where p.conrelid = c.oid and p.contype = 'n' and p.conkey = array[a.attnum] and not p.convalidated)),
+        where a.attrelid = c.oid and {_IS_NOT_NULL}),
     array(select a.attname::text from pg_catalog.pg_attribute a
         where a.attrelid = c.oid and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)),
     c.relkind = 'v'
-from pg_catalog.pg_class c where c.oid in ({tables})
+from pg_catalog.pg_class c where c.oid in ({{tables}})
 """
 _UNIQUE_KEYS = """
 select i.indrelid, array(
@@ -131,17 +132,8 @@ class _Check:
         """Whether the query that takes `:size` rows names what is not in it."""
 
     def run(self) -> None:
-        session = self._session
-        try:
-            session.send(*open_sql(session, self._attempt))
+        with looked_ahead(self._session, self._attempt):
             self._check()
-        except psycopg.errors.LockNotAvailable:
-            raise
-        except psycopg.ProgrammingError:
-            return  # the first round says what is wrong, and where
-        finally:
-            if not session.connection.closed and not session.connection.broken:
-                session.send("rollback")
 
     def _check(self) -> None:
         found, spelled = self._chosen.chooser, besides.chooser_key(self._chosen)
@@ -204,13 +196,15 @@ class _Check:
 
     def _oids(self, names: Sequence[str]) -> dict[str, int]:
         """Return the tables that names stand for where the migration runs."""
-        found: dict[str, int] = {}
-        for name in names:
-            asked = f"select pg_catalog.to_regclass({literal(name)})::pg_catalog.oid"
-            row = self._session.connection.execute(asked.encode()).fetchone()
-            if row is not None and row[0] is not None:
-                found[name] = cast("int", row[0])
-        return found
+        if not names:
+            return {}
+        listed = ", ".join(literal(name) for name in names)
+        asked = (
+            "select name, pg_catalog.to_regclass(name)::pg_catalog.oid "
+            f"from pg_catalog.unnest(array[{listed}]) as names (name)"
+        )
+        rows = self._session.connection.execute(asked.encode())
+        return {cast("str", name): cast("int", oid) for name, oid in rows if oid is not None}
 
     def _tables(self, oids: Mapping[str, int]) -> dict[str, Table]:
         listed = ", ".join(map(str, {0, *oids.values()}))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from zmig.database.quoting import literal
 from zmig.errors import Problem, ZmigError
-from zmig.running.bookkeeping import open_sql
+from zmig.running.bookkeeping import looked_ahead
 from zmig.sql import standing
 
 if TYPE_CHECKING:
@@ -38,16 +36,9 @@ def check(session: Session, attempt: Attempt, one: Statement) -> None:
     found = standing.read(one)
     if found is None:
         return
-    try:
-        session.send(*open_sql(session, attempt))
+    is_plain = False
+    with looked_ahead(session, attempt):
         is_plain = _is_plain(session, found)
-    except psycopg.errors.LockNotAvailable:
-        raise
-    except psycopg.ProgrammingError:
-        return  # the first round says what is wrong, and where
-    finally:
-        if not session.connection.closed and not session.connection.broken:
-            session.send("rollback")
     if is_plain:
         sets = " or ".join(f"`{name}`" for name in found.sets)
         message = (

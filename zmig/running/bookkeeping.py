@@ -6,7 +6,10 @@ the server, which plans them once in a run: half of what a small migration would
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import psycopg
 
 from zmig.database import promise, role
 from zmig.database.quoting import literal
@@ -16,7 +19,7 @@ from zmig.running import record
 from zmig.sql import statement
 
 if TYPE_CHECKING:
-    import psycopg
+    from collections.abc import Generator
 
     from zmig.running.session import Attempt, Session
     from zmig.sql.script import Statement
@@ -43,6 +46,24 @@ def opening_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
 def closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
     """Return the statements that check the transaction and the lock, and record `done`."""
     return (*own_again_sql(session), record.check_sql(session), record.done_sql(session, attempt))
+
+
+@contextmanager
+def looked_ahead(session: Session, attempt: Attempt) -> Generator[None]:
+    """Ask the server something about a batched statement before its first round, in a transaction that is rolled back.
+
+    What the server refuses ends the block: the first round says what is wrong, and where.
+    """
+    try:
+        session.send(*open_sql(session, attempt))
+        yield
+    except psycopg.errors.LockNotAvailable:
+        raise
+    except psycopg.ProgrammingError:
+        return
+    finally:
+        if not session.connection.closed and not session.connection.broken:
+            session.send("rollback")
 
 
 def open_sql(session: Session, attempt: Attempt, *, first: Statement | None = None) -> tuple[str, ...]:
