@@ -136,6 +136,10 @@ class Server:
         """
         return ("begin", *self.reset_sql(application_name), "commit")
 
+    def reset_inside_sql(self, application_name: str) -> tuple[str, ...]:
+        """Return `reset_sql` for inside of the transaction that is open."""
+        return (*self.settings_stay_sql, *self.reset_sql(application_name))
+
 
 def reset_by_sql(settings_sql: str) -> tuple[str, ...]:
     """Return `Server.reset_sql` with another form of its settings, for a session that keeps what is prepared."""

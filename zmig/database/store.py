@@ -329,6 +329,12 @@ class Store(FactReader):
         checks = promise.check_sql([*self._promises(fact), (is_left, Broken.ROW), *more])
         return f"with {fact.sql}, simple as (delete {own} returning version){also} select {checks}"
 
+    def broken_by(self, error: BaseException, *, is_own: bool = True) -> Broken | None:
+        """Return what an error says that did not hold of the facts; `is_own` says that a statement of zmig's failed."""
+        from zmig.database import promise
+
+        return promise.broken_by(error, schema=self._schema, is_own=is_own)
+
     def problem(self, broken: Broken, *, what: str = "it") -> Problem:
         """Return what to tell of something that did not hold when `what` was to be recorded."""
         from zmig.database import promise

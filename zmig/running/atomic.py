@@ -107,7 +107,9 @@ class AtomicRunner(Runner):
             else:
                 started = record.started_sql(self.session, attempt)
                 name = working_on(self.session.run.application_name, work.step.migration.version)
-                self.session.send(*self._reset_sql(name), *started, *bookkeeping.limits_sql(attempt))
+                self.session.send(
+                    *self.session.server.reset_inside_sql(name), *started, *bookkeeping.limits_sql(attempt)
+                )
         transaction.run_body(self.session, attempt)
         transaction.check_condition(self.session, attempt)
         self.session.interrupts.heed()
@@ -127,11 +129,7 @@ class AtomicRunner(Runner):
     @property
     def reset_sql(self) -> tuple[str, ...]:
         """The statements that bring the session back to zmig's own settings inside the transaction."""
-        return self._reset_sql(self.session.run.application_name)
-
-    def _reset_sql(self, application_name: str) -> tuple[str, ...]:
-        server = self.session.server
-        return (*server.settings_stay_sql, *server.reset_sql(application_name))
+        return self.session.server.reset_inside_sql(self.session.run.application_name)
 
     def clean(self) -> None:
         """Bring the session back to zmig's own settings, inside the transaction."""

@@ -141,13 +141,11 @@ class Opened:
         Raises:
             TrackingError: the fact was not written, or the database refuses.
         """
-        from zmig.database import promise
-
         with database.translated(self.target):
             try:
                 yield
             except psycopg.Error as error:
-                broken = promise.broken_by(error, schema=self.store.schema, is_own=True)
+                broken = self.store.broken_by(error)
                 if broken is None:
                     raise
                 problem = self.store.problem(broken, what="the decision")

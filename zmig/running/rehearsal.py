@@ -168,9 +168,8 @@ class _Stage:
         session, attempt = self._session, Attempt(work, work.step.attempt)
         done: list[StatementRehearsed] = []
         try:
-            session.send(
-                *self._clean_sql, *bookkeeping.limits_sql(attempt), f"set local lock_timeout = '{LOCK_TIMEOUT}'"
-            )
+            clean = session.server.reset_inside_sql(session.run.application_name)  # of what the step before has set
+            session.send(*clean, *bookkeeping.limits_sql(attempt), f"set local lock_timeout = '{LOCK_TIMEOUT}'")
             for one in _statements(work):
                 attempt.running = one
                 done.append(self._statement(one, attempt.shown(one.summary)))
@@ -183,12 +182,6 @@ class _Stage:
             failed_in = None if attempt.running is None else attempt.running.number
             return StepRehearsed(work.step, work.path, tuple(done), problem=problem, failed_in=failed_in)
         return StepRehearsed(work.step, work.path, tuple(done))
-
-    @property
-    def _clean_sql(self) -> tuple[str, ...]:
-        """The statements that undo, inside the transaction, what the step before did to the session."""
-        server = self._session.server
-        return (*server.settings_stay_sql, *server.reset_sql(self._session.run.application_name))
 
     def _statement(self, one: Statement, summary: str) -> StatementRehearsed:
         began = time.monotonic()

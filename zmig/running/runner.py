@@ -17,7 +17,7 @@ from psycopg.rows import tuple_row
 
 from zmig import redact
 from zmig.database import connection as database
-from zmig.database import promise, silence, wire
+from zmig.database import silence, wire
 from zmig.database.promise import Broken
 from zmig.database.tables import EVENTS
 from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
@@ -84,7 +84,7 @@ class Runner:
             succeeded = True
         except BaseException as error:
             self.session.interrupts.meaning(error)  # a request that has ended the run is pursued no further
-            broken = promise.broken_by(error, schema=self.session.store.schema, is_own=True)
+            broken = self.session.store.broken_by(error)
             if broken is None:
                 raise
             problem = self.session.store.problem(broken, what="the run")
@@ -247,14 +247,14 @@ class Runner:
 
         from_code = not attempt.work.is_sql and failure.code_location(error, attempt.work.path) is not None
         is_own = attempt.running is None and not from_code
-        broken = promise.broken_by(error, schema=self.session.store.schema, is_own=is_own)
+        broken = self.session.store.broken_by(error, is_own=is_own)
         # A script whose statements run one by one is still at its last one when zmig records how far it is.
         writes_facts = from_code or (attempt.running is not None and EVENTS in attempt.running.text.lower())
         return None if broken is Broken.POSITION and writes_facts else broken
 
     def _unrecorded(self, problem: Problem, refusal: psycopg.Error) -> Problem:
         """Return a failure's problem where not even that it failed could be recorded: without the lock nothing is."""
-        broken = promise.broken_by(refusal, schema=self.session.store.schema, is_own=True)
+        broken = self.session.store.broken_by(refusal)
         if broken is None:
             fact = f"the failure could not be recorded: {self.session.redact(str(refusal))}"
             return replace(problem, facts=(*problem.facts, fact))
