@@ -147,10 +147,13 @@ class Store(FactReader):
                 citus.check_schema(self._connection, self._schema)
             made = create_schema + text.replace(":schema", schema) + guard.sql(self._schema)
             self._connection.execute(made.encode())
-            for name, role in self.inspect().intruders:  # by default privileges
-                self._connection.execute(f"revoke trigger on {name} from {role}".encode())
             # What somebody made since the last look was passed over, and is not trusted.
-            self.inspect().check_writable()
+            found = self.inspect()
+            if found.intruders:  # by default privileges
+                for name, role in found.intruders:
+                    self._connection.execute(f"revoke trigger on {name} from {role}".encode())
+                found = self.inspect()
+            found.check_writable()
         return not seen.is_guarded
 
     def _guard(self) -> bool:

@@ -54,11 +54,9 @@ def _present(cwd: Path) -> list[str]:
 def _missing(cwd: Path, named: str, present: list[str], *, from_variable: bool) -> Problem:
     message = f"the manifest `{named}` does not exist"
     source = (f"named by ${VARIABLE}",) if from_variable else ()
-    target = textfile.led_nowhere(cwd / named)
-    if target is not None:
-        message = f"the manifest `{named}` is a link to nothing"
-        facts, hint = (*source, f"it leads to `{target}`"), f"create `{target}`, or lead the link elsewhere"
-        return Problem("manifest-missing", message, facts=facts, hint=hint)
+    link = Problem("manifest-missing", f"the manifest `{named}` is a link to nothing", facts=source)
+    if (led := textfile.led_nowhere(cwd / named, link)) is not None:
+        return led
     by_stem = [*_other_suffix(cwd, named)]
     by_stem += [path for path in present if named in (Path(path).name, Path(path).stem)]
     found = by_stem[0] if by_stem else nearest(named, present, cutoff=0.5)

@@ -111,10 +111,9 @@ def _told(problem: Problem, path: Path, include: Include | None) -> Problem:
     where = None if include is None else include.declared_at
     if problem.code != "file-missing":
         return replace(problem, location=problem.location or where or Location(str(path)))
-    target = textfile.led_nowhere(path)
-    if target is not None:
-        message, facts = f"the manifest `{path}` is a link to nothing", (f"it leads to `{target}`",)
-        return Problem("manifest-missing", message, where, facts, hint=f"create `{target}`, or lead the link elsewhere")
+    link = Problem("manifest-missing", f"the manifest `{path}` is a link to nothing", where)
+    if (led := textfile.led_nowhere(path, link)) is not None:
+        return led
     found = nearest_file(path)
     message = f"the manifest `{path}` does not exist"
     if found is None:

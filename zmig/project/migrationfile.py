@@ -146,11 +146,10 @@ class Folder:
     def _missing(self, declaration: Declaration, key: str, path: Path) -> Problem:
         written = declaration.text(key)
         name = str(path) if written == getattr(declaration, key) else written
-        target = textfile.led_nowhere(path)
-        if target is not None:
-            message = f"{declaration.subject} names {_WORDS[key]} that is a link to nothing: `{name}`"
-            facts, hint = (f"it leads to `{target}`",), f"create `{target}`, or lead the link elsewhere"
-            return Problem("file-missing", message, declaration.location(key), facts, hint=hint)
+        message = f"{declaration.subject} names {_WORDS[key]} that is a link to nothing: `{name}`"
+        link = Problem("file-missing", message, declaration.location(key))
+        if (led := textfile.led_nowhere(path, link)) is not None:
+            return led
         message = f"{declaration.subject} names {_WORDS[key]} that does not exist: `{name}`"
         facts, hint = self._instead(path, key, written)
         return Problem("file-missing", message, declaration.location(key), facts, hint=hint)

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -117,14 +118,17 @@ def check(path: Path) -> None:
     _status(path)
 
 
-def led_nowhere(path: Path) -> str | None:
-    """Return what a symbolic link leads to where nothing is there; None for any other path."""
+def led_nowhere(path: Path, problem: Problem) -> Problem | None:
+    """Return a problem with what a symbolic link leads to where nothing is there; None for any other path."""
     try:
         if not path.is_symlink() or path.exists():
             return None
-        return os.path.join(path.parent, os.readlink(path)).removeprefix("./")  # noqa: PTH115, PTH118 - as it is written
+        read = os.readlink(path)  # noqa: PTH115 -- as it is written
     except (OSError, ValueError):
         return None
+    target = os.path.join(path.parent, read).removeprefix("./")  # noqa: PTH118 -- as it is written
+    facts = (*problem.facts, f"it leads to `{target}`")
+    return replace(problem, facts=facts, hint=f"create `{target}`, or lead the link elsewhere")
 
 
 def _status(path: Path) -> os.stat_result:

@@ -19,7 +19,7 @@ from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
 from zmig.planning import checkpoint, resume
 from zmig.planning.checkpoint import Sent
-from zmig.progress import StatementFinished, StatementStarted
+from zmig.progress import StatementFinished
 from zmig.running import record, repeat
 from zmig.running.bookkeeping import limits_sql, open_sql
 from zmig.running.call import call
@@ -67,7 +67,7 @@ def _refuse_open_transaction(session: Session) -> None:
 
 def _run(session: Session, attempt: Attempt, one: Statement) -> None:
     attempt.running, attempt.shift = one, 0
-    session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, attempt.shown(one.summary)))
+    session.observer(attempt.starting(one))
     began = time.monotonic()
     rows = _send_statement(session, one)
     session.observer(StatementFinished(attempt.step, one.number, attempt.total, rows, time.monotonic() - began))

@@ -16,7 +16,7 @@ from zmig.database import wire
 from zmig.database.quoting import literal
 from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
-from zmig.progress import RoundFinished, StatementStarted
+from zmig.progress import RoundFinished
 from zmig.running import autocommit, batchkey, batchprogress, record
 from zmig.running.bookkeeping import end_sql, open_sql
 from zmig.running.call import call
@@ -87,7 +87,7 @@ class Rounds:
         rest = besides.rest(one.text, chosen, with_cursor=with_cursor)
         attempt.running = one
         self._begin(chosen.key_name)
-        self._session.observer(StatementStarted(attempt.step, 1, 1, one.line, attempt.shown(one.summary)))
+        self._session.observer(attempt.starting(one))
         while True:
             done = self._touch(one, with_cursor=with_cursor)
             if done.rows == 0:

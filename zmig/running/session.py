@@ -12,6 +12,7 @@ from zmig.database import wire
 from zmig.errors import Problem, ZmigError
 from zmig.frozen import frozen
 from zmig.planning.checkpoint import Checkpoint, Digest, Sent
+from zmig.progress import StatementStarted
 from zmig.project import outside
 from zmig.sql import encoding, reading, statement
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from zmig.running.prepare import Work
     from zmig.running.relay import Relay
     from zmig.sql.batch import Reached
+    from zmig.sql.chunk import Chunk
     from zmig.sql.encoding import Encoding
     from zmig.sql.script import Statement
     from zmig.sql.substitution import Substitution
@@ -173,6 +175,10 @@ class Attempt:
     def shown(self, summary: str) -> str:
         """Return the first words of a statement of its file as they may be shown."""
         return outside.summary(summary, self.work.path)
+
+    def starting(self, one: Statement | Chunk) -> StatementStarted:
+        """Return what an observer is told when a statement of its file begins, or the first of a chunk."""
+        return StatementStarted(self.step, one.number, self.total, one.line, self.shown(one.summary))
 
     @property
     def seconds(self) -> float:

@@ -15,7 +15,7 @@ import psycopg
 
 from zmig.database import wire
 from zmig.database.copying import copy_rows
-from zmig.progress import StatementFinished, StatementStarted
+from zmig.progress import StatementFinished
 from zmig.running import bookkeeping, repeat
 from zmig.running.call import call
 from zmig.sql import message
@@ -236,16 +236,11 @@ def _check_reading(session: Session, attempt: Attempt, sent: Message | ChunkMess
 def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) -> None:
     """Tell which statements begin."""
     if isinstance(sent, ChunkMessage):
-        chunk = sent.chunk
-        session.observer(
-            StatementStarted(attempt.step, chunk.number, attempt.total, chunk.line, attempt.shown(chunk.summary))
-        )
+        session.observer(attempt.starting(sent.chunk))
         return
     for one in sent.statements:
         attempt.running = one
-        session.observer(
-            StatementStarted(attempt.step, one.number, attempt.total, one.line, attempt.shown(one.summary))
-        )
+        session.observer(attempt.starting(one))
 
 
 def _tell_finished(
@@ -263,7 +258,7 @@ def _tell_finished(
 
 def _copy(session: Session, attempt: Attempt, one: Statement) -> None:
     attempt.running, attempt.shift = one, 0
-    session.observer(StatementStarted(attempt.step, one.number, attempt.total, one.line, attempt.shown(one.summary)))
+    session.observer(attempt.starting(one))
     began = time.monotonic()
     rows = copy_rows(session, one)
     session.observer(StatementFinished(attempt.step, one.number, attempt.total, rows, time.monotonic() - began))
