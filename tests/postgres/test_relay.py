@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from tests.support import backends
 from tests.support.facts import Facts
 from tests.support.project import ProjectFolder
 from tests.support.recorder import Recorder
@@ -400,6 +402,27 @@ def test_nothing_is_shared_where_an_event_trigger_runs(
     ]
     names = [f"{number:03}_t" for number in range(1, 13)]
     assert facts.told == [(name, type) for name in names for type in ("started", "done")]
+
+
+def test_an_event_trigger_that_is_made_while_a_file_runs_takes_nothing_from_it(
+    project: ProjectFolder, facts: Facts, connection: psycopg.Connection, connect: Callable[..., psycopg.Connection]
+) -> None:
+    """What zmig has prepared is gone in the middle of its own transaction, which is done again without."""
+    connection.execute("create table public.gate (x int)")
+    holder = connect(autocommit=False)
+    holder.execute("select from public.gate")
+    project.sql("001_t", "create table public.t1 (x int);")
+    project.sql("002_t", "alter table public.gate add column y int;\ncreate table public.t2 (x int);", lock_timeout=0)
+    project.sql("003_t", "create table public.t3 (x int);")
+    run = threading.Thread(target=Migrator(project.manifest).migrate)
+    run.start()
+    backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+    connection.execute(NOTED)
+    holder.rollback()
+    run.join()
+    noted = connection.execute("select version, prepared from public.noted order by version").fetchall()
+    assert noted == [("public.t2", 0), ("public.t3", 0)]
+    assert facts.told == [(name, type) for name in ("001_t", "002_t", "003_t") for type in ("started", "done")]
 
 
 EVALUATED = {

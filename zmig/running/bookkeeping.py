@@ -127,6 +127,12 @@ def is_declined(error: psycopg.Error) -> bool:
     return promise.is_said(_DECLINED, error)
 
 
+def is_taken_back(error: psycopg.Error) -> bool:
+    """Whether an error says that what `short_closing_sql` executes is not prepared any more."""
+    is_missing = isinstance(error, psycopg.errors.InvalidSqlStatementName)
+    return is_missing and any(name in str(error) for name in ("zmig_check", "zmig_done"))
+
+
 _OFF, _NONE = literal("off"), literal("0")
 _DECLINE = f"(case when {HAS_EVENT_TRIGGERS} then '{promise.words(_DECLINED)}' else '1' end)::pg_catalog.int4"
 

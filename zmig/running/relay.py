@@ -90,8 +90,13 @@ class Relay:
 
     def is_declined(self, error: psycopg.Error) -> bool:
         """Whether the server declined a step's short form, and carried nothing of it out; there is none from now on."""
-        if not bookkeeping.is_declined(error):
-            return False
+        return bookkeeping.is_declined(error) and self._has_given_up()
+
+    def is_taken_back(self, error: psycopg.Error) -> bool:
+        """Whether code took back what the end of a step's short form needs; there is no short form from now on."""
+        return self._nature(self._place).is_plain and bookkeeping.is_taken_back(error) and self._has_given_up()
+
+    def _has_given_up(self) -> bool:
         self.drop()
         self._may_share_flush, self._present = False, None
         self._natures.clear()

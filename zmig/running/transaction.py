@@ -61,11 +61,21 @@ def _run_sql(session: Session, attempt: Attempt) -> None:
     try:
         _run_handed_over(session, attempt)
     except psycopg.Error as error:
-        if not session.relay.is_declined(error):
+        if session.relay.is_declined(error):
+            again = _run_handed_over
+        elif session.relay.is_taken_back(error):
+            again = _run_begun
+        else:
             raise
         session.send("rollback")
         attempt.may_commit = False
-        _run_handed_over(session, attempt)
+        again(session, attempt)
+
+
+def _run_begun(session: Session, attempt: Attempt) -> None:
+    """Run a step again whose `started` is recorded, and of which nothing else came, without what was prepared."""
+    opening = (*session.clean_sql, *bookkeeping.open_sql(session, attempt))
+    _run_script(session, attempt, opening, (*bookkeeping.closing_sql(session, attempt), "commit"))
 
 
 def _run_handed_over(session: Session, attempt: Attempt) -> None:
