@@ -21,16 +21,16 @@ if TYPE_CHECKING:
         UsageError,
         ZmigError,
     )
-    from zmig.model import CodeMigration, LastRun
+    from zmig.model import LastRun
     from zmig.planning.state import State
     from zmig.planning.status import Status
-    from zmig.running.context import Context
+    from zmig.running.context import CodeMigration, Context
     from zmig.running.result import RunResult
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "CodeMigration": "model",
+    "CodeMigration": "running.context",
     "ConnectionFailed": "errors",
     "Context": "running.context",
     "LastRun": "model",

@@ -33,12 +33,13 @@ if TYPE_CHECKING:
 
     from zmig.database.inspection import Inspection
     from zmig.events import Fact
-    from zmig.model import CodeMigration, Migration
+    from zmig.model import Migration
     from zmig.planning.state import Entry
     from zmig.planning.status import Status
     from zmig.progress import Observer
     from zmig.project.project import Project
     from zmig.running.carrier import Carrier
+    from zmig.running.context import CodeMigration
     from zmig.running.decision import Decision
     from zmig.running.opening import Opened
     from zmig.running.rehearsal import Rehearsal

@@ -118,3 +118,13 @@ class Fact:
             return None
         message = cast("dict[str, object]", error).get("message")
         return message if isinstance(message, str) else None
+
+
+@frozen
+class Run:
+    """One execution of a plan: who appends the facts."""
+
+    id: str
+    host: str
+    backend_pid: int
+    application_name: str

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from types import FrameType
 
-    from zmig.database.connection import Connection
+    import psycopg
+
     from zmig.errors import Problem
 
 
@@ -90,7 +91,7 @@ class Interrupts:
         yield
 
     @contextmanager
-    def running(self, connection: Connection) -> Generator[None]:
+    def running(self, connection: psycopg.Connection[tuple[object, ...]]) -> Generator[None]:
         """Surround the run that works over `connection`, from before it waits for the lock."""
         yield
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zmig.errors import Location
-    from zmig.running.context import Context
 
 
 class Kind(StrEnum):
@@ -109,28 +108,6 @@ class LastRun:
     """Everything the `migration.done` fact holds."""
 
 
-@runtime_checkable
-class CodeMigration(Protocol):
-    """A migration defined in code, for `Migrator.register_migration`.
-
-    It may also have `rollback(ctx)` and `should_repeat(ctx, last_run)`.
-    """
-
-    @property
-    def version(self) -> int:
-        """Its identity, a positive integer."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """What facts and messages call it."""
-        ...
-
-    def execute(self, ctx: Context, /) -> object:
-        """Do the work, inside the migration's transaction."""
-        ...
-
-
 @frozen
 class Migration:
     """One declared unit of change."""
@@ -155,7 +132,8 @@ class Migration:
     description: str | None = None
     locate: Callable[[], Location] | None = field(default=None, repr=False, compare=False)
     """Works out where it is declared: that is seldom asked, and takes as long as opening its file."""
-    code: CodeMigration | None = None
+    code: object = None
+    """The registered object that defines it, a `zmig.context.CodeMigration`; None for one that has a file."""
     batch: Batch | None = None
     """Set for a migration that is done in rounds."""
     variables: Mapping[str, str] | None = field(default=None, repr=False)

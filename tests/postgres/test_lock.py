@@ -12,8 +12,8 @@ from tests.support import backends
 from tests.support.process import Process, run
 from tests.support.project import ProjectFolder
 from zmig.database.lock import RunLock
-from zmig.database.store import Run, Store
-from zmig.events import EventType
+from zmig.database.store import Store
+from zmig.events import EventType, Run
 from zmig.planning.state import State
 from zmig.running.view import Looker
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from zmig.database.connection import Connection, WorkingConnection
+    from zmig.database.connection import WorkingConnection
     from zmig.database.holder import LockHolder
+    from zmig.database.types import Connection
 
 CROWD = 20
 

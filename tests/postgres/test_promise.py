@@ -12,8 +12,8 @@ from zmig import MigrationFailed, Migrator
 from zmig.database import promise
 from zmig.database.lock import RunLock
 from zmig.database.promise import Broken
-from zmig.database.store import Run, Store
-from zmig.events import EventType
+from zmig.database.store import Store
+from zmig.events import EventType, Run
 from zmig.progress import RetryScheduled, RunStarted, StepFailed
 
 if TYPE_CHECKING:

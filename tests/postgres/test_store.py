@@ -11,8 +11,8 @@ from tests.support.facts import Facts
 from tests.support.project import ProjectFolder
 from zmig import MigrationFailed, Migrator, TrackingError
 from zmig.database.lock import RunLock
-from zmig.database.store import Run, Store, storable
-from zmig.events import EventType
+from zmig.database.store import Store, storable
+from zmig.events import EventType, Run
 from zmig.planning.history import fold
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from zmig.interrupt import Interrupted, SignalInterrupts
 if TYPE_CHECKING:
     from types import FrameType
 
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
 
 
 def test_every_statement_of_a_message_is_counted(connection: Connection) -> None:

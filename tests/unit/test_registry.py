@@ -13,7 +13,7 @@ from zmig.planning import registry
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from zmig.model import CodeMigration
+    from zmig.running.context import CodeMigration
 
 
 class Seed:

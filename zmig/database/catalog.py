@@ -29,7 +29,7 @@ from zmig.sql.outcome import (
 )
 
 if TYPE_CHECKING:
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
     from zmig.sql.outcome import Outcome
     from zmig.sql.reader import Name
     from zmig.sql.script import Statement

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 if TYPE_CHECKING:
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
 
 _connections: WeakSet[Connection] = WeakSet()
 

@@ -14,7 +14,7 @@ from zmig.errors import Problem, TrackingError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
 
 LOCAL_ONLY = (
     "set local citus.enable_ddl_propagation = off",

@@ -16,11 +16,11 @@ import psycopg
 from psycopg import conninfo, waiting
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from zmig.database import children, server, tcp
+from zmig.database import children, server, tcp, wire
+from zmig.database.interruptible import InterruptibleConnection
 from zmig.database.loan import Loan, LoanEnded
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
 from zmig.frozen import frozen
-from zmig.interrupt import UNHEEDED, Look
 from zmig.redact import Redactor, telling
 
 if TYPE_CHECKING:
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from psycopg.abc import PQGen
 
     from zmig.database.server import Server
-    from zmig.interrupt import Interrupts
+    from zmig.database.types import Connection
 
-Row = tuple[object, ...]
 Answer = TypeVar("Answer")
 
 _SECONDS_TO_WAIT = 0.1
@@ -41,23 +40,15 @@ _SECONDS_TO_GIVE_BACK = 1.0
 """How long a thread that waits for the server has to notice that it must not; ten times as long as it takes."""
 _SECONDS_BETWEEN_LOOKS = 0.005
 
-Connection = psycopg.Connection[Row]
 
-
-class WorkingConnection(Connection):
+class WorkingConnection(InterruptibleConnection):
     """A connection whose transaction cannot be ended through its methods while it is lent to a migration."""
 
     server: Server
     """What answers at its other end."""
     _loan = Loan(in_transaction=False)
-    interrupts: Interrupts = UNHEEDED
-    """What asks the run to end that works over the connection."""
-    process = 0
-    """The process that opened it."""
-    _has_threads = False
+    has_threads = False
     """Whether the code of a migration has left threads behind."""
-    is_left_to_tcp = False
-    """Whether the connection string says how long TCP may wait for an acknowledgement."""
 
     def wait(self, gen: PQGen[Answer], interval: float = _SECONDS_TO_WAIT, timeout: float | None = None) -> Answer:
         """Wait for the server; an interruption cancels the statement there, however many requests that takes.
@@ -100,35 +91,6 @@ class WorkingConnection(Connection):
         except StopIteration as end:
             return end.value
 
-    def look(self) -> Look:
-        """Return what a wait for the server does after each look at the socket.
-
-        It raises what interrupts the run, and psycopg.OperationalError where the server is gone without a word.
-        """
-        if self.is_left_to_tcp:
-            return Look(self.interrupts, self._require_answer)
-        missing = tcp.Acknowledgements(self.pgconn.socket, self._give_up)
-        return Look(self.interrupts, self._require_answer, missing.check)
-
-    def refuse_children(self) -> None:
-        """Make sure that the process is the one that opened the connection. Raises psycopg.ProgrammingError."""
-        if self.process not in (0, os.getpid()):
-            raise psycopg.ProgrammingError(
-                "a child process cannot use the connection of the run: it needs one of its own"
-            )
-
-    def _require_answer(self) -> None:
-        """Give the connection up where the server does not answer a new one. Raises psycopg.OperationalError."""
-        from zmig.database import silence
-
-        silence.require_answer(self)
-
-    def _give_up(self) -> None:
-        """Close the connection. Raises psycopg.OperationalError."""
-        from zmig.database import silence
-
-        silence.give_up(self)
-
     def ask_through_pooler(self, limits: Mapping[str, str]) -> None:
         """Have each question bring the settings for zmig's own reading, and these, until a session is kept for it."""
         from zmig.database import pooled, settings
@@ -168,8 +130,6 @@ class WorkingConnection(Connection):
     def _quieten(self) -> None:
         """Cancel a statement that is under way."""
         if self.info.transaction_status is TransactionStatus.ACTIVE:
-            from zmig.database import wire
-
             with suppress(psycopg.Error):
                 wire.quieten(self)
 
@@ -179,27 +139,11 @@ class WorkingConnection(Connection):
                 f"`{method}` is zmig's to call: it commits the changes together with the `done` fact"
             )
 
-    @contextmanager
-    def lent(self, *, in_transaction: bool) -> Generator[tuple[WorkingConnection, Loan]]:
-        """Let a migration's code use the session, through an object of its own."""
-        from zmig.database.lent import LentConnection
+    def lend(self, loan: Loan) -> None:
+        """Let the code of a migration use the session, through an object of its own."""
+        self._loan = loan
 
-        threshold, others = self.prepare_threshold, frozenset(threading.enumerate())
-        self._loan = loan = Loan(in_transaction=in_transaction)
-        lent = LentConnection.of(self, loan)
-        try:
-            with lent.notified():
-                yield lent, loan
-        finally:
-            self._has_threads |= not others.issuperset(threading.enumerate())
-            with self.interrupts.deferred():
-                loan.is_left_in_use = self._take_back()
-                self.prepare_threshold = threshold
-                if not self.closed and self.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
-                    self.autocommit = True
-                    self.isolation_level = self.read_only = self.deferrable = None
-
-    def _take_back(self) -> bool:
+    def take_back(self) -> bool:
         """End the loan, and whatever keeps the connection busy; return whether there was something.
 
         A thread that waits for the server gives up at its next look. What does not give psycopg's lock back even so,
@@ -209,13 +153,11 @@ class WorkingConnection(Connection):
         was_free = self._is_free()
         end = time.monotonic() + _SECONDS_TO_GIVE_BACK
         while not self._is_free():
-            if self._has_threads and time.monotonic() < end:
+            if self.has_threads and time.monotonic() < end:
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
             else:
                 self.lock = threading.Lock()
         if self.pgconn.pipeline_status != PipelineStatus.OFF:
-            from zmig.database import wire
-
             was_free = False
             with suppress(psycopg.Error):
                 wire.leave_pipeline(self)
@@ -431,8 +373,6 @@ def is_lost(connection: Connection, error: BaseException | None = None) -> bool:
     An error that ends a session may come from another one, which a migration opened; so the server is asked.
     """
     if isinstance(error, psycopg.Error) and error.sqlstate in _ENDING:
-        from zmig.database import wire
-
         with suppress(psycopg.Error, wire.MessageError):
             wire.send(connection, "")
     return connection.closed or connection.broken

@@ -11,8 +11,8 @@ from psycopg.adapt import Loader
 from zmig.database import factdata
 from zmig.database.inspection import EVENTS, PROJECTION
 from zmig.database.quoting import operator
-from zmig.events import EventType, Fact, OddRow
-from zmig.sql import encoding
+from zmig.database.server import encoding_of
+from zmig.events import EventType, Fact, OddRow, Run
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.abc import Buffer
 
-    from zmig.database.connection import Connection, Row
-    from zmig.database.store import Run
+    from zmig.database.types import Connection, Row
     from zmig.planning.unfounded import Unfounded
 
 _COLUMNS = (
@@ -163,7 +162,7 @@ class FactReader:
         there is one more for each row of the simple table that no fact founds, `with_projection`. There is none where
         the database may hold what is no text.
         """
-        if encoding.of(self._connection).name == "SQL_ASCII":
+        if encoding_of(self._connection).name == "SQL_ASCII":
             return []
         found = sql.SQL("union all select '' from ({}) as unfounded").format(self._unfounded_rows)
         row = self._connection.execute(
@@ -229,7 +228,7 @@ class FactReader:
 
     def _read(self, query: sql.Composed, unfounded: list[Unfounded] | None = None) -> Iterator[Fact]:
         cursor = self._connection.cursor()
-        if encoding.of(self._connection).name == "SQL_ASCII":
+        if encoding_of(self._connection).name == "SQL_ASCII":
             _read_any_bytes(cursor, query.as_bytes(cursor))
         else:
             cursor.execute(query)

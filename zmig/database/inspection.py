@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
 
 
 @frozen

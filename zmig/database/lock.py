@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from zmig.database.connection import Connection
     from zmig.database.holder import LockHolder
     from zmig.database.promise import Broken
+    from zmig.database.types import Connection
     from zmig.invocation import Invocation
-    from zmig.progress import Observer
 
 _EQUALS = operator("=")
 _MARK_SETTING = "zmig.transaction"
@@ -163,20 +162,20 @@ class RunLock:
         connection: Connection,
         *,
         limit_seconds: float | None,
-        observer: Observer,
+        report: Callable[[LockHolder | None, float], object],
         known: Callable[[LockHolder], LockHolder],
         database: str,
         invocation: Invocation,
     ) -> float:
         """Take the lock, waiting at most `limit_seconds` (None: for ever); return the seconds waited.
 
-        `known` completes a holder with what the facts say of it.
+        `known` completes a holder with what the facts say of it; `report` is called now and then with the holder and
+        the seconds waited so far.
 
         Raises:
             LockNotObtained: the time is over; the error names the holder.
         """
         from zmig.database import holder as holders
-        from zmig.progress import LockWaiting
 
         began = time.monotonic()
         pause, next_note = _FIRST_PAUSE_SECONDS, 0.0
@@ -187,7 +186,7 @@ class RunLock:
                 holder = known(holder) if holder is not None else None
                 if limit_seconds is not None and waited >= limit_seconds:
                     raise holders.not_obtained(holder, database, waited, invocation)
-                observer(LockWaiting(holder, waited))
+                report(holder, waited)
                 next_note = waited + _SECONDS_BETWEEN_NOTES
             time.sleep(pause if limit_seconds is None else min(pause, max(limit_seconds - waited, 0.01)))
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

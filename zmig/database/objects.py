@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from zmig.planning.existing import Existing, history_of
 
 if TYPE_CHECKING:
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
 
 _MOST = 20
 

@@ -19,7 +19,8 @@ from zmig.database import connection as database
 from zmig.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from zmig.database.connection import Connection, Target
+    from zmig.database.connection import Target
+    from zmig.database.types import Connection
 
 _PATIENCE_SECONDS = 2.0
 

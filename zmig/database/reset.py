@@ -10,7 +10,7 @@ from zmig.errors import Problem, TrackingError, UsageError
 from zmig.model import Environment
 
 if TYPE_CHECKING:
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
 
 _SCHEMAS = """
 select nspname::text from pg_catalog.pg_namespace

@@ -13,7 +13,7 @@ from zmig.planning.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
     from zmig.planning.plan import Plan
 
 _SET_PRIVILEGE_SINCE = 160000

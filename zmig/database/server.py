@@ -9,11 +9,12 @@ import psycopg
 from zmig.database import settings, tcp
 from zmig.database.quoting import literal
 from zmig.frozen import frozen
+from zmig.sql.encoding import Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
 
 _CHECK_INTERVAL_SINCE = 140000
 _CHECK_INTERVAL_SINCE_ELSEWHERE = 160000
@@ -189,3 +190,8 @@ def _watches_client(version: int, text: str) -> bool:
         return version >= _CHECK_INTERVAL_SINCE
     is_windows = any(word in text for word in ("windows", "mingw", "msvc", "visual c++"))
     return version >= _CHECK_INTERVAL_SINCE_ELSEWHERE and not is_windows
+
+
+def encoding_of(connection: Connection) -> Encoding:
+    """Return the encoding of the database that a connection leads to."""
+    return Encoding(connection.info.parameter_status("server_encoding") or "UTF8")

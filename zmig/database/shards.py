@@ -14,7 +14,7 @@ from zmig.errors import Problem, ZmigError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
 
 IS_INSTALLED = "pg_catalog.to_regclass('pg_catalog.pg_dist_shard') is not null"
 """SQL that is true where Citus is installed."""

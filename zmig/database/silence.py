@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import psycopg
 
 if TYPE_CHECKING:
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
 
 PATIENCE_SECONDS = 1.5
 """How long a server that is there may take to say so."""

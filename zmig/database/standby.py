@@ -9,7 +9,7 @@ import psycopg
 from zmig.frozen import frozen
 
 if TYPE_CHECKING:
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
 
 _QUERY = """
 select extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.pg_last_xact_replay_timestamp())::float8,

@@ -17,19 +17,19 @@ from zmig.database.facts import FactReader
 from zmig.database.inspection import EVENTS, PROJECTION
 from zmig.database.lock import RunLock
 from zmig.database.quoting import identifier, literal, operator
+from zmig.database.server import encoding_of
 from zmig.errors import Problem, TrackingError
-from zmig.events import EventType, Fact
+from zmig.events import EventType, Fact, Run
 from zmig.frozen import frozen
 from zmig.model import Kind
-from zmig.sql import encoding
 from zmig.sql.encoding import UTF8, Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from zmig.database.connection import Connection
     from zmig.database.inspection import Inspection
     from zmig.database.promise import Broken
+    from zmig.database.types import Connection
     from zmig.planning.state import Entry
 
 _CLOCK = {
@@ -66,16 +66,6 @@ class _Fact:
     """What makes it the table `fact` of a statement, and what was to be written the table `written`."""
     is_written: str
     """What is true of a row of `fact` that is there as it was written, beside the row of `written`."""
-
-
-@frozen
-class Run:
-    """One execution of a plan: who appends the facts."""
-
-    id: str
-    host: str
-    backend_pid: int
-    application_name: str
 
 
 class Store(FactReader):
@@ -115,7 +105,7 @@ class Store(FactReader):
         Raises:
             TrackingError: with each that it cannot.
         """
-        own = encoding.of(self._connection)
+        own = encoding_of(self._connection)
         problems = [_unwritable(name, own) for name in names if own.unknown(name) is not None]
         if problems:
             raise TrackingError(*problems)
@@ -218,7 +208,7 @@ class Store(FactReader):
         return f"execute zmig_done ({literal(name)}, {self._json(data)}, {version}, {literal(kind)}, {checksum})"
 
     def _json(self, data: Mapping[str, object]) -> str:
-        return literal(storable(data, encoding.of(self._connection)))
+        return literal(storable(data, encoding_of(self._connection)))
 
     def _fact(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> _Fact:
         is_timed = type in _TIMED and "duration_ms" not in data

@@ -19,14 +19,14 @@ import psycopg
 from psycopg import capabilities, pq
 
 from zmig.database import silence
-from zmig.database.connection import WorkingConnection
+from zmig.database.interruptible import InterruptibleConnection
 from zmig.frozen import frozen
 from zmig.interrupt import UNHEEDED, Look
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
 
 _SECONDS_BETWEEN_CANCELS = 1.0
 """A request that comes while the server reads the message is lost on it."""
@@ -106,7 +106,7 @@ def send(
     if link.status != pq.ConnStatus.OK:
         raise psycopg.OperationalError("the connection is closed")
     interrupts, look = UNHEEDED, _look(connection)
-    if isinstance(connection, WorkingConnection):
+    if isinstance(connection, InterruptibleConnection):
         connection.refuse_children()
         interrupts = connection.interrupts
     with interrupts.polled():
@@ -143,7 +143,7 @@ def describe(connection: Connection, name: str) -> pq.abc.PGresult:
 
 
 def _look(connection: Connection) -> Look:
-    if isinstance(connection, WorkingConnection):
+    if isinstance(connection, InterruptibleConnection):
         return connection.look()
     return Look(UNHEEDED, partial(silence.require_answer, connection))
 

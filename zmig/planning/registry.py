@@ -12,7 +12,7 @@ from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zmig.model import CodeMigration
+    from zmig.running.context import CodeMigration
 
 _MAY_DEFINE = ("execute", "rollback", "should_repeat")
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import catalog, role
-from zmig.database.copying import copy_rows
 from zmig.database.settings import READABLE, set_config
 from zmig.errors import Problem, ZmigError
 from zmig.events import EventType
@@ -23,6 +22,7 @@ from zmig.progress import StatementFinished
 from zmig.running import record, repeat
 from zmig.running.bookkeeping import limits_sql, open_sql
 from zmig.running.call import call
+from zmig.running.copying import copy_rows
 from zmig.running.readonly import ReadOnlyWatch
 from zmig.sql import statement
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from zmig.database.lent import lent
 from zmig.database.loan import TransactionEnded
 from zmig.errors import Problem, ZmigError
 from zmig.running.context import Context
@@ -65,7 +66,7 @@ def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round
 def _returned(session: Session, attempt: Attempt, function: Execute, context: Context) -> object:
     """Return what a function returns; raise again an error of SQL that it swallowed and the transaction failed by."""
     connection, raised = session.connection, None
-    with connection.lent(in_transaction=attempt.work.mode.transactional) as (context.connection, loan):
+    with lent(connection, in_transaction=attempt.work.mode.transactional) as (context.connection, loan):
         try:
             returned = function(context)
         except TransactionEnded as error:

@@ -19,7 +19,7 @@ from zmig.interrupt import Interrupted, Interrupts
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
 
 _SECONDS_BETWEEN_TRIES = 0.3
 _SECONDS_TO_REACH_THE_SERVER = 3.0

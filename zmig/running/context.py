@@ -1,9 +1,9 @@
-"""What a Python migration is given: `execute(ctx)`, `rollback(ctx)`, `should_repeat(ctx, last_run)`."""
+"""What zmig and a Python migration have to do with each other: `Context`, which it is given, and what it has to be."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from zmig.errors import Problem, UsageError
 from zmig.progress import Notice, Reported
@@ -109,3 +109,25 @@ class _ToObserver(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._observer(Notice(self._step, record.levelname, self.format(record)))
+
+
+@runtime_checkable
+class CodeMigration(Protocol):
+    """A migration defined in code, for `Migrator.register_migration`.
+
+    It may also have `rollback(ctx)` and `should_repeat(ctx, last_run)`.
+    """
+
+    @property
+    def version(self) -> int:
+        """Its identity, a positive integer."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What facts and messages call it."""
+        ...
+
+    def execute(self, ctx: Context, /) -> object:
+        """Do the work, inside the migration's transaction."""
+        ...

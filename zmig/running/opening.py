@@ -13,8 +13,9 @@ import psycopg
 
 from zmig.database import connection as database
 from zmig.database.lock import RunLock
-from zmig.database.store import Run, Store
+from zmig.database.store import Store
 from zmig.errors import TrackingError
+from zmig.events import Run
 from zmig.frozen import frozen
 from zmig.manifest.declaration import DatabaseUrl
 
@@ -217,7 +218,7 @@ class Opened:
                 self.lock.wait(
                     self.connection,
                     limit_seconds=limit_seconds,
-                    observer=self.observer,
+                    report=self._report_waiting,
                     known=self._known,
                     database=self.connection.info.dbname,
                     invocation=invocation,
@@ -261,6 +262,11 @@ class Opened:
             holders.refuse_living(holder, invocation)
             self.observer(Notice(None, "NOTICE", f"ending {holders.describe(holder)}"))
             self.lock.terminate(self.connection, holder)
+
+    def _report_waiting(self, holder: LockHolder | None, seconds: float) -> None:
+        from zmig.progress import LockWaiting
+
+        self.observer(LockWaiting(holder, seconds))
 
     def _known(self, holder: LockHolder) -> LockHolder:
         from zmig.running.view import known

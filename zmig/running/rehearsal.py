@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, cast
 
 import psycopg
 
-from zmig.database import copying, wire
+from zmig.database import wire
 from zmig.errors import Problem, ZmigError
 from zmig.frozen import frozen
 from zmig.planning.plan import Action
 from zmig.project import project
-from zmig.running import bookkeeping, failure, lasting
+from zmig.running import bookkeeping, copying, failure, lasting
 from zmig.running.session import Attempt
 from zmig.sql import script
 

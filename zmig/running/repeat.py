@@ -13,6 +13,7 @@ import psycopg
 
 from zmig.database import advice, settings, wire
 from zmig.database import connection as database
+from zmig.database.lent import lent
 from zmig.database.loan import TransactionEnded
 from zmig.database.settings import IDLE_IN_TRANSACTION, READABLE, set_config
 from zmig.errors import Location, MigrationFailed, Problem, ZmigError
@@ -183,8 +184,12 @@ def _of_condition(connection: WorkingConnection, condition: str) -> object:
 
 def _of_code(connection: WorkingConnection, migration: Migration, last_run: LastRun | None, run_id: str) -> object:
     ask = entrypoint.functions(Step(migration, Action.CHECK, "")).should_repeat
-    with connection.interrupts.in_code(), connection.lent(in_transaction=True) as (lent, loan), surroundings_kept():
-        context = Context(lent, version=migration.version, name=migration.name, run_id=run_id)
+    with (
+        connection.interrupts.in_code(),
+        lent(connection, in_transaction=True) as (borrowed, loan),
+        surroundings_kept(),
+    ):
+        context = Context(borrowed, version=migration.version, name=migration.name, run_id=run_id)
         answer = ask(context, last_run)
     if is_yet_to_run(answer):
         return _Misfit(f"it returned a `{type(answer).__name__}`, which has yet to run")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import wire
+from zmig.database.server import encoding_of
 from zmig.errors import Problem, ZmigError
 from zmig.frozen import frozen
 from zmig.planning.checkpoint import Checkpoint, Digest, Sent
 from zmig.progress import StatementStarted
 from zmig.project import outside
-from zmig.sql import encoding, reading, statement
+from zmig.sql import reading, statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from zmig.database.connection import WorkingConnection
     from zmig.database.lock import RunLock
     from zmig.database.server import Server
-    from zmig.database.store import Run, Store
+    from zmig.database.store import Store
+    from zmig.events import Run
     from zmig.interrupt import Interrupts
     from zmig.planning.plan import Step
     from zmig.progress import Observer
@@ -66,7 +68,7 @@ class Session:
     @property
     def encoding(self) -> Encoding:
         """The database's encoding."""
-        return encoding.of(self.connection)
+        return encoding_of(self.connection)
 
     @property
     def is_in_transaction(self) -> bool:

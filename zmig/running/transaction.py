@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import wire
-from zmig.database.copying import copy_rows
 from zmig.progress import StatementFinished
 from zmig.running import bookkeeping, repeat
 from zmig.running.call import call
+from zmig.running.copying import copy_rows
 from zmig.sql import message
 from zmig.sql.message import ChunkMessage, Message
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
-
-if TYPE_CHECKING:
-    from zmig.database.connection import Connection
 
 _CODECS = {"SQL_ASCII": "utf-8", "EUC_CN": "gb2312", "ISO_8859_5": "iso8859_5", "KOI8R": "koi8_r", "KOI8U": "koi8_u"}
 """Python's names, where they are not PostgreSQL's own. SQL_ASCII holds any octets."""
@@ -57,8 +53,3 @@ class Encoding:
 
 
 UTF8 = Encoding("UTF8")
-
-
-def of(connection: Connection) -> Encoding:
-    """Return the encoding of the database that a connection leads to."""
-    return Encoding(connection.info.parameter_status("server_encoding") or "UTF8")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from zmig.database.connection import Connection
+    from zmig.database.types import Connection
 
 _COPY_PROGRESS_SINCE = 140000
 _INDEXES_OF_VACUUM_SINCE = 170000

@@ -32,7 +32,8 @@ from zmig.progress import (
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from zmig.database.connection import Connection, Target
+    from zmig.database.connection import Target
+    from zmig.database.types import Connection
     from zmig.planning.plan import Step
     from zmig.progress import Observer, Progress
     from zmig.watching.activity import Work

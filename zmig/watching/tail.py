@@ -14,8 +14,8 @@ from zmig.events import EventType
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from zmig.database.connection import Connection
     from zmig.database.store import Store
+    from zmig.database.types import Connection
     from zmig.events import Fact
 
 OPEN = frozenset({EventType.STARTED, EventType.ROLLBACK_STARTED})

@@ -1,0 +1,51 @@
+"""A connection whose waits for the server end soon: for who asks the run to end, and where the server is gone."""
+
+from __future__ import annotations
+
+import os
+
+import psycopg
+
+from zmig.database import tcp
+from zmig.database.types import Connection
+from zmig.interrupt import UNHEEDED, Interrupts, Look
+
+
+class InterruptibleConnection(Connection):
+    """A connection that looks up from each wait for the server."""
+
+    interrupts: Interrupts = UNHEEDED
+    """What asks the run to end that works over the connection."""
+    process = 0
+    """The process that opened it."""
+    is_left_to_tcp = False
+    """Whether the connection string says how long TCP may wait for an acknowledgement."""
+
+    def look(self) -> Look:
+        """Return what a wait for the server does after each look at the socket.
+
+        It raises what interrupts the run, and psycopg.OperationalError where the server is gone without a word.
+        """
+        if self.is_left_to_tcp:
+            return Look(self.interrupts, self._require_answer)
+        missing = tcp.Acknowledgements(self.pgconn.socket, self._give_up)
+        return Look(self.interrupts, self._require_answer, missing.check)
+
+    def refuse_children(self) -> None:
+        """Make sure that the process is the one that opened the connection. Raises psycopg.ProgrammingError."""
+        if self.process not in (0, os.getpid()):
+            raise psycopg.ProgrammingError(
+                "a child process cannot use the connection of the run: it needs one of its own"
+            )
+
+    def _require_answer(self) -> None:
+        """Give the connection up where the server does not answer a new one. Raises psycopg.OperationalError."""
+        from zmig.database import silence
+
+        silence.require_answer(self)
+
+    def _give_up(self) -> None:
+        """Close the connection. Raises psycopg.OperationalError."""
+        from zmig.database import silence
+
+        silence.give_up(self)
