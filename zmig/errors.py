@@ -1,7 +1,7 @@
 """Every error zmig raises on purpose, and the exit codes that go with them.
 
 An error carries values, not layout: one message, an optional place in a file, facts, the effect on the
-database, one hint. `zmig.render` turns it into text, for the command line and for the console alike.
+database, one hint. `zmig.presentation.problems` turns it into text, for the command line and for the console alike.
 """
 
 from __future__ import annotations

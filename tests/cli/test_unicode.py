@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from zmig import MigrationFailed, Migrator
+from zmig.presentation.problems import problem_text
 from zmig.progress import Notice, Progress
-from zmig.render import problem_text, visible
+from zmig.text.terminal import visible
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run

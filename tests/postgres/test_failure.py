@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from zmig.errors import Problem
+from zmig.presentation.problems import problem_text
 from zmig.redact import Redactor
-from zmig.render import problem_text
 from zmig.running import failure
 from zmig.running.failure import Failure, Place
 from zmig.sql import script

@@ -27,12 +27,12 @@ import postgast
 
 from tests.proof import grammar
 from zmig.errors import ManifestError
-from zmig.sql import outcome, script, statement
+from zmig.sql import outcome, script, transaction_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _PIECE = 997
 _ENDS_A_STATEMENT = ("g", "crosstabview", "watch", ";")
@@ -155,7 +155,7 @@ def _prove_statement(one: Statement, path: Path, tally: Tally) -> None:
         tally.counts[question] += bool(theirs)
         if ours != theirs:
             tally.wrong.append(f"{path}:{one.line}: {question}: {ours} here, {theirs} there: {one.summary}")
-    if command := statement.refuses_transaction(one):
+    if command := transaction_rules.refuses_transaction(one):
         tally.commands[command] += 1
 
 
@@ -174,11 +174,11 @@ def _without_variables(text: str) -> str:
 
 def _opinions(one: Statement, node: grammar.pb.Node) -> Iterator[tuple[str, object, object]]:
     """Yield each question with the answers by keywords and by syntax tree."""
-    refuses = statement.refuses_transaction(one) is not None
+    refuses = transaction_rules.refuses_transaction(one) is not None
     yield "refuses a transaction", refuses, grammar.refuses_transaction(node)
     yield (
         "controls the transaction",
-        statement.controls_transaction(one) is not None,
+        transaction_rules.controls_transaction(one) is not None,
         grammar.controls_transaction(node),
     )
     yield "takes rows from the client", one.copy_data is not None, grammar.reads_client(node)

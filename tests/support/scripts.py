@@ -13,7 +13,7 @@ from zmig.sql import script
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _FRAGMENTS = (
     "'", "''", '"', "E'", "e'a\\''", "E'a'\n'", "\\';", "date'", "U&", "$$", "$a$", "$1", "$", "e", "x", "ä", "1",

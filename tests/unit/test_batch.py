@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zmig.errors import ZmigError
+from zmig.running.gate import Delay
 from zmig.sql import batch, moment, script
-from zmig.sql.batch import Answer, Delay, Reached, Touched
+from zmig.sql.batch import Answer, Reached, Touched
 
 
 def rendered(text: str) -> str:

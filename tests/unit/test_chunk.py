@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import assume, given
@@ -12,9 +11,7 @@ from hypothesis import strategies as st
 from tests.support.scripts import cut, scripts
 from zmig.sql import chunk, script
 from zmig.sql.chunk import Chunk
-
-if TYPE_CHECKING:
-    from zmig.sql.script import Statement
+from zmig.sql.statement import Statement
 
 ROWS = "copy t from stdin;\n1\n\\.\n"
 
@@ -39,7 +36,7 @@ def test_chunks_hold_every_statement_once(text: str, size: int) -> None:
 def test_a_chunk_is_verbatim_from_its_first_statement_to_its_last() -> None:
     (first, rows, last) = chunk.chunks(["\n a; -- x\nb ;c;\n" + ROWS + "d;"], path="a.sql", size=100)
     assert first == Chunk(number=1, statements=3, text="a; -- x\nb ;c;", offset=2, line=2, column=2)
-    assert isinstance(rows, script.Statement)
+    assert isinstance(rows, Statement)
     assert rows.number == 4
     assert last == Chunk(number=5, statements=1, text="d;", offset=40, line=7, column=1)
 

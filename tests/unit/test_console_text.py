@@ -11,7 +11,7 @@ from zmig_tui.text import Span, Tone, line, span
 
 from tests.support.scenes import Scene
 from zmig.database.standby import Standby
-from zmig.render import display_width
+from zmig.text.terminal import display_width
 
 
 @given(st.text())

@@ -10,8 +10,9 @@ import pytest
 
 from zmig.errors import Location, Problem, ZmigError
 from zmig.interrupt import Interrupted
+from zmig.presentation.problems import problem_text
+from zmig.python import locations
 from zmig.redact import Redactor
-from zmig.render import problem_text
 from zmig.running import failure
 from zmig.running.failure import Failure, Place
 from zmig.sql import script
@@ -175,7 +176,7 @@ def test_a_file_that_does_not_import_is_told_with_the_line(
     tmp_path: Path, source: str, message: str, place: str
 ) -> None:
     path = tmp_path / "a.py"
-    problem = failure.code_error(path, _raised_by(path, source))
+    problem = locations.code_error(path, _raised_by(path, source))
     assert problem.message.startswith(f"Python file `{path}` does not import: {message}")
     assert str(problem.location) == f"{path}:{place}"
     assert problem.location is not None

@@ -13,8 +13,8 @@ from zmig.errors import ManifestError
 from zmig.manifest import manifest, schema
 from zmig.manifest.declaration import DatabaseUrl, EmbeddedDatabase, Manifest, Tracking
 from zmig.model import Environment, Kind, Repeat, RepeatRule, Retry, Settings
+from zmig.presentation.problems import problem_text
 from zmig.project import inclusion
-from zmig.render import problem_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from zmig.errors import ManifestError
 from zmig.manifest import explanation, manifest, yamltext
+from zmig.presentation.problems import problem_text
 from zmig.project.project import load
-from zmig.render import problem_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zmig.sql import message, script
 from zmig.sql.message import ChunkMessage, Message
+
+if TYPE_CHECKING:
+    from zmig.sql.statement import Statement
 
 BRIEF = (
     "create table t (id bigint generated always as identity primary key)",
@@ -38,7 +43,7 @@ LONG = (
 )
 
 
-def _statements(*texts: str) -> list[script.Statement]:
+def _statements(*texts: str) -> list[Statement]:
     return list(script.split(";\n".join(texts), path="x.sql"))
 
 

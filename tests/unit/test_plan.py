@@ -32,8 +32,7 @@ from zmig.events import EventType
 from zmig.invocation import Invocation
 from zmig.planning import planner
 from zmig.planning.checkpoint import Checkpoint
-from zmig.planning.plan import Action, Direction, Mode, Plan, Step
-from zmig.planning.refusal import Refusal
+from zmig.planning.plan import Action, Direction, Mode, Plan, Refusal, Step
 
 if TYPE_CHECKING:
     from zmig.model import Migration

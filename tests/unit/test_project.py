@@ -16,8 +16,8 @@ from tests.support.tree import plant
 from zmig.errors import ManifestError, Problem, UsageError
 from zmig.manifest.declaration import DatabaseUrl, EmbeddedDatabase
 from zmig.model import Environment, Kind, Language, Repeat, RepeatRule
+from zmig.presentation.problems import problem_text
 from zmig.project import project
-from zmig.render import problem_text
 
 if TYPE_CHECKING:
     from zmig.project.project import Project

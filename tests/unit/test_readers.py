@@ -12,15 +12,29 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zmig import mergeconflict, redact, render
+from zmig import mergeconflict, redact
 from zmig.cli import sentences
 from zmig.database import connectionstring
 from zmig.errors import Location, Problem, ZmigError
 from zmig.lint import sqlfile
 from zmig.manifest import manifest
 from zmig.manifest.source import Source
+from zmig.presentation import problems
 from zmig.project import migrationfile
-from zmig.sql import chunk, definition, lexer, outcome, reading, script, statement, survey, template, toolmarks, window
+from zmig.sql import (
+    chunk,
+    definition,
+    lexer,
+    outcome,
+    reading,
+    script,
+    survey,
+    template,
+    toolmarks,
+    transaction_rules,
+    window,
+)
+from zmig.text import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,7 +50,7 @@ def _script(text: str, *, conforming: bool = True) -> None:
         definition.only_defines(one)
         outcome.outcome(one)
         reading.is_cut_otherwise(one)
-        statement.refuses_transaction(one)
+        transaction_rules.refuses_transaction(one)
         for _ in one.copy_data.blocks if one.copy_data is not None else ():
             pass
 
@@ -47,7 +61,7 @@ def _chunks(text: str) -> None:
 
 
 def _problem(text: str) -> None:
-    render.problem_text(Problem("x", text, Location("a.sql", 1, len(text) // 2 + 1, text), (text,), text, text))
+    problems.problem_text(Problem("x", text, Location("a.sql", 1, len(text) // 2 + 1, text), (text,), text, text))
 
 
 READERS: dict[str, Callable[[str], object]] = {
@@ -69,9 +83,9 @@ READERS: dict[str, Callable[[str], object]] = {
     "a connection string": connectionstring.parameters,
     "secrets": redact.Redactor("hunter2", "pass word"),
     "an error's DETAIL": redact.without_detail,
-    "visible text": render.visible,
+    "visible text": terminal.visible,
     "one line": sentences.one_line,
-    "a width": render.display_width,
+    "a width": terminal.display_width,
     "a problem": _problem,
 }
 

@@ -27,7 +27,7 @@ from tests.support.tales import (
 from zmig.events import EventType
 from zmig.invocation import Invocation
 from zmig.planning import planner
-from zmig.render import problem_text
+from zmig.presentation.problems import problem_text
 
 if TYPE_CHECKING:
     from zmig.model import Migration

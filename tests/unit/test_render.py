@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zmig.errors import Location, Problem
-from zmig.render import display_width, one_line, problem_text, visible
+from zmig.presentation.problems import problem_text
+from zmig.text.terminal import display_width, one_line, visible
 
 _FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 _PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"

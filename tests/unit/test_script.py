@@ -19,7 +19,7 @@ from zmig.sql.window import Window
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
 def texts(text: str) -> list[str]:

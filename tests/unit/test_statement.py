@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.statements import ALLOWED, REFUSED
-from zmig.sql import script, statement
+from zmig.sql import script, transaction_rules
 
 if TYPE_CHECKING:
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
 def one(text: str) -> Statement:
@@ -20,20 +20,20 @@ def one(text: str) -> Statement:
 
 @pytest.mark.parametrize(("text", "command"), REFUSED.items())
 def test_the_server_refuses_it_inside_a_transaction(text: str, command: str) -> None:
-    assert statement.refuses_transaction(one(text)) == command
+    assert transaction_rules.refuses_transaction(one(text)) == command
 
 
 @pytest.mark.parametrize("text", ALLOWED)
 def test_the_server_allows_it_inside_a_transaction(text: str) -> None:
-    assert statement.refuses_transaction(one(text)) is None
+    assert transaction_rules.refuses_transaction(one(text)) is None
 
 
 @pytest.mark.parametrize("schema", ["", "pg_catalog.", "PG_CATALOG ."])
 def test_a_function_of_citus_refuses_a_transaction_by_its_name(schema: str) -> None:
     call = f"select {schema}create_distributed_table_concurrently('app.ev', 'tenant')"
-    assert statement.refuses_transaction(one(call)) == "create_distributed_table_concurrently"
+    assert transaction_rules.refuses_transaction(one(call)) == "create_distributed_table_concurrently"
     for other in ("select create_distributed_table('app.ev', 'tenant')", f"select '{call.replace(chr(39), '')}'"):
-        assert statement.refuses_transaction(one(other)) is None
+        assert transaction_rules.refuses_transaction(one(other)) is None
 
 
 CONTROLS = {
@@ -53,7 +53,7 @@ CONTROLS = {
 
 @pytest.mark.parametrize(("text", "command"), CONTROLS.items())
 def test_it_begins_or_ends_a_transaction(text: str, command: str) -> None:
-    assert statement.controls_transaction(one(text)) == command
+    assert transaction_rules.controls_transaction(one(text)) == command
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_it_begins_or_ends_a_transaction(text: str, command: str) -> None:
     ],
 )
 def test_it_stays_in_the_transaction(text: str) -> None:
-    assert statement.controls_transaction(one(text)) is None
+    assert transaction_rules.controls_transaction(one(text)) is None
 
 
 @pytest.mark.parametrize(
@@ -86,11 +86,11 @@ def test_it_stays_in_the_transaction(text: str) -> None:
     ],
 )
 def test_code_that_may_commit_is_known(text: str, expected: bool) -> None:
-    assert statement.may_commit(one(text)) is expected
+    assert transaction_rules.may_commit(one(text)) is expected
 
 
 def test_a_script_runs_in_one_transaction_by_itself() -> None:
-    mode = statement.transaction_mode(script.split("select 1; call p();", path="a.sql"), None)
+    mode = transaction_rules.transaction_mode(script.split("select 1; call p();", path="a.sql"), None)
     assert mode.transactional
     assert mode.reason == "every statement can run inside a transaction"
     assert mode.refusing is None
@@ -98,7 +98,7 @@ def test_a_script_runs_in_one_transaction_by_itself() -> None:
 
 def test_a_statement_that_refuses_a_transaction_decides_for_its_script() -> None:
     statements = list(script.split("select 1;\n\nvacuum t;\nreindex system;", path="a.sql"))
-    mode = statement.transaction_mode(statements, None)
+    mode = transaction_rules.transaction_mode(statements, None)
     assert not mode.transactional
     assert mode.reason == "`VACUUM` in line 3 cannot run inside a transaction"
     assert mode.refusing == statements[1]
@@ -107,7 +107,7 @@ def test_a_statement_that_refuses_a_transaction_decides_for_its_script() -> None
 @pytest.mark.parametrize("declared", [True, False])
 def test_the_manifest_decides_before_the_statements(declared: bool) -> None:
     (vacuum,) = script.split("vacuum", path="a.sql")
-    mode = statement.transaction_mode([vacuum], declared)
+    mode = transaction_rules.transaction_mode([vacuum], declared)
     assert mode.transactional is declared
     assert mode.reason == f"`transaction: {str(declared).lower()}` in the manifest"
     assert mode.refusing == vacuum

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 
 from tests.support.scripts import cut, scripts
 from zmig.errors import ManifestError
-from zmig.sql.script import Statement
+from zmig.sql.statement import Statement
 from zmig.sql.survey import Survey, survey
 
 SCRIPT = """select 1;

@@ -12,7 +12,7 @@ from zmig.model import Kind, Language, Migration
 from zmig.planning import trouble
 from zmig.planning.history import Record
 from zmig.planning.state import Entry, State
-from zmig.render import problem_text
+from zmig.presentation.problems import problem_text
 
 _AT = datetime(2026, 8, 30, 13, 40, tzinfo=UTC)
 _BY = Invocation("manifests/prod.yaml")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from zmig.frozen import frozen
 from zmig.model import Language
-from zmig.render import display_width, visible
+from zmig.text.terminal import display_width, visible
 from zmig_tui.text import Line, Span, Tone, span
 
 if TYPE_CHECKING:

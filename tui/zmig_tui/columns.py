@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
-from zmig.render import display_width
+from zmig.text.terminal import display_width
 from zmig_tui import words
 from zmig_tui.rows import Order
 from zmig_tui.text import Line, Span, Tone, padded

@@ -1,4 +1,4 @@
-"""Everything about one migration, as lines: where it stands, its files, its events."""
+"""What was gathered about one migration, as values."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
-from zmig_tui import code, eventspage, failing, overview, plantext
-from zmig_tui.text import Line, Tone, line, span
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from zmig.errors import Problem
     from zmig.events import Fact
     from zmig.invocation import Invocation
-    from zmig.model import Migration
     from zmig.planning.plan import Plan
     from zmig.planning.state import Entry
 
@@ -66,52 +61,3 @@ class Detail:
     plan_problems: tuple[Problem, ...] = ()
     statements: int | None = None
     """How many its file has; None where that is not known."""
-
-    def lines(self, tab: Tab, running: Running | None = None) -> Sequence[Line]:
-        """Return one page; `running` is marked in its file."""
-        match tab:
-            case Tab.OVERVIEW:
-                return list(overview.lines(self))
-            case Tab.FILE:
-                return _file(self, self._mark(tab, running))
-            case Tab.ROLLBACK:
-                return _rollback(self, self._mark(tab, running))
-            case Tab.EVENTS:
-                return list(eventspage.lines(self.facts))
-
-    def marked_line(self, tab: Tab, running: Running | None = None) -> int | None:
-        """Return the 0-based line of a page that should be seen first, if any is marked."""
-        mark = self._mark(tab, running)
-        return mark.line - 1 if mark is not None else None
-
-    def _mark(self, tab: Tab, running: Running | None) -> code.Mark | None:
-        if running is not None and running.tab is tab:
-            return code.Mark(running.line, tone=Tone.BUSY)
-        return failing.mark(self) if tab is Tab.FILE else None
-
-
-def _file(detail: Detail, mark: code.Mark | None) -> Sequence[Line]:
-    migration = detail.entry.migration
-    if migration is None:
-        return [line(span("no longer declared, so its file is not known", Tone.QUIET))]
-    return _contents(detail.file, migration, mark)
-
-
-def _rollback(detail: Detail, mark: code.Mark | None) -> Sequence[Line]:
-    migration = detail.entry.migration
-    if migration is None or not migration.is_reversible:
-        return [line(span("no rollback is declared", Tone.QUIET))]
-    if migration.rollback_file is None:
-        return [line(span("`rollback(ctx)` stands in the file itself: press 2", Tone.QUIET))]
-    return _contents(detail.rollback, migration, mark)
-
-
-def _contents(file: File | None, migration: Migration, mark: code.Mark | None) -> Sequence[Line]:
-    if file is None:
-        return [line(span("defined in code, so there is no file", Tone.QUIET))]
-    if file.is_outside:
-        return [line(span("a link leads to this file, out of the project: what is in it is not shown", Tone.QUIET))]
-    if file.text is None:
-        return plantext.problems(file.problems)
-    shown = code.lines(file.text, migration.language, mark)
-    return [*shown, line(span("the file is large: only its beginning is shown", Tone.WARN))] if file.is_cut else shown

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zmig.events import Fact
     from zmig.planning.history import Record
     from zmig.planning.state import Entry
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
     from zmig.watching.activity import Backend
     from zmig.watching.watch import Observation
 

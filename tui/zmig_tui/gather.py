@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zmig.model import Migration
     from zmig.planning.plan import Plan
     from zmig.planning.state import Entry
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
     from zmig.watching.watch import Observation, Watcher
     from zmig_tui.elsewhere import Place
 

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from zmig.planning.plan import Direction
+from zmig.presentation.problems import problem_text
 from zmig.project import outside
-from zmig.render import problem_text
 from zmig_tui import words
 from zmig_tui.text import EMPTY, Line, Span, Tone, line, span
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
 from zmig.planning.state import FindingCode, State
-from zmig.render import visible
+from zmig.text.terminal import visible
 from zmig_tui import words
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
-from zmig.render import display_width, visible
+from zmig.text.terminal import display_width, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -6,7 +6,6 @@ request must carry the secret that the printed address holds, and must come from
 
 from __future__ import annotations
 
-import hmac
 import json
 import os
 import secrets
@@ -17,15 +16,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
+from zmig_tui.webaccess import HOST
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aiohttp import web
-
     from zmig.invocation import Invocation
 
-HOST = "127.0.0.1"
 PORT = 8421
 SUBJECT = "ZMIG_CONSOLE_SUBJECT"
 """The environment variable that tells the process behind a page what to show; a URL may hold a password, so it
@@ -75,28 +72,3 @@ def _usable(port: int | None) -> int:
             "port-taken", f"port {port} cannot be listened on: {reason}", hint="leave out `--port`, or name another"
         )
     )
-
-
-def is_allowed(request: web.BaseRequest, *, port: int, token: str) -> bool:
-    """Return whether a request comes from the console's own page, opened by whoever knows the secret."""
-    own = {f"{HOST}:{port}", f"localhost:{port}"}
-    origin = request.headers.get("Origin")
-    if request.host not in own or (origin is not None and origin.removeprefix("http://") not in own):
-        return False
-    # A browser may hold a cookie of an earlier console; the address that was printed last opens the page all the same.
-    given = {request.query.get("token"): token, request.cookies.get(cookie_name(port)): cookie_value(token)}
-    return any(word is not None and _is_same(word, expected) for word, expected in given.items())
-
-
-def _is_same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
-
-
-def cookie_name(port: int) -> str:
-    """Return the name of the cookie: a browser sends a cookie to every port of a machine, so each has its own."""
-    return f"zmig_console_{port}"
-
-
-def cookie_value(token: str) -> str:
-    """Return what the cookie holds, from which nobody learns the secret in the address."""
-    return hmac.new(token.encode(), b"cookie", "sha256").hexdigest()

@@ -11,7 +11,7 @@ from aiohttp import WSCloseCode, web
 from textual_serve.server import Server, to_int
 
 from zmig_tui.pageprocess import PageProcess
-from zmig_tui.web import HOST, cookie_name, cookie_value, is_allowed
+from zmig_tui.webaccess import HOST, cookie_name, cookie_value, is_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

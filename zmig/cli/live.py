@@ -31,7 +31,7 @@ from zmig.progress import (
     StepSkipped,
     StepStarted,
 )
-from zmig.render import display_width
+from zmig.text.terminal import display_width
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -45,8 +45,8 @@ def program() -> int:
 
 def _has_run_code_of_its_own_alone() -> bool:
     """Whether nobody can miss what Python does at its end: a migration's code may count on it, and so may Textual."""
-    threading, entrypoint = (sys.modules.get(name) for name in ("threading", "zmig.running.entrypoint"))
-    if entrypoint is not None and any(name.startswith(entrypoint.MODULES) for name in sys.modules):
+    threading, loader = (sys.modules.get(name) for name in ("threading", "zmig.python.loader"))
+    if loader is not None and any(name.startswith(loader.MODULES) for name in sys.modules):
         return False
     return "textual" not in sys.modules and (threading is None or threading.active_count() == 1)
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from zmig.cli.stream import Stream, Unwritable
+from zmig.presentation.problems import problem_text
 from zmig.redact import redact
-from zmig.render import problem_text, safe
+from zmig.text.terminal import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -8,7 +8,7 @@ from zmig.cli import documents, table
 from zmig.errors import ExitCode
 from zmig.planning.plan import Direction
 from zmig.project import undeclared
-from zmig.render import visible
+from zmig.text.terminal import visible
 
 if TYPE_CHECKING:
     from zmig.cli.output import Output

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zmig.cli import table
 from zmig.database import holder
 from zmig.planning.plan import Direction
-from zmig.render import visible
+from zmig.text.terminal import visible
 
 if TYPE_CHECKING:
     from zmig.progress import (

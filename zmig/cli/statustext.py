@@ -8,8 +8,9 @@ from zmig.cli import table
 from zmig.database import holder
 from zmig.planning import trouble
 from zmig.planning.state import Entry, FindingCode, State
+from zmig.presentation.problems import problem_text
 from zmig.project import undeclared
-from zmig.render import display_width, problem_text, visible
+from zmig.text.terminal import display_width, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

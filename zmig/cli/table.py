@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from zmig.render import display_width, one_line
+from zmig.text.terminal import display_width, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

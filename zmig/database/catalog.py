@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zmig.database.types import Connection
     from zmig.sql.outcome import Outcome
     from zmig.sql.reader import Name
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _PENDING_DETACH_SINCE = 140000
 

@@ -8,7 +8,7 @@ from zmig.database.quoting import identifier, literal
 from zmig.database.settings import set_config
 from zmig.errors import Problem
 from zmig.nearest import nearest
-from zmig.planning.refusal import Refusal
+from zmig.planning.plan import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from zmig.frozen import frozen
 from zmig.sql.reader import Name
 
 if TYPE_CHECKING:
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
 @frozen

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from zmig.lint import definitions, rows
 from zmig.lint.act import Act
-from zmig.sql import statement
+from zmig.sql import transaction_rules
 from zmig.sql.reader import Reader
 
 if TYPE_CHECKING:
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _READERS = {**definitions.READERS, **rows.READERS}
 
@@ -27,8 +27,8 @@ def of(one: Statement) -> Act:
     verb = first.text if first else ""
     read = _READERS.get(verb)
     act = read(reader, one, verb) if read else Act(one, verb)
-    refuses = statement.refuses_transaction(one) if verb in _MAY_REFUSE else None
-    controls = statement.controls_transaction(one) if verb in _MAY_CONTROL else None
+    refuses = transaction_rules.refuses_transaction(one) if verb in _MAY_REFUSE else None
+    controls = transaction_rules.controls_transaction(one) if verb in _MAY_CONTROL else None
     if refuses is None and controls is None:
         return act
     return replace(act, refuses=refuses, controls=controls)

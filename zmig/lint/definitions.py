@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zmig.sql.reader import Reader
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _BEFORE_KIND = frozenset(
     {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from zmig.sql.lexer import Token
     from zmig.sql.reader import Reader
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
 def _insert(reader: Reader, one: Statement, verb: str) -> Act:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from zmig.errors import ManifestError, Problem
 from zmig.lint import acts, searchpath
 from zmig.manifest.source import Source
-from zmig.sql import lexer, plain, script, statement, toolmarks
+from zmig.sql import lexer, plain, script, toolmarks, transaction_rules
 from zmig.sql.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zmig.lint.act import Act
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _MOST_STATEMENTS = 1000
 """Behind so many, those that only read or write rows are skipped."""
@@ -165,4 +165,4 @@ class _Reading:
 
 def may_commit(one: Act) -> bool:
     """Whether it runs code that may contain a COMMIT."""
-    return statement.may_commit(one.statement)
+    return transaction_rules.may_commit(one.statement)

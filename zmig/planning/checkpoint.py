@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zmig.events import Fact
     from zmig.planning.history import Record
     from zmig.sql.batch import Reached
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
 @frozen

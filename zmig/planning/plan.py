@@ -14,11 +14,12 @@ from zmig.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
+    from zmig.errors import Problem
     from zmig.events import Fact
     from zmig.model import LastRun, Migration
     from zmig.planning.checkpoint import Checkpoint
-    from zmig.planning.refusal import Refusal
 
 
 class Direction(StrEnum):
@@ -83,6 +84,22 @@ class Step:
     def direction(self) -> Direction:
         """Whether it adds or takes back."""
         return Direction.ROLLBACK if self.action is Action.ROLL_BACK else Direction.FORWARD
+
+    @property
+    def file(self) -> Path | None:
+        """The file that it runs; None where it is a method of a registered object."""
+        if self.direction is Direction.ROLLBACK:
+            return self.migration.rollback_file or self.migration.file
+        return self.migration.file
+
+
+@frozen
+class Refusal:
+    """Why nothing may run."""
+
+    version: int | None
+    name: str
+    problem: Problem
 
 
 @frozen

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Location, Problem
 from zmig.events import EventType
-from zmig.frozen import frozen
 from zmig.invocation import word
 from zmig.planning import identity
+from zmig.planning.plan import Refusal
 from zmig.planning.reason import moment
 from zmig.planning.state import FindingCode, State
 
@@ -24,15 +24,6 @@ if TYPE_CHECKING:
 
 _NOTHING_RUN = "nothing was run"
 _NOTHING_ROLLED_BACK = "nothing was rolled back"
-
-
-@frozen
-class Refusal:
-    """Why nothing may run."""
-
-    version: int | None
-    name: str
-    problem: Problem
 
 
 def of_apply(

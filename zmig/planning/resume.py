@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from zmig.errors import Problem
 from zmig.invocation import word
 from zmig.planning.checkpoint import digest
-from zmig.planning.plan import Action, Direction
-from zmig.planning.refusal import Refusal
-from zmig.sql import statement
+from zmig.planning.plan import Action, Direction, Refusal
+from zmig.sql import transaction_rules
 from zmig.sql.outcome import CreateIndex, Idempotent, Reindex, Unknown, outcome
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from zmig.invocation import Invocation
     from zmig.planning.checkpoint import Checkpoint, Sent
     from zmig.running.prepare import Work
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _SETS_SESSION = re.compile(
     r"(?:set|reset)\b(?!\s+(?:local|constraints|transaction)\b)|load\b|select (?:pg_catalog\.)?set_config\s*\(", re.I
@@ -36,7 +35,7 @@ def runs_alone(one: Statement) -> bool:
 
     Any REINDEX or CLUSTER does: of a partitioned table it refuses a transaction, which its text does not show.
     """
-    if statement.refuses_transaction(one) is not None or statement.may_commit(one):
+    if transaction_rules.refuses_transaction(one) is not None or transaction_rules.may_commit(one):
         return True
     found = outcome(one)
     return isinstance(found, Reindex) or found == Idempotent("CLUSTER")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Problem
 from zmig.frozen import frozen
 from zmig.planning.history import Record
-from zmig.planning.refusal import Refusal
+from zmig.planning.plan import Refusal
 from zmig.planning.state import Entry, Finding, FindingCode, State
 
 if TYPE_CHECKING:

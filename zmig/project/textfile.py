@@ -245,3 +245,26 @@ def _location(path: Path, data: mmap, offset: int) -> Location:
     text = data[start : len(data) if end is None else end.start()].decode(errors="replace")
     column = len(data[start:offset].decode(errors="replace")) + 1
     return Location(str(path), line, column, text)
+
+
+def check_unchanged(file: Path, text: str, checksum: str | None) -> str:
+    """Make sure that a file still is what the plan was made from; return its checksum.
+
+    Raises:
+        ManifestError: it was edited meanwhile.
+    """
+    found = checksum_of(text)
+    if checksum is not None and found != checksum:
+        raise ManifestError(edited(file))
+    return found
+
+
+def edited(file: Path) -> Problem:
+    """Return the problem of a file that is no longer what a plan was made from."""
+    return Problem(
+        "file-changed",
+        f"`{file}` was edited while its migration was planned",
+        Location(str(file)),
+        effect="nothing was run",
+        hint="run the command again",
+    )

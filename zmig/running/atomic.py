@@ -19,8 +19,7 @@ from zmig.database.holder import working_on
 from zmig.errors import PlanRefused, Problem
 from zmig.events import EventType
 from zmig.planning.history import ROLLED_BACK_WITH
-from zmig.planning.plan import Action
-from zmig.planning.refusal import Refusal
+from zmig.planning.plan import Action, Refusal
 from zmig.progress import StepStarted
 from zmig.running import bookkeeping, record, transaction
 from zmig.running.runner import Runner

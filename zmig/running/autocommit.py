@@ -24,13 +24,13 @@ from zmig.running.bookkeeping import limits_sql, open_sql
 from zmig.running.call import call
 from zmig.running.copying import copy_rows
 from zmig.running.readonly import ReadOnlyWatch
-from zmig.sql import statement
+from zmig.sql import transaction_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from zmig.running.session import Attempt, Session
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
 def run(session: Session, attempt: Attempt) -> None:
@@ -47,7 +47,7 @@ def run(session: Session, attempt: Attempt) -> None:
     attempt.completed_statements = done
     watch = ReadOnlyWatch(statements)
     for one in statements[done:]:
-        if session.is_in_transaction or statement.controls_transaction(one):
+        if session.is_in_transaction or transaction_rules.controls_transaction(one):
             _run_in_own_transaction(session, attempt, one, watch)
         elif resume.runs_alone(one):
             _run_alone(session, attempt, one)
@@ -110,7 +110,7 @@ def _run_in_own_transaction(session: Session, attempt: Attempt, one: Statement, 
     The checkpoint stands in front of the COMMIT, so that it commits with what it tells of; a later run begins again
     at the BEGIN of a transaction that did not commit. Behind one that only reads it stands in one of its own.
     """
-    ends = session.is_in_transaction and statement.controls_transaction(one) in ("COMMIT", "END")
+    ends = session.is_in_transaction and transaction_rules.controls_transaction(one) in ("COMMIT", "END")
     if ends:
         watch.check(attempt)
         ends = not watch.is_read_only

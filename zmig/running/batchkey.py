@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zmig.running.session import Attempt, Session
     from zmig.sql.choice import Choice, Found
     from zmig.sql.query import Node, Nodes
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _NAME = "zmig_batch"
 

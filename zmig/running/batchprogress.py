@@ -11,8 +11,8 @@ from zmig.sql import standing
 
 if TYPE_CHECKING:
     from zmig.running.session import Attempt, Session
-    from zmig.sql.script import Statement
     from zmig.sql.standing import Standing
+    from zmig.sql.statement import Statement
 
 _PLAIN = """
 select from pg_catalog.pg_class c

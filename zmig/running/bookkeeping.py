@@ -16,13 +16,13 @@ from zmig.database.quoting import literal
 from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql
 from zmig.database.settings import FLUSHED, IDLE_IN_TRANSACTION, LONGEST_IDLE, READABLE, set_config
 from zmig.running import record
-from zmig.sql import statement
+from zmig.sql import transaction_rules
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from zmig.running.session import Attempt, Session
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _DECLINED = "zmig: event trigger"
 
@@ -81,7 +81,7 @@ def _begin_sql(attempt: Attempt, first: Statement | None) -> str:
     """
     if first is None and attempt.work.statements and attempt.work.mode.transactional:
         first = attempt.work.statements[0]
-    level = None if first is None else statement.isolation_level(first)
+    level = None if first is None else transaction_rules.isolation_level(first)
     return "begin" if level is None else f"begin isolation level {level}"
 
 

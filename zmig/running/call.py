@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from types import CoroutineType, GeneratorType
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -11,27 +9,17 @@ import psycopg
 from zmig.database.lent import lent
 from zmig.database.loan import TransactionEnded
 from zmig.errors import Problem, ZmigError
+from zmig.python import locations
+from zmig.python.returned import LEFT_A_STREAM, LEFT_IN_USE, is_yet_to_run
 from zmig.running.context import Context
 from zmig.running.surroundings import surroundings_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from zmig.running.context import Round
     from zmig.running.prepare import Execute
     from zmig.running.session import Attempt, Session
-
-
-LEFT_IN_USE = Problem(
-    "connection-left-in-use",
-    "it returned while its connection was still in use",
-    hint="end each COPY, stream and pipeline, by `with` for example, and each thread, by `join()`, before it returns",
-)
-LEFT_A_STREAM = Problem(
-    "connection-left-in-use",
-    "it left a `stream()` before its last row: psycopg cancels such a query, and the transaction fails by that",
-    hint="read each `stream()` to its end, or use a cursor with a name, as in `ctx.connection.cursor('rows')`",
-)
 
 
 def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round]] | None = None) -> None:
@@ -70,9 +58,7 @@ def _returned(session: Session, attempt: Attempt, function: Execute, context: Co
         try:
             returned = function(context)
         except TransactionEnded as error:
-            from zmig.running import failure
-
-            place = failure.code_location(error, attempt.work.path)
+            place = locations.code_location(error, attempt.work.path)
             message, hint = "it ended the transaction zmig runs it in", "remove what ends it: zmig commits"
             raise ZmigError(Problem("transaction-ended", message, place, hint=hint)) from error
         except psycopg.errors.InFailedSqlTransaction as error:
@@ -88,15 +74,3 @@ def _returned(session: Session, attempt: Attempt, function: Execute, context: Co
     if raised is not None:
         raise raised
     return returned
-
-
-def is_yet_to_run(returned: object) -> bool:
-    """Whether what a function returned is work that it only began: it was written with `async` or `yield`, say.
-
-    Such work is ended here, so that Python does not warn of it. A cursor is none, though it can be iterated over.
-    """
-    if isinstance(returned, GeneratorType | CoroutineType):
-        returned.close()
-        return True
-    is_cursor = isinstance(returned, psycopg.Cursor)
-    return not is_cursor and (callable(returned) or isinstance(returned, Awaitable | AsyncIterator | Iterator))

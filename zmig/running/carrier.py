@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from zmig.interrupt import Interrupts
     from zmig.invocation import Invocation
     from zmig.planning.existing import Existing
-    from zmig.planning.plan import Plan
-    from zmig.planning.refusal import Refusal
+    from zmig.planning.plan import Plan, Refusal
     from zmig.progress import Observer
     from zmig.running.opening import Opened
     from zmig.running.prepare import Work
@@ -129,8 +128,9 @@ class Carrier:
             opened.prepare_store(view)
         with Lookout(opened.target, opened.run.backend_pid, self._observer).watching() as observer:
             kind = AtomicRunner if is_atomic else Runner
-            session = self._session(observer, works)
-            return kind(session, plan, works, target=opened.target, invocation=self._invocation).run()
+            outbox = Outbox(observer)
+            session, relay = self._session(outbox), Relay(works, outbox, may_share_flush=opened.server.may_share_flush)
+            return kind(session, relay, plan, works, target=opened.target, invocation=self._invocation).run()
 
     def rehearse(self, plan: Plan) -> Rehearsal:
         """Run the steps of a plan in one transaction that is rolled back; the lock is held."""
@@ -138,19 +138,18 @@ class Carrier:
 
         plan, works = self.check(plan, None)
         with database.translated(self._opened.target):
-            return rehearsal.rehearse(self._session(self._observer, works), plan, works)
+            return rehearsal.rehearse(self._session(self._observer), plan, works)
 
-    def _session(self, observer: Observer, works: tuple[Work, ...]) -> Session:
-        opened, outbox = self._opened, Outbox(observer)
+    def _session(self, observer: Observer) -> Session:
+        opened = self._opened
         return Session(
             connection=opened.connection,
             server=opened.server,
             store=opened.store,
             lock=opened.lock,
             run=opened.run,
-            observer=outbox,
+            observer=observer,
             interrupts=self._interrupts,
-            relay=Relay(works, outbox, may_share_flush=opened.server.may_share_flush),
             redact=opened.target.redactor,
             record_detail=opened.project.tracking.record_detail,
             environ=self._environ,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from zmig.running.failure import Failure
     from zmig.running.session import Attempt, Session
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _OWNERS_PUBLIC_SINCE = 150_000
 """From this version on, only the owner of a new database may create in its schema `public`.

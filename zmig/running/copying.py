@@ -8,7 +8,7 @@ from zmig.errors import Problem, ZmigError
 
 if TYPE_CHECKING:
     from zmig.running.session import Session
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
 _BINARY = Problem(

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from zmig.running import transaction
 
 if TYPE_CHECKING:
+    from zmig.running.relay import Relay
     from zmig.running.session import Attempt, Session
 
 
-def execute(session: Session, attempt: Attempt) -> None:
+def execute(session: Session, relay: Relay, attempt: Attempt) -> None:
     """Execute a step; returns once its changes and its `done` fact are committed.
 
     Raises whatever the server or the migration's code raises; nothing is rolled back or recorded here then.
@@ -20,7 +21,7 @@ def execute(session: Session, attempt: Attempt) -> None:
 
         rounds.run(session, attempt, attempt.work.batch)
     elif attempt.work.mode.transactional:
-        transaction.run(session, attempt)
+        transaction.run(session, relay, attempt)
     else:
         from zmig.running import autocommit
 

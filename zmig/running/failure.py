@@ -6,7 +6,6 @@ and values of rows only where the manifest asks for them.
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,16 +15,16 @@ from zmig.errors import Location, Problem, ZmigError
 from zmig.frozen import frozen
 from zmig.interrupt import Interrupted
 from zmig.project import outside
+from zmig.python import locations
 from zmig.sql import position, script, template
 from zmig.sql.encoding import UTF8, Encoding
-from zmig.sql.window import shown_line
+from zmig.text import exceptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from zmig.sql.copydata import CopyData
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
     from zmig.sql.substitution import Substitution
 
 RETRYABLE = frozenset({"55P03", "40P01", "40001"})
@@ -36,9 +35,6 @@ _NEEDS_NO_TRANSACTION = frozenset({"25001", "2D000", "55P04"})
 
 _DEFERRABLE = frozenset({"23", "40"})
 """Classes of SQLSTATEs: a constraint is violated, a transaction cannot be serialized."""
-
-_LONGEST_TEXT = 4_000
-"""In characters; a server quotes the value it cannot read, even one of a megabyte."""
 
 
 @frozen
@@ -95,7 +91,7 @@ def explain(
     """Return what `error` says about the step that was running at `place`."""
 
     def clean(text: str) -> str:
-        return _shortened(redact(text))
+        return exceptions.shortened(redact(text))
 
     if isinstance(error, psycopg.Error):
         found = _of_server(error, place, clean=clean, record_detail=record_detail, seconds=seconds)
@@ -147,16 +143,11 @@ def _without_secret_line(found: Failure, place: Place, redact: Callable[[str], s
     return replace(found, location=replace(location, text=None))
 
 
-def _shortened(text: str) -> str:
-    left_out = len(text) - _LONGEST_TEXT
-    return text if left_out <= 0 else f"{text[:_LONGEST_TEXT]}… ({left_out} characters more)"
-
-
 def _of_server(
     error: psycopg.Error, place: Place, *, clean: Callable[[str], str], record_detail: bool, seconds: float
 ) -> Failure:
-    message = clean(error.diag.message_primary or _words(error))
-    location = _sql_location(place, error.diag) or code_location(error, place.path)
+    message = clean(error.diag.message_primary or exceptions.words(error))
+    location = _sql_location(place, error.diag) or locations.code_location(error, place.path)
     facts = [_summary_fact(error.sqlstate, place, seconds)]
     data: dict[str, object] = {"message": message, "sqlstate": error.sqlstate}
     for key, label, value in _said(error.diag):
@@ -261,72 +252,7 @@ def _of_zmig(problem: Problem, place: Place, *, clean: Callable[[str], str], sec
 
 def _of_code(error: BaseException, place: Place, *, clean: Callable[[str], str], seconds: float) -> Failure:
     kind = type(error).__name__
-    message = clean(_words(error))
-    location = code_location(error, place.path)
+    message = clean(exceptions.words(error))
+    location = locations.code_location(error, place.path)
     data = {"message": message, "sqlstate": None, "exception": kind, **_place_data(place, location)}
     return Failure(message, None, location, (f"raised as {kind}, after {seconds:.1f} s",), data)
-
-
-def _words(error: BaseException) -> str:
-    """Return what an exception says; its type where it says nothing, or cannot."""
-    if isinstance(error, SystemExit):
-        code = "" if error.code is None else repr(error.code)
-        return f"it called `sys.exit({code})`, which ends no migration"
-    try:
-        return str(error).strip() or type(error).__name__
-    except Exception:
-        return type(error).__name__
-
-
-def code_location(error: BaseException, path: str) -> Location | None:
-    """Return the last place in the migration's own file that the exception went through."""
-    if isinstance(error, SyntaxError) and error.filename == path:
-        return _location(path, error.lineno or 1, (error.offset or 1) - 1, None)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-    if not frames:
-        return None
-    last = frames[-1]
-    line = last.lineno or 1
-    source = _source_line(path, line)
-    begin = _characters(source, last.colno)
-    end = _characters(source, last.end_colno) if last.end_lineno == line else None
-    return _location(path, line, begin, end)
-
-
-def line_location(path: str, line: int) -> Location:
-    """Return the place of a line of a Python file, with its text."""
-    source = _source_line(path, line)
-    return _location(path, line, len(source) - len(source.lstrip()), None)
-
-
-def _location(path: str, line: int, begin: int, end: int | None) -> Location:
-    width = 1 if end is None else max(1, end - begin)
-    return Location(path, line, begin + 1, shown_line(_source_line(path, line), 0) or None, width)
-
-
-def _characters(line: str, octets: int | None) -> int:
-    """Return how many characters the first `octets` bytes of a line are: Python counts columns in bytes."""
-    return len(line.encode()[: octets or 0].decode(errors="ignore"))
-
-
-def _source_line(path: str, line: int) -> str:
-    import linecache
-
-    linecache.checkcache(path)
-    return linecache.getline(path, line).rstrip("\r\n")
-
-
-def code_error(path: Path, error: BaseException) -> Problem:
-    """Return the problem of a Python file that does not import."""
-    location = code_location(error, str(path)) or Location(str(path))
-    hint = "correct the file, or install what it needs"
-    missing = error.name if isinstance(error, ModuleNotFoundError) else None
-    if missing and (path.parent / f"{missing}.py").exists():
-        hint = f"run `export PYTHONPATH={path.parent}` before: a migration's folder is not searched for modules"
-    return Problem(
-        "python-not-importable",
-        f"Python file `{path}` does not import: {type(error).__name__}: {_shortened(_words(error))}",
-        location=location,
-        effect="nothing was run",
-        hint=hint,
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from psycopg import sql
@@ -10,7 +11,6 @@ from psycopg import sql
 from zmig.database.quoting import operator
 from zmig.events import EventType
 from zmig.progress import Held, Notice
-from zmig.sql.batch import Delay
 
 if TYPE_CHECKING:
     from zmig.running.session import Attempt, Session
@@ -38,6 +38,24 @@ from (
 
 _DECIDING = (EventType.PAUSED, EventType.RESUMED, EventType.DONE, EventType.ROLLED_BACK)
 """The latest of these says whether a migration is paused."""
+
+
+class Delay:
+    """How far replicas are behind this server's own commits."""
+
+    def __init__(self) -> None:
+        self._marks: deque[tuple[int, float]] = deque()
+
+    def note(self, written: int, now: float) -> None:
+        """Remember that everything up to a place in the write-ahead log was written by `now`."""
+        if not self._marks or written > self._marks[-1][0]:
+            self._marks.append((written, now))
+
+    def seconds(self, replayed: int, now: float) -> float:
+        """Return how long ago that was written which a replica has to replay next; 0 where it has replayed all."""
+        while self._marks and self._marks[0][0] <= replayed:
+            self._marks.popleft()
+        return now - self._marks[0][1] if self._marks else 0.0
 
 
 class Gate:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _SETVAL = re.compile(
     r"\bsetval\s*\(\s*(?:'(?P<name>(?:[^']|'')+)'(?:::(?:pg_catalog\.)?regclass)?\s*,)?", re.IGNORECASE

@@ -15,7 +15,7 @@ from zmig.errors import Location, ManifestError, Problem, ZmigError
 from zmig.frozen import frozen
 from zmig.planning.plan import Action, Direction, Mode, Step
 from zmig.project import project, textfile
-from zmig.sql import dump, message, script, statement, toolmarks
+from zmig.sql import dump, message, script, toolmarks, transaction_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zmig.planning.plan import Plan
     from zmig.running.context import Context
     from zmig.sql.message import ChunkMessage, Message
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
     from zmig.sql.substitution import Substitution
 
 Execute = Callable[["Context"], object]
@@ -79,6 +79,10 @@ class Work:
         pieces = _unchanged_pieces(Path(self.path), self.step)
         return message.one_by_one(script.split_stream(pieces, path=self.path, conforming=self.conforming))
 
+    def place(self, offset: int | None) -> Location | None:
+        """Return the place of an offset in its file; that of its entry where there is none."""
+        return (self.location(offset) if offset is not None else None) or self.step.migration.declared_at
+
     def location(self, offset: int) -> Location | None:
         """Return the place in its file of what stands at `offset` (0-based) of its text, as far as that is held."""
         if self.filled is not None:
@@ -122,7 +126,7 @@ def _with_rollback(work: Work) -> Work:
 def _read_step(step: Step, *, conforming: bool) -> Work:
     if step.action is Action.SETTLE:
         return Work(step, step.migration.name, Mode(True, "nothing is run"), None, (), 0)
-    file = file_of(step)
+    file = step.file
     if file is None or file.suffix.lower() == ".py":
         if step.migration.batch is not None and step.direction is Direction.FORWARD:
             return Work(step, str(file), _batch_mode(step.migration.batch))
@@ -151,9 +155,9 @@ def _script(step: Step, file: Path, written: str, *, conforming: bool) -> Work:
     if toolmarks.may_hold(text):
         _refuse_marks(work, text, statements)
     if work.batch is not None:
-        from zmig.sql import batch
+        from zmig.running import batch_checks
 
-        problems = tuple(batch.problems(work, work.batch))
+        problems = tuple(batch_checks.problems(statements, work.batch, path=path, locate=work.place))
         if problems:
             raise ManifestError(*problems)
         return replace(work, mode=_batch_mode(work.batch))
@@ -234,7 +238,7 @@ def _text(step: Step, file: Path, text: str) -> tuple[str, Substitution | None, 
     if step.direction is Direction.ROLLBACK:
         checksum = textfile.checksum_of(text)
     else:
-        checksum = check_unchanged(file, text, step.migration.checksum)
+        checksum = textfile.check_unchanged(file, text, step.migration.checksum)
     if step.migration.variables is None:
         return text, None, checksum
     from zmig.sql import template
@@ -243,24 +247,12 @@ def _text(step: Step, file: Path, text: str) -> tuple[str, Substitution | None, 
     return filled.text, filled, checksum
 
 
-def check_unchanged(file: Path, text: str, checksum: str | None) -> str:
-    """Make sure that a file still is what the plan was made from; return its checksum.
-
-    Raises:
-        ManifestError: it was edited meanwhile.
-    """
-    found = textfile.checksum_of(text)
-    if checksum is not None and found != checksum:
-        raise ManifestError(_edited(file))
-    return found
-
-
 def _unchanged_pieces(file: Path, step: Step) -> Iterator[str]:
     """Yield a file in pieces; raises ManifestError behind the last one where it was edited meanwhile."""
     found = textfile.Checksum()
     yield from _counted(project.read_pieces(file), found)
     if step.direction is Direction.FORWARD and step.migration.checksum not in (None, str(found)):
-        raise ManifestError(_edited(file))
+        raise ManifestError(textfile.edited(file))
 
 
 def _counted(pieces: Iterable[str], checksum: textfile.Checksum) -> Iterator[str]:
@@ -269,28 +261,12 @@ def _counted(pieces: Iterable[str], checksum: textfile.Checksum) -> Iterator[str
         yield piece
 
 
-def _edited(file: Path) -> Problem:
-    return Problem(
-        "file-changed",
-        f"`{file}` was edited while its migration was planned",
-        Location(str(file)),
-        effect="nothing was run",
-        hint="run the command again",
-    )
-
-
-def file_of(step: Step) -> Path | None:
-    """Return the file that a step runs; None where it is a method of a registered object."""
-    migration = step.migration
-    return migration.rollback_file or migration.file if step.direction is Direction.ROLLBACK else migration.file
-
-
 def _mode(step: Step, statements: tuple[Statement, ...]) -> Mode:
     """Return how a file is run: `transaction: false` holds for the rollback, too; `true` says nothing of that."""
     declared = step.migration.transaction
     if step.direction is Direction.ROLLBACK and declared:
         declared = None
-    found = statement.transaction_mode(statements, declared)
+    found = transaction_rules.transaction_mode(statements, declared)
     return Mode(found.transactional, found.reason)
 
 
@@ -302,7 +278,7 @@ def _refuse_contradictions(work: Work, statements: tuple[Statement, ...]) -> Non
 
 
 def _contradictions(work: Work, one: Statement) -> Iterator[Problem]:
-    if statement.controls_transaction(one):
+    if transaction_rules.controls_transaction(one):
         yield Problem(
             "transaction-control",
             f"statement {one.number} ends or opens a transaction, but zmig runs the file in one of its own: "
@@ -311,7 +287,7 @@ def _contradictions(work: Work, one: Statement) -> Iterator[Problem]:
             effect="nothing was run",
             hint="remove the statement, or write `transaction: false` in the manifest entry",
         )
-    command = statement.refuses_transaction(one)
+    command = transaction_rules.refuses_transaction(one)
     if command:
         yield Problem(
             "transaction-refused",

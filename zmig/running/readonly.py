@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.errors import Problem, ZmigError
-from zmig.sql import statement
+from zmig.sql import transaction_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zmig.running.session import Attempt, Session
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _READ_ONLY = re.compile(r"read[ \t\r\n_]{1,9}only", re.IGNORECASE)
 
@@ -36,7 +36,7 @@ class ReadOnlyWatch:
     def look(self, session: Session, one: Statement, *, was_open: bool) -> None:
         """Look at the transaction behind a statement; `was_open` says that it did not begin with that."""
         before, self.is_read_only = self.is_read_only and was_open, self._asks(session)
-        if not self.is_read_only or not was_open or statement.controls_transaction(one):
+        if not self.is_read_only or not was_open or transaction_rules.controls_transaction(one):
             self._culprit = None
         elif not before and _has_written(session):
             self._culprit = one

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zmig.planning.plan import Plan, Step
     from zmig.running.prepare import Work
     from zmig.running.session import Session
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 LOCK_TIMEOUT = "1s"
 """How long the rehearsal waits for a lock, with others waiting behind it, whatever the manifest or a file says."""

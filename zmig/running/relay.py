@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zmig.running.prepare import Work
     from zmig.running.session import Session
     from zmig.sql.message import Composed
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _LONGEST_UNFLUSHED_SECONDS = 0.05
 

@@ -19,8 +19,8 @@ from zmig.database.settings import IDLE_IN_TRANSACTION, READABLE, set_config
 from zmig.errors import Location, MigrationFailed, Problem, ZmigError
 from zmig.model import Language, RepeatRule
 from zmig.planning.plan import Action, Direction, Step
-from zmig.running import entrypoint
-from zmig.running.call import LEFT_A_STREAM, LEFT_IN_USE, is_yet_to_run
+from zmig.python import loader, locations
+from zmig.python.returned import LEFT_A_STREAM, LEFT_IN_USE, is_yet_to_run
 from zmig.running.context import Context
 from zmig.running.surroundings import surroundings_kept
 from zmig.sql.reader import Reader
@@ -183,7 +183,7 @@ def _of_condition(connection: WorkingConnection, condition: str) -> object:
 
 
 def _of_code(connection: WorkingConnection, migration: Migration, last_run: LastRun | None, run_id: str) -> object:
-    ask = entrypoint.functions(Step(migration, Action.CHECK, "")).should_repeat
+    ask = loader.functions(Step(migration, Action.CHECK, "")).should_repeat
     with (
         connection.interrupts.in_code(),
         lent(connection, in_transaction=True) as (borrowed, loan),
@@ -226,9 +226,7 @@ def _line(migration: Migration, error: BaseException) -> Location | None:
     """Return the line of a repeatable's Python file that an error came from."""
     if migration.file is None or migration.language is not Language.PYTHON:
         return None
-    from zmig.running import failure
-
-    return failure.code_location(error, str(migration.file))
+    return locations.code_location(error, str(migration.file))
 
 
 def _unanswered(

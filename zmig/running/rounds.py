@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zmig.running.gate import Row
     from zmig.running.session import Attempt, Session
     from zmig.sql.besides import Rest
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
     from zmig.sql.substitution import Substitution
 
 

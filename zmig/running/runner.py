@@ -37,7 +37,7 @@ from zmig.progress import (
 from zmig.running import execute, record, repeat
 from zmig.running.result import RunResult
 from zmig.running.session import Attempt, Session
-from zmig.sql import statement, template
+from zmig.sql import template, transaction_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from zmig.planning.plan import Plan, Step
     from zmig.running.failure import Failure
     from zmig.running.prepare import Work
+    from zmig.running.relay import Relay
     from zmig.sql.batch import Reached
 
 _DEPENDED_ON = "2BP01"
@@ -57,9 +58,17 @@ class Runner:
     """One run of one plan over one session."""
 
     def __init__(
-        self, session: Session, plan: Plan, works: Sequence[Work], *, target: Target, invocation: Invocation
+        self,
+        session: Session,
+        relay: Relay,
+        plan: Plan,
+        works: Sequence[Work],
+        *,
+        target: Target,
+        invocation: Invocation,
     ) -> None:
         self.session = session
+        self.relay = relay
         self.plan = plan
         self.works = works
         self.target = target
@@ -91,7 +100,7 @@ class Runner:
             raise MigrationFailed(replace(problem, effect="what the run completed before stays")) from error
         finally:
             try:
-                self.session.relay.end(self.session)
+                self.relay.end(self.session)
             finally:
                 seconds = time.monotonic() - self._began
                 done, total = len(self.completed), len(self.works)
@@ -101,7 +110,7 @@ class Runner:
     def _run_steps(self) -> None:
         for number, work in enumerate(self.works, start=1):
             self.session.interrupts.heed()
-            self.session.relay.reach(number - 1)
+            self.relay.reach(number - 1)
             if work.step.action is Action.SETTLE:
                 self.settle(work, number)
             elif work.step.action is Action.CHECK and not self.is_due(work.step):
@@ -150,9 +159,9 @@ class Runner:
             attempt = Attempt(work, number_of_attempt)
             self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, work.count))
             try:
-                execute.execute(self.session, attempt)
+                execute.execute(self.session, self.relay, attempt)
             except BaseException as error:
-                self.session.relay.drop()
+                self.relay.drop()
                 self.quieten()
                 if attempt.is_complete or self._is_recorded(attempt, error):
                     self._complete(attempt, number)
@@ -195,7 +204,7 @@ class Runner:
             raise
 
     def _complete(self, attempt: Attempt, number: int) -> None:
-        self.session.relay.committed()
+        self.relay.committed()
         self.completed.append(attempt.step.migration.name)
         self.session.observer(StepFinished(attempt.step, number, len(self.works), attempt.seconds))
 
@@ -243,9 +252,9 @@ class Runner:
 
     def _broken_by(self, attempt: Attempt, error: BaseException) -> Broken | None:
         """Return what did not hold for zmig's own statements around an attempt, whatever those of the attempt say."""
-        from zmig.running import failure
+        from zmig.python import locations
 
-        from_code = not attempt.work.is_sql and failure.code_location(error, attempt.work.path) is not None
+        from_code = not attempt.work.is_sql and locations.code_location(error, attempt.work.path) is not None
         is_own = attempt.running is None and not from_code
         broken = self.session.store.broken_by(error, is_own=is_own)
         # A script whose statements run one by one is still at its last one when zmig records how far it is.
@@ -280,7 +289,7 @@ class Runner:
     def _record(self, attempt: Attempt, found: Failure, error: BaseException, *, will_retry: bool) -> None:
         with self.session.interrupts.deferred():
             self._append_failed(attempt, found, will_retry=will_retry)
-            self.session.relay.recorded()
+            self.relay.recorded()
         if not isinstance(error, KeyboardInterrupt):
             self.session.interrupts.heed()  # code turned an interruption into an error of its own
 
@@ -343,7 +352,7 @@ class Runner:
             effect = f"the server completes `{name}` and has all of it, or rolls it back and has nothing"
         else:
             effect = f"`{name}` was not committed: the server rolls it back"
-        if not self.session.relay.is_flushed:
+        if not self.relay.is_flushed:
             effect += "; if the server itself went down, so may be the last ones before it, each with its facts"
         if isinstance(error, psycopg.Error):
             return database.connection_lost(self.target, error, effect=effect)
@@ -374,7 +383,7 @@ class Runner:
             own = f"not rolled back: {_rounds(attempt.reached)}"
         else:
             own = f"not rolled back: {_statements(attempt.completed_statements)}"
-            if attempt.running is not None and statement.may_commit(attempt.running):
+            if attempt.running is not None and transaction_rules.may_commit(attempt.running):
                 own += f", and statement {attempt.running.number} may have committed a part"
             if (left := self._left_behind(attempt)) is not None:
                 own += f", and {left}"

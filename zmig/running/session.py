@@ -15,7 +15,7 @@ from zmig.frozen import frozen
 from zmig.planning.checkpoint import Checkpoint, Digest, Sent
 from zmig.progress import StatementStarted
 from zmig.project import outside
-from zmig.sql import reading, statement
+from zmig.sql import reading, transaction_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,11 +30,10 @@ if TYPE_CHECKING:
     from zmig.progress import Observer
     from zmig.running.failure import Place
     from zmig.running.prepare import Work
-    from zmig.running.relay import Relay
     from zmig.sql.batch import Reached
     from zmig.sql.chunk import Chunk
     from zmig.sql.encoding import Encoding
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
     from zmig.sql.substitution import Substitution
 
 
@@ -57,8 +56,6 @@ class Session:
     observer: Observer
     interrupts: Interrupts
     redact: Callable[[str], str]
-    relay: Relay
-    """Between the steps of the run."""
     record_detail: bool = False
     environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """The environment, whose values are kept out of facts."""
@@ -209,7 +206,7 @@ class Attempt:
             return False
         if self.work.mode.transactional or self.work.batch is not None:
             return True
-        return self.work.is_sql and (self.running is None or not statement.may_commit(self.running))
+        return self.work.is_sql and (self.running is None or not transaction_rules.may_commit(self.running))
 
     @property
     def may_be_partial(self) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from zmig.running.session import Attempt
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _SLACK_SECONDS = 0.05
 """By how much two clocks may differ."""

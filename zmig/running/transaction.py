@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from zmig.running.relay import Relay
     from zmig.running.session import Attempt, Session
     from zmig.sql.message import Composed
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
-def run(session: Session, attempt: Attempt) -> None:
+def run(session: Session, relay: Relay, attempt: Attempt) -> None:
     """Execute a step in a transaction of its own; returns once it is committed.
 
     Raises whatever the server or the migration's code raises.
     """
     if attempt.work.is_sql and not repeat.needs_check(attempt.step):
-        _run_sql(session, attempt)
+        _run_sql(session, relay, attempt)
         return
     if session.read_as_usual():
-        session.relay.drop()
+        relay.drop()
     with session.interrupts.deferred():
         session.send(*bookkeeping.opening_sql(session, attempt))
     run_body(session, attempt)
@@ -50,26 +50,26 @@ def run(session: Session, attempt: Attempt) -> None:
         attempt.is_complete = True
 
 
-def _run_sql(session: Session, attempt: Attempt) -> None:
+def _run_sql(session: Session, relay: Relay, attempt: Attempt) -> None:
     attempt.is_timed_by_server = True
     if session.read_as_usual():
-        session.relay.drop()
+        relay.drop()
     if session.server.has_citus:
         closing = (*bookkeeping.closing_sql(session, attempt), "commit")
         _run_one_by_one(session, attempt, bookkeeping.opening_sql(session, attempt), closing)
         return
     try:
-        _run_handed_over(session, attempt)
+        _run_handed_over(session, relay, attempt)
     except psycopg.Error as error:
-        if session.relay.is_declined(error):
-            again = _run_handed_over
-        elif session.relay.is_taken_back(error):
-            again = _run_begun
-        else:
+        is_declined = relay.is_declined(error)
+        if not is_declined and not relay.is_taken_back(error):
             raise
         session.send("rollback")
         attempt.may_commit = False
-        again(session, attempt)
+        if is_declined:
+            _run_handed_over(session, relay, attempt)
+        else:
+            _run_begun(session, attempt)
 
 
 def _run_begun(session: Session, attempt: Attempt) -> None:
@@ -78,12 +78,12 @@ def _run_begun(session: Session, attempt: Attempt) -> None:
     _run_script(session, attempt, opening, (*bookkeeping.closing_sql(session, attempt), "commit"))
 
 
-def _run_handed_over(session: Session, attempt: Attempt) -> None:
-    composed = session.relay.take(session, attempt)
+def _run_handed_over(session: Session, relay: Relay, attempt: Attempt) -> None:
+    composed = relay.take(session, attempt)
     if composed is not None:
-        _send(session, attempt, composed, relay=session.relay)
+        _send(session, attempt, composed, relay=relay)
     else:
-        opening, closing = session.relay.around(session, attempt)
+        opening, closing = relay.around(session, attempt)
         _run_script(session, attempt, opening, (*closing, "commit"))
 
 

@@ -6,23 +6,18 @@ statement returns what the next round needs: the keys it touched, or one row wit
 
 from __future__ import annotations
 
-from collections import deque
 from decimal import Decimal
-from itertools import islice
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from zmig.errors import Problem, ZmigError
 from zmig.frozen import frozen
-from zmig.sql import lexer, statement
 from zmig.sql.substitution import Part, Substitution, substitute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from zmig.model import Batch
-    from zmig.running.prepare import Work
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 Key = str | int | float
 """What a checkpoint stores of a key: a JSON value."""
@@ -80,15 +75,15 @@ class Touched:
 def render(one: Statement, *, size: int, cursor: str) -> Substitution:
     """Return the statement of a round; `cursor` is an SQL literal."""
     values = {"size": str(size), "cursor": cursor}
-    return substitute(one.text, (Part(start, end, values[name]) for name, start, end in _placeholders(one)))
+    return substitute(one.text, (Part(start, end, values[name]) for name, start, end in placeholders(one)))
 
 
 def uses_cursor(one: Statement) -> bool:
     """Whether the statement begins each round behind the last key of the one before."""
-    return any(name == "cursor" for name, _, _ in _placeholders(one))
+    return any(name == "cursor" for name, _, _ in placeholders(one))
 
 
-def _placeholders(one: Statement) -> Iterator[tuple[str, int, int]]:
+def placeholders(one: Statement) -> Iterator[tuple[str, int, int]]:
     """Yield `:size` and `:cursor` with their places; `::size` is a cast, and what stands in strings is text."""
     before = colon = None
     for token in one.tokens:
@@ -96,47 +91,6 @@ def _placeholders(one: Statement) -> Iterator[tuple[str, int, int]]:
             yield token.text, colon.start, token.end
         is_colon = token.text == ":" and not (before is not None and before.text == ":" and before.end == token.start)
         before, colon = token, token if is_colon else None
-
-
-def problems(work: Work, settings: Batch) -> Iterator[Problem]:
-    """Yield why a file cannot be run in batches."""
-    statements = work.statements or ()
-    if len(statements) != 1:
-        message = f"a batched file holds one statement, and `{work.path}` holds {len(statements)}"
-        hint = "move the other statements to migrations of their own"
-        yield _problem(message, work, statements[1] if len(statements) > 1 else None, hint)
-        return
-    (one,) = statements
-    command = statement.refuses_transaction(one) or statement.controls_transaction(one)
-    names = {name for name, _, _ in _placeholders(one)}
-    if command is not None or one.copy_data is not None:
-        what = command or "COPY ... FROM stdin"
-        yield _problem(f"`{what}` cannot be run in batches", work, one, "remove `batch` from the manifest entry")
-    elif "size" not in names:
-        yield _problem("the batched statement has no `:size`", work, one, "write `limit :size` where it chooses rows")
-    elif "cursor" in names and settings.start is None:
-        message = "the batched statement uses `:cursor`, and nothing says where that begins"
-        hint = "write `start: 0` under `batch`, or another value below every key"
-        yield _problem(message, work, one, hint)
-    elif "cursor" in names and _returns_nothing(one):
-        message = "the batched statement uses `:cursor`, and returns no key behind which the next round begins"
-        yield _problem(message, work, one, "write `returning` and the key at its end")
-    else:
-        from zmig.sql import passing
-
-        for fault in islice(passing.faults(one), 1):
-            place = work.location(one.offset + fault.start) or work.step.migration.declared_at
-            yield Problem("batch-unordered", fault.message, place, (), "nothing was run", fault.hint)
-
-
-def _returns_nothing(one: Statement) -> bool:
-    words = [token.text for token in one.tokens if token.kind is lexer.Kind.WORD]
-    return words[0] in ("delete", "insert", "merge", "update") and "returning" not in words
-
-
-def _problem(message: str, work: Work, one: Statement | None, hint: str) -> Problem:
-    place = work.location(one.offset) if one is not None else None
-    return Problem("batch-invalid", message, place or work.step.migration.declared_at, (), "nothing was run", hint)
 
 
 @frozen
@@ -230,21 +184,3 @@ def check_moved(before: Reached, now: Touched, *, may_descend: bool = False) -> 
 
 def _is_less(key: Key | None, other: Key | None) -> bool:
     return isinstance(key, int) and isinstance(other, int) and key < other
-
-
-class Delay:
-    """How far replicas are behind this server's own commits."""
-
-    def __init__(self) -> None:
-        self._marks: deque[tuple[int, float]] = deque()
-
-    def note(self, written: int, now: float) -> None:
-        """Remember that everything up to a place in the write-ahead log was written by `now`."""
-        if not self._marks or written > self._marks[-1][0]:
-            self._marks.append((written, now))
-
-    def seconds(self, replayed: int, now: float) -> float:
-        """Return how long ago that was written which a replica has to replay next; 0 where it has replayed all."""
-        while self._marks and self._marks[0][0] <= replayed:
-            self._marks.popleft()
-        return now - self._marks[0][1] if self._marks else 0.0

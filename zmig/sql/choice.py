@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zmig.sql.query import Cte
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
 @frozen

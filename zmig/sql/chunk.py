@@ -9,13 +9,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
-from zmig.sql import plain, reading, script
+from zmig.sql import plain, reading, script, statement
+from zmig.sql.statement import Statement
 from zmig.sql.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from zmig.sql.script import Statement
 
 SIZE = 1 << 16
 """How many characters a chunk has before it ends; the server parses a message as a whole, in memory."""
@@ -39,7 +39,7 @@ class Chunk:
     @property
     def summary(self) -> str:
         """The summary of its first statement."""
-        return script.first_summary(self.text)
+        return statement.first_summary(self.text)
 
 
 def chunks(
@@ -72,7 +72,7 @@ def member(chunk: Chunk, index: int) -> Statement | None:
     if one is None:
         return None
     line, column = script.locate(chunk, one.offset + 1)
-    return script.Statement(one.number, one.text, chunk.offset + one.offset, line, column)
+    return Statement(one.number, one.text, chunk.offset + one.offset, line, column)
 
 
 def _next_chunk(window: Window, number: int, size: int) -> Chunk | None:

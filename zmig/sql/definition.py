@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from zmig.sql import lexer
 
 if TYPE_CHECKING:
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
 def only_defines(statement: Statement) -> bool:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _BEGIN = re.compile(r"BEGIN;\s+SELECT pg_catalog\.lo_open\(")
 _LAST = "SELECT pg_catalog.lo_close(0);"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from zmig.sql.chunk import Chunk
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _SEPARATOR = ";\n"
 _LARGEST = 1 << 16

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zmig.sql.reader import Name
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
 class ReindexKind(StrEnum):

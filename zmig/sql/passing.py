@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from zmig.sql.choice import Choice, Found, Order, Output
     from zmig.sql.query import Node, Nodes, Query
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
 @frozen

@@ -15,7 +15,7 @@ from zmig.sql.lexer import Kind
 if TYPE_CHECKING:
     import psycopg
 
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _BLOCK = re.compile(r"inline_code_block[^\d\n]{1,100}(\d+)")
 _ROW = re.compile(r"^COPY .+?, [^\d,]+ (\d+)", re.MULTILINE)

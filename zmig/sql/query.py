@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from zmig.sql.lexer import Token
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 CURSOR, SIZE = ":cursor", ":size"
 

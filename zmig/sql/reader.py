@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zmig.sql.lexer import Token
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _NAME_BYTES = 63
 

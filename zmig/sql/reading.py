@@ -17,7 +17,7 @@ from zmig.sql import lexer
 from zmig.sql.lexer import Kind
 
 if TYPE_CHECKING:
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
 def depends(one: Statement) -> bool:

@@ -10,55 +10,38 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from zmig import redact
 from zmig.errors import Location
-from zmig.frozen import frozen
 from zmig.sql import boundary, copydata, lexer, plain
 from zmig.sql.lexer import Kind
+from zmig.sql.statement import Statement
 from zmig.sql.window import Window, shown_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from zmig.sql.chunk import Chunk
-    from zmig.sql.copydata import CopyData
-    from zmig.sql.lexer import Token
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_SUMMARY_LIMIT = 80
-_SECRET_FOLLOWS = frozenset({"password", "connection"})
 
 
-@frozen
-class Statement:
-    """One statement of a script."""
-
-    number: int
-    """1-based place in the file."""
-    text: str
-    """From its first token to its last, verbatim, without the semicolon."""
-    offset: int
-    """0-based, in the file."""
-    line: int
-    column: int
-    """1-based, like `line`; counts characters."""
-    copy_data: CopyData | None = None
-    """The rows of a `COPY ... FROM STDIN`."""
-    conforming: bool = True
-    """How its strings were read: whether `standard_conforming_strings` was on."""
+class Placed(Protocol):
+    """A part of a script, as it was sent."""
 
     @property
-    def tokens(self) -> Iterator[Token]:
-        """Its tokens."""
-        return lexer.tokens(self.text, conforming=self.conforming)
+    def text(self) -> str:
+        """Verbatim."""
+        ...
 
     @property
-    def summary(self) -> str:
-        """Its beginning on one line of at most 80 characters, without comments and passwords."""
-        return _summary(self.text, conforming=self.conforming)
+    def line(self) -> int:
+        """Where it begins in the file; 1-based, like `column`."""
+        ...
+
+    @property
+    def column(self) -> int:
+        """In characters."""
+        ...
 
 
 def split(text: str, *, path: str, conforming: bool = True) -> Iterator[Statement]:
@@ -116,7 +99,7 @@ def skip_rows(statement: Statement) -> None:
             pass
 
 
-def locate(sent: Statement | Chunk, position: int) -> tuple[int, int]:
+def locate(sent: Placed, position: int) -> tuple[int, int]:
     """Return line and column in the file of `position`, which counts from 1 over the text that was sent."""
     index = min(max(position - 1, 0), len(sent.text))
     line, column = _whole(sent.text).place(index)
@@ -155,32 +138,3 @@ def _whole(text: str) -> Window:
     window = Window((text,), path="")
     window.extend()
     return window
-
-
-def first_summary(text: str) -> str:
-    """Return the summary of the first of plain statements that follow each other, read no further than it goes."""
-    return _summary(text, is_one=False)
-
-
-@lru_cache(maxsize=16)  # it is asked for more than once while a statement is sent
-def _summary(text: str, *, is_one: bool = True, conforming: bool = True) -> str:
-    shown = ""
-    end = 0
-    is_secret = False
-    for token in lexer.tokens(text, conforming=conforming):
-        if token.text == ";" and not is_one:
-            break
-        gap = " " if shown and token.start > end else ""
-        shown += gap + _shown(text[token.start : token.end], token.kind, is_secret=is_secret)
-        is_secret = token.text in _SECRET_FOLLOWS
-        end = token.end
-        if len(shown) > _SUMMARY_LIMIT and not is_secret:
-            break
-    shown = redact.redact(shown)
-    return shown if len(shown) <= _SUMMARY_LIMIT else shown[: _SUMMARY_LIMIT - 1] + "…"
-
-
-def _shown(piece: str, kind: Kind, *, is_secret: bool) -> str:
-    if kind is Kind.STRING:
-        piece = "'***'" if is_secret else redact.redact(piece)
-    return " ".join(piece.split())

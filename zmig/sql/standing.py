@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from zmig.sql.choice import Choice
     from zmig.sql.query import Nodes, Query
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 _HARMLESS = frozenset(
     {

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.frozen import frozen
-from zmig.sql import boundary, plain, script, statement
+from zmig.sql import boundary, plain, script, transaction_rules
 from zmig.sql.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
 @frozen
@@ -56,10 +56,10 @@ def survey(reads: Iterable[str], *, path: str, conforming: bool = True) -> Surve
 def _note(found: Survey, one: Statement) -> Survey:
     if found.copying is None and one.copy_data is not None:
         return replace(found, copying=replace(one, copy_data=None))
-    if found.refusing is None and statement.refuses_transaction(one):
+    if found.refusing is None and transaction_rules.refuses_transaction(one):
         return replace(found, refusing=one)
-    if found.controlling is None and statement.controls_transaction(one):
+    if found.controlling is None and transaction_rules.controls_transaction(one):
         return replace(found, controlling=one)
-    if found.committing is None and statement.may_commit(one):
+    if found.committing is None and transaction_rules.may_commit(one):
         return replace(found, committing=one)
     return found

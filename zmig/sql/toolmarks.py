@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from zmig.errors import Location
-    from zmig.sql.script import Statement
+    from zmig.sql.statement import Statement
 
 
 class Mark(NamedTuple):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
+from zmig_tui import detail_pages
 from zmig_tui.detail import Detail, Running, Tab
 from zmig_tui.text import Line, Span, Tone, line, span
 from zmig_tui.widgets.banner import Banner
@@ -85,9 +86,9 @@ class DetailPane(Vertical):
     def _show_page(self, *, is_first: bool) -> None:
         if self._detail is None:
             return
-        self.page.show(self._detail.lines(self.tab, self._at_work), wrap=self.tab in self.WRAPPED)
+        self.page.show(detail_pages.page(self._detail, self.tab, self._at_work), wrap=self.tab in self.WRAPPED)
         if is_first:
-            marked = self._detail.marked_line(self.tab, self._at_work)
+            marked = detail_pages.marked_line(self._detail, self.tab, self._at_work)
             if marked is not None:
                 self.page.reveal(marked)
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Severity
-from zmig.render import visible
+from zmig.text.terminal import visible
 
 if TYPE_CHECKING:
     from zmig.lint.finding import Finding

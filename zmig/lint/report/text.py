@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.render import problem_text
+from zmig.presentation.problems import problem_text
 
 if TYPE_CHECKING:
     from zmig.lint.run import Report

@@ -1,0 +1,1 @@
+"""The Python code of migrations: found, imported, and what comes back from it."""

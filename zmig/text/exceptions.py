@@ -1,0 +1,23 @@
+"""What an exception says, as text of a bearable length."""
+
+from __future__ import annotations
+
+_LONGEST_TEXT = 4_000
+"""In characters; a server quotes the value it cannot read, even one of a megabyte."""
+
+
+def words(error: BaseException) -> str:
+    """Return what an exception says; its type where it says nothing, or cannot."""
+    if isinstance(error, SystemExit):
+        code = "" if error.code is None else repr(error.code)
+        return f"it called `sys.exit({code})`, which ends no migration"
+    try:
+        return str(error).strip() or type(error).__name__
+    except Exception:
+        return type(error).__name__
+
+
+def shortened(text: str) -> str:
+    """Return `text`, or its beginning where it is very long."""
+    left_out = len(text) - _LONGEST_TEXT
+    return text if left_out <= 0 else f"{text[:_LONGEST_TEXT]}… ({left_out} characters more)"
