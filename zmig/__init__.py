@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zmig.engine import Migrator
+    from zmig.context import CodeMigration, Context
     from zmig.errors import (
         ConnectionFailed,
         LockNotObtained,
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
         UsageError,
         ZmigError,
     )
+    from zmig.migrator import Migrator
     from zmig.model import LastRun
     from zmig.planning.state import State
-    from zmig.planning.status import Status
-    from zmig.running.context import CodeMigration, Context
     from zmig.running.result import RunResult
+    from zmig.session.status import Status
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "CodeMigration": "running.context",
+    "CodeMigration": "context",
     "ConnectionFailed": "errors",
-    "Context": "running.context",
+    "Context": "context",
     "LastRun": "model",
     "LockNotObtained": "errors",
     "ManifestError": "errors",
     "MigrationFailed": "errors",
-    "Migrator": "engine",
+    "Migrator": "migrator",
     "PlanRefused": "errors",
     "Problem": "errors",
     "RunResult": "running.result",
     "State": "planning.state",
-    "Status": "planning.status",
+    "Status": "session.status",
     "TrackingError": "errors",
     "UsageError": "errors",
     "ZmigError": "errors",

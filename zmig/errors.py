@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 
 class ExitCode(IntEnum):
@@ -34,7 +34,7 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-@frozen
+@valueclass
 class Location:
     """A place in a text file; line and column are 1-based and count characters."""
 
@@ -50,7 +50,7 @@ class Location:
         return f"{self.path}:{self.line}:{self.column}"
 
 
-@frozen
+@valueclass
 class Problem:
     """One thing that is wrong, with everything needed to tell a person about it."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
-from zmig.redact import redact
+from zmig.text.secrets import redact
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-@frozen
+@valueclass
 class Invocation:
     """What stood on the command line and must stand in the next one too, to mean the same database."""
 

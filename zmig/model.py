@@ -9,7 +9,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ class RepeatRule(StrEnum):
     """`should_repeat(ctx, last_run)` in the Python file or on the registered object."""
 
 
-@frozen
+@valueclass
 class Repeat:
     """When a repeatable runs again."""
 
@@ -61,7 +61,7 @@ class Repeat:
     """Read-only SQL that returns one boolean; only with `RepeatRule.CONDITION`."""
 
 
-@frozen
+@valueclass
 class Retry:
     """How often, and how patiently, a migration is tried again after a lock timeout or a deadlock."""
 
@@ -70,7 +70,7 @@ class Retry:
     max_backoff_seconds: float = 30.0
 
 
-@frozen
+@valueclass
 class Settings:
     """The limits a migration runs under; seconds, 0 means no limit."""
 
@@ -81,7 +81,7 @@ class Settings:
     """The role whose rights its statements have; None for the role that zmig connects as."""
 
 
-@frozen
+@valueclass
 class Batch:
     """How a migration is done in rounds that commit one by one."""
 
@@ -97,7 +97,7 @@ class Batch:
     """How far replicas may be behind before the next round waits for them; 0 means that none is waited for."""
 
 
-@frozen
+@valueclass
 class LastRun:
     """What a repeatable's `should_repeat` learns of its latest completed run."""
 
@@ -108,7 +108,7 @@ class LastRun:
     """Everything the `migration.done` fact holds."""
 
 
-@frozen
+@valueclass
 class Migration:
     """One declared unit of change."""
 

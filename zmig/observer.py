@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zmig.database.activity import Blocker
     from zmig.progress import Observer, Progress
-    from zmig.watching.activity import Blocker
 
 
 def guarded(observer: Observer | None) -> Observer:

@@ -1,4 +1,4 @@
-"""Progress: what an observer hears while a run goes on. Nothing here is stored; stored facts are in `zmig.events`.
+"""Progress: what an observer hears while a run goes on. Nothing here is stored; stored facts are in `zmig.facts`.
 
 An observer is any callable that takes one `Progress` value; see `zmig.observer`.
 """
@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from zmig.database.holder import LockHolder
+    from zmig.database.activity import Blocker, ServerProgress
+    from zmig.database.lock_holder import LockHolder
     from zmig.errors import Problem
     from zmig.planning.plan import Plan, Step
-    from zmig.watching.activity import Blocker, ServerProgress
 
 
-@frozen
+@valueclass
 class RunStarted:
     """The lock is held and the plan stands."""
 
@@ -26,7 +26,7 @@ class RunStarted:
     database: str
 
 
-@frozen
+@valueclass
 class LockWaiting:
     """Another run holds the lock; sent again every few seconds."""
 
@@ -34,7 +34,7 @@ class LockWaiting:
     waited_seconds: float
 
 
-@frozen
+@valueclass
 class StepStarted:
     """A step of the plan begins, for the first time or again."""
 
@@ -47,7 +47,7 @@ class StepStarted:
     """How many statements its file has; None where that is not known."""
 
 
-@frozen
+@valueclass
 class StatementStarted:
     """A statement was sent to the server."""
 
@@ -59,7 +59,7 @@ class StatementStarted:
     """The statement's beginning, on one line."""
 
 
-@frozen
+@valueclass
 class StatementFinished:
     """The server finished a statement."""
 
@@ -70,7 +70,7 @@ class StatementFinished:
     duration_seconds: float
 
 
-@frozen
+@valueclass
 class Reported:
     """A Python migration said how far it is."""
 
@@ -80,7 +80,7 @@ class Reported:
     total: int | None
 
 
-@frozen
+@valueclass
 class Blocked:
     """A statement waits for a lock that others hold; sent again about every second, and once when it goes on."""
 
@@ -90,7 +90,7 @@ class Blocked:
     waited_seconds: float
 
 
-@frozen
+@valueclass
 class ServerReported:
     """The server says how far a statement is; sent again about every second."""
 
@@ -100,7 +100,7 @@ class ServerReported:
     """How long the statement has been running."""
 
 
-@frozen
+@valueclass
 class RoundFinished:
     """A round of a batched migration is committed with its checkpoint."""
 
@@ -115,7 +115,7 @@ class RoundFinished:
     seconds_left: float | None
 
 
-@frozen
+@valueclass
 class Held:
     """The next round waits; sent again about twice a second."""
 
@@ -125,7 +125,7 @@ class Held:
     held_seconds: float
 
 
-@frozen
+@valueclass
 class Notice:
     """The server said something, by RAISE NOTICE or WARNING for example."""
 
@@ -136,7 +136,7 @@ class Notice:
     hint: str | None = None
 
 
-@frozen
+@valueclass
 class StepFinished:
     """A step's changes and its `done` fact are committed."""
 
@@ -146,7 +146,7 @@ class StepFinished:
     duration_seconds: float
 
 
-@frozen
+@valueclass
 class StepSkipped:
     """A step turned out not to be due when its turn came."""
 
@@ -156,7 +156,7 @@ class StepSkipped:
     reason: str
 
 
-@frozen
+@valueclass
 class StepFailed:
     """A step raised an error; what the server says was undone is undone."""
 
@@ -168,7 +168,7 @@ class StepFailed:
     will_retry: bool
 
 
-@frozen
+@valueclass
 class RetryScheduled:
     """The step is tried again after a pause."""
 
@@ -179,7 +179,7 @@ class RetryScheduled:
     delay_seconds: float
 
 
-@frozen
+@valueclass
 class RunFinished:
     """The run is over and its lock released."""
 

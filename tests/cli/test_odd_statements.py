@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.steady import steady
 from zmig.database import wire
-from zmig.sql import boundary
+from zmig.sql import splitter
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -62,7 +62,7 @@ def test_a_binary_copy_is_refused_with_what_to_write(shop: Shop, run: Run, rows:
 def test_a_statement_that_the_server_cannot_take_is_not_sent(
     shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch, begin: str, size: int
 ) -> None:
-    monkeypatch.setattr(boundary, "LONGEST_STATEMENT", size - 100)
+    monkeypatch.setattr(splitter, "LONGEST_STATEMENT", size - 100)
     shop.add(1, "001_x", f"select 1;\n{begin}{'x' * size}');\nselect 2;\n")
     ended = run("apply", "shop.yaml")
     assert ended.code == 2

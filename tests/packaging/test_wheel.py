@@ -86,4 +86,4 @@ def test_type_checker_of_a_user_sees_the_types(python: Path, folder: Path) -> No
     code = "import zmig_tui\nfrom zmig import Migrator\nreveal_type(Migrator('manifest.yaml').status())\n"
     (folder / "uses.py").write_text(code)
     checked = run(sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "uses.py", folder=folder)
-    assert 'Revealed type is "zmig.planning.status.Status"' in checked
+    assert 'Revealed type is "zmig.session.status.Status"' in checked

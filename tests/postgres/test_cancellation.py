@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.shop import Shop
 from zmig import Migrator
-from zmig.interrupt import Interrupted, Interrupts
+from zmig.process.interrupts import Interrupted, Interrupts
 from zmig.progress import (
     LockWaiting,
     Progress,

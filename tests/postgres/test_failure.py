@@ -9,10 +9,10 @@ import pytest
 
 from zmig.errors import Problem
 from zmig.presentation.problems import problem_text
-from zmig.redact import Redactor
 from zmig.running import failure
 from zmig.running.failure import Failure, Place
 from zmig.sql import script
+from zmig.text.secrets import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,9 +13,9 @@ from tests.support.process import Process, run
 from tests.support.project import ProjectFolder
 from zmig.database.lock import RunLock
 from zmig.database.store import Store
-from zmig.events import EventType, Run
+from zmig.facts import EventType, Run
 from zmig.planning.state import State
-from zmig.running.view import Looker
+from zmig.session.snapshot import Looker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from zmig.database.connection import WorkingConnection
-    from zmig.database.holder import LockHolder
+    from zmig.database.lock_holder import LockHolder
     from zmig.database.types import Connection
 
 CROWD = 20

@@ -9,11 +9,11 @@ import pytest
 
 from tests.support.recorder import Recorder
 from zmig import MigrationFailed, Migrator
-from zmig.database import promise
+from zmig.database import invariants
+from zmig.database.invariants import Broken
 from zmig.database.lock import RunLock
-from zmig.database.promise import Broken
 from zmig.database.store import Store
-from zmig.events import EventType, Run
+from zmig.facts import EventType, Run
 from zmig.progress import RetryScheduled, RunStarted, StepFailed
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def broken(connection: psycopg.Connection, statement: str) -> Broken | None:
         with connection.transaction():
             connection.execute(statement.encode())
     except psycopg.Error as error:
-        return promise.broken_by(error, schema="zmig", is_own=True)
+        return invariants.broken_by(error, schema="zmig", is_own=True)
     return None
 
 

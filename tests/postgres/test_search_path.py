@@ -17,8 +17,8 @@ from tests.support.project import ProjectFolder
 from tests.support.qualified import Heard, statements
 from tests.support.wiretap import Wiretap
 from zmig import Migrator
+from zmig.database.activity import Backend, Blocker
 from zmig.database.lock import RunLock
-from zmig.watching.activity import Backend, Blocker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,7 +12,7 @@ import pytest
 from tests.support.tales import by_checksum, by_condition, once
 from zmig import Migrator
 from zmig.database.store import Store
-from zmig.planning import planner, settled
+from zmig.planning import planner, up_to_date
 from zmig.planning.history import fold
 from zmig.planning.state import Liveness, assess
 
@@ -68,7 +68,7 @@ def history(chance: random.Random) -> list[Row]:
 
 
 def is_settled(store: Store, declared: Sequence[Migration]) -> bool:
-    expected = settled.lines(declared)
+    expected = up_to_date.lines(declared)
     assert expected is not None
     found = store.settled_lines()
     return len(found) == len(expected) and set(found) == set(expected)
@@ -93,9 +93,9 @@ def test_it_agrees_with_all_facts_folded(connection: psycopg.Connection, facts: 
 
 
 def test_what_has_to_be_asked_is_never_settled() -> None:
-    assert settled.lines([once(1), by_condition(91)]) is None
-    assert settled.lines([once(1, checksum=None)]) is None
-    assert settled.lines([]) == []
+    assert up_to_date.lines([once(1), by_condition(91)]) is None
+    assert up_to_date.lines([once(1, checksum=None)]) is None
+    assert up_to_date.lines([]) == []
 
 
 def test_a_run_with_nothing_to_do_reads_no_fact_by_itself(

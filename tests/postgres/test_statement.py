@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.statements import ALLOWED, NAMES, REFUSED
 from zmig.sql import script
-from zmig.sql.outcome import CreateIndex, outcome
+from zmig.sql.catalog_effect import CreateIndex, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

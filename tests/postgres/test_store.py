@@ -12,7 +12,7 @@ from tests.support.project import ProjectFolder
 from zmig import MigrationFailed, Migrator, TrackingError
 from zmig.database.lock import RunLock
 from zmig.database.store import Store, storable
-from zmig.events import EventType, Run
+from zmig.facts import EventType, Run
 from zmig.planning.history import fold
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from tests.support import backends
 from tests.support.shop import APPLY, UNNOTICED, Shop
 from zmig import Migrator, State
+from zmig.database.activity import Blocker, Blocking
 from zmig.errors import ConnectionFailed, ManifestError, MigrationFailed
-from zmig.watching.activity import Blocker, Blocking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from zmig.watching.watch import Observation, Watcher
+    from zmig.session.watcher import Observation, Watcher
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_the_server_tells_how_far_an_index_is(
 
 
 def test_every_progress_view_of_this_server_can_be_read(connection: psycopg.Connection) -> None:
-    from zmig.watching import activity
+    from zmig.database import activity
 
     assert activity.progress(connection, 0) is None
 

@@ -11,7 +11,7 @@ from psycopg.pq import TransactionStatus
 
 from tests.support.unwoken import unwoken
 from zmig.database import wire
-from zmig.interrupt import Interrupted, SignalInterrupts
+from zmig.process.interrupts import Interrupted, SignalInterrupts
 
 if TYPE_CHECKING:
     from types import FrameType

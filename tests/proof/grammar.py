@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from zmig.sql.outcome import (
+from zmig.sql.catalog_effect import (
     AddEnumValue,
     CreateDatabase,
     CreateIndex,
@@ -19,14 +19,14 @@ from zmig.sql.outcome import (
     Reindex,
     ReindexKind,
 )
-from zmig.sql.reader import Name
+from zmig.sql.token_reader import Name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from postgast import pg_query_pb2 as pb
 
-    from zmig.sql.outcome import Outcome
+    from zmig.sql.catalog_effect import Outcome
 
 _CONTROLS = {
     "TRANS_STMT_BEGIN",
@@ -65,7 +65,7 @@ def reads_client(node: pb.Node) -> bool:
 
 
 def outcome(node: pb.Node) -> Outcome | None:
-    """Return the statement's outcome; None where `zmig.sql.outcome` must name neither objects nor a new state."""
+    """Return the statement's outcome; None where `catalog_effect` must name neither objects nor a new state."""
     parse = _OUTCOMES.get(node.WhichOneof("node") or "")
     return parse(node) if parse else None
 

@@ -27,7 +27,7 @@ import postgast
 
 from tests.proof import grammar
 from zmig.errors import ManifestError
-from zmig.sql import outcome, script, transaction_rules
+from zmig.sql import catalog_effect, script, transaction_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -182,8 +182,8 @@ def _opinions(one: Statement, node: grammar.pb.Node) -> Iterator[tuple[str, obje
         grammar.controls_transaction(node),
     )
     yield "takes rows from the client", one.copy_data is not None, grammar.reads_client(node)
-    ours = outcome.outcome(one)
-    named = None if isinstance(ours, (outcome.Unknown, outcome.Idempotent)) else ours
+    ours = catalog_effect.outcome(one)
+    named = None if isinstance(ours, (catalog_effect.Unknown, catalog_effect.Idempotent)) else ours
     yield "has an outcome the catalog tells", named, grammar.outcome(node)
 
 

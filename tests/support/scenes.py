@@ -20,21 +20,22 @@ from zmig_tui.news import Gathered, Heard, NotObserved, Observed, Planned
 from zmig_tui.running import Run, advanced
 from zmig_tui.screens.dialog import Confirming, Reading
 
-from zmig.database.holder import LockHolder
+from zmig.database.activity import Backend, Blocker, ServerProgress, Work
+from zmig.database.lock_holder import LockHolder
 from zmig.errors import Location, Problem
-from zmig.events import EventType, Fact
+from zmig.facts import EventType, Fact
 from zmig.invocation import Invocation
 from zmig.manifest.declaration import Tracking
 from zmig.model import Batch, Environment, Kind, Language, Migration, Repeat, RepeatRule
-from zmig.planning import planner, state, status
+from zmig.planning import planner, state
 from zmig.planning.history import fold
 from zmig.planning.plan import Mode
 from zmig.planning.state import Liveness
 from zmig.progress import Notice, RoundFinished, RunStarted, StatementStarted, StepFinished, StepStarted
 from zmig.project.project import Project
+from zmig.session import status
+from zmig.session.watcher import Observation
 from zmig.sql import script
-from zmig.watching.activity import Backend, Blocker, ServerProgress, Work
-from zmig.watching.watch import Observation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location
-from zmig.events import EventType, Fact
+from zmig.facts import EventType, Fact
 from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
 from zmig.planning.history import fold
 from zmig.planning.state import Entry, Liveness, assess

@@ -15,7 +15,7 @@ from tests.torture import fingerprint
 from tests.torture import project as projects
 from tests.torture.disturbance import Disturber, Kind
 from zmig.database.store import Store
-from zmig.events import EventType
+from zmig.facts import EventType
 from zmig.planning.history import fold
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.support.crash import CrashServer
     from tests.support.process import Ended
     from tests.support.project import ProjectFolder
-    from zmig.events import Fact
+    from zmig.facts import Fact
 
 UP, ATOMIC = ("apply",), ("apply", "--atomic", "--to", str(projects.LAST_ATOMIC))
 DOWN = ("rollback", "--yes", "--to", str(projects.BEFORE_ROLLBACKS))

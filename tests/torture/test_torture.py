@@ -11,7 +11,7 @@ import pytest
 
 from tests.torture.rounds import order_faults
 from tests.torture.stage import staged
-from zmig.events import EventType, Fact
+from zmig.facts import EventType, Fact
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from tests.support.shop import Shop
-    from zmig.watching.watch import Observation
+    from zmig.session.watcher import Observation
 
 BROKEN = "select 1;\nselect * from nowhere;\n"
 

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zmig.batches import batch
+from zmig.batches import timestamps as moment
+from zmig.batches.batch import Answer, Reached, Touched
 from zmig.errors import ZmigError
-from zmig.running.gate import Delay
-from zmig.sql import batch, moment, script
-from zmig.sql.batch import Answer, Reached, Touched
+from zmig.running.throttle import Delay
+from zmig.sql import script
 
 
 def rendered(text: str) -> str:

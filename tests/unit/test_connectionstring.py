@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zmig.database import connection
-from zmig.database.connectionstring import parameters
+from zmig.database.connection_string import parameters
 from zmig.errors import UsageError
 
 SAID = {

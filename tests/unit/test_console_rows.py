@@ -9,7 +9,7 @@ from zmig_tui import columns, rows
 from zmig_tui.rows import Filter, Order
 from zmig_tui.text import plain, width
 
-from zmig.events import EventType, Fact
+from zmig.facts import EventType, Fact
 from zmig.model import Kind, Language, Migration
 from zmig.planning.history import Record
 from zmig.planning.state import Entry, State

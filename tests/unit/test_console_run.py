@@ -9,9 +9,10 @@ from zmig_tui.code import Mark
 from zmig_tui.running import Run
 from zmig_tui.text import Tone, plain
 
-from zmig.database.holder import LockHolder
+from zmig.database.activity import Backend, Blocker, ServerProgress, Work
+from zmig.database.lock_holder import LockHolder
 from zmig.errors import Problem
-from zmig.events import EventType, Fact
+from zmig.facts import EventType, Fact
 from zmig.model import Kind, Language, Migration
 from zmig.planning.history import fold
 from zmig.planning.plan import Action, Direction, Plan, Step
@@ -31,7 +32,6 @@ from zmig.progress import (
     StepStarted,
 )
 from zmig.sql import script
-from zmig.watching.activity import Backend, Blocker, ServerProgress, Work
 
 if TYPE_CHECKING:
     from zmig_tui.rounds import Rounds

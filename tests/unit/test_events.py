@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.tales import NOW
-from zmig.events import EventType, Fact, Verdict
+from zmig.facts import EventType, Fact, Verdict
 
 
 @pytest.mark.parametrize("type", list(EventType))

@@ -9,13 +9,13 @@ import psycopg
 import pytest
 
 from zmig.errors import Location, Problem, ZmigError
-from zmig.interrupt import Interrupted
 from zmig.presentation.problems import problem_text
+from zmig.process.interrupts import Interrupted
 from zmig.python import locations
-from zmig.redact import Redactor
 from zmig.running import failure
 from zmig.running.failure import Failure, Place
 from zmig.sql import script
+from zmig.text.secrets import Redactor
 
 if TYPE_CHECKING:
     from pathlib import Path

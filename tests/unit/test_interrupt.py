@@ -13,13 +13,13 @@ from typing import IO
 import pytest
 
 from tests.support.unwoken import unwoken
-from zmig.interrupt import Interrupted, SignalInterrupts
+from zmig.process.interrupts import Interrupted, SignalInterrupts
 
 _ROOT = Path(__file__).parent.parent.parent
 
 _SCRIPT = """
 import itertools, os, signal, sys, time
-from zmig.interrupt import SECONDS_TOGETHER, Interrupted, SignalInterrupts
+from zmig.process.interrupts import SECONDS_TOGETHER, Interrupted, SignalInterrupts
 
 interrupts = SignalInterrupts()
 
@@ -195,7 +195,7 @@ def test_the_handlers_are_back_after_an_interruption() -> None:
 
 def test_as_a_library_signals_do_what_they_did_before() -> None:
     body = """
-    from zmig.interrupt import Interrupts
+    from zmig.process.interrupts import Interrupts
     try:
         with Interrupts().deferred():
             wait()

@@ -14,12 +14,13 @@ import pytest
 _READ = """
 import resource
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
-from zmig import redact
-from zmig.sql import definition, message, reading, script, statement
+from zmig.sql import backslashes, definition, message, script, transaction_rules
+from zmig.text import secrets
 
 def read(text):
     (one,) = script.split(text, path="a.sql")
-    message.is_brief(one), definition.only_defines(one), statement.may_commit(one), reading.may_be_set(one.text)
+    message.is_brief(one), definition.only_defines(one)
+    transaction_rules.may_commit(one), backslashes.may_be_set(one.text)
 
 N = 200_000
 """
@@ -32,14 +33,14 @@ TEXTS = {
     "words of an insert": "read('insert into ' + 'values ' * (N // 7))",
     "parentheses behind blanks": "read('insert into t values (1)' + ' ' * N)",
     "names in an insert": "read('insert into t values (' + 'a ' * (N // 2) + ')')",
-    "URLs without a password": "redact.redact('postgres://a:' * (N // 13))",
-    "URLs behind an at": "redact.redact('@' + 'postgres://a:' * (N // 13))",
-    "URLs with a port": "redact.redact('postgres://a:1/' * (N // 15) + '@')",
-    "URLs in front of an at": "redact.redact('postgres://a:b' * (N // 14) + '@')",
-    "schemes": "redact.redact('a.' * (N // 2) + '://x:y@z')",
-    "passwords": "redact.redact('password' * (N // 8))",
-    "line ends": "redact.redact('password' + '\\n' * N + \"'***'\" + '\\n' * N)",
-    "passwords with blanks": "redact.redact('password ' * (N // 9))",
+    "URLs without a password": "secrets.redact('postgres://a:' * (N // 13))",
+    "URLs behind an at": "secrets.redact('@' + 'postgres://a:' * (N // 13))",
+    "URLs with a port": "secrets.redact('postgres://a:1/' * (N // 15) + '@')",
+    "URLs in front of an at": "secrets.redact('postgres://a:b' * (N // 14) + '@')",
+    "schemes": "secrets.redact('a.' * (N // 2) + '://x:y@z')",
+    "passwords": "secrets.redact('password' * (N // 8))",
+    "line ends": "secrets.redact('password' + '\\n' * N + \"'***'\" + '\\n' * N)",
+    "passwords with blanks": "secrets.redact('password ' * (N // 9))",
 }
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from zmig.events import EventType, Fact
+from zmig.facts import EventType, Fact
 from zmig.planning.history import Record
 from zmig.planning.state import Liveness, State, judge
 

@@ -10,7 +10,7 @@ import pytest
 
 from docs import generate_manifest_reference as reference
 from zmig.errors import ManifestError
-from zmig.manifest import manifest, schema
+from zmig.manifest import reader, schema
 from zmig.manifest.declaration import DatabaseUrl, EmbeddedDatabase, Manifest, Tracking
 from zmig.model import Environment, Kind, Repeat, RepeatRule, Retry, Settings
 from zmig.presentation.problems import problem_text
@@ -26,13 +26,13 @@ ENVIRON = {"EMPTY": "", "SET": "set", "LINES": "a\nb"}
 
 def read(text: str, environ: Mapping[str, str] | None = None) -> Manifest:
     """The manifest in a text that is not wrong."""
-    found = manifest.read(text, label="m.yaml", environ=environ or {})
+    found = reader.read(text, label="m.yaml", environ=environ or {})
     assert found.problems == ()
     return found
 
 
 def messages(text: str, environ: Mapping[str, str] | None = None) -> list[str]:
-    return [problem.message for problem in manifest.read(text, label="m.yaml", environ=environ or {}).problems]
+    return [problem.message for problem in reader.read(text, label="m.yaml", environ=environ or {}).problems]
 
 
 def expected(text: str) -> Iterator[tuple[int, str, str]]:
@@ -62,7 +62,7 @@ def test_no_problem_shows_a_password(path: Path) -> None:
 
 def test_the_mark_stands_under_what_is_wrong() -> None:
     text = "manifest: 1\nmigrations:\n  - version: 1\n    file: '數據.sql'\n    kind: sqll # no\n"
-    (problem,) = manifest.read(text, label="m.yaml", environ={}).problems
+    (problem,) = reader.read(text, label="m.yaml", environ={}).problems
     assert problem_text(problem) == "\n".join(
         [
             "error: manifest entry `數據` has an unknown kind `sqll`",
@@ -180,7 +180,7 @@ def test_a_name_is_never_taken_from_a_variable() -> None:
 
 def test_an_unset_variable_is_marked_where_it_stands() -> None:
     text = 'manifest: 1\ninclude:\n  - "a/$${A}/${B}/${A}.yaml"\n'
-    problems = manifest.read(text, label="m.yaml", environ={}).problems
+    problems = reader.read(text, label="m.yaml", environ={}).problems
     marked = [
         problem.location.text[problem.location.column - 1 :][: problem.location.width]
         for problem in problems
@@ -218,7 +218,7 @@ def test_a_password_in_the_manifest_is_shown_by_no_value() -> None:
 
 def test_a_value_of_the_environment_is_in_no_problem() -> None:
     text = "manifest: 1\nmigrations: [{version: 1, file: '${DIR}/a.txt', name: a, rollback: '${DIR}/a.txt'}]"
-    found = manifest.read(text, label="m.yaml", environ={"DIR": "hidden"})
+    found = reader.read(text, label="m.yaml", environ={"DIR": "hidden"})
     assert found.problems
     for problem in found.problems:
         assert "hidden" not in problem_text(problem)
@@ -226,7 +226,7 @@ def test_a_value_of_the_environment_is_in_no_problem() -> None:
 
 def test_only_the_given_manifest_needs_the_variables_that_do_not_count_in_an_included_one() -> None:
     text = "manifest: 1\nname: ${A}\ntracking: {schema: '${B}'}\ndatabase: {embedded: '${C}'}\ninclude: ['${D}']"
-    found = manifest.read(text, label="m.yaml", environ={}, is_included=True)
+    found = reader.read(text, label="m.yaml", environ={}, is_included=True)
     assert [problem.message for problem in found.problems] == ["the variable `D` is not set"]
 
 
@@ -264,6 +264,6 @@ def test_the_manifest_reference_is_what_the_schema_says() -> None:
 
 def test_every_entry_is_told_what_is_wrong_with_it() -> None:
     entries = "- {version: a, file: 3, kind: x}\n" * 500
-    problems = manifest.read(f"manifest: 1\nmigrations:\n{entries}", label="m.yaml", environ={}).problems
+    problems = reader.read(f"manifest: 1\nmigrations:\n{entries}", label="m.yaml", environ={}).problems
     assert len(problems) == 1500
     assert {problem.hint for problem in problems} == {"write `version: 1`", 'write `file: "3"`', "write `kind: sql`"}

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zmig.errors import ManifestError
-from zmig.manifest import explanation, manifest, yamltext
+from zmig.manifest import reader, schema_errors, yaml_parser
 from zmig.presentation.problems import problem_text
 from zmig.project.project import load
 
@@ -103,14 +103,14 @@ def made_manifest(seed: int) -> Any:
 
 @pytest.mark.parametrize("block", range(4))
 def test_the_quick_check_accepts_exactly_what_the_schema_accepts(block: int) -> None:
-    validator = explanation.validator()
+    validator = schema_errors.validator()
     accepted = 0
     for seed in range(block * 500, block * 500 + 500):
         text = json.dumps(made_manifest(seed), ensure_ascii=False)
-        root = yamltext.parse(text, label="m.yaml").root
+        root = yaml_parser.parse(text, label="m.yaml").root
         assert root is not None
-        fits_the_schema = next(validator.iter_errors(explanation.plain(root)), None) is None
-        problems = manifest.read(text, label="m.yaml", environ={}).problems
+        fits_the_schema = next(validator.iter_errors(schema_errors.plain(root)), None) is None
+        problems = reader.read(text, label="m.yaml", environ={}).problems
         assert fits_the_schema == all(problem.code != "manifest-invalid" for problem in problems), text
         accepted += fits_the_schema
     assert 150 < accepted < 350, "half of the manifests are meant to be right"
@@ -130,7 +130,7 @@ texts = st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join) | st.text
 @example("manifest: 1\nmigrations: &m [*m]")
 @example("manifest: 1\nmigrations: [&e {version: 1, file: a.sql}, *e]")
 def test_any_text_is_a_manifest_or_has_problems_with_places(text: str) -> None:
-    found = manifest.read(text, label="m.yaml", environ={"A": "a"})
+    found = reader.read(text, label="m.yaml", environ={"A": "a"})
     for problem in found.problems:
         assert problem.location is not None
         assert problem.hint

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.statements import NAMES
 from zmig.sql import script
-from zmig.sql.outcome import (
+from zmig.sql.catalog_effect import (
     AddEnumValue,
     CreateDatabase,
     CreateIndex,
@@ -25,7 +25,7 @@ from zmig.sql.outcome import (
     Unknown,
     outcome,
 )
-from zmig.sql.reader import Name
+from zmig.sql.token_reader import Name
 
 TABLE = Name(None, "t")
 

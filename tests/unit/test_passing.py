@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zmig.sql import passing, script
+from zmig.batches import skipped_rows
+from zmig.sql import script
 
 RIGHT = """
 update users set name = lower(name) where id in (select id from users where id > :cursor order by id limit
@@ -101,7 +102,7 @@ update users set touched = 1 where :cursor < 9 and :size > 0 returning 3;
 @pytest.mark.parametrize("text", [text.strip() for text in RIGHT.split(";") if text.strip()])
 def test_what_takes_the_rows_that_come_next_is_not_refused(text: str) -> None:
     (one,) = script.split(text, path="a.sql")
-    assert list(passing.faults(one)) == []
+    assert list(skipped_rows.faults(one)) == []
 
 
 CHOSEN = "update t set x = 1 where k in (select k from t where {}) returning k"
@@ -215,7 +216,7 @@ CHOSEN = "update t set x = 1 where k in (select k from t where {}) returning k"
 )
 def test_what_passes_rows_over_or_takes_them_twice_is_refused(text: str, message: str, place: str) -> None:
     (one,) = script.split(text, path="a.sql")
-    fault = next(passing.faults(one))
+    fault = next(skipped_rows.faults(one))
     assert message in fault.message
     assert text[fault.start :].startswith(place)
     assert fault.hint

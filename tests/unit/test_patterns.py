@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import patterns
-from zmig import redact
-from zmig.database import advice
+from zmig.database import connection_hints
 from zmig.lint import plpgsql
-from zmig.manifest import yamlfault
+from zmig.manifest import yaml_errors
 from zmig.project import draft
-from zmig.sql import lexer, reader, template
+from zmig.sql import lexer, token_reader, variables
+from zmig.text import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,30 +39,30 @@ def _lex(conforming: bool) -> None:
 
 
 EXAMPLES: patterns.Examples = {
-    ("zmig.redact", "__init__"): [lambda: redact.Redactor("hunter2", "pass word", "(x)")],
-    ("zmig.database.advice", "to_connect"): [lambda: advice.to_connect("")],
+    ("zmig.text.secrets", "__init__"): [lambda: secrets.Redactor("hunter2", "pass word", "(x)")],
+    ("zmig.database.connection_hints", "to_connect"): [lambda: connection_hints.to_connect("")],
     ("zmig.lint.plpgsql", "_as_a_word"): [
         lambda: _of(plpgsql, "_as_a_word")("word"),
         lambda: _of(plpgsql, "_as_a_word")(":="),
     ],
     ("zmig.lint.python", "_name_span"): [lambda: re.search(r"\bdef\s+(execute)\b", "")],
-    ("zmig.manifest.yamlfault", "_fault"): [
-        lambda: [re.search(fault.words, "") for fault in _of(yamlfault, "_FAULTS")],
+    ("zmig.manifest.yaml_errors", "_fault"): [
+        lambda: [re.search(fault.words, "") for fault in _of(yaml_errors, "_FAULTS")],
     ],
     ("zmig.project.draft", "_slug"): [lambda: _of(draft, "_slug")("add_orders", 7)],
-    ("zmig.project.manifestedit", "_opens_with"): [lambda: re.compile(r"(?:&\S+\s+)?\{").match("")],
+    ("zmig.manifest.edit", "_opens_with"): [lambda: re.compile(r"(?:&\S+\s+)?\{").match("")],
     ("zmig.sql.lexer", "_token_pattern"): [partial(_lex, True), partial(_lex, False)],
-    ("zmig.sql.reader", "_unescape"): [lambda: _of(reader, "_unescape")("")],
-    ("zmig.sql.reader", "_unescape_unicode"): [lambda: _of(reader, "_unescape_unicode")("", "!")],
-    ("zmig.sql.template", "by_name"): [lambda: template.by_name("", "${a}", {"a": "value"})],
+    ("zmig.sql.token_reader", "_unescape"): [lambda: _of(token_reader, "_unescape")("")],
+    ("zmig.sql.token_reader", "_unescape_unicode"): [lambda: _of(token_reader, "_unescape_unicode")("", "!")],
+    ("zmig.sql.variables", "by_name"): [lambda: variables.by_name("", "${a}", {"a": "value"})],
 }
 """Calls of functions whose patterns are put together from arguments."""
 
 BOUNDED = {
-    "zmig.database.advice.to_connect": "what libpq says is cut to 2,000 characters",
-    "zmig.manifest.shape": "the forms are tried on whole values, and say themselves how long those may be",
-    "zmig.manifest.yamlfault._fault": "a line is looked at up to its thousandth character",
-    "zmig.redact._url_patterns": "a word that ends with an @, for which `test_linear` tries them",
+    "zmig.database.connection_hints.to_connect": "what libpq says is cut to 2,000 characters",
+    "zmig.manifest.typed_reader": "the forms are tried on whole values, and say themselves how long those may be",
+    "zmig.manifest.yaml_errors._fault": "a line is looked at up to its thousandth character",
+    "zmig.text.secrets._url_patterns": "a word that ends with an @, for which `test_linear` tries them",
 }
 """Where patterns stand that are given certain texts only."""
 

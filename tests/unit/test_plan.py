@@ -28,7 +28,7 @@ from tests.support.tales import (
     started,
 )
 from zmig.errors import PlanRefused, Problem, UsageError
-from zmig.events import EventType
+from zmig.facts import EventType
 from zmig.invocation import Invocation
 from zmig.planning import planner
 from zmig.planning.checkpoint import Checkpoint

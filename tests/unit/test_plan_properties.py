@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.tales import NOBODY, NOW, by_checksum, by_code, by_condition, name_of, once
-from zmig.events import EventType, Fact
+from zmig.facts import EventType, Fact
 from zmig.planning import planner
 from zmig.planning.history import fold
 from zmig.planning.plan import Action, Direction, Plan

@@ -9,7 +9,7 @@ import pytest
 from zmig.errors import ManifestError
 from zmig.model import Kind, Language, Migration
 from zmig.planning.plan import Action, Direction, Plan, Step
-from zmig.running import prepare
+from zmig.project import prepare
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zmig.database.holder import LockHolder
+from zmig.database.lock_holder import LockHolder
 from zmig.observer import guarded
 from zmig.progress import LockWaiting, Progress
 

@@ -12,29 +12,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zmig import mergeconflict, redact
 from zmig.cli import sentences
-from zmig.database import connectionstring
+from zmig.database import connection_string
 from zmig.errors import Location, Problem, ZmigError
-from zmig.lint import sqlfile
-from zmig.manifest import manifest
-from zmig.manifest.source import Source
+from zmig.lint import sql_file
+from zmig.manifest import reader
 from zmig.presentation import problems
-from zmig.project import migrationfile
+from zmig.project import migration_file
 from zmig.sql import (
+    backslashes,
+    buffer,
+    catalog_effect,
     chunk,
     definition,
     lexer,
-    outcome,
-    reading,
+    prescan,
     script,
-    survey,
-    template,
-    toolmarks,
+    tool_markers,
     transaction_rules,
-    window,
+    variables,
 )
-from zmig.text import terminal
+from zmig.text import merge_conflict, secrets, terminal
+from zmig.text.places import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,8 +47,8 @@ def _script(text: str, *, conforming: bool = True) -> None:
     for one in script.split_stream(_pieces(text), path="a.sql", conforming=conforming):
         _ = one.summary
         definition.only_defines(one)
-        outcome.outcome(one)
-        reading.is_cut_otherwise(one)
+        catalog_effect.outcome(one)
+        backslashes.is_cut_otherwise(one)
         transaction_rules.refuses_transaction(one)
         for _ in one.copy_data.blocks if one.copy_data is not None else ():
             pass
@@ -68,21 +67,21 @@ READERS: dict[str, Callable[[str], object]] = {
     "a script": _script,
     "a script where a backslash escapes": lambda text: _script(text, conforming=False),
     "chunks": _chunks,
-    "survey": lambda text: survey.survey(_pieces(text), path="a.sql"),
-    "marks of tools": lambda text: toolmarks.find(text, [(0, len(text))]),
-    "a conflict": mergeconflict.find,
-    "variables": lambda text: template.fill(text, {"a": "value"}, path="a.sql"),
-    "values of variables": lambda text: template.by_name(text, "${a}", {"a": "value"}),
-    "a blank file": migrationfile.is_blank,
-    "a file to lint": lambda text: sqlfile.read(text, path="a.sql"),
+    "survey": lambda text: prescan.survey(_pieces(text), path="a.sql"),
+    "marks of tools": lambda text: tool_markers.find(text, [(0, len(text))]),
+    "a conflict": merge_conflict.find,
+    "variables": lambda text: variables.fill(text, {"a": "value"}, path="a.sql"),
+    "values of variables": lambda text: variables.by_name(text, "${a}", {"a": "value"}),
+    "a blank file": migration_file.is_blank,
+    "a file to lint": lambda text: sql_file.read(text, path="a.sql"),
     "a place in a script": lambda text: script.location(text, len(text) - 1, path="a.sql"),
     "what stands in strings": lambda text: script.is_outside_strings(text, len(text) - 1),
-    "a shown line": lambda text: window.shown_line(text, 0),
+    "a shown line": lambda text: buffer.shown_line(text, 0),
     "a place in a source": lambda text: Source("a", text).location(len(text) // 2, len(text)),
-    "a manifest": lambda text: manifest.read(text, label="m.yaml", environ={}),
-    "a connection string": connectionstring.parameters,
-    "secrets": redact.Redactor("hunter2", "pass word"),
-    "an error's DETAIL": redact.without_detail,
+    "a manifest": lambda text: reader.read(text, label="m.yaml", environ={}),
+    "a connection string": connection_string.parameters,
+    "secrets": secrets.Redactor("hunter2", "pass word"),
+    "an error's DETAIL": secrets.without_detail,
     "visible text": terminal.visible,
     "one line": sentences.one_line,
     "a width": terminal.display_width,

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from zmig.redact import MASK, Redactor, redact, telling
+from zmig.text.secrets import MASK, Redactor, redact, telling
 
 
 @pytest.mark.parametrize(

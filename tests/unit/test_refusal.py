@@ -24,7 +24,7 @@ from tests.support.tales import (
     rolled_back,
     started,
 )
-from zmig.events import EventType
+from zmig.facts import EventType
 from zmig.invocation import Invocation
 from zmig.planning import planner
 from zmig.presentation.problems import problem_text

@@ -8,12 +8,12 @@ import pytest
 
 from zmig.errors import Location, UsageError
 from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
-from zmig.planning import registry
+from zmig.project import code_migrations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from zmig.running.context import CodeMigration
+    from zmig.context import CodeMigration
 
 
 class Seed:
@@ -34,21 +34,21 @@ class Repeating(Seed):
 
 def test_an_object_with_version_name_and_execute_is_a_migration() -> None:
     seed = Seed()
-    assert registry.from_code(seed) == Migration(4, "004_seed", Kind.PYTHON, Language.PYTHON, code=seed)
+    assert code_migrations.from_code(seed) == Migration(4, "004_seed", Kind.PYTHON, Language.PYTHON, code=seed)
 
 
 @pytest.mark.parametrize("version", [1, 2**63 - 1])
 def test_any_bigint_above_zero_is_a_version(version: int) -> None:
-    assert registry.from_code(_with(version=version)).version == version
+    assert code_migrations.from_code(_with(version=version)).version == version
 
 
 def test_an_object_with_a_rollback_is_reversible() -> None:
-    assert registry.from_code(Reversible()).is_reversible
-    assert not registry.from_code(Seed()).is_reversible
+    assert code_migrations.from_code(Reversible()).is_reversible
+    assert not code_migrations.from_code(Seed()).is_reversible
 
 
 def test_an_object_with_should_repeat_is_a_repeatable() -> None:
-    migration = registry.from_code(Repeating())
+    migration = code_migrations.from_code(Repeating())
     assert migration.kind is Kind.REPEATABLE
     assert migration.repeat == Repeat(RepeatRule.CODE)
 
@@ -128,7 +128,7 @@ def test_what_is_not_a_migration_is_refused_with_the_reason(
     code: Callable[[], CodeMigration], message: str, hint: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        registry.from_code(code())
+        code_migrations.from_code(code())
     (problem,) = caught.value.problems
     assert (problem.code, problem.message, problem.hint) == ("registered-unfit", message, hint)
 
@@ -140,7 +140,7 @@ def _other(version: int, name: str) -> Migration:
 @pytest.mark.parametrize(("version", "name", "taken"), [(4, "other", "version"), (5, "004_seed", "name")])
 def test_a_taken_version_or_name_is_refused(version: int, name: str, taken: str) -> None:
     with pytest.raises(UsageError) as caught:
-        registry.refuse_twins(registry.from_code(Seed()), [_other(1, "001_a"), _other(version, name)])
+        code_migrations.refuse_twins(code_migrations.from_code(Seed()), [_other(1, "001_a"), _other(version, name)])
     (problem,) = caught.value.problems
     assert problem.code == "registered-twice"
     assert problem.message == f"the registered migration `004_seed` has the {taken} of `{name}`"
@@ -149,4 +149,4 @@ def test_a_taken_version_or_name_is_refused(version: int, name: str, taken: str)
 
 
 def test_a_version_and_name_of_its_own_pass() -> None:
-    registry.refuse_twins(registry.from_code(Seed()), [_other(1, "001_a")])
+    code_migrations.refuse_twins(code_migrations.from_code(Seed()), [_other(1, "001_a")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zmig.model import Kind, Language, Migration, Settings
-from zmig.planning import remedy
+from zmig.planning import remedies
 
 _MIGRATION = Migration(8, "008_x", Kind.SQL, Language.SQL)
 _AGAIN = "`zmig retry 008_x`"
@@ -65,10 +65,10 @@ HINTS: dict[str, tuple[dict[str, object], str | None]] = {
 @pytest.mark.parametrize("case", HINTS)
 def test_hint(case: str) -> None:
     error, hint = HINTS[case]
-    assert remedy.of(error, _MIGRATION, role="App", again=_AGAIN) == hint
+    assert remedies.of(error, _MIGRATION, role="App", again=_AGAIN) == hint
 
 
 def test_the_timeout_that_is_offered_is_longer_than_the_one_that_is_declared() -> None:
     error: dict[str, object] = {"sqlstate": "57014", "timeout": "statement_timeout", "timeout_of": "zmig"}
     migration = Migration(8, "008_x", Kind.SQL, Language.SQL, settings=Settings(statement_timeout_seconds=86_400.0))
-    assert "`statement_timeout: 4d`" in (remedy.of(error, migration, role=None, again=_AGAIN) or "")
+    assert "`statement_timeout: 4d`" in (remedies.of(error, migration, role=None, again=_AGAIN) or "")

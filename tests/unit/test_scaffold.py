@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.support.tree import plant
 from zmig.errors import ManifestError, UsageError, ZmigError
-from zmig.manifest import manifest
+from zmig.manifest import reader
 from zmig.model import Kind
 from zmig.project import project, scaffold
 
@@ -345,7 +345,7 @@ def test_what_cannot_be_edited_is_left_alone_or_edited_rightly(text: str) -> Non
         assert error.problems[0].message == "an entry cannot be added to `m/m.yaml` by program, as it is written"
         assert (error.problems[0].hint or "").startswith("add it by hand: `- {version: ")
     else:
-        assert manifest.read(path.read_text(), label="m.yaml", environ={}).problems == ()
+        assert reader.read(path.read_text(), label="m.yaml", environ={}).problems == ()
 
 
 def test_rights_and_links_of_the_manifest_stay() -> None:
@@ -417,6 +417,6 @@ def test_an_edit_adds_lines_in_one_place_and_nothing_else(tmp_path_factory: pyte
     start = next(index for index in range(len(before) + 1) if after[index + added :] == before[index:])
     assert after[:start] == before[:start]
     assert ("\r\n" in text) == ("\r\n" in path.read_bytes().decode())
-    found = manifest.read(path.read_bytes().decode(), label="m.yaml", environ={})
+    found = reader.read(path.read_bytes().decode(), label="m.yaml", environ={})
     assert found.problems == ()
     assert found.declarations[-1].version == created.version

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.support.scripts import cut, scripts
 from zmig.errors import Location, ManifestError
-from zmig.manifest.source import Source
-from zmig.sql import boundary, lexer, plain, script
-from zmig.sql.window import Window
+from zmig.sql import fast_path, lexer, script, splitter
+from zmig.sql.buffer import Window
+from zmig.text.places import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -314,11 +314,11 @@ def test_statements_come_back_as_they_were_joined(parts: list[str]) -> None:
 @given(scripts)
 def test_a_plain_match_is_what_the_tokens_say(text: str) -> None:
     text = f"select {text};"
-    found = plain.statement().match(text)
+    found = fast_path.statement().match(text)
     if found is None:
         return
     window = Window([text], path="a.sql")
-    start, end, reads_client = boundary.next_span(window) or (0, 0, True)
+    start, end, reads_client = splitter.next_span(window) or (0, 0, True)
     assert (start, text[start:end], reads_client) == (found.start(1), found[1].rstrip(lexer.BLANKS), False)
     assert window.position == found.end()
 
@@ -342,7 +342,7 @@ PLAIN = {
 
 @pytest.mark.parametrize(("text", "is_plain"), PLAIN.items(), ids=PLAIN.keys())
 def test_the_fast_way_takes_what_it_can_cut_and_nothing_else(text: str, is_plain: bool) -> None:
-    assert (plain.statement().fullmatch(f"{text};") is not None) is is_plain
+    assert (fast_path.statement().fullmatch(f"{text};") is not None) is is_plain
 
 
 def test_a_stream_is_cut_in_flat_memory() -> None:

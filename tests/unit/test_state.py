@@ -33,7 +33,7 @@ from tests.support.tales import (
     started,
     tale,
 )
-from zmig.events import EventType
+from zmig.facts import EventType
 from zmig.planning.history import fold
 from zmig.planning.state import Entry, FindingCode, Liveness, State, current_version
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.tales import NOW, by_checksum, by_condition, name_of, once
-from zmig.events import EventType, Fact
+from zmig.facts import EventType, Fact
 from zmig.planning.history import History, fold
 from zmig.planning.state import Liveness, State, assess, current_version
 

@@ -7,8 +7,8 @@ from hypothesis import assume, given
 
 from tests.support.scripts import cut, scripts
 from zmig.errors import ManifestError
+from zmig.sql.prescan import Survey, survey
 from zmig.sql.statement import Statement
-from zmig.sql.survey import Survey, survey
 
 SCRIPT = """select 1;
 copy t from stdin;

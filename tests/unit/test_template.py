@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zmig.errors import ManifestError
-from zmig.sql import template
-from zmig.sql.substitution import Part, substitute
+from zmig.sql import variables
+from zmig.text.substitution import Part, substitute
 
 VALUES = {"schema": "shop", "reader": "app_reader"}
 
 
 def filled(source: str) -> str:
-    return template.fill(source, VALUES, path="a.sql").text
+    return variables.fill(source, VALUES, path="a.sql").text
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_every_reference_without_a_value_is_told_with_its_place() -> None:
 
 
 def test_the_value_of_no_variable_is_in_a_repr() -> None:
-    assert "shop" not in repr(template.fill("${schema}", VALUES, path="a.sql"))
+    assert "shop" not in repr(variables.fill("${schema}", VALUES, path="a.sql"))
 
 
 @given(st.lists(st.tuples(st.text("ab\n", max_size=4), st.text("xyz", max_size=5), st.text("XYZ", max_size=5))))
@@ -73,5 +73,5 @@ def test_a_place_in_the_result_leads_back_to_what_was_written(pieces: list[tuple
 
 def test_a_file_of_faults_is_told_by_its_first_ones() -> None:
     with pytest.raises(ManifestError) as caught:
-        template.fill("${" * 300, {}, path="a.sql")
+        variables.fill("${" * 300, {}, path="a.sql")
     assert len(caught.value.problems) == 100

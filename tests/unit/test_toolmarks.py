@@ -9,8 +9,8 @@ import pytest
 from tests.support.project import ProjectFolder
 from zmig.errors import ManifestError
 from zmig.planning.plan import Action, Direction, Plan, Step
-from zmig.running import prepare
-from zmig.sql import script, toolmarks
+from zmig.project import prepare
+from zmig.sql import script, tool_markers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def _found(text: str) -> tuple[str, str] | None:
     statements = tuple(script.split(text, path="a.sql"))
-    mark = toolmarks.find(text, toolmarks.spans(text, statements))
+    mark = tool_markers.find(text, tool_markers.spans(text, statements))
     if mark is None:
         return None
     assert text[mark.offset :].startswith(mark.text)

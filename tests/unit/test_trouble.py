@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from zmig.errors import Location
-from zmig.events import EventType, Fact
+from zmig.facts import EventType, Fact
 from zmig.invocation import Invocation
 from zmig.model import Kind, Language, Migration
-from zmig.planning import trouble
+from zmig.planning import failure_report
 from zmig.planning.history import Record
 from zmig.planning.state import Entry, State
 from zmig.presentation.problems import problem_text
@@ -27,7 +27,7 @@ def _entry(state: State, type: EventType, data: dict[str, object], *, declared: 
 
 
 def _text(entry: Entry) -> str:
-    problem = trouble.of(entry, invocation=_BY)
+    problem = failure_report.of(entry, invocation=_BY)
     assert problem is not None
     return problem_text(problem)
 
@@ -86,4 +86,4 @@ def test_a_migration_that_is_no_longer_declared_can_be_resolved() -> None:
 
 
 def test_a_healthy_migration_tells_nothing() -> None:
-    assert trouble.of(_entry(State.DONE, EventType.DONE, {}), invocation=_BY) is None
+    assert failure_report.of(_entry(State.DONE, EventType.DONE, {}), invocation=_BY) is None

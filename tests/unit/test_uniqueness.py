@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from zmig.sql import besides, choice, script, uniqueness
-from zmig.sql.uniqueness import Catalog, Table
+from zmig.batches import selection, side_queries, uniqueness
+from zmig.batches.uniqueness import Catalog, Table
+from zmig.sql import script
 
 USERS = Table(("id", "x"), frozenset({"id"}), frozenset({"id"}), (frozenset({"id"}),))
 
@@ -17,9 +18,9 @@ def test_a_long_chain_of_named_queries_is_read_once_each() -> None:
         "update users set x = 1 from chosen where chosen.id = users.id returning users.id"
     )
     (one,) = script.split(text, path="")
-    chosen = choice.read(one)
+    chosen = selection.read(one)
     assert chosen.chooser is not None
-    key = besides.chooser_key(chosen)
+    key = side_queries.chooser_key(chosen)
     assert key
     assert uniqueness.is_key(chosen.chooser, key, Catalog({"users": USERS}))
     assert not uniqueness.is_key(

@@ -11,13 +11,13 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from zmig.manifest import yamltext
-from zmig.manifest.yamltext import Mapping, Scalar, Sequence
+from zmig.manifest import yaml_parser
+from zmig.manifest.yaml_parser import Mapping, Scalar, Sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.manifest.yamltext import Document, Node
+    from zmig.manifest.yaml_parser import Document, Node
 
 needs_c = pytest.mark.skipif(not hasattr(yaml, "CSafeLoader"), reason="PyYAML was built without libyaml")
 
@@ -30,7 +30,7 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def parse(text: str) -> Document:
-    return yamltext.parse(text, label="m.yaml")
+    return yaml_parser.parse(text, label="m.yaml")
 
 
 def root(text: str) -> Mapping:

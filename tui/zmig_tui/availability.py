@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zmig.planning.state import Entry
-    from zmig.watching.watch import Observation
+    from zmig.session.watcher import Observation
     from zmig_tui.rows import Row
 
 

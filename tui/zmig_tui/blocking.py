@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 from zmig_tui import inside
 from zmig_tui.text import Line, Tone, line, span
 
 if TYPE_CHECKING:
-    from zmig.watching.activity import Backend, Blocker, Blocking
-    from zmig.watching.watch import Observation
+    from zmig.database.activity import Backend, Blocker, Blocking
+    from zmig.session.watcher import Observation
 
 
-@frozen
+@valueclass
 class Remembered:
     """Who was seen last to block a run."""
 
@@ -36,7 +36,7 @@ def remembered(before: Remembered, observation: Observation) -> Remembered:
     return before if is_same else Remembered(holder.pid, migration)
 
 
-@frozen
+@valueclass
 class Choice:
     """A backend that may be ended, since it blocks the run."""
 

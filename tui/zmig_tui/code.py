@@ -6,9 +6,9 @@ from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from zmig.frozen import frozen
 from zmig.model import Language
 from zmig.text.terminal import display_width, visible
+from zmig.valueclass import valueclass
 from zmig_tui.text import Line, Span, Tone, span
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _LEXERS = {
 }
 
 
-@frozen
+@valueclass
 class Mark:
     """A place in the file that something is about; line and column are 1-based."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
 from zmig.text.terminal import display_width
+from zmig.valueclass import valueclass
 from zmig_tui import words
 from zmig_tui.rows import Order
 from zmig_tui.text import Line, Span, Tone, padded
@@ -25,7 +25,7 @@ _BEARABLE_NAME_CELLS = 18
 _LEAST_NAME_CELLS = 8
 
 
-@frozen
+@valueclass
 class Widths:
     """The cells of each column; 0 leaves a column out."""
 

@@ -10,10 +10,10 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from zmig.engine import Migrator
 from zmig.errors import ConnectionFailed, ManifestError, Problem, ServerError, ZmigError
-from zmig.frozen import frozen
+from zmig.migrator import Migrator
 from zmig.running.cancellation import Cancellation, Cancelled
+from zmig.valueclass import valueclass
 from zmig_tui import columns, gather, rows
 from zmig_tui.lane import Lane
 from zmig_tui.news import Blockers, Ended, Gathered, News, NotObserved, Observed, Planned, Refused, Told
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from zmig.database.activity import Backend, Blocker
     from zmig.invocation import Invocation
     from zmig.planning.plan import Plan
     from zmig.planning.state import Entry
     from zmig.progress import Observer, Progress
-    from zmig.watching.activity import Backend, Blocker
     from zmig_tui.intent import Intent
     from zmig_tui.rows import Row
 
@@ -42,7 +42,7 @@ _SECONDS_TO_RECORD = 10.0
 _SECONDS_BETWEEN_LOOKS_FOR_THE_END = 0.1
 
 
-@frozen
+@valueclass
 class Subject:
     """What the console is about, as it was named on the command line."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from zmig.errors import Problem
-    from zmig.events import Fact
+    from zmig.facts import Fact
     from zmig.invocation import Invocation
     from zmig.planning.plan import Plan
     from zmig.planning.state import Entry
@@ -24,7 +24,7 @@ class Tab(StrEnum):
     EVENTS = "events"
 
 
-@frozen
+@valueclass
 class File:
     """A migration's file as it was read, or why it was not."""
 
@@ -36,7 +36,7 @@ class File:
     """Whether a link leads to it, out of the project, so that its text is not to be shown."""
 
 
-@frozen
+@valueclass
 class Running:
     """Where in a file the statement begins that runs now."""
 
@@ -45,7 +45,7 @@ class Running:
     """1-based."""
 
 
-@frozen
+@valueclass
 class Detail:
     """What was gathered about one migration."""
 

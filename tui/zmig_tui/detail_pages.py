@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig_tui import code, eventspage, failing, overview, plantext
+from zmig_tui import code, events_page, failing, overview, plantext
 from zmig_tui.detail import Tab
 from zmig_tui.text import Line, Tone, line, span
 
@@ -25,7 +25,7 @@ def page(detail: Detail, tab: Tab, running: Running | None = None) -> Sequence[L
         case Tab.ROLLBACK:
             return _rollback(detail, _mark(detail, tab, running))
         case Tab.EVENTS:
-            return list(eventspage.lines(detail.facts))
+            return list(events_page.lines(detail.facts))
 
 
 def marked_line(detail: Detail, tab: Tab, running: Running | None = None) -> int | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem
-from zmig.frozen import frozen
 from zmig.planning.state import State
+from zmig.valueclass import valueclass
 from zmig_tui import inside, rounds
 from zmig_tui.running import Current, Run
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from zmig.database.holder import LockHolder
-    from zmig.events import Fact
+    from zmig.database.activity import Backend
+    from zmig.database.lock_holder import LockHolder
+    from zmig.facts import Fact
     from zmig.planning.history import Record
     from zmig.planning.state import Entry
+    from zmig.session.watcher import Observation
     from zmig.sql.statement import Statement
-    from zmig.watching.activity import Backend
-    from zmig.watching.watch import Observation
 
 _ROLLBACK = "a rollback"
 _CUT = 900
 """PostgreSQL cuts a shown query at 1,024 bytes unless it is told otherwise."""
 
 
-@frozen
+@valueclass
 class Place:
     """Which statement of its file a query is."""
 

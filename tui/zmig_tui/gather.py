@@ -9,10 +9,9 @@ from zmig.errors import ZmigError
 from zmig.model import Language
 from zmig.planning import planner
 from zmig.planning.state import FindingCode
-from zmig.project import outside, project
-from zmig.running import prepare
+from zmig.project import outside, prepare, project
 from zmig.sql import script
-from zmig_tui import elsewhere, eventspage
+from zmig_tui import elsewhere, events_page
 from zmig_tui.detail import Detail, File
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from zmig.model import Migration
     from zmig.planning.plan import Plan
     from zmig.planning.state import Entry
+    from zmig.session.watcher import Observation, Watcher
     from zmig.sql.statement import Statement
-    from zmig.watching.watch import Observation, Watcher
     from zmig_tui.elsewhere import Place
 
 
@@ -40,7 +39,7 @@ def detail(entry: Entry, watcher: Watcher, invocation: Invocation) -> Detail:
     if any(finding.code is FindingCode.DRIFT for finding in entry.findings):
         statements = _counted(file, migration)
     try:
-        facts = tuple(watcher.facts(entry.name, most=eventspage.MOST))
+        facts = tuple(watcher.facts(entry.name, most=events_page.MOST))
     except ZmigError:
         facts = ()
     return Detail(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
 from zmig.model import Environment
+from zmig.valueclass import valueclass
 from zmig_tui import words
 from zmig_tui.text import Line, Span, Tone, fitted, joined, line, shortened, span, spread, width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zmig.database.holder import LockHolder
+    from zmig.database.lock_holder import LockHolder
     from zmig.planning.state import State
-    from zmig.watching.watch import Observation
+    from zmig.session.watcher import Observation
 
 _ENVIRONMENT_TONES = {
     Environment.PRODUCTION: Tone.ALARM,
@@ -31,7 +31,7 @@ def environment(value: Environment) -> Span:
     return span(f" {value.value.upper()} ", _ENVIRONMENT_TONES[value])
 
 
-@frozen
+@valueclass
 class Heading:
     """Everything the top of the screen tells."""
 

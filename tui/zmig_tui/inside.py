@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.redact import redact
+from zmig.text.secrets import redact
 from zmig_tui import words
 from zmig_tui.text import Line, Span, Tone, bar, line, span
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from zmig.watching.activity import Blocker, ServerProgress, Work
+    from zmig.database.activity import Blocker, ServerProgress, Work
 
 _BAR_CELLS = 16
 _IDLE = "Client: ClientRead"

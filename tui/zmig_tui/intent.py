@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from zmig.engine import Migrator
+    from zmig.migrator import Migrator
     from zmig.planning.plan import Plan
     from zmig.running.result import RunResult
 
 
-@frozen
+@valueclass
 class Apply:
     """Apply everything that is pending, failed, stuck or due."""
 
@@ -35,7 +35,7 @@ class Apply:
         return migrator.migrate(to=self.to, confirmed=confirmed)
 
 
-@frozen
+@valueclass
 class Retry:
     """Run failed and stuck migrations again."""
 
@@ -58,7 +58,7 @@ class Retry:
         return migrator.retry(self.names, confirmed=confirmed)
 
 
-@frozen
+@valueclass
 class Rollback:
     """Undo the last migration, or all above a version; repeatables stay as they are."""
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
+    from zmig.database.activity import Blocking
     from zmig.errors import Problem
     from zmig.planning.plan import Plan
     from zmig.running.result import RunResult
-    from zmig.watching.activity import Blocking
-    from zmig.watching.watch import Observation
+    from zmig.session.watcher import Observation
     from zmig_tui.columns import Widths
     from zmig_tui.detail import Detail
     from zmig_tui.elsewhere import Place
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zmig_tui.rows import Row
 
 
-@frozen
+@valueclass
 class Observed:
     """The manifest and the database were looked at."""
 
@@ -33,7 +33,7 @@ class Observed:
     """Which statement of its file the backend at work is running, where that can be told."""
 
 
-@frozen
+@valueclass
 class NotObserved:
     """They could not be looked at."""
 
@@ -42,14 +42,14 @@ class NotObserved:
     """Whether it is the database that does not answer; else the manifest cannot be used."""
 
 
-@frozen
+@valueclass
 class Gathered:
     """Everything about one migration."""
 
     detail: Detail
 
 
-@frozen
+@valueclass
 class Planned:
     """A plan stands, and waits for somebody to agree."""
 
@@ -58,7 +58,7 @@ class Planned:
     is_dry: bool
 
 
-@frozen
+@valueclass
 class Ended:
     """The run is over."""
 
@@ -68,14 +68,14 @@ class Ended:
     is_cancelled: bool = False
 
 
-@frozen
+@valueclass
 class Told:
     """Something was done, in one sentence."""
 
     text: str
 
 
-@frozen
+@valueclass
 class Refused:
     """Something could not be done."""
 
@@ -85,7 +85,7 @@ class Refused:
     """What was asked, if a dialog waits for the answer."""
 
 
-@frozen
+@valueclass
 class Blockers:
     """Who blocks the run was looked up."""
 

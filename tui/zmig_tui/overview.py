@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zmig.events import EventType
-from zmig.planning import trouble
+from zmig.facts import EventType
+from zmig.planning import failure_report
 from zmig.planning.state import FindingCode, State
 from zmig_tui import failing, plantext, words
 from zmig_tui.text import EMPTY, Line, Tone, line, span
@@ -14,7 +14,7 @@ from zmig_tui.text import EMPTY, Line, Tone, line, span
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.events import Fact
+    from zmig.facts import Fact
     from zmig.model import Migration
     from zmig.planning.history import Record
     from zmig.planning.state import Entry
@@ -74,7 +74,7 @@ def _drift(detail: Detail) -> Iterator[Line]:
 
 
 def _trouble(detail: Detail) -> Iterator[Line]:
-    problem = trouble.of(detail.entry, invocation=detail.invocation)
+    problem = failure_report.of(detail.entry, invocation=detail.invocation)
     if problem is None:
         return
     yield EMPTY

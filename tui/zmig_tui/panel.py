@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.database import holder
+from zmig.database import lock_holder
 from zmig_tui import inside, rounds, words
 from zmig_tui.text import EMPTY, Line, Span, Tone, bar, fitted, line, span, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.watching.watch import Observation
+    from zmig.session.watcher import Observation
     from zmig_tui.running import Current, Run
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -67,7 +67,7 @@ def _body(run: Run, observation: Observation | None, now: float) -> Iterator[Lin
                 yield line(span(f"   {problem.hint}", Tone.QUIET))
         return
     if run.waiting is not None and run.current is None:
-        yield line(span("   waiting for the lock: ", Tone.WARN), holder.describe(run.waiting.holder))
+        yield line(span("   waiting for the lock: ", Tone.WARN), lock_holder.describe(run.waiting.holder))
     if run.current is not None:
         yield from _current(run.current, now)
     if observation is not None and observation.work is not None:

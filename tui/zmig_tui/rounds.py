@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
-from zmig.sql import batch
+from zmig.batches import batch
+from zmig.valueclass import valueclass
 from zmig_tui import words
 from zmig_tui.text import Line, Tone, bar, line, span
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _BAR_CELLS = 16
 
 
-@frozen
+@valueclass
 class Start:
     """Where a rate is counted from."""
 
@@ -26,7 +26,7 @@ class Start:
     at: datetime
 
 
-@frozen
+@valueclass
 class Rounds:
     """The rounds that are committed."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
 from zmig.planning.state import FindingCode, State
 from zmig.text.terminal import visible
+from zmig.valueclass import valueclass
 from zmig_tui import words
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TROUBLED = (State.FAILED, State.STUCK)
 
 
-@frozen
+@valueclass
 class Row:
     """One migration as the table shows it; every text is safe for a terminal."""
 
@@ -92,7 +92,7 @@ def _when(entry: Entry, applied_at: datetime | None) -> datetime:
     return last.created_at
 
 
-@frozen
+@valueclass
 class Filter:
     """What the table is narrowed to."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
-from zmig.frozen import frozen
 from zmig.planning.plan import Direction
 from zmig.progress import (
     Blocked,
@@ -25,7 +24,8 @@ from zmig.progress import (
     StepSkipped,
     StepStarted,
 )
-from zmig_tui import rounds, runlog
+from zmig.valueclass import valueclass
+from zmig_tui import rounds, run_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 LOG_LIMIT = 2000
 
 
-@frozen
+@valueclass
 class Current:
     """The step that runs now."""
 
@@ -68,7 +68,7 @@ class Current:
         return self.held.startswith("paused")
 
 
-@frozen
+@valueclass
 class Run:
     """One run, in progress or over. Times are seconds of a monotonic clock."""
 
@@ -117,7 +117,7 @@ class Run:
 
 def advanced(run: Run, progress: Progress, now: float) -> Run:
     """Return the run after one more thing was heard of it."""
-    run = replace(run, log=(*run.log, *runlog.entries(progress))[-LOG_LIMIT:])
+    run = replace(run, log=(*run.log, *run_log.entries(progress))[-LOG_LIMIT:])
     match progress:
         case RunStarted():
             return replace(run, total=len(progress.plan.steps), waiting=None, run_id=progress.run_id)

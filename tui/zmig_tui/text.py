@@ -9,8 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
 from zmig.text.terminal import display_width, visible
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +39,7 @@ class Tone(StrEnum):
     SYMBOL = "symbol"
 
 
-@frozen
+@valueclass
 class Span:
     """A piece of one line."""
 

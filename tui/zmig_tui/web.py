@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
-from zmig_tui.webaccess import HOST
+from zmig_tui.web_access import HOST
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,12 +43,12 @@ def serve(manifest: Path, *, database_url: str | None, invocation: Invocation, p
                 hint="install it with `pip install 'zmig[web]'`",
             )
         )
-    from zmig_tui.webserver import ConsoleServer
+    from zmig_tui.web_server import ConsoleServer
 
     os.environ[SUBJECT] = json.dumps(
         {"manifest": str(manifest), "database_url": database_url, "invocation": invocation.manifest}
     )
-    command = (sys.executable, "-m", "zmig_tui.behind_page")
+    command = (sys.executable, "-m", "zmig_tui.page")
     with resources.as_file(resources.files("zmig_tui").joinpath("pages")) as pages:
         server = ConsoleServer(command, _usable(port), pages, secrets.token_urlsafe(24))
         server.serve()

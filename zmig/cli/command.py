@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from zmig.errors import Problem, UsageError
-from zmig.frozen import frozen
 from zmig.invocation import Invocation
 from zmig.project import choice
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from zmig.cli.output import Output
-    from zmig.engine import Migrator
-    from zmig.interrupt import Interrupts
+    from zmig.migrator import Migrator
+    from zmig.process.interrupts import Interrupts
     from zmig.progress import Observer
 
 
@@ -57,7 +57,7 @@ class Options(Namespace):
 OptionsT = TypeVar("OptionsT", bound=Options)
 
 
-@frozen
+@valueclass
 class Option:
     """One option of a command."""
 
@@ -94,7 +94,7 @@ COMMON = (
 """The options that every command has."""
 
 
-@frozen
+@valueclass
 class Command(Generic[OptionsT]):
     """One command of `zmig`."""
 
@@ -118,7 +118,7 @@ AnyCommand = Command[Any]
 """A command, whatever its options."""
 
 
-@frozen
+@valueclass
 class Call:
     """The surroundings of one command line."""
 
@@ -145,7 +145,7 @@ class Call:
         lock_wait_seconds: float | None = None,
     ) -> Migrator:
         """Return the engine for the manifest, and let it say what is secret. Raises UsageError."""
-        from zmig.engine import Migrator
+        from zmig.migrator import Migrator
 
         migrator = Migrator(
             self.manifest(),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from zmig.cli.command import AnyCommand
 
 
-@frozen
+@valueclass
 class Entry:
     """Where a command is, and what it is for."""
 

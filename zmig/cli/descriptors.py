@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zmig import background
+from zmig.process import background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zmig.errors import Location, Problem
-    from zmig.events import Fact
+    from zmig.facts import Fact
     from zmig.planning.plan import Plan, Step
     from zmig.running.result import RunResult
 

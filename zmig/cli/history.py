@@ -11,7 +11,7 @@ from zmig.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.events import Fact
+    from zmig.facts import Fact
 
 
 def run(call: Call, options: Options) -> ExitCode:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from zmig.cli import sentences, table
-from zmig.frozen import frozen
 from zmig.progress import (
     Blocked,
     Held,
@@ -32,6 +31,7 @@ from zmig.progress import (
     StepStarted,
 )
 from zmig.text.terminal import display_width
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -53,7 +53,7 @@ _SHORTEST_HEADLINE = 24
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
-@frozen
+@valueclass
 class _Now:
     """What is going on; replaced as a whole, because the display reads it from another thread."""
 

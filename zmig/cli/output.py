@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from zmig.cli.stream import Stream, Unwritable
 from zmig.presentation.problems import problem_text
-from zmig.redact import redact
+from zmig.text.secrets import redact
 from zmig.text.terminal import safe
 
 if TYPE_CHECKING:

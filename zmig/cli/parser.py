@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from zmig.cli import otherwords
+from zmig.cli import suggestions
 from zmig.cli.command import COMMON, AnyCommand, Option, Options, Takes
 from zmig.cli.commands import COMMANDS
 from zmig.errors import Problem, UsageError
-from zmig.nearest import nearest
+from zmig.text.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ def find(name: str) -> AnyCommand:
         return COMMANDS[name].load()
     if name.startswith("-"):
         raise _usage(f"option `{name}` stands before the command", f"write `zmig COMMAND {name}`")
-    raise _usage(f"unknown command `{name}`", otherwords.hint(name))
+    raise _usage(f"unknown command `{name}`", suggestions.hint(name))
 
 
 def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zmig.cli import asking, documents, plantext
+from zmig.cli import documents, plantext, prompt
 from zmig.cli.apply import ALLOW_EXISTING
 from zmig.cli.command import Call, Command, Option, Options, version_number
 from zmig.cli.running import LOCK_WAIT, running
@@ -37,7 +37,7 @@ def _rehearse(call: Call, options: PlanOptions) -> ExitCode:
     environment = call.migrator().project().environment
     if environment is Environment.PRODUCTION and not options.yes:
         question = "statements will run for real on a production database and be rolled back; go on?"
-        asking.agree(call.output, question, instead="in a script, add `--yes`", effect="nothing was run")
+        prompt.agree(call.output, question, instead="in a script, add `--yes`", effect="nothing was run")
     with running(call, lock_wait_seconds=options.lock_wait, may_change=False) as migrator:
         rehearsed = migrator.rehearse(
             to=options.to, allow_out_of_order=options.allow_out_of_order, allow_existing=options.allow_existing

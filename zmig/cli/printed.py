@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from zmig.cli.descriptors import Descriptors
-from zmig.running import surroundings
+from zmig.process import surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from zmig.cli import asking, table
+from zmig.cli import prompt, table
 from zmig.cli.command import Call, Command, Option, Options
 from zmig.cli.running import LOCK_WAIT, running
 from zmig.database import reset
@@ -28,7 +28,7 @@ def run(call: Call, options: ResetOptions) -> ExitCode:
     if options.confirm is None:
         question = f"everything in database `{database}` will be dropped; type its name to go on"
         hint = f"in a script, add `--confirm {shlex.quote(database)}`"
-        asking.name_typed(call.output, question, database, instead=hint, effect=_EFFECT)
+        prompt.name_typed(call.output, question, database, instead=hint, effect=_EFFECT)
     elif options.confirm != database:
         message = f"the database is called `{database}`, not `{options.confirm}`"
         raise UsageError(Problem("not-confirmed", message, effect=_EFFECT, hint="check which database this is"))

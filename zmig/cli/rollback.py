@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.cli import asking, plantext, table
+from zmig.cli import plantext, prompt, table
 from zmig.cli.command import Call, Command, Option, Options, count, version_number
 from zmig.cli.running import LOCK_WAIT, finish, running
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.model import Environment
 
 if TYPE_CHECKING:
-    from zmig.engine import Migrator
+    from zmig.migrator import Migrator
     from zmig.planning.plan import Plan
 
 _EFFECT = "nothing was rolled back"
@@ -53,10 +53,10 @@ def _ask(call: Call, migrator: Migrator, planned: Plan) -> None:
     status = migrator.status()
     if status.environment is Environment.PRODUCTION:
         question = f"this is production; type the database's name, `{status.database}`, to roll back"
-        asking.name_typed(call.output, question, status.database, instead=hint, effect=_EFFECT)
+        prompt.name_typed(call.output, question, status.database, instead=hint, effect=_EFFECT)
     else:
         what = table.counted(len(planned.steps), "migration")
-        asking.agree(call.output, f"roll back {what}?", instead=hint, effect=_EFFECT)
+        prompt.agree(call.output, f"roll back {what}?", instead=hint, effect=_EFFECT)
 
 
 COMMAND = Command(

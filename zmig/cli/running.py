@@ -12,9 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from zmig.cli.command import Option, duration_seconds
-from zmig.cli.narration import Narration
+from zmig.cli.progress_output import Narration
 from zmig.errors import ConnectionFailed, ExitCode, Problem
-from zmig.interrupt import Interrupted, SignalInterrupts
+from zmig.process.interrupts import Interrupted, SignalInterrupts
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from zmig.cli.command import Call
     from zmig.cli.documents import Document
     from zmig.cli.output import Output
-    from zmig.engine import Migrator
-    from zmig.interrupt import Interrupts
+    from zmig.migrator import Migrator
+    from zmig.process.interrupts import Interrupts
     from zmig.progress import Observer, Progress, RunStarted
     from zmig.running.result import RunResult
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.cli import table
-from zmig.database import holder
+from zmig.database import lock_holder
 from zmig.planning.plan import Direction
 from zmig.text.terminal import visible
 
 if TYPE_CHECKING:
+    from zmig.database.activity import Blocker
     from zmig.progress import (
         Blocked,
         Held,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
         StepSkipped,
         StepStarted,
     )
-    from zmig.watching.activity import Blocker
 
 
 def one_line(text: str) -> str:
@@ -48,7 +48,7 @@ def waiting(progress: LockWaiting) -> str:
 
 def waiting_for(progress: LockWaiting) -> str:
     """Say whom the run waits for, without the time."""
-    return f"waiting for the lock: {holder.describe(progress.holder)}"
+    return f"waiting for the lock: {lock_holder.describe(progress.holder)}"
 
 
 def step_started(progress: StepStarted) -> str:

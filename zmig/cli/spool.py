@@ -17,7 +17,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from zmig import background
+from zmig.process import background
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

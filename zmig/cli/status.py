@@ -9,7 +9,7 @@ from zmig.cli.command import Call, Command, Option, Options
 from zmig.errors import ExitCode
 
 if TYPE_CHECKING:
-    from zmig.planning.status import Status
+    from zmig.session.status import Status
 
 
 class StatusOptions(Options):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.cli import table
-from zmig.database import holder
-from zmig.planning import trouble
+from zmig.database import lock_holder
+from zmig.planning import failure_report
 from zmig.planning.state import Entry, FindingCode, State
 from zmig.presentation.problems import problem_text
 from zmig.project import undeclared
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from zmig.invocation import Invocation
-    from zmig.planning.status import Status
+    from zmig.session.status import Status
 
 GLYPHS = {State.DONE: "✓", State.PENDING: "·", State.STARTED: "▶", State.FAILED: "✗", State.STUCK: "!"}
 ASCII_GLYPHS = {State.DONE: "+", State.PENDING: ".", State.STARTED: ">", State.FAILED: "x", State.STUCK: "!"}
@@ -45,7 +45,7 @@ def text(status: Status, invocation: Invocation, *, width: int | None, glyphs: M
             )
         )
     )
-    zombie = holder.zombie(status.holder, invocation)
+    zombie = lock_holder.zombie(status.holder, invocation)
     parts += [problem_text(zombie)] if zombie is not None else []
     parts += _troubles(status, invocation)
     return "\n\n".join(parts)
@@ -102,7 +102,7 @@ def _counts(status: Status) -> str:
 
 def _running(status: Status) -> Iterator[str]:
     if status.holder is not None:
-        yield visible(f"a run holds the lock: {holder.describe(status.holder)}")
+        yield visible(f"a run holds the lock: {lock_holder.describe(status.holder)}")
 
 
 def _standby(status: Status) -> Iterator[str]:
@@ -117,9 +117,10 @@ def _timeline(status: Status) -> Iterator[str]:
 
 def _notes(status: Status) -> Iterator[str]:
     if not status.is_guarded:
-        from zmig.database import guard
+        from zmig.database import guard_trigger
 
-        yield f"note: the facts' table is not as zmig makes it: {guard.MISSING}; what is run next puts it there again"
+        missing = guard_trigger.MISSING
+        yield f"note: the facts' table is not as zmig makes it: {missing}; what is run next puts it there again"
     for row in status.odd_rows:
         yield visible(f"note: row {row.position} of the facts, of `{row.name}`, cannot be read in full: {row.reason}")
     if status.undeclared:
@@ -135,6 +136,6 @@ def _findings(status: Status) -> Iterator[str]:
 
 def _troubles(status: Status, invocation: Invocation) -> Iterator[str]:
     for entry in status.migrations:
-        problem = trouble.of(entry, invocation=invocation)
+        problem = failure_report.of(entry, invocation=invocation)
         if problem is not None:
             yield problem_text(problem)

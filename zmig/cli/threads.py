@@ -11,9 +11,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from zmig import background
 from zmig.cli.output import Output
 from zmig.errors import ExitCode
+from zmig.process import background
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

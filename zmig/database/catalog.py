@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, cast
 from zmig.database import shards
 from zmig.database.quoting import identifier
 from zmig.errors import Problem, ZmigError
-from zmig.sql import outcome as outcomes
-from zmig.sql.outcome import (
+from zmig.sql import catalog_effect as outcomes
+from zmig.sql.catalog_effect import (
     CreateDatabase,
     CreateIndex,
     CreateSubscription,
@@ -30,9 +30,9 @@ from zmig.sql.outcome import (
 
 if TYPE_CHECKING:
     from zmig.database.types import Connection
-    from zmig.sql.outcome import Outcome
-    from zmig.sql.reader import Name
+    from zmig.sql.catalog_effect import Outcome
     from zmig.sql.statement import Statement
+    from zmig.sql.token_reader import Name
 
 _PENDING_DETACH_SINCE = 140000
 

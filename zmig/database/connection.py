@@ -16,12 +16,12 @@ import psycopg
 from psycopg import conninfo, waiting
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from zmig.database import children, server, tcp, wire
+from zmig.database import child_processes, server, tcp
+from zmig.database.borrowing import Loan, LoanEnded
 from zmig.database.interruptible import InterruptibleConnection
-from zmig.database.loan import Loan, LoanEnded
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
-from zmig.frozen import frozen
-from zmig.redact import Redactor, telling
+from zmig.text.secrets import Redactor, telling
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -93,10 +93,10 @@ class WorkingConnection(InterruptibleConnection):
 
     def ask_through_pooler(self, limits: Mapping[str, str]) -> None:
         """Have each question bring the settings for zmig's own reading, and these, until a session is kept for it."""
-        from zmig.database import pooled, settings
+        from zmig.database import pooled_queries, settings
 
         values = {**settings.own(self.server.version), **limits}
-        self.cursor_factory = pooled.bringing(f"select {settings.set_config(values, local=True)}")
+        self.cursor_factory = pooled_queries.bringing(f"select {settings.set_config(values, local=True)}")
         # The pooler keeps this one for its client; psycopg looks at it before it reads a time.
         if not (self.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
             self.execute("set datestyle = 'ISO'")
@@ -130,6 +130,8 @@ class WorkingConnection(InterruptibleConnection):
     def _quieten(self) -> None:
         """Cancel a statement that is under way."""
         if self.info.transaction_status is TransactionStatus.ACTIVE:
+            from zmig.database import wire
+
             with suppress(psycopg.Error):
                 wire.quieten(self)
 
@@ -158,6 +160,8 @@ class WorkingConnection(InterruptibleConnection):
             else:
                 self.lock = threading.Lock()
         if self.pgconn.pipeline_status != PipelineStatus.OFF:
+            from zmig.database import wire
+
             was_free = False
             with suppress(psycopg.Error):
                 wire.leave_pipeline(self)
@@ -175,7 +179,7 @@ class WorkingConnection(InterruptibleConnection):
 _CONNECT_TIMEOUT_SECONDS = "10"
 
 
-@frozen
+@valueclass
 class Target:
     """The database a manifest's migrations go to."""
 
@@ -207,9 +211,9 @@ def target(url: str, *, environ: Mapping[str, str]) -> Target:
     """
     found = _plain(url)
     if found is None:
-        from zmig.database import connectionstring
+        from zmig.database import connection_string
 
-        found = connectionstring.parameters(url)
+        found = connection_string.parameters(url)
     secrets = (found.get("password"), found.get("sslpassword"), environ.get("PGPASSWORD"))
     return Target(url, Redactor(*(secret for secret in secrets if secret), *telling(environ)))
 
@@ -264,9 +268,9 @@ def connect_unasked(target: Target, *, application_name: str) -> WorkingConnecti
     if "connect_timeout" not in _parameters(text):
         given = os.environ.get("PGCONNECT_TIMEOUT")
         if given:
-            from zmig.database import connectionstring
+            from zmig.database import connection_string
 
-            connectionstring.check_timeout(given)
+            connection_string.check_timeout(given)
         else:
             text = conninfo.make_conninfo(text, connect_timeout=_CONNECT_TIMEOUT_SECONDS)
     given = _parameters(text)
@@ -276,17 +280,17 @@ def connect_unasked(target: Target, *, application_name: str) -> WorkingConnecti
     except psycopg.OperationalError as error:
         raise _connection_failed(target, error) from None
     except (psycopg.Error, ValueError) as error:  # of psycopg itself, before it asks libpq
-        from zmig.database import connectionstring
+        from zmig.database import connection_string
 
-        raise UsageError(connectionstring.invalid(target.redactor(str(error)).strip())) from None
+        raise UsageError(connection_string.invalid(target.redactor(str(error)).strip())) from None
     opened.process = os.getpid()
     opened.is_left_to_tcp = "tcp_user_timeout" in given
-    children.keep_from(opened)
+    child_processes.keep_from(opened)
     return opened
 
 
 def _connection_failed(target: Target, error: psycopg.OperationalError) -> ConnectionFailed:
-    from zmig.database import advice
+    from zmig.database import connection_hints
 
     reasons = [line.strip() for line in target.redactor(str(error)).splitlines() if line.strip()]
     text = " ".join(reasons)
@@ -296,7 +300,7 @@ def _connection_failed(target: Target, error: psycopg.OperationalError) -> Conne
             f"the database at `{target.host}` cannot be reached: {reasons[0] if reasons else 'no reason given'}",
             facts=tuple(reasons[1:]),
             effect="nothing was run",
-            hint=advice.to_connect(text),
+            hint=connection_hints.to_connect(text),
         )
     )
 
@@ -349,20 +353,20 @@ _ENDING = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})
 
 
 def _refused(target: Target, error: psycopg.Error) -> TrackingError:
-    from zmig.database import advice
+    from zmig.database import connection_hints
 
     codes = {"42501": "missing-right", "25006": "read-only"}
     state = () if error.sqlstate is None else (f"PostgreSQL {error.sqlstate}",)
     said = (error.diag.message_detail, error.diag.message_hint, error.diag.context)
     message = target.redactor(error.diag.message_primary or str(error))
-    is_cancelled = advice.is_cancelled(error.sqlstate, message)
+    is_cancelled = connection_hints.is_cancelled(error.sqlstate, message)
     return TrackingError(
         Problem(
             codes.get(error.sqlstate or "", "database-refused"),
             f"somebody cancelled what zmig asked: {message}" if is_cancelled else f"the database refuses: {message}",
             facts=(*state, *(target.redactor(text) for text in said if text is not None)),
             effect="nothing was run",
-            hint=advice.AGAIN if is_cancelled else advice.to_go_on(error.sqlstate),
+            hint=connection_hints.AGAIN if is_cancelled else connection_hints.to_go_on(error.sqlstate),
         )
     )
 
@@ -373,6 +377,8 @@ def is_lost(connection: Connection, error: BaseException | None = None) -> bool:
     An error that ends a session may come from another one, which a migration opened; so the server is asked.
     """
     if isinstance(error, psycopg.Error) and error.sqlstate in _ENDING:
+        from zmig.database import wire
+
         with suppress(psycopg.Error, wire.MessageError):
             wire.send(connection, "")
     return connection.closed or connection.broken

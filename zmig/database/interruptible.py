@@ -8,7 +8,7 @@ import psycopg
 
 from zmig.database import tcp
 from zmig.database.types import Connection
-from zmig.interrupt import UNHEEDED, Interrupts, Look
+from zmig.process.interrupts import UNHEEDED, Interrupts, Look
 
 
 class InterruptibleConnection(Connection):
@@ -40,12 +40,12 @@ class InterruptibleConnection(Connection):
 
     def _require_answer(self) -> None:
         """Give the connection up where the server does not answer a new one. Raises psycopg.OperationalError."""
-        from zmig.database import silence
+        from zmig.database import unresponsive
 
-        silence.require_answer(self)
+        unresponsive.require_answer(self)
 
     def _give_up(self) -> None:
         """Close the connection. Raises psycopg.OperationalError."""
-        from zmig.database import silence
+        from zmig.database import unresponsive
 
-        silence.give_up(self)
+        unresponsive.give_up(self)

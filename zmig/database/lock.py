@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from zmig.database.holder import LockHolder
-    from zmig.database.promise import Broken
+    from zmig.database.invariants import Broken
+    from zmig.database.lock_holder import LockHolder
     from zmig.database.types import Connection
     from zmig.invocation import Invocation
 
@@ -97,7 +97,7 @@ class RunLock:
 
         The setting is quick to read, and the advisory lock beyond the reach of `RESET ALL` and the like.
         """
-        from zmig.database import promise
+        from zmig.database import invariants as promise
 
         return (
             f"select {promise.check_sql([self.promise])}, pg_catalog.pg_try_advisory_xact_lock({self._mark}), "
@@ -107,14 +107,14 @@ class RunLock:
     @property
     def promise(self) -> tuple[str, Broken]:
         """What `promise.check_sql` needs to fail where the asking session does not hold the lock."""
-        from zmig.database.promise import Broken
+        from zmig.database.invariants import Broken
 
         return f"not {self.is_held_sql}", Broken.LOCK
 
     @property
     def transaction_promise(self) -> tuple[str, Broken]:
         """The same for the transaction that was marked."""
-        from zmig.database.promise import Broken
+        from zmig.database.invariants import Broken
 
         return f"not {self.is_marked_sql}", Broken.TRANSACTION
 
@@ -140,7 +140,7 @@ class RunLock:
         row = connection.execute(_HOLDER.format(condition=self._condition).encode()).fetchone()
         if row is None:
             return None
-        from zmig.database.holder import LockHolder
+        from zmig.database.lock_holder import LockHolder
         from zmig.sql import message
 
         return LockHolder(
@@ -175,7 +175,7 @@ class RunLock:
         Raises:
             LockNotObtained: the time is over; the error names the holder.
         """
-        from zmig.database import holder as holders
+        from zmig.database import lock_holder as holders
 
         began = time.monotonic()
         pause, next_note = _FIRST_PAUSE_SECONDS, 0.0

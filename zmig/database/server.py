@@ -8,8 +8,8 @@ import psycopg
 
 from zmig.database import settings, tcp
 from zmig.database.quoting import literal
-from zmig.frozen import frozen
 from zmig.sql.encoding import Encoding
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ new one (PostgreSQL documentation, "Timelines", and the comment of XLogFileName)
 """
 
 
-@frozen
+@valueclass
 class Identity:
     """Which database it is, on which server, in which history of that."""
 
@@ -60,7 +60,7 @@ class Identity:
         return {"system": self.system, "timeline": self.timeline, "database": self.database}
 
 
-@frozen
+@valueclass
 class Server:
     """One session's server process."""
 
@@ -155,7 +155,7 @@ def greet(connection: Connection, limits: Mapping[str, str]) -> Server:
     """Ask the server what it is, and give the session what holds for zmig's own reading, in one round trip.
 
     `limits` holds more settings, as SQL. Behind a pooler, which announces another process than the one that answers,
-    nothing is set: others may get that process next (see `zmig.database.pooled`).
+    nothing is set: others may get that process next (see `zmig.database.pooled_queries`).
     """
     values = {**settings.own(connection.info.server_version), **limits}
     query = _QUERY.format(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Treatment(StrEnum):
     """As the administrator or the migration has it: it changes nothing that zmig does."""
 
 
-@frozen
+@valueclass
 class Setting:
     """One setting, and what is done about it."""
 

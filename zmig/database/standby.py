@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import psycopg
 
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from zmig.database.types import Connection
@@ -19,7 +19,7 @@ select extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.pg_last_xact
 """
 
 
-@frozen
+@valueclass
 class Standby:
     """A server that replays what another one writes."""
 

@@ -1,7 +1,7 @@
 """The event store and the simple table, in the target database: looked at, created, appended to.
 
-Facts are read by the class below `Store`, in `zmig.database.facts`. Statements that append are returned as text, since
-the runner has to send them inside a larger message.
+Facts are read by the class below `Store`, in `zmig.database.fact_reader`. Statements that append are returned as
+text, since the runner has to send them inside a larger message.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, cast
 
-from zmig.database import inspection, quoting
-from zmig.database.facts import FactReader
-from zmig.database.inspection import EVENTS, PROJECTION
+from zmig.database import quoting, tracking_check
+from zmig.database.fact_reader import FactReader
 from zmig.database.lock import RunLock
 from zmig.database.quoting import identifier, literal, operator
 from zmig.database.server import encoding_of
+from zmig.database.tracking_check import EVENTS, PROJECTION
 from zmig.errors import Problem, TrackingError
-from zmig.events import EventType, Fact, Run
-from zmig.frozen import frozen
+from zmig.facts import EventType, Fact, Run
 from zmig.model import Kind
 from zmig.sql.encoding import UTF8, Encoding
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from zmig.database.inspection import Inspection
-    from zmig.database.promise import Broken
+    from zmig.database.invariants import Broken
+    from zmig.database.tracking_check import Inspection
     from zmig.database.types import Connection
     from zmig.planning.state import Entry
 
@@ -58,7 +58,7 @@ _RECORDED = "zmig.recorded"
 _DURATION = f"(fact.event_data {operator('->>')} 'duration_ms')::bigint"
 
 
-@frozen
+@valueclass
 class _Fact:
     """A fact to be appended, as SQL."""
 
@@ -95,7 +95,7 @@ class Store(FactReader):
                 what zmig did not make, or this role may not read it; the message names what it lacks to write, too,
                 where that is to follow.
         """
-        found = inspection.inspect(self._connection, self._schema, self._owner)
+        found = tracking_check.inspect(self._connection, self._schema, self._owner)
         found.check_readable(to_write=to_write)
         return found
 
@@ -123,7 +123,7 @@ class Store(FactReader):
             return not seen.is_guarded and self._guard()
         from importlib import resources
 
-        from zmig.database import guard
+        from zmig.database import guard_trigger
 
         text = resources.files("zmig.database").joinpath("tracking.sql").read_text("utf-8")
         schema = identifier(self._schema)
@@ -135,7 +135,7 @@ class Store(FactReader):
 
                 self._connection.execute("; ".join(citus.LOCAL_ONLY).encode())
                 citus.check_schema(self._connection, self._schema)
-            made = create_schema + text.replace(":schema", schema) + guard.sql(self._schema)
+            made = create_schema + text.replace(":schema", schema) + guard_trigger.sql(self._schema)
             self._connection.execute(made.encode())
             # What somebody made since the last look was passed over, and is not trusted.
             found = self.inspect()
@@ -148,11 +148,11 @@ class Store(FactReader):
 
     def _guard(self) -> bool:
         """Put the trigger there again that keeps facts from being changed."""
-        from zmig.database import guard
+        from zmig.database import guard_trigger
 
         with self._connection.transaction():
             self._connection.execute("set local client_min_messages = warning")
-            self._connection.execute(guard.sql(self._schema).encode())
+            self._connection.execute(guard_trigger.sql(self._schema).encode())
         return True
 
     def append_sql(
@@ -162,10 +162,10 @@ class Store(FactReader):
 
         `needs_lock` is false for what decides no state, and is said while another session holds the lock.
         """
-        from zmig.database import promise
+        from zmig.database import invariants
 
         fact = self._fact(run, type, name, data)
-        return f"with {fact.sql} select {promise.check_sql(self._promises(fact, needs_lock=needs_lock))}"
+        return f"with {fact.sql} select {invariants.check_sql(self._promises(fact, needs_lock=needs_lock))}"
 
     def applied_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object], *, kind: str) -> str:
         """Return the statement that appends a fact by which a migration counts as applied, and its simple row."""
@@ -174,14 +174,14 @@ class Store(FactReader):
 
     def prepare_sql(self, run: Run) -> tuple[str, str]:
         """Return the statements that make a session ready for the short forms, which are planned once in a run."""
-        from zmig.database import promise
+        from zmig.database import invariants
 
         started = self._append(run, EventType.STARTED, "$1", "$2", is_timed=False)
         done = self._append(run, EventType.DONE, "$1", "$2", is_timed=True)
         is_done = f"pg_catalog.set_config('{_RECORDED}', '{self._token}', true)"
         return (
             "prepare zmig_started (pg_catalog.text, pg_catalog.jsonb) as "
-            f"with {started.sql} select {promise.check_sql(self._promises(started))}",
+            f"with {started.sql} select {invariants.check_sql(self._promises(started))}",
             "prepare zmig_done (pg_catalog.text, pg_catalog.jsonb, bigint, pg_catalog.text, pg_catalog.text) as "
             f"{self._applied(done, '$3', '$1', '$4', '$5')}, {is_done}",
         )
@@ -192,11 +192,11 @@ class Store(FactReader):
 
         It is not prepared, so that whoever took back or replaced what was prepared is found out before the commit.
         """
-        from zmig.database import promise
-        from zmig.database.promise import Broken
+        from zmig.database import invariants
+        from zmig.database.invariants import Broken
 
         is_done = f"pg_catalog.current_setting('{_RECORDED}', true) {_EQUALS} '{self._token}'"
-        return f"select {promise.check_sql([(f'({is_done}) is not true', Broken.FACT)])}"
+        return f"select {invariants.check_sql([(f'({is_done}) is not true', Broken.FACT)])}"
 
     def short_started_sql(self, name: str, data: Mapping[str, object]) -> str:
         """Return the short form of `append_sql` for a `started` fact, for a session that was made ready."""
@@ -240,7 +240,7 @@ class Store(FactReader):
         The table is seen as it was before, so the position is compared with those of all facts that were visible then;
         each of them was handed out before.
         """
-        from zmig.database.promise import Broken
+        from zmig.database.invariants import Broken
 
         if needs_lock:
             yield self._lock.promise
@@ -250,8 +250,8 @@ class Store(FactReader):
 
     def _applied(self, fact: _Fact, version: str, name: str, kind: str, checksum: str) -> str:
         """Return a statement that appends a fact, together with the simple row; the columns are SQL."""
-        from zmig.database import promise
-        from zmig.database.promise import Broken
+        from zmig.database import invariants
+        from zmig.database.invariants import Broken
 
         row = (
             f"insert into {self._projection_name} as applied "
@@ -273,7 +273,7 @@ class Store(FactReader):
             ("simple.position", "fact.position"),
         )
         is_missing = f"(select {is_written} from simple, fact) is not true"
-        checks = promise.check_sql([*self._promises(fact), (is_missing, Broken.ROW)])
+        checks = invariants.check_sql([*self._promises(fact), (is_missing, Broken.ROW)])
         return f"with {fact.sql}, simple as ({row}) select {checks}"
 
     def taken_back_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> str:
@@ -285,7 +285,7 @@ class Store(FactReader):
 
         A repeatable may rest on what was rolled back; and it may have gone with it, as a view does with `cascade`.
         """
-        from zmig.database.promise import Broken
+        from zmig.database.invariants import Broken
 
         version = _column(data, "version")
         others = (
@@ -314,26 +314,26 @@ class Store(FactReader):
 
     def _taken_back(self, fact: _Fact, version: str, also: str = "", *more: tuple[str, Broken]) -> str:
         """Return what appends a fact and takes the simple row away; `also` is a further part, `more` its promises."""
-        from zmig.database import promise
-        from zmig.database.promise import Broken
+        from zmig.database import invariants
+        from zmig.database.invariants import Broken
 
         own = f"from {self._projection_name} where version {_EQUALS} {version}"
         is_left = f"exists (select {own}) and not exists (select from simple)"
-        checks = promise.check_sql([*self._promises(fact), (is_left, Broken.ROW), *more])
+        checks = invariants.check_sql([*self._promises(fact), (is_left, Broken.ROW), *more])
         return f"with {fact.sql}, simple as (delete {own} returning version){also} select {checks}"
 
     def broken_by(self, error: BaseException, *, is_own: bool = True) -> Broken | None:
         """Return what an error says that did not hold of the facts; `is_own` says that a statement of zmig's failed."""
-        from zmig.database import promise
+        from zmig.database import invariants
 
-        return promise.broken_by(error, schema=self._schema, is_own=is_own)
+        return invariants.broken_by(error, schema=self._schema, is_own=is_own)
 
     def problem(self, broken: Broken, *, what: str = "it") -> Problem:
         """Return what to tell of something that did not hold when `what` was to be recorded."""
-        from zmig.database import promise
+        from zmig.database import invariants
 
         events, projection = (quoting.shown(self._schema, table) for table in (EVENTS, PROJECTION))
-        return promise.problem(broken, what, events=events, projection=projection)
+        return invariants.problem(broken, what, events=events, projection=projection)
 
     def repair(self, entries: Iterable[Entry], *, keep: Collection[int] = ()) -> int | None:
         """Write the simple table anew if it is not what the facts fold to; rows of the versions in `keep` stay.

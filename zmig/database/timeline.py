@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from zmig.database.facts import FactReader
+    from zmig.database.fact_reader import FactReader
     from zmig.database.server import Identity
 
 
-@frozen
+@valueclass
 class TimelineChange:
     """The last run on record was on another timeline than the server is now."""
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import capabilities, pq
 
-from zmig.database import silence
+from zmig.database import unresponsive
 from zmig.database.interruptible import InterruptibleConnection
-from zmig.frozen import frozen
-from zmig.interrupt import UNHEEDED, Look
+from zmig.process.interrupts import UNHEEDED, Look
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ class MessageError(Exception):
         """How many statements of the message were completed before it."""
 
 
-@frozen
+@valueclass
 class Reply:
     """What the server said to one message."""
 
@@ -145,7 +145,7 @@ def describe(connection: Connection, name: str) -> pq.abc.PGresult:
 def _look(connection: Connection) -> Look:
     if isinstance(connection, InterruptibleConnection):
         return connection.look()
-    return Look(UNHEEDED, partial(silence.require_answer, connection))
+    return Look(UNHEEDED, partial(unresponsive.require_answer, connection))
 
 
 def quieten(connection: Connection) -> None:
@@ -302,8 +302,8 @@ class _Cancelling:
     def ask(self) -> None:
         """Ask once. A request that fails is no reason to give up: the next one may get through."""
         with contextlib.suppress(psycopg.OperationalError):
-            if capabilities.has_cancel_safe() or silence.answers(self._connection):
-                self._connection.cancel_safe(timeout=silence.PATIENCE_SECONDS)
+            if capabilities.has_cancel_safe() or unresponsive.answers(self._connection):
+                self._connection.cancel_safe(timeout=unresponsive.PATIENCE_SECONDS)
                 self._heard_at = time.monotonic()
         self._asked_at = time.monotonic()
 
@@ -312,7 +312,7 @@ class _Cancelling:
         now = time.monotonic()
         if came:
             self._heard_at = now
-        elif now - self._heard_at >= silence.PATIENCE_SECONDS:
-            silence.give_up(self._connection)
+        elif now - self._heard_at >= unresponsive.PATIENCE_SECONDS:
+            unresponsive.give_up(self._connection)
         elif now - self._asked_at >= _SECONDS_BETWEEN_CANCELS:
             self.ask()

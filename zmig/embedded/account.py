@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from zmig.errors import Problem, ServerError
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ DESCRIPTORS = Path("/proc/self/fd")
 _UNPRIVILEGED = ("postgres", "nobody")
 
 
-@frozen
+@valueclass
 class Account:
     """An unprivileged account root can drop to."""
 

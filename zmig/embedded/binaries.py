@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zmig.embedded import account as accounts
 from zmig.embedded.readable import readable_copy
 from zmig.errors import Problem, ServerError
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +42,7 @@ _INSTALLED = (
 )
 
 
-@frozen
+@valueclass
 class Binaries:
     """A folder with `postgres`, `initdb` and `pg_ctl`."""
 
@@ -74,7 +74,7 @@ class Binaries:
         return found[1]
 
 
-@frozen
+@valueclass
 class Installation:
     """Binaries that were executed and told their version."""
 

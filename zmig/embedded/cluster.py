@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zmig.embedded import account as accounts
 from zmig.embedded import ownfile
 from zmig.errors import Problem, ServerError
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ _ALWAYS = "-c listen_addresses= -c unix_socket_directories=. -c unix_socket_perm
 """What no file in the data folder changes: nobody reaches the server but through a socket that is private."""
 
 
-@frozen
+@valueclass
 class Cluster:
     """One data folder, and the means to work on it."""
 

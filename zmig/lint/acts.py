@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.lint import definitions, rows
-from zmig.lint.act import Act
+from zmig.lint.effects import Act
 from zmig.sql import transaction_rules
-from zmig.sql.reader import Reader
+from zmig.sql.token_reader import Reader
 
 if TYPE_CHECKING:
     from zmig.sql.statement import Statement

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.sql import lexer
-from zmig.sql.reader import Reader
+from zmig.sql.token_reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.act import Act
+    from zmig.lint.effects import Act
 
 
 class Action(NamedTuple):

@@ -9,18 +9,18 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
 from zmig.lint.finding import Remark
-from zmig.project.textfile import checksum_of
+from zmig.project.text_file import checksum_of
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from zmig.lint.entry import Entry
-    from zmig.manifest.source import Source
+    from zmig.text.places import Source
 
 
-@frozen
+@valueclass
 class Known:
     """An entry as it was at a revision."""
 
@@ -37,7 +37,7 @@ Snapshot = dict[int, Known]
 """The entries of a manifest at a revision, by version; empty where it did not exist."""
 
 
-@frozen
+@valueclass
 class Comparison:
     """How the work tree differs from the base."""
 

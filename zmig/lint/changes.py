@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.lint import fresh
+from zmig.lint import new_objects
 from zmig.lint.finding import Remark
 from zmig.lint.locks import LOCKS_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.act import Act
+    from zmig.lint.effects import Act
     from zmig.lint.entry import Entry
-    from zmig.lint.fresh import Fresh
+    from zmig.lint.new_objects import Fresh
 
 
 def mixed(entry: Entry, known: Fresh) -> Iterator[Remark]:
@@ -22,7 +22,7 @@ def mixed(entry: Entry, known: Fresh) -> Iterator[Remark]:
         return
     altering: Act | None = None
     filling: list[Act] = []
-    for act, is_fresh in fresh.follow(entry.sql, known):
+    for act, is_fresh in new_objects.follow(entry.sql, known):
         if act.fills is not None and not is_fresh:
             filling.append(act)
         elif altering is None and not is_fresh and LOCKS_TABLE.match(act.statement.text):

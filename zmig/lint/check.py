@@ -5,13 +5,25 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
-from zmig.lint import batches, changes, config, dangers, ignores, indexes, locks, names, python, rollbacks, transactions
+from zmig.lint import (
+    batches,
+    changes,
+    config,
+    ignores,
+    indexes,
+    locks,
+    names,
+    python,
+    rollbacks,
+    squawk_filter,
+    transactions,
+)
 from zmig.lint.columns import Columns
 from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
-from zmig.lint.fresh import Fresh
+from zmig.lint.new_objects import Fresh
 from zmig.lint.rules import RULES, Needs
 from zmig.lint.rules import of_problem as rule_of
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +35,7 @@ if TYPE_CHECKING:
     from zmig.lint.gather import Gathered
     from zmig.lint.grammar import Grammar
     from zmig.lint.ignores import Ignore
-    from zmig.manifest.lintkeys import LintSettings
+    from zmig.manifest.lint_keys import LintSettings
 
 _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
     transactions.refused,
@@ -47,7 +59,7 @@ _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
 _CHECKS_OF_USE: tuple[Callable[[Entry, Fresh], Iterator[Remark]], ...] = (changes.mixed, locks.rewrite, locks.unlimited)
 
 
-@frozen
+@valueclass
 class Surroundings:
     """What the checks are told besides the manifest."""
 
@@ -151,7 +163,7 @@ def _remarks(entry: Entry, around: Surroundings, known: Fresh, columns: Columns)
         for file, _ in entry.sql_files:
             yield from around.grammar.check(file)
     if entry.sql is not None:
-        yield from dangers.weighed(entry.sql, around.squawk.get(id(entry.sql), ()), known, columns)
+        yield from squawk_filter.weighed(entry.sql, around.squawk.get(id(entry.sql), ()), known, columns)
 
 
 def _used(own: Iterable[Ignore], remarks: Iterable[Remark]) -> set[Ignore]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint import alterations
-from zmig.sql.reader import Reader
+from zmig.sql.token_reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from zmig.lint.act import Act
-    from zmig.sql.reader import Name
+    from zmig.lint.effects import Act
+    from zmig.sql.token_reader import Name
 
 _NO_COLUMN = frozenset({"check", "constraint", "exclude", "foreign", "like", "not", "primary", "unique"})
 """The first words of what stands between a table's columns; NOT is of a named NOT NULL constraint."""

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Severity
 from zmig.lint.rules import RULES
-from zmig.manifest.lintkeys import Level
+from zmig.manifest.lint_keys import Level
 
 if TYPE_CHECKING:
-    from zmig.manifest.lintkeys import LintSettings
+    from zmig.manifest.lint_keys import LintSettings
 
 Severities = dict[str, Severity | None]
 """By rule; None for one that is off."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.lint.act import Act, Object
-from zmig.sql.reader import Name
+from zmig.lint.effects import Act, Object
+from zmig.sql.token_reader import Name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zmig.sql.reader import Reader
     from zmig.sql.statement import Statement
+    from zmig.sql.token_reader import Reader
 
 _BEFORE_KIND = frozenset(
     {

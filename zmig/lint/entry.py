@@ -10,9 +10,9 @@ from zmig.model import Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.sqlfile import SqlFile
+    from zmig.lint.sql_file import SqlFile
     from zmig.manifest.declaration import Declaration
-    from zmig.manifest.source import Source
+    from zmig.text.places import Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, Problem
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from zmig.manifest.source import Source
+    from zmig.text.places import Source
 
 
 class Severity(StrEnum):
@@ -29,7 +29,7 @@ class Severity(StrEnum):
 _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
 
-@frozen
+@valueclass
 class Remark:
     """Something a check saw in a text."""
 

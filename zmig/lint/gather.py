@@ -6,21 +6,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from zmig.errors import ManifestError
-from zmig.frozen import frozen
-from zmig.lint import sqlfile
+from zmig.lint import sql_file
 from zmig.lint.entry import Entry
-from zmig.manifest import yamltext
-from zmig.manifest.source import Source
+from zmig.manifest import yaml_parser
 from zmig.model import Language
 from zmig.planning.plan import Action, Plan, Step
-from zmig.project import inclusion, textfile
+from zmig.project import inclusion, text_file
+from zmig.text.places import Source
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from zmig.errors import Problem
-    from zmig.lint.sqlfile import SqlFile
+    from zmig.lint.sql_file import SqlFile
     from zmig.manifest.declaration import Declaration
     from zmig.model import Migration
     from zmig.project.inclusion import Opened
@@ -40,16 +40,16 @@ class Files:
         key = (str(path), declaration.has_variables, is_batch)
         if key not in self._known:
             try:
-                text = textfile.read(path)
+                text = text_file.read(path)
             except ManifestError:
                 self._known[key] = None
             else:
                 has_variables = declaration.has_variables
-                self._known[key] = sqlfile.read(text, path=str(path), has_variables=has_variables, is_batch=is_batch)
+                self._known[key] = sql_file.read(text, path=str(path), has_variables=has_variables, is_batch=is_batch)
         return self._known[key]
 
 
-@frozen
+@valueclass
 class Gathered:
     """One manifest, with everything that was read for it."""
 
@@ -71,7 +71,7 @@ class Gathered:
 
 def gather(path: Path, *, environ: Mapping[str, str], files: Files) -> Gathered:
     """Read the manifest at `path`. Raises ManifestError where there is nothing that could be read."""
-    with yamltext.collector_paused():
+    with yaml_parser.collector_paused():
         read = inclusion.read(path, environ=environ)
         if not read.opened:
             read.refuse()
@@ -94,7 +94,7 @@ def _entry(declaration: Declaration, migration: Migration | None, opened: Opened
     if migration is None or migration.file is None:
         return Entry(declaration, rollback=rollback)
     if declaration.language is Language.PYTHON:
-        python = Source(str(migration.file), textfile.read(migration.file))
+        python = Source(str(migration.file), text_file.read(migration.file))
         return Entry(declaration, None, python, rollback, migration.has_code_rollback)
     return Entry(declaration, files.sql(migration.file, declaration), None, rollback)
 
@@ -106,7 +106,7 @@ def _unfit(declaration: Declaration, migration: Migration, opened: Opened, root:
     """Yield why a file is not what an entry with variables or batches says it is."""
     if not (declaration.has_variables or declaration.batch is not None):
         return
-    from zmig.running import prepare
+    from zmig.project import prepare
 
     if declaration.has_variables:
         known = {**opened.manifest.variables, **root.manifest.variables}

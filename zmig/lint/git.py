@@ -8,8 +8,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
-from zmig.frozen import frozen
 from zmig.lint import place
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FETCH = "fetch it first, for example with `git fetch origin main`"
 
 
-@frozen
+@valueclass
 class Repository:
     """A git repository."""
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
 from zmig.lint.rules import RULES
-from zmig.nearest import nearest
 from zmig.sql import lexer
+from zmig.text.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from zmig.lint.entry import Entry
-    from zmig.lint.sqlfile import SqlFile
-    from zmig.manifest.source import Source
+    from zmig.lint.sql_file import SqlFile
+    from zmig.text.places import Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
-from zmig.sql.outcome import CreateIndex, outcome
+from zmig.sql.catalog_effect import CreateIndex, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.act import Act
+    from zmig.lint.effects import Act
     from zmig.lint.entry import Entry
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zmig.lint import fresh
+from zmig.lint import new_objects
 from zmig.lint.finding import Remark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.act import Act
+    from zmig.lint.effects import Act
     from zmig.lint.entry import Entry
-    from zmig.lint.fresh import Fresh
+    from zmig.lint.new_objects import Fresh
 
 LOCKS_TABLE = re.compile(
     r"(?:alter|drop)\s++(?:foreign\s++)?table|create\s++(?:unique\s++)?index"
@@ -45,7 +45,7 @@ _VALIDATES = re.compile(r"\bvalidate\s+constraint\b", re.IGNORECASE)
 
 def rewrite(entry: Entry, known: Fresh) -> Iterator[Remark]:
     """Commands that write a table anew while nobody can read it."""
-    for act, is_fresh in fresh.follow(entry.sql, known) if entry.sql else ():
+    for act, is_fresh in new_objects.follow(entry.sql, known) if entry.sql else ():
         if not is_fresh and (found := _REWRITES.match(act.statement.text)):
             command, hint = _COMMANDS[found.lastgroup or ""]
             name = act.changes[0].name if act.changes else "every table"
@@ -58,7 +58,7 @@ def unlimited(entry: Entry, known: Fresh) -> Iterator[Remark]:
     seconds = entry.declaration.settings.lock_timeout_seconds
     if not entry.is_transactional or 0 < seconds <= _LONGEST_WAIT_SECONDS:
         return
-    for act, is_fresh in fresh.follow(entry.sql, known) if entry.sql else ():
+    for act, is_fresh in new_objects.follow(entry.sql, known) if entry.sql else ():
         text = act.statement.text
         if not is_fresh and LOCKS_TABLE.match(text) and not _VALIDATES.search(text):
             name = act.changes[0].name if act.changes else "a table"

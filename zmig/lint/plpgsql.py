@@ -9,13 +9,13 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
 from zmig.lint.finding import Remark
 from zmig.sql.lexer import Kind, tokens
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from zmig.lint.act import Act
-    from zmig.lint.sqlfile import SqlFile
+    from zmig.lint.effects import Act
+    from zmig.lint.sql_file import SqlFile
     from zmig.sql.lexer import Token
 
 _ABOUT_SYNTAX = re.compile(
@@ -26,7 +26,7 @@ _DOLLARS = re.compile(r"\$\w*\$")
 _LINE = re.compile(r"near line (\d+)")
 
 
-@frozen
+@valueclass
 class BodyFault:
     """Why a body is none, and where."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zmig.lint.entry import Entry
-    from zmig.manifest.source import Source
+    from zmig.text.places import Source
 
 _TAKES = {"execute": ("ctx",), "rollback": ("ctx",), "should_repeat": ("ctx", "last_run")}
 

@@ -6,15 +6,15 @@ import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
 from zmig.lint.ignores import SQUAWK_IGNORE_FILE
-from zmig.manifest.source import Source
+from zmig.text.places import Source
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zmig.lint.act import Act
-    from zmig.lint.sqlfile import SqlFile
+    from zmig.lint.effects import Act
+    from zmig.lint.sql_file import SqlFile
 
 _LONGEST_DATA = 2000
 """A statement that writes rows and is longer has nothing to show but rows."""
@@ -27,7 +27,7 @@ _EMPTY = "select"
 _NOT_LINE_END = re.compile(r"[^\r\n]")
 
 
-@frozen
+@valueclass
 class Reduced:
     """What is left of a script."""
 
@@ -52,7 +52,7 @@ def reduce(file: SqlFile) -> Iterator[Reduced]:
 
     It is parted in two where a linter could take a table for one that the script has made itself, of which it would say
     nothing: it knows neither IF NOT EXISTS nor the search path. What changes something is then not in one text with
-    what makes it, and `zmig.lint.fresh` alone decides.
+    what makes it, and `zmig.lint.new_objects` alone decides.
     """
     changing = [act for act in file.acts if act.changes]
     making = [act for act in file.acts if not act.changes and act.controls is None]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
 from zmig.sql.lexer import Kind, tokens
-from zmig.sql.reader import Reader
+from zmig.sql.token_reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from zmig.lint.act import Act, Object
+    from zmig.lint.effects import Act, Object
     from zmig.lint.entry import Entry
-    from zmig.lint.sqlfile import SqlFile
+    from zmig.lint.sql_file import SqlFile
 
 
 _SHARED = frozenset({"extension", "schema", "role", "user", "group"})

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zmig.lint.act import Act
+from zmig.lint.effects import Act
 from zmig.sql.lexer import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zmig.sql.lexer import Token
-    from zmig.sql.reader import Reader
     from zmig.sql.statement import Statement
+    from zmig.sql.token_reader import Reader
 
 
 def _insert(reader: Reader, one: Statement, verb: str) -> Act:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from zmig.frozen import frozen
 from zmig.lint.finding import Severity
+from zmig.valueclass import valueclass
 
 _OFF = None
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
@@ -23,7 +23,7 @@ class Needs(StrEnum):
     """A revision to compare with: `--base`."""
 
 
-@frozen
+@valueclass
 class Rule:
     """One rule."""
 

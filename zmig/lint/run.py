@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
 from zmig.lint import check, snapshot, squawk
 from zmig.lint.base import Comparison, compare
 from zmig.lint.check import Surroundings
@@ -17,6 +16,7 @@ from zmig.lint.grammar import Grammar
 from zmig.lint.rules import RULES, Needs
 from zmig.lint.squawk import Job, Said, Squawk, SquawkFailed
 from zmig.project import outside, undeclared
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 INSTALL = 'pip install "zmig[lint]"'
 
 
-@frozen
+@valueclass
 class Report:
     """What was found."""
 

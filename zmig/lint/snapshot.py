@@ -6,7 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from zmig.lint.base import Known, Snapshot
-from zmig.manifest import manifest
+from zmig.manifest import reader
 from zmig.model import Kind
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _declared(
         if text is None:
             continue
         folder = posixpath.dirname(current)
-        read = manifest.read(text, label=current, environ=environ, is_included=current != path)
+        read = reader.read(text, label=current, environ=environ, is_included=current != path)
         yield from ((folder, one) for one in read.declarations)
         for include in read.includes:
             included = posixpath.normpath(posixpath.join(folder, include.path))

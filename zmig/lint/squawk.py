@@ -16,16 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from zmig.frozen import frozen
-from zmig.lint import dangers, reduced
+from zmig.lint import reduced, squawk_filter
 from zmig.lint.rules import RULES, SETTLED_BY_ZMIG
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from zmig.lint.finding import Remark
     from zmig.lint.reduced import Reduced
-    from zmig.lint.sqlfile import SqlFile
+    from zmig.lint.sql_file import SqlFile
 
 _SECONDS = 300
 _FILES_A_CALL = 500
@@ -42,7 +42,7 @@ class Job(NamedTuple):
     postgres_version: int | None
 
 
-@frozen
+@valueclass
 class Said:
     """What squawk said of files, each known by its `id`."""
 
@@ -165,7 +165,7 @@ def _note(said: Said, call: _Call, answer: dict[str, object]) -> None:
     elif rule in RULES:
         start = left.origin(_number(answer, "line"), _number(answer, "column"))
         end = left.origin(_number(answer, "line_end"), _number(answer, "column_end"))
-        remark = dangers.remark(file, rule, answer, start, max(start + 1, end))
+        remark = squawk_filter.remark(file, rule, answer, start, max(start + 1, end))
         said.remarks.setdefault(id(file), []).append(remark)
     elif (name := rule.removeprefix("squawk/")) not in SETTLED_BY_ZMIG:
         said.unknown[name] = said.unknown.get(name, 0) + 1

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zmig.lint import sqlfile
+from zmig.lint import sql_file
 from zmig.lint.finding import Remark
-from zmig.sql import dump
+from zmig.sql import pg_dump
+from zmig.sql.catalog_effect import AddEnumValue, Unknown, outcome
 from zmig.sql.lexer import Kind, tokens
-from zmig.sql.outcome import AddEnumValue, Unknown, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.act import Act
+    from zmig.lint.effects import Act
     from zmig.lint.entry import Entry
-    from zmig.lint.sqlfile import SqlFile
+    from zmig.lint.sql_file import SqlFile
 
 
 def refused(entry: Entry) -> Iterator[Remark]:
@@ -58,7 +58,7 @@ def control(entry: Entry) -> Iterator[Remark]:
     """Transaction control in files that run in one transaction of zmig's."""
     for file, is_transactional in entry.sql_files:
         for act in file.acts if is_transactional else ():
-            if act.controls and not dump.surrounds_large_objects(file.text, act.statement):
+            if act.controls and not pg_dump.surrounds_large_objects(file.text, act.statement):
                 yield Remark(
                     "transaction/control",
                     f"`{act.controls}` stands in a file that zmig runs in one transaction of its own",
@@ -137,7 +137,7 @@ def undecidable(entry: Entry) -> Iterator[Remark]:
         return
     last = next((act.start for act in reversed(file.acts) if act.verb not in _SESSION), 0)
     for act in file.acts:
-        is_alone = act.refuses is not None or sqlfile.may_commit(act)
+        is_alone = act.refuses is not None or sql_file.may_commit(act)
         if is_alone and act.start < last and isinstance(outcome(act.statement), Unknown):
             yield Remark(
                 "transaction/undecidable",

@@ -7,22 +7,22 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem
-from zmig.frozen import frozen
 from zmig.manifest import variables
-from zmig.manifest.lintkeys import LintSettings
-from zmig.manifest.yamltext import Mapping as MappingNode
-from zmig.manifest.yamltext import Scalar
+from zmig.manifest.lint_keys import LintSettings
+from zmig.manifest.yaml_parser import Mapping as MappingNode
+from zmig.manifest.yaml_parser import Scalar
 from zmig.model import Batch, Environment, Kind, Language, Repeat, Settings
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from zmig.manifest.lintkeys import Ignored
-    from zmig.manifest.yamltext import Document, Node
+    from zmig.manifest.lint_keys import Ignored
+    from zmig.manifest.yaml_parser import Document, Node
 
 
-@frozen
+@valueclass
 class DatabaseUrl:
     """A connection string whose variables are looked up only when it is needed: commands without a database work
     where they are not set, and so does `--database-url`.
@@ -54,7 +54,7 @@ def _url_hint(name: str) -> str:
     return f"run `export {name}=postgresql://USER@HOST/DATABASE`, or give `--database-url`"
 
 
-@frozen
+@valueclass
 class EmbeddedDatabase:
     """A private PostgreSQL in a folder of its own."""
 
@@ -73,7 +73,7 @@ KINDS = {Language.SQL: Kind.SQL, Language.PYTHON: Kind.PYTHON}
 """What a migration runs as that declares no kind."""
 
 
-@frozen
+@valueclass
 class Tracking:
     """How zmig remembers what it applied."""
 
@@ -88,7 +88,7 @@ class Tracking:
     """Whether the first run may go to a database that holds objects of others already."""
 
 
-@frozen
+@valueclass
 class Variable:
     """A text for `${name}` in SQL files."""
 
@@ -97,7 +97,7 @@ class Variable:
     """Whether it holds a value of the environment."""
 
 
-@frozen
+@valueclass
 class Include:
     """Another manifest whose migrations are added."""
 
@@ -184,7 +184,7 @@ def subject_of(entry: Node) -> str:
     return "a manifest entry"
 
 
-@frozen
+@valueclass
 class Manifest:
     """Everything one manifest declares, and everything that is wrong with it."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from zmig.nearest import nearest
+from zmig.text.nearest import nearest
 
 LONGEST_SECONDS = 2_147_483.647
 """PostgreSQL holds its timeouts as milliseconds in 31 bits: almost 25 days."""

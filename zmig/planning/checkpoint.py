@@ -9,25 +9,25 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from zmig.events import EventType
-from zmig.frozen import frozen
+from zmig.facts import EventType
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zmig.events import Fact
+    from zmig.batches.batch import Reached
+    from zmig.facts import Fact
     from zmig.planning.history import Record
-    from zmig.sql.batch import Reached
     from zmig.sql.statement import Statement
 
 
-@frozen
+@valueclass
 class Sent:
     """A statement that was sent alone, and whose end no checkpoint tells."""
 
     number: int
     subject: str | None
-    """What it may leave half done, as `zmig.planning.resume` calls it."""
+    """What it may leave half done, as `zmig.running.resume` calls it."""
     before: object
     """What `zmig.database.catalog` saw of its subject before it was sent; a JSON value."""
     digest: str
@@ -40,7 +40,7 @@ class Sent:
         return {"sent": self.number, "subject": self.subject, "before": self.before, "sent_digest": self.digest}
 
 
-@frozen
+@valueclass
 class Checkpoint:
     """Where a file that runs outside a transaction continues."""
 
@@ -59,7 +59,7 @@ def of(record: Record) -> Checkpoint | None:
     fact = record.checkpoint
     if fact is None:
         return None
-    from zmig.sql import batch
+    from zmig.batches import batch
 
     statements, sent = fact.integer("statement") or 0, _sent(fact, record.last)
     return Checkpoint(statements, fact.text("digest"), sent, batch.reached(fact.data))

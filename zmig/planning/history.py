@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from zmig.events import EventType, Fact, Verdict
-from zmig.frozen import frozen
+from zmig.facts import EventType, Fact, Verdict
 from zmig.model import LastRun
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ _BEGINNINGS = frozenset({EventType.STARTED, EventType.ROLLBACK_STARTED})
 """What begins an execution, which another fact has to end."""
 
 
-@frozen
+@valueclass
 class Record:
     """What the facts say of one migration."""
 
@@ -114,7 +114,7 @@ class Record:
         )
 
 
-@frozen
+@valueclass
 class History:
     """All facts, folded: a record per version, and records of names that belong to no known version."""
 

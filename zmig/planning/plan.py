@@ -10,14 +10,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig.errors import PlanRefused
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from zmig.errors import Problem
-    from zmig.events import Fact
+    from zmig.facts import Fact
     from zmig.model import LastRun, Migration
     from zmig.planning.checkpoint import Checkpoint
 
@@ -44,7 +44,7 @@ class Action(StrEnum):
     """Records that a rollback which never ended has changed nothing; runs nothing."""
 
 
-@frozen
+@valueclass
 class Mode:
     """How a step's statements are run."""
 
@@ -54,7 +54,7 @@ class Mode:
     """Of the text of a rollback file, as a person may have confirmed it."""
 
 
-@frozen
+@valueclass
 class Step:
     """One migration to run, or to roll back."""
 
@@ -93,7 +93,7 @@ class Step:
         return self.migration.file
 
 
-@frozen
+@valueclass
 class Refusal:
     """Why nothing may run."""
 
@@ -102,7 +102,7 @@ class Refusal:
     problem: Problem
 
 
-@frozen
+@valueclass
 class Plan:
     """What would run, in order, or why nothing may."""
 

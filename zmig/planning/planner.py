@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from zmig.errors import Problem, UsageError
 from zmig.invocation import UNNAMED, Invocation, word
 from zmig.model import RepeatRule
-from zmig.planning import checkpoint, reason, refusal, selection, unfounded
+from zmig.planning import checkpoint, orphaned_rows, reasons, selection
+from zmig.planning import refusals as refusal
 from zmig.planning.plan import Action, Direction, Plan, Step
 from zmig.planning.state import FindingCode, State
 
@@ -47,7 +48,7 @@ def forward(
         for found in refusal.of_apply(entry, entries, allow_out_of_order=allow_out_of_order, invocation=invocation)
     ]
     refusals += [found for entry in notable for found in refusal.of_partial(entry, invocation=invocation)]
-    refusals += unfounded.refusals(entries, invocation=invocation, effect="nothing was run")
+    refusals += orphaned_rows.refusals(entries, invocation=invocation, effect="nothing was run")
     return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refusals), is_first)
 
 
@@ -93,7 +94,7 @@ def _again(entries: Sequence[Entry], chosen: Iterable[Entry], invocation: Invoca
         for found in refusal.of_apply(entry, entries, allow_out_of_order=True, invocation=invocation)
     ]
     refusals += refusal.of_overtaking(kept, others, invocation=invocation)
-    refusals += unfounded.refusals(entries, invocation=invocation, effect="nothing was run")
+    refusals += orphaned_rows.refusals(entries, invocation=invocation, effect="nothing was run")
     return Plan(Direction.FORWARD, tuple(_steps(kept)), tuple(refusals))
 
 
@@ -130,7 +131,7 @@ def _steps(entries: Iterable[Entry]) -> Iterator[Step]:
 def _step(entry: Entry, migration: Migration, record: Record | None, *, is_first: bool) -> Step | None:
     match entry.state:
         case State.PENDING:
-            return Step(migration, Action.APPLY, reason.pending(record))
+            return Step(migration, Action.APPLY, reasons.pending(record))
         case State.FAILED | State.STUCK if record is not None:
             is_to_stay = record.is_in_rollback and entry.is_applied and not entry.is_repeatable
             return _settle(entry, migration, record) if is_to_stay else _rerun(entry, migration, record)
@@ -143,22 +144,22 @@ def _step(entry: Entry, migration: Migration, record: Record | None, *, is_first
 def _rerun(entry: Entry, migration: Migration, record: Record) -> Step:
     reached, attempt = None if record.is_in_rollback else checkpoint.of(record), max(record.attempt, 1) + 1
     if entry.state is State.STUCK:
-        return Step(migration, Action.RESUME, reason.stuck(record, reached), attempt, reached, record.last)
-    return Step(migration, Action.RETRY, reason.failed(record, reached), attempt, reached)
+        return Step(migration, Action.RESUME, reasons.stuck(record, reached), attempt, reached, record.last)
+    return Step(migration, Action.RETRY, reasons.failed(record, reached), attempt, reached)
 
 
 def _settle(entry: Entry, migration: Migration, record: Record) -> Step | None:
     """A rollback that failed outside a transaction is refused; one that was cut off inside one left nothing."""
     if entry.state is not State.STUCK:
         return None
-    return Step(migration, Action.SETTLE, reason.SETTLED, max(record.attempt, 1), unended=record.last)
+    return Step(migration, Action.SETTLE, reasons.SETTLED, max(record.attempt, 1), unended=record.last)
 
 
 def _repeat(migration: Migration, repeat: Repeat, record: Record, *, due: bool | None, is_first: bool) -> Step | None:
     """What runs before a repeatable can change what its condition says, so it is asked when its turn comes."""
     if repeat.rule is not RepeatRule.CHECKSUM and (due is None or not is_first):
-        return Step(migration, Action.CHECK, reason.checked(repeat), last_run=record.last_run)
-    return Step(migration, Action.REPEAT, reason.repeated(repeat, record), last_run=record.last_run) if due else None
+        return Step(migration, Action.CHECK, reasons.checked(repeat), last_run=record.last_run)
+    return Step(migration, Action.REPEAT, reasons.repeated(repeat, record), last_run=record.last_run) if due else None
 
 
 def rollback(
@@ -188,7 +189,7 @@ def rollback(
     chosen = applied[:steps] if to is None else [entry for entry in applied if (entry.version or 0) > to]
     made = [_rollback_step(entry) for entry in chosen]
     refusals = [*refusal.of_rollback(entries, chosen, invocation=invocation)]
-    refusals += unfounded.refusals(entries, invocation=invocation, effect="nothing was rolled back")
+    refusals += orphaned_rows.refusals(entries, invocation=invocation, effect="nothing was rolled back")
     return Plan(Direction.ROLLBACK, tuple(step for step in made if step is not None), tuple(refusals))
 
 
@@ -207,9 +208,9 @@ def _rollback_step(entry: Entry) -> Step | None:
         return None
     recorded = record.applied.text("rollback_checksum") if record.applied is not None else None
     if not record.is_in_rollback:
-        return Step(migration, Action.ROLL_BACK, reason.rolled_back(record, None), recorded_rollback=recorded)
+        return Step(migration, Action.ROLL_BACK, reasons.rolled_back(record, None), recorded_rollback=recorded)
     reached = checkpoint.of(record)
     unended = record.last if entry.state is State.STUCK else None
-    words = reason.rolled_back(record, reached)
+    words = reasons.rolled_back(record, reached)
     attempt = max(record.attempt, 1) + 1
     return Step(migration, Action.ROLL_BACK, words, attempt, reached, unended, recorded_rollback=recorded)

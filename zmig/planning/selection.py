@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
 from zmig.invocation import UNNAMED, Invocation
-from zmig.nearest import nearest
+from zmig.text.nearest import nearest
 from zmig.text.terminal import one_line
 
 if TYPE_CHECKING:

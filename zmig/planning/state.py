@@ -11,15 +11,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from zmig.events import EventType, Verdict
-from zmig.frozen import frozen
+from zmig.facts import EventType, Verdict
 from zmig.model import Kind, RepeatRule
 from zmig.planning import identity
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from zmig.events import Fact
+    from zmig.facts import Fact
     from zmig.model import Migration
     from zmig.planning.history import History, Record
 
@@ -63,7 +63,7 @@ class FindingCode(StrEnum):
     """Not applied, but the same name or the same file is, under another version that is no longer its own."""
 
 
-@frozen
+@valueclass
 class Finding:
     """One finding about one migration."""
 
@@ -71,7 +71,7 @@ class Finding:
     message: str
 
 
-@frozen
+@valueclass
 class Liveness:
     """What the server says about running work at one moment."""
 
@@ -151,7 +151,7 @@ def _began_at(fact: Fact) -> datetime:
     return min(fact.created_at, stated.replace(tzinfo=stated.tzinfo or fact.created_at.tzinfo))
 
 
-@frozen
+@valueclass
 class Entry:
     """One migration as it stands: declared, recorded, or both."""
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
-from zmig.nearest import nearest
-from zmig.project import textfile
+from zmig.project import text_file
+from zmig.text.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ def _missing(cwd: Path, named: str, present: list[str], *, from_variable: bool) 
     message = f"the manifest `{named}` does not exist"
     source = (f"named by ${VARIABLE}",) if from_variable else ()
     link = Problem("manifest-missing", f"the manifest `{named}` is a link to nothing", facts=source)
-    if (led := textfile.led_nowhere(cwd / named, link)) is not None:
+    if (led := text_file.led_nowhere(cwd / named, link)) is not None:
         return led
     by_stem = [*_other_suffix(cwd, named)]
     by_stem += [path for path in present if named in (Path(path).name, Path(path).stem)]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
-from zmig.frozen import frozen
 from zmig.manifest.declaration import LARGEST_VERSION, stem
 from zmig.model import Kind
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     import datetime
@@ -25,7 +25,7 @@ _USUAL_DIGITS = 3
 _LONGEST_SLUG = 100
 
 
-@frozen
+@valueclass
 class Draft:
     """A migration that is about to be created."""
 

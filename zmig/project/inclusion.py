@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem
-from zmig.frozen import frozen
-from zmig.manifest import manifest, meaning, yamltext
-from zmig.project import textfile
-from zmig.project.migrationfile import Folder, nearest_file, shown
+from zmig.manifest import reader as manifest
+from zmig.manifest import semantic_checks, yaml_parser
+from zmig.project import text_file
+from zmig.project.migration_file import Folder, nearest_file, shown
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from zmig.manifest.declaration import Declaration, Include, Manifest
 
 
-@frozen
+@valueclass
 class Opened:
     """A manifest that was read."""
 
@@ -54,7 +55,7 @@ def _place(problem: Problem, files: dict[str, int]) -> tuple[int, int, int]:
     return (files.get(location.path, len(files)), location.line, location.column)
 
 
-@frozen
+@valueclass
 class _Pending:
     """A manifest that is still to be read."""
 
@@ -78,7 +79,7 @@ def read(path: Path, *, environ: Mapping[str, str]) -> Inclusion:
         elif real not in seen:
             seen.add(real)
             stack += reversed(_read(pending, (*pending.chain, real), inclusion, environ))
-    inclusion.problems += meaning.repeated(inclusion.declarations)
+    inclusion.problems += semantic_checks.repeated(inclusion.declarations)
     return inclusion
 
 
@@ -100,10 +101,10 @@ def _read(
 
 
 def _text(path: Path) -> str:
-    size = textfile.size(path)
-    if size > yamltext.SIZE_LIMIT:
-        raise ManifestError(yamltext.too_large(str(path), size))
-    return textfile.read(path)
+    size = text_file.size(path)
+    if size > yaml_parser.SIZE_LIMIT:
+        raise ManifestError(yaml_parser.too_large(str(path), size))
+    return text_file.read(path)
 
 
 def _told(problem: Problem, path: Path, include: Include | None) -> Problem:
@@ -112,7 +113,7 @@ def _told(problem: Problem, path: Path, include: Include | None) -> Problem:
     if problem.code != "file-missing":
         return replace(problem, location=problem.location or where or Location(str(path)))
     link = Problem("manifest-missing", f"the manifest `{path}` is a link to nothing", where)
-    if (led := textfile.led_nowhere(path, link)) is not None:
+    if (led := text_file.led_nowhere(path, link)) is not None:
         return led
     found = nearest_file(path)
     message = f"the manifest `{path}` does not exist"

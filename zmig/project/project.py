@@ -11,13 +11,13 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem
-from zmig.frozen import frozen
-from zmig.manifest import yamltext
+from zmig.manifest import yaml_parser
 from zmig.manifest.declaration import Database, EmbeddedDatabase, Tracking
-from zmig.manifest.lintkeys import Level
+from zmig.manifest.lint_keys import Level
 from zmig.model import Settings
-from zmig.project import inclusion, textfile
+from zmig.project import inclusion, text_file
 from zmig.project.choice import find
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Project", "find", "load", "read_text"]
 
 
-@frozen
+@valueclass
 class Project:
     """One manifest and everything it brings with it."""
 
@@ -60,7 +60,7 @@ class Project:
 
 def load(path: Path, *, environ: Mapping[str, str]) -> Project:
     """Return the project of the manifest at `path`. Raises ManifestError with everything that is wrong with it."""
-    with yamltext.collector_paused():
+    with yaml_parser.collector_paused():
         # The trees are gone when this returns, so that the collector, once on again, need not walk them.
         return _load(path, environ)
 
@@ -102,22 +102,22 @@ def _database(root: Opened) -> Database | None:
 
 def read_text(path: Path) -> str:
     """Return the text of a migration's file without its byte order mark. Raises ManifestError where it is none."""
-    return textfile.read(path)
+    return text_file.read(path)
 
 
 def read_small_text(path: Path) -> str | None:
     """Return what `read_text` does, in a third of the time; None for a file of a megabyte or more, or a faulty one."""
-    return textfile.read_small(path)
+    return text_file.read_small(path)
 
 
 def read_pieces(path: Path) -> Iterator[str]:
     """Yield the text of a migration's file in pieces, without its byte order mark. Raises like `read_text`."""
-    return textfile.pieces(path)
+    return text_file.pieces(path)
 
 
 def size(path: Path) -> int:
     """Return the size of a migration's file, in bytes. Raises ManifestError where there is no file."""
-    return textfile.size(path)
+    return text_file.size(path)
 
 
 def _project(opened: list[Opened], migrations: tuple[Migration, ...]) -> Project:

@@ -10,21 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zmig.errors import Location, ManifestError, Problem, UsageError
-from zmig.frozen import frozen
-from zmig.manifest import explanation, manifest
-from zmig.project import draft, inclusion, manifestedit
+from zmig.manifest import edit, schema_errors
+from zmig.manifest import reader as manifest
+from zmig.project import draft, inclusion
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Mapping
 
-    from zmig.manifest.yamltext import Document
+    from zmig.manifest.yaml_parser import Document
     from zmig.model import Kind
     from zmig.project.draft import Draft
     from zmig.project.inclusion import Opened
 
 
-@frozen
+@valueclass
 class Created:
     """What was created."""
 
@@ -76,8 +77,8 @@ def _edited(root: Opened, new: Draft, environ: Mapping[str, str]) -> str:
     """Return the manifest's text with the new entry, which is read again to be sure of it."""
     document = root.manifest.document
     try:
-        text = manifestedit.add(document, new.fields())
-    except manifestedit.NotEditable:
+        text = edit.add(document, new.fields())
+    except edit.NotEditable:
         raise ManifestError(_not_editable(root, new)) from None
     again = manifest.read(text, label=str(root.path), environ=environ)
     if again.problems or not _has_one_more(document, again.document, new.fields()):
@@ -95,7 +96,7 @@ def _has_one_more(before: Document, after: Document, entry: dict[str, Any]) -> b
 
 
 def _plain(document: Document) -> dict[str, Any]:
-    values: dict[str, Any] = {} if document.root is None else explanation.plain(document.root)
+    values: dict[str, Any] = {} if document.root is None else schema_errors.plain(document.root)
     return {**values, "migrations": values.get("migrations") or []}
 
 

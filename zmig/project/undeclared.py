@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from zmig.project.migrationfile import undoes
+from zmig.project.migration_file import undoes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from zmig.errors import ManifestError, Problem
 from zmig.planning.plan import Direction
-from zmig.project import textfile
+from zmig.process.surroundings import surroundings_kept
+from zmig.project import text_file
 from zmig.python import locations
-from zmig.running.surroundings import surroundings_kept
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zmig.context import Context
     from zmig.model import LastRun
     from zmig.planning.plan import Step
-    from zmig.running.context import Context
 
 MODULES = "zmig_migration_"
 """How the names of the modules begin that hold migrations' code."""
@@ -60,8 +60,8 @@ def _import(file: Path, checksum: str | None) -> types.ModuleType:
 
     The module can be looked up by its name, as dataclasses and pickle do.
     """
-    source = textfile.read(file)
-    textfile.check_unchanged(file, source, checksum)
+    source = text_file.read(file)
+    text_file.check_unchanged(file, source, checksum)
     digest = sha256(f"{file.absolute()}\0{source}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
     module = types.ModuleType(f"{MODULES}{file.stem}_{digest}")
     module.__file__ = str(file)

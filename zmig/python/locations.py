@@ -6,7 +6,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, Problem
-from zmig.sql.window import shown_line
+from zmig.sql.buffer import shown_line
 from zmig.text import exceptions
 
 if TYPE_CHECKING:

@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import connection as database
-from zmig.database.holder import working_on
+from zmig.database.lock_holder import working_on
 from zmig.errors import PlanRefused, Problem
-from zmig.events import EventType
+from zmig.facts import EventType
 from zmig.planning.history import ROLLED_BACK_WITH
 from zmig.planning.plan import Action, Refusal
 from zmig.progress import StepStarted
-from zmig.running import bookkeeping, record, transaction
+from zmig.running import envelope, record, transactional
 from zmig.running.runner import Runner
 from zmig.running.session import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from zmig.project.prepare import Work
     from zmig.running.failure import Failure
-    from zmig.running.prepare import Work
 
 
 def check(works: Sequence[Work]) -> None:
@@ -102,19 +102,17 @@ class AtomicRunner(Runner):
             attempts[number] = attempt
             if self._announced is None:
                 self._announced = attempt
-                self.session.send(*bookkeeping.opening_sql(self.session, attempt))
+                self.session.send(*envelope.opening_sql(self.session, attempt))
             else:
                 started = record.started_sql(self.session, attempt)
                 name = working_on(self.session.run.application_name, work.step.migration.version)
-                self.session.send(
-                    *self.session.server.reset_inside_sql(name), *started, *bookkeeping.limits_sql(attempt)
-                )
-        transaction.run_body(self.session, attempt)
-        transaction.check_condition(self.session, attempt)
+                self.session.send(*self.session.server.reset_inside_sql(name), *started, *envelope.limits_sql(attempt))
+        transactional.run_body(self.session, attempt)
+        transactional.check_condition(self.session, attempt)
         self.session.interrupts.heed()
         with self.session.interrupts.deferred():
             attempt.running, attempt.at_commit = None, True
-            self.session.send(*bookkeeping.closing_sql(self.session, attempt))
+            self.session.send(*envelope.closing_sql(self.session, attempt))
 
     def _commit(self) -> None:
         with self.session.interrupts.deferred():

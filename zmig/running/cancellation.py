@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from psycopg.errors import QueryCanceled
 from psycopg.pq import TransactionStatus
 
-from zmig import background
-from zmig.interrupt import Interrupted, Interrupts
+from zmig.process import background
+from zmig.process.interrupts import Interrupted, Interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Generator

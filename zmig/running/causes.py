@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zmig.database.inspection import EVENTS, PROJECTION
+from zmig.database.tracking_check import EVENTS, PROJECTION
 from zmig.running import timeouts
 from zmig.sql import lexer
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.running import transaction
+from zmig.running import transactional
 
 if TYPE_CHECKING:
-    from zmig.running.relay import Relay
+    from zmig.running.group_commit import Relay
     from zmig.running.session import Attempt, Session
 
 
@@ -17,13 +17,13 @@ def execute(session: Session, relay: Relay, attempt: Attempt) -> None:
     Raises whatever the server or the migration's code raises; nothing is rolled back or recorded here then.
     """
     if attempt.work.batch is not None:
-        from zmig.running import rounds
+        from zmig.running import batched
 
-        rounds.run(session, attempt, attempt.work.batch)
+        batched.run(session, attempt, attempt.work.batch)
     elif attempt.work.mode.transactional:
-        transaction.run(session, relay, attempt)
+        transactional.run(session, relay, attempt)
     else:
-        from zmig.running import autocommit
+        from zmig.running import statementwise
 
-        run = autocommit.run if attempt.work.is_sql else autocommit.run_code
+        run = statementwise.run if attempt.work.is_sql else statementwise.run_code
         run(session, attempt)

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.errors import Location, Problem, ZmigError
-from zmig.frozen import frozen
-from zmig.interrupt import Interrupted
+from zmig.process.interrupts import Interrupted
 from zmig.project import outside
 from zmig.python import locations
-from zmig.sql import position, script, template
+from zmig.sql import error_position, script, variables
 from zmig.sql.encoding import UTF8, Encoding
 from zmig.text import exceptions
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from zmig.sql.copydata import CopyData
+    from zmig.sql.copy_data import CopyData
     from zmig.sql.statement import Statement
-    from zmig.sql.substitution import Substitution
+    from zmig.text.substitution import Substitution
 
 RETRYABLE = frozenset({"55P03", "40P01", "40001"})
 """SQLSTATEs after which the same work may succeed: lock timeout, deadlock, serialization failure."""
@@ -37,7 +37,7 @@ _DEFERRABLE = frozenset({"23", "40"})
 """Classes of SQLSTATEs: a constraint is violated, a transaction cannot be serialized."""
 
 
-@frozen
+@valueclass
 class Place:
     """Which statement of which file was running."""
 
@@ -57,7 +57,7 @@ class Place:
     """The database's."""
 
 
-@frozen
+@valueclass
 class Failure:
     """An exception, seen from the migration it ended."""
 
@@ -199,11 +199,11 @@ def _sql_location(place: Place, diagnostic: psycopg.errors.Diagnostic | None) ->
     statement = place.statement
     if statement is None:
         return None
-    row = position.copied_row(statement, diagnostic) if diagnostic is not None else None
+    row = error_position.copied_row(statement, diagnostic) if diagnostic is not None else None
     if row is not None and statement.copy_data is not None:
         return _row_location(place, statement.copy_data, row)
     index = (
-        position.index(statement, diagnostic, shift=place.shift, encoding=place.encoding)
+        error_position.index(statement, diagnostic, shift=place.shift, encoding=place.encoding)
         if diagnostic is not None
         else 0
     )
@@ -212,7 +212,7 @@ def _sql_location(place: Place, diagnostic: psycopg.errors.Diagnostic | None) ->
     if place.text is not None:
         offset = statement.offset + index
         if place.filled is not None:
-            return template.location(place.filled, offset, path=place.path)
+            return variables.location(place.filled, offset, path=place.path)
         return script.location(place.text, offset, path=place.path)
     line, column = script.locate(statement, index + 1)
     return Location(place.path, line, column)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.database import client, promise
-from zmig.events import EventType
-from zmig.frozen import frozen
+from zmig.database import client_process, invariants
+from zmig.facts import EventType
 from zmig.planning.plan import Action, Direction
-from zmig.sql import template
+from zmig.sql import variables
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zmig.events import Fact
+    from zmig.facts import Fact
     from zmig.planning.plan import Step
     from zmig.running.session import Attempt, Session
 
 
-@frozen
+@valueclass
 class _Vocabulary:
     started: EventType
     done: EventType
@@ -53,14 +53,14 @@ def started_data(session: Session, attempt: Attempt) -> dict[str, object]:
         "transactional": attempt.work.mode.transactional,
         "backend_pid": session.run.backend_pid,
         "application_name": session.run.application_name,
-        "client": client.identity(),
+        "client": client_process.identity(),
     }
     if session.server.identity is not None:
         data["server"] = session.server.identity.data()
     if step.migration.settings.run_as is not None:
         data["run_as"] = step.migration.settings.run_as
     if attempt.work.filled is not None:
-        data["variables"] = sorted(template.names(attempt.work.filled.source))
+        data["variables"] = sorted(variables.names(attempt.work.filled.source))
     if step.out_of_order:
         data["out_of_order"] = True
     if step.checkpoint is not None:
@@ -134,4 +134,4 @@ def check_sql(session: Session) -> str:
 
     What writes a fact proves the lock itself; whether the transaction is zmig's, only a migration's end has to prove.
     """
-    return f"select {promise.check_sql([session.lock.promise, session.lock.transaction_promise])}"
+    return f"select {invariants.check_sql([session.lock.promise, session.lock.transaction_promise])}"

@@ -15,18 +15,18 @@ import psycopg
 
 from zmig.database import wire
 from zmig.errors import Problem, ZmigError
-from zmig.frozen import frozen
 from zmig.planning.plan import Action
 from zmig.project import project
-from zmig.running import bookkeeping, copying, failure, lasting
+from zmig.running import copy_rows, envelope, failure, non_rollbackable
 from zmig.running.session import Attempt
 from zmig.sql import script
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from zmig.planning.plan import Plan, Step
-    from zmig.running.prepare import Work
+    from zmig.project.prepare import Work
     from zmig.running.session import Session
     from zmig.sql.statement import Statement
 
@@ -63,7 +63,7 @@ _DRAWS = "RowExclusive"
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
-@frozen
+@valueclass
 class TableLock:
     """A lock that a statement took on a table that was there before."""
 
@@ -79,7 +79,7 @@ class TableLock:
         return "writes" if MODES.index(self.mode) >= MODES.index("Share") else None
 
 
-@frozen
+@valueclass
 class StatementRehearsed:
     """What one statement did."""
 
@@ -97,7 +97,7 @@ class StatementRehearsed:
     """Sequences that were there before, of which it was the first to draw numbers; those stay drawn."""
 
 
-@frozen
+@valueclass
 class StepRehearsed:
     """What came of one step of the plan."""
 
@@ -112,7 +112,7 @@ class StepRehearsed:
     """The number of the statement that failed; None where a check did that waits for the commit."""
 
 
-@frozen
+@valueclass
 class Rehearsal:
     """What came of a whole plan."""
 
@@ -162,14 +162,14 @@ class _Stage:
             yield one
 
     def _why_not(self, work: Work) -> str | None:
-        return _why_not(work) or lasting.reason(self._session.connection, _statements(work), self._sequences)
+        return _why_not(work) or non_rollbackable.reason(self._session.connection, _statements(work), self._sequences)
 
     def _step(self, work: Work) -> StepRehearsed:
         session, attempt = self._session, Attempt(work, work.step.attempt)
         done: list[StatementRehearsed] = []
         try:
             clean = session.server.reset_inside_sql(session.run.application_name)  # of what the step before has set
-            session.send(*clean, *bookkeeping.limits_sql(attempt), f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+            session.send(*clean, *envelope.limits_sql(attempt), f"set local lock_timeout = '{LOCK_TIMEOUT}'")
             for one in _statements(work):
                 attempt.running = one
                 done.append(self._statement(one, attempt.shown(one.summary)))
@@ -256,7 +256,7 @@ def _statements(work: Work) -> Iterable[Statement]:
 
 def _run(session: Session, one: Statement) -> int | None:
     if one.copy_data is not None:
-        return copying.copy_rows(session, one)
+        return copy_rows.copy_rows(session, one)
     session.check_reading(one)
     try:
         reply = wire.send(session.connection, one.text)

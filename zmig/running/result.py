@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from zmig.planning.plan import Plan
 
 
-@frozen
+@valueclass
 class RunResult:
     """What a run did."""
 

@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.rows import tuple_row
 
-from zmig import redact
 from zmig.database import connection as database
-from zmig.database import silence, wire
-from zmig.database.promise import Broken
-from zmig.database.tables import EVENTS
+from zmig.database import unresponsive, wire
+from zmig.database.invariants import Broken
+from zmig.database.table_definitions import EVENTS
 from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
-from zmig.events import EventType
-from zmig.interrupt import Interrupted
+from zmig.facts import EventType
 from zmig.invocation import word
 from zmig.planning.plan import Action, Direction
+from zmig.process.interrupts import Interrupted
 from zmig.progress import (
     RetryScheduled,
     RunFinished,
@@ -34,21 +33,23 @@ from zmig.progress import (
     StepSkipped,
     StepStarted,
 )
-from zmig.running import execute, record, repeat
+from zmig.running import execute, record
 from zmig.running.result import RunResult
 from zmig.running.session import Attempt, Session
-from zmig.sql import template, transaction_rules
+from zmig.session import conditions
+from zmig.sql import transaction_rules, variables
+from zmig.text import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from zmig.batches.batch import Reached
     from zmig.database.connection import Target
     from zmig.invocation import Invocation
     from zmig.planning.plan import Plan, Step
+    from zmig.project.prepare import Work
     from zmig.running.failure import Failure
-    from zmig.running.prepare import Work
-    from zmig.running.relay import Relay
-    from zmig.sql.batch import Reached
+    from zmig.running.group_commit import Relay
 
 _DEPENDED_ON = "2BP01"
 """dependent_objects_still_exist: https://www.postgresql.org/docs/current/errcodes-appendix.html."""
@@ -124,7 +125,7 @@ class Runner:
         self.clean()
         session = self.session
         try:
-            return repeat.is_due(session.connection, step.migration, step.last_run, run_id=session.run.id)
+            return conditions.is_due(session.connection, step.migration, step.last_run, run_id=session.run.id)
         except MigrationFailed as error:
             if isinstance(error.__cause__, psycopg.Error) and database.is_lost(session.connection, error.__cause__):
                 raise database.connection_lost(self.target, error.__cause__, effect="it was not run") from error
@@ -332,12 +333,12 @@ class Runner:
 
     def _private(self, attempt: Attempt, error: dict[str, object]) -> dict[str, object]:
         """Return an error as it may be stored: variables by name, no value of the environment, no rows unasked for."""
-        mask = redact.of_environment(self.session.environ, self.session.environ_before)
+        mask = secrets.of_environment(self.session.environ, self.session.environ_before)
         filled, values = attempt.work.filled, attempt.step.migration.variables or {}
 
         def private(text: str) -> str:
-            told = text if self.session.record_detail else redact.without_detail(text)
-            return mask(told if filled is None else template.by_name(told, filled.source, values))
+            told = text if self.session.record_detail else secrets.without_detail(text)
+            return mask(told if filled is None else variables.by_name(told, filled.source, values))
 
         words = ("message", "detail", "hint", "context", "query")
         return {
@@ -356,7 +357,7 @@ class Runner:
             effect += "; if the server itself went down, so may be the last ones before it, each with its facts"
         if isinstance(error, psycopg.Error):
             return database.connection_lost(self.target, error, effect=effect)
-        words = silence.NO_ANSWER if isinstance(error, KeyboardInterrupt) else str(error)
+        words = unresponsive.NO_ANSWER if isinstance(error, KeyboardInterrupt) else str(error)
         return database.connection_lost(self.target, psycopg.OperationalError(words), effect=effect)
 
     def _problem(self, attempt: Attempt, found: Failure) -> Problem:
@@ -406,7 +407,7 @@ class Runner:
         return None
 
     def _hint(self, attempt: Attempt, found: Failure) -> str:
-        from zmig.planning import remedy
+        from zmig.planning import remedies
 
         migration = attempt.step.migration
         missing = self._missing(found)
@@ -425,7 +426,7 @@ class Runner:
         if "interrupted" in found.error:
             return f"look at what it committed, then run {again}" if attempt.may_be_partial else f"run {started_again}"
         role = migration.settings.run_as or self.session.connection.info.user
-        helping = remedy.of(found.error, migration, role=role, again=again)
+        helping = remedies.of(found.error, migration, role=role, again=again)
         return helping or f"correct the {what}, then run {again}"
 
     def _then_again(self, hint: str, attempt: Attempt) -> str:

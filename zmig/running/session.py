@@ -11,30 +11,30 @@ import psycopg
 from zmig.database import wire
 from zmig.database.server import encoding_of
 from zmig.errors import Problem, ZmigError
-from zmig.frozen import frozen
 from zmig.planning.checkpoint import Checkpoint, Digest, Sent
 from zmig.progress import StatementStarted
 from zmig.project import outside
-from zmig.sql import reading, transaction_rules
+from zmig.sql import backslashes, transaction_rules
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from zmig.batches.batch import Reached
     from zmig.database.connection import WorkingConnection
     from zmig.database.lock import RunLock
     from zmig.database.server import Server
     from zmig.database.store import Store
-    from zmig.events import Run
-    from zmig.interrupt import Interrupts
+    from zmig.facts import Run
     from zmig.planning.plan import Step
+    from zmig.process.interrupts import Interrupts
     from zmig.progress import Observer
+    from zmig.project.prepare import Work
     from zmig.running.failure import Place
-    from zmig.running.prepare import Work
-    from zmig.sql.batch import Reached
     from zmig.sql.chunk import Chunk
     from zmig.sql.encoding import Encoding
     from zmig.sql.statement import Statement
-    from zmig.sql.substitution import Substitution
+    from zmig.text.substitution import Substitution
 
 
 _READ_OTHERWISE = Problem(
@@ -44,7 +44,7 @@ _READ_OTHERWISE = Problem(
 )
 
 
-@frozen
+@valueclass
 class Session:
     """The working connection, and everything a step needs of its surroundings."""
 
@@ -123,7 +123,7 @@ class Session:
         Raises:
             ZmigError: it would end elsewhere, since the meaning of a backslash was changed behind the file's beginning.
         """
-        if one.conforming is not self.conforms and reading.is_cut_otherwise(one):
+        if one.conforming is not self.conforms and backslashes.is_cut_otherwise(one):
             raise ZmigError(_READ_OTHERWISE)
 
     def speak_utf8(self) -> None:

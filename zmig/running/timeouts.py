@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from zmig.manifest import durations
 from zmig.model import Settings
-from zmig.planning import remedy
+from zmig.planning import remedies
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,14 +31,14 @@ def setting_of(error: psycopg.Error, attempt: Attempt) -> str | None:
     message = error.diag.message_primary or ""
     if error.sqlstate == "55P03":
         is_timeout = error.diag.source_function == "ProcessInterrupts" or "lock timeout" in message
-        return remedy.LOCK_TIMEOUT if is_timeout else None
+        return remedies.LOCK_TIMEOUT if is_timeout else None
     if error.sqlstate != "57014":
         return None
     if "statement timeout" in message:
-        return remedy.STATEMENT_TIMEOUT
+        return remedies.STATEMENT_TIMEOUT
     is_english = message.startswith("canceling ")
-    limit = remedy.seconds_of(attempt.step.migration, remedy.STATEMENT_TIMEOUT)
-    return remedy.STATEMENT_TIMEOUT if not is_english and 0 < limit <= attempt.seconds else None
+    limit = remedies.seconds_of(attempt.step.migration, remedies.STATEMENT_TIMEOUT)
+    return remedies.STATEMENT_TIMEOUT if not is_english and 0 < limit <= attempt.seconds else None
 
 
 def told(error: psycopg.Error, attempt: Attempt) -> tuple[dict[str, object], tuple[str, ...]]:
@@ -46,13 +46,13 @@ def told(error: psycopg.Error, attempt: Attempt) -> tuple[dict[str, object], tup
     setting = setting_of(error, attempt)
     if setting is None:
         return {}, ()
-    owner, seconds = _owner(attempt, setting), remedy.seconds_of(attempt.step.migration, setting)
+    owner, seconds = _owner(attempt, setting), remedies.seconds_of(attempt.step.migration, setting)
     data: dict[str, object] = {"timeout": setting, "timeout_of": owner}
     if owner != "zmig":
         where = "the file sets it" if owner == "file" else "a function that it calls sets it, or another role"
         return data, (f"`{setting}` of zmig, {_shown(seconds)}, is not the one that ended it: {where}",)
     default = (
-        Settings().lock_timeout_seconds if setting == remedy.LOCK_TIMEOUT else Settings().statement_timeout_seconds
+        Settings().lock_timeout_seconds if setting == remedies.LOCK_TIMEOUT else Settings().statement_timeout_seconds
     )
     where = "zmig's default" if seconds == default else "as the manifest has it"
     return data, (f"`{setting}` is {_shown(seconds)}, {where}",)
@@ -61,7 +61,7 @@ def told(error: psycopg.Error, attempt: Attempt) -> tuple[dict[str, object], tup
 def _owner(attempt: Attempt, setting: str) -> str:
     if _is_set_by_file(attempt, setting):
         return "file"
-    limit = remedy.seconds_of(attempt.step.migration, setting)
+    limit = remedies.seconds_of(attempt.step.migration, setting)
     return "zmig" if 0 < limit <= attempt.seconds + _SLACK_SECONDS else "other"
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
-from zmig.sql import plain, reading, script, statement
+from zmig.sql import backslashes, fast_path, script, statement
+from zmig.sql.buffer import Window
 from zmig.sql.statement import Statement
-from zmig.sql.window import Window
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ SIZE = 1 << 16
 """How many characters a chunk has before it ends; the server parses a message as a whole, in memory."""
 
 
-@frozen
+@valueclass
 class Chunk:
     """One or more whole statements, and what stands between them."""
 
@@ -76,13 +76,13 @@ def member(chunk: Chunk, index: int) -> Statement | None:
 
 
 def _next_chunk(window: Window, number: int, size: int) -> Chunk | None:
-    first = plain.next_match(window)
+    first = fast_path.next_match(window)
     if first is None:
         return None
-    match = plain.statement().match
+    match = fast_path.statement().match
     text, start, end, count = window.text, first.start(1), first.end(), 1
     while end - start < size and (found := match(text, end)):
-        if reading.text_depends(found[1], conforming=True):  # none that can be in a chunk is sure to run no code
+        if backslashes.text_depends(found[1], conforming=True):  # none that can be in a chunk is sure to run no code
             break
         end = found.end()
         count += 1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import codecs
 
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 
 _CODECS = {"SQL_ASCII": "utf-8", "EUC_CN": "gb2312", "ISO_8859_5": "iso8859_5", "KOI8R": "koi8_r", "KOI8U": "koi8_u"}
 """Python's names, where they are not PostgreSQL's own. SQL_ASCII holds any octets."""
 
 
-@frozen
+@valueclass
 class Encoding:
     """The encoding of one database."""
 

@@ -10,9 +10,9 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
+from zmig.sql import backslashes, script
 from zmig.sql import chunk as chunking
-from zmig.sql import reading, script
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ _LARGEST = 1 << 16
 """How many characters a message has before it ends; the server parses one as a whole, in memory."""
 
 
-@frozen
+@valueclass
 class Message:
     """Statements that are sent together."""
 
@@ -58,7 +58,7 @@ class Message:
         return None
 
 
-@frozen
+@valueclass
 class ChunkMessage:
     """A chunk of a large script, sent as it stands."""
 
@@ -88,7 +88,7 @@ class ChunkMessage:
         return next((index for index, end in enumerate(ends) if offset <= end), None)
 
 
-@frozen
+@valueclass
 class Composed:
     """A message as it is sent: with zmig's own statements in front of those of the script, and behind them."""
 
@@ -189,7 +189,7 @@ def one_by_one(statements: Iterable[Statement]) -> Iterator[Message | Statement]
 
 def _is_read_otherwise(one: Statement, before: Sequence[Statement]) -> bool:
     """Whether those before it in a message may change how a statement is read."""
-    return any(reading.may_be_set(other.text) for other in before) and reading.depends(one)
+    return any(backslashes.may_be_set(other.text) for other in before) and backslashes.depends(one)
 
 
 def of_large_script(
@@ -232,7 +232,7 @@ def is_brief(one: Statement) -> bool:
     Nor does it spell a setting by which the server reads text: that holds from the next message on.
     """
     found = _brief().match(one.text)
-    if found is None or reading.is_set(one.text):
+    if found is None or backslashes.is_set(one.text):
         return False
     match found.lastgroup:
         case "table":

@@ -3,7 +3,7 @@
 What you may rely on: a statement's text is a verbatim slice, so the server's error positions fit it; lines,
 columns and offsets count characters of the file as given; anything that psql alone understands, or that never
 ends, is a `ManifestError` with its place. Text is taken as
-`zmig.project.textfile` reads it: decoded, without byte order mark and NUL.
+`zmig.project.text_file` reads it: decoded, without byte order mark and NUL.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from zmig.errors import Location
-from zmig.sql import boundary, copydata, lexer, plain
+from zmig.sql import copy_data, fast_path, lexer, splitter
+from zmig.sql.buffer import Window, shown_line
 from zmig.sql.lexer import Kind
 from zmig.sql.statement import Statement
-from zmig.sql.window import Window, shown_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -78,17 +78,17 @@ def next_statement(window: Window, number: int) -> Statement | None:
     Raises ManifestError where the text stops being a script.
     """
     reads_client = False
-    if found := plain.next_match(window):
+    if found := fast_path.next_match(window):
         start, end = found.span(1)
         window.position = found.end()
-    elif span := boundary.next_span(window):
+    elif span := splitter.next_span(window):
         start, end, reads_client = span
     else:
         return None
-    boundary.check_length(window, start, end)
+    splitter.check_length(window, start, end)
     line, column = window.place(start)
     text, offset = window.text[start:end].rstrip(lexer.BLANKS), window.base + start
-    rows = copydata.open_rows(window, start) if reads_client else None
+    rows = copy_data.open_rows(window, start) if reads_client else None
     return Statement(number, text, offset, line, column, rows, window.conforming)
 
 

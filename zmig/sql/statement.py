@@ -5,22 +5,22 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from zmig import redact
-from zmig.frozen import frozen
 from zmig.sql import lexer
 from zmig.sql.lexer import Kind
+from zmig.text import secrets
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.sql.copydata import CopyData
+    from zmig.sql.copy_data import CopyData
     from zmig.sql.lexer import Token
 
 _SUMMARY_LIMIT = 80
 _SECRET_FOLLOWS = frozenset({"password", "connection"})
 
 
-@frozen
+@valueclass
 class Statement:
     """One statement of a script."""
 
@@ -68,11 +68,11 @@ def _summary(text: str, *, is_one: bool = True, conforming: bool = True) -> str:
         end = token.end
         if len(shown) > _SUMMARY_LIMIT and not is_secret:
             break
-    shown = redact.redact(shown)
+    shown = secrets.redact(shown)
     return shown if len(shown) <= _SUMMARY_LIMIT else shown[: _SUMMARY_LIMIT - 1] + "…"
 
 
 def _shown(piece: str, kind: Kind, *, is_secret: bool) -> str:
     if kind is Kind.STRING:
-        piece = "'***'" if is_secret else redact.redact(piece)
+        piece = "'***'" if is_secret else secrets.redact(piece)
     return " ".join(piece.split())

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zmig.frozen import frozen
 from zmig.sql.lexer import Kind
-from zmig.sql.reader import Reader, is_true
+from zmig.sql.token_reader import Reader, is_true
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -100,7 +100,7 @@ def controls_transaction(statement: Statement) -> str | None:
             return None
 
 
-@frozen
+@valueclass
 class TransactionMode:
     """Whether a script runs in one transaction, and why."""
 

@@ -22,10 +22,10 @@ from zmig_tui.text import EMPTY, Line, Tone, line, span
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zmig.database.activity import Blocking
     from zmig.planning.plan import Plan
     from zmig.planning.state import Entry
-    from zmig.watching.activity import Blocking
-    from zmig.watching.watch import Observation
+    from zmig.session.watcher import Observation
     from zmig_tui.blocking import Choice
     from zmig_tui.desk import Desk
     from zmig_tui.news import Planned

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from zmig.frozen import frozen
+from zmig.valueclass import valueclass
 from zmig_tui.screens.dialog import Dialog
 from zmig_tui.text import Line, Tone, line, span
 from zmig_tui.widgets.banner import Banner
@@ -25,7 +25,7 @@ _VERDICTS = {
 }
 
 
-@frozen
+@valueclass
 class Resolution:
     """What was decided."""
 

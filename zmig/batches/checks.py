@@ -1,0 +1,65 @@
+"""What is wrong with the statement of a batched migration, as far as its text tells. Pure."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from zmig.batches import batch
+from zmig.errors import Problem
+from zmig.sql import lexer, transaction_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from zmig.errors import Location
+    from zmig.model import Batch
+    from zmig.sql.statement import Statement
+
+
+def problems(
+    statements: Sequence[Statement], settings: Batch, *, path: str, locate: Callable[[int | None], Location | None]
+) -> Iterator[Problem]:
+    """Yield why a file cannot be run in batches.
+
+    `locate` returns the place of an offset (0-based) in the file, and for None that of the file's entry.
+    """
+    found = _fault(statements, settings, path)
+    if found is not None:
+        message, one, hint = found
+        yield Problem("batch-invalid", message, locate(one and one.offset), (), "nothing was run", hint)
+        return
+    from zmig.batches import skipped_rows
+
+    (one,) = statements
+    for fault in islice(skipped_rows.faults(one), 1):
+        yield Problem(
+            "batch-unordered", fault.message, locate(one.offset + fault.start), (), "nothing was run", fault.hint
+        )
+
+
+def _fault(statements: Sequence[Statement], settings: Batch, path: str) -> tuple[str, Statement | None, str] | None:
+    """Return what keeps a file from being batched, the statement that does, and what to do."""
+    if len(statements) != 1:
+        message = f"a batched file holds one statement, and `{path}` holds {len(statements)}"
+        return message, statements[1] if statements else None, "move the other statements to migrations of their own"
+    (one,) = statements
+    command = transaction_rules.refuses_transaction(one) or transaction_rules.controls_transaction(one)
+    names = {name for name, _, _ in batch.placeholders(one)}
+    if command is not None or one.copy_data is not None:
+        what = command or "COPY ... FROM stdin"
+        return f"`{what}` cannot be run in batches", one, "remove `batch` from the manifest entry"
+    if "size" not in names:
+        return "the batched statement has no `:size`", one, "write `limit :size` where it chooses rows"
+    if "cursor" in names and settings.start is None:
+        message = "the batched statement uses `:cursor`, and nothing says where that begins"
+        return message, one, "write `start: 0` under `batch`, or another value below every key"
+    if "cursor" in names and _returns_nothing(one):
+        message = "the batched statement uses `:cursor`, and returns no key behind which the next round begins"
+        return message, one, "write `returning` and the key at its end"
+    return None
+
+
+def _returns_nothing(one: Statement) -> bool:
+    words = [token.text for token in one.tokens if token.kind is lexer.Kind.WORD]
+    return words[0] in ("delete", "insert", "merge", "update") and "returning" not in words

@@ -1,0 +1,115 @@
+"""Whether the rounds of an UPDATE without `:cursor` find the same rows again, as far as its text tells. Pure."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from zmig.batches import joins, query, selection
+from zmig.batches.query import CURSOR
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.batches.query import Nodes, Query
+    from zmig.batches.selection import Choice
+    from zmig.sql.statement import Statement
+
+_HARMLESS = frozenset(
+    {
+        *("in", "and", "or", "not", "any", "all", "some", "array", "exists", "on", "where", "between", "is", "case"),
+        *("when", "then", "else", "coalesce", "lower", "upper", "length", "now", "cast", "nullif", "abs", "mod"),
+    }
+)
+"""What stands before brackets, and cannot look at what an UPDATE changes."""
+_MOVING = frozenset({"xmin", "xmax", "cmin", "cmax", "tableoid"})
+"""Columns that change with each UPDATE of a row."""
+
+
+@valueclass
+class Standing:
+    """An UPDATE that sets no column by which its rows are chosen."""
+
+    table: str
+    """As the statement spells it."""
+    sets: tuple[str, ...]
+    named: frozenset[str]
+    """What its conditions name."""
+
+
+def read(one: Statement) -> Standing | None:
+    """Return what is chosen by other columns than the statement sets; None where it is not, or cannot be told."""
+    chosen = selection.read(one)
+    writing = [each.query for each in chosen.found if each.query.writes]
+    if chosen.limited is None or len(writing) != 1 or writing[0].command != "update":
+        return None
+    (update,) = writing
+    target = update.clause("target")
+    sets = tuple(dict.fromkeys(_set_columns(update)))
+    table = _only_table(chosen, target)
+    conditions = [part for each in chosen.found for part in _conditions(each.query)]
+    named = frozenset(name for nodes in conditions for name in _names(nodes))
+    if table is None or not sets or not named.isdisjoint({*sets, *_MOVING, CURSOR, *_whole_rows(chosen, conditions)}):
+        return None
+    if any(not _HARMLESS.issuperset(joins.called(nodes)) for nodes in conditions):
+        return None
+    if "ctid" in _names(chosen.limited.query.clause("where")):
+        return None
+    return Standing(table, sets, named)
+
+
+def _conditions(one: Query) -> Iterator[Nodes]:
+    """Yield what says which rows a query sees, without the names of what it reads."""
+    for _, item in joins.joined(one.clause("from")):
+        place = next((place for place, node in enumerate(item) if node.text in ("on", "using")), len(item))
+        yield item[place + 1 :]
+    yield one.clause("where")
+    yield one.clause("having")
+
+
+def _set_columns(update: Query) -> Iterator[str]:
+    for item in query.split(update.clause("set")):
+        first = item[0] if item else None
+        for node in () if first is None else (first,) if first.inside is None else first.inside:
+            if node.name is not None:
+                yield node.name
+
+
+def _only_table(chosen: Choice, target: Nodes) -> str | None:
+    """Return the table that is changed, where nothing else is read."""
+    words = [node.text for node in target if node.text != "only"]
+    end = 1
+    while end + 1 < len(words) and words[end] == ".":
+        end += 2
+    table = "".join(words[:end])
+    read = [source for found in chosen.found for source in joins.sources(found)]
+    if not table or any(source.inner is None and source.table != table for source in read):
+        return None
+    return table
+
+
+def _names(nodes: Nodes) -> Iterator[str]:
+    for node in nodes:
+        if node.inside is not None:
+            yield from _names(node.inside)
+        elif node.name is not None:
+            yield node.name
+        elif node.text == CURSOR:
+            yield CURSOR
+
+
+def _whole_rows(chosen: Choice, conditions: list[Nodes]) -> Iterator[str]:
+    """Yield the names of sources that conditions use as whole rows, as in `t is distinct from ...`."""
+    aliases = {source.alias for found in chosen.found for source in joins.sources(found)}
+    yield from (name for nodes in conditions for name in _alone(nodes) if name in aliases)
+
+
+def _alone(nodes: Nodes) -> Iterator[str]:
+    for node, behind in pairwise((*nodes, None)):
+        if node is None:
+            continue
+        if node.inside is not None and not query.is_query(node):
+            yield from _alone(node.inside)
+        elif behind is None or behind.text != ".":
+            yield node.name or ""

@@ -1,0 +1,129 @@
+"""What is asked beside a batched statement: what its key is, and whether rows are left behind an empty round. Pure.
+
+A round may be empty although rows are left: a condition outside of the choice, a trigger or another session kept the
+statement from all that it chose, or the keys have a gap. So the choice is asked by itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.batches.query import SIZE
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from zmig.batches.query import Nodes
+    from zmig.batches.selection import Choice, Found
+
+KEY = "zmig_key"
+
+
+@valueclass
+class Rest:
+    """A query that tells whether rows are left."""
+
+    text: str
+    is_by_key: bool
+    """Whether it returns the key behind which the next round begins, if there is one; else how many rows are left."""
+    takes_all: bool = False
+    """Whether the choice took every row there was, if it took fewer than `:size`."""
+
+
+def rest(text: str, chosen: Choice, *, with_cursor: bool) -> Rest | None:
+    """Return what tells whether rows are left where a round touched none; None where an empty round is the end."""
+    if not with_cursor or chosen.row is not None:
+        return _count(text, chosen)
+    if chosen.limited is not None:
+        return _last_chosen(text, chosen)
+    return _behind_gap(text, chosen)
+
+
+def _count(text: str, chosen: Choice) -> Rest | None:
+    limited = chosen.limited
+    if limited is None or _writes_before(limited):
+        return None
+    one = limited.query
+    clause = one.clause("limit")
+    query = f"{_named(text, limited)}select pg_catalog.count(*) from ({text[one.start : one.end]}) zmig_chosen"
+    return Rest(query, is_by_key=False, takes_all=len(clause) == 1 and clause[0].text == SIZE)
+
+
+def _last_chosen(text: str, chosen: Choice) -> Rest | None:
+    key = chooser_key(chosen)
+    inner = None if chosen.limited is None or not key else with_key(text, chosen.limited, key)
+    if chosen.limited is None or inner is None or _writes_before(chosen.limited):
+        return None
+    direction = "asc" if chosen.is_descending else "desc"
+    last = f"order by {KEY} {direction} limit 1"
+    return Rest(f"{_named(text, chosen.limited)}select {KEY} from ({inner}) zmig_chosen {last}", is_by_key=True)
+
+
+def _behind_gap(text: str, chosen: Choice) -> Rest | None:
+    upper, compared, lower = chosen.upper, chosen.compared, chosen.lower
+    if upper is None or compared is None:
+        return None
+    table, key, bound = source(text, compared), _spelled(text, upper.key), _spelled(text, upper.bound)
+    behind = ">" if upper.operator == "<=" else ">="
+    begin = key if lower is not None and lower.operator == ">=" else f"({key}) operator(pg_catalog.-) 1"
+    return Rest(
+        f"{_named(text, compared)}select {begin} as {KEY} from {table} "
+        f"where ({key}) operator(pg_catalog.{behind}) ({bound}) order by {key} limit 1",
+        is_by_key=True,
+    )
+
+
+def key_query(text: str, chosen: Choice) -> str | None:
+    """Return a query whose column is the key as it is chosen; None where that cannot be told."""
+    found, key = chosen.chooser, chooser_key(chosen)
+    if found is None or not key:
+        return None
+    if found.query.command == "select":
+        inner = with_key(text, found, key)
+    else:
+        inner = f"select ({_spelled(text, key)}) as {KEY} from {source(text, found)}"
+    return None if inner is None else f"{_named(text, found)}select {KEY} from ({inner}) zmig_chosen"
+
+
+def chooser_key(chosen: Choice) -> Nodes | None:
+    """Return the key as the query spells it that chooses the rows of a round."""
+    if chosen.row is not None:
+        return (chosen.row,)
+    if chosen.limited is None or chosen.limited == chosen.compared:
+        return chosen.key
+    return chosen.order.key if chosen.order is not None else None
+
+
+def with_key(text: str, found: Found, key: Nodes) -> str | None:
+    """Return a SELECT that returns the key as well."""
+    one = found.query
+    if one.command != "select" or one.is_compound:
+        return None
+    listed = one.clause("select")
+    end = listed[-1].end if listed else one.nodes[0].end
+    return f"{text[one.start : end]}{',' if listed else ''} ({_spelled(text, key)}) as {KEY}{text[end : one.end]}"
+
+
+def source(text: str, found: Found) -> str:
+    """Return the tables that a query reads, or writes."""
+    one = found.query
+    if one.command == "select":
+        return _spelled(text, one.clause("from"))
+    target, others = one.clause("target"), one.clause("from") or one.clause("using")
+    if one.command == "delete":
+        target = target[1:]
+    return ", ".join(_spelled(text, nodes) for nodes in (target, others) if nodes)
+
+
+def _spelled(text: str, nodes: Nodes) -> str:
+    return text[nodes[0].start : nodes[-1].end] if nodes else ""
+
+
+def _named(text: str, found: Found) -> str:
+    """Return the WITH clause by which a query can be read by itself."""
+    ctes = [cte for one in found.around for cte in one.ctes if cte.end <= found.query.start and not cte.query.writes]
+    recursive = "recursive " if any(one.is_recursive for one in found.around) else ""
+    return f"with {recursive}{', '.join(text[cte.start : cte.end] for cte in ctes)} " if ctes else ""
+
+
+def _writes_before(found: Found) -> bool:
+    return any(cte.query.writes for cte in found.query.ctes)

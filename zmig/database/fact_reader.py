@@ -1,0 +1,271 @@
+"""Reads facts. Creates nothing and locks nothing: where the tables are absent there are no facts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+from psycopg import sql
+from psycopg.adapt import Loader
+
+from zmig.database import fact_data
+from zmig.database.quoting import operator
+from zmig.database.server import encoding_of
+from zmig.database.tracking_check import EVENTS, PROJECTION
+from zmig.facts import EventType, Fact, OddRow, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from datetime import datetime
+
+    import psycopg
+    from psycopg.abc import Buffer
+
+    from zmig.database.types import Connection, Row
+    from zmig.planning.orphaned_rows import Unfounded
+
+_COLUMNS = (
+    "position, aggregate_id, event_type, event_data::text, "
+    "greatest('0001-01-02 00:00+00'::timestamptz, least(created_at, '9999-12-30 00:00+00'::timestamptz)), "
+    "database_user, run_id, host"
+)
+"""The time as Python can hold it: somebody may have appended `infinity`, or a year before Christ."""
+_OUTERMOST_YEARS = frozenset({1, 9999})
+_Row = tuple[int, str, str, str, "datetime", "str | None", "str | None", "str | None"]
+
+_LAST_BEGUN = (
+    "(select jsonb_build_object('run_id', run_id, 'server', event_data->'server')::text from {} "
+    "where event_type in ('migration.started', 'migration.rollback_started') order by position desc limit 1)"
+)
+"""SQL of what the fact says by which a run last began something; of the server, null where it says nothing."""
+
+_BEGUN = "zmig.begun"
+"""What stands in the place of a fact's type for that."""
+
+_UNFOUNDED = "zmig.unfounded"
+"""What stands in the place of a fact's type for a row of the simple table."""
+
+_BLOCK = 1000
+"""Rows taken from the driver at once; asking for each alone takes longer than all the rest."""
+
+
+class FactReader:
+    """The facts of one tracking schema, over one connection."""
+
+    def __init__(self, connection: Connection, schema: str) -> None:
+        self._connection = connection
+        self._events = sql.Identifier(schema, EVENTS)
+        self._projection = sql.Identifier(schema, PROJECTION)
+        self._last_begun: tuple[str | None] | None = None
+        """What `_LAST_BEGUN` was when the facts were last read; None before."""
+        self._odd_rows: dict[int, OddRow] = {}
+
+    @property
+    def odd_rows(self) -> tuple[OddRow, ...]:
+        """The rows that could be read only in part, or not at all, among those that were read so far."""
+        return tuple(self._odd_rows[position] for position in sorted(self._odd_rows))
+
+    @property
+    def events(self) -> sql.Identifier:
+        """The table of facts, for queries."""
+        return self._events
+
+    def facts(self, names: Collection[str] = (), versions: Collection[int] = ()) -> Iterator[Fact]:
+        """Yield facts in order of position: those of these names or versions, or all where none are given."""
+        condition = sql.SQL("")
+        if names or versions:
+            condition = sql.SQL("and (aggregate_id = any({}) or event_data->'version' = any({}::jsonb[]))").format(
+                list(names), [str(version) for version in versions]
+            )
+        yield from self._read(
+            sql.SQL(f"select {_COLUMNS} from {{}} where aggregate_type = 'migration' {{}} order by position").format(
+                self._events, condition
+            )
+        )
+
+    def last_facts(self, name: str, most: int) -> list[Fact]:
+        """Return the last facts of one migration, at most so many, in order of position."""
+        query = sql.SQL(
+            f"select {_COLUMNS} "
+            "from {} where aggregate_type = 'migration' and aggregate_id = {} order by position desc limit {}"
+        )
+        return list(self._read(query.format(self._events, name, most)))[::-1]
+
+    def latest_facts(self) -> Iterator[Fact]:
+        """Yield the latest fact of each kind of each migration, which is all that folding needs (`Fact.slot`)."""
+        slot = "aggregate_id, event_type, event_data->'version', event_data->>'as'"
+        yield from self._read(
+            sql.SQL(
+                f"select distinct on ({slot}) {_COLUMNS} "
+                f"from {{}} where aggregate_type = 'migration' order by {slot}, position desc"
+            ).format(self._events)
+        )
+
+    def standing_facts(self, unfounded: list[Unfounded] | None = None) -> Iterator[Fact]:
+        """Yield the facts that decide where each migration stands.
+
+        For that nothing is needed of what came before a migration was last done, and only the last of its checkpoints;
+        but `Record.started` and `Record.failed` may be None where all facts would tell of an earlier attempt.
+
+        The rows of the simple table that no fact founds are added to `unfounded`, once all facts were taken, where that
+        is given: the same query looks for them.
+        """
+        found = self._unfounded if unfounded is not None else sql.SQL("")
+        self._last_begun = (None,)
+        yield from self._read(
+            sql.SQL(
+                f"select {_COLUMNS} from (select *, "
+                "max(position) filter (where event_type = 'migration.done') over own as done, "
+                "max(position) filter (where event_type = 'migration.checkpoint') over own as reached "
+                "from {} where aggregate_type = 'migration' "
+                "window own as (partition by aggregate_id, event_data->'version')) as known "
+                "where (done is null or position >= done) "
+                "and (event_type <> 'migration.checkpoint' or position = reached) {} "
+                f"union all select 0, '', '{_BEGUN}', begun, now(), null, null, null "
+                f"from (select {_LAST_BEGUN}) as last (begun) where begun is not null"
+            ).format(self._events, found, self._events),
+            unfounded,
+        )
+
+    @property
+    def _unfounded(self) -> sql.Composed:
+        return sql.SQL(" union all {}").format(self._unfounded_rows)
+
+    @property
+    def _unfounded_rows(self) -> sql.Composed:
+        """What selects the rows of the simple table that no fact founds, as if they were facts."""
+        return sql.SQL(
+            "select position, name, {}, jsonb_build_object('version', version)::text, applied_at, null, null, null "
+            "from {} as applied where not exists (select from {} as fact where fact.position = applied.position "
+            "and aggregate_type = 'migration' "
+            "and (aggregate_id = applied.name or event_data->'version' = to_jsonb(applied.version)))"
+        ).format(_UNFOUNDED, self._projection, self._events)
+
+    def unfounded_rows(self) -> list[Unfounded]:
+        """Return the rows of the simple table that no fact founds."""
+        found: list[Unfounded] = []
+        for _ in self._read(self._unfounded_rows, found):
+            pass
+        return found
+
+    def simple_rows(self) -> list[Unfounded]:
+        """Return all rows of the simple table, of which none is founded where there are no facts at all."""
+        from zmig.planning.orphaned_rows import Unfounded
+
+        query = sql.SQL("select version, name, position from {} order by version").format(self._projection)
+        return [Unfounded(*cast("tuple[int, str, int]", row)) for row in self._connection.execute(query)]
+
+    def settled_lines(self, *, with_projection: bool = False) -> list[str]:
+        """Return what the facts fold to, as `zmig.planning.up_to_date` spells it, each line once for a migration.
+
+        A line is empty where the last fact is another one than that the migration is done, or was applied before; and
+        there is one more for each row of the simple table that no fact founds, `with_projection`. There is none where
+        the database may hold what is no text.
+        """
+        if encoding_of(self._connection).name == "SQL_ASCII":
+            return []
+        found = sql.SQL("union all select '' from ({}) as unfounded").format(self._unfounded_rows)
+        row = self._connection.execute(
+            sql.SQL(
+                f"select string_agg(line, e'\\n'), {_LAST_BEGUN} from (select line from "
+                "(select distinct on (aggregate_id, event_data->'version') "
+                "case when event_type in ('migration.done', 'migration.baselined') "
+                "then concat_ws(' ', event_data->'version', event_data->>'checksum', aggregate_id) else '' end as line "
+                "from {} where aggregate_type = 'migration' "
+                "order by aggregate_id, event_data->'version', position desc) as last {}) as lines"
+            ).format(self._events, self._events, found if with_projection else sql.SQL(""))
+        ).fetchone()
+        text, begun = cast("tuple[str | None, str | None]", row or (None, None))
+        self._last_begun = (begun,)
+        return [] if text is None else text.split("\n")
+
+    def facts_after(self, position: int, gaps: Collection[int]) -> Iterator[Fact]:
+        """Yield the facts above `position`, and those at the positions `gaps`, in order of position."""
+        yield from self._read(
+            sql.SQL(
+                f"select {_COLUMNS} "
+                "from {} where aggregate_type = 'migration' and (position > {} or position = any({})) order by position"
+            ).format(self._events, position, list(gaps))
+        )
+
+    def last_server(self) -> tuple[str, str, int] | None:
+        """Return the run that last began something, with its server's system identifier and timeline.
+
+        None where its facts say nothing of the server. Whoever read the facts before, asks nothing more.
+        """
+        if self._last_begun is None:
+            row = self._connection.execute(sql.SQL(f"select {_LAST_BEGUN}").format(self._events)).fetchone()
+            self._last_begun = cast("tuple[str | None]", row)
+        (text,) = self._last_begun
+        data = fact_data.read(text) if text is not None else {}
+        run_id, server = data.get("run_id"), data.get("server")
+        if not isinstance(run_id, str) or not isinstance(server, dict):
+            return None
+        system, timeline = (cast("dict[str, object]", server).get(key) for key in ("system", "timeline"))
+        return (run_id, system, timeline) if isinstance(system, str) and type(timeline) is int else None
+
+    def identity(self) -> int | None:
+        """Return the events table's oid, which tells a dropped and recreated table from the old one."""
+        name = self._events.as_string(self._connection)
+        row = self._connection.execute("select to_regclass(%s)::oid", [name]).fetchone()
+        return cast("int | None", row[0]) if row is not None else None
+
+    def positions(self, window: int) -> Iterator[int]:
+        """Yield the highest position and those up to `window` below it."""
+        query = sql.SQL("select position from {} where position > (select max(position) from {}) - {}")
+        for row in self._connection.execute(query.format(self._events, self._events, window)):
+            yield cast("int", row[0])
+
+    def is_recorded(self, run: Run, type: EventType, name: str, *, attempt: int) -> bool:
+        """Whether a run's fact about one attempt at a migration is there."""
+        equals = operator("=")
+        query = sql.SQL(
+            f"select exists (select from {{}} where aggregate_id {equals} {{}} and event_type {equals} {{}} "
+            f"and run_id {equals} {{}} and (event_data {operator('->')} 'attempt') {equals} {{}}::pg_catalog.jsonb)"
+        ).format(self._events, name, type.value, run.id, str(attempt))
+        row = self._connection.execute(query).fetchone()
+        return row is not None and row[0] is True
+
+    def _read(self, query: sql.Composed, unfounded: list[Unfounded] | None = None) -> Iterator[Fact]:
+        cursor = self._connection.cursor()
+        if encoding_of(self._connection).name == "SQL_ASCII":
+            _read_any_bytes(cursor, query.as_bytes(cursor))
+        else:
+            cursor.execute(query)
+        while rows := cast("list[_Row]", cursor.fetchmany(_BLOCK)):
+            for position, name, type, text, created_at, database_user, run_id, host in rows:
+                kind = EventType.parse(type)
+                if kind is not None:
+                    data, oddity = fact_data.parsed(text)
+                    if oddity is not None or created_at.year in _OUTERMOST_YEARS:
+                        self._note(position, name, oddity or "its time is not within the years 1 to 9999")
+                    yield Fact(position, name, kind, created_at, data, database_user, run_id, host)
+                elif type == _BEGUN:
+                    self._last_begun = (text,)
+                elif type == _UNFOUNDED and unfounded is not None:
+                    from zmig.planning.orphaned_rows import Unfounded
+
+                    unfounded.append(Unfounded(json.loads(text)["version"], name, position))
+                else:
+                    self._note(position, name, f"this version of zmig knows no facts of type `{type}`")
+
+    def _note(self, position: int, name: str, reason: str) -> None:
+        self._odd_rows[position] = OddRow(position, name, reason)
+
+
+def _read_any_bytes(cursor: psycopg.Cursor[Row], query: bytes) -> None:
+    """Ask a server that takes any bytes for text, and sends none that are no UTF-8 to a client that wants UTF-8."""
+    cursor.adapters.register_loader("text", _AnyBytes)
+    with cursor.connection.cursor() as other:
+        other.execute("set client_encoding = 'sql_ascii'")
+        try:
+            cursor.execute(query)
+        finally:
+            other.execute("set client_encoding = 'utf8'")
+
+
+class _AnyBytes(Loader):
+    """Reads a text of a database that takes any bytes for one."""
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode("utf-8", "backslashreplace")

@@ -1,0 +1,141 @@
+"""The backend that holds a run's lock, and what people are told of it."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from zmig.errors import LockNotObtained, Problem, UsageError
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from zmig.invocation import Invocation
+
+_SHOWN_QUERY = 200
+_VERSION = re.compile("[0-9]{1,19}")
+
+
+def working_on(application_name: str, version: int) -> str:
+    """Return the application name of a run that works on `version`: other sessions see it, unlike an open fact."""
+    return f"{application_name}/{version}"
+
+
+class ClientState(StrEnum):
+    """What is known of the process that a backend works for."""
+
+    ALIVE = "alive"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+    """It ran on another machine, or in another namespace."""
+
+
+@valueclass
+class LockHolder:
+    """The backend that holds a run's lock."""
+
+    pid: int
+    application_name: str | None = None
+    database_user: str | None = None
+    host: str | None = None
+    since: datetime | None = None
+    """When its transaction or its session began; None where the server does not show it to this role."""
+    query: str | None = None
+    migration: str | None = None
+    """The name of the migration it has started and not ended, if any."""
+    seconds: float | None = None
+    """How long ago `since` was, by the server's clock."""
+    client: ClientState = ClientState.UNKNOWN
+    """What is known of the process it works for."""
+
+    @property
+    def is_zombie(self) -> bool:
+        """Whether it works on although its client is provably gone."""
+        return self.client is ClientState.GONE
+
+    @property
+    def run_id(self) -> str | None:
+        """The run it works for; None where its application name was changed, and so does not tell."""
+        prefix, _, rest = (self.application_name or "").partition("/")
+        return rest.partition("/")[0] or None if prefix == "zmig" else None
+
+    @property
+    def version(self) -> int | None:
+        """The version at work in a run that is one transaction, whose facts cannot be seen; None for any other."""
+        name, _, version = (self.application_name or "").rpartition("/")
+        return int(version) if name.startswith("zmig/") and _VERSION.fullmatch(version) is not None else None
+
+
+def describe(holder: LockHolder | None) -> str:
+    """Return who holds the lock, in one line."""
+    if holder is None:
+        return "the holder has just released it"
+    parts = [f"backend {holder.pid}{', whose client is gone' if holder.is_zombie else ''}"]
+    if holder.application_name:
+        parts.append(f"application `{holder.application_name}`")
+    if holder.host:
+        parts.append(f"from {holder.host}")
+    if holder.since is not None:
+        parts.append(f"since {holder.since:%H:%M:%S %Z}".rstrip())
+    if holder.migration:
+        parts.append(f"running `{holder.migration}`")
+    return ", ".join(parts)
+
+
+def not_obtained(holder: LockHolder | None, database: str, waited: float, invocation: Invocation) -> LockNotObtained:
+    """Return the error of a run that waited too long for the lock."""
+    return LockNotObtained(
+        Problem(
+            "lock-held",
+            f"another zmig run holds the lock on database `{database}`",
+            facts=(f"held by {describe(holder)}", f"waited {waited:.1f} s"),
+            effect="nothing was run",
+            hint=_way_on(holder, invocation),
+        )
+    )
+
+
+def _way_on(holder: LockHolder | None, invocation: Invocation) -> str:
+    if holder is not None and holder.is_zombie:
+        return f"end that backend with `{invocation.command('retry', '--terminate')}`"
+    return f"wait longer for it with `{invocation.again('--lock-wait', '10min')}`"
+
+
+def _shortened(query: str) -> str:
+    """Return the end of a long query, where the statement stands that takes long."""
+    return query if len(query) <= _SHOWN_QUERY else f"…{query[1 - _SHOWN_QUERY :]}"
+
+
+def refuse_living(holder: LockHolder, invocation: Invocation) -> None:
+    """Make sure that a backend may be ended.
+
+    Raises:
+        UsageError: the process it works for is alive, so it is not left over.
+    """
+    if holder.client is ClientState.ALIVE:
+        raise UsageError(
+            Problem(
+                "holder-alive",
+                f"backend {holder.pid} is not left over: the process it works for is alive",
+                facts=(f"lock held by {describe(holder)}",),
+                effect="nothing was run",
+                hint=f"wait for it, or stop that process; see it with `{invocation.command('status')}`",
+            )
+        )
+
+
+def zombie(holder: LockHolder | None, invocation: Invocation) -> Problem | None:
+    """Return what to tell of a holder whose client is gone; None for any other."""
+    if holder is None or not holder.is_zombie:
+        return None
+    age = f", for {holder.seconds:.0f} s now" if holder.seconds is not None else ""
+    query = _shortened(" ".join((holder.query or "").split()))
+    return Problem(
+        "zombie",
+        f"backend {holder.pid} works on `{holder.migration}`{age}, although the process it works for is gone",
+        facts=(f"query: {query}",) if query else (),
+        effect="no other run starts before it ends",
+        hint=_way_on(holder, invocation),
+    )

@@ -1,0 +1,84 @@
+"""The schema that names without one are in, as far as the statements of a file say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.sql.token_reader import Reader
+
+if TYPE_CHECKING:
+    from zmig.lint.effects import Act
+
+DEFAULT = "public"
+"""Where PostgreSQL's own default, `"$user", public`, leads where no schema is called like the role."""
+_MAY_SET = frozenset({"call", "discard", "do", "reset", "select", "set"})
+
+
+def may_change(act: Act) -> bool:
+    """Whether a statement may set the search path; what functions do that it calls cannot be seen."""
+    if act.verb not in _MAY_SET:
+        return False
+    text = act.statement.text.lower()
+    reader = Reader(text)
+    return "search_path" in text or reader.accept("discard", "all") or reader.accept("reset", "all") or _is_set(reader)
+
+
+def _is_set(reader: Reader) -> bool:
+    """Whether it is SET SCHEMA, which is another spelling, or ends or begins to be a role, which is `$user`."""
+    if not reader.accept_any("set", "reset"):
+        return False
+    reader.accept_any("session", "local")
+    return reader.accept_any("schema", "role", "authorization") is not None
+
+
+class SearchPath:
+    """Follows the statements of one file."""
+
+    def __init__(self, path: str) -> None:
+        self.schema = DEFAULT
+        """The first schema of the path. Where it cannot be known, a mark in its place that stands for this stretch of
+        this file alone: names are the same within it, and compare with those of no other place.
+        """
+        self._file = path
+        self._unknown = 0
+        self._lasting = DEFAULT
+        """What it is when the transaction has ended, in which it was set with LOCAL."""
+        self._before = DEFAULT
+        """What it was when the transaction began."""
+
+    def pass_(self, act: Act) -> None:
+        """Go behind a statement."""
+        if act.controls in ("BEGIN", "START TRANSACTION"):
+            self._before = self.schema
+        elif act.controls in ("ROLLBACK", "ABORT"):
+            self.schema = self._lasting = self._before
+        elif act.controls is not None:
+            self.schema = self._lasting
+        elif act.verb == "rollback":  # to a savepoint
+            self.schema = self._lasting = self._some()
+        elif may_change(act):
+            self._set(Reader(act.statement.text))
+
+    def _set(self, reader: Reader) -> None:
+        if reader.accept("reset", "search_path") or reader.accept("reset", "all") or reader.accept("discard", "all"):
+            self.schema = self._lasting = DEFAULT
+            return
+        is_local = reader.sees("set", "local")
+        self.schema = (_named(reader) or self._some()) if reader.accept("set") else self._some()
+        if not is_local:
+            self._lasting = self.schema
+
+    def _some(self) -> str:
+        self._unknown += 1
+        return f"\0{self._file}:{self._unknown}"
+
+
+def _named(reader: Reader) -> str | None:
+    """Return the first schema that a SET names; None where it cannot be known."""
+    reader.accept_any("session", "local")
+    if reader.accept("schema"):
+        return reader.string()
+    if not reader.accept("search_path") or reader.accept_any("to", "=") is None:
+        return None
+    name = reader.string() or reader.identifier()
+    return DEFAULT if name == "default" else name if name and "$" not in name else None

@@ -1,0 +1,157 @@
+"""What squawk says, told the truth it cannot know: which tables are not in use yet, and what is proved already.
+
+Pure: it takes squawk's findings as values. `zmig.lint.squawk` runs the program.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from zmig.lint import alterations, new_objects
+from zmig.lint.columns import new_type
+from zmig.lint.finding import Remark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from zmig.lint.columns import Columns
+    from zmig.lint.effects import Act
+    from zmig.lint.new_objects import Fresh
+    from zmig.lint.sql_file import SqlFile
+
+_ABOUT_FORM = frozenset(
+    {
+        "squawk/ban-alter-database-options",
+        "squawk/ban-alter-role-options",
+        "squawk/ban-alter-system-options",
+        "squawk/ban-char-field",
+        "squawk/ban-create-domain-with-constraint",
+        "squawk/ban-drop-database",
+        "squawk/ban-duplicate-column-assignments",
+        "squawk/ban-truncate-cascade",
+        "squawk/identifier-too-long",
+        "squawk/prefer-bigint-over-int",
+        "squawk/prefer-bigint-over-smallint",
+        "squawk/prefer-identity",
+        "squawk/prefer-text-field",
+        "squawk/prefer-timestamp-tz",
+        "squawk/require-enum-value-ordering",
+        "squawk/require-table-schema",
+    }
+)
+"""What squawk finds whether the table is in use or not."""
+
+_GENERAL = "squawk/constraint-missing-not-valid"
+_MORE_SPECIFIC = frozenset(
+    {
+        "squawk/adding-foreign-key-constraint",
+        "squawk/adding-serial-primary-key-field",
+        "squawk/disallowed-unique-constraint",
+    }
+)
+"""Say the same as the general rule about the same statement, and better."""
+
+_HINTS = {
+    "squawk/ban-char-field": "use `text`, with a `check` if the length matters",
+    "squawk/ban-drop-database": "drop databases by hand",
+    "squawk/changing-column-type": "add a new column, fill it in batches, and let clients move to it",
+    "squawk/identifier-too-long": "choose a name of at most 63 bytes",
+    "squawk/renaming-column": "add a new column, keep both in step, and drop the old one when no client uses it",
+    "squawk/renaming-table": "create a view with the old name in the same migration, or rename when no client is left",
+    "squawk/ban-drop-column": "drop it when no client uses it, and ignore the rule for this entry with that reason",
+    "squawk/ban-drop-table": "drop it when no client uses it, and ignore the rule for this entry with that reason",
+    "squawk/ban-drop-not-null": "make sure that every client can read a null",
+    "squawk/ban-drop-schema": "drop it when no client uses it, and ignore the rule for this entry with that reason",
+}
+
+
+_SET_NOT_NULL = re.compile(r'alter\s+(?:column\s+)?("(?:[^"]|"")+"|\w+)\s+set\s+not\s+null', re.IGNORECASE)
+_ON_ONLY = re.compile(r"create\s+(?:unique\s+)?index\s+(?:if\s+not\s+exists\s+)?\S+\s+on\s+only\b", re.IGNORECASE)
+"""An index of a partitioned table without those of its partitions: nothing is built, and nobody waits."""
+_DROPS = re.compile("squawk/ban-drop-(?:view|function|type|domain|sequence)")
+"""What is often dropped to be made again in the same file."""
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+
+
+def weighed(file: SqlFile, said: Sequence[Remark], known: Fresh, columns: Columns) -> Iterator[Remark]:
+    """Yield what remains of squawk's findings about a file; `columns` is what was known before it."""
+    if not said:
+        return
+    told = {(remark.rule, _start(file, remark)) for remark in said}
+    by_act: dict[int, list[Remark]] = {}
+    for remark in said:
+        by_act.setdefault(_start(file, remark), []).append(remark)
+    yield from by_act.pop(-1, ())
+    so_far = columns.copy()
+    for act, is_fresh in new_objects.follow(file, known):
+        for remark in by_act.get(act.start, ()):
+            is_unused = is_fresh and remark.rule not in _ABOUT_FORM
+            is_told = remark.rule == _GENERAL and any((rule, act.start) in told for rule in _MORE_SPECIFIC)
+            if not (is_unused or is_told or _is_harmless(remark, act, file, so_far)):
+                yield remark
+        so_far.learn(act)
+
+
+def _start(file: SqlFile, remark: Remark) -> int:
+    act = file.act_at(remark.start)
+    return -1 if act is None else act.start
+
+
+def _is_harmless(remark: Remark, act: Act, file: SqlFile, columns: Columns) -> bool:
+    if remark.rule == "squawk/changing-column-type" and act.changes:
+        changed = new_type(act, remark.start, remark.end)
+        return changed is not None and columns.keeps_storage(act.full(act.changes[0]), *changed)
+    if remark.rule == "squawk/require-concurrent-index-creation":
+        return _ON_ONLY.match(act.statement.text) is not None
+    if remark.rule == "squawk/adding-not-nullable-field" and act.changes:
+        named = [_unquoted(found[1]) for found in _SET_NOT_NULL.finditer(act.statement.text)]
+        return bool(named) and all(columns.is_never_null(act.full(act.changes[0]), column) for column in named)
+    if remark.rule == "squawk/ban-drop-constraint" and act.changes:
+        return _are_kept(act, file, columns)
+    return _DROPS.fullmatch(remark.rule) is not None and _are_made_again(act, file)
+
+
+def _are_kept(act: Act, file: SqlFile, columns: Columns) -> bool:
+    """Whether what the constraints say holds without them: they are made again, or only prove a column never null."""
+    table, dropped = act.full(act.changes[0]), set[str]()
+    for action in alterations.of(act):
+        reader = action.reader
+        if reader.accept("drop", "constraint"):
+            reader.accept("if", "exists")
+            dropped.add(reader.identifier() or "")
+    made = {
+        one.name.name
+        for other in file.acts
+        if other.start >= act.start
+        for one in other.makes
+        if one.kind == "constraint" and one.parent is not None and other.full(one.parent) == table
+    }
+    return bool(dropped) and all(name in made or columns.is_null_check(table, name) for name in dropped)
+
+
+def _are_made_again(act: Act, file: SqlFile) -> bool:
+    """Whether later statements of the file make what this one drops."""
+    made = {other.full(one.name) for other in file.acts if other.start > act.start for one in other.makes}
+    return bool(act.changes) and all(act.full(name) in made for name in act.changes)
+
+
+def remark(file: SqlFile, rule: str, said: Mapping[str, object], start: int, end: int) -> Remark:
+    """Return one of squawk's findings as a remark."""
+    text, hint = said.get("message"), said.get("help")
+    message = _sentence(text if isinstance(text, str) else rule)
+    advice = hint.rstrip(".") if isinstance(hint, str) and hint else _HINTS.get(rule, f"see `docs/rules/{rule}.md`")
+    return Remark(rule, message, _lower(advice), file.source, start, end)
+
+
+def _sentence(text: str) -> str:
+    return _lower(text.strip().rstrip("."))
+
+
+def _lower(text: str) -> str:
+    """Begin in lower case, as all messages do, unless the first word is a keyword."""
+    first = text.partition(" ")[0]
+    return text if first.isupper() and len(first) > 1 else text[:1].lower() + text[1:]

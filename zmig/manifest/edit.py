@@ -1,0 +1,231 @@
+"""Adds an entry to a manifest by editing its text: comments, order, indentation, quotes and line ends stay."""
+
+from __future__ import annotations
+
+import json
+import re
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from zmig.manifest.yaml_parser import Mapping, Scalar, Sequence, typed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Mapping as Map
+
+    from zmig.manifest.yaml_parser import Document, Node
+
+    Fields = Map[str, str | int]
+
+_BARE = re.compile(r"[\w./][\w./+@-]*(?: [\w./+@-]+)*")
+_DASH = re.compile(r"([ \t]*)-(?:([ \t]+)|(?=[\r\n]))")
+_BLANKS_AND_COMMENT = re.compile(r"(?:[ \t]*+(?:\r\n|\r|\n))++([ \t]*+)#[^\r\n]*")
+_REST_OF_LINE = re.compile(r"[ \t]*+(,?)[ \t]*+(?:#[^\r\n]*)?(?=[\r\n]|\Z)")
+_COMMENT_OR_WORD = re.compile(r"#[^\r\n]*|\S+")
+
+
+class NotEditable(Exception):
+    """The manifest is written in a way that an entry cannot be added to."""
+
+
+class _Edit(NamedTuple):
+    """A stretch of the text, and what comes in its place."""
+
+    start: int
+    end: int
+    text: str
+
+
+def add(document: Document, fields: Fields) -> str:
+    """Return the text of a manifest with one more entry of `migrations`. Raises NotEditable.
+
+    The entry stands behind the last one with a lower version, else behind the last one. Whoever calls this reads
+    the result again and compares.
+    """
+    text, root = document.source.text, document.root
+    if not isinstance(root, Mapping):
+        raise NotEditable
+    node = root.get("migrations")
+    if isinstance(node, Sequence) and node.items:
+        edits = (_to_flow_list if _opens_with("[", text, node) else _to_block_list)(text, node, fields)
+    elif _opens_with("{", text, root):
+        edits = _to_flow_root(text, root, node, fields)
+    elif node is None:
+        edits = _at_end(text, root, fields)
+    else:
+        edits = _to_empty_list(text, root, node, fields)
+    for edit in reversed(sorted(edits, key=attrgetter("start"))):
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    return text
+
+
+def _to_block_list(text: str, node: Sequence, fields: Fields) -> list[_Edit]:
+    neighbour = _neighbour(node, fields)
+    indent, gap = _dash(text, neighbour)
+    lines = _entry(fields, _Style(text, neighbour), indent, gap)
+    if _is_spaced(text, node, neighbour):
+        lines.insert(0, "")
+    return [_insert_lines(text, _after_comments(text, _content_end(text, neighbour), len(indent)), lines)]
+
+
+def _to_flow_list(text: str, node: Sequence, fields: Fields) -> list[_Edit]:
+    neighbour = _neighbour(node, fields)
+    if not node.start < neighbour.start < neighbour.end <= node.end:
+        raise NotEditable
+    entry = _flow(fields, _Style(text, neighbour))
+    start, end = neighbour.start, neighbour.end
+    indent = text[_line_start(text, start) : start]
+    if indent.strip():
+        return [_Edit(end, end, f", {entry}")]
+    rest = _REST_OF_LINE.match(text, end)
+    if rest is None:
+        return [_Edit(end, end, f",{_line_break(text)}{indent}{entry}")]
+    comma = rest[1]
+    return [_Edit(end, end, "" if comma else ","), _insert_lines(text, rest.end(), [f"{indent}{entry}{comma}"])]
+
+
+def _to_flow_root(text: str, root: Mapping, node: Node | None, fields: Fields) -> list[_Edit]:
+    if node is None:
+        raise NotEditable
+    blank = "" if node.end > node.start else " "
+    return [_Edit(node.start, node.end, f"{blank}[{_flow(fields, _Style(text, root))}]")]
+
+
+def _to_empty_list(text: str, root: Mapping, node: Node, fields: Fields) -> list[_Edit]:
+    """Replace an empty value, such as `[]` or nothing, by a list in block style."""
+    if "#" in text[node.start : node.end]:
+        raise NotEditable
+    start = len(text[: node.start].rstrip(" \t"))
+    indent = text[_line_start(text, root.start) : root.start]
+    lines = _entry(fields, _Style(text, root), f"{indent}  ", " ")
+    return [_Edit(start, node.end, ""), _insert_lines(text, _after_comments(text, node.end, len(indent)), lines)]
+
+
+def _at_end(text: str, root: Mapping, fields: Fields) -> list[_Edit]:
+    indent = text[_line_start(text, root.start) : root.start]
+    lines = ["", f"{indent}migrations:", *_entry(fields, _Style(text, root), f"{indent}  ", " ")]
+    return [_insert_lines(text, _after_comments(text, _content_end(text, root), -1), lines)]
+
+
+class _Style:
+    """How an entry is written: as its model is, another entry or the manifest itself."""
+
+    def __init__(self, text: str, model: Node) -> None:
+        self._text = text
+        self._model = model if isinstance(model, Mapping) else Mapping({}, 0, 0)
+        self.is_flow = _opens_with("{", text, model)
+        self._is_json = any(not key.plain for key, _ in self._model.entries.values())
+
+    def pair(self, key: str, value: str | int) -> str:
+        """Return a key with its value."""
+        return f"{json.dumps(key) if self._is_json else key}: {self._scalar(key, value)}"
+
+    def _scalar(self, key: str, value: str | int) -> str:
+        if isinstance(value, int):
+            return str(value)
+        quote = self._quote(key)
+        if quote == "'":
+            return "'" + value.replace("'", "''") + "'"
+        if quote != '"' and _BARE.fullmatch(value) and typed(value) == value:
+            return value
+        return json.dumps(value, ensure_ascii=False)
+
+    def _quote(self, key: str) -> str:
+        if self._is_json:
+            return '"'
+        node = self._model.get("file" if key == "rollback" else key)
+        return self._text[node.start] if isinstance(node, Scalar) and not node.plain else ""
+
+
+def _entry(fields: Fields, style: _Style, indent: str, gap: str) -> list[str]:
+    if style.is_flow:
+        return [f"{indent}-{gap}{_flow(fields, style)}"]
+    first, *others = (style.pair(key, value) for key, value in fields.items())
+    return [f"{indent}-{gap}{first}", *(f"{indent} {gap}{other}" for other in others)]
+
+
+def _flow(fields: Fields, style: _Style) -> str:
+    return "{" + ", ".join(style.pair(key, value) for key, value in fields.items()) + "}"
+
+
+def _neighbour(node: Sequence, fields: Fields) -> Node:
+    """Return the item that the new one comes behind."""
+    new = fields["version"]
+    found = node.items[-1]
+    for item in node.items:
+        version = item.get("version") if isinstance(item, Mapping) else None
+        value = version.value if isinstance(version, Scalar) else None
+        if isinstance(value, int) and isinstance(new, int) and value < new:
+            found = item
+    return found
+
+
+def _opens_with(bracket: str, text: str, node: Node) -> bool:
+    return re.compile(rf"(?:&\S+\s+)?{re.escape(bracket)}").match(text, node.start) is not None
+
+
+def _dash(text: str, item: Node) -> tuple[str, str]:
+    """Return the indentation of an item's dash, and the blanks behind the dash."""
+    start = _line_start(text, item.start)
+    while (match := _DASH.match(text, start)) is None:
+        if start == 0:
+            raise NotEditable
+        start = _line_start(text, start - 1)
+    return match[1], match[2] or " "
+
+
+def _is_spaced(text: str, node: Sequence, item: Node) -> bool:
+    """Return whether blank lines stand between the item and the one before it, else the one behind it."""
+    index = node.items.index(item)
+    if len(node.items) == 1:
+        return False
+    first, second = (node.items[index - 1], item) if index else (item, node.items[1])
+    between = text[_content_end(text, first) : second.start].splitlines()
+    return any(not line.strip() for line in between[1:])
+
+
+def _content_end(text: str, node: Node) -> int:
+    """Return where a node ends, without the comments and blank lines that the parser counts to it."""
+    if isinstance(node, Scalar) or _opens_with("{", text, node) or _opens_with("[", text, node):
+        return node.start + len(text[node.start : node.end].rstrip())
+    inside = (child for child in _children(node) if node.start <= child.start and child.end <= node.end)
+    end = max((_content_end(text, child) for child in inside), default=node.start)
+    # What may follow the last child is an alias, whose node stands where its anchor is.
+    words = [match for match in _COMMENT_OR_WORD.finditer(text, end, node.end) if not match[0].startswith("#")]
+    return words[-1].end() if words else end
+
+
+def _children(node: Sequence | Mapping) -> Iterator[Node]:
+    if isinstance(node, Sequence):
+        yield from node.items
+    else:
+        for key, value in node.entries.values():
+            yield key
+            yield value
+
+
+def _after_comments(text: str, offset: int, indentation: int) -> int:
+    """Return the end of the line, or of the comments below it that are indented by more than `indentation`."""
+    end = _line_end(text, offset)
+    while (match := _BLANKS_AND_COMMENT.match(text, end)) and len(match[1]) > indentation:
+        end = match.end()
+    return end
+
+
+def _insert_lines(text: str, end: int, lines: list[str]) -> _Edit:
+    """Return the edit that puts lines below the line that ends at `end`."""
+    line_break = _line_break(text)
+    return _Edit(end, end, "".join(line_break + line for line in lines))
+
+
+def _line_break(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _line_start(text: str, offset: int) -> int:
+    return max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
+
+
+def _line_end(text: str, offset: int) -> int:
+    match = re.compile(r"[^\r\n]*").match(text, offset)
+    return offset if match is None else match.end()

@@ -1,0 +1,102 @@
+"""What a manifest says to `zmig lint`: how much each rule matters, and which findings somebody decided to live with."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from zmig.manifest import typed_reader
+from zmig.manifest.yaml_parser import Mapping
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as Map
+
+    from zmig.manifest.typed_reader import Reader
+
+_LINT_KEYS = frozenset({"postgres_version", "severity"})
+_ENTRY_KEYS = frozenset({"ignore"})
+_IGNORE_KEYS = frozenset({"rule", "reason"})
+
+OLDEST_POSTGRES, NEWEST_POSTGRES = 10, 99
+
+
+class Level(StrEnum):
+    """How much a rule's findings matter."""
+
+    OFF = "off"
+    NOTE = "note"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@valueclass
+class Choice:
+    """The level that is chosen for a rule, and where its name stands in the manifest, by 0-based offsets."""
+
+    level: Level
+    start: int
+    end: int
+
+
+@valueclass
+class LintSettings:
+    """The `lint` of a manifest."""
+
+    postgres_version: int | None = None
+    severity: Map[str, Choice] = field(default_factory=dict[str, Choice])
+    """By the rule's name, which need not exist."""
+
+
+@valueclass
+class Ignored:
+    """A finding that an entry is known to give; offsets are 0-based, in the manifest."""
+
+    rule: str
+    reason: str
+    start: int
+    end: int
+
+
+def settings(reader: Reader, top: Mapping) -> LintSettings:
+    """Read the `lint` of a manifest."""
+    node = reader.mapping(top, "lint", _LINT_KEYS)
+    if node is None:
+        return LintSettings()
+    version = reader.integer(node, "postgres_version", smallest=OLDEST_POSTGRES, largest=NEWEST_POSTGRES)
+    return LintSettings(version, _severity(reader, node))
+
+
+def _severity(reader: Reader, parent: Mapping) -> dict[str, Choice]:
+    found: dict[str, Choice] = {}
+    node = parent.get("severity")
+    if node is None or (mapping := reader.as_mapping(node, frozenset(_keys(node)))) is None:
+        return found
+    for name, (key, _) in mapping.entries.items():
+        level = reader.choice(mapping, name, Level)
+        if level is not None:
+            found[name] = Choice(level, key.start, key.end)
+    return found
+
+
+def _keys(node: object) -> tuple[str, ...]:
+    return tuple(node.entries) if isinstance(node, Mapping) else ()
+
+
+def ignored(reader: Reader, entry: Mapping) -> tuple[Ignored, ...]:
+    """Read the `lint` of an entry."""
+    node = reader.mapping(entry, "lint", _ENTRY_KEYS)
+    if node is None:
+        return ()
+    found: list[Ignored] = []
+    for item in reader.items(node, "ignore"):
+        mapping = reader.as_mapping(item, _IGNORE_KEYS, _IGNORE_KEYS)
+        if mapping is None:
+            continue
+        rule = reader.text(mapping, "rule")
+        reason = reader.text(mapping, "reason", typed_reader.SOME_TEXT)
+        if rule is not None and reason is not None:
+            place = mapping.entries["rule"][1]
+            found.append(Ignored(rule, reason, place.start, place.end))
+    return tuple(found)

@@ -1,0 +1,342 @@
+"""A manifest's text as values: `read` takes text and gives a `Manifest`, and opens nothing.
+
+It never raises. What is wrong stands in `Manifest.problems`, and everything else is read all the same, so that
+the problems of a manifest, its includes and its files can be told at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zmig.errors import Location, Problem
+from zmig.manifest import durations, lint_keys, semantic_checks, typed_reader, variables, yaml_parser
+from zmig.manifest.declaration import (
+    LARGEST_VERSION,
+    Database,
+    DatabaseUrl,
+    Declaration,
+    EmbeddedDatabase,
+    Include,
+    Manifest,
+    Tracking,
+    Variable,
+    language,
+    stem,
+)
+from zmig.manifest.yaml_parser import Mapping, Scalar
+from zmig.model import Batch, Environment, Kind, Repeat, RepeatRule, Retry, Settings
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Mapping as Map
+
+    from zmig.manifest.yaml_parser import Document, Node
+
+_MANIFEST_KEYS = frozenset(
+    {
+        "manifest",
+        "name",
+        "environment",
+        "database",
+        "tracking",
+        "include",
+        "variables",
+        "defaults",
+        "lint",
+        "migrations",
+    }
+)
+_REQUIRED_KEYS = frozenset({"manifest"})
+_DATABASE_KEYS = frozenset({"url", "embedded"})
+_TRACKING_KEYS = frozenset({"schema", "owner", "stuck_after", "record_detail", "allow_existing"})
+_LONGEST_NAME_BYTES = 63
+"""See "Identifiers and Key Words" in the PostgreSQL documentation: NAMEDATALEN is 64, with a zero at the end."""
+
+_SETTINGS_KEYS = frozenset({"lock_timeout", "statement_timeout", "retry", "run_as"})
+_RETRY_KEYS = frozenset({"attempts", "backoff", "max_backoff"})
+_BATCH_KEYS = frozenset({"size", "start", "pause", "total", "max_lag"})
+_REPEAT_KEYS = frozenset({"condition"})
+_REQUIRED_MIGRATION_KEYS = frozenset({"version", "file"})
+_PLAIN_KEYS = frozenset({"version", "file", "name", "kind", "rollback"})
+_MIGRATION_KEYS = (
+    _SETTINGS_KEYS
+    | _PLAIN_KEYS
+    | {
+        "repeat",
+        "transaction",
+        "description",
+        "lint",
+        "variables",
+        "batch",
+    }
+)
+
+
+def read(text: str, *, label: str, environ: Map[str, str], is_included: bool = False) -> Manifest:
+    """Return what `text` declares, with every problem in it; `label` is what locations call it.
+
+    What counts only in the manifest that a command is given is checked in an included one, but its variables
+    need not be set.
+    """
+    with yaml_parser.collector_paused():
+        document = yaml_parser.parse(text, label=label)
+        if document.root is None:
+            return Manifest(document, problems=document.problems or (_empty(label),))
+        return _Reading(document, environ, is_included=is_included).manifest(document.root)
+
+
+def _empty(label: str) -> Problem:
+    return Problem("manifest-invalid", "the manifest is empty", Location(label), hint="begin it with `manifest: 1`")
+
+
+def _place(problem: Problem) -> tuple[int, int]:
+    return (0, 0) if problem.location is None else (problem.location.line, problem.location.column)
+
+
+class _Reading:
+    """One pass over a document's tree."""
+
+    def __init__(self, document: Document, environ: Map[str, str], *, is_included: bool) -> None:
+        self._document = document
+        self._environ = environ
+        self._is_included = is_included
+        self._reader = typed_reader.Reader()
+        self._suspects: list[Node] = []
+        """The entries of `migrations` that do not fit the schema."""
+        self._problems: list[Problem] = []
+
+    def manifest(self, root: Node) -> Manifest:
+        top = self._reader.as_mapping(root, _MANIFEST_KEYS, _REQUIRED_KEYS)
+        manifest = Manifest(self._document) if top is None else self._top(top)
+        problems = [*self._document.problems, *self._problems, *semantic_checks.problems(manifest.declarations)]
+        if self._reader.mismatches:
+            from zmig.manifest import schema_errors
+
+            explained = schema_errors.problems(self._document, root, suspects=self._suspects)
+            assert explained, "the quick check refuses what the schema accepts"
+            problems += explained
+        problems.sort(key=_place)
+        return replace(manifest, problems=tuple(problems))
+
+    def _top(self, top: Mapping) -> Manifest:
+        reader = self._reader
+        reader.integer(top, "manifest", smallest=1, largest=1)
+        defaults = self._defaults(top)
+        return Manifest(
+            self._document,
+            name=self._own(top, "name", typed_reader.NAME),
+            environment=reader.choice(top, "environment", Environment) or Environment.PRODUCTION,
+            database=self._database(top),
+            tracking=self._tracking(top),
+            includes=self._includes(top),
+            variables=self._variables(top),
+            declarations=self._declarations(top, defaults),
+            declares_migrations=top.get("migrations") is not None,
+            defaults=defaults,
+            lint=lint_keys.settings(reader, top),
+        )
+
+    def _database(self, top: Mapping) -> Database | None:
+        reader = self._reader
+        node = reader.mapping(top, "database", _DATABASE_KEYS)
+        if node is None:
+            return None
+        if len(node.entries) != 1:
+            reader.mismatches.append(node)
+        url = reader.text(node, "url", typed_reader.SOME_TEXT)
+        folder = self._own(node, "embedded")
+        if url is not None:
+            return DatabaseUrl(url, self._document.location(node.entries["url"][1]))
+        return None if folder is None else EmbeddedDatabase(Path(folder))
+
+    def _tracking(self, top: Mapping) -> Tracking:
+        default = Tracking()
+        node = self._reader.mapping(top, "tracking", _TRACKING_KEYS)
+        if node is None:
+            return default
+        stuck_after = self._seconds(node, "stuck_after")
+        return Tracking(
+            schema=self._kept_whole(node, "schema", self._own(node, "schema", typed_reader.NAME)) or default.schema,
+            owner=self._kept_whole(node, "owner", self._own(node, "owner", typed_reader.ROLE)),
+            stuck_after_seconds=default.stuck_after_seconds if stuck_after is None else stuck_after,
+            record_detail=self._reader.boolean(node, "record_detail") or False,
+            allow_existing=self._reader.boolean(node, "allow_existing") or False,
+        )
+
+    def _includes(self, top: Mapping) -> tuple[Include, ...]:
+        includes: list[Include] = []
+        for node in self._reader.items(top, "include"):
+            path = self._expanded_node(node)
+            if path is not None:
+                includes.append(Include(path, self._document.location(node)))
+        return tuple(includes)
+
+    def _variables(self, top: Mapping) -> dict[str, Variable]:
+        found: dict[str, Variable] = {}
+        node = self._reader.mapping_of_names(top, "variables")
+        for key, (_, value) in node.entries.items() if node is not None else ():
+            text = self._expanded_node(value)
+            if text is not None:
+                found[key] = Variable(text, isinstance(value, Scalar) and variables.occur(value.text))
+        return found
+
+    def _defaults(self, top: Mapping) -> Settings:
+        node = self._reader.mapping(top, "defaults", _SETTINGS_KEYS)
+        return Settings() if node is None else self._settings(node, Settings())
+
+    def _settings(self, node: Mapping, default: Settings) -> Settings:
+        if node.entries.keys().isdisjoint(_SETTINGS_KEYS):
+            return default
+        lock_timeout = self._seconds(node, "lock_timeout")
+        statement_timeout = self._seconds(node, "statement_timeout")
+        return Settings(
+            default.lock_timeout_seconds if lock_timeout is None else lock_timeout,
+            default.statement_timeout_seconds if statement_timeout is None else statement_timeout,
+            self._retry(node, default.retry),
+            self._kept_whole(node, "run_as", self._recorded(node, "run_as", typed_reader.ROLE)) or default.run_as,
+        )
+
+    def _retry(self, parent: Mapping, default: Retry) -> Retry:
+        node = self._reader.mapping(parent, "retry", _RETRY_KEYS)
+        if node is None:
+            return default
+        backoff = self._seconds(node, "backoff")
+        max_backoff = self._seconds(node, "max_backoff")
+        return Retry(
+            self._reader.integer(node, "attempts", smallest=1, largest=1000) or default.attempts,
+            default.backoff_seconds if backoff is None else backoff,
+            default.max_backoff_seconds if max_backoff is None else max_backoff,
+        )
+
+    def _declarations(self, top: Mapping, default: Settings) -> tuple[Declaration, ...]:
+        declarations: list[Declaration] = []
+        for item in self._reader.items(top, "migrations", may_be_null=True):
+            mismatches = len(self._reader.mismatches)
+            node = self._reader.as_mapping(item, _MIGRATION_KEYS, _REQUIRED_MIGRATION_KEYS)
+            if node is not None:
+                declarations.append(self._declaration(node, default))
+            if len(self._reader.mismatches) > mismatches:
+                self._suspects.append(item)
+        return tuple(declarations)
+
+    def _declaration(self, node: Mapping, default: Settings) -> Declaration:
+        reader = self._reader
+        file, given_name = self._expanded(node, "file"), self._recorded(node, "name", typed_reader.NAME)
+        declare = partial(
+            Declaration,
+            node,
+            self._document,
+            reader.integer(node, "version", smallest=1, largest=LARGEST_VERSION),
+            file,
+            given_name,
+            stem(file) if given_name is None and file is not None else given_name,
+            None if file is None else language(file),
+            reader.choice(node, "kind", Kind),
+            self._expanded(node, "rollback"),
+        )
+        if node.entries.keys() <= _PLAIN_KEYS:  # nearly all have no others, and each takes time to be asked for
+            return declare(default)
+        return declare(
+            self._settings(node, default),
+            repeat=self._repeat(node),
+            transaction=reader.boolean(node, "transaction"),
+            description=self._recorded(node, "description", typed_reader.ANY_TEXT),
+            ignores=lint_keys.ignored(reader, node),
+            batch=self._batch(node),
+            has_variables=reader.boolean(node, "variables") or False,
+        )
+
+    def _repeat(self, parent: Mapping) -> Repeat | None:
+        node = parent.get("repeat")
+        if node is None:
+            return None
+        if isinstance(node, Scalar):
+            if node.value == RepeatRule.CHECKSUM:
+                return Repeat(RepeatRule.CHECKSUM)
+            self._reader.mismatches.append(node)
+            return None
+        mapping = self._reader.as_mapping(node, _REPEAT_KEYS, _REPEAT_KEYS)
+        condition = None if mapping is None else self._recorded(mapping, "condition", typed_reader.SOME_TEXT)
+        return None if condition is None else Repeat(RepeatRule.CONDITION, condition)
+
+    def _batch(self, parent: Mapping) -> Batch | None:
+        node = self._reader.mapping(parent, "batch", _BATCH_KEYS)
+        if node is None:
+            return None
+        default = Batch()
+        pause, max_lag = self._seconds(node, "pause"), self._seconds(node, "max_lag")
+        return Batch(
+            self._reader.integer(node, "size", smallest=1, largest=10_000_000) or default.size,
+            self._reader.text_or_integer(node, "start"),
+            default.pause_seconds if pause is None else pause,
+            self._recorded(node, "total", typed_reader.SOME_TEXT),
+            default.max_lag_seconds if max_lag is None else max_lag,
+        )
+
+    def _seconds(self, parent: Mapping, key: str) -> float | None:
+        seconds = self._reader.seconds(parent, key)
+        if seconds is not None and seconds > durations.LONGEST_SECONDS:
+            node = parent.entries[key][1]
+            message = f"`{key}` is longer than PostgreSQL can wait: at most 24 days"
+            self._problems.append(
+                Problem("duration-too-long", message, self._document.location(node), hint=f"write `{key}: 24d`, or 0")
+            )
+        return seconds
+
+    def _own(self, parent: Mapping, key: str, form: re.Pattern[str] = typed_reader.LINE) -> str | None:
+        """Return a text that counts only in the manifest that a command is given."""
+        return self._reader.text(parent, key, form) if self._is_included else self._expanded(parent, key, form)
+
+    def _expanded(self, parent: Mapping, key: str, form: re.Pattern[str] = typed_reader.LINE) -> str | None:
+        """Return the text under `key` with its variables replaced."""
+        node = parent.get(key)
+        return None if node is None else self._expanded_node(node, form)
+
+    def _kept_whole(self, parent: Mapping, key: str, name: str | None) -> str | None:
+        """Return a name that the server is to know, which one longer than `_LONGEST_NAME_BYTES` would be cut to.
+
+        Two names that are cut to one would share tables, and not the run's lock.
+        """
+        if name is not None and len(name.encode("utf-8", "surrogatepass")) > _LONGEST_NAME_BYTES:
+            node = parent.entries[key][1]
+            message = f"`{key}` is a name of {len(name.encode('utf-8', 'surrogatepass'))} bytes"
+            facts = (
+                f"PostgreSQL cuts a name behind {_LONGEST_NAME_BYTES} bytes; a letter beyond ASCII takes two or more",
+            )
+            hint = f"choose a name of at most {_LONGEST_NAME_BYTES} bytes"
+            self._problems.append(
+                Problem("name-too-long", message, self._document.location(node), facts=facts, hint=hint)
+            )
+        return name
+
+    def _expanded_node(self, node: Node, form: re.Pattern[str] = typed_reader.LINE) -> str | None:
+        text = self._reader.as_text(node, form)
+        if text is None or not variables.occur(text):
+            return text
+        expanded, faults = variables.expand(text, self._environ)
+        if not faults and not form.fullmatch(expanded):
+            faults = (variables.unfit(text),)
+        assert isinstance(node, Scalar)
+        return self._without_faults(node, expanded, faults)
+
+    def _recorded(self, parent: Mapping, key: str, form: re.Pattern[str]) -> str | None:
+        """Return the text under `key`, in which variables are not replaced because it is stored in facts."""
+        text = self._reader.text(parent, key, form)
+        if text is None or not variables.occur(text):
+            return text
+        node = parent.entries[key][1]
+        assert isinstance(node, Scalar)
+        return self._without_faults(node, *variables.unescape(text))
+
+    def _without_faults(self, node: Scalar, text: str, faults: tuple[variables.Fault, ...]) -> str | None:
+        source = self._document.source
+        for fault in faults:
+            # A value with escape sequences or line breaks does not stand in the source as it is.
+            value = source.text.find(node.text, node.start, node.end)
+            start = node.start if value < 0 else value + fault.offset
+            location = source.location(start, start + len(fault.reference))
+            self._problems.append(Problem(fault.code, fault.message, location, hint=fault.hint))
+        return None if faults else text

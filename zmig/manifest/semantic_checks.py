@@ -1,0 +1,142 @@
+"""What is wrong with a manifest although every value in it has the right form."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from zmig.errors import Problem
+from zmig.manifest import typed_reader, variables
+from zmig.manifest.declaration import KINDS, LARGEST_VERSION
+from zmig.model import Kind, Language, RepeatRule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from zmig.manifest.declaration import Declaration
+
+_SUFFIXES = {Kind.SQL: ".sql", Kind.PYTHON: ".py", Kind.REPEATABLE: ".sql or .py"}
+
+
+def problems(declarations: Iterable[Declaration]) -> Iterator[Problem]:
+    """Yield what is wrong with each entry by itself, as far as that can be told without its files."""
+    for declaration in declarations:
+        if declaration.file is not None:
+            kind, language = declaration.kind, declaration.language
+            if language is None or (kind is not None and kind not in (Kind.REPEATABLE, KINDS[language])):
+                yield _misfit(declaration, kind, language)
+            if declaration.given_name is None and not _gives_a_name(declaration):
+                yield _nameless(declaration)
+        if declaration.rollback is not None:
+            yield from _of_rollback(declaration, declaration.rollback)
+        if declaration.repeat is not None:
+            yield from _of_repeat(declaration)
+        if declaration.batch is not None and declaration.transaction is not None:
+            message = f"{declaration.subject} has `transaction` beside `batch`, whose rounds have a transaction each"
+            yield Problem("batch-invalid", message, declaration.location("transaction"), hint="remove the line")
+
+
+def _nameless(declaration: Declaration) -> Problem:
+    message = f"{declaration.subject} needs a name: none can be taken from its file"
+    hint = "add a line such as `name: create_users`"
+    return Problem("name-invalid", message, declaration.location("file"), hint=hint)
+
+
+def _gives_a_name(declaration: Declaration) -> bool:
+    """Return whether a file gives a name that may be recorded: none with the value of a variable in it."""
+    is_variable = variables.occur(declaration.text("file").rpartition("/")[2])
+    return not is_variable and typed_reader.NAME.fullmatch(declaration.name or "") is not None
+
+
+def _misfit(declaration: Declaration, kind: Kind | None, language: Language | None) -> Problem:
+    file = declaration.text("file")
+    if language is not None and kind is not None:
+        message = f"{declaration.subject} has kind `{kind}`, which does not fit its file `{file}`"
+        return Problem("kind-mismatch", message, declaration.location("kind"), hint=f"write `kind: {language}`")
+    message = f"{declaration.subject} names a file that is neither SQL nor Python: `{file}`"
+    suffix = ".py" if kind is Kind.PYTHON else ".sql"
+    return Problem("kind-mismatch", message, declaration.location("file"), hint=f"name a file that ends in `{suffix}`")
+
+
+def _of_rollback(declaration: Declaration, rollback: str) -> Iterator[Problem]:
+    if rollback == declaration.file:
+        message = f"{declaration.subject} names its own file as its rollback file"
+        hint = "name the SQL file that undoes it, or remove the line"
+        yield Problem("rollback-invalid", message, declaration.location("rollback"), hint=hint)
+    elif not rollback.lower().endswith(".sql"):
+        message = f"{declaration.subject} has a rollback file that is not SQL: `{declaration.text('rollback')}`"
+        hint = "name a file that ends in `.sql`"
+        if declaration.language is Language.PYTHON:
+            hint = f"remove the line, and define `rollback(ctx)` in {declaration.text('file')}"
+        yield Problem("rollback-invalid", message, declaration.location("rollback"), hint=hint)
+
+
+def _of_repeat(declaration: Declaration) -> Iterator[Problem]:
+    kind, repeat = declaration.effective_kind, declaration.repeat
+    if kind is not None and kind is not Kind.REPEATABLE:
+        message = f"{declaration.subject} has `repeat`, but its kind is `{kind}`"
+        yield Problem("repeat-invalid", message, declaration.location("repeat"), hint="write `kind: repeatable`")
+    if repeat is not None and repeat.rule is RepeatRule.CONDITION and not (repeat.condition or "").strip():
+        message = f"{declaration.subject} has an empty condition"
+        hint = "write a query that returns true when it is due, or `repeat: checksum`"
+        yield Problem("repeat-invalid", message, declaration.location("repeat"), hint=hint)
+
+
+def repeated(declarations: Iterable[Declaration]) -> Iterator[Problem]:
+    """Yield the versions, names and files that more than one entry has, over all the manifests of a project."""
+    declarations = tuple(declarations)
+    yield from _repeated_files(declarations)
+    taken = {declaration.version for declaration in declarations}
+    versions: dict[int, Declaration] = {}
+    names: dict[str, Declaration] = {}
+    for declaration in declarations:
+        version, name = declaration.version, declaration.name
+        if version is not None and (first := versions.setdefault(version, declaration)) is not declaration:
+            free = next(number for number in _near(version) if number not in taken)
+            taken.add(free)
+            yield _repeated_version(declaration, first, free)
+        if name is not None and (first := names.setdefault(name, declaration)) is not declaration:
+            yield _repeated_name(declaration, first, name)
+
+
+def _repeated_files(declarations: tuple[Declaration, ...]) -> Iterator[Problem]:
+    """Yield the entries whose file another one names, too: both would run it."""
+    is_one_manifest = len({id(declaration.document) for declaration in declarations}) == 1
+    files: dict[str, Declaration] = {}
+    for declaration in declarations:
+        if declaration.file is None:
+            continue
+        file = declaration.file if is_one_manifest else _path(declaration, declaration.file)
+        if (first := files.setdefault(file, declaration)) is not declaration and first.name != declaration.name:
+            yield _repeated_file(declaration, first)
+
+
+def _path(declaration: Declaration, file: str) -> str:
+    """Return a file's path, which its manifest's folder goes before."""
+    return os.path.normpath(os.path.join(os.path.dirname(declaration.document.source.label), file))  # noqa: PTH118, PTH120
+
+
+def _repeated_file(second: Declaration, first: Declaration) -> Problem:
+    message = f"{second.subject} names the file of `{first.name}`: `{second.text('file')}`"
+    facts = (f"first declared at {first.location('file')}", "both would run it")
+    hint = "name a file of its own, or remove one of the two entries"
+    return Problem("file-repeated", message, second.location("file"), facts, hint=hint)
+
+
+def _near(number: int) -> Iterator[int]:
+    """Yield the versions from a number on, and then those below it."""
+    yield from range(number, LARGEST_VERSION + 1)
+    yield from range(number - 1, 0, -1)
+
+
+def _repeated_version(second: Declaration, first: Declaration, free: int) -> Problem:
+    message = f"{second.subject} repeats version {second.version}"
+    facts = (f"first declared at {first.location('version')}, by `{first.name}`",)
+    return Problem("version-repeated", message, second.location("version"), facts, hint=f"write `version: {free}`")
+
+
+def _repeated_name(second: Declaration, first: Declaration, name: str) -> Problem:
+    message = f"{second.subject} repeats the name of version {first.version}"
+    facts = (f"first declared at {first.location(first.name_key)}",)
+    hint = f"give it another name: `name: {name}_{second.version or 2}`"
+    return Problem("name-repeated", message, second.location(second.name_key), facts, hint=hint)

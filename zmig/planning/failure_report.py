@@ -1,0 +1,139 @@
+"""What a failed or a stuck migration tells when nobody was watching: its recorded end as a problem, with a way on.
+
+Pure; the words are made of facts alone, so they are the same on every machine and in every front end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from zmig.errors import Location, Problem
+from zmig.facts import EventType
+from zmig.invocation import word
+from zmig.planning import remedies
+from zmig.planning.reasons import moment
+from zmig.planning.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from zmig.facts import Fact
+    from zmig.invocation import Invocation
+    from zmig.model import Migration
+    from zmig.planning.state import Entry
+
+
+def of(entry: Entry, *, invocation: Invocation) -> Problem | None:
+    """Return what is wrong with an entry that is failed or stuck; None for any other."""
+    last = entry.record.last if entry.record is not None else None
+    if last is None or entry.state not in (State.FAILED, State.STUCK):
+        return None
+    return _stuck(entry, last, invocation) if entry.state is State.STUCK else _failed(entry, last, invocation)
+
+
+def _stuck(entry: Entry, last: Fact, invocation: Invocation) -> Problem:
+    what = "the rollback of migration" if last.type is EventType.ROLLBACK_STARTED else "migration"
+    transactional = last.data.get("transactional") is True
+    return Problem(
+        "stuck",
+        f"{what} `{entry.name}` is stuck: it started {moment(last.created_at)} and never ended, "
+        "and no process works on it",
+        location=entry.migration.declared_at if entry.migration is not None else None,
+        facts=tuple(_who(last)),
+        effect="transactional, so its changes are gone" if transactional else None,
+        hint=_way_on(entry, invocation),
+    )
+
+
+def _failed(entry: Entry, last: Fact, invocation: Invocation) -> Problem:
+    error = _error(last)
+    what = "the rollback of migration" if last.type is EventType.ROLLBACK_FAILED else "migration"
+    verdict = "was resolved as failed" if last.type is EventType.RESOLVED else "failed"
+    message = last.error_message or last.text("reason") or "no reason is recorded"
+    return Problem(
+        "migration-failed",
+        f"{what} `{entry.name}` {verdict}: {message}",
+        location=_location(error),
+        facts=(", ".join(_numbers(error, last)), *_who(last)),
+        effect=_effect(last),
+        hint=_way_on(entry, invocation),
+    )
+
+
+def _error(fact: Fact | None) -> Mapping[str, object]:
+    error = None if fact is None else fact.data.get("error")
+    return cast("Mapping[str, object]", error) if isinstance(error, dict) else {}
+
+
+def _location(error: Mapping[str, object]) -> Location | None:
+    path, line, column = (error.get(key) for key in ("file", "line", "column"))
+    if isinstance(path, str) and isinstance(line, int) and isinstance(column, int):
+        return Location(path, line, column)
+    return None
+
+
+def _numbers(error: Mapping[str, object], fact: Fact) -> Iterator[str]:
+    if isinstance(error.get("sqlstate"), str):
+        yield f"PostgreSQL {error['sqlstate']}"
+    if isinstance(error.get("statement"), int):
+        yield f"statement {error['statement']} of {error.get('statements') or '?'}"
+    yield moment(fact.created_at)
+    milliseconds = fact.integer("duration_ms")
+    if milliseconds is not None:
+        yield f"after {milliseconds / 1000:.1f} s"
+
+
+def _who(fact: Fact) -> Iterator[str]:
+    parts = [f"{word} {value}" for word, value in (("run", fact.run_id), ("on host", fact.host)) if value]
+    pid, attempt = fact.integer("backend_pid"), fact.integer("attempt")
+    if pid is not None:
+        parts.append(f"backend {pid}")
+    if attempt is not None:
+        parts.append(f"attempt {attempt}")
+    if parts:
+        yield ", ".join(parts)
+
+
+def _effect(fact: Fact) -> str | None:
+    transactional = fact.data.get("transactional")
+    if transactional is None:
+        return None
+    return "rolled back: it left nothing behind" if transactional else "not rolled back: what it completed stays"
+
+
+def _way_on(entry: Entry, invocation: Invocation) -> str:
+    if entry.migration is None:
+        known = entry.name if entry.version is None else str(entry.version)
+        verdict = "pending" if entry.record is not None and entry.record.is_undone else "done"
+        resolve = invocation.command("resolve", known, "--as", verdict, "--reason", "...")
+        why = "since nothing of it is left" if verdict == "pending" else "if all of it is done"
+        return f"put its entry back into the manifest, or, {why}, run `{resolve}`"
+    if entry.moved_from is not None:
+        return f"see what it was applied as with `{invocation.command('plan')}`"
+    if entry.is_in_rollback:
+        repeatables = ("--include-repeatables",) if entry.is_repeatable else ()
+        return f"run `{invocation.command('rollback', *repeatables)}`"
+    if entry.state is State.STUCK:
+        return f"run `{invocation.command('apply')}`, which starts it again"
+    last = entry.record.last if entry.record is not None else None
+    return _remedy(entry, entry.migration, last, invocation)
+
+
+def _remedy(entry: Entry, migration: Migration, last: Fact | None, invocation: Invocation) -> str:
+    is_atomic = last is not None and last.data.get("atomic") is True
+    retry = (
+        invocation.command("apply", "--atomic")
+        if is_atomic
+        else invocation.command("retry", word(entry.name, entry.version))
+    )
+    again = f"`{retry}`"
+    error = _error(last)
+    if "interrupted" in error:
+        is_partial = last is not None and last.data.get("may_be_partial") is True
+        if is_partial:
+            return f"look at what it committed, then run {again}"
+        return f"run `{retry if is_atomic else invocation.command('apply')}`, which starts it again"
+    role = migration.settings.run_as or (last.database_user if last is not None else None)
+    return remedies.of(error, migration, role=role, again=again) or (
+        f"correct the {'file' if migration.file is not None else 'code'}, then run {again}"
+    )

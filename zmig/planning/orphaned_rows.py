@@ -1,0 +1,93 @@
+"""Rows of the simple table that no fact founds: the facts are gone, hidden, or older than the data.
+
+`schema_migrations` is written in one transaction with the fact it repeats, so a row whose position is that of no fact
+about its migration contradicts the facts, and is not the table's fault. Nothing is run then, and the row, which may be
+the last that tells what was applied, is never overwritten but by an operator's word about its migration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zmig.errors import Problem
+from zmig.planning.history import Record
+from zmig.planning.plan import Refusal
+from zmig.planning.state import Entry, Finding, FindingCode, State
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from zmig.invocation import Invocation
+
+_SHOWN = 5
+
+
+@valueclass
+class Unfounded:
+    """One such row."""
+
+    version: int
+    name: str
+    position: int
+
+
+def marked(entries: Sequence[Entry], rows: Collection[Unfounded]) -> tuple[Entry, ...]:
+    """Return entries with a finding for each row; one that no entry is about gets an entry of its own."""
+    if not rows:
+        return tuple(entries)
+    by_version = {row.version: row for row in rows}
+    found = {
+        version: Finding(
+            FindingCode.UNFOUNDED, f"applied at position {row.position} by `schema_migrations`, which no fact has"
+        )
+        for version, row in by_version.items()
+    }
+    told = [
+        replace(one, findings=(*one.findings, found.pop(one.version))) if one.version in found else one
+        for one in entries
+    ]
+    alone = (
+        Entry(None, Record(by_version[version].name, version), State.PENDING, (finding,))
+        for version, finding in found.items()
+    )
+    return (*told, *alone)
+
+
+def versions(entries: Sequence[Entry]) -> list[int]:
+    """Return the versions of the rows that entries were marked for."""
+    return [one.version for one in entries if one.version is not None and one.has(FindingCode.UNFOUNDED)]
+
+
+def refusals(entries: Sequence[Entry], *, invocation: Invocation, effect: str) -> Iterator[Refusal]:
+    """Yield what forbids to run or to record anything: all such rows as one problem."""
+    found = [one for one in entries if one.has(FindingCode.UNFOUNDED)]
+    if found:
+        yield Refusal(found[0].version, found[0].name, _problem(found, invocation, effect))
+
+
+def _problem(found: Sequence[Entry], invocation: Invocation, effect: str) -> Problem:
+    first = found[0]
+    names = ", ".join(f"`{one.name}`" for one in found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+    what = f"migration {names} is" if len(found) == 1 else f"{len(found)} migrations are"
+    pending = [one for one in found if one.state is State.PENDING and one.migration is not None]
+    if len(pending) == len(found) > 1 and not any(one.is_repeatable for one in found):
+        words = ("baseline", "--to", str(max(one.version or 0 for one in found)), "--reason", "...")
+    else:
+        words = ("resolve", first.name, "--as", "done", "--reason", "...")
+    resolve = invocation.command(*words)
+    return Problem(
+        "facts-missing",
+        f"{what} applied by `schema_migrations`, but no fact says so",
+        location=first.migration.declared_at if first.migration is not None else None,
+        facts=(
+            *(() if len(found) == 1 else (names,)),
+            "the facts were removed, come from an older backup than the data, or are hidden from this role",
+            f"if its changes are in the database, run `{resolve}`"
+            if len(found) == 1
+            else f"if their changes are in the database, run `{resolve}`",
+        ),
+        effect=effect,
+        hint=f"restore the rows of `migration_events`, and see what is there with `{invocation.command('status')}`",
+    )

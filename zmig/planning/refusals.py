@@ -1,0 +1,326 @@
+"""Why a plan may not run: each refusal's words stand here, next to the check that makes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.errors import Location, Problem
+from zmig.facts import EventType
+from zmig.invocation import word
+from zmig.planning import identity
+from zmig.planning.plan import Refusal
+from zmig.planning.reasons import moment
+from zmig.planning.state import FindingCode, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from zmig.invocation import Invocation
+    from zmig.model import Migration
+    from zmig.planning.existing_objects import Existing
+    from zmig.planning.history import Record
+    from zmig.planning.plan import Plan
+    from zmig.planning.state import Entry, Finding
+
+_NOTHING_RUN = "nothing was run"
+_NOTHING_ROLLED_BACK = "nothing was rolled back"
+
+
+def of_apply(
+    entry: Entry, entries: Sequence[Entry], *, allow_out_of_order: bool, invocation: Invocation
+) -> Iterator[Refusal]:
+    """Yield what forbids applying, as far as one of the entries is concerned."""
+    late = None if allow_out_of_order else _out_of_order(entry, invocation)
+    if entry.migration is None or entry.record is None:
+        problems = (_renumbered(entry, invocation), late)
+    else:
+        problems = (
+            _renumbered(entry, invocation),
+            _changed(entry, entry.migration, entry.record, entries, invocation, effect=_NOTHING_RUN),
+            late,
+            _unproven(entry, entry.record, invocation, effect=_NOTHING_RUN),
+            _half_rolled_back(entry, entry.record, invocation),
+        )
+    yield from (Refusal(entry.version, entry.name, problem) for problem in problems if problem is not None)
+
+
+def _changed(
+    entry: Entry,
+    migration: Migration,
+    record: Record,
+    entries: Sequence[Entry],
+    invocation: Invocation,
+    *,
+    effect: str,
+) -> Problem | None:
+    """Return what is wrong with a migration that is not what was applied."""
+    other = of_other(entry, entries, invocation=invocation, effect=effect)
+    if other is not None:
+        return other
+    finding = entry.finding(FindingCode.DRIFT)
+    return None if finding is None else _drift(entry, migration, record, finding, invocation, effect=effect)
+
+
+def _drift(
+    entry: Entry, migration: Migration, record: Record, finding: Finding, invocation: Invocation, *, effect: str
+) -> Problem:
+    if entry.has(FindingCode.RENAMED):
+        message = f"version {entry.version} was applied as `{record.name}`, but the manifest declares `{entry.name}`"
+    else:
+        message = f"migration `{entry.name}` was edited after it was applied"
+    accept = invocation.command("accept", word(entry.name, entry.version), "--reason", "...")
+    return Problem(
+        "checksum-changed",
+        message,
+        location=_file(migration),
+        facts=(
+            f"applied {moment(record.applied_at)} {finding.message.removeprefix('applied ')}",
+            f"if the edit is harmless, run `{accept}`",
+        ),
+        effect=effect,
+        hint="restore it as it was applied, and put the change in a new migration",
+    )
+
+
+def of_other(entry: Entry, entries: Sequence[Entry], *, invocation: Invocation, effect: str) -> Problem | None:
+    """Return what is wrong with a migration whose version was applied as another one; None for any other."""
+    migration, record = entry.migration, entry.record
+    if migration is None or record is None or not entry.has(FindingCode.OTHER):
+        return None
+    if entry.moved_to is not None:
+        hint = f"first {_record_as_done(entry.moved_to, entry.version, invocation)}"
+    else:
+        hint = f"give `{entry.name}` a version of its own, such as `version: {_free_version(entries)}`"
+    return Problem(
+        "version-taken",
+        f"version {entry.version} was applied as `{record.name}`, which is another migration than `{entry.name}`",
+        location=migration.declared_at or _file(migration),
+        facts=(
+            f"`{record.name}` was applied {moment(record.applied_at)}; "
+            "two branches used the same version, or a version was given away again",
+            f"if it is the same migration, renamed and edited at once, give it its name again: `name: {record.name}`",
+        ),
+        effect=effect,
+        hint=hint,
+    )
+
+
+def _free_version(entries: Iterable[Entry]) -> int:
+    """Return the version behind the highest one of migrations that run once."""
+    used = {entry.version: entry for entry in entries if entry.version is not None}
+    version = max((version for version, entry in used.items() if not entry.is_repeatable), default=0) + 1
+    while version in used:
+        version += 1
+    return version
+
+
+def _renumbered(entry: Entry, invocation: Invocation) -> Problem | None:
+    """Return what is wrong with a migration that was applied under another version: it would run twice."""
+    was, migration = entry.moved_from, entry.migration
+    if was is None or migration is None:
+        return None
+    is_edited = not identity.is_same(migration, was)
+    edited = ("its file was edited since",) if is_edited else ()
+    again = (
+        f"if it is another migration, {'give it a name of its own' if is_edited else 'say so in a comment of its file'}"
+    )
+    return Problem(
+        "renumbered",
+        f"migration `{entry.name}` has version {entry.version}, but was applied as `{was.name}`, version {was.version}",
+        location=migration.declared_at,
+        facts=(f"applied {moment(was.applied_at)}; it is not run twice", *edited, again),
+        effect=_NOTHING_RUN,
+        hint=f"write `version: {was.version}` again"
+        if is_edited
+        else _record_as_done(migration.version, was.version, invocation),
+    )
+
+
+def _record_as_done(version: int, before: int | None, invocation: Invocation) -> str:
+    """Return the hint that tells the facts of a new version."""
+    command = invocation.command("resolve", str(version), "--as", "done", "--reason", f"renumbered from {before}")
+    return f"run `{command}`"
+
+
+def _file(migration: Migration) -> Location | None:
+    return Location(str(migration.file)) if migration.file is not None else migration.declared_at
+
+
+def _out_of_order(entry: Entry, invocation: Invocation) -> Problem | None:
+    finding = entry.finding(FindingCode.OUT_OF_ORDER)
+    if finding is None or entry.state is not State.PENDING or entry.migration is None:
+        return None
+    return Problem(
+        "out-of-order",
+        f"migration `{entry.name}` is out of order: {finding.message}",
+        location=entry.migration.declared_at,
+        facts=(f"to apply it all the same, run `{invocation.command('apply', '--allow-out-of-order')}`",),
+        effect=_NOTHING_RUN,
+        hint="give it a version above the applied ones",
+    )
+
+
+def _unproven(entry: Entry, record: Record, invocation: Invocation, *, effect: str) -> Problem | None:
+    """A fact that names no backend does not tell whether somebody is at work."""
+    if entry.state is not State.STARTED or record.open is None or record.open.integer("backend_pid") is not None:
+        return None
+    verdict = "done" if entry.is_applied else "failed"
+    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", verdict, "--reason", "...")
+    return Problem(
+        "started-unproven",
+        f"migration `{entry.name}` was started {moment(record.open.created_at)} by a fact that names no backend",
+        facts=("whether it still runs cannot be proved; it counts as stuck once `tracking.stuck_after` has passed",),
+        effect=effect,
+        hint=f"if nothing runs it, run `{resolve}`",
+    )
+
+
+def _half_rolled_back(entry: Entry, record: Record, invocation: Invocation) -> Problem | None:
+    if not record.is_in_rollback or entry.state not in (State.FAILED, State.STUCK) or record.is_undone:
+        return None
+    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", "done", "--reason", "...")
+    return Problem(
+        "rollback-incomplete",
+        f"the rollback of `{entry.name}` did not complete, and no transaction undid it",
+        facts=("some of its statements may have taken effect", f"if the migration is whole again, run `{resolve}`"),
+        effect=_NOTHING_RUN,
+        hint=f"complete it with `{invocation.command('rollback', *_with_repeatables(entry))}`",
+    )
+
+
+def _with_repeatables(entry: Entry) -> tuple[str, ...]:
+    return ("--include-repeatables",) if entry.is_repeatable else ()
+
+
+def of_existing(plan: Plan, existing: Existing, *, database: str, invocation: Invocation) -> Refusal:
+    """Return what forbids a first run on a database that is not empty."""
+    first = plan.steps[0].migration
+    apply = invocation.command("apply", "--allow-existing")
+    problem = Problem(
+        "database-not-empty",
+        f"database `{database}` is not empty, and zmig has never run on it",
+        facts=(
+            *existing.words,
+            f"if the migrations are to run on top of that, run `{apply}`, "
+            "or write `tracking: {allow_existing: true}` in the manifest",
+        ),
+        effect=_NOTHING_RUN,
+        hint="record what it has already, up to version N, with "
+        f"`{invocation.command('baseline', '--to', 'N', '--reason', '...')}`",
+    )
+    return Refusal(first.version, first.name, problem)
+
+
+def of_partial(entry: Entry, *, invocation: Invocation) -> Iterator[Refusal]:
+    """Yield what forbids applying again what may have committed a part before it failed; `retry` is a person's word."""
+    last = entry.record.last if entry.record is not None else None
+    if last is None or last.type is not EventType.FAILED or last.data.get("may_be_partial") is not True:
+        return
+    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", "done", "--reason", "...")
+    problem = Problem(
+        "failed-partway",
+        f"migration `{entry.name}` failed outside a transaction, and what of it is committed cannot be looked up",
+        location=entry.migration.declared_at if entry.migration is not None else None,
+        facts=(
+            f"failed {moment(last.created_at)}: {last.error_message or 'no reason is recorded'}",
+            f"if all of it is done, or was completed by hand, run `{resolve}`",
+        ),
+        effect=_NOTHING_RUN,
+        hint=f"if doing it again is right, run `{invocation.command('retry', word(entry.name, entry.version))}`",
+    )
+    yield Refusal(entry.version, entry.name, problem)
+
+
+def of_overtaking(chosen: Sequence[Entry], others: Iterable[Entry], *, invocation: Invocation) -> Iterator[Refusal]:
+    """Yield what forbids running some entries before others that come first and are not applied."""
+    waiting = [entry for entry in others if _is_to_come(entry)]
+    if not waiting:
+        return
+    first = min(waiting, key=lambda entry: entry.version or 0)
+    for entry in chosen:
+        if _is_to_come(entry) and (entry.version or 0) > (first.version or 0):
+            yield Refusal(entry.version, entry.name, _overtakes(entry, first, invocation))
+
+
+def _is_to_come(entry: Entry) -> bool:
+    """Whether it runs once, is not applied, and was not overtaken before."""
+    is_declared = entry.migration is not None and not entry.is_repeatable
+    return is_declared and not entry.is_applied and not entry.has(FindingCode.OUT_OF_ORDER)
+
+
+def _overtakes(entry: Entry, first: Entry, invocation: Invocation) -> Problem:
+    return Problem(
+        "out-of-order",
+        f"migration `{entry.name}` cannot be retried before `{first.name}`, which is {first.state.value}",
+        location=entry.migration.declared_at if entry.migration is not None else None,
+        effect=_NOTHING_RUN,
+        hint=f"run both in order with `{invocation.command('apply', '--to', str(entry.version))}`",
+    )
+
+
+def of_rollback(entries: Sequence[Entry], chosen: Sequence[Entry], *, invocation: Invocation) -> Iterator[Refusal]:
+    """Yield what forbids rolling back the chosen entries, on account of them or of any other."""
+    lowest = min((entry.version or 0 for entry in chosen), default=None)
+    for entry in entries:
+        problem = _unfinished_above(entry, lowest, invocation)
+        if problem is not None:
+            yield Refusal(entry.version, entry.name, problem)
+    for entry in chosen:
+        problem = _unlike(entry, entries, invocation) or _irreversible(entry)
+        if problem is not None:
+            yield Refusal(entry.version, entry.name, problem)
+
+
+def _unlike(entry: Entry, entries: Sequence[Entry], invocation: Invocation) -> Problem | None:
+    """A rollback file belongs to the migration it stands beside; it says nothing about what was applied instead."""
+    if entry.migration is None or entry.record is None:
+        return None
+    return _changed(entry, entry.migration, entry.record, entries, invocation, effect=_NOTHING_ROLLED_BACK)
+
+
+def _unfinished_above(entry: Entry, lowest: int | None, invocation: Invocation) -> Problem | None:
+    """Something that is running, or that may be half applied, could rest on what is to be rolled back."""
+    if lowest is None or entry.record is None or entry.version is None:
+        return None
+    if entry.state is State.STARTED:
+        unproven = _unproven(entry, entry.record, invocation, effect=_NOTHING_ROLLED_BACK)
+        return unproven or _running(entry, invocation)
+    is_above = not entry.is_applied and entry.version > lowest
+    if not is_above or entry.state not in (State.FAILED, State.STUCK) or entry.record.is_undone:
+        return None
+    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", "pending", "--reason", "...")
+    return Problem(
+        "half-applied",
+        f"migration `{entry.name}` is {entry.state.value}, and no transaction undid what it had done",
+        facts=("it may rest on what is to be rolled back",),
+        effect=_NOTHING_ROLLED_BACK,
+        hint=f"undo by hand what is left of it, then run `{resolve}`",
+    )
+
+
+def _running(entry: Entry, invocation: Invocation) -> Problem:
+    return Problem(
+        "running",
+        f"migration `{entry.name}` is running",
+        effect=_NOTHING_ROLLED_BACK,
+        hint=f"wait for it; see it with `{invocation.command('status')}`",
+    )
+
+
+def _irreversible(entry: Entry) -> Problem | None:
+    if entry.migration is None:
+        return Problem(
+            "missing",
+            f"migration `{entry.name}` is applied but no longer declared, so its rollback is not known",
+            effect=_NOTHING_ROLLED_BACK,
+            hint="put its entry and its files back into the manifest",
+        )
+    if entry.migration.is_reversible:
+        return None
+    return Problem(
+        "irreversible",
+        f"migration `{entry.name}` has no rollback",
+        location=entry.migration.declared_at,
+        effect=_NOTHING_ROLLED_BACK,
+        hint="write a rollback file and declare it with `rollback:`",
+    )

@@ -1,0 +1,1 @@
+"""The process that zmig is: signals, threads, child processes, the current folder."""

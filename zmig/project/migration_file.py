@@ -1,0 +1,227 @@
+"""From a manifest's entry to a `Migration`: its file opened and checksummed, its Python looked through, never run."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from zmig.errors import ManifestError, Problem
+from zmig.manifest import variables
+from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
+from zmig.project import text_file
+from zmig.text.nearest import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from zmig.manifest.declaration import Declaration
+
+_BLANK = re.compile(r"(?:[\s;]++|--[^\r\n]*+)*+")
+_WORDS = {"file": "a file", "rollback": "a rollback file"}
+_MOST_SEARCHES = 20
+"""How many missing files are given a nearest name; comparing thousands of names takes a second for each."""
+
+
+def shown(path: str | Path) -> Path:
+    """Return `path` relative to the working directory where that is shorter, else as an absolute path."""
+    absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow symbolic links
+    try:
+        relative = os.path.relpath(absolute)
+    except (ValueError, FileNotFoundError):  # from another drive, on Windows; from a folder that was removed
+        return Path(absolute)
+    return Path(min(relative, absolute, key=len))
+
+
+def nearest_file(path: Path, *, besides: Collection[str] = (), may_undo: bool = True) -> str | None:
+    """Return the name in the folder of `path` that is most like its own, None where none is; not one of `besides`.
+
+    Unless it `may_undo` another, a file that is called as one that does is not meant.
+    """
+    try:
+        names = [entry.name for entry in path.parent.iterdir() if entry.name not in besides and entry.exists()]
+    except OSError:
+        return None
+    return nearest(path.name, [name for name in names if may_undo or not undoes(name)], cutoff=0.7)
+
+
+def undoes(name: str) -> bool:
+    """Whether a file is called as one that undoes another."""
+    return any(part in ("rollback", "down", "undo", "revert") for part in name.lower().split("."))
+
+
+class Contents(NamedTuple):
+    """What is kept of a file."""
+
+    path: Path
+    checksum: str
+    names: frozenset[str]
+    """What a Python file offers at its top level; empty for SQL."""
+
+
+class Folder:
+    """The folder of a manifest, which the paths in it are relative to."""
+
+    def __init__(self, path: Path) -> None:
+        self._real = os.path.realpath(path)
+        self._parents: dict[str, Path] = {}
+        self._searches = 0
+        self._declarations: Sequence[Declaration] = ()
+
+    def declare(self, declarations: Sequence[Declaration]) -> None:
+        """Let it know the manifest's entries: the files that they name are not offered for one that is missing."""
+        self._declarations = declarations
+
+    def path(self, text: str) -> Path:
+        """Return the path that `text` means, fit to be shown and to be opened."""
+        parent, slash, name = text.rpartition("/")
+        found = self._parents.get(parent)
+        if found is None:
+            joined = f"{Path(self._real, parent + slash)}"
+            # A `..` behind a name is not folded away: where that name is a symbolic link, it leads elsewhere.
+            is_foldable = ".." not in parent.lstrip("./").split("/")
+            found = self._parents[parent] = shown(joined) if is_foldable else Path(joined)
+        return found / name
+
+    def migration(self, declaration: Declaration, problems: list[Problem]) -> Migration | None:
+        """Return the migration that an entry declares.
+
+        Where the entry or its files are faulty, returns None and adds what is wrong with the files to `problems`.
+        """
+        rollback = None if declaration.rollback is None else self._rollback(declaration, problems)
+        contents = self._contents(declaration, problems)
+        kind, language, name = declaration.effective_kind, declaration.language, declaration.name
+        version = declaration.version
+        if not (contents and kind and language and name and version):
+            return None
+        return Migration(
+            version,
+            name,
+            kind,
+            language,
+            contents.path,
+            contents.checksum,
+            rollback,
+            "rollback" in contents.names,
+            _repeat(declaration.repeat, contents.names) if kind is Kind.REPEATABLE else None,
+            declaration.transaction,
+            declaration.settings,
+            declaration.description,
+            declaration.locate,
+            batch=declaration.batch,
+        )
+
+    def _rollback(self, declaration: Declaration, problems: list[Problem]) -> Path | None:
+        if declaration.rollback is None or declaration.rollback == declaration.file:
+            return None
+        path = self.path(declaration.rollback)
+        try:
+            text_file.check(path)
+        except ManifestError as error:
+            problems += (self._told(problem, declaration, "rollback", path) for problem in error.problems)
+        return path
+
+    def _contents(self, declaration: Declaration, problems: list[Problem]) -> Contents | None:
+        if declaration.file is None or declaration.language is None:
+            return None
+        path = self.path(declaration.file)
+        try:
+            return _python(path) if declaration.language is Language.PYTHON else _sql(path)
+        except ManifestError as error:
+            problems += (self._told(problem, declaration, "file", path) for problem in error.problems)
+            return None
+
+    def _told(self, problem: Problem, declaration: Declaration, key: str, path: Path) -> Problem:
+        """Return a file's problem as one of the entry that names the file."""
+        if problem.code == "file-missing":
+            return self._missing(declaration, key, path)
+        place = declaration.location(key)
+        if problem.location is None:
+            return replace(problem, location=place)
+        return replace(problem, facts=(*problem.facts, f"declared at {place}"))
+
+    def _missing(self, declaration: Declaration, key: str, path: Path) -> Problem:
+        written = declaration.text(key)
+        name = str(path) if written == getattr(declaration, key) else written
+        message = f"{declaration.subject} names {_WORDS[key]} that is a link to nothing: `{name}`"
+        link = Problem("file-missing", message, declaration.location(key))
+        if (led := text_file.led_nowhere(path, link)) is not None:
+            return led
+        message = f"{declaration.subject} names {_WORDS[key]} that does not exist: `{name}`"
+        facts, hint = self._instead(path, key, written)
+        return Problem("file-missing", message, declaration.location(key), facts, hint=hint)
+
+    def _taken(self, path: Path) -> set[str]:
+        """Return the names of the files that entries name, but for the one that is missing."""
+        named = {_names(text) for one in self._declarations for text in (one.file, one.rollback)}
+        return named - {path.name}
+
+    def _instead(self, path: Path, key: str, written: str) -> tuple[tuple[str, ...], str]:
+        """Return what is there in place of a missing file, and what to write."""
+        self._searches += 1
+        may_search = self._searches <= _MOST_SEARCHES and not variables.occur(written)
+        found = nearest_file(path, besides=self._taken(path), may_undo=key == "rollback") if may_search else None
+        if found is not None:
+            return (f"nearest file: {path.parent / found}",), f"write `{key}: {written.removesuffix(path.name)}{found}`"
+        hint = f"create the file, or correct `{key}: {written}`"
+        return (() if path.parent.is_dir() else (f"there is no folder `{path.parent}`",)), hint
+
+
+def _names(text: str | None) -> str:
+    return (text or "").rpartition("/")[2]
+
+
+def is_blank(sql: str, *, is_cut: bool = False) -> bool:
+    """Return whether SQL text holds nothing but comments, blanks and semicolons; of a cut text, whether it may."""
+    match = _BLANK.match(sql)
+    end = 0 if match is None else match.end()
+    if end == len(sql):
+        return True
+    if not sql.startswith("/*", end):
+        return False
+    from zmig.sql import lexer
+
+    try:
+        return all(token.text == ";" for token in lexer.tokens(sql, end))
+    except lexer.UnterminatedError:
+        return is_cut
+
+
+def _sql(path: Path) -> Contents:
+    text = text_file.read_small(path)
+    if text is None:
+        return _large_sql(path)
+    if is_blank(text):
+        raise ManifestError(_empty(path))
+    return Contents(path, text_file.checksum_of(text), frozenset())
+
+
+def _large_sql(path: Path) -> Contents:
+    texts = text_file.pieces(path)
+    first = next(texts, "")
+    # A piece may end in half of what opens a comment.
+    if is_blank(first, is_cut=True) or is_blank(first[:-1], is_cut=True):
+        first += "".join(texts)
+        if is_blank(first):
+            raise ManifestError(_empty(path))
+    return Contents(path, text_file.checksum(chain((first,), texts)), frozenset())
+
+
+def _empty(path: Path) -> Problem:
+    return Problem("file-empty", f"`{path}` holds no statement", hint="write the migration's statements into it")
+
+
+def _python(path: Path) -> Contents:
+    from zmig.project import python_source
+
+    text = text_file.read(path)
+    return Contents(path, text_file.checksum_of(text), python_source.offered(text, path=str(path)))
+
+
+def _repeat(declared: Repeat | None, names: frozenset[str]) -> Repeat:
+    if declared is not None:
+        return declared
+    return Repeat(RepeatRule.CODE if "should_repeat" in names else RepeatRule.CHECKSUM)

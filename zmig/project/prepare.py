@@ -1,0 +1,298 @@
+"""Reads a step's file before anything runs: its statements, and how they are run.
+
+Everything that is wrong with the files of a plan is found here, so a run never begins that could not be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zmig.errors import Location, ManifestError, Problem, ZmigError
+from zmig.planning.plan import Action, Direction, Mode, Step
+from zmig.project import project, text_file
+from zmig.sql import message, pg_dump, script, tool_markers, transaction_rules
+from zmig.text import merge_conflict
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from zmig.context import Context
+    from zmig.model import Batch
+    from zmig.planning.plan import Plan
+    from zmig.sql.message import ChunkMessage, Message
+    from zmig.sql.statement import Statement
+    from zmig.text.substitution import Substitution
+
+Execute = Callable[["Context"], object]
+
+
+@valueclass
+class Work:
+    """A step, with what its file says."""
+
+    step: Step
+    path: str
+    """What messages call its file."""
+    mode: Mode
+    text: str | None = None
+    statements: tuple[Statement, ...] | None = None
+    """None for a step written in Python, and for a script too large to be held."""
+    count: int | None = None
+    """How many statements it has; None for a step written in Python."""
+    function: Execute | None = None
+    """What a step written in Python calls; filled in by `zmig.running.python_functions`."""
+    filled: Substitution | None = None
+    """How `text` came from what is written in the file, where variables were replaced."""
+    rollback_checksum: str | None = None
+    """Of the rollback file that belongs to it, for a step forward that has one."""
+    conforming: bool = True
+    """How its strings are read: the `standard_conforming_strings` that it finds."""
+
+    @property
+    def is_sql(self) -> bool:
+        """Whether it is made of SQL statements."""
+        return self.count is not None
+
+    @property
+    def batch(self) -> Batch | None:
+        """How it is done in rounds, if it is; a rollback never is."""
+        return self.step.migration.batch if self.step.direction is Direction.FORWARD else None
+
+    def sendables(self, *, runs_no_code: bool = False) -> Iterator[Message | ChunkMessage | Statement]:
+        """Yield what is sent to the server in a transaction, in order; a large script is read as it is sent.
+
+        `runs_no_code` says that none of its statements can run code of the database's.
+        """
+        if self.statements is not None:
+            return message.of_statements(self.statements, runs_no_code=runs_no_code)
+        pieces = _unchanged_pieces(Path(self.path), self.step)
+        return message.of_large_script(pieces, path=self.path, conforming=self.conforming)
+
+    def one_by_one(self) -> Iterator[Message | Statement]:
+        """Yield the same with one statement in each message."""
+        if self.statements is not None:
+            return message.one_by_one(self.statements)
+        pieces = _unchanged_pieces(Path(self.path), self.step)
+        return message.one_by_one(script.split_stream(pieces, path=self.path, conforming=self.conforming))
+
+    def place(self, offset: int | None) -> Location | None:
+        """Return the place of an offset in its file; that of its entry where there is none."""
+        return (self.location(offset) if offset is not None else None) or self.step.migration.declared_at
+
+    def location(self, offset: int) -> Location | None:
+        """Return the place in its file of what stands at `offset` (0-based) of its text, as far as that is held."""
+        if self.filled is not None:
+            from zmig.sql import variables
+
+            return variables.location(self.filled, offset, path=self.path)
+        return script.location(self.text, offset, path=self.path) if self.text is not None else None
+
+
+def read(plan: Plan, *, conforming: bool = True) -> tuple[Work, ...]:
+    """Read the files of a plan's steps; nothing is executed.
+
+    `conforming` is how their strings are read: the `standard_conforming_strings` that they will find.
+
+    Raises:
+        ManifestError: with every problem of every file.
+    """
+    works: list[Work] = []
+    problems: list[Problem] = []
+    for step in plan.steps:
+        try:
+            works.append(_with_rollback(replace(_read_step(step, conforming=conforming), conforming=conforming)))
+        except ZmigError as error:
+            problems += error.problems
+    if problems:
+        raise ManifestError(*problems)
+    return tuple(works)
+
+
+def _with_rollback(work: Work) -> Work:
+    """Return a step forward with the checksum of its rollback file, by which a later edit is told."""
+    file = work.step.migration.rollback_file
+    if file is None or work.step.direction is Direction.ROLLBACK or work.step.action is Action.SETTLE:
+        return work
+    try:
+        return replace(work, rollback_checksum=text_file.checksum_of(project.read_text(file)))
+    except ManifestError:  # of no use, as a rollback of it will say
+        return work
+
+
+def _read_step(step: Step, *, conforming: bool) -> Work:
+    if step.action is Action.SETTLE:
+        return Work(step, step.migration.name, Mode(True, "nothing is run"), None, (), 0)
+    file = step.file
+    if file is None or file.suffix.lower() == ".py":
+        if step.migration.batch is not None and step.direction is Direction.FORWARD:
+            return Work(step, str(file), _batch_mode(step.migration.batch))
+        transactional = step.migration.transaction is not False
+        reason = "Python, one transaction" if transactional else "`transaction: false` in the manifest"
+        return Work(step, str(file or step.migration.name), Mode(transactional, reason))
+    small = project.read_small_text(file)
+    if small is None:
+        whole = _large_script(step, file, conforming=conforming)
+        return whole or _script(step, file, project.read_text(file), conforming=conforming)
+    return _script(step, file, small, conforming=conforming)
+
+
+def _script(step: Step, file: Path, written: str, *, conforming: bool) -> Work:
+    text, filled, checksum = _text(step, file, written)
+    path = str(file)
+    _refuse_conflict(written, path, conforming=conforming)
+    statements = _statements(text, filled, path, conforming=conforming)
+    if not statements:
+        hint = "write the statements into it"
+        raise ManifestError(Problem("file-empty", f"`{path}` holds no statement", Location(path), hint=hint))
+    mode = _mode(step, statements)
+    if step.direction is Direction.ROLLBACK:
+        mode = replace(mode, rollback_checksum=checksum)
+    work = Work(step, path, mode, text, statements, len(statements), filled=filled)
+    if tool_markers.may_hold(text):
+        _refuse_marks(work, text, statements)
+    if work.batch is not None:
+        from zmig.batches import checks
+
+        problems = tuple(checks.problems(statements, work.batch, path=path, locate=work.place))
+        if problems:
+            raise ManifestError(*problems)
+        return replace(work, mode=_batch_mode(work.batch))
+    if mode.transactional:
+        kept = tuple(one for one in statements if not pg_dump.surrounds_large_objects(text, one))
+        _refuse_contradictions(work, kept)
+        return replace(work, statements=kept)
+    return work
+
+
+def _refuse_conflict(text: str, path: str, *, conforming: bool) -> None:
+    """Make sure that no mark of a merge stands where a statement may: one inside of a string is its own affair."""
+    begin = merge_conflict.find(text)
+    if begin is None or not script.is_outside_strings(text, begin, conforming=conforming):
+        return
+    message = f"`{path}` holds a conflict that git could not merge"
+    place, hint = script.location(text, begin, path=path), merge_conflict.HINT
+    raise ManifestError(Problem("file-conflict", message, place, effect="nothing was run", hint=hint))
+
+
+def _statements(text: str, filled: Substitution | None, path: str, *, conforming: bool) -> tuple[Statement, ...]:
+    """Return the statements of a file; what is wrong with it is told of the file as it is written."""
+    try:
+        return tuple(script.split(text, path=path, conforming=conforming))
+    except ManifestError as error:
+        if filled is None:
+            raise
+        from zmig.sql import variables
+
+        raise ManifestError(*(variables.as_written(problem, filled) for problem in error.problems)) from None
+
+
+def _refuse_marks(work: Work, text: str, statements: tuple[Statement, ...]) -> None:
+    """Make sure that a file does not hold what undoes it as well, in the form of another tool."""
+    mark = tool_markers.find(text, tool_markers.spans(text, statements))
+    if mark is not None:
+        problem = tool_markers.problem(mark, work.location(mark.offset), path=work.path)
+        raise ManifestError(replace(problem, effect="nothing was run"))
+
+
+def _large_script(step: Step, file: Path, *, conforming: bool) -> Work | None:
+    """Return a script that is sent as it is read; None for one that has to be held, or cannot be read."""
+    migration = step.migration
+    if migration.variables is not None or migration.batch is not None or migration.transaction is False:
+        return None
+    from zmig.sql import prescan
+
+    checksum = text_file.Checksum()
+    suspects = _Suspects()
+    pieces = suspects.watched(_counted(project.read_pieces(file), checksum))
+    found = prescan.survey(pieces, path=str(file), conforming=conforming)
+    if found.refusing is not None or found.controlling is not None or suspects.is_any:
+        return None
+    confirmed = str(checksum) if step.direction is Direction.ROLLBACK else None
+    return Work(step, str(file), Mode(True, "one transaction", confirmed), count=found.statements)
+
+
+class _Suspects:
+    """Notes whether a text that comes in pieces may hold a mark of another tool."""
+
+    is_any = False
+
+    def watched(self, pieces: Iterable[str]) -> Iterator[str]:
+        """Yield the pieces as they are."""
+        before = ""
+        for piece in pieces:
+            self.is_any = self.is_any or tool_markers.may_hold(before + piece)
+            before = piece[-tool_markers.LONGEST_WORD :]
+            yield piece
+
+
+def _batch_mode(settings: Batch) -> Mode:
+    return Mode(False, f"in rounds of {settings.size} rows, each in a transaction")
+
+
+def _text(step: Step, file: Path, text: str) -> tuple[str, Substitution | None, str]:
+    """Return what a file says, how that came from the text that is written in it, and the checksum of that."""
+    if step.direction is Direction.ROLLBACK:
+        checksum = text_file.checksum_of(text)
+    else:
+        checksum = text_file.check_unchanged(file, text, step.migration.checksum)
+    if step.migration.variables is None:
+        return text, None, checksum
+    from zmig.sql import variables
+
+    filled = variables.fill(text, step.migration.variables, path=str(file))
+    return filled.text, filled, checksum
+
+
+def _unchanged_pieces(file: Path, step: Step) -> Iterator[str]:
+    """Yield a file in pieces; raises ManifestError behind the last one where it was edited meanwhile."""
+    found = text_file.Checksum()
+    yield from _counted(project.read_pieces(file), found)
+    if step.direction is Direction.FORWARD and step.migration.checksum not in (None, str(found)):
+        raise ManifestError(text_file.edited(file))
+
+
+def _counted(pieces: Iterable[str], checksum: text_file.Checksum) -> Iterator[str]:
+    for piece in pieces:
+        checksum.add(piece)
+        yield piece
+
+
+def _mode(step: Step, statements: tuple[Statement, ...]) -> Mode:
+    """Return how a file is run: `transaction: false` holds for the rollback, too; `true` says nothing of that."""
+    declared = step.migration.transaction
+    if step.direction is Direction.ROLLBACK and declared:
+        declared = None
+    found = transaction_rules.transaction_mode(statements, declared)
+    return Mode(found.transactional, found.reason)
+
+
+def _refuse_contradictions(work: Work, statements: tuple[Statement, ...]) -> None:
+    """Make sure that every statement can stand in the transaction that the file runs in."""
+    problems = [problem for one in statements for problem in _contradictions(work, one)]
+    if problems:
+        raise ManifestError(*problems)
+
+
+def _contradictions(work: Work, one: Statement) -> Iterator[Problem]:
+    if transaction_rules.controls_transaction(one):
+        yield Problem(
+            "transaction-control",
+            f"statement {one.number} ends or opens a transaction, but zmig runs the file in one of its own: "
+            f"`{one.summary}`",
+            location=work.location(one.offset),
+            effect="nothing was run",
+            hint="remove the statement, or write `transaction: false` in the manifest entry",
+        )
+    command = transaction_rules.refuses_transaction(one)
+    if command:
+        yield Problem(
+            "transaction-refused",
+            f"statement {one.number}, `{command}`, cannot run in the transaction that the manifest asks for",
+            location=work.location(one.offset),
+            effect="nothing was run",
+            hint="write `transaction: false` in the manifest entry",
+        )

@@ -1,0 +1,189 @@
+"""What zmig says around a migration's own statements: before them, in its transaction, and behind them.
+
+There are two forms. Spelled out, it holds in any session. The short form executes statements that were prepared on
+the server, which plans them once in a run: half of what a small migration would cost the server otherwise.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from zmig.database import invariants, roles
+from zmig.database.quoting import literal
+from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql
+from zmig.database.settings import FLUSHED, IDLE_IN_TRANSACTION, LONGEST_IDLE, READABLE, set_config
+from zmig.running import record
+from zmig.sql import transaction_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from zmig.running.session import Attempt, Session
+    from zmig.sql.statement import Statement
+
+_DECLINED = "zmig: event trigger"
+
+
+def opening_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
+    """Return the statements that record `started` and open the migration's transaction.
+
+    `started` need not be flushed by itself: WAL is one sequence, so it can only be lost together with everything
+    after it, the migration's own changes included. With Citus those may be in the WAL of other servers.
+    """
+    return (
+        *session.clean_sql,
+        "begin",
+        *(() if session.server.has_citus else ("set local synchronous_commit = off",)),
+        *record.started_sql(session, attempt),
+        "commit",
+        *open_sql(session, attempt),
+    )
+
+
+def closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
+    """Return the statements that check the transaction and the lock, and record `done`."""
+    return (*own_again_sql(session), record.check_sql(session), record.done_sql(session, attempt))
+
+
+@contextmanager
+def looked_ahead(session: Session, attempt: Attempt) -> Generator[None]:
+    """Ask the server something about a batched statement before its first round, in a transaction that is rolled back.
+
+    What the server refuses ends the block: the first round says what is wrong, and where.
+    """
+    try:
+        session.send(*open_sql(session, attempt))
+        yield
+    except psycopg.errors.LockNotAvailable:
+        raise
+    except psycopg.ProgrammingError:
+        return
+    finally:
+        if not session.connection.closed and not session.connection.broken:
+            session.send("rollback")
+
+
+def open_sql(session: Session, attempt: Attempt, *, first: Statement | None = None) -> tuple[str, ...]:
+    """Return the statements that open a marked transaction under the migration's limits.
+
+    `first` is the statement that runs in it, where that is one of a script without a transaction of its own.
+    """
+    return (_begin_sql(attempt, first), session.lock.mark_sql, *limits_sql(attempt))
+
+
+def _begin_sql(attempt: Attempt, first: Statement | None) -> str:
+    """Return what opens a transaction: at the isolation level that its first statement asks for.
+
+    What zmig says before that statement is a query, and behind one the level can no longer be changed.
+    """
+    if first is None and attempt.work.statements and attempt.work.mode.transactional:
+        first = attempt.work.statements[0]
+    level = None if first is None else transaction_rules.isolation_level(first)
+    return "begin" if level is None else f"begin isolation level {level}"
+
+
+def limits_sql(attempt: Attempt) -> tuple[str, ...]:
+    """Return the statements that put a migration's own limits, and its role, on the open transaction.
+
+    What Python and the rounds of a batch read must be written as they can read it.
+    """
+    lock_timeout, statement_timeout = _limits(attempt)
+    idle = LONGEST_IDLE if attempt.work.is_sql else _NONE
+    settings = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout, IDLE_IN_TRANSACTION: idle}
+    if attempt.work.batch is not None or not attempt.work.is_sql:
+        settings |= READABLE
+    return (f"select {set_config(settings, local=True)}", *_become_sql(attempt))
+
+
+def prepare_sql(session: Session) -> tuple[str, ...]:
+    """Return the statements that make the session ready for the short form, until it is cleaned.
+
+    `zmig_begin` stands for the session's own settings and a commit that is not waited for, `zmig_open` for what marks
+    a migration's transaction and limits it, `zmig_check` for what must hold at its end. `zmig_begin` declines where an
+    event trigger was made since the run began: its code would run behind what only defines something.
+    """
+    limits = {
+        "lock_timeout": "$1",
+        "statement_timeout": "$2",
+        IDLE_IN_TRANSACTION: LONGEST_IDLE,
+        "synchronous_commit": f"coalesce($3, {FLUSHED})",
+    }
+    settings = session.server.settings_sql(session.run.application_name)
+    check = record.check_sql(session)
+    return (
+        *session.store.prepare_sql(session.run),
+        f"prepare zmig_begin as {settings}, {set_config({'synchronous_commit': _OFF}, local=True)}, {_DECLINE}",
+        "prepare zmig_open (pg_catalog.text, pg_catalog.text, pg_catalog.text) as "
+        f"{session.lock.mark_sql}, {set_config(limits, local=True)}",
+        f"prepare zmig_check as {check}, {set_config({'statement_timeout': _NONE}, local=True)}",
+    )
+
+
+def is_declined(error: psycopg.Error) -> bool:
+    """Whether an error comes from `zmig_begin`, which nothing of the migration stands in front of."""
+    return invariants.is_said(_DECLINED, error)
+
+
+def is_taken_back(error: psycopg.Error) -> bool:
+    """Whether an error says that what `short_closing_sql` executes is not prepared any more."""
+    is_missing = isinstance(error, psycopg.errors.InvalidSqlStatementName)
+    return is_missing and any(name in str(error) for name in ("zmig_check", "zmig_done"))
+
+
+_OFF, _NONE = literal("off"), literal("0")
+_DECLINE = f"(case when {HAS_EVENT_TRIGGERS} then '{invariants.words(_DECLINED)}' else '1' end)::pg_catalog.int4"
+
+
+def short_opening_sql(session: Session, attempt: Attempt, *, is_prepared: bool, awaits_flush: bool) -> tuple[str, ...]:
+    """Return the short form of `opening_sql`, for a session ready for it or, unless `is_prepared`, in any state.
+
+    The commit waits until WAL is flushed, unless `awaits_flush` is false because that of a later migration does.
+    """
+    lock_timeout, statement_timeout = _limits(attempt)
+    commit = "null" if awaits_flush else _OFF
+    return (
+        *(() if is_prepared else (*session.clean_sql, *prepare_sql(session))),
+        "begin read write",
+        *reset_by_sql("execute zmig_begin"),
+        record.short_started_sql(session, attempt),
+        "commit",
+        "begin",
+        f"execute zmig_open ({lock_timeout}, {statement_timeout}, {commit})",
+        *_become_sql(attempt),
+    )
+
+
+def short_closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
+    """Return the short form of `closing_sql`, behind statements that only define something."""
+    own_role = ("reset role",) if attempt.step.migration.settings.run_as is not None else ()
+    done = (record.short_done_sql(session, attempt), session.store.short_done_check_sql)
+    return (*own_role, "execute zmig_check", *done)
+
+
+def end_sql() -> str:
+    """Return the statement in front of zmig's own at the end of a migration's transaction, whatever that has set.
+
+    They take the time they take, and the commit waits until it is flushed.
+    """
+    return f"select {set_config({'statement_timeout': _NONE, 'synchronous_commit': FLUSHED}, local=True)}"
+
+
+def own_again_sql(session: Session) -> tuple[str, ...]:
+    """Return the statements that make an open transaction zmig's own again, until its end."""
+    return (*session.server.settings_stay_sql, end_sql(), "reset session authorization", "reset role")
+
+
+def _limits(attempt: Attempt) -> tuple[str, str]:
+    """Return a migration's timeouts, in milliseconds, as constants."""
+    settings = attempt.step.migration.settings
+    limits = (settings.lock_timeout_seconds, settings.statement_timeout_seconds)
+    lock_timeout, statement_timeout = (literal(str(round(seconds * 1000))) for seconds in limits)
+    return lock_timeout, statement_timeout
+
+
+def _become_sql(attempt: Attempt) -> tuple[str, ...]:
+    wanted = attempt.step.migration.settings.run_as
+    return () if wanted is None else (roles.become_sql(wanted, local=True),)

@@ -1,0 +1,150 @@
+"""Looks, from a connection of its own, what the server does while a statement takes long: who blocks it, how far it is.
+
+It begins only once something has taken a second, so a fast run never pays for it. It reads, in autocommit, so it holds
+no snapshot that a CREATE INDEX CONCURRENTLY would wait for; where it cannot connect, the run goes on without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from zmig.errors import ConnectionFailed, ZmigError
+from zmig.process import background
+from zmig.progress import (
+    Blocked,
+    Held,
+    RoundFinished,
+    ServerReported,
+    StatementFinished,
+    StatementStarted,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+)
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from zmig.database.activity import Work
+    from zmig.database.connection import Target
+    from zmig.database.types import Connection
+    from zmig.planning.plan import Step
+    from zmig.progress import Observer, Progress
+
+PATIENCE_SECONDS = 1.0
+"""How long something runs before it is looked at, and the pause between two looks; less with a short lock timeout."""
+
+_LONGEST_FAREWELL_SECONDS = 2.0
+_LIMITS = {"default_transaction_read_only": "'on'", "statement_timeout": "'5s'", "lock_timeout": "'1s'"}
+
+
+@valueclass
+class _Busy:
+    """What the working connection has been told to do, as far as the observer heard."""
+
+    step: Step
+    since: float
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long to wait for a look: who holds a lock is to be seen before the lock's timeout is over."""
+        limit = self.step.migration.settings.lock_timeout_seconds
+        return min(PATIENCE_SECONDS, limit / 2) if limit else PATIENCE_SECONDS
+
+
+class Lookout:
+    """Watches one backend for the length of a run."""
+
+    def __init__(self, target: Target, backend_pid: int, observer: Observer) -> None:
+        self._target = target
+        self._backend_pid = backend_pid
+        self._observer = observer
+        self._busy: _Busy | None = None
+        self._blocked_since: float | None = None
+        self._is_over = False
+        self._stirred = threading.Event()
+        """Set when the next look is due sooner than was thought."""
+
+    @contextlib.contextmanager
+    def watching(self) -> Generator[Observer]:
+        """Give an observer to be told of the run in place of the one that wants to know; watch until the block ends."""
+        thread = background.start(self._watch, "zmig lookout")
+        patience = _LONGEST_FAREWELL_SECONDS
+        try:
+            yield self._hear
+        except (KeyboardInterrupt, ConnectionFailed):
+            patience = 0.0  # nobody wants to wait, for a server that does not answer
+            raise
+        finally:
+            self._is_over = True
+            self._stirred.set()
+            thread.join(patience)
+
+    def _hear(self, progress: Progress) -> None:
+        match progress:
+            case (
+                StepStarted(step=step)
+                | StatementStarted(step=step)
+                | StatementFinished(step=step)
+                | RoundFinished(step=step)
+                | Held(step=step)
+            ):
+                self._busy = busy = _Busy(step, time.monotonic())
+                if busy.patience_seconds < PATIENCE_SECONDS:
+                    self._stirred.set()
+            case StepFinished() | StepFailed() | StepSkipped():
+                self._busy = None
+            case _:
+                pass
+        self._observer(progress)
+
+    def _watch(self) -> None:
+        with contextlib.ExitStack() as closing:
+            connection: Connection | None = None
+            while not self._is_over:
+                busy = self._busy
+                if self._stirred.wait(PATIENCE_SECONDS if busy is None else busy.patience_seconds):
+                    self._stirred.clear()
+                if self._is_over:
+                    return
+                busy = self._busy
+                if busy is None or time.monotonic() - busy.since < busy.patience_seconds:
+                    self._blocked_since = None
+                    continue
+                try:
+                    if connection is None:
+                        connection = closing.enter_context(self._connected())
+                    self._look(connection, busy)
+                except (ZmigError, psycopg.Error):
+                    return
+
+    def _connected(self) -> Connection:
+        from zmig.database import connection as database
+
+        return database.connect(self._target, application_name="zmig lookout", limits=_LIMITS)
+
+    def _look(self, connection: Connection, busy: _Busy) -> None:
+        from zmig.database import activity
+
+        work = activity.work(connection, self._backend_pid)
+        if work is not None and self._busy is busy:
+            self._tell(work, busy)
+
+    def _tell(self, work: Work, busy: _Busy) -> None:
+        now = time.monotonic()
+        if work.blockers:
+            self._blocked_since = self._blocked_since or busy.since
+            self._observer(Blocked(busy.step, work.blockers, now - self._blocked_since))
+            return
+        if self._blocked_since is not None:
+            self._observer(Blocked(busy.step, (), now - self._blocked_since))
+            self._blocked_since = None
+        if work.progress is not None:
+            self._observer(ServerReported(busy.step, work.progress, now - busy.since))

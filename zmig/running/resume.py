@@ -1,0 +1,182 @@
+"""Decides whether a migration that ran outside a transaction may be continued.
+
+Pure: it compares the file with the last checkpoint, and looks at the statement behind that. Where the catalog can
+tell whether that took effect, the run goes on; where it cannot, a person decides.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from zmig.errors import Problem
+from zmig.invocation import word
+from zmig.planning.checkpoint import digest
+from zmig.planning.plan import Action, Direction, Refusal
+from zmig.sql import transaction_rules
+from zmig.sql.catalog_effect import CreateIndex, Idempotent, Reindex, Unknown, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zmig.errors import Location
+    from zmig.invocation import Invocation
+    from zmig.planning.checkpoint import Checkpoint, Sent
+    from zmig.project.prepare import Work
+    from zmig.sql.statement import Statement
+
+_SETS_SESSION = re.compile(
+    r"(?:set|reset)\b(?!\s+(?:local|constraints|transaction)\b)|load\b|select (?:pg_catalog\.)?set_config\s*\(", re.I
+)
+
+
+def runs_alone(one: Statement) -> bool:
+    """Whether a statement runs without a transaction around it and its checkpoint.
+
+    Any REINDEX or CLUSTER does: of a partitioned table it refuses a transaction, which its text does not show.
+    """
+    if transaction_rules.refuses_transaction(one) is not None or transaction_rules.may_commit(one):
+        return True
+    found = outcome(one)
+    return isinstance(found, Reindex) or found == Idempotent("CLUSTER")
+
+
+def sets_session(one: Statement) -> bool:
+    """Whether a statement only changes the session, so that it is run again when a later run continues behind it."""
+    return _SETS_SESSION.match(one.summary) is not None
+
+
+def subject(one: Statement) -> str | None:
+    """Return what a statement may leave half done, in words that two statements about the same thing share."""
+    found = outcome(one)
+    if not isinstance(found, CreateIndex):
+        return None
+    table = ".".join(part for part in found.table if part is not None)
+    return f"index {found.name} on {table}" if found.name is not None else f"an index on {table}"
+
+
+def is_about(sent: Sent | None, one: Statement) -> bool:
+    """Whether what is known of the statement that was sent holds for a statement of the file as it is now."""
+    if sent is None or sent.number != one.number:
+        return False
+    return sent.digest == digest([one]) or (
+        sent.is_refused and sent.subject is not None and sent.subject == subject(one)
+    )
+
+
+def is_undecided(sent: Sent, one: Statement) -> bool:
+    """Whether nobody but a person can tell if the statement that was sent took effect."""
+    return not sent.is_refused and isinstance(outcome(one), Unknown)
+
+
+def refusals(works: Sequence[Work], *, invocation: Invocation) -> Iterator[Refusal]:
+    """Yield a refusal for each migration that cannot be continued as its file is, or by anybody but a person."""
+    for work in works:
+        if work.step.action is not Action.SETTLE:
+            problem = _unfit(work, invocation)
+            if problem is not None:
+                yield Refusal(work.step.migration.version, work.step.migration.name, problem)
+
+
+def _unfit(work: Work, invocation: Invocation) -> Problem | None:
+    unended, reached = work.step.unended, work.step.checkpoint
+    if work.batch is not None:
+        return _by_another_key(work, reached, invocation)
+    if work.statements is None and unended is not None and unended.data.get("transactional") is False:
+        return _undecided(work, "its Python code", work.step.migration.declared_at, invocation)
+    if reached is None:
+        return None
+    return _edited(work, reached, invocation) or _in_doubt(work, reached.sent, invocation)
+
+
+def _by_another_key(work: Work, reached: Checkpoint | None, invocation: Invocation) -> Problem | None:
+    """Compare the key by which the rounds of a batch went with that of its file as it is now."""
+    before = reached.reached.key if reached is not None and reached.reached is not None else None
+    if before is None or not work.statements:
+        return None
+    from zmig.batches import selection
+
+    now = selection.read(work.statements[0]).key_name
+    if now in (None, before):
+        return None
+    return _changed(work, f"its rounds went by the key `{before}` before, and go by `{now}` now", invocation)
+
+
+def _edited(work: Work, reached: Checkpoint, invocation: Invocation) -> Problem | None:
+    """Compare the statements recorded as done, or in doubt, with those that stand in the file now."""
+    statements, sent = work.statements or (), reached.sent
+    if reached.statements and (work.mode.transactional or digest(statements[: reached.statements]) != reached.digest):
+        what = _range(reached.statements)
+        return _changed(work, f"{what} done before, and cannot be found in its file as it is now", invocation)
+    if sent is None or sent.is_refused:
+        return None
+    following = statements[sent.number - 1 : sent.number]
+    if work.mode.transactional or not following or not is_about(sent, following[0]):
+        what = f"statement {sent.number} was sent to the server and may have taken effect"
+        return _changed(work, f"{what}, and it was edited since", invocation)
+    return None
+
+
+def _range(count: int) -> str:
+    return "statement 1 was" if count == 1 else f"statements 1 to {count} were"
+
+
+def _changed(work: Work, why: str, invocation: Invocation) -> Problem:
+    migration = work.step.migration
+    known = word(migration.name, migration.version)
+    return Problem(
+        "done-statements-changed",
+        f"{_what(work)} `{migration.name}` cannot be continued: {why}",
+        location=migration.declared_at,
+        facts=(
+            "if everything the file says is done, run "
+            f"`{invocation.command('resolve', known, '--as', 'done', '--reason', '...')}`",
+            "if everything that was done is undone, run "
+            f"`{invocation.command('resolve', known, '--as', 'pending', '--reason', '...')}`",
+        ),
+        effect="nothing was run",
+        hint="restore the statements that ran before; the rest of the file may change",
+    )
+
+
+def _in_doubt(work: Work, sent: Sent | None, invocation: Invocation) -> Problem | None:
+    if sent is None or work.statements is None:
+        return None
+    one = work.statements[sent.number - 1]
+    if not is_undecided(sent, one):
+        return None
+    what = f"statement {one.number} of {len(work.statements)}, `{one.summary}`,"
+    return _undecided(work, what, work.location(one.offset), invocation)
+
+
+def _undecided(work: Work, what: str, location: Location | None, invocation: Invocation) -> Problem:
+    name = work.step.migration.name
+    return Problem(
+        "resume-undecided",
+        f"{_what(work)} `{name}` did not end, and whether {what} took effect cannot be looked up",
+        location=location,
+        facts=(f"statements known to be done: {work.step.resume_after}", *_choices(work, invocation)),
+        effect="nothing was run",
+        hint="look at the database, then run the one of the two commands that is true",
+    )
+
+
+def _what(work: Work) -> str:
+    return "the rollback of migration" if work.step.direction is Direction.ROLLBACK else "migration"
+
+
+def _choices(work: Work, invocation: Invocation) -> tuple[str, str]:
+    known = word(work.step.migration.name, work.step.migration.version)
+
+    def command(verdict: str) -> str:
+        return f"`{invocation.command('resolve', known, '--as', verdict, '--reason', '...')}`"
+
+    if work.step.direction is Direction.ROLLBACK:
+        return (
+            f"to take it back, complete the rollback by hand, then run {command('pending')}",
+            f"to keep it, restore by hand what the rollback removed, then run {command('done')}",
+        )
+    return (
+        f"if it did not take effect, the next run repeats it after {command('failed')}",
+        f"if it did, complete the rest by hand, then run {command('done')}",
+    )

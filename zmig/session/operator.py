@@ -1,0 +1,216 @@
+"""What an operator decides, as facts to be recorded: resolved, accepted, baselined. Nothing is run.
+
+Every function is called while the run's lock is held, and writes nothing: what cannot be recorded leaves no trace.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.errors import Problem, UsageError
+from zmig.facts import EventType, Verdict
+from zmig.invocation import word
+from zmig.planning import identity, refusals, selection
+from zmig.planning.state import FindingCode, State
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from zmig.invocation import Invocation
+    from zmig.planning.state import Entry
+    from zmig.session.session import Opened
+    from zmig.session.snapshot import View
+
+
+@valueclass
+class Decision:
+    """What is to be recorded, once the tables are there."""
+
+    names: list[str]
+    """The migrations it is about."""
+    statements: list[str]
+
+
+def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str, invocation: Invocation) -> Decision:
+    """Say that a migration is done, failed or pending, whatever the facts said before.
+
+    One that was applied under another version is done under its own instead of that one.
+
+    Raises:
+        UsageError: no migration has that name, or two have; the verdict is unknown; the reason is empty; its version
+            was applied as another migration, so that it cannot be done.
+    """
+    if verdict not in set(Verdict):
+        raise UsageError(
+            Problem(
+                "unknown-verdict",
+                f"a migration cannot be resolved as `{verdict}`",
+                facts=(f"verdicts: {', '.join(Verdict)}",),
+                effect="nothing was recorded",
+                hint="write `--as done`, `--as failed` or `--as pending`",
+            )
+        )
+    entry = selection.find_one(view.entries, name, invocation=invocation)
+    data = _data(opened, entry, reason) | {"as": str(verdict), "was": entry.state.value}
+    before: list[str] = []
+    if verdict == Verdict.DONE:
+        _refuse_other(entry, view, invocation)
+        if _is_moved(entry):
+            before, data = [_superseded_sql(opened, entry, reason)], data | _moved_from(entry)
+    return Decision([entry.name], [*before, _resolved_sql(opened, entry, Verdict(verdict), data)])
+
+
+def _refuse_other(entry: Entry, view: View, invocation: Invocation) -> None:
+    """Make sure that a decision about a version does not put one migration in the place of another."""
+    problem = refusals.of_other(entry, view.entries, invocation=invocation, effect="nothing was recorded")
+    if problem is not None:
+        raise UsageError(problem)
+
+
+def _is_moved(entry: Entry) -> bool:
+    """Whether a migration is one that was applied, with the same contents, under another version."""
+    was, migration = entry.moved_from, entry.migration
+    return was is not None and migration is not None and identity.is_same(migration, was)
+
+
+def _moved_from(entry: Entry) -> dict[str, object]:
+    return {"renumbered_from": entry.moved_from.version if entry.moved_from is not None else None}
+
+
+def _superseded_sql(opened: Opened, entry: Entry, reason: str) -> str:
+    """Return what says that a migration is no longer known under the version it was applied as."""
+    was = entry.moved_from
+    if was is None:
+        raise AssertionError("only a migration that was applied under another version is superseded")
+    data = _data(opened, entry, reason) | {
+        "version": was.version,
+        "name": was.name,
+        "as": Verdict.PENDING.value,
+        "was": State.DONE.value,
+        "checksum": was.checksum,
+        "renumbered_to": entry.version,
+    }
+    return opened.store.taken_back_sql(opened.run, EventType.RESOLVED, was.name, data)
+
+
+def _resolved_sql(opened: Opened, entry: Entry, verdict: Verdict, data: dict[str, object]) -> str:
+    type = EventType.RESOLVED
+    if entry.version is None:
+        return opened.store.append_sql(opened.run, type, entry.name, data)
+    if verdict is Verdict.DONE:
+        return opened.store.applied_sql(opened.run, type, entry.name, data, kind=_kind(entry))
+    return opened.store.taken_back_sql(opened.run, type, entry.name, data)
+
+
+def accept(opened: Opened, view: View, *, names: Collection[str], reason: str, invocation: Invocation) -> Decision:
+    """Say that the files of applied migrations were changed on purpose.
+
+    Raises:
+        UsageError: no migration has that name, its file has not changed, its version was applied as another migration,
+            or the reason is empty.
+    """
+    entries = [_acceptable(view, name, invocation) for name in dict.fromkeys(names)]
+    kept = {entry.name: entry for entry in entries}
+    statements = [
+        opened.store.append_sql(opened.run, EventType.ACCEPTED, entry.name, _data(opened, entry, reason))
+        for entry in kept.values()
+    ]
+    return Decision([*kept], statements)
+
+
+def _acceptable(view: View, name: str, invocation: Invocation) -> Entry:
+    """Return a migration whose file may be accepted as it is now. Raises UsageError."""
+    entry = selection.find_one(view.entries, name, invocation=invocation)
+    _refuse_other(entry, view, invocation)
+    if not entry.has(FindingCode.DRIFT):
+        raise UsageError(
+            Problem(
+                "nothing-to-accept",
+                f"the file of migration `{entry.name}` has not changed since it was applied",
+                effect="nothing was recorded",
+                hint=f"see what has drifted with `{invocation.command('status')}`",
+            )
+        )
+    return entry
+
+
+def baseline(opened: Opened, view: View, *, to: int, reason: str, invocation: Invocation) -> Decision:
+    """Say of every migration up to version `to` that is not applied that it is, without running it.
+
+    One that failed in its transaction, or was cut off in it, left nothing behind, so it is recorded as well.
+
+    Raises:
+        UsageError: no migration has that version; one of them may have left a part behind; or the reason is empty.
+    """
+    selection.check_target(view.entries, to)
+    _check_reason(reason)
+    chosen = [
+        entry
+        for entry in view.entries
+        if entry.migration is not None
+        and not entry.migration.is_repeatable
+        and not entry.is_applied
+        and entry.migration.version <= to
+    ]
+    unclear = [_unclear(entry, invocation) for entry in chosen if not _is_untouched(entry)]
+    if unclear:
+        raise UsageError(*unclear)
+    return Decision(
+        [entry.name for entry in chosen],
+        [
+            opened.store.applied_sql(
+                opened.run, EventType.BASELINED, entry.name, _data(opened, entry, reason), kind=_kind(entry)
+            )
+            for entry in chosen
+        ],
+    )
+
+
+def _is_untouched(entry: Entry) -> bool:
+    """Whether nothing of a migration that is not applied is in the database because zmig ran it."""
+    is_undone = entry.record is not None and entry.record.is_undone
+    return entry.state is State.PENDING or (is_undone and entry.state in (State.FAILED, State.STUCK))
+
+
+def _unclear(entry: Entry, invocation: Invocation) -> Problem:
+    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", "done", "--reason", "...")
+    return Problem(
+        "baseline-unclear",
+        f"migration `{entry.name}` is {entry.state.value}, and no transaction undid what it had done",
+        facts=("a baseline says that all of a migration is there; of this one a part may be",),
+        effect="nothing was recorded",
+        hint=f"if all of it is there, run `{resolve}`, then the baseline again",
+    )
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip():
+        raise UsageError(
+            Problem(
+                "reason-missing",
+                "a decision needs a reason, which stands in the history for ever",
+                effect="nothing was recorded",
+                hint="write `--reason 'why this is right'`",
+            )
+        )
+
+
+def _data(opened: Opened, entry: Entry, reason: str) -> dict[str, object]:
+    _check_reason(reason)
+    checksum = entry.migration.checksum if entry.migration is not None else None
+    return {
+        "version": entry.version,
+        "name": entry.name,
+        "run_id": opened.run.id,
+        "reason": opened.target.redactor(reason),
+        "checksum": checksum,
+        "kind": _kind(entry),
+    }
+
+
+def _kind(entry: Entry) -> str:
+    if entry.migration is not None:
+        return entry.migration.kind.value
+    recorded = entry.record.applied.text("kind") if entry.record and entry.record.applied else None
+    return recorded or "sql"

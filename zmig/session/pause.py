@@ -1,0 +1,97 @@
+"""An operator's word that a batched migration waits between two rounds, or goes on. Needs no lock: a fact is enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.errors import Problem, UsageError
+from zmig.facts import EventType
+from zmig.planning import selection
+from zmig.planning.state import State
+from zmig.session.operator import Decision
+
+if TYPE_CHECKING:
+    from zmig.invocation import Invocation
+    from zmig.planning.state import Entry
+    from zmig.session.session import Opened
+    from zmig.session.snapshot import View
+
+_EFFECT = "nothing was recorded"
+
+
+def pause(opened: Opened, view: View, *, name: str | None, reason: str, invocation: Invocation) -> Decision:
+    """Ask a batched migration to wait: the one named, else the one that is running.
+
+    Raises:
+        UsageError: no migration has that name, none is running, or it is not batched.
+    """
+    entry = _running(view) if name is None else selection.find(view.entries, name, invocation=invocation)
+    if entry.migration is None or entry.migration.batch is None:
+        message = f"migration `{entry.name}` has no rounds to wait between"
+        raise UsageError(
+            Problem("pause-impossible", message, effect=_EFFECT, hint="cancel its run with ctrl-c, or wait for its end")
+        )
+    data = _data(opened, entry) | {"reason": opened.target.redactor(reason)}
+    return _decision(opened, entry, EventType.PAUSED, data)
+
+
+def resume(opened: Opened, view: View, *, name: str | None, invocation: Invocation) -> Decision:
+    """Let a paused migration go on: the one named, else the one that is paused.
+
+    Raises:
+        UsageError: no migration has that name, or none is paused.
+    """
+    entry = _paused(view, invocation) if name is None else selection.find(view.entries, name, invocation=invocation)
+    if entry.record is None or entry.record.paused is None:
+        raise UsageError(
+            Problem(
+                "not-paused",
+                f"migration `{entry.name}` is not paused",
+                effect=_EFFECT,
+                hint=f"see every state with `{invocation.command('status')}`",
+            )
+        )
+    return _decision(opened, entry, EventType.RESUMED, _data(opened, entry))
+
+
+def _running(view: View) -> Entry:
+    for entry in view.entries:
+        if entry.state is State.STARTED:
+            return entry
+    raise UsageError(
+        Problem(
+            "pause-impossible", "no migration is running", effect=_EFFECT, hint="name the migration that is to wait"
+        )
+    )
+
+
+def _paused(view: View, invocation: Invocation) -> Entry:
+    found = [entry for entry in view.entries if entry.record is not None and entry.record.paused is not None]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError(
+            Problem(
+                "not-paused",
+                "no migration is paused",
+                effect=_EFFECT,
+                hint=f"see every state with `{invocation.command('status')}`",
+            )
+        )
+    names = ", ".join(f"`{entry.name}`" for entry in found)
+    raise UsageError(
+        Problem(
+            "not-paused",
+            f"more than one migration is paused: {names}",
+            effect=_EFFECT,
+            hint=f"name one, such as `{found[0].name}`",
+        )
+    )
+
+
+def _data(opened: Opened, entry: Entry) -> dict[str, object]:
+    return {"version": entry.version, "name": entry.name, "run_id": opened.run.id}
+
+
+def _decision(opened: Opened, entry: Entry, type: EventType, data: dict[str, object]) -> Decision:
+    return Decision([entry.name], [opened.store.append_sql(opened.run, type, entry.name, data, needs_lock=False)])

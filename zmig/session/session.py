@@ -1,0 +1,340 @@
+"""An open database: the connection, with everything that reads and writes through it, and the run's lock."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from zmig.database import connection as database
+from zmig.database.lock import RunLock
+from zmig.database.store import Store
+from zmig.errors import TrackingError
+from zmig.facts import Run
+from zmig.manifest.declaration import DatabaseUrl
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from zmig.database.connection import Target, WorkingConnection
+    from zmig.database.lock_holder import LockHolder
+    from zmig.database.server import Server
+    from zmig.database.timeline import TimelineChange
+    from zmig.database.tracking_check import Inspection
+    from zmig.invocation import Invocation
+    from zmig.model import Migration
+    from zmig.process.interrupts import Interrupts
+    from zmig.progress import Observer
+    from zmig.project.project import Project
+    from zmig.session.snapshot import View
+
+
+def target(project: Project, database_url: str | None, *, environ: Mapping[str, str]) -> Target:
+    """Return the database to go to: the one given, else the manifest's; a private server is started.
+
+    Raises:
+        ManifestError: the manifest names no database, or an unset variable.
+        UsageError: the URL is not a connection string.
+        ServerError: the private server does not start.
+    """
+    if database_url is not None:
+        return database.target(database_url, environ=environ)
+    declared = project.require_database()
+    if isinstance(declared, DatabaseUrl):
+        return database.target(declared.resolve(environ), environ=environ)
+    from zmig.embedded import EmbeddedServer
+
+    return replace(database.target(EmbeddedServer(declared.folder).start(), environ=environ), is_embedded=True)
+
+
+def server_of(connection: WorkingConnection, schema: str) -> Server:
+    """Return the server that a connection leads to, which keeps the facts in `schema`.
+
+    Raises:
+        UsageError, TrackingError: it is a node of a cluster that keeps them elsewhere.
+    """
+    found = connection.server
+    if found.has_citus:
+        from zmig.database import citus
+
+        citus.check_node(connection, schema)
+    return found
+
+
+@valueclass
+class Opened:
+    """One connection to the target database, and what works through it."""
+
+    project: Project
+    migrations: Sequence[Migration]
+    target: Target
+    connection: WorkingConnection
+    server: Server
+    store: Store
+    lock: RunLock
+    run: Run
+    observer: Observer
+
+    def inspect(self, *, to_write: bool = False) -> Inspection:
+        """Return what there is of the tracking tables, and the rights to them.
+
+        `to_write` says that facts are to be written next, so that all rights that are missing are told at once.
+
+        Raises:
+            TrackingError: facts are to be written, and this is a standby; the message names the primary server.
+        """
+        with database.translated(self.target):
+            found = self.store.inspect(to_write=to_write)
+            if to_write:
+                self.refuse_standby(found)
+            return found
+
+    def tell_timeline(self, inspection: Inspection) -> None:
+        """Warn where the server's timeline is another one than the last run's; the facts are read before."""
+        changed = self.timeline_change(inspection)
+        if changed is not None:
+            from zmig.progress import Notice
+
+            self.observer(Notice(None, "WARNING", changed.message))
+
+    def timeline_change(self, inspection: Inspection) -> TimelineChange | None:
+        """Return how the server's timeline differs from that of the last run on record; None where it does not."""
+        if not inspection.has_events:
+            return None
+        from zmig.database import timeline
+
+        with database.translated(self.target):
+            return timeline.change(self.store, self.server.identity)
+
+    def refuse_standby(self, inspection: Inspection) -> None:
+        """Make sure that the server takes writes; what is done there already may be undone on the primary server.
+
+        Raises:
+            TrackingError: it is a standby; the message names the primary server.
+        """
+        if inspection.in_recovery:
+            from zmig.database import standby
+
+            found = standby.look(self.connection)
+            raise TrackingError(inspection.standby(found.where, found.lag))
+
+    def is_settled(self, inspection: Inspection) -> bool:
+        """Whether every migration is done as it is declared, so that nothing is left to do; False says nothing."""
+        from zmig.planning import up_to_date
+
+        expected = up_to_date.lines(self.migrations) if inspection.has_events else None
+        if not expected:
+            return False
+        with database.translated(self.target):
+            found = self.store.settled_lines(with_projection=inspection.sees_projection)
+        return len(found) == len(expected) and set(found) == set(expected)
+
+    @contextmanager
+    def recording(self) -> Generator[None]:
+        """Turn what keeps a fact from being written inside the block into an error people can act on.
+
+        Raises:
+            TrackingError: the fact was not written, or the database refuses.
+        """
+        with database.translated(self.target):
+            try:
+                yield
+            except psycopg.Error as error:
+                broken = self.store.broken_by(error)
+                if broken is None:
+                    raise
+                problem = self.store.problem(broken, what="the decision")
+                raise TrackingError(replace(problem, effect="nothing was recorded")) from error
+
+    def look(
+        self, inspection: Inspection | None = None, *, holds_lock: bool = False, ask_repeatables: bool = True
+    ) -> View:
+        """Return where every migration stands. Reads only; `inspection` is given where that was made just before."""
+        from zmig.session.snapshot import Looker
+
+        seen = self.inspect() if inspection is None else inspection
+        looker = Looker(self.connection, self.store, self.lock, self.project.tracking.stuck_after_seconds)
+        with database.translated(self.target):
+            return looker.look(self.migrations, seen, holds_lock=holds_lock, ask_repeatables=ask_repeatables)
+
+    def prepare_store(self, view: View) -> None:
+        """Create what is missing of the tracking tables, and make the simple table fit the facts; under the lock."""
+        from zmig.planning import orphaned_rows
+
+        if self.store.create(view.inspection, has_citus=self.server.has_citus):
+            self._tell_unguarded()
+        if view.inspection.has_events:
+            behind = self.store.repair(view.entries, keep=orphaned_rows.versions(view.entries))
+            if behind is not None:
+                self._advance_positions(behind)
+
+    def _tell_unguarded(self) -> None:
+        from zmig.database import guard_trigger
+        from zmig.progress import Notice
+
+        events = f"{self.project.tracking.schema}.migration_events"
+        message = f"`{events}` was not as zmig makes it: {guard_trigger.MISSING}; it is there again"
+        self.observer(Notice(None, "WARNING", message))
+
+    def _advance_positions(self, highest: int) -> None:
+        """Have new facts stand behind those that are there.
+
+        Raises:
+            TrackingError: this role may not.
+        """
+        from zmig.database.invariants import Broken
+        from zmig.progress import Notice
+
+        try:
+            self.store.advance_positions()
+        except psycopg.errors.InsufficientPrivilege as error:
+            problem = self.store.problem(Broken.POSITION, what="what is to be done")
+            raise TrackingError(replace(problem, effect="nothing was run")) from error
+        message = f"the positions of new facts were behind {highest}, the highest there is, and now continue behind it"
+        self.observer(Notice(None, "NOTICE", message))
+
+    @contextmanager
+    def locked(self, *, limit_seconds: float | None, invocation: Invocation) -> Generator[None]:
+        """Hold the run's lock inside the block.
+
+        Raises:
+            LockNotObtained: another run kept it for too long.
+            UsageError: a transaction pooler stands between.
+        """
+        from zmig.database import pooler
+
+        with database.translated(self.target):
+            pooler.refuse_transaction_pooling(self.connection, self.target, backend_pid=self.server.backend_pid)
+        with self._given_back():
+            with database.translated(self.target):
+                self.connection.ask_as_usual()
+                self.connection.execute(self.server.prepare_sql(self.run.application_name).encode())
+                self.lock.wait(
+                    self.connection,
+                    limit_seconds=limit_seconds,
+                    report=self._report_waiting,
+                    known=self._known,
+                    database=self.connection.info.dbname,
+                    invocation=invocation,
+                )
+            try:
+                yield
+            finally:
+                # Whatever keeps the lock from being released ends with the session, and so does the lock.
+                with contextlib.suppress(psycopg.Error):
+                    self.lock.release(self.connection)
+
+    @contextmanager
+    def _given_back(self) -> Generator[None]:
+        """Leave the session as it began, behind a pooler, which may give it to others as it is."""
+        if self.connection.info.backend_pid == self.server.backend_pid:
+            yield
+            return
+        from zmig.database import pooler
+
+        try:
+            yield
+        finally:
+            with contextlib.suppress(psycopg.Error), self.connection.interrupts.deferred():
+                pooler.give_back(self.connection)
+
+    def terminate_holder(self, *, invocation: Invocation) -> None:
+        """Make the server end the backend that holds the run's lock, if one does.
+
+        Raises:
+            UsageError: the process it works for is alive.
+            TrackingError: this role may not end it.
+        """
+        from zmig.database import lock_holder as holders
+        from zmig.progress import Notice
+
+        with database.translated(self.target):
+            holder = self.lock.holder(self.connection)
+            if holder is None:
+                return
+            holder = self._known(holder)
+            holders.refuse_living(holder, invocation)
+            self.observer(Notice(None, "NOTICE", f"ending {holders.describe(holder)}"))
+            self.lock.terminate(self.connection, holder)
+
+    def _report_waiting(self, holder: LockHolder | None, seconds: float) -> None:
+        from zmig.progress import LockWaiting
+
+        self.observer(LockWaiting(holder, seconds))
+
+    def _known(self, holder: LockHolder) -> LockHolder:
+        from zmig.session.snapshot import known
+
+        return known(holder, self.look(ask_repeatables=False).entries)
+
+
+@contextmanager
+def opened(
+    project: Project,
+    migrations: Sequence[Migration],
+    target: Target,
+    *,
+    observer: Observer,
+    interrupts: Interrupts,
+) -> Generator[Opened]:
+    """Connect, and close the connection after the block.
+
+    Raises:
+        ConnectionFailed: the server cannot be reached.
+    """
+    run_id = os.urandom(6).hex()
+    name = f"zmig/{run_id}"
+    with database.connect(target, application_name=name) as connection:
+        connection.interrupts = interrupts
+        connection.add_notice_handler(_notices_to(observer, interrupts))
+        with database.translated(target):
+            found = server_of(connection, project.tracking.schema)
+        yield Opened(
+            project,
+            migrations,
+            target,
+            connection,
+            found,
+            Store(connection, project.tracking.schema, project.tracking.owner),
+            RunLock(project.tracking.schema),
+            Run(run_id, socket.gethostname(), found.backend_pid, name),
+            observer,
+        )
+
+
+def _notices_to(observer: Observer, interrupts: Interrupts) -> Callable[[psycopg.errors.Diagnostic], None]:
+    def tell(diagnostic: psycopg.errors.Diagnostic) -> None:
+        from zmig.progress import Notice
+
+        observer(
+            Notice(
+                None,
+                diagnostic.severity or "NOTICE",
+                diagnostic.message_primary or "",
+                diagnostic.message_detail or _explained(diagnostic),
+                diagnostic.message_hint,
+            )
+        )
+
+    def hear(diagnostic: psycopg.errors.Diagnostic) -> None:
+        try:
+            tell(diagnostic)
+        except Exception:
+            raise
+        except BaseException as error:  # psycopg would drop it
+            interrupts.keep(error)
+
+    return hear
+
+
+def _explained(diagnostic: psycopg.errors.Diagnostic) -> str | None:
+    """Return what a warning means that the server gives no detail of: that of a lock that was to be released."""
+    if diagnostic.severity_nonlocalized == "WARNING" and diagnostic.source_function == "LockRelease":
+        return "an advisory lock was not held that was to be released; if it is the run's own, the run ends"
+    return None

@@ -1,0 +1,140 @@
+"""The status of a database against its manifest, as plain values for scripts and screens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.model import Kind
+from zmig.planning.state import Entry, State
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zmig.database.lock_holder import LockHolder
+    from zmig.database.standby import Standby
+    from zmig.database.timeline import TimelineChange
+    from zmig.facts import OddRow
+    from zmig.model import Environment
+    from zmig.session.snapshot import View
+
+
+@valueclass
+class Status:
+    """Where every migration stands."""
+
+    manifest: str
+    environment: Environment
+    database: str
+    current_version: int
+    """The highest applied version; 0 when nothing is applied."""
+    applied: list[str]
+    pending: list[str]
+    running: list[str]
+    failed: list[str]
+    stuck: list[str]
+    due: list[str]
+    """Repeatables that would run now."""
+    migrations: Sequence[Entry]
+    holder: LockHolder | None = None
+    """Who holds the run's lock, if something is started and not ended."""
+    standby: Standby | None = None
+    """How the server stands, if it is a standby."""
+    timeline_change: TimelineChange | None = None
+    """How the server's timeline differs from that of the last run on record, if it does."""
+    undeclared: Sequence[str] = ()
+    """Files that look like migrations, and that no entry names."""
+    is_guarded: bool = True
+    """Whether the trigger is there, and enabled, that keeps facts from being changed."""
+    odd_rows: Sequence[OddRow] = ()
+    """Rows among the facts that can be read only in part, or not at all, and matter to where a migration stands."""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the contents as JSON types."""
+        return {
+            "manifest": self.manifest,
+            "environment": self.environment.value,
+            "database": self.database,
+            "current_version": self.current_version,
+            "applied": self.applied,
+            "pending": self.pending,
+            "running": self.running,
+            "failed": self.failed,
+            "stuck": self.stuck,
+            "due": self.due,
+            "lock_holder": _holder(self.holder),
+            "standby": self.standby.as_dict() if self.standby is not None else None,
+            "timeline_change": self.timeline_change.as_dict() if self.timeline_change is not None else None,
+            "undeclared": list(self.undeclared),
+            "facts_guarded": self.is_guarded,
+            "odd_rows": [one.as_dict() for one in self.odd_rows],
+            "migrations": [_migration(entry) for entry in self.migrations],
+        }
+
+
+def make(view: View, *, manifest: str, environment: Environment) -> Status:
+    """Return the status that a view amounts to."""
+
+    def names(state: State) -> list[str]:
+        return [entry.name for entry in view.entries if entry.state is state]
+
+    return Status(
+        manifest=manifest,
+        environment=environment,
+        database=view.inspection.database,
+        current_version=view.current_version,
+        applied=names(State.DONE),
+        pending=names(State.PENDING),
+        running=names(State.STARTED),
+        failed=names(State.FAILED),
+        stuck=names(State.STUCK),
+        due=[entry.name for entry in view.entries if entry.due],
+        migrations=view.entries,
+        holder=view.holder,
+        standby=view.standby,
+        is_guarded=view.inspection.is_guarded,
+        odd_rows=view.odd_rows,
+    )
+
+
+def _holder(holder: LockHolder | None) -> dict[str, object] | None:
+    if holder is None:
+        return None
+    return {
+        "pid": holder.pid,
+        "application_name": holder.application_name,
+        "database_user": holder.database_user,
+        "host": holder.host,
+        "since": holder.since.isoformat() if holder.since else None,
+        "query": holder.query,
+        "migration": holder.migration,
+        "seconds": holder.seconds,
+        "client": holder.client.value,
+    }
+
+
+def _migration(entry: Entry) -> dict[str, object]:
+    record = entry.record
+    applied_at = record.applied_at if record else None
+    unhealthy = entry.state in (State.FAILED, State.STUCK)
+    failed = record.failed if record and unhealthy else None
+    return {
+        "version": entry.version,
+        "name": entry.name,
+        "kind": _kind(entry),
+        "state": entry.state.value,
+        "findings": [{"code": finding.code.value, "message": finding.message} for finding in entry.findings],
+        "applied_at": applied_at.isoformat() if applied_at else None,
+        "applied_by": record.applied.database_user if record and record.applied else None,
+        "duration_ms": record.duration_ms if record else None,
+        "checksum": record.checksum if record else None,
+        "attempt": record.attempt if record else 0,
+        "error": failed.data.get("error") if failed is not None else None,
+    }
+
+
+def _kind(entry: Entry) -> str | None:
+    if entry.migration is not None:
+        return entry.migration.kind.value
+    recorded = entry.record.applied.text("kind") if entry.record and entry.record.applied else None
+    return recorded if recorded in set(Kind) else None

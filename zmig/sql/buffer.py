@@ -1,0 +1,153 @@
+"""A text that comes in pieces, of which a part is in memory, and the line and column of any place in that part.
+
+What you may rely on: `text` never loses anything behind `position`; lines end in LF, CRLF or a lone CR.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from zmig.errors import Location, ManifestError, Problem
+from zmig.text import secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_AROUND = 1 << 10
+"""How much of what stands around a line is looked through for what makes it a secret."""
+_SHOWN = 1 << 12
+"""How much of a long line is kept in front of a place, and read behind it, to show the line."""
+
+
+class Window:
+    """The part of a text that is in memory; indexes count from the beginning of that part."""
+
+    __slots__ = (
+        "_has_cr",
+        "_line",
+        "_line_start",
+        "_mark",
+        "_path",
+        "_reads",
+        "base",
+        "conforming",
+        "ended",
+        "position",
+        "text",
+    )
+
+    def __init__(self, reads: Iterable[str], *, path: str, conforming: bool = True) -> None:
+        self.text: str = ""
+        self.conforming = conforming
+        """Whether a backslash stands for itself in an ordinary string, as with `standard_conforming_strings`."""
+        self.base: int = 0
+        """Offset in the whole text of the first character of `text`."""
+        self.position: int = 0
+        """Index from which on nothing was used yet."""
+        self.ended = False
+        """Whether nothing follows `text`."""
+        self._path = path
+        self._reads = iter(reads)
+        self._has_cr = False
+        self._mark: int = 0
+        self._line: int = 1
+        self._line_start: int = 0
+
+    def extend(self) -> bool:
+        """Drop what was used and read at least as much again as is left; False at the end of the text.
+
+        Doubling keeps the whole scan linear where one statement spans many pieces.
+        """
+        if self.ended:
+            return False
+        self._drop()
+        pieces = [self.text]
+        missing = max(len(self.text), 1)
+        while missing > 0 and not self.ended:
+            pieces.append(self._read())
+            missing -= len(pieces[-1])
+        self.text = "".join(pieces)
+        self._has_cr = "\r" in self.text
+        return True
+
+    def place(self, index: int) -> tuple[int, int]:
+        """Return line and column (1-based) of `index`, which lies behind the last one asked for.
+
+        It must not stand between a CR and its LF.
+        """
+        text, mark = self.text, self._mark
+        newlines = text.count("\n", mark, index)
+        last = text.rfind("\n", mark, index) if newlines else -1
+        if self._has_cr:
+            newlines += text.count("\r", mark, index) - text.count("\r\n", mark, index)
+            last = max(last, text.rfind("\r", mark, index))
+        if newlines:
+            self._line += newlines
+            self._line_start = self.base + last + 1
+        self._mark = index
+        return self._line, self.base + index - self._line_start + 1
+
+    def location(self, index: int) -> Location:
+        """Return the place of `index`, which lies behind the last one asked for.
+
+        It has its line as far as that is in memory, and not at all where it may spell a password.
+        """
+        line, column = self.place(index)
+        start = self._line_start - self.base
+        return Location(self._path, line, column, shown_line(self.text, start) if start >= 0 else None)
+
+    def error(self, index: int, code: str, message: str, *, hint: str) -> ManifestError:
+        """Return the error to raise for what stands at `index`; the window is of no use afterwards."""
+        while len(self.text) - index < _SHOWN and not self.ended:
+            self.text += self._read()
+        return ManifestError(Problem(code, message, self.location(index), hint=hint))
+
+    def _read(self) -> str:
+        piece = next(self._reads, None)
+        self.ended = piece is None
+        return piece or ""
+
+    def _drop(self) -> None:
+        self.place(self.position)
+        line_start = self._line_start - self.base
+        used = line_start if line_start >= 0 and self.position - line_start <= _SHOWN else self.position
+        self.text = self.text[used:]
+        self.base += used
+        self.position -= used
+        self._mark -= used
+
+
+@cache
+def _secret() -> re.Pattern[str]:
+    return re.compile(
+        r"""passw(?:or)?d(?:'\w[^']*'|["']?+\s*+(?:[:=]|[eE]?'|\$))""",
+        re.IGNORECASE,
+    )
+
+
+@cache
+def _login() -> re.Pattern[str]:
+    """Match what leads to a password in a URL, which ends with an `@`."""
+    return re.compile(r"://[^\s/@:]*+:")
+
+
+def shown_line(text: str, start: int) -> str | None:
+    """Return the line of `text` that begins at `start` for display; None where it may spell a password."""
+    line = line_at(text, start)
+    if _secret().search(line) or any(map(_has_password, line.split())):
+        return None
+    around = text[max(start - _AROUND, 0) : start + len(line) + _AROUND]
+    return line if line in secrets.redact(around) else None
+
+
+def _has_password(word: str) -> bool:
+    end = word.rfind("@")
+    return end >= 0 and _login().search(word, 0, end) is not None
+
+
+def line_at(text: str, start: int) -> str:
+    """Return the line of `text` that begins at `start`, without its end."""
+    ends = [end for end in (text.find("\n", start), text.find("\r", start)) if end >= 0]
+    return text[start : min(ends, default=len(text))]

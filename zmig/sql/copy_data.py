@@ -1,0 +1,84 @@
+"""The rows that stand in a script behind a `COPY ... FROM STDIN`, read in pieces."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from zmig.errors import ManifestError
+    from zmig.sql.buffer import Window
+
+
+@valueclass
+class CopyData:
+    """The rows of one COPY, without the closing `\\.` line."""
+
+    offset: int
+    """0-based, in the file."""
+    line: int
+    """1-based; the line behind the statement's last."""
+    blocks: Iterable[str]
+    """Whole lines in pieces of any size; from `split_stream` to be read once, before the next statement."""
+
+
+def open_rows(window: Window, statement_start: int) -> CopyData:
+    """Return the rows that follow the statement that ends at the window's position.
+
+    Raises ManifestError where the rows do not begin on the next line; reading the blocks raises it where they
+    never end.
+    """
+    message, hint = "the rows of this COPY never end", "add a line `\\.` behind the last row"
+    unterminated = window.error(statement_start, "sql-unterminated", message, hint=hint)
+    _skip_rest_of_line(window)
+    line, _ = window.place(window.position)
+    return CopyData(window.base + window.position, line, _blocks(window, unterminated))
+
+
+@cache
+def _rest_of_line() -> re.Pattern[str]:
+    return re.compile(r"[ \t\f\v]*+(?:--[^\r\n]*+)?(?:\r\n|\n|\r|\Z)")
+
+
+@cache
+def _closing_line() -> re.Pattern[str]:
+    return re.compile(r"\\\.(?<![^\r\n]\\\.)(?:\r\n|\n|\r|\Z)")
+
+
+def _skip_rest_of_line(window: Window) -> None:
+    while True:
+        found = _rest_of_line().match(window.text, window.position)
+        if (found is None or found.end() == len(window.text)) and window.extend():
+            continue
+        if found is None:
+            message = "text follows COPY ... FROM STDIN on its line, but its rows begin on the next one"
+            raise window.error(window.position, "sql-copy-rows", message, hint="move that text behind the rows")
+        window.position = found.end()
+        return
+
+
+def _blocks(window: Window, unterminated: ManifestError) -> Iterator[str]:
+    while True:
+        start = window.position
+        found = _closing_line().search(window.text, start)
+        if found and (window.ended or found.end() < len(window.text)):
+            window.position = found.end()
+            if found.start() > start:
+                yield window.text[start : found.start()]
+            return
+        end = found.start() if found else _end_of_last_line(window.text, start)
+        window.position = end
+        if end > start:
+            yield window.text[start:end]
+        if not window.extend():
+            raise unterminated
+
+
+def _end_of_last_line(text: str, start: int) -> int:
+    """Return the index behind the last line that is surely whole; a final CR may lack its LF yet."""
+    return max(text.rfind("\n", start), text.rfind("\r", start, len(text) - 1), start - 1) + 1

@@ -1,0 +1,67 @@
+"""Plain statements, which are nearly all: those whose first semicolon outside of quotes and comments ends them.
+
+What you may rely on: a match is exact, and reads a statement of any length in one go in C. Where nothing matches,
+`zmig.sql.splitter` decides, token by token; so it does where a backslash escapes in an ordinary string.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from zmig.sql.lexer import LINE_COMMENT, NAME_PART, NAME_START, NO_NAME, SPACE
+
+if TYPE_CHECKING:
+    from zmig.sql.buffer import Window
+
+_OPEN_COMMENT = r"/\*(?:[^*/]++|\*(?!/)|/(?!\*))*+"
+_FLAT_COMMENT = rf"{_OPEN_COMMENT}\*/"
+_OPEN_ESCAPES = rf"(?<={NO_NAME}[eE])'(?:[^'\\]++|\\[\s\S]|'')*+"
+_OPEN_DOLLARS = rf"(?<!{NAME_PART})\$\$(?:[^$]++|\$(?!\$))*+"
+_LEAD = rf"(?:[ \t\n\r\f\v;]++|{LINE_COMMENT}[\r\n]|{_FLAT_COMMENT})*+"
+_NOT_NESTING = rf"(?!(?i:copy\b|set\b|create\b(?!{SPACE}++(?!(?:or|rule|function|procedure)\b)[a-z])))"
+"""What is read token by token: what may nest, and SET, behind which the server may read text differently."""
+_DATA_VERB = r"(?=(?i:insert|update|delete|select)\b)"
+_ORDINARY = r"""[^'"$;\-/\\]*+"""
+_SPECIAL = rf"""
+      (?<![eE])'[^']*+'
+    | [-/](?![-*])
+    | "[^"]*+"
+    | (?:{LINE_COMMENT}[\r\n]{SPACE}*+)++(?!;)
+    | (?<={NAME_START})\$|\$(?=[0-9])
+    | (?<=(?:{NAME_START}|\$)[eE])'[^']*+'
+    | {_OPEN_ESCAPES}'(?!(?:{SPACE}|{LINE_COMMENT})*+')
+    | {_OPEN_DOLLARS}\$\$
+    | {_FLAT_COMMENT}(?!{SPACE}*+(?:;|--|/\*))
+"""
+_BODY = f"{_ORDINARY}(?:(?:{_SPECIAL}){_ORDINARY})*+"
+_CUT_OFF = rf"""(?:{_OPEN_ESCAPES}|'[^']*+|"[^"]*+|{LINE_COMMENT}|{_OPEN_COMMENT}|{_OPEN_DOLLARS})?+"""
+
+
+@cache
+def statement() -> re.Pattern[str]:
+    """Match the next statement if it is plain; group 1 is the statement, the match ends behind its semicolon."""
+    return re.compile(f"{_LEAD}{_NOT_NESTING}({_BODY});", re.VERBOSE)
+
+
+@cache
+def data_statement() -> re.Pattern[str]:
+    """Match like `statement`, but only one that reads or writes rows and has no say in how a script runs."""
+    return re.compile(f"{_LEAD}{_DATA_VERB}({_BODY});", re.VERBOSE)
+
+
+@cache
+def _cut_short() -> re.Pattern[str]:
+    return re.compile(rf"{_LEAD}{_NOT_NESTING}{_BODY}{_CUT_OFF}\Z", re.VERBOSE)
+
+
+def next_match(window: Window) -> re.Match[str] | None:
+    """Match the next statement if it is plain, reading on where the text in memory ends inside of it."""
+    if not window.conforming:
+        return None
+    while (found := statement().match(window.text, window.position)) is None:
+        if window.ended or not _cut_short().match(window.text, window.position):
+            return None
+        window.extend()
+    return found

@@ -1,0 +1,65 @@
+"""What must be known of a script before it runs, learned in one fast pass that holds next to nothing of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zmig.sql import fast_path, script, splitter, transaction_rules
+from zmig.sql.buffer import Window
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from zmig.sql.statement import Statement
+
+
+@valueclass
+class Survey:
+    """What the statements of a script mean for its run; each is the first of its sort, without its rows."""
+
+    statements: int = 0
+    """How many there are."""
+    refusing: Statement | None = None
+    """Cannot run inside a transaction."""
+    controlling: Statement | None = None
+    """Begins, ends or prepares a transaction."""
+    committing: Statement | None = None
+    """Runs code that may commit."""
+    copying: Statement | None = None
+    """Takes rows that stand in the script, which must be sent apart."""
+
+
+def survey(reads: Iterable[str], *, path: str, conforming: bool = True) -> Survey:
+    """Read a script that comes in pieces to its end; `path` is what problems call it.
+
+    Raises ManifestError where the text stops being a script.
+    """
+    window = Window(reads, path=path, conforming=conforming)
+    skip = fast_path.data_statement().match
+    found = Survey()
+    number = 0
+    while True:
+        while conforming and (passed := skip(window.text, window.position)):
+            splitter.check_length(window, window.position, passed.end())
+            window.position = passed.end()
+            number += 1
+        one = script.next_statement(window, number + 1)
+        if one is None:
+            return replace(found, statements=number)
+        number += 1
+        found = _note(found, one)
+        script.skip_rows(one)
+
+
+def _note(found: Survey, one: Statement) -> Survey:
+    if found.copying is None and one.copy_data is not None:
+        return replace(found, copying=replace(one, copy_data=None))
+    if found.refusing is None and transaction_rules.refuses_transaction(one):
+        return replace(found, refusing=one)
+    if found.controlling is None and transaction_rules.controls_transaction(one):
+        return replace(found, controlling=one)
+    if found.committing is None and transaction_rules.may_commit(one):
+        return replace(found, committing=one)
+    return found

@@ -1,0 +1,105 @@
+"""`${name}` in an SQL file: replaced by the manifest's `variables`, wherever it stands.
+
+Strings, comments and the bodies of functions are no exception, so that what is replaced can be seen without knowing
+SQL. `$${name}` stands for the text `${name}` itself; behind another `$`, as in `$$${name}`, the first two are a quote.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from zmig.errors import ManifestError, Problem
+from zmig.sql import script
+from zmig.text.nearest import nearest
+from zmig.text.substitution import Part, Substitution, substitute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from zmig.errors import Location
+
+_REFERENCE = re.compile(
+    r"(?<!\$)\$(?P<escape>\$\{[A-Za-z_][A-Za-z0-9_]*\})|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|\$\{"
+)
+
+_SHORTEST_VALUE = 3
+
+_MOST_TOLD = 100
+"""How many faults of one file are told: each is looked for from the file's beginning."""
+
+
+def fill(source: str, values: Mapping[str, str], *, path: str) -> Substitution:
+    """Return a file's text with every reference replaced; `path` is what problems call the file.
+
+    Raises:
+        ManifestError: with the first references that have no value, and the first `${` that are no reference.
+    """
+    problems = tuple(islice(_problems(source, values, path), _MOST_TOLD))
+    if problems:
+        raise ManifestError(*problems)
+    return substitute(source, _parts(source, values))
+
+
+def names(source: str) -> frozenset[str]:
+    """Return the variables that a text refers to."""
+    return frozenset(found["name"] for found in _REFERENCE.finditer(source) if found["name"])
+
+
+def by_name(text: str, source: str, values: Mapping[str, str]) -> str:
+    """Return a text with the values that a file's references stood for replaced by those references again.
+
+    A value of one or two characters stays: it would be found in any text.
+    """
+    used = {values[name]: name for name in sorted(names(source)) if len(values.get(name, "")) >= _SHORTEST_VALUE}
+    if not used:
+        return text
+    longest_first = sorted(used, key=lambda value: (-len(value), value))
+    pattern = "|".join(rf"(?<!\w){re.escape(value)}(?!\w)" for value in longest_first)
+    return re.sub(pattern, lambda found: f"${{{used[found[0]]}}}", text)
+
+
+def location(filled: Substitution, offset: int, *, path: str) -> Location:
+    """Return the place in the file, as it is written, of what stands at `offset` (0-based) of the filled text."""
+    return script.location(filled.source, filled.source_offset(offset), path=path)
+
+
+def as_written(problem: Problem, filled: Substitution) -> Problem:
+    """Return a problem of a filled text as one of the file as it is written."""
+    place = problem.location
+    if place is None:
+        return problem
+    offset = script.offset_of(filled.text, place.line, place.column)
+    return replace(problem, location=location(filled, offset, path=place.path))
+
+
+def _parts(source: str, values: Mapping[str, str]) -> Iterator[Part]:
+    for found in _REFERENCE.finditer(source):
+        text = found["escape"] or values[found["name"]]
+        yield Part(found.start(), found.end(), text)
+
+
+def _problems(source: str, values: Mapping[str, str], path: str) -> Iterator[Problem]:
+    for found in _REFERENCE.finditer(source):
+        name = found["name"]
+        if found["escape"] or name in values:
+            continue
+        place = script.location(source, found.start(), path=path)
+        if name:
+            message = f"the manifest has no variable `{name}`"
+            yield Problem("variable-undefined", message, place, _known(values), "nothing was run", _hint(name, values))
+        else:
+            message = "`${` begins no reference to a variable: a name and `}` must follow"
+            hint = "write `${name}`; where a dollar quote begins with `{`, put a blank or a line end between the two"
+            yield Problem("variable-invalid", message, place, (), "nothing was run", hint)
+
+
+def _known(values: Mapping[str, str]) -> tuple[str, ...]:
+    return (f"variables: {', '.join(sorted(values))}",) if values else ()
+
+
+def _hint(name: str, values: Mapping[str, str]) -> str:
+    near = nearest(name, values)
+    return f"write `${{{near}}}`" if near else f"add `{name}: ...` to `variables` in the manifest"
