@@ -96,7 +96,7 @@ class Fact:
         return _VERDICTS.get(self.text("as") or "", Verdict.FAILED)
 
     @property
-    def slot(self) -> tuple[str, EventType, int | None, str | None]:
+    def superseding_key(self) -> tuple[str, EventType, int | None, str | None]:
         """What it has in common with the facts that a later one of them makes irrelevant to the state."""
         return (self.name, self.type, self.version, self.text("as"))
 

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 from zmig.database import connection as database
 from zmig.errors import ManifestError, PlanRefused
 from zmig.invocation import Invocation
-from zmig.observer import discreet, guarded
+from zmig.observer import isolated, redacting
 from zmig.planning.plan import Direction, Plan
 from zmig.process.interrupts import Interrupts
 from zmig.project import project
 from zmig.running.result import RunResult
-from zmig.session import session
+from zmig.session import session as database_session
 from zmig.text.secrets import Redactor, telling
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from zmig.planning.state import Entry
     from zmig.progress import Observer
     from zmig.project.project import Project
-    from zmig.running.executor import Carrier
+    from zmig.running.executor import PlanExecutor
     from zmig.running.rehearsal import Rehearsal
-    from zmig.session.operator import Decision
-    from zmig.session.session import Opened
-    from zmig.session.snapshot import View
+    from zmig.session.operator import OperatorAction
+    from zmig.session.session import DatabaseSession
+    from zmig.session.snapshot import Snapshot
     from zmig.session.status import Status
     from zmig.session.watcher import Watcher
 
@@ -68,7 +68,7 @@ class Migrator:
         """
         self._path = Path(manifest)
         self._database_url = database_url
-        self._observer = guarded(observer and discreet(observer, self.redact))
+        self._observer = isolated(observer and redacting(observer, self.redact))
         self._lock_wait_seconds = lock_wait_seconds
         self._environ = os.environ if environ is None else environ
         self._interrupts = interrupts or Interrupts()
@@ -100,7 +100,7 @@ class Migrator:
         from zmig.project import code_migrations
 
         registered = code_migrations.from_code(migration)
-        code_migrations.refuse_twins(registered, self._registered)
+        code_migrations.reject_duplicates(registered, self._registered)
         self._registered.append(registered)
 
     def status(self) -> Status:
@@ -108,38 +108,38 @@ class Migrator:
         from zmig.project import undeclared
         from zmig.session import status
 
-        with self._opened() as opened:
-            loaded = opened.project
-            view = opened.look()
-            made = status.make(view, manifest=loaded.name, environment=loaded.environment)
-            changed = opened.timeline_change(view.inspection)
+        with self._session() as session:
+            loaded = session.project
+            snapshot = session.snapshot()
+            made = status.make(snapshot, manifest=loaded.name, environment=loaded.environment)
+            changed = session.timeline_change(snapshot.inspection)
             return replace(made, timeline_change=changed, undeclared=undeclared.of_project(loaded))
 
     def current_version(self) -> int:
         """Return the highest applied version; 0 when nothing is applied. Reads only."""
-        with self._opened() as opened:
-            return opened.look(ask_repeatables=False).current_version
+        with self._session() as session:
+            return session.snapshot(ask_repeatables=False).current_version
 
     def find_stuck_migrations(self) -> list[Entry]:
         """Return the migrations that were started, never ended, and are worked on by nobody. Reads only."""
         from zmig.planning.state import State
 
-        with self._opened() as opened:
-            view = opened.look(ask_repeatables=False)
-            return [entry for entry in view.entries if entry.state is State.STUCK]
+        with self._session() as session:
+            snapshot = session.snapshot(ask_repeatables=False)
+            return [entry for entry in snapshot.entries if entry.state is State.STUCK]
 
     def history(self, names: Collection[str] = ()) -> list[Fact]:
         """Return the facts of the migrations named, or of all, oldest first. Reads only."""
         from zmig.planning import selection
 
-        with self._opened() as opened:
-            view = opened.look(ask_repeatables=False)
-            chosen = [selection.find(view.entries, name, invocation=self._invocation) for name in names]
-            if not view.inspection.has_events:
+        with self._session() as session:
+            snapshot = session.snapshot(ask_repeatables=False)
+            chosen = [selection.find(snapshot.entries, name, invocation=self._invocation) for name in names]
+            if not snapshot.inspection.has_events:
                 return []
             versions = [entry.version for entry in chosen if entry.version is not None]
-            with database.translated(opened.target):
-                return list(opened.store.facts([entry.name for entry in chosen], versions))
+            with database.translated(session.target):
+                return list(session.store.facts([entry.name for entry in chosen], versions))
 
     def plan(
         self,
@@ -150,7 +150,7 @@ class Migrator:
         allow_existing: bool = False,
     ) -> Plan:
         """Return what `migrate` would run now, or why it would refuse. Reads only."""
-        make = self._forward(to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
+        make = self._plan_forward(to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
         return self._plan_only(make, atomic=atomic)
 
     def rehearse(
@@ -164,20 +164,20 @@ class Migrator:
         Raises:
             ManifestError, PlanRefused, UsageError, TrackingError, ConnectionFailed, LockNotObtained: like `migrate`.
         """
-        with self._opened() as opened, self._interrupts.running(opened.connection), self._locked(opened):
-            inspection = opened.inspect()
-            opened.refuse_standby(inspection)
-            view = opened.look(inspection, holds_lock=True)
-            make = self._forward(to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
-            return self._carrier(opened).rehearse(make(view))
+        with self._session() as session, self._interrupts.running(session.connection), self._locked(session):
+            inspection = session.inspect()
+            session.refuse_standby(inspection)
+            snapshot = session.snapshot(inspection, holds_lock=True)
+            make = self._plan_forward(to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
+            return self._carrier(session).rehearse(make(snapshot))
 
     def plan_rollback(self, *, to: int | None = None, steps: int = 1, include_repeatables: bool = False) -> Plan:
         """Return what `rollback` would run now, or why it would refuse. Reads only."""
-        return self._plan_only(self._backward(to, steps, include_repeatables=include_repeatables))
+        return self._plan_only(self._plan_backward(to, steps, include_repeatables=include_repeatables))
 
     def plan_retry(self, names: Collection[str] = ()) -> Plan:
         """Return what `retry` would run now, or why it would refuse. Reads only."""
-        return self._plan_only(self._again(names))
+        return self._plan_only(self._plan_again(names))
 
     def migrate(
         self,
@@ -199,13 +199,13 @@ class Migrator:
             LockNotObtained: another run kept the lock for too long.
             MigrationFailed: a migration raised; the cause is chained.
         """
-        with self._opened() as opened:
-            inspection = opened.inspect(to_write=True)
-            if to is None and confirmed is None and opened.is_settled(inspection):
-                opened.tell_timeline(inspection)
+        with self._session() as session:
+            inspection = session.inspect(to_write=True)
+            if to is None and confirmed is None and session.is_up_to_date(inspection):
+                session.report_timeline_change(inspection)
                 return RunResult(None, Plan(Direction.FORWARD))
-            make = self._forward(to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
-            return self._run(opened, inspection, make, confirmed, is_atomic=atomic)
+            make = self._plan_forward(to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
+            return self._run(session, inspection, make, confirmed, is_atomic=atomic)
 
     def migrate_to_version(self, version: int) -> RunResult:
         """Apply everything up to and including `version`. Raises like `migrate`."""
@@ -219,13 +219,13 @@ class Migrator:
         `terminate` first ends a backend that holds the lock, unless the process it works for is known to be alive:
         then it is a UsageError.
         """
-        return self._open_and_run(self._again(names), confirmed, terminate=terminate)
+        return self._open_and_run(self._plan_again(names), confirmed, terminate=terminate)
 
     def retry_stuck_migrations(self) -> RunResult:
         """Run every stuck migration again. Raises like `migrate`."""
         from zmig.planning import planner
 
-        return self._open_and_run(lambda view: planner.retry_stuck(view.entries, invocation=self._invocation))
+        return self._open_and_run(lambda snapshot: planner.retry_stuck(snapshot.entries, invocation=self._invocation))
 
     def rollback(
         self,
@@ -239,7 +239,7 @@ class Migrator:
 
         Repeatables stay as they are, and are due again; `include_repeatables` takes them back before the others.
         """
-        return self._open_and_run(self._backward(to, steps, include_repeatables=include_repeatables), confirmed)
+        return self._open_and_run(self._plan_backward(to, steps, include_repeatables=include_repeatables), confirmed)
 
     def cancel(self) -> None:
         """Ask the run that goes on in another thread to end, and return at once.
@@ -327,155 +327,165 @@ class Migrator:
         """
         from zmig.database import reset
 
-        with self._opened() as opened:
-            reset.refuse(opened.project.environment, has_citus=opened.server.has_citus)
-            with self._locked(opened), database.translated(opened.target):
-                return reset.drop_everything(opened.connection)
+        with self._session() as session:
+            reset.refuse(session.project.environment, has_citus=session.server.has_citus)
+            with self._locked(session), database.translated(session.target):
+                return reset.drop_everything(session.connection)
 
-    def _forward(self, to: int | None, *, allow_out_of_order: bool, allow_existing: bool) -> Callable[[View], Plan]:
+    def _plan_forward(
+        self, to: int | None, *, allow_out_of_order: bool, allow_existing: bool
+    ) -> Callable[[Snapshot], Plan]:
         from zmig.planning import planner
 
-        return lambda view: planner.forward(
-            view.entries,
+        return lambda snapshot: planner.forward(
+            snapshot.entries,
             to=to,
             allow_out_of_order=allow_out_of_order,
-            is_first=view.is_first and not allow_existing,
+            is_first=snapshot.is_first and not allow_existing,
             invocation=self._invocation,
         )
 
-    def _backward(self, to: int | None, steps: int, *, include_repeatables: bool) -> Callable[[View], Plan]:
+    def _plan_backward(self, to: int | None, steps: int, *, include_repeatables: bool) -> Callable[[Snapshot], Plan]:
         from zmig.planning import planner
 
-        return lambda view: planner.rollback(
-            view.entries, to=to, steps=steps, include_repeatables=include_repeatables, invocation=self._invocation
+        return lambda snapshot: planner.rollback(
+            snapshot.entries, to=to, steps=steps, include_repeatables=include_repeatables, invocation=self._invocation
         )
 
-    def _again(self, names: Collection[str]) -> Callable[[View], Plan]:
+    def _plan_again(self, names: Collection[str]) -> Callable[[Snapshot], Plan]:
         from zmig.planning import planner
 
-        return lambda view: planner.retry(view.entries, names, awaited=view.awaited, invocation=self._invocation)
+        return lambda snapshot: planner.retry(
+            snapshot.entries, names, awaited=snapshot.awaited, invocation=self._invocation
+        )
 
-    def _plan_only(self, make: Callable[[View], Plan], *, atomic: bool = False) -> Plan:
+    def _plan_only(self, make: Callable[[Snapshot], Plan], *, atomic: bool = False) -> Plan:
         from zmig.project import undeclared
 
-        with self._opened() as opened:
-            made = self._carrier(opened).completed(make(opened.look()), is_atomic=atomic)
+        with self._session() as session:
+            made = self._carrier(session).completed(make(session.snapshot()), is_atomic=atomic)
             if made.direction is not Direction.FORWARD:
                 return made
-            return replace(made, undeclared=tuple(undeclared.of_project(opened.project)))
+            return replace(made, undeclared=tuple(undeclared.of_project(session.project)))
 
     def _open_and_run(
-        self, make: Callable[[View], Plan], confirmed: Plan | None = None, *, terminate: bool = False
+        self, make: Callable[[Snapshot], Plan], confirmed: Plan | None = None, *, terminate: bool = False
     ) -> RunResult:
-        with self._opened() as opened:
+        with self._session() as session:
             if terminate:
-                opened.terminate_holder(invocation=self._invocation)
-            return self._run(opened, opened.inspect(to_write=True), make, confirmed)
+                session.terminate_holder(invocation=self._invocation)
+            return self._run(session, session.inspect(to_write=True), make, confirmed)
 
     def _run(
         self,
-        opened: Opened,
+        session: DatabaseSession,
         inspection: Inspection,
-        make: Callable[[View], Plan],
+        make: Callable[[Snapshot], Plan],
         confirmed: Plan | None,
         *,
         is_atomic: bool = False,
     ) -> RunResult:
-        view = opened.look(inspection)
-        opened.tell_timeline(inspection)
-        made = None if view.is_someone_running else make(view)
+        snapshot = session.snapshot(inspection)
+        session.report_timeline_change(inspection)
+        made = None if snapshot.is_someone_running else make(snapshot)
         if made is not None and not (made.steps or made.refusals or confirmed):
             return RunResult(None, made)
-        return self._run_in_turn(opened, view, made, make, confirmed, is_atomic=is_atomic)
+        return self._run_in_turn(session, snapshot, made, make, confirmed, is_atomic=is_atomic)
 
     def _run_in_turn(
         self,
-        opened: Opened,
-        view: View,
+        session: DatabaseSession,
+        snapshot: Snapshot,
         made: Plan | None,
-        make: Callable[[View], Plan],
+        make: Callable[[Snapshot], Plan],
         confirmed: Plan | None,
         *,
         is_atomic: bool,
     ) -> RunResult:
         """Run what there is to do once the lock is held; what is refused now is refused before it is waited for."""
-        carrier = self._carrier(opened)
+        carrier = self._carrier(session)
         if made is not None:
             made, _ = carrier.check(made, confirmed)
             if not made.steps:
                 return RunResult(None, made)
-        with self._interrupts.running(opened.connection), self._locked(opened):
-            view = opened.look(holds_lock=True).after(view)
-            made, works = carrier.check(make(view), confirmed)
-            return carrier.carry_out(view, made, works, is_atomic=is_atomic) if works else RunResult(None, made)
+        with self._interrupts.running(session.connection), self._locked(session):
+            snapshot = session.snapshot(holds_lock=True).after(snapshot)
+            made, prepared_steps = carrier.check(make(snapshot), confirmed)
+            return (
+                carrier.execute(snapshot, made, prepared_steps, is_atomic=is_atomic)
+                if prepared_steps
+                else RunResult(None, made)
+            )
 
-    def _carrier(self, opened: Opened) -> Carrier:
-        from zmig.running.executor import Carrier
+    def _carrier(self, session: DatabaseSession) -> PlanExecutor:
+        from zmig.running.executor import PlanExecutor
 
-        return Carrier(
-            opened,
+        return PlanExecutor(
+            session,
             observer=self._observer,
             interrupts=self._interrupts,
             environ=self._environ,
             invocation=self._invocation,
         )
 
-    def _ask(self, decide: Callable[[Opened, View], Decision]) -> str:
-        with self._opened() as opened:
-            view = opened.look(opened.inspect(to_write=True), ask_repeatables=False)
-            opened.tell_timeline(view.inspection)
-            decided = decide(opened, view)
-            with opened.recording():
+    def _ask(self, decide: Callable[[DatabaseSession, Snapshot], OperatorAction]) -> str:
+        with self._session() as session:
+            snapshot = session.snapshot(session.inspect(to_write=True), ask_repeatables=False)
+            session.report_timeline_change(snapshot.inspection)
+            decided = decide(session, snapshot)
+            with session.recording():
                 for statement in decided.statements:
-                    opened.connection.execute(statement.encode())
+                    session.connection.execute(statement.encode())
             return decided.names[0]
 
-    def _decide(self, decide: Callable[[Opened, View], Decision]) -> list[str]:
-        with self._opened() as opened, self._locked(opened):
-            view = opened.look(opened.inspect(to_write=True), holds_lock=True, ask_repeatables=False)
-            opened.tell_timeline(view.inspection)
-            decided = decide(opened, view)
-            self._refuse_contradictions(view, decided)
-            opened.store.check_names(decided.names)
+    def _decide(self, decide: Callable[[DatabaseSession, Snapshot], OperatorAction]) -> list[str]:
+        with self._session() as session, self._locked(session):
+            snapshot = session.snapshot(session.inspect(to_write=True), holds_lock=True, ask_repeatables=False)
+            session.report_timeline_change(snapshot.inspection)
+            decided = decide(session, snapshot)
+            self._refuse_contradictions(snapshot, decided)
+            session.store.check_names(decided.names)
             if decided.statements:
-                with opened.recording(), opened.connection.transaction():
-                    opened.prepare_store(view)
+                with session.recording(), session.connection.transaction():
+                    session.prepare_store(snapshot)
                     for statement in decided.statements:
-                        opened.connection.execute(statement.encode())
+                        session.connection.execute(statement.encode())
         return decided.names
 
-    def _refuse_contradictions(self, view: View, decided: Decision) -> None:
+    def _refuse_contradictions(self, snapshot: Snapshot, decided: OperatorAction) -> None:
         """Record nothing where the simple table contradicts the facts, but a decision about such a migration."""
         from zmig.planning import orphaned_rows
         from zmig.planning.state import FindingCode
 
-        is_about_one = any(one.name in decided.names and one.has(FindingCode.UNFOUNDED) for one in view.entries)
-        found = orphaned_rows.refusals(view.entries, invocation=self._invocation, effect="nothing was recorded")
+        is_about_one = any(one.name in decided.names and one.has(FindingCode.UNFOUNDED) for one in snapshot.entries)
+        found = orphaned_rows.refusals(snapshot.entries, invocation=self._invocation, effect="nothing was recorded")
         if not is_about_one and (problems := [one.problem for one in found]):
             raise PlanRefused(*problems)
 
     @contextmanager
-    def _opened(self) -> Generator[Opened]:
+    def _session(self) -> Generator[DatabaseSession]:
         loaded = self.project()
         migrations = self._with_registered(loaded) if self._registered else loaded.migrations
-        target = session.target(loaded, self._database_url, environ=self._environ)
+        target = database_session.target(loaded, self._database_url, environ=self._environ)
         if not migrations and not loaded.declares_migrations:
             raise ManifestError(project.no_migrations(loaded))
         if loaded.secrets:
             target = replace(target, redactor=target.redactor.knowing(loaded.secrets))
         self._redactor = target.redactor
-        with session.opened(loaded, migrations, target, observer=self._observer, interrupts=self._interrupts) as opened:
-            yield opened
+        with database_session.open_session(
+            loaded, migrations, target, observer=self._observer, interrupts=self._interrupts
+        ) as session:
+            yield session
 
     def _with_registered(self, loaded: Project) -> list[Migration]:
         from zmig.project import code_migrations
 
         for migration in self._registered:
-            code_migrations.refuse_twins(migration, loaded.migrations)
+            code_migrations.reject_duplicates(migration, loaded.migrations)
         registered = (replace(migration, settings=loaded.defaults) for migration in self._registered)
         return sorted((*loaded.migrations, *registered), key=lambda migration: migration.order)
 
     @contextmanager
-    def _locked(self, opened: Opened) -> Generator[None]:
-        with opened.locked(limit_seconds=self._lock_wait_seconds, invocation=self._invocation):
+    def _locked(self, session: DatabaseSession) -> Generator[None]:
+        with session.locked(limit_seconds=self._lock_wait_seconds, invocation=self._invocation):
             yield

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from zmig.progress import Observer, Progress
 
 
-def guarded(observer: Observer | None) -> Observer:
+def isolated(observer: Observer | None) -> Observer:
     """Return an observer that never raises: one that does is dropped and logged, and the run goes on.
 
     Whatever threads tell it, it is told one thing after the other.
@@ -35,7 +35,7 @@ def guarded(observer: Observer | None) -> Observer:
     return tell
 
 
-class Outbox:
+class BufferedObserver:
     """An observer that hands on what it is told, at once or, while it holds, when it is released."""
 
     def __init__(self, observer: Observer) -> None:
@@ -61,7 +61,7 @@ class Outbox:
         self._is_holding = False
 
 
-def discreet(observer: Observer, redact: Callable[[str], str]) -> Observer:
+def redacting(observer: Observer, redact: Callable[[str], str]) -> Observer:
     """Return an observer that is told what servers and migrations say without the secrets in it."""
     return lambda progress: observer(_masked(progress, redact))
 

@@ -226,19 +226,19 @@ def test_an_interruption_at_the_commit_records_nothing_behind_it(
     three: ProjectFolder, facts: Facts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though the last step is one that was not due."""
-    from zmig.running.session import Session
+    from zmig.running.session import RunSession
 
     three.repeatable("090_idle", "select 1;", repeat={"condition": "select false"})
     Migrator(three.manifest).migrate()
     three.sql("004_four", "create table public.four ();")
-    send = Session.send
+    send = RunSession.send
 
-    def interrupted(session: Session, *parts: str) -> None:
+    def interrupted(session: RunSession, *parts: str) -> None:
         send(session, *parts)
         if parts == ("commit",):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Session, "send", interrupted)
+    monkeypatch.setattr(RunSession, "send", interrupted)
     with pytest.raises(KeyboardInterrupt):
         Migrator(three.manifest).migrate(atomic=True)
     assert facts.told[-2:] == [("004_four", "started"), ("004_four", "done")]
@@ -274,7 +274,7 @@ def test_which_step_is_at_work_is_told_while_the_transaction_is_open(
 
     def observe(progress: Progress) -> None:
         if isinstance(progress, StatementStarted | Reported):
-            status, observation = Migrator(project.manifest).status(), watcher.observe()
+            status, observation = Migrator(project.manifest).status(), watcher.poll()
             watched = observation.status
             assert status.holder is not None
             assert watched.holder is not None

@@ -227,7 +227,7 @@ def _every_command(migrator: Migrator) -> Iterator[tuple[str, Callable[[], objec
     yield "pause", migrator.pause
     yield "resume", migrator.resume
     yield "reset", migrator.reset
-    yield "watch", migrator.watcher().observe
+    yield "watch", migrator.watcher().poll
 
 
 def test_a_worker_is_refused_by_every_command(

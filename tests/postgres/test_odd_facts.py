@@ -58,7 +58,7 @@ def _use(project: ProjectFolder) -> None:
     assert migrator.current_version() == 1
     assert any(fact.name == "odd" for fact in migrator.history())
     watcher = migrator.watcher()
-    assert watcher.observe().status.current_version == 1
+    assert watcher.poll().status.current_version == 1
     watcher.close()
     assert list(migrator.migrate().completed) == ["002_two"]
     assert migrator.migrate().completed == ()

@@ -19,7 +19,7 @@ from zmig import Migrator
 from zmig.errors import ConnectionFailed, MigrationFailed
 from zmig.progress import RunFinished, StatementFinished, StepFailed, StepFinished, StepStarted
 from zmig.running.cancellation import Cancellation
-from zmig.running.session import Session
+from zmig.running.session import RunSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -283,15 +283,15 @@ def test_what_is_committed_when_an_interruption_comes_before_that_is_noted_is_fl
 ) -> None:
     project = ProjectFolder(tmp_path, crash_server.url())
     declare_many(project)
-    send = Session.send_text
+    send = RunSession.send_text
 
-    def interrupted(session: Session, text: str, **how: Any) -> Reply:
+    def interrupted(session: RunSession, text: str, **how: Any) -> Reply:
         reply = send(session, text, **how)
         if "007_m, statement" in text.partition("\n")[0]:
             raise KeyboardInterrupt
         return reply
 
-    monkeypatch.setattr(Session, "send_text", interrupted)
+    monkeypatch.setattr(RunSession, "send_text", interrupted)
     recorder = Recorder()
     with pytest.raises(KeyboardInterrupt):
         Migrator(project.manifest, observer=recorder).migrate()

@@ -121,7 +121,7 @@ def test_a_standby_is_named_and_takes_no_command_that_writes(
     found = on_standby.status()
     assert (found.applied, found.standby) == (["001_done"], Standby(0.0, f"{primary}:5432"))
     with closing(on_standby.watcher()) as watcher:
-        assert watcher.observe().status.standby == found.standby
+        assert watcher.poll().status.standby == found.standby
 
 
 def test_a_standby_that_is_behind_says_by_how_much(

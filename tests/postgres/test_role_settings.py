@@ -255,7 +255,7 @@ def test_the_questions_of_repeatables_find_what_psql_would_give_them_whoever_ask
     assert migrator.plan().steps == ()
     watcher = migrator.watcher()
     try:
-        assert [one.due for one in watcher.observe().status.migrations] == [False, False]
+        assert [one.due for one in watcher.poll().status.migrations] == [False, False]
     finally:
         watcher.close()
     assert migrator.migrate().completed == ()

@@ -197,9 +197,9 @@ def _look(migrator: Migrator, connection: psycopg.Connection) -> None:
     migrator.history(["003_b"])
     migrator.current_version()
     with contextlib.closing(migrator.watcher()) as watcher:
-        watcher.observe(ask_repeatables=True)
+        watcher.poll(ask_repeatables=True)
         _begin_by_hand(connection)
-        watcher.observe()
+        watcher.poll()
         watcher.facts("003_b", most=2)
         pid = connection.info.backend_pid
         watcher.blocking([Blocker(0, pid, pid + 1, replace(_NOBODY, pid=pid + 1))])
@@ -243,5 +243,5 @@ def test_migrations_conditions_and_code_look_where_the_database_says(
     assert admin.execute("select to_regclass('app.brief') is not null").fetchone() == (True,)
     assert migrator.status().due == []
     watcher = migrator.watcher()
-    assert watcher.observe(ask_repeatables=True).status.due == []
+    assert watcher.poll(ask_repeatables=True).status.due == []
     watcher.close()

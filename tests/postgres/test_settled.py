@@ -14,7 +14,7 @@ from zmig import Migrator
 from zmig.database.store import Store
 from zmig.planning import planner, up_to_date
 from zmig.planning.history import fold
-from zmig.planning.state import Liveness, assess
+from zmig.planning.state import Liveness, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,9 +68,9 @@ def history(chance: random.Random) -> list[Row]:
 
 
 def is_settled(store: Store, declared: Sequence[Migration]) -> bool:
-    expected = up_to_date.lines(declared)
+    expected = up_to_date.expected_lines(declared)
     assert expected is not None
-    found = store.settled_lines()
+    found = store.up_to_date_lines()
     return len(found) == len(expected) and set(found) == set(expected)
 
 
@@ -86,16 +86,16 @@ def test_it_agrees_with_all_facts_folded(connection: psycopg.Connection, facts: 
             quick = is_settled(store, DECLARED)
             folded = fold(store.standing_facts(), versions={one.name: one.version for one in DECLARED})
             now = store.inspect().now
-        made = planner.forward(assess(DECLARED, folded, Liveness(now, stuck_after=timedelta(minutes=10))))
+        made = planner.forward(evaluate(DECLARED, folded, Liveness(now, stuck_after=timedelta(minutes=10))))
         found += quick
         assert not quick or not (made.steps or made.refusals), rows
     assert found > 30
 
 
 def test_what_has_to_be_asked_is_never_settled() -> None:
-    assert up_to_date.lines([once(1), by_condition(91)]) is None
-    assert up_to_date.lines([once(1, checksum=None)]) is None
-    assert up_to_date.lines([]) == []
+    assert up_to_date.expected_lines([once(1), by_condition(91)]) is None
+    assert up_to_date.expected_lines([once(1, checksum=None)]) is None
+    assert up_to_date.expected_lines([]) == []
 
 
 def test_a_run_with_nothing_to_do_reads_no_fact_by_itself(

@@ -316,7 +316,7 @@ def _refused_by_all(project: ProjectFolder) -> Problem:
     migrator = Migrator(project.manifest)
     problems = [_refused(act) for act in (migrator.status, migrator.plan, migrator.history, migrator.migrate)]
     watcher = migrator.watcher()
-    problems.append(_refused(watcher.observe))
+    problems.append(_refused(watcher.poll))
     watcher.close()
     assert {problem.code for problem in problems} == {"tracking-untrusted"}
     return problems[0]
@@ -366,7 +366,7 @@ def test_what_another_role_makes_between_the_look_and_the_creation_is_found_out(
 ) -> None:
     admin.execute("create schema zmig; grant all on schema zmig to public")
     connection = connect(fresh_database)
-    server.greet(connection, {})
+    server.identify(connection, {})
     store = Store(connection, "zmig")
     seen = store.inspect()
     Migrator(theirs.manifest).migrate()

@@ -37,7 +37,7 @@ def watcher(shop: Shop) -> Iterator[Watcher]:
 
 def _until(watcher: Watcher, is_reached: Callable[[Observation], bool]) -> Observation:
     for _ in range(1000):
-        seen = watcher.observe()
+        seen = watcher.poll()
         if is_reached(seen):
             return seen
         threading.Event().wait(0.02)
@@ -50,16 +50,16 @@ def _states(seen: Observation) -> dict[str, str]:
 
 def test_nothing_is_created_by_looking(shop: Shop, watcher: Watcher, connection: psycopg.Connection) -> None:
     shop.add(1, "one", "select 1;")
-    assert _states(watcher.observe()) == {"one": "pending"}
+    assert _states(watcher.poll()) == {"one": "pending"}
     assert connection.execute("select to_regnamespace('zmig')").fetchone() == (None,)
 
 
 def test_only_new_facts_are_told(shop: Shop, watcher: Watcher) -> None:
     shop.add(1, "one", "select 1;")
-    watcher.observe()
+    watcher.poll()
     shop.migrator().migrate()
-    assert [fact.type.value for fact in watcher.observe().new_facts] == ["migration.started", "migration.done"]
-    assert watcher.observe().new_facts == ()
+    assert [fact.type.value for fact in watcher.poll().new_facts] == ["migration.started", "migration.done"]
+    assert watcher.poll().new_facts == ()
 
 
 def test_a_lower_position_that_becomes_visible_later_is_not_lost(
@@ -67,17 +67,17 @@ def test_a_lower_position_that_becomes_visible_later_is_not_lost(
 ) -> None:
     shop.add(1, "one", "select 1;")
     shop.migrator().migrate()
-    watcher.observe()
+    watcher.poll()
     insert = "insert into zmig.migration_events (aggregate_id, event_type) values (%s, 'migration.failed')"
     late = connect(autocommit=False)
     late.execute(insert, ["late"])
     connection.execute(insert, ["early"])
-    assert [fact.name for fact in watcher.observe().new_facts] == ["early"]
+    assert [fact.name for fact in watcher.poll().new_facts] == ["early"]
     for _ in range(3):
-        assert watcher.observe().new_facts == ()
+        assert watcher.poll().new_facts == ()
     late.commit()
-    assert [fact.name for fact in watcher.observe().new_facts] == ["late"]
-    assert watcher.observe().new_facts == ()
+    assert [fact.name for fact in watcher.poll().new_facts] == ["late"]
+    assert watcher.poll().new_facts == ()
 
 
 def test_a_position_that_was_rolled_back_is_not_asked_for_for_ever(
@@ -89,9 +89,9 @@ def test_a_position_that_was_rolled_back_is_not_asked_for_for_ever(
     with connection.transaction(force_rollback=True):
         connection.execute(insert, ["gone"])
     connection.execute(insert, ["there"])
-    assert "there" in [fact.name for fact in watcher.observe().new_facts]
-    watcher.observe()
-    assert watcher.observe().new_facts == ()
+    assert "there" in [fact.name for fact in watcher.poll().new_facts]
+    watcher.poll()
+    assert watcher.poll().new_facts == ()
 
 
 def test_a_run_elsewhere_is_seen_with_its_statement(
@@ -110,7 +110,7 @@ def test_a_run_elsewhere_is_seen_with_its_statement(
     assert (seen.status.holder.migration, seen.is_zombie) == ("two", False)
     gate.execute("select pg_advisory_unlock(1)")
     run.join()
-    assert _states(watcher.observe()) == {"one": "done", "two": "done"}
+    assert _states(watcher.poll()) == {"one": "done", "two": "done"}
 
 
 def test_the_watcher_never_holds_a_snapshot_or_the_lock(
@@ -118,7 +118,7 @@ def test_the_watcher_never_holds_a_snapshot_or_the_lock(
 ) -> None:
     shop.add(1, "one", "select 1;")
     shop.migrator().migrate()
-    watcher.observe()
+    watcher.poll()
     query = """
         select backend_xmin, state, (select count(*) from pg_locks l where l.pid = a.pid)
         from pg_stat_activity a where application_name = 'zmig/console' and datname = current_database()
@@ -193,7 +193,7 @@ def test_a_cancelled_statement_fails_its_migration(
     assert watcher.cancel(seen.work.backend)
     thread.join()
     assert len(failures) == 1
-    assert _states(watcher.observe()) == {"one": "failed"}
+    assert _states(watcher.poll()) == {"one": "failed"}
     backends.wait_until(connection, f"not exists (select from pg_stat_activity where pid = {seen.work.backend.pid})")
     assert not watcher.terminate(seen.work.backend)
 
@@ -206,7 +206,7 @@ def test_the_backend_that_runs_is_never_ended_as_one_that_blocks(shop: Shop, wat
         assert seen.work is not None
         assert watcher.terminate_blocker(seen.work.backend) is None
         assert watcher.blocking([Blocker(0, 1, seen.work.backend.pid, seen.work.backend)]) == Blocking()
-        assert watcher.observe().work is not None
+        assert watcher.poll().work is not None
         assert watcher.terminate(seen.work.backend)
     finally:
         process.kill()
@@ -220,41 +220,41 @@ def test_a_backend_whose_client_was_killed_is_a_zombie_until_it_is_terminated(sh
     assert not seen.is_zombie
     process.kill()
     process.wait()
-    seen = watcher.observe()
+    seen = watcher.poll()
     assert seen.is_zombie and seen.work is not None
     assert seen.status.running == ["one"]
     assert "pg_sleep" in (seen.work.backend.query or "")
     assert watcher.terminate(seen.work.backend)
     _until(watcher, lambda seen: seen.work is None)
-    assert _states(watcher.observe()) == {"one": State.STUCK}
+    assert _states(watcher.poll()) == {"one": State.STUCK}
 
 
 def test_a_lost_connection_is_told_and_opened_again(
     shop: Shop, watcher: Watcher, connection: psycopg.Connection
 ) -> None:
     shop.add(1, "one", "select 1;")
-    watcher.observe()
+    watcher.poll()
     connection.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity "
         "where datname = current_database() and application_name = 'zmig/console'"
     )
     with pytest.raises(ConnectionFailed):
-        watcher.observe()
-    assert _states(watcher.observe()) == {"one": "pending"}
+        watcher.poll()
+    assert _states(watcher.poll()) == {"one": "pending"}
 
 
 def test_an_edited_manifest_is_read_again(shop: Shop, watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zmig.project.reload._SECONDS_BETWEEN_CHECKS", 0)
     shop.add(1, "one", "select 1;")
-    assert _states(watcher.observe()) == {"one": "pending"}
+    assert _states(watcher.poll()) == {"one": "pending"}
     shop.add(2, "two", "select 2;")
-    assert _states(watcher.observe()) == {"one": "pending", "two": "pending"}
+    assert _states(watcher.poll()) == {"one": "pending", "two": "pending"}
     shop.path.write_text("manifest: [")
-    seen = watcher.observe()
+    seen = watcher.poll()
     assert [problem.code for problem in seen.manifest_problems] != []
     assert _states(seen) == {"one": "pending", "two": "pending"}
     shop.declare()
-    assert watcher.observe().manifest_problems == ()
+    assert watcher.poll().manifest_problems == ()
 
 
 def test_a_manifest_that_never_was_usable_is_told_until_it_is(
@@ -263,9 +263,9 @@ def test_a_manifest_that_never_was_usable_is_told_until_it_is(
     monkeypatch.setattr("zmig.project.reload._SECONDS_BETWEEN_CHECKS", 0)
     for _ in range(2):
         with pytest.raises(ManifestError):
-            watcher.observe()
+            watcher.poll()
     shop.add(1, "one", "select 1;")
-    assert _states(watcher.observe()) == {"one": "pending"}
+    assert _states(watcher.poll()) == {"one": "pending"}
 
 
 def test_a_recreated_store_is_read_from_its_beginning(
@@ -273,17 +273,17 @@ def test_a_recreated_store_is_read_from_its_beginning(
 ) -> None:
     shop.add(1, "one", "select 1;")
     shop.migrator().migrate()
-    assert _states(watcher.observe()) == {"one": "done"}
+    assert _states(watcher.poll()) == {"one": "done"}
     connection.execute("drop schema zmig cascade")
-    assert _states(watcher.observe()) == {"one": "pending"}
+    assert _states(watcher.poll()) == {"one": "pending"}
     Migrator(shop.path).migrate()
-    assert _states(watcher.observe()) == {"one": "done"}
+    assert _states(watcher.poll()) == {"one": "done"}
 
 
 def test_the_last_facts_of_one_migration_are_told(shop: Shop, watcher: Watcher) -> None:
     shop.add(1, "one", "select 1;")
     shop.add(2, "two", "select 2;")
-    watcher.observe()
+    watcher.poll()
     assert watcher.facts("one", most=9) == []
     shop.migrator().migrate()
     assert [fact.type.value for fact in watcher.facts("one", most=9)] == ["migration.started", "migration.done"]

@@ -111,7 +111,7 @@ def _watch(migrator: Migrator, connection: psycopg.Connection) -> None:
     migrator.current_version()
     watcher = migrator.watcher()
     for _ in range(3):
-        watcher.observe(ask_repeatables=True)
+        watcher.poll(ask_repeatables=True)
         migrator.migrate()
     watcher.facts("003_b", most=2)
     watcher.close()

@@ -13,14 +13,14 @@ from textual.widgets import Input
 from textual.widgets._footer import FooterKey
 from zmig_tui import columns, plantext, rows
 from zmig_tui.app import ConsoleApp
-from zmig_tui.desk import Desk, Subject
+from zmig_tui.desk import Controller, Subject
 from zmig_tui.detail import Detail, File
 from zmig_tui.intent import Apply, Rollback
 from zmig_tui.news import Gathered, Heard, NotObserved, Observed, Planned
 from zmig_tui.running import Run, advanced
 from zmig_tui.screens.dialog import Confirming, Reading
 
-from zmig.database.activity import Backend, Blocker, ServerProgress, Work
+from zmig.database.activity import Backend, BackendWork, Blocker, ServerProgress
 from zmig.database.lock_holder import LockHolder
 from zmig.errors import Location, Problem
 from zmig.facts import EventType, Fact
@@ -160,7 +160,7 @@ class Scene:
 
     facts: list[Fact]
     environment: Environment = Environment.PRODUCTION
-    work: Work | None = None
+    work: BackendWork | None = None
     holder: LockHolder | None = None
     texts: dict[str, str] = field(default_factory=dict[str, str])
     """The text of each migration's file, by name."""
@@ -169,7 +169,7 @@ class Scene:
     def observation(self) -> Observation:
         history = fold(self.facts)
         liveness = Liveness(NOW, self.holder.pid if self.holder else None, timedelta(minutes=10), None)
-        entries = state.assess(MIGRATIONS, history, liveness)
+        entries = state.evaluate(MIGRATIONS, history, liveness)
         project = Project(Path("manifests/prod.yaml"), "shop", self.environment, None, Tracking(), MIGRATIONS, ())
         return Observation(self._status(entries), project, "db1.internal:5432", NOW, work=self.work)
 
@@ -202,7 +202,7 @@ class Scene:
         return Detail(entry, INVOCATION, file, File("select 2;\n"), facts, plan, statements=statements)
 
 
-class StillDesk(Desk):
+class StillDesk(Controller):
     """Does nothing by itself: whoever makes a picture tells what there is to tell."""
 
     scene: Scene
@@ -228,7 +228,7 @@ async def shown(scene: Scene, size: tuple[int, int]) -> AsyncGenerator[ConsoleAp
     app = ConsoleApp(subject, clock=lambda: CLOCK, desk=desk, reading_seconds=0)
     async with app.run_test(size=size) as pilot:
         observation = scene.observation()
-        made = rows.Maker()(observation.status.migrations)
+        made = rows.RowCache()(observation.status.migrations)
         app.main.post_message(Heard(Observed(observation, made, columns.measured(made), None)))
         await settled(app, pilot)
         if scene.act is not None:
@@ -355,7 +355,11 @@ def running() -> Scene:
         app.main.redraw()
 
     return Scene(
-        facts.all, work=Work(_backend(4711), progress), holder=_HOLDER, texts={migration.name: _RUNNING_FILE}, act=act
+        facts.all,
+        work=BackendWork(_backend(4711), progress),
+        holder=_HOLDER,
+        texts={migration.name: _RUNNING_FILE},
+        act=act,
     )
 
 
@@ -432,7 +436,7 @@ def blocked() -> Scene:
         wait="Lock: transactionid",
         query="update orders set exported = true where placed_at < now() - interval '1 day'",
     )
-    work = Work(
+    work = BackendWork(
         _backend(4711, wait="Lock: virtualxid"),
         ServerProgress("create index concurrently", "waiting for writers before build", "orders", 1, 2, "transactions"),
         (Blocker(0, 4711, 4690, report), Blocker(1, 4690, 4655, psql)),

@@ -12,7 +12,7 @@ from zmig.errors import Location
 from zmig.facts import EventType, Fact
 from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
 from zmig.planning.history import fold
-from zmig.planning.state import Entry, Liveness, assess
+from zmig.planning.state import Entry, Liveness, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,4 +128,4 @@ def entries(
 ) -> tuple[Entry, ...]:
     """Return how migrations stand after facts."""
     versions = {migration.name: migration.version for migration in migrations}
-    return assess(migrations, fold(tale(*told), versions=versions), liveness, due=due)
+    return evaluate(migrations, fold(tale(*told), versions=versions), liveness, due=due)

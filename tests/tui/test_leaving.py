@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from textual.command import CommandPalette
-from zmig_tui.desk import Desk, Subject
+from zmig_tui.desk import Controller, Subject
 from zmig_tui.intent import Apply
 from zmig_tui.screens.dialog import Confirming
 from zmig_tui.screens.quitting import Quitting
@@ -153,7 +153,7 @@ def test_the_console_ends_only_after_its_run(shop: Shop, connection: psycopg.Con
     shop.add(1, "one", "select pg_advisory_lock(1);", lock_timeout="10min")
     connection.execute("select pg_advisory_lock(1)")
     told: queue.Queue[News] = queue.Queue()
-    desk = Desk(Subject(shop.path, None, Invocation(shop.path.name), os.environ), told.put, time.monotonic)
+    desk = Controller(Subject(shop.path, None, Invocation(shop.path.name), os.environ), told.put, time.monotonic)
     desk.start()
     desk.run(Apply(), shop.migrator().plan())
     while _waiting(connection) == 0:

@@ -82,7 +82,7 @@ def test_the_next_trouble_is_found_in_a_circle() -> None:
 
 
 def test_a_row_is_made_anew_only_where_something_changed() -> None:
-    make = rows.Maker()
+    make = rows.RowCache()
     before = make(ENTRIES)
     changed = [*ENTRIES[:4], replace(ENTRIES[4], state=State.STARTED)]
     after = make(changed)

@@ -9,7 +9,7 @@ from zmig_tui.code import Mark
 from zmig_tui.running import Run
 from zmig_tui.text import Tone, plain
 
-from zmig.database.activity import Backend, Blocker, ServerProgress, Work
+from zmig.database.activity import Backend, BackendWork, Blocker, ServerProgress
 from zmig.database.lock_holder import LockHolder
 from zmig.errors import Problem
 from zmig.facts import EventType, Fact
@@ -119,7 +119,7 @@ def test_blockers_are_drawn_as_a_tree() -> None:
             pid, NOW, "psql", "anna", None, "idle in transaction", NOW - timedelta(minutes=3), query, NOW, wait
         )
 
-    work = Work(
+    work = BackendWork(
         backend(1, "Lock: relation"),
         ServerProgress("copy from", "pipe", "orders", 25, 100, "bytes"),
         (Blocker(0, 1, 2, backend(2)), Blocker(1, 2, 3, backend(3)), Blocker(1, 2, 0, None)),

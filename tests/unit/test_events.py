@@ -92,7 +92,7 @@ _JUNK = st.recursive(
 )
 def test_no_data_is_too_odd_to_be_read(type: EventType, data: dict[str, object]) -> None:
     fact = Fact(1, "x", type, NOW, data)
-    assert hash(fact.slot) is not None
+    assert hash(fact.superseding_key) is not None
     assert fact.verdict in Verdict
     assert fact.version is None or fact.version > 0
     assert fact.error_message is None or isinstance(data["error"], dict)

@@ -10,7 +10,7 @@ import pytest
 
 from zmig.lint import acts, rollbacks, sql_file
 from zmig.lint.finding import Severity
-from zmig.lint.new_objects import Fresh, follow
+from zmig.lint.new_objects import NewObjects, follow
 from zmig.lint.rules import RULES, of_problem
 from zmig.sql import script
 
@@ -30,7 +30,7 @@ DURING_A_RUN = {"batch-result", "batch-stands-still", "file-changed"}
 
 def read(sql: str) -> Act:
     (one,) = script.split(sql, path="a.sql")
-    return acts.of(one)
+    return acts.read(one)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_which_table_a_statement_may_change_many_rows_of(sql: str, filled: str |
 )
 def test_what_nobody_can_be_using_yet(sql: str, fresh: list[bool]) -> None:
     file = sql_file.read(sql, path="a.sql")
-    assert [is_fresh for _, is_fresh in follow(file, Fresh())] == fresh
+    assert [is_fresh for _, is_fresh in follow(file, NewObjects())] == fresh
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from zmig.facts import EventType, Fact
 from zmig.planning.history import Record
-from zmig.planning.state import Liveness, State, judge
+from zmig.planning.state import Liveness, State, derive_state
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -16,7 +16,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 def judged(liveness: Liveness, *, backend_pid: int | None = 4711, run: str | None = "a1", age: timedelta) -> State:
     data: dict[str, object] = {} if backend_pid is None else {"backend_pid": backend_pid}
     fact = Fact(1, "001_t", EventType.STARTED, NOW - age, data, run_id=run)
-    return judge(Record("001_t", 1, last=fact, started=fact), liveness)
+    return derive_state(Record("001_t", 1, last=fact, started=fact), liveness)
 
 
 YOUNG, OLD = timedelta(seconds=1), timedelta(days=1)

@@ -47,7 +47,7 @@ def expected(text: str) -> Iterator[tuple[int, str, str]]:
 def test_a_bad_manifest_is_told_what_its_comments_say(path: Path) -> None:
     found = inclusion.read(path, environ=ENVIRON)
     with pytest.raises(ManifestError) as caught:
-        found.refuse()
+        found.raise_for_problems()
     told = [
         (problem.location.line, problem.message, problem.hint) for problem in caught.value.problems if problem.location
     ]

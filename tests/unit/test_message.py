@@ -167,13 +167,15 @@ def test_every_member_of_a_chunk_stands_where_it_is_said_to(texts: list[str]) ->
     ],
 )
 def test_the_head_of_a_message_tells_the_statements_number(where: str, number: int | None) -> None:
-    assert message.number(message.head("select 'a, statement 7 of 8'", where) + "begin; insert") == number
-    assert message.number(f"select 1 -- {where}") is None
-    assert message.number(None) is None
+    assert (
+        message.statement_number(message.query_tag("select 'a, statement 7 of 8'", where) + "begin; insert") == number
+    )
+    assert message.statement_number(f"select 1 -- {where}") is None
+    assert message.statement_number(None) is None
 
 
 def test_the_head_of_a_message_is_read_again() -> None:
-    query = message.head("select ' -- x'", "007_a, statement 1 of 2") + "begin; insert"
-    assert message.shown(query) == "select ' -- x'"
-    assert message.shown("select 1") == "select 1"
-    assert message.shown(None) is None
+    query = message.query_tag("select ' -- x'", "007_a, statement 1 of 2") + "begin; insert"
+    assert message.query_of(query) == "select ' -- x'"
+    assert message.query_of("select 1") == "select 1"
+    assert message.query_of(None) is None

@@ -40,7 +40,7 @@ def _lex(conforming: bool) -> None:
 
 EXAMPLES: patterns.Examples = {
     ("zmig.text.secrets", "__init__"): [lambda: secrets.Redactor("hunter2", "pass word", "(x)")],
-    ("zmig.database.connection_hints", "to_connect"): [lambda: connection_hints.to_connect("")],
+    ("zmig.database.connection_hints", "to_connect"): [lambda: connection_hints.for_failed_connection("")],
     ("zmig.lint.plpgsql", "_as_a_word"): [
         lambda: _of(plpgsql, "_as_a_word")("word"),
         lambda: _of(plpgsql, "_as_a_word")(":="),

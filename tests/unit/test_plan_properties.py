@@ -12,7 +12,7 @@ from zmig.facts import EventType, Fact
 from zmig.planning import planner
 from zmig.planning.history import fold
 from zmig.planning.plan import Action, Direction, Plan
-from zmig.planning.state import State, assess, current_version
+from zmig.planning.state import State, current_version, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ _ANY_FACTS = _ROWS.map(_facts)
 
 
 def _entries(facts: list[Fact]) -> tuple[Entry, ...]:
-    return assess(_DECLARED, fold(facts, versions=_VERSIONS), NOBODY, due=_NOT_DUE)
+    return evaluate(_DECLARED, fold(facts, versions=_VERSIONS), NOBODY, due=_NOT_DUE)
 
 
 def _carried_out(step: Step) -> Iterator[tuple[str, EventType, dict[str, object]]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from zmig.database.lock_holder import LockHolder
-from zmig.observer import guarded
+from zmig.observer import isolated
 from zmig.progress import LockWaiting, Progress
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ _NEWS = LockWaiting(None, 1.5)
 
 def test_an_observer_hears_everything() -> None:
     heard: list[Progress] = []
-    tell = guarded(heard.append)
+    tell = isolated(heard.append)
     tell(_NEWS)
     tell(_NEWS)
     assert heard == [_NEWS, _NEWS]
 
 
 def test_nobody_need_observe() -> None:
-    guarded(None)(_NEWS)
+    isolated(None)(_NEWS)
 
 
 def _raising(error: BaseException, heard: list[Progress]) -> Callable[[Progress], None]:
@@ -39,7 +39,7 @@ def _raising(error: BaseException, heard: list[Progress]) -> Callable[[Progress]
 
 def test_an_observer_that_raises_is_dropped_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     heard: list[Progress] = []
-    tell = guarded(_raising(ValueError("the screen is gone"), heard))
+    tell = isolated(_raising(ValueError("the screen is gone"), heard))
     with caplog.at_level(logging.ERROR, "zmig"):
         tell(_NEWS)
         tell(_NEWS)
@@ -51,7 +51,7 @@ def test_an_observer_that_raises_is_dropped_and_logged_once(caplog: pytest.LogCa
 
 def test_an_interruption_in_an_observer_interrupts() -> None:
     with pytest.raises(KeyboardInterrupt):
-        guarded(_raising(KeyboardInterrupt(), []))(_NEWS)
+        isolated(_raising(KeyboardInterrupt(), []))(_NEWS)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,9 @@ def _other(version: int, name: str) -> Migration:
 @pytest.mark.parametrize(("version", "name", "taken"), [(4, "other", "version"), (5, "004_seed", "name")])
 def test_a_taken_version_or_name_is_refused(version: int, name: str, taken: str) -> None:
     with pytest.raises(UsageError) as caught:
-        code_migrations.refuse_twins(code_migrations.from_code(Seed()), [_other(1, "001_a"), _other(version, name)])
+        code_migrations.reject_duplicates(
+            code_migrations.from_code(Seed()), [_other(1, "001_a"), _other(version, name)]
+        )
     (problem,) = caught.value.problems
     assert problem.code == "registered-twice"
     assert problem.message == f"the registered migration `004_seed` has the {taken} of `{name}`"
@@ -149,4 +151,4 @@ def test_a_taken_version_or_name_is_refused(version: int, name: str, taken: str)
 
 
 def test_a_version_and_name_of_its_own_pass() -> None:
-    code_migrations.refuse_twins(code_migrations.from_code(Seed()), [_other(1, "001_a")])
+    code_migrations.reject_duplicates(code_migrations.from_code(Seed()), [_other(1, "001_a")])

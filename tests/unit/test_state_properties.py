@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.support.tales import NOW, by_checksum, by_condition, name_of, once
 from zmig.facts import EventType, Fact
 from zmig.planning.history import History, fold
-from zmig.planning.state import Liveness, State, assess, current_version
+from zmig.planning.state import Liveness, State, current_version, evaluate
 
 _DECLARED = (once(1), once(2, checksum="c2"), once(3, checksum=None), by_checksum(90), by_condition(91))
 _VERSIONS = {migration.name: migration.version for migration in _DECLARED}
@@ -59,7 +59,7 @@ _ANY_LIVENESS = st.builds(
 def test_each_migration_has_exactly_one_state(
     facts: list[Fact], liveness: Liveness, due: dict[int, bool | None]
 ) -> None:
-    entries = assess(_DECLARED, fold(facts, versions=_VERSIONS), liveness, due=due)
+    entries = evaluate(_DECLARED, fold(facts, versions=_VERSIONS), liveness, due=due)
     assert [entry.migration for entry in entries[: len(_DECLARED)]] == list(_DECLARED)
     assert all(entry.migration is None for entry in entries[len(_DECLARED) :])
     versions = [entry.version for entry in entries if entry.version is not None]
@@ -142,7 +142,7 @@ def _told_in_words(rows: list[tuple[EventType, dict[str, object]]]) -> tuple[Sta
 @given(_SIMPLE)
 def test_folding_tells_what_following_every_fact_tells(rows: list[tuple[EventType, dict[str, object]]]) -> None:
     facts = [Fact(position, name_of(1), type, NOW, data) for position, (type, data) in enumerate(rows, start=1)]
-    (entry,) = assess([once()], fold(facts, versions=_VERSIONS), Liveness(NOW))
+    (entry,) = evaluate([once()], fold(facts, versions=_VERSIONS), Liveness(NOW))
     assert (entry.state, entry.is_applied) == _told_in_words(rows)
 
 

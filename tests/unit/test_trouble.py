@@ -27,7 +27,7 @@ def _entry(state: State, type: EventType, data: dict[str, object], *, declared: 
 
 
 def _text(entry: Entry) -> str:
-    problem = failure_report.of(entry, invocation=_BY)
+    problem = failure_report.describe(entry, invocation=_BY)
     assert problem is not None
     return problem_text(problem)
 
@@ -86,4 +86,4 @@ def test_a_migration_that_is_no_longer_declared_can_be_resolved() -> None:
 
 
 def test_a_healthy_migration_tells_nothing() -> None:
-    assert failure_report.of(_entry(State.DONE, EventType.DONE, {}), invocation=_BY) is None
+    assert failure_report.describe(_entry(State.DONE, EventType.DONE, {}), invocation=_BY) is None

@@ -13,7 +13,7 @@ from textual.app import App, SystemCommand
 
 from zmig_tui import themes
 from zmig_tui.commands import ActionCommands
-from zmig_tui.desk import Desk, Subject
+from zmig_tui.desk import Controller, Subject
 from zmig_tui.news import Heard, News
 from zmig_tui.screens.main import MainScreen
 from zmig_tui.stage import Stage
@@ -50,7 +50,7 @@ class ConsoleApp(Stage):
         subject: Subject,
         *,
         clock: Callable[[], float] = time.monotonic,
-        desk: type[Desk] = Desk,
+        desk: type[Controller] = Controller,
         reading_seconds: float = _READING_SECONDS,
     ) -> None:
         """`clock` gives the seconds that lengths of time are measured in; `desk` is where the work is done.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from zmig_tui import keys
-from zmig_tui.screens.deeds import Deeds
+from zmig_tui.screens.deeds import RunActions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ class ActionCommands(Provider):
                 yield Hit(score, matcher.highlight(text), self._do(binding), help=_key(binding))
 
     def _bindings(self) -> Iterator[Binding]:
-        if not isinstance(self.screen, Deeds):
+        if not isinstance(self.screen, RunActions):
             return
         yield from keys.RUNNING
         yield from keys.LOOKING

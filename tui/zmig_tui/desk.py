@@ -15,7 +15,7 @@ from zmig.migrator import Migrator
 from zmig.running.cancellation import Cancellation, Cancelled
 from zmig.valueclass import valueclass
 from zmig_tui import columns, gather, rows
-from zmig_tui.lane import Lane
+from zmig_tui.lane import WorkerThread
 from zmig_tui.news import Blockers, Ended, Gathered, News, NotObserved, Observed, Planned, Refused, Told
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Subject:
         )
 
 
-class Desk:
+class Controller:
     """The console's threads."""
 
     def __init__(self, subject: Subject, tell: Callable[[News], None], clock: Callable[[], float]) -> None:
@@ -71,12 +71,12 @@ class Desk:
         self._tell = tell
         self._clock = clock
         self._watcher = subject.migrator().watcher()
-        self._rows = rows.Maker()
+        self._rows = rows.RowCache()
         self._made_of: Sequence[Entry] = ()
         self._made: tuple[Row, ...] = ()
         self._widths = columns.Widths()
-        self._watching = Lane("zmig watching", self._look, self._watcher.close)
-        self._engine = Lane("zmig engine")
+        self._watching = WorkerThread("zmig watching", self._look, self._watcher.close)
+        self._engine = WorkerThread("zmig engine")
         self._heard: deque[tuple[Progress, float]] = deque(maxlen=_QUEUE_LIMIT)
         self._cancellation: Cancellation | None = None
         self._asks_repeatables = False
@@ -260,7 +260,7 @@ class Desk:
         asks, self._asks_repeatables = self._asks_repeatables, False
         began, cpu_began = time.monotonic(), time.thread_time()
         try:
-            observation = self._watcher.observe(ask_repeatables=asks)
+            observation = self._watcher.poll(ask_repeatables=asks)
         except ZmigError as error:
             return self._missed(error)
         except Exception as error:

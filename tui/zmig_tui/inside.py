@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from zmig.database.activity import Blocker, ServerProgress, Work
+    from zmig.database.activity import BackendWork, Blocker, ServerProgress
 
 _BAR_CELLS = 16
 _IDLE = "Client: ClientRead"
 
 
-def lines(work: Work, now: datetime) -> Iterator[Line]:
+def lines(work: BackendWork, now: datetime) -> Iterator[Line]:
     """Yield what the server tells of the backend at work."""
     if work.progress is not None:
         yield _progress(work.progress)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Lane:
+class WorkerThread:
     """Jobs in a row, in one daemon thread; between them, an idle job every so often."""
 
     def __init__(

@@ -74,7 +74,7 @@ def _drift(detail: Detail) -> Iterator[Line]:
 
 
 def _trouble(detail: Detail) -> Iterator[Line]:
-    problem = failure_report.of(detail.entry, invocation=detail.invocation)
+    problem = failure_report.describe(detail.entry, invocation=detail.invocation)
     if problem is None:
         return
     yield EMPTY

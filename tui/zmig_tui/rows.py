@@ -189,7 +189,7 @@ def next_troubled(rows: Sequence[Row], index: int, *, backwards: bool = False) -
     return None
 
 
-class Maker:
+class RowCache:
     """Makes rows, and hands out the same row again for an entry that has not changed."""
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.cli.command import Call, Command, Option, Options, version_number
+from zmig.cli.command import Command, CommandContext, Option, Options, version_number
 from zmig.cli.running import LOCK_WAIT, finish, running
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class ApplyOptions(Options):
     lock_wait: float | None
 
 
-def run(call: Call, options: ApplyOptions) -> ExitCode:
+def run(call: CommandContext, options: ApplyOptions) -> ExitCode:
     """Apply, or show what would be applied."""
     if options.dry_run:
         from zmig.cli import plantext

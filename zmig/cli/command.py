@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zmig.progress import Observer
 
 
-class Takes(Enum):
+class Positionals(Enum):
     """What stands on a command line besides options."""
 
     MANIFEST = auto()
@@ -102,12 +102,12 @@ class Command(Generic[OptionsT]):
     """What it does and when, in a few sentences."""
     document: str
     """What `--json` prints: the keys of its object."""
-    run: Callable[[Call, OptionsT], int]
+    run: Callable[[CommandContext, OptionsT], int]
     options_type: type[OptionsT]
     examples: tuple[str, ...]
     """Command lines that run as they stand."""
     options: tuple[Option, ...] = ()
-    takes: Takes = Takes.MANIFEST
+    takes: Positionals = Positionals.MANIFEST
     name_help: str = "a migration's name or version"
     """What its name is; only with `Takes.NAME`."""
     actions: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -119,7 +119,7 @@ AnyCommand = Command[Any]
 
 
 @valueclass
-class Call:
+class CommandContext:
     """The surroundings of one command line."""
 
     output: Output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from zmig.cli.command import Call, Command, Option, Options, Takes
+from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.model import Kind
 from zmig.project import scaffold
@@ -18,7 +18,7 @@ class CreateOptions(Options):
     description: str | None
 
 
-def run(call: Call, options: CreateOptions) -> ExitCode:
+def run(call: CommandContext, options: CreateOptions) -> ExitCode:
     """Write the files of a new migration, and its entry in the manifest."""
     kind = _kind(options)
     created = scaffold.create(
@@ -65,7 +65,7 @@ COMMAND = Command(
         Option("--python", "write a Python file with `execute(ctx)` and `rollback(ctx)`"),
         Option("--repeatable", "write a repeatable, which runs again whenever its file changes"),
     ),
-    takes=Takes.NAME,
+    takes=Positionals.NAME,
     name_help="what it is for, in a word or a few; its number is put before it",
     examples=("zmig create manifests/prod.yaml add_orders --description 'orders of a user'",),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from zmig.cli.command import Call, Command, Options, Takes
+from zmig.cli.command import Command, CommandContext, Options, Positionals
 from zmig.errors import ExitCode, Location, Problem, UsageError
 from zmig.manifest.declaration import EmbeddedDatabase
 from zmig.project import project
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from zmig.embedded import EmbeddedServer
 
 
-def run(call: Call, options: Options) -> ExitCode:
+def run(call: CommandContext, options: Options) -> ExitCode:
     """Start it, stop it, say where it is, or open a session on it."""
     server = _server(call)
     match options.action:
@@ -29,7 +29,7 @@ def run(call: Call, options: Options) -> ExitCode:
     return ExitCode.OK
 
 
-def _server(call: Call) -> EmbeddedServer:
+def _server(call: CommandContext) -> EmbeddedServer:
     path, declared = project.database(call.manifest(), environ=call.environ)
     if not isinstance(declared, EmbeddedDatabase):
         raise UsageError(
@@ -45,21 +45,21 @@ def _server(call: Call) -> EmbeddedServer:
     return EmbeddedServer(declared.folder)
 
 
-def _print_url(call: Call, url: str) -> None:
+def _print_url(call: CommandContext, url: str) -> None:
     if call.output.is_json:
         call.output.document({"url": url})
     else:
         call.output.data(url)
 
 
-def _stop(call: Call, server: EmbeddedServer) -> None:
+def _stop(call: CommandContext, server: EmbeddedServer) -> None:
     was_running = server.stop()
     call.output.note("the private PostgreSQL is stopped" if was_running else "the private PostgreSQL was not running")
     if call.output.is_json:
         call.output.document({"stopped": was_running})
 
 
-def _open_psql(call: Call, server: EmbeddedServer) -> None:
+def _open_psql(call: CommandContext, server: EmbeddedServer) -> None:
     """Become psql; what stands behind `--` goes to it."""
     server.start()
     command = [*server.psql_command(), *call.options.rest]
@@ -75,7 +75,7 @@ COMMAND = Command(
     document="url for `start` and `url`, stopped for `stop`",
     run=run,
     options_type=Options,
-    takes=Takes.ACTION,
+    takes=Positionals.ACTION,
     actions={
         "start": "start it unless it runs; prints its URL",
         "stop": "stop it, ending its sessions; its data stay",

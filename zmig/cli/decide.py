@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zmig.cli import table
-from zmig.cli.command import Call, Command, Option, Options, Takes, version_number
+from zmig.cli.command import Command, CommandContext, Option, Options, Positionals, version_number
 from zmig.cli.running import LOCK_WAIT, running
 from zmig.errors import ExitCode
 
@@ -29,7 +29,7 @@ class BaselineOptions(DecideOptions):
     to: int
 
 
-def _resolve(call: Call, options: ResolveOptions) -> ExitCode:
+def _resolve(call: CommandContext, options: ResolveOptions) -> ExitCode:
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
         name = migrator.resolve(options.names[0], options.verdict, reason=options.reason)
     call.output.note(f"migration `{name}` is resolved as {options.verdict}")
@@ -38,7 +38,7 @@ def _resolve(call: Call, options: ResolveOptions) -> ExitCode:
     return ExitCode.OK
 
 
-def _accept(call: Call, options: DecideOptions) -> ExitCode:
+def _accept(call: CommandContext, options: DecideOptions) -> ExitCode:
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
         names = migrator.accept_all(options.names, reason=options.reason)
     for name in names:
@@ -48,7 +48,7 @@ def _accept(call: Call, options: DecideOptions) -> ExitCode:
     return ExitCode.OK
 
 
-def _baseline(call: Call, options: BaselineOptions) -> ExitCode:
+def _baseline(call: CommandContext, options: BaselineOptions) -> ExitCode:
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
         names = migrator.baseline(to=options.to, reason=options.reason)
     for name in names:
@@ -72,7 +72,7 @@ RESOLVE = Command(
         _REASON,
         LOCK_WAIT,
     ),
-    takes=Takes.NAME,
+    takes=Positionals.NAME,
     examples=("zmig resolve manifests/demo.yaml 003_seed_initial_data --as done --reason 'seeded by hand'",),
 )
 
@@ -85,7 +85,7 @@ ACCEPT = Command(
     run=_accept,
     options_type=DecideOptions,
     options=(_REASON, LOCK_WAIT),
-    takes=Takes.SOME_NAMES,
+    takes=Positionals.SOME_NAMES,
     name_help="a migration's name or version; several are accepted together",
     examples=("zmig accept manifests/demo.yaml 001_create_eventstore --reason 'only a comment was added'",),
 )

@@ -77,7 +77,7 @@ def _guarded(words: Sequence[str], output: Output) -> int:
 
 def _run(words: Sequence[str], output: Output) -> int:
     from zmig.cli import parser
-    from zmig.cli.command import Call
+    from zmig.cli.command import CommandContext
 
     if not words or words[0] in (*_HELP, "help"):
         return _help(words, output)
@@ -88,7 +88,7 @@ def _run(words: Sequence[str], output: Output) -> int:
         return _help(words[:1], output)
     options = parser.parse(name, command, others)
     output.is_json, output.is_quiet, output.is_verbose = options.json, options.quiet, options.verbose
-    return command.run(Call(output, options, tuple(words)), options)
+    return command.run(CommandContext(output, options, tuple(words)), options)
 
 
 def _help(words: Sequence[str], output: Output) -> int:

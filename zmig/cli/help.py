@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from zmig import __version__
-from zmig.cli.command import COMMON, AnyCommand, Option, Takes
+from zmig.cli.command import COMMON, AnyCommand, Option, Positionals
 from zmig.cli.commands import GROUPS
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ _WIDTH = 80
 _INDENT = 26
 
 _WORDS = {
-    Takes.MANIFEST: "[MANIFEST]",
-    Takes.MANIFESTS: "[MANIFEST...]",
-    Takes.NAME: "[MANIFEST] NAME",
-    Takes.NAMES: "[MANIFEST] [NAME...]",
-    Takes.SOME_NAMES: "[MANIFEST] NAME...",
+    Positionals.MANIFEST: "[MANIFEST]",
+    Positionals.MANIFESTS: "[MANIFEST...]",
+    Positionals.NAME: "[MANIFEST] NAME",
+    Positionals.NAMES: "[MANIFEST] [NAME...]",
+    Positionals.SOME_NAMES: "[MANIFEST] NAME...",
 }
 
 _MANIFEST = "a manifest's path; else $ZMIG_MANIFEST, else the only one in manifests/"
@@ -62,27 +62,29 @@ def _paragraph(text: str) -> str:
 
 def usage(name: str, command: AnyCommand) -> str:
     """Return a command's shape in one line."""
-    words = f"{{{'|'.join(command.actions)}}} [MANIFEST]" if command.takes is Takes.ACTION else _WORDS[command.takes]
+    words = (
+        f"{{{'|'.join(command.actions)}}} [MANIFEST]" if command.takes is Positionals.ACTION else _WORDS[command.takes]
+    )
     return f"zmig {name} {words} [options]"
 
 
 def arguments(command: AnyCommand) -> list[tuple[str, str]]:
     """Return a command's words beside its options, each with what it is."""
     match command.takes:
-        case Takes.MANIFEST:
+        case Positionals.MANIFEST:
             return [("MANIFEST", _MANIFEST)]
-        case Takes.MANIFESTS:
+        case Positionals.MANIFESTS:
             return [("MANIFEST...", _MANIFEST.replace("a manifest's path", "paths of manifests"))]
-        case Takes.NAME:
+        case Positionals.NAME:
             return [("MANIFEST", _MANIFEST_BY_SUFFIX), ("NAME", command.name_help)]
-        case Takes.NAMES:
+        case Positionals.NAMES:
             return [
                 ("MANIFEST", _MANIFEST_BY_SUFFIX),
                 ("NAME...", "names or versions of migrations; without one, all"),
             ]
-        case Takes.SOME_NAMES:
+        case Positionals.SOME_NAMES:
             return [("MANIFEST", _MANIFEST_BY_SUFFIX), ("NAME...", command.name_help)]
-        case Takes.ACTION:
+        case Positionals.ACTION:
             return [*command.actions.items(), ("MANIFEST", _MANIFEST)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.cli import documents, table
-from zmig.cli.command import Call, Command, Options, Takes
+from zmig.cli.command import Command, CommandContext, Options, Positionals
 from zmig.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from zmig.facts import Fact
 
 
-def run(call: Call, options: Options) -> ExitCode:
+def run(call: CommandContext, options: Options) -> ExitCode:
     """Print the recorded facts, oldest first."""
     facts = call.migrator().history(options.names)
     if call.output.is_json:
@@ -57,6 +57,6 @@ COMMAND = Command(
     document="facts (position, name, version, event_type, created_at, database_user, run_id, host, event_data)",
     run=run,
     options_type=Options,
-    takes=Takes.NAMES,
+    takes=Positionals.NAMES,
     examples=("zmig history manifests/demo.yaml", "zmig history manifests/demo.yaml 003_seed_initial_data"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig.cli.command import Call, Command, Option, Options, Takes
+from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.project import choice
 
@@ -24,7 +24,7 @@ class LintOptions(Options):
     base: str | None
 
 
-def run(call: Call, options: LintOptions) -> ExitCode:
+def run(call: CommandContext, options: LintOptions) -> ExitCode:
     """Check manifests and their files."""
     from zmig.lint import run as linter
 
@@ -38,7 +38,7 @@ def run(call: Call, options: LintOptions) -> ExitCode:
     return _exit_code(report, fail_on)
 
 
-def _tell(call: Call, report: Report, form: str) -> None:
+def _tell(call: CommandContext, report: Report, form: str) -> None:
     from zmig.lint import place
     from zmig.lint.report import FORMATS, text
 
@@ -87,7 +87,7 @@ COMMAND = Command(
         ),
         Option("--base", "compare with a git revision, such as origin/main; check only what is new since", "REVISION"),
     ),
-    takes=Takes.MANIFESTS,
+    takes=Positionals.MANIFESTS,
     examples=(
         "zmig lint manifests/demo.yaml manifests/prod.yaml",
         "zmig lint manifests/prod.yaml --fail-on warning --format github",

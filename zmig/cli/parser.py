@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from zmig.cli import suggestions
-from zmig.cli.command import COMMON, AnyCommand, Option, Options, Takes
+from zmig.cli.command import COMMON, AnyCommand, Option, Options, Positionals
 from zmig.cli.commands import COMMANDS
 from zmig.errors import Problem, UsageError
 from zmig.text.nearest import nearest
@@ -38,8 +38,8 @@ def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:
     for option in command.options:
         if option.is_required and getattr(options, option.key) is None:
             raise _usage(f"`zmig {name}` needs `{option.spelling}`", f"see `zmig {name} --help`")
-    options.rest = rest if command.takes is Takes.ACTION else []
-    _assign(name, command, options, [*positional, *(rest if command.takes is not Takes.ACTION else [])])
+    options.rest = rest if command.takes is Positionals.ACTION else []
+    _assign(name, command, options, [*positional, *(rest if command.takes is not Positionals.ACTION else [])])
     return options
 
 
@@ -100,14 +100,15 @@ def _unknown_option(name: str, word: str, command: AnyCommand) -> UsageError:
 
 def _assign(name: str, command: AnyCommand, options: Options, words: list[str]) -> None:
     """Say which word is what: an action, the manifest, names."""
-    if command.takes is Takes.ACTION:
+    if command.takes is Positionals.ACTION:
         options.action = _action(name, command, words)
         del words[:1]
-    if command.takes is Takes.MANIFESTS:
+    if command.takes is Positionals.MANIFESTS:
         options.manifests, words = words, []
     options.manifest = None
     if words and (
-        command.takes not in (Takes.NAME, Takes.NAMES, Takes.SOME_NAMES) or words[0].endswith((".yaml", ".yml"))
+        command.takes not in (Positionals.NAME, Positionals.NAMES, Positionals.SOME_NAMES)
+        or words[0].endswith((".yaml", ".yml"))
     ):
         options.manifest = words.pop(0)
     options.names = words
@@ -126,12 +127,12 @@ def _action(name: str, command: AnyCommand, words: list[str]) -> str:
 
 def _check_count(name: str, command: AnyCommand, names: list[str]) -> None:
     see = f"see `zmig {name} --help`"
-    if command.takes is Takes.NAME and len(names) != 1:
+    if command.takes is Positionals.NAME and len(names) != 1:
         found = f"and got {len(names)}" if names else "and none is given"
         raise _usage(f"`zmig {name}` takes one name, {found}", see)
-    if command.takes is Takes.SOME_NAMES and not names:
+    if command.takes is Positionals.SOME_NAMES and not names:
         raise _usage(f"`zmig {name}` takes one name or more, and none is given", see)
-    if command.takes in (Takes.MANIFEST, Takes.ACTION) and names:
+    if command.takes in (Positionals.MANIFEST, Positionals.ACTION) and names:
         raise _usage(f"`zmig {name}` takes one manifest: `{names[0]}` is one word too many", see)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zmig.cli.command import Call, Command, Option, Options, Takes
+from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
 from zmig.errors import ExitCode
 
 
@@ -12,12 +12,12 @@ class PauseOptions(Options):
     reason: str | None
 
 
-def _pause(call: Call, options: PauseOptions) -> ExitCode:
+def _pause(call: CommandContext, options: PauseOptions) -> ExitCode:
     name = call.migrator().pause(_name(options), reason=options.reason or "")
     return _told(call, name, "waits after its current round, until `zmig resume`")
 
 
-def _resume(call: Call, options: Options) -> ExitCode:
+def _resume(call: CommandContext, options: Options) -> ExitCode:
     return _told(call, call.migrator().resume(_name(options)), "goes on")
 
 
@@ -25,7 +25,7 @@ def _name(options: Options) -> str | None:
     return options.names[0] if options.names else None
 
 
-def _told(call: Call, name: str, what: str) -> ExitCode:
+def _told(call: CommandContext, name: str, what: str) -> ExitCode:
     call.output.note(f"migration `{name}` {what}")
     if call.output.is_json:
         call.output.document({"name": name})
@@ -42,7 +42,7 @@ PAUSE = Command(
     run=_pause,
     options_type=PauseOptions,
     options=(Option("--reason", "why; shown where the run waits", "TEXT"),),
-    takes=Takes.NAMES,
+    takes=Positionals.NAMES,
     examples=("zmig pause manifests/demo.yaml 092_backfill --reason 'nightly report'",),
 )
 
@@ -51,6 +51,6 @@ RESUME = Command(
     document="name",
     run=_resume,
     options_type=Options,
-    takes=Takes.NAMES,
+    takes=Positionals.NAMES,
     examples=("zmig resume manifests/demo.yaml 092_backfill",),
 )

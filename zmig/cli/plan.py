@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zmig.cli import documents, plantext, prompt
 from zmig.cli.apply import ALLOW_EXISTING
-from zmig.cli.command import Call, Command, Option, Options, version_number
+from zmig.cli.command import Command, CommandContext, Option, Options, version_number
 from zmig.cli.running import LOCK_WAIT, running
 from zmig.errors import ExitCode
 from zmig.model import Environment
@@ -21,7 +21,7 @@ class PlanOptions(Options):
     lock_wait: float | None
 
 
-def run(call: Call, options: PlanOptions) -> ExitCode:
+def run(call: CommandContext, options: PlanOptions) -> ExitCode:
     """Print what `zmig apply` would run, and what it would do if that is wanted."""
     if options.rehearse:
         return _rehearse(call, options)
@@ -31,7 +31,7 @@ def run(call: Call, options: PlanOptions) -> ExitCode:
     return plantext.show(planned, call.output)
 
 
-def _rehearse(call: Call, options: PlanOptions) -> ExitCode:
+def _rehearse(call: CommandContext, options: PlanOptions) -> ExitCode:
     from zmig.cli import rehearsaltext
 
     environment = call.migrator().project().environment

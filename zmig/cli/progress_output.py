@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from zmig.progress import Observer, Progress
 
 
-class Narration:
+class ProgressOutput:
     """An observer that narrates for as long as its block lasts; a run that says nothing brings nobody to tell it."""
 
     def __init__(self, output: Output) -> None:

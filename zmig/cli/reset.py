@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from zmig.cli import prompt, table
-from zmig.cli.command import Call, Command, Option, Options
+from zmig.cli.command import Command, CommandContext, Option, Options
 from zmig.cli.running import LOCK_WAIT, running
 from zmig.database import reset
 from zmig.errors import ExitCode, Problem, UsageError
@@ -20,7 +20,7 @@ class ResetOptions(Options):
     lock_wait: float | None
 
 
-def run(call: Call, options: ResetOptions) -> ExitCode:
+def run(call: CommandContext, options: ResetOptions) -> ExitCode:
     """Ask for the database's name, and drop everything in it."""
     migrator = call.migrator()
     reset.refuse(migrator.project().environment, has_citus=False)  # whether it is installed, the engine asks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.cli import plantext
-from zmig.cli.command import Call, Command, Option, Options, Takes
+from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
 from zmig.cli.running import LOCK_WAIT, finish, running
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class RetryOptions(Options):
     terminate: bool
 
 
-def run(call: Call, options: RetryOptions) -> ExitCode:
+def run(call: CommandContext, options: RetryOptions) -> ExitCode:
     """Run failed and stuck migrations again, or show what would run."""
     if options.dry_run:
         return plantext.show(call.migrator().plan_retry(options.names), call.output)
@@ -49,6 +49,6 @@ COMMAND = Command(
         Option("--terminate", "first end the backend that holds the lock, if the process it works for is gone"),
         LOCK_WAIT,
     ),
-    takes=Takes.NAMES,
+    takes=Positionals.NAMES,
     examples=("zmig retry manifests/demo.yaml --dry-run",),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.cli import plantext, prompt, table
-from zmig.cli.command import Call, Command, Option, Options, count, version_number
+from zmig.cli.command import Command, CommandContext, Option, Options, count, version_number
 from zmig.cli.running import LOCK_WAIT, finish, running
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.model import Environment
@@ -28,7 +28,7 @@ class RollbackOptions(Options):
     lock_wait: float | None
 
 
-def run(call: Call, options: RollbackOptions) -> ExitCode:
+def run(call: CommandContext, options: RollbackOptions) -> ExitCode:
     """Show the plan, ask, and roll back exactly what was shown."""
     if options.to is not None and options.steps is not None:
         raise UsageError(Problem("usage", "`--to` and `--steps` exclude each other", hint="write one of them"))
@@ -48,7 +48,7 @@ def run(call: Call, options: RollbackOptions) -> ExitCode:
     return finish(call, result, nothing="nothing to roll back")
 
 
-def _ask(call: Call, migrator: Migrator, planned: Plan) -> None:
+def _ask(call: CommandContext, migrator: Migrator, planned: Plan) -> None:
     hint = "add `--yes` to roll back without being asked"
     status = migrator.status()
     if status.environment is Environment.PRODUCTION:

@@ -12,14 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from zmig.cli.command import Option, duration_seconds
-from zmig.cli.progress_output import Narration
+from zmig.cli.progress_output import ProgressOutput
 from zmig.errors import ConnectionFailed, ExitCode, Problem
 from zmig.process.interrupts import Interrupted, SignalInterrupts
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from zmig.cli.command import Call
+    from zmig.cli.command import CommandContext
     from zmig.cli.documents import Document
     from zmig.cli.output import Output
     from zmig.migrator import Migrator
@@ -35,7 +35,7 @@ LOCK_WAIT = Option(
 )
 
 
-class Tally:
+class RunSummary:
     """An observer that keeps what a run has done so far."""
 
     def __init__(self) -> None:
@@ -79,12 +79,12 @@ class Tally:
 
 
 @contextlib.contextmanager
-def running(call: Call, *, lock_wait_seconds: float | None, may_change: bool = True) -> Generator[Migrator]:
+def running(call: CommandContext, *, lock_wait_seconds: float | None, may_change: bool = True) -> Generator[Migrator]:
     """Give the engine for a command that takes the lock, with signals handled and every progress narrated."""
-    tally, interrupts = Tally(), SignalInterrupts(say_farewell=partial(_say_farewell, call.output))
+    tally, interrupts = RunSummary(), SignalInterrupts(say_farewell=partial(_say_farewell, call.output))
     call.output.has_acted = may_change
     with contextlib.ExitStack() as stack:
-        narrate = stack.enter_context(Narration(call.output))
+        narrate = stack.enter_context(ProgressOutput(call.output))
         stack.enter_context(interrupts.installed())
         try:
             yield call.migrator(
@@ -145,7 +145,7 @@ def _say_farewell(output: Output, number: int, is_second: bool) -> None:
     output.problem_at_once(problem)
 
 
-def finish(call: Call, result: RunResult, *, nothing: str) -> ExitCode:
+def finish(call: CommandContext, result: RunResult, *, nothing: str) -> ExitCode:
     """Tell the result of a run; `nothing` says that none was needed."""
     if result.run_id is None:
         call.output.note(nothing)

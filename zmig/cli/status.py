@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.cli import statustext
-from zmig.cli.command import Call, Command, Option, Options
+from zmig.cli.command import Command, CommandContext, Option, Options
 from zmig.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class StatusOptions(Options):
     check: bool
 
 
-def run(call: Call, options: StatusOptions) -> ExitCode:
+def run(call: CommandContext, options: StatusOptions) -> ExitCode:
     """Print where every migration stands."""
     status = call.migrator().status()
     if call.output.is_json:

@@ -136,6 +136,6 @@ def _findings(status: Status) -> Iterator[str]:
 
 def _troubles(status: Status, invocation: Invocation) -> Iterator[str]:
     for entry in status.migrations:
-        problem = failure_report.of(entry, invocation=invocation)
+        problem = failure_report.describe(entry, invocation=invocation)
         if problem is not None:
             yield problem_text(problem)

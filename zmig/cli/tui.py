@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from zmig.cli.command import Call, Command, Option, Options, count
+from zmig.cli.command import Command, CommandContext, Option, Options, count
 from zmig.errors import ExitCode, Problem, UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class _Serve(Protocol):
     ) -> int: ...
 
 
-def run(call: Call, options: TuiOptions) -> ExitCode:
+def run(call: CommandContext, options: TuiOptions) -> ExitCode:
     """Open the console; it is imported only here, so that no other command pays for it."""
     if not options.web:
         _require_terminal(call.invocation)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from zmig.cli.command import Call, Command, Options
+from zmig.cli.command import Command, CommandContext, Options
 from zmig.errors import ExitCode
 
 
-def run(call: Call, options: Options) -> ExitCode:
+def run(call: CommandContext, options: Options) -> ExitCode:
     """Print the highest applied version."""
     version = call.migrator().current_version()
     if options.json:

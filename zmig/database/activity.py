@@ -80,7 +80,7 @@ class ServerProgress:
 
 
 @valueclass
-class Work:
+class BackendWork:
     """What one backend is doing."""
 
     backend: Backend
@@ -177,13 +177,13 @@ def _progress_sql(server_version: int) -> str:
     )
 
 
-def work(connection: Connection, pid: int) -> Work | None:
+def work(connection: Connection, pid: int) -> BackendWork | None:
     """Return what the backend `pid` is doing; None when there is no such backend."""
     row = connection.execute(_ONE.encode(), [pid]).fetchone()
     if row is None:
         return None
     backend = _backend(row)
-    return Work(
+    return BackendWork(
         backend,
         progress(connection, pid),
         tuple(blockers(connection, pid)) if backend.waits_for_lock else (),
@@ -262,8 +262,8 @@ def _backend(row: Sequence[object]) -> Backend:
         host=cast("str | None", row[4]),
         state=cast("str | None", row[5]),
         since=cast("datetime | None", row[6]),
-        query=message.shown(cast("str | None", row[7])),
+        query=message.query_of(cast("str | None", row[7])),
         query_since=cast("datetime | None", row[8]),
         wait=cast("str | None", row[9]),
-        statement=message.number(cast("str | None", row[7])),
+        statement=message.statement_number(cast("str | None", row[7])),
     )

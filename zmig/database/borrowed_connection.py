@@ -30,12 +30,12 @@ Row = TypeVar("Row")
 
 
 @contextmanager
-def lent(connection: WorkingConnection, *, in_transaction: bool) -> Generator[tuple[LentConnection, Loan]]:
+def borrowed(connection: WorkingConnection, *, in_transaction: bool) -> Generator[tuple[BorrowedConnection, Loan]]:
     """Let a migration's code use the session of a connection inside the block, through an object of its own."""
     threshold, others = connection.prepare_threshold, frozenset(threading.enumerate())
     loan = Loan(in_transaction=in_transaction)
     connection.lend(loan)
-    borrowed = LentConnection.of(connection, loan)
+    borrowed = BorrowedConnection.of(connection, loan)
     try:
         with borrowed.notified():
             yield borrowed, loan
@@ -49,14 +49,14 @@ def lent(connection: WorkingConnection, *, in_transaction: bool) -> Generator[tu
                 connection.isolation_level = connection.read_only = connection.deferrable = None
 
 
-class LentConnection(WorkingConnection):
+class BorrowedConnection(WorkingConnection):
     """A connection that only the thread it was lent to may use behind the end of the loan: for the next loan."""
 
     _owner: WorkingConnection
     _thread = 0
 
     @classmethod
-    def of(cls, owner: WorkingConnection, loan: Loan) -> LentConnection:
+    def of(cls, owner: WorkingConnection, loan: Loan) -> BorrowedConnection:
         """Return an object over the session of `owner`."""
         lent = cls.__new__(cls)
         lent.__dict__.update(owner.__dict__)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _PENDING_DETACH_SINCE = 140000
 
 
-def look(connection: Connection, statement: Statement) -> object:
+def inspect(connection: Connection, statement: Statement) -> object:
     """Return what of a statement's effect is there, as a JSON value: ask before it is sent, and settle with it.
 
     For an index that the server will name, these are the names of its table's indexes; for everything else,

@@ -65,7 +65,7 @@ class WorkingConnection(InterruptibleConnection):
                 answer = waiting.wait(self._looking(gen, loan), self.pgconn.socket, interval, **limit)
             self.interrupts.check()
         except KeyboardInterrupt:
-            self._quieten()
+            self._cancel_in_flight()
             raise
         except psycopg.Error as error:
             loan.note(error)
@@ -124,16 +124,16 @@ class WorkingConnection(InterruptibleConnection):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close; a statement that an interruption left under way is cancelled on the server first."""
-        self._quieten()
+        self._cancel_in_flight()
         self.close()
 
-    def _quieten(self) -> None:
+    def _cancel_in_flight(self) -> None:
         """Cancel a statement that is under way."""
         if self.info.transaction_status is TransactionStatus.ACTIVE:
             from zmig.database import wire
 
             with suppress(psycopg.Error):
-                wire.quieten(self)
+                wire.cancel_in_flight(self)
 
     def _refuse(self, method: str) -> None:
         if self.current_loan().in_transaction:
@@ -166,7 +166,7 @@ class WorkingConnection(InterruptibleConnection):
             with suppress(psycopg.Error):
                 wire.leave_pipeline(self)
         if not was_free:
-            self._quieten()
+            self._cancel_in_flight()
         return not was_free
 
     def _is_free(self) -> bool:
@@ -248,7 +248,7 @@ def connect(target: Target, *, application_name: str, limits: Mapping[str, str] 
     opened = connect_unasked(target, application_name=application_name)
     try:
         with translated(target):
-            opened.server = server.greet(opened, limits or {})
+            opened.server = server.identify(opened, limits or {})
             if opened.server.backend_pid != opened.info.backend_pid:
                 opened.ask_through_pooler(limits or {})
     except BaseException:
@@ -300,7 +300,7 @@ def _connection_failed(target: Target, error: psycopg.OperationalError) -> Conne
             f"the database at `{target.host}` cannot be reached: {reasons[0] if reasons else 'no reason given'}",
             facts=tuple(reasons[1:]),
             effect="nothing was run",
-            hint=connection_hints.to_connect(text),
+            hint=connection_hints.for_failed_connection(text),
         )
     )
 
@@ -366,7 +366,7 @@ def _refused(target: Target, error: psycopg.Error) -> TrackingError:
             f"somebody cancelled what zmig asked: {message}" if is_cancelled else f"the database refuses: {message}",
             facts=(*state, *(target.redactor(text) for text in said if text is not None)),
             effect="nothing was run",
-            hint=connection_hints.AGAIN if is_cancelled else connection_hints.to_go_on(error.sqlstate),
+            hint=connection_hints.AGAIN if is_cancelled else connection_hints.for_sqlstate(error.sqlstate),
         )
     )
 

@@ -55,7 +55,7 @@ _LONGEST_LOOKED_AT = 2_000
 """In characters; whoever answers at the other end may say what it likes."""
 
 
-def to_connect(reason: str) -> str:
+def for_failed_connection(reason: str) -> str:
     """Return what helps where no connection comes about, by what libpq says, in one line."""
     reason = reason[:_LONGEST_LOOKED_AT]
     for sign, hint in _TO_CONNECT:
@@ -65,7 +65,7 @@ def to_connect(reason: str) -> str:
     return "check that the server runs and that host and port in `database.url` are right"
 
 
-def to_go_on(sqlstate: str | None) -> str:
+def for_sqlstate(sqlstate: str | None) -> str:
     """Return what helps where the server refuses one of zmig's own statements."""
     for beginning, hint in _TO_GO_ON:
         if sqlstate is not None and sqlstate.startswith(beginning):

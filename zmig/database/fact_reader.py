@@ -155,7 +155,7 @@ class FactReader:
         query = sql.SQL("select version, name, position from {} order by version").format(self._projection)
         return [Unfounded(*cast("tuple[int, str, int]", row)) for row in self._connection.execute(query)]
 
-    def settled_lines(self, *, with_projection: bool = False) -> list[str]:
+    def up_to_date_lines(self, *, with_projection: bool = False) -> list[str]:
         """Return what the facts fold to, as `zmig.planning.up_to_date` spells it, each line once for a migration.
 
         A line is empty where the last fact is another one than that the migration is done, or was applied before; and

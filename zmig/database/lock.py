@@ -149,7 +149,7 @@ class RunLock:
             database_user=cast("str | None", row[2]),
             host=cast("str | None", row[3]),
             since=cast("datetime | None", row[4]),
-            query=message.shown(cast("str | None", row[5])),
+            query=message.query_of(cast("str | None", row[5])),
             seconds=cast("float | None", row[6]),
         )
 

@@ -51,7 +51,7 @@ class LockHolder:
     """What is known of the process it works for."""
 
     @property
-    def is_zombie(self) -> bool:
+    def is_orphaned(self) -> bool:
         """Whether it works on although its client is provably gone."""
         return self.client is ClientState.GONE
 
@@ -72,7 +72,7 @@ def describe(holder: LockHolder | None) -> str:
     """Return who holds the lock, in one line."""
     if holder is None:
         return "the holder has just released it"
-    parts = [f"backend {holder.pid}{', whose client is gone' if holder.is_zombie else ''}"]
+    parts = [f"backend {holder.pid}{', whose client is gone' if holder.is_orphaned else ''}"]
     if holder.application_name:
         parts.append(f"application `{holder.application_name}`")
     if holder.host:
@@ -98,7 +98,7 @@ def not_obtained(holder: LockHolder | None, database: str, waited: float, invoca
 
 
 def _way_on(holder: LockHolder | None, invocation: Invocation) -> str:
-    if holder is not None and holder.is_zombie:
+    if holder is not None and holder.is_orphaned:
         return f"end that backend with `{invocation.command('retry', '--terminate')}`"
     return f"wait longer for it with `{invocation.again('--lock-wait', '10min')}`"
 
@@ -108,7 +108,7 @@ def _shortened(query: str) -> str:
     return query if len(query) <= _SHOWN_QUERY else f"…{query[1 - _SHOWN_QUERY :]}"
 
 
-def refuse_living(holder: LockHolder, invocation: Invocation) -> None:
+def ensure_client_gone(holder: LockHolder, invocation: Invocation) -> None:
     """Make sure that a backend may be ended.
 
     Raises:
@@ -128,7 +128,7 @@ def refuse_living(holder: LockHolder, invocation: Invocation) -> None:
 
 def zombie(holder: LockHolder | None, invocation: Invocation) -> Problem | None:
     """Return what to tell of a holder whose client is gone; None for any other."""
-    if holder is None or not holder.is_zombie:
+    if holder is None or not holder.is_orphaned:
         return None
     age = f", for {holder.seconds:.0f} s now" if holder.seconds is not None else ""
     query = _shortened(" ".join((holder.query or "").split()))

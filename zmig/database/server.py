@@ -151,7 +151,7 @@ _RESETS = ("reset session authorization", "reset role", "reset all")
 _DISCARDS = ("close all", "unlisten *", "discard temp", "discard sequences")
 
 
-def greet(connection: Connection, limits: Mapping[str, str]) -> Server:
+def identify(connection: Connection, limits: Mapping[str, str]) -> Server:
     """Ask the server what it is, and give the session what holds for zmig's own reading, in one round trip.
 
     `limits` holds more settings, as SQL. Behind a pooler, which announces another process than the one that answers,

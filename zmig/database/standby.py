@@ -50,7 +50,7 @@ class Standby:
         return f"the last transaction it replayed is {self.replay_lag_seconds:.0f} s old"
 
 
-def look(connection: Connection) -> Standby:
+def read(connection: Connection) -> Standby:
     """Ask a standby how it stands; what it does not tell, as on services that lack these functions, is None."""
     try:
         row = connection.execute(_QUERY.encode()).fetchone()

@@ -66,7 +66,7 @@ order by 1
 """
 
 
-def look(connection: Connection, schema: str) -> Existing | None:
+def find(connection: Connection, schema: str) -> Existing | None:
     """Return what users have in the database, but for zmig's tables in `schema`; None where that is nothing."""
     row = connection.execute(_OBJECTS, {"schema": schema, "most": _MOST}).fetchone()
     if row is None or not row[0]:

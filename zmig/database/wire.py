@@ -117,7 +117,7 @@ def send(
             if meanwhile is not None:
                 meanwhile()
             if is_brief:
-                _stay_awake(link)
+                _busy_wait(link)
             return replace(_read(link, look), interrupt=interrupts.taken())
         except BaseException as interrupt:
             if isinstance(interrupt, Exception) or link.transaction_status != pq.TransactionStatus.ACTIVE:
@@ -148,7 +148,7 @@ def _look(connection: Connection) -> Look:
     return Look(UNHEEDED, partial(unresponsive.require_answer, connection))
 
 
-def quieten(connection: Connection) -> None:
+def cancel_in_flight(connection: Connection) -> None:
     """End what is under way where an exception broke in between sending and reading; the session can be used again.
 
     Raises:
@@ -196,7 +196,7 @@ def _wait(link: pq.abc.PGconn, events: int, seconds: float) -> int:
         return sum(came for _, came in selector.select(seconds))
 
 
-def _stay_awake(link: pq.abc.PGconn) -> None:
+def _busy_wait(link: pq.abc.PGconn) -> None:
     """Look for the answer again and again, for an instant, instead of sleeping until the system tells of it.
 
     To be woken takes nearly as long as a small migration. Where there is but one processor, the server needs it.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _READERS = {**definitions.READERS, **rows.READERS}
 
 
-def of(one: Statement) -> Act:
+def read(one: Statement) -> Act:
     """Return what a statement does."""
     reader = Reader(one.text)
     first = reader.take()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @valueclass
-class Known:
+class BaseEntry:
     """An entry as it was at a revision."""
 
     version: int
@@ -33,7 +33,7 @@ class Known:
     """What stood in the file; None where it was not there."""
 
 
-Snapshot = dict[int, Known]
+Snapshot = dict[int, BaseEntry]
 """The entries of a manifest at a revision, by version; empty where it did not exist."""
 
 
@@ -72,13 +72,13 @@ def compare(entries: Iterable[Entry], fork: Snapshot, tip: Snapshot, *, root: So
     return Comparison(new, new | changed, remarks, gone)
 
 
-def _missing(current: Mapping[int, Entry], fork: Snapshot) -> Iterator[Known]:
+def _missing(current: Mapping[int, Entry], fork: Snapshot) -> Iterator[BaseEntry]:
     yield from (known for known in fork.values() if known.version not in current and not known.is_repeatable)
 
 
-def _moved(current: Mapping[int, Entry], fork: Snapshot) -> dict[int, Known]:
+def _moved(current: Mapping[int, Entry], fork: Snapshot) -> dict[int, BaseEntry]:
     """Return what became of missing entries that are declared under another version, by that version."""
-    found: dict[int, Known] = {}
+    found: dict[int, BaseEntry] = {}
     added = [entry for version, entry in current.items() if version not in fork]
     for known in _missing(current, fork):
         twin = next((entry for entry in added if entry.version not in found and _is_twin(entry, known)), None)
@@ -87,7 +87,7 @@ def _moved(current: Mapping[int, Entry], fork: Snapshot) -> dict[int, Known]:
     return found
 
 
-def _is_twin(entry: Entry, known: Known) -> bool:
+def _is_twin(entry: Entry, known: BaseEntry) -> bool:
     if entry.name == known.name:
         return True
     return (
@@ -97,13 +97,13 @@ def _is_twin(entry: Entry, known: Known) -> bool:
     )
 
 
-def _is_changed(entry: Entry, known: Known | None) -> bool:
+def _is_changed(entry: Entry, known: BaseEntry | None) -> bool:
     if known is None or known.text is None or entry.source is None:
         return False
     return entry.source.text != known.text and checksum_of(entry.source.text) != checksum_of(known.text)
 
 
-def _kept(entry: Entry, known: Known, newest: int) -> Iterator[Remark]:
+def _kept(entry: Entry, known: BaseEntry, newest: int) -> Iterator[Remark]:
     if entry.is_repeatable and known.is_repeatable:
         return
     if entry.name != known.name and _is_changed(entry, known):
@@ -136,7 +136,7 @@ def _first_difference(here: str, there: str) -> int:
     return next((place for place, (a, b) in enumerate(zip(here, there, strict=False)) if a != b), 0)
 
 
-def _renumbered(entry: Entry, known: Known) -> Remark:
+def _renumbered(entry: Entry, known: BaseEntry) -> Remark:
     message = f"`{entry.name}` has version {entry.version}, but version {known.version} on the base"
     return _at_entry(entry, "base/renumbered", message, f"write `version: {known.version}`", "version")
 
@@ -160,7 +160,7 @@ def _own_version(newest: int) -> str:
     return f"write `version: {newest + 1}`, and rename the file accordingly"
 
 
-def _deleted(known: Known, root: Source) -> Remark:
+def _deleted(known: BaseEntry, root: Source) -> Remark:
     return Remark(
         "base/deleted",
         f"version {known.version}, `{known.name}`, is on the base and no longer declared here",

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from zmig.lint.effects import Act
     from zmig.lint.entry import Entry
-    from zmig.lint.new_objects import Fresh
+    from zmig.lint.new_objects import NewObjects
 
 
-def mixed(entry: Entry, known: Fresh) -> Iterator[Remark]:
+def mixed(entry: Entry, known: NewObjects) -> Iterator[Remark]:
     """Changes of many rows in the transaction that also changes a table that is in use."""
     if entry.sql is None or not entry.is_transactional or entry.is_repeatable:
         return

@@ -20,7 +20,7 @@ from zmig.lint import (
 )
 from zmig.lint.columns import Columns
 from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
-from zmig.lint.new_objects import Fresh
+from zmig.lint.new_objects import NewObjects
 from zmig.lint.rules import RULES, Needs
 from zmig.lint.rules import of_problem as rule_of
 from zmig.valueclass import valueclass
@@ -56,7 +56,11 @@ _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
     python.signature,
     ignores.faults,
 )
-_CHECKS_OF_USE: tuple[Callable[[Entry, Fresh], Iterator[Remark]], ...] = (changes.mixed, locks.rewrite, locks.unlimited)
+_CHECKS_OF_USE: tuple[Callable[[Entry, NewObjects], Iterator[Remark]], ...] = (
+    changes.mixed,
+    locks.rewrite,
+    locks.unlimited,
+)
 
 
 @valueclass
@@ -96,7 +100,7 @@ def check(gathered: Gathered, around: Surroundings) -> list[Finding]:
     weights = {
         id(opened.manifest.document.source): config.severities(opened.manifest.lint, root) for opened in gathered.opened
     }
-    known, columns = Fresh(), Columns()
+    known, columns = NewObjects(), Columns()
     for entry in gathered.entries:
         weight = weights[id(entry.manifest)]
         found += _entry_findings(entry, around, known, columns, weight)
@@ -129,7 +133,7 @@ def _gone(around: Surroundings, weight: Severities) -> Iterator[Finding]:
 
 
 def _entry_findings(
-    entry: Entry, around: Surroundings, known: Fresh, columns: Columns, weight: Severities
+    entry: Entry, around: Surroundings, known: NewObjects, columns: Columns, weight: Severities
 ) -> Iterator[Finding]:
     remarks = [*around.base.remarks.get(entry.version, ())] if around.base else []
     for file, _ in entry.sql_files:
@@ -153,7 +157,7 @@ def _script_findings(entry: Entry, problems: Iterable[Problem]) -> Iterator[Find
         yield of_problem(problem, rule_of(problem.code), Severity.ERROR, file="", migration=entry.name)
 
 
-def _remarks(entry: Entry, around: Surroundings, known: Fresh, columns: Columns) -> Iterator[Remark]:
+def _remarks(entry: Entry, around: Surroundings, known: NewObjects, columns: Columns) -> Iterator[Remark]:
     for look in _CHECKS:
         yield from look(entry)
     for look_at in _CHECKS_OF_USE:

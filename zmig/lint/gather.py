@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zmig.lint.sql_file import SqlFile
     from zmig.manifest.declaration import Declaration
     from zmig.model import Migration
-    from zmig.project.inclusion import Opened
+    from zmig.project.inclusion import LoadedManifest
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Gathered:
     """One manifest, with everything that was read for it."""
 
     path: Path
-    opened: tuple[Opened, ...]
+    opened: tuple[LoadedManifest, ...]
     """The manifest itself, then those it includes."""
     entries: tuple[Entry, ...]
     """By version; those that could be read at all."""
@@ -74,7 +74,7 @@ def gather(path: Path, *, environ: Mapping[str, str], files: Files) -> Gathered:
     with yaml_parser.collector_paused():
         read = inclusion.read(path, environ=environ)
         if not read.opened:
-            read.refuse()
+            read.raise_for_problems()
         entries: list[Entry] = []
         for opened in read.opened:
             for declaration in opened.manifest.declarations:
@@ -86,7 +86,7 @@ def gather(path: Path, *, environ: Mapping[str, str], files: Files) -> Gathered:
     return Gathered(path, tuple(read.opened), tuple(entries), tuple(read.problems))
 
 
-def _entry(declaration: Declaration, migration: Migration | None, opened: Opened, files: Files) -> Entry:
+def _entry(declaration: Declaration, migration: Migration | None, opened: LoadedManifest, files: Files) -> Entry:
     rollback = None
     if declaration.rollback is not None and declaration.rollback.lower().endswith(".sql"):
         path = opened.folder.path(declaration.rollback)
@@ -102,7 +102,9 @@ def _entry(declaration: Declaration, migration: Migration | None, opened: Opened
 _ABOUT_THE_ENTRY = ("batch-invalid", "batch-unordered", "variable-undefined", "variable-invalid")
 
 
-def _unfit(declaration: Declaration, migration: Migration, opened: Opened, root: Opened) -> Iterator[Problem]:
+def _unfit(
+    declaration: Declaration, migration: Migration, opened: LoadedManifest, root: LoadedManifest
+) -> Iterator[Problem]:
     """Yield why a file is not what an entry with variables or batches says it is."""
     if not (declaration.has_variables or declaration.batch is not None):
         return

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from zmig.lint.effects import Act
     from zmig.lint.entry import Entry
-    from zmig.lint.new_objects import Fresh
+    from zmig.lint.new_objects import NewObjects
 
 LOCKS_TABLE = re.compile(
     r"(?:alter|drop)\s++(?:foreign\s++)?table|create\s++(?:unique\s++)?index"
@@ -43,7 +43,7 @@ _LONGEST_WAIT_SECONDS = 60
 _VALIDATES = re.compile(r"\bvalidate\s+constraint\b", re.IGNORECASE)
 
 
-def rewrite(entry: Entry, known: Fresh) -> Iterator[Remark]:
+def rewrite(entry: Entry, known: NewObjects) -> Iterator[Remark]:
     """Commands that write a table anew while nobody can read it."""
     for act, is_fresh in new_objects.follow(entry.sql, known) if entry.sql else ():
         if not is_fresh and (found := _REWRITES.match(act.statement.text)):
@@ -53,7 +53,7 @@ def rewrite(entry: Entry, known: Fresh) -> Iterator[Remark]:
             yield _remark(entry, act, "lock/table-rewrite", message, hint)
 
 
-def unlimited(entry: Entry, known: Fresh) -> Iterator[Remark]:
+def unlimited(entry: Entry, known: NewObjects) -> Iterator[Remark]:
     """Locks of tables in use that a migration waits for too long, with everybody else waiting behind it."""
     seconds = entry.declaration.settings.lock_timeout_seconds
     if not entry.is_transactional or 0 < seconds <= _LONGEST_WAIT_SECONDS:

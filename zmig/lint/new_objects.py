@@ -22,7 +22,7 @@ _MOVES = re.compile(r"\b(?:rename|drop|rollback|schema|search_path)\b", re.IGNOR
 """Words of a body after which a name may be another thing's."""
 
 
-class Fresh:
+class NewObjects:
     """The full names of what was made so far and is not in use."""
 
     def __init__(self) -> None:
@@ -92,9 +92,9 @@ class Fresh:
             before, schema = act.full(act.changes[0]), reader.identifier()
             self._rename(act, before, Name(schema, before.name))
 
-    def copy(self) -> Fresh:
+    def copy(self) -> NewObjects:
         """Return another one that learns separately, for another file, whose session has no temporary tables."""
-        twin = Fresh()
+        twin = NewObjects()
         twin._names = set(self._names)
         return twin
 
@@ -127,7 +127,7 @@ def _goes_to_into(reader: Reader) -> bool:
     return False
 
 
-def follow(file: SqlFile, known: Fresh) -> Iterator[tuple[Act, bool]]:
+def follow(file: SqlFile, known: NewObjects) -> Iterator[tuple[Act, bool]]:
     """Yield the statements of a file, each with whether it concerns only what nobody can be using."""
     own = known.copy()
     for act in file.acts:

@@ -14,7 +14,7 @@ from zmig.lint.gather import Files, gather
 from zmig.lint.git import Repository
 from zmig.lint.grammar import Grammar
 from zmig.lint.rules import RULES, Needs
-from zmig.lint.squawk import Job, Said, Squawk, SquawkFailed
+from zmig.lint.squawk import Job, Squawk, SquawkFailed, SquawkReport
 from zmig.project import outside, undeclared
 from zmig.valueclass import valueclass
 
@@ -175,17 +175,17 @@ def _jobs(projects: Sequence[Gathered], bases: Sequence[Comparison | None]) -> I
                 yield Job(entry.sql, entry.is_transactional, root or own[id(entry.manifest)])
 
 
-def _said(tools: _Tools) -> Said:
+def _said(tools: _Tools) -> SquawkReport:
     if tools.squawk is None:
-        return Said()
+        return SquawkReport()
     try:
         return tools.squawk.end()
     except SquawkFailed as error:
         _give_up(tools, error)
-        return Said()
+        return SquawkReport()
 
 
-def _unread(tools: _Tools, said: Said) -> Iterator[str]:
+def _unread(tools: _Tools, said: SquawkReport) -> Iterator[str]:
     """Yield what is to be told of files that squawk does not understand, and of rules that zmig does not know."""
     for rule, count in sorted(said.unknown.items()):
         times = "once" if count == 1 else f"{count} times"

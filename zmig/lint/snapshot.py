@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
-from zmig.lint.base import Known, Snapshot
+from zmig.lint.base import BaseEntry, Snapshot
 from zmig.manifest import reader
 from zmig.model import Kind
 
@@ -26,7 +26,7 @@ def take(repository: Repository, commit: str, path: str, *, environ: Mapping[str
         if one.version is not None and one.name is not None:
             file = files[id(one)]
             is_repeatable = one.effective_kind is Kind.REPEATABLE
-            found.setdefault(one.version, Known(one.version, one.name, is_repeatable, file, texts.get(file)))
+            found.setdefault(one.version, BaseEntry(one.version, one.name, is_repeatable, file, texts.get(file)))
     return found
 
 

@@ -111,7 +111,7 @@ class _Reading:
         try:
             path = search_path.SearchPath(self._source.label)
             while (one := self._next()) is not None:
-                act = acts.of(one)
+                act = acts.read(one)
                 self._acts.append(act if path.schema == search_path.DEFAULT else replace(act, schema=path.schema))
                 path.pass_(act)
         except ManifestError as error:

@@ -43,7 +43,7 @@ class Job(NamedTuple):
 
 
 @valueclass
-class Said:
+class SquawkReport:
     """What squawk said of files, each known by its `id`."""
 
     remarks: dict[int, list[Remark]] = field(default_factory=dict[int, "list[Remark]"])
@@ -119,9 +119,9 @@ class Squawk:
                 Path(path).write_bytes(left.text.encode())
             yield path, (file, left)
 
-    def end(self) -> Said:
+    def end(self) -> SquawkReport:
         """Return what was found. Raises SquawkFailed."""
-        said = Said()
+        said = SquawkReport()
         try:
             for call in self._calls:
                 for answer in _answers(call):
@@ -156,7 +156,7 @@ def _answers(call: _Call) -> Iterator[dict[str, object]]:
     yield from (cast("dict[str, object]", one) for one in cast("list[object]", answers) if isinstance(one, dict))
 
 
-def _note(said: Said, call: _Call, answer: dict[str, object]) -> None:
+def _note(said: SquawkReport, call: _Call, answer: dict[str, object]) -> None:
     """Take note of one finding, unless it is by a rule whose matter zmig settles itself."""
     file, left = call.jobs[str(answer["file"])]
     rule = f"squawk/{answer['rule_name']}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from zmig.lint.columns import Columns
     from zmig.lint.effects import Act
-    from zmig.lint.new_objects import Fresh
+    from zmig.lint.new_objects import NewObjects
     from zmig.lint.sql_file import SqlFile
 
 _ABOUT_FORM = frozenset(
@@ -77,7 +77,7 @@ def _unquoted(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
 
 
-def weighed(file: SqlFile, said: Sequence[Remark], known: Fresh, columns: Columns) -> Iterator[Remark]:
+def weighed(file: SqlFile, said: Sequence[Remark], known: NewObjects, columns: Columns) -> Iterator[Remark]:
     """Yield what remains of squawk's findings about a file; `columns` is what was known before it."""
     if not said:
         return

@@ -54,7 +54,7 @@ class Checkpoint:
     """How far a batched migration is."""
 
 
-def of(record: Record) -> Checkpoint | None:
+def from_facts(record: Record) -> Checkpoint | None:
     """Return the checkpoint of a migration that was not completed; None where it begins at its beginning."""
     fact = record.checkpoint
     if fact is None:

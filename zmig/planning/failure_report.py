@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zmig.planning.state import Entry
 
 
-def of(entry: Entry, *, invocation: Invocation) -> Problem | None:
+def describe(entry: Entry, *, invocation: Invocation) -> Problem | None:
     """Return what is wrong with an entry that is failed or stuck; None for any other."""
     last = entry.record.last if entry.record is not None else None
     if last is None or entry.state not in (State.FAILED, State.STUCK):

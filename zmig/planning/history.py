@@ -148,7 +148,7 @@ def _latest(facts: Iterable[Fact]) -> list[tuple[int | None, Fact]]:
     """Return the latest fact of each slot, behind the version it states, in order of position."""
     latest: dict[tuple[str, EventType, int | None, str | None], Fact] = {}
     for fact in facts:
-        slot = fact.slot
+        slot = fact.superseding_key
         known = latest.get(slot)
         if known is None or known.position < fact.position:
             latest[slot] = fact
@@ -157,7 +157,7 @@ def _latest(facts: Iterable[Fact]) -> list[tuple[int | None, Fact]]:
 
 
 @dataclass(slots=True)
-class _Draft:
+class _RecordBuilder:
     """A record while its facts are told, in order of position."""
 
     last: Fact | None = None
@@ -171,7 +171,7 @@ class _Draft:
     paused: Fact | None = None
     outdated: Fact | None = None
 
-    def hear(self, fact: Fact) -> None:
+    def apply(self, fact: Fact) -> None:
         match fact.type:
             case EventType.DONE:
                 self.completed = fact
@@ -222,9 +222,9 @@ class _Draft:
 
 
 def _record(facts: list[Fact], version: int | None) -> Record:
-    draft = _Draft()
+    draft = _RecordBuilder()
     for fact in facts:
-        draft.hear(fact)
+        draft.apply(fact)
     named = draft.accepted or draft.applied or draft.last or facts[-1]
     return Record(
         named.name,

@@ -93,7 +93,7 @@ def _again(entries: Sequence[Entry], chosen: Iterable[Entry], invocation: Invoca
         for entry in kept
         for found in refusal.of_apply(entry, entries, allow_out_of_order=True, invocation=invocation)
     ]
-    refusals += refusal.of_overtaking(kept, others, invocation=invocation)
+    refusals += refusal.out_of_order_retries(kept, others, invocation=invocation)
     refusals += orphaned_rows.refusals(entries, invocation=invocation, effect="nothing was run")
     return Plan(Direction.FORWARD, tuple(_steps(kept)), tuple(refusals))
 
@@ -142,7 +142,7 @@ def _step(entry: Entry, migration: Migration, record: Record | None, *, is_first
 
 
 def _rerun(entry: Entry, migration: Migration, record: Record) -> Step:
-    reached, attempt = None if record.is_in_rollback else checkpoint.of(record), max(record.attempt, 1) + 1
+    reached, attempt = None if record.is_in_rollback else checkpoint.from_facts(record), max(record.attempt, 1) + 1
     if entry.state is State.STUCK:
         return Step(migration, Action.RESUME, reasons.stuck(record, reached), attempt, reached, record.last)
     return Step(migration, Action.RETRY, reasons.failed(record, reached), attempt, reached)
@@ -209,7 +209,7 @@ def _rollback_step(entry: Entry) -> Step | None:
     recorded = record.applied.text("rollback_checksum") if record.applied is not None else None
     if not record.is_in_rollback:
         return Step(migration, Action.ROLL_BACK, reasons.rolled_back(record, None), recorded_rollback=recorded)
-    reached = checkpoint.of(record)
+    reached = checkpoint.from_facts(record)
     unended = record.last if entry.state is State.STUCK else None
     words = reasons.rolled_back(record, reached)
     attempt = max(record.attempt, 1) + 1

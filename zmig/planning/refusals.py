@@ -231,7 +231,9 @@ def of_partial(entry: Entry, *, invocation: Invocation) -> Iterator[Refusal]:
     yield Refusal(entry.version, entry.name, problem)
 
 
-def of_overtaking(chosen: Sequence[Entry], others: Iterable[Entry], *, invocation: Invocation) -> Iterator[Refusal]:
+def out_of_order_retries(
+    chosen: Sequence[Entry], others: Iterable[Entry], *, invocation: Invocation
+) -> Iterator[Refusal]:
     """Yield what forbids running some entries before others that come first and are not applied."""
     waiting = [entry for entry in others if _is_to_come(entry)]
     if not waiting:

@@ -87,7 +87,7 @@ class Liveness:
     """False on a standby: the lock is held on the primary server, and cannot be seen."""
 
 
-def judge(record: Record | None, liveness: Liveness) -> State:
+def derive_state(record: Record | None, liveness: Liveness) -> State:
     """Return the state that a record has at one moment."""
     if record is None or record.last is None:
         return State.PENDING
@@ -214,7 +214,7 @@ class Entry:
         return self.finding(code) is not None
 
 
-def assess(
+def evaluate(
     migrations: Sequence[Migration],
     history: History,
     liveness: Liveness,
@@ -233,7 +233,7 @@ def assess(
     moved = _moved([entry for entry, is_open in zip(standing, unsettled, strict=True) if is_open], gone)
     left = {record.version: version for version, record in moved.items()}
     told = [
-        _told(_placed(entry, moved, left), highest, (due or {}).get(entry.version or 0)) if is_open else entry
+        _with_findings(_placed(entry, moved, left), highest, (due or {}).get(entry.version or 0)) if is_open else entry
         for entry, is_open in zip(standing, unsettled, strict=True)
     ]
     if due:
@@ -263,7 +263,7 @@ def _is_other(entry: Entry) -> bool:
 
 
 def _standing(migration: Migration, record: Record | None, liveness: Liveness) -> Entry:
-    return Entry(migration, record, judge(record, liveness))
+    return Entry(migration, record, derive_state(record, liveness))
 
 
 def _left_over(declared: Iterable[Migration], history: History) -> Iterator[Record]:
@@ -274,7 +274,7 @@ def _left_over(declared: Iterable[Migration], history: History) -> Iterator[Reco
 
 def _undeclared(record: Record, liveness: Liveness) -> Entry:
     missing = Finding(FindingCode.MISSING, "applied, but no longer declared")
-    return Entry(None, record, judge(record, liveness), (missing,) if record.applied is not None else ())
+    return Entry(None, record, derive_state(record, liveness), (missing,) if record.applied is not None else ())
 
 
 def current_version(entries: Iterable[Entry]) -> int:
@@ -298,7 +298,7 @@ def _is_settled(entry: Entry) -> bool:
     )
 
 
-def _told(entry: Entry, highest: int, answer: bool | None) -> Entry:
+def _with_findings(entry: Entry, highest: int, answer: bool | None) -> Entry:
     """Return an entry with its findings, and with whether it is due."""
     migration, record, due = entry.migration, entry.record, False
     findings = list(_order_findings(entry, highest))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zmig.model import Migration
 
 
-def lines(migrations: Iterable[Migration]) -> list[str] | None:
+def expected_lines(migrations: Iterable[Migration]) -> list[str] | None:
     """Return a line for each migration with its version, its checksum and its name; None where they cannot tell."""
     found: list[str] = []
     for migration in migrations:

@@ -104,7 +104,7 @@ class Interrupts:
         """Ask the run to end, from another thread: as if ctrl-c had been pressed."""
         os.kill(os.getpid(), signal.SIGINT)
 
-    def meaning(self, error: BaseException) -> BaseException:
+    def translate(self, error: BaseException) -> BaseException:
         """Return what an error that ended a step means: an interruption, where this object brought it about."""
         return error
 

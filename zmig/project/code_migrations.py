@@ -68,7 +68,7 @@ def _unfit(kind: str, why: str, hint: str) -> UsageError:
     return UsageError(Problem("registered-unfit", f"the registered `{kind}` is not a migration: {why}", hint=hint))
 
 
-def refuse_twins(registered: Migration, others: Iterable[Migration]) -> None:
+def reject_duplicates(registered: Migration, others: Iterable[Migration]) -> None:
     """Make sure that no other migration has the version or the name of a registered one.
 
     Raises:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @valueclass
-class Opened:
+class LoadedManifest:
     """A manifest that was read."""
 
     path: Path
@@ -34,7 +34,7 @@ class Opened:
 class Inclusion:
     """The manifest that was asked for, first, and those that come with it."""
 
-    opened: list[Opened] = field(default_factory=list[Opened])
+    opened: list[LoadedManifest] = field(default_factory=list[LoadedManifest])
     problems: list[Problem] = field(default_factory=list[Problem])
 
     @property
@@ -43,7 +43,7 @@ class Inclusion:
         for opened in self.opened:
             yield from opened.manifest.declarations
 
-    def refuse(self) -> None:
+    def raise_for_problems(self) -> None:
         """Raise ManifestError with all problems, by manifest and line, if there are any."""
         if self.problems:
             files = {str(opened.path): number for number, opened in enumerate(self.opened)}
@@ -95,7 +95,7 @@ def _read(
     found = manifest.read(text, label=str(path), environ=environ, is_included=pending.include is not None)
     folder = Folder(path.parent)
     folder.declare(found.declarations)
-    inclusion.opened.append(Opened(path, found, folder))
+    inclusion.opened.append(LoadedManifest(path, found, folder))
     inclusion.problems += found.problems
     return [_Pending(folder.path(include.path), include, chain) for include in found.includes]
 

@@ -31,7 +31,7 @@ Execute = Callable[["Context"], object]
 
 
 @valueclass
-class Work:
+class PreparedStep:
     """A step, with what its file says."""
 
     step: Step
@@ -92,7 +92,7 @@ class Work:
         return script.location(self.text, offset, path=self.path) if self.text is not None else None
 
 
-def read(plan: Plan, *, conforming: bool = True) -> tuple[Work, ...]:
+def read(plan: Plan, *, conforming: bool = True) -> tuple[PreparedStep, ...]:
     """Read the files of a plan's steps; nothing is executed.
 
     `conforming` is how their strings are read: the `standard_conforming_strings` that they will find.
@@ -100,39 +100,41 @@ def read(plan: Plan, *, conforming: bool = True) -> tuple[Work, ...]:
     Raises:
         ManifestError: with every problem of every file.
     """
-    works: list[Work] = []
+    prepared_steps: list[PreparedStep] = []
     problems: list[Problem] = []
     for step in plan.steps:
         try:
-            works.append(_with_rollback(replace(_read_step(step, conforming=conforming), conforming=conforming)))
+            prepared_steps.append(
+                _with_rollback(replace(_read_step(step, conforming=conforming), conforming=conforming))
+            )
         except ZmigError as error:
             problems += error.problems
     if problems:
         raise ManifestError(*problems)
-    return tuple(works)
+    return tuple(prepared_steps)
 
 
-def _with_rollback(work: Work) -> Work:
+def _with_rollback(prepared: PreparedStep) -> PreparedStep:
     """Return a step forward with the checksum of its rollback file, by which a later edit is told."""
-    file = work.step.migration.rollback_file
-    if file is None or work.step.direction is Direction.ROLLBACK or work.step.action is Action.SETTLE:
-        return work
+    file = prepared.step.migration.rollback_file
+    if file is None or prepared.step.direction is Direction.ROLLBACK or prepared.step.action is Action.SETTLE:
+        return prepared
     try:
-        return replace(work, rollback_checksum=text_file.checksum_of(project.read_text(file)))
+        return replace(prepared, rollback_checksum=text_file.checksum_of(project.read_text(file)))
     except ManifestError:  # of no use, as a rollback of it will say
-        return work
+        return prepared
 
 
-def _read_step(step: Step, *, conforming: bool) -> Work:
+def _read_step(step: Step, *, conforming: bool) -> PreparedStep:
     if step.action is Action.SETTLE:
-        return Work(step, step.migration.name, Mode(True, "nothing is run"), None, (), 0)
+        return PreparedStep(step, step.migration.name, Mode(True, "nothing is run"), None, (), 0)
     file = step.file
     if file is None or file.suffix.lower() == ".py":
         if step.migration.batch is not None and step.direction is Direction.FORWARD:
-            return Work(step, str(file), _batch_mode(step.migration.batch))
+            return PreparedStep(step, str(file), _batch_mode(step.migration.batch))
         transactional = step.migration.transaction is not False
         reason = "Python, one transaction" if transactional else "`transaction: false` in the manifest"
-        return Work(step, str(file or step.migration.name), Mode(transactional, reason))
+        return PreparedStep(step, str(file or step.migration.name), Mode(transactional, reason))
     small = project.read_small_text(file)
     if small is None:
         whole = _large_script(step, file, conforming=conforming)
@@ -140,7 +142,7 @@ def _read_step(step: Step, *, conforming: bool) -> Work:
     return _script(step, file, small, conforming=conforming)
 
 
-def _script(step: Step, file: Path, written: str, *, conforming: bool) -> Work:
+def _script(step: Step, file: Path, written: str, *, conforming: bool) -> PreparedStep:
     text, filled, checksum = _text(step, file, written)
     path = str(file)
     _refuse_conflict(written, path, conforming=conforming)
@@ -151,21 +153,21 @@ def _script(step: Step, file: Path, written: str, *, conforming: bool) -> Work:
     mode = _mode(step, statements)
     if step.direction is Direction.ROLLBACK:
         mode = replace(mode, rollback_checksum=checksum)
-    work = Work(step, path, mode, text, statements, len(statements), filled=filled)
+    prepared = PreparedStep(step, path, mode, text, statements, len(statements), filled=filled)
     if tool_markers.may_hold(text):
-        _refuse_marks(work, text, statements)
-    if work.batch is not None:
+        _refuse_marks(prepared, text, statements)
+    if prepared.batch is not None:
         from zmig.batches import checks
 
-        problems = tuple(checks.problems(statements, work.batch, path=path, locate=work.place))
+        problems = tuple(checks.problems(statements, prepared.batch, path=path, locate=prepared.place))
         if problems:
             raise ManifestError(*problems)
-        return replace(work, mode=_batch_mode(work.batch))
+        return replace(prepared, mode=_batch_mode(prepared.batch))
     if mode.transactional:
         kept = tuple(one for one in statements if not pg_dump.surrounds_large_objects(text, one))
-        _refuse_contradictions(work, kept)
-        return replace(work, statements=kept)
-    return work
+        _refuse_contradictions(prepared, kept)
+        return replace(prepared, statements=kept)
+    return prepared
 
 
 def _refuse_conflict(text: str, path: str, *, conforming: bool) -> None:
@@ -190,15 +192,15 @@ def _statements(text: str, filled: Substitution | None, path: str, *, conforming
         raise ManifestError(*(variables.as_written(problem, filled) for problem in error.problems)) from None
 
 
-def _refuse_marks(work: Work, text: str, statements: tuple[Statement, ...]) -> None:
+def _refuse_marks(prepared: PreparedStep, text: str, statements: tuple[Statement, ...]) -> None:
     """Make sure that a file does not hold what undoes it as well, in the form of another tool."""
     mark = tool_markers.find(text, tool_markers.spans(text, statements))
     if mark is not None:
-        problem = tool_markers.problem(mark, work.location(mark.offset), path=work.path)
+        problem = tool_markers.problem(mark, prepared.location(mark.offset), path=prepared.path)
         raise ManifestError(replace(problem, effect="nothing was run"))
 
 
-def _large_script(step: Step, file: Path, *, conforming: bool) -> Work | None:
+def _large_script(step: Step, file: Path, *, conforming: bool) -> PreparedStep | None:
     """Return a script that is sent as it is read; None for one that has to be held, or cannot be read."""
     migration = step.migration
     if migration.variables is not None or migration.batch is not None or migration.transaction is False:
@@ -212,7 +214,7 @@ def _large_script(step: Step, file: Path, *, conforming: bool) -> Work | None:
     if found.refusing is not None or found.controlling is not None or suspects.is_any:
         return None
     confirmed = str(checksum) if step.direction is Direction.ROLLBACK else None
-    return Work(step, str(file), Mode(True, "one transaction", confirmed), count=found.statements)
+    return PreparedStep(step, str(file), Mode(True, "one transaction", confirmed), count=found.statements)
 
 
 class _Suspects:
@@ -270,20 +272,20 @@ def _mode(step: Step, statements: tuple[Statement, ...]) -> Mode:
     return Mode(found.transactional, found.reason)
 
 
-def _refuse_contradictions(work: Work, statements: tuple[Statement, ...]) -> None:
+def _refuse_contradictions(prepared: PreparedStep, statements: tuple[Statement, ...]) -> None:
     """Make sure that every statement can stand in the transaction that the file runs in."""
-    problems = [problem for one in statements for problem in _contradictions(work, one)]
+    problems = [problem for one in statements for problem in _contradictions(prepared, one)]
     if problems:
         raise ManifestError(*problems)
 
 
-def _contradictions(work: Work, one: Statement) -> Iterator[Problem]:
+def _contradictions(prepared: PreparedStep, one: Statement) -> Iterator[Problem]:
     if transaction_rules.controls_transaction(one):
         yield Problem(
             "transaction-control",
             f"statement {one.number} ends or opens a transaction, but zmig runs the file in one of its own: "
             f"`{one.summary}`",
-            location=work.location(one.offset),
+            location=prepared.location(one.offset),
             effect="nothing was run",
             hint="remove the statement, or write `transaction: false` in the manifest entry",
         )
@@ -292,7 +294,7 @@ def _contradictions(work: Work, one: Statement) -> Iterator[Problem]:
         yield Problem(
             "transaction-refused",
             f"statement {one.number}, `{command}`, cannot run in the transaction that the manifest asks for",
-            location=work.location(one.offset),
+            location=prepared.location(one.offset),
             effect="nothing was run",
             hint="write `transaction: false` in the manifest entry",
         )

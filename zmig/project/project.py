@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zmig.model import Environment, Migration
-    from zmig.project.inclusion import Opened
+    from zmig.project.inclusion import LoadedManifest
 
 __all__ = ["Project", "find", "load", "read_text"]
 
@@ -74,7 +74,7 @@ def _load(path: Path, environ: Mapping[str, str]) -> Project:
             if migration is not None and declaration.has_variables:
                 migration = _with_variables(migration, opened, read.opened[0])
             found.append(migration)
-    read.refuse()
+    read.raise_for_problems()
     migrations = sorted((migration for migration in found if migration), key=attrgetter("order"))
     return _project(read.opened, tuple(migrations))
 
@@ -88,12 +88,12 @@ def database(path: Path, *, environ: Mapping[str, str]) -> tuple[Path, Database]
     read = inclusion.read(path, environ=environ)
     declared = _database(read.opened[0]) if read.opened else None
     if declared is None:
-        read.refuse()
+        read.raise_for_problems()
         raise ManifestError(_no_database(path))
     return read.opened[0].path, declared
 
 
-def _database(root: Opened) -> Database | None:
+def _database(root: LoadedManifest) -> Database | None:
     declared = root.manifest.database
     if isinstance(declared, EmbeddedDatabase):
         return EmbeddedDatabase(root.folder.path(str(declared.folder)))
@@ -120,7 +120,7 @@ def size(path: Path) -> int:
     return text_file.size(path)
 
 
-def _project(opened: list[Opened], migrations: tuple[Migration, ...]) -> Project:
+def _project(opened: list[LoadedManifest], migrations: tuple[Migration, ...]) -> Project:
     root = opened[0]
     return Project(
         root.path,
@@ -137,12 +137,12 @@ def _project(opened: list[Opened], migrations: tuple[Migration, ...]) -> Project
     )
 
 
-def _tells_undeclared(root: Opened) -> bool:
+def _tells_undeclared(root: LoadedManifest) -> bool:
     choice = root.manifest.lint.severity.get("name/undeclared")
     return choice is None or choice.level is not Level.OFF
 
 
-def _with_variables(migration: Migration, opened: Opened, root: Opened) -> Migration:
+def _with_variables(migration: Migration, opened: LoadedManifest, root: LoadedManifest) -> Migration:
     """Return a migration that uses variables with those of its manifest, and of the one a command was given."""
     known = {**opened.manifest.variables, **root.manifest.variables}
     return replace(migration, variables={name: variable.value for name, variable in known.items()})

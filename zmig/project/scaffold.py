@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zmig.manifest.yaml_parser import Document
     from zmig.model import Kind
     from zmig.project.draft import Draft
-    from zmig.project.inclusion import Opened
+    from zmig.project.inclusion import LoadedManifest
 
 
 @valueclass
@@ -53,7 +53,7 @@ def create(
     has problems or cannot be edited. Then everything is as it was.
     """
     found = inclusion.read(path, environ=environ)
-    found.refuse()
+    found.raise_for_problems()
     root = found.opened[0]
     new = draft.make(found, name, kind=kind)
     text = _edited(root, new, environ)
@@ -73,7 +73,7 @@ def create(
     return Created(new.version, new.name, new.file, new.rollback_file, root.path)
 
 
-def _edited(root: Opened, new: Draft, environ: Mapping[str, str]) -> str:
+def _edited(root: LoadedManifest, new: Draft, environ: Mapping[str, str]) -> str:
     """Return the manifest's text with the new entry, which is read again to be sure of it."""
     document = root.manifest.document
     try:
@@ -100,7 +100,7 @@ def _plain(document: Document) -> dict[str, Any]:
     return {**values, "migrations": values.get("migrations") or []}
 
 
-def _not_editable(root: Opened, new: Draft) -> Problem:
+def _not_editable(root: LoadedManifest, new: Draft) -> Problem:
     entry = ", ".join(f"{key}: {value}" for key, value in new.fields().items())
     message = f"an entry cannot be added to `{root.path}` by program, as it is written"
     return Problem("manifest-not-editable", message, Location(str(root.path)), hint=f"add it by hand: `- {{{entry}}}`")
@@ -126,7 +126,7 @@ def _create_file(file: Path, content: str, undo: ExitStack) -> None:
         opened.write(content)
 
 
-def _replace(root: Opened, text: str) -> None:
+def _replace(root: LoadedManifest, text: str) -> None:
     """Put a new text in the manifest's place, at once and with its rights."""
     import tempfile
 

@@ -28,35 +28,35 @@ from zmig.running.session import Attempt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from zmig.project.prepare import Work
+    from zmig.project.prepare import PreparedStep
     from zmig.running.failure import Failure
 
 
-def check(works: Sequence[Work]) -> None:
+def check(prepared_steps: Sequence[PreparedStep]) -> None:
     """Make sure that every step can run in one transaction.
 
     Raises:
         PlanRefused: with every step that cannot.
     """
-    problems = [refusal.problem for refusal in refusals(works)]
+    problems = [refusal.problem for refusal in refusals(prepared_steps)]
     if problems:
         raise PlanRefused(*problems)
 
 
-def refusals(works: Sequence[Work]) -> Iterator[Refusal]:
+def refusals(prepared_steps: Sequence[PreparedStep]) -> Iterator[Refusal]:
     """Yield what forbids running these steps in one transaction."""
-    before: Work | None = None
+    before: PreparedStep | None = None
     is_first = True
-    for work in works:
-        if not work.mode.transactional:
-            migration = work.step.migration
-            yield Refusal(migration.version, migration.name, _impossible(work, before if is_first else None))
+    for prepared in prepared_steps:
+        if not prepared.mode.transactional:
+            migration = prepared.step.migration
+            yield Refusal(migration.version, migration.name, _impossible(prepared, before if is_first else None))
             is_first = False
-        before = work
+        before = prepared
 
 
-def _impossible(work: Work, before: Work | None) -> Problem:
-    name = work.step.migration.name
+def _impossible(prepared: PreparedStep, before: PreparedStep | None) -> Problem:
+    name = prepared.step.migration.name
     hint = "apply without `--atomic`"
     if before is not None:
         hint = (
@@ -64,8 +64,8 @@ def _impossible(work: Work, before: Work | None) -> Problem:
         )
     return Problem(
         "atomic-impossible",
-        f"migration `{name}` cannot run in a transaction with the others: {work.mode.reason}",
-        location=work.step.migration.declared_at,
+        f"migration `{name}` cannot run in a transaction with the others: {prepared.mode.reason}",
+        location=prepared.step.migration.declared_at,
         effect="nothing was run",
         hint=hint,
     )
@@ -80,24 +80,26 @@ class AtomicRunner(Runner):
 
     def _run_steps(self) -> None:
         attempts: dict[int, Attempt] = {}
-        for number, work in enumerate(self.works, start=1):
+        for number, prepared in enumerate(self.prepared_steps, start=1):
             try:
-                self._run_step(number, work, attempts)
-                if number == len(self.works) and self.session.is_in_transaction:
+                self._run_step(number, prepared, attempts)
+                if number == len(self.prepared_steps) and self.session.is_in_transaction:
                     self._commit()
             except BaseException as error:
-                self._end(number, work, attempts, error)
+                self._end(number, prepared, attempts, error)
         self._complete_all(attempts)
 
-    def _run_step(self, number: int, work: Work, attempts: dict[int, Attempt]) -> None:
-        if work.step.action is Action.SETTLE:
-            self.settle(work, number)
+    def _run_step(self, number: int, prepared: PreparedStep, attempts: dict[int, Attempt]) -> None:
+        if prepared.step.action is Action.SETTLE:
+            self.record_unended(prepared, number)
             return
-        if work.step.action is Action.CHECK and not self.is_due(work.step):
-            self.skip(work, number)
+        if prepared.step.action is Action.CHECK and not self.is_due(prepared.step):
+            self.skip(prepared, number)
             return
-        attempt = Attempt(work, work.step.attempt, is_atomic=True)
-        self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, work.count))
+        attempt = Attempt(prepared, prepared.step.attempt, is_atomic=True)
+        self.session.observer(
+            StepStarted(prepared.step, number, len(self.prepared_steps), attempt.number, prepared.count)
+        )
         with self.session.interrupts.deferred():
             attempts[number] = attempt
             if self._announced is None:
@@ -105,7 +107,7 @@ class AtomicRunner(Runner):
                 self.session.send(*envelope.opening_sql(self.session, attempt))
             else:
                 started = record.started_sql(self.session, attempt)
-                name = working_on(self.session.run.application_name, work.step.migration.version)
+                name = working_on(self.session.run.application_name, prepared.step.migration.version)
                 self.session.send(*self.session.server.reset_inside_sql(name), *started, *envelope.limits_sql(attempt))
         transactional.run_body(self.session, attempt)
         transactional.check_condition(self.session, attempt)
@@ -132,25 +134,25 @@ class AtomicRunner(Runner):
         """Bring the session back to zmig's own settings, inside the transaction."""
         self.session.send(*self.reset_sql)
 
-    def _end(self, number: int, work: Work, attempts: dict[int, Attempt], error: BaseException) -> None:
+    def _end(self, number: int, prepared: PreparedStep, attempts: dict[int, Attempt], error: BaseException) -> None:
         """Record what failed, and that nothing came of what was announced, and raise for it.
 
         Should only an interruption have come behind the commit, all steps are complete.
         """
-        self.quieten()
+        self.cancel_in_flight()
         if self._is_committed or (attempts and self._is_recorded([*attempts.values()][-1], error)):
             self._complete_all(attempts)
             raise error
-        meant = self.session.interrupts.meaning(error)
+        meant = self.session.interrupts.translate(error)
         attempt = attempts.get(number)
         if attempt is not None:
             self.fail(attempt, number, meant, may_retry=False)
         elif not database.is_lost(self.session.connection, error):
-            self._take_back(work)
+            self._take_back(prepared)
         with database.translated(self.target):
             raise meant
 
-    def _take_back(self, culprit: Work) -> None:
+    def _take_back(self, culprit: PreparedStep) -> None:
         """Record that nothing came of what was announced, on account of a step that never began itself."""
         session = self.session
         with session.interrupts.deferred(), contextlib.suppress(psycopg.Error):
@@ -159,10 +161,10 @@ class AtomicRunner(Runner):
             session.send(*session.clean_sql)
             session.send(*self._others_sql(culprit))
 
-    def _others_sql(self, culprit: Work) -> Iterable[str]:
+    def _others_sql(self, culprit: PreparedStep) -> Iterable[str]:
         """Yield what ends the step that was announced, where it is not the one that failed and did not end."""
         announced, session = self._announced, self.session
-        if announced is None or announced.work is culprit:
+        if announced is None or announced.prepared is culprit:
             return
         name, done = announced.step.migration.name, record.end_type(announced.step)
         if session.store.is_recorded(session.run, done, name, attempt=announced.number):
@@ -173,7 +175,7 @@ class AtomicRunner(Runner):
 
     def effect(self, attempt: Attempt) -> str:
         """Say what an atomic run leaves behind when it fails."""
-        if attempt.has_escaped:
+        if attempt.left_transaction:
             return f"not rolled back: what this run committed up to `{attempt.step.migration.name}` stays"
         return f"{super().effect(attempt)}, and neither did any other step of this run"
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from zmig.batches.query import Node, Nodes
     from zmig.batches.selection import Choice, Found
-    from zmig.running.session import Attempt, Session
+    from zmig.running.session import Attempt, RunSession
     from zmig.sql.statement import Statement
 
 _NAME = "zmig_batch"
@@ -111,7 +111,7 @@ class _Key:
     """The columns from which the server computes it."""
 
 
-def check(session: Session, attempt: Attempt, one: Statement, *, start: object) -> None:
+def check(session: RunSession, attempt: Attempt, one: Statement, *, start: object) -> None:
     """Make sure that the key of a batched statement with `:cursor` orders its rows, as far as the server tells.
 
     Raises:
@@ -121,7 +121,7 @@ def check(session: Session, attempt: Attempt, one: Statement, *, start: object) 
 
 
 class _Check:
-    def __init__(self, session: Session, attempt: Attempt, one: Statement, after: str) -> None:
+    def __init__(self, session: RunSession, attempt: Attempt, one: Statement, after: str) -> None:
         self._session = session
         self._attempt = attempt
         self._one = one
@@ -366,7 +366,7 @@ class _Check:
             self._refuse(name, why, "take a key that the statement leaves as it is")
 
     def _refuse(self, key: str, why: str, hint: str) -> None:
-        place = self._attempt.work.location(self._one.offset)
+        place = self._attempt.prepared.location(self._one.offset)
         message = f"the key of its rounds, `{key}`, {why}"
         raise ZmigError(Problem("batch-key", message, place, (), "nothing was run", hint))
 

@@ -11,7 +11,7 @@ from zmig.running.envelope import looked_ahead
 
 if TYPE_CHECKING:
     from zmig.batches.repeated_rows import Standing
-    from zmig.running.session import Attempt, Session
+    from zmig.running.session import Attempt, RunSession
     from zmig.sql.statement import Statement
 
 _PLAIN = """
@@ -27,7 +27,7 @@ where c.oid operator(pg_catalog.=) pg_catalog.to_regclass({table}) and c.relkind
 """A table of which no row changes but as the statement says: by no trigger, rule, policy or computed column."""
 
 
-def check(session: Session, attempt: Attempt, one: Statement) -> None:
+def check(session: RunSession, attempt: Attempt, one: Statement) -> None:
     """Make sure that a batched statement without `:cursor` does not find the rows again that it has changed.
 
     Raises:
@@ -45,11 +45,11 @@ def check(session: Session, attempt: Attempt, one: Statement) -> None:
             f"each round would change the same rows again: they are not chosen by {sets}, which the statement sets"
         )
         hint = f"add a condition on {sets} that is no longer true when a row is done, or use `:cursor`"
-        place = attempt.work.location(one.offset)
+        place = attempt.prepared.location(one.offset)
         raise ZmigError(Problem("batch-stands-still", message, place, (), "nothing was run", hint))
 
 
-def _is_plain(session: Session, found: Standing) -> bool:
+def _is_plain(session: RunSession, found: Standing) -> bool:
     named = ", ".join(literal(name) for name in sorted({"", *found.named}))
     asked = _PLAIN.format(table=literal(found.table), named=named)
     return session.connection.execute(asked.encode()).fetchone() is not None

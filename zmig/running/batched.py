@@ -23,7 +23,7 @@ from zmig.progress import RoundFinished
 from zmig.running import batch_key, batch_progress, record, statementwise
 from zmig.running.envelope import end_sql, open_sql
 from zmig.running.python_call import call
-from zmig.running.throttle import Gate
+from zmig.running.throttle import Throttle
 from zmig.sql import message
 
 if TYPE_CHECKING:
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
     from zmig.batches.side_queries import Rest
     from zmig.model import Batch
-    from zmig.running.session import Attempt, Session
+    from zmig.running.session import Attempt, RunSession
     from zmig.running.throttle import Row
     from zmig.sql.statement import Statement
     from zmig.text.substitution import Substitution
 
 
-def run(session: Session, attempt: Attempt, settings: Batch) -> None:
+def run(session: RunSession, attempt: Attempt, settings: Batch) -> None:
     """Execute a batched step; returns once its `done` fact is committed."""
-    one = attempt.work.statements[0] if attempt.work.statements is not None else None
+    one = attempt.prepared.statements[0] if attempt.prepared.statements is not None else None
     with session.interrupts.deferred():
         session.send(*session.clean_sql)
     if one is not None and batch.uses_cursor(one):
@@ -67,11 +67,11 @@ class _NotCommitted(Exception):
 class Rounds:
     """The rounds of one attempt."""
 
-    def __init__(self, session: Session, attempt: Attempt, settings: Batch) -> None:
+    def __init__(self, session: RunSession, attempt: Attempt, settings: Batch) -> None:
         self._session = session
         self._attempt = attempt
         self._settings = settings
-        self._gate = Gate(session, attempt, max_lag_seconds=settings.max_lag_seconds)
+        self._gate = Throttle(session, attempt, max_lag_seconds=settings.max_lag_seconds)
         self._rows_before = 0
         self._began = time.monotonic()
         self._round: Round | None = None
@@ -207,14 +207,14 @@ class Rounds:
         """Open a round, unless that is done, and run its statement, in one message."""
         session, attempt, sent = self._session, self._attempt, self._render(one)
         session.check_reading(one)
-        head = message.head(one.summary, f"{attempt.step.migration.name}, statement 1 of 1, line {one.line}")
+        head = message.query_tag(one.summary, f"{attempt.step.migration.name}, statement 1 of 1, line {one.line}")
         head += "".join(f"{part}; " for part in (() if is_open else open_sql(session, attempt)))
-        attempt.rendered, attempt.shift = sent, session.encoding.length(head)
+        attempt.bound_statement, attempt.position_offset = sent, session.encoding.length(head)
         with self._execute(head + sent.text) as answered:
             while answered.nextset():
                 pass
             found = _answer(answered)
-        attempt.rendered, attempt.shift = None, 0
+        attempt.bound_statement, attempt.position_offset = None, 0
         return batch.touched(found, with_cursor=with_cursor)
 
     def _close(self, done: Touched) -> None:

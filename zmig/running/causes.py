@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from zmig.running.failure import Failure
-    from zmig.running.session import Attempt, Session
+    from zmig.running.session import Attempt, RunSession
     from zmig.sql.statement import Statement
 
 _OWNERS_PUBLIC_SINCE = 150_000
@@ -28,7 +28,7 @@ https://www.postgresql.org/docs/15/release-15.html
 """
 
 
-def told(found: Failure, error: psycopg.Error, attempt: Attempt, *, session: Session) -> Failure:
+def told(found: Failure, error: psycopg.Error, attempt: Attempt, *, session: RunSession) -> Failure:
     """Return a failure with what zmig knows of it."""
     data, facts = timeouts.told(error, attempt)
     data |= _marks(found)
@@ -61,13 +61,13 @@ _LETS_ONLY_READ = re.compile(r"\b(?:read\s+only|transaction_read_only)\b", re.IG
 
 def _read_only(found: Failure, attempt: Attempt, data: dict[str, object]) -> tuple[Failure, dict[str, object]]:
     """Return a failure that says so, where a migration's own text lets the transaction only read."""
-    setting = next((one for one in attempt.work.statements or () if _lets_only_read(one)), None)
-    in_code = not attempt.work.is_sql and _LETS_ONLY_READ.search(timeouts.source(attempt.work.path)) is not None
+    setting = next((one for one in attempt.prepared.statements or () if _lets_only_read(one)), None)
+    in_code = not attempt.prepared.is_sql and _LETS_ONLY_READ.search(timeouts.source(attempt.prepared.path)) is not None
     if setting is None and not in_code:
         return found, data
     if attempt.at_commit:
         message = f"it lets its transaction only read, in which its end is to be recorded: {found.message}"
-        place = attempt.work.location(setting.offset) if setting is not None else found.location
+        place = attempt.prepared.location(setting.offset) if setting is not None else found.location
         found = replace(found, message=message, location=place)
     return found, data | {"lets_only_read": True}
 
@@ -82,10 +82,10 @@ def _lost_tables(found: Failure, attempt: Attempt, schema: str) -> Failure:
     """Return a failure that says so, at the statement that names the schema behind a DROP or an ALTER."""
     takers = [
         one
-        for one in attempt.work.statements or ()
+        for one in attempt.prepared.statements or ()
         if schema.lower() in one.text.lower() and one.text[:5].lower() in ("drop ", "alter")
     ]
-    place = attempt.work.location(takers[0].offset) if takers else found.location
+    place = attempt.prepared.location(takers[0].offset) if takers else found.location
     message = f"it took away zmig's own tables in schema `{schema}`: {found.message}"
     return replace(found, message=message, location=place)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Problem, ZmigError
 
 if TYPE_CHECKING:
-    from zmig.running.session import Session
+    from zmig.running.session import RunSession
     from zmig.sql.statement import Statement
 
 
@@ -18,7 +18,7 @@ _BINARY = Problem(
 )
 
 
-def copy_rows(session: Session, one: Statement) -> int | None:
+def copy_rows(session: RunSession, one: Statement) -> int | None:
     """Run a COPY with its rows; return how many it took.
 
     Raises:

@@ -21,13 +21,13 @@ from zmig.sql import transaction_rules
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from zmig.running.session import Attempt, Session
+    from zmig.running.session import Attempt, RunSession
     from zmig.sql.statement import Statement
 
 _DECLINED = "zmig: event trigger"
 
 
-def opening_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
+def opening_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
     """Return the statements that record `started` and open the migration's transaction.
 
     `started` need not be flushed by itself: WAL is one sequence, so it can only be lost together with everything
@@ -43,13 +43,13 @@ def opening_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
     )
 
 
-def closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
+def closing_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
     """Return the statements that check the transaction and the lock, and record `done`."""
     return (*own_again_sql(session), record.check_sql(session), record.done_sql(session, attempt))
 
 
 @contextmanager
-def looked_ahead(session: Session, attempt: Attempt) -> Generator[None]:
+def looked_ahead(session: RunSession, attempt: Attempt) -> Generator[None]:
     """Ask the server something about a batched statement before its first round, in a transaction that is rolled back.
 
     What the server refuses ends the block: the first round says what is wrong, and where.
@@ -66,7 +66,7 @@ def looked_ahead(session: Session, attempt: Attempt) -> Generator[None]:
             session.send("rollback")
 
 
-def open_sql(session: Session, attempt: Attempt, *, first: Statement | None = None) -> tuple[str, ...]:
+def open_sql(session: RunSession, attempt: Attempt, *, first: Statement | None = None) -> tuple[str, ...]:
     """Return the statements that open a marked transaction under the migration's limits.
 
     `first` is the statement that runs in it, where that is one of a script without a transaction of its own.
@@ -79,8 +79,8 @@ def _begin_sql(attempt: Attempt, first: Statement | None) -> str:
 
     What zmig says before that statement is a query, and behind one the level can no longer be changed.
     """
-    if first is None and attempt.work.statements and attempt.work.mode.transactional:
-        first = attempt.work.statements[0]
+    if first is None and attempt.prepared.statements and attempt.prepared.mode.transactional:
+        first = attempt.prepared.statements[0]
     level = None if first is None else transaction_rules.isolation_level(first)
     return "begin" if level is None else f"begin isolation level {level}"
 
@@ -91,14 +91,14 @@ def limits_sql(attempt: Attempt) -> tuple[str, ...]:
     What Python and the rounds of a batch read must be written as they can read it.
     """
     lock_timeout, statement_timeout = _limits(attempt)
-    idle = LONGEST_IDLE if attempt.work.is_sql else _NONE
+    idle = LONGEST_IDLE if attempt.prepared.is_sql else _NONE
     settings = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout, IDLE_IN_TRANSACTION: idle}
-    if attempt.work.batch is not None or not attempt.work.is_sql:
+    if attempt.prepared.batch is not None or not attempt.prepared.is_sql:
         settings |= READABLE
     return (f"select {set_config(settings, local=True)}", *_become_sql(attempt))
 
 
-def prepare_sql(session: Session) -> tuple[str, ...]:
+def prepare_sql(session: RunSession) -> tuple[str, ...]:
     """Return the statements that make the session ready for the short form, until it is cleaned.
 
     `zmig_begin` stands for the session's own settings and a commit that is not waited for, `zmig_open` for what marks
@@ -137,7 +137,9 @@ _OFF, _NONE = literal("off"), literal("0")
 _DECLINE = f"(case when {HAS_EVENT_TRIGGERS} then '{invariants.words(_DECLINED)}' else '1' end)::pg_catalog.int4"
 
 
-def short_opening_sql(session: Session, attempt: Attempt, *, is_prepared: bool, awaits_flush: bool) -> tuple[str, ...]:
+def short_opening_sql(
+    session: RunSession, attempt: Attempt, *, is_prepared: bool, awaits_flush: bool
+) -> tuple[str, ...]:
     """Return the short form of `opening_sql`, for a session ready for it or, unless `is_prepared`, in any state.
 
     The commit waits until WAL is flushed, unless `awaits_flush` is false because that of a later migration does.
@@ -156,7 +158,7 @@ def short_opening_sql(session: Session, attempt: Attempt, *, is_prepared: bool, 
     )
 
 
-def short_closing_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
+def short_closing_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
     """Return the short form of `closing_sql`, behind statements that only define something."""
     own_role = ("reset role",) if attempt.step.migration.settings.run_as is not None else ()
     done = (record.short_done_sql(session, attempt), session.store.short_done_check_sql)
@@ -171,7 +173,7 @@ def end_sql() -> str:
     return f"select {set_config({'statement_timeout': _NONE, 'synchronous_commit': FLUSHED}, local=True)}"
 
 
-def own_again_sql(session: Session) -> tuple[str, ...]:
+def own_again_sql(session: RunSession) -> tuple[str, ...]:
     """Return the statements that make an open transaction zmig's own again, until its end."""
     return (*session.server.settings_stay_sql, end_sql(), "reset session authorization", "reset role")
 

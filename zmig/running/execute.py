@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 from zmig.running import transactional
 
 if TYPE_CHECKING:
-    from zmig.running.group_commit import Relay
-    from zmig.running.session import Attempt, Session
+    from zmig.running.group_commit import GroupCommit
+    from zmig.running.session import Attempt, RunSession
 
 
-def execute(session: Session, relay: Relay, attempt: Attempt) -> None:
+def execute(session: RunSession, group_commit: GroupCommit, attempt: Attempt) -> None:
     """Execute a step; returns once its changes and its `done` fact are committed.
 
     Raises whatever the server or the migration's code raises; nothing is rolled back or recorded here then.
     """
-    if attempt.work.batch is not None:
+    if attempt.prepared.batch is not None:
         from zmig.running import batched
 
-        batched.run(session, attempt, attempt.work.batch)
-    elif attempt.work.mode.transactional:
-        transactional.run(session, relay, attempt)
+        batched.run(session, attempt, attempt.prepared.batch)
+    elif attempt.prepared.mode.transactional:
+        transactional.run(session, group_commit, attempt)
     else:
         from zmig.running import statementwise
 
-        run = statementwise.run if attempt.work.is_sql else statementwise.run_code
+        run = statementwise.run if attempt.prepared.is_sql else statementwise.run_code
         run(session, attempt)

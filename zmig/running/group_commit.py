@@ -26,9 +26,9 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zmig.observer import Outbox
-    from zmig.project.prepare import Work
-    from zmig.running.session import Session
+    from zmig.observer import BufferedObserver
+    from zmig.project.prepare import PreparedStep
+    from zmig.running.session import RunSession
     from zmig.sql.message import Composed
     from zmig.sql.statement import Statement
 
@@ -36,7 +36,7 @@ _LONGEST_UNFLUSHED_SECONDS = 0.05
 
 
 @valueclass
-class _Nature:
+class _StepTraits:
     """What the relay needs to know of a step."""
 
     is_plain: bool = False
@@ -48,43 +48,45 @@ class _Nature:
 
 
 @valueclass
-class _Leg:
+class _ComposedStep:
     """A step that is one message, put together."""
 
-    work: Work
+    prepared: PreparedStep
     composed: Composed
     awaits_flush: bool
     """Whether its commit waits until WAL is flushed."""
 
 
-class Relay:
+class GroupCommit:
     """The steps of one run, of which each may hand over to the next."""
 
-    def __init__(self, works: Sequence[Work], outbox: Outbox, *, may_share_flush: bool) -> None:
+    def __init__(
+        self, prepared_steps: Sequence[PreparedStep], outbox: BufferedObserver, *, may_share_flush: bool
+    ) -> None:
         """Without `may_share_flush` nothing is handed over: each step is cleaned up behind, and flushed by itself."""
-        self._works = works
+        self._prepared_steps = prepared_steps
         self._outbox = outbox
         self._may_share_flush = may_share_flush
         self._place = 0
-        self._natures: dict[int, _Nature] = {}
-        self._present: _Leg | None = None
-        self._next: _Leg | None = None
+        self._natures: dict[int, _StepTraits] = {}
+        self._present: _ComposedStep | None = None
+        self._next: _ComposedStep | None = None
         self._is_prepared = False
         """Whether the session is ready for the short form of zmig's own statements."""
         self.is_flushed = True
         """Whether a crash of the server would leave everything that is committed, or may be."""
         self._flushed_at = time.monotonic()
-        self.told_seconds = 0.0
+        self.reported_seconds = 0.0
         """How long it took to tell what was held back, while the server worked on the present step."""
 
-    def reach(self, place: int) -> None:
+    def start(self, place: int) -> None:
         """Go on to the step at this 0-based place."""
         self._natures.pop(self._place - 1, None)
         self._place, self._present = place, None
-        if not self._nature(place).is_plain:
-            self.drop()
+        if not self._traits(place).is_plain:
+            self.reset()
 
-    def drop(self) -> None:
+    def reset(self) -> None:
         """Hand nothing over: the session is cleaned of everything."""
         self._outbox.release()
         self._next, self._is_prepared = None, False
@@ -95,47 +97,47 @@ class Relay:
 
     def is_taken_back(self, error: psycopg.Error) -> bool:
         """Whether code took back what the end of a step's short form needs; there is no short form from now on."""
-        return self._nature(self._place).is_plain and envelope.is_taken_back(error) and self._has_given_up()
+        return self._traits(self._place).is_plain and envelope.is_taken_back(error) and self._has_given_up()
 
     def _has_given_up(self) -> bool:
-        self.drop()
+        self.reset()
         self._may_share_flush, self._present = False, None
         self._natures.clear()
         return True
 
-    def take(self, session: Session, attempt: Attempt) -> Composed | None:
+    def compose(self, session: RunSession, attempt: Attempt) -> Composed | None:
         """Return a step as one message; None where it is not to be one, or where the last attempt at it failed."""
         ready, self._next = self._next, None
-        if attempt.number > 1 or self._nature(self._place).whole is None:
+        if attempt.number > 1 or self._traits(self._place).whole is None:
             self._present = None
             return None
-        if ready is None or ready.work is not attempt.work:
+        if ready is None or ready.prepared is not attempt.prepared:
             ready = self._compose(session, self._place, is_prepared=self._is_prepared)
         self._present = ready
         self.is_flushed = self.is_flushed and ready.awaits_flush
         return ready.composed
 
-    def around(self, session: Session, attempt: Attempt) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def envelope(self, session: RunSession, attempt: Attempt) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return what opens and what closes a step that is several messages."""
-        if attempt.number > 1 or not self._nature(self._place).is_plain:
-            self.drop()
+        if attempt.number > 1 or not self._traits(self._place).is_plain:
+            self.reset()
             return envelope.opening_sql(session, attempt), envelope.closing_sql(session, attempt)
         is_prepared, self._is_prepared = self._is_prepared, True
         opening = envelope.short_opening_sql(session, attempt, is_prepared=is_prepared, awaits_flush=True)
         return opening, envelope.short_closing_sql(session, attempt)
 
-    def work_ahead(self, session: Session) -> None:
+    def work_ahead(self, session: RunSession) -> None:
         """Tell what was held back and put the next step's message together; the server works on the present one."""
         began = time.monotonic()
         self._outbox.release()
-        self.told_seconds = time.monotonic() - began
+        self.reported_seconds = time.monotonic() - began
         place = self._place + 1
-        if place < len(self._works) and self._nature(place).whole is not None:
+        if place < len(self._prepared_steps) and self._traits(place).whole is not None:
             # What it raises, it raises again when it is the next step's turn.
             with contextlib.suppress(Exception):
                 self._next = self._compose(session, place, is_prepared=True)
 
-    def answered(self) -> None:
+    def acknowledge(self) -> None:
         """Take note that the server carried the present message out; with the next one ready, telling waits for it."""
         self._is_prepared = True
         if self._next is not None:
@@ -150,7 +152,7 @@ class Relay:
         """Take note that the commit of a fact was waited for: everything before it is flushed."""
         self.is_flushed, self._flushed_at = True, time.monotonic()
 
-    def end(self, session: Session) -> None:
+    def end(self, session: RunSession) -> None:
         """Tell everything, and see to it that what is committed is flushed."""
         try:
             self._outbox.release()
@@ -160,52 +162,52 @@ class Relay:
             self._flush(session)
             raise
 
-    def _flush(self, session: Session) -> None:
+    def _flush(self, session: RunSession) -> None:
         if self.is_flushed or session.is_in_transaction:
             return
         with contextlib.suppress(psycopg.Error), session.interrupts.deferred():
             session.send(*session.clean_sql, _FLUSH)
             self.is_flushed = True
 
-    def _nature(self, place: int) -> _Nature:
+    def _traits(self, place: int) -> _StepTraits:
         if place not in self._natures:
-            self._natures[place] = _nature(self._works[place]) if self._may_share_flush else _Nature()
+            self._natures[place] = _traits_of(self._prepared_steps[place]) if self._may_share_flush else _StepTraits()
         return self._natures[place]
 
-    def _compose(self, session: Session, place: int, *, is_prepared: bool) -> _Leg:
-        work, sent = self._works[place], self._nature(place).whole
+    def _compose(self, session: RunSession, place: int, *, is_prepared: bool) -> _ComposedStep:
+        prepared, sent = self._prepared_steps[place], self._traits(place).whole
         assert sent is not None
-        attempt = Attempt(work, work.step.attempt, is_timed_by_server=True)
+        attempt = Attempt(prepared, prepared.step.attempt, is_timed_by_server=True)
         awaits_flush = not self._may_leave_flush_to_next(place)
         opening = envelope.short_opening_sql(session, attempt, is_prepared=is_prepared, awaits_flush=awaits_flush)
         closing = (*envelope.short_closing_sql(session, attempt), "commit")
-        composed = message.compose(sent, opening, closing, name=work.step.migration.name, total=work.count)
-        return _Leg(work, composed, awaits_flush)
+        composed = message.compose(sent, opening, closing, name=prepared.step.migration.name, total=prepared.count)
+        return _ComposedStep(prepared, composed, awaits_flush)
 
     def _may_leave_flush_to_next(self, place: int) -> bool:
-        if not self._nature(place).is_brief or time.monotonic() - self._flushed_at > _LONGEST_UNFLUSHED_SECONDS:
+        if not self._traits(place).is_brief or time.monotonic() - self._flushed_at > _LONGEST_UNFLUSHED_SECONDS:
             return False
-        return place + 1 < len(self._works) and self._nature(place + 1).is_brief
+        return place + 1 < len(self._prepared_steps) and self._traits(place + 1).is_brief
 
 
 _FLUSH = "select pg_catalog.pg_logical_emit_message(true, 'zmig', 'flush')"
 """Writes next to nothing to WAL; the commit of a transaction that wrote nothing would not be waited for."""
 
 
-def _nature(work: Work) -> _Nature:
-    statements, step = work.statements, work.step
-    if not statements or not work.mode.transactional or work.batch is not None:
-        return _Nature()
+def _traits_of(prepared: PreparedStep) -> _StepTraits:
+    statements, step = prepared.statements, prepared.step
+    if not statements or not prepared.mode.transactional or prepared.batch is not None:
+        return _StepTraits()
     if step.direction is not Direction.FORWARD or step.action in (Action.SETTLE, Action.CHECK) or step.attempt > 1:
-        return _Nature()
+        return _StepTraits()
     if conditions.needs_check(step):  # the server is asked something behind it
-        return _Nature()
+        return _StepTraits()
     if not all(definition.only_defines(one) for one in statements):
-        return _Nature()
-    sent = tuple(work.sendables(runs_no_code=True))
+        return _StepTraits()
+    sent = tuple(prepared.sendables(runs_no_code=True))
     whole = sent[0] if len(sent) == 1 and isinstance(sent[0], Message) else None
     is_brief = whole is not None and all(map(_is_brief, whole.statements))
-    return _Nature(True, whole, is_brief)
+    return _StepTraits(True, whole, is_brief)
 
 
 def _is_brief(one: Statement) -> bool:

@@ -32,7 +32,7 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from zmig.database.activity import Work
+    from zmig.database.activity import BackendWork
     from zmig.database.connection import Target
     from zmig.database.types import Connection
     from zmig.planning.plan import Step
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 1.0
 """How long something runs before it is looked at, and the pause between two looks; less with a short lock timeout."""
 
-_LONGEST_FAREWELL_SECONDS = 2.0
+_JOIN_TIMEOUT_SECONDS = 2.0
 _LIMITS = {"default_transaction_read_only": "'on'", "statement_timeout": "'5s'", "lock_timeout": "'1s'"}
 
 
@@ -59,7 +59,7 @@ class _Busy:
         return min(PATIENCE_SECONDS, limit / 2) if limit else PATIENCE_SECONDS
 
 
-class Lookout:
+class BlockingMonitor:
     """Watches one backend for the length of a run."""
 
     def __init__(self, target: Target, backend_pid: int, observer: Observer) -> None:
@@ -69,25 +69,25 @@ class Lookout:
         self._busy: _Busy | None = None
         self._blocked_since: float | None = None
         self._is_over = False
-        self._stirred = threading.Event()
+        self._wake = threading.Event()
         """Set when the next look is due sooner than was thought."""
 
     @contextlib.contextmanager
     def watching(self) -> Generator[Observer]:
         """Give an observer to be told of the run in place of the one that wants to know; watch until the block ends."""
         thread = background.start(self._watch, "zmig lookout")
-        patience = _LONGEST_FAREWELL_SECONDS
+        patience = _JOIN_TIMEOUT_SECONDS
         try:
-            yield self._hear
+            yield self._on_progress
         except (KeyboardInterrupt, ConnectionFailed):
             patience = 0.0  # nobody wants to wait, for a server that does not answer
             raise
         finally:
             self._is_over = True
-            self._stirred.set()
+            self._wake.set()
             thread.join(patience)
 
-    def _hear(self, progress: Progress) -> None:
+    def _on_progress(self, progress: Progress) -> None:
         match progress:
             case (
                 StepStarted(step=step)
@@ -98,7 +98,7 @@ class Lookout:
             ):
                 self._busy = busy = _Busy(step, time.monotonic())
                 if busy.patience_seconds < PATIENCE_SECONDS:
-                    self._stirred.set()
+                    self._wake.set()
             case StepFinished() | StepFailed() | StepSkipped():
                 self._busy = None
             case _:
@@ -110,8 +110,8 @@ class Lookout:
             connection: Connection | None = None
             while not self._is_over:
                 busy = self._busy
-                if self._stirred.wait(PATIENCE_SECONDS if busy is None else busy.patience_seconds):
-                    self._stirred.clear()
+                if self._wake.wait(PATIENCE_SECONDS if busy is None else busy.patience_seconds):
+                    self._wake.clear()
                 if self._is_over:
                     return
                 busy = self._busy
@@ -137,7 +137,7 @@ class Lookout:
         if work is not None and self._busy is busy:
             self._tell(work, busy)
 
-    def _tell(self, work: Work, busy: _Busy) -> None:
+    def _tell(self, work: BackendWork, busy: _Busy) -> None:
         now = time.monotonic()
         if work.blockers:
             self._blocked_since = self._blocked_since or busy.since

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.context import Context
-from zmig.database.borrowed_connection import lent
+from zmig.database.borrowed_connection import borrowed
 from zmig.database.borrowing import TransactionEnded
 from zmig.errors import Problem, ZmigError
 from zmig.process.surroundings import surroundings_kept
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from zmig.context import Round
     from zmig.project.prepare import Execute
-    from zmig.running.session import Attempt, Session
+    from zmig.running.session import Attempt, RunSession
 
 
-def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round]] | None = None) -> None:
+def call(session: RunSession, attempt: Attempt, rounds: Callable[[], Iterator[Round]] | None = None) -> None:
     """Call the function of a step on the connection as it stands; whatever it raises comes out.
 
     `rounds` is what `ctx.batches()` gives to a batched migration.
@@ -30,7 +30,7 @@ def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round
     Raises:
         ZmigError: the function returned work that has yet to run, so it is not done.
     """
-    migration, function = attempt.step.migration, attempt.work.function
+    migration, function = attempt.step.migration, attempt.prepared.function
     if function is None:
         raise AssertionError(f"{migration.name} was not loaded")
     context = Context(
@@ -51,14 +51,14 @@ def call(session: Session, attempt: Attempt, rounds: Callable[[], Iterator[Round
         raise ZmigError(Problem("python-yet-to-run", message, hint=hint))
 
 
-def _returned(session: Session, attempt: Attempt, function: Execute, context: Context) -> object:
+def _returned(session: RunSession, attempt: Attempt, function: Execute, context: Context) -> object:
     """Return what a function returns; raise again an error of SQL that it swallowed and the transaction failed by."""
     connection, raised = session.connection, None
-    with lent(connection, in_transaction=attempt.work.mode.transactional) as (context.connection, loan):
+    with borrowed(connection, in_transaction=attempt.prepared.mode.transactional) as (context.connection, loan):
         try:
             returned = function(context)
         except TransactionEnded as error:
-            place = locations.code_location(error, attempt.work.path)
+            place = locations.code_location(error, attempt.prepared.path)
             message, hint = "it ended the transaction zmig runs it in", "remove what ends it: zmig commits"
             raise ZmigError(Problem("transaction-ended", message, place, hint=hint)) from error
         except psycopg.errors.InFailedSqlTransaction as error:

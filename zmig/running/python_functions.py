@@ -16,20 +16,20 @@ from zmig.python import loader, locations
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from zmig.project.prepare import Execute, Work
+    from zmig.project.prepare import Execute, PreparedStep
 
 
-def load(works: Sequence[Work]) -> tuple[Work, ...]:
+def load(prepared_steps: Sequence[PreparedStep]) -> tuple[PreparedStep, ...]:
     """Import the Python files of a plan's steps.
 
     Raises:
         ManifestError: with every problem of every file.
     """
-    loaded: list[Work] = []
+    loaded: list[PreparedStep] = []
     problems: list[Problem] = []
-    for work in works:
+    for prepared in prepared_steps:
         try:
-            loaded.append(work if work.is_sql else _with_function(work))
+            loaded.append(prepared if prepared.is_sql else _with_function(prepared))
         except ManifestError as error:
             problems += error.problems
     if problems:
@@ -37,15 +37,15 @@ def load(works: Sequence[Work]) -> tuple[Work, ...]:
     return tuple(loaded)
 
 
-def _with_function(work: Work) -> Work:
-    found = loader.functions(work.step)
-    function: Execute = found.rollback if work.step.direction is Direction.ROLLBACK else found.execute
-    _check_takes(function, ("ctx",), work)
-    path = _source(function) if work.step.migration.code is not None else None
-    return replace(work, function=function, path=path or work.path)
+def _with_function(prepared: PreparedStep) -> PreparedStep:
+    found = loader.functions(prepared.step)
+    function: Execute = found.rollback if prepared.step.direction is Direction.ROLLBACK else found.execute
+    _check_takes(function, ("ctx",), prepared)
+    path = _source(function) if prepared.step.migration.code is not None else None
+    return replace(prepared, function=function, path=path or prepared.path)
 
 
-def _check_takes(function: Callable[..., object], given: tuple[str, ...], work: Work) -> None:
+def _check_takes(function: Callable[..., object], given: tuple[str, ...], prepared: PreparedStep) -> None:
     """Make sure that a function can be called with what zmig gives it, before anything runs."""
     import inspect
 
@@ -53,10 +53,11 @@ def _check_takes(function: Callable[..., object], given: tuple[str, ...], work: 
         inspect.signature(function).bind(*given)
     except TypeError:
         name = getattr(function, "__name__", "execute")
+        migration = prepared.step.migration.name
         raise ManifestError(
             Problem(
                 "python-signature",
-                f"`{name}` of migration `{work.step.migration.name}` cannot be called as `{name}({', '.join(given)})`",
+                f"`{name}` of migration `{migration}` cannot be called as `{name}({', '.join(given)})`",
                 location=_defined_at(function),
                 effect="nothing was run",
                 hint=f"write `def {name}({', '.join(given)}):`",

@@ -17,7 +17,7 @@ from zmig.sql import transaction_rules
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zmig.running.session import Attempt, Session
+    from zmig.running.session import Attempt, RunSession
     from zmig.sql.statement import Statement
 
 _READ_ONLY = re.compile(r"read[ \t\r\n_]{1,9}only", re.IGNORECASE)
@@ -33,7 +33,7 @@ class ReadOnlyWatch:
         self._culprit: Statement | None = None
         """The statement that made it so, where it had written something before."""
 
-    def look(self, session: Session, one: Statement, *, was_open: bool) -> None:
+    def look(self, session: RunSession, one: Statement, *, was_open: bool) -> None:
         """Look at the transaction behind a statement; `was_open` says that it did not begin with that."""
         before, self.is_read_only = self.is_read_only and was_open, self._asks(session)
         if not self.is_read_only or not was_open or transaction_rules.controls_transaction(one):
@@ -49,7 +49,7 @@ class ReadOnlyWatch:
         """
         if self._culprit is None:
             return
-        attempt.running, attempt.shift = self._culprit, 0
+        attempt.running, attempt.position_offset = self._culprit, 0
         raise ZmigError(
             Problem(
                 "read-only-behind-writes",
@@ -59,7 +59,7 @@ class ReadOnlyWatch:
             )
         )
 
-    def _asks(self, session: Session) -> bool:
+    def _asks(self, session: RunSession) -> bool:
         """Return what the server says; SHOW takes no snapshot, behind which an isolation level could not be set."""
         if not self._is_spoken_of:
             return False
@@ -68,7 +68,7 @@ class ReadOnlyWatch:
         return session.send_alone("show transaction_read_only").last == ("on",)
 
 
-def _has_written(session: Session) -> bool:
+def _has_written(session: RunSession) -> bool:
     """Whether the open transaction has a number, which the first write gives it."""
     reply = session.send_alone("select pg_catalog.pg_current_xact_id_if_assigned() is not null")
     return reply.last == ("t",)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from zmig.facts import Fact
     from zmig.planning.plan import Step
-    from zmig.running.session import Attempt, Session
+    from zmig.running.session import Attempt, RunSession
 
 
 @valueclass
@@ -30,7 +30,7 @@ _VOCABULARY = {
 }
 
 
-def started_sql(session: Session, attempt: Attempt) -> Iterable[str]:
+def started_sql(session: RunSession, attempt: Attempt) -> Iterable[str]:
     """Yield what appends the `started` fact of an attempt, behind the end of a run's attempt that has none."""
     step = attempt.step
     if step.unended is not None and step.unended.run_id is not None:
@@ -39,18 +39,18 @@ def started_sql(session: Session, attempt: Attempt) -> Iterable[str]:
     yield session.store.append_sql(session.run, type, step.migration.name, data)
 
 
-def short_started_sql(session: Session, attempt: Attempt) -> str:
+def short_started_sql(session: RunSession, attempt: Attempt) -> str:
     """Return the same for the first attempt of all, in a session that `Store.prepare_sql` made ready."""
     return session.store.short_started_sql(attempt.step.migration.name, started_data(session, attempt))
 
 
-def started_data(session: Session, attempt: Attempt) -> dict[str, object]:
+def started_data(session: RunSession, attempt: Attempt) -> dict[str, object]:
     """Return what the `started` fact of an attempt holds."""
     step = attempt.step
     data = attempt.data(session) | {
         "kind": step.migration.kind.value,
         "checksum": step.migration.checksum,
-        "transactional": attempt.work.mode.transactional,
+        "transactional": attempt.prepared.mode.transactional,
         "backend_pid": session.run.backend_pid,
         "application_name": session.run.application_name,
         "client": client_process.identity(),
@@ -59,8 +59,8 @@ def started_data(session: Session, attempt: Attempt) -> dict[str, object]:
         data["server"] = session.server.identity.data()
     if step.migration.settings.run_as is not None:
         data["run_as"] = step.migration.settings.run_as
-    if attempt.work.filled is not None:
-        data["variables"] = sorted(variables.names(attempt.work.filled.source))
+    if attempt.prepared.filled is not None:
+        data["variables"] = sorted(variables.names(attempt.prepared.filled.source))
     if step.out_of_order:
         data["out_of_order"] = True
     if step.checkpoint is not None:
@@ -68,7 +68,7 @@ def started_data(session: Session, attempt: Attempt) -> dict[str, object]:
     return data
 
 
-def unended_sql(session: Session, step: Step, unended: Fact) -> str:
+def unended_sql(session: RunSession, step: Step, unended: Fact) -> str:
     """Return what appends the end of an attempt whose run died without a word."""
     data: dict[str, object] = {
         "version": step.migration.version,
@@ -97,7 +97,7 @@ def end_type(step: Step) -> EventType:
     return _VOCABULARY[step.direction].done
 
 
-def done_sql(session: Session, attempt: Attempt) -> str:
+def done_sql(session: RunSession, attempt: Attempt) -> str:
     """Return the statement that appends the fact by which a step is complete, and changes the simple table."""
     migration, direction = attempt.step.migration, attempt.step.direction
     type, data = _VOCABULARY[direction].done, done_data(session, attempt)
@@ -108,13 +108,13 @@ def done_sql(session: Session, attempt: Attempt) -> str:
     return session.store.applied_sql(session.run, type, migration.name, data, kind=migration.kind.value)
 
 
-def short_done_sql(session: Session, attempt: Attempt) -> str:
+def short_done_sql(session: RunSession, attempt: Attempt) -> str:
     """Return the same for a step forward that the server times, in a session that `Store.prepare_sql` made ready."""
     migration = attempt.step.migration
     return session.store.short_done_sql(migration.name, done_data(session, attempt), kind=migration.kind.value)
 
 
-def done_data(session: Session, attempt: Attempt) -> dict[str, object]:
+def done_data(session: RunSession, attempt: Attempt) -> dict[str, object]:
     """Return what the fact holds by which a step is complete."""
     data = attempt.data(session) | {
         **({} if attempt.is_timed_by_server else {"duration_ms": round(attempt.seconds * 1000)}),
@@ -122,14 +122,14 @@ def done_data(session: Session, attempt: Attempt) -> dict[str, object]:
         "checksum": attempt.step.migration.checksum,
         "kind": attempt.step.migration.kind.value,
     }
-    if attempt.work.rollback_checksum is not None:
-        data["rollback_checksum"] = attempt.work.rollback_checksum
+    if attempt.prepared.rollback_checksum is not None:
+        data["rollback_checksum"] = attempt.prepared.rollback_checksum
     if attempt.reached is not None:
         data |= {"rows": attempt.reached.rows, "rounds": attempt.reached.rounds}
     return data
 
 
-def check_sql(session: Session) -> str:
+def check_sql(session: RunSession) -> str:
     """Return a statement that fails where the lock was released, or the transaction is not the one zmig opened.
 
     What writes a fact proves the lock itself; whether the transaction is zmig's, only a migration's end has to prove.

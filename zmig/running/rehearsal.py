@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from zmig.planning.plan import Plan, Step
-    from zmig.project.prepare import Work
-    from zmig.running.session import Session
+    from zmig.project.prepare import PreparedStep
+    from zmig.running.session import RunSession
     from zmig.sql.statement import Statement
 
 LOCK_TIMEOUT = "1s"
@@ -125,21 +125,21 @@ class Rehearsal:
         return next((one.problem for one in self.steps if one.problem is not None), None)
 
 
-def rehearse(session: Session, plan: Plan, works: Sequence[Work]) -> Rehearsal:
+def rehearse(session: RunSession, plan: Plan, prepared_steps: Sequence[PreparedStep]) -> Rehearsal:
     """Run a plan's steps and roll everything back, whatever happens."""
     session.send(*session.clean_sql, "begin", f"set local lock_timeout = '{LOCK_TIMEOUT}'")
     try:
-        return Rehearsal(plan, tuple(_Stage(session).play(works)))
+        return Rehearsal(plan, tuple(_DryRun(session).run(prepared_steps)))
     finally:
         with contextlib.suppress(psycopg.OperationalError):
             session.send("rollback")
             session.send(*session.clean_sql)
 
 
-class _Stage:
+class _DryRun:
     """The open transaction, and what is known of the tables in it."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: RunSession) -> None:
         self._session = session
         rows = cast("Sequence[tuple[int, str, int | None, bool]]", session.connection.execute(_TABLES).fetchall())
         self._names: Mapping[int, str] = {oid: name for oid, name, _, _ in rows}
@@ -149,28 +149,30 @@ class _Stage:
         self._held: dict[int, set[str]] = {}
         self._has_skipped = False
 
-    def play(self, works: Sequence[Work]) -> Iterable[StepRehearsed]:
+    def run(self, prepared_steps: Sequence[PreparedStep]) -> Iterable[StepRehearsed]:
         ended = False
-        for work in works:
-            reason = "behind a step that failed" if ended else self._why_not(work)
+        for prepared in prepared_steps:
+            reason = "behind a step that failed" if ended else self._why_not(prepared)
             if reason is not None:
                 self._has_skipped = True
-                yield StepRehearsed(work.step, work.path, skipped=reason)
+                yield StepRehearsed(prepared.step, prepared.path, skipped=reason)
                 continue
-            one = self._step(work)
+            one = self._step(prepared)
             ended = one.problem is not None
             yield one
 
-    def _why_not(self, work: Work) -> str | None:
-        return _why_not(work) or non_rollbackable.reason(self._session.connection, _statements(work), self._sequences)
+    def _why_not(self, prepared: PreparedStep) -> str | None:
+        return _why_not(prepared) or non_rollbackable.reason(
+            self._session.connection, _statements(prepared), self._sequences
+        )
 
-    def _step(self, work: Work) -> StepRehearsed:
-        session, attempt = self._session, Attempt(work, work.step.attempt)
+    def _step(self, prepared: PreparedStep) -> StepRehearsed:
+        session, attempt = self._session, Attempt(prepared, prepared.step.attempt)
         done: list[StatementRehearsed] = []
         try:
             clean = session.server.reset_inside_sql(session.run.application_name)  # of what the step before has set
             session.send(*clean, *envelope.limits_sql(attempt), f"set local lock_timeout = '{LOCK_TIMEOUT}'")
-            for one in _statements(work):
+            for one in _statements(prepared):
                 attempt.running = one
                 done.append(self._statement(one, attempt.shown(one.summary)))
             attempt.running, attempt.at_commit = None, True
@@ -180,8 +182,8 @@ class _Stage:
                 raise
             problem = self._problem(attempt, error)
             failed_in = None if attempt.running is None else attempt.running.number
-            return StepRehearsed(work.step, work.path, tuple(done), problem=problem, failed_in=failed_in)
-        return StepRehearsed(work.step, work.path, tuple(done))
+            return StepRehearsed(prepared.step, prepared.path, tuple(done), problem=problem, failed_in=failed_in)
+        return StepRehearsed(prepared.step, prepared.path, tuple(done))
 
     def _statement(self, one: Statement, summary: str) -> StatementRehearsed:
         began = time.monotonic()
@@ -236,25 +238,27 @@ class _Stage:
         )
 
 
-def _why_not(work: Work) -> str | None:
-    if work.step.action is Action.SETTLE:
+def _why_not(prepared: PreparedStep) -> str | None:
+    if prepared.step.action is Action.SETTLE:
         return "nothing is run"
-    if not work.mode.transactional:
-        return f"runs without a transaction of its own: {work.mode.reason}"
-    if not work.is_sql:
+    if not prepared.mode.transactional:
+        return f"runs without a transaction of its own: {prepared.mode.reason}"
+    if not prepared.is_sql:
         return "Python code may act outside of the database"
-    if work.step.action is Action.CHECK:
+    if prepared.step.action is Action.CHECK:
         return "whether it is due is asked when its turn comes"
     return None
 
 
-def _statements(work: Work) -> Iterable[Statement]:
-    if work.statements is not None:
-        return work.statements
-    return script.split_stream(project.read_pieces(Path(work.path)), path=work.path, conforming=work.conforming)
+def _statements(prepared: PreparedStep) -> Iterable[Statement]:
+    if prepared.statements is not None:
+        return prepared.statements
+    return script.split_stream(
+        project.read_pieces(Path(prepared.path)), path=prepared.path, conforming=prepared.conforming
+    )
 
 
-def _run(session: Session, one: Statement) -> int | None:
+def _run(session: RunSession, one: Statement) -> int | None:
     if one.copy_data is not None:
         return copy_rows.copy_rows(session, one)
     session.check_reading(one)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zmig.errors import Location
     from zmig.invocation import Invocation
     from zmig.planning.checkpoint import Checkpoint, Sent
-    from zmig.project.prepare import Work
+    from zmig.project.prepare import PreparedStep
     from zmig.sql.statement import Statement
 
 _SETS_SESSION = re.compile(
@@ -69,51 +69,53 @@ def is_undecided(sent: Sent, one: Statement) -> bool:
     return not sent.is_refused and isinstance(outcome(one), Unknown)
 
 
-def refusals(works: Sequence[Work], *, invocation: Invocation) -> Iterator[Refusal]:
+def refusals(prepared_steps: Sequence[PreparedStep], *, invocation: Invocation) -> Iterator[Refusal]:
     """Yield a refusal for each migration that cannot be continued as its file is, or by anybody but a person."""
-    for work in works:
-        if work.step.action is not Action.SETTLE:
-            problem = _unfit(work, invocation)
+    for prepared in prepared_steps:
+        if prepared.step.action is not Action.SETTLE:
+            problem = _unfit(prepared, invocation)
             if problem is not None:
-                yield Refusal(work.step.migration.version, work.step.migration.name, problem)
+                yield Refusal(prepared.step.migration.version, prepared.step.migration.name, problem)
 
 
-def _unfit(work: Work, invocation: Invocation) -> Problem | None:
-    unended, reached = work.step.unended, work.step.checkpoint
-    if work.batch is not None:
-        return _by_another_key(work, reached, invocation)
-    if work.statements is None and unended is not None and unended.data.get("transactional") is False:
-        return _undecided(work, "its Python code", work.step.migration.declared_at, invocation)
+def _unfit(prepared: PreparedStep, invocation: Invocation) -> Problem | None:
+    unended, reached = prepared.step.unended, prepared.step.checkpoint
+    if prepared.batch is not None:
+        return _by_another_key(prepared, reached, invocation)
+    if prepared.statements is None and unended is not None and unended.data.get("transactional") is False:
+        return _undecided(prepared, "its Python code", prepared.step.migration.declared_at, invocation)
     if reached is None:
         return None
-    return _edited(work, reached, invocation) or _in_doubt(work, reached.sent, invocation)
+    return _edited(prepared, reached, invocation) or _in_doubt(prepared, reached.sent, invocation)
 
 
-def _by_another_key(work: Work, reached: Checkpoint | None, invocation: Invocation) -> Problem | None:
+def _by_another_key(prepared: PreparedStep, reached: Checkpoint | None, invocation: Invocation) -> Problem | None:
     """Compare the key by which the rounds of a batch went with that of its file as it is now."""
     before = reached.reached.key if reached is not None and reached.reached is not None else None
-    if before is None or not work.statements:
+    if before is None or not prepared.statements:
         return None
     from zmig.batches import selection
 
-    now = selection.read(work.statements[0]).key_name
+    now = selection.read(prepared.statements[0]).key_name
     if now in (None, before):
         return None
-    return _changed(work, f"its rounds went by the key `{before}` before, and go by `{now}` now", invocation)
+    return _changed(prepared, f"its rounds went by the key `{before}` before, and go by `{now}` now", invocation)
 
 
-def _edited(work: Work, reached: Checkpoint, invocation: Invocation) -> Problem | None:
+def _edited(prepared: PreparedStep, reached: Checkpoint, invocation: Invocation) -> Problem | None:
     """Compare the statements recorded as done, or in doubt, with those that stand in the file now."""
-    statements, sent = work.statements or (), reached.sent
-    if reached.statements and (work.mode.transactional or digest(statements[: reached.statements]) != reached.digest):
+    statements, sent = prepared.statements or (), reached.sent
+    if reached.statements and (
+        prepared.mode.transactional or digest(statements[: reached.statements]) != reached.digest
+    ):
         what = _range(reached.statements)
-        return _changed(work, f"{what} done before, and cannot be found in its file as it is now", invocation)
+        return _changed(prepared, f"{what} done before, and cannot be found in its file as it is now", invocation)
     if sent is None or sent.is_refused:
         return None
     following = statements[sent.number - 1 : sent.number]
-    if work.mode.transactional or not following or not is_about(sent, following[0]):
+    if prepared.mode.transactional or not following or not is_about(sent, following[0]):
         what = f"statement {sent.number} was sent to the server and may have taken effect"
-        return _changed(work, f"{what}, and it was edited since", invocation)
+        return _changed(prepared, f"{what}, and it was edited since", invocation)
     return None
 
 
@@ -121,12 +123,12 @@ def _range(count: int) -> str:
     return "statement 1 was" if count == 1 else f"statements 1 to {count} were"
 
 
-def _changed(work: Work, why: str, invocation: Invocation) -> Problem:
-    migration = work.step.migration
+def _changed(prepared: PreparedStep, why: str, invocation: Invocation) -> Problem:
+    migration = prepared.step.migration
     known = word(migration.name, migration.version)
     return Problem(
         "done-statements-changed",
-        f"{_what(work)} `{migration.name}` cannot be continued: {why}",
+        f"{_what(prepared)} `{migration.name}` cannot be continued: {why}",
         location=migration.declared_at,
         facts=(
             "if everything the file says is done, run "
@@ -139,39 +141,39 @@ def _changed(work: Work, why: str, invocation: Invocation) -> Problem:
     )
 
 
-def _in_doubt(work: Work, sent: Sent | None, invocation: Invocation) -> Problem | None:
-    if sent is None or work.statements is None:
+def _in_doubt(prepared: PreparedStep, sent: Sent | None, invocation: Invocation) -> Problem | None:
+    if sent is None or prepared.statements is None:
         return None
-    one = work.statements[sent.number - 1]
+    one = prepared.statements[sent.number - 1]
     if not is_undecided(sent, one):
         return None
-    what = f"statement {one.number} of {len(work.statements)}, `{one.summary}`,"
-    return _undecided(work, what, work.location(one.offset), invocation)
+    what = f"statement {one.number} of {len(prepared.statements)}, `{one.summary}`,"
+    return _undecided(prepared, what, prepared.location(one.offset), invocation)
 
 
-def _undecided(work: Work, what: str, location: Location | None, invocation: Invocation) -> Problem:
-    name = work.step.migration.name
+def _undecided(prepared: PreparedStep, what: str, location: Location | None, invocation: Invocation) -> Problem:
+    name = prepared.step.migration.name
     return Problem(
         "resume-undecided",
-        f"{_what(work)} `{name}` did not end, and whether {what} took effect cannot be looked up",
+        f"{_what(prepared)} `{name}` did not end, and whether {what} took effect cannot be looked up",
         location=location,
-        facts=(f"statements known to be done: {work.step.resume_after}", *_choices(work, invocation)),
+        facts=(f"statements known to be done: {prepared.step.resume_after}", *_choices(prepared, invocation)),
         effect="nothing was run",
         hint="look at the database, then run the one of the two commands that is true",
     )
 
 
-def _what(work: Work) -> str:
-    return "the rollback of migration" if work.step.direction is Direction.ROLLBACK else "migration"
+def _what(prepared: PreparedStep) -> str:
+    return "the rollback of migration" if prepared.step.direction is Direction.ROLLBACK else "migration"
 
 
-def _choices(work: Work, invocation: Invocation) -> tuple[str, str]:
-    known = word(work.step.migration.name, work.step.migration.version)
+def _choices(prepared: PreparedStep, invocation: Invocation) -> tuple[str, str]:
+    known = word(prepared.step.migration.name, prepared.step.migration.version)
 
     def command(verdict: str) -> str:
         return f"`{invocation.command('resolve', known, '--as', verdict, '--reason', '...')}`"
 
-    if work.step.direction is Direction.ROLLBACK:
+    if prepared.step.direction is Direction.ROLLBACK:
         return (
             f"to take it back, complete the rollback by hand, then run {command('pending')}",
             f"to keep it, restore by hand what the rollback removed, then run {command('done')}",

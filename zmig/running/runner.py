@@ -35,7 +35,7 @@ from zmig.progress import (
 )
 from zmig.running import execute, record
 from zmig.running.result import RunResult
-from zmig.running.session import Attempt, Session
+from zmig.running.session import Attempt, RunSession
 from zmig.session import conditions
 from zmig.sql import transaction_rules, variables
 from zmig.text import secrets
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from zmig.database.connection import Target
     from zmig.invocation import Invocation
     from zmig.planning.plan import Plan, Step
-    from zmig.project.prepare import Work
+    from zmig.project.prepare import PreparedStep
     from zmig.running.failure import Failure
-    from zmig.running.group_commit import Relay
+    from zmig.running.group_commit import GroupCommit
 
 _DEPENDED_ON = "2BP01"
 """dependent_objects_still_exist: https://www.postgresql.org/docs/current/errcodes-appendix.html."""
@@ -60,18 +60,18 @@ class Runner:
 
     def __init__(
         self,
-        session: Session,
-        relay: Relay,
+        session: RunSession,
+        group_commit: GroupCommit,
         plan: Plan,
-        works: Sequence[Work],
+        prepared_steps: Sequence[PreparedStep],
         *,
         target: Target,
         invocation: Invocation,
     ) -> None:
         self.session = session
-        self.relay = relay
+        self.group_commit = group_commit
         self.plan = plan
-        self.works = works
+        self.prepared_steps = prepared_steps
         self.target = target
         self.invocation = invocation
         self.completed: list[str] = []
@@ -93,7 +93,7 @@ class Runner:
             self._run_steps()
             succeeded = True
         except BaseException as error:
-            self.session.interrupts.meaning(error)  # a request that has ended the run is pursued no further
+            self.session.interrupts.translate(error)  # a request that has ended the run is pursued no further
             broken = self.session.store.broken_by(error)
             if broken is None:
                 raise
@@ -101,28 +101,28 @@ class Runner:
             raise MigrationFailed(replace(problem, effect="what the run completed before stays")) from error
         finally:
             try:
-                self.relay.end(self.session)
+                self.group_commit.end(self.session)
             finally:
                 seconds = time.monotonic() - self._began
-                done, total = len(self.completed), len(self.works)
+                done, total = len(self.completed), len(self.prepared_steps)
                 self.session.observer(RunFinished(run.id, done, total, seconds, failed=not succeeded))
         return RunResult(run.id, self.plan, tuple(self.completed), tuple(self.skipped), seconds)
 
     def _run_steps(self) -> None:
-        for number, work in enumerate(self.works, start=1):
+        for number, prepared in enumerate(self.prepared_steps, start=1):
             self.session.interrupts.heed()
-            self.relay.reach(number - 1)
-            if work.step.action is Action.SETTLE:
-                self.settle(work, number)
-            elif work.step.action is Action.CHECK and not self.is_due(work.step):
-                self.skip(work, number)
+            self.group_commit.start(number - 1)
+            if prepared.step.action is Action.SETTLE:
+                self.record_unended(prepared, number)
+            elif prepared.step.action is Action.CHECK and not self.is_due(prepared.step):
+                self.skip(prepared, number)
             else:
-                self._run_with_retries(work, number)
+                self._run_with_retries(prepared, number)
         self.session.interrupts.heed(is_over=True)
 
     def is_due(self, step: Step) -> bool:
         """Ask a repeatable whose turn has come, in a session as it was before the migrations of this run."""
-        self.clean()
+        self.reset_session()
         session = self.session
         try:
             return conditions.is_due(session.connection, step.migration, step.last_run, run_id=session.run.id)
@@ -131,55 +131,57 @@ class Runner:
                 raise database.connection_lost(self.target, error.__cause__, effect="it was not run") from error
             raise
 
-    def clean(self) -> None:
+    def reset_session(self) -> None:
         """Bring the session back to zmig's own settings."""
         self.session.send(*self.session.clean_sql)
 
-    def settle(self, work: Work, number: int) -> None:
+    def record_unended(self, prepared: PreparedStep, number: int) -> None:
         """Record the end of a rollback that never ended and changed nothing."""
-        step = work.step
+        step = prepared.step
         if step.unended is None:
             raise AssertionError(f"the rollback of {step.migration.name} has ended")
-        attempt = Attempt(work, step.unended.integer("attempt") or 1)
-        self.session.observer(StepStarted(step, number, len(self.works), attempt.number, None))
+        attempt = Attempt(prepared, step.unended.integer("attempt") or 1)
+        self.session.observer(StepStarted(step, number, len(self.prepared_steps), attempt.number, None))
         with self.session.interrupts.deferred():
-            self.clean()
+            self.reset_session()
             self.session.send(record.unended_sql(self.session, step, step.unended))
-        self.session.observer(StepFinished(step, number, len(self.works), attempt.seconds))
+        self.session.observer(StepFinished(step, number, len(self.prepared_steps), attempt.seconds))
 
-    def skip(self, work: Work, number: int) -> None:
+    def skip(self, prepared: PreparedStep, number: int) -> None:
         """Leave out a repeatable that is not due."""
-        self.skipped.append(work.step.migration.name)
-        self.session.observer(StepSkipped(work.step, number, len(self.works), "not due"))
+        self.skipped.append(prepared.step.migration.name)
+        self.session.observer(StepSkipped(prepared.step, number, len(self.prepared_steps), "not due"))
 
-    def _run_with_retries(self, work: Work, number: int) -> None:
-        retry = work.step.migration.settings.retry
+    def _run_with_retries(self, prepared: PreparedStep, number: int) -> None:
+        retry = prepared.step.migration.settings.retry
         tries = 0
-        for number_of_attempt in itertools.count(work.step.attempt):
+        for number_of_attempt in itertools.count(prepared.step.attempt):
             tries += 1
-            attempt = Attempt(work, number_of_attempt)
-            self.session.observer(StepStarted(work.step, number, len(self.works), attempt.number, work.count))
+            attempt = Attempt(prepared, number_of_attempt)
+            self.session.observer(
+                StepStarted(prepared.step, number, len(self.prepared_steps), attempt.number, prepared.count)
+            )
             try:
-                execute.execute(self.session, self.relay, attempt)
+                execute.execute(self.session, self.group_commit, attempt)
             except BaseException as error:
-                self.relay.drop()
-                self.quieten()
+                self.group_commit.reset()
+                self.cancel_in_flight()
                 if attempt.is_complete or self._is_recorded(attempt, error):
                     self._complete(attempt, number)
                     raise
-                meant = self.session.interrupts.meaning(error)
-                tries = 1 if _has_advanced(work, attempt) else tries
+                meant = self.session.interrupts.translate(error)
+                tries = 1 if _has_advanced(prepared, attempt) else tries
                 problem = self.fail(attempt, number, meant, may_retry=tries < retry.attempts)
-                self._pause(work.step, tries, problem)
-                work = _continued(work, attempt)
+                self._pause(prepared.step, tries, problem)
+                prepared = _continued(prepared, attempt)
             else:
                 self._complete(attempt, number)
                 return
 
-    def quieten(self) -> None:
+    def cancel_in_flight(self) -> None:
         """Make the connection usable again, whatever an exception left under way."""
         with contextlib.suppress(psycopg.Error):
-            wire.quieten(self.session.connection)
+            wire.cancel_in_flight(self.session.connection)
 
     def _is_recorded(self, attempt: Attempt, error: BaseException) -> bool:
         """Whether `done` was committed before an interruption came, which does not say so itself."""
@@ -205,9 +207,9 @@ class Runner:
             raise
 
     def _complete(self, attempt: Attempt, number: int) -> None:
-        self.relay.committed()
+        self.group_commit.committed()
         self.completed.append(attempt.step.migration.name)
-        self.session.observer(StepFinished(attempt.step, number, len(self.works), attempt.seconds))
+        self.session.observer(StepFinished(attempt.step, number, len(self.prepared_steps), attempt.seconds))
 
     def fail(self, attempt: Attempt, number: int, error: BaseException, *, may_retry: bool) -> Problem:
         """Roll back and record a failure; return what it is only if the step is to be tried again."""
@@ -216,7 +218,7 @@ class Runner:
         if database.is_lost(self.session.connection, error):
             raise self._lost(attempt, error) from error
         broken = self._broken_by(attempt, error)
-        attempt.has_escaped = attempt.has_escaped or self._has_escaped(attempt, broken)
+        attempt.left_transaction = attempt.left_transaction or self._has_escaped(attempt, broken)
         told = error if broken is None else ZmigError(self.session.store.problem(broken))
         found = failure.explain(
             told,
@@ -240,14 +242,16 @@ class Runner:
             if database.is_lost(self.session.connection, refusal):
                 raise self._lost(attempt, refusal) from error
             problem, will_retry = self._unrecorded(problem, refusal), False
-        self.session.observer(StepFailed(attempt.step, number, len(self.works), attempt.seconds, problem, will_retry))
+        self.session.observer(
+            StepFailed(attempt.step, number, len(self.prepared_steps), attempt.seconds, problem, will_retry)
+        )
         if will_retry:
             return problem
         if isinstance(error, KeyboardInterrupt):
             interrupted = error if isinstance(error, Interrupted) else Interrupted()
             interrupted.problem = problem
             raise interrupted from None
-        if attempt.work.is_sql and not isinstance(error, Exception):
+        if attempt.prepared.is_sql and not isinstance(error, Exception):
             raise error  # an observer's, who wants the program to end
         raise MigrationFailed(problem) from error
 
@@ -255,7 +259,7 @@ class Runner:
         """Return what did not hold for zmig's own statements around an attempt, whatever those of the attempt say."""
         from zmig.python import locations
 
-        from_code = not attempt.work.is_sql and locations.code_location(error, attempt.work.path) is not None
+        from_code = not attempt.prepared.is_sql and locations.code_location(error, attempt.prepared.path) is not None
         is_own = attempt.running is None and not from_code
         broken = self.session.store.broken_by(error, is_own=is_own)
         # A script whose statements run one by one is still at its last one when zmig records how far it is.
@@ -278,7 +282,7 @@ class Runner:
         """Whether a migration ended the transaction it was to run in, as far as that can still be seen."""
         if broken is not None:
             return broken is Broken.TRANSACTION
-        if attempt.work.is_sql or not attempt.work.mode.transactional or attempt.at_commit:
+        if attempt.prepared.is_sql or not attempt.prepared.mode.transactional or attempt.at_commit:
             return False
         status = self.session.connection.info.transaction_status
         if status is psycopg.pq.TransactionStatus.INTRANS:
@@ -290,7 +294,7 @@ class Runner:
     def _record(self, attempt: Attempt, found: Failure, error: BaseException, *, will_retry: bool) -> None:
         with self.session.interrupts.deferred():
             self._append_failed(attempt, found, will_retry=will_retry)
-            self.relay.recorded()
+            self.group_commit.recorded()
         if not isinstance(error, KeyboardInterrupt):
             self.session.interrupts.heed()  # code turned an interruption into an error of its own
 
@@ -303,10 +307,10 @@ class Runner:
         session.connection.autocommit = True
         session.send(*session.clean_sql)
         failed = self._failed_sql(attempt, type, found.error, will_retry=will_retry)
-        others = self._others_sql(attempt.work)
+        others = self._others_sql(attempt.prepared)
         session.send(*others, *self._unrecorded_start(attempt), failed)
 
-    def _others_sql(self, culprit: Work) -> Iterable[str]:
+    def _others_sql(self, culprit: PreparedStep) -> Iterable[str]:
         """Return what ends other attempts together with the one that failed."""
         return ()
 
@@ -323,7 +327,7 @@ class Runner:
             "duration_ms": round(attempt.seconds * 1000),
             "error": self._private(attempt, error),
             "will_retry": will_retry,
-            "transactional": attempt.work.mode.transactional and not attempt.has_escaped,
+            "transactional": attempt.prepared.mode.transactional and not attempt.left_transaction,
         }
         if attempt.refused is not None:
             data["refused"] = attempt.refused
@@ -334,7 +338,7 @@ class Runner:
     def _private(self, attempt: Attempt, error: dict[str, object]) -> dict[str, object]:
         """Return an error as it may be stored: variables by name, no value of the environment, no rows unasked for."""
         mask = secrets.of_environment(self.session.environ, self.session.environ_before)
-        filled, values = attempt.work.filled, attempt.step.migration.variables or {}
+        filled, values = attempt.prepared.filled, attempt.step.migration.variables or {}
 
         def private(text: str) -> str:
             told = text if self.session.record_detail else secrets.without_detail(text)
@@ -347,13 +351,13 @@ class Runner:
 
     def _lost(self, attempt: Attempt, error: BaseException) -> ConnectionFailed:
         name = attempt.step.migration.name
-        if not attempt.work.mode.transactional:
+        if not attempt.prepared.mode.transactional:
             effect = f"`{name}` ran outside a transaction: what it completed stays, and the next run looks it up"
         elif attempt.at_commit or attempt.may_commit:
             effect = f"the server completes `{name}` and has all of it, or rolls it back and has nothing"
         else:
             effect = f"`{name}` was not committed: the server rolls it back"
-        if not self.relay.is_flushed:
+        if not self.group_commit.is_flushed:
             effect += "; if the server itself went down, so may be the last ones before it, each with its facts"
         if isinstance(error, psycopg.Error):
             return database.connection_lost(self.target, error, effect=effect)
@@ -361,7 +365,7 @@ class Runner:
         return database.connection_lost(self.target, psycopg.OperationalError(words), effect=effect)
 
     def _problem(self, attempt: Attempt, found: Failure) -> Problem:
-        step, mode = attempt.step, attempt.work.mode
+        step, mode = attempt.step, attempt.prepared.mode
         what = "rollback of" if step.direction is Direction.ROLLBACK else "migration"
         where = "" if mode.transactional else " outside a transaction"
         return Problem(
@@ -376,9 +380,9 @@ class Runner:
     def effect(self, attempt: Attempt) -> str:
         """Say what the database is after a failed attempt."""
         name = attempt.step.migration.name
-        if attempt.has_escaped:
+        if attempt.left_transaction:
             own = f"not rolled back: what `{name}` committed stays"
-        elif attempt.work.mode.transactional:
+        elif attempt.prepared.mode.transactional:
             own = f"rolled back: `{name}` left nothing behind"
         elif attempt.reached is not None:
             own = f"not rolled back: {_rounds(attempt.reached)}"
@@ -402,7 +406,7 @@ class Runner:
 
         with contextlib.suppress(psycopg.Error):
             return catalog.left_behind(
-                self.session.connection, attempt.running, before=attempt.sent and attempt.sent.before
+                self.session.connection, attempt.running, before=attempt.in_doubt and attempt.in_doubt.before
             )
         return None
 
@@ -431,7 +435,7 @@ class Runner:
 
     def _then_again(self, hint: str, attempt: Attempt) -> str:
         """Return a hint with what to do behind it, where something was committed that nobody asked for."""
-        if not attempt.has_escaped:
+        if not attempt.left_transaction:
             return hint
         is_forward = attempt.step.direction is Direction.FORWARD
         again = self._again(attempt) if is_forward else f"`{self.invocation.command('rollback')}`"
@@ -455,16 +459,18 @@ class Runner:
         return explain_missing(found.sqlstate, found.message)
 
 
-def _continued(work: Work, attempt: Attempt) -> Work:
+def _continued(prepared: PreparedStep, attempt: Attempt) -> PreparedStep:
     """Return the work that is left after a failed attempt."""
-    has_checkpoints = work.batch is not None or (not work.mode.transactional and work.statements is not None)
+    has_checkpoints = prepared.batch is not None or (
+        not prepared.mode.transactional and prepared.statements is not None
+    )
     reached = attempt.checkpoint if has_checkpoints else None
-    return replace(work, step=replace(work.step, checkpoint=reached, unended=None))
+    return replace(prepared, step=replace(prepared.step, checkpoint=reached, unended=None))
 
 
-def _has_advanced(work: Work, attempt: Attempt) -> bool:
+def _has_advanced(prepared: PreparedStep, attempt: Attempt) -> bool:
     """Whether an attempt at a batched migration came further, so that its failure is the first of the next one."""
-    before = work.step.checkpoint.reached if work.step.checkpoint is not None else None
+    before = prepared.step.checkpoint.reached if prepared.step.checkpoint is not None else None
     return attempt.reached is not None and attempt.reached.rounds > (before.rounds if before is not None else 0)
 
 

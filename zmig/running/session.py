@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zmig.planning.plan import Step
     from zmig.process.interrupts import Interrupts
     from zmig.progress import Observer
-    from zmig.project.prepare import Work
+    from zmig.project.prepare import PreparedStep
     from zmig.running.failure import Place
     from zmig.sql.chunk import Chunk
     from zmig.sql.encoding import Encoding
@@ -45,7 +45,7 @@ _READ_OTHERWISE = Problem(
 
 
 @valueclass
-class Session:
+class RunSession:
     """The working connection, and everything a step needs of its surroundings."""
 
     connection: WorkingConnection
@@ -137,19 +137,19 @@ class Session:
 class Attempt:
     """One execution of one step, and how far it is."""
 
-    work: Work
+    prepared: PreparedStep
     number: int
     began: float = field(default_factory=time.monotonic)
     done: Digest = field(default_factory=Digest)
     """Of the statements of a non-transactional file that are done."""
     running: Statement | None = None
-    shift: int = 0
+    position_offset: int = 0
     """How much of the message that was sent stands before the running statement, as the server counts."""
-    rendered: Substitution | None = None
+    bound_statement: Substitution | None = None
     """The text of the running statement as it was sent, where that is not as it is written."""
     at_commit: bool = False
     completed_statements: int = 0
-    sent: Sent | None = None
+    in_doubt: Sent | None = None
     """The statement that was sent alone and whose checkpoint is not written yet."""
     reached: Reached | None = None
     """How far a batched migration is."""
@@ -163,17 +163,17 @@ class Attempt:
     """Whether its code caught an error of SQL and went on, though the transaction had failed by it."""
     is_atomic: bool = False
     """Whether it runs in one transaction with the others of its run."""
-    has_escaped: bool = False
+    left_transaction: bool = False
     """Whether it ended the transaction it was to run in."""
 
     @property
     def step(self) -> Step:
         """The step that is executed."""
-        return self.work.step
+        return self.prepared.step
 
     def shown(self, summary: str) -> str:
         """Return the first words of a statement of its file as they may be shown."""
-        return outside.summary(summary, self.work.path)
+        return outside.summary(summary, self.prepared.path)
 
     def starting(self, one: Statement | Chunk) -> StatementStarted:
         """Return what an observer is told when a statement of its file begins, or the first of a chunk."""
@@ -187,26 +187,26 @@ class Attempt:
     @property
     def total(self) -> int | None:
         """How many statements its file has."""
-        return self.work.count
+        return self.prepared.count
 
     @property
     def checkpoint(self) -> Checkpoint:
         """Where the next attempt continues."""
-        return Checkpoint(self.completed_statements, sent=self.sent, reached=self.reached)
+        return Checkpoint(self.completed_statements, sent=self.in_doubt, reached=self.reached)
 
     @property
     def refused(self) -> int | None:
         """The number of the statement that was sent alone and had no effect, because the server refused it."""
-        return self.sent.number if self.sent is not None and self.sent.is_refused else None
+        return self.in_doubt.number if self.in_doubt is not None and self.in_doubt.is_refused else None
 
     @property
     def is_repeatable(self) -> bool:
         """Whether doing it again does nothing twice: code outside of zmig's transaction may have committed a part."""
-        if self.has_escaped:
+        if self.left_transaction:
             return False
-        if self.work.mode.transactional or self.work.batch is not None:
+        if self.prepared.mode.transactional or self.prepared.batch is not None:
             return True
-        return self.work.is_sql and (self.running is None or not transaction_rules.may_commit(self.running))
+        return self.prepared.is_sql and (self.running is None or not transaction_rules.may_commit(self.running))
 
     @property
     def may_be_partial(self) -> bool:
@@ -214,8 +214,8 @@ class Attempt:
 
         Of a statement that was sent alone and may have taken effect, its checkpoint tells.
         """
-        is_told = self.work.is_sql and self.refused is None
-        return self.has_escaped or not (self.is_repeatable or is_told)
+        is_told = self.prepared.is_sql and self.refused is None
+        return self.left_transaction or not (self.is_repeatable or is_told)
 
     @property
     def place(self) -> Place:
@@ -223,17 +223,17 @@ class Attempt:
         from zmig.running.failure import Place
 
         return Place(
-            self.work.path,
-            self.work.text,
+            self.prepared.path,
+            self.prepared.text,
             self.running,
             self.total,
             self.at_commit,
-            self.work.filled,
-            self.shift,
-            self.rendered,
+            self.prepared.filled,
+            self.position_offset,
+            self.bound_statement,
         )
 
-    def data(self, session: Session) -> dict[str, object]:
+    def data(self, session: RunSession) -> dict[str, object]:
         """What every fact of this execution holds."""
         migration = self.step.migration
         return {

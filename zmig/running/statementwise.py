@@ -30,14 +30,14 @@ from zmig.sql import transaction_rules
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from zmig.running.session import Attempt, Session
+    from zmig.running.session import Attempt, RunSession
     from zmig.sql.statement import Statement
 
 
-def run(session: Session, attempt: Attempt) -> None:
+def run(session: RunSession, attempt: Attempt) -> None:
     """Execute a step made of SQL; returns once its `done` fact is committed."""
-    statements, done = attempt.work.statements or (), attempt.step.resume_after
-    attempt.sent = attempt.step.checkpoint.sent if attempt.step.checkpoint is not None else None
+    statements, done = attempt.prepared.statements or (), attempt.step.resume_after
+    attempt.in_doubt = attempt.step.checkpoint.sent if attempt.step.checkpoint is not None else None
     with session.interrupts.deferred():
         session.send(*session.clean_sql)
         session.send(*record.started_sql(session, attempt))
@@ -61,20 +61,20 @@ def run(session: Session, attempt: Attempt) -> None:
         _finish_outside(session, attempt)
 
 
-def _refuse_open_transaction(session: Session) -> None:
+def _refuse_open_transaction(session: RunSession) -> None:
     if session.is_in_transaction:
         raise ZmigError(Problem("transaction-left-open", "it left a transaction open, which is rolled back"))
 
 
-def _run(session: Session, attempt: Attempt, one: Statement) -> None:
-    attempt.running, attempt.shift = one, 0
+def _run(session: RunSession, attempt: Attempt, one: Statement) -> None:
+    attempt.running, attempt.position_offset = one, 0
     session.observer(attempt.starting(one))
     began = time.monotonic()
     rows = _send_statement(session, one)
     session.observer(StatementFinished(attempt.step, one.number, attempt.total, rows, time.monotonic() - began))
 
 
-def _send_statement(session: Session, one: Statement) -> int | None:
+def _send_statement(session: RunSession, one: Statement) -> int | None:
     if one.copy_data is not None:
         return copy_rows(session, one)
     session.check_reading(one)
@@ -88,13 +88,13 @@ def _become_sql(attempt: Attempt, *, local: bool) -> Iterable[str]:
     return (roles.become_sql(wanted, local=local),) if wanted is not None else ()
 
 
-def own_role_sql(session: Session) -> tuple[str, ...]:
+def own_role_sql(session: RunSession) -> tuple[str, ...]:
     """Return what makes an open transaction zmig's own again until its end, so that it may write facts."""
     own = ("set local session authorization default", f"set local role {session.server.role}")
     return (*session.server.settings_stay_sql, *own)
 
 
-def _run_with_checkpoint(session: Session, attempt: Attempt, one: Statement) -> None:
+def _run_with_checkpoint(session: RunSession, attempt: Attempt, one: Statement) -> None:
     """Run a statement in one transaction with its checkpoint."""
     with session.interrupts.deferred():
         session.send(*open_sql(session, attempt, first=one))
@@ -105,7 +105,7 @@ def _run_with_checkpoint(session: Session, attempt: Attempt, one: Statement) -> 
         _reach(session, attempt, one, *checks)
 
 
-def _run_in_own_transaction(session: Session, attempt: Attempt, one: Statement, watch: ReadOnlyWatch) -> None:
+def _run_in_own_transaction(session: RunSession, attempt: Attempt, one: Statement, watch: ReadOnlyWatch) -> None:
     """Run a statement of a transaction that the script itself opens and ends.
 
     The checkpoint stands in front of the COMMIT, so that it commits with what it tells of; a later run begins again
@@ -131,30 +131,34 @@ def _run_in_own_transaction(session: Session, attempt: Attempt, one: Statement, 
             _reach(session, attempt, one, *_alone_sql(session, attempt))
 
 
-def _alone_sql(session: Session, attempt: Attempt) -> tuple[str, ...]:
+def _alone_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
     """Return what opens a transaction of zmig's own behind a statement that ran without one."""
     reset = ("reset role",) if attempt.step.migration.settings.run_as is not None else ()
     return (*reset, "begin", *own_role_sql(session))
 
 
-def _run_alone(session: Session, attempt: Attempt, one: Statement) -> None:
+def _run_alone(session: RunSession, attempt: Attempt, one: Statement) -> None:
     """Run a statement without a transaction, between two checkpoints; not at all, if it took effect before."""
     attempt.running = one
-    if attempt.sent is not None and resume.is_about(attempt.sent, one) and _settle(session, one, attempt.sent):
+    if (
+        attempt.in_doubt is not None
+        and resume.is_about(attempt.in_doubt, one)
+        and _settle(session, one, attempt.in_doubt)
+    ):
         attempt.done.add(one)
         with session.interrupts.deferred():
             _reach(session, attempt, one, *_alone_sql(session, attempt))
         return
-    before = catalog.look(session.connection, one)
+    before = catalog.inspect(session.connection, one)
     sending = Sent(one.number, resume.subject(one), before, checkpoint.digest([one]))
     with session.interrupts.deferred():
         telling = _checkpoint_sql(session, attempt, one.number - 1, sending)
         session.send("begin", *own_role_sql(session), telling, "commit", *_become_sql(attempt, local=False))
-        attempt.sent = sending
+        attempt.in_doubt = sending
     try:
         _run(session, attempt, one)
     except psycopg.Error as error:
-        attempt.sent = replace(sending, is_refused=error.sqlstate is not None)
+        attempt.in_doubt = replace(sending, is_refused=error.sqlstate is not None)
         raise
     attempt.done.add(one)
     with session.interrupts.deferred():
@@ -162,19 +166,19 @@ def _run_alone(session: Session, attempt: Attempt, one: Statement) -> None:
         _reach(session, attempt, one, *_alone_sql(session, attempt))
 
 
-def _settle(session: Session, one: Statement, sent: Sent) -> bool:
+def _settle(session: RunSession, one: Statement, sent: Sent) -> bool:
     if resume.is_undecided(sent, one):
         raise ZmigError(Problem("resume-undecided", "whether the statement took effect cannot be looked up"))
     return catalog.settle(session.connection, one, before=sent.before, is_refused=sent.is_refused)
 
 
-def _reach(session: Session, attempt: Attempt, one: Statement, *before: str) -> None:
+def _reach(session: RunSession, attempt: Attempt, one: Statement, *before: str) -> None:
     """Append the checkpoint behind a statement to a transaction, and commit that."""
     session.send(*before, _checkpoint_sql(session, attempt, one.number), "commit")
-    attempt.completed_statements, attempt.sent = one.number, None
+    attempt.completed_statements, attempt.in_doubt = one.number, None
 
 
-def _checkpoint_sql(session: Session, attempt: Attempt, done: int, sent: Sent | None = None) -> str:
+def _checkpoint_sql(session: RunSession, attempt: Attempt, done: int, sent: Sent | None = None) -> str:
     data: Mapping[str, object] = attempt.data(session) | {
         "statement": done,
         "statements": attempt.total,
@@ -184,7 +188,7 @@ def _checkpoint_sql(session: Session, attempt: Attempt, done: int, sent: Sent | 
     return session.store.append_sql(session.run, EventType.CHECKPOINT, attempt.step.migration.name, data)
 
 
-def run_code(session: Session, attempt: Attempt) -> None:
+def run_code(session: RunSession, attempt: Attempt) -> None:
     """Execute a step written in Python; returns once its `done` fact is committed."""
     with session.interrupts.deferred():
         session.send(*session.clean_sql)
@@ -197,7 +201,7 @@ def run_code(session: Session, attempt: Attempt) -> None:
         _finish_outside(session, attempt)
 
 
-def _check_condition(session: Session, attempt: Attempt) -> None:
+def _check_condition(session: RunSession, attempt: Attempt) -> None:
     """Ask behind a repeatable's first run whether the server understands its condition."""
     if conditions.needs_check(attempt.step):
         with session.interrupts.deferred():
@@ -205,7 +209,7 @@ def _check_condition(session: Session, attempt: Attempt) -> None:
         conditions.check_condition(session.connection, attempt.step)
 
 
-def _finish_outside(session: Session, attempt: Attempt) -> None:
+def _finish_outside(session: RunSession, attempt: Attempt) -> None:
     session.send(
         *session.clean_sql,
         "begin",

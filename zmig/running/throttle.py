@@ -13,7 +13,7 @@ from zmig.facts import EventType
 from zmig.progress import Held, Notice
 
 if TYPE_CHECKING:
-    from zmig.running.session import Attempt, Session
+    from zmig.running.session import Attempt, RunSession
 
 Row = tuple[str | None, ...]
 """What the gate's query returned, as the server writes it."""
@@ -58,10 +58,10 @@ class Delay:
         return now - self._marks[0][1] if self._marks else 0.0
 
 
-class Gate:
+class Throttle:
     """Lets the next round of one attempt pass, sooner or later."""
 
-    def __init__(self, session: Session, attempt: Attempt, *, max_lag_seconds: float) -> None:
+    def __init__(self, session: RunSession, attempt: Attempt, *, max_lag_seconds: float) -> None:
         self._session = session
         self._attempt = attempt
         self._max_lag_seconds = max_lag_seconds

@@ -67,10 +67,10 @@ def _owner(attempt: Attempt, setting: str) -> str:
 
 def _is_set_by_file(attempt: Attempt, setting: str) -> bool:
     """Whether a migration's own text names the setting, at or before the statement that failed."""
-    statements, running = attempt.work.statements, attempt.running
+    statements, running = attempt.prepared.statements, attempt.running
     if statements is None:
-        path = attempt.work.path
-        return not attempt.work.is_sql and setting in source(path)
+        path = attempt.prepared.path
+        return not attempt.prepared.is_sql and setting in source(path)
     return any(
         setting in one.text.lower() and _names(one, setting)
         for one in statements

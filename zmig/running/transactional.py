@@ -25,22 +25,22 @@ from zmig.sql.message import ChunkMessage, Message
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from zmig.running.group_commit import Relay
-    from zmig.running.session import Attempt, Session
+    from zmig.running.group_commit import GroupCommit
+    from zmig.running.session import Attempt, RunSession
     from zmig.sql.message import Composed
     from zmig.sql.statement import Statement
 
 
-def run(session: Session, relay: Relay, attempt: Attempt) -> None:
+def run(session: RunSession, group_commit: GroupCommit, attempt: Attempt) -> None:
     """Execute a step in a transaction of its own; returns once it is committed.
 
     Raises whatever the server or the migration's code raises.
     """
-    if attempt.work.is_sql and not conditions.needs_check(attempt.step):
-        _run_sql(session, relay, attempt)
+    if attempt.prepared.is_sql and not conditions.needs_check(attempt.step):
+        _run_sql(session, group_commit, attempt)
         return
     if session.read_as_usual():
-        relay.drop()
+        group_commit.reset()
     with session.interrupts.deferred():
         session.send(*envelope.opening_sql(session, attempt))
     run_body(session, attempt)
@@ -51,44 +51,44 @@ def run(session: Session, relay: Relay, attempt: Attempt) -> None:
         attempt.is_complete = True
 
 
-def _run_sql(session: Session, relay: Relay, attempt: Attempt) -> None:
+def _run_sql(session: RunSession, group_commit: GroupCommit, attempt: Attempt) -> None:
     attempt.is_timed_by_server = True
     if session.read_as_usual():
-        relay.drop()
+        group_commit.reset()
     if session.server.has_citus:
         closing = (*envelope.closing_sql(session, attempt), "commit")
         _run_one_by_one(session, attempt, envelope.opening_sql(session, attempt), closing)
         return
     try:
-        _run_handed_over(session, relay, attempt)
+        _run_handed_over(session, group_commit, attempt)
     except psycopg.Error as error:
-        is_declined = relay.is_declined(error)
-        if not is_declined and not relay.is_taken_back(error):
+        is_declined = group_commit.is_declined(error)
+        if not is_declined and not group_commit.is_taken_back(error):
             raise
         session.send("rollback")
         attempt.may_commit = False
         if is_declined:
-            _run_handed_over(session, relay, attempt)
+            _run_handed_over(session, group_commit, attempt)
         else:
             _run_begun(session, attempt)
 
 
-def _run_begun(session: Session, attempt: Attempt) -> None:
+def _run_begun(session: RunSession, attempt: Attempt) -> None:
     """Run a step again whose `started` is recorded, and of which nothing else came, without what was prepared."""
     opening = (*session.clean_sql, *envelope.open_sql(session, attempt))
     _run_script(session, attempt, opening, (*envelope.closing_sql(session, attempt), "commit"))
 
 
-def _run_handed_over(session: Session, relay: Relay, attempt: Attempt) -> None:
-    composed = relay.take(session, attempt)
+def _run_handed_over(session: RunSession, group_commit: GroupCommit, attempt: Attempt) -> None:
+    composed = group_commit.compose(session, attempt)
     if composed is not None:
-        _send(session, attempt, composed, relay=relay)
+        _send(session, attempt, composed, group_commit=group_commit)
     else:
-        opening, closing = relay.around(session, attempt)
+        opening, closing = group_commit.envelope(session, attempt)
         _run_script(session, attempt, opening, (*closing, "commit"))
 
 
-def check_condition(session: Session, attempt: Attempt) -> None:
+def check_condition(session: RunSession, attempt: Attempt) -> None:
     """Ask behind a repeatable's first run, in its transaction, whether the server understands its condition."""
     if conditions.needs_check(attempt.step):
         attempt.running = None
@@ -97,9 +97,9 @@ def check_condition(session: Session, attempt: Attempt) -> None:
         conditions.check_condition(session.connection, attempt.step)
 
 
-def run_body(session: Session, attempt: Attempt) -> None:
+def run_body(session: RunSession, attempt: Attempt) -> None:
     """Run a step's statements, or its function, in the transaction that is open."""
-    if not attempt.work.is_sql:
+    if not attempt.prepared.is_sql:
         call(session, attempt)
     elif session.server.has_citus:
         _run_one_by_one(session, attempt, (), ())
@@ -107,7 +107,7 @@ def run_body(session: Session, attempt: Attempt) -> None:
         _run_script(session, attempt, (), ())
 
 
-def _run_one_by_one(session: Session, attempt: Attempt, opening: Sequence[str], closing: Sequence[str]) -> None:
+def _run_one_by_one(session: RunSession, attempt: Attempt, opening: Sequence[str], closing: Sequence[str]) -> None:
     """Send each statement as a message of its own, and what opens and closes the step, too.
 
     Citus hands the message in which a statement stands on to other nodes as its text (13.2: `metadataSyncCommand`), and
@@ -116,7 +116,7 @@ def _run_one_by_one(session: Session, attempt: Attempt, opening: Sequence[str], 
     if opening:
         with session.interrupts.deferred():
             session.send(*opening)
-    for sendable in attempt.work.one_by_one():
+    for sendable in attempt.prepared.one_by_one():
         if isinstance(sendable, Message):
             _send(
                 session,
@@ -129,8 +129,8 @@ def _run_one_by_one(session: Session, attempt: Attempt, opening: Sequence[str], 
         _close(session, attempt, closing)
 
 
-def _run_script(session: Session, attempt: Attempt, opening: Sequence[str], closing: Sequence[str]) -> None:
-    sendables = _Sendables(attempt.work.sendables())
+def _run_script(session: RunSession, attempt: Attempt, opening: Sequence[str], closing: Sequence[str]) -> None:
+    sendables = _Sendables(attempt.prepared.sendables())
     for sendable, is_last in sendables:
         if isinstance(sendable, Message | ChunkMessage):
             name, behind = attempt.step.migration.name, closing if is_last else ()
@@ -177,11 +177,11 @@ class _Sendables:
 
 
 def _send(
-    session: Session,
+    session: RunSession,
     attempt: Attempt,
     composed: Composed,
     *,
-    relay: Relay | None = None,
+    group_commit: GroupCommit | None = None,
     meanwhile: Callable[[], object] | None = None,
 ) -> None:
     """Send a message; `relay`, given with a whole migration, goes on with the next one while the server works."""
@@ -191,9 +191,9 @@ def _send(
     attempt.may_commit = bool(composed.tail)
     began = time.monotonic()
     try:
-        if relay is not None:
-            meanwhile = partial(relay.work_ahead, session)
-        reply = session.send_text(composed.text, meanwhile=meanwhile, is_brief=relay is not None)
+        if group_commit is not None:
+            meanwhile = partial(group_commit.work_ahead, session)
+        reply = session.send_text(composed.text, meanwhile=meanwhile, is_brief=group_commit is not None)
     except wire.MessageError as failed:
         index = failed.completed - composed.opening
         if index < 0:
@@ -202,16 +202,16 @@ def _send(
         raise failed.error from None
     with session.interrupts.deferred():
         attempt.is_complete = bool(composed.tail)
-        if relay is not None:
-            relay.answered()
-            attempt.began, began = attempt.began + relay.told_seconds, began + relay.told_seconds
+        if group_commit is not None:
+            group_commit.acknowledge()
+            attempt.began, began = attempt.began + group_commit.reported_seconds, began + group_commit.reported_seconds
         _tell_finished(session, attempt, sent, reply.rows(composed.opening), time.monotonic() - began)
         attempt.running = None
     if reply.interrupt is not None:
         raise reply.interrupt
 
 
-def _refused_unread(session: Session, sent: Message | ChunkMessage, error: psycopg.Error, head: str) -> int:
+def _refused_unread(session: RunSession, sent: Message | ChunkMessage, error: psycopg.Error, head: str) -> int:
     """Return the index of the statement the server could not read, for which it ran nothing of the message."""
     encoding, position = session.encoding, error.diag.statement_position
     if position is not None:
@@ -223,28 +223,28 @@ def _refused_unread(session: Session, sent: Message | ChunkMessage, error: psyco
     return -1 if found is None else found
 
 
-def _point_at(session: Session, attempt: Attempt, sent: Message | ChunkMessage, index: int, head: str) -> None:
+def _point_at(session: RunSession, attempt: Attempt, sent: Message | ChunkMessage, index: int, head: str) -> None:
     """Make an attempt's running statement the one that failed; behind the last one, the commit did."""
     found = sent.member(index)
     if found is None:
-        attempt.running, attempt.shift, attempt.at_commit = None, 0, index >= 0
+        attempt.running, attempt.position_offset, attempt.at_commit = None, 0, index >= 0
     else:
         statement, before = found
-        attempt.running, attempt.shift = statement, session.encoding.length(head + sent.text[:before])
+        attempt.running, attempt.position_offset = statement, session.encoding.length(head + sent.text[:before])
 
 
-def _check_reading(session: Session, attempt: Attempt, sent: Message | ChunkMessage) -> None:
+def _check_reading(session: RunSession, attempt: Attempt, sent: Message | ChunkMessage) -> None:
     """Make sure that the server will see the statements that were found in the file."""
     if sent.conforming is session.conforms:
         return
     last = attempt.running
     for one in sent.statements:
-        attempt.running, attempt.shift = one, 0
+        attempt.running, attempt.position_offset = one, 0
         session.check_reading(one)
     attempt.running = last
 
 
-def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) -> None:
+def _announce(session: RunSession, attempt: Attempt, sent: Message | ChunkMessage) -> None:
     """Tell which statements begin."""
     if isinstance(sent, ChunkMessage):
         session.observer(attempt.starting(sent.chunk))
@@ -255,7 +255,7 @@ def _announce(session: Session, attempt: Attempt, sent: Message | ChunkMessage) 
 
 
 def _tell_finished(
-    session: Session, attempt: Attempt, sent: Message | ChunkMessage, rows: Sequence[int | None], seconds: float
+    session: RunSession, attempt: Attempt, sent: Message | ChunkMessage, rows: Sequence[int | None], seconds: float
 ) -> None:
     """Tell which statements ended: all of the time is the last one's, for those before it are brief."""
     if isinstance(sent, ChunkMessage):
@@ -267,15 +267,15 @@ def _tell_finished(
         session.observer(StatementFinished(attempt.step, one.number, attempt.total, count, took))
 
 
-def _copy(session: Session, attempt: Attempt, one: Statement) -> None:
-    attempt.running, attempt.shift = one, 0
+def _copy(session: RunSession, attempt: Attempt, one: Statement) -> None:
+    attempt.running, attempt.position_offset = one, 0
     session.observer(attempt.starting(one))
     began = time.monotonic()
     rows = copy_rows(session, one)
     session.observer(StatementFinished(attempt.step, one.number, attempt.total, rows, time.monotonic() - began))
 
 
-def _close(session: Session, attempt: Attempt, closing: Sequence[str]) -> None:
+def _close(session: RunSession, attempt: Attempt, closing: Sequence[str]) -> None:
     with session.interrupts.deferred():
         attempt.running, attempt.at_commit = None, True
         session.send(*closing)

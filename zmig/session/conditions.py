@@ -14,7 +14,7 @@ import psycopg
 from zmig.context import Context
 from zmig.database import connection as database
 from zmig.database import connection_hints, settings, wire
-from zmig.database.borrowed_connection import lent
+from zmig.database.borrowed_connection import borrowed
 from zmig.database.borrowing import TransactionEnded
 from zmig.database.settings import IDLE_IN_TRANSACTION, READABLE, set_config
 from zmig.errors import Location, MigrationFailed, Problem, ZmigError
@@ -186,10 +186,10 @@ def _of_code(connection: WorkingConnection, migration: Migration, last_run: Last
     ask = loader.functions(Step(migration, Action.CHECK, "")).should_repeat
     with (
         connection.interrupts.in_code(),
-        lent(connection, in_transaction=True) as (borrowed, loan),
+        borrowed(connection, in_transaction=True) as (lent, loan),
         surroundings_kept(),
     ):
-        context = Context(borrowed, version=migration.version, name=migration.name, run_id=run_id)
+        context = Context(lent, version=migration.version, name=migration.name, run_id=run_id)
         answer = ask(context, last_run)
     if is_yet_to_run(answer):
         return _Misfit(f"it returned a `{type(answer).__name__}`, which has yet to run")

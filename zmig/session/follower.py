@@ -27,7 +27,7 @@ _WINDOW = 10_000
 _SNAPSHOT = "select pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint from pg_current_snapshot() s"
 
 
-class Tail:
+class EventFollower:
     """A place in one event store."""
 
     def __init__(self, connection: Connection, store: Store) -> None:
@@ -65,8 +65,8 @@ class Tail:
     def _keep(self, facts: Iterable[Fact]) -> None:
         for fact in facts:
             self.revision += 1
-            if _is_later(fact, self.latest.get(fact.slot)):
-                self.latest[fact.slot] = fact
+            if _is_later(fact, self.latest.get(fact.superseding_key)):
+                self.latest[fact.superseding_key] = fact
             if _is_later(fact, self._last.get(fact.name)):
                 self._last[fact.name] = fact
 

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from zmig.invocation import Invocation
     from zmig.planning.state import Entry
-    from zmig.session.session import Opened
-    from zmig.session.snapshot import View
+    from zmig.session.session import DatabaseSession
+    from zmig.session.snapshot import Snapshot
 
 
 @valueclass
-class Decision:
+class OperatorAction:
     """What is to be recorded, once the tables are there."""
 
     names: list[str]
@@ -32,7 +32,9 @@ class Decision:
     statements: list[str]
 
 
-def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str, invocation: Invocation) -> Decision:
+def resolve(
+    session: DatabaseSession, snapshot: Snapshot, *, name: str, verdict: str, reason: str, invocation: Invocation
+) -> OperatorAction:
     """Say that a migration is done, failed or pending, whatever the facts said before.
 
     One that was applied under another version is done under its own instead of that one.
@@ -51,19 +53,19 @@ def resolve(opened: Opened, view: View, *, name: str, verdict: str, reason: str,
                 hint="write `--as done`, `--as failed` or `--as pending`",
             )
         )
-    entry = selection.find_one(view.entries, name, invocation=invocation)
-    data = _data(opened, entry, reason) | {"as": str(verdict), "was": entry.state.value}
+    entry = selection.find_one(snapshot.entries, name, invocation=invocation)
+    data = _data(session, entry, reason) | {"as": str(verdict), "was": entry.state.value}
     before: list[str] = []
     if verdict == Verdict.DONE:
-        _refuse_other(entry, view, invocation)
+        _refuse_other(entry, snapshot, invocation)
         if _is_moved(entry):
-            before, data = [_superseded_sql(opened, entry, reason)], data | _moved_from(entry)
-    return Decision([entry.name], [*before, _resolved_sql(opened, entry, Verdict(verdict), data)])
+            before, data = [_superseded_sql(session, entry, reason)], data | _moved_from(entry)
+    return OperatorAction([entry.name], [*before, _resolved_sql(session, entry, Verdict(verdict), data)])
 
 
-def _refuse_other(entry: Entry, view: View, invocation: Invocation) -> None:
+def _refuse_other(entry: Entry, snapshot: Snapshot, invocation: Invocation) -> None:
     """Make sure that a decision about a version does not put one migration in the place of another."""
-    problem = refusals.of_other(entry, view.entries, invocation=invocation, effect="nothing was recorded")
+    problem = refusals.of_other(entry, snapshot.entries, invocation=invocation, effect="nothing was recorded")
     if problem is not None:
         raise UsageError(problem)
 
@@ -78,12 +80,12 @@ def _moved_from(entry: Entry) -> dict[str, object]:
     return {"renumbered_from": entry.moved_from.version if entry.moved_from is not None else None}
 
 
-def _superseded_sql(opened: Opened, entry: Entry, reason: str) -> str:
+def _superseded_sql(session: DatabaseSession, entry: Entry, reason: str) -> str:
     """Return what says that a migration is no longer known under the version it was applied as."""
     was = entry.moved_from
     if was is None:
         raise AssertionError("only a migration that was applied under another version is superseded")
-    data = _data(opened, entry, reason) | {
+    data = _data(session, entry, reason) | {
         "version": was.version,
         "name": was.name,
         "as": Verdict.PENDING.value,
@@ -91,38 +93,40 @@ def _superseded_sql(opened: Opened, entry: Entry, reason: str) -> str:
         "checksum": was.checksum,
         "renumbered_to": entry.version,
     }
-    return opened.store.taken_back_sql(opened.run, EventType.RESOLVED, was.name, data)
+    return session.store.taken_back_sql(session.run, EventType.RESOLVED, was.name, data)
 
 
-def _resolved_sql(opened: Opened, entry: Entry, verdict: Verdict, data: dict[str, object]) -> str:
+def _resolved_sql(session: DatabaseSession, entry: Entry, verdict: Verdict, data: dict[str, object]) -> str:
     type = EventType.RESOLVED
     if entry.version is None:
-        return opened.store.append_sql(opened.run, type, entry.name, data)
+        return session.store.append_sql(session.run, type, entry.name, data)
     if verdict is Verdict.DONE:
-        return opened.store.applied_sql(opened.run, type, entry.name, data, kind=_kind(entry))
-    return opened.store.taken_back_sql(opened.run, type, entry.name, data)
+        return session.store.applied_sql(session.run, type, entry.name, data, kind=_kind(entry))
+    return session.store.taken_back_sql(session.run, type, entry.name, data)
 
 
-def accept(opened: Opened, view: View, *, names: Collection[str], reason: str, invocation: Invocation) -> Decision:
+def accept(
+    session: DatabaseSession, snapshot: Snapshot, *, names: Collection[str], reason: str, invocation: Invocation
+) -> OperatorAction:
     """Say that the files of applied migrations were changed on purpose.
 
     Raises:
         UsageError: no migration has that name, its file has not changed, its version was applied as another migration,
             or the reason is empty.
     """
-    entries = [_acceptable(view, name, invocation) for name in dict.fromkeys(names)]
+    entries = [_acceptable(snapshot, name, invocation) for name in dict.fromkeys(names)]
     kept = {entry.name: entry for entry in entries}
     statements = [
-        opened.store.append_sql(opened.run, EventType.ACCEPTED, entry.name, _data(opened, entry, reason))
+        session.store.append_sql(session.run, EventType.ACCEPTED, entry.name, _data(session, entry, reason))
         for entry in kept.values()
     ]
-    return Decision([*kept], statements)
+    return OperatorAction([*kept], statements)
 
 
-def _acceptable(view: View, name: str, invocation: Invocation) -> Entry:
+def _acceptable(snapshot: Snapshot, name: str, invocation: Invocation) -> Entry:
     """Return a migration whose file may be accepted as it is now. Raises UsageError."""
-    entry = selection.find_one(view.entries, name, invocation=invocation)
-    _refuse_other(entry, view, invocation)
+    entry = selection.find_one(snapshot.entries, name, invocation=invocation)
+    _refuse_other(entry, snapshot, invocation)
     if not entry.has(FindingCode.DRIFT):
         raise UsageError(
             Problem(
@@ -135,7 +139,9 @@ def _acceptable(view: View, name: str, invocation: Invocation) -> Entry:
     return entry
 
 
-def baseline(opened: Opened, view: View, *, to: int, reason: str, invocation: Invocation) -> Decision:
+def baseline(
+    session: DatabaseSession, snapshot: Snapshot, *, to: int, reason: str, invocation: Invocation
+) -> OperatorAction:
     """Say of every migration up to version `to` that is not applied that it is, without running it.
 
     One that failed in its transaction, or was cut off in it, left nothing behind, so it is recorded as well.
@@ -143,11 +149,11 @@ def baseline(opened: Opened, view: View, *, to: int, reason: str, invocation: In
     Raises:
         UsageError: no migration has that version; one of them may have left a part behind; or the reason is empty.
     """
-    selection.check_target(view.entries, to)
+    selection.check_target(snapshot.entries, to)
     _check_reason(reason)
     chosen = [
         entry
-        for entry in view.entries
+        for entry in snapshot.entries
         if entry.migration is not None
         and not entry.migration.is_repeatable
         and not entry.is_applied
@@ -156,11 +162,11 @@ def baseline(opened: Opened, view: View, *, to: int, reason: str, invocation: In
     unclear = [_unclear(entry, invocation) for entry in chosen if not _is_untouched(entry)]
     if unclear:
         raise UsageError(*unclear)
-    return Decision(
+    return OperatorAction(
         [entry.name for entry in chosen],
         [
-            opened.store.applied_sql(
-                opened.run, EventType.BASELINED, entry.name, _data(opened, entry, reason), kind=_kind(entry)
+            session.store.applied_sql(
+                session.run, EventType.BASELINED, entry.name, _data(session, entry, reason), kind=_kind(entry)
             )
             for entry in chosen
         ],
@@ -196,14 +202,14 @@ def _check_reason(reason: str) -> None:
         )
 
 
-def _data(opened: Opened, entry: Entry, reason: str) -> dict[str, object]:
+def _data(session: DatabaseSession, entry: Entry, reason: str) -> dict[str, object]:
     _check_reason(reason)
     checksum = entry.migration.checksum if entry.migration is not None else None
     return {
         "version": entry.version,
         "name": entry.name,
-        "run_id": opened.run.id,
-        "reason": opened.target.redactor(reason),
+        "run_id": session.run.id,
+        "reason": session.target.redactor(reason),
         "checksum": checksum,
         "kind": _kind(entry),
     }

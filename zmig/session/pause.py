@@ -8,40 +8,44 @@ from zmig.errors import Problem, UsageError
 from zmig.facts import EventType
 from zmig.planning import selection
 from zmig.planning.state import State
-from zmig.session.operator import Decision
+from zmig.session.operator import OperatorAction
 
 if TYPE_CHECKING:
     from zmig.invocation import Invocation
     from zmig.planning.state import Entry
-    from zmig.session.session import Opened
-    from zmig.session.snapshot import View
+    from zmig.session.session import DatabaseSession
+    from zmig.session.snapshot import Snapshot
 
 _EFFECT = "nothing was recorded"
 
 
-def pause(opened: Opened, view: View, *, name: str | None, reason: str, invocation: Invocation) -> Decision:
+def pause(
+    session: DatabaseSession, snapshot: Snapshot, *, name: str | None, reason: str, invocation: Invocation
+) -> OperatorAction:
     """Ask a batched migration to wait: the one named, else the one that is running.
 
     Raises:
         UsageError: no migration has that name, none is running, or it is not batched.
     """
-    entry = _running(view) if name is None else selection.find(view.entries, name, invocation=invocation)
+    entry = _running(snapshot) if name is None else selection.find(snapshot.entries, name, invocation=invocation)
     if entry.migration is None or entry.migration.batch is None:
         message = f"migration `{entry.name}` has no rounds to wait between"
         raise UsageError(
             Problem("pause-impossible", message, effect=_EFFECT, hint="cancel its run with ctrl-c, or wait for its end")
         )
-    data = _data(opened, entry) | {"reason": opened.target.redactor(reason)}
-    return _decision(opened, entry, EventType.PAUSED, data)
+    data = _data(session, entry) | {"reason": session.target.redactor(reason)}
+    return _decision(session, entry, EventType.PAUSED, data)
 
 
-def resume(opened: Opened, view: View, *, name: str | None, invocation: Invocation) -> Decision:
+def resume(session: DatabaseSession, snapshot: Snapshot, *, name: str | None, invocation: Invocation) -> OperatorAction:
     """Let a paused migration go on: the one named, else the one that is paused.
 
     Raises:
         UsageError: no migration has that name, or none is paused.
     """
-    entry = _paused(view, invocation) if name is None else selection.find(view.entries, name, invocation=invocation)
+    entry = (
+        _paused(snapshot, invocation) if name is None else selection.find(snapshot.entries, name, invocation=invocation)
+    )
     if entry.record is None or entry.record.paused is None:
         raise UsageError(
             Problem(
@@ -51,11 +55,11 @@ def resume(opened: Opened, view: View, *, name: str | None, invocation: Invocati
                 hint=f"see every state with `{invocation.command('status')}`",
             )
         )
-    return _decision(opened, entry, EventType.RESUMED, _data(opened, entry))
+    return _decision(session, entry, EventType.RESUMED, _data(session, entry))
 
 
-def _running(view: View) -> Entry:
-    for entry in view.entries:
+def _running(snapshot: Snapshot) -> Entry:
+    for entry in snapshot.entries:
         if entry.state is State.STARTED:
             return entry
     raise UsageError(
@@ -65,8 +69,8 @@ def _running(view: View) -> Entry:
     )
 
 
-def _paused(view: View, invocation: Invocation) -> Entry:
-    found = [entry for entry in view.entries if entry.record is not None and entry.record.paused is not None]
+def _paused(snapshot: Snapshot, invocation: Invocation) -> Entry:
+    found = [entry for entry in snapshot.entries if entry.record is not None and entry.record.paused is not None]
     if len(found) == 1:
         return found[0]
     if not found:
@@ -89,9 +93,11 @@ def _paused(view: View, invocation: Invocation) -> Entry:
     )
 
 
-def _data(opened: Opened, entry: Entry) -> dict[str, object]:
-    return {"version": entry.version, "name": entry.name, "run_id": opened.run.id}
+def _data(session: DatabaseSession, entry: Entry) -> dict[str, object]:
+    return {"version": entry.version, "name": entry.name, "run_id": session.run.id}
 
 
-def _decision(opened: Opened, entry: Entry, type: EventType, data: dict[str, object]) -> Decision:
-    return Decision([entry.name], [opened.store.append_sql(opened.run, type, entry.name, data, needs_lock=False)])
+def _decision(session: DatabaseSession, entry: Entry, type: EventType, data: dict[str, object]) -> OperatorAction:
+    return OperatorAction(
+        [entry.name], [session.store.append_sql(session.run, type, entry.name, data, needs_lock=False)]
+    )

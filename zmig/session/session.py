@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zmig.process.interrupts import Interrupts
     from zmig.progress import Observer
     from zmig.project.project import Project
-    from zmig.session.snapshot import View
+    from zmig.session.snapshot import Snapshot
 
 
 def target(project: Project, database_url: str | None, *, environ: Mapping[str, str]) -> Target:
@@ -68,7 +68,7 @@ def server_of(connection: WorkingConnection, schema: str) -> Server:
 
 
 @valueclass
-class Opened:
+class DatabaseSession:
     """One connection to the target database, and what works through it."""
 
     project: Project
@@ -95,7 +95,7 @@ class Opened:
                 self.refuse_standby(found)
             return found
 
-    def tell_timeline(self, inspection: Inspection) -> None:
+    def report_timeline_change(self, inspection: Inspection) -> None:
         """Warn where the server's timeline is another one than the last run's; the facts are read before."""
         changed = self.timeline_change(inspection)
         if changed is not None:
@@ -121,18 +121,18 @@ class Opened:
         if inspection.in_recovery:
             from zmig.database import standby
 
-            found = standby.look(self.connection)
+            found = standby.read(self.connection)
             raise TrackingError(inspection.standby(found.where, found.lag))
 
-    def is_settled(self, inspection: Inspection) -> bool:
+    def is_up_to_date(self, inspection: Inspection) -> bool:
         """Whether every migration is done as it is declared, so that nothing is left to do; False says nothing."""
         from zmig.planning import up_to_date
 
-        expected = up_to_date.lines(self.migrations) if inspection.has_events else None
+        expected = up_to_date.expected_lines(self.migrations) if inspection.has_events else None
         if not expected:
             return False
         with database.translated(self.target):
-            found = self.store.settled_lines(with_projection=inspection.sees_projection)
+            found = self.store.up_to_date_lines(with_projection=inspection.sees_projection)
         return len(found) == len(expected) and set(found) == set(expected)
 
     @contextmanager
@@ -152,29 +152,29 @@ class Opened:
                 problem = self.store.problem(broken, what="the decision")
                 raise TrackingError(replace(problem, effect="nothing was recorded")) from error
 
-    def look(
+    def snapshot(
         self, inspection: Inspection | None = None, *, holds_lock: bool = False, ask_repeatables: bool = True
-    ) -> View:
+    ) -> Snapshot:
         """Return where every migration stands. Reads only; `inspection` is given where that was made just before."""
-        from zmig.session.snapshot import Looker
+        from zmig.session.snapshot import SnapshotReader
 
         seen = self.inspect() if inspection is None else inspection
-        looker = Looker(self.connection, self.store, self.lock, self.project.tracking.stuck_after_seconds)
+        reader = SnapshotReader(self.connection, self.store, self.lock, self.project.tracking.stuck_after_seconds)
         with database.translated(self.target):
-            return looker.look(self.migrations, seen, holds_lock=holds_lock, ask_repeatables=ask_repeatables)
+            return reader.read(self.migrations, seen, holds_lock=holds_lock, ask_repeatables=ask_repeatables)
 
-    def prepare_store(self, view: View) -> None:
+    def prepare_store(self, snapshot: Snapshot) -> None:
         """Create what is missing of the tracking tables, and make the simple table fit the facts; under the lock."""
         from zmig.planning import orphaned_rows
 
-        if self.store.create(view.inspection, has_citus=self.server.has_citus):
-            self._tell_unguarded()
-        if view.inspection.has_events:
-            behind = self.store.repair(view.entries, keep=orphaned_rows.versions(view.entries))
+        if self.store.create(snapshot.inspection, has_citus=self.server.has_citus):
+            self._report_unguarded()
+        if snapshot.inspection.has_events:
+            behind = self.store.repair(snapshot.entries, keep=orphaned_rows.versions(snapshot.entries))
             if behind is not None:
                 self._advance_positions(behind)
 
-    def _tell_unguarded(self) -> None:
+    def _report_unguarded(self) -> None:
         from zmig.database import guard_trigger
         from zmig.progress import Notice
 
@@ -219,7 +219,7 @@ class Opened:
                     self.connection,
                     limit_seconds=limit_seconds,
                     report=self._report_waiting,
-                    known=self._known,
+                    known=self._identify,
                     database=self.connection.info.dbname,
                     invocation=invocation,
                 )
@@ -258,8 +258,8 @@ class Opened:
             holder = self.lock.holder(self.connection)
             if holder is None:
                 return
-            holder = self._known(holder)
-            holders.refuse_living(holder, invocation)
+            holder = self._identify(holder)
+            holders.ensure_client_gone(holder, invocation)
             self.observer(Notice(None, "NOTICE", f"ending {holders.describe(holder)}"))
             self.lock.terminate(self.connection, holder)
 
@@ -268,21 +268,21 @@ class Opened:
 
         self.observer(LockWaiting(holder, seconds))
 
-    def _known(self, holder: LockHolder) -> LockHolder:
-        from zmig.session.snapshot import known
+    def _identify(self, holder: LockHolder) -> LockHolder:
+        from zmig.session.snapshot import identify_holder
 
-        return known(holder, self.look(ask_repeatables=False).entries)
+        return identify_holder(holder, self.snapshot(ask_repeatables=False).entries)
 
 
 @contextmanager
-def opened(
+def open_session(
     project: Project,
     migrations: Sequence[Migration],
     target: Target,
     *,
     observer: Observer,
     interrupts: Interrupts,
-) -> Generator[Opened]:
+) -> Generator[DatabaseSession]:
     """Connect, and close the connection after the block.
 
     Raises:
@@ -295,7 +295,7 @@ def opened(
         connection.add_notice_handler(_notices_to(observer, interrupts))
         with database.translated(target):
             found = server_of(connection, project.tracking.schema)
-        yield Opened(
+        yield DatabaseSession(
             project,
             migrations,
             target,

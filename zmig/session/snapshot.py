@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @valueclass
-class View:
+class Snapshot:
     """What stands in the manifest and in the database at one moment."""
 
     entries: tuple[Entry, ...]
@@ -55,13 +55,13 @@ class View:
         """Whether another run is at work on one of the migrations."""
         return any(entry.state is State.STARTED for entry in self.entries)
 
-    def after(self, earlier: View) -> View:
+    def after(self, earlier: Snapshot) -> Snapshot:
         """Return the same view, of a command whose first look was `earlier`."""
         return replace(self, awaited=frozenset(one.name for one in earlier.entries if one.state is not State.DONE))
 
 
 @valueclass
-class Looker:
+class SnapshotReader:
     """Looks at the database through one connection."""
 
     connection: WorkingConnection
@@ -69,14 +69,14 @@ class Looker:
     lock: RunLock
     stuck_after_seconds: float
 
-    def look(
+    def read(
         self,
         migrations: Sequence[Migration],
         inspection: Inspection,
         *,
         holds_lock: bool = False,
         ask_repeatables: bool = True,
-    ) -> View:
+    ) -> Snapshot:
         """Return the view; `holds_lock` says that the asking session itself holds the run's lock."""
         unfounded: list[Unfounded] = []
         history, holder = self._history(migrations, inspection, unfounded), None
@@ -89,21 +89,21 @@ class Looker:
             holder.run_id if holder is not None else None,
             sees_locks=not inspection.in_recovery,
         )
-        entries = state.assess(migrations, history, liveness)
+        entries = state.evaluate(migrations, history, liveness)
         if ask_repeatables:
             answers = self._answers(entries)
             if answers:
-                entries = state.assess(migrations, history, liveness, due=answers)
+                entries = state.evaluate(migrations, history, liveness, due=answers)
         if unfounded:
             from zmig.planning import orphaned_rows as contradictions
 
             entries = contradictions.marked(entries, unfounded)
         if holder is not None:
-            entries = marked(entries, holder)
-        return View(
+            entries = with_running(entries, holder)
+        return Snapshot(
             entries,
             inspection,
-            known(holder, entries) if holder is not None else None,
+            identify_holder(holder, entries) if holder is not None else None,
             is_first=not (history.records or history.strangers),
             standby=standby_of(self.connection, inspection),
             odd_rows=self.store.odd_rows,
@@ -177,10 +177,10 @@ def standby_of(connection: WorkingConnection, inspection: Inspection) -> Standby
         return None
     from zmig.database import standby
 
-    return standby.look(connection)
+    return standby.read(connection)
 
 
-def known(holder: LockHolder, entries: Sequence[Entry]) -> LockHolder:
+def identify_holder(holder: LockHolder, entries: Sequence[Entry]) -> LockHolder:
     """Return the holder with what the facts say of it: the migration it works on, and its client."""
     from zmig.database import client_process
 
@@ -192,7 +192,7 @@ def known(holder: LockHolder, entries: Sequence[Entry]) -> LockHolder:
     return holder
 
 
-def marked(entries: tuple[Entry, ...], holder: LockHolder) -> tuple[Entry, ...]:
+def with_running(entries: tuple[Entry, ...], holder: LockHolder) -> tuple[Entry, ...]:
     """Return the entries, of which that one is running, too, which a run is at whose facts cannot be seen yet."""
     at_work = _at_work(holder, entries)
     if at_work is None:

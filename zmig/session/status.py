@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zmig.database.timeline import TimelineChange
     from zmig.facts import OddRow
     from zmig.model import Environment
-    from zmig.session.snapshot import View
+    from zmig.session.snapshot import Snapshot
 
 
 @valueclass
@@ -72,28 +72,28 @@ class Status:
         }
 
 
-def make(view: View, *, manifest: str, environment: Environment) -> Status:
+def make(snapshot: Snapshot, *, manifest: str, environment: Environment) -> Status:
     """Return the status that a view amounts to."""
 
     def names(state: State) -> list[str]:
-        return [entry.name for entry in view.entries if entry.state is state]
+        return [entry.name for entry in snapshot.entries if entry.state is state]
 
     return Status(
         manifest=manifest,
         environment=environment,
-        database=view.inspection.database,
-        current_version=view.current_version,
+        database=snapshot.inspection.database,
+        current_version=snapshot.current_version,
         applied=names(State.DONE),
         pending=names(State.PENDING),
         running=names(State.STARTED),
         failed=names(State.FAILED),
         stuck=names(State.STUCK),
-        due=[entry.name for entry in view.entries if entry.due],
-        migrations=view.entries,
-        holder=view.holder,
-        standby=view.standby,
-        is_guarded=view.inspection.is_guarded,
-        odd_rows=view.odd_rows,
+        due=[entry.name for entry in snapshot.entries if entry.due],
+        migrations=snapshot.entries,
+        holder=snapshot.holder,
+        standby=snapshot.standby,
+        is_guarded=snapshot.inspection.is_guarded,
+        odd_rows=snapshot.odd_rows,
     )
 
 

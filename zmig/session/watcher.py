@@ -22,8 +22,8 @@ from zmig.planning.state import Liveness, State
 from zmig.project.reload import Files
 from zmig.session import conditions, status
 from zmig.session import session as opening
-from zmig.session.follower import Tail
-from zmig.session.snapshot import View, known, marked, standby_of
+from zmig.session.follower import EventFollower
+from zmig.session.snapshot import Snapshot, identify_holder, standby_of, with_running
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from zmig.database.activity import Backend, Blocker, Work
+    from zmig.database.activity import Backend, BackendWork, Blocker
     from zmig.database.connection import Target, WorkingConnection
     from zmig.database.lock_holder import LockHolder
     from zmig.database.tracking_check import Inspection
@@ -60,7 +60,7 @@ class Observation:
     """The server's clock."""
     new_facts: tuple[Fact, ...] = ()
     """Facts that have become visible since the last observation, in order of position."""
-    work: Work | None = None
+    work: BackendWork | None = None
     """What the backend that holds the run's lock is doing."""
     is_zombie: bool = False
     """Whether that backend works on although its client is provably gone."""
@@ -85,7 +85,7 @@ class Watcher:
         self._files = Files(manifest, environ)
         self._session: _Session | None = None
 
-    def observe(self, *, ask_repeatables: bool = False) -> Observation:
+    def poll(self, *, ask_repeatables: bool = False) -> Observation:
         """Return how everything stands now.
 
         Conditions of repeatables are asked when something changed and nobody is running, and on request.
@@ -165,7 +165,7 @@ class _Session:
             raise
 
     def _forget(self) -> None:
-        self._tail = Tail(self.connection, self._store)
+        self._tail = EventFollower(self.connection, self._store)
         self._table: int | None = None
         self._unfounded: list[Unfounded] | None = None
         self._answers: dict[int, bool | None] = {}
@@ -221,10 +221,10 @@ class _Session:
             self._unfounded = self._store.unfounded_rows() if inspection.has_events else self._store.simple_rows()
         entries = orphaned_rows.marked(self._entries(migrations, liveness), self._unfounded or ())
         if holder is not None:
-            entries, holder = marked(entries, holder), known(holder, entries)
+            entries, holder = with_running(entries, holder), identify_holder(holder, entries)
         return Observation(
             status.make(
-                View(entries, inspection, holder, standby=standby_of(self.connection, inspection)),
+                Snapshot(entries, inspection, holder, standby=standby_of(self.connection, inspection)),
                 manifest=loaded.name,
                 environment=loaded.environment,
             ),
@@ -233,7 +233,7 @@ class _Session:
             inspection.now,
             tuple(fresh),
             activity.work(self.connection, holder.pid) if holder is not None else None,
-            holder is not None and holder.is_zombie,
+            holder is not None and holder.is_orphaned,
             problems,
         )
 
@@ -273,9 +273,9 @@ class _Session:
             return self._assessed
         history = fold(self._tail.latest.values(), versions={one.name: one.version for one in migrations})
         if ask:
-            self._answers = self._ask(state.assess(migrations, history, liveness))
+            self._answers = self._ask(state.evaluate(migrations, history, liveness))
             self._needs_answers = False
-        self._assessed = state.assess(migrations, history, liveness, due=self._answers)
+        self._assessed = state.evaluate(migrations, history, liveness, due=self._answers)
         self._assessed_from = key
         return self._assessed
 

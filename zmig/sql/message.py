@@ -110,7 +110,7 @@ def compose(
 ) -> Composed:
     """Put a message of a migration's script together with zmig's own statements; the script has `total` statements."""
     running, where = _waited_for(sent, total)
-    text = head(running, f"{name}, {where}") + "".join(f"{part}; " for part in opening)
+    text = query_tag(running, f"{name}, {where}") + "".join(f"{part}; " for part in opening)
     between = _SEPARATOR if sent.text and closing else ""
     return Composed(sent, text, len(opening), between + "; ".join(closing))
 
@@ -135,7 +135,7 @@ _WHERE = " -- "
 _NUMBER = re.compile(r", statements? ([0-9]+) (?:to [0-9]+ )?of [0-9]+(?:, line [0-9]+)?$")
 
 
-def head(running: str, where: str) -> str:
+def query_tag(running: str, where: str) -> str:
     """Return the line a message begins with, for whoever looks at the server's activity: `shown` reads it again.
 
     It is a comment, so a line end in it would let the rest of it run.
@@ -143,14 +143,14 @@ def head(running: str, where: str) -> str:
     return " ".join(f"{_MARK}{running}{_WHERE}{where}".split()) + "\n"
 
 
-def shown(query: str | None) -> str | None:
+def query_of(query: str | None) -> str | None:
     """Return the statement that a query seen on the server is about: itself, or what the message's head names."""
     if query is None or not query.startswith(_MARK):
         return query
     return query.partition("\n")[0].removeprefix(_MARK).rpartition(_WHERE)[0]
 
 
-def number(query: str | None) -> int | None:
+def statement_number(query: str | None) -> int | None:
     """Return which statement of its file a message's head names, the first of several; None for any other query."""
     if query is None or not query.startswith(_MARK):
         return None

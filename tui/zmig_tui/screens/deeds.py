@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from zmig.planning.state import Entry
     from zmig.session.watcher import Observation
     from zmig_tui.blocking import Choice
-    from zmig_tui.desk import Desk
+    from zmig_tui.desk import Controller
     from zmig_tui.news import Planned
     from zmig_tui.rows import Row
     from zmig_tui.stage import Stage
 
 
-class Deeds(Screen[None]):
+class RunActions(Screen[None]):
     """The half of the main screen that acts."""
 
     stage: Stage
     """The application, for dialogs and for the end."""
-    desk: Desk
+    desk: Controller
     clock: Callable[[], float]
     observation: Observation | None = None
     run: Run | None = None

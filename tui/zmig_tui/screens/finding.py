@@ -11,14 +11,14 @@ from textual.widgets import Input
 from zmig_tui import rows
 from zmig_tui.columns import Widths
 from zmig_tui.rows import Filter, Order, Row
-from zmig_tui.screens.deeds import Deeds
+from zmig_tui.screens.deeds import RunActions
 from zmig_tui.widgets.table import MigrationTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Finding(Deeds):
+class Finding(RunActions):
     """Keeps the rows, and what the table is narrowed to and sorted by."""
 
     def __init__(self) -> None:

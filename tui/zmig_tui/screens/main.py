@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from zmig.errors import Problem
-    from zmig_tui.desk import Desk
+    from zmig_tui.desk import Controller
     from zmig_tui.stage import Stage
 
 _TICK_SECONDS = 0.25
@@ -42,7 +42,7 @@ class MainScreen(Watching):
     BINDINGS: ClassVar[list[BindingType]] = [*keys.RUNNING, *keys.LOOKING]
 
     def __init__(
-        self, stage: Stage, desk: Desk, manifest: str, clock: Callable[[], float], *, reading_seconds: float
+        self, stage: Stage, desk: Controller, manifest: str, clock: Callable[[], float], *, reading_seconds: float
     ) -> None:
         """`reading_seconds` is how long a question stands on the screen before a key may agree to it."""
         super().__init__()

@@ -24,7 +24,7 @@ class Banner(Widget):
     COMPONENT_CLASSES: ClassVar[set[str]] = tones.COMPONENT_CLASSES
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        self._looks = tones.Looks(self)
+        self._looks = tones.StyleCache(self)
         super().__init__(id=id, classes=classes)
         self._lines: Sequence[Line] = ()
 

@@ -32,7 +32,7 @@ class Lines(ScrollView, can_focus=True):
     ]
 
     def __init__(self, *, wrap: bool = True, id: str | None = None, classes: str | None = None) -> None:
-        self._looks = tones.Looks(self)
+        self._looks = tones.StyleCache(self)
         super().__init__(id=id, classes=classes)
         self._wrap = wrap
         self._lines: Sequence[Line] = ()

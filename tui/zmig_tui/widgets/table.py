@@ -53,7 +53,7 @@ class MigrationTable(ScrollView, can_focus=True):
         row: Row
 
     def __init__(self, *, id: str | None = None) -> None:
-        self._looks = tones.Looks(self)
+        self._looks = tones.StyleCache(self)
         super().__init__(id=id)
         self._rows: Sequence[Row] = ()
         self._index = 0

@@ -20,7 +20,7 @@ COMPONENT_CLASSES = {f"tone--{tone.value}" for tone in Tone}
 """What a widget that draws lines declares; the style sheet colours them."""
 
 
-class Looks:
+class StyleCache:
     """The styles of one widget's tones, kept until the style sheet says otherwise.
 
     Textual forgets them with every line that is drawn anew, and working them out is most of what drawing costs.
