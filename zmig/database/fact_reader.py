@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
-from psycopg import sql
-from psycopg.adapt import Loader
-
 from zmig.database import fact_data
-from zmig.database.quoting import operator
+from zmig.database.quoting import array, identifier, literal, operator
 from zmig.database.server import encoding_of
 from zmig.database.tracking_check import EVENTS, PROJECTION
 from zmig.facts import EventType, Fact, OddRow, Run
@@ -54,8 +51,8 @@ class FactReader:
 
     def __init__(self, connection: Connection, schema: str) -> None:
         self._connection = connection
-        self._events = sql.Identifier(schema, EVENTS)
-        self._projection = sql.Identifier(schema, PROJECTION)
+        self._events = identifier(schema, EVENTS)
+        self._projection = identifier(schema, PROJECTION)
         self._last_begun: tuple[str | None] | None = None
         """What `_LAST_BEGUN` was when the facts were last read; None before."""
         self._odd_rows: dict[int, OddRow] = {}
@@ -66,39 +63,32 @@ class FactReader:
         return tuple(self._odd_rows[position] for position in sorted(self._odd_rows))
 
     @property
-    def events(self) -> sql.Identifier:
-        """The table of facts, for queries."""
+    def events(self) -> str:
+        """The table of facts, as SQL."""
         return self._events
 
     def facts(self, names: Collection[str] = (), versions: Collection[int] = ()) -> Iterator[Fact]:
         """Yield facts in order of position: those of these names or versions, or all where none are given."""
-        condition = sql.SQL("")
+        condition = ""
         if names or versions:
-            condition = sql.SQL("and (aggregate_id = any({}) or event_data->'version' = any({}::jsonb[]))").format(
-                list(names), [str(version) for version in versions]
-            )
+            numbers = f"{array(map(str, versions))}::jsonb[]"
+            condition = f"and (aggregate_id = any({array(names)}) or event_data->'version' = any({numbers}))"
         yield from self._read(
-            sql.SQL(f"select {_COLUMNS} from {{}} where aggregate_type = 'migration' {{}} order by position").format(
-                self._events, condition
-            )
+            f"select {_COLUMNS} from {self._events} where aggregate_type = 'migration' {condition} order by position"
         )
 
     def last_facts(self, name: str, most: int) -> list[Fact]:
         """Return the last facts of one migration, at most so many, in order of position."""
-        query = sql.SQL(
-            f"select {_COLUMNS} "
-            "from {} where aggregate_type = 'migration' and aggregate_id = {} order by position desc limit {}"
-        )
-        return list(self._read(query.format(self._events, name, most)))[::-1]
+        own = f"aggregate_type = 'migration' and aggregate_id = {literal(name)}"
+        query = f"select {_COLUMNS} from {self._events} where {own} order by position desc limit {literal(most)}"
+        return list(self._read(query))[::-1]
 
     def latest_facts(self) -> Iterator[Fact]:
         """Yield the latest fact of each kind of each migration, which is all that folding needs (`Fact.slot`)."""
         slot = "aggregate_id, event_type, event_data->'version', event_data->>'as'"
         yield from self._read(
-            sql.SQL(
-                f"select distinct on ({slot}) {_COLUMNS} "
-                f"from {{}} where aggregate_type = 'migration' order by {slot}, position desc"
-            ).format(self._events)
+            f"select distinct on ({slot}) {_COLUMNS} from {self._events} "
+            f"where aggregate_type = 'migration' order by {slot}, position desc"
         )
 
     def standing_facts(self, unfounded: list[Unfounded] | None = None) -> Iterator[Fact]:
@@ -110,36 +100,34 @@ class FactReader:
         The rows of the simple table that no fact founds are added to `unfounded`, once all facts were taken, where that
         is given: the same query looks for them.
         """
-        found = self._unfounded if unfounded is not None else sql.SQL("")
+        others = f"union all {self._unfounded_rows}" if unfounded is not None else ""
         self._last_begun = (None,)
         yield from self._read(
-            sql.SQL(
-                f"select {_COLUMNS} from (select *, "
-                "max(position) filter (where event_type = 'migration.done') over own as done, "
-                "max(position) filter (where event_type = 'migration.checkpoint') over own as reached "
-                "from {} where aggregate_type = 'migration' "
-                "window own as (partition by aggregate_id, event_data->'version')) as known "
-                "where (done is null or position >= done) "
-                "and (event_type <> 'migration.checkpoint' or position = reached) {} "
-                f"union all select 0, '', '{_BEGUN}', begun, now(), null, null, null "
-                f"from (select {_LAST_BEGUN}) as last (begun) where begun is not null"
-            ).format(self._events, found, self._events),
+            f"select {_COLUMNS} from (select *, "
+            "max(position) filter (where event_type = 'migration.done') over own as done, "
+            "max(position) filter (where event_type = 'migration.checkpoint') over own as reached "
+            f"from {self._events} where aggregate_type = 'migration' "
+            "window own as (partition by aggregate_id, event_data->'version')) as known "
+            "where (done is null or position >= done) "
+            f"and (event_type <> 'migration.checkpoint' or position = reached) {others} "
+            f"union all select 0, '', '{_BEGUN}', begun, now(), null, null, null "
+            f"from (select {self._last_begun_sql}) as last (begun) where begun is not null",
             unfounded,
         )
 
     @property
-    def _unfounded(self) -> sql.Composed:
-        return sql.SQL(" union all {}").format(self._unfounded_rows)
+    def _last_begun_sql(self) -> str:
+        return _LAST_BEGUN.format(self._events)
 
     @property
-    def _unfounded_rows(self) -> sql.Composed:
+    def _unfounded_rows(self) -> str:
         """What selects the rows of the simple table that no fact founds, as if they were facts."""
-        return sql.SQL(
-            "select position, name, {}, jsonb_build_object('version', version)::text, applied_at, null, null, null "
-            "from {} as applied where not exists (select from {} as fact where fact.position = applied.position "
-            "and aggregate_type = 'migration' "
+        return (
+            f"select position, name, '{_UNFOUNDED}', jsonb_build_object('version', version)::text, applied_at, "
+            f"null, null, null from {self._projection} as applied where not exists (select from {self._events} as fact "
+            "where fact.position = applied.position and aggregate_type = 'migration' "
             "and (aggregate_id = applied.name or event_data->'version' = to_jsonb(applied.version)))"
-        ).format(_UNFOUNDED, self._projection, self._events)
+        )
 
     def unfounded_rows(self) -> list[Unfounded]:
         """Return the rows of the simple table that no fact founds."""
@@ -152,8 +140,8 @@ class FactReader:
         """Return all rows of the simple table, of which none is founded where there are no facts at all."""
         from zmig.planning.orphaned_rows import Unfounded
 
-        query = sql.SQL("select version, name, position from {} order by version").format(self._projection)
-        return [Unfounded(*cast("tuple[int, str, int]", row)) for row in self._connection.execute(query)]
+        query = f"select version, name, position from {self._projection} order by version"
+        return [Unfounded(*cast("tuple[int, str, int]", row)) for row in self._connection.execute(query.encode())]
 
     def up_to_date_lines(self, *, with_projection: bool = False) -> list[str]:
         """Return what the facts fold to, as `zmig.planning.up_to_date` spells it, each line once for a migration.
@@ -164,28 +152,25 @@ class FactReader:
         """
         if encoding_of(self._connection).name == "SQL_ASCII":
             return []
-        found = sql.SQL("union all select '' from ({}) as unfounded").format(self._unfounded_rows)
-        row = self._connection.execute(
-            sql.SQL(
-                f"select string_agg(line, e'\\n'), {_LAST_BEGUN} from (select line from "
-                "(select distinct on (aggregate_id, event_data->'version') "
-                "case when event_type in ('migration.done', 'migration.baselined') "
-                "then concat_ws(' ', event_data->'version', event_data->>'checksum', aggregate_id) else '' end as line "
-                "from {} where aggregate_type = 'migration' "
-                "order by aggregate_id, event_data->'version', position desc) as last {}) as lines"
-            ).format(self._events, self._events, found if with_projection else sql.SQL(""))
-        ).fetchone()
+        others = f"union all select '' from ({self._unfounded_rows}) as unfounded" if with_projection else ""
+        query = (
+            f"select string_agg(line, e'\\n'), {self._last_begun_sql} from (select line from "
+            "(select distinct on (aggregate_id, event_data->'version') "
+            "case when event_type in ('migration.done', 'migration.baselined') "
+            "then concat_ws(' ', event_data->'version', event_data->>'checksum', aggregate_id) else '' end as line "
+            f"from {self._events} where aggregate_type = 'migration' "
+            f"order by aggregate_id, event_data->'version', position desc) as last {others}) as lines"
+        )
+        row = self._connection.execute(query.encode()).fetchone()
         text, begun = cast("tuple[str | None, str | None]", row or (None, None))
         self._last_begun = (begun,)
         return [] if text is None else text.split("\n")
 
     def facts_after(self, position: int, gaps: Collection[int]) -> Iterator[Fact]:
         """Yield the facts above `position`, and those at the positions `gaps`, in order of position."""
+        wanted = f"position > {literal(position)} or position = any({array(map(str, gaps))}::bigint[])"
         yield from self._read(
-            sql.SQL(
-                f"select {_COLUMNS} "
-                "from {} where aggregate_type = 'migration' and (position > {} or position = any({})) order by position"
-            ).format(self._events, position, list(gaps))
+            f"select {_COLUMNS} from {self._events} where aggregate_type = 'migration' and ({wanted}) order by position"
         )
 
     def last_server(self) -> tuple[str, str, int] | None:
@@ -194,7 +179,7 @@ class FactReader:
         None where its facts say nothing of the server. Whoever read the facts before, asks nothing more.
         """
         if self._last_begun is None:
-            row = self._connection.execute(sql.SQL(f"select {_LAST_BEGUN}").format(self._events)).fetchone()
+            row = self._connection.execute(f"select {self._last_begun_sql}".encode()).fetchone()
             self._last_begun = cast("tuple[str | None]", row)
         (text,) = self._last_begun
         data = fact_data.read(text) if text is not None else {}
@@ -206,32 +191,33 @@ class FactReader:
 
     def identity(self) -> int | None:
         """Return the events table's oid, which tells a dropped and recreated table from the old one."""
-        name = self._events.as_string(self._connection)
-        row = self._connection.execute("select to_regclass(%s)::oid", [name]).fetchone()
+        row = self._connection.execute(f"select to_regclass({literal(self._events)})::oid".encode()).fetchone()
         return cast("int | None", row[0]) if row is not None else None
 
     def positions(self, window: int) -> Iterator[int]:
         """Yield the highest position and those up to `window` below it."""
-        query = sql.SQL("select position from {} where position > (select max(position) from {}) - {}")
-        for row in self._connection.execute(query.format(self._events, self._events, window)):
+        highest = f"(select max(position) from {self._events})"
+        query = f"select position from {self._events} where position > {highest} - {literal(window)}"
+        for row in self._connection.execute(query.encode()):
             yield cast("int", row[0])
 
     def is_recorded(self, run: Run, type: EventType, name: str, *, attempt: int) -> bool:
         """Whether a run's fact about one attempt at a migration is there."""
         equals = operator("=")
-        query = sql.SQL(
-            f"select exists (select from {{}} where aggregate_id {equals} {{}} and event_type {equals} {{}} "
-            f"and run_id {equals} {{}} and (event_data {operator('->')} 'attempt') {equals} {{}}::pg_catalog.jsonb)"
-        ).format(self._events, name, type.value, run.id, str(attempt))
-        row = self._connection.execute(query).fetchone()
+        query = (
+            f"select exists (select from {self._events} where aggregate_id {equals} {literal(name)} "
+            f"and event_type {equals} {literal(type.value)} and run_id {equals} {literal(run.id)} "
+            f"and (event_data {operator('->')} 'attempt') {equals} {literal(str(attempt))}::pg_catalog.jsonb)"
+        )
+        row = self._connection.execute(query.encode()).fetchone()
         return row is not None and row[0] is True
 
-    def _read(self, query: sql.Composed, unfounded: list[Unfounded] | None = None) -> Iterator[Fact]:
+    def _read(self, query: str, unfounded: list[Unfounded] | None = None) -> Iterator[Fact]:
         cursor = self._connection.cursor()
         if encoding_of(self._connection).name == "SQL_ASCII":
-            _read_any_bytes(cursor, query.as_bytes(cursor))
+            _read_any_bytes(cursor, query.encode())
         else:
-            cursor.execute(query)
+            cursor.execute(query.encode())
         while rows := cast("list[_Row]", cursor.fetchmany(_BLOCK)):
             for position, name, type, text, created_at, database_user, run_id, host in rows:
                 kind = EventType.parse(type)
@@ -255,17 +241,18 @@ class FactReader:
 
 def _read_any_bytes(cursor: psycopg.Cursor[Row], query: bytes) -> None:
     """Ask a server that takes any bytes for text, and sends none that are no UTF-8 to a client that wants UTF-8."""
-    cursor.adapters.register_loader("text", _AnyBytes)
+    from psycopg.adapt import Loader
+
+    class AnyBytes(Loader):
+        """Reads a text of a database that takes any bytes for one."""
+
+        def load(self, data: Buffer) -> str:
+            return bytes(data).decode("utf-8", "backslashreplace")
+
+    cursor.adapters.register_loader("text", AnyBytes)
     with cursor.connection.cursor() as other:
         other.execute("set client_encoding = 'sql_ascii'")
         try:
             cursor.execute(query)
         finally:
             other.execute("set client_encoding = 'utf8'")
-
-
-class _AnyBytes(Loader):
-    """Reads a text of a database that takes any bytes for one."""
-
-    def load(self, data: Buffer) -> str:
-        return bytes(data).decode("utf-8", "backslashreplace")

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import LiteralString
 
 
@@ -27,6 +28,11 @@ def literal(value: str | int | None) -> str:
     if "\\" not in quoted:
         return f"'{quoted}'"
     return " E'" + quoted.replace("\\", "\\\\") + "'"
+
+
+def array(values: Iterable[str]) -> str:
+    """Return texts as a constant array."""
+    return f"array[{', '.join(map(literal, values))}]::pg_catalog.text[]"
 
 
 def identifier(*names: str) -> str:

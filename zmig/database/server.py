@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-import psycopg
-
 from zmig.database import settings, tcp
 from zmig.database.quoting import literal
 from zmig.sql.encoding import Encoding
@@ -165,8 +163,8 @@ def identify(connection: Connection, limits: Mapping[str, str]) -> Server:
     )
     try:
         row = connection.execute(f"{query}{_IDENTITY}".encode()).fetchone()
-    except psycopg.Error as error:
-        if error.sqlstate is None or connection.closed or connection.broken:
+    except Exception as error:
+        if getattr(error, "sqlstate", None) is None or connection.closed or connection.broken:
             raise
         # A service that has no such functions, or an administrator who took the right to call them.
         row = connection.execute(f"{query}, null, null, null".encode()).fetchone()

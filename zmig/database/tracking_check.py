@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from zmig.database import table_definitions
+from zmig.database.quoting import array, literal
 from zmig.database.table_definitions import EVENTS, PROJECTION, Column, Oddity
 from zmig.errors import Problem, TrackingError
 from zmig.valueclass import valueclass
@@ -241,19 +242,19 @@ select relname::text, what, remedy from odd
 
 def inspect(connection: Connection, schema: str, owner: str | None = None) -> Inspection:
     """Look at the tracking schema, its tables and the rights of this role; `owner` may have made them."""
-    values = {"schema": schema, "owner": owner, "bodies": list(table_definitions.TRIGGER_BODIES)}
-    row = connection.execute(_QUERY.encode(), values).fetchone()
+    values = {"schema": literal(schema), "owner": literal(owner), "bodies": array(table_definitions.TRIGGER_BODIES)}
+    row = connection.execute((_QUERY % values).encode()).fetchone()
     if row is None:
         raise AssertionError("a query without FROM returns one row")
     strange = cast("list[tuple[str, str]]", row[9])
     intruders = cast("list[tuple[str, str, str]]", row[14])
     if strange or intruders:
         named = [role for _, role in strange] + [role for _, role, _ in intruders]
-        owners = {"owners": named, "owner": owner}
-        trusted = {role for (role,) in connection.execute(table_definitions.TRUSTED.encode(), owners)}
+        owners = {"owners": array(named), "owner": literal(owner)}
+        trusted = {role for (role,) in connection.execute((table_definitions.TRUSTED % owners).encode())}
         strange = [(what, role) for what, role in strange if role not in trusted]
         intruders = [one for one in intruders if one[1] not in trusted]
-    odd = connection.execute(_ODDITIES.encode(), values).fetchall() if row[10] else ()
+    odd = connection.execute((_ODDITIES % values).encode()).fetchall() if row[10] else ()
     return Inspection(
         role=str(row[0]),
         database=str(row[1]),

@@ -6,9 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from psycopg import sql
-
-from zmig.database.quoting import operator
+from zmig.database.quoting import array, literal, operator
 from zmig.facts import EventType
 from zmig.progress import Held, Notice
 
@@ -20,12 +18,12 @@ Row = tuple[str | None, ...]
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 
-_OPEN = sql.SQL(f"""
+_OPEN = f"""
 select
     (select pg_catalog.concat(event_type, case when reason {operator("<>")} '' then ': ' end, reason) from (
-        select event_type, event_data {operator("->>")} 'reason' as reason from {{}}
-        where aggregate_type {operator("=")} 'migration' and aggregate_id {operator("=")} {{}}
-            and event_type {operator("=")} any({{}})
+        select event_type, event_data {operator("->>")} 'reason' as reason from {{events}}
+        where aggregate_type {operator("=")} 'migration' and aggregate_id {operator("=")} {{name}}
+            and event_type {operator("=")} any({{types}})
         order by position desc limit 1) as last),
     pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')::bigint,
     r.replicas, r.seen, pg_catalog.pg_wal_lsn_diff(r.replayed, '0/0')::bigint
@@ -34,7 +32,7 @@ from (
     from pg_catalog.pg_stat_replication
     where coalesce(state, 'streaming') {operator("=")} any('{{{{streaming,catchup}}}}')
 ) as r
-""")
+"""
 
 _DECIDING = (EventType.PAUSED, EventType.RESUMED, EventType.DONE, EventType.ROLLED_BACK)
 """The latest of these says whether a migration is paused."""
@@ -70,7 +68,7 @@ class Throttle:
         """Whether it was told that this role may not see how far replicas are."""
         name = attempt.step.migration.name
         spellings = [text for type in _DECIDING for text in (type.value, type.value.removeprefix("migration."))]
-        self.query = _OPEN.format(session.store.events, name, spellings).as_string(session.connection)
+        self.query = _OPEN.format(events=session.store.events, name=literal(name), types=array(spellings))
         """What to ask the server; it returns one row."""
 
     def wait(self, row: Row | None = None) -> None:
