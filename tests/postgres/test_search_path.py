@@ -118,7 +118,7 @@ _TYPES = [
 
 def _words() -> list[str]:
     """Return every word in which zmig's statements may name a function."""
-    sources = [path for folder in ("database", "running", "watching") for path in (ROOT / "zmig" / folder).iterdir()]
+    sources = [path for folder in ("database", "running", "session") for path in (ROOT / "zmig" / folder).iterdir()]
     texts = [path.read_text(encoding="utf-8") for path in sources if path.suffix in (".py", ".sql")]
     return sorted({word for text in texts for word in re.findall(r"[a-z_]+", text)})
 
