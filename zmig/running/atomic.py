@@ -130,7 +130,7 @@ class AtomicRunner(Runner):
         """The statements that bring the session back to zmig's own settings inside the transaction."""
         return self.session.server.reset_inside_sql(self.session.run.application_name)
 
-    def clean(self) -> None:
+    def reset_session(self) -> None:
         """Bring the session back to zmig's own settings, inside the transaction."""
         self.session.send(*self.reset_sql)
 

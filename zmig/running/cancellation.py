@@ -111,7 +111,7 @@ class Cancellation(Interrupts):
                 self._is_in_code = self._may_be_raised = False
                 _raise_pending()
 
-    def meaning(self, error: BaseException) -> BaseException:
+    def translate(self, error: BaseException) -> BaseException:
         """Return `Cancelled` for the server's word that a statement was cancelled by this request."""
         if not self.is_requested:
             return error
