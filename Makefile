@@ -2,6 +2,8 @@
 #
 #   make demo     apply manifests/demo.yaml to a private PostgreSQL
 #   make test     run the tests; ARGS goes to pytest, as in: make test ARGS="-k planner"
+#   make unit     the tests that need no server, in seconds
+#   make coverage how much of the code the tests run, by line and by branch, in the processes that they start, too
 #   make check    what CI runs: format, lint, types, import floors, tests
 #   make test-latest   the tests with the newest of everything that pyproject.toml allows, instead of what is locked
 #   make matrix   run the database tests on PostgreSQL 13 to 18
@@ -11,7 +13,7 @@
 #   make screenshots   draw the pictures of the console anew
 #   make clean    stop the private PostgreSQL and remove everything made here
 
-.PHONY: demo test test-latest check lint types imports matrix bench lock format screenshots clean
+.PHONY: demo test unit coverage test-latest check lint types imports matrix bench lock format screenshots clean
 .DEFAULT_GOAL := demo
 
 VENV := .venv
@@ -26,6 +28,15 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n auto $(ARGS)
+
+unit: $(VENV)/.dev
+	ZMIG_TEST_SERVER=none $(BIN)/pytest -n auto tests/unit tests/lint tests/packaging/test_lock.py $(ARGS)
+
+coverage: $(VENV)/.dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n auto $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 test-latest:
 	@.ci/install $(LATEST) dev newest
@@ -75,5 +86,5 @@ $(VENV)/.bench: $(VENV)/.dev
 
 clean:
 	if test -x $(BIN)/zmig; then $(BIN)/zmig db stop manifests/demo.yaml; fi
-	rm -rf $(VENV) $(LATEST) .bench .zmig build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LATEST) .bench .zmig build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,8 @@
 """The PostgreSQL server that all tests of a run share.
 
 It is `ZMIG_TEST_DSN` where that is set, else a container where Docker answers, else a private server from the
-embedded binaries: a test is never skipped for want of a database. `ZMIG_TEST_SERVER=docker|embedded` forces one.
+embedded binaries: a test is never skipped for want of a database. `ZMIG_TEST_SERVER=docker|embedded` forces one, and
+`ZMIG_TEST_SERVER=none` says that there is none: a test that asks for one fails. `make unit` runs like this.
 
 The process that controls the run owns a folder and tells its workers of it; whichever worker needs the server first
 starts it there, and the controlling process stops it and removes the folder.
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import psycopg
+import pytest
 
 from zmig.embedded import EmbeddedServer, find_binaries
 from zmig.embedded.account import server_account
@@ -41,6 +43,7 @@ class Source(StrEnum):
     DSN = "dsn"
     DOCKER = "docker"
     EMBEDDED = "embedded"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,13 @@ class SharedServer:
                 return _start_container(self.folder)
             case Source.EMBEDDED:
                 return EmbeddedServer(self.folder / "server", settings=_SETTINGS).start()
+            case Source.NONE:
+                pytest.fail("this test needs a server, and ZMIG_TEST_SERVER=none says that there is none")
 
     def remove(self) -> None:
         """Stop the server and remove everything the run left behind."""
-        EmbeddedServer(self.folder / "server").stop()
+        if self.source is not Source.NONE:
+            EmbeddedServer(self.folder / "server").stop()
         _remove_container(self.folder)
         shutil.rmtree(self.folder)
 
@@ -76,6 +82,8 @@ class SharedServer:
                 return f"the image {IMAGE} in a container"
             case Source.EMBEDDED:
                 return f"{find_binaries(account=server_account(self.folder / 'server'))}, in {self.folder}"
+            case Source.NONE:
+                return "none"
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ def _lex(conforming: bool) -> None:
 
 EXAMPLES: patterns.Examples = {
     ("zmig.text.secrets", "__init__"): [lambda: secrets.Redactor("hunter2", "pass word", "(x)")],
-    ("zmig.database.connection_hints", "to_connect"): [lambda: connection_hints.for_failed_connection("")],
+    ("zmig.database.connection_hints", "for_failed_connection"): [lambda: connection_hints.for_failed_connection("")],
     ("zmig.lint.plpgsql", "_as_a_word"): [
         lambda: _of(plpgsql, "_as_a_word")("word"),
         lambda: _of(plpgsql, "_as_a_word")(":="),
@@ -59,7 +59,7 @@ EXAMPLES: patterns.Examples = {
 """Calls of functions whose patterns are put together from arguments."""
 
 BOUNDED = {
-    "zmig.database.connection_hints.to_connect": "what libpq says is cut to 2,000 characters",
+    "zmig.database.connection_hints.for_failed_connection": "what libpq says is cut to 2,000 characters",
     "zmig.manifest.typed_reader": "the forms are tried on whole values, and say themselves how long those may be",
     "zmig.manifest.yaml_errors._fault": "a line is looked at up to its thousandth character",
     "zmig.text.secrets._url_patterns": "a word that ends with an @, for which `test_linear` tries them",
