@@ -5,6 +5,7 @@ Heavy libraries are loaded by the function that needs them, never on the way in;
 
 from __future__ import annotations
 
+import ast
 import configparser
 import pkgutil
 import re
@@ -132,6 +133,26 @@ def test_every_module_stands_on_a_floor() -> None:
     config.read(ROOT / ".importlinter", encoding="utf-8")
     on_floors = set(re.findall(r"zmig\.[\w.]+", config["importlinter:contract:floors"]["layers"]))
     assert {name for name in _modules() if not {name, *_packages(name)} & on_floors} == set()
+
+
+_FILE_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "open", "stat", "exists", "iterdir", "resolve"}
+
+
+def test_no_pure_module_touches_a_file() -> None:
+    """The import contract sees modules alone; `pathlib` is allowed there for labels, and `open` is a builtin."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / ".importlinter", encoding="utf-8")
+    rooms = [ROOT / name.replace(".", "/") for name in config["importlinter:contract:pure"]["source_modules"].split()]
+    files = {file for room in rooms for file in (room.rglob("*.py") if room.is_dir() else [room.with_suffix(".py")])}
+    touching = {str(file.relative_to(ROOT)) for file in files if _touches_a_file(file)}
+    assert touching == {"zmig/manifest/schema.py"}, "it reads the schemas that are shipped with zmig"
+
+
+def _touches_a_file(file: Path) -> bool:
+    calls = [node.func for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    names = {call.id for call in calls if isinstance(call, ast.Name)}
+    methods = {call.attr for call in calls if isinstance(call, ast.Attribute)}
+    return "open" in names or bool(methods & _FILE_METHODS)
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
