@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zmig.cli import sentences
 from zmig.database import connection_string
 from zmig.errors import Location, Problem, ZmigError
 from zmig.lint import sql_file
@@ -83,7 +82,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "secrets": secrets.Redactor("hunter2", "pass word"),
     "an error's DETAIL": secrets.without_detail,
     "visible text": terminal.visible,
-    "one line": sentences.one_line,
+    "one line": terminal.one_line,
     "a width": terminal.display_width,
     "a problem": _problem,
 }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from zmig.cli import table
 from zmig.cli.command import Command, CommandContext, Option, Options, Positionals, version_number
 from zmig.cli.running import LOCK_WAIT, running
 from zmig.errors import ExitCode
+from zmig.presentation import words
 
 _REASON = Option("--reason", "why this is right; it stands in the history for ever", "TEXT", is_required=True)
 
@@ -53,7 +53,7 @@ def _baseline(call: CommandContext, options: BaselineOptions) -> ExitCode:
         names = migrator.baseline(to=options.to, reason=options.reason)
     for name in names:
         call.output.note(f"recorded as applied: {name}")
-    call.output.note(f"{table.counted(len(names), 'migration')} recorded, nothing was run")
+    call.output.note(f"{words.counted(len(names), 'migration')} recorded, nothing was run")
     if options.json:
         call.output.document({"names": names})
     return ExitCode.OK

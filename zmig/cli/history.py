@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from zmig.cli import documents, table
 from zmig.cli.command import Command, CommandContext, Options, Positionals
 from zmig.errors import ExitCode
+from zmig.presentation import words
+from zmig.text.terminal import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +30,8 @@ def run(call: CommandContext, options: Options) -> ExitCode:
 
 def _row(fact: Fact) -> tuple[str, ...]:
     return (
-        table.moment(fact.created_at),
-        table.shortened(fact.name, table.LONGEST_NAME),
+        words.moment(fact.created_at),
+        shortened(fact.name, table.LONGEST_NAME),
         fact.type.value.removeprefix("migration."),
         "@".join(part for part in (fact.database_user, fact.host) if part),
         ", ".join(_details(fact)),
@@ -44,7 +46,7 @@ def _details(fact: Fact) -> Iterator[str]:
     if (statement := fact.integer("statement")) is not None:
         yield f"statement {statement} of {fact.integer('statements') or '?'}"
     if (milliseconds := fact.integer("duration_ms")) is not None:
-        yield table.duration(milliseconds / 1000)
+        yield words.duration(milliseconds / 1000)
     if (message := fact.error_message or fact.text("reason")) is not None:
         yield message
 

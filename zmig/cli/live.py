@@ -9,28 +9,22 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from zmig.cli import sentences, table
+from zmig.presentation import words
+from zmig.presentation.narration import TRIES_AGAIN_IN, say, statement_number
+from zmig.presentation.words import Tone
 from zmig.progress import (
-    Blocked,
-    Held,
     LockWaiting,
-    Notice,
     Reported,
     RetryScheduled,
-    RoundFinished,
-    RunFinished,
     RunStarted,
-    ServerReported,
-    StatementFinished,
     StatementStarted,
-    StepFailed,
     StepFinished,
     StepSkipped,
     StepStarted,
 )
-from zmig.text.terminal import display_width
+from zmig.text.terminal import display_width, one_line, shortened
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -42,6 +36,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from zmig.cli.output import Output
+    from zmig.presentation.narration import Saying
     from zmig.progress import Progress
 
 _PER_SECOND = 8
@@ -50,7 +45,16 @@ _WIDEST = 1000
 _BEFORE_HEADLINE = 2
 """The cells that the spinner takes."""
 _SHORTEST_HEADLINE = 24
-_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_STYLES = {
+    Tone.STRONG: "bold",
+    Tone.GOOD: "green",
+    Tone.BUSY: "cyan",
+    Tone.QUIET: "dim",
+    Tone.WARN: "yellow",
+    Tone.BAD: "red",
+}
+_GOES_ON = (LockWaiting, StepStarted)
+"""What stands in the headline until something else happens, and so needs no line."""
 
 
 @valueclass
@@ -68,8 +72,8 @@ class _Now:
 
     def clock(self) -> str:
         if self.ends is not None:
-            return table.duration(max(self.ends - time.monotonic(), 0))
-        return table.duration(time.monotonic() - self.began)
+            return words.duration(max(self.ends - time.monotonic(), 0))
+        return words.duration(time.monotonic() - self.began)
 
 
 class Live:
@@ -79,7 +83,7 @@ class Live:
         self._output = output
         self._now = _Now(time.monotonic())
         self._display: Display | None = None
-        self._can_draw = output.stderr.can_show(_SPINNER + "✓✗…")
+        self._can_draw = output.stderr.can_show(words.SPINNER + "✓✗↻…")
 
     def __enter__(self) -> Self:
         """Draw nothing yet."""
@@ -97,10 +101,15 @@ class Live:
         """Show what a progress says."""
         if self._display is None:
             self._display = self._started()
-        self._now = self._after(progress)
-        line, style = self._line(progress)
-        if line:
-            self._display.console.print(self._text(line, style), soft_wrap=True)
+        saying = say(progress)
+        self._now = self._after(progress, saying)
+        if saying is not None and self._stays(progress, saying):
+            self._display.console.print(self._text(self._line(progress, saying), saying.tone), soft_wrap=True)
+
+    def _stays(self, progress: Progress, saying: Saying) -> bool:
+        if saying.is_detail and not self._output.is_verbose:
+            return False
+        return saying.lasts and not isinstance(progress, _GOES_ON)
 
     def _started(self) -> Display:
         from rich.live import Live as Display
@@ -115,67 +124,37 @@ class Live:
         display.start()
         return display
 
-    def _line(self, progress: Progress) -> tuple[str, str]:
-        """Return the line that stays of a progress, with its style; an empty one for what is only passing."""
-        done, failed = ("✓", "✗") if self._can_draw else ("+", "x")
-        match progress:
-            case RunStarted():
-                return sentences.run_started(progress), "bold"
-            case StepFinished(step=step):
-                took = table.duration(progress.duration_seconds)
-                return f"{done} {step.migration.version} {step.migration.name}  {took}", "green"
-            case StepSkipped():
-                return f"- {sentences.skipped(progress)}", "dim"
-            case StepFailed():
-                return f"{failed} {sentences.failed(progress)}", "red"
-            case RetryScheduled():
-                return f"  {sentences.retry(progress)}", "yellow"
-            case Notice():
-                return f"  {sentences.notice(progress)}", ""
-            case StatementStarted():
-                return (f"  {sentences.statement(progress)}", "dim") if self._output.is_verbose else ("", "")
-            case RunFinished():
-                return sentences.run_finished(progress), "bold"
-            case _:
-                return "", ""
+    def _line(self, progress: Progress, saying: Saying) -> str:
+        """Return the line that stays of a progress."""
+        text = saying.sentence
+        if isinstance(progress, StepFinished):
+            text = f"{progress.step.migration.version} {saying.short}  {saying.took}"
+        mark = saying.mark if self._can_draw else words.in_ascii(saying.mark)
+        return f"{mark} {text}" if mark else text
 
-    def _after(self, progress: Progress) -> _Now:
+    def _after(self, progress: Progress, saying: Saying | None) -> _Now:
         now = time.monotonic()
+        text = saying.text if saying is not None else ""
         match progress:
             case RunStarted():
                 return _Now(now, total=len(progress.plan.steps))
             case LockWaiting():
-                return _Now(now - progress.waited_seconds, sentences.waiting_for(progress))
+                return _Now(now - progress.waited_seconds, text)
             case StepStarted():
-                name = sentences.step_started(progress)
-                return _Now(now, name, finished=progress.number - 1, total=progress.total)
-            case RetryScheduled():
-                return replace(self._now, detail="tries again in", ends=now + progress.delay_seconds, statement="")
+                return _Now(now, text, finished=progress.number - 1, total=progress.total)
             case StepFinished() | StepSkipped():
                 return _Now(now, finished=progress.number, total=progress.total)
-            case StatementFinished() | Notice() | StepFailed() | RunFinished():
-                return self._now
-            case _:
-                return self._within_step(progress)
-
-    def _within_step(
-        self, progress: StatementStarted | Reported | Blocked | ServerReported | RoundFinished | Held
-    ) -> _Now:
-        match progress:
+            case RetryScheduled():
+                return replace(self._now, detail=TRIES_AGAIN_IN, ends=now + progress.delay_seconds, statement="")
             case StatementStarted():
-                return replace(self._now, detail=sentences.statement_number(progress), statement=progress.text)
+                number = statement_number(progress.number, progress.total)
+                return replace(self._now, detail=number, statement=progress.text)
             case Reported():
-                return replace(self._now, detail=sentences.reported(progress), statement="")
-            case Blocked():
-                return replace(self._now, detail=sentences.blocked(progress))
-            case RoundFinished():
-                return replace(self._now, detail=sentences.round_finished(progress))
-            case Held():
-                return replace(self._now, detail=sentences.held(progress))
-            case ServerReported():
-                return replace(self._now, detail=sentences.server_reported(progress))
+                return replace(self._now, detail=text, statement="")
+            case _ if saying is not None and not saying.lasts:
+                return replace(self._now, detail=text)
             case _:
-                assert_never(progress)
+                return self._now
 
     def _drawn(self) -> RenderableType:
         from rich.console import Group
@@ -186,36 +165,36 @@ class Live:
         rows: list[RenderableType] = []
         if now.total:
             bar = Table.grid(padding=(0, 1))
-            count = self._text(f"{now.finished} of {now.total}", "")
+            count = self._text(f"{now.finished:,} of {now.total:,}", Tone.PLAIN)
             done = ProgressBar(
                 now.total, now.finished, width=_BAR_CELLS, complete_style="green", finished_style="green"
             )
             bar.add_row(done, count)
             rows.append(bar)
         if now.headline:
-            rows.append(self._text(f"{self._spinner()} {self._fitted(now)}", "cyan"))
+            rows.append(self._text(f"{self._spinner()} {self._fitted(now)}", Tone.BUSY))
         if now.statement:
-            rows.append(self._text(f"  {now.statement}", "dim"))
+            rows.append(self._text(f"  {now.statement}", Tone.QUIET))
         return Group(*rows)
 
     def _fitted(self, now: _Now) -> str:
         """Return what is going on, with its time; where the terminal is too narrow, long words give way to both."""
-        headline, detail, clock = (sentences.one_line(text) for text in (now.headline, now.detail, now.clock()))
+        headline, detail, clock = (one_line(text) for text in (now.headline, now.detail, now.clock()))
         width = self._display.console.width if self._display is not None else _WIDEST
         room = width - _BEFORE_HEADLINE - sum(display_width(part) + 2 for part in (detail, clock) if part)
         if room < _SHORTEST_HEADLINE:
-            detail = table.shortened(detail, max(display_width(detail) + room - _SHORTEST_HEADLINE, 1))
+            detail = shortened(detail, max(display_width(detail) + room - _SHORTEST_HEADLINE, 1))
             room = _SHORTEST_HEADLINE
-        return "  ".join(part for part in (table.shortened(headline, room), detail, clock) if part)
+        return "  ".join(part for part in (shortened(headline, room), detail, clock) if part)
 
     def _spinner(self) -> str:
-        return _SPINNER[int(time.monotonic() * _PER_SECOND) % len(_SPINNER)] if self._can_draw else "*"
+        return words.spinner(time.monotonic(), per_second=_PER_SECOND) if self._can_draw else "*"
 
-    def _text(self, text: str, style: str) -> Text:
+    def _text(self, text: str, tone: Tone) -> Text:
         from rich.text import Text
 
-        shown = sentences.one_line(self._output.redact(text))
-        style = style if self._output.has_color else ""
+        shown = one_line(self._output.redact(text))
+        style = _STYLES.get(tone, "") if self._output.has_color else ""
         return Text(shown, style=style, no_wrap=True, overflow="ellipsis" if self._can_draw else "crop")
 
 

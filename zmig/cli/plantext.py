@@ -1,4 +1,4 @@
-"""A plan as text; `plan`, `apply --dry-run`, `rollback` and `retry` all print this and nothing else."""
+"""A plan as a command prints it: a table of its steps and what it amounts to on stdout, its refusals on stderr."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zmig.cli import documents, table
 from zmig.errors import ExitCode
-from zmig.planning.plan import Direction
+from zmig.presentation import plan_text
 from zmig.project import undeclared
 from zmig.text.terminal import visible
 
@@ -29,45 +29,12 @@ def text(plan: Plan, *, with_limits: bool = False) -> str:
     """Return the steps with their reasons, their limits if wanted, a line that sums them up, and what is noted."""
     rows = [_row(number, step) for number, step in enumerate(plan.steps, start=1)]
     if with_limits:
-        rows = [(*row, _limits(step)) for row, step in zip(rows, plan.steps, strict=True)]
+        rows = [(*row, plan_text.limits(step)) for row, step in zip(rows, plan.steps, strict=True)]
     lines = table.lines(rows, right=frozenset({0})) if rows else []
     notes = [visible(f"note: {undeclared.sentence(plan.undeclared)}")] if plan.undeclared else []
-    return "\n".join([*lines, _summary(plan), *notes])
+    return "\n".join([*lines, plan_text.summary(plan), *notes])
 
 
 def _row(number: int, step: Step) -> tuple[str, ...]:
-    return (str(number), step.action.value, step.migration.name, f"{step.reason}; {_mode(step)}")
-
-
-def _mode(step: Step) -> str:
-    if step.mode is None or step.mode.transactional:
-        return "in a transaction"
-    return f"without a transaction: {step.mode.reason}"
-
-
-def _limits(step: Step) -> str:
-    """Say what zmig sets for a step, whatever the role or the database sets."""
-    settings = step.migration.settings
-    parts = [
-        _limit("lock_timeout", settings.lock_timeout_seconds),
-        _limit("statement_timeout", settings.statement_timeout_seconds),
-        _limit("idle_in_transaction_session_timeout", 0),
-    ]
-    if step.mode is not None and not step.mode.transactional:
-        parts.append("no limit for statements that cannot run in a transaction")
-    if settings.run_as is not None:
-        parts.append(f"as role `{settings.run_as}`")
-    return ", ".join(parts)
-
-
-def _limit(name: str, seconds: float) -> str:
-    return f"{name} {table.duration(seconds)}" if seconds else f"no {name}"
-
-
-def _summary(plan: Plan) -> str:
-    steps = table.counted(len(plan.steps), "step")
-    if plan.refusals:
-        return f"refused, so nothing would run: {table.counted(len(plan.refusals), 'refusal')}, {steps}"
-    if not plan.steps:
-        return "nothing to roll back" if plan.direction is Direction.ROLLBACK else "nothing to run"
-    return f"{steps} to {'roll back' if plan.direction is Direction.ROLLBACK else 'run'}"
+    reason = f"{step.reason}; {plan_text.transaction(step)}"
+    return (str(number), step.action.value, step.migration.name, reason)

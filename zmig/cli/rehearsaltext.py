@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.cli import documents, table
+from zmig.presentation import words
 from zmig.running.rehearsal import LOCK_TIMEOUT
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def _statement(one: StatementRehearsed) -> tuple[str, ...]:
         effects.append(f"REWROTE {', '.join(one.rewritten)}")
     if one.drawn:
         effects.append(f"drew numbers of {', '.join(one.drawn)}, which stay drawn")
-    return (f"line {one.line}", table.duration(one.seconds), "; ".join(effects) or "no new lock on a table", one.text)
+    return (f"line {one.line}", words.duration(one.seconds), "; ".join(effects) or "no new lock on a table", one.text)
 
 
 def _lock(lock: TableLock) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 
-from zmig.cli import prompt, table
+from zmig.cli import prompt
 from zmig.cli.command import Command, CommandContext, Option, Options
 from zmig.cli.running import LOCK_WAIT, running
 from zmig.database import reset
 from zmig.errors import ExitCode, Problem, UsageError
+from zmig.presentation import words
 
 _EFFECT = "nothing was dropped"
 
@@ -34,7 +35,7 @@ def run(call: CommandContext, options: ResetOptions) -> ExitCode:
         raise UsageError(Problem("not-confirmed", message, effect=_EFFECT, hint="check which database this is"))
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
         dropped = migrator.reset()
-    call.output.note(f"dropped {table.counted(len(dropped), 'schema')}: {', '.join(dropped)}")
+    call.output.note(f"dropped {words.counted(len(dropped), 'schema')}: {', '.join(dropped)}")
     if options.json:
         call.output.document({"database": database, "dropped": dropped})
     return ExitCode.OK

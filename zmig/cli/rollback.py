@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.cli import plantext, prompt, table
+from zmig.cli import plantext, prompt
 from zmig.cli.command import Command, CommandContext, Option, Options, count, version_number
 from zmig.cli.running import LOCK_WAIT, finish, running
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.model import Environment
+from zmig.presentation import words
 
 if TYPE_CHECKING:
     from zmig.migrator import Migrator
@@ -55,7 +56,7 @@ def _ask(call: CommandContext, migrator: Migrator, planned: Plan) -> None:
         question = f"this is production; type the database's name, `{status.database}`, to roll back"
         prompt.name_typed(call.output, question, status.database, instead=hint, effect=_EFFECT)
     else:
-        what = table.counted(len(planned.steps), "migration")
+        what = words.counted(len(planned.steps), "migration")
         prompt.agree(call.output, f"roll back {what}?", instead=hint, effect=_EFFECT)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zmig.cli import statustext
 from zmig.cli.command import Command, CommandContext, Option, Options
 from zmig.errors import ExitCode
+from zmig.presentation import words
 
 if TYPE_CHECKING:
     from zmig.session.status import Status
@@ -24,8 +25,8 @@ def run(call: CommandContext, options: StatusOptions) -> ExitCode:
     if call.output.is_json:
         call.output.document(status.as_dict())
     else:
-        glyphs = statustext.GLYPHS if call.output.stdout.can_show("✓✗●▶·…") else statustext.ASCII_GLYPHS
-        call.output.data(statustext.text(status, call.invocation, width=call.output.width, glyphs=glyphs))
+        is_ascii = not call.output.stdout.can_show("".join(words.GLYPHS.values()) + "…")
+        call.output.data(statustext.text(status, call.invocation, width=call.output.width, is_ascii=is_ascii))
     return _verdict(status) if options.check else ExitCode.OK
 
 

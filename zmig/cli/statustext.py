@@ -7,32 +7,28 @@ from typing import TYPE_CHECKING
 from zmig.cli import table
 from zmig.database import lock_holder
 from zmig.planning import failure_report
-from zmig.planning.state import Entry, FindingCode, State
+from zmig.planning.state import Entry, FindingCode
+from zmig.presentation import words
 from zmig.presentation.problems import problem_text
 from zmig.project import undeclared
-from zmig.text.terminal import display_width, visible
+from zmig.text.terminal import display_width, shortened, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from zmig.invocation import Invocation
     from zmig.session.status import Status
 
-GLYPHS = {State.DONE: "✓", State.PENDING: "·", State.STARTED: "▶", State.FAILED: "✗", State.STUCK: "!"}
-ASCII_GLYPHS = {State.DONE: "+", State.PENDING: ".", State.STARTED: ">", State.FAILED: "x", State.STUCK: "!"}
-"""For terminals whose encoding has no others."""
-
-_WORDS = {State.STARTED: "running"}
 _HEAD = ("  state", "version", "name", "kind", "applied at (UTC)", "took", "findings")
 _NAME, _RIGHT = 2, frozenset({1, 5})
 _SHORTEST_NAME = 16
 
 
-def text(status: Status, invocation: Invocation, *, width: int | None, glyphs: Mapping[State, str]) -> str:
+def text(status: Status, invocation: Invocation, *, width: int | None, is_ascii: bool) -> str:
     """Return the whole text; with a `width`, names are shortened so that lines fit into it."""
     parts = [_title(status)]
     if status.migrations:
-        parts.append("\n".join(_table(status, width, glyphs)))
+        parts.append("\n".join(_table(status, width, is_ascii=is_ascii)))
     parts.append(
         "\n".join(
             (
@@ -58,8 +54,8 @@ def _title(status: Status) -> str:
     )
 
 
-def _table(status: Status, width: int | None, glyphs: Mapping[State, str]) -> list[str]:
-    rows = [_HEAD, *(_row(entry, glyphs) for entry in status.migrations)]
+def _table(status: Status, width: int | None, *, is_ascii: bool) -> list[str]:
+    rows = [_HEAD, *(_row(entry, is_ascii=is_ascii) for entry in status.migrations)]
     if not any(row[-1] for row in rows[1:]):
         rows = [row[:-1] for row in rows]
     lines = table.lines(rows, right=_RIGHT)
@@ -67,22 +63,22 @@ def _table(status: Status, width: int | None, glyphs: Mapping[State, str]) -> li
     if excess <= 0:
         return lines
     room = max(max(display_width(row[_NAME]) for row in rows) - excess, _SHORTEST_NAME)
-    fitting = [(*row[:_NAME], table.shortened(row[_NAME], room), *row[_NAME + 1 :]) for row in rows]
+    fitting = [(*row[:_NAME], shortened(row[_NAME], room), *row[_NAME + 1 :]) for row in rows]
     return table.lines(fitting, right=_RIGHT)
 
 
-def _row(entry: Entry, glyphs: Mapping[State, str]) -> tuple[str, ...]:
-    record = entry.record
+def _row(entry: Entry, *, is_ascii: bool) -> tuple[str, ...]:
+    record, glyph = entry.record, words.GLYPHS[entry.state]
     applied_at = record.applied_at if record else None
     took = record.duration_ms if record else None
     kind = entry.migration.kind.value if entry.migration else ""
     return (
-        f"{glyphs[entry.state]} {_WORDS.get(entry.state, entry.state.value)}",
+        f"{words.in_ascii(glyph) if is_ascii else glyph} {words.state(entry.state)}",
         str(entry.version or ""),
-        table.shortened(entry.name, table.LONGEST_NAME),
+        shortened(entry.name, table.LONGEST_NAME),
         kind,
-        table.moment(applied_at) if applied_at else "",
-        table.duration(took / 1000) if took is not None else "",
+        words.moment(applied_at) if applied_at else "",
+        words.duration(took / 1000) if took is not None else "",
         ", ".join(finding.code.value for finding in entry.findings),
     )
 

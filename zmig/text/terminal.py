@@ -65,3 +65,24 @@ def _cells(character: str) -> int:
     if unicodedata.category(character) in _WIDTHLESS or ord(character) in _JOINING_JAMO:
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def first_cells(text: str, cells: int) -> str:
+    """Return as much of the beginning of visible text as takes at most `cells`."""
+    if text.isascii():
+        return text[: max(cells, 0)]
+    taken = 0
+    for index, character in enumerate(text):
+        taken += _cells(character)
+        if taken > cells:
+            return text[:index]
+    return text
+
+
+def shortened(text: str, cells: int) -> str:
+    """Return visible text in at most `cells`, with its middle left out: both ends say more than it."""
+    if display_width(text) <= cells:
+        return text
+    tail = first_cells(text[::-1], max((cells - 1) // 2, 0))[::-1]
+    head = first_cells(text, max(cells - 1 - display_width(tail), 0))
+    return f"{head}…{tail}" if cells > 0 else ""

@@ -1,0 +1,247 @@
+"""What happens during a run, in words: progress becomes sentences here and nowhere else; front ends form them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from zmig.database import lock_holder
+from zmig.planning.plan import Direction
+from zmig.presentation import words
+from zmig.presentation.words import Tone
+from zmig.progress import (
+    Blocked,
+    Held,
+    LockWaiting,
+    Notice,
+    Reported,
+    RetryScheduled,
+    RoundFinished,
+    RunFinished,
+    RunStarted,
+    ServerReported,
+    StatementFinished,
+    StatementStarted,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+)
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from zmig.database.activity import Blocker
+    from zmig.progress import Progress
+
+TRIES_AGAIN_IN = "tries again in"
+"""What a display says before the time that is left."""
+INSIDE = " "
+"""The mark of what is said inside of a step: a display indents it."""
+
+
+@valueclass
+class Saying:
+    """What is said of one progress; a line of a log is its `sentence`, and a display puts the parts together."""
+
+    text: str
+    """What happens, without the time it took and without what is quoted."""
+    tone: Tone = Tone.PLAIN
+    mark: str = ""
+    """A glyph, `INSIDE`, or nothing."""
+    took: str = ""
+    """How long it took."""
+    quoted: str = ""
+    """The statement or the message it is about."""
+    brief: str | None = None
+    """`text` for a display that shows the mark and sums the run up: shorter, or empty; None where it is the same."""
+    lasts: bool = True
+    """Whether it stays on a display when the next thing happens."""
+    subject: Hashable = None
+    """What is the same in what is said every second about the same thing; None where each is worth a line."""
+    is_detail: bool = False
+    """Whether only those want to read it who asked for everything."""
+
+    @property
+    def sentence(self) -> str:
+        """All of it, for a reader who sees nothing else."""
+        took = f", {self.took}" if self.took else ""
+        return f"{self.text}{took}: {self.quoted}" if self.quoted else f"{self.text}{took}"
+
+    @property
+    def short(self) -> str:
+        """`brief`, where there is one."""
+        return self.text if self.brief is None else self.brief
+
+
+def say(progress: Progress) -> Saying | None:
+    """Return what is said of a progress; None where it is not worth a word."""
+    match progress:
+        case RunStarted():
+            return _run_started(progress)
+        case LockWaiting():
+            holder = lock_holder.describe(progress.holder)
+            return Saying(f"waiting for the lock: {holder}", Tone.WARN, took=words.duration(progress.waited_seconds))
+        case StepStarted():
+            again = f", attempt {progress.attempt}" if progress.attempt > 1 else ""
+            name = progress.step.migration.name
+            return Saying(f"{progress.step.action.value} {name}{again}", Tone.BUSY, "▶")
+        case StepFinished():
+            name = progress.step.migration.name
+            return Saying(f"done {name}", Tone.GOOD, "✓", took=words.duration(progress.duration_seconds), brief=name)
+        case StepSkipped():
+            short = f"{progress.step.migration.name}: {progress.reason}"
+            return Saying(f"skipped {short}", Tone.QUIET, "-", brief=short)
+        case StepFailed():
+            return _step_failed(progress)
+        case RetryScheduled():
+            return _retry_scheduled(progress)
+        case RunFinished():
+            return _run_finished(progress)
+        case _:
+            return _say_inside(progress)
+
+
+def _say_inside(
+    progress: StatementStarted
+    | StatementFinished
+    | Reported
+    | Blocked
+    | ServerReported
+    | RoundFinished
+    | Held
+    | Notice,
+) -> Saying | None:
+    """Return what is said of what happens inside of a step."""
+    match progress:
+        case StatementStarted():
+            return _statement_started(progress)
+        case StatementFinished():
+            return None
+        case Notice():
+            return _notice(progress)
+        case Reported():
+            return _passing(_reported(progress))
+        case Blocked():
+            return _passing(_blocked(progress), ("blocked", *(blocker.pid for blocker in progress.blockers)))
+        case ServerReported():
+            return _passing(_server_reported(progress), ("server", progress.report.phase))
+        case RoundFinished():
+            return _passing(_round_finished(progress), "round")
+        case Held():
+            held = words.duration(progress.held_seconds)
+            return _passing(f"waiting for {held} between two rounds: {progress.reason}", ("held", progress.reason[:20]))
+        case _:
+            assert_never(progress)
+
+
+def _passing(text: str, subject: Hashable = None) -> Saying:
+    return Saying(text, mark=INSIDE, lasts=False, subject=subject)
+
+
+def _run_started(progress: RunStarted) -> Saying:
+    steps = words.counted(len(progress.plan.steps), "step")
+    verb = "roll back" if progress.plan.direction is Direction.ROLLBACK else "run"
+    return Saying(
+        f"run {progress.run_id} on database `{progress.database}`: {steps} to {verb}",
+        Tone.STRONG,
+        brief=f"run {progress.run_id} on {progress.database}: {steps}",
+    )
+
+
+def _run_finished(progress: RunFinished) -> Saying:
+    steps = f"{progress.completed:,} of {words.counted(progress.total, 'step')}"
+    ending = "failed after" if progress.failed else "completed"
+    took = words.duration(progress.duration_seconds)
+    return Saying(f"run {progress.run_id} {ending} {steps}", Tone.STRONG, took=took, brief="")
+
+
+def _step_failed(progress: StepFailed) -> Saying:
+    """Say that a step failed; where that is the end, the error that follows says why."""
+    message = progress.problem.message
+    return Saying(
+        f"failed {progress.step.migration.name}",
+        Tone.BAD,
+        "✗",
+        took=words.duration(progress.duration_seconds),
+        quoted=message if progress.will_retry else "",
+        brief=message,
+    )
+
+
+def _retry_scheduled(progress: RetryScheduled) -> Saying:
+    name, pause = progress.step.migration.name, words.duration(progress.delay_seconds)
+    attempt = f"try {progress.attempt} of {progress.attempts}"
+    return Saying(f"trying {name} again in {pause}, {attempt}", Tone.WARN, "↻", brief=f"{attempt} in {pause}")
+
+
+def _statement_started(progress: StatementStarted) -> Saying:
+    number = statement_number(progress.number, progress.total)
+    place = f"{number}, line {progress.line}"
+    return Saying(
+        place,
+        Tone.QUIET,
+        INSIDE,
+        quoted=progress.text,
+        brief=place.removeprefix("statement "),
+        is_detail=True,
+    )
+
+
+def statement_number(number: int, total: int | None) -> str:
+    """Say which of a file's statements it is."""
+    return f"statement {number}" + ("" if total is None else f" of {total}")
+
+
+def _notice(progress: Notice) -> Saying:
+    parts = [progress.message, *(part for part in (progress.detail, progress.hint) if part)]
+    tone = Tone.WARN if progress.severity.upper() == "WARNING" else Tone.PLAIN
+    return Saying(f"{progress.severity.lower()}: {'; '.join(parts)}", tone, INSIDE)
+
+
+def _reported(progress: Reported) -> str:
+    """Say what a Python migration reports."""
+    if progress.done is None:
+        return progress.message
+    return f"{progress.message}: {progress.done}" + ("" if progress.total is None else f" of {progress.total}")
+
+
+def _blocked(progress: Blocked) -> str:
+    """Say who keeps a statement waiting, or that nobody does any more."""
+    waited = words.duration(progress.waited_seconds)
+    if not progress.blockers:
+        return f"goes on, after waiting {waited} for a lock"
+    return f"blocked for {waited} by {'; '.join(map(_blocker, progress.blockers))}"
+
+
+def _blocker(blocker: Blocker) -> str:
+    backend = blocker.backend
+    if backend is None:
+        return f"backend {blocker.pid}" if blocker.pid else "a prepared transaction"
+    parts = [f"backend {blocker.pid}"]
+    if backend.application_name:
+        parts.append(f"application `{backend.application_name}`")
+    if backend.database_user:
+        parts.append(f"user `{backend.database_user}`")
+    if backend.state:
+        parts.append(backend.state + (f" since {backend.since:%H:%M:%S %Z}" if backend.since is not None else ""))
+    query = f": {backend.query}" if backend.query else ""
+    by = f" (which keeps backend {blocker.waiting_pid} waiting)" if blocker.depth else ""
+    return f"{', '.join(parts)}{by}{query}"
+
+
+def _server_reported(progress: ServerReported) -> str:
+    """Say how far the server is with a statement."""
+    report = progress.report
+    relation = f" of {report.relation}" if report.relation else ""
+    text = f"{report.command}{relation}: {report.phase}"
+    if report.total:
+        return f"{text}, {report.fraction or 0:.0%} of {report.total} {report.unit}"
+    return f"{text}, {report.done} {report.unit}" if report.done else text
+
+
+def _round_finished(progress: RoundFinished) -> str:
+    """Say how far a batched migration is."""
+    of = "" if progress.total is None else f" of about {progress.total:,}"
+    left = "" if progress.seconds_left is None else f", {words.duration(progress.seconds_left)} left"
+    return f"round {progress.rounds:,}: {progress.rows:,}{of} rows, {progress.rows_per_second:,.0f} rows/s{left}"
