@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from zmig_tui import elsewhere
+from zmig_tui.models import remote_run
 
 from tests.support import backends
 from tests.support.recorder import Recorder
@@ -12,7 +12,7 @@ from zmig.progress import Reported, StatementStarted, StepFailed, StepFinished, 
 
 if TYPE_CHECKING:
     import psycopg
-    from zmig_tui.running import Run
+    from zmig_tui.models.run import Run
 
     from tests.support.facts import Facts
     from tests.support.project import ProjectFolder
@@ -279,7 +279,7 @@ def test_which_step_is_at_work_is_told_while_the_transaction_is_open(
             assert status.holder is not None
             assert watched.holder is not None
             seen.append((status.holder.migration, status.running, watched.holder.migration, watched.running))
-            shown.append(elsewhere.run(observation, float(len(shown)), None, shown[-1]))
+            shown.append(remote_run.remote_run(observation, float(len(shown)), None, shown[-1]))
 
     try:
         Migrator(project.manifest, observer=observe).migrate(atomic=True)

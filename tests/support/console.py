@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from textual.widgets import Input
 from zmig_tui.app import ConsoleApp
-from zmig_tui.desk import Subject
 from zmig_tui.screens.dialog import Confirming, Dialog, Reading
+from zmig_tui.target import Target
 from zmig_tui.widgets.banner import Banner
 from zmig_tui.widgets.lines import Lines
 
@@ -151,11 +151,11 @@ async def console(
         heard.set()
 
     app = ConsoleApp(
-        Subject(manifest, database_url, Invocation(manifest.name), os.environ), reading_seconds=reading_seconds
+        Target(manifest, database_url, Invocation(manifest.name), os.environ), reading_seconds=reading_seconds
     )
     async with app.run_test(size=size, message_hook=hook) as pilot:
         try:
             yield Console(app, pilot, heard)
         finally:
             # The console waits for a run that nobody cancelled; a test that failed must not.
-            app.desk.cancel()
+            app.controller.cancel()

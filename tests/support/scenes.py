@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 from textual.widgets import Input
 from textual.widgets._footer import FooterKey
-from zmig_tui import columns, plantext, rows
 from zmig_tui.app import ConsoleApp
-from zmig_tui.desk import Controller, Subject
-from zmig_tui.detail import Detail, File
-from zmig_tui.intent import Apply, Rollback
-from zmig_tui.news import Gathered, Heard, NotObserved, Observed, Planned
-from zmig_tui.running import Run, advanced
+from zmig_tui.controller import Controller
+from zmig_tui.events import DetailReady, EventReceived, ObservationFailed, Observed, PlanReady
+from zmig_tui.models import columns, table
+from zmig_tui.models.details import Detail, File
+from zmig_tui.models.intent import Apply, Rollback
+from zmig_tui.models.run import Run, advance
+from zmig_tui.pages import plan_text
 from zmig_tui.screens.dialog import Confirming, Reading
+from zmig_tui.target import Target
 
 from zmig.database.activity import Backend, BackendWork, Blocker, ServerProgress
 from zmig.database.lock_holder import LockHolder
@@ -202,7 +204,7 @@ class Scene:
         return Detail(entry, INVOCATION, file, File("select 2;\n"), facts, plan, statements=statements)
 
 
-class StillDesk(Controller):
+class StillController(Controller):
     """Does nothing by itself: whoever makes a picture tells what there is to tell."""
 
     scene: Scene
@@ -213,23 +215,23 @@ class StillDesk(Controller):
     def stop(self) -> None:
         pass
 
-    def look(self, *, ask_repeatables: bool = False) -> None:
+    def refresh(self, *, ask_repeatables: bool = False) -> None:
         pass
 
-    def gather(self, entry: Entry, *, is_urgent: bool) -> None:
-        self._tell(Gathered(self.scene.detail(entry)))
+    def request_detail(self, entry: Entry, *, is_urgent: bool) -> None:
+        self._send(DetailReady(self.scene.detail(entry)))
 
 
 @asynccontextmanager
 async def shown(scene: Scene, size: tuple[int, int]) -> AsyncGenerator[ConsoleApp]:
     """Show a scene."""
-    subject = Subject(Path("manifests/prod.yaml"), None, INVOCATION, {})
-    desk = type("SceneDesk", (StillDesk,), {"scene": scene})
-    app = ConsoleApp(subject, clock=lambda: CLOCK, desk=desk, reading_seconds=0)
+    target = Target(Path("manifests/prod.yaml"), None, INVOCATION, {})
+    controller = type("SceneController", (StillController,), {"scene": scene})
+    app = ConsoleApp(target, clock=lambda: CLOCK, controller=controller, reading_seconds=0)
     async with app.run_test(size=size) as pilot:
         observation = scene.observation()
-        made = rows.RowCache()(observation.status.migrations)
-        app.main.post_message(Heard(Observed(observation, made, columns.measured(made), None)))
+        made = table.RowCache()(observation.status.migrations)
+        app.main.post_message(EventReceived(Observed(observation, made, columns.measure(made), None)))
         await settled(app, pilot)
         if scene.act is not None:
             await scene.act(app, pilot)
@@ -350,7 +352,7 @@ def running() -> Scene:
     async def act(app: ConsoleApp, _pilot: Pilot[int]) -> None:
         run = Run("apply", CLOCK - 214)
         for at, one in _heard(migration):
-            run = advanced(run, one, CLOCK - at)
+            run = advance(run, one, CLOCK - at)
         app.main.run = run
         app.main.redraw()
 
@@ -407,7 +409,7 @@ def rounds() -> Scene:
             StatementStarted(step, 1, 1, 2, "update orders set total = …"),
             RoundFinished(step, 124, 620_000, 1_000_000, 12_916.7, 29.4),
         ):
-            run = advanced(run, one, CLOCK - 48)
+            run = advance(run, one, CLOCK - 48)
         app.main.run = run
         app.main.redraw()
         await pilot.press("2")
@@ -451,7 +453,7 @@ def question() -> Scene:
         observation = app.main.observation
         assert observation is not None
         plan = planner.rollback(observation.status.migrations, to=7, invocation=INVOCATION)
-        app.main.show_plan(Planned(Rollback(to=7), plan, is_dry=False))
+        app.main.show_plan(PlanReady(Rollback(to=7), plan, is_dry=False))
         await settled(app, pilot)
         assert isinstance(app.screen, Confirming)
 
@@ -465,9 +467,9 @@ def dry_run() -> Scene:
         observation = app.main.observation
         assert observation is not None
         plan = planner.forward(observation.status.migrations, invocation=INVOCATION)
-        app.main.show_plan(Planned(Apply(), plan, is_dry=True))
+        app.main.show_plan(PlanReady(Apply(), plan, is_dry=True))
         await settled(app, pilot)
-        assert isinstance(app.screen, Reading), plantext.summary(plan)
+        assert isinstance(app.screen, Reading), plan_text.plan_summary(plan)
 
     return Scene(failed().facts, act=act)
 
@@ -483,9 +485,9 @@ def away() -> Scene:
             facts=("kinds: sql, python, repeatable",),
             hint="write `kind: sql`",
         )
-        app.main.post_message(Heard(NotObserved((problem,), is_unreachable=False)))
+        app.main.post_message(EventReceived(ObservationFailed((problem,), is_unreachable=False)))
         lost = Problem("no-connection", "the database at `db1.internal:5432` cannot be reached")
-        app.main.post_message(Heard(NotObserved((lost,), is_unreachable=True)))
+        app.main.post_message(EventReceived(ObservationFailed((lost,), is_unreachable=True)))
 
     return Scene(_history(9).all, environment=Environment.STAGING, act=act)
 

@@ -61,7 +61,7 @@ def test_what_is_declined_does_not_run(shop: Shop) -> None:
             await zmig.question()
             await zmig.press("escape")
             await zmig.until(lambda: zmig.top is zmig.main)
-            assert not zmig.app.desk.is_running
+            assert not zmig.app.controller.is_running
 
     asyncio.run(script())
     assert _facts(shop) == []
@@ -554,7 +554,7 @@ def test_between_two_attempts_too_the_key_for_blockers_never_means_the_run(
             await zmig.ready()
             await zmig.press("a")
             await zmig.confirm()
-            await zmig.until(lambda: zmig.main.remembered.blockers)
+            await zmig.until(lambda: zmig.main.known_blockers.blockers)
             await zmig.until_text("#panel", "tries again in")
             await zmig.until(lambda: zmig.main.observation is not None and not _is_blocked(zmig.main.observation))
             await zmig.press("K")
@@ -564,8 +564,8 @@ def test_between_two_attempts_too_the_key_for_blockers_never_means_the_run(
             await zmig.until(lambda: [f"backend {pid} is terminated"] == zmig.toasts)
             await zmig.press("K")
             assert "no backend blocks the run now" in await zmig.reading()
-            assert zmig.app.desk.is_running
-            assert not zmig.app.desk.is_cancelling
+            assert zmig.app.controller.is_running
+            assert not zmig.app.controller.is_cancelling
 
     asyncio.run(script())
 

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from zmig_tui.intent import Apply
+from zmig_tui.models.intent import Apply
 from zmig_tui.screens.dialog import Confirming
 from zmig_tui.screens.quitting import Quitting
 from zmig_tui.screens.waiting import Waiting
@@ -71,7 +71,7 @@ def test_impatient_keys_end_in_the_dialog_that_stands_at_once(shop: Shop, gate: 
             assert _dialogs(zmig) == ["Confirming"]
             await zmig.press("escape")
             assert zmig.top is zmig.main
-            assert not zmig.app.desk.is_running
+            assert not zmig.app.controller.is_running
 
     asyncio.run(script())
     assert gate.plans == 1

@@ -11,10 +11,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from textual.command import CommandPalette
-from zmig_tui.desk import Controller, Subject
-from zmig_tui.intent import Apply
+from zmig_tui.controller import Controller
+from zmig_tui.models.intent import Apply
 from zmig_tui.screens.dialog import Confirming
 from zmig_tui.screens.quitting import Quitting
+from zmig_tui.target import Target
 
 from tests.support.console import Console, console
 from zmig.invocation import Invocation
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     import psycopg
-    from zmig_tui.news import News
+    from zmig_tui.events import ConsoleEvent
 
     from tests.support.shop import Shop
 
@@ -59,11 +60,11 @@ async def _in_a_run(shop: Shop, connection: psycopg.Connection) -> AsyncGenerato
         await zmig.until_text("#panel", "statement 1 of 1")
         yield zmig
         connection.execute("select pg_advisory_unlock(1)")
-        await zmig.until(lambda: not zmig.app.desk.is_running)
+        await zmig.until(lambda: not zmig.app.controller.is_running)
 
 
 def _goes_on(zmig: Console) -> bool:
-    return zmig.app.desk.is_running and not zmig.app.desk.is_cancelling and not zmig.has_left
+    return zmig.app.controller.is_running and not zmig.app.controller.is_cancelling and not zmig.has_left
 
 
 def _keys(zmig: Console, pressed: set[tuple[type, str]]) -> list[str]:
@@ -152,17 +153,17 @@ def test_without_a_run_the_keys_that_quit_quit_and_ctrl_c_tells_which_they_are(s
 def test_the_console_ends_only_after_its_run(shop: Shop, connection: psycopg.Connection) -> None:
     shop.add(1, "one", "select pg_advisory_lock(1);", lock_timeout="10min")
     connection.execute("select pg_advisory_lock(1)")
-    told: queue.Queue[News] = queue.Queue()
-    desk = Controller(Subject(shop.path, None, Invocation(shop.path.name), os.environ), told.put, time.monotonic)
-    desk.start()
-    desk.run(Apply(), shop.migrator().plan())
+    told: queue.Queue[ConsoleEvent] = queue.Queue()
+    controller = Controller(Target(shop.path, None, Invocation(shop.path.name), os.environ), told.put, time.monotonic)
+    controller.start()
+    controller.run(Apply(), shop.migrator().plan())
     while _waiting(connection) == 0:
         told.get(timeout=60)
-    ending = threading.Thread(target=desk.stop)
+    ending = threading.Thread(target=controller.stop)
     ending.start()
     ending.join(0.5)
     assert ending.is_alive()
-    assert not desk.is_cancelling
+    assert not controller.is_cancelling
     connection.execute("select pg_advisory_unlock(1)")
     ending.join()
     assert shop.migrator().history()[-1].type.value == "migration.done"

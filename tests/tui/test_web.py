@@ -37,7 +37,7 @@ _SERVE = """
 import socket, sys
 from pathlib import Path
 from zmig.invocation import Invocation
-from zmig_tui.web import serve
+from zmig_tui.web.serve import serve
 with socket.create_server(("127.0.0.1", 0)) as free:  # tests beside this one would try the same first port
     port = free.getsockname()[1]
 sys.exit(serve(Path(sys.argv[1]), database_url=None, invocation=Invocation(sys.argv[1]), port=port))

@@ -4,9 +4,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig_tui import code, elsewhere, inside, panel, plantext, rounds, running, words
-from zmig_tui.code import Mark
-from zmig_tui.running import Run
+from zmig_tui import words
+from zmig_tui.models import batch_progress, remote_run
+from zmig_tui.models import run as running
+from zmig_tui.models.run import Run
+from zmig_tui.pages import backend_view, code, plan_text, run_panel
+from zmig_tui.pages.code import Mark
 from zmig_tui.text import Tone, plain
 
 from zmig.database.activity import Backend, BackendWork, Blocker, ServerProgress
@@ -34,7 +37,7 @@ from zmig.progress import (
 from zmig.sql import script
 
 if TYPE_CHECKING:
-    from zmig_tui.rounds import Rounds
+    from zmig_tui.models.batch_progress import BatchProgress
 
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
 STEPS = tuple(
@@ -47,12 +50,12 @@ PLAN = Plan(Direction.FORWARD, STEPS)
 def _after(*heard: Progress) -> Run:
     run = Run("apply", began=0.0)
     for second, progress in enumerate(heard, start=1):
-        run = running.advanced(run, progress, float(second))
+        run = running.advance(run, progress, float(second))
     return run
 
 
 def _texts(run: Run, now: float = 10.0) -> str:
-    return "\n".join(plain(one) for one in panel.lines(run, None, now, cells=80, height=8))
+    return "\n".join(plain(one) for one in run_panel.panel_lines(run, None, now, cells=80, height=8))
 
 
 def test_a_run_is_a_bar_with_the_statement_that_runs() -> None:
@@ -75,7 +78,7 @@ def test_waiting_says_for_whom_until_the_run_begins() -> None:
     assert "waiting for the lock: backend 4711" in _texts(waiting)
     assert (
         "backend 4711, application"
-        not in _texts(running.advanced(waiting, RunStarted("r", PLAN, "shop"), 3)).split("waiting")[0]
+        not in _texts(running.advance(waiting, RunStarted("r", PLAN, "shop"), 3)).split("waiting")[0]
     )
 
 
@@ -124,7 +127,7 @@ def test_blockers_are_drawn_as_a_tree() -> None:
         ServerProgress("copy from", "pipe", "orders", 25, 100, "bytes"),
         (Blocker(0, 1, 2, backend(2)), Blocker(1, 2, 3, backend(3)), Blocker(1, 2, 0, None)),
     )
-    shown = [plain(one) for one in inside.lines(work, NOW)]
+    shown = [plain(one) for one in backend_view.backend_lines(work, NOW)]
     assert " 25%  pipe · 25 of 100 bytes · copy from on orders" in shown[0]
     assert "Lock: relation" in shown[1]
     assert shown[2].startswith("  └ pid 2 anna psql · idle in transaction for 3 min 00 s · select 1 --")
@@ -136,19 +139,19 @@ def test_blockers_are_drawn_as_a_tree() -> None:
 def test_the_servers_query_is_found_in_the_file_even_if_it_was_cut() -> None:
     text = "select 1;\n\nselect '" + "x" * 5000 + "';\nselect 3;"
     statements = tuple(script.split(text, path="one.sql"))
-    found = elsewhere.place(statements, _backend(("select '" + "x" * 5000)[:1023]))
+    found = remote_run.position_of_query(statements, _backend(("select '" + "x" * 5000)[:1023]))
     assert found is not None
     assert (found.number, found.total, found.line) == (2, 3, 3)
-    assert elsewhere.place(statements, _backend("select pg_advisory_lock(1)")) is None
-    assert elsewhere.place(statements, _backend(None)) is None
+    assert remote_run.position_of_query(statements, _backend("select pg_advisory_lock(1)")) is None
+    assert remote_run.position_of_query(statements, _backend(None)) is None
 
 
 def test_the_number_in_a_message_goes_before_what_its_query_looks_like() -> None:
     statements = tuple(script.split("select 1;\nselect 1;\n", path="one.sql"))
-    found = elsewhere.place(statements, _backend("select 1", statement=2))
+    found = remote_run.position_of_query(statements, _backend("select 1", statement=2))
     assert found is not None
     assert (found.number, found.line) == (2, 2)
-    assert elsewhere.place(statements, _backend("select ${one}", statement=3)) is None
+    assert remote_run.position_of_query(statements, _backend("select ${one}", statement=3)) is None
 
 
 def _backend(query: str | None, statement: int | None = None) -> Backend:
@@ -159,9 +162,9 @@ def _fact(type: EventType, second: int, **data: object) -> Fact:
     return Fact(second, "one", type, NOW + timedelta(seconds=second), {"version": 1, **data}, "anna", "r", "ci")
 
 
-def _rounds(*facts: Fact, before: Rounds | None = None) -> str:
-    found = rounds.recorded(fold(facts).records[1], before)
-    return plain(rounds.shown(found)) if found is not None else ""
+def _rounds(*facts: Fact, before: BatchProgress | None = None) -> str:
+    found = batch_progress.from_record(fold(facts).records[1], before)
+    return plain(batch_progress.batch_line(found)) if found is not None else ""
 
 
 def test_rounds_in_another_process_are_told_with_rate_and_time_left() -> None:
@@ -174,9 +177,9 @@ def test_rounds_in_another_process_are_told_with_rate_and_time_left() -> None:
 def test_the_rate_of_a_later_attempt_leaves_out_what_was_done_before_it() -> None:
     again = _fact(EventType.STARTED, 100, attempt=2, resumed_after=0)
     first = _fact(EventType.CHECKPOINT, 101, rows=5000, rounds=5)
-    known = rounds.recorded(fold([again, first]).records[1], None)
+    known = batch_progress.from_record(fold([again, first]).records[1], None)
     assert known is not None
-    assert plain(rounds.shown(known)) == "5,000 rows  round 5"
+    assert plain(batch_progress.batch_line(known)) == "5,000 rows  round 5"
     later = _fact(EventType.CHECKPOINT, 111, rows=7000, rounds=7)
     assert _rounds(again, later, before=known) == "7,000 rows  200 rows/s · round 7"
 
@@ -184,17 +187,17 @@ def test_the_rate_of_a_later_attempt_leaves_out_what_was_done_before_it() -> Non
 def test_a_round_is_told_with_rows_rate_and_time_left_until_it_is_held() -> None:
     run = _after(StepStarted(STEPS[0], 1, 2, 1, 1), RoundFinished(STEPS[0], 7, 7000, 10_000, 500.0, 6.0))
     assert "70%  7,000 of 10,000 rows  0:06 left · 500 rows/s · round 7" in _texts(run)
-    held = running.advanced(run, Held(STEPS[0], "paused by `anna`", 0.5), 4)
+    held = running.advance(run, Held(STEPS[0], "paused by `anna`", 0.5), 4)
     assert "‖ waits between two rounds: paused by `anna`" in _texts(held)
     assert "70%" in _texts(held)
-    went_on = running.advanced(held, RoundFinished(STEPS[0], 8, 8000, None, 500.0, None), 5)
+    went_on = running.advance(held, RoundFinished(STEPS[0], 8, 8000, None, 500.0, None), 5)
     assert "waits between" not in _texts(went_on)
     assert "8,000 rows  500 rows/s · round 8" in _texts(went_on)
 
 
 def test_a_file_is_numbered_and_its_place_marked() -> None:
     text = "select 1;\nselect '日本', nope;\n"
-    shown = [plain(one) for one in code.lines(text, Language.SQL, Mark(2, 14, "no such [column]"))]
+    shown = [plain(one) for one in code.code_lines(text, Language.SQL, Mark(2, 14, "no such [column]"))]
     assert shown == [
         " 1 │ select 1;",
         "▶2 │ select '日本', nope;",
@@ -204,11 +207,11 @@ def test_a_file_is_numbered_and_its_place_marked() -> None:
 
 
 def test_a_file_is_coloured_by_its_grammar_and_only_while_that_is_quick() -> None:
-    (first,) = code.lines("select 1", Language.SQL)
+    (first,) = code.code_lines("select 1", Language.SQL)
     assert Tone.KEYWORD in {one.tone for one in first}
-    (first,) = code.lines("def f(): pass", Language.PYTHON)
+    (first,) = code.code_lines("def f(): pass", Language.PYTHON)
     assert Tone.KEYWORD in {one.tone for one in first}
-    huge = code.lines("select 1;\n" * 30_000, Language.SQL)
+    huge = code.code_lines("select 1;\n" * 30_000, Language.SQL)
     assert len(huge) == 30_000
     assert all(one.tone is not Tone.KEYWORD for one in huge[0])
 
@@ -219,11 +222,11 @@ def test_a_plan_names_each_step_and_what_is_unusual_about_it() -> None:
     from zmig.planning.plan import Mode
 
     odd = replace(STEPS[1], mode=Mode(False, "statement 1, line 1: CREATE INDEX CONCURRENTLY"))
-    shown = "\n".join(plain(one) for one in plantext.steps(Plan(Direction.FORWARD, (STEPS[0], odd))))
+    shown = "\n".join(plain(one) for one in plan_text.step_lines(Plan(Direction.FORWARD, (STEPS[0], odd))))
     assert "1  apply  one  pending" in shown
     assert "without a transaction: statement 1, line 1: CREATE INDEX CONCURRENTLY" in shown
-    assert plantext.summary(PLAN) == "2 migrations to run"
-    assert plantext.summary(Plan(Direction.ROLLBACK)) == "nothing to roll back"
+    assert plan_text.plan_summary(PLAN) == "2 migrations to run"
+    assert plan_text.plan_summary(Plan(Direction.ROLLBACK)) == "nothing to roll back"
 
 
 def test_lengths_of_time_suit_their_size() -> None:

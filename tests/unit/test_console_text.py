@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from zmig_tui import text
-from zmig_tui.heading import Heading
+from zmig_tui.pages.heading import Heading
 from zmig_tui.text import Span, Tone, line, span
 
 from tests.support.scenes import Scene

@@ -7,16 +7,17 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from textual.app import App, SystemCommand
 
-from zmig_tui import themes
-from zmig_tui.commands import ActionCommands
-from zmig_tui.desk import Controller, Subject
-from zmig_tui.news import Heard, News
+from zmig_tui.controller import Controller
+from zmig_tui.events import ConsoleEvent, EventReceived
+from zmig_tui.screens.commands import ActionCommands
 from zmig_tui.screens.main import MainScreen
-from zmig_tui.stage import Stage
+from zmig_tui.screens.stage import Stage
+from zmig_tui.target import Target
+from zmig_tui.widgets import themes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,14 +28,28 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from zmig.invocation import Invocation
-    from zmig_tui.drivers import PageDriver, TerminalDriver
 
 _WIDE_CELLS = 120
 _READING_SECONDS = 0.4
 """Longer than a key takes that was on its way when a question came up, shorter than the question takes to be read."""
-_SECONDS_BETWEEN_LOOKS_FOR_THE_TERMINAL = 1.0
+_SECONDS_BETWEEN_TERMINAL_CHECKS = 1.0
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _HANGUP = 128 + signal.SIGHUP
+
+
+class _DetachableDriver(Protocol):
+    """A driver whose terminal or page may go away."""
+
+    @property
+    def is_gone(self) -> bool: ...
+
+    def abandon(self) -> None: ...
+
+
+class _PageDriver(Protocol):
+    """The driver of a page of `zmig tui --web`."""
+
+    def send_run_state(self, *, is_running: bool) -> None: ...
 
 
 class ConsoleApp(Stage):
@@ -47,65 +62,65 @@ class ConsoleApp(Stage):
 
     def __init__(
         self,
-        subject: Subject,
+        target: Target,
         *,
         clock: Callable[[], float] = time.monotonic,
-        desk: type[Controller] = Controller,
+        controller: type[Controller] = Controller,
         reading_seconds: float = _READING_SECONDS,
     ) -> None:
-        """`clock` gives the seconds that lengths of time are measured in; `desk` is where the work is done.
+        """`clock` gives the seconds that lengths of time are measured in; `controller` is where the work is done.
 
         `reading_seconds` is how long a question stands on the screen before a key may agree to it.
         """
         super().__init__()
-        self._subject = subject
+        self._target = target
         self._clock = clock
         self._reading_seconds = reading_seconds
         self._is_terminating = False
-        self._is_unwatched = False
-        self.desk = desk(subject, self._tell, clock)
+        self._is_detached = False
+        self.controller = controller(target, self._send, clock)
 
     def on_mount(self) -> None:
         """Choose the colours, and show the main screen."""
         themes.register(self, os.environ)
-        manifest = self._subject.invocation.manifest or str(self._subject.manifest)
-        self.main = MainScreen(self, self.desk, manifest, self._clock, reading_seconds=self._reading_seconds)
+        manifest = self._target.invocation.manifest or str(self._target.manifest)
+        self.main = MainScreen(self, self.controller, manifest, self._clock, reading_seconds=self._reading_seconds)
         self.push_screen(self.main)
         loop = asyncio.get_running_loop()
         for number in _ENDING_SIGNALS:
             loop.add_signal_handler(number, self._terminate, number)
-        loop.add_signal_handler(signal.SIGHUP, self.go_on_unwatched)
-        self.set_interval(_SECONDS_BETWEEN_LOOKS_FOR_THE_TERMINAL, self._look_for_the_terminal)
+        loop.add_signal_handler(signal.SIGHUP, self.continue_detached)
+        self.set_interval(_SECONDS_BETWEEN_TERMINAL_CHECKS, self._check_terminal)
 
     def get_driver_class(self) -> type[Driver]:
-        """Return the driver that fits, in the form that outlives its terminal or page."""
-        found = super().get_driver_class()
+        """Return the driver; that of a terminal in the form that outlives it, as the page's own does."""
+        chosen = super().get_driver_class()
         if sys.platform == "win32":
-            return found
-        from zmig_tui.drivers import PageDriver, TerminalDriver
+            return chosen
+        from zmig_tui.terminal import TerminalDriver
 
-        return next((ours for ours in (TerminalDriver, PageDriver) if issubclass(ours, found)), found)
+        return TerminalDriver if issubclass(TerminalDriver, chosen) else chosen
 
     @property
-    def _unreliable(self) -> TerminalDriver | PageDriver | None:
+    def _detachable_driver(self) -> _DetachableDriver | None:
         """The driver, where what it draws on may go away."""
         driver = self._driver
-        return cast("TerminalDriver | PageDriver", driver) if driver is not None and not driver.is_headless else None
+        return cast("_DetachableDriver", driver) if driver is not None and not driver.is_headless else None
 
-    def _look_for_the_terminal(self) -> None:
-        driver = self._unreliable
+    def _check_terminal(self) -> None:
+        driver = self._detachable_driver
         if driver is not None and driver.is_gone:
-            self.go_on_unwatched()
+            self.continue_detached()
 
-    def go_on_unwatched(self) -> None:
+    def continue_detached(self) -> None:
         """Go on after the terminal or the page went away: with a run to its end, and else to the console's own."""
-        driver = self._unreliable
+        driver = self._detachable_driver
         if driver is not None:
             driver.abandon()
-        if self._is_terminating or self._is_unwatched:
+        if self._is_terminating or self._is_detached:
             return
-        self._is_unwatched = True
-        if self.desk.is_running:
+        self._is_detached = True
+        if self.controller.is_running:
             self.main.leaves_after_run = True
             self.main.exit_code = _HANGUP
         else:
@@ -118,7 +133,7 @@ class ConsoleApp(Stage):
     def tell_page(self, *, is_running: bool) -> None:
         """Tell the page of the console, if it has one, whether a run goes on."""
         if self._driver is not None and self._driver.is_web:
-            cast("PageDriver", self._driver).tell("run", of=is_running)
+            cast("_PageDriver", self._driver).send_run_state(is_running=is_running)
 
     async def action_quit(self) -> None:
         """Quit as `q` does, whichever screen is on top: Textual's own ctrl+q would ask nothing."""
@@ -126,7 +141,7 @@ class ConsoleApp(Stage):
 
     def action_help_quit(self) -> None:
         """Answer ctrl+c: ask what is to become of a run, else tell the key that quits."""
-        if self.desk.is_running:
+        if self.controller.is_running:
             self.main.action_leave()
         else:
             self.main.say("q quits")
@@ -136,31 +151,31 @@ class ConsoleApp(Stage):
         commands = super().get_system_commands(screen)  # pyright: ignore[reportUnknownMemberType] - a bare Screen
         return (command for command in commands if command.callback != self.action_quit)
 
-    def _tell(self, news: News) -> None:
+    def _send(self, event: ConsoleEvent) -> None:
         """Pass on what a thread tells; after the end nobody listens any more."""
         if self.is_running:
-            self.main.post_message(Heard(news))
+            self.main.post_message(EventReceived(event))
 
     def _terminate(self, number: signal.Signals) -> None:
         """End as a signal asks: a run is cancelled first, and what it left is recorded. A second signal waits not."""
         if self._is_terminating:
             os._exit(128 + number)
         self._is_terminating = True
-        if self.desk.is_running:
+        if self.controller.is_running:
             self.main.leaves_after_run = True
             self.main.exit_code = 128 + number
-            self.desk.cancel()
+            self.controller.cancel()
         else:
             self.exit(128 + number)
 
     async def on_unmount(self) -> None:
         """Let the threads end, while signals are still heard."""
-        await asyncio.to_thread(self.desk.stop)
+        await asyncio.to_thread(self.controller.stop)
 
 
 def run(
     manifest: Path, *, database_url: str | None, invocation: Invocation, environ: dict[str, str] | None = None
 ) -> int:
     """Show the console until somebody quits; return the exit code."""
-    subject = Subject(manifest, database_url, invocation, os.environ if environ is None else environ)
-    return ConsoleApp(subject).run() or 0
+    target = Target(manifest, database_url, invocation, os.environ if environ is None else environ)
+    return ConsoleApp(target).run() or 0

@@ -1,19 +1,25 @@
-"""What is written to a terminal or to a page, by a thread of its own.
+"""Output to a terminal or to a page, written by a thread of its own.
 
 Textual's own writer has a short queue: where the other side takes nothing, or is gone, it fills, and the whole program
-stands still, deaf to signals. Here nothing that is written ever waits.
+blocks, without handling signals. Here a write never blocks.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from textual.app import App
+    from textual.driver import Driver
+
+SECONDS_TO_FLUSH = 2.0
+"""How long a driver that closes waits for what is left to be written."""
 _MOST_BYTES = 4 << 20
 """How much is kept for a reader that takes nothing; what it is worth is gone long before."""
 
@@ -93,3 +99,32 @@ class Output:
                 left = left[os.write(self._descriptor, left[: 1 << 14]) :]
             except BlockingIOError:
                 select.select([], [self._descriptor], [], 1.0)
+
+
+class DetachableApp(Protocol):
+    """An app that goes on where its terminal or page goes away."""
+
+    def continue_detached(self) -> None:
+        """Go on without a terminal or page."""
+        ...
+
+    def refresh_all(self) -> None:
+        """Draw everything: some output was thrown away unread."""
+        ...
+
+
+def open_output(driver: Driver, app: App[int], descriptor: int) -> Output:
+    """Return an output that notifies the app, in the app's own thread, of a reader that is gone or missed something."""
+    detachable = cast("DetachableApp", app)
+
+    def call(method: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            driver._loop.call_soon_threadsafe(method)  # pyright: ignore[reportPrivateUsage] - Textual's drivers use it so
+
+    output = Output(
+        descriptor,
+        lost=lambda: call(detachable.continue_detached),
+        skipped=lambda: call(detachable.refresh_all),
+    )
+    output.start()
+    return output

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from zmig.text.secrets import redact
 from zmig.text.terminal import display_width, visible
 from zmig.valueclass import valueclass
 
@@ -73,6 +74,11 @@ def line(*parts: str | Span) -> Line:
 def lines(text: str, tone: Tone = Tone.PLAIN) -> list[Line]:
     """Return the lines of `text`."""
     return [(span(one.rstrip("\r"), tone),) for one in text.split("\n")]
+
+
+def one_line(query: str) -> str:
+    """Return a query as one line without passwords."""
+    return " ".join(redact(query).split())
 
 
 def width(shown: Line) -> int:

@@ -44,7 +44,7 @@ def run(call: CommandContext, options: TuiOptions) -> ExitCode:
         _require_terminal(call.invocation)
     manifest = call.manifest()
     if options.web:
-        serve = cast("_Serve", import_module("zmig_tui.web").serve)
+        serve = cast("_Serve", import_module("zmig_tui.web.serve").serve)
         return ExitCode(
             serve(manifest, database_url=options.database_url, invocation=call.invocation, port=options.port)
         )

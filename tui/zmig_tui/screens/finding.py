@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.widgets import Input
 
-from zmig_tui import rows
-from zmig_tui.columns import Widths
-from zmig_tui.rows import Filter, Order, Row
-from zmig_tui.screens.deeds import RunActions
+from zmig_tui.models import table as rows
+from zmig_tui.models.columns import Widths
+from zmig_tui.models.table import Filter, Order, Row
+from zmig_tui.screens.actions import RunActions
 from zmig_tui.widgets.table import MigrationTable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Finding(RunActions):
 
     def put_rows(self) -> None:
         """Put the rows into the table, filtered and sorted."""
-        shown = rows.arranged(self.filter(self.all_rows), self._order, is_reversed=self._is_reversed)
+        shown = rows.sort_rows(self.filter(self.all_rows), self._order, is_reversed=self._is_reversed)
         self.table.show(shown, self.widths, order=self._order, is_reversed=self._is_reversed)
 
     def action_filter(self) -> None:

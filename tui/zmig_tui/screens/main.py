@@ -8,12 +8,24 @@ from textual import on
 from textual.containers import Horizontal
 from textual.widgets import Footer, Input
 
-from zmig_tui import availability, keys, panel, plantext
-from zmig_tui.detail import Running, Tab
-from zmig_tui.heading import Heading
-from zmig_tui.news import Blockers, Ended, Gathered, Heard, NotObserved, Observed, Planned, Refused, Told
+from zmig_tui.events import (
+    ActionDone,
+    ActionRefused,
+    BlockersFound,
+    DetailReady,
+    EventReceived,
+    ObservationFailed,
+    Observed,
+    PlanReady,
+    RunEnded,
+)
+from zmig_tui.models import availability
+from zmig_tui.models.details import RunningStatement, Tab
+from zmig_tui.pages import plan_text, run_panel
+from zmig_tui.pages.heading import Heading
+from zmig_tui.pages.help import help_lines
+from zmig_tui.screens import keys
 from zmig_tui.screens.dialog import Reading
-from zmig_tui.screens.help import help_lines
 from zmig_tui.screens.quitting import Quitting
 from zmig_tui.screens.watching import Watching
 from zmig_tui.text import Tone, line
@@ -29,8 +41,8 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from zmig.errors import Problem
-    from zmig_tui.desk import Controller
-    from zmig_tui.stage import Stage
+    from zmig_tui.controller import Controller
+    from zmig_tui.screens.stage import Stage
 
 _TICK_SECONDS = 0.25
 _PANEL_LINES = range(4, 12)
@@ -42,12 +54,12 @@ class MainScreen(Watching):
     BINDINGS: ClassVar[list[BindingType]] = [*keys.RUNNING, *keys.LOOKING]
 
     def __init__(
-        self, stage: Stage, desk: Controller, manifest: str, clock: Callable[[], float], *, reading_seconds: float
+        self, stage: Stage, controller: Controller, manifest: str, clock: Callable[[], float], *, reading_seconds: float
     ) -> None:
         """`reading_seconds` is how long a question stands on the screen before a key may agree to it."""
         super().__init__()
         self.stage = stage
-        self.desk = desk
+        self.controller = controller
         self.clock = clock
         self.manifest = manifest
         self.reading_seconds = reading_seconds
@@ -71,7 +83,7 @@ class MainScreen(Watching):
         self.table.focus()
         self.redraw()
         self.set_interval(_TICK_SECONDS, self.tick)
-        self.desk.start()
+        self.controller.start()
 
     @property
     def detail(self) -> DetailPane:
@@ -82,58 +94,58 @@ class MainScreen(Watching):
         """Draw the heading and the panel for the new width."""
         self.call_after_refresh(self.redraw)
 
-    @on(Heard)
-    def hear(self, message: Heard) -> None:
+    @on(EventReceived)
+    def receive(self, message: EventReceived) -> None:
         """Take in what a thread tells."""
-        news = message.news
-        match news:
+        event = message.event
+        match event:
             case Observed():
-                self.note(news)
-            case NotObserved():
-                self._miss(news)
-            case Gathered():
-                self.detail.show(news.detail)
-            case Planned():
-                self.answer(news.intent, lambda: self.show_plan(news))
-            case Ended():
-                self._end(news)
-            case Told():
-                self.say(news.text)
-                self.desk.look()
-            case Blockers():
-                self.answer(news.question, lambda: self.show_blockers(news.found))
-            case Refused():
-                self._refuse(news)
+                self.note(event)
+            case ObservationFailed():
+                self._miss(event)
+            case DetailReady():
+                self.detail.show(event.detail)
+            case PlanReady():
+                self.answer(event.intent, lambda: self.show_plan(event))
+            case RunEnded():
+                self._end(event)
+            case ActionDone():
+                self.say(event.text)
+                self.controller.refresh()
+            case BlockersFound():
+                self.answer(event.question, lambda: self.show_blockers(event.blocking))
+            case ActionRefused():
+                self._refuse(event)
             case _:
-                assert_never(news)
+                assert_never(event)
 
-    def _miss(self, news: NotObserved) -> None:
+    def _miss(self, event: ObservationFailed) -> None:
         self.catch_up()
-        if news.is_unreachable and self.unreachable_since is None:
+        if event.is_unreachable and self.unreachable_since is None:
             self.unreachable_since = self.clock()
-        if not news.is_unreachable or self.observation is None:
-            self.show_problems(news.problems)
+        if not event.is_unreachable or self.observation is None:
+            self.show_problems(event.problems)
         self.redraw()
 
-    def _refuse(self, news: Refused) -> None:
-        dialog = Reading(f"{news.what}: refused", plantext.problems(news.problems), tone=Tone.BAD)
-        if news.question is not None:
-            self.answer(news.question, lambda: self.stage.push_screen(dialog))
+    def _refuse(self, event: ActionRefused) -> None:
+        dialog = Reading(f"{event.what}: refused", plan_text.problem_lines(event.problems), tone=Tone.BAD)
+        if event.question is not None:
+            self.answer(event.question, lambda: self.stage.push_screen(dialog))
         else:
             self.stage.push_screen(dialog)
 
-    def _end(self, news: Ended) -> None:
+    def _end(self, event: RunEnded) -> None:
         self.catch_up()
         if self.run is not None:
-            self.run = self.run.ending(_outcome(news), news.problems, self.clock())
+            self.run = self.run.ending(_outcome(event), event.problems, self.clock())
         self.stage.tell_page(is_running=False)
         for screen in self.stage.screen_stack:
             if isinstance(screen, Quitting):
-                screen.tell_end(_outcome(news))
+                screen.tell_end(_outcome(event))
         if self.leaves_after_run:
             self.stage.exit(self.exit_code)
         self.redraw()
-        self.desk.look()
+        self.controller.refresh()
 
     def show_problems(self, problems: tuple[Problem, ...]) -> None:
         """Show what is wrong with the manifest."""
@@ -141,12 +153,12 @@ class MainScreen(Watching):
             return
         self._problems = problems
         shown = self.query_one("#problems", Lines)
-        shown.show(plantext.problems(problems))
+        shown.show(plan_text.problem_lines(problems))
         shown.display = bool(problems)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only keys that have something to act on; the others stay out of the footer."""
-        return availability.is_available(action, self.row, self.observation, is_running=self.desk.is_running)
+        return availability.is_available(action, self.row, self.observation, is_running=self.controller.is_running)
 
     def redraw(self) -> None:
         """Draw the heading and the panel again."""
@@ -168,17 +180,17 @@ class MainScreen(Watching):
         self.detail.point_at(self._at_work())
         self._refresh_keys()
 
-    def _at_work(self) -> Running | None:
+    def _at_work(self) -> RunningStatement | None:
         """Return where the statement begins that runs now, if it is the shown migration's."""
         run, row = self.shown_run, self.row
         current = run.current if run is not None else None
         if current is None or current.line is None or row is None or row.entry.name != current.name:
             return None
-        return Running(Tab.ROLLBACK if current.is_rollback else Tab.FILE, current.line)
+        return RunningStatement(Tab.ROLLBACK if current.is_rollback else Tab.FILE, current.line)
 
     def _refresh_keys(self) -> None:
         """Put other keys into the footer, only where they are others: it is built anew each time."""
-        offered = availability.offered(self.row, self.observation, is_running=self.desk.is_running)
+        offered = availability.offered(self.row, self.observation, is_running=self.controller.is_running)
         if offered != self._offered:
             self._offered = offered
             self.refresh_bindings()
@@ -189,7 +201,7 @@ class MainScreen(Watching):
         if run is not None:
             height = min(max(self.size.height // 5, _PANEL_LINES.start), _PANEL_LINES.stop)
             now = self.clock()
-            shown.show(panel.lines(run, self.observation, now, cells=self.size.width, height=height))
+            shown.show(run_panel.panel_lines(run, self.observation, now, cells=self.size.width, height=height))
 
     @on(MigrationTable.Moved)
     def show_other(self, event: MigrationTable.Moved) -> None:
@@ -199,7 +211,7 @@ class MainScreen(Watching):
         is_urgent = self.detail.expect(event.row, at_once=not self.is_following)
         self._refresh_keys()
         if event.row is not None:
-            self.desk.gather(event.row.entry, is_urgent=is_urgent)
+            self.controller.request_detail(event.row.entry, is_urgent=is_urgent)
 
     @on(MigrationTable.Chosen)
     def action_detail(self) -> None:
@@ -222,7 +234,7 @@ class MainScreen(Watching):
             self.narrow_to("")
             self.close_filter()
         elif self.shown_run is not None and self.shown_run.is_over:
-            self.run, self.elsewhere = None, None
+            self.run, self.remote_run = None, None
             self.redraw()
 
     def action_log(self) -> None:
@@ -231,22 +243,22 @@ class MainScreen(Watching):
         if run is None:
             self.say("there was no run yet", is_warning=True)
             return
-        text = [*run.log, *plantext.problems(run.problems)] or [line("only its own process hears what it says")]
+        text = [*run.log, *plan_text.problem_lines(run.problems)] or [line("only its own process hears what it says")]
         self.stage.push_screen(Reading(f"log: {run.verb}", text))
 
     def action_refresh_now(self) -> None:
         """Look again, at everything."""
-        self.desk.look(ask_repeatables=True)
+        self.controller.refresh(ask_repeatables=True)
 
     def action_help(self) -> None:
         """List every key."""
         self.stage.push_screen(Reading("keys", help_lines([*keys.RUNNING, *keys.LOOKING])))
 
 
-def _outcome(news: Ended) -> str:
-    if news.is_cancelled:
+def _outcome(event: RunEnded) -> str:
+    if event.is_cancelled:
         return "cancelled"
-    if news.result is None:
+    if event.result is None:
         return "failed"
-    done, skipped = len(news.result.completed), len(news.result.skipped)
+    done, skipped = len(event.result.completed), len(event.result.skipped)
     return f"{done} done" + (f", {skipped} not due" if skipped else "")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from zmig_tui import blocking, elsewhere, rows
-from zmig_tui.running import Run, advanced
+from zmig_tui.models import blocking, remote_run, table
+from zmig_tui.models.run import Run, advance
 from zmig_tui.screens.finding import Finding
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from zmig.errors import Problem
     from zmig.planning.state import State
-    from zmig_tui.news import Observed
+    from zmig_tui.events import Observed
 
 _PROCESSOR_SHARE = 0.03
 """How much of a core drawing what goes on may take; a table that moves with a quick run is dear."""
@@ -28,7 +28,7 @@ class Watching(Finding):
         super().__init__()
         self.counts: Mapping[State, int] = {}
         """How many migrations are in each state."""
-        self.elsewhere: Run | None = None
+        self.remote_run: Run | None = None
         """The run of another process, going on or over."""
         self.unreachable_since: float | None = None
         """When the database ceased to answer, on the screen's clock."""
@@ -46,32 +46,34 @@ class Watching(Finding):
         own = self.run
         if own is not None and not own.is_over:
             return own
-        return self.elsewhere if self.elsewhere is not None and not self.elsewhere.is_over else own or self.elsewhere
+        return (
+            self.remote_run if self.remote_run is not None and not self.remote_run.is_over else own or self.remote_run
+        )
 
-    def _take_in(self, news: Observed) -> None:
+    def _take_in(self, event: Observed) -> None:
         is_first = self.observation is None
-        is_same = news.rows is self.all_rows
-        self.observation, self.all_rows, self.widths = news.observation, news.rows, news.widths
+        is_same = event.rows is self.all_rows
+        self.observation, self.all_rows, self.widths = event.observation, event.rows, event.widths
         self.unreachable_since = None
-        self.remembered = blocking.remembered(self.remembered, news.observation)
-        self.show_problems(news.observation.manifest_problems)
-        has_failed = self._watch_elsewhere(news) and self.follows
+        self.known_blockers = blocking.update_blockers(self.known_blockers, event.observation)
+        self.show_problems(event.observation.manifest_problems)
+        has_failed = self._watch_elsewhere(event) and self.follows
         if not is_same:
-            self.counts = rows.counts(news.rows)
+            self.counts = table.count_states(event.rows)
             self.put_rows()
         if is_first or has_failed:
-            self.table.go_to(rows.first_of_interest(self.table.rows))
+            self.table.go_to(table.first_of_interest(self.table.rows))
 
-    def _watch_elsewhere(self, news: Observed) -> bool:
+    def _watch_elsewhere(self, event: Observed) -> bool:
         """Take in what is known of a run in another process; return whether it has failed just now."""
-        if self.desk.is_running:
-            self.elsewhere = None
+        if self.controller.is_running:
+            self.remote_run = None
             return False
-        before = self.elsewhere
-        going_on = elsewhere.run(news.observation, self.clock(), news.place, before)
+        before = self.remote_run
+        going_on = remote_run.remote_run(event.observation, self.clock(), event.position, before)
         if going_on is None and before is not None and not before.is_over:
-            going_on = elsewhere.ended(before, news.observation, self.clock())
-        self.elsewhere = going_on if going_on is not None else before
+            going_on = remote_run.ended_run(before, event.observation, self.clock())
+        self.remote_run = going_on if going_on is not None else before
         if before is None and going_on is not None:
             self.follows = True
         return going_on is not None and going_on is not before and going_on.has_failed
@@ -114,10 +116,10 @@ class Watching(Finding):
         observed, self._observed = self._observed, None
         if observed is not None:
             self._take_in(observed)
-        heard = self.desk.drained()
+        heard = self.controller.take_progress()
         for progress, moment in heard:
             if self.run is not None and not self.run.is_over:
-                self.run = advanced(self.run, progress, moment)
+                self.run = advance(self.run, progress, moment)
         run = self.shown_run
         is_changing = (run is not None and not run.is_over) or self.unreachable_since is not None
         if not (observed or heard or is_changing):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.widget import Widget
 
 from zmig_tui.text import EMPTY, plain
-from zmig_tui.widgets import tones
+from zmig_tui.widgets import styles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 class Banner(Widget):
     """Shows lines without scrolling; drawn again only where they changed."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = tones.COMPONENT_CLASSES
+    COMPONENT_CLASSES: ClassVar[set[str]] = styles.COMPONENT_CLASSES
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        self._looks = tones.StyleCache(self)
+        self._styles = styles.StyleCache(self)
         super().__init__(id=id, classes=classes)
         self._lines: Sequence[Line] = ()
 
     def notify_style_update(self) -> None:
         """Draw in other colours."""
-        self._looks.forget()
+        self._styles.forget()
         super().notify_style_update()
 
     def show(self, lines: Sequence[Line]) -> None:
@@ -53,4 +53,4 @@ class Banner(Widget):
     def render_line(self, y: int) -> Strip:
         """Draw one line."""
         shown = self._lines[y] if 0 <= y < len(self._lines) else EMPTY
-        return self._looks.strip(shown, self._looks.ground, self.size.width)
+        return self._styles.strip(shown, self._styles.base, self.size.width)

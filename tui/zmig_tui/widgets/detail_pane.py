@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
-from zmig_tui import detail_pages
-from zmig_tui.detail import Detail, Running, Tab
+from zmig_tui.models.details import Detail, RunningStatement, Tab
+from zmig_tui.pages import detail_pages
 from zmig_tui.text import Line, Span, Tone, line, span
 from zmig_tui.widgets.banner import Banner
 from zmig_tui.widgets.lines import Lines
@@ -15,7 +15,7 @@ from zmig_tui.widgets.lines import Lines
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from zmig_tui.rows import Row
+    from zmig_tui.models.table import Row
 
 
 class DetailPane(Vertical):
@@ -30,7 +30,7 @@ class DetailPane(Vertical):
         self._detail: Detail | None = None
         self._row: Row | None = None
         self._is_at_once = True
-        self._at_work: Running | None = None
+        self._running_statement: RunningStatement | None = None
 
     def compose(self) -> ComposeResult:
         """Put the tabs above the page."""
@@ -69,10 +69,10 @@ class DetailPane(Vertical):
         self._detail = detail
         self._show_page(is_first=is_first)
 
-    def point_at(self, running: Running | None) -> None:
+    def point_at(self, running: RunningStatement | None) -> None:
         """Mark the statement that runs now, and keep it in sight."""
-        if running != self._at_work:
-            self._at_work = running
+        if running != self._running_statement:
+            self._running_statement = running
             self._show_page(is_first=running is not None and running.tab is self.tab)
 
     def turn_to(self, tab: Tab) -> None:
@@ -86,9 +86,11 @@ class DetailPane(Vertical):
     def _show_page(self, *, is_first: bool) -> None:
         if self._detail is None:
             return
-        self.page.show(detail_pages.page(self._detail, self.tab, self._at_work), wrap=self.tab in self.WRAPPED)
+        self.page.show(
+            detail_pages.page_lines(self._detail, self.tab, self._running_statement), wrap=self.tab in self.WRAPPED
+        )
         if is_first:
-            marked = detail_pages.marked_line(self._detail, self.tab, self._at_work)
+            marked = detail_pages.marked_line(self._detail, self.tab, self._running_statement)
             if marked is not None:
                 self.page.reveal(marked)
             else:

@@ -9,7 +9,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 
 from zmig_tui.text import EMPTY, plain, width, wrapped
-from zmig_tui.widgets import tones
+from zmig_tui.widgets import styles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Lines(ScrollView, can_focus=True):
     """Shows lines."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = tones.COMPONENT_CLASSES
+    COMPONENT_CLASSES: ClassVar[set[str]] = styles.COMPONENT_CLASSES
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "scroll_down", show=False),
         Binding("k", "scroll_up", show=False),
@@ -32,7 +32,7 @@ class Lines(ScrollView, can_focus=True):
     ]
 
     def __init__(self, *, wrap: bool = True, id: str | None = None, classes: str | None = None) -> None:
-        self._looks = tones.StyleCache(self)
+        self._styles = styles.StyleCache(self)
         super().__init__(id=id, classes=classes)
         self._wrap = wrap
         self._lines: Sequence[Line] = ()
@@ -41,7 +41,7 @@ class Lines(ScrollView, can_focus=True):
 
     def notify_style_update(self) -> None:
         """Draw in other colours."""
-        self._looks.forget()
+        self._styles.forget()
         super().notify_style_update()
 
     def show(self, lines: Sequence[Line], *, wrap: bool | None = None) -> None:
@@ -82,4 +82,4 @@ class Lines(ScrollView, can_focus=True):
         left, top = self.scroll_offset
         index = top + y
         shown = self._shown[index] if index < len(self._shown) else EMPTY
-        return self._looks.strip(shown, self._looks.ground, self.size.width, left)
+        return self._styles.strip(shown, self._styles.base, self.size.width, left)

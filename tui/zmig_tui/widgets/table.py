@@ -10,11 +10,11 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 
-from zmig_tui import columns
-from zmig_tui.columns import Widths
-from zmig_tui.rows import Order, Row
+from zmig_tui.models import columns
+from zmig_tui.models.columns import Widths
+from zmig_tui.models.table import Order, Row
 from zmig_tui.text import EMPTY, plain
-from zmig_tui.widgets import tones
+from zmig_tui.widgets import styles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ _HEAD_LINES = 1
 class MigrationTable(ScrollView, can_focus=True):
     """Shows rows under a head that stays, with a cursor that stays on its migration."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = tones.COMPONENT_CLASSES | {"table--cursor", "table--head"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = styles.COMPONENT_CLASSES | {"table--cursor", "table--head"}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False, id="table.up"),
         Binding("down,j", "move(1)", "Down", show=False, id="table.down"),
@@ -53,7 +53,7 @@ class MigrationTable(ScrollView, can_focus=True):
         row: Row
 
     def __init__(self, *, id: str | None = None) -> None:
-        self._looks = tones.StyleCache(self)
+        self._styles = styles.StyleCache(self)
         super().__init__(id=id)
         self._rows: Sequence[Row] = ()
         self._index = 0
@@ -64,7 +64,7 @@ class MigrationTable(ScrollView, can_focus=True):
 
     def notify_style_update(self) -> None:
         """Draw in other colours."""
-        self._looks.forget()
+        self._styles.forget()
         super().notify_style_update()
 
     @property
@@ -152,7 +152,7 @@ class MigrationTable(ScrollView, can_focus=True):
         return max(self.scrollable_content_region.height - _HEAD_LINES, 1)
 
     def _arrange(self) -> None:
-        self._widths = columns.shared(self._measured, self.scrollable_content_region.width)
+        self._widths = columns.fit(self._measured, self.scrollable_content_region.width)
         self.virtual_size = Size(0, len(self._rows) + _HEAD_LINES)
         self.refresh()
 
@@ -179,19 +179,19 @@ class MigrationTable(ScrollView, can_focus=True):
         """The visible part as plain text: the head, then the rows."""
         top = self.scroll_offset.y
         visible = self._rows[top : top + self._visible_rows]
-        head = columns.head(self._widths, self._order, is_reversed=self._is_reversed)
-        return [plain(head), *(plain(columns.cells(row, self._widths)) for row in visible)]
+        head = columns.header_line(self._widths, self._order, is_reversed=self._is_reversed)
+        return [plain(head), *(plain(columns.row_line(row, self._widths)) for row in visible)]
 
     def render_line(self, y: int) -> Strip:
         """Draw the head, or one row."""
         cells = self.size.width
         if y < _HEAD_LINES:
-            head = columns.head(self._widths, self._order, is_reversed=self._is_reversed)
-            return self._looks.strip(head, self._looks.of("table--head"), cells)
+            head = columns.header_line(self._widths, self._order, is_reversed=self._is_reversed)
+            return self._styles.strip(head, self._styles.of("table--head"), cells)
         index = y - _HEAD_LINES + self.scroll_offset.y
         if index >= len(self._rows):
-            return self._looks.strip(EMPTY, self._looks.ground, cells)
-        shown = columns.cells(self._rows[index], self._widths, is_under_cursor=index == self._index)
-        return self._looks.strip(
-            shown, self._looks.of("table--cursor") if index == self._index else self._looks.ground, cells
+            return self._styles.strip(EMPTY, self._styles.base, cells)
+        shown = columns.row_line(self._rows[index], self._widths, is_under_cursor=index == self._index)
+        return self._styles.strip(
+            shown, self._styles.of("table--cursor") if index == self._index else self._styles.base, cells
         )

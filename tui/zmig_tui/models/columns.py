@@ -1,0 +1,131 @@
+"""How the table's columns share a width: what matters least gives way first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zmig.text.terminal import display_width
+from zmig.valueclass import valueclass
+from zmig_tui import words
+from zmig_tui.models.table import Order
+from zmig_tui.text import Line, Span, Tone, padded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zmig_tui.models.table import Row
+
+_GAP = "  "
+_STATE_CELLS = 9
+_SHORT_WHEN_CELLS = 11
+_WHEN_CELLS = 16
+_COMFORTABLE_NAME_CELLS = 40
+_BEARABLE_NAME_CELLS = 18
+_LEAST_NAME_CELLS = 8
+
+
+@valueclass
+class Widths:
+    """The cells of each column; 0 leaves a column out."""
+
+    version: int = 0
+    name: int = 0
+    kind: int = 0
+    when: int = 0
+    took: int = 0
+    by: int = 0
+    findings: int = 0
+
+    @property
+    def taken(self) -> int:
+        """The cells that all columns but the name take, with the gaps between them."""
+        columns = (self.version, self.kind, self.when, self.took, self.by, self.findings)
+        return 2 + _STATE_CELLS + len(_GAP) + sum(cells + len(_GAP) for cells in columns if cells)
+
+
+def measure(rows: Sequence[Row]) -> Widths:
+    """Return what the rows would take if there were room for everything."""
+
+    def widest(head: str, cells: set[str]) -> int:
+        longest = max(map(display_width, cells), default=0)
+        return max(longest, len(head)) if longest else 0
+
+    return Widths(
+        version=max(widest("ver", {str(row.version or "") for row in rows}), 3),
+        name=widest("name", {row.name for row in rows}),
+        kind=widest("kind", {row.kind for row in rows}),
+        when=_WHEN_CELLS if any(row.when for row in rows) else 0,
+        took=widest("took", {row.took for row in rows}),
+        by=min(widest("by", {row.by for row in rows}), 16),
+        findings=min(widest("findings", {row.findings for row in rows}), 28),
+    )
+
+
+def fit(wanted: Widths, cells: int) -> Widths:
+    """Return how the columns share `cells`: the name takes what the others leave."""
+    enough = max(min(wanted.name, _COMFORTABLE_NAME_CELLS), _LEAST_NAME_CELLS)
+    choices = _concessions(wanted)
+    for least in (enough, min(enough, _BEARABLE_NAME_CELLS)):
+        for widths in choices:
+            if cells - widths.taken >= least:
+                return replace(widths, name=cells - widths.taken)
+    return replace(choices[-1], name=max(cells - choices[-1].taken, _LEAST_NAME_CELLS))
+
+
+def _concessions(wanted: Widths) -> Sequence[Widths]:
+    steps = [wanted]
+    for change in (
+        {"by": 0},
+        {"when": min(wanted.when, _SHORT_WHEN_CELLS)},
+        {"kind": 0},
+        {"findings": min(wanted.findings, 12)},
+        {"took": 0},
+        {"when": 0},
+    ):
+        steps.append(replace(steps[-1], **change))
+    return steps
+
+
+def header_line(widths: Widths, order: Order, *, is_reversed: bool) -> Line:
+    """Return the line above the rows; the column that sorts carries an arrow."""
+
+    def title(text: str, sorts: Order | None = None) -> str:
+        return text if sorts is not order else f"{text} {'▲' if is_reversed else '▼'}"
+
+    cells = [
+        padded(title("state", Order.STATE), _STATE_CELLS),
+        padded("ver", widths.version, to_right=True),
+        padded(title("name", Order.NAME), widths.name),
+        padded("kind", widths.kind),
+        padded(title("when (UTC)", Order.WHEN), widths.when),
+        padded(title("took", Order.TOOK), widths.took, to_right=True),
+        padded("by", widths.by),
+        padded("findings", widths.findings),
+    ]
+    return (Span(" " + _GAP.join(cell for cell in cells if cell), Tone.QUIET),)
+
+
+def row_line(row: Row, widths: Widths, *, is_under_cursor: bool = False) -> Line:
+    """Return a row as a line; the cursor is a mark besides a colour."""
+    lead = Span("▌" if is_under_cursor else " ", Tone.ACCENT)
+    when = row.when if widths.when >= _WHEN_CELLS else row.when[5:]
+    parts = [
+        Span(padded(f"{row.glyph} {_word(row)}", _STATE_CELLS), row.tone),
+        Span(padded(str(row.version or ""), widths.version, to_right=True), Tone.QUIET),
+        Span(padded(row.name, widths.name), Tone.STRONG if row.is_troubled else Tone.PLAIN),
+        Span(padded(row.kind, widths.kind), Tone.QUIET),
+        Span(padded(when, widths.when), Tone.PLAIN),
+        Span(padded(row.took, widths.took, to_right=True), Tone.PLAIN),
+        Span(padded(row.by, widths.by), Tone.QUIET),
+        Span(padded(row.findings, widths.findings), Tone.WARN if row.has_warning else Tone.ACCENT),
+    ]
+    line: list[Span] = []
+    for part in parts:
+        if part.text:
+            line += [Span(_GAP), part] if line else [part]
+    return (lead, *line)
+
+
+def _word(row: Row) -> str:
+    return words.state(row.state)

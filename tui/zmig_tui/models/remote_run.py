@@ -1,0 +1,184 @@
+"""A run that goes on in another process, as facts and the server's activity tell of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.errors import Problem
+from zmig.planning.state import State
+from zmig.valueclass import valueclass
+from zmig_tui.models import batch_progress
+from zmig_tui.models.run import CurrentStep, Run
+from zmig_tui.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from zmig.database.activity import Backend
+    from zmig.database.lock_holder import LockHolder
+    from zmig.facts import Fact
+    from zmig.planning.history import Record
+    from zmig.planning.state import Entry
+    from zmig.session.watcher import Observation
+    from zmig.sql.statement import Statement
+
+_ROLLBACK = "a rollback"
+_CUT = 900
+"""PostgreSQL cuts a shown query at 1,024 bytes unless it is told otherwise."""
+
+
+@valueclass
+class StatementPosition:
+    """Which statement of its file a query is."""
+
+    number: int
+    total: int
+    line: int
+    text: str
+    """Its beginning, without passwords."""
+
+
+def position_of_query(statements: Sequence[Statement], backend: Backend) -> StatementPosition | None:
+    """Return which of `statements` a backend is running, as the message says or as its query reads."""
+    found = _named(statements, backend.statement) or _alike(statements, backend.query)
+    return StatementPosition(found.number, len(statements), found.line, found.summary) if found is not None else None
+
+
+def _named(statements: Sequence[Statement], number: int | None) -> Statement | None:
+    return statements[number - 1] if number is not None and 0 < number <= len(statements) else None
+
+
+def _alike(statements: Sequence[Statement], query: str | None) -> Statement | None:
+    wanted = (query or "")[:_CUT].strip()
+    if not wanted:
+        return None
+    return next((one for one in statements if one.text[: len(wanted)] == wanted), None)
+
+
+def remote_run(
+    observation: Observation, now: float, found: StatementPosition | None, before: Run | None = None
+) -> Run | None:
+    """Return the run that holds the lock; None where nobody does.
+
+    `now` is on the screen's clock; `before` is what was known of a run until now.
+    """
+    holder = observation.status.holder
+    if holder is None:
+        return None
+    entries = observation.status.migrations
+    current = next((entry for entry in entries if entry.name == holder.migration), None)
+    is_rollback = _is_rollback(current, before if before is not None and before.run_id == holder.run_id else None)
+    began = _first_moment(entries, holder.run_id)
+    age = (observation.now - began).total_seconds() if began is not None else 0.0
+    completed = len(_completed(entries, holder.run_id))
+    left = sum(entry.state is not State.DONE or bool(entry.due) for entry in entries)
+    return Run(
+        verb=_ROLLBACK if is_rollback else "a run",
+        began=now - max(age, 0),
+        # A rollback's facts do not tell how much of it is left.
+        total=0 if is_rollback else completed + left,
+        finished=completed,
+        current=_current(current, observation, now, found, before) if current is not None else None,
+        is_remote=True,
+        run_id=holder.run_id,
+    )
+
+
+def _is_rollback(current: Entry | None, before: Run | None) -> bool:
+    """Whether a run undoes something; between two steps it is what it was."""
+    if current is None:
+        return before is not None and before.verb == _ROLLBACK
+    return current.record is not None and current.record.is_in_rollback
+
+
+def _completed(entries: Iterable[Entry], run_id: str | None) -> list[Entry]:
+    """Return what a run has applied."""
+    if run_id is None:
+        return []
+    return [
+        entry
+        for entry in entries
+        if entry.record is not None and entry.record.applied is not None and entry.record.applied.run_id == run_id
+    ]
+
+
+def _first_moment(entries: Iterable[Entry], run_id: str | None) -> datetime | None:
+    records = [entry.record for entry in entries if entry.record is not None]
+    beginnings = [fact for record in records for fact in (record.started, record.begun) if fact is not None]
+    return min((fact.created_at for fact in beginnings if fact.run_id == run_id), default=None)
+
+
+def _current(
+    entry: Entry, observation: Observation, now: float, found: StatementPosition | None, before: Run | None
+) -> CurrentStep:
+    record = entry.record
+    begun = _begun(record, observation.status.holder)
+    backend = observation.work.backend if observation.work is not None else None
+    query = backend.query if backend is not None and backend.state == "active" else None
+    number, total = _reached(record) if found is None else (found.number, found.total)
+    known = before.current if before is not None else None
+    if known is not None and known.name != entry.name:
+        known = None
+    earlier = known.rounds if known is not None else None
+    seen = known.began if known is not None else now
+    return CurrentStep(
+        name=entry.name,
+        version=entry.version or 0,
+        began=now - (observation.now - begun.created_at).total_seconds() if begun is not None else seen,
+        attempt=(begun.integer("attempt") if begun is not None else None) or 1,
+        statement=number,
+        statements=total,
+        line=found.line if found is not None else None,
+        text=found.text if found is not None else one_line(query or ""),
+        rounds=batch_progress.from_record(record, earlier) if record is not None else None,
+        held=_pause(record),
+        is_rollback=record is not None and record.is_in_rollback,
+    )
+
+
+def _begun(record: Record | None, holder: LockHolder | None) -> Fact | None:
+    """Return the last fact of a migration that runs; None where it is another run's, as this one's is not seen yet."""
+    last = record.last if record is not None else None
+    run = holder.run_id if holder is not None else None
+    return last if last is None or run is None or last.run_id in (None, run) else None
+
+
+def _reached(record: Record | None) -> tuple[int | None, int | None]:
+    """Return which statement is the next, and of how many, as the latest checkpoint tells."""
+    checkpoint = record.checkpoint if record is not None else None
+    total = checkpoint.integer("statements") if checkpoint is not None else None
+    if checkpoint is None or not total:
+        return None, None
+    return min((checkpoint.integer("statement") or 0) + 1, total), total
+
+
+def _pause(record: Record | None) -> str:
+    paused = record.paused if record is not None else None
+    if paused is None:
+        return ""
+    reason = paused.text("reason")
+    return f"paused by {paused.database_user or '?'}" + (f": {reason}" if reason else "")
+
+
+def ended_run(before: Run, observation: Observation, now: float) -> Run:
+    """Return a run of another process as it ended, as far as facts tell."""
+    entries = observation.status.migrations
+    entry = next((one for one in entries if _is_left_by(one, before)), None)
+    last = entry.record.last if entry is not None and entry.record is not None else None
+    if entry is not None and last is not None:
+        message = last.error_message or f"it is {entry.state.value}"
+        problem = Problem("migration-failed", f"`{entry.name}`: {message}", hint="press n, then r to retry it")
+        return before.ending("failed", (problem,), now)
+    completed = len(_completed(entries, before.run_id))
+    return before.ending(f"{completed:,} done" if completed else "ended", (), now)
+
+
+def _is_left_by(entry: Entry, run: Run) -> bool:
+    """Whether a run left a migration failed or stuck."""
+    last = entry.record.last if entry.record is not None else None
+    if last is None or entry.state not in (State.FAILED, State.STUCK):
+        return False
+    if run.run_id is not None:
+        return last.run_id == run.run_id
+    return run.current is not None and run.current.name == entry.name

@@ -1,0 +1,172 @@
+"""A run as the console shows it: the engine's progress, folded into one value. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
+
+from zmig.planning.plan import Direction
+from zmig.progress import (
+    Blocked,
+    Held,
+    LockWaiting,
+    Notice,
+    Reported,
+    RetryScheduled,
+    RoundFinished,
+    RunFinished,
+    RunStarted,
+    ServerReported,
+    StatementFinished,
+    StatementStarted,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+)
+from zmig.valueclass import valueclass
+from zmig_tui.models import batch_progress as rounds
+from zmig_tui.models import run_log
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zmig.errors import Problem
+    from zmig.progress import Progress
+    from zmig_tui.models.batch_progress import BatchProgress
+    from zmig_tui.text import Line
+
+LOG_LIMIT = 2000
+
+
+@valueclass
+class CurrentStep:
+    """The step that runs now."""
+
+    name: str
+    version: int
+    began: float
+    attempt: int = 1
+    statement: int | None = None
+    statements: int | None = None
+    line: int | None = None
+    text: str = ""
+    """The beginning of the statement, or what a Python migration reports."""
+    statement_began: float | None = None
+    done: int | None = None
+    total: int | None = None
+    """How far a Python migration says it is."""
+    rounds: BatchProgress | None = None
+    """How far a batched migration is."""
+    held: str = ""
+    """Why its next round waits."""
+    retry_at: float | None = None
+    is_rollback: bool = False
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether an operator's word holds its next round, and not a replica."""
+        return self.held.startswith("paused")
+
+
+@valueclass
+class Run:
+    """One run, in progress or over. Times are seconds of a monotonic clock."""
+
+    verb: str
+    """What was asked for: `apply`, `rollback`, ..."""
+    began: float
+    total: int = 0
+    finished: int = 0
+    current: CurrentStep | None = None
+    waiting: LockWaiting | None = None
+    log: tuple[Line, ...] = ()
+    """What happened, oldest first."""
+    problems: tuple[Problem, ...] = ()
+    ended: float | None = None
+    outcome: str = ""
+    is_remote: bool = False
+    run_id: str | None = None
+    """What facts call it; None where that is not known."""
+    is_cancelling: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.ended is not None
+
+    @property
+    def holds_lock(self) -> bool:
+        """Whether it goes on, and waits for no other run."""
+        return not self.is_over and (self.waiting is None or self.current is not None)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended otherwise than hoped for."""
+        return bool(self.problems)
+
+    def seconds(self, now: float) -> float:
+        """Return how long it has taken."""
+        return (self.ended if self.ended is not None else now) - self.began
+
+    def ending(self, outcome: str, problems: Sequence[Problem], now: float) -> Run:
+        """Return the run as it ended."""
+        return replace(
+            self, current=None, waiting=None, outcome=outcome, problems=tuple(problems), ended=now, is_cancelling=False
+        )
+
+
+def advance(run: Run, progress: Progress, now: float) -> Run:
+    """Return the run after one more thing was heard of it."""
+    run = replace(run, log=(*run.log, *run_log.log_lines(progress))[-LOG_LIMIT:])
+    match progress:
+        case RunStarted():
+            return replace(run, total=len(progress.plan.steps), waiting=None, run_id=progress.run_id)
+        case LockWaiting():
+            return replace(run, waiting=progress)
+        case StepStarted(step=step):
+            current = CurrentStep(
+                step.migration.name,
+                step.migration.version,
+                now,
+                progress.attempt,
+                statements=progress.statements,
+                is_rollback=step.direction is Direction.ROLLBACK,
+            )
+            return replace(run, current=current, finished=progress.number - 1, total=progress.total)
+        case StepFinished() | StepSkipped():
+            return replace(run, current=None, finished=progress.number, total=progress.total)
+        case StepFailed() | StatementFinished() | Notice() | RunFinished() | Blocked() | ServerReported():
+            return run
+        case StatementStarted() | Reported() | RetryScheduled() | RoundFinished() | Held():
+            return replace(run, current=_moved(run.current, progress, now))
+        case _:
+            assert_never(progress)
+
+
+def _moved(
+    current: CurrentStep | None,
+    progress: StatementStarted | Reported | RetryScheduled | RoundFinished | Held,
+    now: float,
+) -> CurrentStep | None:
+    if current is None:
+        return None
+    match progress:
+        case StatementStarted():
+            return replace(
+                current,
+                statement=progress.number,
+                statements=progress.total,
+                line=progress.line,
+                text=progress.text,
+                statement_began=now,
+                retry_at=None,
+            )
+        case RoundFinished():
+            return replace(current, rounds=rounds.from_progress(progress), held="")
+        case Held():
+            return replace(current, held=progress.reason)
+        case Reported():
+            return replace(current, text=progress.message, done=progress.done, total=progress.total)
+        case RetryScheduled():
+            return replace(current, retry_at=now + progress.delay_seconds, text="")

@@ -1,0 +1,88 @@
+"""What goes on inside the running statement: how far it is, what it waits for, who blocks it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig_tui import words
+from zmig_tui.text import Line, Span, Tone, bar, line, one_line, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from zmig.database.activity import Backend, BackendWork, Blocker, Blocking, ServerProgress
+
+_BAR_CELLS = 16
+_IDLE = "Client: ClientRead"
+
+
+def backend_lines(work: BackendWork, now: datetime) -> Iterator[Line]:
+    """Yield what the server tells of the backend at work."""
+    if work.progress is not None:
+        yield _progress(work.progress)
+    elif work.backend.wait is not None and not work.blockers:
+        what = "the next word of zmig" if work.backend.wait == _IDLE else work.backend.wait
+        yield line(span("the server waits for ", Tone.QUIET), span(what, Tone.PLAIN))
+    if work.blockers:
+        yield line(
+            span("‖ waits for a lock ", Tone.WARN), span(f"({work.backend.wait or 'Lock'}), blocked by", Tone.QUIET)
+        )
+        for blocker in work.blockers:
+            yield _blocker(blocker, now)
+
+
+def _progress(progress: ServerProgress) -> Line:
+    """Return one line; what matters least stands last, where it may be cut off."""
+    phase = span(progress.phase, Tone.STRONG)
+    what = span(f" · {progress.command}" + (f" on {progress.relation}" if progress.relation else ""), Tone.QUIET)
+    unit = progress.unit or ""
+    if progress.fraction is None:
+        return line(phase, f"  {progress.done:,} {unit}" if progress.done else "", what)
+    amount = f" · {progress.done or 0:,} of {progress.total or 0:,} {unit}"
+    return line(*bar(progress.fraction, _BAR_CELLS), f" {progress.fraction:4.0%}  ", phase, amount, what)
+
+
+def _blocker(blocker: Blocker, now: datetime) -> Line:
+    lead = Span("  " + "   " * blocker.depth + "└ ", Tone.QUIET)
+    if blocker.backend is None:
+        return line(lead, span("a prepared transaction" if blocker.pid == 0 else f"pid {blocker.pid}", Tone.WARN))
+    backend = blocker.backend
+    who = " ".join(part for part in (backend.database_user, backend.application_name) if part)
+    state = f" · {backend.state or 'state hidden'} for {words.age(backend.since, now)} · "
+    query = span(one_line(backend.query or "query hidden from this role"))
+    return line(lead, span(f"pid {backend.pid} ", Tone.WARN), who, span(state, Tone.QUIET), query)
+
+
+def no_blocker_lines(found: Blocking) -> list[Line]:
+    """Return what to say where there is no backend to end."""
+    if any(one.pid == 0 for one in found.now):
+        return [
+            line("a prepared transaction blocks the run, which has no backend to end"),
+            line(span("see pg_prepared_xacts; `rollback prepared` or `commit prepared` ends it", Tone.QUIET)),
+        ]
+    return [line("no backend blocks the run now")]
+
+
+def blocker_lines(backend: Backend) -> list[Line]:
+    """Return what is known of a backend."""
+    return [*_client_lines(backend), _fact("query", one_line(backend.query or "hidden from this role"))]
+
+
+def _client_lines(backend: Backend) -> list[Line]:
+    """Return who is connected to a backend, and its state."""
+    return [
+        _fact("application", backend.application_name or "?"),
+        _fact("user", backend.database_user or "?"),
+        _fact("from", backend.host or "the server itself"),
+        _fact("state", backend.state or "?"),
+    ]
+
+
+def worker_lines(backend: Backend, statement: str) -> list[Line]:
+    """Return what is known of the backend that runs a migration: the migration's statement, none of zmig's own."""
+    return [*_client_lines(backend), _fact("statement", statement or "none at this moment")]
+
+
+def _fact(name: str, text: str) -> Line:
+    return line(span(f"{name:<13}", Tone.QUIET), text)

@@ -1,0 +1,67 @@
+"""The pages about one migration, as lines: where it stands, its files, its events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig_tui.models.details import Tab
+from zmig_tui.pages import code, events, failure_mark, overview, plan_text
+from zmig_tui.text import Line, Tone, line, span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zmig.model import Migration
+    from zmig_tui.models.details import Detail, File, RunningStatement
+
+
+def page_lines(detail: Detail, tab: Tab, running: RunningStatement | None = None) -> Sequence[Line]:
+    """Return one page; `running` is marked in its file."""
+    match tab:
+        case Tab.OVERVIEW:
+            return list(overview.overview_lines(detail))
+        case Tab.FILE:
+            return _file(detail, _mark(detail, tab, running))
+        case Tab.ROLLBACK:
+            return _rollback(detail, _mark(detail, tab, running))
+        case Tab.EVENTS:
+            return list(events.event_lines(detail.facts))
+
+
+def marked_line(detail: Detail, tab: Tab, running: RunningStatement | None = None) -> int | None:
+    """Return the 0-based line of a page that should be seen first, if any is marked."""
+    mark = _mark(detail, tab, running)
+    return mark.line - 1 if mark is not None else None
+
+
+def _mark(detail: Detail, tab: Tab, running: RunningStatement | None) -> code.Mark | None:
+    if running is not None and running.tab is tab:
+        return code.Mark(running.line, tone=Tone.BUSY)
+    return failure_mark.failure_mark(detail) if tab is Tab.FILE else None
+
+
+def _file(detail: Detail, mark: code.Mark | None) -> Sequence[Line]:
+    migration = detail.entry.migration
+    if migration is None:
+        return [line(span("no longer declared, so its file is not known", Tone.QUIET))]
+    return _contents(detail.file, migration, mark)
+
+
+def _rollback(detail: Detail, mark: code.Mark | None) -> Sequence[Line]:
+    migration = detail.entry.migration
+    if migration is None or not migration.is_reversible:
+        return [line(span("no rollback is declared", Tone.QUIET))]
+    if migration.rollback_file is None:
+        return [line(span("`rollback(ctx)` stands in the file itself: press 2", Tone.QUIET))]
+    return _contents(detail.rollback, migration, mark)
+
+
+def _contents(file: File | None, migration: Migration, mark: code.Mark | None) -> Sequence[Line]:
+    if file is None:
+        return [line(span("defined in code, so there is no file", Tone.QUIET))]
+    if file.is_outside:
+        return [line(span("a link leads to this file, out of the project: what is in it is not shown", Tone.QUIET))]
+    if file.text is None:
+        return plan_text.problem_lines(file.problems)
+    shown = code.code_lines(file.text, migration.language, mark)
+    return [*shown, line(span("the file is large: only its beginning is shown", Tone.WARN))] if file.is_cut else shown

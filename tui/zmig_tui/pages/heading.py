@@ -1,0 +1,114 @@
+"""The lines at the top: what is looked at, where it stands, who holds the lock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.model import Environment
+from zmig.valueclass import valueclass
+from zmig_tui import words
+from zmig_tui.text import Line, Span, Tone, fitted, joined, line, shortened, span, spread, width
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zmig.database.lock_holder import LockHolder
+    from zmig.planning.state import State
+    from zmig.session.watcher import Observation
+
+_ENVIRONMENT_TONES = {
+    Environment.PRODUCTION: Tone.ALARM,
+    Environment.STAGING: Tone.WARN,
+    Environment.DEVELOPMENT: Tone.GOOD,
+    Environment.TEST: Tone.GOOD,
+}
+
+_LEAST_SERVER_CELLS = 12
+
+
+def environment_badge(value: Environment) -> Span:
+    """Return an environment as it is shown everywhere: production as a block that cannot be overlooked."""
+    return span(f" {value.value.upper()} ", _ENVIRONMENT_TONES[value])
+
+
+@valueclass
+class Heading:
+    """Everything the top of the screen tells."""
+
+    manifest: str
+    """How the manifest was named."""
+    observation: Observation | None = None
+    counts: Mapping[State, int] | None = None
+    shown: int = 0
+    """How many rows the table shows."""
+    filter: str = ""
+    held_seconds: float | None = None
+    """How long the run that holds the lock has been going on, where that is known."""
+    silent_seconds: float = 0.0
+    """How long the database has not answered; 0 while it does."""
+
+    def lines(self, cells: int) -> list[Line]:
+        """Return the heading in lines of `cells`."""
+        return [fitted(one, cells) for one in (self._first(cells), self._second(cells), self._third(cells))]
+
+    def _first(self, cells: int) -> Line:
+        name = Span(" zmig ", Tone.MARK)
+        if self.observation is None:
+            return line(name, " ", span(self.manifest, Tone.STRONG))
+        status = self.observation.status
+        left = line(name, " ", span(status.manifest, Tone.STRONG), span(f"  {self.manifest}", Tone.QUIET))
+        where = line(environment_badge(status.environment), " ", span(status.database, Tone.STRONG), " on ")
+        room = cells - width(left) - width(where) - 2
+        server = shortened(self.observation.server, max(room, _LEAST_SERVER_CELLS))
+        right = (*where, span(f"{server} ", Tone.QUIET))
+        return spread(fitted(left, cells - width(right) - 1), right, cells)
+
+    def _second(self, cells: int) -> Line:
+        if self.observation is None or self.counts is None:
+            return line(span(" connecting …", Tone.QUIET))
+        version = line(span(" version ", Tone.QUIET), span(str(self.observation.status.current_version), Tone.STRONG))
+        standby = self.observation.status.standby
+        if standby is not None:
+            behind = f", {standby.replay_lag_seconds:.0f} s behind" if standby.replay_lag_seconds else ""
+            version = (*version, span(f"  standby{behind}", Tone.WARN))
+        parts = [version] + [
+            (
+                Span(
+                    f"{words.GLYPHS[state]} {number:,} {words.state(state)}",
+                    words.TONES[state] if number else Tone.QUIET,
+                ),
+            )
+            for state, number in self.counts.items()
+            if number or state.value in ("done", "pending")
+        ]
+        due = len(self.observation.status.due)
+        if due:
+            parts.append((Span(f"↻ {due} due", Tone.ACCENT),))
+        left = joined(parts)
+        if self.filter:
+            return spread(left, line(span(f"/{self.filter}", Tone.ACCENT), f"  {self.shown:,} shown "), cells)
+        return left
+
+    def _third(self, cells: int) -> Line:
+        if self.silent_seconds:
+            seconds = words.clock(self.silent_seconds)
+            return line(" ", span(f" no answer from the database for {seconds}; what is shown may be old ", Tone.ALARM))
+        if self.observation is None:
+            return ()
+        holder = self.observation.status.holder
+        if holder is None:
+            return line(span(" lock free", Tone.QUIET))
+        return _lock(holder, self.held_seconds, is_zombie=self.observation.is_zombie)
+
+
+def _lock(holder: LockHolder, held_seconds: float | None, *, is_zombie: bool) -> Line:
+    who = [f"backend {holder.pid}"]
+    if held_seconds is not None:
+        who.append(f"for {words.clock(held_seconds)}")
+    if holder.database_user:
+        who.append(f"{holder.database_user}@{holder.host or 'local'}")
+    if holder.application_name:
+        who.append(holder.application_name)
+    head = span(" ZOMBIE ", Tone.ALARM) if is_zombie else span("▶ lock held", Tone.BUSY)
+    tail = span("  its client is gone: press C to terminate it", Tone.BAD) if is_zombie else span("")
+    return line(" ", head, span(f" by {', '.join(who)}", Tone.PLAIN), tail)

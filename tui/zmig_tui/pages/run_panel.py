@@ -1,0 +1,97 @@
+"""The lines about a run, its own or one that goes on elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.database import lock_holder
+from zmig_tui import words
+from zmig_tui.models import batch_progress
+from zmig_tui.pages import backend_view
+from zmig_tui.text import EMPTY, Line, Span, Tone, bar, fitted, line, span, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.session.watcher import Observation
+    from zmig_tui.models.run import CurrentStep, Run
+
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_MOST_BLOCKERS = 5
+_LEAST_LINES = 4
+
+
+def panel_lines(run: Run, observation: Observation | None, now: float, *, cells: int, height: int) -> list[Line]:
+    """Return the panel in about `height` lines of `cells`, more if somebody blocks; `now` is on the run's clock."""
+    work = observation.work if observation is not None else None
+    if work is not None and not run.is_over:
+        height += min(len(work.blockers), _MOST_BLOCKERS) + 1 if work.blockers else 0
+    body = [_title(run, now, cells), *_body(run, observation, now)]
+    body = body[:height]
+    shown = height - len(body)
+    if shown > 0:
+        body += [(Span(" "), *one) for one in run.log[-shown:]]
+    if not run.is_over:
+        # What a run waits for comes and goes several times a second; the table must not move each time.
+        body += [EMPTY] * (_LEAST_LINES - len(body))
+    return [fitted(one, cells) for one in body]
+
+
+def _title(run: Run, now: float, cells: int) -> Line:
+    if run.is_over:
+        tone, glyph = (Tone.BAD, "✗") if run.has_failed else (Tone.GOOD, "✓")
+        right = line(span("l log   esc close ", Tone.QUIET))
+        left = line(
+            span(f" {glyph} {run.verb}: {run.outcome}", tone), span(f"  {words.clock(run.seconds(now))}", Tone.QUIET)
+        )
+        return spread(left, right, cells)
+    where = " in another process" if run.is_remote else ""
+    left = line(span(f" {_spinner(now)} {run.verb}{where}", Tone.BUSY))
+    if run.is_cancelling:
+        left = (*left, Span("  cancelling …", Tone.WARN))
+    if not run.total:
+        return spread(left, line(span(f"{words.clock(run.seconds(now))} ", Tone.QUIET)), cells)
+    count = span(f" {run.finished:,} of {run.total:,}  {run.finished / run.total:.0%}  ")
+    clock = span(f"{words.clock(run.seconds(now))} ", Tone.QUIET)
+    room = cells - sum(one.width for one in left) - count.width - clock.width - 2
+    return line(*left, "  ", *bar(run.finished / run.total, max(room, 4)), count, clock)
+
+
+def _spinner(now: float) -> str:
+    return _SPINNER[int(now * 4) % len(_SPINNER)]
+
+
+def _body(run: Run, observation: Observation | None, now: float) -> Iterator[Line]:
+    if run.is_over:
+        for problem in run.problems:
+            yield line(span(f"   {problem.message}", Tone.BAD))
+            if problem.hint is not None:
+                yield line(span(f"   {problem.hint}", Tone.QUIET))
+        return
+    if run.waiting is not None and run.current is None:
+        yield line(span("   waiting for the lock: ", Tone.WARN), lock_holder.describe(run.waiting.holder))
+    if run.current is not None:
+        yield from _current(run.current, now)
+    if observation is not None and observation.work is not None:
+        for one in backend_view.backend_lines(observation.work, observation.now):
+            yield (Span("   "), *one)
+
+
+def _current(current: CurrentStep, now: float) -> Iterator[Line]:
+    facts = [f"attempt {current.attempt}"] if current.attempt > 1 else []
+    if current.statement is not None:
+        of = f" of {current.statements}" if current.statements is not None else ""
+        facts.append(f"statement {current.statement}{of}" + (f", line {current.line}" if current.line else ""))
+    facts.append(words.clock(now - current.began))
+    yield line("   ", span(current.name, Tone.STRONG), span(f"  {' · '.join(facts)}", Tone.QUIET))
+    if current.retry_at is not None:
+        yield line(span(f"   ↻ tries again in {words.clock(current.retry_at - now + 0.9)}", Tone.WARN))
+    if current.held:
+        yield line(span(f"   ‖ waits between two rounds: {current.held}", Tone.WARN))
+    if current.rounds is not None:
+        yield (Span("   "), *batch_progress.batch_line(current.rounds))
+    elif current.done is not None and current.total:
+        numbers = f" {current.done / current.total:4.0%}  {current.done:,} of {current.total:,}  "
+        yield line("   ", *bar(current.done / current.total, 24), numbers, span(current.text, Tone.QUIET))
+    elif current.text:
+        yield line("   ", span(current.text, Tone.ACCENT))

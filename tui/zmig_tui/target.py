@@ -1,0 +1,37 @@
+"""What the console is opened on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.migrator import Migrator
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from zmig.invocation import Invocation
+    from zmig.progress import Observer
+    from zmig.running.cancellation import Cancellation
+
+
+@valueclass
+class Target:
+    """What the console is about, as it was named on the command line."""
+
+    manifest: Path
+    database_url: str | None
+    invocation: Invocation
+    environ: Mapping[str, str]
+
+    def open_migrator(self, observer: Observer | None = None, cancellation: Cancellation | None = None) -> Migrator:
+        """Return the engine."""
+        return Migrator(
+            self.manifest,
+            database_url=self.database_url,
+            observer=observer,
+            environ=self.environ,
+            interrupts=cancellation,
+            invocation=self.invocation,
+        )

@@ -1,0 +1,26 @@
+"""The process behind a page of `zmig tui --web`: the console, told by the environment what to show."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from zmig.invocation import Invocation
+from zmig_tui.app import run
+from zmig_tui.web.serve import TARGET
+
+
+def main() -> int:
+    """Show the console, and keep what it was told from whatever it starts."""
+    target = json.loads(os.environ.pop(TARGET))
+    return run(
+        Path(target["manifest"]),
+        database_url=target["database_url"],
+        invocation=Invocation(target["invocation"], target["database_url"]),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
