@@ -43,7 +43,8 @@ With `--json`, stdout is one JSON object. Where a command fails it has `error` (
 | `{"printed": "...", "stream": "stdout"}` | a line that a Python migration or its child printed or logged |
 | `{"question": "..."}` | a question, where there is a terminal to answer it |
 
-A process that a migration starts writes where it likes.
+Who holds the lock that a run waits for is the `holder` of `"lock-waiting"`, with the keys that `lock_holder` has in
+`zmig status --json`. A process that a migration starts writes where it likes.
 
 | exit code | meaning |
 | --- | --- |

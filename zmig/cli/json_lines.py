@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, cast
 
 from zmig.cli import documents
-from zmig.progress import (
-    Blocked,
-    Held,
-    LockWaiting,
-    Notice,
-    Reported,
-    RetryScheduled,
-    RoundFinished,
-    RunFinished,
-    RunStarted,
-    ServerReported,
-    StatementFinished,
-    StatementStarted,
-    StepFailed,
-    StepFinished,
-    StepSkipped,
-    StepStarted,
-)
+from zmig.database.activity import Blocker, ServerProgress
+from zmig.database.lock_holder import LockHolder
+from zmig.errors import Problem
+from zmig.planning.plan import Plan, Step
+from zmig.progress import Blocked, Notice, RunStarted, ServerReported
 
 if TYPE_CHECKING:
+    from zmig.cli.documents import Document
     from zmig.cli.output import Output
-    from zmig.database.activity import Backend, Blocker
-    from zmig.database.lock_holder import LockHolder
-    from zmig.planning.plan import Step
+    from zmig.database.activity import Backend
     from zmig.progress import Progress
 
-Document = dict[str, object]
+_FIELDS: dict[type, tuple[str, ...]] = {
+    RunStarted: ("run_id", "database", "plan"),
+    Blocked: ("step", "waited_seconds", "blockers"),
+    Notice: ("severity", "message", "detail", "hint"),
+    ServerReported: ("step", "seconds", "report"),
+}
+"""The fields that are written where they are not all fields in their order."""
+_KEYS = {"plan": "steps", "problem": "error"}
+"""How fields are called in JSON that are not called by their name."""
+_DIGITS = {"rows_per_second": 1, "seconds_left": 1}
+"""How many digits after the point numbers have that do not have three."""
 
 
 class JsonLines:
@@ -44,7 +41,7 @@ class JsonLines:
     def __call__(self, progress: Progress) -> None:
         """Write a progress."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._output.note_document({"progress": _name(progress), "at": now, **of(progress)})
+        self._output.note_document({"progress": _name(progress), "at": now, **document(progress)})
 
 
 def _name(progress: Progress) -> str:
@@ -52,128 +49,45 @@ def _name(progress: Progress) -> str:
     return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in type(progress).__name__)[1:]
 
 
-def of(progress: Progress) -> Document:
-    """Return what a progress holds."""
-    match progress:
-        case RunStarted():
-            steps = [_step(step) for step in progress.plan.steps]
-            return {"run_id": progress.run_id, "database": progress.database, "steps": steps}
-        case RunFinished():
-            return {
-                "run_id": progress.run_id,
-                "completed": progress.completed,
-                "total": progress.total,
-                "duration_seconds": round(progress.duration_seconds, 3),
-                "failed": progress.failed,
-            }
-        case LockWaiting():
-            return {"holder": _holder(progress.holder), "waited_seconds": round(progress.waited_seconds, 3)}
-        case Notice():
-            return {
-                "severity": progress.severity,
-                "message": progress.message,
-                "detail": progress.detail,
-                "hint": progress.hint,
-            }
+def document(progress: Progress) -> Document:
+    """Return what a progress holds as JSON types, key by key as its fields are called."""
+    names = _FIELDS.get(type(progress)) or tuple(field.name for field in fields(progress))
+    result: Document = {}
+    for name in names:
+        value = getattr(progress, name)
+        if isinstance(value, ServerProgress):
+            result |= _server_progress(value)
+        else:
+            result[_KEYS.get(name, name)] = _value(value, _DIGITS.get(name, 3))
+    return result
+
+
+def _value(value: object, digits: int) -> object:
+    match value:
+        case float():
+            return round(value, digits)
+        case Step():
+            return _step(value)
+        case Plan():
+            return [_step(step) for step in value.steps]
+        case Problem():
+            return documents.of_problem(value)
+        case LockHolder():
+            return value.as_dict()
+        case Blocker():
+            return _blocker(value)
+        case tuple():
+            return [_value(item, digits) for item in cast("tuple[object, ...]", value)]
         case _:
-            return {"step": _step(progress.step), **_of_step(progress)}
-
-
-def _of_step(
-    progress: StepStarted
-    | StepFinished
-    | StepSkipped
-    | StepFailed
-    | RetryScheduled
-    | StatementStarted
-    | StatementFinished
-    | Reported
-    | Blocked
-    | ServerReported
-    | RoundFinished
-    | Held,
-) -> Document:
-    match progress:
-        case StepStarted():
-            return _place(progress) | {"attempt": progress.attempt, "statements": progress.statements}
-        case StepFinished():
-            return _place(progress) | {"duration_seconds": round(progress.duration_seconds, 3)}
-        case StepSkipped():
-            return _place(progress) | {"reason": progress.reason}
-        case StepFailed():
-            seconds = round(progress.duration_seconds, 3)
-            problem = documents.of_problem(progress.problem)
-            return _place(progress) | {
-                "duration_seconds": seconds,
-                "error": problem,
-                "will_retry": progress.will_retry,
-            }
-        case RetryScheduled():
-            pause = round(progress.delay_seconds, 3)
-            return {"attempt": progress.attempt, "attempts": progress.attempts, "delay_seconds": pause}
-        case _:
-            return _of_statement(progress)
-
-
-def _of_statement(
-    progress: StatementStarted | StatementFinished | Reported | Blocked | ServerReported | RoundFinished | Held,
-) -> Document:
-    match progress:
-        case StatementStarted():
-            return _place(progress) | {"line": progress.line, "text": progress.text}
-        case StatementFinished():
-            return _place(progress) | {"rows": progress.rows, "duration_seconds": round(progress.duration_seconds, 3)}
-        case Reported():
-            return {"message": progress.message, "done": progress.done, "total": progress.total}
-        case Blocked():
-            waited = round(progress.waited_seconds, 3)
-            return {"waited_seconds": waited, "blockers": [_blocker(one) for one in progress.blockers]}
-        case RoundFinished():
-            left = progress.seconds_left
-            return {
-                "rounds": progress.rounds,
-                "rows": progress.rows,
-                "total": progress.total,
-                "rows_per_second": round(progress.rows_per_second, 1),
-                "seconds_left": None if left is None else round(left, 1),
-            }
-        case Held():
-            return {"reason": progress.reason, "held_seconds": round(progress.held_seconds, 3)}
-        case ServerReported(report=report):
-            return {
-                "seconds": round(progress.seconds, 3),
-                "command": report.command,
-                "phase": report.phase,
-                "relation": report.relation,
-                "done": report.done,
-                "total": report.total,
-                "unit": report.unit,
-            }
-        case _:
-            assert_never(progress)
-
-
-def _place(
-    progress: StepStarted | StepFinished | StepSkipped | StepFailed | StatementStarted | StatementFinished,
-) -> Document:
-    return {"number": progress.number, "total": progress.total}
+            return value
 
 
 def _step(step: Step) -> Document:
     return {"version": step.migration.version, "name": step.migration.name, "action": step.action.value}
 
 
-def _holder(holder: LockHolder | None) -> Document | None:
-    if holder is None:
-        return None
-    return {
-        "pid": holder.pid,
-        "application_name": holder.application_name,
-        "database_user": holder.database_user,
-        "host": holder.host,
-        "since": _moment(holder.since),
-        "migration": holder.migration,
-    }
+def _server_progress(report: ServerProgress) -> Document:
+    return {field.name: getattr(report, field.name) for field in fields(report)}
 
 
 def _blocker(blocker: Blocker) -> Document:
@@ -191,10 +105,6 @@ def _backend(backend: Backend) -> Document:
         "database_user": backend.database_user,
         "host": backend.host,
         "state": backend.state,
-        "since": _moment(backend.since),
+        "since": backend.since.isoformat() if backend.since is not None else None,
         "query": backend.query,
     }
-
-
-def _moment(value: datetime | None) -> str | None:
-    return value.isoformat() if value is not None else None

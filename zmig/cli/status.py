@@ -48,7 +48,8 @@ COMMAND = Command(
         "ones. Reads only, and takes no lock."
     ),
     document=(
-        "current_version; the lists of names applied, pending, running, failed, stuck, due; lock_holder; standby "
+        "current_version; the lists of names applied, pending, running, failed, stuck, due; lock_holder (pid, "
+        "application_name, database_user, host, since, query, migration, seconds, client; or null); standby "
         "(replay_lag_seconds, primary; null on a primary server); timeline_change (run_id, before, now; or null); "
         "undeclared (files that look like migrations, and that no entry names); facts_guarded (false where the "
         "trigger is missing that keeps facts from being changed); odd_rows (position, name and reason of facts that "

@@ -50,6 +50,20 @@ class LockHolder:
     client: ClientState = ClientState.UNKNOWN
     """What is known of the process it works for."""
 
+    def as_dict(self) -> dict[str, object]:
+        """Return the contents as JSON types."""
+        return {
+            "pid": self.pid,
+            "application_name": self.application_name,
+            "database_user": self.database_user,
+            "host": self.host,
+            "since": self.since.isoformat() if self.since is not None else None,
+            "query": self.query,
+            "migration": self.migration,
+            "seconds": self.seconds,
+            "client": self.client.value,
+        }
+
     @property
     def is_orphaned(self) -> bool:
         """Whether it works on although its client is provably gone."""

@@ -62,7 +62,7 @@ class Status:
             "failed": self.failed,
             "stuck": self.stuck,
             "due": self.due,
-            "lock_holder": _holder(self.holder),
+            "lock_holder": self.holder.as_dict() if self.holder is not None else None,
             "standby": self.standby.as_dict() if self.standby is not None else None,
             "timeline_change": self.timeline_change.as_dict() if self.timeline_change is not None else None,
             "undeclared": list(self.undeclared),
@@ -95,22 +95,6 @@ def make(snapshot: Snapshot, *, manifest: str, environment: Environment) -> Stat
         is_guarded=snapshot.inspection.is_guarded,
         odd_rows=snapshot.odd_rows,
     )
-
-
-def _holder(holder: LockHolder | None) -> dict[str, object] | None:
-    if holder is None:
-        return None
-    return {
-        "pid": holder.pid,
-        "application_name": holder.application_name,
-        "database_user": holder.database_user,
-        "host": holder.host,
-        "since": holder.since.isoformat() if holder.since else None,
-        "query": holder.query,
-        "migration": holder.migration,
-        "seconds": holder.seconds,
-        "client": holder.client.value,
-    }
 
 
 def _migration(entry: Entry) -> dict[str, object]:
