@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     )
     from zmig.migrator import Migrator
     from zmig.model import LastRun
+    from zmig.planning.plan import RunResult
     from zmig.planning.state import State
-    from zmig.running.result import RunResult
     from zmig.session.status import Status
 
 __version__ = "0.1.0"
@@ -40,7 +40,7 @@ _HOMES = {
     "Migrator": "migrator",
     "PlanRefused": "errors",
     "Problem": "errors",
-    "RunResult": "running.result",
+    "RunResult": "planning.plan",
     "State": "planning.state",
     "Status": "session.status",
     "TrackingError": "errors",

@@ -21,10 +21,9 @@ from zmig.database import connection as database
 from zmig.errors import ManifestError, PlanRefused
 from zmig.invocation import Invocation
 from zmig.observer import isolated, redacting
-from zmig.planning.plan import Direction, Plan
+from zmig.planning.plan import Direction, Plan, RunResult
 from zmig.process.interrupts import Interrupts
 from zmig.project import project
-from zmig.running.result import RunResult
 from zmig.session import session as database_session
 from zmig.text.secrets import Redactor, telling
 

@@ -11,8 +11,7 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from zmig.database.activity import Blocking
     from zmig.errors import Problem
-    from zmig.planning.plan import Plan
-    from zmig.running.result import RunResult
+    from zmig.planning.plan import Plan, RunResult
     from zmig.session.watcher import Observation
     from zmig_tui.models.columns import Widths
     from zmig_tui.models.details import Detail

@@ -9,8 +9,7 @@ if TYPE_CHECKING:
 
     from zmig.errors import Location, Problem
     from zmig.facts import Fact
-    from zmig.planning.plan import Plan, Step
-    from zmig.running.result import RunResult
+    from zmig.planning.plan import Plan, RunResult, Step
 
 Document = dict[str, object]
 

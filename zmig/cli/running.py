@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from zmig.cli.documents import Document
     from zmig.cli.output import Output
     from zmig.migrator import Migrator
+    from zmig.planning.plan import RunResult
     from zmig.process.interrupts import Interrupts
     from zmig.progress import Observer, Progress, RunStarted
-    from zmig.running.result import RunResult
 
 LOCK_WAIT = Option(
     "--lock-wait",

@@ -1,4 +1,4 @@
-"""Plans, as values: what would run, in order, or why nothing may. `zmig.planning.planner` makes them.
+"""Plans, as values: what would run, in order, or why nothing may; and what a run did. `planner` makes plans.
 
 A plan is a list of steps, each with its reason, and a list of refusals; with a refusal nothing runs.
 """
@@ -145,6 +145,20 @@ class Plan:
     def with_modes(self, modes: Mapping[int, Mode]) -> Plan:
         """Return the same plan with the transaction mode of each step filled in, by version."""
         return replace(self, steps=tuple(_with_mode(step, modes.get(step.migration.version)) for step in self.steps))
+
+
+@valueclass
+class RunResult:
+    """What a run did."""
+
+    run_id: str | None
+    """None where nothing had to run, so no run began."""
+    plan: Plan
+    completed: tuple[str, ...] = ()
+    """Names of the migrations applied, or rolled back, in order."""
+    skipped: tuple[str, ...] = ()
+    """Names of repeatables that turned out not to be due."""
+    duration_seconds: float = 0.0
 
 
 def _with_mode(step: Step, mode: Mode | None) -> Step:

@@ -21,7 +21,7 @@ from zmig.facts import EventType
 from zmig.planning.history import ROLLED_BACK_WITH
 from zmig.planning.plan import Action, Refusal
 from zmig.progress import StepStarted
-from zmig.running import envelope, record, transactional
+from zmig.running import envelope, transactional
 from zmig.running.runner import Runner
 from zmig.running.session import Attempt
 
@@ -106,7 +106,7 @@ class AtomicRunner(Runner):
                 self._announced = attempt
                 self.session.send(*envelope.opening_sql(self.session, attempt))
             else:
-                started = record.started_sql(self.session, attempt)
+                started = envelope.started_sql(self.session, attempt)
                 name = working_on(self.session.run.application_name, prepared.step.migration.version)
                 self.session.send(*self.session.server.reset_inside_sql(name), *started, *envelope.limits_sql(attempt))
         transactional.run_body(self.session, attempt)
@@ -166,7 +166,7 @@ class AtomicRunner(Runner):
         announced, session = self._announced, self.session
         if announced is None or announced.prepared is culprit:
             return
-        name, done = announced.step.migration.name, record.end_type(announced.step)
+        name, done = announced.step.migration.name, envelope.end_type(announced.step)
         if session.store.is_recorded(session.run, done, name, attempt=announced.number):
             return  # the one that failed had committed the transaction
         message = f"rolled back with `{culprit.step.migration.name}`, in the same atomic run"

@@ -20,8 +20,7 @@ from zmig.database.quoting import literal
 from zmig.errors import Problem, ZmigError
 from zmig.facts import EventType
 from zmig.progress import RoundFinished
-from zmig.running import batch_key, batch_progress, record, statementwise
-from zmig.running.envelope import end_sql, open_sql
+from zmig.running import batch_key, batch_progress, envelope
 from zmig.running.python_call import call
 from zmig.running.throttle import Throttle
 from zmig.sql import message
@@ -47,7 +46,7 @@ def run(session: RunSession, attempt: Attempt, settings: Batch) -> None:
     elif one is not None:
         batch_progress.check(session, attempt, one)
     with session.interrupts.deferred():
-        session.send(*record.started_sql(session, attempt))
+        session.send(*envelope.started_sql(session, attempt))
     rounds = Rounds(session, attempt, settings)
     if one is not None:
         rounds.repeat(one)
@@ -106,7 +105,7 @@ class Rounds:
         self._begin()
         while True:
             with self._session.interrupts.deferred():
-                self._session.send(*open_sql(self._session, self._attempt))
+                self._session.send(*envelope.open_sql(self._session, self._attempt))
             reached = self._reached
             self._round = current = Round(self._settings.size, reached.cursor, reached.rows)
             yield current
@@ -126,7 +125,7 @@ class Rounds:
             self._session.send("rollback")
             is_open = False
         if not is_open:
-            self._session.send(*open_sql(self._session, self._attempt))
+            self._session.send(*envelope.open_sql(self._session, self._attempt))
         elif self._round is not None and self._round.touched is not None:
             self._count(self._round.touched)
         self._finish()
@@ -143,7 +142,7 @@ class Rounds:
         self._gate.wait()
 
     def _ask_total(self, query: str) -> int:
-        self._session.send(*open_sql(self._session, self._attempt))
+        self._session.send(*envelope.open_sql(self._session, self._attempt))
         row = self._session.connection.execute(query.encode()).fetchone()
         self._session.send("rollback")
         if row is None or len(row) != 1 or not isinstance(row[0], int | float):
@@ -160,7 +159,7 @@ class Rounds:
         session = self._session
         if self._ask(one, rest) is None:
             return None
-        _, *marks = open_sql(session, self._attempt)
+        _, *marks = envelope.open_sql(session, self._attempt)
         session.send("rollback")
         session.send("begin isolation level repeatable read", *marks)
         left = self._ask(one, rest)
@@ -169,7 +168,7 @@ class Rounds:
             return done
         if left is None:
             session.send("rollback")
-            session.send(*open_sql(session, self._attempt))
+            session.send(*envelope.open_sql(session, self._attempt))
             return None
         if not rest.is_by_key:
             raise batch.left_over(left.rows)
@@ -208,7 +207,7 @@ class Rounds:
         session, attempt, sent = self._session, self._attempt, self._render(one)
         session.check_reading(one)
         head = message.query_tag(one.summary, f"{attempt.step.migration.name}, statement 1 of 1, line {one.line}")
-        head += "".join(f"{part}; " for part in (() if is_open else open_sql(session, attempt)))
+        head += "".join(f"{part}; " for part in (() if is_open else envelope.open_sql(session, attempt)))
         attempt.bound_statement, attempt.position_offset = sent, session.encoding.length(head)
         with self._execute(head + sent.text) as answered:
             while answered.nextset():
@@ -241,8 +240,8 @@ class Rounds:
         session, attempt = self._session, self._attempt
         data = attempt.data(session) | self._reached.data()
         closing = [
-            *statementwise.own_role_sql(session),
-            record.check_sql(session),
+            *envelope.own_role_sql(session),
+            envelope.check_sql(session),
             session.store.append_sql(session.run, EventType.CHECKPOINT, attempt.step.migration.name, data),
             "commit",
         ]
@@ -276,10 +275,10 @@ class Rounds:
         with session.interrupts.deferred():
             attempt.running, attempt.at_commit = None, True
             session.send(
-                *statementwise.own_role_sql(self._session),
-                end_sql(),
-                record.check_sql(session),
-                record.done_sql(session, attempt),
+                *envelope.own_role_sql(self._session),
+                envelope.end_sql(),
+                envelope.check_sql(session),
+                envelope.done_sql(session, attempt),
                 "commit",
             )
             attempt.is_complete = True

@@ -1,6 +1,6 @@
-"""What zmig says around a migration's own statements: before them, in its transaction, and behind them.
+"""zmig's own SQL around a migration's statements: before them, in its transaction, and after them.
 
-There are two forms. Spelled out, it holds in any session. The short form executes statements that were prepared on
+There are two forms. The plain one holds in any session. The prepared one executes statements that were prepared on
 the server, which plans them once in a run: half of what a small migration would cost the server otherwise.
 """
 
@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig.database import invariants, roles
+from zmig.database import client_process, invariants, roles
 from zmig.database.quoting import literal
 from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql
 from zmig.database.settings import FLUSHED, IDLE_IN_TRANSACTION, LONGEST_IDLE, READABLE, set_config
-from zmig.running import record
-from zmig.sql import transaction_rules
+from zmig.facts import EventType
+from zmig.planning.plan import Action, Direction
+from zmig.sql import transaction_rules, variables
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
+    from zmig.facts import Fact
+    from zmig.planning.plan import Step
     from zmig.running.session import Attempt, RunSession
     from zmig.sql.statement import Statement
 
@@ -37,7 +41,7 @@ def opening_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
         *session.clean_sql,
         "begin",
         *(() if session.server.has_citus else ("set local synchronous_commit = off",)),
-        *record.started_sql(session, attempt),
+        *started_sql(session, attempt),
         "commit",
         *open_sql(session, attempt),
     )
@@ -45,7 +49,7 @@ def opening_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
 
 def closing_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
     """Return the statements that check the transaction and the lock, and record `done`."""
-    return (*own_again_sql(session), record.check_sql(session), record.done_sql(session, attempt))
+    return (*own_again_sql(session), check_sql(session), done_sql(session, attempt))
 
 
 @contextmanager
@@ -95,7 +99,7 @@ def limits_sql(attempt: Attempt) -> tuple[str, ...]:
     settings = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout, IDLE_IN_TRANSACTION: idle}
     if attempt.prepared.batch is not None or not attempt.prepared.is_sql:
         settings |= READABLE
-    return (f"select {set_config(settings, local=True)}", *_become_sql(attempt))
+    return (f"select {set_config(settings, local=True)}", *become_sql(attempt))
 
 
 def prepare_sql(session: RunSession) -> tuple[str, ...]:
@@ -112,7 +116,7 @@ def prepare_sql(session: RunSession) -> tuple[str, ...]:
         "synchronous_commit": f"coalesce($3, {FLUSHED})",
     }
     settings = session.server.settings_sql(session.run.application_name)
-    check = record.check_sql(session)
+    check = check_sql(session)
     return (
         *session.store.prepare_sql(session.run),
         f"prepare zmig_begin as {settings}, {set_config({'synchronous_commit': _OFF}, local=True)}, {_DECLINE}",
@@ -128,7 +132,7 @@ def is_declined(error: psycopg.Error) -> bool:
 
 
 def is_taken_back(error: psycopg.Error) -> bool:
-    """Whether an error says that what `short_closing_sql` executes is not prepared any more."""
+    """Whether an error says that what `prepared_closing_sql` executes is not prepared any more."""
     is_missing = isinstance(error, psycopg.errors.InvalidSqlStatementName)
     return is_missing and any(name in str(error) for name in ("zmig_check", "zmig_done"))
 
@@ -137,7 +141,7 @@ _OFF, _NONE = literal("off"), literal("0")
 _DECLINE = f"(case when {HAS_EVENT_TRIGGERS} then '{invariants.words(_DECLINED)}' else '1' end)::pg_catalog.int4"
 
 
-def short_opening_sql(
+def prepared_opening_sql(
     session: RunSession, attempt: Attempt, *, is_prepared: bool, awaits_flush: bool
 ) -> tuple[str, ...]:
     """Return the short form of `opening_sql`, for a session ready for it or, unless `is_prepared`, in any state.
@@ -150,18 +154,18 @@ def short_opening_sql(
         *(() if is_prepared else (*session.clean_sql, *prepare_sql(session))),
         "begin read write",
         *reset_by_sql("execute zmig_begin"),
-        record.short_started_sql(session, attempt),
+        _prepared_started_sql(session, attempt),
         "commit",
         "begin",
         f"execute zmig_open ({lock_timeout}, {statement_timeout}, {commit})",
-        *_become_sql(attempt),
+        *become_sql(attempt),
     )
 
 
-def short_closing_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
+def prepared_closing_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
     """Return the short form of `closing_sql`, behind statements that only define something."""
     own_role = ("reset role",) if attempt.step.migration.settings.run_as is not None else ()
-    done = (record.short_done_sql(session, attempt), session.store.short_done_check_sql)
+    done = (_prepared_done_sql(session, attempt), session.store.short_done_check_sql)
     return (*own_role, "execute zmig_check", *done)
 
 
@@ -186,6 +190,132 @@ def _limits(attempt: Attempt) -> tuple[str, str]:
     return lock_timeout, statement_timeout
 
 
-def _become_sql(attempt: Attempt) -> tuple[str, ...]:
+def become_sql(attempt: Attempt, *, local: bool = True) -> tuple[str, ...]:
+    """Return what makes the session the role that the migration runs as, if it declares one."""
     wanted = attempt.step.migration.settings.run_as
-    return () if wanted is None else (roles.become_sql(wanted, local=True),)
+    return () if wanted is None else (roles.become_sql(wanted, local=local),)
+
+
+def own_role_sql(session: RunSession) -> tuple[str, ...]:
+    """Return what makes an open transaction zmig's own again until its end, so that it may write facts."""
+    own = ("set local session authorization default", f"set local role {session.server.role}")
+    return (*session.server.settings_stay_sql, *own)
+
+
+@valueclass
+class _Vocabulary:
+    started: EventType
+    done: EventType
+
+
+_VOCABULARY = {
+    Direction.FORWARD: _Vocabulary(EventType.STARTED, EventType.DONE),
+    Direction.ROLLBACK: _Vocabulary(EventType.ROLLBACK_STARTED, EventType.ROLLED_BACK),
+}
+
+
+def started_sql(session: RunSession, attempt: Attempt) -> Iterable[str]:
+    """Yield what appends the `started` fact of an attempt, behind the end of a run's attempt that has none."""
+    step = attempt.step
+    if step.unended is not None and step.unended.run_id is not None:
+        yield unended_sql(session, step, step.unended)
+    data, type = _started_data(session, attempt), _VOCABULARY[step.direction].started
+    yield session.store.append_sql(session.run, type, step.migration.name, data)
+
+
+def _prepared_started_sql(session: RunSession, attempt: Attempt) -> str:
+    """Return the same for the first attempt of all, in a session that `Store.prepare_sql` made ready."""
+    return session.store.short_started_sql(attempt.step.migration.name, _started_data(session, attempt))
+
+
+def _started_data(session: RunSession, attempt: Attempt) -> dict[str, object]:
+    """Return what the `started` fact of an attempt holds."""
+    step = attempt.step
+    data = attempt.data(session) | {
+        "kind": step.migration.kind.value,
+        "checksum": step.migration.checksum,
+        "transactional": attempt.prepared.mode.transactional,
+        "backend_pid": session.run.backend_pid,
+        "application_name": session.run.application_name,
+        "client": client_process.identity(),
+    }
+    if session.server.identity is not None:
+        data["server"] = session.server.identity.data()
+    if step.migration.settings.run_as is not None:
+        data["run_as"] = step.migration.settings.run_as
+    if attempt.prepared.filled is not None:
+        data["variables"] = sorted(variables.names(attempt.prepared.filled.source))
+    if step.out_of_order:
+        data["out_of_order"] = True
+    if step.checkpoint is not None:
+        data["resumed_after"] = step.checkpoint.statements
+    return data
+
+
+def unended_sql(session: RunSession, step: Step, unended: Fact) -> str:
+    """Return what appends the end of an attempt whose run died without a word."""
+    data: dict[str, object] = {
+        "version": step.migration.version,
+        "name": step.migration.name,
+        "run_id": unended.run_id,
+        "attempt": unended.integer("attempt"),
+        "error": {
+            "message": "its run holds the lock no longer, and recorded no end",
+            "sqlstate": None,
+            "code": "run-died",
+        },
+        "will_retry": step.action is not Action.SETTLE,
+        "transactional": unended.data.get("transactional"),
+    }
+    type = EventType.FAILED if unended.type is EventType.STARTED else EventType.ROLLBACK_FAILED
+    return session.store.append_sql(session.run, type, unended.name, data)
+
+
+def begin_type(step: Step) -> EventType:
+    """Return the type of the fact by which a step begins."""
+    return _VOCABULARY[step.direction].started
+
+
+def end_type(step: Step) -> EventType:
+    """Return the type of the fact by which a step is complete."""
+    return _VOCABULARY[step.direction].done
+
+
+def done_sql(session: RunSession, attempt: Attempt) -> str:
+    """Return the statement that appends the fact by which a step is complete, and changes the simple table."""
+    migration, direction = attempt.step.migration, attempt.step.direction
+    type, data = _VOCABULARY[direction].done, _done_data(session, attempt)
+    if direction is Direction.ROLLBACK:
+        if migration.is_repeatable:
+            return session.store.taken_back_sql(session.run, type, migration.name, data)
+        return session.store.rolled_back_sql(session.run, migration.name, data)
+    return session.store.applied_sql(session.run, type, migration.name, data, kind=migration.kind.value)
+
+
+def _prepared_done_sql(session: RunSession, attempt: Attempt) -> str:
+    """Return the same for a step forward that the server times, in a session that `Store.prepare_sql` made ready."""
+    migration = attempt.step.migration
+    return session.store.short_done_sql(migration.name, _done_data(session, attempt), kind=migration.kind.value)
+
+
+def _done_data(session: RunSession, attempt: Attempt) -> dict[str, object]:
+    """Return what the fact holds by which a step is complete."""
+    data = attempt.data(session) | {
+        **({} if attempt.is_timed_by_server else {"duration_ms": round(attempt.seconds * 1000)}),
+        "statements": attempt.total,
+        "checksum": attempt.step.migration.checksum,
+        "kind": attempt.step.migration.kind.value,
+    }
+    if attempt.prepared.rollback_checksum is not None:
+        data["rollback_checksum"] = attempt.prepared.rollback_checksum
+    if attempt.reached is not None:
+        data |= {"rows": attempt.reached.rows, "rounds": attempt.reached.rounds}
+    return data
+
+
+def check_sql(session: RunSession) -> str:
+    """Return a statement that fails where the lock was released, or the transaction is not the one zmig opened.
+
+    What writes a fact proves the lock itself; whether the transaction is zmig's, only a migration's end has to prove.
+    """
+    return f"select {invariants.check_sql([session.lock.promise, session.lock.transaction_promise])}"

@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 
     from zmig.invocation import Invocation
     from zmig.planning.existing_objects import Existing
-    from zmig.planning.plan import Plan, Refusal
+    from zmig.planning.plan import Plan, Refusal, RunResult
     from zmig.process.interrupts import Interrupts
     from zmig.progress import Observer
     from zmig.project.prepare import PreparedStep
     from zmig.running.rehearsal import Rehearsal
-    from zmig.running.result import RunResult
     from zmig.session.session import DatabaseSession
     from zmig.session.snapshot import Snapshot
 

@@ -123,8 +123,8 @@ class GroupCommit:
             self.reset()
             return envelope.opening_sql(session, attempt), envelope.closing_sql(session, attempt)
         is_prepared, self._is_prepared = self._is_prepared, True
-        opening = envelope.short_opening_sql(session, attempt, is_prepared=is_prepared, awaits_flush=True)
-        return opening, envelope.short_closing_sql(session, attempt)
+        opening = envelope.prepared_opening_sql(session, attempt, is_prepared=is_prepared, awaits_flush=True)
+        return opening, envelope.prepared_closing_sql(session, attempt)
 
     def work_ahead(self, session: RunSession) -> None:
         """Tell what was held back and put the next step's message together; the server works on the present one."""
@@ -179,8 +179,8 @@ class GroupCommit:
         assert sent is not None
         attempt = Attempt(prepared, prepared.step.attempt, is_timed_by_server=True)
         awaits_flush = not self._may_leave_flush_to_next(place)
-        opening = envelope.short_opening_sql(session, attempt, is_prepared=is_prepared, awaits_flush=awaits_flush)
-        closing = (*envelope.short_closing_sql(session, attempt), "commit")
+        opening = envelope.prepared_opening_sql(session, attempt, is_prepared=is_prepared, awaits_flush=awaits_flush)
+        closing = (*envelope.prepared_closing_sql(session, attempt), "commit")
         composed = message.compose(sent, opening, closing, name=prepared.step.migration.name, total=prepared.count)
         return _ComposedStep(prepared, composed, awaits_flush)
 

@@ -22,7 +22,7 @@ from zmig.database.table_definitions import EVENTS
 from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
 from zmig.facts import EventType
 from zmig.invocation import word
-from zmig.planning.plan import Action, Direction
+from zmig.planning.plan import Action, Direction, RunResult
 from zmig.process.interrupts import Interrupted
 from zmig.progress import (
     RetryScheduled,
@@ -33,8 +33,7 @@ from zmig.progress import (
     StepSkipped,
     StepStarted,
 )
-from zmig.running import execute, record
-from zmig.running.result import RunResult
+from zmig.running import envelope, execute
 from zmig.running.session import Attempt, RunSession
 from zmig.session import conditions
 from zmig.sql import transaction_rules, variables
@@ -144,7 +143,7 @@ class Runner:
         self.session.observer(StepStarted(step, number, len(self.prepared_steps), attempt.number, None))
         with self.session.interrupts.deferred():
             self.reset_session()
-            self.session.send(record.unended_sql(self.session, step, step.unended))
+            self.session.send(envelope.unended_sql(self.session, step, step.unended))
         self.session.observer(StepFinished(step, number, len(self.prepared_steps), attempt.seconds))
 
     def skip(self, prepared: PreparedStep, number: int) -> None:
@@ -189,7 +188,7 @@ class Runner:
         status = session.connection.info.transaction_status
         if isinstance(error, Exception) or status is not psycopg.pq.TransactionStatus.IDLE:
             return False
-        name, type = attempt.step.migration.name, record.end_type(attempt.step)
+        name, type = attempt.step.migration.name, envelope.end_type(attempt.step)
         with contextlib.suppress(psycopg.OperationalError):
             return session.store.is_recorded(session.run, type, name, attempt=attempt.number)
         return False
@@ -317,10 +316,10 @@ class Runner:
     def _unrecorded_start(self, attempt: Attempt) -> Iterable[str]:
         """Return what records that an attempt began, if the server refused its first message as a whole."""
         session, step = self.session, attempt.step
-        name, type = step.migration.name, record.begin_type(step)
+        name, type = step.migration.name, envelope.begin_type(step)
         if session.store.is_recorded(session.run, type, name, attempt=attempt.number):
             return ()
-        return record.started_sql(session, attempt)
+        return envelope.started_sql(session, attempt)
 
     def _failed_sql(self, attempt: Attempt, type: EventType, error: dict[str, object], *, will_retry: bool) -> str:
         data = attempt.data(self.session) | {

@@ -12,23 +12,22 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig.database import catalog, roles
+from zmig.database import catalog
 from zmig.database.settings import READABLE, set_config
 from zmig.errors import Problem, ZmigError
 from zmig.facts import EventType
 from zmig.planning import checkpoint
 from zmig.planning.checkpoint import Sent
 from zmig.progress import StatementFinished
-from zmig.running import record, resume
+from zmig.running import envelope, resume
 from zmig.running.copy_rows import copy_rows
-from zmig.running.envelope import limits_sql, open_sql
 from zmig.running.python_call import call
 from zmig.running.readonly import ReadOnlyWatch
 from zmig.session import conditions
 from zmig.sql import transaction_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from zmig.running.session import Attempt, RunSession
     from zmig.sql.statement import Statement
@@ -40,7 +39,7 @@ def run(session: RunSession, attempt: Attempt) -> None:
     attempt.in_doubt = attempt.step.checkpoint.sent if attempt.step.checkpoint is not None else None
     with session.interrupts.deferred():
         session.send(*session.clean_sql)
-        session.send(*record.started_sql(session, attempt))
+        session.send(*envelope.started_sql(session, attempt))
     for one in statements[:done]:
         attempt.done.add(one)
         if resume.sets_session(one):
@@ -82,26 +81,14 @@ def _send_statement(session: RunSession, one: Statement) -> int | None:
     return next(iter(reply.rows()), None)
 
 
-def _become_sql(attempt: Attempt, *, local: bool) -> Iterable[str]:
-    """Return what makes the session the role that the migration runs as, if it declares one."""
-    wanted = attempt.step.migration.settings.run_as
-    return (roles.become_sql(wanted, local=local),) if wanted is not None else ()
-
-
-def own_role_sql(session: RunSession) -> tuple[str, ...]:
-    """Return what makes an open transaction zmig's own again until its end, so that it may write facts."""
-    own = ("set local session authorization default", f"set local role {session.server.role}")
-    return (*session.server.settings_stay_sql, *own)
-
-
 def _run_with_checkpoint(session: RunSession, attempt: Attempt, one: Statement) -> None:
     """Run a statement in one transaction with its checkpoint."""
     with session.interrupts.deferred():
-        session.send(*open_sql(session, attempt, first=one))
+        session.send(*envelope.open_sql(session, attempt, first=one))
     _run(session, attempt, one)
     attempt.done.add(one)
     with session.interrupts.deferred():
-        checks = (*own_role_sql(session), record.check_sql(session))
+        checks = (*envelope.own_role_sql(session), envelope.check_sql(session))
         _reach(session, attempt, one, *checks)
 
 
@@ -118,14 +105,14 @@ def _run_in_own_transaction(session: RunSession, attempt: Attempt, one: Statemen
     attempt.done.add(one)
     if ends:
         with session.interrupts.deferred():
-            session.send(*own_role_sql(session), _checkpoint_sql(session, attempt, one.number))
+            session.send(*envelope.own_role_sql(session), _checkpoint_sql(session, attempt, one.number))
     was_open = session.is_in_transaction
     _run(session, attempt, one)
     watch.look(session, one, was_open=was_open)
     if ends:
         attempt.completed_statements = one.number
     elif session.is_in_transaction and not was_open:
-        session.send(*limits_sql(attempt))
+        session.send(*envelope.limits_sql(attempt))
     elif not session.is_in_transaction:
         with session.interrupts.deferred():
             _reach(session, attempt, one, *_alone_sql(session, attempt))
@@ -134,7 +121,7 @@ def _run_in_own_transaction(session: RunSession, attempt: Attempt, one: Statemen
 def _alone_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
     """Return what opens a transaction of zmig's own behind a statement that ran without one."""
     reset = ("reset role",) if attempt.step.migration.settings.run_as is not None else ()
-    return (*reset, "begin", *own_role_sql(session))
+    return (*reset, "begin", *envelope.own_role_sql(session))
 
 
 def _run_alone(session: RunSession, attempt: Attempt, one: Statement) -> None:
@@ -153,7 +140,9 @@ def _run_alone(session: RunSession, attempt: Attempt, one: Statement) -> None:
     sending = Sent(one.number, resume.subject(one), before, checkpoint.digest([one]))
     with session.interrupts.deferred():
         telling = _checkpoint_sql(session, attempt, one.number - 1, sending)
-        session.send("begin", *own_role_sql(session), telling, "commit", *_become_sql(attempt, local=False))
+        session.send(
+            "begin", *envelope.own_role_sql(session), telling, "commit", *envelope.become_sql(attempt, local=False)
+        )
         attempt.in_doubt = sending
     try:
         _run(session, attempt, one)
@@ -193,7 +182,7 @@ def run_code(session: RunSession, attempt: Attempt) -> None:
     with session.interrupts.deferred():
         session.send(*session.clean_sql)
         readable = f"select {set_config(READABLE, local=False)}"
-        session.send(*record.started_sql(session, attempt), readable, *_become_sql(attempt, local=False))
+        session.send(*envelope.started_sql(session, attempt), readable, *envelope.become_sql(attempt, local=False))
     call(session, attempt)
     _refuse_open_transaction(session)
     _check_condition(session, attempt)
@@ -213,7 +202,7 @@ def _finish_outside(session: RunSession, attempt: Attempt) -> None:
     session.send(
         *session.clean_sql,
         "begin",
-        record.done_sql(session, attempt),
+        envelope.done_sql(session, attempt),
         "commit",
     )
     attempt.is_complete = True

@@ -8,8 +8,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from zmig.migrator import Migrator
-    from zmig.planning.plan import Plan
-    from zmig.running.result import RunResult
+    from zmig.planning.plan import Plan, RunResult
 
 
 @valueclass
