@@ -1,4 +1,4 @@
-"""What zmig and a Python migration have to do with each other: `Context`, which it is given, and what it has to be."""
+"""What a Python migration is given, `Context`, and what it has to be."""
 
 from __future__ import annotations
 

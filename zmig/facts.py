@@ -1,4 +1,4 @@
-"""Facts: the rows of `migration_events`, as values. What an observer hears during a run is in `zmig.progress`."""
+"""Facts: the rows of `migration_events`, as values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine: everything zmig does to one database, as a library.
+"""`Migrator`: everything zmig does to one database, as a library.
 
     from zmig import Migrator
 

@@ -1,4 +1,4 @@
-"""The values everything else speaks of: a migration as declared, its kind, its settings.
+"""The values that everything else uses: a migration as declared, its kind, its settings.
 
 Nothing here reads a file or a database; a path is a label until `zmig.project.project` opens it.
 """

@@ -1,4 +1,4 @@
-"""An observer is any callable that takes one `zmig.progress.Progress` value; it may not break the run it observes."""
+"""Observers: callables that take one `zmig.progress.Progress` value, and may not break the run that they observe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress: what an observer hears while a run goes on. Nothing here is stored; stored facts are in `zmig.facts`.
+"""Progress: what an observer gets to know while a run goes on. Nothing here is stored.
 
 An observer is any callable that takes one `Progress` value; see `zmig.observer`.
 """

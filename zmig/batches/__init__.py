@@ -1,1 +1,1 @@
-"""Batched statements: what their text tells of the rows that each round takes. Pure."""
+"""Batched statements: what their text says of the rows that each round takes. No I/O."""

@@ -1,1 +1,1 @@
-"""The target database: connections, the run's lock, the event store, what the catalog tells."""
+"""The target database: connections, the run's lock, the event store, what the catalog says."""

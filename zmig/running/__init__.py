@@ -1,1 +1,1 @@
-"""A run: opened, prepared, executed step by step, recorded."""
+"""A run: its steps executed one by one, and recorded."""
