@@ -17,18 +17,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig.database import connection as database
 from zmig.errors import ManifestError, PlanRefused
 from zmig.invocation import Invocation
 from zmig.observer import isolated, redacting
 from zmig.planning.plan import Direction, Plan, RunResult
 from zmig.process.interrupts import Interrupts
 from zmig.project import project
-from zmig.session import session as database_session
 from zmig.text.secrets import Redactor, telling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Mapping
+    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
     from zmig.context import CodeMigration
     from zmig.database.tracking_check import Inspection
@@ -137,6 +135,8 @@ class Migrator:
             if not snapshot.inspection.has_events:
                 return []
             versions = [entry.version for entry in chosen if entry.version is not None]
+            from zmig.database import connection as database
+
             with database.translated(session.target):
                 return list(session.store.facts([entry.name for entry in chosen], versions))
 
@@ -198,7 +198,13 @@ class Migrator:
             LockNotObtained: another run kept the lock for too long.
             MigrationFailed: a migration raised; the cause is chained.
         """
-        with self._session() as session:
+        loaded, migrations = self._load()
+        if to is None and confirmed is None:
+            from zmig.session import quick_check
+
+            if quick_check.is_up_to_date(loaded, migrations, self._database_url, environ=self._environ):
+                return RunResult(None, Plan(Direction.FORWARD))
+        with self._session(loaded, migrations) as session:
             inspection = session.inspect(to_write=True)
             if to is None and confirmed is None and session.is_up_to_date(inspection):
                 session.report_timeline_change(inspection)
@@ -324,6 +330,7 @@ class Migrator:
         Raises:
             UsageError: the manifest's environment is production or staging.
         """
+        from zmig.database import connection as database
         from zmig.database import reset
 
         with self._session() as session:
@@ -461,13 +468,23 @@ class Migrator:
         if not is_about_one and (problems := [one.problem for one in found]):
             raise PlanRefused(*problems)
 
-    @contextmanager
-    def _session(self) -> Generator[DatabaseSession]:
+    def _load(self) -> tuple[Project, Sequence[Migration]]:
+        """Read the manifest; return it with its migrations and those that were registered."""
         loaded = self.project()
         migrations = self._with_registered(loaded) if self._registered else loaded.migrations
-        target = database_session.target(loaded, self._database_url, environ=self._environ)
         if not migrations and not loaded.declares_migrations:
             raise ManifestError(project.no_migrations(loaded))
+        return loaded, migrations
+
+    @contextmanager
+    def _session(
+        self, loaded: Project | None = None, migrations: Sequence[Migration] = ()
+    ) -> Generator[DatabaseSession]:
+        from zmig.session import session as database_session
+
+        if loaded is None:
+            loaded, migrations = self._load()
+        target = database_session.target(loaded, self._database_url, environ=self._environ)
         if loaded.secrets:
             target = replace(target, redactor=target.redactor.knowing(loaded.secrets))
         self._redactor = target.redactor

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.abc import Buffer
 
-    from zmig.database.types import Connection, Row
+    from zmig.database.types import Questioning, Row
     from zmig.planning.orphaned_rows import Unfounded
 
 _COLUMNS = (
@@ -49,8 +49,8 @@ _BLOCK = 1000
 class FactReader:
     """The facts of one tracking schema, over one connection."""
 
-    def __init__(self, connection: Connection, schema: str) -> None:
-        self._connection = connection
+    def __init__(self, connection: Questioning, schema: str) -> None:
+        self._asked = connection
         self._events = identifier(schema, EVENTS)
         self._projection = identifier(schema, PROJECTION)
         self._last_begun: tuple[str | None] | None = None
@@ -141,7 +141,7 @@ class FactReader:
         from zmig.planning.orphaned_rows import Unfounded
 
         query = f"select version, name, position from {self._projection} order by version"
-        return [Unfounded(*cast("tuple[int, str, int]", row)) for row in self._connection.execute(query.encode())]
+        return [Unfounded(*cast("tuple[int, str, int]", row)) for row in self._asked.execute(query.encode())]
 
     def up_to_date_lines(self, *, with_projection: bool = False) -> list[str]:
         """Return what the facts fold to, as `zmig.planning.up_to_date` spells it, each line once for a migration.
@@ -150,7 +150,7 @@ class FactReader:
         there is one more for each row of the simple table that no fact founds, `with_projection`. There is none where
         the database may hold what is no text.
         """
-        if encoding_of(self._connection).name == "SQL_ASCII":
+        if encoding_of(self._asked).name == "SQL_ASCII":
             return []
         others = f"union all select '' from ({self._unfounded_rows}) as unfounded" if with_projection else ""
         query = (
@@ -161,7 +161,7 @@ class FactReader:
             f"from {self._events} where aggregate_type = 'migration' "
             f"order by aggregate_id, event_data->'version', position desc) as last {others}) as lines"
         )
-        row = self._connection.execute(query.encode()).fetchone()
+        row = self._asked.execute(query.encode()).fetchone()
         text, begun = cast("tuple[str | None, str | None]", row or (None, None))
         self._last_begun = (begun,)
         return [] if text is None else text.split("\n")
@@ -179,7 +179,7 @@ class FactReader:
         None where its facts say nothing of the server. Whoever read the facts before, asks nothing more.
         """
         if self._last_begun is None:
-            row = self._connection.execute(f"select {self._last_begun_sql}".encode()).fetchone()
+            row = self._asked.execute(f"select {self._last_begun_sql}".encode()).fetchone()
             self._last_begun = cast("tuple[str | None]", row)
         (text,) = self._last_begun
         data = fact_data.read(text) if text is not None else {}
@@ -191,14 +191,14 @@ class FactReader:
 
     def identity(self) -> int | None:
         """Return the events table's oid, which tells a dropped and recreated table from the old one."""
-        row = self._connection.execute(f"select to_regclass({literal(self._events)})::oid".encode()).fetchone()
+        row = self._asked.execute(f"select to_regclass({literal(self._events)})::oid".encode()).fetchone()
         return cast("int | None", row[0]) if row is not None else None
 
     def positions(self, window: int) -> Iterator[int]:
         """Yield the highest position and those up to `window` below it."""
         highest = f"(select max(position) from {self._events})"
         query = f"select position from {self._events} where position > {highest} - {literal(window)}"
-        for row in self._connection.execute(query.encode()):
+        for row in self._asked.execute(query.encode()):
             yield cast("int", row[0])
 
     def is_recorded(self, run: Run, type: EventType, name: str, *, attempt: int) -> bool:
@@ -209,13 +209,13 @@ class FactReader:
             f"and event_type {equals} {literal(type.value)} and run_id {equals} {literal(run.id)} "
             f"and (event_data {operator('->')} 'attempt') {equals} {literal(str(attempt))}::pg_catalog.jsonb)"
         )
-        row = self._connection.execute(query.encode()).fetchone()
+        row = self._asked.execute(query.encode()).fetchone()
         return row is not None and row[0] is True
 
     def _read(self, query: str, unfounded: list[Unfounded] | None = None) -> Iterator[Fact]:
-        cursor = self._connection.cursor()
-        if encoding_of(self._connection).name == "SQL_ASCII":
-            _read_any_bytes(cursor, query.encode())
+        cursor = self._asked.cursor()
+        if encoding_of(self._asked).name == "SQL_ASCII":
+            _read_any_bytes(cast("psycopg.Cursor[Row]", cursor), query.encode())
         else:
             cursor.execute(query.encode())
         while rows := cast("list[_Row]", cursor.fetchmany(_BLOCK)):

@@ -7,11 +7,10 @@ import os
 import psycopg
 
 from zmig.database import tcp
-from zmig.database.types import Connection
 from zmig.process.interrupts import UNHEEDED, Interrupts, Look
 
 
-class InterruptibleConnection(Connection):
+class InterruptibleConnection(psycopg.Connection[tuple[object, ...]]):
     """A connection that looks up from each wait for the server."""
 
     interrupts: Interrupts = UNHEEDED

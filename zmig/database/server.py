@@ -12,7 +12,7 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zmig.database.types import Connection
+    from zmig.database.types import Questioning
 
 _CHECK_INTERVAL_SINCE = 140000
 _CHECK_INTERVAL_SINCE_ELSEWHERE = 160000
@@ -149,7 +149,7 @@ _RESETS = ("reset session authorization", "reset role", "reset all")
 _DISCARDS = ("close all", "unlisten *", "discard temp", "discard sequences")
 
 
-def identify(connection: Connection, limits: Mapping[str, str]) -> Server:
+def identify(connection: Questioning, limits: Mapping[str, str]) -> Server:
     """Ask the server what it is, and give the session what holds for zmig's own reading, in one round trip.
 
     `limits` holds more settings, as SQL. Behind a pooler, which announces another process than the one that answers,
@@ -190,6 +190,6 @@ def _watches_client(version: int, text: str) -> bool:
     return version >= _CHECK_INTERVAL_SINCE_ELSEWHERE and not is_windows
 
 
-def encoding_of(connection: Connection) -> Encoding:
+def encoding_of(connection: Questioning) -> Encoding:
     """Return the encoding of the database that a connection leads to."""
     return Encoding(connection.info.parameter_status("server_encoding") or "UTF8")

@@ -74,6 +74,7 @@ class Store(FactReader):
     def __init__(self, connection: Connection, schema: str, owner: str | None = None) -> None:
         """Name the schema; `owner` is a role beside this one that may have made what is in it."""
         super().__init__(connection, schema)
+        self._connection = connection
         self._schema = schema
         self._owner = owner
         self._events_name = identifier(schema, EVENTS)

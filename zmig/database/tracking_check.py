@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from zmig.database.types import Connection
+    from zmig.database.types import Questioning
 
 
 @valueclass
@@ -240,7 +240,7 @@ select relname::text, what, remedy from odd
 """
 
 
-def inspect(connection: Connection, schema: str, owner: str | None = None) -> Inspection:
+def inspect(connection: Questioning, schema: str, owner: str | None = None) -> Inspection:
     """Look at the tracking schema, its tables and the rights of this role; `owner` may have made them."""
     values = {"schema": literal(schema), "owner": literal(owner), "bodies": array(table_definitions.TRIGGER_BODIES)}
     row = connection.execute((_QUERY % values).encode()).fetchone()

@@ -1,0 +1,342 @@
+"""libpq itself, called through ctypes: one short question to a server, before psycopg is imported.
+
+Importing psycopg takes a process longer than all else of a command that finds nothing to do. This module loads the same
+library, the one inside psycopg's wheel, so that connection strings, environment, TLS and authentication are the same.
+It takes no parameters, knows the few types that zmig's own questions return, and tells no errors: whatever is unusual
+raises `Unavailable`, upon which the caller asks the same through psycopg, which tells what is wrong.
+
+The functions are described in PostgreSQL's documentation, chapter "libpq - C Library".
+"""
+
+from __future__ import annotations
+
+import ctypes
+import select
+from collections import deque
+from contextlib import contextmanager
+from datetime import datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+
+    from zmig.database.types import Row
+
+_SECONDS_PER_WAIT = 0.1
+"""A wait is no longer, so that Python sees signals in between."""
+_LONGEST_WAIT_SECONDS = 2.0
+"""For the connection, and for the answer to one question: both take milliseconds, or something is unusual."""
+
+_CONNECTION_OK, _COMMAND_OK, _TUPLES_OK = 0, 1, 2
+_POLLING_FAILED, _POLLING_READING, _POLLING_WRITING, _POLLING_OK = 0, 1, 2, 3
+"""ConnStatusType, ExecStatusType and PostgresPollingStatusType of libpq-fe.h, whose values are part of its ABI."""
+
+
+class Unavailable(Exception):
+    """The question was not answered; psycopg is to ask it."""
+
+
+@contextmanager
+def connect(parameters: Mapping[str, str]) -> Generator[QuickConnection]:
+    """Connect, and close the connection after the block.
+
+    `parameters` are those of a connection string; what is in `dbname` may be a whole one, whose values come before
+    those that stand in front of it, and after those that follow it.
+
+    Raises:
+        Unavailable: there is no such library, or no connection.
+    """
+    library = _library()
+    names = [name.encode() for name in parameters]
+    values = [value.encode() for value in parameters.values()]
+    link = library.PQconnectStartParams(_strings(names), _strings(values), 1)
+    try:
+        if not link:
+            raise Unavailable("out of memory")
+        library.PQsetNoticeProcessor(link, _DROP_NOTICE, None)
+        connection = QuickConnection(library, link)
+        connection.wait_until_open()
+        yield connection
+    finally:
+        library.PQfinish(link)
+
+
+def _strings(values: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
+    return (ctypes.c_char_p * (len(values) + 1))(*values, None)
+
+
+class Info:
+    """What is known of a connection; named as psycopg names it."""
+
+    def __init__(self, library: ctypes.CDLL, link: int) -> None:
+        self._library = library
+        self._link = link
+
+    @property
+    def server_version(self) -> int:
+        """As in `server_version_num`."""
+        return int(self._library.PQserverVersion(self._link))
+
+    @property
+    def backend_pid(self) -> int:
+        """The process that the server announced."""
+        return int(self._library.PQbackendPID(self._link))
+
+    def parameter_status(self, name: str, /) -> str | None:
+        """Return the value of a setting that the server reports."""
+        value = self._library.PQparameterStatus(self._link, name.encode())
+        return value.decode() if value is not None else None
+
+
+class Cursor:
+    """A question and the rows that it returned; named as psycopg names it."""
+
+    def __init__(self, ask: Callable[[bytes], list[Row]]) -> None:
+        self._ask = ask
+        self._rows: deque[Row] = deque()
+
+    def execute(self, query: bytes, /) -> Cursor:
+        """Send one statement.
+
+        Raises:
+            Unavailable: the server refuses it, does not answer for long, or returns a value of another type.
+        """
+        self._rows = deque(self._ask(query))
+        return self
+
+    def fetchone(self) -> Row | None:
+        """Return the next row; None after the last one."""
+        return self._rows.popleft() if self._rows else None
+
+    def fetchall(self) -> list[Row]:
+        """Return all rows that are left."""
+        rows = list(self._rows)
+        self._rows.clear()
+        return rows
+
+    def fetchmany(self, size: int, /) -> list[Row]:
+        """Return the next rows, at most so many; none after the last one."""
+        return [self._rows.popleft() for _ in range(min(size, len(self._rows)))]
+
+    def __iter__(self) -> Iterator[Row]:
+        while self._rows:
+            yield self._rows.popleft()
+
+
+class QuickConnection:
+    """A connection that asks questions without parameters."""
+
+    closed = False
+    broken = False
+
+    def __init__(self, library: ctypes.CDLL, link: int) -> None:
+        self._library = library
+        self._link = link
+        self.info = Info(library, link)
+
+    def wait_until_open(self) -> None:
+        """Go on until the connection is open. Raises Unavailable where the server cannot be reached, or refuses."""
+        polled, waited = _POLLING_WRITING, 0.0
+        while polled != _POLLING_OK:
+            # libpq leaves `connect_timeout` to whoever calls PQconnectPoll.
+            if not self._await(writing=polled == _POLLING_WRITING):
+                waited += _SECONDS_PER_WAIT
+                if waited > _LONGEST_WAIT_SECONDS:
+                    raise Unavailable("no connection in time")
+                continue
+            polled = self._library.PQconnectPoll(self._link)
+            if polled not in (_POLLING_READING, _POLLING_WRITING, _POLLING_OK):
+                raise Unavailable("no connection")
+
+    def cursor(self) -> Cursor:
+        """Return what sends a statement and gives its rows."""
+        return Cursor(self._ask)
+
+    def execute(self, query: bytes, /) -> Cursor:
+        """Send one statement and return its rows. Raises like `Cursor.execute`."""
+        return self.cursor().execute(query)
+
+    def _ask(self, query: bytes) -> list[Row]:
+        if not self._library.PQsendQuery(self._link, query):
+            raise Unavailable("not sent")
+        rows: list[Row] = []
+        while result := self._next_result():
+            try:
+                rows = self._rows(result)
+            finally:
+                self._library.PQclear(result)
+        return rows
+
+    def _next_result(self) -> int | None:
+        waited = 0.0
+        while self._library.PQisBusy(self._link):
+            if waited > _LONGEST_WAIT_SECONDS:
+                raise Unavailable("no answer")
+            waited += 0.0 if self._await() else _SECONDS_PER_WAIT
+            if not self._library.PQconsumeInput(self._link):
+                raise Unavailable("the connection was lost")
+        return self._library.PQgetResult(self._link)
+
+    def _await(self, *, writing: bool = False) -> bool:
+        """Wait for the socket; return whether it is ready."""
+        socket = self._library.PQsocket(self._link)
+        if socket < 0:
+            raise Unavailable("no connection")
+        poll = select.poll()
+        poll.register(socket, select.POLLOUT if writing else select.POLLIN)
+        return bool(poll.poll(_SECONDS_PER_WAIT * 1000))
+
+    def _rows(self, result: int) -> list[Row]:
+        library = self._library
+        if library.PQresultStatus(result) not in (_COMMAND_OK, _TUPLES_OK):
+            raise Unavailable("refused")
+        columns = range(library.PQnfields(result))
+        loaders = [_loader(library.PQftype(result, column)) for column in columns]
+        return [
+            tuple(self._value(result, row, column, loaders[column]) for column in columns)
+            for row in range(library.PQntuples(result))
+        ]
+
+    def _value(self, result: int, row: int, column: int, load: Callable[[str], object]) -> object:
+        if self._library.PQgetisnull(result, row, column):
+            return None
+        value = self._library.PQgetvalue(result, row, column)
+        return load(value.decode())
+
+
+def _text(value: str) -> object:
+    return value
+
+
+def _boolean(value: str) -> object:
+    return value == "t"
+
+
+def _time(value: str) -> object:
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:  # `infinity`, or a year that Python cannot hold
+        raise Unavailable(value) from None
+
+
+def array(value: str) -> object:
+    """Return an array of texts, of any number of dimensions (PostgreSQL documentation, "Array Input and Output")."""
+    if not value.startswith("{"):  # with bounds of its own, as in `[0:1]={a,b}`
+        raise Unavailable(value)
+    stack: list[list[object]] = []
+    place = 0
+    while True:
+        character = value[place]
+        if character == "{":
+            stack.append([])
+            place += 1
+        elif character == "}":
+            done = stack.pop()
+            if not stack:
+                return done
+            stack[-1].append(done)
+            place += 1
+        elif character == ",":
+            place += 1
+        else:
+            item, place = _item(value, place)
+            stack[-1].append(item)
+
+
+def _item(value: str, place: int) -> tuple[str | None, int]:
+    """Return the element that begins at `place`, and the place after it."""
+    if value[place] != '"':
+        end = place
+        while value[end] not in ",}":
+            end += 1
+        return (None if value[place:end] == "NULL" else value[place:end]), end
+    text: list[str] = []
+    place += 1
+    while value[place] != '"':
+        place += value[place] == "\\"
+        text.append(value[place])
+        place += 1
+    return "".join(text), place + 1
+
+
+_LOADERS: dict[int, Callable[[str], object]] = {
+    16: _boolean,
+    18: _text,  # "char"
+    19: _text,  # name
+    20: int,
+    21: int,
+    23: int,
+    25: _text,
+    26: int,  # oid
+    1003: array,  # name[]
+    1009: array,  # text[]
+    1043: _text,  # varchar
+    1184: _time,  # timestamp with time zone
+}
+"""By the type's oid, which is the same on every server (pg_type.dat)."""
+
+
+def _loader(oid: int) -> Callable[[str], object]:
+    if oid not in _LOADERS:
+        raise Unavailable(f"type {oid}")
+    return _LOADERS[oid]
+
+
+_NoticeProcessor = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p)
+
+
+@_NoticeProcessor
+def _DROP_NOTICE(argument: int, message: bytes) -> None:
+    """Take what libpq would print to stderr: psycopg's connection tells notices, if there are any."""
+
+
+def _library() -> ctypes.CDLL:
+    path = _path()
+    if path is None:
+        raise Unavailable("psycopg was not installed with its own libpq")
+    try:
+        library = ctypes.CDLL(str(path))
+        _declare(library)
+    except (OSError, AttributeError) as error:
+        raise Unavailable(str(error)) from None
+    return library
+
+
+def _path() -> Path | None:
+    """Return the library inside psycopg's wheel, where `auditwheel` puts what a wheel brings along."""
+    spec = find_spec("psycopg_binary")
+    for folder in spec.submodule_search_locations or () if spec is not None else ():
+        for found in Path(folder).parent.glob("psycopg_binary.libs/libpq-*.so*"):
+            return found
+    return None
+
+
+def _declare(library: ctypes.CDLL) -> None:
+    """Say what the functions take and return; a pointer would be cut to an int otherwise."""
+    pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
+    texts = ctypes.POINTER(text)
+    for name, returned, *taken in (
+        ("PQconnectStartParams", pointer, texts, texts, number),
+        ("PQconnectPoll", number, pointer),
+        ("PQfinish", None, pointer),
+        ("PQsocket", number, pointer),
+        ("PQsetNoticeProcessor", pointer, pointer, _NoticeProcessor, pointer),
+        ("PQserverVersion", number, pointer),
+        ("PQbackendPID", number, pointer),
+        ("PQparameterStatus", text, pointer, text),
+        ("PQsendQuery", number, pointer, text),
+        ("PQconsumeInput", number, pointer),
+        ("PQisBusy", number, pointer),
+        ("PQgetResult", pointer, pointer),
+        ("PQresultStatus", number, pointer),
+        ("PQntuples", number, pointer),
+        ("PQnfields", number, pointer),
+        ("PQftype", ctypes.c_uint, pointer, number),
+        ("PQgetisnull", number, pointer, number, number),
+        ("PQgetvalue", text, pointer, number, number),
+        ("PQclear", None, pointer),
+    ):
+        function = getattr(library, name)
+        function.restype, function.argtypes = returned, taken
