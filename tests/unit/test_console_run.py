@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig_tui import words
 from zmig_tui.models import batch_progress, remote_run
 from zmig_tui.models import run as running
 from zmig_tui.models.run import Run
@@ -227,14 +226,3 @@ def test_a_plan_names_each_step_and_what_is_unusual_about_it() -> None:
     assert "without a transaction: statement 1, line 1: CREATE INDEX CONCURRENTLY" in shown
     assert plan_text.plan_summary(PLAN) == "2 migrations to run"
     assert plan_text.plan_summary(Plan(Direction.ROLLBACK)) == "nothing to roll back"
-
-
-def test_lengths_of_time_suit_their_size() -> None:
-    assert [words.duration(seconds) for seconds in (0.0031, 1.25, 75, 3700, 200_000)] == [
-        "3 ms",
-        "1.2 s",
-        "1 min 15 s",
-        "1 h 01 min",
-        "2 d 7 h",
-    ]
-    assert [words.clock(seconds) for seconds in (-1, 7, 75, 3675)] == ["0:00", "0:07", "1:15", "1:01:15"]

@@ -110,7 +110,7 @@ def test_nothing_but_the_end_of_a_statement_goes_without_a_word() -> None:
 )
 def test_a_display_shows_a_mark_and_fewer_words(progress: Progress, mark: str, short: str, tone: Tone) -> None:
     saying = _said(progress)
-    assert (saying.mark, saying.short, saying.tone) == (mark, short, tone)
+    assert (saying.mark, saying.brief, saying.tone) == (mark, short, tone)
 
 
 def test_what_is_heard_every_second_is_passing_and_has_a_subject() -> None:

@@ -60,6 +60,10 @@ def test_days_leave_the_minutes_out() -> None:
     assert [words.duration(hours * 3600) for hours in (47, 48, 55.5)] == ["47 h 00 min", "2 d 0 h", "2 d 7 h"]
 
 
+def test_a_time_that_goes_on_is_told_to_the_second() -> None:
+    assert [words.clock(seconds) for seconds in (-1, 7, 75, 3675)] == ["0:00", "0:07", "1:15", "1:01:15"]
+
+
 def test_large_numbers_are_grouped() -> None:
     assert words.counted(12_000, "step") == "12,000 steps"
 

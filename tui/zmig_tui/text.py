@@ -6,38 +6,17 @@ turn tones into colours. A tone never carries meaning alone: there is always a w
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from zmig.presentation.words import Tone
 from zmig.text.secrets import redact
-from zmig.text.terminal import display_width, visible
+from zmig.text.terminal import display_width, first_cells, shortened, visible
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _TAB = "    "
-
-
-class Tone(StrEnum):
-    """How a span is shown; the style sheet gives each its colours."""
-
-    PLAIN = "plain"
-    STRONG = "strong"
-    QUIET = "quiet"
-    ACCENT = "accent"
-    GOOD = "good"
-    BUSY = "busy"
-    WARN = "warn"
-    BAD = "bad"
-    ALARM = "alarm"
-    """As a block: what must not be overlooked."""
-    MARK = "mark"
-    """The place in a text that something is about."""
-    KEYWORD = "keyword"
-    LITERAL = "literal"
-    COMMENT = "comment"
-    SYMBOL = "symbol"
 
 
 @valueclass
@@ -107,19 +86,10 @@ def fitted(shown: Line, cells: int) -> Line:
     room = cells - 1
     for one in shown:
         if one.width > room:
-            return (*kept, Span(_head(one.text, room) + "…", one.tone)) if cells > 0 else ()
+            return (*kept, Span(first_cells(one.text, room) + "…", one.tone)) if cells > 0 else ()
         kept.append(one)
         room -= one.width
     return tuple(kept)
-
-
-def shortened(text: str, cells: int) -> str:
-    """Return safe text in at most `cells`, shortened in the middle, because its ends tell more."""
-    if display_width(text) <= cells:
-        return text
-    tail = _head(text[::-1], max((cells - 1) // 2, 0))[::-1]
-    head = _head(text, max(cells - 1 - display_width(tail), 0))
-    return f"{head}…{tail}" if cells > 0 else ""
 
 
 def padded(text: str, cells: int, *, to_right: bool = False) -> str:
@@ -127,17 +97,6 @@ def padded(text: str, cells: int, *, to_right: bool = False) -> str:
     text = shortened(text, cells)
     blanks = " " * (cells - display_width(text))
     return blanks + text if to_right else text + blanks
-
-
-def _head(text: str, cells: int) -> str:
-    if text.isascii():
-        return text[:cells]
-    taken = 0
-    for index, character in enumerate(text):
-        taken += display_width(character)
-        if taken > cells:
-            return text[:index]
-    return text
 
 
 def wrapped(shown: Line, cells: int) -> Iterator[Line]:
@@ -160,7 +119,7 @@ def wrapped(shown: Line, cells: int) -> Iterator[Line]:
     for one in _words(shown):
         rest = one
         while rest.width > room and rest.width > cells - indent:
-            head = _head(rest.text, room)
+            head = first_cells(rest.text, room)
             yield (*pending, Span(head, rest.tone))
             pending, room = [Span(" " * indent)], cells - indent
             rest = Span(rest.text[len(head) :], rest.tone)

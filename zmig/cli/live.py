@@ -128,13 +128,13 @@ class Live:
         """Return the line that stays of a progress."""
         text = saying.sentence
         if isinstance(progress, StepFinished):
-            text = f"{progress.step.migration.version} {saying.short}  {saying.took}"
+            text = f"{progress.step.migration.version} {saying.brief}  {saying.took}"
         mark = saying.mark if self._can_draw else words.in_ascii(saying.mark)
         return f"{mark} {text}" if mark else text
 
     def _after(self, progress: Progress, saying: Saying | None) -> _Now:
         now = time.monotonic()
-        text = saying.text if saying is not None else ""
+        text = saying.brief if saying is not None else ""
         match progress:
             case RunStarted():
                 return _Now(now, total=len(progress.plan.steps))

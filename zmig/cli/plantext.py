@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zmig.cli import documents, table
 from zmig.errors import ExitCode
-from zmig.presentation import plan_text
+from zmig.presentation import plans
 from zmig.project import undeclared
 from zmig.text.terminal import visible
 
@@ -29,12 +29,12 @@ def text(plan: Plan, *, with_limits: bool = False) -> str:
     """Return the steps with their reasons, their limits if wanted, a line that sums them up, and what is noted."""
     rows = [_row(number, step) for number, step in enumerate(plan.steps, start=1)]
     if with_limits:
-        rows = [(*row, plan_text.limits(step)) for row, step in zip(rows, plan.steps, strict=True)]
+        rows = [(*row, plans.limits(step)) for row, step in zip(rows, plan.steps, strict=True)]
     lines = table.lines(rows, right=frozenset({0})) if rows else []
     notes = [visible(f"note: {undeclared.sentence(plan.undeclared)}")] if plan.undeclared else []
-    return "\n".join([*lines, plan_text.summary(plan), *notes])
+    return "\n".join([*lines, plans.summary(plan), *notes])
 
 
 def _row(number: int, step: Step) -> tuple[str, ...]:
-    reason = f"{step.reason}; {plan_text.transaction(step)}"
+    reason = f"{step.reason}; {plans.transaction(step)}"
     return (str(number), step.action.value, step.migration.name, reason)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from zmig.database.activity import Blocker
+    from zmig.database.lock_holder import LockHolder
     from zmig.progress import Progress
 
 TRIES_AGAIN_IN = "tries again in"
@@ -42,36 +43,25 @@ INSIDE = " "
 
 @valueclass
 class Saying:
-    """What is said of one progress; a line of a log is its `sentence`, and a display puts the parts together."""
+    """What is said of one progress: a sentence for a line of a log, or parts that a display puts together."""
 
-    text: str
-    """What happens, without the time it took and without what is quoted."""
+    sentence: str
+    """All of it, for a reader who sees nothing else."""
+    brief: str
+    """What a display says beside the mark; empty where it sums that up itself."""
     tone: Tone = Tone.PLAIN
     mark: str = ""
     """A glyph, `INSIDE`, or nothing."""
-    took: str = ""
-    """How long it took."""
     quoted: str = ""
-    """The statement or the message it is about."""
-    brief: str | None = None
-    """`text` for a display that shows the mark and sums the run up: shorter, or empty; None where it is the same."""
+    """The statement that follows the brief words."""
+    took: str = ""
+    """The time that follows the brief words."""
     lasts: bool = True
     """Whether it stays on a display when the next thing happens."""
     subject: Hashable = None
     """What is the same in what is said every second about the same thing; None where each is worth a line."""
     is_detail: bool = False
     """Whether only those want to read it who asked for everything."""
-
-    @property
-    def sentence(self) -> str:
-        """All of it, for a reader who sees nothing else."""
-        took = f", {self.took}" if self.took else ""
-        return f"{self.text}{took}: {self.quoted}" if self.quoted else f"{self.text}{took}"
-
-    @property
-    def short(self) -> str:
-        """`brief`, where there is one."""
-        return self.text if self.brief is None else self.brief
 
 
 def say(progress: Progress) -> Saying | None:
@@ -80,18 +70,18 @@ def say(progress: Progress) -> Saying | None:
         case RunStarted():
             return _run_started(progress)
         case LockWaiting():
-            holder = lock_holder.describe(progress.holder)
-            return Saying(f"waiting for the lock: {holder}", Tone.WARN, took=words.duration(progress.waited_seconds))
+            short = waiting_for(progress.holder)
+            return Saying(f"{short}, {words.duration(progress.waited_seconds)}", brief=short, tone=Tone.WARN)
         case StepStarted():
             again = f", attempt {progress.attempt}" if progress.attempt > 1 else ""
             name = progress.step.migration.name
-            return Saying(f"{progress.step.action.value} {name}{again}", Tone.BUSY, "▶")
+            return _said(f"{progress.step.action.value} {name}{again}", Tone.BUSY, "▶")
         case StepFinished():
-            name = progress.step.migration.name
-            return Saying(f"done {name}", Tone.GOOD, "✓", took=words.duration(progress.duration_seconds), brief=name)
+            name, took = progress.step.migration.name, words.duration(progress.duration_seconds)
+            return Saying(f"done {name}, {took}", name, Tone.GOOD, "✓", took=took)
         case StepSkipped():
             short = f"{progress.step.migration.name}: {progress.reason}"
-            return Saying(f"skipped {short}", Tone.QUIET, "-", brief=short)
+            return Saying(f"skipped {short}", short, Tone.QUIET, "-")
         case StepFailed():
             return _step_failed(progress)
         case RetryScheduled():
@@ -135,8 +125,17 @@ def _say_inside(
             assert_never(progress)
 
 
+def _said(text: str, tone: Tone, mark: str) -> Saying:
+    return Saying(text, text, tone, mark)
+
+
 def _passing(text: str, subject: Hashable = None) -> Saying:
-    return Saying(text, mark=INSIDE, lasts=False, subject=subject)
+    return Saying(text, text, mark=INSIDE, lasts=False, subject=subject)
+
+
+def waiting_for(holder: LockHolder | None) -> str:
+    """Say whom a run waits for, without the time."""
+    return f"waiting for the lock: {lock_holder.describe(holder)}"
 
 
 def _run_started(progress: RunStarted) -> Saying:
@@ -144,8 +143,8 @@ def _run_started(progress: RunStarted) -> Saying:
     verb = "roll back" if progress.plan.direction is Direction.ROLLBACK else "run"
     return Saying(
         f"run {progress.run_id} on database `{progress.database}`: {steps} to {verb}",
+        f"run {progress.run_id} on {progress.database}: {steps}",
         Tone.STRONG,
-        brief=f"run {progress.run_id} on {progress.database}: {steps}",
     )
 
 
@@ -153,39 +152,26 @@ def _run_finished(progress: RunFinished) -> Saying:
     steps = f"{progress.completed:,} of {words.counted(progress.total, 'step')}"
     ending = "failed after" if progress.failed else "completed"
     took = words.duration(progress.duration_seconds)
-    return Saying(f"run {progress.run_id} {ending} {steps}", Tone.STRONG, took=took, brief="")
+    return Saying(f"run {progress.run_id} {ending} {steps}, {took}", brief="", tone=Tone.STRONG)
 
 
 def _step_failed(progress: StepFailed) -> Saying:
     """Say that a step failed; where that is the end, the error that follows says why."""
     message = progress.problem.message
-    return Saying(
-        f"failed {progress.step.migration.name}",
-        Tone.BAD,
-        "✗",
-        took=words.duration(progress.duration_seconds),
-        quoted=message if progress.will_retry else "",
-        brief=message,
-    )
+    failed = f"failed {progress.step.migration.name}, {words.duration(progress.duration_seconds)}"
+    return Saying(f"{failed}: {message}" if progress.will_retry else failed, message, Tone.BAD, "✗")
 
 
 def _retry_scheduled(progress: RetryScheduled) -> Saying:
     name, pause = progress.step.migration.name, words.duration(progress.delay_seconds)
     attempt = f"try {progress.attempt} of {progress.attempts}"
-    return Saying(f"trying {name} again in {pause}, {attempt}", Tone.WARN, "↻", brief=f"{attempt} in {pause}")
+    return Saying(f"trying {name} again in {pause}, {attempt}", f"{attempt} in {pause}", Tone.WARN, "↻")
 
 
 def _statement_started(progress: StatementStarted) -> Saying:
-    number = statement_number(progress.number, progress.total)
-    place = f"{number}, line {progress.line}"
-    return Saying(
-        place,
-        Tone.QUIET,
-        INSIDE,
-        quoted=progress.text,
-        brief=place.removeprefix("statement "),
-        is_detail=True,
-    )
+    place = f"{statement_number(progress.number, progress.total)}, line {progress.line}"
+    short = place.removeprefix("statement ")
+    return Saying(f"{place}: {progress.text}", short, Tone.QUIET, INSIDE, quoted=progress.text, is_detail=True)
 
 
 def statement_number(number: int, total: int | None) -> str:
@@ -196,7 +182,7 @@ def statement_number(number: int, total: int | None) -> str:
 def _notice(progress: Notice) -> Saying:
     parts = [progress.message, *(part for part in (progress.detail, progress.hint) if part)]
     tone = Tone.WARN if progress.severity.upper() == "WARNING" else Tone.PLAIN
-    return Saying(f"{progress.severity.lower()}: {'; '.join(parts)}", tone, INSIDE)
+    return _said(f"{progress.severity.lower()}: {'; '.join(parts)}", tone, INSIDE)
 
 
 def _reported(progress: Reported) -> str:

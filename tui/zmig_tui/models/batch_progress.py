@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.batches import batch
+from zmig.presentation import words
 from zmig.valueclass import valueclass
-from zmig_tui import words
 from zmig_tui.text import Line, Tone, bar, line, span
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from zmig.presentation import words
 from zmig.text.terminal import display_width
 from zmig.valueclass import valueclass
-from zmig_tui import words
 from zmig_tui.models.table import Order
 from zmig_tui.text import Line, Span, Tone, padded
 

@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from zmig.planning.plan import Direction
+from zmig.presentation.narration import INSIDE, say
 from zmig.progress import (
-    Blocked,
     Held,
     LockWaiting,
-    Notice,
     Reported,
     RetryScheduled,
     RoundFinished,
-    RunFinished,
     RunStarted,
-    ServerReported,
-    StatementFinished,
     StatementStarted,
-    StepFailed,
     StepFinished,
     StepSkipped,
     StepStarted,
 )
 from zmig.valueclass import valueclass
 from zmig_tui.models import batch_progress as rounds
-from zmig_tui.models import run_log
+from zmig_tui.text import Line, Tone, line, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zmig.errors import Problem
+    from zmig.presentation.narration import Saying
     from zmig.progress import Progress
     from zmig_tui.models.batch_progress import BatchProgress
-    from zmig_tui.text import Line
 
 LOG_LIMIT = 2000
+_INDENT = "    "
 
 
 @valueclass
@@ -118,7 +114,9 @@ class Run:
 
 def advance(run: Run, progress: Progress, now: float) -> Run:
     """Return the run after one more thing was heard of it."""
-    run = replace(run, log=(*run.log, *run_log.log_lines(progress))[-LOG_LIMIT:])
+    saying = say(progress)
+    if saying is not None and saying.lasts and saying.brief:
+        run = replace(run, log=(*run.log, log_line(saying))[-LOG_LIMIT:])
     match progress:
         case RunStarted():
             return replace(run, total=len(progress.plan.steps), waiting=None, run_id=progress.run_id)
@@ -136,12 +134,10 @@ def advance(run: Run, progress: Progress, now: float) -> Run:
             return replace(run, current=current, finished=progress.number - 1, total=progress.total)
         case StepFinished() | StepSkipped():
             return replace(run, current=None, finished=progress.number, total=progress.total)
-        case StepFailed() | StatementFinished() | Notice() | RunFinished() | Blocked() | ServerReported():
-            return run
         case StatementStarted() | Reported() | RetryScheduled() | RoundFinished() | Held():
             return replace(run, current=_moved(run.current, progress, now))
         case _:
-            assert_never(progress)
+            return run
 
 
 def _moved(
@@ -170,3 +166,13 @@ def _moved(
             return replace(current, text=progress.message, done=progress.done, total=progress.total)
         case RetryScheduled():
             return replace(current, retry_at=now + progress.delay_seconds, text="")
+
+
+def log_line(saying: Saying) -> Line:
+    """Return the line that a log keeps of what was said."""
+    mark = _INDENT if saying.mark == INSIDE else f"{saying.mark} " if saying.mark else ""
+    words = f"{mark}{saying.brief}"
+    if saying.quoted:
+        return line(span(f"{words}: ", saying.tone), saying.quoted)
+    took = span(f"  {saying.took}", Tone.QUIET) if saying.took else ""
+    return line(span(words, saying.tone), took)

@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig.planning.state import FindingCode, State
+from zmig.presentation import words
 from zmig.text.terminal import visible
 from zmig.valueclass import valueclass
-from zmig_tui import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig_tui import words
+from zmig.presentation import words
 from zmig_tui.text import Line, Span, Tone, bar, line, one_line, span
 
 if TYPE_CHECKING:

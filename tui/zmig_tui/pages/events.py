@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, cast
 
 from zmig.facts import EventType
-from zmig_tui import words
+from zmig.presentation import words
 from zmig_tui.models.details import EVENTS_LIMIT
 from zmig_tui.text import Line, Span, Tone, line, span
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.model import Environment
+from zmig.presentation import words
+from zmig.text.terminal import shortened
 from zmig.valueclass import valueclass
-from zmig_tui import words
-from zmig_tui.text import Line, Span, Tone, fitted, joined, line, shortened, span, spread, width
+from zmig_tui.text import Line, Span, Tone, fitted, joined, line, span, spread, width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zmig.facts import EventType
 from zmig.planning import failure_report
 from zmig.planning.state import FindingCode, State
-from zmig_tui import words
+from zmig.presentation import words
 from zmig_tui.pages import failure_mark, plan_text
 from zmig_tui.text import EMPTY, Line, Tone, line, span
 

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from zmig.planning.plan import Direction
+from zmig.presentation import plans
 from zmig.presentation.problems import problem_text
 from zmig.project import outside
-from zmig_tui import words
 from zmig_tui.text import EMPTY, Line, Span, Tone, line, span
 
 if TYPE_CHECKING:
@@ -25,10 +25,7 @@ _LEADS = ("error: ", "hint: ", "   = ")
 
 def plan_summary(plan: Plan) -> str:
     """Return what a plan amounts to."""
-    if plan.refusals:
-        return f"refused: {words.counted(len(plan.refusals), 'reason')}, so nothing would run"
-    verb = "roll back" if plan.direction is Direction.ROLLBACK else "run"
-    return f"{words.counted(len(plan.steps), 'migration')} to {verb}" if plan.steps else f"nothing to {verb}"
+    return plans.summary(plan, noun="migration")
 
 
 def step_lines(plan: Plan) -> list[Line]:
@@ -46,15 +43,16 @@ def _step(step: Step, number: str, action_cells: int) -> Iterator[Line]:
     tone = Tone.WARN if step.direction is Direction.ROLLBACK else Tone.ACCENT
     head = Span(f" {number}  ", Tone.QUIET)
     named = (head, span(f"{step.action.value:<{action_cells}}  ", tone), span(step.migration.name, Tone.STRONG))
-    if (step.mode is None or step.mode.transactional) and len(step.reason) <= _SHORT_REASON:
+    is_transactional = step.mode is None or step.mode.transactional
+    if is_transactional and len(step.reason) <= _SHORT_REASON:
         yield line(*named, span(f"  {step.reason}", Tone.QUIET))
         return
     yield line(*named)
-    mode = ""
-    if step.mode is not None and not step.mode.transactional:
-        mode = f" · without a transaction: {step.mode.reason}"
     indent = " " * (len(number) + action_cells + 5)
-    yield line(span(f"{indent}{step.reason}{mode}", Tone.WARN if mode else Tone.QUIET))
+    if is_transactional:
+        yield line(span(f"{indent}{step.reason}", Tone.QUIET))
+    else:
+        yield line(span(f"{indent}{step.reason} · {plans.transaction(step)}", Tone.WARN))
 
 
 def problem_lines(found: Iterable[Problem]) -> list[Line]:

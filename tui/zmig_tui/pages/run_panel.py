@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.database import lock_holder
-from zmig_tui import words
+from zmig.presentation import narration, words
 from zmig_tui.models import batch_progress
 from zmig_tui.pages import backend_view
 from zmig_tui.text import EMPTY, Line, Span, Tone, bar, fitted, line, span, spread
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from zmig.session.watcher import Observation
     from zmig_tui.models.run import CurrentStep, Run
 
-_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_TURNS_PER_SECOND = 4
 _MOST_BLOCKERS = 5
 _LEAST_LINES = 4
 
@@ -46,7 +45,7 @@ def _title(run: Run, now: float, cells: int) -> Line:
         )
         return spread(left, right, cells)
     where = " in another process" if run.is_remote else ""
-    left = line(span(f" {_spinner(now)} {run.verb}{where}", Tone.BUSY))
+    left = line(span(f" {words.spinner(now, per_second=_TURNS_PER_SECOND)} {run.verb}{where}", Tone.BUSY))
     if run.is_cancelling:
         left = (*left, Span("  cancelling …", Tone.WARN))
     if not run.total:
@@ -57,10 +56,6 @@ def _title(run: Run, now: float, cells: int) -> Line:
     return line(*left, "  ", *bar(run.finished / run.total, max(room, 4)), count, clock)
 
 
-def _spinner(now: float) -> str:
-    return _SPINNER[int(now * 4) % len(_SPINNER)]
-
-
 def _body(run: Run, observation: Observation | None, now: float) -> Iterator[Line]:
     if run.is_over:
         for problem in run.problems:
@@ -69,7 +64,7 @@ def _body(run: Run, observation: Observation | None, now: float) -> Iterator[Lin
                 yield line(span(f"   {problem.hint}", Tone.QUIET))
         return
     if run.waiting is not None and run.current is None:
-        yield line(span("   waiting for the lock: ", Tone.WARN), lock_holder.describe(run.waiting.holder))
+        yield line(span(f"   {narration.waiting_for(run.waiting.holder)}", Tone.WARN))
     if run.current is not None:
         yield from _current(run.current, now)
     if observation is not None and observation.work is not None:
@@ -80,12 +75,12 @@ def _body(run: Run, observation: Observation | None, now: float) -> Iterator[Lin
 def _current(current: CurrentStep, now: float) -> Iterator[Line]:
     facts = [f"attempt {current.attempt}"] if current.attempt > 1 else []
     if current.statement is not None:
-        of = f" of {current.statements}" if current.statements is not None else ""
-        facts.append(f"statement {current.statement}{of}" + (f", line {current.line}" if current.line else ""))
+        number = narration.statement_number(current.statement, current.statements)
+        facts.append(number + (f", line {current.line}" if current.line else ""))
     facts.append(words.clock(now - current.began))
     yield line("   ", span(current.name, Tone.STRONG), span(f"  {' · '.join(facts)}", Tone.QUIET))
     if current.retry_at is not None:
-        yield line(span(f"   ↻ tries again in {words.clock(current.retry_at - now + 0.9)}", Tone.WARN))
+        yield line(span(f"   ↻ {narration.TRIES_AGAIN_IN} {words.clock(current.retry_at - now + 0.9)}", Tone.WARN))
     if current.held:
         yield line(span(f"   ‖ waits between two rounds: {current.held}", Tone.WARN))
     if current.rounds is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from zmig.model import Environment
-from zmig_tui import words
+from zmig.presentation import words
 from zmig_tui.models import availability, blocking
 from zmig_tui.models.blocking import KnownBlockers
 from zmig_tui.models.intent import Apply, Intent, Retry, Rollback
