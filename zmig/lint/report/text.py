@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zmig.presentation import words
 from zmig.presentation.problems import problem_text
 
 if TYPE_CHECKING:
@@ -21,14 +22,10 @@ def summary(report: Report) -> str:
     counts = {"error": 0, "warning": 0, "note": 0}
     for finding in report.findings:
         counts[finding.severity.value] += 1
-    found = ", ".join(_counted(count, name) for name, count in counts.items() if count) or "nothing found"
-    return "\n".join((f"{found} in {_counted(report.migrations, 'migration')}", *_not_checked(report)))
+    found = ", ".join(words.counted(count, name) for name, count in counts.items() if count) or "nothing found"
+    return "\n".join((f"{found} in {words.counted(report.migrations, 'migration')}", *_not_checked(report)))
 
 
 def _not_checked(report: Report) -> list[str]:
     advice = [] if report.remedy is None else [f"hint: run `{report.remedy}`"]
     return [*(f"note: {reason}" for reason in report.missing), *advice]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
