@@ -31,7 +31,7 @@ async def draw(scene: str, size: tuple[int, int]) -> str:
     from tests.support.scenes import SCENES, shown
 
     async with shown(SCENES[scene](), size) as app:
-        return app.export_screenshot(title=f"zmig tui {app.main.manifest}")
+        return app.export_screenshot(title=f"zmig tui {app.main.model.manifest}")
 
 
 def self_contained(svg: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from textual.widgets import Input
 from zmig_tui.app import ConsoleApp
-from zmig_tui.screens.dialog import Confirming, Dialog, Reading
+from zmig_tui.screens.dialogs import ConfirmDialog, Dialog, TextDialog
 from zmig_tui.target import Target
 from zmig_tui.widgets.banner import Banner
 from zmig_tui.widgets.lines import Lines
@@ -68,7 +68,7 @@ class Console:
 
     async def ready(self) -> None:
         """Wait for the first look at the database."""
-        await self.until(lambda: self.main.observation is not None)
+        await self.until(lambda: self.main.model.observation is not None)
 
     def states(self) -> dict[str, str]:
         """The state of every migration in the table, as it is shown."""
@@ -97,7 +97,7 @@ class Console:
 
     async def question(self) -> None:
         """Wait for a question that may be agreed to."""
-        await self.until(lambda: isinstance(self.top, Confirming) and self.top.may_be_agreed_to)
+        await self.until(lambda: isinstance(self.top, ConfirmDialog) and self.top.may_be_agreed_to)
 
     def dialog(self) -> str:
         """The title and the text of the dialog on top."""
@@ -107,7 +107,7 @@ class Console:
 
     async def reading(self) -> str:
         """Wait for a text to read, and return it."""
-        await self.until(lambda: isinstance(self.top, Reading))
+        await self.until(lambda: isinstance(self.top, TextDialog))
         return self.dialog()
 
     def texts(self, selector: str) -> str:

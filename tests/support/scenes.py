@@ -14,12 +14,12 @@ from textual.widgets._footer import FooterKey
 from zmig_tui.app import ConsoleApp
 from zmig_tui.controller import Controller
 from zmig_tui.events import DetailReady, EventReceived, ObservationFailed, Observed, PlanReady
-from zmig_tui.models import columns, table
+from zmig_tui.models import columns, rows
 from zmig_tui.models.details import Detail, File
 from zmig_tui.models.intent import Apply, Rollback
 from zmig_tui.models.run import Run, advance
 from zmig_tui.pages import plan_text
-from zmig_tui.screens.dialog import Confirming, Reading
+from zmig_tui.screens.dialogs import ConfirmDialog, TextDialog
 from zmig_tui.target import Target
 
 from zmig.database.activity import Backend, BackendWork, Blocker, ServerProgress
@@ -230,7 +230,7 @@ async def shown(scene: Scene, size: tuple[int, int]) -> AsyncGenerator[ConsoleAp
     app = ConsoleApp(target, clock=lambda: CLOCK, controller=controller, reading_seconds=0)
     async with app.run_test(size=size) as pilot:
         observation = scene.observation()
-        made = table.RowCache()(observation.status.migrations)
+        made = rows.RowCache()(observation.status.migrations)
         app.main.post_message(EventReceived(Observed(observation, made, columns.measure(made), None)))
         await settled(app, pilot)
         if scene.act is not None:
@@ -258,7 +258,7 @@ async def settled(app: ConsoleApp, pilot: Pilot[int]) -> None:
 def _waits(app: ConsoleApp) -> bool:
     """Whether a question on the screen may not be agreed to yet, or its keys do not show that."""
     question = app.screen
-    return isinstance(question, Confirming) and (
+    return isinstance(question, ConfirmDialog) and (
         not question.may_be_agreed_to or any(key.has_class("-disabled") for key in question.query(FooterKey))
     )
 
@@ -353,7 +353,7 @@ def running() -> Scene:
         run = Run("apply", CLOCK - 214)
         for at, one in _heard(migration):
             run = advance(run, one, CLOCK - at)
-        app.main.run = run
+        app.main.model.runs.own = run
         app.main.redraw()
 
     return Scene(
@@ -410,7 +410,7 @@ def rounds() -> Scene:
             RoundFinished(step, 124, 620_000, 1_000_000, 12_916.7, 29.4),
         ):
             run = advance(run, one, CLOCK - 48)
-        app.main.run = run
+        app.main.model.runs.own = run
         app.main.redraw()
         await pilot.press("2")
 
@@ -450,12 +450,12 @@ def question() -> Scene:
     """Undoing in production has to be agreed to by typing the database's name."""
 
     async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
-        observation = app.main.observation
+        observation = app.main.model.observation
         assert observation is not None
         plan = planner.rollback(observation.status.migrations, to=7, invocation=INVOCATION)
-        app.main.show_plan(PlanReady(Rollback(to=7), plan, is_dry=False))
+        app.main.actions.show_plan(PlanReady(Rollback(to=7), plan, is_dry=False))
         await settled(app, pilot)
-        assert isinstance(app.screen, Confirming)
+        assert isinstance(app.screen, ConfirmDialog)
 
     return Scene(_history(9).all, act=act)
 
@@ -464,12 +464,12 @@ def dry_run() -> Scene:
     """What an apply would do."""
 
     async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
-        observation = app.main.observation
+        observation = app.main.model.observation
         assert observation is not None
         plan = planner.forward(observation.status.migrations, invocation=INVOCATION)
-        app.main.show_plan(PlanReady(Apply(), plan, is_dry=True))
+        app.main.actions.show_plan(PlanReady(Apply(), plan, is_dry=True))
         await settled(app, pilot)
-        assert isinstance(app.screen, Reading), plan_text.plan_summary(plan)
+        assert isinstance(app.screen, TextDialog), plan_text.plan_summary(plan)
 
     return Scene(failed().facts, act=act)
 

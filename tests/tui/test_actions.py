@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from textual.widgets import OptionList
-from zmig_tui.screens.dialog import Confirming, Reading
-from zmig_tui.screens.picking import Picking
-from zmig_tui.screens.quitting import Quitting
-from zmig_tui.screens.resolving import Resolving
+from zmig_tui.screens.dialogs import ConfirmDialog, PickDialog, QuitDialog, ResolveDialog, TextDialog
 
 from tests.support.console import console
 from zmig.database.lock import RunLock
@@ -85,7 +82,7 @@ def test_what_is_agreed_to_is_seen_below_a_plan_of_any_length(shop: Shop, enviro
             await zmig.press(*["pagedown"] * 4)
             await zmig.until(lambda: "roll-back  m2" in zmig.screen_text)
             await zmig.press("escape", "question_mark")
-            await zmig.until(lambda: isinstance(zmig.top, Reading))
+            await zmig.until(lambda: isinstance(zmig.top, TextDialog))
             await zmig.until(lambda: "esc Close" in zmig.screen_text)
 
     asyncio.run(script())
@@ -224,10 +221,10 @@ def test_in_production_undoing_asks_for_the_databases_name(shop: Shop, database:
             await zmig.question()
             await zmig.type("no")
             await zmig.press("enter")
-            assert isinstance(zmig.top, Confirming)
+            assert isinstance(zmig.top, ConfirmDialog)
             await zmig.press(*["backspace"] * len("no"))
-            assert zmig.main.observation is not None
-            await zmig.confirm(zmig.main.observation.status.database)
+            assert zmig.main.model.observation is not None
+            await zmig.confirm(zmig.main.model.observation.status.database)
             await zmig.until_states(one="done", two="pending", three="pending")
 
     asyncio.run(script())
@@ -243,10 +240,10 @@ def test_a_failed_migration_is_resolved(shop: Shop, downs: int, state: str) -> N
         async with console(shop.path) as zmig:
             await zmig.ready()
             await zmig.press("x")
-            await zmig.until(lambda: isinstance(zmig.top, Resolving))
+            await zmig.until(lambda: isinstance(zmig.top, ResolveDialog))
             await zmig.press(*["down"] * downs, "enter")
             await zmig.press("enter")
-            assert isinstance(zmig.top, Resolving), "a reason is needed"
+            assert isinstance(zmig.top, ResolveDialog), "a reason is needed"
             await zmig.type("seen by hand")
             await zmig.press("enter")
             await zmig.until(lambda: ("one", "resolved") in _facts(shop))
@@ -285,7 +282,7 @@ def test_quitting_during_a_run_asks_and_staying_lets_it_go_on(shop: Shop, connec
             await zmig.confirm()
             await zmig.until_text("#panel", "statement 1 of 1")
             await zmig.press("q")
-            await zmig.until(lambda: isinstance(zmig.top, Quitting))
+            await zmig.until(lambda: isinstance(zmig.top, QuitDialog))
             await zmig.press("escape")
             await zmig.until(lambda: zmig.top is zmig.main)
             connection.execute("select pg_advisory_unlock(1)")
@@ -305,14 +302,14 @@ def test_the_question_about_quitting_follows_the_run_to_its_end(shop: Shop, conn
             await zmig.confirm()
             await zmig.until_text("#panel", "statement 1 of 1")
             await zmig.press("q")
-            await zmig.until(lambda: isinstance(zmig.top, Quitting))
+            await zmig.until(lambda: isinstance(zmig.top, QuitDialog))
             assert "apply is still running." in zmig.dialog()
             connection.execute("select pg_advisory_unlock(1)")
             await zmig.until(lambda: "is still running" not in zmig.dialog())
             assert zmig.dialog().startswith("quit?\napply has ended: 1 done.")
             await zmig.until(lambda: "cancel" not in zmig.screen_text.lower())
             await zmig.press("c")
-            assert isinstance(zmig.top, Quitting)
+            assert isinstance(zmig.top, QuitDialog)
             await zmig.press("w")
             await zmig.until(lambda: zmig.app.return_value == 0)
 
@@ -330,7 +327,7 @@ def test_quitting_may_wait_for_the_run(shop: Shop, connection: psycopg.Connectio
             await zmig.confirm()
             await zmig.until_text("#panel", "statement 1 of 1")
             await zmig.press("q")
-            await zmig.until(lambda: isinstance(zmig.top, Quitting))
+            await zmig.until(lambda: isinstance(zmig.top, QuitDialog))
             await zmig.press("w")
             assert zmig.app.return_value is None
             connection.execute("select pg_advisory_unlock(1)")
@@ -350,7 +347,7 @@ def test_quitting_may_cancel_the_run(shop: Shop) -> None:
             await zmig.confirm()
             await zmig.until_text("#panel", "statement 1 of 1")
             await zmig.press("q")
-            await zmig.until(lambda: isinstance(zmig.top, Quitting))
+            await zmig.until(lambda: isinstance(zmig.top, QuitDialog))
             await zmig.press("c")
             await zmig.until(lambda: zmig.app.return_value == 0)
 
@@ -529,7 +526,7 @@ def test_of_several_that_block_the_run_one_is_picked_and_the_run_is_not_among_th
             for pid in pids:
                 await zmig.until_text("#panel", f"pid {pid}")
             await zmig.press("K")
-            await zmig.until(lambda: isinstance(zmig.top, Picking))
+            await zmig.until(lambda: isinstance(zmig.top, PickDialog))
             options = zmig.top.query_one(OptionList)
             assert {int(str(option.prompt).split()[0]) for option in options.options} == pids
             assert options.highlighted == 0
@@ -554,9 +551,9 @@ def test_between_two_attempts_too_the_key_for_blockers_never_means_the_run(
             await zmig.ready()
             await zmig.press("a")
             await zmig.confirm()
-            await zmig.until(lambda: zmig.main.known_blockers.blockers)
+            await zmig.until(lambda: zmig.main.model.runs.blockers.blockers)
             await zmig.until_text("#panel", "tries again in")
-            await zmig.until(lambda: zmig.main.observation is not None and not _is_blocked(zmig.main.observation))
+            await zmig.until(lambda: (seen := zmig.main.model.observation) is not None and not _is_blocked(seen))
             await zmig.press("K")
             await zmig.question()
             assert f"terminate backend {pid}, which block" in zmig.dialog()
@@ -583,7 +580,7 @@ def test_the_backend_of_the_run_has_a_key_of_its_own_that_says_what_it_runs(shop
             await zmig.press("a")
             await zmig.confirm()
             await zmig.until_text("#panel", "statement 1 of 1")
-            await zmig.until(lambda: zmig.main.observation is not None and zmig.main.observation.work is not None)
+            await zmig.until(lambda: zmig.main.model.work is not None)
             await zmig.press("K")
             assert "no backend blocks the run now" in await zmig.reading()
             await zmig.press("escape", "C")
@@ -605,7 +602,7 @@ def test_what_cannot_be_done_is_told_in_full(shop: Shop, connection: psycopg.Con
             await zmig.ready()
             shop.path.write_text("manifest: 1\nmigrations: 7\n")
             await zmig.press("p")
-            await zmig.until(lambda: isinstance(zmig.top, Reading))
+            await zmig.until(lambda: isinstance(zmig.top, TextDialog))
             assert "shop.yaml:2:13" in zmig.dialog()
 
     asyncio.run(script())

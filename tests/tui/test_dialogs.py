@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from zmig_tui.models.intent import Apply
-from zmig_tui.screens.dialog import Confirming
-from zmig_tui.screens.quitting import Quitting
-from zmig_tui.screens.waiting import Waiting
+from zmig_tui.screens.dialogs import ConfirmDialog, QuitDialog, WaitDialog
 
 from tests.support.console import console
 
@@ -61,14 +59,14 @@ def test_impatient_keys_end_in_the_dialog_that_stands_at_once(shop: Shop, gate: 
         async with console(shop.path, reading_seconds=_FOR_EVER) as zmig:
             await zmig.ready()
             await zmig.press("a")
-            await zmig.until(lambda: isinstance(zmig.top, Waiting))
+            await zmig.until(lambda: isinstance(zmig.top, WaitDialog))
             assert "planning" in zmig.dialog()
             await zmig.press("a", "a", "enter", "y", "enter")
-            assert _dialogs(zmig) == ["Waiting"]
+            assert _dialogs(zmig) == ["WaitDialog"]
             gate.opened.set()
-            await zmig.until(lambda: isinstance(zmig.top, Confirming))
+            await zmig.until(lambda: isinstance(zmig.top, ConfirmDialog))
             await zmig.press("enter", "y", "a", "enter")
-            assert _dialogs(zmig) == ["Confirming"]
+            assert _dialogs(zmig) == ["ConfirmDialog"]
             await zmig.press("escape")
             assert zmig.top is zmig.main
             assert not zmig.app.controller.is_running
@@ -103,7 +101,7 @@ def test_in_production_enter_does_not_agree_to_an_apply(shop: Shop) -> None:
             await zmig.until(lambda: "y Yes, do it" in zmig.screen_text)
             assert "enter Yes" not in zmig.screen_text
             await zmig.press("enter")
-            assert isinstance(zmig.top, Confirming)
+            assert isinstance(zmig.top, ConfirmDialog)
             await zmig.press("y")
             await zmig.until_states(one="done")
 
@@ -117,12 +115,12 @@ def test_a_plan_that_nobody_waits_for_any_more_is_not_shown(shop: Shop, gate: Ga
         async with console(shop.path) as zmig:
             await zmig.ready()
             await zmig.press("a")
-            await zmig.until(lambda: isinstance(zmig.top, Waiting))
+            await zmig.until(lambda: isinstance(zmig.top, WaitDialog))
             await zmig.press("escape", "a", "escape", "p")
-            await zmig.until(lambda: isinstance(zmig.top, Waiting))
+            await zmig.until(lambda: isinstance(zmig.top, WaitDialog))
             gate.opened.set()
             assert "1 migration to run" in await zmig.reading()
-            assert _dialogs(zmig) == ["Reading"]
+            assert _dialogs(zmig) == ["TextDialog"]
 
     asyncio.run(script())
     assert gate.plans == 2, "the one in the middle was wanted by nobody when its turn came"
@@ -135,11 +133,11 @@ def test_a_plan_that_is_refused_takes_the_place_of_the_dialog_that_waits(shop: S
         async with console(shop.path) as zmig:
             await zmig.ready()
             await zmig.press("a")
-            await zmig.until(lambda: isinstance(zmig.top, Waiting))
+            await zmig.until(lambda: isinstance(zmig.top, WaitDialog))
             shop.path.write_text("manifest: 1\nmigrations: 7\n")
             gate.opened.set()
             assert "shop.yaml:2:13" in await zmig.reading()
-            assert _dialogs(zmig) == ["Reading"]
+            assert _dialogs(zmig) == ["TextDialog"]
             await zmig.press("escape")
             assert zmig.top is zmig.main
 
@@ -153,15 +151,15 @@ def test_a_plan_waits_until_the_dialog_on_top_of_it_is_closed(shop: Shop, gate: 
         async with console(shop.path) as zmig:
             await zmig.ready()
             await zmig.press("a")
-            await zmig.until(lambda: isinstance(zmig.top, Waiting))
-            await zmig.app.push_screen(Quitting("apply"))
+            await zmig.until(lambda: isinstance(zmig.top, WaitDialog))
+            await zmig.app.push_screen(QuitDialog("apply"))
             gate.opened.set()
             waiting = zmig.app.screen_stack[2]
-            assert isinstance(waiting, Waiting)
+            assert isinstance(waiting, WaitDialog)
             await zmig.until(lambda: waiting.is_answered)
-            assert isinstance(zmig.top, Quitting)
+            assert isinstance(zmig.top, QuitDialog)
             await zmig.press("escape")
-            await zmig.until(lambda: isinstance(zmig.top, Confirming))
-            assert _dialogs(zmig) == ["Confirming"]
+            await zmig.until(lambda: isinstance(zmig.top, ConfirmDialog))
+            assert _dialogs(zmig) == ["ConfirmDialog"]
 
     asyncio.run(script())

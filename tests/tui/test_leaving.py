@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from textual.command import CommandPalette
 from zmig_tui.controller import Controller
 from zmig_tui.models.intent import Apply
-from zmig_tui.screens.dialog import Confirming
-from zmig_tui.screens.quitting import Quitting
+from zmig_tui.screens.dialogs import ConfirmDialog, QuitDialog
 from zmig_tui.target import Target
 
 from tests.support.console import Console, console
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
     from tests.support.shop import Shop
 
 ENDS_THE_RUN = {
-    (Quitting, "c"): "cancels it, then quits",
-    (Confirming, "enter"): "agrees to cancelling it",
-    (Confirming, "y"): "agrees to cancelling it",
+    (QuitDialog, "c"): "cancels it, then quits",
+    (ConfirmDialog, "enter"): "agrees to cancelling it",
+    (ConfirmDialog, "y"): "agrees to cancelling it",
 }
 """What may end a run: answers to a question about it, and nothing else."""
 
@@ -83,7 +82,7 @@ async def _go_to(zmig: Console, keys: list[str]) -> None:
     while (top := zmig.top) is not zmig.main:
         await zmig.press("escape")
         await zmig.until(lambda top=top: zmig.top is not top or isinstance(top, CommandPalette))
-    zmig.main.leaves_after_run = False
+    zmig.main.actions.leaves_after_run = False
     zmig.main.action_back()
     zmig.main.action_back()
     zmig.main.table.focus()
@@ -103,7 +102,7 @@ def test_no_key_of_any_screen_ends_a_run_unasked(shop: Shop, connection: psycopg
                         continue
                     await zmig.press(key)
                     assert _goes_on(zmig), f"{key} on {place}"
-                    if (zmig.top, zmig.app.focused) != here or zmig.main.leaves_after_run:
+                    if (zmig.top, zmig.app.focused) != here or zmig.main.actions.leaves_after_run:
                         await _go_to(zmig, way)
                         here = (zmig.top, zmig.app.focused)
 
@@ -117,9 +116,9 @@ def test_every_way_out_asks_in_a_run_and_asks_once(shop: Shop, connection: psyco
         async with _in_a_run(shop, connection) as zmig:
             for key in ("q", "ctrl+q", "ctrl+c"):
                 await zmig.press(key)
-                await zmig.until(lambda: isinstance(zmig.top, Quitting))
+                await zmig.until(lambda: isinstance(zmig.top, QuitDialog))
                 await zmig.press("ctrl+q", "ctrl+c")
-                assert sum(isinstance(screen, Quitting) for screen in zmig.app.screen_stack) == 1
+                assert sum(isinstance(screen, QuitDialog) for screen in zmig.app.screen_stack) == 1
                 await zmig.press("escape")
                 await zmig.until(lambda: zmig.top is zmig.main)
             assert "Quit" not in [command.title for command in zmig.app.get_system_commands(zmig.main)]
@@ -127,7 +126,7 @@ def test_every_way_out_asks_in_a_run_and_asks_once(shop: Shop, connection: psyco
             await zmig.until(lambda: isinstance(zmig.top, CommandPalette))
             await zmig.type("quit")
             await zmig.press("enter")
-            await zmig.until(lambda: isinstance(zmig.top, Quitting))
+            await zmig.until(lambda: isinstance(zmig.top, QuitDialog))
             await zmig.press("escape")
 
     asyncio.run(script())

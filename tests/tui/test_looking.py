@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import psycopg.conninfo
 import pytest
-from zmig_tui.screens.dialog import Reading
+from zmig_tui.screens.dialogs import TextDialog
 
 from tests.support.console import console
 from tests.support.shop import APPLY, UNNOTICED
@@ -278,7 +278,7 @@ def test_every_key_is_listed_and_the_palette_finds_them(shop: Shop) -> None:
             await zmig.until(lambda: zmig.top is not zmig.main)
             await zmig.type("dry run")
             await zmig.press("enter")
-            await zmig.until(lambda: isinstance(zmig.top, Reading))
+            await zmig.until(lambda: isinstance(zmig.top, TextDialog))
             assert "1 migration to run" in zmig.dialog()
 
     asyncio.run(script())

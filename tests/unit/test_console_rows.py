@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from zmig_tui.models import columns, table
-from zmig_tui.models.table import Filter, Order
+from zmig_tui.models import columns, rows
+from zmig_tui.models.rows import Filter, Order
 from zmig_tui.text import plain, width
 
 from zmig.facts import EventType, Fact
@@ -31,7 +31,7 @@ ENTRIES = [
     _entry(4, "delta", State.STUCK),
     _entry(5, "epsilon", State.PENDING),
 ]
-ROWS = tuple(table.make_row(entry) for entry in ENTRIES)
+ROWS = tuple(rows.make_row(entry) for entry in ENTRIES)
 
 
 @pytest.mark.parametrize(
@@ -62,27 +62,27 @@ def test_a_filter_wants_every_word(text: str, names: str) -> None:
     ],
 )
 def test_rows_are_arranged(order: Order, is_reversed: bool, names: str) -> None:
-    arranged = table.sort_rows(ROWS, order, is_reversed=is_reversed)
+    arranged = rows.sort_rows(ROWS, order, is_reversed=is_reversed)
     assert " ".join(row.name for row in arranged) == names
 
 
 def test_it_begins_at_trouble_else_at_work_else_at_what_is_pending() -> None:
-    assert table.first_of_interest(ROWS) == 1
+    assert rows.first_of_interest(ROWS) == 1
     healthy = [row for row in ROWS if not row.is_troubled]
-    assert healthy[table.first_of_interest(healthy)].name == "epsilon"
-    running = table.make_row(_entry(6, "zeta", State.STARTED))
-    assert table.first_of_interest([*healthy, running]) == len(healthy)
-    assert table.first_of_interest([]) == 0
+    assert healthy[rows.first_of_interest(healthy)].name == "epsilon"
+    running = rows.make_row(_entry(6, "zeta", State.STARTED))
+    assert rows.first_of_interest([*healthy, running]) == len(healthy)
+    assert rows.first_of_interest([]) == 0
 
 
 def test_the_next_trouble_is_found_in_a_circle() -> None:
-    assert [table.next_troubled(ROWS, at) for at in (0, 1, 3)] == [1, 3, 1]
-    assert table.next_troubled(ROWS, 1, backwards=True) == 3
-    assert table.next_troubled(ROWS[:1], 0) is None
+    assert [rows.next_troubled(ROWS, at) for at in (0, 1, 3)] == [1, 3, 1]
+    assert rows.next_troubled(ROWS, 1, backwards=True) == 3
+    assert rows.next_troubled(ROWS[:1], 0) is None
 
 
 def test_a_row_is_made_anew_only_where_something_changed() -> None:
-    make = table.RowCache()
+    make = rows.RowCache()
     before = make(ENTRIES)
     changed = [*ENTRIES[:4], replace(ENTRIES[4], state=State.STARTED)]
     after = make(changed)
@@ -104,7 +104,7 @@ def test_the_cursor_is_a_mark_and_not_only_a_colour() -> None:
 
 
 def test_names_are_shortened_in_the_middle_where_there_is_no_room() -> None:
-    long = table.make_row(_entry(1, "a" * 60 + "_end"))
+    long = rows.make_row(_entry(1, "a" * 60 + "_end"))
     shown = plain(columns.row_line(long, columns.fit(columns.measure([long]), 60)))
     assert "…" in shown
     assert "_end" in shown

@@ -13,9 +13,9 @@ from textual.app import App, SystemCommand
 
 from zmig_tui.controller import Controller
 from zmig_tui.events import ConsoleEvent, EventReceived
+from zmig_tui.models.console import ConsoleModel
 from zmig_tui.screens.commands import ActionCommands
 from zmig_tui.screens.main import MainScreen
-from zmig_tui.screens.stage import Stage
 from zmig_tui.target import Target
 from zmig_tui.widgets import themes
 
@@ -52,7 +52,7 @@ class _PageDriver(Protocol):
     def send_run_state(self, *, is_running: bool) -> None: ...
 
 
-class ConsoleApp(Stage):
+class ConsoleApp(App[int]):
     """The application around the main screen."""
 
     CSS_PATH = "console.tcss"
@@ -84,7 +84,13 @@ class ConsoleApp(Stage):
         """Choose the colours, and show the main screen."""
         themes.register(self, os.environ)
         manifest = self._target.invocation.manifest or str(self._target.manifest)
-        self.main = MainScreen(self, self.controller, manifest, self._clock, reading_seconds=self._reading_seconds)
+        self.main = MainScreen(
+            self,
+            self.controller,
+            ConsoleModel(manifest, self._clock),
+            reading_seconds=self._reading_seconds,
+            report_run=self._tell_page,
+        )
         self.push_screen(self.main)
         loop = asyncio.get_running_loop()
         for number in _ENDING_SIGNALS:
@@ -121,8 +127,7 @@ class ConsoleApp(Stage):
             return
         self._is_detached = True
         if self.controller.is_running:
-            self.main.leaves_after_run = True
-            self.main.exit_code = _HANGUP
+            self.main.actions.leave_after_run(_HANGUP)
         else:
             self.exit(_HANGUP)
 
@@ -130,21 +135,21 @@ class ConsoleApp(Stage):
         """Draw everything anew: something that was drawn has not been read."""
         self.screen.refresh(layout=True)
 
-    def tell_page(self, *, is_running: bool) -> None:
-        """Tell the page of the console, if it has one, whether a run goes on."""
+    def _tell_page(self, *, is_running: bool) -> None:
+        """Send the page of the console, if it has one, whether a run is in progress."""
         if self._driver is not None and self._driver.is_web:
             cast("_PageDriver", self._driver).send_run_state(is_running=is_running)
 
     async def action_quit(self) -> None:
         """Quit as `q` does, whichever screen is on top: Textual's own ctrl+q would ask nothing."""
-        self.main.action_leave()
+        self.main.actions.leave()
 
     def action_help_quit(self) -> None:
         """Answer ctrl+c: ask what is to become of a run, else tell the key that quits."""
         if self.controller.is_running:
-            self.main.action_leave()
+            self.main.actions.leave()
         else:
-            self.main.say("q quits")
+            self.main.prompts.notify("q quits")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return Textual's own commands but for its way to quit; the main screen's key has the same name."""
@@ -162,8 +167,7 @@ class ConsoleApp(Stage):
             os._exit(128 + number)
         self._is_terminating = True
         if self.controller.is_running:
-            self.main.leaves_after_run = True
-            self.main.exit_code = 128 + number
+            self.main.actions.leave_after_run(128 + number)
             self.controller.cancel()
         else:
             self.exit(128 + number)

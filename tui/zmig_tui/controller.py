@@ -23,7 +23,7 @@ from zmig_tui.events import (
     PlanReady,
     RunEnded,
 )
-from zmig_tui.models import columns, table
+from zmig_tui.models import columns, rows
 from zmig_tui.models import detail_reader as gather
 from zmig_tui.worker import WorkerThread
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from zmig.planning.state import Entry
     from zmig.progress import Progress
     from zmig_tui.models.intent import Intent
-    from zmig_tui.models.table import Row
+    from zmig_tui.models.rows import Row
     from zmig_tui.target import Target
 
 _BUSY_SECONDS = 0.25
@@ -58,7 +58,7 @@ class Controller:
         self._send = send
         self._clock = clock
         self._watcher = target.open_migrator().watcher()
-        self._row_cache = table.RowCache()
+        self._row_cache = rows.RowCache()
         self._entries: Sequence[Entry] = ()
         self._rows: tuple[Row, ...] = ()
         self._widths = columns.Widths()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zmig_tui.models.details import Detail
     from zmig_tui.models.intent import Intent
     from zmig_tui.models.remote_run import StatementPosition
-    from zmig_tui.models.table import Row
+    from zmig_tui.models.rows import Row
 
 
 @valueclass

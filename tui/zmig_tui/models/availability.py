@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from zmig.planning.state import Entry
     from zmig.session.watcher import Observation
-    from zmig_tui.models.table import Row
+    from zmig_tui.models.rows import Row
 
 
 def _is_troubled(row: Row | None, _observation: Observation | None, _is_running: bool) -> bool:

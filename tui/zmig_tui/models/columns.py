@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from zmig.presentation import words
 from zmig.text.terminal import display_width
 from zmig.valueclass import valueclass
-from zmig_tui.models.table import Order
+from zmig_tui.models.rows import Order
 from zmig_tui.text import Line, Span, Tone, padded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zmig_tui.models.table import Row
+    from zmig_tui.models.rows import Row
 
 _GAP = "  "
 _STATE_CELLS = 9

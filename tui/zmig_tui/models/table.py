@@ -1,214 +1,57 @@
-"""The table's rows: made of entries, filtered and sorted. Pure, and quick on ten thousand of them."""
+"""The table of migrations: its rows, what they are filtered and sorted by."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from zmig.planning.state import FindingCode, State
-from zmig.presentation import words
-from zmig.text.terminal import visible
-from zmig.valueclass import valueclass
+from zmig_tui.models.columns import Widths
+from zmig_tui.models.rows import Filter, Order, Row, count_states, sort_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
+    from collections.abc import Mapping, Sequence
 
-    from zmig.planning.state import Entry
-    from zmig_tui.text import Tone
-
-TROUBLED = (State.FAILED, State.STUCK)
+    from zmig.planning.state import State
 
 
-@valueclass
-class Row:
-    """One migration as the table shows it; every text is safe for a terminal."""
-
-    key: str
-    """What stays the same while its state changes."""
-    entry: Entry
-    state: State
-    version: int | None
-    name: str
-    kind: str
-    when: str
-    took: str
-    by: str
-    findings: str
-    has_warning: bool
-    """Whether a finding is more than that a repeatable is due."""
-    haystack: str
-    """Everything a filter looks through, in lower case."""
-
-    @property
-    def is_troubled(self) -> bool:
-        """Whether it is failed or stuck."""
-        return self.state in TROUBLED
-
-    @property
-    def glyph(self) -> str:
-        """Its state as one character."""
-        return words.GLYPHS[self.state]
-
-    @property
-    def tone(self) -> Tone:
-        """The tone of its state."""
-        return words.TONES[self.state]
-
-
-def make_row(entry: Entry) -> Row:
-    """Return the row of an entry."""
-    record = entry.record
-    applied = record.applied if record is not None else None
-    last = record.last if record is not None else None
-    decisive = applied or last
-    took = record.duration_ms if record is not None else None
-    kind = entry.migration.kind.value if entry.migration is not None else ""
-    findings = " ".join(finding.code.value for finding in entry.findings)
-    name, state = visible(entry.name).replace("\n", "⏎").replace("\t", " "), words.state(entry.state)
-    return Row(
-        key=str(entry.version) if entry.version is not None else entry.name,
-        entry=entry,
-        state=entry.state,
-        version=entry.version,
-        name=name,
-        kind=kind,
-        when=words.day_and_minute(_when(entry, applied.created_at if applied else None)) if last is not None else "",
-        took=words.duration(took / 1000) if took is not None else "",
-        by=visible(decisive.database_user or "") if decisive is not None else "",
-        findings=findings,
-        has_warning=any(finding.code is not FindingCode.DUE for finding in entry.findings),
-        haystack=f"{entry.version or ''} {name} {state} {kind} {findings}".lower(),
-    )
-
-
-def _when(entry: Entry, applied_at: datetime | None) -> datetime:
-    """Return when its state began."""
-    last = entry.record.last if entry.record is not None else None
-    if entry.state is State.DONE and applied_at is not None:
-        return applied_at
-    if last is None:
-        raise AssertionError("a migration without facts has no time")
-    return last.created_at
-
-
-@valueclass
-class Filter:
-    """What the table is narrowed to."""
-
-    text: str = ""
-
-    def __call__(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Return the rows that fit: every word occurs, and `state:`, `kind:`, `has:` name exactly that."""
-        tests = [_test(word) for word in self.text.lower().split()]
-        if not tests:
-            return rows
-        return [row for row in rows if all(test(row) for test in tests)]
-
-
-def _test(word: str) -> Callable[[Row], bool]:
-    key, colon, value = word.partition(":")
-    match key if colon else "":
-        case "state":
-            return lambda row: words.state(row.state).startswith(value)
-        case "kind":
-            return lambda row: row.kind.startswith(value)
-        case "has":
-            return lambda row: value in row.findings
-        case _:
-            return lambda row: word in row.haystack
-
-
-class Order(StrEnum):
-    """The column that rows are sorted by."""
-
-    PLAN = "order"
-    """As the manifest has them run."""
-    STATE = "state"
-    NAME = "name"
-    WHEN = "when"
-    TOOK = "took"
-
-    @property
-    def following(self) -> Order:
-        """The next one, in a circle."""
-        orders = list(Order)
-        return orders[(orders.index(self) + 1) % len(orders)]
-
-
-_URGENCY = [State.FAILED, State.STUCK, State.STARTED, State.PENDING, State.DONE]
-
-
-def _took(row: Row) -> int:
-    record = row.entry.record
-    return (record.duration_ms if record is not None else None) or -1
-
-
-_KEYS: dict[Order, Callable[[Row], tuple[int, str]]] = {
-    Order.STATE: lambda row: (_URGENCY.index(row.state), ""),
-    Order.NAME: lambda row: (0, row.name),
-    Order.WHEN: lambda row: (0, row.when),
-    Order.TOOK: lambda row: (_took(row), ""),
-}
-
-
-def sort_rows(rows: Sequence[Row], order: Order, *, is_reversed: bool) -> Sequence[Row]:
-    """Return rows in an order; the sort is stable, so rows that are alike stay in the plan's order."""
-    key = _KEYS.get(order)
-    if key is None:
-        return list(reversed(rows)) if is_reversed else rows
-    # Times read best from the latest on, lengths from the longest on.
-    descending = (order in (Order.WHEN, Order.TOOK)) != is_reversed
-    return sorted(rows, key=key, reverse=descending)
-
-
-def count_states(rows: Iterable[Row]) -> dict[State, int]:
-    """Return how many rows are in each state."""
-    result = dict.fromkeys((State.DONE, State.STARTED, State.PENDING, State.FAILED, State.STUCK), 0)
-    for row in rows:
-        result[row.state] += 1
-    return result
-
-
-def first_of_interest(rows: Sequence[Row]) -> int:
-    """Return where to begin: at the first failed or stuck row, else at a running, else at the first pending one."""
-    for wanted in (TROUBLED, (State.STARTED,), (State.PENDING,)):
-        for index, row in enumerate(rows):
-            if row.state in wanted:
-                return index
-    return max(len(rows) - 1, 0)
-
-
-def next_troubled(rows: Sequence[Row], index: int, *, backwards: bool = False) -> int | None:
-    """Return the next failed or stuck row after `index`, in a circle; None where there is none."""
-    step = -1 if backwards else 1
-    for distance in range(1, len(rows) + 1):
-        found = (index + step * distance) % len(rows)
-        if rows[found].is_troubled:
-            return found
-    return None
-
-
-class RowCache:
-    """Makes rows, and hands out the same row again for an entry that has not changed."""
+class TableModel:
+    """All rows, and the choice of those that are shown."""
 
     def __init__(self) -> None:
-        self._made: dict[str, tuple[object, Row]] = {}
+        self.rows: Sequence[Row] = ()
+        """All rows, in the plan's order."""
+        self.widths = Widths()
+        """What the columns would take if there were room."""
+        self.counts: Mapping[State, int] = {}
+        """How many migrations are in each state."""
+        self.filter = Filter()
+        self.order = Order.PLAN
+        self.is_reversed = False
+        self.shown: Sequence[Row] = ()
+        """The rows that pass the filter, sorted; kept, because to sort ten thousand at each drawing would be felt."""
 
-    def __call__(self, entries: Iterable[Entry]) -> tuple[Row, ...]:
-        """Return the rows of `entries`."""
-        made: dict[str, tuple[object, Row]] = {}
-        for entry in entries:
-            key = str(entry.version) if entry.version is not None else entry.name
-            signature = _signature(entry)
-            known = self._made.get(key)
-            made[key] = known if known is not None and known[0] == signature else (signature, make_row(entry))
-        self._made = made
-        return tuple(row for _, row in made.values())
+    def replace(self, rows: Sequence[Row], widths: Widths) -> bool:
+        """Replace all rows; return whether they differ from those before."""
+        is_changed = rows is not self.rows
+        self.rows, self.widths = rows, widths
+        if is_changed:
+            self.counts = count_states(rows)
+            self._choose()
+        return is_changed
 
+    def filter_by(self, text: str) -> None:
+        """Show only the rows that match a filter's text."""
+        self.filter = Filter(text)
+        self._choose()
 
-def _signature(entry: Entry) -> object:
-    record = entry.record
-    facts = (record.last, record.applied, record.accepted, record.checkpoint) if record is not None else ()
-    positions = tuple(fact.position if fact is not None else 0 for fact in facts)
-    return (entry.state, entry.due, entry.findings, positions, id(entry.migration))
+    def sort_by_next_column(self) -> None:
+        """Sort by the column after the present one, in a circle."""
+        self.order = self.order.following
+        self._choose()
+
+    def reverse(self) -> None:
+        """Reverse the order."""
+        self.is_reversed = not self.is_reversed
+        self._choose()
+
+    def _choose(self) -> None:
+        self.shown = sort_rows(self.filter(self.rows), self.order, is_reversed=self.is_reversed)

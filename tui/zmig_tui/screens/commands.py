@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from zmig_tui.screens import keys
-from zmig_tui.screens.actions import RunActions
+from zmig_tui.screens.main import MainScreen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ class ActionCommands(Provider):
                 yield Hit(score, matcher.highlight(text), self._do(binding), help=_key(binding))
 
     def _bindings(self) -> Iterator[Binding]:
-        if not isinstance(self.screen, RunActions):
+        if not isinstance(self.screen, MainScreen):
             return
         yield from keys.RUNNING
         yield from keys.LOOKING

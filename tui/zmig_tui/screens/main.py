@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar, assert_never
 
 from textual import on
 from textual.containers import Horizontal
+from textual.screen import Screen
 from textual.widgets import Footer, Input
 
 from zmig_tui.events import (
@@ -19,196 +21,292 @@ from zmig_tui.events import (
     PlanReady,
     RunEnded,
 )
-from zmig_tui.models import availability
-from zmig_tui.models.details import RunningStatement, Tab
-from zmig_tui.pages import plan_text, run_panel
-from zmig_tui.pages.heading import Heading
+from zmig_tui.models import availability, rows
+from zmig_tui.models.details import Tab
+from zmig_tui.pages import plan_text
 from zmig_tui.pages.help import help_lines
 from zmig_tui.screens import keys
-from zmig_tui.screens.dialog import Reading
-from zmig_tui.screens.quitting import Quitting
-from zmig_tui.screens.watching import Watching
+from zmig_tui.screens.actions import RunActions
+from zmig_tui.screens.backend_actions import BackendActions
+from zmig_tui.screens.prompts import Prompts
 from zmig_tui.text import Tone, line
-from zmig_tui.widgets.banner import Banner
 from zmig_tui.widgets.detail_pane import DetailPane
-from zmig_tui.widgets.lines import Lines
+from zmig_tui.widgets.filter_field import FilterField
+from zmig_tui.widgets.parts import HeadingBar, ProblemList, RunPanel
 from zmig_tui.widgets.table import MigrationTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from textual.app import ComposeResult
+    from textual.app import App, ComposeResult
     from textual.binding import BindingType
 
-    from zmig.errors import Problem
     from zmig_tui.controller import Controller
-    from zmig_tui.screens.stage import Stage
+    from zmig_tui.models.console import ConsoleModel
+    from zmig_tui.models.rows import Row
+    from zmig_tui.screens.actions import ReportRun
 
 _TICK_SECONDS = 0.25
-_PANEL_LINES = range(4, 12)
+_PROCESSOR_SHARE = 0.03
+"""How much of a core drawing what goes on may take; a table that moves with a quick run is expensive."""
+_LONGEST_SECONDS_BETWEEN_DRAWINGS = 1.5
 
 
-class MainScreen(Watching):
-    """Shows where everything stands, and hears what the threads tell."""
+class MainScreen(Screen[None]):
+    """Receives what the threads send, draws the model, and passes keys on to whoever acts on them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keys.RUNNING, *keys.LOOKING]
 
     def __init__(
-        self, stage: Stage, controller: Controller, manifest: str, clock: Callable[[], float], *, reading_seconds: float
+        self,
+        app: App[int],
+        controller: Controller,
+        model: ConsoleModel,
+        *,
+        reading_seconds: float,
+        report_run: ReportRun,
     ) -> None:
-        """`reading_seconds` is how long a question stands on the screen before a key may agree to it."""
+        """`reading_seconds` is how long a question is on the screen before a key may agree to it.
+
+        `report_run` is called when a run of this console begins or ends.
+        """
         super().__init__()
-        self.stage = stage
         self.controller = controller
-        self.clock = clock
-        self.manifest = manifest
-        self.reading_seconds = reading_seconds
-        """How the manifest was named."""
-        self._problems: tuple[Problem, ...] = ()
+        self.model = model
+        self.prompts = Prompts(app, model, reading_seconds=reading_seconds)
+        self.actions = RunActions(app, controller, model, self.prompts, redraw=self.redraw, report_run=report_run)
+        self.backends = BackendActions(controller, model, self.prompts)
+        self._pending: Observed | None = None
+        """What was observed last, if the model does not know it yet."""
+        self._draws_again_at = 0.0
         self._offered: frozenset[str] = frozenset()
 
     def compose(self) -> ComposeResult:
         """Put the parts in their places."""
-        yield Banner(id="heading")
-        yield Lines(id="problems")
+        yield HeadingBar(id="heading")
+        yield ProblemList(id="problems")
         with Horizontal(id="body"):
             yield MigrationTable(id="table")
             yield DetailPane(id="detail")
-        yield Banner(id="panel")
-        yield Input(id="filter", placeholder="text   state:failed   kind:sql   has:drift")
+        yield RunPanel(id="panel")
+        yield FilterField(id="filter")
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Begin to look."""
+        """Start to observe."""
         self.table.focus()
         self.redraw()
         self.set_interval(_TICK_SECONDS, self.tick)
         self.controller.start()
 
     @property
+    def table(self) -> MigrationTable:
+        """The table of migrations."""
+        return self.query_one(MigrationTable)
+
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        return self.table.row
+
+    @property
     def detail(self) -> DetailPane:
         """The pages about the migration under the cursor."""
         return self.query_one(DetailPane)
 
-    def on_resize(self) -> None:
-        """Draw the heading and the panel for the new width."""
-        self.call_after_refresh(self.redraw)
+    @property
+    def field(self) -> FilterField:
+        """The field for the filter."""
+        return self.query_one(FilterField)
+
+    # What the threads send
 
     @on(EventReceived)
     def receive(self, message: EventReceived) -> None:
-        """Take in what a thread tells."""
+        """Handle an event of the controller's threads."""
         event = message.event
         match event:
             case Observed():
-                self.note(event)
+                self._pending = event
+                self.tick()
             case ObservationFailed():
-                self._miss(event)
+                self.catch_up()
+                self.model.note_failure(event.problems, is_unreachable=event.is_unreachable)
+                self.redraw()
             case DetailReady():
                 self.detail.show(event.detail)
             case PlanReady():
-                self.answer(event.intent, lambda: self.show_plan(event))
+                self.prompts.answer(event.intent, lambda: self.actions.show_plan(event))
             case RunEnded():
-                self._end(event)
+                self.catch_up()
+                self.actions.end(event)
             case ActionDone():
-                self.say(event.text)
+                self.prompts.notify(event.text)
                 self.controller.refresh()
             case BlockersFound():
-                self.answer(event.question, lambda: self.show_blockers(event.blocking))
+                self.prompts.answer(event.question, lambda: self.backends.show_blockers(event.blocking))
             case ActionRefused():
                 self._refuse(event)
             case _:
                 assert_never(event)
 
-    def _miss(self, event: ObservationFailed) -> None:
-        self.catch_up()
-        if event.is_unreachable and self.unreachable_since is None:
-            self.unreachable_since = self.clock()
-        if not event.is_unreachable or self.observation is None:
-            self.show_problems(event.problems)
-        self.redraw()
-
     def _refuse(self, event: ActionRefused) -> None:
-        dialog = Reading(f"{event.what}: refused", plan_text.problem_lines(event.problems), tone=Tone.BAD)
+        def show() -> None:
+            self.prompts.read(f"{event.what}: refused", plan_text.problem_lines(event.problems), tone=Tone.BAD)
+
         if event.question is not None:
-            self.answer(event.question, lambda: self.stage.push_screen(dialog))
+            self.prompts.answer(event.question, show)
         else:
-            self.stage.push_screen(dialog)
+            show()
 
-    def _end(self, event: RunEnded) -> None:
-        self.catch_up()
-        if self.run is not None:
-            self.run = self.run.ending(_outcome(event), event.problems, self.clock())
-        self.stage.tell_page(is_running=False)
-        for screen in self.stage.screen_stack:
-            if isinstance(screen, Quitting):
-                screen.tell_end(_outcome(event))
-        if self.leaves_after_run:
-            self.stage.exit(self.exit_code)
-        self.redraw()
-        self.controller.refresh()
+    # What is drawn, as often as costs little
 
-    def show_problems(self, problems: tuple[Problem, ...]) -> None:
-        """Show what is wrong with the manifest."""
-        if problems == self._problems:
+    def tick(self) -> None:
+        """Show what goes on, unless the last drawing was too recent for what it cost."""
+        if time.monotonic() < self._draws_again_at:
             return
-        self._problems = problems
-        shown = self.query_one("#problems", Lines)
-        shown.show(plan_text.problem_lines(problems))
-        shown.display = bool(problems)
+        began = time.thread_time()
+        if self.catch_up():
+            # What a drawing costs is known once it is on the screen.
+            self.call_after_refresh(self._postpone_drawing, began)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer only keys that have something to act on; the others stay out of the footer."""
-        return availability.is_available(action, self.row, self.observation, is_running=self.controller.is_running)
+    def _postpone_drawing(self, began: float) -> None:
+        pause = min((time.thread_time() - began) / _PROCESSOR_SHARE, _LONGEST_SECONDS_BETWEEN_DRAWINGS)
+        self._draws_again_at = time.monotonic() + pause
+
+    def catch_up(self) -> bool:
+        """Pass on to the model what came in; return whether that, or the time that passes, changes the screen."""
+        observed, self._pending = self._pending, None
+        if observed is not None:
+            self._observe(observed)
+        progress = self.controller.take_progress()
+        self.model.runs.advance(progress)
+        is_clock_shown = self.model.runs.is_in_progress or self.model.unreachable_since is not None
+        if not (observed or progress or is_clock_shown):
+            return False
+        self._follow()
+        self.redraw()
+        return True
+
+    def _observe(self, observed: Observed) -> None:
+        is_first = self.model.observation is None
+        is_changed = observed.rows is not self.model.table.rows
+        has_failed = self.model.observe(
+            observed.observation,
+            observed.rows,
+            observed.widths,
+            observed.position,
+            is_running=self.controller.is_running,
+        )
+        if is_changed:
+            self._show_rows()
+        if is_first or (has_failed and self.model.runs.follows):
+            self.table.go_to(rows.first_of_interest(self.table.rows))
+
+    def _follow(self) -> None:
+        """Move the cursor to the running migration, where it follows the run."""
+        current = self.model.runs.current
+        if current is None or not self.model.runs.is_following:
+            return
+        key = str(current.version)
+        index = next((at for at, row in enumerate(self.table.rows) if row.key == key), None)
+        if index is not None:
+            self.table.go_to(index)
+
+    def _show_rows(self) -> None:
+        table = self.model.table
+        self.table.show(table.shown, table.widths, order=table.order, is_reversed=table.is_reversed)
+
+    def on_resize(self) -> None:
+        """Draw the heading and the panel for the new width."""
+        self.call_after_refresh(self.redraw)
 
     def redraw(self) -> None:
-        """Draw the heading and the panel again."""
+        """Draw everything but the table."""
         if not self.is_mounted:
             return
-        now, run = self.clock(), self.shown_run
-        since = self.unreachable_since
-        heading = Heading(
-            manifest=self.manifest,
-            observation=self.observation,
-            counts=self.counts,
-            shown=len(self.table.rows),
-            filter=self.filter.text,
-            held_seconds=run.seconds(now) if run is not None and run.holds_lock else None,
-            silent_seconds=max(now - since, 0.1) if since is not None else 0.0,
-        )
-        self.query_one("#heading", Banner).show(heading.lines(self.size.width))
-        self._redraw_panel()
-        self.detail.point_at(self._at_work())
+        self.query_one(HeadingBar).draw(self.model)
+        self.query_one(ProblemList).draw(self.model)
+        self.query_one(RunPanel).draw(self.model)
+        self.detail.point_at(self.model.runs.running_statement(self.row.entry.name) if self.row is not None else None)
         self._refresh_keys()
-
-    def _at_work(self) -> RunningStatement | None:
-        """Return where the statement begins that runs now, if it is the shown migration's."""
-        run, row = self.shown_run, self.row
-        current = run.current if run is not None else None
-        if current is None or current.line is None or row is None or row.entry.name != current.name:
-            return None
-        return RunningStatement(Tab.ROLLBACK if current.is_rollback else Tab.FILE, current.line)
 
     def _refresh_keys(self) -> None:
         """Put other keys into the footer, only where they are others: it is built anew each time."""
-        offered = availability.offered(self.row, self.observation, is_running=self.controller.is_running)
+        offered = availability.offered(self.row, self.model.observation, is_running=self.controller.is_running)
         if offered != self._offered:
             self._offered = offered
             self.refresh_bindings()
 
-    def _redraw_panel(self) -> None:
-        shown, run = self.query_one("#panel", Banner), self.shown_run
-        shown.display = run is not None
-        if run is not None:
-            height = min(max(self.size.height // 5, _PANEL_LINES.start), _PANEL_LINES.stop)
-            now = self.clock()
-            shown.show(run_panel.panel_lines(run, self.observation, now, cells=self.size.width, height=height))
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only keys that have something to act on; the others stay out of the footer."""
+        return availability.is_available(
+            action, self.row, self.model.observation, is_running=self.controller.is_running
+        )
+
+    # Keys that change something: see screens/keys.py for what each does
+
+    def action_apply(self) -> None:
+        """Apply everything."""
+        self.actions.apply()
+
+    def action_apply_here(self) -> None:
+        """Apply up to the cursor."""
+        self.actions.apply_to(self.row)
+
+    def action_plan(self) -> None:
+        """Show what an apply would do."""
+        self.actions.plan()
+
+    def action_retry(self) -> None:
+        """Retry the migration under the cursor."""
+        self.actions.retry(self.row)
+
+    def action_retry_all(self) -> None:
+        """Retry everything that failed or is stuck."""
+        self.actions.retry_all()
+
+    def action_rollback(self) -> None:
+        """Undo the last migration."""
+        self.actions.roll_back()
+
+    def action_rollback_here(self) -> None:
+        """Undo everything above the cursor."""
+        self.actions.roll_back_to(self.row)
+
+    def action_resolve(self) -> None:
+        """Resolve the migration under the cursor."""
+        self.actions.resolve(self.row)
+
+    def action_cancel(self) -> None:
+        """Cancel the running statement, of this console's run or of another process's."""
+        if self.controller.is_running:
+            self.actions.cancel()
+        else:
+            self.backends.cancel_statement()
+
+    def action_pause(self) -> None:
+        """Pause a migration with rounds, or let it go on."""
+        self.actions.pause(self.row)
+
+    def action_terminate(self) -> None:
+        """Terminate a backend that blocks the run."""
+        self.backends.terminate_blocker()
+
+    def action_end_run(self) -> None:
+        """Terminate the backend that runs the migration."""
+        self.backends.end_run()
+
+    def action_leave(self) -> None:
+        """Quit."""
+        self.actions.leave()
+
+    # Keys that only look
 
     @on(MigrationTable.Moved)
     def show_other(self, event: MigrationTable.Moved) -> None:
         """Show what belongs to the row under the cursor."""
         if event.by_hand:
-            self.follows = False
-        is_urgent = self.detail.expect(event.row, at_once=not self.is_following)
+            self.model.runs.follows = False
+        is_urgent = self.detail.expect(event.row, at_once=not self.model.runs.is_following)
         self._refresh_keys()
         if event.row is not None:
             self.controller.request_detail(event.row.entry, is_urgent=is_urgent)
@@ -227,38 +325,78 @@ class MainScreen(Watching):
 
     def action_back(self) -> None:
         """Close what was opened last."""
+        run = self.model.runs.shown
         if self.has_class("-detail"):
             self.remove_class("-detail")
             self.table.focus()
-        elif self.filter.text or self.query_one("#filter").display:
-            self.narrow_to("")
-            self.close_filter()
-        elif self.shown_run is not None and self.shown_run.is_over:
-            self.run, self.remote_run = None, None
+        elif self.model.table.filter.text or self.field.display:
+            self._filter_by("")
+            self._close_filter()
+        elif run is not None and run.is_over:
+            self.model.runs.clear()
             self.redraw()
 
     def action_log(self) -> None:
-        """Show everything that was heard of the run."""
-        run = self.shown_run
+        """Show everything that was reported of the run."""
+        run = self.model.runs.shown
         if run is None:
-            self.say("there was no run yet", is_warning=True)
+            self.prompts.notify("there was no run yet", is_warning=True)
             return
         text = [*run.log, *plan_text.problem_lines(run.problems)] or [line("only its own process hears what it says")]
-        self.stage.push_screen(Reading(f"log: {run.verb}", text))
+        self.prompts.read(f"log: {run.verb}", text)
+
+    def action_follow(self) -> None:
+        """Keep the cursor on the running migration, or stop that."""
+        runs = self.model.runs
+        runs.follows = not runs.follows
+        self.prompts.notify("the cursor follows the run" if runs.follows else "the cursor stays where it is")
+        self._follow()
+
+    def action_filter(self) -> None:
+        """Ask for a filter."""
+        self.field.open()
+
+    @on(Input.Changed, "#filter")
+    def narrow(self, event: Input.Changed) -> None:
+        """Show only what matches."""
+        self._filter_by(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def keep_filter(self) -> None:
+        """Go back to the table, which stays filtered."""
+        self._close_filter()
+
+    def _filter_by(self, text: str) -> None:
+        self.model.table.filter_by(text)
+        self._show_rows()
+        self.redraw()
+
+    def _close_filter(self) -> None:
+        self.field.close(self.model.table.filter.text)
+        self.table.focus()
+
+    def action_next_troubled(self, step: int) -> None:
+        """Go to the next, or the previous, failed or stuck migration."""
+        index = rows.next_troubled(self.table.rows, self.table.index, backwards=step < 0)
+        if index is None:
+            self.prompts.notify("nothing is failed or stuck")
+        else:
+            self.table.go_to(index, by_hand=True)
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self.model.table.sort_by_next_column()
+        self._show_rows()
+
+    def action_reverse(self) -> None:
+        """Reverse the order."""
+        self.model.table.reverse()
+        self._show_rows()
 
     def action_refresh_now(self) -> None:
-        """Look again, at everything."""
+        """Observe again, and ask the conditions of repeatables."""
         self.controller.refresh(ask_repeatables=True)
 
     def action_help(self) -> None:
         """List every key."""
-        self.stage.push_screen(Reading("keys", help_lines([*keys.RUNNING, *keys.LOOKING])))
-
-
-def _outcome(event: RunEnded) -> str:
-    if event.is_cancelled:
-        return "cancelled"
-    if event.result is None:
-        return "failed"
-    done, skipped = len(event.result.completed), len(event.result.skipped)
-    return f"{done} done" + (f", {skipped} not due" if skipped else "")
+        self.prompts.read("keys", help_lines([*keys.RUNNING, *keys.LOOKING]))

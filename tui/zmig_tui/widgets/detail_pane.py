@@ -15,7 +15,7 @@ from zmig_tui.widgets.lines import Lines
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from zmig_tui.models.table import Row
+    from zmig_tui.models.rows import Row
 
 
 class DetailPane(Vertical):

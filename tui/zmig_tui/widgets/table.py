@@ -12,7 +12,7 @@ from textual.scroll_view import ScrollView
 
 from zmig_tui.models import columns
 from zmig_tui.models.columns import Widths
-from zmig_tui.models.table import Order, Row
+from zmig_tui.models.rows import Order, Row
 from zmig_tui.text import EMPTY, plain
 from zmig_tui.widgets import styles
 

@@ -1,0 +1,100 @@
+"""Everything the console knows, in one place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.model import Environment
+from zmig_tui.models.runs import RunModel
+from zmig_tui.models.table import TableModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from zmig.database.activity import BackendWork
+    from zmig.database.lock_holder import LockHolder
+    from zmig.errors import Problem
+    from zmig.session.watcher import Observation
+    from zmig_tui.models.columns import Widths
+    from zmig_tui.models.remote_run import StatementPosition
+    from zmig_tui.models.rows import Row
+
+
+class ConsoleModel:
+    """What was observed last, the table, and the runs. The screen draws it; nothing here knows the screen."""
+
+    def __init__(self, manifest: str, clock: Callable[[], float]) -> None:
+        """`manifest` is how it was named; `clock` gives the seconds that lengths of time are measured in."""
+        self.manifest = manifest
+        self.clock = clock
+        self.observation: Observation | None = None
+        """What was observed last; None before the first observation."""
+        self.problems: tuple[Problem, ...] = ()
+        """What is wrong with the manifest now."""
+        self.unreachable_since: float | None = None
+        """When the database ceased to answer; None while it answers."""
+        self.table = TableModel()
+        self.runs = RunModel(clock)
+
+    def observe(
+        self,
+        observation: Observation,
+        rows: Sequence[Row],
+        widths: Widths,
+        position: StatementPosition | None,
+        *,
+        is_running: bool,
+    ) -> bool:
+        """Take an observation over; return whether a run of another process has just failed.
+
+        `is_running` is whether a run of this console is in progress.
+        """
+        self.observation = observation
+        self.problems = observation.manifest_problems
+        self.unreachable_since = None
+        self.table.replace(rows, widths)
+        return self.runs.observe(observation, position, is_own_in_progress=is_running)
+
+    def note_failure(self, problems: tuple[Problem, ...], *, is_unreachable: bool) -> None:
+        """Note why nothing could be observed: the database does not answer, or the manifest cannot be used."""
+        if is_unreachable and self.unreachable_since is None:
+            self.unreachable_since = self.clock()
+        if not is_unreachable or self.observation is None:
+            self.problems = problems
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long the database has not answered; 0 while it does."""
+        return max(self.clock() - self.unreachable_since, 0.1) if self.unreachable_since is not None else 0.0
+
+    @property
+    def held_seconds(self) -> float | None:
+        """How long the run that holds the lock has been in progress; None where that is not known."""
+        run = self.runs.shown
+        return run.seconds(self.clock()) if run is not None and run.holds_lock else None
+
+    @property
+    def holder(self) -> LockHolder | None:
+        """Who holds the run's lock."""
+        return self.observation.status.holder if self.observation is not None else None
+
+    @property
+    def work(self) -> BackendWork | None:
+        """What the backend that holds the run's lock is doing."""
+        return self.observation.work if self.observation is not None else None
+
+    @property
+    def is_production(self) -> bool:
+        """Whether the manifest is for production."""
+        return self.observation is not None and self.observation.status.environment is Environment.PRODUCTION
+
+    @property
+    def running_name(self) -> str | None:
+        """The name of the migration that runs."""
+        current, holder = self.runs.current, self.holder
+        return current.name if current is not None else holder.migration if holder is not None else None
+
+    def is_ambiguous(self, name: str) -> bool:
+        """Return whether several migrations have a name, so that only a version says which is meant."""
+        entries = self.observation.status.migrations if self.observation is not None else ()
+        return sum(entry.name == name for entry in entries) > 1

@@ -1,0 +1,119 @@
+"""The runs that the console knows: its own, and one in another process."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zmig_tui.models import remote_run
+from zmig_tui.models.blocking import KnownBlockers, update_blockers
+from zmig_tui.models.details import RunningStatement, Tab
+from zmig_tui.models.run import Run, advance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from zmig.errors import Problem
+    from zmig.planning.state import Entry
+    from zmig.progress import Progress
+    from zmig.session.watcher import Observation
+    from zmig_tui.models.remote_run import StatementPosition
+    from zmig_tui.models.run import CurrentStep
+
+
+class RunModel:
+    """Folds progress into the console's own run, and observations into the run of another process."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock` gives the seconds that runs are timed in."""
+        self._clock = clock
+        self.own: Run | None = None
+        """The run of this console, in progress or over."""
+        self.remote: Run | None = None
+        """The run of another process, in progress or over."""
+        self.follows = False
+        """Whether the cursor stays on the running migration."""
+        self.blockers = KnownBlockers()
+        """Who was seen last to block a run."""
+
+    @property
+    def shown(self) -> Run | None:
+        """The run that the panel shows: one in progress before one that is over, the console's own before another."""
+        own, remote = self.own, self.remote
+        if own is not None and not own.is_over:
+            return own
+        return remote if remote is not None and not remote.is_over else own or remote
+
+    @property
+    def current(self) -> CurrentStep | None:
+        """The step that runs now."""
+        return self.shown.current if self.shown is not None else None
+
+    @property
+    def is_in_progress(self) -> bool:
+        """Whether the run that is shown is in progress."""
+        return self.shown is not None and not self.shown.is_over
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the cursor moves with a run."""
+        return self.follows and self.is_in_progress
+
+    def begin(self, verb: str, total: int) -> None:
+        """Begin a run of this console."""
+        self.own = Run(verb=verb, began=self._clock(), total=total)
+        self.follows = True
+
+    def advance(self, progress: Iterable[tuple[Progress, float]]) -> None:
+        """Fold progress, with the moments it was reported at, into the console's own run."""
+        for one, moment in progress:
+            if self.own is not None and not self.own.is_over:
+                self.own = advance(self.own, one, moment)
+
+    def mark_cancelling(self) -> None:
+        """Note that the console's own run was asked to end."""
+        if self.own is not None and not self.own.is_over:
+            self.own = replace(self.own, is_cancelling=True)
+
+    def end(self, outcome: str, problems: Sequence[Problem]) -> None:
+        """Note that the console's own run has ended."""
+        if self.own is not None:
+            self.own = self.own.ending(outcome, problems, self._clock())
+
+    def clear(self) -> None:
+        """Forget runs that are over."""
+        self.own = self.remote = None
+
+    def observe(
+        self, observation: Observation, position: StatementPosition | None, *, is_own_in_progress: bool
+    ) -> bool:
+        """Fold what was observed into the run of another process; return whether that run has just failed.
+
+        While the console's own run holds the lock, there is no other.
+        """
+        self.blockers = update_blockers(self.blockers, observation)
+        if is_own_in_progress:
+            self.remote = None
+            return False
+        before = self.remote
+        after = remote_run.remote_run(observation, self._clock(), position, before)
+        if after is None and before is not None and not before.is_over:
+            after = remote_run.ended_run(before, observation, self._clock())
+        self.remote = after if after is not None else before
+        if before is None and after is not None:
+            self.follows = True
+        return after is not None and after is not before and after.has_failed
+
+    def running_statement(self, name: str) -> RunningStatement | None:
+        """Return where the running statement begins, if it is one of the migration `name`."""
+        current = self.current
+        if current is None or current.line is None or current.name != name:
+            return None
+        return RunningStatement(Tab.ROLLBACK if current.is_rollback else Tab.FILE, current.line)
+
+    def is_paused(self, entry: Entry) -> bool:
+        """Return whether a migration is paused; the console's own run knows before the facts are read."""
+        own = self.own.current if self.own is not None and not self.own.is_over else None
+        if own is not None and own.name == entry.name:
+            return own.is_paused
+        return entry.record is not None and entry.record.paused is not None
