@@ -343,7 +343,8 @@ class TestReading:
         for _ in range(600):
             version = dice.randint(1, 25)
             name = f"m{version}" if dice.random() < 0.9 else f"m{dice.randint(1, 25)}"
-            data: dict[str, object] = {} if dice.random() < 0.2 else {"version": version}
+            stated = dice.choice([version] * 8 + [float(version), str(version)])
+            data: dict[str, object] = {} if dice.random() < 0.2 else {"version": stated}
             type = dice.choice(list(EventType))
             if type is EventType.RESOLVED:
                 data["as"] = dice.choice(["done", "failed", "pending"])
@@ -356,6 +357,12 @@ class TestReading:
         standing = fold(store.standing_facts(), versions=versions)
         assert _as_it_stands(standing.records) == _as_it_stands(every.records)
         assert _as_it_stands(standing.strangers) == _as_it_stands(every.strangers)
+
+    def test_facts_that_no_longer_matter_are_not_sent(self, store: Store, connection: psycopg.Connection) -> None:
+        for number in range(100):
+            type = EventType.STARTED if number % 2 == 0 else EventType.FAILED
+            _send(connection, store.append_sql(RUN, type, "m1", {"version": 1, "attempt": number // 2}))
+        assert [fact.position for fact in store.standing_facts()] == [99, 100]
 
 
 class TestStorable:

@@ -42,6 +42,15 @@ _BEGUN = "zmig.begun"
 _UNFOUNDED = "zmig.unfounded"
 """What stands in the place of a fact's type for a row of the simple table."""
 
+_MIGRATION = "aggregate_id, (event_data->'version')::text"
+"""What the facts of one migration have in common, as SQL.
+
+As text, since numbers that are equal need not be the same: a version of 1.0 is none, and counts for the name alone.
+"""
+
+_KIND = f"{_MIGRATION}, event_type, event_data->>'as'"
+"""What a fact has in common with the earlier ones that it makes irrelevant (`Fact.superseding_key`), as SQL."""
+
 _BLOCK = 1000
 """Rows taken from the driver at once; asking for each alone takes longer than all the rest."""
 
@@ -84,18 +93,14 @@ class FactReader:
         return list(self._read(query))[::-1]
 
     def latest_facts(self) -> Iterator[Fact]:
-        """Yield the latest fact of each kind of each migration, which is all that folding needs (`Fact.slot`)."""
-        slot = "aggregate_id, event_type, event_data->'version', event_data->>'as'"
-        yield from self._read(
-            f"select distinct on ({slot}) {_COLUMNS} from {self._events} "
-            f"where aggregate_type = 'migration' order by {slot}, position desc"
-        )
+        """Yield the latest fact of each kind of each migration, which is all that folding needs."""
+        yield from self._read(f"select {_COLUMNS} from {self._events} where {self._is_latest(_KIND)}")
 
     def standing_facts(self, unfounded: list[Unfounded] | None = None) -> Iterator[Fact]:
         """Yield the facts that decide where each migration stands.
 
-        For that nothing is needed of what came before a migration was last done, and only the last of its checkpoints;
-        but `Record.started` and `Record.failed` may be None where all facts would tell of an earlier attempt.
+        Of the latest of each kind nothing is needed that came before a migration was last done; but `Record.started`
+        and `Record.failed` may be None where all facts would tell of an earlier attempt.
 
         The rows of the simple table that no fact founds are added to `unfounded`, once all facts were taken, where that
         is given: the same query looks for them.
@@ -104,16 +109,21 @@ class FactReader:
         self._last_begun = (None,)
         yield from self._read(
             f"select {_COLUMNS} from (select *, "
-            "max(position) filter (where event_type = 'migration.done') over own as done, "
-            "max(position) filter (where event_type = 'migration.checkpoint') over own as reached "
-            f"from {self._events} where aggregate_type = 'migration' "
-            "window own as (partition by aggregate_id, event_data->'version')) as known "
-            "where (done is null or position >= done) "
-            f"and (event_type <> 'migration.checkpoint' or position = reached) {others} "
-            f"union all select 0, '', '{_BEGUN}', begun, now(), null, null, null "
+            f"max(position) filter (where event_type = 'migration.done') over (partition by {_MIGRATION}) as done "
+            f"from {self._events} where {self._is_latest(_KIND)}) as known where (done is null or position >= done) "
+            f"{others} union all select 0, '', '{_BEGUN}', begun, now(), null, null, null "
             f"from (select {self._last_begun_sql}) as last (begun) where begun is not null",
             unfounded,
         )
+
+    def _is_latest(self, key: str) -> str:
+        """Return what is true of the last fact of those that have this in common, as SQL.
+
+        The subquery holds no more than one number for each, and the rows are then found by them: however many facts
+        there are that no longer matter, they are looked at once, and neither sorted as a whole nor sent.
+        """
+        own = "aggregate_type = 'migration'"
+        return f"{own} and position = any(array(select max(position) from {self._events} where {own} group by {key}))"
 
     @property
     def _last_begun_sql(self) -> str:
@@ -154,12 +164,10 @@ class FactReader:
             return []
         others = f"union all select '' from ({self._unfounded_rows}) as unfounded" if with_projection else ""
         query = (
-            f"select string_agg(line, e'\\n'), {self._last_begun_sql} from (select line from "
-            "(select distinct on (aggregate_id, event_data->'version') "
+            f"select string_agg(line, e'\\n'), {self._last_begun_sql} from (select "
             "case when event_type in ('migration.done', 'migration.baselined') "
             "then concat_ws(' ', event_data->'version', event_data->>'checksum', aggregate_id) else '' end as line "
-            f"from {self._events} where aggregate_type = 'migration' "
-            f"order by aggregate_id, event_data->'version', position desc) as last {others}) as lines"
+            f"from {self._events} where {self._is_latest(_MIGRATION)} {others}) as lines"
         )
         row = self._asked.execute(query.encode()).fetchone()
         text, begun = cast("tuple[str | None, str | None]", row or (None, None))
