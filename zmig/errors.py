@@ -6,8 +6,10 @@ database, one hint. `zmig.presentation.problems` turns it into text, for the com
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import IntEnum
 
+from zmig.hints import Hint
 from zmig.valueclass import valueclass
 
 
@@ -63,7 +65,19 @@ class Problem:
     effect: str | None = None
     """What the database is now; required once a run has begun."""
     hint: str | None = None
-    """Exactly one next step, runnable as printed."""
+    """Exactly one next step; a command in it runs as printed."""
+
+    def naming(self, manifest: str, database_url: str | None) -> Problem:
+        """Return the problem for who uses the library: the commands in its texts name what they are about."""
+
+        def named(text: str) -> str:
+            return text.naming(manifest, database_url) if isinstance(text, Hint) else text
+
+        hint = None if self.hint is None else named(self.hint)
+        return replace(self, facts=tuple(map(named, self.facts)), hint=hint)
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}; {self.hint}"
 
 
 class ZmigError(Exception):

@@ -17,19 +17,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig.errors import ManifestError, PlanRefused
-from zmig.invocation import Invocation
-from zmig.observer import isolated, redacting
+from zmig.errors import ManifestError, PlanRefused, ZmigError
+from zmig.observer import isolated, naming, redacting
 from zmig.planning.plan import Direction, Plan, RunResult
-from zmig.process.interrupts import Interrupts
+from zmig.process.interrupts import Interrupted, Interrupts
 from zmig.project import project
-from zmig.text.secrets import Redactor, telling
+from zmig.text.secrets import Redactor, redact, telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
     from zmig.context import CodeMigration
     from zmig.database.tracking_check import Inspection
+    from zmig.errors import Problem
     from zmig.facts import Fact
     from zmig.model import Migration
     from zmig.planning.state import Entry
@@ -56,7 +56,6 @@ class Migrator:
         lock_wait_seconds: float | None = None,
         environ: Mapping[str, str] | None = None,
         interrupts: Interrupts | None = None,
-        invocation: Invocation | None = None,
     ) -> None:
         """Read nothing yet; a manifest that cannot be read is told by the first method that needs it.
 
@@ -65,17 +64,21 @@ class Migrator:
         """
         self._path = Path(manifest)
         self._database_url = database_url
-        self._observer = isolated(observer and redacting(observer, self.redact))
+        self._observer = isolated(observer and naming(redacting(observer, self.redact), self._named))
         self._lock_wait_seconds = lock_wait_seconds
         self._environ = os.environ if environ is None else environ
         self._interrupts = interrupts or Interrupts()
-        self._invocation = invocation or Invocation(str(manifest))
         self._registered: list[Migration] = []
         self._redactor = Redactor(self._environ.get("PGPASSWORD"), *telling(self._environ))
 
     def redact(self, text: str) -> str:
         """Return `text` without the secrets of the database's URL; all of them are known once it was opened."""
         return self._redactor(text)
+
+    def _named(self, problem: Problem) -> Problem:
+        """Return a problem of which the hints mean this manifest and database, wherever they are printed."""
+        url = self._database_url
+        return problem.naming(str(self._path), None if url is None else redact(url))
 
     def project(self) -> Project:
         """Read the manifest and the files it names.
@@ -131,7 +134,7 @@ class Migrator:
 
         with self._session() as session:
             snapshot = session.snapshot(ask_repeatables=False)
-            chosen = [selection.find(snapshot.entries, name, invocation=self._invocation) for name in names]
+            chosen = [selection.find(snapshot.entries, name) for name in names]
             if not snapshot.inspection.has_events:
                 return []
             versions = [entry.version for entry in chosen if entry.version is not None]
@@ -230,7 +233,7 @@ class Migrator:
         """Run every stuck migration again. Raises like `migrate`."""
         from zmig.planning import planner
 
-        return self._open_and_run(lambda snapshot: planner.retry_stuck(snapshot.entries, invocation=self._invocation))
+        return self._open_and_run(lambda snapshot: planner.retry_stuck(snapshot.entries))
 
     def rollback(
         self,
@@ -271,9 +274,7 @@ class Migrator:
         """
         from zmig.session import operator
 
-        return self._decide(
-            partial(operator.resolve, name=name, verdict=verdict, reason=reason, invocation=self._invocation)
-        )[0]
+        return self._decide(partial(operator.resolve, name=name, verdict=verdict, reason=reason))[0]
 
     def accept(self, name: str, *, reason: str) -> str:
         """Record that an applied migration's file was changed on purpose; return its name.
@@ -291,7 +292,7 @@ class Migrator:
         """
         from zmig.session import operator
 
-        return self._decide(partial(operator.accept, names=names, reason=reason, invocation=self._invocation))
+        return self._decide(partial(operator.accept, names=names, reason=reason))
 
     def baseline(self, *, to: int, reason: str) -> list[str]:
         """Record what is not applied up to version `to` as applied, without running it; return the names.
@@ -302,7 +303,7 @@ class Migrator:
         """
         from zmig.session import operator
 
-        return self._decide(partial(operator.baseline, to=to, reason=reason, invocation=self._invocation))
+        return self._decide(partial(operator.baseline, to=to, reason=reason))
 
     def pause(self, name: str | None = None, *, reason: str = "") -> str:
         """Ask a batched migration, which may run elsewhere, to wait between two rounds; return its name. Takes no lock.
@@ -312,7 +313,7 @@ class Migrator:
         """
         from zmig.session import pause as pausing
 
-        return self._ask(partial(pausing.pause, name=name, reason=reason, invocation=self._invocation))
+        return self._ask(partial(pausing.pause, name=name, reason=reason))
 
     def resume(self, name: str | None = None) -> str:
         """Let a paused migration go on; return its name. Takes no lock.
@@ -322,7 +323,7 @@ class Migrator:
         """
         from zmig.session import pause as pausing
 
-        return self._ask(partial(pausing.resume, name=name, invocation=self._invocation))
+        return self._ask(partial(pausing.resume, name=name))
 
     def reset(self) -> list[str]:
         """Drop every schema of the database and what it holds; return the schemas' names.
@@ -348,28 +349,27 @@ class Migrator:
             to=to,
             allow_out_of_order=allow_out_of_order,
             is_first=snapshot.is_first and not allow_existing,
-            invocation=self._invocation,
         )
 
     def _plan_backward(self, to: int | None, steps: int, *, include_repeatables: bool) -> Callable[[Snapshot], Plan]:
         from zmig.planning import planner
 
         return lambda snapshot: planner.rollback(
-            snapshot.entries, to=to, steps=steps, include_repeatables=include_repeatables, invocation=self._invocation
+            snapshot.entries, to=to, steps=steps, include_repeatables=include_repeatables
         )
 
     def _plan_again(self, names: Collection[str]) -> Callable[[Snapshot], Plan]:
         from zmig.planning import planner
 
-        return lambda snapshot: planner.retry(
-            snapshot.entries, names, awaited=snapshot.awaited, invocation=self._invocation
-        )
+        return lambda snapshot: planner.retry(snapshot.entries, names, awaited=snapshot.awaited)
 
     def _plan_only(self, make: Callable[[Snapshot], Plan], *, atomic: bool = False) -> Plan:
         from zmig.project import undeclared
 
         with self._session() as session:
             made = self._carrier(session).completed(make(session.snapshot()), is_atomic=atomic)
+            refusals = (replace(refusal, problem=self._named(refusal.problem)) for refusal in made.refusals)
+            made = replace(made, refusals=tuple(refusals))
             if made.direction is not Direction.FORWARD:
                 return made
             return replace(made, undeclared=tuple(undeclared.of_project(session.project)))
@@ -379,7 +379,7 @@ class Migrator:
     ) -> RunResult:
         with self._session() as session:
             if terminate:
-                session.terminate_holder(invocation=self._invocation)
+                session.terminate_holder()
             return self._run(session, session.inspect(to_write=True), make, confirmed)
 
     def _run(
@@ -431,7 +431,6 @@ class Migrator:
             observer=self._observer,
             interrupts=self._interrupts,
             environ=self._environ,
-            invocation=self._invocation,
         )
 
     def _ask(self, decide: Callable[[DatabaseSession, Snapshot], OperatorAction]) -> str:
@@ -464,7 +463,7 @@ class Migrator:
         from zmig.planning.state import FindingCode
 
         is_about_one = any(one.name in decided.names and one.has(FindingCode.UNFOUNDED) for one in snapshot.entries)
-        found = orphaned_rows.refusals(snapshot.entries, invocation=self._invocation, effect="nothing was recorded")
+        found = orphaned_rows.refusals(snapshot.entries, effect="nothing was recorded")
         if not is_about_one and (problems := [one.problem for one in found]):
             raise PlanRefused(*problems)
 
@@ -488,10 +487,17 @@ class Migrator:
         if loaded.secrets:
             target = replace(target, redactor=target.redactor.knowing(loaded.secrets))
         self._redactor = target.redactor
-        with database_session.open_session(
-            loaded, migrations, target, observer=self._observer, interrupts=self._interrupts
-        ) as session:
-            yield session
+        try:
+            with database_session.open_session(
+                loaded, migrations, target, observer=self._observer, interrupts=self._interrupts
+            ) as session:
+                yield session
+        except ZmigError as error:
+            error.problems = tuple(map(self._named, error.problems))
+            raise
+        except Interrupted as error:
+            error.problem = error.problem and self._named(error.problem)
+            raise
 
     def _with_registered(self, loaded: Project) -> list[Migration]:
         from zmig.project import code_migrations
@@ -503,5 +509,5 @@ class Migrator:
 
     @contextmanager
     def _locked(self, session: DatabaseSession) -> Generator[None]:
-        with session.locked(limit_seconds=self._lock_wait_seconds, invocation=self._invocation):
+        with session.locked(limit_seconds=self._lock_wait_seconds):
             yield

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zmig.database.activity import Blocker
+    from zmig.errors import Problem
     from zmig.progress import Observer, Progress
 
 
@@ -64,6 +65,20 @@ class BufferedObserver:
 def redacting(observer: Observer, redact: Callable[[str], str]) -> Observer:
     """Return an observer that is told what servers and migrations say without the secrets in it."""
     return lambda progress: observer(_masked(progress, redact))
+
+
+def naming(observer: Observer, named: Callable[[Problem], Problem]) -> Observer:
+    """Return an observer that is told of failures whose hints `named` has completed."""
+
+    def tell(progress: Progress) -> None:
+        from dataclasses import replace
+
+        from zmig.progress import StepFailed
+
+        is_failure = isinstance(progress, StepFailed)
+        observer(replace(progress, problem=named(progress.problem)) if is_failure else progress)
+
+    return tell
 
 
 def _masked(progress: Progress, redact: Callable[[str], str]) -> Progress:

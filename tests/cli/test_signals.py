@@ -114,7 +114,7 @@ def execute(ctx):
         ended = process.wait()
     assert ended.code == 143
     assert "error: ended at once by a second signal, SIGTERM\n" in ended.stderr
-    assert ended.stderr.endswith("hint: see what is recorded with `zmig status`\n")
+    assert ended.stderr.endswith("hint: see what is recorded with `zmig status shop.yaml`\n")
 
 
 def test_reading_command_is_interrupted_without_a_traceback(shop: Shop, connection: psycopg.Connection) -> None:

@@ -14,7 +14,7 @@ from zmig_tui.target import Target
 from zmig_tui.widgets.banner import Banner
 from zmig_tui.widgets.lines import Lines
 
-from zmig.invocation import Invocation
+from zmig.presentation.hints import CommandLine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -151,7 +151,7 @@ async def console(
         heard.set()
 
     app = ConsoleApp(
-        Target(manifest, database_url, Invocation(manifest.name), os.environ), reading_seconds=reading_seconds
+        Target(manifest, database_url, CommandLine(manifest.name), os.environ), reading_seconds=reading_seconds
     )
     async with app.run_test(size=size, message_hook=hook) as pilot:
         try:

@@ -26,13 +26,13 @@ from zmig.database.activity import Backend, BackendWork, Blocker, ServerProgress
 from zmig.database.lock_holder import LockHolder
 from zmig.errors import Location, Problem
 from zmig.facts import EventType, Fact
-from zmig.invocation import Invocation
 from zmig.manifest.declaration import Tracking
 from zmig.model import Batch, Environment, Kind, Language, Migration, Repeat, RepeatRule
 from zmig.planning import planner, state
 from zmig.planning.history import fold
 from zmig.planning.plan import Mode
 from zmig.planning.state import Liveness
+from zmig.presentation.hints import CommandLine
 from zmig.progress import Notice, RoundFinished, RunStarted, StatementStarted, StepFinished, StepStarted
 from zmig.project.project import Project
 from zmig.session import status
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 _ROUNDS_TO_BE_STILL = 5
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 CLOCK = 100_000.0
-INVOCATION = Invocation("manifests/prod.yaml")
+HINTS = CommandLine("manifests/prod.yaml")
 RUN_ID = "5d1ec0ffee42"
 
 _NAMES = (
@@ -197,11 +197,11 @@ class Scene:
     def detail(self, entry: Entry) -> Detail:
         facts = tuple(fact for fact in self.facts if fact.name == entry.name)
         file = File(self.texts.get(entry.name, "select 1;\n"))
-        plan = planner.forward([entry], invocation=INVOCATION)
+        plan = planner.forward([entry])
         modes = {entry.version or 0: Mode(True, "one transaction")}
         statements = sum(1 for _ in script.split(file.text or "", path=entry.name))
         plan = plan.with_modes(modes)
-        return Detail(entry, INVOCATION, file, File("select 2;\n"), facts, plan, statements=statements)
+        return Detail(entry, file, File("select 2;\n"), facts, plan, statements=statements)
 
 
 class StillController(Controller):
@@ -225,7 +225,7 @@ class StillController(Controller):
 @asynccontextmanager
 async def shown(scene: Scene, size: tuple[int, int]) -> AsyncGenerator[ConsoleApp]:
     """Show a scene."""
-    target = Target(Path("manifests/prod.yaml"), None, INVOCATION, {})
+    target = Target(Path("manifests/prod.yaml"), None, HINTS, {})
     controller = type("SceneController", (StillController,), {"scene": scene})
     app = ConsoleApp(target, clock=lambda: CLOCK, controller=controller, reading_seconds=0)
     async with app.run_test(size=size) as pilot:
@@ -452,7 +452,7 @@ def question() -> Scene:
     async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
         observation = app.main.model.observation
         assert observation is not None
-        plan = planner.rollback(observation.status.migrations, to=7, invocation=INVOCATION)
+        plan = planner.rollback(observation.status.migrations, to=7)
         app.main.actions.show_plan(PlanReady(Rollback(to=7), plan, is_dry=False))
         await settled(app, pilot)
         assert isinstance(app.screen, ConfirmDialog)
@@ -466,7 +466,7 @@ def dry_run() -> Scene:
     async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
         observation = app.main.model.observation
         assert observation is not None
-        plan = planner.forward(observation.status.migrations, invocation=INVOCATION)
+        plan = planner.forward(observation.status.migrations)
         app.main.actions.show_plan(PlanReady(Apply(), plan, is_dry=True))
         await settled(app, pilot)
         assert isinstance(app.screen, TextDialog), plan_text.plan_summary(plan)

@@ -17,7 +17,7 @@ from zmig_tui.screens.dialogs import ConfirmDialog, QuitDialog
 from zmig_tui.target import Target
 
 from tests.support.console import Console, console
-from zmig.invocation import Invocation
+from zmig.presentation.hints import CommandLine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -153,7 +153,7 @@ def test_the_console_ends_only_after_its_run(shop: Shop, connection: psycopg.Con
     shop.add(1, "one", "select pg_advisory_lock(1);", lock_timeout="10min")
     connection.execute("select pg_advisory_lock(1)")
     told: queue.Queue[ConsoleEvent] = queue.Queue()
-    controller = Controller(Target(shop.path, None, Invocation(shop.path.name), os.environ), told.put, time.monotonic)
+    controller = Controller(Target(shop.path, None, CommandLine(shop.path.name), os.environ), told.put, time.monotonic)
     controller.start()
     controller.run(Apply(), shop.migrator().plan())
     while _waiting(connection) == 0:

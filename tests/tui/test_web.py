@@ -36,11 +36,11 @@ needs_browser = pytest.mark.skipif(browser.EXECUTABLE is None, reason="there is 
 _SERVE = """
 import socket, sys
 from pathlib import Path
-from zmig.invocation import Invocation
+from zmig.presentation.hints import CommandLine
 from zmig_tui.web.serve import serve
 with socket.create_server(("127.0.0.1", 0)) as free:  # tests beside this one would try the same first port
     port = free.getsockname()[1]
-sys.exit(serve(Path(sys.argv[1]), database_url=None, invocation=Invocation(sys.argv[1]), port=port))
+sys.exit(serve(Path(sys.argv[1]), database_url=None, hints=CommandLine(sys.argv[1]), port=port))
 """
 _PATIENCE_SECONDS = 120
 

@@ -18,6 +18,7 @@ from zmig.facts import EventType, Fact
 from zmig.model import Kind, Language, Migration
 from zmig.planning.history import fold
 from zmig.planning.plan import Action, Direction, Plan, Step
+from zmig.presentation.hints import CommandLine
 from zmig.progress import (
     Held,
     LockWaiting,
@@ -53,8 +54,11 @@ def _after(*heard: Progress) -> Run:
     return run
 
 
+_HINTS = CommandLine("prod.yaml")
+
+
 def _texts(run: Run, now: float = 10.0) -> str:
-    return "\n".join(plain(one) for one in run_panel.panel_lines(run, None, now, cells=80, height=8))
+    return "\n".join(plain(one) for one in run_panel.panel_lines(run, None, now, hints=_HINTS, cells=80, height=8))
 
 
 def test_a_run_is_a_bar_with_the_statement_that_runs() -> None:

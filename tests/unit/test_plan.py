@@ -29,7 +29,6 @@ from tests.support.tales import (
 )
 from zmig.errors import PlanRefused, Problem, UsageError
 from zmig.facts import EventType
-from zmig.invocation import Invocation
 from zmig.planning import planner
 from zmig.planning.checkpoint import Checkpoint
 from zmig.planning.plan import Action, Direction, Mode, Plan, Refusal, Step
@@ -455,16 +454,16 @@ class TestRetry:
         ("names", "hints"),
         [
             pytest.param(["002_n"], ["write `002_m`"], id="the nearest name"),
-            pytest.param(["xyz"], ["see the names with `zmig status prod.yaml`"], id="no name is near"),
-            pytest.param(["4"], ["see the names with `zmig status prod.yaml`"], id="no such version"),
-            pytest.param([""], ["see the names with `zmig status prod.yaml`"], id="nothing"),
-            pytest.param(["9" * 5000], ["see the names with `zmig status prod.yaml`"], id="a number without end"),
+            pytest.param(["xyz"], ["see the names with `zmig status`"], id="no name is near"),
+            pytest.param(["4"], ["see the names with `zmig status`"], id="no such version"),
+            pytest.param([""], ["see the names with `zmig status`"], id="nothing"),
+            pytest.param(["9" * 5000], ["see the names with `zmig status`"], id="a number without end"),
             pytest.param(["001_n", "1", "003_n"], ["write `001_m`", "write `003_m`"], id="every unknown one at once"),
         ],
     )
     def test_of_an_unknown_name_offers_the_nearest(self, names: list[str], hints: list[str]) -> None:
         with pytest.raises(UsageError) as caught:
-            planner.retry(entries(_ALL, failed(1)), names, invocation=Invocation("prod.yaml"))
+            planner.retry(entries(_ALL, failed(1)), names)
         assert [problem.hint for problem in caught.value.problems] == hints
         assert {problem.code for problem in caught.value.problems} == {"unknown-migration"}
 

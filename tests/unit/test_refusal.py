@@ -25,8 +25,9 @@ from tests.support.tales import (
     started,
 )
 from zmig.facts import EventType
-from zmig.invocation import Invocation
+from zmig.hints import command, repeat, run
 from zmig.planning import planner
+from zmig.presentation.hints import CommandLine, HintStyle, LibraryStyle
 from zmig.presentation.problems import problem_text
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from zmig.planning.plan import Plan
     from zmig.planning.state import Liveness
 
-_NAMED = Invocation("manifests/prod.yaml")
+_NAMED = CommandLine("manifests/prod.yaml")
+_UNNAMED = LibraryStyle()
 _A_MINUTE = timedelta(minutes=1)
 
 
@@ -203,8 +205,8 @@ def test_what_forbids_rolling_back_the_last_one(
     assert _told(planner.rollback(entries(migrations, *told, liveness=liveness))) == refusals
 
 
-def _texts(made: Plan) -> list[str]:
-    return [problem_text(found.problem) for found in made.refusals]
+def _texts(made: Plan, hints: HintStyle = _UNNAMED) -> list[str]:
+    return [problem_text(found.problem, hints) for found in made.refusals]
 
 
 class TestWords:
@@ -212,7 +214,7 @@ class TestWords:
 
     def test_edited(self) -> None:
         found = entries([once(checksum="b" * 64)], done(checksum="a" * 64))
-        assert _texts(planner.forward(found, invocation=_NAMED)) == [
+        assert _texts(planner.forward(found), _NAMED) == [
             "error: migration `001_m` was edited after it was applied\n"
             "  --> m/001_m.sql:1:1\n"
             "   = applied 2026-08-30 13:00 UTC with checksum aaaaaaaa, the file now has bbbbbbbb\n"
@@ -222,7 +224,7 @@ class TestWords:
         ]
 
     def test_another_one_of_its_version(self) -> None:
-        (text,) = _texts(planner.forward(entries([once(name="b", checksum=None)], done(name="a")), invocation=_NAMED))
+        (text,) = _texts(planner.forward(entries([once(name="b", checksum=None)], done(name="a"))), _NAMED)
         assert text.splitlines()[0] == "error: version 1 was applied as `a`, but the manifest declares `b`"
 
     def test_out_of_order(self) -> None:
@@ -237,7 +239,7 @@ class TestWords:
     @pytest.mark.parametrize(("told", "verdict"), [([], "failed"), ([done()], "done")])
     def test_started_by_nobody_knows(self, told: list[Told], verdict: str) -> None:
         found = entries([once()], *told, by_hand(EventType.STARTED, ago=_A_MINUTE))
-        assert _texts(planner.forward(found, invocation=_NAMED)) == [
+        assert _texts(planner.forward(found), _NAMED) == [
             "error: migration `001_m` was started 2026-08-30 13:59 UTC by a fact that names no backend\n"
             "   = whether it still runs cannot be proved; it counts as stuck once `tracking.stuck_after` has passed\n"
             "   = nothing was run\n"
@@ -247,7 +249,7 @@ class TestWords:
 
     def test_half_rolled_back(self) -> None:
         found = entries([once()], done(), rollback_failed(transactional=False))
-        assert _texts(planner.forward(found, invocation=_NAMED)) == [
+        assert _texts(planner.forward(found), _NAMED) == [
             "error: the rollback of `001_m` did not complete, and no transaction undid it\n"
             "   = some of its statements may have taken effect\n"
             "   = if the migration is whole again, "
@@ -257,7 +259,7 @@ class TestWords:
         ]
 
     def test_overtaking(self) -> None:
-        assert _texts(planner.retry(entries([once(1), once(2)], failed(2)), invocation=_NAMED)) == [
+        assert _texts(planner.retry(entries([once(1), once(2)], failed(2))), _NAMED) == [
             "error: migration `002_m` cannot be retried before `001_m`, which is pending\n"
             "  --> prod.yaml:2:5\n"
             "   = nothing was run\n"
@@ -281,7 +283,7 @@ class TestWords:
 
     def test_running(self) -> None:
         found = entries([once(reversible=True)], done(), started(), liveness=RUNNING)
-        assert _texts(planner.rollback(found, invocation=_NAMED)) == [
+        assert _texts(planner.rollback(found), _NAMED) == [
             "error: migration `001_m` is running\n"
             "   = nothing was rolled back\n"
             "hint: wait for it; see it with `zmig status manifests/prod.yaml`"
@@ -289,7 +291,7 @@ class TestWords:
 
     def test_half_applied(self) -> None:
         found = entries(_BOTH, done(1), started(2, transactional=False))
-        assert _texts(planner.rollback(found, invocation=_NAMED)) == [
+        assert _texts(planner.rollback(found), _NAMED) == [
             "error: migration `002_m` is stuck, and no transaction undid what it had done\n"
             "   = it may rest on what is to be rolled back\n"
             "   = nothing was rolled back\n"
@@ -298,29 +300,29 @@ class TestWords:
         ]
 
 
-class TestInvocations:
+class TestCommands:
     @pytest.mark.parametrize(
-        ("invocation", "command"),
+        ("hints", "line"),
         [
-            (Invocation(), "zmig retry 001_m"),
-            (Invocation("prod.yaml"), "zmig retry prod.yaml 001_m"),
-            (Invocation("my manifests/prod.yaml"), "zmig retry 'my manifests/prod.yaml' 001_m"),
+            (CommandLine(), "zmig retry 001_m"),
+            (CommandLine("prod.yaml"), "zmig retry prod.yaml 001_m"),
+            (CommandLine("my manifests/prod.yaml"), "zmig retry 'my manifests/prod.yaml' 001_m"),
             (
-                Invocation("prod.yaml", "postgresql://app@db/shop"),
+                CommandLine("prod.yaml", "postgresql://app@db/shop"),
                 "zmig retry prod.yaml 001_m --database-url postgresql://app@db/shop",
             ),
             (
-                Invocation(database_url="postgresql://app:s3cret@db/shop"),
+                CommandLine(database_url="postgresql://app:s3cret@db/shop"),
                 "zmig retry 001_m --database-url 'postgresql://app:***@db/shop'",
             ),
             (
-                Invocation(database_url="host=db password=s3cret"),
+                CommandLine(database_url="host=db password=s3cret"),
                 "zmig retry 001_m --database-url 'host=db password=***'",
             ),
         ],
     )
-    def test_a_command_goes_to_the_same_manifest_and_database(self, invocation: Invocation, command: str) -> None:
-        assert invocation.command("retry", "001_m") == command
+    def test_a_command_goes_to_the_same_manifest_and_database(self, hints: CommandLine, line: str) -> None:
+        assert hints.line(run("retry", about=once())) == line
 
     @pytest.mark.parametrize(
         ("given", "again"),
@@ -339,8 +341,10 @@ class TestInvocations:
     def test_the_command_that_was_given_is_repeated_with_another_value_of_one_option(
         self, given: str, again: str
     ) -> None:
-        invocation = Invocation("prod.yaml", given=tuple(given.split()))
-        assert invocation.again("--lock-wait", "10min") == again
+        hints = CommandLine("prod.yaml", given=tuple(given.split()))
+        assert hints.line(repeat("--lock-wait", "10min")) == again
 
     def test_a_name_that_a_shell_would_cut_is_quoted(self) -> None:
-        assert _NAMED.command("retry", "it's; rm -rf /") == ("zmig retry manifests/prod.yaml 'it'\"'\"'s; rm -rf /'")
+        assert _NAMED.line(command("retry", about=once(name="it's; rm -rf /"))) == (
+            "zmig retry manifests/prod.yaml 'it'\"'\"'s; rm -rf /'"
+        )

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from zmig.errors import Location
 from zmig.facts import EventType, Fact
-from zmig.invocation import Invocation
 from zmig.model import Kind, Language, Migration
 from zmig.planning import failure_report
 from zmig.planning.history import Record
 from zmig.planning.state import Entry, State
+from zmig.presentation.hints import CommandLine
 from zmig.presentation.problems import problem_text
 
 _AT = datetime(2026, 8, 30, 13, 40, tzinfo=UTC)
-_BY = Invocation("manifests/prod.yaml")
+_BY = CommandLine("manifests/prod.yaml")
 
 
 def _entry(state: State, type: EventType, data: dict[str, object], *, declared: bool = True) -> Entry:
@@ -27,9 +27,9 @@ def _entry(state: State, type: EventType, data: dict[str, object], *, declared: 
 
 
 def _text(entry: Entry) -> str:
-    problem = failure_report.describe(entry, invocation=_BY)
+    problem = failure_report.describe(entry)
     assert problem is not None
-    return problem_text(problem)
+    return problem_text(problem, _BY)
 
 
 def test_a_stuck_migration_says_when_it_started_who_ran_it_and_how_to_go_on() -> None:
@@ -86,4 +86,4 @@ def test_a_migration_that_is_no_longer_declared_can_be_resolved() -> None:
 
 
 def test_a_healthy_migration_tells_nothing() -> None:
-    assert failure_report.describe(_entry(State.DONE, EventType.DONE, {}), invocation=_BY) is None
+    assert failure_report.describe(_entry(State.DONE, EventType.DONE, {})) is None

@@ -14,6 +14,8 @@ from textual.app import App, SystemCommand
 from zmig_tui.controller import Controller
 from zmig_tui.events import ConsoleEvent, EventReceived
 from zmig_tui.models.console import ConsoleModel
+from zmig_tui.models.key_hints import KeyHints
+from zmig_tui.screens import keys
 from zmig_tui.screens.commands import ActionCommands
 from zmig_tui.screens.main import MainScreen
 from zmig_tui.target import Target
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from textual.driver import Driver
     from textual.screen import Screen
 
-    from zmig.invocation import Invocation
+    from zmig.presentation.hints import CommandLine
 
 _WIDE_CELLS = 120
 _READING_SECONDS = 0.4
@@ -83,11 +85,12 @@ class ConsoleApp(App[int]):
     def on_mount(self) -> None:
         """Choose the colours, and show the main screen."""
         themes.register(self, os.environ)
-        manifest = self._target.invocation.manifest or str(self._target.manifest)
+        manifest = self._target.hints.manifest or str(self._target.manifest)
+        hints = KeyHints(self._target.hints, keys.KEYS)
         self.main = MainScreen(
             self,
             self.controller,
-            ConsoleModel(manifest, self._clock),
+            ConsoleModel(manifest, hints, self._clock),
             reading_seconds=self._reading_seconds,
             report_run=self._tell_page,
         )
@@ -177,9 +180,7 @@ class ConsoleApp(App[int]):
         await asyncio.to_thread(self.controller.stop)
 
 
-def run(
-    manifest: Path, *, database_url: str | None, invocation: Invocation, environ: dict[str, str] | None = None
-) -> int:
+def run(manifest: Path, *, database_url: str | None, hints: CommandLine, environ: dict[str, str] | None = None) -> int:
     """Show the console until somebody quits; return the exit code."""
-    target = Target(manifest, database_url, invocation, os.environ if environ is None else environ)
+    target = Target(manifest, database_url, hints, os.environ if environ is None else environ)
     return ConsoleApp(target).run() or 0

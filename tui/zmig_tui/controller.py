@@ -126,7 +126,7 @@ class Controller:
         entry, self._detail_wanted = self._detail_wanted, None
         if entry is not None:
             self._detail_read_at = time.monotonic()
-            self._send(DetailReady(gather.read_detail(entry, self._watcher, self._target.invocation)))
+            self._send(DetailReady(gather.read_detail(entry, self._watcher)))
 
     def plan(self, intent: Intent, *, is_dry: bool = False) -> None:
         """Find out what an intent would run; of several asked for in a row, only what the last would."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from zmig.invocation import Invocation
+    from zmig.presentation.hints import CommandLine
     from zmig.progress import Observer
     from zmig.running.cancellation import Cancellation
 
@@ -22,7 +22,7 @@ class Target:
 
     manifest: Path
     database_url: str | None
-    invocation: Invocation
+    hints: CommandLine
     environ: Mapping[str, str]
 
     def open_migrator(self, observer: Observer | None = None, cancellation: Cancellation | None = None) -> Migrator:
@@ -33,5 +33,4 @@ class Target:
             observer=observer,
             environ=self.environ,
             interrupts=cancellation,
-            invocation=self.invocation,
         )

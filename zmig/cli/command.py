@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from dataclasses import field, replace
+from dataclasses import field
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from zmig.errors import Problem, UsageError
-from zmig.invocation import Invocation
+from zmig.presentation.hints import CommandLine
 from zmig.project import choice
 from zmig.valueclass import valueclass
 
@@ -133,9 +133,9 @@ class CommandContext:
         return choice.find(self.options.manifest, environ=self.environ, cwd=Path())
 
     @property
-    def invocation(self) -> Invocation:
+    def hints(self) -> CommandLine:
         """How hints name this manifest and its database."""
-        return Invocation(self.options.manifest, self.options.database_url)
+        return CommandLine(self.options.manifest, self.options.database_url, given=self.words)
 
     def migrator(
         self,
@@ -154,7 +154,6 @@ class CommandContext:
             interrupts=interrupts,
             lock_wait_seconds=lock_wait_seconds,
             environ=self.environ,
-            invocation=replace(self.invocation, given=self.words),
         )
         self.output.redact = migrator.redact
         return migrator

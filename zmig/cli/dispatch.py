@@ -88,7 +88,9 @@ def _run(words: Sequence[str], output: Output) -> int:
         return _help(words[:1], output)
     options = parser.parse(name, command, others)
     output.is_json, output.is_quiet, output.is_verbose = options.json, options.quiet, options.verbose
-    return command.run(CommandContext(output, options, tuple(words)), options)
+    call = CommandContext(output, options, tuple(words))
+    output.hints = call.hints
+    return command.run(call, options)
 
 
 def _help(words: Sequence[str], output: Output) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from zmig.cli.stream import Stream, Unwritable
+from zmig.presentation.hints import LibraryStyle, written
 from zmig.presentation.problems import problem_text
 from zmig.text.secrets import redact
 from zmig.text.terminal import safe
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from zmig.cli.spool import SpooledText
     from zmig.errors import Problem
+    from zmig.presentation.hints import HintStyle
 
 _NARROWEST = 60
 _MOST_PROBLEMS = 20
@@ -38,6 +40,8 @@ class Output:
     has_color: bool = True
     """Whether a terminal may be given colours."""
     redact: Callable[[str], str] = redact
+    hints: HintStyle = field(default_factory=LibraryStyle)
+    """How commands in hints are written, once it is known how zmig was called."""
     so_far: dict[str, object] = field(default_factory=dict[str, object])
     """What was done before an error; it stands beside the error in the JSON document."""
     has_acted: bool = False
@@ -71,7 +75,7 @@ class Output:
         """Write one JSON document to stdout: plain ASCII, so that it survives any locale."""
         import json
 
-        self.stdout.write(json.dumps(_mapped(value, self.redact), indent=2) + "\n")
+        self.stdout.write(json.dumps(_mapped(value, self._text), indent=2) + "\n")
 
     def note_document(self, value: object) -> None:
         """Write one JSON document on a line of stderr, unless narration is not wanted."""
@@ -102,7 +106,7 @@ class Output:
         told = tuple(problems)
         if not told:
             return
-        texts = [problem_text(problem) for problem in told[:_MOST_PROBLEMS]]
+        texts = [problem_text(problem, self.hints) for problem in told[:_MOST_PROBLEMS]]
         left = len(told) - len(texts)
         self.say("\n\n".join([*texts, f"{left} more like these; `--json` lists all {len(told)}"] if left else texts))
 
@@ -113,10 +117,14 @@ class Output:
 
             from zmig.cli import documents
 
-            text = json.dumps(_mapped({"problem": documents.of_problem(problem)}, self.redact))
+            text = json.dumps(_mapped({"problem": documents.of_problem(problem)}, self._text))
         else:
-            text = self.redact(problem_text(problem))
+            text = self.redact(problem_text(problem, self.hints))
         self.stderr.write_at_once(text + "\n")
+
+    def _text(self, text: str) -> str:
+        """Return a text of a document as it is written."""
+        return self.redact(written(text, self.hints))
 
     def ask(self, question: str) -> None:
         """Write a question to stderr, which the answer is typed behind."""
@@ -131,7 +139,7 @@ class Output:
         import json
 
         with contextlib.suppress(Unwritable):
-            self.stderr.write(json.dumps(_mapped(value, self.redact)) + "\n")
+            self.stderr.write(json.dumps(_mapped(value, self._text)) + "\n")
 
     def unblock(self) -> None:
         """Let nobody who writes from now on wait for a reader, until `flush`; what code prints goes the same way."""
@@ -182,7 +190,7 @@ class Output:
 
 
 def _mapped(value: object, change: Callable[[str], str]) -> object:
-    """Return a JSON value with every string in it changed."""
+    """Return a JSON value with every string in it changed, and every hint written."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
 from zmig.errors import ExitCode
+from zmig.hints import command
 
 
 class PauseOptions(Options):
@@ -14,7 +15,8 @@ class PauseOptions(Options):
 
 def _pause(call: CommandContext, options: PauseOptions) -> ExitCode:
     name = call.migrator().pause(_name(options), reason=options.reason or "")
-    return _told(call, name, "waits after its current round, until `zmig resume`")
+    resume = call.hints.phrase(command("resume", *options.names))
+    return _told(call, name, f"waits after its current round, until {resume}")
 
 
 def _resume(call: CommandContext, options: Options) -> ExitCode:

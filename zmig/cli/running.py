@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from zmig.cli.command import Option, duration_seconds
 from zmig.cli.progress_output import ProgressOutput
 from zmig.errors import ConnectionFailed, ExitCode, Problem
+from zmig.hints import Hint, command
 from zmig.process.interrupts import Interrupted, SignalInterrupts
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _say_farewell(output: Output, number: int, is_second: bool) -> None:
         "interrupted",
         f"ended at once by {why}",
         effect="what the server was doing, it completes or rolls back, each migration with its facts",
-        hint="see what is recorded with `zmig status`",
+        hint=Hint("see what is recorded with ", command("status")),
     )
     output.problem_at_once(problem)
 

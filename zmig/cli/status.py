@@ -26,7 +26,7 @@ def run(call: CommandContext, options: StatusOptions) -> ExitCode:
         call.output.document(status.as_dict())
     else:
         is_ascii = not call.output.stdout.can_show("".join(words.GLYPHS.values()) + "…")
-        call.output.data(statustext.text(status, call.invocation, width=call.output.width, is_ascii=is_ascii))
+        call.output.data(statustext.text(status, call.hints, width=call.output.width, is_ascii=is_ascii))
     return _verdict(status) if options.check else ExitCode.OK
 
 

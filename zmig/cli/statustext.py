@@ -16,7 +16,7 @@ from zmig.text.terminal import display_width, shortened, visible
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.invocation import Invocation
+    from zmig.presentation.hints import HintStyle
     from zmig.session.status import Status
 
 _HEAD = ("  state", "version", "name", "kind", "applied at (UTC)", "took", "findings")
@@ -24,7 +24,7 @@ _NAME, _RIGHT = 2, frozenset({1, 5})
 _SHORTEST_NAME = 16
 
 
-def text(status: Status, invocation: Invocation, *, width: int | None, is_ascii: bool) -> str:
+def text(status: Status, hints: HintStyle, *, width: int | None, is_ascii: bool) -> str:
     """Return the whole text; with a `width`, names are shortened so that lines fit into it."""
     parts = [_title(status)]
     if status.migrations:
@@ -41,9 +41,9 @@ def text(status: Status, invocation: Invocation, *, width: int | None, is_ascii:
             )
         )
     )
-    zombie = lock_holder.zombie(status.holder, invocation)
-    parts += [problem_text(zombie)] if zombie is not None else []
-    parts += _troubles(status, invocation)
+    zombie = lock_holder.zombie(status.holder)
+    parts += [problem_text(zombie, hints)] if zombie is not None else []
+    parts += _troubles(status, hints)
     return "\n\n".join(parts)
 
 
@@ -130,8 +130,8 @@ def _findings(status: Status) -> Iterator[str]:
                 yield visible(f"finding: `{entry.name}`: {finding.message}")
 
 
-def _troubles(status: Status, invocation: Invocation) -> Iterator[str]:
+def _troubles(status: Status, hints: HintStyle) -> Iterator[str]:
     for entry in status.migrations:
-        problem = failure_report.describe(entry, invocation=invocation)
+        problem = failure_report.describe(entry)
         if problem is not None:
-            yield problem_text(problem)
+            yield problem_text(problem, hints)

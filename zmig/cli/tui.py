@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from zmig.cli.command import Command, CommandContext, Option, Options, count
 from zmig.errors import ExitCode, Problem, UsageError
+from zmig.hints import Hint, command
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
-    from zmig.invocation import Invocation
+    from zmig.presentation.hints import CommandLine
 
 
 _TOO_SIMPLE = ("dumb", "unknown")
@@ -29,30 +30,26 @@ class TuiOptions(Options):
 
 
 class _Run(Protocol):
-    def __call__(self, manifest: Path, *, database_url: str | None, invocation: Invocation) -> int: ...
+    def __call__(self, manifest: Path, *, database_url: str | None, hints: CommandLine) -> int: ...
 
 
 class _Serve(Protocol):
-    def __call__(
-        self, manifest: Path, *, database_url: str | None, invocation: Invocation, port: int | None
-    ) -> int: ...
+    def __call__(self, manifest: Path, *, database_url: str | None, hints: CommandLine, port: int | None) -> int: ...
 
 
 def run(call: CommandContext, options: TuiOptions) -> ExitCode:
     """Open the console; it is imported only here, so that no other command pays for it."""
     if not options.web:
-        _require_terminal(call.invocation)
+        _require_terminal()
     manifest = call.manifest()
     if options.web:
         serve = cast("_Serve", import_module("zmig_tui.web.serve").serve)
-        return ExitCode(
-            serve(manifest, database_url=options.database_url, invocation=call.invocation, port=options.port)
-        )
+        return ExitCode(serve(manifest, database_url=options.database_url, hints=call.hints, port=options.port))
     start = cast("_Run", import_module("zmig_tui.app").run)
-    return ExitCode(start(manifest, database_url=options.database_url, invocation=call.invocation))
+    return ExitCode(start(manifest, database_url=options.database_url, hints=call.hints))
 
 
-def _require_terminal(invocation: Invocation) -> None:
+def _require_terminal() -> None:
     """Raise UsageError where the console cannot be drawn, or nobody can press a key."""
     streams = {"standard input": sys.stdin, "standard output": sys.stdout, "standard error": sys.stderr}
     missing = [name for name, stream in streams.items() if not _is_terminal(stream)]
@@ -67,7 +64,7 @@ def _require_terminal(invocation: Invocation) -> None:
             "no-terminal",
             f"the console needs a terminal, and {reason}",
             effect="nothing was read and nothing was run",
-            hint=f"look without it: `{invocation.command('status')}`",
+            hint=Hint("look without it: ", command("status")),
         )
     )
 

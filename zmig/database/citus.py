@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from zmig.database.quoting import identifier, literal
 from zmig.errors import Problem, TrackingError, UsageError
+from zmig.hints import Hint, command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +70,10 @@ def _distributed(tables: Sequence[str]) -> Problem:
         "citus-tracking",
         f"Citus keeps {named} on several nodes, and facts have to be on the coordinator alone",
         effect="nothing was run",
-        hint="copy the rows elsewhere, drop both tables, and record what is applied with `zmig baseline`",
+        hint=Hint(
+            "copy the rows elsewhere, drop both tables, and record what is applied with ",
+            command("baseline", "--to", "N", "--reason", "..."),
+        ),
     )
 
 

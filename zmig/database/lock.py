@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from zmig.database.invariants import Broken
     from zmig.database.lock_holder import LockHolder
     from zmig.database.types import Connection
-    from zmig.invocation import Invocation
 
 _EQUALS = operator("=")
 _MARK_SETTING = "zmig.transaction"
@@ -165,7 +164,6 @@ class RunLock:
         report: Callable[[LockHolder | None, float], object],
         known: Callable[[LockHolder], LockHolder],
         database: str,
-        invocation: Invocation,
     ) -> float:
         """Take the lock, waiting at most `limit_seconds` (None: for ever); return the seconds waited.
 
@@ -185,7 +183,7 @@ class RunLock:
                 holder = self.holder(connection)
                 holder = known(holder) if holder is not None else None
                 if limit_seconds is not None and waited >= limit_seconds:
-                    raise holders.not_obtained(holder, database, waited, invocation)
+                    raise holders.not_obtained(holder, database, waited)
                 report(holder, waited)
                 next_note = waited + _SECONDS_BETWEEN_NOTES
             time.sleep(pause if limit_seconds is None else min(pause, max(limit_seconds - waited, 0.01)))

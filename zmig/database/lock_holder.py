@@ -7,12 +7,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig.errors import LockNotObtained, Problem, UsageError
+from zmig.hints import Hint, command, repeat
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from zmig.invocation import Invocation
 
 _SHOWN_QUERY = 200
 _VERSION = re.compile("[0-9]{1,19}")
@@ -98,7 +97,7 @@ def describe(holder: LockHolder | None) -> str:
     return ", ".join(parts)
 
 
-def not_obtained(holder: LockHolder | None, database: str, waited: float, invocation: Invocation) -> LockNotObtained:
+def not_obtained(holder: LockHolder | None, database: str, waited: float) -> LockNotObtained:
     """Return the error of a run that waited too long for the lock."""
     return LockNotObtained(
         Problem(
@@ -106,15 +105,15 @@ def not_obtained(holder: LockHolder | None, database: str, waited: float, invoca
             f"another zmig run holds the lock on database `{database}`",
             facts=(f"held by {describe(holder)}", f"waited {waited:.1f} s"),
             effect="nothing was run",
-            hint=_way_on(holder, invocation),
+            hint=_way_on(holder),
         )
     )
 
 
-def _way_on(holder: LockHolder | None, invocation: Invocation) -> str:
+def _way_on(holder: LockHolder | None) -> Hint:
     if holder is not None and holder.is_orphaned:
-        return f"end that backend with `{invocation.command('retry', '--terminate')}`"
-    return f"wait longer for it with `{invocation.again('--lock-wait', '10min')}`"
+        return Hint("end that backend with ", command("retry", "--terminate"))
+    return Hint("wait longer for it with ", repeat("--lock-wait", "10min"))
 
 
 def _shortened(query: str) -> str:
@@ -122,7 +121,7 @@ def _shortened(query: str) -> str:
     return query if len(query) <= _SHOWN_QUERY else f"…{query[1 - _SHOWN_QUERY :]}"
 
 
-def ensure_client_gone(holder: LockHolder, invocation: Invocation) -> None:
+def ensure_client_gone(holder: LockHolder) -> None:
     """Make sure that a backend may be ended.
 
     Raises:
@@ -135,12 +134,12 @@ def ensure_client_gone(holder: LockHolder, invocation: Invocation) -> None:
                 f"backend {holder.pid} is not left over: the process it works for is alive",
                 facts=(f"lock held by {describe(holder)}",),
                 effect="nothing was run",
-                hint=f"wait for it, or stop that process; see it with `{invocation.command('status')}`",
+                hint=Hint("wait for it, or stop that process; see it with ", command("status")),
             )
         )
 
 
-def zombie(holder: LockHolder | None, invocation: Invocation) -> Problem | None:
+def zombie(holder: LockHolder | None) -> Problem | None:
     """Return what to tell of a holder whose client is gone; None for any other."""
     if holder is None or not holder.is_orphaned:
         return None
@@ -151,5 +150,5 @@ def zombie(holder: LockHolder | None, invocation: Invocation) -> Problem | None:
         f"backend {holder.pid} works on `{holder.migration}`{age}, although the process it works for is gone",
         facts=(f"query: {query}",) if query else (),
         effect="no other run starts before it ends",
-        hint=_way_on(holder, invocation),
+        hint=_way_on(holder),
     )

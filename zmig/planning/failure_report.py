@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from zmig.errors import Location, Problem
 from zmig.facts import EventType
-from zmig.invocation import word
+from zmig.hints import Hint, command, run
 from zmig.planning import remedies
 from zmig.planning.reasons import moment
 from zmig.planning.state import State
@@ -18,20 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from zmig.facts import Fact
-    from zmig.invocation import Invocation
     from zmig.model import Migration
     from zmig.planning.state import Entry
 
 
-def describe(entry: Entry, *, invocation: Invocation) -> Problem | None:
+def describe(entry: Entry) -> Problem | None:
     """Return what is wrong with an entry that is failed or stuck; None for any other."""
     last = entry.record.last if entry.record is not None else None
     if last is None or entry.state not in (State.FAILED, State.STUCK):
         return None
-    return _stuck(entry, last, invocation) if entry.state is State.STUCK else _failed(entry, last, invocation)
+    return _stuck(entry, last) if entry.state is State.STUCK else _failed(entry, last)
 
 
-def _stuck(entry: Entry, last: Fact, invocation: Invocation) -> Problem:
+def _stuck(entry: Entry, last: Fact) -> Problem:
     what = "the rollback of migration" if last.type is EventType.ROLLBACK_STARTED else "migration"
     transactional = last.data.get("transactional") is True
     return Problem(
@@ -41,11 +40,11 @@ def _stuck(entry: Entry, last: Fact, invocation: Invocation) -> Problem:
         location=entry.migration.declared_at if entry.migration is not None else None,
         facts=tuple(_who(last)),
         effect="transactional, so its changes are gone" if transactional else None,
-        hint=_way_on(entry, invocation),
+        hint=_way_on(entry),
     )
 
 
-def _failed(entry: Entry, last: Fact, invocation: Invocation) -> Problem:
+def _failed(entry: Entry, last: Fact) -> Problem:
     error = _error(last)
     what = "the rollback of migration" if last.type is EventType.ROLLBACK_FAILED else "migration"
     verdict = "was resolved as failed" if last.type is EventType.RESOLVED else "failed"
@@ -56,7 +55,7 @@ def _failed(entry: Entry, last: Fact, invocation: Invocation) -> Problem:
         location=_location(error),
         facts=(", ".join(_numbers(error, last)), *_who(last)),
         effect=_effect(last),
-        hint=_way_on(entry, invocation),
+        hint=_way_on(entry),
     )
 
 
@@ -101,39 +100,33 @@ def _effect(fact: Fact) -> str | None:
     return "rolled back: it left nothing behind" if transactional else "not rolled back: what it completed stays"
 
 
-def _way_on(entry: Entry, invocation: Invocation) -> str:
+def _way_on(entry: Entry) -> Hint:
     if entry.migration is None:
         known = entry.name if entry.version is None else str(entry.version)
         verdict = "pending" if entry.record is not None and entry.record.is_undone else "done"
-        resolve = invocation.command("resolve", known, "--as", verdict, "--reason", "...")
+        resolve = run("resolve", known, "--as", verdict, "--reason", "...")
         why = "since nothing of it is left" if verdict == "pending" else "if all of it is done"
-        return f"put its entry back into the manifest, or, {why}, run `{resolve}`"
+        return Hint(f"put its entry back into the manifest, or, {why}, ", resolve)
     if entry.moved_from is not None:
-        return f"see what it was applied as with `{invocation.command('plan')}`"
+        return Hint("see what it was applied as with ", command("plan"))
     if entry.is_in_rollback:
         repeatables = ("--include-repeatables",) if entry.is_repeatable else ()
-        return f"run `{invocation.command('rollback', *repeatables)}`"
+        return Hint(run("rollback", *repeatables))
     if entry.state is State.STUCK:
-        return f"run `{invocation.command('apply')}`, which starts it again"
+        return Hint(run("apply"), ", which starts it again")
     last = entry.record.last if entry.record is not None else None
-    return _remedy(entry, entry.migration, last, invocation)
+    return _remedy(entry, entry.migration, last)
 
 
-def _remedy(entry: Entry, migration: Migration, last: Fact | None, invocation: Invocation) -> str:
+def _remedy(entry: Entry, migration: Migration, last: Fact | None) -> Hint:
     is_atomic = last is not None and last.data.get("atomic") is True
-    retry = (
-        invocation.command("apply", "--atomic")
-        if is_atomic
-        else invocation.command("retry", word(entry.name, entry.version))
-    )
-    again = f"`{retry}`"
+    again = run("apply", "--atomic") if is_atomic else run("retry", about=entry)
     error = _error(last)
     if "interrupted" in error:
         is_partial = last is not None and last.data.get("may_be_partial") is True
         if is_partial:
-            return f"look at what it committed, then run {again}"
-        return f"run `{retry if is_atomic else invocation.command('apply')}`, which starts it again"
+            return Hint("look at what it committed, then ", again)
+        return Hint(again if is_atomic else run("apply"), ", which starts it again")
     role = migration.settings.run_as or (last.database_user if last is not None else None)
-    return remedies.of(error, migration, role=role, again=again) or (
-        f"correct the {'file' if migration.file is not None else 'code'}, then run {again}"
-    )
+    what = "file" if migration.file is not None else "code"
+    return remedies.of(error, migration, role=role, again=again) or Hint(f"correct the {what}, then ", again)

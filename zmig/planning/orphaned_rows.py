@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem
+from zmig.hints import Hint, command, run
 from zmig.planning.history import Record
 from zmig.planning.plan import Refusal
 from zmig.planning.state import Entry, Finding, FindingCode, State
@@ -18,8 +19,6 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
-
-    from zmig.invocation import Invocation
 
 _SHOWN = 5
 
@@ -60,23 +59,22 @@ def versions(entries: Sequence[Entry]) -> list[int]:
     return [one.version for one in entries if one.version is not None and one.has(FindingCode.UNFOUNDED)]
 
 
-def refusals(entries: Sequence[Entry], *, invocation: Invocation, effect: str) -> Iterator[Refusal]:
+def refusals(entries: Sequence[Entry], *, effect: str) -> Iterator[Refusal]:
     """Yield what forbids to run or to record anything: all such rows as one problem."""
     found = [one for one in entries if one.has(FindingCode.UNFOUNDED)]
     if found:
-        yield Refusal(found[0].version, found[0].name, _problem(found, invocation, effect))
+        yield Refusal(found[0].version, found[0].name, _problem(found, effect))
 
 
-def _problem(found: Sequence[Entry], invocation: Invocation, effect: str) -> Problem:
+def _problem(found: Sequence[Entry], effect: str) -> Problem:
     first = found[0]
     names = ", ".join(f"`{one.name}`" for one in found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
     what = f"migration {names} is" if len(found) == 1 else f"{len(found)} migrations are"
     pending = [one for one in found if one.state is State.PENDING and one.migration is not None]
     if len(pending) == len(found) > 1 and not any(one.is_repeatable for one in found):
-        words = ("baseline", "--to", str(max(one.version or 0 for one in found)), "--reason", "...")
+        resolve = run("baseline", "--to", str(max(one.version or 0 for one in found)), "--reason", "...")
     else:
-        words = ("resolve", first.name, "--as", "done", "--reason", "...")
-    resolve = invocation.command(*words)
+        resolve = run("resolve", "--as", "done", "--reason", "...", about=first)
     return Problem(
         "facts-missing",
         f"{what} applied by `schema_migrations`, but no fact says so",
@@ -84,10 +82,8 @@ def _problem(found: Sequence[Entry], invocation: Invocation, effect: str) -> Pro
         facts=(
             *(() if len(found) == 1 else (names,)),
             "the facts were removed, come from an older backup than the data, or are hidden from this role",
-            f"if its changes are in the database, run `{resolve}`"
-            if len(found) == 1
-            else f"if their changes are in the database, run `{resolve}`",
+            Hint(f"if {'its' if len(found) == 1 else 'their'} changes are in the database, ", resolve),
         ),
         effect=effect,
-        hint=f"restore the rows of `migration_events`, and see what is there with `{invocation.command('status')}`",
+        hint=Hint("restore the rows of `migration_events`, and see what is there with ", command("status")),
     )

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
-from zmig.invocation import UNNAMED, Invocation, word
+from zmig.hints import Hint, command, run
 from zmig.model import RepeatRule
 from zmig.planning import checkpoint, orphaned_rows, reasons, selection
 from zmig.planning import refusals as refusal
@@ -30,7 +30,6 @@ def forward(
     to: int | None = None,
     allow_out_of_order: bool = False,
     is_first: bool = False,
-    invocation: Invocation = UNNAMED,
 ) -> Plan:
     """Plan an apply: everything pending, failed, stuck or due, up to version `to`.
 
@@ -43,12 +42,10 @@ def forward(
     within = [entry for entry in entries if to is None or (entry.version or 0) <= to]
     notable = [entry for entry in within if entry.findings or entry.state is not State.DONE]
     refusals = [
-        found
-        for entry in notable
-        for found in refusal.of_apply(entry, entries, allow_out_of_order=allow_out_of_order, invocation=invocation)
+        found for entry in notable for found in refusal.of_apply(entry, entries, allow_out_of_order=allow_out_of_order)
     ]
-    refusals += [found for entry in notable for found in refusal.of_partial(entry, invocation=invocation)]
-    refusals += orphaned_rows.refusals(entries, invocation=invocation, effect="nothing was run")
+    refusals += [found for entry in notable for found in refusal.of_partial(entry)]
+    refusals += orphaned_rows.refusals(entries, effect="nothing was run")
     return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refusals), is_first)
 
 
@@ -57,7 +54,6 @@ def retry(
     names: Collection[str] = (),
     *,
     awaited: Collection[str] = (),
-    invocation: Invocation = UNNAMED,
 ) -> Plan:
     """Plan another attempt at failed and stuck migrations: those named, or all.
 
@@ -67,51 +63,47 @@ def retry(
         UsageError: a name is unknown, or names a migration that is neither failed nor stuck, or not declared.
     """
     if not names:
-        return _again(entries, [entry for entry in entries if entry.state in _UNHEALTHY], invocation)
-    named = selection.find_all(entries, names, invocation=invocation)
+        return _again(entries, [entry for entry in entries if entry.state in _UNHEALTHY])
+    named = selection.find_all(entries, names)
     chosen = [entry for entry in named if entry.state is not State.DONE or entry.name not in awaited]
-    problems = [problem for entry in chosen for problem in _not_retryable(entry, invocation)]
+    problems = [problem for entry in chosen for problem in _not_retryable(entry)]
     if problems:
         raise UsageError(*problems)
-    return _again(entries, chosen, invocation)
+    return _again(entries, chosen)
 
 
 _UNHEALTHY = frozenset({State.FAILED, State.STUCK})
 
 
-def retry_stuck(entries: Sequence[Entry], *, invocation: Invocation = UNNAMED) -> Plan:
+def retry_stuck(entries: Sequence[Entry]) -> Plan:
     """Plan another attempt at every stuck migration."""
-    return _again(entries, [entry for entry in entries if entry.state is State.STUCK], invocation)
+    return _again(entries, [entry for entry in entries if entry.state is State.STUCK])
 
 
-def _again(entries: Sequence[Entry], chosen: Iterable[Entry], invocation: Invocation) -> Plan:
+def _again(entries: Sequence[Entry], chosen: Iterable[Entry]) -> Plan:
     wanted = set(map(id, chosen))
     kept = [entry for entry in entries if id(entry) in wanted]
     others = [entry for entry in entries if id(entry) not in wanted]
-    refusals = [
-        found
-        for entry in kept
-        for found in refusal.of_apply(entry, entries, allow_out_of_order=True, invocation=invocation)
-    ]
-    refusals += refusal.out_of_order_retries(kept, others, invocation=invocation)
-    refusals += orphaned_rows.refusals(entries, invocation=invocation, effect="nothing was run")
+    refusals = [found for entry in kept for found in refusal.of_apply(entry, entries, allow_out_of_order=True)]
+    refusals += refusal.out_of_order_retries(kept, others)
+    refusals += orphaned_rows.refusals(entries, effect="nothing was run")
     return Plan(Direction.FORWARD, tuple(_steps(kept)), tuple(refusals))
 
 
-def _not_retryable(entry: Entry, invocation: Invocation) -> Iterator[Problem]:
+def _not_retryable(entry: Entry) -> Iterator[Problem]:
     if entry.state not in _UNHEALTHY:
         yield Problem(
             "not-retryable",
             f"migration `{entry.name}` is {entry.state.value}, so there is nothing to retry",
             effect="nothing was run",
-            hint=f"see every state with `{invocation.command('status')}`",
+            hint=Hint("see every state with ", command("status")),
         )
     elif entry.migration is None:
-        resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", "pending", "--reason", "...")
+        resolve = run("resolve", "--as", "pending", "--reason", "...", about=entry)
         yield Problem(
             "not-retryable",
             f"migration `{entry.name}` is no longer declared, so it cannot be run again",
-            facts=(f"if nothing of it is left, run `{resolve}`",),
+            facts=(Hint("if nothing of it is left, ", resolve),),
             effect="nothing was run",
             hint="put its entry and its files back into the manifest",
         )
@@ -168,7 +160,6 @@ def rollback(
     to: int | None = None,
     steps: int = 1,
     include_repeatables: bool = False,
-    invocation: Invocation = UNNAMED,
 ) -> Plan:
     """Plan a rollback, in reverse order of applying: the last `steps` migrations, or all above version `to`.
 
@@ -188,8 +179,8 @@ def rollback(
     applied = [entry for entry in wanted if _can_be_taken_back(entry)]
     chosen = applied[:steps] if to is None else [entry for entry in applied if (entry.version or 0) > to]
     made = [_rollback_step(entry) for entry in chosen]
-    refusals = [*refusal.of_rollback(entries, chosen, invocation=invocation)]
-    refusals += orphaned_rows.refusals(entries, invocation=invocation, effect="nothing was rolled back")
+    refusals = [*refusal.of_rollback(entries, chosen)]
+    refusals += orphaned_rows.refusals(entries, effect="nothing was rolled back")
     return Plan(Direction.ROLLBACK, tuple(step for step in made if step is not None), tuple(refusals))
 
 

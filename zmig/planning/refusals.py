@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Location, Problem
 from zmig.facts import EventType
-from zmig.invocation import word
+from zmig.hints import Hint, command, run
 from zmig.planning import identity
 from zmig.planning.plan import Refusal
 from zmig.planning.reasons import moment
@@ -15,7 +15,7 @@ from zmig.planning.state import FindingCode, State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from zmig.invocation import Invocation
+    from zmig.hints import SuggestedCommand
     from zmig.model import Migration
     from zmig.planning.existing_objects import Existing
     from zmig.planning.history import Record
@@ -26,20 +26,18 @@ _NOTHING_RUN = "nothing was run"
 _NOTHING_ROLLED_BACK = "nothing was rolled back"
 
 
-def of_apply(
-    entry: Entry, entries: Sequence[Entry], *, allow_out_of_order: bool, invocation: Invocation
-) -> Iterator[Refusal]:
+def of_apply(entry: Entry, entries: Sequence[Entry], *, allow_out_of_order: bool) -> Iterator[Refusal]:
     """Yield what forbids applying, as far as one of the entries is concerned."""
-    late = None if allow_out_of_order else _out_of_order(entry, invocation)
+    late = None if allow_out_of_order else _out_of_order(entry)
     if entry.migration is None or entry.record is None:
-        problems = (_renumbered(entry, invocation), late)
+        problems = (_renumbered(entry), late)
     else:
         problems = (
-            _renumbered(entry, invocation),
-            _changed(entry, entry.migration, entry.record, entries, invocation, effect=_NOTHING_RUN),
+            _renumbered(entry),
+            _changed(entry, entry.migration, entry.record, entries, effect=_NOTHING_RUN),
             late,
-            _unproven(entry, entry.record, invocation, effect=_NOTHING_RUN),
-            _half_rolled_back(entry, entry.record, invocation),
+            _unproven(entry, entry.record, effect=_NOTHING_RUN),
+            _half_rolled_back(entry, entry.record),
         )
     yield from (Refusal(entry.version, entry.name, problem) for problem in problems if problem is not None)
 
@@ -49,46 +47,42 @@ def _changed(
     migration: Migration,
     record: Record,
     entries: Sequence[Entry],
-    invocation: Invocation,
     *,
     effect: str,
 ) -> Problem | None:
     """Return what is wrong with a migration that is not what was applied."""
-    other = of_other(entry, entries, invocation=invocation, effect=effect)
+    other = of_other(entry, entries, effect=effect)
     if other is not None:
         return other
     finding = entry.finding(FindingCode.DRIFT)
-    return None if finding is None else _drift(entry, migration, record, finding, invocation, effect=effect)
+    return None if finding is None else _drift(entry, migration, record, finding, effect=effect)
 
 
-def _drift(
-    entry: Entry, migration: Migration, record: Record, finding: Finding, invocation: Invocation, *, effect: str
-) -> Problem:
+def _drift(entry: Entry, migration: Migration, record: Record, finding: Finding, *, effect: str) -> Problem:
     if entry.has(FindingCode.RENAMED):
         message = f"version {entry.version} was applied as `{record.name}`, but the manifest declares `{entry.name}`"
     else:
         message = f"migration `{entry.name}` was edited after it was applied"
-    accept = invocation.command("accept", word(entry.name, entry.version), "--reason", "...")
     return Problem(
         "checksum-changed",
         message,
         location=_file(migration),
         facts=(
             f"applied {moment(record.applied_at)} {finding.message.removeprefix('applied ')}",
-            f"if the edit is harmless, run `{accept}`",
+            Hint("if the edit is harmless, ", run("accept", "--reason", "...", about=entry)),
         ),
         effect=effect,
         hint="restore it as it was applied, and put the change in a new migration",
     )
 
 
-def of_other(entry: Entry, entries: Sequence[Entry], *, invocation: Invocation, effect: str) -> Problem | None:
+def of_other(entry: Entry, entries: Sequence[Entry], *, effect: str) -> Problem | None:
     """Return what is wrong with a migration whose version was applied as another one; None for any other."""
     migration, record = entry.migration, entry.record
     if migration is None or record is None or not entry.has(FindingCode.OTHER):
         return None
     if entry.moved_to is not None:
-        hint = f"first {_record_as_done(entry.moved_to, entry.version, invocation)}"
+        hint = Hint("first ", _record_as_done(entry.moved_to, entry.version))
     else:
         hint = f"give `{entry.name}` a version of its own, such as `version: {_free_version(entries)}`"
     return Problem(
@@ -114,7 +108,7 @@ def _free_version(entries: Iterable[Entry]) -> int:
     return version
 
 
-def _renumbered(entry: Entry, invocation: Invocation) -> Problem | None:
+def _renumbered(entry: Entry) -> Problem | None:
     """Return what is wrong with a migration that was applied under another version: it would run twice."""
     was, migration = entry.moved_from, entry.migration
     if was is None or migration is None:
@@ -132,21 +126,24 @@ def _renumbered(entry: Entry, invocation: Invocation) -> Problem | None:
         effect=_NOTHING_RUN,
         hint=f"write `version: {was.version}` again"
         if is_edited
-        else _record_as_done(migration.version, was.version, invocation),
+        else Hint(_record_as_done(migration.version, was.version)),
     )
 
 
-def _record_as_done(version: int, before: int | None, invocation: Invocation) -> str:
-    """Return the hint that tells the facts of a new version."""
-    command = invocation.command("resolve", str(version), "--as", "done", "--reason", f"renumbered from {before}")
-    return f"run `{command}`"
+def _record_as_done(version: int, before: int | None) -> SuggestedCommand:
+    """Return the command that tells the facts of a new version."""
+    return run("resolve", str(version), "--as", "done", "--reason", f"renumbered from {before}")
+
+
+def _resolve(entry: Entry, verdict: str) -> SuggestedCommand:
+    return run("resolve", "--as", verdict, "--reason", "...", about=entry)
 
 
 def _file(migration: Migration) -> Location | None:
     return Location(str(migration.file)) if migration.file is not None else migration.declared_at
 
 
-def _out_of_order(entry: Entry, invocation: Invocation) -> Problem | None:
+def _out_of_order(entry: Entry) -> Problem | None:
     finding = entry.finding(FindingCode.OUT_OF_ORDER)
     if finding is None or entry.state is not State.PENDING or entry.migration is None:
         return None
@@ -154,37 +151,38 @@ def _out_of_order(entry: Entry, invocation: Invocation) -> Problem | None:
         "out-of-order",
         f"migration `{entry.name}` is out of order: {finding.message}",
         location=entry.migration.declared_at,
-        facts=(f"to apply it all the same, run `{invocation.command('apply', '--allow-out-of-order')}`",),
+        facts=(Hint("to apply it all the same, ", run("apply", "--allow-out-of-order")),),
         effect=_NOTHING_RUN,
         hint="give it a version above the applied ones",
     )
 
 
-def _unproven(entry: Entry, record: Record, invocation: Invocation, *, effect: str) -> Problem | None:
+def _unproven(entry: Entry, record: Record, *, effect: str) -> Problem | None:
     """A fact that names no backend does not tell whether somebody is at work."""
     if entry.state is not State.STARTED or record.open is None or record.open.integer("backend_pid") is not None:
         return None
     verdict = "done" if entry.is_applied else "failed"
-    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", verdict, "--reason", "...")
     return Problem(
         "started-unproven",
         f"migration `{entry.name}` was started {moment(record.open.created_at)} by a fact that names no backend",
         facts=("whether it still runs cannot be proved; it counts as stuck once `tracking.stuck_after` has passed",),
         effect=effect,
-        hint=f"if nothing runs it, run `{resolve}`",
+        hint=Hint("if nothing runs it, ", _resolve(entry, verdict)),
     )
 
 
-def _half_rolled_back(entry: Entry, record: Record, invocation: Invocation) -> Problem | None:
+def _half_rolled_back(entry: Entry, record: Record) -> Problem | None:
     if not record.is_in_rollback or entry.state not in (State.FAILED, State.STUCK) or record.is_undone:
         return None
-    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", "done", "--reason", "...")
     return Problem(
         "rollback-incomplete",
         f"the rollback of `{entry.name}` did not complete, and no transaction undid it",
-        facts=("some of its statements may have taken effect", f"if the migration is whole again, run `{resolve}`"),
+        facts=(
+            "some of its statements may have taken effect",
+            Hint("if the migration is whole again, ", _resolve(entry, "done")),
+        ),
         effect=_NOTHING_RUN,
-        hint=f"complete it with `{invocation.command('rollback', *_with_repeatables(entry))}`",
+        hint=Hint("complete it with ", command("rollback", *_with_repeatables(entry))),
     )
 
 
@@ -192,48 +190,49 @@ def _with_repeatables(entry: Entry) -> tuple[str, ...]:
     return ("--include-repeatables",) if entry.is_repeatable else ()
 
 
-def of_existing(plan: Plan, existing: Existing, *, database: str, invocation: Invocation) -> Refusal:
+def of_existing(plan: Plan, existing: Existing, *, database: str) -> Refusal:
     """Return what forbids a first run on a database that is not empty."""
     first = plan.steps[0].migration
-    apply = invocation.command("apply", "--allow-existing")
     problem = Problem(
         "database-not-empty",
         f"database `{database}` is not empty, and zmig has never run on it",
         facts=(
             *existing.words,
-            f"if the migrations are to run on top of that, run `{apply}`, "
-            "or write `tracking: {allow_existing: true}` in the manifest",
+            Hint(
+                "if the migrations are to run on top of that, ",
+                run("apply", "--allow-existing"),
+                ", or write `tracking: {allow_existing: true}` in the manifest",
+            ),
         ),
         effect=_NOTHING_RUN,
-        hint="record what it has already, up to version N, with "
-        f"`{invocation.command('baseline', '--to', 'N', '--reason', '...')}`",
+        hint=Hint(
+            "record what it has already, up to version N, with ",
+            command("baseline", "--to", "N", "--reason", "..."),
+        ),
     )
     return Refusal(first.version, first.name, problem)
 
 
-def of_partial(entry: Entry, *, invocation: Invocation) -> Iterator[Refusal]:
+def of_partial(entry: Entry) -> Iterator[Refusal]:
     """Yield what forbids applying again what may have committed a part before it failed; `retry` is a person's word."""
     last = entry.record.last if entry.record is not None else None
     if last is None or last.type is not EventType.FAILED or last.data.get("may_be_partial") is not True:
         return
-    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", "done", "--reason", "...")
     problem = Problem(
         "failed-partway",
         f"migration `{entry.name}` failed outside a transaction, and what of it is committed cannot be looked up",
         location=entry.migration.declared_at if entry.migration is not None else None,
         facts=(
             f"failed {moment(last.created_at)}: {last.error_message or 'no reason is recorded'}",
-            f"if all of it is done, or was completed by hand, run `{resolve}`",
+            Hint("if all of it is done, or was completed by hand, ", _resolve(entry, "done")),
         ),
         effect=_NOTHING_RUN,
-        hint=f"if doing it again is right, run `{invocation.command('retry', word(entry.name, entry.version))}`",
+        hint=Hint("if doing it again is right, ", run("retry", about=entry)),
     )
     yield Refusal(entry.version, entry.name, problem)
 
 
-def out_of_order_retries(
-    chosen: Sequence[Entry], others: Iterable[Entry], *, invocation: Invocation
-) -> Iterator[Refusal]:
+def out_of_order_retries(chosen: Sequence[Entry], others: Iterable[Entry]) -> Iterator[Refusal]:
     """Yield what forbids running some entries before others that come first and are not applied."""
     waiting = [entry for entry in others if _is_to_come(entry)]
     if not waiting:
@@ -241,7 +240,7 @@ def out_of_order_retries(
     first = min(waiting, key=lambda entry: entry.version or 0)
     for entry in chosen:
         if _is_to_come(entry) and (entry.version or 0) > (first.version or 0):
-            yield Refusal(entry.version, entry.name, _overtakes(entry, first, invocation))
+            yield Refusal(entry.version, entry.name, _overtakes(entry, first))
 
 
 def _is_to_come(entry: Entry) -> bool:
@@ -250,62 +249,61 @@ def _is_to_come(entry: Entry) -> bool:
     return is_declared and not entry.is_applied and not entry.has(FindingCode.OUT_OF_ORDER)
 
 
-def _overtakes(entry: Entry, first: Entry, invocation: Invocation) -> Problem:
+def _overtakes(entry: Entry, first: Entry) -> Problem:
     return Problem(
         "out-of-order",
         f"migration `{entry.name}` cannot be retried before `{first.name}`, which is {first.state.value}",
         location=entry.migration.declared_at if entry.migration is not None else None,
         effect=_NOTHING_RUN,
-        hint=f"run both in order with `{invocation.command('apply', '--to', str(entry.version))}`",
+        hint=Hint("run both in order with ", command("apply", "--to", str(entry.version))),
     )
 
 
-def of_rollback(entries: Sequence[Entry], chosen: Sequence[Entry], *, invocation: Invocation) -> Iterator[Refusal]:
+def of_rollback(entries: Sequence[Entry], chosen: Sequence[Entry]) -> Iterator[Refusal]:
     """Yield what forbids rolling back the chosen entries, on account of them or of any other."""
     lowest = min((entry.version or 0 for entry in chosen), default=None)
     for entry in entries:
-        problem = _unfinished_above(entry, lowest, invocation)
+        problem = _unfinished_above(entry, lowest)
         if problem is not None:
             yield Refusal(entry.version, entry.name, problem)
     for entry in chosen:
-        problem = _unlike(entry, entries, invocation) or _irreversible(entry)
+        problem = _unlike(entry, entries) or _irreversible(entry)
         if problem is not None:
             yield Refusal(entry.version, entry.name, problem)
 
 
-def _unlike(entry: Entry, entries: Sequence[Entry], invocation: Invocation) -> Problem | None:
+def _unlike(entry: Entry, entries: Sequence[Entry]) -> Problem | None:
     """A rollback file belongs to the migration it stands beside; it says nothing about what was applied instead."""
     if entry.migration is None or entry.record is None:
         return None
-    return _changed(entry, entry.migration, entry.record, entries, invocation, effect=_NOTHING_ROLLED_BACK)
+    return _changed(entry, entry.migration, entry.record, entries, effect=_NOTHING_ROLLED_BACK)
 
 
-def _unfinished_above(entry: Entry, lowest: int | None, invocation: Invocation) -> Problem | None:
+def _unfinished_above(entry: Entry, lowest: int | None) -> Problem | None:
     """Something that is running, or that may be half applied, could rest on what is to be rolled back."""
     if lowest is None or entry.record is None or entry.version is None:
         return None
     if entry.state is State.STARTED:
-        unproven = _unproven(entry, entry.record, invocation, effect=_NOTHING_ROLLED_BACK)
-        return unproven or _running(entry, invocation)
+        unproven = _unproven(entry, entry.record, effect=_NOTHING_ROLLED_BACK)
+        return unproven or _running(entry)
     is_above = not entry.is_applied and entry.version > lowest
     if not is_above or entry.state not in (State.FAILED, State.STUCK) or entry.record.is_undone:
         return None
-    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", "pending", "--reason", "...")
     return Problem(
         "half-applied",
         f"migration `{entry.name}` is {entry.state.value}, and no transaction undid what it had done",
         facts=("it may rest on what is to be rolled back",),
         effect=_NOTHING_ROLLED_BACK,
-        hint=f"undo by hand what is left of it, then run `{resolve}`",
+        hint=Hint("undo by hand what is left of it, then ", _resolve(entry, "pending")),
     )
 
 
-def _running(entry: Entry, invocation: Invocation) -> Problem:
+def _running(entry: Entry) -> Problem:
     return Problem(
         "running",
         f"migration `{entry.name}` is running",
         effect=_NOTHING_ROLLED_BACK,
-        hint=f"wait for it; see it with `{invocation.command('status')}`",
+        hint=Hint("wait for it; see it with ", command("status")),
     )
 
 

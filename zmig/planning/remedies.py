@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from zmig.hints import Hint
 from zmig.manifest import durations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from zmig.hints import SuggestedCommand
     from zmig.model import Migration
 
 STATEMENT_TIMEOUT, LOCK_TIMEOUT = "statement_timeout", "lock_timeout"
@@ -46,13 +48,15 @@ _RIGHTS = {
 }
 
 
-def of(error: Mapping[str, object], migration: Migration | None, *, role: str | None, again: str) -> str | None:
+def of(
+    error: Mapping[str, object], migration: Migration | None, *, role: str | None, again: SuggestedCommand
+) -> Hint | None:
     """Return a hint, None where the migration itself has to be corrected.
 
     `role` is the role that ran it; `again` the command that tries it again.
     """
     helping = _of_statement(error, migration) or _of_server(error, migration, role)
-    return f"{helping}, then run {again}" if helping else _wait(error, again)
+    return Hint(f"{helping}, then ", again) if helping else _wait(error, again)
 
 
 def _of_statement(error: Mapping[str, object], migration: Migration | None) -> str | None:
@@ -84,16 +88,16 @@ def _of_server(error: Mapping[str, object], migration: Migration | None, role: s
     return "give the server what it lacks" if sqlstate.startswith("53") else None
 
 
-def _wait(error: Mapping[str, object], again: str) -> str | None:
+def _wait(error: Mapping[str, object], again: SuggestedCommand) -> Hint | None:
     """Return when to try again what nothing else has to be done for."""
     sqlstate = _text(error, "sqlstate")
     if sqlstate == "57014":
-        return f"run {again} once nobody cancels it"
+        return Hint(again, " once nobody cancels it")
     if sqlstate == "XX000":  # an error of the server itself, as where a node of a cluster does not answer
-        return f"once every server that takes part answers, run {again}"
+        return Hint("once every server that takes part answers, ", again)
     if sqlstate.startswith(_TRANSIENT):
-        return f"run {again} when what stands in its way is over"
-    return f"once the server answers again, run {again}" if sqlstate.startswith(_ENDED) else None
+        return Hint(again, " when what stands in its way is over")
+    return Hint("once the server answers again, ", again) if sqlstate.startswith(_ENDED) else None
 
 
 def _text(error: Mapping[str, object], key: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
-from zmig.invocation import UNNAMED, Invocation
+from zmig.hints import Hint, command
 from zmig.text.nearest import nearest
 from zmig.text.terminal import one_line
 
@@ -20,16 +20,16 @@ _SHOWN_VERSIONS = 12
 _LONGEST_NAME = 200
 
 
-def find(entries: Iterable[Entry], name: str, *, invocation: Invocation = UNNAMED) -> Entry:
+def find(entries: Iterable[Entry], name: str) -> Entry:
     """Return the entry a person means by a name or a version; what is declared goes before what is only recorded.
 
     Raises:
         UsageError: nothing has that name or version; the nearest name is offered.
     """
-    return find_all(entries, (name,), invocation=invocation)[0]
+    return find_all(entries, (name,))[0]
 
 
-def find_one(entries: Sequence[Entry], name: str, *, invocation: Invocation = UNNAMED) -> Entry:
+def find_one(entries: Sequence[Entry], name: str) -> Entry:
     """Return what `find` does, where only one entry can be meant: one to be recorded about.
 
     Raises:
@@ -46,10 +46,10 @@ def find_one(entries: Sequence[Entry], name: str, *, invocation: Invocation = UN
                 hint=f"write the version instead of the name, such as `{versions[0]}`",
             )
         )
-    return find(entries, name, invocation=invocation)
+    return find(entries, name)
 
 
-def find_all(entries: Iterable[Entry], names: Collection[str], *, invocation: Invocation = UNNAMED) -> list[Entry]:
+def find_all(entries: Iterable[Entry], names: Collection[str]) -> list[Entry]:
     """Return the entries a person means by names or versions, in the order of the names.
 
     Raises:
@@ -61,7 +61,7 @@ def find_all(entries: Iterable[Entry], names: Collection[str], *, invocation: In
         by_name.setdefault(entry.name, entry)
         by_version.setdefault(entry.version, entry)
     found = {name: by_name.get(name) or by_version.get(_version(name)) for name in names}
-    unknown = [_unknown(name, by_name, invocation) for name, entry in found.items() if entry is None]
+    unknown = [_unknown(name, by_name) for name, entry in found.items() if entry is None]
     if unknown:
         raise UsageError(*unknown)
     return [entry for entry in found.values() if entry is not None]
@@ -72,12 +72,12 @@ def _version(name: str) -> int:
     return int(name) if name.isascii() and name.isdecimal() and len(name) <= _LONGEST_VERSION else 0
 
 
-def _unknown(name: str, known: Collection[str], invocation: Invocation) -> Problem:
+def _unknown(name: str, known: Collection[str]) -> Problem:
     near = nearest(name, known) if len(name) <= _LONGEST_NAME else None
     return Problem(
         "unknown-migration",
         f"no migration is called `{_shown_name(name)}`" if name.strip() else "no migration is called by an empty name",
-        hint=f"write `{near}`" if near else f"see the names with `{invocation.command('status')}`",
+        hint=f"write `{near}`" if near else Hint("see the names with ", command("status")),
     )
 
 

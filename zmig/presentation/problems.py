@@ -9,27 +9,30 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from zmig.presentation.hints import LibraryStyle, written
 from zmig.text.terminal import display_width, one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zmig.errors import Location, Problem
+    from zmig.presentation.hints import HintStyle
 
+_LIBRARY = LibraryStyle()
 _LONGEST_LINE = 160
 _LEAD = 60
 """How many characters of a longer line are shown before the marked one."""
 
 
-def problem_text(problem: Problem, *, level: str = "error") -> str:
+def problem_text(problem: Problem, hints: HintStyle = _LIBRARY, *, level: str = "error") -> str:
     """Return the text of one problem: message, place, marked line, facts, effect, hint; no final line end."""
     lines = [*_paragraph(f"{level}: ", problem.message)]
     if problem.location is not None:
         lines += _place(problem.location)
     for fact in problem.facts if problem.effect is None else (*problem.facts, problem.effect):
-        lines += _paragraph("   = ", fact)
+        lines += _paragraph("   = ", written(fact, hints))
     if problem.hint is not None:
-        lines += _paragraph("hint: ", problem.hint)
+        lines += _paragraph("hint: ", written(problem.hint, hints))
     return "\n".join(lines)
 
 

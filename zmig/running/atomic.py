@@ -18,6 +18,7 @@ from zmig.database import connection as database
 from zmig.database.lock_holder import working_on
 from zmig.errors import PlanRefused, Problem
 from zmig.facts import EventType
+from zmig.hints import Hint, run
 from zmig.planning.history import ROLLED_BACK_WITH
 from zmig.planning.plan import Action, Refusal
 from zmig.progress import StepStarted
@@ -28,6 +29,7 @@ from zmig.running.session import Attempt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from zmig.hints import SuggestedCommand
     from zmig.project.prepare import PreparedStep
     from zmig.running.failure import Failure
 
@@ -179,10 +181,10 @@ class AtomicRunner(Runner):
             return f"not rolled back: what this run committed up to `{attempt.step.migration.name}` stays"
         return f"{super().effect(attempt)}, and neither did any other step of this run"
 
-    def _again(self, attempt: Attempt) -> str:
-        return f"`{self.invocation.command('apply', '--atomic')}`"
+    def _again(self, attempt: Attempt) -> SuggestedCommand:
+        return run("apply", "--atomic")
 
     def _hint(self, attempt: Attempt, found: Failure) -> str:
         if found.needs_no_transaction:
-            return f"run `{self.invocation.command('apply')}` without `--atomic`"
+            return Hint(run("apply"), " without `--atomic`")
         return super()._hint(attempt, found)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from zmig.database import connection as database
 from zmig.database import roles
 from zmig.errors import PlanRefused, Problem
+from zmig.hints import Hint, command
 from zmig.observer import BufferedObserver
 from zmig.project import prepare
 from zmig.running import atomic, python_functions
@@ -23,7 +24,6 @@ from zmig.running.session import RunSession
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from zmig.invocation import Invocation
     from zmig.planning.existing_objects import Existing
     from zmig.planning.plan import Plan, Refusal, RunResult
     from zmig.process.interrupts import Interrupts
@@ -44,14 +44,12 @@ class PlanExecutor:
         observer: Observer,
         interrupts: Interrupts,
         environ: Mapping[str, str],
-        invocation: Invocation,
     ) -> None:
         self._session = session
         self._observer = observer
         self._interrupts = interrupts
         self._environ = environ
         self._environ_before = dict(environ)
-        self._invocation = invocation
         self._prepared_for: tuple[Plan, tuple[PreparedStep, ...]] | None = None
         """The plan whose files were read last, with them."""
         self._existing: tuple[Existing | None] | None = None
@@ -87,7 +85,7 @@ class PlanExecutor:
         if begun:
             from zmig.running import resume
 
-            plan = plan.with_refusals(resume.refusals(begun, invocation=self._invocation))
+            plan = plan.with_refusals(resume.refusals(begun))
         with database.translated(self._session.target):
             plan = plan.with_refusals(roles.refusals(self._session.connection, plan))
             return (plan.with_refusals(self._of_existing(plan)) if plan.is_first else plan), prepared_steps
@@ -105,7 +103,7 @@ class PlanExecutor:
         (existing,) = self._existing
         if existing is not None:
             name = session.connection.info.dbname
-            yield refusals.of_existing(plan, existing, database=name, invocation=self._invocation)
+            yield refusals.of_existing(plan, existing, database=name)
 
     def _prepared(self, plan: Plan) -> tuple[PreparedStep, ...]:
         """Return a plan's files; what was read before the lock was held is what was looked through, so it is kept."""
@@ -119,7 +117,7 @@ class PlanExecutor:
             "the plan changed since it was confirmed",
             facts=(f"confirmed: {confirmed.summary}", f"now: {now.summary}"),
             effect="nothing was run",
-            hint=f"look at it again with `{self._invocation.command('plan')}`",
+            hint=Hint("look at it again with ", command("plan")),
         )
 
     def execute(
@@ -142,7 +140,6 @@ class PlanExecutor:
                 plan,
                 prepared_steps,
                 target=session.target,
-                invocation=self._invocation,
             )
             return runner.run()
 

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem
-from zmig.invocation import word
+from zmig.hints import Hint, command, run
 from zmig.planning.checkpoint import digest
 from zmig.planning.plan import Action, Direction, Refusal
 from zmig.sql import transaction_rules
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from zmig.errors import Location
-    from zmig.invocation import Invocation
+    from zmig.hints import SuggestedCommand
     from zmig.planning.checkpoint import Checkpoint, Sent
     from zmig.project.prepare import PreparedStep
     from zmig.sql.statement import Statement
@@ -69,27 +69,27 @@ def is_undecided(sent: Sent, one: Statement) -> bool:
     return not sent.is_refused and isinstance(outcome(one), Unknown)
 
 
-def refusals(prepared_steps: Sequence[PreparedStep], *, invocation: Invocation) -> Iterator[Refusal]:
+def refusals(prepared_steps: Sequence[PreparedStep]) -> Iterator[Refusal]:
     """Yield a refusal for each migration that cannot be continued as its file is, or by anybody but a person."""
     for prepared in prepared_steps:
         if prepared.step.action is not Action.SETTLE:
-            problem = _unfit(prepared, invocation)
+            problem = _unfit(prepared)
             if problem is not None:
                 yield Refusal(prepared.step.migration.version, prepared.step.migration.name, problem)
 
 
-def _unfit(prepared: PreparedStep, invocation: Invocation) -> Problem | None:
+def _unfit(prepared: PreparedStep) -> Problem | None:
     unended, reached = prepared.step.unended, prepared.step.checkpoint
     if prepared.batch is not None:
-        return _by_another_key(prepared, reached, invocation)
+        return _by_another_key(prepared, reached)
     if prepared.statements is None and unended is not None and unended.data.get("transactional") is False:
-        return _undecided(prepared, "its Python code", prepared.step.migration.declared_at, invocation)
+        return _undecided(prepared, "its Python code", prepared.step.migration.declared_at)
     if reached is None:
         return None
-    return _edited(prepared, reached, invocation) or _in_doubt(prepared, reached.sent, invocation)
+    return _edited(prepared, reached) or _in_doubt(prepared, reached.sent)
 
 
-def _by_another_key(prepared: PreparedStep, reached: Checkpoint | None, invocation: Invocation) -> Problem | None:
+def _by_another_key(prepared: PreparedStep, reached: Checkpoint | None) -> Problem | None:
     """Compare the key by which the rounds of a batch went with that of its file as it is now."""
     before = reached.reached.key if reached is not None and reached.reached is not None else None
     if before is None or not prepared.statements:
@@ -99,23 +99,23 @@ def _by_another_key(prepared: PreparedStep, reached: Checkpoint | None, invocati
     now = selection.read(prepared.statements[0]).key_name
     if now in (None, before):
         return None
-    return _changed(prepared, f"its rounds went by the key `{before}` before, and go by `{now}` now", invocation)
+    return _changed(prepared, f"its rounds went by the key `{before}` before, and go by `{now}` now")
 
 
-def _edited(prepared: PreparedStep, reached: Checkpoint, invocation: Invocation) -> Problem | None:
+def _edited(prepared: PreparedStep, reached: Checkpoint) -> Problem | None:
     """Compare the statements recorded as done, or in doubt, with those that stand in the file now."""
     statements, sent = prepared.statements or (), reached.sent
     if reached.statements and (
         prepared.mode.transactional or digest(statements[: reached.statements]) != reached.digest
     ):
         what = _range(reached.statements)
-        return _changed(prepared, f"{what} done before, and cannot be found in its file as it is now", invocation)
+        return _changed(prepared, f"{what} done before, and cannot be found in its file as it is now")
     if sent is None or sent.is_refused:
         return None
     following = statements[sent.number - 1 : sent.number]
     if prepared.mode.transactional or not following or not is_about(sent, following[0]):
         what = f"statement {sent.number} was sent to the server and may have taken effect"
-        return _changed(prepared, f"{what}, and it was edited since", invocation)
+        return _changed(prepared, f"{what}, and it was edited since")
     return None
 
 
@@ -123,41 +123,44 @@ def _range(count: int) -> str:
     return "statement 1 was" if count == 1 else f"statements 1 to {count} were"
 
 
-def _changed(prepared: PreparedStep, why: str, invocation: Invocation) -> Problem:
+def _changed(prepared: PreparedStep, why: str) -> Problem:
     migration = prepared.step.migration
-    known = word(migration.name, migration.version)
     return Problem(
         "done-statements-changed",
         f"{_what(prepared)} `{migration.name}` cannot be continued: {why}",
         location=migration.declared_at,
         facts=(
-            "if everything the file says is done, run "
-            f"`{invocation.command('resolve', known, '--as', 'done', '--reason', '...')}`",
-            "if everything that was done is undone, run "
-            f"`{invocation.command('resolve', known, '--as', 'pending', '--reason', '...')}`",
+            Hint(
+                "if everything the file says is done, ",
+                run("resolve", "--as", "done", "--reason", "...", about=migration),
+            ),
+            Hint(
+                "if everything that was done is undone, ",
+                run("resolve", "--as", "pending", "--reason", "...", about=migration),
+            ),
         ),
         effect="nothing was run",
         hint="restore the statements that ran before; the rest of the file may change",
     )
 
 
-def _in_doubt(prepared: PreparedStep, sent: Sent | None, invocation: Invocation) -> Problem | None:
+def _in_doubt(prepared: PreparedStep, sent: Sent | None) -> Problem | None:
     if sent is None or prepared.statements is None:
         return None
     one = prepared.statements[sent.number - 1]
     if not is_undecided(sent, one):
         return None
     what = f"statement {one.number} of {len(prepared.statements)}, `{one.summary}`,"
-    return _undecided(prepared, what, prepared.location(one.offset), invocation)
+    return _undecided(prepared, what, prepared.location(one.offset))
 
 
-def _undecided(prepared: PreparedStep, what: str, location: Location | None, invocation: Invocation) -> Problem:
+def _undecided(prepared: PreparedStep, what: str, location: Location | None) -> Problem:
     name = prepared.step.migration.name
     return Problem(
         "resume-undecided",
         f"{_what(prepared)} `{name}` did not end, and whether {what} took effect cannot be looked up",
         location=location,
-        facts=(f"statements known to be done: {prepared.step.resume_after}", *_choices(prepared, invocation)),
+        facts=(f"statements known to be done: {prepared.step.resume_after}", *_choices(prepared)),
         effect="nothing was run",
         hint="look at the database, then run the one of the two commands that is true",
     )
@@ -167,18 +170,19 @@ def _what(prepared: PreparedStep) -> str:
     return "the rollback of migration" if prepared.step.direction is Direction.ROLLBACK else "migration"
 
 
-def _choices(prepared: PreparedStep, invocation: Invocation) -> tuple[str, str]:
-    known = word(prepared.step.migration.name, prepared.step.migration.version)
-
-    def command(verdict: str) -> str:
-        return f"`{invocation.command('resolve', known, '--as', verdict, '--reason', '...')}`"
+def _choices(prepared: PreparedStep) -> tuple[Hint, Hint]:
+    def resolved(verdict: str) -> SuggestedCommand:
+        return run("resolve", "--as", verdict, "--reason", "...", about=prepared.step.migration)
 
     if prepared.step.direction is Direction.ROLLBACK:
         return (
-            f"to take it back, complete the rollback by hand, then run {command('pending')}",
-            f"to keep it, restore by hand what the rollback removed, then run {command('done')}",
+            Hint("to take it back, complete the rollback by hand, then ", resolved("pending")),
+            Hint("to keep it, restore by hand what the rollback removed, then ", resolved("done")),
         )
     return (
-        f"if it did not take effect, the next run repeats it after {command('failed')}",
-        f"if it did, complete the rest by hand, then run {command('done')}",
+        Hint(
+            "if it did not take effect, the next run repeats it after ",
+            command("resolve", "--as", "failed", "--reason", "...", about=prepared.step.migration),
+        ),
+        Hint("if it did, complete the rest by hand, then ", resolved("done")),
     )

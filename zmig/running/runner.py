@@ -21,7 +21,7 @@ from zmig.database.invariants import Broken
 from zmig.database.table_definitions import EVENTS
 from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
 from zmig.facts import EventType
-from zmig.invocation import word
+from zmig.hints import Hint, command, run
 from zmig.planning.plan import Action, Direction, RunResult
 from zmig.process.interrupts import Interrupted
 from zmig.progress import (
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from zmig.batches.batch import Reached
     from zmig.database.connection import Target
-    from zmig.invocation import Invocation
+    from zmig.hints import SuggestedCommand
     from zmig.planning.plan import Plan, Step
     from zmig.project.prepare import PreparedStep
     from zmig.running.failure import Failure
@@ -65,14 +65,12 @@ class Runner:
         prepared_steps: Sequence[PreparedStep],
         *,
         target: Target,
-        invocation: Invocation,
     ) -> None:
         self.session = session
         self.group_commit = group_commit
         self.plan = plan
         self.prepared_steps = prepared_steps
         self.target = target
-        self.invocation = invocation
         self.completed: list[str] = []
         self.skipped: list[str] = []
         self._began = time.monotonic()
@@ -418,36 +416,31 @@ class Runner:
             return missing
         if attempt.step.direction is Direction.ROLLBACK:
             if found.error.get("sqlstate") == _DEPENDED_ON and not migration.is_repeatable:
-                with_them = self.invocation.command("rollback", "--include-repeatables", "--dry-run")
-                return f"correct the rollback file; or, if repeatables depend on it, see `{with_them}`"
-            again = f"`{self.invocation.command('rollback')}`"
-            what, started_again = "rollback", again
+                with_them = command("rollback", "--include-repeatables", "--dry-run")
+                return Hint("correct the rollback file; or, if repeatables depend on it, see ", with_them)
+            again = run("rollback")
+            what, started_again = "rollback", Hint(again)
         else:
             again = self._again(attempt)
-            started_again = f"{again if attempt.is_atomic else self._apply}, which starts it again"
+            started_again = Hint(again if attempt.is_atomic else run("apply"), ", which starts it again")
             what = "file" if migration.file is not None else "code"
         if "interrupted" in found.error:
-            return f"look at what it committed, then run {again}" if attempt.may_be_partial else f"run {started_again}"
+            return Hint("look at what it committed, then ", again) if attempt.may_be_partial else started_again
         role = migration.settings.run_as or self.session.connection.info.user
         helping = remedies.of(found.error, migration, role=role, again=again)
-        return helping or f"correct the {what}, then run {again}"
+        return helping or Hint(f"correct the {what}, then ", again)
 
     def _then_again(self, hint: str, attempt: Attempt) -> str:
         """Return a hint with what to do behind it, where something was committed that nobody asked for."""
         if not attempt.left_transaction:
             return hint
         is_forward = attempt.step.direction is Direction.FORWARD
-        again = self._again(attempt) if is_forward else f"`{self.invocation.command('rollback')}`"
-        return f"{hint}; look at what was committed, then run {again}"
+        again = self._again(attempt) if is_forward else run("rollback")
+        return Hint(hint, "; look at what was committed, then ", again)
 
-    @property
-    def _apply(self) -> str:
-        return f"`{self.invocation.command('apply')}`"
-
-    def _again(self, attempt: Attempt) -> str:
+    def _again(self, attempt: Attempt) -> SuggestedCommand:
         """Return the command that tries a failed attempt again."""
-        migration = attempt.step.migration
-        return f"`{self.invocation.command('retry', word(migration.name, migration.version))}`"
+        return run("retry", about=attempt.step.migration)
 
     def _missing(self, found: Failure) -> str | None:
         """Return what helps where a private server lacks what other servers have."""

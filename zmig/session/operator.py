@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
 from zmig.facts import EventType, Verdict
-from zmig.invocation import word
+from zmig.hints import Hint, command, run
 from zmig.planning import identity, refusals, selection
 from zmig.planning.state import FindingCode, State
 from zmig.valueclass import valueclass
@@ -17,7 +17,6 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from zmig.invocation import Invocation
     from zmig.planning.state import Entry
     from zmig.session.session import DatabaseSession
     from zmig.session.snapshot import Snapshot
@@ -32,9 +31,7 @@ class OperatorAction:
     statements: list[str]
 
 
-def resolve(
-    session: DatabaseSession, snapshot: Snapshot, *, name: str, verdict: str, reason: str, invocation: Invocation
-) -> OperatorAction:
+def resolve(session: DatabaseSession, snapshot: Snapshot, *, name: str, verdict: str, reason: str) -> OperatorAction:
     """Say that a migration is done, failed or pending, whatever the facts said before.
 
     One that was applied under another version is done under its own instead of that one.
@@ -53,19 +50,19 @@ def resolve(
                 hint="write `--as done`, `--as failed` or `--as pending`",
             )
         )
-    entry = selection.find_one(snapshot.entries, name, invocation=invocation)
+    entry = selection.find_one(snapshot.entries, name)
     data = _data(session, entry, reason) | {"as": str(verdict), "was": entry.state.value}
     before: list[str] = []
     if verdict == Verdict.DONE:
-        _refuse_other(entry, snapshot, invocation)
+        _refuse_other(entry, snapshot)
         if _is_moved(entry):
             before, data = [_superseded_sql(session, entry, reason)], data | _moved_from(entry)
     return OperatorAction([entry.name], [*before, _resolved_sql(session, entry, Verdict(verdict), data)])
 
 
-def _refuse_other(entry: Entry, snapshot: Snapshot, invocation: Invocation) -> None:
+def _refuse_other(entry: Entry, snapshot: Snapshot) -> None:
     """Make sure that a decision about a version does not put one migration in the place of another."""
-    problem = refusals.of_other(entry, snapshot.entries, invocation=invocation, effect="nothing was recorded")
+    problem = refusals.of_other(entry, snapshot.entries, effect="nothing was recorded")
     if problem is not None:
         raise UsageError(problem)
 
@@ -105,16 +102,14 @@ def _resolved_sql(session: DatabaseSession, entry: Entry, verdict: Verdict, data
     return session.store.taken_back_sql(session.run, type, entry.name, data)
 
 
-def accept(
-    session: DatabaseSession, snapshot: Snapshot, *, names: Collection[str], reason: str, invocation: Invocation
-) -> OperatorAction:
+def accept(session: DatabaseSession, snapshot: Snapshot, *, names: Collection[str], reason: str) -> OperatorAction:
     """Say that the files of applied migrations were changed on purpose.
 
     Raises:
         UsageError: no migration has that name, its file has not changed, its version was applied as another migration,
             or the reason is empty.
     """
-    entries = [_acceptable(snapshot, name, invocation) for name in dict.fromkeys(names)]
+    entries = [_acceptable(snapshot, name) for name in dict.fromkeys(names)]
     kept = {entry.name: entry for entry in entries}
     statements = [
         session.store.append_sql(session.run, EventType.ACCEPTED, entry.name, _data(session, entry, reason))
@@ -123,25 +118,23 @@ def accept(
     return OperatorAction([*kept], statements)
 
 
-def _acceptable(snapshot: Snapshot, name: str, invocation: Invocation) -> Entry:
+def _acceptable(snapshot: Snapshot, name: str) -> Entry:
     """Return a migration whose file may be accepted as it is now. Raises UsageError."""
-    entry = selection.find_one(snapshot.entries, name, invocation=invocation)
-    _refuse_other(entry, snapshot, invocation)
+    entry = selection.find_one(snapshot.entries, name)
+    _refuse_other(entry, snapshot)
     if not entry.has(FindingCode.DRIFT):
         raise UsageError(
             Problem(
                 "nothing-to-accept",
                 f"the file of migration `{entry.name}` has not changed since it was applied",
                 effect="nothing was recorded",
-                hint=f"see what has drifted with `{invocation.command('status')}`",
+                hint=Hint("see what has drifted with ", command("status")),
             )
         )
     return entry
 
 
-def baseline(
-    session: DatabaseSession, snapshot: Snapshot, *, to: int, reason: str, invocation: Invocation
-) -> OperatorAction:
+def baseline(session: DatabaseSession, snapshot: Snapshot, *, to: int, reason: str) -> OperatorAction:
     """Say of every migration up to version `to` that is not applied that it is, without running it.
 
     One that failed in its transaction, or was cut off in it, left nothing behind, so it is recorded as well.
@@ -159,7 +152,7 @@ def baseline(
         and not entry.is_applied
         and entry.migration.version <= to
     ]
-    unclear = [_unclear(entry, invocation) for entry in chosen if not _is_untouched(entry)]
+    unclear = [_unclear(entry) for entry in chosen if not _is_untouched(entry)]
     if unclear:
         raise UsageError(*unclear)
     return OperatorAction(
@@ -179,14 +172,14 @@ def _is_untouched(entry: Entry) -> bool:
     return entry.state is State.PENDING or (is_undone and entry.state in (State.FAILED, State.STUCK))
 
 
-def _unclear(entry: Entry, invocation: Invocation) -> Problem:
-    resolve = invocation.command("resolve", word(entry.name, entry.version), "--as", "done", "--reason", "...")
+def _unclear(entry: Entry) -> Problem:
+    resolve = run("resolve", "--as", "done", "--reason", "...", about=entry)
     return Problem(
         "baseline-unclear",
         f"migration `{entry.name}` is {entry.state.value}, and no transaction undid what it had done",
         facts=("a baseline says that all of a migration is there; of this one a part may be",),
         effect="nothing was recorded",
-        hint=f"if all of it is there, run `{resolve}`, then the baseline again",
+        hint=Hint("if all of it is there, ", resolve, ", then the baseline again"),
     )
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
 from zmig.facts import EventType
+from zmig.hints import Hint, command
 from zmig.planning import selection
 from zmig.planning.state import State
 from zmig.session.operator import OperatorAction
 
 if TYPE_CHECKING:
-    from zmig.invocation import Invocation
     from zmig.planning.state import Entry
     from zmig.session.session import DatabaseSession
     from zmig.session.snapshot import Snapshot
@@ -19,15 +19,13 @@ if TYPE_CHECKING:
 _EFFECT = "nothing was recorded"
 
 
-def pause(
-    session: DatabaseSession, snapshot: Snapshot, *, name: str | None, reason: str, invocation: Invocation
-) -> OperatorAction:
+def pause(session: DatabaseSession, snapshot: Snapshot, *, name: str | None, reason: str) -> OperatorAction:
     """Ask a batched migration to wait: the one named, else the one that is running.
 
     Raises:
         UsageError: no migration has that name, none is running, or it is not batched.
     """
-    entry = _running(snapshot) if name is None else selection.find(snapshot.entries, name, invocation=invocation)
+    entry = _running(snapshot) if name is None else selection.find(snapshot.entries, name)
     if entry.migration is None or entry.migration.batch is None:
         message = f"migration `{entry.name}` has no rounds to wait between"
         raise UsageError(
@@ -37,22 +35,20 @@ def pause(
     return _decision(session, entry, EventType.PAUSED, data)
 
 
-def resume(session: DatabaseSession, snapshot: Snapshot, *, name: str | None, invocation: Invocation) -> OperatorAction:
+def resume(session: DatabaseSession, snapshot: Snapshot, *, name: str | None) -> OperatorAction:
     """Let a paused migration go on: the one named, else the one that is paused.
 
     Raises:
         UsageError: no migration has that name, or none is paused.
     """
-    entry = (
-        _paused(snapshot, invocation) if name is None else selection.find(snapshot.entries, name, invocation=invocation)
-    )
+    entry = _paused(snapshot) if name is None else selection.find(snapshot.entries, name)
     if entry.record is None or entry.record.paused is None:
         raise UsageError(
             Problem(
                 "not-paused",
                 f"migration `{entry.name}` is not paused",
                 effect=_EFFECT,
-                hint=f"see every state with `{invocation.command('status')}`",
+                hint=Hint("see every state with ", command("status")),
             )
         )
     return _decision(session, entry, EventType.RESUMED, _data(session, entry))
@@ -69,7 +65,7 @@ def _running(snapshot: Snapshot) -> Entry:
     )
 
 
-def _paused(snapshot: Snapshot, invocation: Invocation) -> Entry:
+def _paused(snapshot: Snapshot) -> Entry:
     found = [entry for entry in snapshot.entries if entry.record is not None and entry.record.paused is not None]
     if len(found) == 1:
         return found[0]
@@ -79,7 +75,7 @@ def _paused(snapshot: Snapshot, invocation: Invocation) -> Entry:
                 "not-paused",
                 "no migration is paused",
                 effect=_EFFECT,
-                hint=f"see every state with `{invocation.command('status')}`",
+                hint=Hint("see every state with ", command("status")),
             )
         )
     names = ", ".join(f"`{entry.name}`" for entry in found)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from zmig.database.server import Server
     from zmig.database.timeline import TimelineChange
     from zmig.database.tracking_check import Inspection
-    from zmig.invocation import Invocation
     from zmig.model import Migration
     from zmig.process.interrupts import Interrupts
     from zmig.progress import Observer
@@ -200,7 +199,7 @@ class DatabaseSession:
         self.observer(Notice(None, "NOTICE", message))
 
     @contextmanager
-    def locked(self, *, limit_seconds: float | None, invocation: Invocation) -> Generator[None]:
+    def locked(self, *, limit_seconds: float | None) -> Generator[None]:
         """Hold the run's lock inside the block.
 
         Raises:
@@ -221,7 +220,6 @@ class DatabaseSession:
                     report=self._report_waiting,
                     known=self._identify,
                     database=self.connection.info.dbname,
-                    invocation=invocation,
                 )
             try:
                 yield
@@ -244,7 +242,7 @@ class DatabaseSession:
             with contextlib.suppress(psycopg.Error), self.connection.interrupts.deferred():
                 pooler.give_back(self.connection)
 
-    def terminate_holder(self, *, invocation: Invocation) -> None:
+    def terminate_holder(self) -> None:
         """Make the server end the backend that holds the run's lock, if one does.
 
         Raises:
@@ -259,7 +257,7 @@ class DatabaseSession:
             if holder is None:
                 return
             holder = self._identify(holder)
-            holders.ensure_client_gone(holder, invocation)
+            holders.ensure_client_gone(holder)
             self.observer(Notice(None, "NOTICE", f"ending {holders.describe(holder)}"))
             self.lock.terminate(self.connection, holder)
 

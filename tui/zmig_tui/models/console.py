@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zmig.errors import Problem
     from zmig.session.watcher import Observation
     from zmig_tui.models.columns import Widths
+    from zmig_tui.models.key_hints import KeyHints
     from zmig_tui.models.remote_run import StatementPosition
     from zmig_tui.models.rows import Row
 
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 class ConsoleModel:
     """What was observed last, the table, and the runs. The screen draws it; nothing here knows the screen."""
 
-    def __init__(self, manifest: str, clock: Callable[[], float]) -> None:
+    def __init__(self, manifest: str, hints: KeyHints, clock: Callable[[], float]) -> None:
         """`manifest` is how it was named; `clock` gives the seconds that lengths of time are measured in."""
         self.manifest = manifest
+        self.hints = hints
+        """How commands in hints are written."""
         self.clock = clock
         self.observation: Observation | None = None
         """What was observed last; None before the first observation."""

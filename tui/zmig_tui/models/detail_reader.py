@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zmig.errors import Problem
-    from zmig.invocation import Invocation
     from zmig.model import Migration
     from zmig.planning.plan import Plan
     from zmig.planning.state import Entry
@@ -31,11 +30,11 @@ _SHOWN_BYTES = 1_000_000
 """Of a larger file only the beginning is shown, and what it would do is not worked out: that takes seconds."""
 
 
-def read_detail(entry: Entry, watcher: Watcher, invocation: Invocation) -> Detail:
+def read_detail(entry: Entry, watcher: Watcher) -> Detail:
     """Return everything about one migration; what cannot be read is told in its place."""
     migration = entry.migration
     file = _read(migration.file) if migration is not None else None
-    plan, statements, problems = _effect(entry, invocation, is_large=file is not None and file.is_cut)
+    plan, statements, problems = _effect(entry, is_large=file is not None and file.is_cut)
     if any(finding.code is FindingCode.DRIFT for finding in entry.findings):
         statements = _counted(file, migration)
     try:
@@ -44,7 +43,6 @@ def read_detail(entry: Entry, watcher: Watcher, invocation: Invocation) -> Detai
         facts = ()
     return Detail(
         entry=entry,
-        invocation=invocation,
         file=file,
         rollback=_read(migration.rollback_file) if migration is not None else None,
         facts=facts,
@@ -74,11 +72,9 @@ def _is_large(path: Path) -> bool:
         return False
 
 
-def _effect(
-    entry: Entry, invocation: Invocation, *, is_large: bool
-) -> tuple[Plan | None, int | None, tuple[Problem, ...]]:
+def _effect(entry: Entry, *, is_large: bool) -> tuple[Plan | None, int | None, tuple[Problem, ...]]:
     """Return what an apply would do with this migration, with its transaction mode and how many statements it has."""
-    plan = planner.forward([entry], invocation=invocation)
+    plan = planner.forward([entry])
     if is_large:
         return plan, None, ()
     try:

@@ -10,7 +10,6 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from zmig.errors import Problem
     from zmig.facts import Fact
-    from zmig.invocation import Invocation
     from zmig.planning.plan import Plan
     from zmig.planning.state import Entry
 
@@ -53,7 +52,6 @@ class Detail:
     """What was gathered about one migration."""
 
     entry: Entry
-    invocation: Invocation
     file: File | None = None
     """None for a migration without a file."""
     rollback: File | None = None

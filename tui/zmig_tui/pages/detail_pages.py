@@ -12,20 +12,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zmig.model import Migration
+    from zmig.presentation.hints import HintStyle
     from zmig_tui.models.details import Detail, File, RunningStatement
 
 
-def page_lines(detail: Detail, tab: Tab, running: RunningStatement | None = None) -> Sequence[Line]:
+def page_lines(detail: Detail, tab: Tab, hints: HintStyle, running: RunningStatement | None = None) -> Sequence[Line]:
     """Return one page; `running` is marked in its file."""
     match tab:
         case Tab.OVERVIEW:
-            return list(overview.overview_lines(detail))
+            return list(overview.overview_lines(detail, hints))
         case Tab.FILE:
-            return _file(detail, _mark(detail, tab, running))
+            return _file(detail, _mark(detail, tab, running), hints)
         case Tab.ROLLBACK:
-            return _rollback(detail, _mark(detail, tab, running))
+            return _rollback(detail, _mark(detail, tab, running), hints)
         case Tab.EVENTS:
-            return list(events.event_lines(detail.facts))
+            return list(events.event_lines(detail, hints))
 
 
 def marked_line(detail: Detail, tab: Tab, running: RunningStatement | None = None) -> int | None:
@@ -40,28 +41,28 @@ def _mark(detail: Detail, tab: Tab, running: RunningStatement | None) -> code.Ma
     return failure_mark.failure_mark(detail) if tab is Tab.FILE else None
 
 
-def _file(detail: Detail, mark: code.Mark | None) -> Sequence[Line]:
+def _file(detail: Detail, mark: code.Mark | None, hints: HintStyle) -> Sequence[Line]:
     migration = detail.entry.migration
     if migration is None:
         return [line(span("no longer declared, so its file is not known", Tone.QUIET))]
-    return _contents(detail.file, migration, mark)
+    return _contents(detail.file, migration, mark, hints)
 
 
-def _rollback(detail: Detail, mark: code.Mark | None) -> Sequence[Line]:
+def _rollback(detail: Detail, mark: code.Mark | None, hints: HintStyle) -> Sequence[Line]:
     migration = detail.entry.migration
     if migration is None or not migration.is_reversible:
         return [line(span("no rollback is declared", Tone.QUIET))]
     if migration.rollback_file is None:
         return [line(span("`rollback(ctx)` stands in the file itself: press 2", Tone.QUIET))]
-    return _contents(detail.rollback, migration, mark)
+    return _contents(detail.rollback, migration, mark, hints)
 
 
-def _contents(file: File | None, migration: Migration, mark: code.Mark | None) -> Sequence[Line]:
+def _contents(file: File | None, migration: Migration, mark: code.Mark | None, hints: HintStyle) -> Sequence[Line]:
     if file is None:
         return [line(span("defined in code, so there is no file", Tone.QUIET))]
     if file.is_outside:
         return [line(span("a link leads to this file, out of the project: what is in it is not shown", Tone.QUIET))]
     if file.text is None:
-        return plan_text.problem_lines(file.problems)
+        return plan_text.problem_lines(file.problems, hints)
     shown = code.code_lines(file.text, migration.language, mark)
     return [*shown, line(span("the file is large: only its beginning is shown", Tone.WARN))] if file.is_cut else shown

@@ -6,14 +6,16 @@ import json
 from typing import TYPE_CHECKING, cast
 
 from zmig.facts import EventType
+from zmig.hints import command
 from zmig.presentation import words
 from zmig_tui.models.details import EVENTS_LIMIT
 from zmig_tui.text import Line, Span, Tone, line, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from zmig.facts import Fact
+    from zmig.presentation.hints import HintStyle
+    from zmig_tui.models.details import Detail
 
 _TONES = {
     EventType.DONE: Tone.GOOD,
@@ -33,8 +35,9 @@ _TOLD_OF_ERROR = _MESSAGE | {"file", "line", "column"}
 """What is told already where its `location` holds the place in one word."""
 
 
-def event_lines(facts: Sequence[Fact]) -> Iterator[Line]:
+def event_lines(detail: Detail, hints: HintStyle) -> Iterator[Line]:
     """Yield the page, the latest event first."""
+    facts = detail.facts
     if not facts:
         yield line(span("nothing has happened to it yet", Tone.QUIET))
     for fact in reversed(facts):
@@ -52,7 +55,8 @@ def event_lines(facts: Sequence[Fact]) -> Iterator[Line]:
         yield from _pairs(fact.data, _TOLD)
 
     if len(facts) >= EVENTS_LIMIT:
-        yield line(span(f"these are the last {EVENTS_LIMIT}; `zmig history` tells all", Tone.QUIET))
+        history = hints.phrase(command("history", about=detail.entry))
+        yield line(span(f"these are the last {EVENTS_LIMIT}; {history} tells all", Tone.QUIET))
 
 
 def _pairs(data: object, told: frozenset[str]) -> Iterator[Line]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def failure_mark(detail: Detail) -> code.Mark | None:
     """Return the place in the file at which the migration failed; None where the file is another one by now."""
-    problem = failure_report.describe(detail.entry, invocation=detail.invocation)
+    problem = failure_report.describe(detail.entry)
     location = problem.location if problem is not None else None
     last = detail.entry.record.last if detail.entry.record is not None else None
     if problem is None or location is None or last is None or last.type is not EventType.FAILED:

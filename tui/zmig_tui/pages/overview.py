@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from zmig.model import Migration
     from zmig.planning.history import Record
     from zmig.planning.state import Entry
+    from zmig.presentation.hints import HintStyle
     from zmig_tui.models.details import Detail
 
 
-def overview_lines(detail: Detail) -> Iterator[Line]:
+def overview_lines(detail: Detail, hints: HintStyle) -> Iterator[Line]:
     """Yield the page."""
     entry, migration = detail.entry, detail.entry.migration
     yield line(span(entry.name, Tone.STRONG))
@@ -34,8 +35,8 @@ def overview_lines(detail: Detail) -> Iterator[Line]:
     if migration is not None and migration.description:
         yield line(migration.description)
     yield from _findings(detail)
-    yield from _trouble(detail)
-    yield from _effect(detail)
+    yield from _trouble(detail, hints)
+    yield from _effect(detail, hints)
     yield from _recorded(entry)
     if migration is not None:
         yield from _settings(migration)
@@ -74,28 +75,27 @@ def _drift(detail: Detail) -> Iterator[Line]:
         yield line(span(f"    {statements} statements then, {now} now", Tone.WARN))
 
 
-def _trouble(detail: Detail) -> Iterator[Line]:
-    problem = failure_report.describe(detail.entry, invocation=detail.invocation)
+def _trouble(detail: Detail, hints: HintStyle) -> Iterator[Line]:
+    problem = failure_report.describe(detail.entry)
     if problem is None:
         return
     yield EMPTY
-    yield from plan_text.problem_lines(
-        [replace(problem, location=failure_mark.with_source_line(problem.location, detail))]
-    )
+    problem = replace(problem, location=failure_mark.with_source_line(problem.location, detail))
+    yield from plan_text.problem_lines([problem], hints)
     yield line(span("keys: ", Tone.QUIET), span("r retry   x resolve   4 events", Tone.ACCENT))
 
 
-def _effect(detail: Detail) -> Iterator[Line]:
+def _effect(detail: Detail, hints: HintStyle) -> Iterator[Line]:
     plan = detail.plan
     if detail.plan_problems:
         yield from _heading("applying it is refused")
-        yield from plan_text.problem_lines(detail.plan_problems)
+        yield from plan_text.problem_lines(detail.plan_problems, hints)
         return
     if plan is None:
         return
     if plan.refusals:
         yield from _heading("applying it is refused")
-        yield from plan_text.refusal_lines(plan)
+        yield from plan_text.refusal_lines(plan, hints)
     for step in plan.steps:
         yield from _heading("what `apply` does with it")
         yield _field("action", step.action.value, Tone.STRONG)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from zmig.errors import Problem
     from zmig.planning.plan import Plan, Step
+    from zmig.presentation.hints import HintStyle
 
 
 _QUOTED = re.compile(r" *[0-9]* \| ")
@@ -55,13 +56,13 @@ def _step(step: Step, number: str, action_cells: int) -> Iterator[Line]:
         yield line(span(f"{indent}{step.reason} · {plans.transaction(step)}", Tone.WARN))
 
 
-def problem_lines(found: Iterable[Problem]) -> list[Line]:
+def problem_lines(found: Iterable[Problem], hints: HintStyle) -> list[Line]:
     """Return problems as the one renderer writes them, with tones, and without what is outside of the project."""
     shown: list[Line] = []
     for problem in found:
         if shown:
             shown.append(EMPTY)
-        shown += map(_problem_line, problem_text(outside.discreet(problem)).split("\n"))
+        shown += map(_problem_line, problem_text(outside.discreet(problem), hints).split("\n"))
     return shown
 
 
@@ -83,6 +84,6 @@ def _tone(text: str) -> Tone:
     return Tone.QUIET if text.startswith(("  -->", "   =")) else Tone.PLAIN
 
 
-def refusal_lines(plan: Plan) -> list[Line]:
+def refusal_lines(plan: Plan, hints: HintStyle) -> list[Line]:
     """Return why a plan may not run."""
-    return problem_lines(refusal.problem for refusal in plan.refusals)
+    return problem_lines((refusal.problem for refusal in plan.refusals), hints)

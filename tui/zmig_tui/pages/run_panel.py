@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.presentation import narration, words
+from zmig.presentation.hints import written
 from zmig_tui.models import batch_progress
 from zmig_tui.pages import backend_view
 from zmig_tui.text import EMPTY, Line, Span, Tone, bar, fitted, line, span, spread
@@ -12,6 +13,7 @@ from zmig_tui.text import EMPTY, Line, Span, Tone, bar, fitted, line, span, spre
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from zmig.presentation.hints import HintStyle
     from zmig.session.watcher import Observation
     from zmig_tui.models.run import CurrentStep, Run
 
@@ -20,12 +22,14 @@ _MOST_BLOCKERS = 5
 _LEAST_LINES = 4
 
 
-def panel_lines(run: Run, observation: Observation | None, now: float, *, cells: int, height: int) -> list[Line]:
+def panel_lines(
+    run: Run, observation: Observation | None, now: float, *, hints: HintStyle, cells: int, height: int
+) -> list[Line]:
     """Return the panel in about `height` lines of `cells`, more if somebody blocks; `now` is on the run's clock."""
     work = observation.work if observation is not None else None
     if work is not None and not run.is_over:
         height += min(len(work.blockers), _MOST_BLOCKERS) + 1 if work.blockers else 0
-    body = [_title(run, now, cells), *_body(run, observation, now)]
+    body = [_title(run, now, cells), *_body(run, observation, now, hints)]
     body = body[:height]
     shown = height - len(body)
     if shown > 0:
@@ -56,12 +60,12 @@ def _title(run: Run, now: float, cells: int) -> Line:
     return line(*left, "  ", *bar(run.finished / run.total, max(room, 4)), count, clock)
 
 
-def _body(run: Run, observation: Observation | None, now: float) -> Iterator[Line]:
+def _body(run: Run, observation: Observation | None, now: float, hints: HintStyle) -> Iterator[Line]:
     if run.is_over:
         for problem in run.problems:
             yield line(span(f"   {problem.message}", Tone.BAD))
             if problem.hint is not None:
-                yield line(span(f"   {problem.hint}", Tone.QUIET))
+                yield line(span(f"   {written(problem.hint, hints)}", Tone.QUIET))
         return
     if run.waiting is not None and run.current is None:
         yield line(span(f"   {narration.waiting_for(run.waiting.holder)}", Tone.WARN))

@@ -104,7 +104,7 @@ class RunActions:
         intent, plan = planned.intent, planned.plan
         title = f"{intent.verb}: {plan_text.plan_summary(plan)}"
         gap = [EMPTY] if plan.steps and plan.refusals else []
-        lines = [*plan_text.step_lines(plan), *gap, *plan_text.refusal_lines(plan)]
+        lines = [*plan_text.step_lines(plan), *gap, *plan_text.refusal_lines(plan, self._model.hints)]
         if planned.is_dry or plan.refusals or not plan.steps:
             tone = Tone.BAD if plan.refusals else Tone.ACCENT
             self._prompts.read(title, lines or [line("nothing to do")], tone=tone)

@@ -58,6 +58,9 @@ RUNNING = [
 ]
 """Keys that change something; what is destructive asks first."""
 
+KEYS = {binding.action: binding.key for binding in RUNNING}
+"""The key of each action."""
+
 LOOKING = [
     Binding(
         "enter",

@@ -85,7 +85,7 @@ class MainScreen(Screen[None]):
         yield ProblemList(id="problems")
         with Horizontal(id="body"):
             yield MigrationTable(id="table")
-            yield DetailPane(id="detail")
+            yield DetailPane(self.model.hints, id="detail")
         yield RunPanel(id="panel")
         yield FilterField(id="filter")
         yield Footer(compact=True, show_command_palette=False)
@@ -150,7 +150,8 @@ class MainScreen(Screen[None]):
 
     def _refuse(self, event: ActionRefused) -> None:
         def show() -> None:
-            self.prompts.read(f"{event.what}: refused", plan_text.problem_lines(event.problems), tone=Tone.BAD)
+            lines = plan_text.problem_lines(event.problems, self.model.hints)
+            self.prompts.read(f"{event.what}: refused", lines, tone=Tone.BAD)
 
         if event.question is not None:
             self.prompts.answer(event.question, show)
@@ -342,8 +343,8 @@ class MainScreen(Screen[None]):
         if run is None:
             self.prompts.notify("there was no run yet", is_warning=True)
             return
-        text = [*run.log, *plan_text.problem_lines(run.problems)] or [line("only its own process hears what it says")]
-        self.prompts.read(f"log: {run.verb}", text)
+        text = [*run.log, *plan_text.problem_lines(run.problems, self.model.hints)]
+        self.prompts.read(f"log: {run.verb}", text or [line("only its own process hears what it says")])
 
     def action_follow(self) -> None:
         """Keep the cursor on the running migration, or stop that."""

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from zmig.invocation import Invocation
+from zmig.presentation.hints import CommandLine
 from zmig_tui.app import run
 from zmig_tui.web.serve import TARGET
 
@@ -18,7 +18,7 @@ def main() -> int:
     return run(
         Path(target["manifest"]),
         database_url=target["database_url"],
-        invocation=Invocation(target["invocation"], target["database_url"]),
+        hints=CommandLine(target["named"], target["database_url"]),
     )
 
 

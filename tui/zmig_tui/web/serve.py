@@ -21,7 +21,7 @@ from zmig_tui.web.access import HOST
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zmig.invocation import Invocation
+    from zmig.presentation.hints import CommandLine
 
 PORT = 8421
 TARGET = "ZMIG_CONSOLE_TARGET"
@@ -29,7 +29,7 @@ TARGET = "ZMIG_CONSOLE_TARGET"
 must not stand on a command line."""
 
 
-def serve(manifest: Path, *, database_url: str | None, invocation: Invocation, port: int | None = None) -> int:
+def serve(manifest: Path, *, database_url: str | None, hints: CommandLine, port: int | None = None) -> int:
     """Serve the console until a signal ends it; return the exit code.
 
     Raises:
@@ -45,12 +45,10 @@ def serve(manifest: Path, *, database_url: str | None, invocation: Invocation, p
         )
     from zmig_tui.web.server import ConsoleServer
 
-    os.environ[TARGET] = json.dumps(
-        {"manifest": str(manifest), "database_url": database_url, "invocation": invocation.manifest}
-    )
+    os.environ[TARGET] = json.dumps({"manifest": str(manifest), "database_url": database_url, "named": hints.manifest})
     command = (sys.executable, "-m", "zmig_tui.web.page")
     with resources.as_file(resources.files("zmig_tui.web").joinpath("templates")) as templates:
-        server = ConsoleServer(command, _usable(port), templates, secrets.token_urlsafe(24))
+        server = ConsoleServer(command, _usable(port), templates, secrets.token_urlsafe(24), hints)
         server.serve()
     return 0
 

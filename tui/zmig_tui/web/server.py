@@ -10,12 +10,15 @@ import aiohttp_jinja2
 from aiohttp import WSCloseCode, web
 from textual_serve.server import Server, to_int
 
+from zmig.hints import command
 from zmig_tui.web.access import HOST, cookie_name, cookie_value, is_allowed
 from zmig_tui.web.page_process import PageProcess
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
+
+    from zmig.presentation.hints import CommandLine
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -50,11 +53,12 @@ def _policy(host: str, nonce: str) -> str:
 class ConsoleServer(Server):
     """Serves the console to whoever knows the secret."""
 
-    def __init__(self, command: Sequence[str], port: int, pages: Path, token: str) -> None:
+    def __init__(self, command: Sequence[str], port: int, pages: Path, token: str, hints: CommandLine) -> None:
         templates = str(pages.resolve())
         super().__init__("", host=HOST, port=port, title="zmig", templates_path=templates)  # pyright: ignore[reportUnknownMemberType] - a bare PathLike among its types
         self._command = command
         self._token = token
+        self._hints = hints
         self._sockets: set[web.WebSocketResponse] = set()
         self._processes: set[PageProcess] = set()
 
@@ -73,10 +77,11 @@ class ConsoleServer(Server):
 
     async def on_shutdown(self, app: web.Application) -> None:
         """Close the pages, and say which runs go on without them."""
+        status = self._hints.phrase(command("status"))
         for process in self._processes:
             if process.is_running:
                 sys.stderr.write(
-                    f"a run goes on in process {process.pid}, which ends with it; `zmig status` tells how far it is\n"
+                    f"a run goes on in process {process.pid}, which ends with it; {status} tells how far it is\n"
                 )
         for socket in tuple(self._sockets):
             await socket.close(code=WSCloseCode.GOING_AWAY)

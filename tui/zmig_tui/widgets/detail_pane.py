@@ -15,6 +15,7 @@ from zmig_tui.widgets.lines import Lines
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+    from zmig_tui.models.key_hints import KeyHints
     from zmig_tui.models.rows import Row
 
 
@@ -23,8 +24,9 @@ class DetailPane(Vertical):
 
     WRAPPED: ClassVar = {Tab.OVERVIEW, Tab.EVENTS}
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, hints: KeyHints, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._hints = hints
         self.tab = Tab.OVERVIEW
         """The page that is shown."""
         self._detail: Detail | None = None
@@ -86,9 +88,9 @@ class DetailPane(Vertical):
     def _show_page(self, *, is_first: bool) -> None:
         if self._detail is None:
             return
-        self.page.show(
-            detail_pages.page_lines(self._detail, self.tab, self._running_statement), wrap=self.tab in self.WRAPPED
-        )
+        hints = self._hints.beside(self._row)
+        lines = detail_pages.page_lines(self._detail, self.tab, hints, self._running_statement)
+        self.page.show(lines, wrap=self.tab in self.WRAPPED)
         if is_first:
             marked = detail_pages.marked_line(self._detail, self.tab, self._running_statement)
             if marked is not None:

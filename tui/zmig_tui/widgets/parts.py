@@ -42,7 +42,7 @@ class ProblemList(Lines):
         """Show the problems, if they are others than before."""
         if model.problems != self._drawn:
             self._drawn = model.problems
-            self.show(plan_text.problem_lines(model.problems))
+            self.show(plan_text.problem_lines(model.problems, model.hints))
             self.display = bool(model.problems)
 
 
@@ -55,4 +55,7 @@ class RunPanel(Banner):
         self.display = run is not None
         if run is not None:
             height = min(max(screen.height // 5, _RUN_LINES.start), _RUN_LINES.stop)
-            self.show(run_panel.panel_lines(run, model.observation, model.clock(), cells=screen.width, height=height))
+            now = model.clock()
+            self.show(
+                run_panel.panel_lines(run, model.observation, now, hints=model.hints, cells=screen.width, height=height)
+            )
