@@ -29,8 +29,11 @@ def _measure(bench: Bench, tools: list[contenders.Contender], *, quick: bool, on
     many, more, megabytes = (100, 1_000, 5) if quick else (1_000, 10_000, 100)
     measures = {
         "W1": lambda: bench.apply(tools, many),
+        "W1h": lambda: bench.apply_history(tools, many),
         "W1t": lambda: bench.apply_tables(tools, many),
+        "W1e": lambda: bench.apply_types(tools, many),
         "W2": lambda: bench.again(tools, many, code="W2"),
+        "W2c": lambda: bench.again_limited(tools, many, 0.25),
         "W3": lambda: bench.status(tools, many),
         "W4": lambda: bench.again(tools, more, code="W4"),
         "W5": lambda: bench.large_file(tools, megabytes),
@@ -40,7 +43,8 @@ def _measure(bench: Bench, tools: list[contenders.Contender], *, quick: bool, on
         "N1": lambda: bench.network(tools, 100, 1.0),
         "N20": lambda: bench.network(tools, 20 if quick else 100, 20.0),
     }
-    return [measure() for code, measure in measures.items() if not only or code in only]
+    tables = [measure() for code, measure in measures.items() if not only or code in only]
+    return [table for table in tables if table is not None]
 
 
 def main() -> None:

@@ -22,6 +22,8 @@ class Sample:
     seconds: float
     peak_bytes: int
     """Not below some 10 MB, which the process that starts it has."""
+    cpu_seconds: float = 0.0
+    """Of the process itself, in user mode and in the kernel; not the server's."""
 
 
 class CommandFailed(Exception):
@@ -53,8 +55,8 @@ def run(command: Sequence[str], *, log: Path, environ: dict[str, str] | None = N
         )
     if ended.returncode != 0:
         raise CommandFailed(command, ended.returncode, log.read_text(errors="replace"))
-    seconds, peak = cost.read_text().split()
-    return Sample(float(seconds), int(peak))
+    seconds, peak, cpu_seconds = cost.read_text().split()
+    return Sample(float(seconds), int(peak), float(cpu_seconds))
 
 
 def _environ() -> dict[str, str]:

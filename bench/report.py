@@ -18,8 +18,8 @@ Written by `python -m bench`. Seconds are medians of whole processes, start-up i
 settings (every commit is flushed); the range stands beside them. The tools take turns on the same server, so the
 ratios mean more than the seconds. What takes more than a minute is done once.
 
-In W1 zmig flushes WAL less often than there are migrations: files that only define something brief, and stand in a row,
-[share a flush](reliability.md#one-flush-for-several). In W1t every migration of every tool waits for its own.
+In W1e zmig flushes WAL less often than there are migrations: files that only define something brief, and come one after
+the other, [share a flush](reliability.md#one-flush-for-several). CPU is the client's alone.
 """
 
 
@@ -55,6 +55,7 @@ def _section(table: Table) -> str:
         "seconds",
         "range",
         "zmig / tool",
+        "CPU",
         "peak memory",
         *(title for n, title in _EXTRAS.items() if has[n]),
     ]
@@ -70,6 +71,7 @@ def _section(table: Table) -> str:
             f"{row.seconds:.3f}",
             f"{low:.3f} to {high:.3f}",
             f"{ours / row.seconds:.2f}",
+            f"{row.cpu_seconds:.3f}",
             f"{row.peak_bytes / 1e6:.0f} MB",
             *(_extra(row, name) for name in _EXTRAS if has[name]),
         ]

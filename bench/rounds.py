@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench import history, measured, workloads
+from bench import history, limit, measured, workloads
 from bench.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ class Row:
         return min(s.seconds for s in self.samples), max(s.seconds for s in self.samples)
 
     @property
+    def cpu_seconds(self) -> float:
+        """The median of the processor time of the client."""
+        return statistics.median(sample.cpu_seconds for sample in self.samples)
+
+    @property
     def peak_bytes(self) -> int:
         """The median of the peak memory."""
         return round(statistics.median(sample.peak_bytes for sample in self.samples))
@@ -79,16 +84,28 @@ class Bench:
             contender.write(folder, make(count))
         return folder
 
-    def _run(self, contender: Contender, command: list[str], url: str) -> Sample:
-        return measured.run(command, log=self._folder / "log", environ=contender.environ(url))
+    def _run(
+        self, contender: Contender, command: list[str], url: str, *, environ: dict[str, str] | None = None
+    ) -> Sample:
+        return measured.run(command, log=self._folder / "log", environ=contender.environ(url) | (environ or {}))
 
     def apply(self, contenders: Sequence[Contender], count: int) -> Table:
-        """W1: apply many tiny migrations to an empty database."""
-        title = f"Apply {count:,} tiny migrations, one transaction each"
-        return self._apply(contenders, count, "W1", title, workloads.tiny)
+        """W1: apply many small migrations, as people write them, to an empty database."""
+        title = f"Apply {count:,} small migrations (a table, a column, an index in turn), one transaction each"
+        return self._apply(contenders, count, "W1", title, workloads.mixed)
+
+    def apply_history(self, contenders: Sequence[Contender], count: int) -> Table:
+        """W1h: apply the whole history of a database that grew."""
+        title = f"Apply a history of {count:,} migrations with data, views and functions, one transaction each"
+        return self._apply(contenders, count, "W1h", title, workloads.history)
+
+    def apply_types(self, contenders: Sequence[Contender], count: int) -> Table:
+        """W1e: apply migrations that make an enum type each: the least a migration can be."""
+        title = f"Apply {count:,} migrations that create an enum type each, one transaction each"
+        return self._apply(contenders, count, "W1e", title, workloads.tiny)
 
     def apply_tables(self, contenders: Sequence[Contender], count: int) -> Table:
-        """W1t: apply migrations of which each waits for the disk."""
+        """W1t: apply migrations that make a table and an index each."""
         title = f"Apply {count:,} migrations that make a table with an index, one transaction each"
         return self._apply(contenders, count, "W1t", title, workloads.tables)
 
@@ -119,6 +136,22 @@ class Bench:
             lambda contender: contender.again or contender.apply,
         )
 
+    def again_limited(self, contenders: Sequence[Contender], count: int, fraction: float) -> Table | None:
+        """W2c: nothing to do, in a container with a fraction of a processor; None where that cannot be had here."""
+        title = f"Nothing to do, {count:,} applied, limited to {fraction:g} processors"
+        with limit.limited(fraction) as environ:
+            if environ is None:
+                self._say(f"W2c  {title}: left out, since no control group can be made here")
+                return None
+            return self._on_applied(
+                contenders,
+                count,
+                "W2c",
+                title,
+                lambda contender: contender.again or contender.apply,
+                environ=environ,
+            )
+
     def status(self, contenders: Sequence[Contender], count: int) -> Table:
         """W3: the status, with everything applied."""
         chosen = [contender for contender in contenders if contender.status]
@@ -133,6 +166,8 @@ class Bench:
         code: str,
         title: str,
         command: Callable[[Contender], Callable[[Path, str], list[str]]],
+        *,
+        environ: dict[str, str] | None = None,
     ) -> Table:
         urls = {
             contender.name: self._server.new_database(f"bench_{number}") for number, contender in enumerate(contenders)
@@ -144,7 +179,7 @@ class Bench:
         for _ in range(self._rounds * 2):
             for contender, row in zip(contenders, rows, strict=True):
                 files, url = self._files(contender, count), urls[contender.name]
-                row.samples.append(self._run(contender, command(contender)(files, url), url))
+                row.samples.append(self._run(contender, command(contender)(files, url), url, environ=environ))
         return self._said(Table(code, title, rows))
 
     def large_file(self, contenders: Sequence[Contender], megabytes: int, *, rows_each: int = 1) -> Table:
@@ -211,7 +246,7 @@ class Bench:
                 self._say(f"    {row.tool:14} failed: {row.failure}")
                 continue
             low, high = row.spread
-            extra = [f"{row.peak_bytes / 1e6:.0f} MB"]
+            extra = [f"CPU {row.cpu_seconds:.3f} s", f"{row.peak_bytes / 1e6:.0f} MB"]
             extra += [f"{row.wal_syncs} WAL syncs"] if row.wal_syncs is not None else []
             extra += [f"{row.round_trips} round trips"] if row.round_trips is not None else []
             extra += [f"server {row.server_bytes / 1e6:.0f} MB"] if row.server_bytes is not None else []

@@ -26,8 +26,73 @@ class Change:
         return f"{self.version:05d}_change"
 
 
+def mixed(count: int) -> list[Change]:
+    """Return small changes as people write them, in turn: a table, a column of it, an index on that."""
+    forms = (
+        "create table item_{table} (\n    id bigint generated always as identity primary key,\n"
+        "    name text not null,\n    created_at timestamptz not null default now()\n);\n",
+        "alter table item_{table} add column state text not null default 'new';\n",
+        "create index item_{table}_state on item_{table} (state);\n",
+    )
+    return [
+        Change(version, forms[(version - 1) % 3].format(table=(version - 1) // 3 + 1))
+        for version in range(1, count + 1)
+    ]
+
+
+def history(count: int) -> list[Change]:
+    """Return the history of a database that grew: tables with references, data, views, functions, triggers, indexes."""
+    chosen = random.Random(SEED)
+    tables: list[int] = []
+    changes: list[Change] = []
+    for version in range(1, count + 1):
+        if len(tables) < 3 or chosen.random() < 0.2:
+            tables.append(version)
+            changes.append(Change(version, _table(version, tables[:-1], chosen)))
+        else:
+            form = chosen.choices(tuple(_FORMS), weights=_WEIGHTS)[0]
+            changes.append(Change(version, form.format(table=chosen.choice(tables), version=version)))
+    return changes
+
+
+def _table(version: int, others: list[int], chosen: random.Random) -> str:
+    reference = ""
+    if others and chosen.random() < 0.6:
+        other = chosen.choice(others)
+        reference = f"    parent_id bigint references entity_{other} (id),\n"
+    return (
+        f"-- what is kept of entity {version}\n"
+        f"create table entity_{version} (\n    id bigint generated always as identity primary key,\n{reference}"
+        "    name text not null check (name <> ''),\n    settings jsonb not null default '{}',\n"
+        "    created_at timestamptz not null default now()\n);\n\n"
+        f"create index entity_{version}_created on entity_{version} (created_at);\n"
+        f"comment on table entity_{version} is 'one row for each entity {version}';\n"
+    )
+
+
+_FORMS = {
+    "alter table entity_{table} add column note_{version} text;\n": 30,
+    "create index entity_{table}_{version} on entity_{table} (name, id);\n": 18,
+    "insert into entity_{table} (name) select 'row ' || n from generate_series(1, 20) as n;\n": 12,
+    "update entity_{table} set settings = settings || '{{\"v{version}\": true}}' where id % 2 = 0;\n": 10,
+    "create view view_{version} as select id, name, created_at::date as day from entity_{table};\n": 6,
+    "alter table entity_{table} add column count_{version} integer not null default 0;\n"
+    "alter table entity_{table} add constraint count_{version}_positive check (count_{version} >= 0);\n": 10,
+    "create function touch_{version}() returns trigger language plpgsql as $$\nbegin\n"
+    "    new.name := trim(new.name);\n    return new;\nend\n$$;\n"
+    "create trigger touch_{version} before insert on entity_{table}\n"
+    "    for each row execute function touch_{version}();\n": 6,
+    "create type state_{version} as enum ('new', 'open', 'done');\n"
+    "alter table entity_{table} add column state_{version} state_{version} not null default 'new';\n": 5,
+    "grant select on entity_{table} to public;\n": 3,
+}
+"""What people do to a table, and how often of a hundred times."""
+
+_WEIGHTS = tuple(_FORMS.values())
+
+
 def tiny(count: int) -> list[Change]:
-    """Return small changes of the sort people write: a type each, so that the server has little to do."""
+    """Return the smallest of changes, a type each: the server has little to do, and commits can share a flush."""
     chosen = random.Random(SEED)
     return [
         Change(version, f"create type state_{version} as enum ('a{chosen.randrange(1000)}', 'b');\n")
