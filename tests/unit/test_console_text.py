@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from zmig_tui import text
 from zmig_tui.pages.heading import Heading
@@ -20,23 +20,25 @@ def test_a_span_never_holds_what_a_terminal_acts_on(shown: str) -> None:
     assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in made)
 
 
-@given(st.text(), st.integers(0, 40))
-def test_padded_text_takes_exactly_its_cells(shown: str, cells: int) -> None:
-    safe = span(shown).text
-    assert display_width(text.padded(safe, cells)) <= cells
-    if safe.isascii():
-        assert len(text.padded(safe, cells)) == cells
+@given(st.text(), st.integers(0, 40), st.booleans())
+@example("表計算", 4, True)
+def test_padded_text_takes_exactly_its_cells(shown: str, cells: int, to_right: bool) -> None:
+    assert display_width(text.padded(span(shown).text, cells, to_right=to_right)) == cells
 
 
 @given(st.lists(st.text(max_size=30), max_size=4), st.integers(8, 40))
 def test_wrapped_lines_fit_and_lose_nothing_but_blanks(parts: list[str], cells: int) -> None:
     shown = tuple(Span(part) for part in (span(part).text for part in parts) if part)
-    if not shown or shown[0].text.endswith(text.QUOTED):
-        return
+    assume(shown and not shown[0].text.endswith(text.QUOTED))
     pieces = list(text.wrapped(shown, cells))
     assert all(text.width(piece) <= max(cells, 2) for piece in pieces)
     joined = "".join(text.plain(piece) for piece in pieces)
     assert joined.replace(" ", "") == text.plain(shown).replace(" ", "")
+
+
+def test_a_quoted_line_is_cut_off_instead_of_wrapped() -> None:
+    quoted = (Span(f" 2 {text.QUOTED}"), Span("select * from somewhere"))
+    assert [text.plain(piece) for piece in text.wrapped(quoted, 12)] == [" 2 | select…"]
 
 
 @given(st.text(max_size=60), st.integers(1, 40))
