@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.widgets import Input
 from zmig_tui.app import ConsoleApp
@@ -67,7 +67,7 @@ class Console:
         await self.pilot.pause()
 
     async def ready(self) -> None:
-        """Wait for the first look at the database."""
+        """Wait for the first observation."""
         await self.until(lambda: self.main.model.observation is not None)
 
     def states(self) -> dict[str, str]:
@@ -88,16 +88,20 @@ class Console:
         names = [row.name for row in self.main.table.rows]
         await self.press("home", *["down"] * names.index(name))
 
-    async def confirm(self, word: str | None = None) -> None:
-        """Wait for the question, and agree; type a word first where one is asked for."""
-        await self.question()
-        if word is not None:
-            await self.type(word)
+    async def agree_to(self, *keys: str) -> None:
+        """Press keys that bring up a question, and agree to it."""
+        await self.question(*keys)
         await self.press("enter")
 
-    async def question(self) -> None:
-        """Wait for a question that may be agreed to."""
+    async def question(self, *keys: str) -> None:
+        """Press keys, and wait for a question that may be agreed to."""
+        await self.press(*keys)
         await self.until(lambda: isinstance(self.top, ConfirmDialog) and self.top.may_be_agreed_to)
+
+    async def open(self, dialog: type[Screen[Any]], *keys: str) -> None:
+        """Press keys, and wait for the dialog they open."""
+        await self.press(*keys)
+        await self.until(lambda: isinstance(self.top, dialog))
 
     def dialog(self) -> str:
         """The title and the text of the dialog on top."""
@@ -105,9 +109,9 @@ class Console:
         title = self.top.query_one("#dialog-title", Banner).texts
         return "\n".join([*title, *self.top.query_one("#dialog-text", Lines).texts])
 
-    async def reading(self) -> str:
-        """Wait for a text to read, and return it."""
-        await self.until(lambda: isinstance(self.top, TextDialog))
+    async def reading(self, *keys: str) -> str:
+        """Press keys, wait for a text to read, and return it."""
+        await self.open(TextDialog, *keys)
         return self.dialog()
 
     def texts(self, selector: str) -> str:
@@ -142,9 +146,14 @@ class Console:
 
 @asynccontextmanager
 async def console(
-    manifest: Path, *, size: tuple[int, int] = (120, 36), database_url: str | None = None, reading_seconds: float = 0
+    manifest: Path,
+    *,
+    size: tuple[int, int] = (120, 36),
+    database_url: str | None = None,
+    reading_seconds: float = 0,
+    begins_observed: bool = True,
 ) -> AsyncGenerator[Console]:
-    """Open the console on a manifest."""
+    """Open the console on a manifest, and unless that cannot be, wait for the first observation."""
     heard = asyncio.Event()
 
     def hook(_message: Message) -> None:
@@ -154,8 +163,11 @@ async def console(
         Target(manifest, database_url, CommandLine(manifest.name), os.environ), reading_seconds=reading_seconds
     )
     async with app.run_test(size=size, message_hook=hook) as pilot:
+        zmig = Console(app, pilot, heard)
         try:
-            yield Console(app, pilot, heard)
+            if begins_observed:
+                await zmig.ready()
+            yield zmig
         finally:
             # The console waits for a run that nobody cancelled; a test that failed must not.
             app.controller.cancel()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from typing import TYPE_CHECKING
 
@@ -52,114 +51,76 @@ def _dialogs(zmig: Console) -> list[str]:
     return [type(screen).__name__ for screen in zmig.app.screen_stack[2:]]
 
 
-def test_impatient_keys_end_in_the_dialog_that_stands_at_once(shop: Shop, gate: Gate) -> None:
+async def test_impatient_keys_end_in_the_dialog_that_stands_at_once(shop: Shop, gate: Gate) -> None:
     shop.add(1, "one", "select 1;")
-
-    async def script() -> None:
-        async with console(shop.path, reading_seconds=_FOR_EVER) as zmig:
-            await zmig.ready()
-            await zmig.press("a")
-            await zmig.until(lambda: isinstance(zmig.top, WaitDialog))
-            assert "planning" in zmig.dialog()
-            await zmig.press("a", "a", "enter", "y", "enter")
-            assert _dialogs(zmig) == ["WaitDialog"]
-            gate.opened.set()
-            await zmig.until(lambda: isinstance(zmig.top, ConfirmDialog))
-            await zmig.press("enter", "y", "a", "enter")
-            assert _dialogs(zmig) == ["ConfirmDialog"]
-            await zmig.press("escape")
-            assert zmig.top is zmig.main
-            assert not zmig.app.controller.is_running
-
-    asyncio.run(script())
+    async with console(shop.path, reading_seconds=_FOR_EVER) as zmig:
+        await zmig.open(WaitDialog, "a")
+        assert "planning" in zmig.dialog()
+        await zmig.press("a", "a", "enter", "y", "enter")
+        assert _dialogs(zmig) == ["WaitDialog"]
+        gate.opened.set()
+        await zmig.until(lambda: isinstance(zmig.top, ConfirmDialog))
+        await zmig.press("enter", "y", "a", "enter")
+        assert _dialogs(zmig) == ["ConfirmDialog"]
+        await zmig.press("escape")
+        assert zmig.top is zmig.main
+        assert not zmig.app.controller.is_running
     assert gate.plans == 1
     assert shop.migrator().history() == []
 
 
-def test_a_question_may_be_agreed_to_once_it_has_stood_for_a_moment(shop: Shop) -> None:
+async def test_a_question_may_be_agreed_to_once_it_has_stood_for_a_moment(shop: Shop) -> None:
     shop.add(1, "one", "select 1;")
-
-    async def script() -> None:
-        async with console(shop.path, reading_seconds=0.05) as zmig:
-            await zmig.ready()
-            await zmig.press("a")
-            await zmig.confirm()
-            await zmig.until_states(one="done")
-
-    asyncio.run(script())
+    async with console(shop.path, reading_seconds=0.05) as zmig:
+        await zmig.agree_to("a")
+        await zmig.until_states(one="done")
 
 
-def test_in_production_enter_does_not_agree_to_an_apply(shop: Shop) -> None:
+async def test_in_production_enter_does_not_agree_to_an_apply(shop: Shop) -> None:
     shop.environment = "production"
     shop.add(1, "one", "select 1;")
-
-    async def script() -> None:
-        async with console(shop.path) as zmig:
-            await zmig.ready()
-            await zmig.press("a")
-            await zmig.question()
-            await zmig.until(lambda: "y Yes, do it" in zmig.screen_text)
-            assert "enter Yes" not in zmig.screen_text
-            await zmig.press("enter")
-            assert isinstance(zmig.top, ConfirmDialog)
-            await zmig.press("y")
-            await zmig.until_states(one="done")
-
-    asyncio.run(script())
+    async with console(shop.path) as zmig:
+        await zmig.question("a")
+        await zmig.until(lambda: "y Yes, do it" in zmig.screen_text)
+        assert "enter Yes" not in zmig.screen_text
+        await zmig.press("enter")
+        assert isinstance(zmig.top, ConfirmDialog)
+        await zmig.press("y")
+        await zmig.until_states(one="done")
 
 
-def test_a_plan_that_nobody_waits_for_any_more_is_not_shown(shop: Shop, gate: Gate) -> None:
+async def test_a_plan_that_nobody_waits_for_any_more_is_not_shown(shop: Shop, gate: Gate) -> None:
     shop.add(1, "one", "select 1;")
-
-    async def script() -> None:
-        async with console(shop.path) as zmig:
-            await zmig.ready()
-            await zmig.press("a")
-            await zmig.until(lambda: isinstance(zmig.top, WaitDialog))
-            await zmig.press("escape", "a", "escape", "p")
-            await zmig.until(lambda: isinstance(zmig.top, WaitDialog))
-            gate.opened.set()
-            assert "1 migration to run" in await zmig.reading()
-            assert _dialogs(zmig) == ["TextDialog"]
-
-    asyncio.run(script())
+    async with console(shop.path) as zmig:
+        await zmig.open(WaitDialog, "a")
+        await zmig.open(WaitDialog, "escape", "a", "escape", "p")
+        gate.opened.set()
+        assert "1 migration to run" in await zmig.reading()
+        assert _dialogs(zmig) == ["TextDialog"]
     assert gate.plans == 2, "the one in the middle was wanted by nobody when its turn came"
 
 
-def test_a_plan_that_is_refused_takes_the_place_of_the_dialog_that_waits(shop: Shop, gate: Gate) -> None:
+async def test_a_plan_that_is_refused_takes_the_place_of_the_dialog_that_waits(shop: Shop, gate: Gate) -> None:
     shop.add(1, "one", "select 1;")
-
-    async def script() -> None:
-        async with console(shop.path) as zmig:
-            await zmig.ready()
-            await zmig.press("a")
-            await zmig.until(lambda: isinstance(zmig.top, WaitDialog))
-            shop.path.write_text("manifest: 1\nmigrations: 7\n")
-            gate.opened.set()
-            assert "shop.yaml:2:13" in await zmig.reading()
-            assert _dialogs(zmig) == ["TextDialog"]
-            await zmig.press("escape")
-            assert zmig.top is zmig.main
-
-    asyncio.run(script())
+    async with console(shop.path) as zmig:
+        await zmig.open(WaitDialog, "a")
+        shop.path.write_text("manifest: 1\nmigrations: 7\n")
+        gate.opened.set()
+        assert "shop.yaml:2:13" in await zmig.reading()
+        assert _dialogs(zmig) == ["TextDialog"]
+        await zmig.press("escape")
+        assert zmig.top is zmig.main
 
 
-def test_a_plan_waits_until_the_dialog_on_top_of_it_is_closed(shop: Shop, gate: Gate) -> None:
+async def test_a_plan_waits_until_the_dialog_on_top_of_it_is_closed(shop: Shop, gate: Gate) -> None:
     shop.add(1, "one", "select 1;")
-
-    async def script() -> None:
-        async with console(shop.path) as zmig:
-            await zmig.ready()
-            await zmig.press("a")
-            await zmig.until(lambda: isinstance(zmig.top, WaitDialog))
-            await zmig.app.push_screen(QuitDialog("apply"))
-            gate.opened.set()
-            waiting = zmig.app.screen_stack[2]
-            assert isinstance(waiting, WaitDialog)
-            await zmig.until(lambda: waiting.is_answered)
-            assert isinstance(zmig.top, QuitDialog)
-            await zmig.press("escape")
-            await zmig.until(lambda: isinstance(zmig.top, ConfirmDialog))
-            assert _dialogs(zmig) == ["ConfirmDialog"]
-
-    asyncio.run(script())
+    async with console(shop.path) as zmig:
+        await zmig.open(WaitDialog, "a")
+        await zmig.app.push_screen(QuitDialog("apply"))
+        gate.opened.set()
+        waiting = zmig.app.screen_stack[2]
+        assert isinstance(waiting, WaitDialog)
+        await zmig.until(lambda: waiting.is_answered)
+        assert isinstance(zmig.top, QuitDialog)
+        await zmig.open(ConfirmDialog, "escape")
+        assert _dialogs(zmig) == ["ConfirmDialog"]

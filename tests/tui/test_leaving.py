@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import queue
 import threading
@@ -53,9 +52,7 @@ async def _in_a_run(shop: Shop, connection: psycopg.Connection) -> AsyncGenerato
     shop.add(1, "one", "select pg_advisory_lock(1);", lock_timeout="10min")
     connection.execute("select pg_advisory_lock(1)")
     async with console(shop.path, size=(80, 24)) as zmig:
-        await zmig.ready()
-        await zmig.press("a")
-        await zmig.confirm()
+        await zmig.agree_to("a")
         await zmig.until_text("#panel", "statement 1 of 1")
         yield zmig
         connection.execute("select pg_advisory_unlock(1)")
@@ -89,64 +86,51 @@ async def _go_to(zmig: Console, keys: list[str]) -> None:
     await zmig.press(*keys)
 
 
-def test_no_key_of_any_screen_ends_a_run_unasked(shop: Shop, connection: psycopg.Connection) -> None:
+async def test_no_key_of_any_screen_ends_a_run_unasked(shop: Shop, connection: psycopg.Connection) -> None:
     pressed: set[tuple[type, str]] = set()
 
-    async def script() -> None:
-        async with _in_a_run(shop, connection) as zmig:
-            for place, way in PLACES.items():
-                await _go_to(zmig, way)
-                top, here = type(zmig.top), (zmig.top, zmig.app.focused)
-                for key in _keys(zmig, pressed):
-                    if (top, key) in ENDS_THE_RUN:
-                        continue
-                    await zmig.press(key)
-                    assert _goes_on(zmig), f"{key} on {place}"
-                    if (zmig.top, zmig.app.focused) != here or zmig.main.actions.leaves_after_run:
-                        await _go_to(zmig, way)
-                        here = (zmig.top, zmig.app.focused)
-
-    asyncio.run(script())
+    async with _in_a_run(shop, connection) as zmig:
+        for place, way in PLACES.items():
+            await _go_to(zmig, way)
+            top, here = type(zmig.top), (zmig.top, zmig.app.focused)
+            for key in _keys(zmig, pressed):
+                if (top, key) in ENDS_THE_RUN:
+                    continue
+                await zmig.press(key)
+                assert _goes_on(zmig), f"{key} on {place}"
+                if (zmig.top, zmig.app.focused) != here or zmig.main.actions.leaves_after_run:
+                    await _go_to(zmig, way)
+                    here = (zmig.top, zmig.app.focused)
     assert len(pressed) > 60
     assert shop.migrator().history()[-1].type.value == "migration.done"
 
 
-def test_every_way_out_asks_in_a_run_and_asks_once(shop: Shop, connection: psycopg.Connection) -> None:
-    async def script() -> None:
-        async with _in_a_run(shop, connection) as zmig:
-            for key in ("q", "ctrl+q", "ctrl+c"):
-                await zmig.press(key)
-                await zmig.until(lambda: isinstance(zmig.top, QuitDialog))
-                await zmig.press("ctrl+q", "ctrl+c")
-                assert sum(isinstance(screen, QuitDialog) for screen in zmig.app.screen_stack) == 1
-                await zmig.press("escape")
-                await zmig.until(lambda: zmig.top is zmig.main)
-            assert "Quit" not in [command.title for command in zmig.app.get_system_commands(zmig.main)]
-            await zmig.press("ctrl+p")
-            await zmig.until(lambda: isinstance(zmig.top, CommandPalette))
-            await zmig.type("quit")
-            await zmig.press("enter")
-            await zmig.until(lambda: isinstance(zmig.top, QuitDialog))
+async def test_every_way_out_asks_in_a_run_and_asks_once(shop: Shop, connection: psycopg.Connection) -> None:
+    async with _in_a_run(shop, connection) as zmig:
+        for key in ("q", "ctrl+q", "ctrl+c"):
+            await zmig.open(QuitDialog, key)
+            await zmig.press("ctrl+q", "ctrl+c")
+            assert sum(isinstance(screen, QuitDialog) for screen in zmig.app.screen_stack) == 1
             await zmig.press("escape")
+            await zmig.until(lambda: zmig.top is zmig.main)
+        assert "Quit" not in [command.title for command in zmig.app.get_system_commands(zmig.main)]
+        await zmig.open(CommandPalette, "ctrl+p")
+        await zmig.type("quit")
+        await zmig.open(QuitDialog, "enter")
+        await zmig.press("escape")
 
-    asyncio.run(script())
 
-
-def test_without_a_run_the_keys_that_quit_quit_and_ctrl_c_tells_which_they_are(shop: Shop) -> None:
+async def test_without_a_run_the_keys_that_quit_quit_and_ctrl_c_tells_which_they_are(shop: Shop) -> None:
     shop.add(1, "one", "select 1;")
 
-    async def script() -> None:
-        for key in ("q", "ctrl+q"):
-            async with console(shop.path) as zmig:
-                await zmig.ready()
-                await zmig.press("ctrl+c")
-                assert not zmig.has_left
-                assert zmig.toasts == ["q quits"]
-                await zmig.press(key)
-                await zmig.until(lambda: zmig.has_left)
-                assert zmig.app.return_value == 0
-
-    asyncio.run(script())
+    for key in ("q", "ctrl+q"):
+        async with console(shop.path) as zmig:
+            await zmig.press("ctrl+c")
+            assert not zmig.has_left
+            assert zmig.toasts == ["q quits"]
+            await zmig.press(key)
+            await zmig.until(lambda: zmig.has_left)
+            assert zmig.app.return_value == 0
 
 
 def test_the_console_ends_only_after_its_run(shop: Shop, connection: psycopg.Connection) -> None:
