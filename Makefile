@@ -30,7 +30,7 @@ test: $(VENV)/.dev
 	$(BIN)/pytest -n auto $(ARGS)
 
 unit: $(VENV)/.dev
-	ZMIG_TEST_SERVER=none $(BIN)/pytest -n auto tests/unit tests/lint tests/packaging/test_lock.py $(ARGS)
+	ZMIG_TEST_SERVER=none $(BIN)/pytest -n auto tests/unit tests/lint tests/packaging/test_lock.py tests/test_words.py $(ARGS)
 
 coverage: $(VENV)/.dev
 	$(BIN)/coverage erase

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 _LEAD = """# Performance
 
 Written by `python -m bench`. Seconds are medians of whole processes, start-up included, on a server with its default
-settings (every commit is flushed); the range stands beside them. The tools take turns on the same server, so the
+settings (every commit is flushed); the range is beside them. The tools take turns on the same server, so the
 ratios mean more than the seconds. What takes more than a minute is done once.
 
-In W1e zmig flushes WAL less often than there are migrations: files that only define something brief, and come one after
+In W1e zmig flushes WAL less often than there are migrations: files that only define something short, and come one after
 the other, [share a flush](reliability.md#one-flush-for-several). CPU is the client's alone.
 """
 

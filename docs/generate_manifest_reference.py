@@ -38,7 +38,7 @@ migrations:
 
 The first line is for editors: with a YAML extension, they complete keys and mark mistakes as you write. zmig checks a
 manifest against the same [JSON Schema](../schemas/manifest.schema.json), then by meaning, and then the files it names.
-`zmig lint` does all of that without a database. Every problem is told at once, with its line and what to write instead.
+`zmig lint` does all of that without a database. Every problem is reported at once, with its line and what to write.
 
 Paths are relative to the manifest that holds them.
 """
@@ -61,14 +61,14 @@ A variable that is unset or empty is an error that names it. `$${` stands for `$
 ## Variables in SQL files
 
 `variables` are texts for the SQL files of those migrations that say `variables: true`; other files are never looked
-through. `${name}` is replaced wherever it stands, in strings, comments and the bodies of functions too. `$${name}`
-stands for the text `${name}`; behind another `$`, as in `$$${name}$$`, the first two are the quote they look like.
+through. `${name}` is replaced wherever it is, in strings, comments and the bodies of functions too. `$${name}`
+stands for the text `${name}`; after another `$`, as in `$$${name}$$`, the first two are the quote they look like.
 
 - A name that is not defined is an error with its place, before anything runs.
 - The checksum is that of the file as it is written: another value is no drift.
 - The fact `started` holds the names of the variables, not their values. Values with `${NAME}` in them, which come from
   the environment, are masked in every message and fact.
-- Errors are told with the line and column of the file as it is written. For that, a value has one line.
+- Errors are reported with the line and column of the file as it is written. For that, a value has one line.
 
 ## Included manifests
 
@@ -160,7 +160,7 @@ def _type(part: Schema) -> str:
 
 
 def _yaml(value: object) -> str:
-    """Return a value as it may stand in a manifest; JSON is YAML."""
+    """Return a value as it may be in a manifest; JSON is YAML."""
     return value if isinstance(value, str) else json.dumps(value)
 
 

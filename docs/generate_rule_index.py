@@ -43,7 +43,7 @@ GROUPS = {
     "rollback": "What undoes a migration.",
     "base": "What changed since a revision of git: only with `--base`.",
     "ignore": "The ignores themselves.",
-    "squawk": "Locks and downtime: [squawk](https://squawkhq.com) finds them, told what only the manifest knows.",
+    "squawk": "Locks and downtime: [squawk](https://squawkhq.com) finds them, given what only the manifest knows.",
 }
 
 _NEEDS = {Needs.GRAMMAR: "`zmig[lint]`", Needs.SQUAWK: "`zmig[lint]`", Needs.BASE: "`--base`", Needs.NOTHING: ""}

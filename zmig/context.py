@@ -26,7 +26,7 @@ class Round:
         self.size = size
         """How many rows to take, as the manifest says."""
         self.cursor = cursor
-        """The key to begin behind: what the round before gave to `done`, at first the manifest's `start`."""
+        """The key to begin after: what the round before gave to `done`, at first the manifest's `start`."""
         self.rows_before = rows_before
         """How many rows all rounds before this one touched."""
         self.touched: Touched | None = None
@@ -79,8 +79,8 @@ class Context:
     def batches(self) -> Iterator[Round]:
         """Yield rounds, each in a transaction of its own that is committed when the next one is asked for.
 
-        Each must be told what it touched, with `done`; the one that touched no row is the last. A migration that is
-        run again after a failure, or after its process died, begins behind the last round that was committed.
+        Each gets to know what it touched by `done`; the one that touched no row is the last. A migration that is
+        run again after a failure, or after its process died, begins after the last round that was committed.
 
         Raises:
             UsageError: its manifest entry has no `batch`.

@@ -54,7 +54,7 @@ class Location:
 
 @valueclass
 class Problem:
-    """One thing that is wrong, with everything needed to tell a person about it."""
+    """One thing that is wrong, with everything a person needs to know about it."""
 
     code: str
     """A stable identifier, such as `manifest-invalid`; texts may change, codes do not."""

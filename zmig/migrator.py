@@ -22,7 +22,7 @@ from zmig.observer import isolated, naming, redacting
 from zmig.planning.plan import Direction, Plan, RunResult
 from zmig.process.interrupts import Interrupted, Interrupts
 from zmig.project import project
-from zmig.text.secrets import Redactor, redact, telling
+from zmig.text.secrets import Redactor, redact, secret_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping, Sequence
@@ -57,7 +57,7 @@ class Migrator:
         environ: Mapping[str, str] | None = None,
         interrupts: Interrupts | None = None,
     ) -> None:
-        """Read nothing yet; a manifest that cannot be read is told by the first method that needs it.
+        """Read nothing yet; a manifest that cannot be read is reported by the first method that needs it.
 
         `observer` is called with every `zmig.progress.Progress`; `lock_wait_seconds` limits how long to wait for
         another run (None: without limit). `database_url` overrides the manifest's `database`.
@@ -69,7 +69,7 @@ class Migrator:
         self._environ = os.environ if environ is None else environ
         self._interrupts = interrupts or Interrupts()
         self._registered: list[Migration] = []
-        self._redactor = Redactor(self._environ.get("PGPASSWORD"), *telling(self._environ))
+        self._redactor = Redactor(self._environ.get("PGPASSWORD"), *secret_values(self._environ))
 
     def redact(self, text: str) -> str:
         """Return `text` without the secrets of the database's URL; all of them are known once it was opened."""
@@ -104,7 +104,7 @@ class Migrator:
         self._registered.append(registered)
 
     def status(self) -> Status:
-        """Return where every migration stands. Reads only."""
+        """Return the state of every migration. Reads only."""
         from zmig.project import undeclared
         from zmig.session import status
 
@@ -193,7 +193,7 @@ class Migrator:
         """Apply everything that is pending, failed, stuck or due, up to version `to`.
 
         `atomic` runs all steps in one transaction. `allow_existing` permits the first run on a database that is not
-        empty. `confirmed` is a plan a person agreed to: if another plan stands once the lock is held, nothing runs.
+        empty. `confirmed` is a plan a person agreed to: if the plan is another one once the lock is held, nothing runs.
 
         Raises:
             ManifestError, PlanRefused, UsageError, TrackingError: nothing was run.

@@ -35,7 +35,7 @@ class Language(StrEnum):
 
 
 class Environment(StrEnum):
-    """Where a manifest's database stands; guards destructive commands."""
+    """What a manifest's database is for; guards destructive commands."""
 
     PRODUCTION = "production"
     STAGING = "staging"

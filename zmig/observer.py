@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def isolated(observer: Observer | None) -> Observer:
     """Return an observer that never raises: one that does is dropped and logged, and the run goes on.
 
-    Whatever threads tell it, it is told one thing after the other.
+    Whatever threads call it, it gets one thing after the other.
     """
     listening = [observer] if observer is not None else []
     turn = threading.RLock()
 
-    def tell(progress: Progress) -> None:
+    def report(progress: Progress) -> None:
         with turn:
             for listener in list(listening):
                 try:
@@ -33,11 +33,11 @@ def isolated(observer: Observer | None) -> Observer:
                     listening.clear()
                     logging.getLogger("zmig").exception("the observer raised and is dropped; the run goes on")
 
-    return tell
+    return report
 
 
 class BufferedObserver:
-    """An observer that hands on what it is told, at once or, while it holds, when it is released."""
+    """An observer that hands on what it gets, at once or, while it holds, when it is released."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
@@ -45,14 +45,14 @@ class BufferedObserver:
         self._is_holding = False
 
     def __call__(self, progress: Progress) -> None:
-        """Take what is told."""
+        """Take what is reported."""
         if self._is_holding:
             self._held.append(progress)
         else:
             self._observer(progress)
 
     def hold(self) -> None:
-        """Keep what is told from now on."""
+        """Keep what is reported from now on."""
         self._is_holding = True
 
     def release(self) -> None:
@@ -63,7 +63,7 @@ class BufferedObserver:
 
 
 def redacting(observer: Observer, redact: Callable[[str], str]) -> Observer:
-    """Return an observer that is told what servers and migrations say without the secrets in it."""
+    """Return an observer that gets what servers and migrations say without the secrets in it."""
     return lambda progress: observer(_masked(progress, redact))
 
 

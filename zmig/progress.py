@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @valueclass
 class RunStarted:
-    """The lock is held and the plan stands."""
+    """The lock is held and the plan is final."""
 
     run_id: str
     plan: Plan

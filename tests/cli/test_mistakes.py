@@ -145,7 +145,7 @@ def test_no_version_is_left_behind_the_largest(shop: Shop, run: Run) -> None:
     shop.add(2**63 - 1, "last", "select 1;")
     ended = run("create", "shop.yaml", "another")
     assert ended.code == 2
-    assert ended.stderr.startswith("error: no version is left behind 9223372036854775807, the largest there is\n")
+    assert ended.stderr.startswith("error: no version is left above 9223372036854775807, the largest there is\n")
 
 
 def test_an_option_that_takes_no_such_value_is_named(run: Run) -> None:

@@ -31,11 +31,11 @@ ROWS = {
     ),
     "3,000 arrays deep": (
         "'done', (repeat('[', 3000) || repeat(']', 3000))::jsonb, now()",
-        "values stand more than 100 deep in each other",
+        "values are nested more than 100 deep",
     ),
     "600 objects deep": (
         "'done', (repeat('{\"a\": ', 600) || '1' || repeat('}', 600))::jsonb, now()",
-        "values stand more than 100 deep in each other",
+        "values are nested more than 100 deep",
     ),
     "no object": ("'done', '[1]', now()", "its data is no JSON object"),
     "infinity": ("'done', '{}', 'infinity'", "its time is not within the years 1 to 9999"),

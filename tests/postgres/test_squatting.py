@@ -102,21 +102,21 @@ ADDITIONS = {
     ),
     "no key of facts": (
         "alter table zmig.migration_events drop constraint migration_events_pkey",
-        "it has no primary key on `position`, by which its rows are told apart",
+        "it has no primary key on `position`, by which its rows are known",
     ),
     "no key of rows": (
         "alter table zmig.schema_migrations drop constraint schema_migrations_pkey;"
         "create unique index on zmig.schema_migrations (version, name)",
-        "it has no primary key on `version`, by which its rows are told apart",
+        "it has no primary key on `version`, by which its rows are known",
     ),
     "key that is checked later": (
         "alter table zmig.schema_migrations drop constraint schema_migrations_pkey,"
         " add constraint later primary key (version) deferrable",
-        "it has no primary key on `version`, by which its rows are told apart",
+        "it has no primary key on `version`, by which its rows are known",
     ),
     "key of other columns": (
         "alter table zmig.schema_migrations drop constraint schema_migrations_pkey, add primary key (version, name)",
-        "it has no primary key on `version`, by which its rows are told apart",
+        "it has no primary key on `version`, by which its rows are known",
     ),
     "column that takes no null": (
         "alter table zmig.schema_migrations alter column checksum set not null",

@@ -95,7 +95,7 @@ def test_the_rows_of_a_copy_to_the_client_are_dropped(connection: Connection) ->
 
 
 def test_a_copy_that_expects_rows_is_refused(connection: Connection) -> None:
-    with pytest.raises(wire.MessageError, match="no rows stand behind"):
+    with pytest.raises(wire.MessageError, match="no rows come after"):
         wire.send(connection, "create temp table t (n int); copy t from stdin")
 
 

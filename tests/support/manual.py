@@ -21,10 +21,10 @@ _HEAD = """\
 # Commands
 
 `zmig COMMAND [MANIFEST] [options]`. Without a manifest, zmig takes `$ZMIG_MANIFEST`, else the only one in `manifests/`.
-`zmig help COMMAND` and `zmig COMMAND --help` print what stands here.
+`zmig help COMMAND` and `zmig COMMAND --help` print what is here.
 
 Data goes to stdout, everything else to stderr: `zmig status > status.txt` holds the status and nothing more. On a
-terminal a run is drawn live; elsewhere, and with `TERM=dumb`, it is told in plain lines. `NO_COLOR` is obeyed.
+terminal a run is drawn live; elsewhere, and with `TERM=dumb`, it is printed in plain lines. `NO_COLOR` is obeyed.
 
 A run never waits for who reads what it says: a pager, a terminal that ctrl-s stopped. Everything is written before the
 command ends, at the latest when the database is free; a signal ends that wait, too. Streams that are closed are streams
@@ -54,11 +54,11 @@ Who holds the lock that a run waits for is the `holder` of `"lock-waiting"`, wit
 | 3 | the database cannot be reached |
 | 4 | another run held the lock for longer than `--lock-wait` |
 | 5, 6 | `status --check`: something is pending; something is failed or stuck |
-| 7 | `status --check`: `apply` would refuse, or a repeatable cannot be asked if it is due; goes before 5, behind 6 |
+| 7 | `status --check`: `apply` would refuse, or a repeatable cannot be asked if it is due; goes before 5, after 6 |
 | 70 | a bug in zmig |
 | 129, 130, 143 | hung up (SIGHUP), interrupted (SIGINT), terminated (SIGTERM) |
 
-SIGINT and SIGHUP are ignored where they were before zmig began: behind `nohup`, and behind `&` in a script, which
+SIGINT and SIGHUP are ignored where they were before zmig began: under `nohup`, and after `&` in a script, which
 the shell keeps ctrl-c away from.
 """
 

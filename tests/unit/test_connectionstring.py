@@ -77,7 +77,7 @@ SAID = {
     ),
     "slashes are missing": (
         "postgresql:h/db",
-        "`//` is missing behind `postgresql:`",
+        "`//` is missing after `postgresql:`",
         "write it as `postgresql://user:password@host:5432/name`",
     ),
 }

@@ -114,7 +114,7 @@ CHOSEN = "update t set x = 1 where k in (select k from t where {}) returning k"
         (CHOSEN.format("k < :cursor order by k desc limit :size"), "looks before the cursor", "k <"),
         (
             "with s as (select k from t where k > :cursor order by k limit :size) select max(k) + 1, count(*) from s",
-            "begins behind `max(k) + 1`",
+            "begins after `max(k) + 1`",
             "max(k) + 1",
         ),
         (
@@ -133,8 +133,8 @@ CHOSEN = "update t set x = 1 where k in (select k from t where {}) returning k"
         (CHOSEN.format("not k > :cursor order by k limit :size"), "looks before the cursor", "k > :"),
         (CHOSEN.format("k > :cursor order by k desc limit :size"), "farthest from `:cursor` first", "k desc"),
         (CHOSEN.format("k > :cursor order by k using > limit :size"), "farthest from `:cursor` first", "k using"),
-        (CHOSEN.format("k > :cursor limit :size"), "takes any rows behind `:cursor`", ":size"),
-        (CHOSEN.format("k > :cursor fetch first :size rows only"), "takes any rows behind `:cursor`", "first"),
+        (CHOSEN.format("k > :cursor limit :size"), "takes any rows after `:cursor`", ":size"),
+        (CHOSEN.format("k > :cursor fetch first :size rows only"), "takes any rows after `:cursor`", "first"),
         (CHOSEN.format("k > :cursor order by k % 10, k limit :size"), "in the order of `k % 10`", "k %"),
         (CHOSEN.format("k > :cursor order by x, k limit :size"), "in the order of `x`", "x, k"),
         (CHOSEN.format("k > :cursor order by -k limit :size"), "in the order of `-k`", "-k"),
@@ -184,7 +184,7 @@ CHOSEN = "update t set x = 1 where k in (select k from t where {}) returning k"
         ),
         (
             "with s as (select k from t where k > :cursor order by k limit :size) select min(k), count(*) from s",
-            "behind the least key",
+            "after the least key",
             "select min",
         ),
         (

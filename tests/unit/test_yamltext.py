@@ -161,7 +161,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "a list as a key": (
         "? [a]\n: b\n",
         "1:3",
-        "a list or a mapping stands where a key belongs",
+        "a list or a mapping is where a key belongs",
         "write a plain word before the `:`",
     ),
     "an alias without anchor": (
@@ -173,7 +173,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "an alias of what it stands in": (
         "a: &a [*a]",
         "1:8",
-        "the alias `*a` stands inside the value it names",
+        "the alias `*a` is inside the value it names",
         "write the value out",
     ),
     "a merge of something else": (
@@ -185,13 +185,13 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "a tab as indentation": (
         "a:\n\tb: 1",
         "2:1",
-        "a tab stands where YAML takes spaces only",
+        "a tab is where YAML takes spaces only",
         "replace the tab with spaces",
     ),
     "a tab in a value's indentation": (
         "a: b\n\tc: d",
         "2:1",
-        "a tab stands where YAML takes spaces only",
+        "a tab is where YAML takes spaces only",
         "replace the tab with spaces",
     ),
     "an open quote": ("a: 'x\nb: 1\n", "1:4", "a quote is never closed", "close the quote"),
@@ -223,7 +223,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "a colon in a value": (
         "a: b: c",
         "1:5",
-        "a `:` stands where no value may begin",
+        "a `:` is where no value may begin",
         "indent the line like the one above, or put quotes around a value that holds a `:`",
     ),
     "a list on its key's line": (

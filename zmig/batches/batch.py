@@ -1,6 +1,6 @@
 """A batched migration: one statement, repeated round by round until it touches no row. Pure.
 
-`:size` in it stands for how many rows a round takes, `:cursor` for the key behind which the round begins. The
+`:size` in it stands for how many rows a round takes, `:cursor` for the key after which the round begins. The
 statement returns what the next round needs: the keys it touched, or one row with the last key and the row count.
 """
 
@@ -34,13 +34,13 @@ class Reached:
     """How far a batched migration is."""
 
     cursor: Key | None = None
-    """The key that the next round begins behind; None where rounds need none."""
+    """The key that the next round begins after; None where rounds need none."""
     rows: int = 0
     rounds: int = 0
     total: int | None = None
     """How many rows there were to do when it first began, where the manifest asks for that."""
     key: str | None = None
-    """Which key the cursor is of, as far as the statement tells."""
+    """Which key the cursor is of, as far as the statement says."""
 
     def data(self) -> dict[str, object]:
         """Return what a checkpoint fact holds of it."""
@@ -49,7 +49,7 @@ class Reached:
 
 
 def reached(data: Mapping[str, object]) -> Reached | None:
-    """Return what the data of a checkpoint fact tells; None for a checkpoint of something else."""
+    """Return what the data of a checkpoint fact holds; None for a checkpoint of something else."""
     rows, rounds, total = data.get("rows"), data.get("rounds"), data.get("total")
     if not isinstance(rows, int) or not isinstance(rounds, int):
         return None
@@ -79,12 +79,12 @@ def render(one: Statement, *, size: int, cursor: str) -> Substitution:
 
 
 def uses_cursor(one: Statement) -> bool:
-    """Whether the statement begins each round behind the last key of the one before."""
+    """Whether the statement begins each round after the last key of the one before."""
     return any(name == "cursor" for name, _, _ in placeholders(one))
 
 
 def placeholders(one: Statement) -> Iterator[tuple[str, int, int]]:
-    """Yield `:size` and `:cursor` with their places; `::size` is a cast, and what stands in strings is text."""
+    """Yield `:size` and `:cursor` with their places; `::size` is a cast, and what is in strings is text."""
     before = colon = None
     for token in one.tokens:
         if colon is not None and token.start == colon.end and token.text in ("size", "cursor"):
@@ -147,7 +147,7 @@ def _stored(key: object, text: str | None) -> Key | None:
 
 
 def beyond(answer: Answer) -> Touched | None:
-    """Return where the next round begins, of the answer to what is left behind one that touched no row."""
+    """Return where the next round begins, of the answer to what is left after one that touched no row."""
     return Touched(0, _stored(answer.rows[0][0], answer.texts[0])) if answer.rows else None
 
 

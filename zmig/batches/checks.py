@@ -1,4 +1,4 @@
-"""What is wrong with the statement of a batched migration, as far as its text tells. Pure."""
+"""What is wrong with the statement of a batched migration, as far as its text says. Pure."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _fault(statements: Sequence[Statement], settings: Batch, path: str) -> tuple
         message = "the batched statement uses `:cursor`, and nothing says where that begins"
         return message, one, "write `start: 0` under `batch`, or another value below every key"
     if "cursor" in names and _returns_nothing(one):
-        message = "the batched statement uses `:cursor`, and returns no key behind which the next round begins"
+        message = "the batched statement uses `:cursor`, and returns no key after which the next round begins"
         return message, one, "write `returning` and the key at its end"
     return None
 

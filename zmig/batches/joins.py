@@ -1,4 +1,4 @@
-"""What a query reads from, and how it joins and groups that, as far as its text tells. Pure."""
+"""What a query reads from, and how it joins and groups that, as far as its text says. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Source:
     table: str | None = None
     """The name of the table, as it is spelled."""
     names: tuple[str, ...] = ()
-    """What its first columns are called behind its alias."""
+    """What its first columns are called after its alias."""
 
 
 _UNKNOWN = "?"
@@ -87,7 +87,7 @@ def _named(name: str | None, reader: Found) -> Cte | None:
 
 
 def _names(rest: Nodes) -> tuple[str, ...]:
-    """Return the names of columns in brackets behind an alias."""
+    """Return the names of columns in brackets after an alias."""
     if rest and rest[0].text == "as":
         rest = rest[1:]
     if len(rest) < 2 or rest[0].name is None or rest[0].text in _NO_ALIASES or rest[1].inside is None:
@@ -154,7 +154,7 @@ def keeps_duplicates(one: Query) -> bool:
     """Whether the parts of a query may return the same row: by `union all` and the like."""
     nodes = one.nodes
     return any(
-        node.text in ("union", "intersect", "except") and behind.text == "all" for node, behind in pairwise(nodes)
+        node.text in ("union", "intersect", "except") and following.text == "all" for node, following in pairwise(nodes)
     )
 
 
@@ -206,15 +206,15 @@ def _unbracketed(part: Nodes) -> Iterator[Nodes]:
 
 
 def _aliases(nodes: Nodes) -> Iterator[str]:
-    """Yield the sources that an expression is computed from; a column without one cannot be told."""
+    """Yield the sources that an expression is computed from; a column without one cannot be known."""
     for place, node in enumerate(nodes):
         before = nodes[place - 1].text if place else ""
-        behind = nodes[place + 1] if place + 1 < len(nodes) else None
+        following = nodes[place + 1] if place + 1 < len(nodes) else None
         if node.inside is not None:
             yield from _aliases(node.inside)
-        elif node.name is None or before in (".", "::") or (behind is not None and behind.inside is not None):
+        elif node.name is None or before in (".", "::") or (following is not None and following.inside is not None):
             continue
-        elif behind is not None and behind.text == ".":
+        elif following is not None and following.text == ".":
             yield nodes[place].name or _UNKNOWN
         elif node.text not in ("true", "false", "null"):
             yield _UNKNOWN

@@ -22,7 +22,7 @@ CURSOR, SIZE = ":cursor", ":size"
 
 @valueclass
 class Node:
-    """A token, an operator, a placeholder, or a pair of brackets with what stands in it."""
+    """A token, an operator, a placeholder, or a pair of brackets with what is in it."""
 
     text: str
     """Words in lower case, operators and placeholders whole; `(` or `[` for a pair of brackets."""
@@ -31,7 +31,7 @@ class Node:
     name: str | None = None
     """What a word or a quoted name stands for."""
     inside: tuple[Node, ...] | None = None
-    """What stands between a pair of brackets."""
+    """What is between a pair of brackets."""
 
 
 Nodes = tuple[Node, ...]
@@ -43,7 +43,7 @@ class Cte:
 
     name: str
     start: int
-    """Where its name stands."""
+    """Where its name is written."""
     end: int
     """Where the brackets around its query end."""
     query: Query
@@ -60,9 +60,9 @@ class Query:
     ctes: tuple[Cte, ...]
     is_recursive: bool
     clauses: dict[str, Nodes]
-    """By the word they begin with, which is left out; a table that is written stands under `target`."""
+    """By the word they begin with, which is left out; a table that is written is under `target`."""
     nodes: Nodes
-    """All of it behind its WITH clause."""
+    """All of it after its WITH clause."""
 
     @property
     def command(self) -> str:
@@ -90,7 +90,7 @@ def read(one: Statement) -> Query:
 
 
 def parse(one: Statement) -> Nodes:
-    """Return what stands in a statement."""
+    """Return what is in a statement."""
     stack: list[tuple[Node, list[Node]]] = []
     current: list[Node] = []
     for node in _joined(list(one.tokens)):
@@ -134,7 +134,7 @@ def _joined(tokens: list[Token]) -> Iterator[Node]:
 
 
 def _follows(tokens: list[Token], place: int) -> bool:
-    """Whether a token stands directly behind the one before it."""
+    """Whether a token is directly after the one before it."""
     return tokens[place].start == tokens[place - 1].end
 
 
@@ -153,9 +153,9 @@ def _with_operators(nodes: Sequence[Node]) -> Iterator[Node]:
     """Yield nodes with `operator(schema.>)` as the operator it names."""
     place = 0
     while place < len(nodes):
-        node, behind = nodes[place], nodes[place + 1] if place + 1 < len(nodes) else None
-        if node.text == "operator" and behind is not None and behind.text == "(" and behind.inside:
-            yield Node(behind.inside[-1].text, node.start, behind.end)
+        node, following = nodes[place], nodes[place + 1] if place + 1 < len(nodes) else None
+        if node.text == "operator" and following is not None and following.text == "(" and following.inside:
+            yield Node(following.inside[-1].text, node.start, following.end)
             place += 2
             continue
         if node.inside is not None:
@@ -165,7 +165,7 @@ def _with_operators(nodes: Sequence[Node]) -> Iterator[Node]:
 
 
 def is_query(node: Node) -> bool:
-    """Whether a query stands in a pair of brackets."""
+    """Whether a query is in a pair of brackets."""
     return node.text == "(" and bool(node.inside) and _begins_query(node.inside or ())
 
 
@@ -205,7 +205,7 @@ def _split_with(nodes: Nodes) -> tuple[tuple[Cte, ...], bool, Nodes]:
         if place < len(nodes):
             ctes.append(Cte(name, start, nodes[place].end, of(nodes[place]), columns))
         place += 1
-        # Behind it may stand how a recursion searches.
+        # After it may be how a recursion searches.
         while place < len(nodes) and nodes[place].text not in (",", *_MAIN) and not _is_last(nodes, place):
             place += 1
         if place < len(nodes) and nodes[place].text == ",":
@@ -238,7 +238,7 @@ _OF_COMMAND = {
 
 
 def _clauses(nodes: Nodes) -> dict[str, Nodes]:
-    """Split a query where the words stand that begin its clauses."""
+    """Split a query where the words are that begin its clauses."""
     if not nodes:
         return {}
     command = nodes[0].text
@@ -248,7 +248,7 @@ def _clauses(nodes: Nodes) -> dict[str, Nodes]:
     for place in range(1, len(nodes)):
         node = nodes[place]
         if node.text in words and _begins_clause(nodes, place, command):
-            # What stands in a query behind UNION and the like is not this query's own.
+            # What is in a query after UNION and the like is not this query's own.
             current = found.setdefault(node.text, [])
             if node.text in ("union", "intersect", "except"):
                 words = words & {"order", "limit", "offset", "fetch", "for"}
@@ -263,16 +263,16 @@ def _clauses(nodes: Nodes) -> dict[str, Nodes]:
 
 def _begins_clause(nodes: Nodes, place: int, command: str) -> bool:
     before, word = nodes[place - 1].text, nodes[place].text
-    behind = nodes[place + 1].text if place + 1 < len(nodes) else ""
+    following = nodes[place + 1].text if place + 1 < len(nodes) else ""
     if before in (".", "as"):
         return False
     if word == "from":
         is_comparison = before == "distinct" and place > 1 and nodes[place - 2].text in ("is", "not")
         return not is_comparison and not (command == "delete" and place == 1)
     if word in ("order", "group"):
-        return behind == "by"
+        return following == "by"
     if word == "on":
-        return behind == "conflict"
+        return following == "conflict"
     return True
 
 
@@ -288,7 +288,7 @@ def chooser_of_insert(query: Query) -> Query | None:
 
 
 def nested(nodes: Nodes) -> Iterator[Query]:
-    """Yield the queries that stand directly in brackets among these, at any depth of other brackets."""
+    """Yield the queries that are directly in brackets among these, at any depth of other brackets."""
     for node in nodes:
         if is_query(node):
             yield of(node)
@@ -297,7 +297,7 @@ def nested(nodes: Nodes) -> Iterator[Query]:
 
 
 def holds(nodes: Nodes, text: str, *, deep: bool = True) -> bool:
-    """Whether a word or placeholder stands among these; unless `deep`, that in queries in brackets does not count."""
+    """Whether a word or placeholder is among these; unless `deep`, that in queries in brackets does not count."""
     return any(
         node.text == text
         or (node.inside is not None and (deep or not is_query(node)) and holds(node.inside, text, deep=deep))
@@ -306,7 +306,7 @@ def holds(nodes: Nodes, text: str, *, deep: bool = True) -> bool:
 
 
 def split(nodes: Nodes, separator: str = ",") -> list[Nodes]:
-    """Split at a word or a symbol that stands outside of brackets."""
+    """Split at a word or a symbol that is outside of brackets."""
     parts: list[list[Node]] = [[]]
     for node in nodes:
         if node.text == separator:

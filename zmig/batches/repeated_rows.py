@@ -1,4 +1,4 @@
-"""Whether the rounds of an UPDATE without `:cursor` find the same rows again, as far as its text tells. Pure."""
+"""Whether the rounds of an UPDATE without `:cursor` find the same rows again, as far as its text says. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HARMLESS = frozenset(
         *("when", "then", "else", "coalesce", "lower", "upper", "length", "now", "cast", "nullif", "abs", "mod"),
     }
 )
-"""What stands before brackets, and cannot look at what an UPDATE changes."""
+"""What is before brackets, and cannot look at what an UPDATE changes."""
 _MOVING = frozenset({"xmin", "xmax", "cmin", "cmax", "tableoid"})
 """Columns that change with each UPDATE of a row."""
 
@@ -39,7 +39,7 @@ class Standing:
 
 
 def read(one: Statement) -> Standing | None:
-    """Return what is chosen by other columns than the statement sets; None where it is not, or cannot be told."""
+    """Return what is chosen by other columns than the statement sets; None where it is not, or cannot be known."""
     chosen = selection.read(one)
     writing = [each.query for each in chosen.found if each.query.writes]
     if chosen.limited is None or len(writing) != 1 or writing[0].command != "update":
@@ -106,10 +106,10 @@ def _whole_rows(chosen: Choice, conditions: list[Nodes]) -> Iterator[str]:
 
 
 def _alone(nodes: Nodes) -> Iterator[str]:
-    for node, behind in pairwise((*nodes, None)):
+    for node, following in pairwise((*nodes, None)):
         if node is None:
             continue
         if node.inside is not None and not query.is_query(node):
             yield from _alone(node.inside)
-        elif behind is None or behind.text != ".":
+        elif following is None or following.text != ".":
             yield node.name or ""

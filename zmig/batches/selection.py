@@ -1,6 +1,6 @@
-"""Which rows the rounds of a batched statement choose, as far as its text tells. Pure.
+"""Which rows the rounds of a batched statement choose, as far as its text says. Pure.
 
-A round begins behind `:cursor` and takes `:size` rows. Two queries matter, and mostly are one: that which compares a
+A round begins after `:cursor` and takes `:size` rows. Two queries matter, and mostly are one: that which compares a
 key with `:cursor`, and that which takes no more than `:size`.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @valueclass
 class Comparison:
-    """A key that is compared with `:cursor`, as if the key stood on the left."""
+    """A key that is compared with `:cursor`, as if the key were on the left."""
 
     operator: str
     key: Nodes
@@ -34,7 +34,7 @@ class Comparison:
 
     @property
     def is_lower(self) -> bool:
-        """Whether it keeps the rows behind the cursor."""
+        """Whether it keeps the rows after the cursor."""
         return self.operator in (">", ">=")
 
 
@@ -74,7 +74,7 @@ class Choice:
 
     @property
     def lower(self) -> Comparison | None:
-        """The comparison behind which a round begins."""
+        """The comparison after which a round begins."""
         return next((one for one in self.comparisons if one.is_lower and one.is_exact), None)
 
     @property
@@ -121,7 +121,7 @@ class Choice:
 
     @property
     def key_name(self) -> str | None:
-        """What tells the key from another: a column's name, or how the expression is written, and the direction."""
+        """What makes the key a different one: a column's name, or how the expression is written, and the direction."""
         if self.key is None:
             return None
         column = query.column(self.key)

@@ -1,4 +1,4 @@
-"""What is asked beside a batched statement: what its key is, and whether rows are left behind an empty round. Pure.
+"""What is asked beside a batched statement: what its key is, and whether rows are left after an empty round. Pure.
 
 A round may be empty although rows are left: a condition outside of the choice, a trigger or another session kept the
 statement from all that it chose, or the keys have a gap. So the choice is asked by itself.
@@ -20,22 +20,22 @@ KEY = "zmig_key"
 
 @valueclass
 class Rest:
-    """A query that tells whether rows are left."""
+    """A query that says whether rows are left."""
 
     text: str
     is_by_key: bool
-    """Whether it returns the key behind which the next round begins, if there is one; else how many rows are left."""
+    """Whether it returns the key after which the next round begins, if there is one; else how many rows are left."""
     takes_all: bool = False
     """Whether the choice took every row there was, if it took fewer than `:size`."""
 
 
 def rest(text: str, chosen: Choice, *, with_cursor: bool) -> Rest | None:
-    """Return what tells whether rows are left where a round touched none; None where an empty round is the end."""
+    """Return what says whether rows are left where a round touched none; None where an empty round is the end."""
     if not with_cursor or chosen.row is not None:
         return _count(text, chosen)
     if chosen.limited is not None:
         return _last_chosen(text, chosen)
-    return _behind_gap(text, chosen)
+    return _after_gap(text, chosen)
 
 
 def _count(text: str, chosen: Choice) -> Rest | None:
@@ -58,22 +58,22 @@ def _last_chosen(text: str, chosen: Choice) -> Rest | None:
     return Rest(f"{_named(text, chosen.limited)}select {KEY} from ({inner}) zmig_chosen {last}", is_by_key=True)
 
 
-def _behind_gap(text: str, chosen: Choice) -> Rest | None:
+def _after_gap(text: str, chosen: Choice) -> Rest | None:
     upper, compared, lower = chosen.upper, chosen.compared, chosen.lower
     if upper is None or compared is None:
         return None
     table, key, bound = source(text, compared), _spelled(text, upper.key), _spelled(text, upper.bound)
-    behind = ">" if upper.operator == "<=" else ">="
+    after = ">" if upper.operator == "<=" else ">="
     begin = key if lower is not None and lower.operator == ">=" else f"({key}) operator(pg_catalog.-) 1"
     return Rest(
         f"{_named(text, compared)}select {begin} as {KEY} from {table} "
-        f"where ({key}) operator(pg_catalog.{behind}) ({bound}) order by {key} limit 1",
+        f"where ({key}) operator(pg_catalog.{after}) ({bound}) order by {key} limit 1",
         is_by_key=True,
     )
 
 
 def key_query(text: str, chosen: Choice) -> str | None:
-    """Return a query whose column is the key as it is chosen; None where that cannot be told."""
+    """Return a query whose column is the key as it is chosen; None where that cannot be known."""
     found, key = chosen.chooser, chooser_key(chosen)
     if found is None or not key:
         return None

@@ -26,7 +26,7 @@ class Fault:
     message: str
     hint: str
     start: int
-    """Where it stands in the statement."""
+    """Where it is in the statement."""
 
 
 def faults(one: Statement) -> Iterator[Fault]:
@@ -70,11 +70,11 @@ def _locked(nodes: Nodes) -> Iterator[Fault]:
 
 
 def _beside(chosen: Choice, text: str) -> Iterator[Fault]:
-    """Rounds that take the same first rows each time, because the cursor stands outside of the choice."""
+    """Rounds that take the same first rows each time, because the cursor is outside of the choice."""
     limited = chosen.limited
     if limited is None or query.holds((*limited.query.nodes, *_of_ctes(limited.query)), CURSOR):
         return
-    if not any(query.holds(limited.query.nodes, name) for name in _names_behind_cursor(chosen)):
+    if not any(query.holds(limited.query.nodes, name) for name in _names_after_cursor(chosen)):
         clause = limited.query.clause("limit") or limited.query.clause("fetch")
         yield Fault(
             "each round takes the same first rows: `limit :size` counts rows that `:cursor` has not narrowed down",
@@ -83,7 +83,7 @@ def _beside(chosen: Choice, text: str) -> Iterator[Fault]:
         )
 
 
-def _names_behind_cursor(chosen: Choice) -> set[str]:
+def _names_after_cursor(chosen: Choice) -> set[str]:
     """Return the named queries that read `:cursor`, themselves or through others."""
     named = {cte.name: cte.query for found in chosen.found for cte in found.query.ctes}
     names = {name for name, one in named.items() if query.holds((*one.nodes, *_of_ctes(one)), CURSOR)}
@@ -96,7 +96,7 @@ def _offset(chosen: Choice, text: str) -> Iterator[Fault]:
     nodes = chosen.limited.query.clause("offset") if chosen.limited is not None else ()
     if nodes and nodes[0].text != "0":
         yield Fault(
-            "each round passes over the first rows behind `:cursor`, because of its `offset`",
+            "each round passes over the first rows after `:cursor`, because of its `offset`",
             "remove `offset`: `:cursor` says where a round begins",
             nodes[0].start,
         )
@@ -115,7 +115,7 @@ def _alternatives(nodes: Nodes) -> Iterator[Fault]:
     free = next((part for part in parts if part and not query.holds(part, CURSOR)), None)
     if free is not None:
         yield Fault(
-            "rounds take rows again and again that stand before `:cursor`: an `or` chooses them whatever their key is",
+            "rounds take rows again and again that are before `:cursor`: an `or` chooses them whatever their key is",
             "put brackets around the conditions that `or` joins",
             free[0].start,
         )
@@ -131,7 +131,7 @@ def _branch(chosen: Choice, text: str) -> Iterator[Fault]:
         others = one.clause("union")
         if others and query.holds(one.clause("where"), CURSOR) and not query.holds(others, CURSOR):
             yield Fault(
-                "rounds take rows again and again that stand before `:cursor`: one part of the `union` ignores it",
+                "rounds take rows again and again that are before `:cursor`: one part of the `union` ignores it",
                 "compare the key with `:cursor` in each part",
                 others[0].start,
             )
@@ -167,14 +167,14 @@ def _direction(chosen: Choice, text: str) -> Iterator[Fault]:
     function = _function(chosen)
     if chosen.is_descending and (chosen.root.command != "select" or function == "max"):
         yield Fault(
-            f"`{text[first.start : first.end]}` looks before the cursor, and the next round begins behind the "
+            f"`{text[first.start : first.end]}` looks before the cursor, and the next round begins after the "
             "greatest key",
             f"write `{_spelled(chosen, text)} > :cursor`",
             first.start,
         )
     elif not chosen.is_descending and function == "min":
         yield Fault(
-            "the next round begins behind the least key of this one, so that rows are taken again",
+            "the next round begins after the least key of this one, so that rows are taken again",
             "return `max` of the key",
             chosen.root.nodes[0].start,
         )
@@ -223,7 +223,7 @@ def _order(chosen: Choice, text: str) -> Iterator[Fault]:
     if order is None:
         if not _is_ordered_below(chosen.limited):
             yield Fault(
-                "a round takes any rows behind `:cursor`, and the next one begins behind the greatest key among "
+                "a round takes any rows after `:cursor`, and the next one begins after the greatest key among "
                 "them, so rows are passed over",
                 f"write `order by {key}` before `limit :size`",
                 clause[0].start,
@@ -236,7 +236,7 @@ def _order(chosen: Choice, text: str) -> Iterator[Fault]:
         return
     spelled = text[order.start : order.end]
     if not _is_by_key(chosen, order):
-        why = f"a round takes rows in the order of `{spelled}`, and the next one begins behind the greatest `{key}`"
+        why = f"a round takes rows in the order of `{spelled}`, and the next one begins after the greatest `{key}`"
         yield Fault(f"{why}, so rows are passed over", f"write `order by {key}`", order.start)
     elif order.is_descending != chosen.is_descending:
         why = f"a round takes the rows that are farthest from `:cursor` first, by `order by {spelled}`"
@@ -320,7 +320,7 @@ def _twice(chosen: Choice, text: str) -> Iterator[Fault]:
 
 
 def _beyond(chosen: Choice, text: str) -> Iterator[Fault]:
-    """A SELECT that adds something to the greatest key, although the next round begins behind what it returns."""
+    """A SELECT that adds something to the greatest key, although the next round begins after what it returns."""
     output, lower = _result(chosen), chosen.lower
     if output is None or chosen.root.command != "select":
         return
@@ -329,7 +329,7 @@ def _beyond(chosen: Choice, text: str) -> Iterator[Fault]:
     if words == ["max", "(", "+"] and lower is not None and lower.operator == ">":
         greatest, spelled = text[nodes[0].start : nodes[1].end], text[nodes[0].start : nodes[-1].end]
         yield Fault(
-            f"the next round begins behind `{spelled}`, so the keys between are passed over",
+            f"the next round begins after `{spelled}`, so the keys between are passed over",
             f"write `select {greatest}`",
             nodes[0].start,
         )
@@ -353,7 +353,7 @@ def _returned(chosen: Choice, text: str) -> Iterator[Fault]:
 
 
 def _linked(chosen: Choice, name: str, key: str) -> bool:
-    """Whether a column may hold the same as the key, as far as names, aliases and equations tell."""
+    """Whether a column may hold the same as the key, as far as names, aliases and equations say."""
     pairs = {pair for found in chosen.found for pair in _pairs(found.query)}
     known = {key}
     while more := {one for pair in pairs if known & set(pair) for one in pair if one is not None} - known:
@@ -402,7 +402,7 @@ def _first_name(nodes: Nodes) -> str:
 
 
 def _inserted_as(one: Query, name: str) -> set[str] | None:
-    """Return the names of what an INSERT puts into a column; None where that cannot be told."""
+    """Return the names of what an INSERT puts into a column; None where that cannot be known."""
     inner = query.chooser_of_insert(one)
     outputs = selection.columns(inner) if inner is not None else []
     target = [node for node in one.clause("target") if inner is not None and node.start < inner.start]
@@ -433,7 +433,7 @@ def _elsewhere(chosen: Choice, text: str) -> Iterator[Fault]:
     if _function(chosen) is not None and not is_choice and read and all(source.is_table for source in read):
         source = root.clause("from")
         yield Fault(
-            f"the next round begins behind the last key of `{text[source[0].start : source[-1].end]}`, not of the rows "
+            f"the next round begins after the last key of `{text[source[0].start : source[-1].end]}`, not of the rows "
             "that this one took",
             "select the key from the query that chose the rows",
             source[0].start,

@@ -1,6 +1,6 @@
 """Dates and times as the server writes them, in the order that it gives them. Pure.
 
-Python has no years before Christ or behind 9999, no `infinity` and no 24:00, and compares two times of one zone by what
+Python has no years before Christ or after 9999, no `infinity` and no 24:00, and compares two times of one zone by what
 its clocks show, which they show twice where summer time ends.
 """
 
@@ -14,7 +14,7 @@ _END = 1 << 80
 
 
 class Moment(int):
-    """A moment as microseconds since some day; not to be told to anybody, only compared."""
+    """A moment as microseconds since some day; not to be shown to anybody, only compared."""
 
 
 def parse(text: str) -> Moment:

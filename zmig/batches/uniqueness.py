@@ -1,4 +1,4 @@
-"""Which columns are unique among the rows of a query, as far as its text and the catalog tell. Pure.
+"""Which columns are unique among the rows of a query, as far as its text and the catalog say. Pure.
 
 A key of a table stays unique where each of the other sources gives at most one row for each row of the others: it is
 looked up by a unique key of its own, or has one row only. Queries that are read like tables have keys by GROUP BY,
@@ -106,7 +106,7 @@ def calls(found: Found) -> Iterator[str]:
 def is_key(found: Found, spelled: Nodes, catalog: Catalog) -> bool:
     """Whether an expression differs for any two rows that a query returns."""
     scope = _Scope(found, catalog)
-    wanted = scope.told_apart_by(spelled)
+    wanted = scope.distinguished_by(spelled)
     if any(key <= wanted for key in scope.keys):
         return True
     named = query.column(spelled)
@@ -146,7 +146,7 @@ def owner(found: Found, spelled: Nodes, catalog: Catalog) -> str | None:
 def stays_unique(found: Found, alias: str, catalog: Catalog) -> bool:
     """Whether no other source takes a row of a source more than once."""
     scope = _Scope(found, catalog)
-    return any(alias == one.alias and scope.is_settled_by(one) for one in scope.relations)
+    return any(alias == one.alias and scope.is_determined_by(one) for one in scope.relations)
 
 
 def is_computed(found: Found, spelled: Nodes, catalog: Catalog) -> bool:
@@ -159,8 +159,8 @@ def is_computed(found: Found, spelled: Nodes, catalog: Catalog) -> bool:
     if inner is None or inner.query.command != "select" or inner.query.is_compound:
         return False
     outputs = _Scope(inner, catalog).outputs
-    behind = next((output.nodes for output in outputs if output.name == column[1] and output.nodes), None)
-    return behind is not None and is_computed(inner, behind, catalog)
+    underlying = next((output.nodes for output in outputs if output.name == column[1] and output.nodes), None)
+    return underlying is not None and is_computed(inner, underlying, catalog)
 
 
 def written(nodes: Nodes) -> str:
@@ -177,12 +177,12 @@ def _words(nodes: Nodes) -> Iterator[str]:
     while place < len(nodes):
         node = nodes[place]
         before = nodes[place - 1] if place else None
-        behind = nodes[place + 1].text if place + 1 < len(nodes) else ""
-        if behind == "." and node.name is not None:
+        following = nodes[place + 1].text if place + 1 < len(nodes) else ""
+        if following == "." and node.name is not None:
             place += 2
             continue
-        if node.text == "::" and (behind in _TEXTS or (before is not None and before.text[:1] in "'0123456789")):
-            place = _behind_type(nodes, place + 1)
+        if node.text == "::" and (following in _TEXTS or (before is not None and before.text[:1] in "'0123456789")):
+            place = _after_type(nodes, place + 1)
             continue
         if node.inside is None:
             yield node.name if node.name is not None else node.text
@@ -193,7 +193,7 @@ def _words(nodes: Nodes) -> Iterator[str]:
         place += 1
 
 
-def _behind_type(nodes: Nodes, place: int) -> int:
+def _after_type(nodes: Nodes, place: int) -> int:
     place += 1
     while place < len(nodes) and (nodes[place].text in _OF_TYPE or nodes[place].inside is not None):
         place += 1
@@ -221,7 +221,7 @@ class _Scope:
             return
         same = {each.element for each in self._equations if each.is_lasting and not self._known(each.depends_on)}
         for base in self.relations:
-            if self.is_settled_by(base):
+            if self.is_determined_by(base):
                 for key in base.keys:
                     yield frozenset((base.alias, name) for name in key) - same
 
@@ -256,26 +256,26 @@ class _Scope:
                         )
                         yield selection.Output(nodes, name, is_named=False)
 
-    def is_settled_by(self, base: _Relation) -> bool:
+    def is_determined_by(self, base: _Relation) -> bool:
         """Whether each row of a source meets at most one row of each of the others."""
-        settled = {base.alias}
+        determined = {base.alias}
         while more := {
             one.alias
             for one in self.relations
-            if one.alias not in settled and any(key <= self._looked_up(one.alias, settled) for key in one.keys)
+            if one.alias not in determined and any(key <= self._looked_up(one.alias, determined) for key in one.keys)
         }:
-            settled |= more
-        return len(self._aliases) == len(self.relations) == len(settled)
+            determined |= more
+        return len(self._aliases) == len(self.relations) == len(determined)
 
-    def _looked_up(self, alias: str, settled: set[str]) -> set[str]:
+    def _looked_up(self, alias: str, determined: set[str]) -> set[str]:
         return {
             one.element[1]
             for one in self._equations
-            if one.element[0] == alias and self._known(one.depends_on) <= settled
+            if one.element[0] == alias and self._known(one.depends_on) <= determined
         }
 
     def _known(self, sources: frozenset[str]) -> frozenset[str]:
-        """Return which of these it reads from, or cannot be told; a row of the others is given from around it."""
+        """Return which of these it reads from, or is not known; a row of the others is given from around it."""
         return sources & (self._aliases | {_UNKNOWN})
 
     def element(self, nodes: Nodes) -> Element:
@@ -290,16 +290,16 @@ class _Scope:
         is_own = len(item) == 1 and any(item[0].name in (one.columns or ()) for one in self.relations)
         return item if is_own else selection.output(item, self.query)
 
-    def told_apart_by(self, nodes: Nodes) -> Key:
+    def distinguished_by(self, nodes: Nodes) -> Key:
         """Return what two rows have in common that share the value of an expression."""
         nodes = query.bare(nodes)
-        return frozenset({self.element(nodes)}).union(*map(self.told_apart_by, self._parts(nodes)))
+        return frozenset({self.element(nodes)}).union(*map(self.distinguished_by, self._parts(nodes)))
 
     def _parts(self, nodes: Nodes) -> list[Nodes]:
         """Return expressions that are the same where this one is the same."""
         joined = query.split(nodes, "||")
         if len(joined) > 1:
-            is_parted = all(_is_constant(part) or _is_constant(behind) for part, behind in pairwise(joined))
+            is_parted = all(_is_constant(part) or _is_constant(following) for part, following in pairwise(joined))
             return joined if is_parted and all(map(self._is_never_null, joined)) else []
         place = _cast(nodes)
         if place is not None:
@@ -324,7 +324,7 @@ class _Scope:
         return _is_constant(inner) or self._is_not_null(inner)
 
     def _is_faithful(self, inner: Nodes, kind: Nodes) -> bool:
-        """Whether a cast to a type tells apart what was different."""
+        """Whether a cast to a type keeps different what was different."""
         name = kind[0].text if len(kind) == 1 else ""
         return name in ("text", "varchar", "numeric") or (name in _WHOLE and self._is_of(inner, "whole"))
 
@@ -353,13 +353,13 @@ class _Scope:
         while place < len(nodes):
             node, start = nodes[place], place
             if node.text == "::":
-                place = _behind_type(nodes, place + 1)
+                place = _after_type(nodes, place + 1)
                 continue
             while place + 2 < len(nodes) and nodes[place + 1].text == "." and node.name is not None:
                 place += 2
-            behind = nodes[place + 1] if place + 1 < len(nodes) else None
-            # A function's name stands before brackets, a type's before a constant, as in `date '2026-01-01'`.
-            is_column = behind is None or (behind.inside is None and not behind.text.startswith("'"))
+            following = nodes[place + 1] if place + 1 < len(nodes) else None
+            # A function's name is before brackets, a type's before a constant, as in `date '2026-01-01'`.
+            is_column = following is None or (following.inside is None and not following.text.startswith("'"))
             if node.inside is not None:
                 yield from self._named(node.inside)
             elif node.name is None or not is_column or node.text in _NO_COLUMNS:
@@ -409,9 +409,9 @@ class _Scope:
     ) -> Iterator[_Equation]:
         """Yield the columns that `using` and `natural` set equal to those of the sources before."""
         names: set[str | None] = set()
-        for node, behind in pairwise(item):
-            if node.text == "using" and behind.inside is not None:
-                names = {part[0].name for part in query.split(behind.inside) if part}
+        for node, following in pairwise(item):
+            if node.text == "using" and following.inside is not None:
+                names = {part[0].name for part in query.split(following.inside) if part}
         if "natural" in words:
             names = {name for one in before for name in one.columns or ()} & set(relation.columns or ())
         for name in (name for name in names if name is not None):
@@ -450,12 +450,12 @@ def _uncast(nodes: Nodes) -> Nodes:
 def _cast(nodes: Nodes) -> int | None:
     """Return where the type begins that an expression as a whole is cast to."""
     place = next((place for place in reversed(range(1, len(nodes))) if nodes[place].text == "::"), None)
-    is_whole = place is not None and _behind_type(nodes, place + 1) == len(nodes) and not _has_operator(nodes[:place])
+    is_whole = place is not None and _after_type(nodes, place + 1) == len(nodes) and not _has_operator(nodes[:place])
     return place if is_whole else None
 
 
 def _has_operator(nodes: Nodes) -> bool:
-    """Whether a cast behind these is one of their last part alone."""
+    """Whether a cast after these is one of their last part alone."""
     return any(node.name is None and node.inside is None and node.text not in (".", "::") for node in nodes[:-1])
 
 
@@ -577,9 +577,9 @@ def _of_rows(one: Query, scope: _Scope) -> Iterator[frozenset[str]]:
         yield from _shown([scope.grouped(item) for item in groups], scope)
     if joins.has_one_row(one):
         yield frozenset()
-    told = [(output.name, scope.told_apart_by(output.nodes)) for output in scope.outputs]
+    known = [(output.name, scope.distinguished_by(output.nodes)) for output in scope.outputs]
     for key in scope.keys:
-        shown = [next((name for name, by in told if name is not None and part in by), None) for part in key]
+        shown = [next((name for name, by in known if name is not None and part in by), None) for part in key]
         if None not in shown:
             yield frozenset(name for name in shown if name is not None)
     yield from _numbered(scope)
@@ -601,11 +601,11 @@ def _numbered(scope: _Scope) -> Iterator[frozenset[str]]:
 
 def _shown(items: Sequence[Nodes], scope: _Scope) -> Iterator[frozenset[str]]:
     """Yield the names under which a query returns all of these, if it does."""
-    told = [(output.name, scope.told_apart_by(output.nodes)) for output in scope.outputs if output.nodes]
+    known = [(output.name, scope.distinguished_by(output.nodes)) for output in scope.outputs if output.nodes]
     names: list[str] = []
     for item in items:
         wanted = scope.element(item)
-        name = next((name for name, by in told if name is not None and wanted in by), None)
+        name = next((name for name, by in known if name is not None and wanted in by), None)
         if name is None:
             return
         names.append(name)

@@ -58,7 +58,7 @@ COMMAND = Command(
         Option("--to", "stop at this version", "VERSION", version_number),
         Option("--dry-run", "print the plan, and run nothing"),
         Option("--atomic", "run all steps in one transaction: everything is applied, or nothing"),
-        Option("--allow-out-of-order", "also apply migrations that stand below the highest applied version"),
+        Option("--allow-out-of-order", "also apply migrations below the highest applied version"),
         ALLOW_EXISTING,
         LOCK_WAIT,
     ),

@@ -26,7 +26,7 @@ class Entry:
 
 GROUPS: dict[str, dict[str, Entry]] = {
     "look": {
-        "status": Entry("where every migration stands", "status"),
+        "status": Entry("the state of every migration", "status"),
         "plan": Entry("what `apply` would run, and why", "plan"),
         "history": Entry("what happened, fact by fact", "history"),
         "version": Entry("the highest applied version", "version"),

@@ -54,14 +54,14 @@ def _kind(options: CreateOptions) -> Kind:
 
 COMMAND = Command(
     about=(
-        "Writes the file of a new migration, numbered behind the highest one, with its rollback file, and adds its "
+        "Writes the file of a new migration, numbered after the highest one, with its rollback file, and adds its "
         "entry to the manifest without touching anything else there. Prints the paths of the files."
     ),
     document="version, name, file, rollback_file, manifest",
     run=run,
     options_type=CreateOptions,
     options=(
-        Option("--description", "what it is for; it stands in the file's header", "TEXT"),
+        Option("--description", "what it is for; it is in the file's header", "TEXT"),
         Option("--python", "write a Python file with `execute(ctx)` and `rollback(ctx)`"),
         Option("--repeatable", "write a repeatable, which runs again whenever its file changes"),
     ),

@@ -60,7 +60,7 @@ def _stop(call: CommandContext, server: EmbeddedServer) -> None:
 
 
 def _open_psql(call: CommandContext, server: EmbeddedServer) -> None:
-    """Become psql; what stands behind `--` goes to it."""
+    """Become psql; what comes after `--` goes to it."""
     server.start()
     command = [*server.psql_command(), *call.options.rest]
     call.output.flush()
@@ -80,7 +80,7 @@ COMMAND = Command(
         "start": "start it unless it runs; prints its URL",
         "stop": "stop it, ending its sessions; its data stay",
         "url": "print its URL, whether it runs or not",
-        "psql": "open psql on it; what stands behind `--` goes to psql",
+        "psql": "open psql on it; what comes after `--` goes to psql",
     },
     examples=(
         "zmig db start manifests/demo.yaml",

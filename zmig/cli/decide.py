@@ -7,7 +7,7 @@ from zmig.cli.running import LOCK_WAIT, running
 from zmig.errors import ExitCode
 from zmig.presentation import words
 
-_REASON = Option("--reason", "why this is right; it stands in the history for ever", "TEXT", is_required=True)
+_REASON = Option("--reason", "why this is right; it is in the history for ever", "TEXT", is_required=True)
 
 
 class DecideOptions(Options):

@@ -24,7 +24,7 @@ def run(words: Sequence[str]) -> int:
     except Unwritable as error:
         return _unwritable(error, output, ExitCode.REFUSED)
     try:
-        output.flush(patience_seconds=_LONGEST_FAREWELL_SECONDS if code > _SIGNALLED else None)
+        output.flush(patience_seconds=_LONGEST_FLUSH_SECONDS if code > _SIGNALLED else None)
     except Unwritable as error:
         return _unwritable(error, output, code)
     except KeyboardInterrupt:  # nobody reads, and nobody wants to wait for who might
@@ -33,7 +33,7 @@ def run(words: Sequence[str]) -> int:
 
 
 _SIGNALLED = 128
-_LONGEST_FAREWELL_SECONDS = 1.0
+_LONGEST_FLUSH_SECONDS = 1.0
 """How long a command that a signal ended waits for who reads what it says."""
 
 

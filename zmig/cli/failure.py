@@ -48,7 +48,7 @@ def tell_bug(error: BaseException, output: Output) -> int:
 
 
 def _tell(problems: Sequence[Problem], code: int, output: Output) -> int:
-    problems = [outside.discreet(problem) for problem in problems]
+    problems = [outside.redacted(problem) for problem in problems]
     output.problems(problems)
     if output.is_json:
         output.document(documents.of_problems(problems, code) | output.so_far)

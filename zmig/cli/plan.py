@@ -68,9 +68,9 @@ COMMAND = Command(
     options_type=PlanOptions,
     options=(
         Option("--to", "stop at this version", "VERSION", version_number),
-        Option("--allow-out-of-order", "also plan migrations that stand below the highest applied version"),
+        Option("--allow-out-of-order", "also plan migrations below the highest applied version"),
         ALLOW_EXISTING,
-        Option("--rehearse", "run it for real in a transaction, roll back, and tell each statement's locks and time"),
+        Option("--rehearse", "run it for real in a transaction, roll back, and show each statement's locks and time"),
         Option("--yes", "rehearse on a production database without asking"),
         LOCK_WAIT,
     ),

@@ -82,7 +82,7 @@ class RunSummary:
 @contextlib.contextmanager
 def running(call: CommandContext, *, lock_wait_seconds: float | None, may_change: bool = True) -> Generator[Migrator]:
     """Give the engine for a command that takes the lock, with signals handled and every progress narrated."""
-    tally, interrupts = RunSummary(), SignalInterrupts(say_farewell=partial(_say_farewell, call.output))
+    tally, interrupts = RunSummary(), SignalInterrupts(report_end=partial(_report_end, call.output))
     call.output.has_acted = may_change
     with contextlib.ExitStack() as stack:
         narrate = stack.enter_context(ProgressOutput(call.output))
@@ -134,7 +134,7 @@ def _both(first: Observer, second: Observer, interrupts: Interrupts) -> Observer
     return tell_whole
 
 
-def _say_farewell(output: Output, number: int, is_second: bool) -> None:
+def _report_end(output: Output, number: int, is_second: bool) -> None:
     name = signal.Signals(number).name
     why = f"a second signal, {name}" if is_second else f"{name}, which a migration's code did not let in"
     problem = Problem(

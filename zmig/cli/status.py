@@ -20,7 +20,7 @@ class StatusOptions(Options):
 
 
 def run(call: CommandContext, options: StatusOptions) -> ExitCode:
-    """Print where every migration stands."""
+    """Print the state of every migration."""
     status = call.migrator().status()
     if call.output.is_json:
         call.output.document(status.as_dict())

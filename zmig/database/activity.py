@@ -28,7 +28,7 @@ class Backend:
 
     pid: int
     started_at: datetime | None
-    """Tells it from a later backend of the same pid."""
+    """Distinguishes it from a later backend of the same pid."""
     application_name: str | None
     database_user: str | None
     host: str | None
@@ -42,7 +42,7 @@ class Backend:
     wait: str | None
     """What it waits for, as `Lock: relation`; None while it computes."""
     statement: int | None = None
-    """Which statement of its migration's file `query` is, from 1; None where the message does not tell."""
+    """Which statement of its migration's file `query` is, from 1; None where the message does not say."""
 
     @property
     def waits_for_lock(self) -> bool:
@@ -75,7 +75,7 @@ class ServerProgress:
 
     @property
     def fraction(self) -> float | None:
-        """Between 0 and 1; None where the phase has no end that could be told."""
+        """Between 0 and 1; None where the phase has no end that could be known."""
         return min(1.0, (self.done or 0) / self.total) if self.total else None
 
 

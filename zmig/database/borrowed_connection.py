@@ -50,7 +50,7 @@ def borrowed(connection: WorkingConnection, *, in_transaction: bool) -> Generato
 
 
 class BorrowedConnection(WorkingConnection):
-    """A connection that only the thread it was lent to may use behind the end of the loan: for the next loan."""
+    """A connection that only the thread it was lent to may use after the end of the loan: for the next loan."""
 
     _owner: WorkingConnection
     _thread = 0

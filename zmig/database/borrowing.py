@@ -14,7 +14,7 @@ class TransactionEnded(psycopg.ProgrammingError):
 
 
 class LoanEnded(psycopg.ProgrammingError):
-    """What a migration's code began with the connection went on behind the code's end."""
+    """What a migration's code began with the connection went on after the code's end."""
 
     def __init__(self) -> None:
         super().__init__("the migration that used the connection has ended")
@@ -49,9 +49,9 @@ class Loan:
             raise TransactionEnded
 
     def swallowed(self, status: TransactionStatus, raised: BaseException | None) -> psycopg.Error | None:
-        """Return the error by which the transaction failed, where the code went on behind it.
+        """Return the error by which the transaction failed, where the code went on after it.
 
-        `raised` is what came out of the code; one of its own tells more.
+        `raised` is what came out of the code; one of its own says more.
         """
         went_on = raised is None or isinstance(raised, psycopg.errors.InFailedSqlTransaction)
         return self.error if went_on and status is TransactionStatus.INERROR else None

@@ -1,7 +1,7 @@
 """Looks into the catalog to learn what became of a statement that cannot run in a transaction.
 
 Such a statement has no outcome that commits together with a checkpoint. After a crash or a failure the one
-behind the last checkpoint is ambiguous: it may not have begun, be half done, or be done.
+after the last checkpoint is ambiguous: it may not have begun, be half done, or be done.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def settle(connection: Connection, statement: Statement, *, before: object, is_r
     statement left is dropped, a pending detach is finalized. A refused statement had no effect. False means: run it.
 
     Raises:
-        ZmigError: it cannot be told.
+        ZmigError: it cannot be known.
     """
     match outcomes.outcome(statement):
         case CreateIndex(None) as index:
@@ -194,7 +194,7 @@ def _settle_unnamed_index(connection: Connection, index: CreateIndex, before: ob
         raise ZmigError(
             Problem(
                 "resume-undecided",
-                f"which index the statement made cannot be told: table `{index.table.name}` has several new ones",
+                f"which index the statement made is not known: table `{index.table.name}` has several new ones",
                 facts=(f"new indexes: {', '.join(sorted(made))}",),
                 hint="drop those that the statement made, or give the index a name in the file",
             )
@@ -217,7 +217,7 @@ def _indexes_of(connection: Connection, table: Name, name: str | None = None) ->
     """Return the names of a table's indexes, or of the one named, and whether each is valid: on all its shards, too.
 
     Raises:
-        ZmigError: a node of the cluster does not tell.
+        ZmigError: a node of the cluster does not say.
     """
     found = connection.execute(_INDEXES_OF.encode(), (_regclass(table), name, name)).fetchall()
     rows = cast("list[tuple[str, bool, int, bool]]", found)

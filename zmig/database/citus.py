@@ -1,7 +1,7 @@
 """What zmig has to know of Citus, which spreads the tables of one database over several servers, its nodes.
 
 Asked only where the extension is installed. zmig works on the coordinator alone: its facts are local tables there, and
-an advisory lock is known to one node. What stands here was read in the sources of Citus 13.2 and tried on it.
+an advisory lock is known to one node. What is here was read in the sources of Citus 13.2 and tried on it.
 """
 
 from __future__ import annotations

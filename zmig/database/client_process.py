@@ -1,6 +1,6 @@
 """Which process a run belongs to, so that somebody else on the same machine can prove that it is gone.
 
-A server cannot tell a client that was killed from one that is silent; the machine it ran on can. The proof holds
+A server cannot distinguish a client that was killed from one that is silent; the machine it ran on can. The proof holds
 only within one boot of one machine and one process namespace, so both are part of the identity.
 """
 
@@ -15,11 +15,11 @@ from zmig.database.lock_holder import ClientState
 
 _PROC = Path("/proc")
 _START_FIELD = 19
-"""Where `/proc/PID/stat` has the start time, counted behind the command's closing bracket."""
+"""Where `/proc/PID/stat` has the start time, counted after the command's closing bracket."""
 
 
 def identity() -> dict[str, object] | None:
-    """Return what a `started` fact says of this process; None where the system does not tell."""
+    """Return what a `started` fact says of this process; None where the system does not say."""
     return _identity(os.getpid())
 
 
@@ -35,11 +35,11 @@ def state(recorded: object) -> ClientState:
     """Return what can be proved, on this machine, of the process that recorded its identity."""
     if not isinstance(recorded, dict):
         return ClientState.UNKNOWN
-    told = cast("dict[str, object]", recorded)
-    pid, space = told.get("pid"), told.get("space")
+    known = cast("dict[str, object]", recorded)
+    pid, space = known.get("pid"), known.get("space")
     if not isinstance(pid, int) or space is None or space != _space():
         return ClientState.UNKNOWN
-    return ClientState.ALIVE if _started(pid) == told.get("started") else ClientState.GONE
+    return ClientState.ALIVE if _started(pid) == known.get("started") else ClientState.GONE
 
 
 def _space() -> str | None:

@@ -20,7 +20,7 @@ from zmig.database import child_processes, server, tcp
 from zmig.database.borrowing import Loan, LoanEnded
 from zmig.database.interruptible import InterruptibleConnection
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
-from zmig.text.secrets import Redactor, telling
+from zmig.text.secrets import Redactor, secret_values
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def target(url: str, *, environ: Mapping[str, str]) -> Target:
 
         found = connection_string.parameters(url)
     secrets = (found.get("password"), found.get("sslpassword"), environ.get("PGPASSWORD"))
-    return Target(url, Redactor(*(secret for secret in secrets if secret), *telling(environ)))
+    return Target(url, Redactor(*(secret for secret in secrets if secret), *secret_values(environ)))
 
 
 def _plain(url: str) -> Mapping[str, str] | None:
@@ -320,7 +320,7 @@ def connection_lost(target: Target, error: psycopg.Error, *, effect: str) -> Con
 
 
 def backend_pid(connection: Connection) -> int:
-    """Return the process id of the backend that answers; behind a pooler not the one libpq was told."""
+    """Return the process id of the backend that answers; behind a pooler not the one libpq knows of."""
     row = connection.execute("select pg_catalog.pg_backend_pid()").fetchone()
     return cast("int", row[0]) if row is not None else 0
 

@@ -70,11 +70,11 @@ def for_sqlstate(sqlstate: str | None) -> str:
     for beginning, hint in _TO_GO_ON:
         if sqlstate is not None and sqlstate.startswith(beginning):
             return hint
-    return "remove what stands in its way on the server, then run the same command"
+    return "remove what is in its way on the server, then run the same command"
 
 
 def is_cancelled(sqlstate: str | None, message: str) -> bool:
-    """Whether somebody cancelled a statement, as far as the language that the server speaks tells.
+    """Whether somebody cancelled a statement, as far as the language that the server speaks says.
 
     A statement that took too long has the same SQLSTATE.
     """

@@ -185,7 +185,7 @@ def _of_scheme(text: str, scheme: str, *, has_slashes: bool) -> Problem | None:
         return invalid("it begins with `jdbc:`, as Java's drivers have it", hint)
     if not has_slashes:
         if family in _SCHEMES:
-            return invalid(f"`//` is missing behind `{scheme}:`", f"write it as {_FORM}")
+            return invalid(f"`//` is missing after `{scheme}:`", f"write it as {_FORM}")
         return None if "=" in text else invalid("it does not begin with `postgresql://`")
     if scheme in _SCHEMES:
         return None if text.startswith(scheme) else invalid("it begins with a blank", "remove the blank")
@@ -210,7 +210,7 @@ def _of_libpq(text: str, said: str) -> Problem:
     hint = _FOREIGN_PARAMETERS.get(name.lower())
     if not _may_show(text, name):
         masked = "PostgreSQL's client does not know one of its parameters"
-        return invalid(masked, f"check what stands behind the `?`, and write special characters {_ENCODED}")
+        return invalid(masked, f"check what comes after the `?`, and write special characters {_ENCODED}")
     if hint is None:
         near = nearest(name.lower(), known)
         hint = f"write `{near}` in its place" if near else "remove it"
@@ -230,7 +230,7 @@ def _without_quotations(message: str) -> str:
 def _may_show(text: str, word: str) -> bool:
     """Whether a word of a connection string cannot be part of a password, which people write without encoding it.
 
-    In a URL, a password may reach up to the last `@`, and behind a parameter that holds one, up to the end.
+    In a URL, a password may reach up to the last `@`, and after a parameter that holds one, up to the end.
     """
     begin = text.find(word)
     if begin < 0 or not word.isprintable() or _SECRET.search(text, 0, begin) is not None:

@@ -1,6 +1,6 @@
 """Reads the data of a fact, whoever appended it: the table takes any JSON, also such as Python cannot read.
 
-One row that cannot be read must not stand in the way of all others, in a table from which nothing can be deleted.
+One row that cannot be read must not keep all others from being read, in a table from which nothing can be deleted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from math import isfinite
 from typing import cast
 
 _DEEPEST = 100
-"""How deep values are read that stand in each other; zmig's own stand three deep."""
+"""How deep nested values are read; zmig's own are three deep."""
 _LONGEST_NUMBER = 300
 """How many digits a number may have to be read as one. jsonb writes all of them, without an exponent."""
 UNREADABLE = "unreadable"
@@ -25,7 +25,7 @@ def read(text: str) -> dict[str, object]:
 def parsed(text: str) -> tuple[dict[str, object], str | None]:
     """Return what the data of a fact holds, and what of it could not be read, if anything."""
     if text.count("[") + text.count("{") > _DEEPEST and _depth(text) > _DEEPEST:
-        reason = f"values stand more than {_DEEPEST} deep in each other"
+        reason = f"values are nested more than {_DEEPEST} deep"
         return {UNREADABLE: reason}, reason
     oddity = None
     if len(text) <= _LONGEST_NUMBER:
@@ -57,7 +57,7 @@ class _Numbers:
 
 
 def _depth(text: str) -> int:
-    """Return how deep arrays and objects stand in each other; what stands in strings does not count."""
+    """Return how deep arrays and objects are nested; what is in strings does not count."""
     deepest = depth = 0
     is_string = is_escaped = False
     for character in text:

@@ -37,10 +37,10 @@ _LAST_BEGUN = (
 """SQL of what the fact says by which a run last began something; of the server, null where it says nothing."""
 
 _BEGUN = "zmig.begun"
-"""What stands in the place of a fact's type for that."""
+"""What is read in place of a fact's type for that."""
 
 _UNFOUNDED = "zmig.unfounded"
-"""What stands in the place of a fact's type for a row of the simple table."""
+"""What is read in place of a fact's type for a row of the simple table."""
 
 _MIGRATION = "aggregate_id, (event_data->'version')::text"
 """What the facts of one migration have in common, as SQL.
@@ -97,7 +97,7 @@ class FactReader:
         yield from self._read(f"select {_COLUMNS} from {self._events} where {self._is_latest(_KIND)}")
 
     def standing_facts(self, unfounded: list[Unfounded] | None = None) -> Iterator[Fact]:
-        """Yield the facts that decide where each migration stands.
+        """Yield the facts that decide the state of each migration.
 
         Of the latest of each kind nothing is needed that came before a migration was last done; but `Record.started`
         and `Record.failed` may be None where all facts would tell of an earlier attempt.
@@ -198,7 +198,7 @@ class FactReader:
         return (run_id, system, timeline) if isinstance(system, str) and type(timeline) is int else None
 
     def identity(self) -> int | None:
-        """Return the events table's oid, which tells a dropped and recreated table from the old one."""
+        """Return the events table's oid, which a dropped and recreated table does not share with the old one."""
         row = self._asked.execute(f"select to_regclass({literal(self._events)})::oid".encode()).fetchone()
         return cast("int | None", row[0]) if row is not None else None
 

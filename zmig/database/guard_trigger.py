@@ -7,7 +7,7 @@ from importlib import resources
 from zmig.database.quoting import identifier
 
 MISSING = "its trigger `append_only`, which keeps facts from being changed, is missing or disabled"
-"""What is told where it is not there."""
+"""What is reported where it is not there."""
 
 
 def sql(schema: str) -> str:

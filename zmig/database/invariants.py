@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Broken(StrEnum):
-    """What did not hold, as it stands in the server's message."""
+    """What did not hold, as it is in the server's message."""
 
     LOCK = "zmig: lock lost"
     """The session holds the run's lock."""
@@ -33,7 +33,7 @@ class Broken(StrEnum):
     ROW = "zmig: row missing"
     """So is its row in the simple table; or none is, where it was taken back."""
     POSITION = "zmig: position behind"
-    """The fact stands behind all others."""
+    """The fact is after all others."""
 
 
 _TOKEN = os.urandom(8).hex()
@@ -73,7 +73,7 @@ _UNIQUE_VIOLATION, _NOT_SUPPORTED, _INVALID_TEXT = "23505", "0A000", "22P02"
 
 
 def problem(broken: Broken, what: str, *, events: str, projection: str) -> Problem:
-    """Return what to tell of it, about `what` was to be recorded; the tables' names are given as SQL spells them."""
+    """Return what to report of it, about `what` was to be recorded; the tables' names are given as SQL spells them."""
     match broken:
         case Broken.LOCK:
             return Problem("lock-lost", f"{what} released the run's lock, so another run may have begun beside it")
@@ -85,13 +85,13 @@ def problem(broken: Broken, what: str, *, events: str, projection: str) -> Probl
                 "fact-not-written",
                 f"{what} could not be recorded: what was written to `{table}` is not there",
                 facts=("a trigger or a rule on the table keeps the row out, or changes it",),
-                hint=f"remove what stands on the table (`\\d {table}` in psql shows it), then run the command again",
+                hint=f"remove what is on the table (`\\d {table}` in psql shows it), then run the command again",
             )
         case Broken.POSITION:
-            return _behind(what, events)
+            return _positions_lag(what, events)
 
 
-def _behind(what: str, events: str) -> Problem:
+def _positions_lag(what: str, events: str) -> Problem:
     sequence = f"pg_get_serial_sequence({literal(events)}, 'position')"
     return Problem(
         "positions-behind",

@@ -2,8 +2,8 @@
 
 Importing psycopg takes a process longer than all else of a command that finds nothing to do. This module loads the same
 library, the one inside psycopg's wheel, so that connection strings, environment, TLS and authentication are the same.
-It takes no parameters, knows the few types that zmig's own questions return, and tells no errors: whatever is unusual
-raises `Unavailable`, upon which the caller asks the same through psycopg, which tells what is wrong.
+It takes no parameters, knows the few types that zmig's own questions return, and says no errors: whatever is unusual
+raises `Unavailable`, upon which the caller asks the same through psycopg, which says what is wrong.
 
 The functions are described in PostgreSQL's documentation, chapter "libpq - C Library".
 """
@@ -43,7 +43,7 @@ def connect(parameters: Mapping[str, str]) -> Generator[QuickConnection]:
     """Connect, and close the connection after the block.
 
     `parameters` are those of a connection string; what is in `dbname` may be a whole one, whose values come before
-    those that stand in front of it, and after those that follow it.
+    those that are in front of it, and after those that follow it.
 
     Raises:
         Unavailable: there is no such library, or no connection.
@@ -289,7 +289,7 @@ _NoticeProcessor = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p)
 
 @_NoticeProcessor
 def _DROP_NOTICE(argument: int, message: bytes) -> None:
-    """Take what libpq would print to stderr: psycopg's connection tells notices, if there are any."""
+    """Take what libpq would print to stderr: psycopg's connection reports notices, if there are any."""
 
 
 def _library() -> ctypes.CDLL:

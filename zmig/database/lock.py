@@ -69,7 +69,7 @@ def _is_mine(key: int) -> str:
 class RunLock:
     """The lock that makes runs on one tracking schema of one database exclusive.
 
-    A session that holds it has taken it twice, so that it can tell at no cost that it holds it still: it gives it back
+    A session that holds it has taken it twice, so that it can prove at no cost that it holds it still: it gives it back
     once and takes it again. Reading `pg_locks` instead takes as long as a small migration.
     """
 

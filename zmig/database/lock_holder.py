@@ -1,4 +1,4 @@
-"""The backend that holds a run's lock, and what people are told of it."""
+"""The backend that holds a run's lock, and what people read about it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class LockHolder:
 
     @property
     def run_id(self) -> str | None:
-        """The run it works for; None where its application name was changed, and so does not tell."""
+        """The run it works for; None where its application name was changed, and so does not say."""
         prefix, _, rest = (self.application_name or "").partition("/")
         return rest.partition("/")[0] or None if prefix == "zmig" else None
 
@@ -117,7 +117,7 @@ def _way_on(holder: LockHolder | None) -> Hint:
 
 
 def _shortened(query: str) -> str:
-    """Return the end of a long query, where the statement stands that takes long."""
+    """Return the end of a long query, where the statement is that takes long."""
     return query if len(query) <= _SHOWN_QUERY else f"…{query[1 - _SHOWN_QUERY :]}"
 
 
@@ -140,7 +140,7 @@ def ensure_client_gone(holder: LockHolder) -> None:
 
 
 def zombie(holder: LockHolder | None) -> Problem | None:
-    """Return what to tell of a holder whose client is gone; None for any other."""
+    """Return what to report of a holder whose client is gone; None for any other."""
     if holder is None or not holder.is_orphaned:
         return None
     age = f", for {holder.seconds:.0f} s now" if holder.seconds is not None else ""

@@ -21,7 +21,7 @@ Row = TypeVar("Row")
 
 
 class PooledCursor(psycopg.ClientCursor[Row]):
-    """A cursor whose statements bring the settings of their own, unless they stand in a transaction that is open.
+    """A cursor whose statements bring the settings of their own, unless they are in a transaction that is open.
 
     Values are put into the text here, since a message with several statements takes no parameters.
     """
@@ -32,7 +32,7 @@ class PooledCursor(psycopg.ClientCursor[Row]):
     def execute(
         self, query: Query, params: Params | None = None, *, prepare: bool | None = None, binary: bool | None = None
     ) -> Self:
-        """Execute a query, and stand at its result."""
+        """Execute a query; its result can be read then."""
         text = self.mogrify(query, params)
         if self.connection.info.transaction_status is not TransactionStatus.IDLE:
             return super().execute(text.encode(), prepare=prepare, binary=binary)

@@ -36,7 +36,7 @@ def array(values: Iterable[str]) -> str:
 
 
 def identifier(*names: str) -> str:
-    """Return a name, and what qualifies it, as it may stand in SQL whatever its characters."""
+    """Return a name, and what qualifies it, as it may be in SQL whatever its characters."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
@@ -49,7 +49,7 @@ def shown(*names: str) -> str:
 def operator(symbol: LiteralString) -> LiteralString:
     """Return one of PostgreSQL's own operators, whatever the search path has under that symbol.
 
-    It has the precedence of "any other operator", so what stands beside it needs parentheses (PostgreSQL documentation,
+    It has the precedence of "any other operator", so what is beside it needs parentheses (PostgreSQL documentation,
     "Operator Precedence").
     """
     return f"operator(pg_catalog.{symbol})"

@@ -23,7 +23,7 @@ _SET_PRIVILEGE_SINCE = 160000
 def become_sql(role: str, *, local: bool) -> str:
     """Return the statement after which the session, or only its open transaction, has the rights of `role`."""
     if local:
-        # As SET LOCAL ROLE, which Citus may send on to other servers, together with the message it stands in.
+        # As SET LOCAL ROLE, which Citus may send on to other servers, together with the message it is in.
         return f"select {set_config({'role': literal(role)}, local=True)}"
     return f"set session role {identifier(role)}"
 

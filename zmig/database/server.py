@@ -19,7 +19,7 @@ _CHECK_INTERVAL_SINCE_ELSEWHERE = 160000
 """On systems other than Linux; not on Windows."""
 
 HAS_EVENT_TRIGGERS = "exists (select from pg_catalog.pg_event_trigger where evtenabled operator(pg_catalog.<>) 'D')"
-"""SQL that is true where some code of the database's runs behind every command that defines something."""
+"""SQL that is true where some code of the database's runs after every command that defines something."""
 
 _QUERY = """
 select case when pg_catalog.pg_backend_pid() operator(pg_catalog.=) {announced} then array[{settings}] end is not null,
@@ -35,9 +35,9 @@ _IDENTITY = """,
     (select oid::pg_catalog.int8 from pg_catalog.pg_database
         where datname operator(pg_catalog.=) pg_catalog.current_database())
 """
-"""What tells one server, one history of its WAL and one database from others.
+"""What distinguishes one server, one history of its WAL and one database from others.
 
-A WAL file's name begins with the timeline, which pg_control_checkpoint() tells of only after the first checkpoint of a
+A WAL file's name begins with the timeline, which pg_control_checkpoint() knows only after the first checkpoint of a
 new one (PostgreSQL documentation, "Timelines", and the comment of XLogFileName).
 """
 
@@ -63,7 +63,7 @@ class Server:
     """One session's server process."""
 
     backend_pid: int
-    """Its process id; behind a pooler not the one libpq was told."""
+    """Its process id; behind a pooler not the one libpq knows of."""
     version: int
     """As in `server_version_num`."""
     watches_client: bool
@@ -75,9 +75,9 @@ class Server:
     has_citus: bool = False
     """Whether Citus is installed in the database: what is done here may be done on other servers, too."""
     has_event_triggers: bool = False
-    """Whether code of the database's ran behind every command that defines something, when the session began."""
+    """Whether code of the database's ran after every command that defines something, when the session began."""
     identity: Identity | None = None
-    """Which database it is; None where the server does not tell."""
+    """Which database it is; None where the server does not say."""
     is_on_linux: bool = False
     """Whether its system is Linux, whose TCP notices that what was sent is not acknowledged."""
 
@@ -90,7 +90,7 @@ class Server:
     def settings_stay_sql(self) -> tuple[str, ...]:
         """What keeps the settings that follow in the open transaction to this server; nothing but for Citus.
 
-        Where `citus.propagate_set_commands` is `local`, Citus sends the whole message in which a setting stands to each
+        Where `citus.propagate_set_commands` is `local`, Citus sends the whole message in which a setting is to each
         node that takes part in the transaction, and to those that join it later.
         """
         stay = "select pg_catalog.set_config('citus.propagate_set_commands', 'none', true)"

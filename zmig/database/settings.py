@@ -2,7 +2,7 @@
 
 A server, a database or a role may set any of them for its sessions. zmig has two sets of values: one for its own
 reading, which a connection has from its first message on, and one for the working session while migrations run; in
-that they are to find what psql would give them. `docs/settings.md` shows the table. What each setting does is told in
+that they are to find what psql would give them. `docs/settings.md` shows the table. What each setting does is said in
 the PostgreSQL documentation, chapter "Server Configuration".
 """
 
@@ -103,7 +103,7 @@ TABLE = (
     ),
     Setting("backslash_quote", Treatment.CHECKED, f"zmig writes no `\\'`; {_PSQL}"),
     _left("escape_string_warning", "only warns"),
-    Setting("client_encoding", Treatment.SET, "zmig speaks UTF-8, and says so again behind a file that changes it"),
+    Setting("client_encoding", Treatment.SET, "zmig speaks UTF-8, and says so again after a file that changes it"),
     _own(
         "search_path",
         f"'{OWN_SEARCH_PATH}'",
@@ -137,15 +137,15 @@ TABLE = (
     _own("DateStyle", "'ISO'", f"times are written as they can be read; {_SQL}"),
     _own("IntervalStyle", "'postgres'", f"intervals are written as they can be read; {_SQL}"),
     _own("extra_float_digits", "'1'", f"numbers are written in full; {_SQL}"),
-    _own("quote_all_identifiers", "'off'", f"names are told as they are written; {_MIGRATION}"),
+    _own("quote_all_identifiers", "'off'", f"names are shown as they are written; {_MIGRATION}"),
     _left("bytea_output", f"both forms can be read; {_MIGRATION}"),
     _left("TimeZone", f"times are written with their offset; {_MIGRATION}"),
     _left("timezone_abbreviations", f"zmig uses none; {_MIGRATION}"),
-    _left("lc_messages", "errors are told apart by SQLSTATE"),
+    _left("lc_messages", "errors are known by SQLSTATE"),
     _left("lc_monetary", f"zmig reads no money; {_MIGRATION}"),
     _left("lc_numeric", f"zmig formats nothing with it; {_MIGRATION}"),
     _left("lc_time", f"zmig formats nothing with it; {_MIGRATION}"),
-    _left("client_min_messages", "notices are told as the administrator wants them"),
+    _left("client_min_messages", "notices are shown as the administrator wants them"),
     # what a transaction is
     Setting(
         "synchronous_commit", Treatment.SET, "what a run said is done is on disk: off becomes local", FLUSHED, FLUSHED

@@ -65,7 +65,7 @@ def is_valid_on_all(connection: Connection, index: int) -> bool:
     """Whether an index, by its oid, is there and valid on every shard of its table; true where it has none.
 
     Raises:
-        ZmigError: a node does not tell.
+        ZmigError: a node does not say.
     """
     table = f"(select indrelid from pg_catalog.pg_index where indexrelid operator(pg_catalog.=) {index})"
     return all(answer == "t" for _, _, answer in _ask(connection, _IS_VALID, str(index), table))
@@ -75,7 +75,7 @@ def drop_leftovers(connection: Connection, table: int) -> None:
     """Drop the invalid copies that an interrupted REINDEX CONCURRENTLY left beside the indexes of a table's shards.
 
     Raises:
-        ZmigError: a node does not tell, or refuses.
+        ZmigError: a node does not say, or refuses.
     """
     found = list(_ask(connection, _LEFTOVERS, str(table), str(table)))
     for node, port, names in found:
@@ -100,6 +100,6 @@ def _ask(connection: Connection, command: str, relation: str, table: str) -> Ite
 def _silent(node: str, port: int, said: str) -> Problem:
     return Problem(
         "citus-node",
-        f"node `{node}:{port}` does not tell how the index stands there: {said.partition(chr(10))[0]}",
+        f"node `{node}:{port}` does not say what state the index is in: {said.partition(chr(10))[0]}",
         hint="once every node answers, run the same command again",
     )

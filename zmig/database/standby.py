@@ -26,7 +26,7 @@ class Standby:
     replay_lag_seconds: float | None = None
     """The age of the last transaction it replayed; zero where it replayed all it received and is receiving.
 
-    None where the server does not tell.
+    None where the server does not say.
     """
     primary: str | None = None
     """Host, or folder of the socket, and port of the server it follows; None where this role may not know it."""
@@ -51,7 +51,7 @@ class Standby:
 
 
 def read(connection: Connection) -> Standby:
-    """Ask a standby how it stands; what it does not tell, as on services that lack these functions, is None."""
+    """Ask a standby about itself; what it does not say, as on services that lack these functions, is None."""
     try:
         row = connection.execute(_QUERY.encode()).fetchone()
     except psycopg.Error:

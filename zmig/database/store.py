@@ -189,7 +189,7 @@ class Store(FactReader):
 
     @property
     def short_done_check_sql(self) -> str:
-        """The statement behind `short_done_sql` that fails where that was not what `prepare_sql` prepared.
+        """The statement after `short_done_sql` that fails where that was not what `prepare_sql` prepared.
 
         It is not prepared, so that whoever took back or replaced what was prepared is found out before the commit.
         """
@@ -282,7 +282,7 @@ class Store(FactReader):
         return self._taken_back(self._fact(run, type, name, data), _column(data, "version"))
 
     def rolled_back_sql(self, run: Run, name: str, data: Mapping[str, object]) -> str:
-        """Return what `taken_back_sql` does for a rollback; every applied repeatable is told to be due again with it.
+        """Return what `taken_back_sql` does for a rollback; every applied repeatable is recorded as due again with it.
 
         A repeatable may rest on what was rolled back; and it may have gone with it, as a view does with `cascade`.
         """
@@ -293,24 +293,24 @@ class Store(FactReader):
             f"from {self._projection_name} where kind {_EQUALS} {literal(Kind.REPEATABLE.value)} "
             f"and version {operator('<>')} {version}"
         )
-        told = f"pg_catalog.jsonb_build_object('version', version, 'name', name) {_WITH} " + (
+        contents = f"pg_catalog.jsonb_build_object('version', version, 'name', name) {_WITH} " + (
             f"{self._json({'run_id': run.id, 'rolled_back': name})}::pg_catalog.jsonb"
         )
-        due = f"select name, {told}, pg_catalog.clock_timestamp() {others}"
+        due = f"select name, {contents}, pg_catalog.clock_timestamp() {others}"
         outdated = (
             f"insert into {self._events_name} (aggregate_id, event_type, event_data, created_at, run_id, host) "
-            f"select name, {literal(EventType.OUTDATED.value)}, told, at, {literal(run.id)}, {literal(run.host)} "
+            f"select name, {literal(EventType.OUTDATED.value)}, contents, at, {literal(run.id)}, {literal(run.host)} "
             "from due returning *"
         )
         is_written = _all_equal(
             ("outdated.aggregate_id", "due.name"),
-            ("outdated.event_data", "due.told"),
+            ("outdated.event_data", "due.contents"),
             ("outdated.created_at", "due.at"),
             *_common("outdated", EventType.OUTDATED, run),
         )
         counts = [f"(select pg_catalog.count(*) from {of})" for of in (f"outdated join due on {is_written}", "due")]
         fact = self._fact(run, EventType.ROLLED_BACK, name, data)
-        also = f", due (name, told, at) as ({due}), outdated as ({outdated})"
+        also = f", due (name, contents, at) as ({due}), outdated as ({outdated})"
         return self._taken_back(fact, version, also, (f" {operator('<>')} ".join(counts), Broken.FACT))
 
     def _taken_back(self, fact: _Fact, version: str, also: str = "", *more: tuple[str, Broken]) -> str:
@@ -330,7 +330,7 @@ class Store(FactReader):
         return invariants.broken_by(error, schema=self._schema, is_own=is_own)
 
     def problem(self, broken: Broken, *, what: str = "it") -> Problem:
-        """Return what to tell of something that did not hold when `what` was to be recorded."""
+        """Return what to report of something that did not hold when `what` was to be recorded."""
         from zmig.database import invariants
 
         events, projection = (quoting.shown(self._schema, table) for table in (EVENTS, PROJECTION))
@@ -346,20 +346,20 @@ class Store(FactReader):
             for entry in entries
             if entry.record is not None and entry.record.applied is not None and entry.version not in {None, *keep}
         }
-        behind: int | None = None
+        lagging: int | None = None
         found: dict[int, tuple[object, object]] = {}
         for version, name, position in self._connection.execute(self._simple_sql.encode()):
             if version is None:
-                behind = cast("int", position)
+                lagging = cast("int", position)
             elif version not in keep:
                 found[cast("int", version)] = (name, position)
         if found != {version: (row[1], row[-1]) for version, row in applied.items()}:
             self._rewrite(applied.values(), keep)
-        return behind
+        return lagging
 
     @property
     def _simple_sql(self) -> str:
-        """What selects the simple table, and a row without a version where the next fact stands behind another one."""
+        """What selects the simple table, and a row without a version where the next fact is after another one."""
         sequence = f"pg_catalog.pg_get_serial_sequence({literal(self._events_name)}, 'position')::pg_catalog.regclass"
         is_behind = (
             "case when pg_catalog.has_sequence_privilege(sequence, 'usage, select') "
@@ -379,7 +379,7 @@ class Store(FactReader):
             cursor.executemany(f"insert into {table} values (%s, %s, %s, %s, %s, %s, %s, %s)".encode(), rows)
 
     def advance_positions(self) -> None:
-        """Make the next fact stand behind all there are: sequences are not transactional, so at once and for all.
+        """Put the next fact after all there are: sequences are not transactional, so at once and for all.
 
         Raises:
             psycopg.errors.InsufficientPrivilege: this role may not.

@@ -185,7 +185,7 @@ CATALOG = f"""strange (what, owner) as (
 )"""
 """Parts of a query that has `schema`, `found` and `guard` before it.
 
-They are cheap to plan; what they suspect, the next two tell in full.
+They are cheap to plan; what they suspect, the next two say in full.
 """
 
 TRUSTED = """
@@ -208,7 +208,7 @@ where r.rolname = any (%(owners)s) and d.datname = current_database() and own.ro
 """
 
 IS_OTHER = "it is a "
-"""The beginning of what is told of a relation that is no ordinary table."""
+"""The beginning of what is said of a relation that is no ordinary table."""
 
 ODDITIES = f"""odd (relname, what, remedy) as (
     select f.relname, '{IS_OTHER}' || case f.relkind
@@ -254,7 +254,7 @@ ODDITIES = f"""odd (relname, what, remedy) as (
     from found f join pg_catalog.pg_index i on i.indrelid = f.oid
     where {_ODD_INDEX}
     union all
-    select f.relname, format('it has no primary key on `%%s`, by which its rows are told apart', k.key),
+    select f.relname, format('it has no primary key on `%%s`, by which its rows are known', k.key),
         format('run `alter table %%s %%sadd primary key (%%s)`', f.name,
             (select format('drop constraint %%I, ', o.conname) from pg_catalog.pg_constraint o
                 where o.conrelid = f.oid and o.contype = 'p'), k.key)

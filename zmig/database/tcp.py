@@ -70,7 +70,7 @@ class Acknowledgements:
 
 
 def _seconds_since_acknowledgement(descriptor: int) -> float | None:
-    """Return how long ago the last one came, while one is waited for; None while none is, or nobody can tell."""
+    """Return how long ago the last one came, while one is waited for; None while none is, or it is not known."""
     if sys.platform != "linux":
         return None
     try:

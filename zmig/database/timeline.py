@@ -1,4 +1,4 @@
-"""Tells that a server was promoted, or restored from a backup, since a run wrote its facts.
+"""Notices that a server was promoted, or restored from a backup, since a run wrote its facts.
 
 Each promotion and each such restore begins a new timeline, a higher number (PostgreSQL documentation, "Timelines").
 What the last runs had written on the old one may be missing on it.
@@ -31,16 +31,16 @@ class TimelineChange:
     @property
     def message(self) -> str:
         """What it means, in a sentence."""
-        told = f"the facts of run {self.run_id} were written on timeline {self.before}, this server is on {self.now}"
+        written = f"the facts of run {self.run_id} were written on timeline {self.before}, this server is on {self.now}"
         if self.now < self.before:
-            return f"{told}: it has gone back to an older history, and newer facts may be on another server"
-        return f"{told}: it was promoted or restored since, and what had not reached it is not recorded here"
+            return f"{written}: it has gone back to an older history, and newer facts may be on another server"
+        return f"{written}: it was promoted or restored since, and what had not reached it is not recorded here"
 
 
 def change(facts: FactReader, identity: Identity | None) -> TimelineChange | None:
     """Return how the timeline differs from that of the last run on record, on the same server or a copy of it.
 
-    On another system, as behind a restored dump or pg_upgrade, timelines are counted anew, and say nothing.
+    On another system, as after a restored dump or pg_upgrade, timelines are counted anew, and say nothing.
     """
     if identity is None or identity.timeline is None:
         return None

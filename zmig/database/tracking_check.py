@@ -33,7 +33,7 @@ class Inspection:
     in_recovery: bool
     columns: Mapping[str, Sequence[Column]]
     """The columns of those of the two tables that are there."""
-    strangers: tuple[tuple[str, str], ...]
+    other_owners: tuple[tuple[str, str], ...]
     """What of it belongs to a role that may not be trusted, as `table zmig.migration_events`, and that role."""
     additions: tuple[Oddity, ...]
     """What is on the tables beside their columns, and zmig did not put there."""
@@ -112,8 +112,8 @@ class Inspection:
         )
 
     def _check_unchanged(self) -> None:
-        if self.strangers:
-            raise TrackingError(self._untrusted(*self.strangers[0]))
+        if self.other_owners:
+            raise TrackingError(self._untrusted(*self.other_owners[0]))
         odd = [*self.additions]
         others = {one.table for one in odd if one.what.startswith(table_definitions.IS_OTHER)}
         for table in sorted(self.columns.keys() - others):
@@ -125,7 +125,7 @@ class Inspection:
         return Problem(
             "tracking-untrusted",
             f"{what} belongs to role `{owner}`, which could have its own code run as `{self.role}`",
-            facts=tuple(f"{other} belongs to role `{role}`" for other, role in self.strangers[1:]),
+            facts=tuple(f"{other} belongs to role `{role}`" for other, role in self.other_owners[1:]),
             effect="nothing was run",
             hint=f"if that role may act as {self.role}, write `tracking: {{owner: {_in_yaml(owner)}}}` in the manifest",
         )
@@ -263,7 +263,7 @@ def inspect(connection: Questioning, schema: str, owner: str | None = None) -> I
         read_only=bool(row[3]),
         in_recovery=bool(row[4]),
         columns={table: table_definitions.columns(lines) for table, lines in cast("list[tuple[str, str]]", row[5])},
-        strangers=tuple((what, role) for what, role in strange),
+        other_owners=tuple((what, role) for what, role in strange),
         additions=tuple(Oddity(*cast("tuple[str, str, str]", one)) for one in odd),
         unreadable=tuple(cast("list[str]", row[6])),
         unwritable=tuple(cast("list[str]", row[7])),

@@ -1,6 +1,6 @@
 """Which objects of users a database holds, beside zmig's own: asked once, before the first run on a database.
 
-Read from the catalog alone. What belongs to an extension, as pg_depend tells, is the extension's.
+Read from the catalog alone. What belongs to an extension, as pg_depend says, is the extension's.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Sends one message of SQL and waits for its results, below psycopg's cursors, over the public `psycopg.pq`.
 
-One message may hold many statements and costs one round trip. What a cursor does not tell is told here: how many
+One message may hold many statements and costs one round trip. What a cursor does not say is found out here: how many
 statements the server completed before one failed, so that the failing one is known even where the error carries no
 position.
 """
@@ -98,7 +98,7 @@ def send(
     where the server completed the message before the cancellation reached it, the reply holds the interrupt instead.
 
     Raises:
-        MessageError: a statement failed; those behind it were not run.
+        MessageError: a statement failed; those after it were not run.
         psycopg.DataError: the message is longer than any server takes, and was not sent.
         psycopg.OperationalError: the connection was lost.
     """
@@ -197,7 +197,7 @@ def _wait(link: pq.abc.PGconn, events: int, seconds: float) -> int:
 
 
 def _busy_wait(link: pq.abc.PGconn) -> None:
-    """Look for the answer again and again, for an instant, instead of sleeping until the system tells of it.
+    """Look for the answer again and again, for an instant, instead of sleeping until the system wakes it up.
 
     To be woken takes nearly as long as a small migration. Where there is but one processor, the server needs it.
     """
@@ -213,7 +213,7 @@ def _processors() -> int:
 
 
 def _read(link: pq.abc.PGconn, look: Callable[[int], None]) -> Reply:
-    """Read all results; `look` is told after each wait what came of it."""
+    """Read all results; `look` is called after each wait with what came of it."""
     results: list[pq.abc.PGresult] = []
     failed: MessageError | None = None
     row: pq.abc.PGresult | None = None
@@ -252,7 +252,7 @@ _COPYING = frozenset({pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStat
 def _end_copy(link: pq.abc.PGconn, status: int, look: Callable[[int], None]) -> None:
     """Drop the rows that a COPY sends; refuse one that expects rows."""
     if status != pq.ExecStatus.COPY_OUT:
-        link.put_copy_end(b"no rows stand behind the statement")
+        link.put_copy_end(b"no rows come after the statement")
         return
     while (size := link.get_copy_data(_WITHOUT_WAITING)[0]) >= 0:
         if size == 0:

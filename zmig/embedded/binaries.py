@@ -76,7 +76,7 @@ class Binaries:
 
 @valueclass
 class Installation:
-    """Binaries that were executed and told their version."""
+    """Binaries that were executed and printed their version."""
 
     binaries: Binaries
     version: str

@@ -100,7 +100,7 @@ def _give(folder: Path, account: Account) -> None:
 
 
 def not_started(data: Path, log: Path, why: str) -> ServerError:
-    """Return the error that tells why the server did not start, with the end of its log."""
+    """Return the error that says why the server did not start, with the end of its log."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:

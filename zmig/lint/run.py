@@ -90,7 +90,7 @@ def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None 
     entries = {(entry.manifest.label, entry.version) for project in projects for entry in project.entries}
     missing = (*tools.missing, *_unread(tools, said))
     is_whole = tools.grammar is not None and tools.squawk is not None
-    return Report(_discreet(_once(found)), len(entries), missing, tools.remedy, is_whole)
+    return Report(_redacted(_once(found)), len(entries), missing, tools.remedy, is_whole)
 
 
 def _strays(projects: Sequence[Gathered]) -> dict[Path, tuple[Remark, ...]]:
@@ -208,7 +208,7 @@ def _rules(tools: _Tools, *, has_base: bool) -> frozenset[str]:
     )
 
 
-def _discreet(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def _redacted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings without lines and quotations of files outside of the project."""
     findings = tuple(findings)
     hidden = {file for file in {one.file for one in findings} if outside.is_outside(file)}

@@ -108,7 +108,7 @@ class Include:
 # Not frozen, like the nodes: a frozen dataclass takes three times as long to make.
 @dataclass(slots=True, eq=False)
 class Declaration:
-    """One entry of `migrations`. What did not fit the schema is None, and a problem tells of it."""
+    """One entry of `migrations`. What did not fit the schema is None, and a problem says so."""
 
     node: MappingNode = field(repr=False)
     document: Document = field(repr=False)
@@ -126,7 +126,7 @@ class Declaration:
     transaction: bool | None = None
     description: str | None = None
     ignores: tuple[Ignored, ...] = ()
-    """What `zmig lint` does not tell of it."""
+    """What `zmig lint` does not report of it."""
     batch: Batch | None = None
     has_variables: bool = False
     """Whether `${name}` in its SQL files is replaced."""
@@ -157,7 +157,7 @@ class Declaration:
         return partial(self.document.source.location, self.node.start)
 
     def location(self, key: str | None = None) -> Location:
-        """Return where the value of `key` stands; without one, or where it is absent, where the entry begins."""
+        """Return where the value of `key` is; without one, or where it is absent, where the entry begins."""
         node = None if key is None else self.node.get(key)
         return self.document.location(self.node if node is None else node)
 
@@ -201,5 +201,5 @@ class Manifest:
     defaults: Settings = field(default_factory=Settings)
     """What applies to a migration that says nothing else."""
     lint: LintSettings = field(default_factory=LintSettings)
-    """What `zmig lint` is told."""
+    """What `zmig lint` needs to know."""
     problems: tuple[Problem, ...] = ()

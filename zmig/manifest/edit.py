@@ -39,7 +39,7 @@ class _Edit(NamedTuple):
 def add(document: Document, fields: Fields) -> str:
     """Return the text of a manifest with one more entry of `migrations`. Raises NotEditable.
 
-    The entry stands behind the last one with a lower version, else behind the last one. Whoever calls this reads
+    The entry is after the last one with a lower version, else after the last one. Whoever calls this reads
     the result again and compares.
     """
     text, root = document.source.text, document.root
@@ -149,7 +149,7 @@ def _flow(fields: Fields, style: _Style) -> str:
 
 
 def _neighbour(node: Sequence, fields: Fields) -> Node:
-    """Return the item that the new one comes behind."""
+    """Return the item that the new one comes after."""
     new = fields["version"]
     found = node.items[-1]
     for item in node.items:
@@ -165,7 +165,7 @@ def _opens_with(bracket: str, text: str, node: Node) -> bool:
 
 
 def _dash(text: str, item: Node) -> tuple[str, str]:
-    """Return the indentation of an item's dash, and the blanks behind the dash."""
+    """Return the indentation of an item's dash, and the blanks after the dash."""
     start = _line_start(text, item.start)
     while (match := _DASH.match(text, start)) is None:
         if start == 0:
@@ -175,7 +175,7 @@ def _dash(text: str, item: Node) -> tuple[str, str]:
 
 
 def _is_spaced(text: str, node: Sequence, item: Node) -> bool:
-    """Return whether blank lines stand between the item and the one before it, else the one behind it."""
+    """Return whether blank lines are between the item and the one before it, else the one after it."""
     index = node.items.index(item)
     if len(node.items) == 1:
         return False
@@ -190,7 +190,7 @@ def _content_end(text: str, node: Node) -> int:
         return node.start + len(text[node.start : node.end].rstrip())
     inside = (child for child in _children(node) if node.start <= child.start and child.end <= node.end)
     end = max((_content_end(text, child) for child in inside), default=node.start)
-    # What may follow the last child is an alias, whose node stands where its anchor is.
+    # What may follow the last child is an alias, whose node is where its anchor is.
     words = [match for match in _COMMENT_OR_WORD.finditer(text, end, node.end) if not match[0].startswith("#")]
     return words[-1].end() if words else end
 

@@ -33,7 +33,7 @@ class Level(StrEnum):
 
 @valueclass
 class Choice:
-    """The level that is chosen for a rule, and where its name stands in the manifest, by 0-based offsets."""
+    """The level that is chosen for a rule, and where its name is in the manifest, by 0-based offsets."""
 
     level: Level
     start: int

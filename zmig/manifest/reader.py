@@ -1,7 +1,7 @@
 """A manifest's text as values: `read` takes text and gives a `Manifest`, and opens nothing.
 
-It never raises. What is wrong stands in `Manifest.problems`, and everything else is read all the same, so that
-the problems of a manifest, its includes and its files can be told at once.
+It never raises. What is wrong is in `Manifest.problems`, and everything else is read all the same, so that
+the problems of a manifest, its includes and its files can be reported at once.
 """
 
 from __future__ import annotations
@@ -304,7 +304,7 @@ class _Reading:
             node = parent.entries[key][1]
             message = f"`{key}` is a name of {len(name.encode('utf-8', 'surrogatepass'))} bytes"
             facts = (
-                f"PostgreSQL cuts a name behind {_LONGEST_NAME_BYTES} bytes; a letter beyond ASCII takes two or more",
+                f"PostgreSQL cuts a name after {_LONGEST_NAME_BYTES} bytes; a letter beyond ASCII takes two or more",
             )
             hint = f"choose a name of at most {_LONGEST_NAME_BYTES} bytes"
             self._problems.append(
@@ -334,7 +334,7 @@ class _Reading:
     def _without_faults(self, node: Scalar, text: str, faults: tuple[variables.Fault, ...]) -> str | None:
         source = self._document.source
         for fault in faults:
-            # A value with escape sequences or line breaks does not stand in the source as it is.
+            # A value with escape sequences or line breaks is not in the source as it is.
             value = source.text.find(node.text, node.start, node.end)
             start = node.start if value < 0 else value + fault.offset
             location = source.location(start, start + len(fault.reference))

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 def problems(document: Document, root: Node, *, suspects: list[Node]) -> list[Problem]:
     """Return what the schema has to say about a tree; of its `migrations`, only `suspects` are looked at."""
     found: list[Problem] = []
-    told: set[tuple[object, ...]] = set()
+    reported: set[tuple[object, ...]] = set()
     top = schema_messages.Spot(document, root, schema_messages.free_version(document))
     for error in validator().iter_errors(_instance(root, suspects)):
         keyword = str(error.validator)
         aspect = keyword if keyword in ("required", "additionalProperties") else "value"
-        if (aspect, *error.absolute_path) not in told:
-            told.add((aspect, *error.absolute_path))
+        if (aspect, *error.absolute_path) not in reported:
+            reported.add((aspect, *error.absolute_path))
             spot = _spot(top, error.absolute_path, suspects)
             assert isinstance(error.schema, dict)
             found += schema_messages.problems(spot, keyword, error.schema)

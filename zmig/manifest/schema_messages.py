@@ -166,7 +166,7 @@ def _versions(document: Document) -> list[int]:
 
 
 def _version_before(document: Document) -> int | None:
-    """Return the version below all others of a document, for an entry to stand before them; None where 1 is taken."""
+    """Return the version below all others of a document, for an entry before them; None where 1 is taken."""
     lowest = min(_versions(document), default=2)
     return lowest - 1 if lowest > 1 else None
 

@@ -19,7 +19,7 @@ _SUFFIXES = {Kind.SQL: ".sql", Kind.PYTHON: ".py", Kind.REPEATABLE: ".sql or .py
 
 
 def problems(declarations: Iterable[Declaration]) -> Iterator[Problem]:
-    """Yield what is wrong with each entry by itself, as far as that can be told without its files."""
+    """Yield what is wrong with each entry by itself, as far as that can be known without its files."""
     for declaration in declarations:
         if declaration.file is not None:
             kind, language = declaration.kind, declaration.language

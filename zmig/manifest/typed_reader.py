@@ -80,7 +80,7 @@ class Reader:
         return None if node is None else self.as_text(node, form)
 
     def choice(self, parent: Mapping, key: str, choices: type[Choice]) -> Choice | None:
-        """Return the member of an enumeration of texts that stands under `key`."""
+        """Return the member of an enumeration of texts that is under `key`."""
         node = parent.get(key)
         if node is None:
             return None

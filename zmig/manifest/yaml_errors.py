@@ -48,7 +48,7 @@ _FAULTS = (
     _Fault("expected ':'", "a line has no `:` after its key", "write `key: value`", at_opening=True),
     _Fault(
         "mapping values",
-        "a `:` stands where no value may begin",
+        "a `:` is where no value may begin",
         "indent the line like the one above, or put quotes around a value that holds a `:`",
     ),
     _Fault("sequence entries", "a list item begins on the line of its key", "put the `- ` on the next line"),
@@ -58,20 +58,20 @@ _FAULTS = (
     _Fault("escape|hex", "a `\\` in double quotes begins an unknown escape sequence", "use single quotes"),
     _Fault("node content", "a value is missing", "write a value, or put quotes around this character"),
     _Fault("alphabetic or numeric", "`&` and `*` name anchors and aliases", "put quotes around the value"),
-    _Fault("line break|chomping", "text stands after `|` or `>`", "begin the text on the next line"),
+    _Fault("line break|chomping", "text comes after `|` or `>`", "begin the text on the next line"),
     _Fault(
         "key|block end|'-' indicator",
         "a line does not fit the lines above it",
         "indent it like the other lines of its list or mapping",
     ),
-    _Fault("document start", "text stands after the end of the document", "remove the line `...`"),
+    _Fault("document start", "text comes after the end of the document", "remove the line `...`"),
     _Fault("directive|YAML document", "a `%` line is not understood", "remove the line"),
     _Fault("tag|'>'", "`!` begins a tag", "put quotes around the value"),
 )
 _LONGEST_LOOKED_AT = 1000
 _BARE_VARIABLE = _Fault("", "`${...}` needs quotes inside `{...}` and `[...]`", 'write `"${NAME}"`')
 _UNKNOWN = _Fault("", "the text is not YAML", "put quotes around the value")
-_TAB = _Fault("", "a tab stands where YAML takes spaces only", "replace the tab with spaces")
+_TAB = _Fault("", "a tab is where YAML takes spaces only", "replace the tab with spaces")
 
 
 def explain(error: Exception, source: Source) -> Problem:

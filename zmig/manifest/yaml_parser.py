@@ -197,9 +197,7 @@ class _Builder:
             if type(key) is Scalar and key.text != "<<" and key.text not in entries:
                 entries[key.text] = (key, value)
             elif not isinstance(key, Scalar):
-                self._report(
-                    event, "a list or a mapping stands where a key belongs", "write a plain word before the `:`"
-                )
+                self._report(event, "a list or a mapping is where a key belongs", "write a plain word before the `:`")
             elif key.plain and key.text == "<<" and not merged:
                 merged.extend(value.items if isinstance(value, Sequence) else [value])
             else:
@@ -241,9 +239,7 @@ class _Builder:
                 event, f"the alias `*{event.anchor}` has no anchor", f"write `&{event.anchor}` before the value meant"
             )
         if anchor.node is None:
-            raise self._stop(
-                event, f"the alias `*{event.anchor}` stands inside the value it names", "write the value out"
-            )
+            raise self._stop(event, f"the alias `*{event.anchor}` is inside the value it names", "write the value out")
         self._size += anchor.size
         if self._size > NODE_LIMIT:
             raise self._too_many(event)

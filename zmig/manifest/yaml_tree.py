@@ -1,4 +1,4 @@
-"""YAML as a tree of nodes that know where they stand in their text.
+"""YAML as a tree of nodes that know where they are in their text.
 
 A node's `start` and `end` are 0-based offsets, in characters; `Document.location` makes lines and columns of them.
 """
@@ -24,7 +24,7 @@ class Scalar:
 
     text: str
     plain: bool
-    """Whether it stands without quotes, so that it may be a number, a boolean or null."""
+    """Whether it is without quotes, so that it may be a number, a boolean or null."""
     start: int
     end: int
 
@@ -70,7 +70,7 @@ class Document:
     problems: tuple[Problem, ...] = ()
 
     def location(self, node: Node) -> Location:
-        """Return where a node stands; for a list or a mapping, where it begins."""
+        """Return where a node is; for a list or a mapping, where it begins."""
         if isinstance(node, Scalar):
             return self.source.location(node.start, node.end)
         return self.source.location(node.start)

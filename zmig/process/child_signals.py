@@ -42,7 +42,7 @@ def _before_fork() -> None:
         _forking.mask = {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, _caught())}
 
 
-def _behind_fork() -> None:
+def _after_fork() -> None:
     mask, _forking.mask = _forking.mask, None
     if mask is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -51,7 +51,7 @@ def _behind_fork() -> None:
 def _in_child() -> None:
     for number in _caught():
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    _behind_fork()
+    _after_fork()
 
 
 def _caught() -> list[signal.Signals]:
@@ -61,4 +61,4 @@ def _caught() -> list[signal.Signals]:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_behind_fork, after_in_child=_in_child)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)

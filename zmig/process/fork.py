@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def children_leave() -> Generator[None]:
     """Surround a migration's own code: a child process that reaches the end of the block ends there at once.
 
-    Its exit code is 0, that of its `SystemExit`, or 1 behind another exception, which is printed.
+    Its exit code is 0, that of its `SystemExit`, or 1 after another exception, which is printed.
     """
     process = os.getpid()
     try:

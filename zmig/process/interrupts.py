@@ -83,7 +83,7 @@ class Interrupts:
         self._kept = error
 
     def heed(self, *, is_over: bool = False) -> None:
-        """Raise an interruption again that somebody swallowed; for the runner, between two steps or behind the last."""
+        """Raise an interruption again that somebody swallowed; for the runner, between two steps or after the last."""
 
     @contextmanager
     def deferred(self) -> Generator[None]:
@@ -153,16 +153,16 @@ class SignalInterrupts(Interrupts):
     """Turns SIGINT, SIGTERM and SIGHUP into `Interrupted`; a second signal ends the process at once.
 
     One that comes together with the first is none, and SIGHUP never is: nobody is there any more to insist.
-    SIGHUP and SIGINT stay ignored where they are: as behind `nohup`, and where a script of the shell has put the
+    SIGHUP and SIGINT stay ignored where they are: as under `nohup`, and where a script of the shell has put the
     command into the background, which ctrl-c is not meant for.
     """
 
-    def __init__(self, *, say_farewell: Callable[[int, bool], None] = lambda _number, _is_second: None) -> None:
-        """`say_farewell` is called with the number of a signal that ends the process at once, just before it does.
+    def __init__(self, *, report_end: Callable[[int, bool], None] = lambda _number, _is_second: None) -> None:
+        """`report_end` is called with the number of a signal that ends the process at once, just before it does.
 
         Its second argument says whether it is the second one; else a migration's code did not let the first one in.
         """
-        self._say_farewell = say_farewell
+        self._report_end = report_end
         self._process = os.getpid()
         self._thread = get_ident()
         """The thread that Python interrupts; what another one waits for puts nothing off."""
@@ -251,7 +251,7 @@ class SignalInterrupts(Interrupts):
     def _end(self, number: int) -> NoReturn:
         self._is_ending = True
         try:
-            self._say_farewell(number, self._asked is not None)
+            self._report_end(number, self._asked is not None)
         finally:
             os._exit(128 + number)
 

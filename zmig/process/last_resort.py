@@ -40,36 +40,36 @@ def watching(
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    hearing, telling = os.pipe()
-    os.set_blocking(telling, False)
-    background.start(partial(_watch, hearing, heeded_at, is_handled, end, seconds_together), "zmig last resort")
-    before = signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
-    _ours.add(telling)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    background.start(partial(_watch, reading, heeded_at, is_handled, end, seconds_together), "zmig last resort")
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    _ours.add(writing)
     try:
         yield
     finally:
         signal.set_wakeup_fd(before)
-        _ours.discard(telling)
+        _ours.discard(writing)
         with suppress(OSError):
-            os.write(telling, _END)
-        os.close(telling)
+            os.write(writing, _END)
+        os.close(writing)
 
 
 def _watch(
-    hearing: int,
+    reading: int,
     heeded_at: Callable[[], float | None],
     is_handled: Callable[[int], bool],
     end: Callable[[int], object],
     seconds_together: float,
 ) -> None:
-    while (heard := os.read(hearing, 1)) not in (b"", _END):
+    while (heard := os.read(reading, 1)) not in (b"", _END):
         number, before, now = heard[0], heeded_at(), time.monotonic()
         if is_handled(number) and (before is None or now - before > seconds_together):
             mark = _mark()
             time.sleep(_PATIENCE_SECONDS)
             if heeded_at() == before and is_handled(number) and mark:
                 end(number)
-    os.close(hearing)
+    os.close(reading)
 
 
 def _mark() -> set[int]:
@@ -91,32 +91,32 @@ def _mark() -> set[int]:
 _marks: list[set[int]] = []
 """What must last until the main thread comes back, if ever."""
 _ours: set[int] = set()
-"""The descriptors that Python tells of signals for a block here."""
+"""The descriptors that Python writes signals to for a block here."""
 _put_off: list[int] = []
 
 
 def _before_fork() -> None:
-    """Have a child tell nothing of its own signals here, from its first moment on."""
+    """Have a child write nothing of its own signals here, from its first moment on."""
     with suppress(ValueError):  # this is not the main thread, which alone may do it
-        told = signal.set_wakeup_fd(-1)
-        if told in _ours:
-            _put_off.append(told)
+        descriptor = signal.set_wakeup_fd(-1)
+        if descriptor in _ours:
+            _put_off.append(descriptor)
         else:
-            signal.set_wakeup_fd(told)
+            signal.set_wakeup_fd(descriptor)
 
 
-def _behind_fork() -> None:
+def _after_fork() -> None:
     while _put_off:
         signal.set_wakeup_fd(_put_off.pop(), warn_on_full_buffer=False)
 
 
 def _in_child() -> None:
     _put_off.clear()
-    told = signal.set_wakeup_fd(-1)
-    if told not in _ours:
-        signal.set_wakeup_fd(told)
+    descriptor = signal.set_wakeup_fd(-1)
+    if descriptor not in _ours:
+        signal.set_wakeup_fd(descriptor)
     _ours.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_behind_fork, after_in_child=_in_child)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def signals_kept() -> Generator[None]:
-    """Have signals do behind the block what they did before; one that was blocked meanwhile is heeded then."""
+    """Have signals do after the block what they did before; one that was blocked meanwhile is heeded then."""
     with _mask_kept():
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread may change the rest

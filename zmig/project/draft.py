@@ -1,4 +1,4 @@
-"""What a new migration will be: its version, its name, its files and what stands in them. Nothing is written here."""
+"""What a new migration will be: its version, its name, its files and what is in them. Nothing is written here."""
 
 from __future__ import annotations
 
@@ -102,13 +102,13 @@ def make(inclusion: Inclusion, name: str, *, kind: Kind) -> Draft:
 
 
 def _free_version(alike: tuple[Declaration, ...] | list[Declaration], all_: tuple[Declaration, ...]) -> int:
-    """Return the version behind the highest of those that are alike, and free."""
+    """Return the version after the highest of those that are alike, and free."""
     taken = {entry.version for entry in all_}
     version = max((entry.version or 0 for entry in alike), default=0) + 1
     while version in taken:
         version += 1
     if version > LARGEST_VERSION:
-        message = f"no version is left behind {LARGEST_VERSION}, the largest there is"
+        message = f"no version is left above {LARGEST_VERSION}, the largest there is"
         hint = "give that migration a lower version while it is not applied, or add the new one by hand"
         raise UsageError(Problem("version-exhausted", message, hint=hint))
     return version
@@ -149,7 +149,7 @@ def _folder(inclusion: Inclusion, alike: list[Declaration]) -> tuple[str, Path]:
 
 
 def _is_root(folder: Path) -> bool:
-    """Whether a folder is the whole project, so that what stands beside it is not the project's."""
+    """Whether a folder is the whole project, so that what is beside it is not the project's."""
     has_mark = any((folder / name).exists() for name in (".git", "pyproject.toml"))
     try:
         working = Path.cwd()

@@ -90,7 +90,7 @@ def _read(
     try:
         text = _text(path)
     except ManifestError as error:
-        inclusion.problems += (_told(problem, path, pending.include) for problem in error.problems)
+        inclusion.problems += (_relabelled(problem, path, pending.include) for problem in error.problems)
         return []
     found = manifest.read(text, label=str(path), environ=environ, is_included=pending.include is not None)
     folder = Folder(path.parent)
@@ -107,7 +107,7 @@ def _text(path: Path) -> str:
     return text_file.read(path)
 
 
-def _told(problem: Problem, path: Path, include: Include | None) -> Problem:
+def _relabelled(problem: Problem, path: Path, include: Include | None) -> Problem:
     """Return the problem of a manifest's file in terms of what asks for it."""
     where = None if include is None else include.declared_at
     if problem.code != "file-missing":

@@ -81,7 +81,7 @@ class Folder:
         found = self._parents.get(parent)
         if found is None:
             joined = f"{Path(self._real, parent + slash)}"
-            # A `..` behind a name is not folded away: where that name is a symbolic link, it leads elsewhere.
+            # A `..` after a name is not folded away: where that name is a symbolic link, it leads elsewhere.
             is_foldable = ".." not in parent.lstrip("./").split("/")
             found = self._parents[parent] = shown(joined) if is_foldable else Path(joined)
         return found / name
@@ -121,7 +121,7 @@ class Folder:
         try:
             text_file.check(path)
         except ManifestError as error:
-            problems += (self._told(problem, declaration, "rollback", path) for problem in error.problems)
+            problems += (self._reported(problem, declaration, "rollback", path) for problem in error.problems)
         return path
 
     def _contents(self, declaration: Declaration, problems: list[Problem]) -> Contents | None:
@@ -131,10 +131,10 @@ class Folder:
         try:
             return _python(path) if declaration.language is Language.PYTHON else _sql(path)
         except ManifestError as error:
-            problems += (self._told(problem, declaration, "file", path) for problem in error.problems)
+            problems += (self._reported(problem, declaration, "file", path) for problem in error.problems)
             return None
 
-    def _told(self, problem: Problem, declaration: Declaration, key: str, path: Path) -> Problem:
+    def _reported(self, problem: Problem, declaration: Declaration, key: str, path: Path) -> Problem:
         """Return a file's problem as one of the entry that names the file."""
         if problem.code == "file-missing":
             return self._missing(declaration, key, path)

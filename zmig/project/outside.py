@@ -1,7 +1,7 @@
 """Keeps to itself what is in files that a link leads to, out of the project.
 
 Whoever may propose a change to a repository may put a link into it. What `zmig lint` then says on the machine that
-checks the change must not tell what is in that machine's other files; yet an error shows a line and quotes words.
+checks the change must not show what is in that machine's other files; yet an error shows a line and quotes words.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _QUOTATION = re.compile(r'"[^"]*"|`[^`]*`')
 _SAID = re.compile(r"(detail|server hint|inner query|context): .*", re.DOTALL)
 HIDDEN = "…"
-"""What stands in the place of a line, or of words, of such a file."""
+"""What is shown in place of a line, or of words, of such a file."""
 
 
 def is_outside(path: str) -> bool:
@@ -53,7 +53,7 @@ def is_about(problem: Problem) -> bool:
     return problem.location is not None and problem.location.path != "" and is_outside(problem.location.path)
 
 
-def discreet(problem: Problem) -> Problem:
+def redacted(problem: Problem) -> Problem:
     """Return a problem without its line and its quotations, if it is about a file outside of the project."""
     location = problem.location
     if location is None or not is_about(problem):

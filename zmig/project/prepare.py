@@ -84,7 +84,7 @@ class PreparedStep:
         return (self.location(offset) if offset is not None else None) or self.step.migration.declared_at
 
     def location(self, offset: int) -> Location | None:
-        """Return the place in its file of what stands at `offset` (0-based) of its text, as far as that is held."""
+        """Return the place in its file of what is at `offset` (0-based) of its text, as far as that is held."""
         if self.filled is not None:
             from zmig.sql import variables
 
@@ -115,7 +115,7 @@ def read(plan: Plan, *, conforming: bool = True) -> tuple[PreparedStep, ...]:
 
 
 def _with_rollback(prepared: PreparedStep) -> PreparedStep:
-    """Return a step forward with the checksum of its rollback file, by which a later edit is told."""
+    """Return a step forward with the checksum of its rollback file, by which a later edit is seen."""
     file = prepared.step.migration.rollback_file
     if file is None or prepared.step.direction is Direction.ROLLBACK or prepared.step.action is Action.SETTLE:
         return prepared
@@ -171,7 +171,7 @@ def _script(step: Step, file: Path, written: str, *, conforming: bool) -> Prepar
 
 
 def _refuse_conflict(text: str, path: str, *, conforming: bool) -> None:
-    """Make sure that no mark of a merge stands where a statement may: one inside of a string is its own affair."""
+    """Make sure that no mark of a merge is where a statement may: one inside of a string is its own affair."""
     begin = merge_conflict.find(text)
     if begin is None or not script.is_outside_strings(text, begin, conforming=conforming):
         return
@@ -181,7 +181,7 @@ def _refuse_conflict(text: str, path: str, *, conforming: bool) -> None:
 
 
 def _statements(text: str, filled: Substitution | None, path: str, *, conforming: bool) -> tuple[Statement, ...]:
-    """Return the statements of a file; what is wrong with it is told of the file as it is written."""
+    """Return the statements of a file; what is wrong with it is reported with places in the file as it is written."""
     try:
         return tuple(script.split(text, path=path, conforming=conforming))
     except ManifestError as error:
@@ -250,7 +250,7 @@ def _text(step: Step, file: Path, text: str) -> tuple[str, Substitution | None, 
 
 
 def _unchanged_pieces(file: Path, step: Step) -> Iterator[str]:
-    """Yield a file in pieces; raises ManifestError behind the last one where it was edited meanwhile."""
+    """Yield a file in pieces; raises ManifestError after the last one where it was edited meanwhile."""
     found = text_file.Checksum()
     yield from _counted(project.read_pieces(file), found)
     if step.direction is Direction.FORWARD and step.migration.checksum not in (None, str(found)):
@@ -273,7 +273,7 @@ def _mode(step: Step, statements: tuple[Statement, ...]) -> Mode:
 
 
 def _refuse_contradictions(prepared: PreparedStep, statements: tuple[Statement, ...]) -> None:
-    """Make sure that every statement can stand in the transaction that the file runs in."""
+    """Make sure that every statement can be in the transaction that the file runs in."""
     problems = [problem for one in statements for problem in _contradictions(prepared, one)]
     if problems:
         raise ManifestError(*problems)

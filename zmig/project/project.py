@@ -1,6 +1,6 @@
 """Projects: a manifest with the manifests it includes and the files they name, opened and checked.
 
-`load` tells every problem of all of them at once, or gives a `Project` whose migrations are ready to be planned.
+`load` reports every problem of all of them at once, or gives a `Project` whose migrations are ready to be planned.
 No code is run, and no database is needed.
 """
 
@@ -46,8 +46,8 @@ class Project:
     """What the manifest says for migrations that say nothing else; those registered in code, too."""
     declares_migrations: bool = True
     """Whether one of its manifests has `migrations`, be it without an entry."""
-    tells_undeclared: bool = True
-    """Whether files that look like migrations, and that no entry names, are to be told of."""
+    reports_undeclared: bool = True
+    """Whether files that look like migrations, and that no entry names, are to be reported."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Values of variables that come from the environment."""
 
@@ -132,12 +132,12 @@ def _project(opened: list[LoadedManifest], migrations: tuple[Migration, ...]) ->
         tuple(item.path for item in opened),
         root.manifest.defaults,
         any(item.manifest.declares_migrations for item in opened),
-        _tells_undeclared(root),
+        _reports_undeclared(root),
         frozenset(one.value for item in opened for one in item.manifest.variables.values() if one.is_secret),
     )
 
 
-def _tells_undeclared(root: LoadedManifest) -> bool:
+def _reports_undeclared(root: LoadedManifest) -> bool:
     choice = root.manifest.lint.severity.get("name/undeclared")
     return choice is None or choice.level is not Level.OFF
 

@@ -67,7 +67,7 @@ def _refuse_lazy(function: ast.FunctionDef | ast.AsyncFunctionDef, text: str, pa
 
 
 def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
-    """Yield what stands inside a function, but not what stands inside a function or class within it."""
+    """Yield what is inside a function, but not what is inside a function or class within it."""
     left: list[ast.AST] = [*function.body]
     while left:
         node = left.pop()

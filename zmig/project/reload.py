@@ -28,7 +28,7 @@ class Files:
         self._stamps: dict[Path, tuple[int, int] | None] = {}
         self._checked_at = float("-inf")
         self.problems: tuple[Problem, ...] = ()
-        """What is wrong with the manifest as it stands now."""
+        """What is wrong with the manifest as it is now."""
 
     def look(self) -> bool:
         """Read everything again if a file changed; return whether the project is a new one."""
@@ -69,7 +69,7 @@ def _paths(loaded: Project | None) -> Iterable[Path]:
 
 
 def _named(problems: Iterable[Problem]) -> Iterable[Path]:
-    """Yield the files that problems stand in: an included manifest is corrected there."""
+    """Yield the files that problems are in: an included manifest is corrected there."""
     return (Path(problem.location.path) for problem in problems if problem.location is not None)
 
 

@@ -47,7 +47,7 @@ def create(
     description: str | None = None,
     environ: Mapping[str, str],
 ) -> Created:
-    """Create a migration in the manifest at `path`, with the version behind the highest of its sort.
+    """Create a migration in the manifest at `path`, with the version after the highest of its sort.
 
     Raises UsageError for a name that cannot be used and for a file that exists, ManifestError for a manifest that
     has problems or cannot be edited. Then everything is as it was.

@@ -27,7 +27,7 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXE
 
 
 def read(path: Path) -> str:
-    """Return the whole text, its line ends as they stand."""
+    """Return the whole text, its line ends as they are."""
     return "".join(pieces(path))
 
 
@@ -58,7 +58,7 @@ def size(path: Path) -> int:
 
 
 def pieces(path: Path) -> Iterator[str]:
-    """Yield the text in pieces of at most a million characters, its line ends as they stand."""
+    """Yield the text in pieces of at most a million characters, its line ends as they are."""
     decoder = getincrementaldecoder("utf-8")()
     offset = 0
     for chunk in _chunks(path):

@@ -21,7 +21,7 @@ _SHOWN = 3
 
 
 def files(named: Iterable[Path]) -> list[Path]:
-    """Return the SQL files with a number in front that stand beside the files `named` and are none of them.
+    """Return the SQL files with a number in front that are beside the files `named` and are none of them.
 
     A file that is called as one that undoes another is left out.
     """
@@ -40,14 +40,14 @@ def files(named: Iterable[Path]) -> list[Path]:
 
 def of_project(project: Project) -> list[str]:
     """Return the same for a project, as paths are shown; none where its manifest has the rule of `zmig lint` off."""
-    if not project.tells_undeclared:
+    if not project.reports_undeclared:
         return []
     pairs = ((migration.file, migration.rollback_file) for migration in project.migrations)
     return [str(path) for path in files(path for pair in pairs for path in pair if path is not None)]
 
 
 def sentence(paths: Sequence[str]) -> str:
-    """Return what is told of such files, of the first few by name."""
+    """Return what is reported of such files, of the first few by name."""
     names = ", ".join(f"`{path}`" for path in paths[:_SHOWN])
     if len(paths) == 1:
         return f"{names} looks like a migration, and no entry names it, so it is never applied"

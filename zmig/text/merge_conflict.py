@@ -21,7 +21,7 @@ def find(text: str) -> int | None:
 
 
 def _line_of(text: str, mark: str, start: int) -> int | None:
-    """Return where a line begins with a mark of seven characters and no more, at or behind `start`."""
+    """Return where a line begins with a mark of seven characters and no more, at or after `start`."""
     while (found := text.find(mark, start)) >= 0:
         is_first = found == 0 or text[found - 1] in "\r\n"
         if is_first and text[found + len(mark) : found + len(mark) + 1] in ("", " ", "\r", "\n"):

@@ -14,7 +14,7 @@ from zmig.errors import Location
 from zmig.text.secrets import redact
 
 _AROUND = 1 << 10
-"""How much of what stands around a line is looked through for what makes it a secret."""
+"""How much of what is around a line is looked through for what makes it a secret."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _CREDENTIALS = re.compile(r"passw|pwd", re.IGNORECASE)
 
@@ -61,7 +61,7 @@ class Source:
         return Location(self.label, line, column, shown, width)
 
     def _is_secret(self, line: int, text: str) -> bool:
-        """Whether a line holds a secret, which may be told by what stands around it."""
+        """Whether a line holds a secret, which may show by what is around it."""
         start = self._starts[line - 1]
         return text not in redact(self.text[max(start - _AROUND, 0) : start + len(text) + _AROUND])
 

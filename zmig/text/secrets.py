@@ -1,7 +1,7 @@
 """Keeps secrets out of every text: passwords in connection strings, and values known to be secret.
 
 What you may rely on: a text without secrets stays as it is, and masking twice is masking once. Where it cannot be
-told where a password ends, more is masked rather than less.
+known where a password ends, more is masked rather than less.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SHORTEST_SECRET = 3
 _SECRET_PARAMETERS = r"(?:\w*password|scram_client_key|scram_server_key|oauth_client_secret)"
 _QUOTED = r"(?:[^'\\]|''|\\.)+"
 _BLANK = r"(?:\s|--[^\n]{0,200}\n|/\*[^*]{0,200}\*/)+"
-"""What may stand between two words of SQL. Longer comments do not count: many would be searched over and over."""
+"""What may be between two words of SQL. Longer comments do not count: many would be searched over and over."""
 
 
 _JOINS = r"\s*\|\|\s*(?:[\w.]{1,60}\(\s*)?"
@@ -85,7 +85,7 @@ def _words() -> re.Pattern[str]:
 
 
 def _without_password(word: re.Match[str]) -> str:
-    """Return a word without the passwords of its URLs. Behind its last `@` none is looked for, which takes long."""
+    """Return a word without the passwords of its URLs. After its last `@` none is looked for, which takes long."""
     end = word.group().rfind("@") + 1
     text = word.group()[:end]
     if "://" not in text:
@@ -109,7 +109,7 @@ _SIGNS = (
     "sshpass",
     "authorization:",
 )
-"""One of these stands in whatever a pattern finds; to look for them takes a hundredth of the patterns' time."""
+"""One of these is in whatever a pattern finds; to look for them takes a hundredth of the patterns' time."""
 
 
 def redact(text: str) -> str:
@@ -128,7 +128,7 @@ def redact(text: str) -> str:
 
 @cache
 def _continued() -> re.Pattern[str]:
-    """Match a masked constant and those that continue it, each behind blanks, which a summary shows on one line."""
+    """Match a masked constant and those that continue it, each after blanks, which a summary shows on one line."""
     return re.compile(rf"'{re.escape(MASK)}'(?:{_BLANK}'{_QUOTED}(?:'|\\?\Z))+", re.DOTALL)
 
 
@@ -215,7 +215,7 @@ _MAY_BE_SECRET = re.compile(
 _DETAIL = re.compile(r"\n[^\S\n]*DETAIL:.*?(?=\n[^\S\n]*(?:HINT|CONTEXT|LINE \d+|QUERY):|\Z)", re.DOTALL)
 
 
-def telling(environ: Mapping[str, str]) -> Iterator[str]:
+def secret_values(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the values of environment variables whose names say that they are secret."""
     for name, value in environ.items():
         if len(value) >= _SHORTEST_VALUE and _MAY_BE_SECRET.search(name.upper()) is not None:
@@ -244,7 +244,7 @@ def without_detail(text: str) -> str:
 def _word(secret: str) -> str:
     """Match a secret that is not part of a longer word: a password like `app` must not mask `applied`.
 
-    One that is no word of any language is matched wherever it stands.
+    One that is no word of any language is matched wherever it is.
     """
     if len(secret) >= _SHORTEST_VALUE and not secret.isalpha():
         return re.escape(secret)

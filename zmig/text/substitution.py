@@ -35,13 +35,13 @@ class Substitution:
     """Where each replacement begins in `text`."""
 
     def source_offset(self, offset: int) -> int:
-        """Return the offset in `source` of what stands at `offset` of `text`; both are 0-based."""
+        """Return the offset in `source` of what is at `offset` of `text`; both are 0-based."""
         index = bisect_right(self.starts, offset) - 1
         if index < 0:
             return offset
         part, start = self.parts[index], self.starts[index]
-        behind = offset - start - len(part.text)
-        return part.start if behind < 0 else part.end + behind
+        past = offset - start - len(part.text)
+        return part.start if past < 0 else part.end + past
 
 
 def substitute(source: str, parts: Iterable[Part]) -> Substitution:

@@ -62,7 +62,7 @@ def problem_lines(found: Iterable[Problem], hints: HintStyle) -> list[Line]:
     for problem in found:
         if shown:
             shown.append(EMPTY)
-        shown += map(_problem_line, problem_text(outside.discreet(problem), hints).split("\n"))
+        shown += map(_problem_line, problem_text(outside.redacted(problem), hints).split("\n"))
     return shown
 
 

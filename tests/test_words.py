@@ -1,0 +1,232 @@
+"""Code and documents say what they mean in the field's words: see docs/glossary.md.
+
+A word that is banned here was once used in a sense of zmig's own, where PostgreSQL's manual, the standard library or
+plain English have a better one. `LEFT` says which files still hold which of them, and may only shrink.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+
+BANNED = {
+    "behind": "after, for what comes later; it is right for a replica, a pooler, and what is left behind",
+    "stand, stands, stood": "is; `stands for` is right where it means `means`",
+    "tell, tells, told, telling": "report, say, show; somebody can tell, if he knows",
+    "carrier": "executor",
+    "leg, legs": "composed step",
+    "relay, relays": "group commit",
+    "looker, lookout": "snapshot reader, monitor",
+    "bookkeeping": "envelope",
+    "desk": "controller",
+    "lane": "worker thread",
+    "deeds": "actions",
+    "outbox": "buffered observer",
+    "discreet": "redacting",
+    "quieten": "cancel in flight",
+    "farewell": "join timeout",
+    "strangers": "unversioned",
+    "twin, twins": "duplicate",
+    "trouble, troubles": "failure report",
+    "settle, settles, settled, unsettled": "up to date, decided, recorded: whichever is meant",
+    "survey": "prescan",
+}
+"""What is not written any more, and what is written in its place."""
+
+_RIGHT = re.compile(
+    r"\bposition behind|\b(?:leaves?|leaving|left|lags?|lagging|far|is|are|be|was)\b[^.;:|]{0,50}?\bbehind\b"
+    r"|\bbehind\s+(?:\w+\s+){0,4}?(?:poolers?|PgBouncer)"
+    r"|\bstands?\s+(?:in\s+)?for\b"
+    r"|\b(?:can|could|cannot)\s+tell\b",
+    re.IGNORECASE,
+)
+"""Where a word is used as everybody does."""
+
+LEFT: dict[str, str] = {
+    "docs/generate_rule_index.py": "settled",
+    "tui/zmig_tui/app.py": "stands tell tells",
+    "tui/zmig_tui/controller.py": "tell",
+    "tui/zmig_tui/events.py": "stands tell told",
+    "tui/zmig_tui/models/batch_progress.py": "stands",
+    "tui/zmig_tui/models/detail_reader.py": "told",
+    "tui/zmig_tui/models/key_hints.py": "stands",
+    "tui/zmig_tui/models/remote_run.py": "tell tells told",
+    "tui/zmig_tui/pages/backend_view.py": "stands tells",
+    "tui/zmig_tui/pages/code.py": "stand",
+    "tui/zmig_tui/pages/detail_pages.py": "stands",
+    "tui/zmig_tui/pages/events.py": "tells told",
+    "tui/zmig_tui/pages/failure_mark.py": "stands",
+    "tui/zmig_tui/pages/heading.py": "behind stands tells",
+    "tui/zmig_tui/pages/overview.py": "stands tells trouble",
+    "tui/zmig_tui/screens/dialogs.py": "stand stands stood",
+    "tui/zmig_tui/text.py": "stands",
+    "tui/zmig_tui/web/page.py": "behind told",
+    "tui/zmig_tui/web/page_process.py": "behind tell tells told",
+    "tui/zmig_tui/web/serve.py": "behind stand tells",
+    "tui/zmig_tui/web/server.py": "tells",
+    "tui/zmig_tui/widgets/__init__.py": "tell",
+    "tui/zmig_tui/widgets/lines.py": "stands",
+    "tui/zmig_tui/widgets/table.py": "stands",
+    "tui/zmig_tui/widgets/themes.py": "tell",
+    "zmig/cli/apply.py": "told",
+    "zmig/cli/color.py": "stands",
+    "zmig/cli/command.py": "behind stand stands",
+    "zmig/cli/create.py": "told",
+    "zmig/cli/decide.py": "told",
+    "zmig/cli/descriptors.py": "tell tells told",
+    "zmig/cli/dispatch.py": "tell tells told",
+    "zmig/cli/failure.py": "tell told",
+    "zmig/cli/help.py": "stand",
+    "zmig/cli/lint.py": "tell told",
+    "zmig/cli/live.py": "stands",
+    "zmig/cli/output.py": "stands tells told",
+    "zmig/cli/parser.py": "behind stands",
+    "zmig/cli/pause.py": "told",
+    "zmig/cli/plan.py": "told",
+    "zmig/cli/printed.py": "behind tell tells told",
+    "zmig/cli/progress_output.py": "tell tells",
+    "zmig/cli/reset.py": "told",
+    "zmig/cli/retry.py": "told",
+    "zmig/cli/rollback.py": "told",
+    "zmig/cli/running.py": "tell tells",
+    "zmig/cli/spool.py": "behind tells",
+    "zmig/cli/status.py": "told",
+    "zmig/cli/statustext.py": "troubles",
+    "zmig/cli/stream.py": "behind",
+    "zmig/cli/table.py": "behind",
+    "zmig/cli/threads.py": "behind told",
+    "zmig/cli/tui.py": "told",
+    "zmig/database/catalog.py": "settle",
+    "zmig/database/fact_reader.py": "tell",
+    "zmig/hints.py": "behind stands",
+    "zmig/lint/acts.py": "told",
+    "zmig/lint/alterations.py": "stands",
+    "zmig/lint/base.py": "stands stood told twin",
+    "zmig/lint/batches.py": "tells",
+    "zmig/lint/check.py": "told",
+    "zmig/lint/columns.py": "behind stands twin",
+    "zmig/lint/definitions.py": "behind",
+    "zmig/lint/effects.py": "behind",
+    "zmig/lint/entry.py": "stands",
+    "zmig/lint/finding.py": "behind stands telling",
+    "zmig/lint/gather.py": "told",
+    "zmig/lint/git.py": "stood",
+    "zmig/lint/ignores.py": "behind stands told",
+    "zmig/lint/locks.py": "behind",
+    "zmig/lint/names.py": "stand",
+    "zmig/lint/new_objects.py": "twin",
+    "zmig/lint/plpgsql.py": "stands",
+    "zmig/lint/report/__init__.py": "told",
+    "zmig/lint/report/github.py": "told",
+    "zmig/lint/report/junit.py": "told",
+    "zmig/lint/rollbacks.py": "stands",
+    "zmig/lint/rows.py": "behind stands",
+    "zmig/lint/rules.py": "stand told settled",
+    "zmig/lint/run.py": "told",
+    "zmig/lint/search_path.py": "behind",
+    "zmig/lint/sql_file.py": "behind stand stands",
+    "zmig/lint/squawk.py": "settles settled",
+    "zmig/lint/squawk_filter.py": "told",
+    "zmig/lint/transactions.py": "behind stands",
+    "zmig/migrator.py": "carrier",
+    "zmig/observer.py": "tell told",
+    "zmig/planning/checkpoint.py": "behind stands tells",
+    "zmig/planning/failure_report.py": "tells",
+    "zmig/planning/history.py": "behind told strangers settle",
+    "zmig/planning/identity.py": "tell tells",
+    "zmig/planning/orphaned_rows.py": "tells told",
+    "zmig/planning/plan.py": "stands tells told settle",
+    "zmig/planning/planner.py": "settle settled",
+    "zmig/planning/reasons.py": "stand settled",
+    "zmig/planning/refusals.py": "behind stand stands tell tells",
+    "zmig/planning/remedies.py": "stands",
+    "zmig/planning/selection.py": "behind",
+    "zmig/planning/state.py": "stands tell tells told telling strangers settled unsettled",
+    "zmig/presentation/hints.py": "behind stand stands stood",
+    "zmig/presentation/problems.py": "behind stands told",
+    "zmig/project/prepare.py": "settle survey",
+    "zmig/running/atomic.py": "behind stands tell tells settle",
+    "zmig/running/batch_key.py": "behind stand tell tells",
+    "zmig/running/batched.py": "behind stood tell",
+    "zmig/running/causes.py": "behind stand told",
+    "zmig/running/copy_rows.py": "behind stand",
+    "zmig/running/envelope.py": "behind stands settle",
+    "zmig/running/failure.py": "behind stand stands tells discreet",
+    "zmig/running/group_commit.py": "tell told telling relay outbox settle",
+    "zmig/running/monitor.py": "tell told lookout",
+    "zmig/running/python_call.py": "stands",
+    "zmig/running/python_functions.py": "stands tell",
+    "zmig/running/readonly.py": "behind",
+    "zmig/running/rehearsal.py": "behind told settle",
+    "zmig/running/resume.py": "behind stand settle",
+    "zmig/running/runner.py": "behind told settle",
+    "zmig/running/session.py": "stands tells told",
+    "zmig/running/statementwise.py": "behind stands tells telling settle",
+    "zmig/running/throttle.py": "behind stands tell told",
+    "zmig/running/timeouts.py": "told",
+    "zmig/running/transactional.py": "behind stand stands tell relay",
+    "zmig/session/conditions.py": "behind stands told",
+    "zmig/session/follower.py": "unsettled",
+    "zmig/session/operator.py": "stands",
+    "zmig/session/session.py": "behind stand stands tell told",
+    "zmig/session/snapshot.py": "stands strangers",
+    "zmig/session/status.py": "stands",
+    "zmig/session/watcher.py": "stand stands stood told",
+    "zmig/sql/backslashes.py": "behind",
+    "zmig/sql/buffer.py": "behind stand stands",
+    "zmig/sql/catalog_effect.py": "stands tell tells",
+    "zmig/sql/chunk.py": "stands",
+    "zmig/sql/copy_data.py": "behind stand",
+    "zmig/sql/definition.py": "behind",
+    "zmig/sql/error_position.py": "stood tell tells",
+    "zmig/sql/fast_path.py": "behind",
+    "zmig/sql/lexer.py": "behind",
+    "zmig/sql/message.py": "behind stand stands told",
+    "zmig/sql/prescan.py": "stand survey",
+    "zmig/sql/script.py": "stands",
+    "zmig/sql/splitter.py": "behind stand stands tell tells",
+    "zmig/sql/token_reader.py": "behind stands",
+    "zmig/sql/tool_markers.py": "behind stands tells",
+    "zmig/sql/transaction_rules.py": "told telling",
+    "zmig/sql/variables.py": "behind stands stood told",
+}
+"""Files that hold banned words still, with those words."""
+
+
+def _files() -> Iterator[Path]:
+    for folder, names in (("zmig", "*.py"), ("zmig", "*.sql"), ("tui", "*.py"), ("docs", "*.md"), ("docs", "*.py")):
+        yield from sorted((ROOT / folder).rglob(names))
+    yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "schemas/manifest.schema.json"))
+
+
+def words_in(text: str) -> list[str]:
+    """Return the banned words in a text, as they are listed, in order; a word with a hyphen is a code, and no word."""
+    plain = _RIGHT.sub("", re.sub(r"\btest_\w+|(?<=[a-z])(?=[A-Z])|(?<=\w)_(?=\w)", " ", text))
+    words = {word.lower() for word in re.findall(r"(?<![a-z-])[a-z]+(?![a-z-])", plain, re.IGNORECASE)}
+    return [word for listed in BANNED for word in listed.split(", ") if word in words]
+
+
+def test_code_and_documents_say_it_in_plain_words() -> None:
+    found = {str(file.relative_to(ROOT)): " ".join(words_in(file.read_text("utf-8"))) for file in _files()}
+    new = {name: words for name, words in found.items() if set(words.split()) - set(LEFT.get(name, "").split())}
+    assert new == {}, "write what BANNED says in their place"
+    assert {name: words for name, words in found.items() if words} == LEFT, "LEFT may only hold what is there"
+
+
+def test_words_are_found_wherever_they_are() -> None:
+    assert words_in("def _told_twice(): ...") == ["told"]
+    assert words_in("class StillDesk:") == ["desk"]
+    assert words_in("what stands behind it") == ["behind", "stands"]
+    assert words_in("Carrier.carry_out") == ["carrier"]
+
+
+def test_what_everybody_writes_is_let_be() -> None:
+    assert words_in("how far it is behind; it leaves an invalid\nindex behind; behind a transaction pooler") == []
+    assert words_in("`$${` stands for `${`; what nobody can tell; a standby") == []
+    assert words_in("positions-behind, batch-stands-still") == []
