@@ -90,7 +90,7 @@ def test_apply_with_nothing_to_do_loads_nothing_that_would_do_it(database: str, 
     loaded_by_command(*words)
     loaded = loaded_by_command(*words)
     doing = {"zmig.project.prepare", "zmig.session.conditions", "zmig.python.loader"}
-    doing |= {f"zmig.running.{name}" for name in ("executor", "runner", "atomic", "execute", "failure")}
+    doing |= {f"zmig.running.{name}" for name in ("executor", "runner", "scope", "transport", "failures", "failure")}
     folding = {"zmig.planning.planner", "zmig.planning.state", "zmig.planning.history", "zmig.session.snapshot"}
     telling = {"zmig.progress", "zmig.cli.lines", "zmig.cli.documents", "difflib", "shlex"}
     others = {"zmig.sql.script", "zmig.batches.batch", "zmig.running.monitor"}

@@ -10,13 +10,15 @@ import pytest
 from zmig.errors import Problem
 from zmig.presentation.problems import problem_text
 from zmig.running import failure
-from zmig.running.failure import Failure, Place
+from zmig.running.attempt import Place
 from zmig.sql import script
 from zmig.text.secrets import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from zmig.running.failure import Failure
 
 _PATH = "m/007_x.sql"
 

@@ -16,16 +16,17 @@ from tests.support.facts import Facts
 from tests.support.project import ProjectFolder
 from tests.support.recorder import Recorder
 from zmig import Migrator
+from zmig.database import wire
 from zmig.errors import ConnectionFailed, MigrationFailed
 from zmig.progress import RunFinished, StatementFinished, StepFailed, StepFinished, StepStarted
 from zmig.running.cancellation import Cancellation
-from zmig.running.session import RunSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from tests.support.crash import CrashServer
+    from zmig.database.types import Connection
     from zmig.database.wire import Reply
     from zmig.progress import Progress
 
@@ -283,15 +284,15 @@ def test_what_is_committed_when_an_interruption_comes_before_that_is_noted_is_fl
 ) -> None:
     project = ProjectFolder(tmp_path, crash_server.url())
     declare_many(project)
-    send = RunSession.send_text
+    send = wire.send
 
-    def interrupted(session: RunSession, text: str, **how: Any) -> Reply:
-        reply = send(session, text, **how)
+    def interrupted(connection: Connection, text: str, **how: Any) -> Reply:
+        reply = send(connection, text, **how)
         if "007_m, statement" in text.partition("\n")[0]:
             raise KeyboardInterrupt
         return reply
 
-    monkeypatch.setattr(RunSession, "send_text", interrupted)
+    monkeypatch.setattr(wire, "send", interrupted)
     recorder = Recorder()
     with pytest.raises(KeyboardInterrupt):
         Migrator(project.manifest, observer=recorder).migrate()

@@ -13,7 +13,8 @@ from zmig.presentation.problems import problem_text
 from zmig.process.interrupts import Interrupted
 from zmig.python import locations
 from zmig.running import failure
-from zmig.running.failure import Failure, Place
+from zmig.running.attempt import Place
+from zmig.running.failure import Failure
 from zmig.sql import script
 from zmig.text.secrets import Redactor
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from zmig.batches.query import Node, Nodes
     from zmig.batches.selection import Choice, Found
-    from zmig.running.session import Attempt, RunSession
+    from zmig.running.attempt import Attempt
+    from zmig.running.session import RunSession
     from zmig.sql.statement import Statement
 
 _NAME = "zmig_batch"

@@ -11,7 +11,8 @@ from zmig.running.envelope import looked_ahead
 
 if TYPE_CHECKING:
     from zmig.batches.repeated_rows import Standing
-    from zmig.running.session import Attempt, RunSession
+    from zmig.running.attempt import Attempt
+    from zmig.running.session import RunSession
     from zmig.sql.statement import Statement
 
 _PLAIN = """

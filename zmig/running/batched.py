@@ -19,8 +19,10 @@ from zmig.database import wire
 from zmig.database.quoting import literal
 from zmig.errors import Problem, ZmigError
 from zmig.facts import EventType
+from zmig.planning.checkpoint import Checkpoint
 from zmig.progress import RoundFinished
 from zmig.running import batch_key, batch_progress, envelope
+from zmig.running.attempt import Fate, failed
 from zmig.running.python_call import call
 from zmig.running.throttle import Throttle
 from zmig.sql import message
@@ -30,29 +32,11 @@ if TYPE_CHECKING:
 
     from zmig.batches.side_queries import Rest
     from zmig.model import Batch
-    from zmig.running.session import Attempt, RunSession
+    from zmig.running.attempt import Attempt, Failed
+    from zmig.running.session import RunSession
     from zmig.running.throttle import Row
     from zmig.sql.statement import Statement
     from zmig.text.substitution import Substitution
-
-
-def run(session: RunSession, attempt: Attempt, settings: Batch) -> None:
-    """Execute a batched step; returns once its `done` fact is committed."""
-    one = attempt.prepared.statements[0] if attempt.prepared.statements is not None else None
-    with session.interrupts.deferred():
-        session.send(*session.clean_sql)
-    if one is not None and batch.uses_cursor(one):
-        batch_key.check(session, attempt, one, start=settings.start)
-    elif one is not None:
-        batch_progress.check(session, attempt, one)
-    with session.interrupts.deferred():
-        session.send(*envelope.started_sql(session, attempt))
-    rounds = Rounds(session, attempt, settings)
-    if one is not None:
-        rounds.repeat(one)
-    else:
-        call(session, attempt, rounds.each)
-        rounds.end_code()
 
 
 class _NotCommitted(Exception):
@@ -63,31 +47,73 @@ class _NotCommitted(Exception):
         self.error = error
 
 
-class Rounds:
-    """The rounds of one attempt."""
+class Batched:
+    """One attempt at a batched step."""
 
     def __init__(self, session: RunSession, attempt: Attempt, settings: Batch) -> None:
+        start = attempt.step.checkpoint
         self._session = session
         self._attempt = attempt
         self._settings = settings
-        self._gate = Throttle(session, attempt, max_lag_seconds=settings.max_lag_seconds)
+        self._throttle = Throttle(session, attempt, max_lag_seconds=settings.max_lag_seconds)
+        self._reached_yet = start.reached if start is not None else None
+        """How far it is; None until the first attempt has begun its first round."""
         self._rows_before = 0
         self._began = time.monotonic()
         self._round: Round | None = None
+        """The one that Python code is in."""
+        self._running: Statement | None = None
+        self._shift = 0
+        self._rendered: Substitution | None = None
+        self._at_commit = False
+        self.is_complete = False
+
+    def run(self) -> None:
+        """Run round after round; return once the `done` fact is committed."""
+        session, attempt = self._session, self._attempt
+        one = attempt.prepared.statements[0] if attempt.prepared.statements is not None else None
+        with session.interrupts.deferred():
+            session.send(*session.clean_sql)
+        if one is not None and batch.uses_cursor(one):
+            batch_key.check(session, attempt, one, start=self._settings.start)
+        elif one is not None:
+            batch_progress.check(session, attempt, one)
+        with session.interrupts.deferred():
+            session.send(*envelope.started_sql(session, attempt))
+        if one is not None:
+            self._repeat(one)
+        else:
+            call(session, attempt, self._each)
+            self._end_code()
+
+    def failed(self, error: BaseException) -> Failed:
+        """Return what an error left of it: the rounds that are committed stay."""
+        place = self._attempt.place(
+            self._running, at_commit=self._at_commit, shift=self._shift, rendered=self._rendered
+        )
+        return failed(
+            self._session,
+            self._attempt,
+            error,
+            at=place,
+            fate=Fate.KEPT,
+            fate_if_lost=Fate.UNKNOWN,
+            reached=Checkpoint(reached=self._reached_yet),
+        )
 
     @property
     def _reached(self) -> Reached:
-        assert self._attempt.reached is not None
-        return self._attempt.reached
+        assert self._reached_yet is not None
+        return self._reached_yet
 
-    def repeat(self, one: Statement) -> None:
+    def _repeat(self, one: Statement) -> None:
         """Run a statement until it touches no row."""
-        attempt, with_cursor = self._attempt, batch.uses_cursor(one)
+        with_cursor = batch.uses_cursor(one)
         chosen = selection.read(one)
         rest = side_queries.rest(one.text, chosen, with_cursor=with_cursor)
-        attempt.running = one
+        self._running = one
         self._begin(chosen.key_name)
-        self._session.observer(attempt.starting(one))
+        self._session.observer(self._attempt.starting(one))
         while True:
             done = self._touch(one, with_cursor=with_cursor)
             if done.rows == 0:
@@ -100,7 +126,7 @@ class Rounds:
             self._close(done)
         self._finish()
 
-    def each(self) -> Iterator[Round]:
+    def _each(self) -> Iterator[Round]:
         """Yield rounds for Python code, each in its transaction, until one touched no row."""
         self._begin()
         while True:
@@ -118,8 +144,8 @@ class Rounds:
             self._round = None
             self._close(current.touched)
 
-    def end_code(self) -> None:
-        """Record `done` behind Python code: with its last round, unless it left that unfinished."""
+    def _end_code(self) -> None:
+        """Record `done` after Python code: with its last round, unless it left that unfinished."""
         is_open = self._session.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
         if is_open and (self._round is None or self._round.touched is None):
             self._session.send("rollback")
@@ -131,15 +157,14 @@ class Rounds:
         self._finish()
 
     def _begin(self, key: str | None = None) -> None:
-        """Take up where the last attempt stood, or begin with a count of what there is to do."""
-        attempt, known = self._attempt, self._attempt.step.checkpoint
-        reached = known.reached if known is not None else None
+        """Take up where the last attempt was, or begin with a count of what there is to do."""
+        reached = self._reached_yet
         if reached is None:
             total = None if self._settings.total is None else self._ask_total(self._settings.total)
             reached = Reached(self._settings.start, total=total)
-        attempt.reached = replace(reached, key=key)
+        self._reached_yet = replace(reached, key=key)
         self._rows_before, self._began = reached.rows, time.monotonic()
-        self._gate.wait()
+        self._throttle.wait()
 
     def _ask_total(self, query: str) -> int:
         self._session.send(*envelope.open_sql(self._session, self._attempt))
@@ -208,12 +233,12 @@ class Rounds:
         session.check_reading(one)
         head = message.query_tag(one.summary, f"{attempt.step.migration.name}, statement 1 of 1, line {one.line}")
         head += "".join(f"{part}; " for part in (() if is_open else envelope.open_sql(session, attempt)))
-        attempt.bound_statement, attempt.position_offset = sent, session.encoding.length(head)
+        self._rendered, self._shift = sent, session.encoding.length(head)
         with self._execute(head + sent.text) as answered:
             while answered.nextset():
                 pass
             found = _answer(answered)
-        attempt.bound_statement, attempt.position_offset = None, 0
+        self._rendered, self._shift = None, 0
         return batch.touched(found, with_cursor=with_cursor)
 
     def _close(self, done: Touched) -> None:
@@ -224,12 +249,12 @@ class Rounds:
             with self._session.interrupts.deferred():
                 row = self._commit()
         except _NotCommitted as failed:
-            self._attempt.reached = before
+            self._reached_yet = before
             raise failed.error from None
         self._tell()
         if self._settings.pause_seconds:
             self._session.interrupts.sleep(self._settings.pause_seconds)
-        self._gate.wait(row)
+        self._throttle.wait(row)
 
     def _commit(self) -> Row | None:
         """Commit a round; return what the gate asks for, unless there is a pause to be over first.
@@ -245,7 +270,7 @@ class Rounds:
             session.store.append_sql(session.run, EventType.CHECKPOINT, attempt.step.migration.name, data),
             "commit",
         ]
-        asking = () if self._settings.pause_seconds else (self._gate.query,)
+        asking = () if self._settings.pause_seconds else (self._throttle.query,)
         try:
             reply = session.send_text("; ".join((*closing, *asking)))
         except wire.MessageError as failed:
@@ -259,7 +284,7 @@ class Rounds:
     def _count(self, done: Touched) -> None:
         before = self._reached
         cursor = before.cursor if done.cursor is None else done.cursor
-        self._attempt.reached = replace(before, cursor=cursor, rows=before.rows + done.rows, rounds=before.rounds + 1)
+        self._reached_yet = replace(before, cursor=cursor, rows=before.rows + done.rows, rounds=before.rounds + 1)
 
     def _tell(self) -> None:
         reached, seconds = self._reached, time.monotonic() - self._began
@@ -273,15 +298,15 @@ class Rounds:
         """Record `done` in the transaction of the round that is open."""
         session, attempt = self._session, self._attempt
         with session.interrupts.deferred():
-            attempt.running, attempt.at_commit = None, True
+            self._running, self._at_commit = None, True
             session.send(
                 *envelope.own_role_sql(self._session),
                 envelope.end_sql(),
                 envelope.check_sql(session),
-                envelope.done_sql(session, attempt),
+                envelope.done_sql(session, attempt, seconds=attempt.seconds, reached=self._reached),
                 "commit",
             )
-            attempt.is_complete = True
+            self.is_complete = True
             session.send(*session.clean_sql)
 
 

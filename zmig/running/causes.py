@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from zmig.running.attempt import Failed
     from zmig.running.failure import Failure
-    from zmig.running.session import Attempt, RunSession
+    from zmig.running.session import RunSession
     from zmig.sql.statement import Statement
 
 _OWNERS_PUBLIC_SINCE = 150_000
@@ -28,18 +29,18 @@ https://www.postgresql.org/docs/15/release-15.html
 """
 
 
-def told(found: Failure, error: psycopg.Error, attempt: Attempt, *, session: RunSession) -> Failure:
+def told(found: Failure, error: psycopg.Error, failed: Failed, *, session: RunSession) -> Failure:
     """Return a failure with what zmig knows of it."""
-    data, facts = timeouts.told(error, attempt)
+    data, facts = timeouts.told(error, failed)
     data |= _marks(found)
-    if _has_lost_tables(error, attempt):
+    if _has_lost_tables(error, failed):
         found, data = (
-            _lost_tables(found, attempt, session.store.schema),
+            _lost_tables(found, failed, session.store.schema),
             data | {"tables_of_zmig": session.store.schema},
         )
     if error.sqlstate == _READ_ONLY:
-        found, data = _read_only(found, attempt, data)
-    if attempt.has_swallowed:
+        found, data = _read_only(found, failed, data)
+    if failed.was_swallowed:
         facts = (*facts, "the code caught this error and went on, but the transaction had failed by it")
     more = (*found.facts, *facts, *_facts(error, session.server.version))
     return replace(found, facts=more, error=found.error | data)
@@ -49,25 +50,28 @@ _GONE = frozenset({"42P01", "3F000", "42703"})
 """SQLSTATEs of a table, a schema or a column that does not exist."""
 
 
-def _has_lost_tables(error: psycopg.Error, attempt: Attempt) -> bool:
+def _has_lost_tables(error: psycopg.Error, failed: Failed) -> bool:
     """Whether zmig cannot record the end of a migration because that took its tables away."""
     message = error.diag.message_primary or ""
-    return attempt.at_commit and error.sqlstate in _GONE and (EVENTS in message or PROJECTION in message)
+    return failed.at.at_commit and error.sqlstate in _GONE and (EVENTS in message or PROJECTION in message)
 
 
 _READ_ONLY = "25006"
 _LETS_ONLY_READ = re.compile(r"\b(?:read\s+only|transaction_read_only)\b", re.IGNORECASE)
 
 
-def _read_only(found: Failure, attempt: Attempt, data: dict[str, object]) -> tuple[Failure, dict[str, object]]:
+def _read_only(found: Failure, failed: Failed, data: dict[str, object]) -> tuple[Failure, dict[str, object]]:
     """Return a failure that says so, where a migration's own text lets the transaction only read."""
-    setting = next((one for one in attempt.prepared.statements or () if _lets_only_read(one)), None)
-    in_code = not attempt.prepared.is_sql and _LETS_ONLY_READ.search(timeouts.source(attempt.prepared.path)) is not None
+    setting = next((one for one in failed.attempt.prepared.statements or () if _lets_only_read(one)), None)
+    in_code = (
+        not failed.attempt.prepared.is_sql
+        and _LETS_ONLY_READ.search(timeouts.source(failed.attempt.prepared.path)) is not None
+    )
     if setting is None and not in_code:
         return found, data
-    if attempt.at_commit:
+    if failed.at.at_commit:
         message = f"it lets its transaction only read, in which its end is to be recorded: {found.message}"
-        place = attempt.prepared.location(setting.offset) if setting is not None else found.location
+        place = failed.attempt.prepared.location(setting.offset) if setting is not None else found.location
         found = replace(found, message=message, location=place)
     return found, data | {"lets_only_read": True}
 
@@ -78,14 +82,14 @@ def _lets_only_read(one: Statement) -> bool:
     return _LETS_ONLY_READ.search(words) is not None
 
 
-def _lost_tables(found: Failure, attempt: Attempt, schema: str) -> Failure:
+def _lost_tables(found: Failure, failed: Failed, schema: str) -> Failure:
     """Return a failure that says so, at the statement that names the schema behind a DROP or an ALTER."""
     takers = [
         one
-        for one in attempt.prepared.statements or ()
+        for one in failed.attempt.prepared.statements or ()
         if schema.lower() in one.text.lower() and one.text[:5].lower() in ("drop ", "alter")
     ]
-    place = attempt.prepared.location(takers[0].offset) if takers else found.location
+    place = failed.attempt.prepared.location(takers[0].offset) if takers else found.location
     message = f"it took away zmig's own tables in schema `{schema}`: {found.message}"
     return replace(found, message=message, location=place)
 

@@ -23,9 +23,11 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
+    from zmig.batches.batch import Reached
     from zmig.facts import Fact
     from zmig.planning.plan import Step
-    from zmig.running.session import Attempt, RunSession
+    from zmig.running.attempt import Attempt
+    from zmig.running.session import RunSession
     from zmig.sql.statement import Statement
 
 _DECLINED = "zmig: event trigger"
@@ -47,9 +49,12 @@ def opening_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
     )
 
 
-def closing_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
-    """Return the statements that check the transaction and the lock, and record `done`."""
-    return (*own_again_sql(session), check_sql(session), done_sql(session, attempt))
+def closing_sql(session: RunSession, attempt: Attempt, *, seconds: float | None) -> tuple[str, ...]:
+    """Return the statements that check the transaction and the lock, and record `done`.
+
+    `seconds` is how long the attempt took; None where they are sent before that is known, so the server works it out.
+    """
+    return (*own_again_sql(session), check_sql(session), done_sql(session, attempt, seconds=seconds))
 
 
 @contextmanager
@@ -281,10 +286,13 @@ def end_type(step: Step) -> EventType:
     return _VOCABULARY[step.direction].done
 
 
-def done_sql(session: RunSession, attempt: Attempt) -> str:
-    """Return the statement that appends the fact by which a step is complete, and changes the simple table."""
+def done_sql(session: RunSession, attempt: Attempt, *, seconds: float | None, reached: Reached | None = None) -> str:
+    """Return the statement that appends the fact by which a step is complete, and changes the simple table.
+
+    `seconds` is as in `closing_sql`; `reached` is how far a batched migration came.
+    """
     migration, direction = attempt.step.migration, attempt.step.direction
-    type, data = _VOCABULARY[direction].done, _done_data(session, attempt)
+    type, data = _VOCABULARY[direction].done, _done_data(session, attempt, seconds, reached)
     if direction is Direction.ROLLBACK:
         if migration.is_repeatable:
             return session.store.taken_back_sql(session.run, type, migration.name, data)
@@ -295,21 +303,25 @@ def done_sql(session: RunSession, attempt: Attempt) -> str:
 def _prepared_done_sql(session: RunSession, attempt: Attempt) -> str:
     """Return the same for a step forward that the server times, in a session that `Store.prepare_sql` made ready."""
     migration = attempt.step.migration
-    return session.store.short_done_sql(migration.name, _done_data(session, attempt), kind=migration.kind.value)
+    return session.store.short_done_sql(
+        migration.name, _done_data(session, attempt, None, None), kind=migration.kind.value
+    )
 
 
-def _done_data(session: RunSession, attempt: Attempt) -> dict[str, object]:
+def _done_data(
+    session: RunSession, attempt: Attempt, seconds: float | None, reached: Reached | None
+) -> dict[str, object]:
     """Return what the fact holds by which a step is complete."""
     data = attempt.data(session) | {
-        **({} if attempt.is_timed_by_server else {"duration_ms": round(attempt.seconds * 1000)}),
+        **({} if seconds is None else {"duration_ms": round(seconds * 1000)}),
         "statements": attempt.total,
         "checksum": attempt.step.migration.checksum,
         "kind": attempt.step.migration.kind.value,
     }
     if attempt.prepared.rollback_checksum is not None:
         data["rollback_checksum"] = attempt.prepared.rollback_checksum
-    if attempt.reached is not None:
-        data |= {"rows": attempt.reached.rows, "rounds": attempt.reached.rounds}
+    if reached is not None:
+        data |= {"rows": reached.rows, "rounds": reached.rounds}
     return data
 
 

@@ -14,12 +14,14 @@ from zmig.errors import PlanRefused, Problem
 from zmig.hints import Hint, command
 from zmig.observer import BufferedObserver
 from zmig.project import prepare
-from zmig.running import atomic, python_functions
-from zmig.running.atomic import AtomicRunner
+from zmig.running import python_functions, scope
+from zmig.running.failures import FailureRecorder
 from zmig.running.group_commit import GroupCommit
 from zmig.running.monitor import BlockingMonitor
 from zmig.running.runner import Runner
+from zmig.running.scope import PerStep, WholePlan
 from zmig.running.session import RunSession
+from zmig.running.transport import Direct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,7 +60,7 @@ class PlanExecutor:
     def completed(self, plan: Plan, *, is_atomic: bool = False) -> Plan:
         """Return a plan with what the files of its steps, and the roles they run as, say of it."""
         plan, prepared_steps = self._read(plan)
-        return plan.with_refusals(atomic.refusals(prepared_steps)) if is_atomic else plan
+        return plan.with_refusals(scope.refusals(prepared_steps)) if is_atomic else plan
 
     def check(self, plan: Plan, confirmed: Plan | None) -> tuple[Plan, tuple[PreparedStep, ...]]:
         """Return a plan that may be carried out, with its steps' files.
@@ -126,22 +128,30 @@ class PlanExecutor:
         """Run the steps of a checked plan; the lock is held."""
         session, prepared_steps = self._session, python_functions.load(prepared_steps)
         if is_atomic:
-            atomic.check(prepared_steps)
+            scope.check(prepared_steps)
         session.store.check_names(prepared.step.migration.name for prepared in prepared_steps)
         with database.translated(session.target):
             session.prepare_store(snapshot)
         with BlockingMonitor(session.target, session.run.backend_pid, self._observer).watching() as observer:
-            kind = AtomicRunner if is_atomic else Runner
-            buffered = BufferedObserver(observer)
-            group_commit = GroupCommit(prepared_steps, buffered, may_share_flush=session.server.may_share_flush)
-            runner = kind(
-                self._run_session(buffered),
-                group_commit,
-                plan,
-                prepared_steps,
-                target=session.target,
-            )
-            return runner.run()
+            return self._runner(plan, prepared_steps, observer, is_atomic=is_atomic).run()
+
+    def _runner(
+        self, plan: Plan, prepared_steps: tuple[PreparedStep, ...], observer: Observer, *, is_atomic: bool
+    ) -> Runner:
+        session, transport = self._session, Direct()
+        if session.server.may_share_flush and not is_atomic:
+            observer = BufferedObserver(observer)
+            transport = GroupCommit(prepared_steps, observer)
+        run_session = self._run_session(observer)
+        return Runner(
+            run_session,
+            transport,
+            WholePlan(run_session) if is_atomic else PerStep(run_session, transport),
+            FailureRecorder(run_session, transport, plan, target=session.target),
+            plan=plan,
+            prepared_steps=prepared_steps,
+            target=session.target,
+        )
 
     def rehearse(self, plan: Plan) -> Rehearsal:
         """Run the steps of a plan in one transaction that is rolled back; the lock is held."""

@@ -1,4 +1,4 @@
-"""What a failed step tells: an exception becomes a problem for people and an `error` object for the fact.
+"""How a failed step is reported: an exception becomes a problem for people and an `error` object for the fact.
 
 What you may rely on: `explain` raises nothing, whatever the exception is; the `error` object holds no password,
 and values of rows only where the manifest asks for them.
@@ -12,20 +12,25 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.errors import Location, Problem, ZmigError
+from zmig.hints import Hint, command, run
+from zmig.planning import remedies
+from zmig.planning.plan import Direction
 from zmig.process.interrupts import Interrupted
 from zmig.project import outside
 from zmig.python import locations
-from zmig.sql import error_position, script, variables
-from zmig.sql.encoding import UTF8, Encoding
+from zmig.running.attempt import Failed, Fate, Place
+from zmig.sql import error_position, script, transaction_rules, variables
 from zmig.text import exceptions
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from zmig.batches.batch import Reached
+    from zmig.hints import SuggestedCommand
+    from zmig.running.attempt import Attempt
     from zmig.sql.copy_data import CopyData
     from zmig.sql.statement import Statement
-    from zmig.text.substitution import Substitution
 
 RETRYABLE = frozenset({"55P03", "40P01", "40001"})
 """SQLSTATEs after which the same work may succeed: lock timeout, deadlock, serialization failure."""
@@ -35,26 +40,6 @@ _NEEDS_NO_TRANSACTION = frozenset({"25001", "2D000", "55P04"})
 
 _DEFERRABLE = frozenset({"23", "40"})
 """Classes of SQLSTATEs: a constraint is violated, a transaction cannot be serialized."""
-
-
-@valueclass
-class Place:
-    """Which statement of which file was running."""
-
-    path: str
-    text: str | None = None
-    """The whole file; None where it is not held."""
-    statement: Statement | None = None
-    total: int | None = None
-    at_commit: bool = False
-    filled: Substitution | None = None
-    """How the file's text came from what is written in it, where variables were replaced."""
-    shift: int = 0
-    """How much of the message that was sent stands before the statement, as the server counts."""
-    rendered: Substitution | None = None
-    """The statement's text as it was sent, where that is not as it is written."""
-    encoding: Encoding = UTF8
-    """The database's."""
 
 
 @valueclass
@@ -256,3 +241,153 @@ def _of_code(error: BaseException, place: Place, *, clean: Callable[[str], str],
     location = locations.code_location(error, place.path)
     data = {"message": message, "sqlstate": None, "exception": kind, **_place_data(place, location)}
     return Failure(message, None, location, (f"raised as {kind}, after {seconds:.1f} s",), data)
+
+
+_DEPENDED_ON = "2BP01"
+"""dependent_objects_still_exist: https://www.postgresql.org/docs/current/errcodes-appendix.html."""
+
+
+@valueclass
+class RunSoFar:
+    """What the words about a failure need to know of the run."""
+
+    direction: Direction
+    completed: tuple[str, ...]
+    """The names of its migrations that are committed."""
+    is_embedded: bool
+    """Whether the server is a private one of zmig's own."""
+    user: str
+    """The role that zmig connected as."""
+
+
+def problem(found: Failure, failed: Failed, so_far: RunSoFar) -> Problem:
+    """Return what to tell people of a failure."""
+    attempt, mode = failed.attempt, failed.attempt.prepared.mode
+    what = "rollback of" if attempt.step.direction is Direction.ROLLBACK else "migration"
+    where = "" if mode.transactional else " outside a transaction"
+    return Problem(
+        found.code,
+        f"{what} `{attempt.name}` failed{where}: {found.message}",
+        location=found.location,
+        facts=found.facts,
+        effect=_effect(failed, so_far),
+        hint=_hint(found, failed, so_far),
+    )
+
+
+def effect_of_loss(failed: Failed) -> str:
+    """Say what becomes of an attempt whose connection was lost."""
+    name = failed.attempt.name
+    if not failed.attempt.prepared.mode.transactional:
+        return f"`{name}` ran outside a transaction: what it completed stays, and the next run looks it up"
+    match failed.fate:
+        case Fate.LEFT_TRANSACTION:
+            return f"what `{name}` committed stays"
+        case Fate.UNKNOWN:
+            return f"the server completes `{name}` and has all of it, or rolls it back and has nothing"
+        case _:
+            return f"`{name}` was not committed: the server rolls it back"
+
+
+def _effect(failed: Failed, so_far: RunSoFar) -> str:
+    """Say what the database holds after a failed attempt."""
+    effect = _own_effect(failed)
+    if so_far.completed:
+        stay = "rolled back" if so_far.direction is Direction.ROLLBACK else "applied"
+        effect += f"; {_names(so_far.completed)} of this run stay{'s' if len(so_far.completed) == 1 else ''} {stay}"
+    if failed.attempt.is_atomic and failed.fate is not Fate.LEFT_TRANSACTION:
+        effect += ", and neither did any other step of this run"
+    return effect
+
+
+def _own_effect(failed: Failed) -> str:
+    name = failed.attempt.name
+    match failed.fate:
+        case Fate.LEFT_TRANSACTION if failed.attempt.is_atomic:
+            return f"not rolled back: what this run committed up to `{name}` stays"
+        case Fate.LEFT_TRANSACTION:
+            return f"not rolled back: what `{name}` committed stays"
+        case Fate.ROLLED_BACK:
+            return f"rolled back: `{name}` left nothing behind"
+        case Fate.KEPT | Fate.UNKNOWN | Fate.MAY_BE_PARTIAL:
+            return f"not rolled back: {_kept(failed)}"
+
+
+def _kept(failed: Failed) -> str:
+    """Say what stays of an attempt that did not run in one transaction."""
+    reached, statement = failed.reached, failed.at.statement
+    if reached is not None and reached.reached is not None:
+        return _rounds(reached.reached)
+    kept = _statements(0 if reached is None else reached.statements)
+    if statement is not None and transaction_rules.may_commit(statement):
+        kept += f", and statement {statement.number} may have committed a part"
+    return kept if failed.left_behind is None else f"{kept}, and {failed.left_behind}"
+
+
+def _hint(found: Failure, failed: Failed, so_far: RunSoFar) -> str:
+    """Return the next command or edit."""
+    attempt, migration = failed.attempt, failed.attempt.step.migration
+    if attempt.is_atomic and found.needs_no_transaction:
+        return Hint(run("apply"), " without `--atomic`")
+    missing = _missing(found, so_far)
+    if missing is not None:
+        return missing
+    again = _again(attempt)
+    if attempt.step.direction is Direction.ROLLBACK:
+        if found.error.get("sqlstate") == _DEPENDED_ON and not migration.is_repeatable:
+            with_them = command("rollback", "--include-repeatables", "--dry-run")
+            return Hint("correct the rollback file; or, if repeatables depend on it, see ", with_them)
+        what, started_again = "rollback", Hint(again)
+    else:
+        started_again = Hint(again if attempt.is_atomic else run("apply"), ", which starts it again")
+        what = "file" if migration.file is not None else "code"
+    if "interrupted" in found.error:
+        return Hint("look at what it committed, then ", again) if failed.fate.needs_person else started_again
+    helping = remedies.of(found.error, migration, role=migration.settings.run_as or so_far.user, again=again)
+    return helping or Hint(f"correct the {what}, then ", again)
+
+
+def hint_then_again(hint: str, failed: Failed) -> str:
+    """Return a hint with what to do after it, where something was committed that nobody asked for."""
+    if failed.fate is not Fate.LEFT_TRANSACTION:
+        return hint
+    return Hint(hint, "; look at what was committed, then ", _again(failed.attempt))
+
+
+def _again(attempt: Attempt) -> SuggestedCommand:
+    """Return the command that tries a failed attempt again."""
+    if attempt.step.direction is Direction.ROLLBACK:
+        return run("rollback")
+    return run("apply", "--atomic") if attempt.is_atomic else run("retry", about=attempt.step.migration)
+
+
+def _missing(found: Failure, so_far: RunSoFar) -> str | None:
+    """Return what helps where a private server lacks what other servers have."""
+    if not so_far.is_embedded:
+        return None
+    from zmig.embedded import explain_missing
+
+    return explain_missing(found.sqlstate, found.message)
+
+
+def _rounds(reached: Reached) -> str:
+    if not reached.rounds:
+        return "no round had completed"
+    rounds = "1 round" if reached.rounds == 1 else f"{reached.rounds} rounds"
+    return f"the {reached.rows} rows of {rounds} stay changed, and the next run continues behind them"
+
+
+def _statements(completed: int) -> str:
+    if completed == 0:
+        return "no statement had completed"
+    return "statement 1 stays applied" if completed == 1 else f"statements 1-{completed} stay applied"
+
+
+_SHOWN_NAMES = 5
+
+
+def _names(names: Sequence[str]) -> str:
+    if len(names) > _SHOWN_NAMES:
+        return f"the {len(names)} migrations before it"
+    quoted = [f"`{name}`" for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"

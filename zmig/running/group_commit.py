@@ -4,20 +4,22 @@ A file that only defines something leaves the session as it was: statements prep
 file's message is put together while the server works on the present one. Where both are brief, the first one's commit
 need not wait until WAL is flushed: the last one's does, or the first one's after some milliseconds. WAL is one
 sequence, so a server that goes down in between loses the last ones whole, each with its facts, and the run that was cut
-off is repeated. That a run is over is told only once everything is flushed.
+off is repeated. That a run is over is reported only once everything is flushed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
 
+from zmig.database import wire
 from zmig.planning.plan import Action, Direction
 from zmig.running import envelope
-from zmig.running.session import Attempt
+from zmig.running.attempt import Attempt
 from zmig.session import conditions
 from zmig.sql import definition, message
 from zmig.sql.message import Message
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from zmig.observer import BufferedObserver
     from zmig.project.prepare import PreparedStep
     from zmig.running.session import RunSession
+    from zmig.running.transport import Script
     from zmig.sql.message import Composed
     from zmig.sql.statement import Statement
 
@@ -37,7 +40,7 @@ _LONGEST_UNFLUSHED_SECONDS = 0.05
 
 @valueclass
 class _StepTraits:
-    """What the relay needs to know of a step."""
+    """What may be shared between a step and the next one."""
 
     is_plain: bool = False
     """Whether it only defines something, and leaves the session as it was."""
@@ -58,32 +61,33 @@ class _ComposedStep:
 
 
 class GroupCommit:
-    """The steps of one run, of which each may hand over to the next."""
+    """A transport in which each step may hand over to the next."""
 
-    def __init__(
-        self, prepared_steps: Sequence[PreparedStep], outbox: BufferedObserver, *, may_share_flush: bool
-    ) -> None:
-        """Without `may_share_flush` nothing is handed over: each step is cleaned up behind, and flushed by itself."""
+    def __init__(self, prepared_steps: Sequence[PreparedStep], outbox: BufferedObserver) -> None:
+        """`outbox` is the observer that the run reports to; it is held while the next message is ready to be sent."""
         self._prepared_steps = prepared_steps
         self._outbox = outbox
-        self._may_share_flush = may_share_flush
-        self._place = 0
-        self._natures: dict[int, _StepTraits] = {}
+        self._index = 0
+        self._known_traits: dict[int, _StepTraits] = {}
+        self._has_given_up = False
+        """Whether everything is sent in the plain form from now on."""
         self._present: _ComposedStep | None = None
         self._next: _ComposedStep | None = None
         self._is_prepared = False
-        """Whether the session is ready for the short form of zmig's own statements."""
-        self.is_flushed = True
-        """Whether a crash of the server would leave everything that is committed, or may be."""
+        """Whether the session is ready for the prepared form of zmig's own statements."""
+        self._is_flushed = True
         self._flushed_at = time.monotonic()
-        self.reported_seconds = 0.0
-        """How long it took to tell what was held back, while the server worked on the present step."""
 
-    def start(self, place: int) -> None:
-        """Go on to the step at this 0-based place."""
-        self._natures.pop(self._place - 1, None)
-        self._place, self._present = place, None
-        if not self._traits(place).is_plain:
+    @property
+    def may_lose_committed(self) -> bool:
+        """Whether a crash of the server may take the last migrations that are committed, or may be."""
+        return not self._is_flushed
+
+    def start(self, index: int) -> None:
+        """Go on to the step at this 0-based index."""
+        self._known_traits.pop(self._index - 1, None)
+        self._index, self._present = index, None
+        if not self._traits(index).is_plain:
             self.reset()
 
     def reset(self) -> None:
@@ -91,57 +95,93 @@ class GroupCommit:
         self._outbox.release()
         self._next, self._is_prepared = None, False
 
-    def is_declined(self, error: psycopg.Error) -> bool:
-        """Whether the server declined a step's short form, and carried nothing of it out; there is none from now on."""
-        return envelope.is_declined(error) and self._has_given_up()
+    def run(self, script: Script) -> None:
+        """Run a script in the prepared form, or in the plain one where the server has none of that any more."""
+        session, attempt = script.session, script.attempt
+        if session.read_as_usual():
+            self.reset()
+        try:
+            whole = self._whole(session, attempt)
+            if whole is not None:
+                self._send_whole(script, whole)
+                return
+            for part in script.parts(*self._envelope(session, attempt)):
+                script.send(part)
+        except psycopg.Error as error:
+            opening = self._opening_instead(session, attempt, error)
+            if opening is None:
+                raise
+            self._give_up()
+            session.send("rollback")
+            script.start_again()
+            closing = envelope.closing_sql(session, attempt, seconds=None)
+            for part in script.parts(opening, (*closing, "commit")):
+                script.send(part)
 
-    def is_taken_back(self, error: psycopg.Error) -> bool:
-        """Whether code took back what the end of a step's short form needs; there is no short form from now on."""
-        return self._traits(self._place).is_plain and envelope.is_taken_back(error) and self._has_given_up()
+    def _opening_instead(self, session: RunSession, attempt: Attempt, error: psycopg.Error) -> tuple[str, ...] | None:
+        """Return what opens a step again that failed by its prepared form; None where it failed by anything else.
 
-    def _has_given_up(self) -> bool:
+        Either the server declined it, and carried nothing of it out, or code took back what its end needs; then its
+        `started` is recorded already.
+        """
+        if envelope.is_declined(error):
+            return envelope.opening_sql(session, attempt)
+        if self._traits(self._index).is_plain and envelope.is_taken_back(error):
+            return (*session.clean_sql, *envelope.open_sql(session, attempt))
+        return None
+
+    def _give_up(self) -> None:
         self.reset()
-        self._may_share_flush, self._present = False, None
-        self._natures.clear()
-        return True
+        self._has_given_up, self._present = True, None
 
-    def compose(self, session: RunSession, attempt: Attempt) -> Composed | None:
+    def _whole(self, session: RunSession, attempt: Attempt) -> Composed | None:
         """Return a step as one message; None where it is not to be one, or where the last attempt at it failed."""
         ready, self._next = self._next, None
-        if attempt.number > 1 or self._traits(self._place).whole is None:
+        if attempt.number > 1 or self._traits(self._index).whole is None:
             self._present = None
             return None
         if ready is None or ready.prepared is not attempt.prepared:
-            ready = self._compose(session, self._place, is_prepared=self._is_prepared)
+            ready = self._compose(session, self._index, is_prepared=self._is_prepared)
         self._present = ready
-        self.is_flushed = self.is_flushed and ready.awaits_flush
+        self._is_flushed = self._is_flushed and ready.awaits_flush
         return ready.composed
 
-    def envelope(self, session: RunSession, attempt: Attempt) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return what opens and what closes a step that is several messages."""
-        if attempt.number > 1 or not self._traits(self._place).is_plain:
-            self.reset()
-            return envelope.opening_sql(session, attempt), envelope.closing_sql(session, attempt)
-        is_prepared, self._is_prepared = self._is_prepared, True
-        opening = envelope.prepared_opening_sql(session, attempt, is_prepared=is_prepared, awaits_flush=True)
-        return opening, envelope.prepared_closing_sql(session, attempt)
-
-    def work_ahead(self, session: RunSession) -> None:
-        """Tell what was held back and put the next step's message together; the server works on the present one."""
-        began = time.monotonic()
-        self._outbox.release()
-        self.reported_seconds = time.monotonic() - began
-        place = self._place + 1
-        if place < len(self._prepared_steps) and self._traits(place).whole is not None:
-            # What it raises, it raises again when it is the next step's turn.
-            with contextlib.suppress(Exception):
-                self._next = self._compose(session, place, is_prepared=True)
-
-    def acknowledge(self) -> None:
-        """Take note that the server carried the present message out; with the next one ready, telling waits for it."""
+    def _send_whole(self, script: Script, whole: Composed) -> None:
+        began = script.begin(whole)
+        connection, work_ahead = script.session.connection, partial(self._work_ahead, script)
+        try:
+            reply = wire.send(connection, whole.text, meanwhile=work_ahead, is_brief=True)
+        except wire.MessageError as failed:
+            raise script.refused(whole, failed) from None
         self._is_prepared = True
         if self._next is not None:
-            self._outbox.hold()
+            self._outbox.hold()  # it is reported while the server works on the next one
+        script.finish(whole, reply, began)
+
+    def _envelope(self, session: RunSession, attempt: Attempt) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return what opens and what closes a step that is several messages."""
+        if attempt.number > 1 or not self._traits(self._index).is_plain:
+            self.reset()
+            opening, closing = (
+                envelope.opening_sql(session, attempt),
+                envelope.closing_sql(session, attempt, seconds=None),
+            )
+        else:
+            is_prepared, self._is_prepared = self._is_prepared, True
+            opening = envelope.prepared_opening_sql(session, attempt, is_prepared=is_prepared, awaits_flush=True)
+            closing = envelope.prepared_closing_sql(session, attempt)
+        return opening, (*closing, "commit")
+
+    def _work_ahead(self, script: Script) -> None:
+        """Report what was held back and put the next step's message together; the server works on the present one."""
+        began = time.monotonic()
+        self._outbox.release()
+        script.attempt.stopwatch.leave_out(time.monotonic() - began)
+        index = self._index + 1
+        if index < len(self._prepared_steps) and self._traits(index).whole is not None:
+            # What it raises, it raises again when it is the next step's turn.
+            with contextlib.suppress(Exception):
+                self._next = self._compose(script.session, index, is_prepared=True)
 
     def committed(self) -> None:
         """Take note that the present step is committed, which may have been waited for."""
@@ -150,10 +190,10 @@ class GroupCommit:
 
     def recorded(self) -> None:
         """Take note that the commit of a fact was waited for: everything before it is flushed."""
-        self.is_flushed, self._flushed_at = True, time.monotonic()
+        self._is_flushed, self._flushed_at = True, time.monotonic()
 
     def end(self, session: RunSession) -> None:
-        """Tell everything, and see to it that what is committed is flushed."""
+        """Report everything, and see to it that what is committed is flushed."""
         try:
             self._outbox.release()
             self._flush(session)
@@ -163,31 +203,33 @@ class GroupCommit:
             raise
 
     def _flush(self, session: RunSession) -> None:
-        if self.is_flushed or session.is_in_transaction:
+        if self._is_flushed or session.is_in_transaction:
             return
         with contextlib.suppress(psycopg.Error), session.interrupts.deferred():
             session.send(*session.clean_sql, _FLUSH)
-            self.is_flushed = True
+            self._is_flushed = True
 
-    def _traits(self, place: int) -> _StepTraits:
-        if place not in self._natures:
-            self._natures[place] = _traits_of(self._prepared_steps[place]) if self._may_share_flush else _StepTraits()
-        return self._natures[place]
+    def _traits(self, index: int) -> _StepTraits:
+        if self._has_given_up:
+            return _StepTraits()
+        if index not in self._known_traits:
+            self._known_traits[index] = _traits_of(self._prepared_steps[index])
+        return self._known_traits[index]
 
-    def _compose(self, session: RunSession, place: int, *, is_prepared: bool) -> _ComposedStep:
-        prepared, sent = self._prepared_steps[place], self._traits(place).whole
+    def _compose(self, session: RunSession, index: int, *, is_prepared: bool) -> _ComposedStep:
+        prepared, sent = self._prepared_steps[index], self._traits(index).whole
         assert sent is not None
-        attempt = Attempt(prepared, prepared.step.attempt, is_timed_by_server=True)
-        awaits_flush = not self._may_leave_flush_to_next(place)
+        attempt = Attempt(prepared, prepared.step.attempt)
+        awaits_flush = not self._may_leave_flush_to_next(index)
         opening = envelope.prepared_opening_sql(session, attempt, is_prepared=is_prepared, awaits_flush=awaits_flush)
         closing = (*envelope.prepared_closing_sql(session, attempt), "commit")
-        composed = message.compose(sent, opening, closing, name=prepared.step.migration.name, total=prepared.count)
+        composed = message.compose(sent, opening, closing, name=attempt.name, total=prepared.count)
         return _ComposedStep(prepared, composed, awaits_flush)
 
-    def _may_leave_flush_to_next(self, place: int) -> bool:
-        if not self._traits(place).is_brief or time.monotonic() - self._flushed_at > _LONGEST_UNFLUSHED_SECONDS:
+    def _may_leave_flush_to_next(self, index: int) -> bool:
+        if not self._traits(index).is_brief or time.monotonic() - self._flushed_at > _LONGEST_UNFLUSHED_SECONDS:
             return False
-        return place + 1 < len(self._prepared_steps) and self._traits(place + 1).is_brief
+        return index + 1 < len(self._prepared_steps) and self._traits(index + 1).is_brief
 
 
 _FLUSH = "select pg_catalog.pg_logical_emit_message(true, 'zmig', 'flush')"

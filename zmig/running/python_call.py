@@ -13,13 +13,15 @@ from zmig.errors import Problem, ZmigError
 from zmig.process.surroundings import surroundings_kept
 from zmig.python import locations
 from zmig.python.returned import LEFT_A_STREAM, LEFT_IN_USE, is_yet_to_run
+from zmig.running.attempt import Swallowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from zmig.context import Round
     from zmig.project.prepare import Execute
-    from zmig.running.session import Attempt, RunSession
+    from zmig.running.attempt import Attempt
+    from zmig.running.session import RunSession
 
 
 def call(session: RunSession, attempt: Attempt, rounds: Callable[[], Iterator[Round]] | None = None) -> None:
@@ -29,6 +31,7 @@ def call(session: RunSession, attempt: Attempt, rounds: Callable[[], Iterator[Ro
 
     Raises:
         ZmigError: the function returned work that has yet to run, so it is not done.
+        Swallowed: it caught an error that the transaction has failed by.
     """
     migration, function = attempt.step.migration, attempt.prepared.function
     if function is None:
@@ -69,8 +72,7 @@ def _returned(session: RunSession, attempt: Attempt, function: Execute, context:
     if swallowed is not None and swallowed is loan.left:
         raise ZmigError(LEFT_A_STREAM) from swallowed
     if swallowed is not None:
-        attempt.has_swallowed = True
-        raise swallowed
+        raise Swallowed(swallowed)
     if raised is not None:
         raise raised
     return returned

@@ -11,16 +11,24 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig.errors import Problem, ZmigError
+from zmig.errors import Problem
 from zmig.sql import transaction_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zmig.running.session import Attempt, RunSession
+    from zmig.running.session import RunSession
     from zmig.sql.statement import Statement
 
 _READ_ONLY = re.compile(r"read[ \t\r\n_]{1,9}only", re.IGNORECASE)
+
+AFTER_WRITES = Problem(
+    "read-only-behind-writes",
+    "it lets its transaction only read behind its writes, with which the end of them is to be recorded",
+    facts=("that transaction was rolled back",),
+    hint="put `commit; begin read only` in the place of what lets the transaction only read",
+)
+"""A transaction that is to be committed has written before it became read-only."""
 
 
 class ReadOnlyWatch:
@@ -30,34 +38,16 @@ class ReadOnlyWatch:
         self._is_spoken_of = any(_READ_ONLY.search(one.text) for one in statements)
         self.is_read_only = False
         """Whether the open transaction may only read."""
-        self._culprit: Statement | None = None
-        """The statement that made it so, where it had written something before."""
+        self.culprit: Statement | None = None
+        """The statement that made it so, where it had written something before: then it cannot be committed."""
 
     def look(self, session: RunSession, one: Statement, *, was_open: bool) -> None:
         """Look at the transaction behind a statement; `was_open` says that it did not begin with that."""
         before, self.is_read_only = self.is_read_only and was_open, self._asks(session)
         if not self.is_read_only or not was_open or transaction_rules.controls_transaction(one):
-            self._culprit = None
+            self.culprit = None
         elif not before and _has_written(session):
-            self._culprit = one
-
-    def check(self, attempt: Attempt) -> None:
-        """Make sure that a transaction which is to be committed has not written before it became read-only.
-
-        Raises:
-            ZmigError: it has.
-        """
-        if self._culprit is None:
-            return
-        attempt.running, attempt.position_offset = self._culprit, 0
-        raise ZmigError(
-            Problem(
-                "read-only-behind-writes",
-                "it lets its transaction only read behind its writes, with which the end of them is to be recorded",
-                facts=("that transaction was rolled back",),
-                hint="put `commit; begin read only` in the place of what lets the transaction only read",
-            )
-        )
+            self.culprit = one
 
     def _asks(self, session: RunSession) -> bool:
         """Return what the server says; SHOW takes no snapshot, behind which an isolation level could not be set."""

@@ -18,7 +18,7 @@ from zmig.errors import Problem, ZmigError
 from zmig.planning.plan import Action
 from zmig.project import project
 from zmig.running import copy_rows, envelope, failure, non_rollbackable
-from zmig.running.session import Attempt
+from zmig.running.attempt import Attempt
 from zmig.sql import script
 from zmig.valueclass import valueclass
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from zmig.planning.plan import Plan, Step
     from zmig.project.prepare import PreparedStep
+    from zmig.running.attempt import Place
     from zmig.running.session import RunSession
     from zmig.sql.statement import Statement
 
@@ -169,19 +170,20 @@ class _DryRun:
     def _step(self, prepared: PreparedStep) -> StepRehearsed:
         session, attempt = self._session, Attempt(prepared, prepared.step.attempt)
         done: list[StatementRehearsed] = []
+        place = attempt.place()
         try:
             clean = session.server.reset_inside_sql(session.run.application_name)  # of what the step before has set
             session.send(*clean, *envelope.limits_sql(attempt), f"set local lock_timeout = '{LOCK_TIMEOUT}'")
             for one in _statements(prepared):
-                attempt.running = one
+                place = attempt.place(one)
                 done.append(self._statement(one, attempt.shown(one.summary)))
-            attempt.running, attempt.at_commit = None, True
+            place = attempt.place(at_commit=True)
             session.send("set constraints all immediate", "set constraints all deferred", "reset role")
         except (psycopg.Error, ZmigError) as error:
             if session.connection.closed or session.connection.broken:
                 raise
-            problem = self._problem(attempt, error)
-            failed_in = None if attempt.running is None else attempt.running.number
+            problem = self._problem(attempt, place, error)
+            failed_in = None if place.statement is None else place.statement.number
             return StepRehearsed(prepared.step, prepared.path, tuple(done), problem=problem, failed_in=failed_in)
         return StepRehearsed(prepared.step, prepared.path, tuple(done))
 
@@ -217,10 +219,8 @@ class _DryRun:
                 new[oid] = max(mode, new.get(oid, mode), key=MODES.index)
         return new, tuple(sorted(rewritten - {self._names[oid] for oid in self._sequences}))
 
-    def _problem(self, attempt: Attempt, error: psycopg.Error | ZmigError) -> Problem:
-        found = failure.explain(
-            error, attempt.place, redact=self._session.redact, record_detail=False, seconds=attempt.seconds
-        )
+    def _problem(self, attempt: Attempt, place: Place, error: psycopg.Error | ZmigError) -> Problem:
+        found = failure.explain(error, place, redact=self._session.redact, record_detail=False, seconds=attempt.seconds)
         facts = found.facts
         if self._has_skipped:
             facts = (*facts, "steps before it were not rehearsed, which it may need")

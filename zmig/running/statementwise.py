@@ -1,12 +1,12 @@
 """Executes a step outside a transaction: statement by statement, with checkpoints between.
 
-A statement that can run in a transaction commits together with its checkpoint. One that cannot stands between two:
-a later run continues behind the last statement known to be done, and looks up the one that was sent.
+A statement that can run in a transaction commits together with its checkpoint. One that cannot is between two of them:
+a later run continues after the last statement known to be done, and looks up the one that was sent.
 """
 
 from __future__ import annotations
 
-import time
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,10 @@ from zmig.database.settings import READABLE, set_config
 from zmig.errors import Problem, ZmigError
 from zmig.facts import EventType
 from zmig.planning import checkpoint
-from zmig.planning.checkpoint import Sent
+from zmig.planning.checkpoint import Checkpoint, Digest, Sent
 from zmig.progress import StatementFinished
-from zmig.running import envelope, resume
+from zmig.running import envelope, readonly, resume
+from zmig.running.attempt import Fate, failed
 from zmig.running.copy_rows import copy_rows
 from zmig.running.python_call import call
 from zmig.running.readonly import ReadOnlyWatch
@@ -29,48 +30,228 @@ from zmig.sql import transaction_rules
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zmig.running.session import Attempt, RunSession
+    from zmig.running.attempt import Attempt, Failed
+    from zmig.running.session import RunSession
     from zmig.sql.statement import Statement
 
 
-def run(session: RunSession, attempt: Attempt) -> None:
-    """Execute a step made of SQL; returns once its `done` fact is committed."""
-    statements, done = attempt.prepared.statements or (), attempt.step.resume_after
-    attempt.in_doubt = attempt.step.checkpoint.sent if attempt.step.checkpoint is not None else None
-    with session.interrupts.deferred():
-        session.send(*session.clean_sql)
-        session.send(*envelope.started_sql(session, attempt))
-    for one in statements[:done]:
-        attempt.done.add(one)
-        if resume.sets_session(one):
-            _run(session, attempt, one)
-    attempt.completed_statements = done
-    watch = ReadOnlyWatch(statements)
-    for one in statements[done:]:
-        if session.is_in_transaction or transaction_rules.controls_transaction(one):
-            _run_in_own_transaction(session, attempt, one, watch)
-        elif resume.runs_alone(one):
-            _run_alone(session, attempt, one)
-        else:
-            _run_with_checkpoint(session, attempt, one)
-    _refuse_open_transaction(session)
-    attempt.running = None
-    _check_condition(session, attempt)
-    with session.interrupts.deferred():
-        _finish_outside(session, attempt)
+class Statementwise:
+    """One attempt at a step made of SQL."""
+
+    def __init__(self, session: RunSession, attempt: Attempt) -> None:
+        start = attempt.step.checkpoint
+        self._session = session
+        self._attempt = attempt
+        self._statements = attempt.prepared.statements or ()
+        self._watch = ReadOnlyWatch(self._statements)
+        self._completed = attempt.step.resume_after
+        """How many statements are known to be done."""
+        self._digest = Digest()
+        """Of those."""
+        self._in_doubt = start.sent if start is not None else None
+        """The statement that was sent alone and whose checkpoint is not written yet."""
+        self._running: Statement | None = None
+        self.is_complete = False
+
+    def run(self) -> None:
+        """Execute what is not done yet; return once the `done` fact is committed."""
+        session, attempt, before = self._session, self._attempt, self._completed
+        with session.interrupts.deferred():
+            session.send(*session.clean_sql)
+            session.send(*envelope.started_sql(session, attempt))
+        for one in self._statements[:before]:
+            self._digest.add(one)
+            if resume.sets_session(one):
+                self._run(one)
+        for one in self._statements[before:]:
+            if session.is_in_transaction or transaction_rules.controls_transaction(one):
+                self._run_in_own_transaction(one)
+            elif resume.runs_alone(one):
+                self._run_alone(one)
+            else:
+                self._run_with_checkpoint(one)
+        _refuse_open_transaction(session)
+        self._running = None
+        _check_condition(session, attempt)
+        with session.interrupts.deferred():
+            _finish_outside(session, attempt)
+            self.is_complete = True
+
+    def failed(self, error: BaseException) -> Failed:
+        """Return what an error left of it: what is done stays, and so may what the running statement committed."""
+        return failed(
+            self._session,
+            self._attempt,
+            error,
+            at=self._attempt.place(self._running),
+            fate=self._fate,
+            fate_if_lost=Fate.UNKNOWN,
+            reached=Checkpoint(self._completed, sent=self._in_doubt),
+            left_behind=self._left_behind(),
+        )
+
+    @property
+    def _is_refused(self) -> bool:
+        return self._in_doubt is not None and self._in_doubt.is_refused
+
+    @property
+    def _fate(self) -> Fate:
+        if self._running is None or not transaction_rules.may_commit(self._running):
+            return Fate.KEPT
+        # Of a statement that was not refused, and may have taken effect, the checkpoint before it tells.
+        return Fate.MAY_BE_PARTIAL if self._is_refused else Fate.UNKNOWN
+
+    def _left_behind(self) -> str | None:
+        """Return what the statement that failed left half done, as far as the server can still be asked."""
+        session, running = self._session, self._running
+        status = session.connection.info.transaction_status
+        if running is None or not self._is_refused or status is not psycopg.pq.TransactionStatus.IDLE:
+            return None
+        with contextlib.suppress(psycopg.Error):
+            return catalog.left_behind(session.connection, running, before=self._in_doubt and self._in_doubt.before)
+        return None
+
+    def _run(self, one: Statement) -> None:
+        attempt, self._running = self._attempt, one
+        self._session.observer(attempt.starting(one))
+        began = attempt.seconds
+        rows = _send_statement(self._session, one)
+        took = attempt.seconds - began
+        self._session.observer(StatementFinished(attempt.step, one.number, attempt.total, rows, took))
+
+    def _run_with_checkpoint(self, one: Statement) -> None:
+        """Run a statement in one transaction with its checkpoint."""
+        session = self._session
+        with session.interrupts.deferred():
+            session.send(*envelope.open_sql(session, self._attempt, first=one))
+        self._run(one)
+        self._digest.add(one)
+        with session.interrupts.deferred():
+            self._reach(one, *envelope.own_role_sql(session), envelope.check_sql(session))
+
+    def _run_in_own_transaction(self, one: Statement) -> None:
+        """Run a statement of a transaction that the script itself opens and ends.
+
+        The checkpoint is before the COMMIT, so that it commits with what it records; a later run begins again at the
+        BEGIN of a transaction that did not commit. After one that only reads it has a transaction of its own.
+        """
+        session, watch = self._session, self._watch
+        was_open = session.is_in_transaction
+        ends = was_open and transaction_rules.controls_transaction(one) in ("COMMIT", "END")
+        if ends:
+            self._refuse_read_only_after_writes()
+            ends = not watch.is_read_only
+        self._digest.add(one)
+        if ends:
+            with session.interrupts.deferred():
+                session.send(*envelope.own_role_sql(session), self._checkpoint_sql(one.number))
+        self._run(one)
+        watch.look(session, one, was_open=was_open)
+        if ends:
+            self._completed = one.number
+        elif session.is_in_transaction and not was_open:
+            session.send(*envelope.limits_sql(self._attempt))
+        elif not session.is_in_transaction:
+            with session.interrupts.deferred():
+                self._reach(one, *self._alone_sql())
+
+    def _refuse_read_only_after_writes(self) -> None:
+        """Make sure that a transaction which is to be committed has not written before it became read-only."""
+        if self._watch.culprit is not None:
+            self._running = self._watch.culprit
+            raise ZmigError(readonly.AFTER_WRITES)
+
+    def _alone_sql(self) -> tuple[str, ...]:
+        """Return what opens a transaction of zmig's own after a statement that ran without one."""
+        reset = ("reset role",) if self._attempt.step.migration.settings.run_as is not None else ()
+        return (*reset, "begin", *envelope.own_role_sql(self._session))
+
+    def _run_alone(self, one: Statement) -> None:
+        """Run a statement without a transaction, between two checkpoints; not at all, if it took effect before."""
+        session, self._running = self._session, one
+        if self._has_taken_effect(one):
+            self._digest.add(one)
+            with session.interrupts.deferred():
+                self._reach(one, *self._alone_sql())
+            return
+        self._send_alone(one)
+        self._digest.add(one)
+        with session.interrupts.deferred():
+            catalog.verify(session.connection, one)
+            self._reach(one, *self._alone_sql())
+
+    def _send_alone(self, one: Statement) -> None:
+        """Record what is about to be sent, and send it."""
+        session = self._session
+        before = catalog.inspect(session.connection, one)
+        sending = Sent(one.number, resume.subject(one), before, checkpoint.digest([one]))
+        with session.interrupts.deferred():
+            own, become = envelope.own_role_sql(session), envelope.become_sql(self._attempt, local=False)
+            session.send("begin", *own, self._checkpoint_sql(one.number - 1, sending), "commit", *become)
+            self._in_doubt = sending
+        try:
+            self._run(one)
+        except psycopg.Error as error:
+            self._in_doubt = replace(sending, is_refused=error.sqlstate is not None)
+            raise
+
+    def _has_taken_effect(self, one: Statement) -> bool:
+        """Whether a statement was sent before and took effect, as the catalog shows."""
+        sent = self._in_doubt
+        if sent is None or not resume.is_about(sent, one):
+            return False
+        if resume.is_undecided(sent, one):
+            raise ZmigError(Problem("resume-undecided", "whether the statement took effect cannot be looked up"))
+        return catalog.settle(self._session.connection, one, before=sent.before, is_refused=sent.is_refused)
+
+    def _reach(self, one: Statement, *before: str) -> None:
+        """Append the checkpoint after a statement to a transaction, and commit that."""
+        self._session.send(*before, self._checkpoint_sql(one.number), "commit")
+        self._completed, self._in_doubt = one.number, None
+
+    def _checkpoint_sql(self, done: int, sent: Sent | None = None) -> str:
+        session, attempt = self._session, self._attempt
+        data: Mapping[str, object] = attempt.data(session) | {
+            "statement": done,
+            "statements": attempt.total,
+            "digest": str(self._digest),
+            **(sent.data() if sent is not None else {}),
+        }
+        return session.store.append_sql(session.run, EventType.CHECKPOINT, attempt.name, data)
+
+
+class CodeOutside:
+    """One attempt at a step written in Python that runs without a transaction of zmig's."""
+
+    def __init__(self, session: RunSession, attempt: Attempt) -> None:
+        self._session = session
+        self._attempt = attempt
+        self.is_complete = False
+
+    def run(self) -> None:
+        """Call the function; return once the `done` fact is committed."""
+        session, attempt = self._session, self._attempt
+        with session.interrupts.deferred():
+            session.send(*session.clean_sql)
+            readable = f"select {set_config(READABLE, local=False)}"
+            become = envelope.become_sql(attempt, local=False)
+            session.send(*envelope.started_sql(session, attempt), readable, *become)
+        call(session, attempt)
+        _refuse_open_transaction(session)
+        _check_condition(session, attempt)
+        with session.interrupts.deferred():
+            _finish_outside(session, attempt)
+            self.is_complete = True
+
+    def failed(self, error: BaseException) -> Failed:
+        """Return what an error left of it, which only a person can find out."""
+        place, fate = self._attempt.place(), Fate.MAY_BE_PARTIAL
+        return failed(self._session, self._attempt, error, at=place, fate=fate, fate_if_lost=Fate.UNKNOWN)
 
 
 def _refuse_open_transaction(session: RunSession) -> None:
     if session.is_in_transaction:
         raise ZmigError(Problem("transaction-left-open", "it left a transaction open, which is rolled back"))
-
-
-def _run(session: RunSession, attempt: Attempt, one: Statement) -> None:
-    attempt.running, attempt.position_offset = one, 0
-    session.observer(attempt.starting(one))
-    began = time.monotonic()
-    rows = _send_statement(session, one)
-    session.observer(StatementFinished(attempt.step, one.number, attempt.total, rows, time.monotonic() - began))
 
 
 def _send_statement(session: RunSession, one: Statement) -> int | None:
@@ -81,117 +262,8 @@ def _send_statement(session: RunSession, one: Statement) -> int | None:
     return next(iter(reply.rows()), None)
 
 
-def _run_with_checkpoint(session: RunSession, attempt: Attempt, one: Statement) -> None:
-    """Run a statement in one transaction with its checkpoint."""
-    with session.interrupts.deferred():
-        session.send(*envelope.open_sql(session, attempt, first=one))
-    _run(session, attempt, one)
-    attempt.done.add(one)
-    with session.interrupts.deferred():
-        checks = (*envelope.own_role_sql(session), envelope.check_sql(session))
-        _reach(session, attempt, one, *checks)
-
-
-def _run_in_own_transaction(session: RunSession, attempt: Attempt, one: Statement, watch: ReadOnlyWatch) -> None:
-    """Run a statement of a transaction that the script itself opens and ends.
-
-    The checkpoint stands in front of the COMMIT, so that it commits with what it tells of; a later run begins again
-    at the BEGIN of a transaction that did not commit. Behind one that only reads it stands in one of its own.
-    """
-    ends = session.is_in_transaction and transaction_rules.controls_transaction(one) in ("COMMIT", "END")
-    if ends:
-        watch.check(attempt)
-        ends = not watch.is_read_only
-    attempt.done.add(one)
-    if ends:
-        with session.interrupts.deferred():
-            session.send(*envelope.own_role_sql(session), _checkpoint_sql(session, attempt, one.number))
-    was_open = session.is_in_transaction
-    _run(session, attempt, one)
-    watch.look(session, one, was_open=was_open)
-    if ends:
-        attempt.completed_statements = one.number
-    elif session.is_in_transaction and not was_open:
-        session.send(*envelope.limits_sql(attempt))
-    elif not session.is_in_transaction:
-        with session.interrupts.deferred():
-            _reach(session, attempt, one, *_alone_sql(session, attempt))
-
-
-def _alone_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
-    """Return what opens a transaction of zmig's own behind a statement that ran without one."""
-    reset = ("reset role",) if attempt.step.migration.settings.run_as is not None else ()
-    return (*reset, "begin", *envelope.own_role_sql(session))
-
-
-def _run_alone(session: RunSession, attempt: Attempt, one: Statement) -> None:
-    """Run a statement without a transaction, between two checkpoints; not at all, if it took effect before."""
-    attempt.running = one
-    if (
-        attempt.in_doubt is not None
-        and resume.is_about(attempt.in_doubt, one)
-        and _settle(session, one, attempt.in_doubt)
-    ):
-        attempt.done.add(one)
-        with session.interrupts.deferred():
-            _reach(session, attempt, one, *_alone_sql(session, attempt))
-        return
-    before = catalog.inspect(session.connection, one)
-    sending = Sent(one.number, resume.subject(one), before, checkpoint.digest([one]))
-    with session.interrupts.deferred():
-        telling = _checkpoint_sql(session, attempt, one.number - 1, sending)
-        session.send(
-            "begin", *envelope.own_role_sql(session), telling, "commit", *envelope.become_sql(attempt, local=False)
-        )
-        attempt.in_doubt = sending
-    try:
-        _run(session, attempt, one)
-    except psycopg.Error as error:
-        attempt.in_doubt = replace(sending, is_refused=error.sqlstate is not None)
-        raise
-    attempt.done.add(one)
-    with session.interrupts.deferred():
-        catalog.verify(session.connection, one)
-        _reach(session, attempt, one, *_alone_sql(session, attempt))
-
-
-def _settle(session: RunSession, one: Statement, sent: Sent) -> bool:
-    if resume.is_undecided(sent, one):
-        raise ZmigError(Problem("resume-undecided", "whether the statement took effect cannot be looked up"))
-    return catalog.settle(session.connection, one, before=sent.before, is_refused=sent.is_refused)
-
-
-def _reach(session: RunSession, attempt: Attempt, one: Statement, *before: str) -> None:
-    """Append the checkpoint behind a statement to a transaction, and commit that."""
-    session.send(*before, _checkpoint_sql(session, attempt, one.number), "commit")
-    attempt.completed_statements, attempt.in_doubt = one.number, None
-
-
-def _checkpoint_sql(session: RunSession, attempt: Attempt, done: int, sent: Sent | None = None) -> str:
-    data: Mapping[str, object] = attempt.data(session) | {
-        "statement": done,
-        "statements": attempt.total,
-        "digest": str(attempt.done),
-        **(sent.data() if sent is not None else {}),
-    }
-    return session.store.append_sql(session.run, EventType.CHECKPOINT, attempt.step.migration.name, data)
-
-
-def run_code(session: RunSession, attempt: Attempt) -> None:
-    """Execute a step written in Python; returns once its `done` fact is committed."""
-    with session.interrupts.deferred():
-        session.send(*session.clean_sql)
-        readable = f"select {set_config(READABLE, local=False)}"
-        session.send(*envelope.started_sql(session, attempt), readable, *envelope.become_sql(attempt, local=False))
-    call(session, attempt)
-    _refuse_open_transaction(session)
-    _check_condition(session, attempt)
-    with session.interrupts.deferred():
-        _finish_outside(session, attempt)
-
-
 def _check_condition(session: RunSession, attempt: Attempt) -> None:
-    """Ask behind a repeatable's first run whether the server understands its condition."""
+    """Ask after a repeatable's first run whether the server understands its condition."""
     if conditions.needs_check(attempt.step):
         with session.interrupts.deferred():
             session.send(*session.clean_sql)
@@ -202,7 +274,6 @@ def _finish_outside(session: RunSession, attempt: Attempt) -> None:
     session.send(
         *session.clean_sql,
         "begin",
-        envelope.done_sql(session, attempt),
+        envelope.done_sql(session, attempt, seconds=attempt.seconds),
         "commit",
     )
-    attempt.is_complete = True

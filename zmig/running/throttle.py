@@ -11,7 +11,8 @@ from zmig.facts import EventType
 from zmig.progress import Held, Notice
 
 if TYPE_CHECKING:
-    from zmig.running.session import Attempt, RunSession
+    from zmig.running.attempt import Attempt
+    from zmig.running.session import RunSession
 
 Row = tuple[str | None, ...]
 """What the gate's query returned, as the server writes it."""

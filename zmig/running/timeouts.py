@@ -16,14 +16,14 @@ from zmig.planning import remedies
 if TYPE_CHECKING:
     import psycopg
 
-    from zmig.running.session import Attempt
+    from zmig.running.attempt import Failed
     from zmig.sql.statement import Statement
 
 _SLACK_SECONDS = 0.05
 """By how much two clocks may differ."""
 
 
-def setting_of(error: psycopg.Error, attempt: Attempt) -> str | None:
+def setting_of(error: psycopg.Error, failed: Failed) -> str | None:
     """Return the setting that ended a statement, None where that was no timeout.
 
     A server that speaks another language is understood by what it does not translate, and by the time that passed.
@@ -37,16 +37,16 @@ def setting_of(error: psycopg.Error, attempt: Attempt) -> str | None:
     if "statement timeout" in message:
         return remedies.STATEMENT_TIMEOUT
     is_english = message.startswith("canceling ")
-    limit = remedies.seconds_of(attempt.step.migration, remedies.STATEMENT_TIMEOUT)
-    return remedies.STATEMENT_TIMEOUT if not is_english and 0 < limit <= attempt.seconds else None
+    limit = remedies.seconds_of(failed.attempt.step.migration, remedies.STATEMENT_TIMEOUT)
+    return remedies.STATEMENT_TIMEOUT if not is_english and 0 < limit <= failed.seconds else None
 
 
-def told(error: psycopg.Error, attempt: Attempt) -> tuple[dict[str, object], tuple[str, ...]]:
+def told(error: psycopg.Error, failed: Failed) -> tuple[dict[str, object], tuple[str, ...]]:
     """Return what a fact stores of the timeout that `error` is, and what people are told; nothing where it is none."""
-    setting = setting_of(error, attempt)
+    setting = setting_of(error, failed)
     if setting is None:
         return {}, ()
-    owner, seconds = _owner(attempt, setting), remedies.seconds_of(attempt.step.migration, setting)
+    owner, seconds = _owner(failed, setting), remedies.seconds_of(failed.attempt.step.migration, setting)
     data: dict[str, object] = {"timeout": setting, "timeout_of": owner}
     if owner != "zmig":
         where = "the file sets it" if owner == "file" else "a function that it calls sets it, or another role"
@@ -58,19 +58,19 @@ def told(error: psycopg.Error, attempt: Attempt) -> tuple[dict[str, object], tup
     return data, (f"`{setting}` is {_shown(seconds)}, {where}",)
 
 
-def _owner(attempt: Attempt, setting: str) -> str:
-    if _is_set_by_file(attempt, setting):
+def _owner(failed: Failed, setting: str) -> str:
+    if _is_set_by_file(failed, setting):
         return "file"
-    limit = remedies.seconds_of(attempt.step.migration, setting)
-    return "zmig" if 0 < limit <= attempt.seconds + _SLACK_SECONDS else "other"
+    limit = remedies.seconds_of(failed.attempt.step.migration, setting)
+    return "zmig" if 0 < limit <= failed.seconds + _SLACK_SECONDS else "other"
 
 
-def _is_set_by_file(attempt: Attempt, setting: str) -> bool:
+def _is_set_by_file(failed: Failed, setting: str) -> bool:
     """Whether a migration's own text names the setting, at or before the statement that failed."""
-    statements, running = attempt.prepared.statements, attempt.running
+    statements, running = failed.attempt.prepared.statements, failed.at.statement
     if statements is None:
-        path = attempt.prepared.path
-        return not attempt.prepared.is_sql and setting in source(path)
+        path = failed.attempt.prepared.path
+        return not failed.attempt.prepared.is_sql and setting in source(path)
     return any(
         setting in one.text.lower() and _names(one, setting)
         for one in statements

@@ -1,0 +1,239 @@
+"""Records what failed: the connection is made usable again, `failed` is written, and the failure is reported."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from zmig.database import connection as database
+from zmig.database import unresponsive, wire
+from zmig.errors import ConnectionFailed, MigrationFailed, Problem, ZmigError
+from zmig.facts import EventType
+from zmig.planning.history import ROLLED_BACK_WITH
+from zmig.planning.plan import Direction
+from zmig.process.interrupts import Interrupted
+from zmig.progress import StepFailed
+from zmig.running import envelope
+from zmig.running.attempt import Fate
+from zmig.sql import variables
+from zmig.text import secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from zmig.database.connection import Target
+    from zmig.planning.plan import Plan
+    from zmig.project.prepare import PreparedStep
+    from zmig.running.attempt import Attempt, Failed
+    from zmig.running.failure import Failure, RunSoFar
+    from zmig.running.session import RunSession
+    from zmig.running.transport import Transport
+
+
+class FailureRecorder:
+    """Records the failures of one run."""
+
+    def __init__(self, session: RunSession, transport: Transport, plan: Plan, *, target: Target) -> None:
+        self._session = session
+        self._transport = transport
+        self._plan = plan
+        self._target = target
+
+    def cancel_in_flight(self) -> None:
+        """Make the connection usable again, whatever an exception left under way."""
+        with contextlib.suppress(psycopg.Error):
+            wire.cancel_in_flight(self._session.connection)
+
+    def is_recorded(self, attempt: Attempt, error: BaseException) -> bool:
+        """Whether `done` was committed before an interruption came, which does not say so itself."""
+        session = self._session
+        status = session.connection.info.transaction_status
+        if isinstance(error, Exception) or status is not psycopg.pq.TransactionStatus.IDLE:
+            return False
+        with contextlib.suppress(psycopg.OperationalError):
+            done = envelope.end_type(attempt.step)
+            return session.store.is_recorded(session.run, done, attempt.name, attempt=attempt.number)
+        return False
+
+    def record(
+        self, failed: Failed, *, may_retry: bool, completed: Sequence[str], first_of_all: Attempt | None
+    ) -> Problem:
+        """Roll back and record a failure; return what it is only if the step is to be tried again.
+
+        `completed` names what the run has committed. `first_of_all` is the first attempt of those that one transaction
+        holds, which ends with the one that failed.
+
+        Raises:
+            ConnectionFailed: the connection was lost.
+            Interrupted: an interruption ended the attempt.
+            MigrationFailed: anything else did.
+        """
+        from zmig.running import failure
+
+        if failed.is_lost:
+            raise self._lost(failed, failed.error) from failed.error
+        found, hint = self._explained(failed)
+        problem = failure.problem(found, failed, self._run_so_far(completed))
+        if hint is not None:
+            problem = replace(problem, hint=failure.hint_then_again(hint, failed))
+        will_retry = found.is_retryable and may_retry and failed.fate.is_repeatable
+        try:
+            self._append(failed, found, first_of_all, will_retry=will_retry)
+        except Interrupted as interruption:
+            interruption.problem = problem
+            raise
+        except psycopg.Error as refusal:
+            if database.is_lost(self._session.connection, refusal):
+                raise self._lost(failed, refusal) from failed.error
+            problem, will_retry = self._unrecorded(problem, refusal), False
+        attempt, total = failed.attempt, len(self._plan.steps)
+        self._session.observer(StepFailed(attempt.step, attempt.position, total, failed.seconds, problem, will_retry))
+        if not will_retry:
+            _raise(failed, problem)
+        return problem
+
+    def take_back(self, first_of_all: Attempt, culprit: PreparedStep) -> None:
+        """Record that nothing came of the first attempt, on account of a step that never began itself."""
+        session = self._session
+        with session.interrupts.deferred(), contextlib.suppress(psycopg.Error):
+            if session.is_in_transaction:
+                session.send("rollback")
+            session.send(*session.clean_sql)
+            session.send(*self._ended_with_sql(first_of_all, culprit))
+
+    def _run_so_far(self, completed: Sequence[str]) -> RunSoFar:
+        from zmig.running.failure import RunSoFar
+
+        return RunSoFar(
+            direction=self._plan.direction,
+            completed=tuple(completed),
+            is_embedded=self._target.is_embedded,
+            user=self._session.connection.info.user,
+        )
+
+    def _explained(self, failed: Failed) -> tuple[Failure, str | None]:
+        """Return what an attempt failed by, and what helps against it where zmig itself refused to go on."""
+        from zmig.running import causes, failure
+
+        session, error = self._session, failed.error
+        shown = error if failed.broken is None else ZmigError(session.store.problem(failed.broken))
+        found = failure.explain(
+            shown,
+            replace(failed.at, encoding=session.encoding),
+            redact=session.redact,
+            record_detail=session.record_detail,
+            seconds=failed.seconds,
+        )
+        if isinstance(error, psycopg.Error) and failed.broken is None:
+            found = causes.told(found, error, failed, session=session)
+        return found, shown.problems[0].hint if isinstance(shown, ZmigError) else None
+
+    def _unrecorded(self, problem: Problem, refusal: psycopg.Error) -> Problem:
+        """Return a failure's problem where not even that it failed could be recorded: without the lock nothing is."""
+        session = self._session
+        broken = session.store.broken_by(refusal)
+        if broken is None:
+            fact = f"the failure could not be recorded: {session.redact(str(refusal))}"
+            return replace(problem, facts=(*problem.facts, fact))
+        told = session.store.problem(broken)
+        facts = (*problem.facts, "that it failed is not recorded")
+        if problem.code != told.code:
+            facts = (*facts, told.message)
+        return replace(problem, code=told.code, facts=facts, hint=told.hint or problem.hint)
+
+    def _append(self, failed: Failed, found: Failure, first_of_all: Attempt | None, *, will_retry: bool) -> None:
+        session, attempt = self._session, failed.attempt
+        with session.interrupts.deferred():
+            if session.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                session.send("rollback")
+            session.connection.autocommit = True
+            session.send(*session.clean_sql)
+            first = () if first_of_all is None else self._ended_with_sql(first_of_all, attempt.prepared)
+            failure = self._failed_sql(failed, found.error, will_retry=will_retry)
+            session.send(*first, *self._unrecorded_start(attempt), failure)
+            self._transport.recorded()
+        if not isinstance(failed.error, KeyboardInterrupt):
+            session.interrupts.heed()  # code turned an interruption into an error of its own
+
+    def _unrecorded_start(self, attempt: Attempt) -> Iterable[str]:
+        """Return what records that an attempt began, if the server refused its first message as a whole."""
+        session = self._session
+        started = envelope.begin_type(attempt.step)
+        if session.store.is_recorded(session.run, started, attempt.name, attempt=attempt.number):
+            return ()
+        return envelope.started_sql(session, attempt)
+
+    def _failed_sql(self, failed: Failed, error: dict[str, object], *, will_retry: bool) -> str:
+        attempt = failed.attempt
+        forward = attempt.step.direction is Direction.FORWARD
+        data = attempt.data(self._session) | {
+            "duration_ms": round(failed.seconds * 1000),
+            "error": self._private(attempt, error),
+            "will_retry": will_retry,
+            "transactional": attempt.prepared.mode.transactional and failed.fate is not Fate.LEFT_TRANSACTION,
+        }
+        if failed.refused is not None:
+            data["refused"] = failed.refused
+        if failed.fate.needs_person:
+            data["may_be_partial"] = True
+        type = EventType.FAILED if forward else EventType.ROLLBACK_FAILED
+        return self._session.store.append_sql(self._session.run, type, attempt.name, data)
+
+    def _ended_with_sql(self, first: Attempt, culprit: PreparedStep) -> tuple[str, ...]:
+        """Return what records that nothing came of the first attempt, where it is not the one that failed."""
+        session = self._session
+        if first.prepared is culprit:
+            return ()
+        done = envelope.end_type(first.step)
+        if session.store.is_recorded(session.run, done, first.name, attempt=first.number):
+            return ()  # the one that failed had committed the transaction
+        message = f"rolled back with `{culprit.step.migration.name}`, in the same atomic run"
+        error: dict[str, object] = {"message": message, "sqlstate": None, "code": ROLLED_BACK_WITH}
+        data = first.data(session) | {
+            "duration_ms": round(first.seconds * 1000),
+            "error": self._private(first, error),
+            "will_retry": False,
+            "transactional": first.prepared.mode.transactional,
+        }
+        return (session.store.append_sql(session.run, EventType.FAILED, first.name, data),)
+
+    def _private(self, attempt: Attempt, error: dict[str, object]) -> dict[str, object]:
+        """Return an error as it may be stored: variables by name, no value of the environment, no rows unasked for."""
+        session = self._session
+        mask = secrets.of_environment(session.environ, session.environ_before)
+        filled, values = attempt.prepared.filled, attempt.step.migration.variables or {}
+
+        def private(text: str) -> str:
+            told = text if session.record_detail else secrets.without_detail(text)
+            return mask(told if filled is None else variables.by_name(told, filled.source, values))
+
+        words = ("message", "detail", "hint", "context", "query")
+        return {
+            key: private(value) if key in words and isinstance(value, str) else value for key, value in error.items()
+        }
+
+    def _lost(self, failed: Failed, error: BaseException) -> ConnectionFailed:
+        from zmig.running import failure
+
+        effect = failure.effect_of_loss(failed)
+        if self._transport.may_lose_committed:
+            effect += "; if the server itself went down, so may be the last ones before it, each with its facts"
+        if isinstance(error, psycopg.Error):
+            return database.connection_lost(self._target, error, effect=effect)
+        words = unresponsive.NO_ANSWER if isinstance(error, KeyboardInterrupt) else str(error)
+        return database.connection_lost(self._target, psycopg.OperationalError(words), effect=effect)
+
+
+def _raise(failed: Failed, problem: Problem) -> None:
+    """Raise what ends a run, for a failure that is recorded."""
+    error = failed.error
+    if isinstance(error, KeyboardInterrupt):
+        interrupted = error if isinstance(error, Interrupted) else Interrupted()
+        interrupted.problem = problem
+        raise interrupted from None
+    if failed.attempt.prepared.is_sql and not isinstance(error, Exception):
+        raise error  # an observer's, who wants the program to end
+    raise MigrationFailed(problem) from error
