@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from zmig_tui.models import columns, rows
 from zmig_tui.models.rows import Filter, Order
-from zmig_tui.text import plain, width
+from zmig_tui.text import width
 
 from zmig.facts import EventType, Fact
 from zmig.model import Kind, Language, Migration
 from zmig.planning.history import Record
 from zmig.planning.state import Entry, State
+from zmig.presentation.spans import plain
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 

@@ -9,7 +9,6 @@ from zmig_tui.models import run as running
 from zmig_tui.models.run import Run
 from zmig_tui.pages import backend_view, code, plan_text, run_panel
 from zmig_tui.pages.code import Mark
-from zmig_tui.text import Tone, plain
 
 from zmig.database.activity import Backend, BackendWork, Blocker, ServerProgress
 from zmig.database.lock_holder import LockHolder
@@ -19,6 +18,7 @@ from zmig.model import Kind, Language, Migration
 from zmig.planning.history import fold
 from zmig.planning.plan import Action, Direction, Plan, Step
 from zmig.presentation.hints import CommandLine
+from zmig.presentation.spans import Tone, plain
 from zmig.progress import (
     Held,
     LockWaiting,

@@ -7,10 +7,11 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from zmig_tui import text
 from zmig_tui.pages.heading import Heading
-from zmig_tui.text import Span, Tone, line, span
+from zmig_tui.text import line, span
 
 from tests.support.scenes import Scene
 from zmig.database.standby import Standby
+from zmig.presentation.spans import Span, Tone, plain
 from zmig.text.terminal import display_width
 
 
@@ -32,13 +33,13 @@ def test_wrapped_lines_fit_and_lose_nothing_but_blanks(parts: list[str], cells: 
     assume(shown and not shown[0].text.endswith(text.QUOTED))
     pieces = list(text.wrapped(shown, cells))
     assert all(text.width(piece) <= max(cells, 2) for piece in pieces)
-    joined = "".join(text.plain(piece) for piece in pieces)
-    assert joined.replace(" ", "") == text.plain(shown).replace(" ", "")
+    joined = "".join(plain(piece) for piece in pieces)
+    assert joined.replace(" ", "") == plain(shown).replace(" ", "")
 
 
 def test_a_quoted_line_is_cut_off_instead_of_wrapped() -> None:
     quoted = (Span(f" 2 {text.QUOTED}"), Span("select * from somewhere"))
-    assert [text.plain(piece) for piece in text.wrapped(quoted, 12)] == [" 2 | select…"]
+    assert [plain(piece) for piece in text.wrapped(quoted, 12)] == [" 2 | select…"]
 
 
 @given(st.text(max_size=60), st.integers(1, 40))
@@ -48,7 +49,7 @@ def test_a_fitted_line_is_never_wider(shown: str, cells: int) -> None:
 
 def test_what_follows_a_margin_goes_on_below_itself() -> None:
     shown = line(span("  because  "), "the file was changed meanwhile")
-    assert [text.plain(piece) for piece in text.wrapped(shown, 28)] == [
+    assert [plain(piece) for piece in text.wrapped(shown, 28)] == [
         "  because  the file was ",
         "           changed meanwhile",
     ]
@@ -56,17 +57,17 @@ def test_what_follows_a_margin_goes_on_below_itself() -> None:
 
 def test_a_quotation_is_cut_off_so_that_its_caret_stays_below_its_place() -> None:
     shown = (Span(" 3 | "), Span("select * from somewhere"))
-    assert [text.plain(piece) for piece in text.wrapped(shown, 12)] == [" 3 | select…"]
+    assert [plain(piece) for piece in text.wrapped(shown, 12)] == [" 3 | select…"]
 
 
 @pytest.mark.parametrize(("fraction", "shown"), [(0, "────"), (0.5, "━━──"), (0.63, "━━╸─"), (1, "━━━━"), (7, "━━━━")])
 def test_a_bar_is_filled_by_halves(fraction: float, shown: str) -> None:
-    assert text.plain(text.bar(fraction, 4)) == shown
+    assert plain(text.bar(fraction, 4)) == shown
 
 
 def test_the_right_end_of_a_line_gives_way() -> None:
-    assert text.plain(text.spread(line("left"), line("right"), 12)) == "left   right"
-    assert text.plain(text.spread(line("left"), line("right"), 8)) == "left"
+    assert plain(text.spread(line("left"), line("right"), 12)) == "left   right"
+    assert plain(text.spread(line("left"), line("right"), 8)) == "left"
 
 
 def test_a_tone_has_a_class_in_the_style_sheet() -> None:

@@ -14,7 +14,7 @@ from zmig.errors import Problem
 from zmig.model import Kind, Language, Migration
 from zmig.planning.plan import Action, Direction, Plan, Step
 from zmig.presentation.narration import Saying, say
-from zmig.presentation.words import Tone
+from zmig.presentation.spans import Tone
 
 if TYPE_CHECKING:
     from zmig.progress import Progress

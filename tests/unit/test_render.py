@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zmig.errors import Location, Problem
-from zmig.presentation.problems import problem_text
+from zmig.presentation.problems import problem_lines, problem_text
+from zmig.presentation.spans import Tone
 from zmig.text.terminal import display_width, one_line, visible
 
 _FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
@@ -39,6 +40,21 @@ def test_a_problem_shows_message_place_line_facts_effect_and_hint_in_that_order(
         "   = rolled back: `0007` left nothing behind\n"
         "hint: correct the file, then run `zmig retry 0007`"
     )
+
+
+def test_each_part_of_a_problem_has_its_tone_what_continues_it_too() -> None:
+    problem = Problem("x", "one\ntwo", Location("a.sql", 3, 8, "select nope", 4), facts=("three",), hint="four\nfive")
+    assert [tuple((span.text, span.tone) for span in line) for line in problem_lines(problem)] == [
+        (("error: ", Tone.BAD), ("one", Tone.BAD)),
+        (("       ", Tone.BAD), ("two", Tone.BAD)),
+        (("  --> a.sql:3:8", Tone.QUIET),),
+        (("   |", Tone.PLAIN),),
+        ((" 3 | ", Tone.QUIET), ("select nope", Tone.PLAIN)),
+        (("   | ", Tone.QUIET), ("       ^^^^", Tone.BAD)),
+        (("   = ", Tone.QUIET), ("three", Tone.QUIET)),
+        (("hint: ", Tone.ACCENT), ("four", Tone.ACCENT)),
+        (("      ", Tone.ACCENT), ("five", Tone.ACCENT)),
+    ]
 
 
 def test_a_problem_with_only_a_message_is_one_line() -> None:

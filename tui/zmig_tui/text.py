@@ -1,38 +1,21 @@
-"""What the console's parts say, as plain values: lines of spans, each span with a tone.
+"""Lines of spans, made of text and cut, padded, wrapped and spread to a width; and bars.
 
-Nothing here is ever read as markup, and what a terminal would act on is escaped where a span is made; widgets only
-turn tones into colours. A tone never carries meaning alone: there is always a word or a glyph beside it.
+Nothing here is ever read as markup, and what a terminal would act on is escaped where a span is made.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.presentation.words import Tone
+from zmig.presentation.spans import Line, Span, Tone, plain
 from zmig.text.secrets import redact
 from zmig.text.terminal import display_width, first_cells, shortened, visible
-from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _TAB = "    "
 
-
-@valueclass
-class Span:
-    """A piece of one line."""
-
-    text: str
-    tone: Tone = Tone.PLAIN
-
-    @property
-    def width(self) -> int:
-        """Its width in cells."""
-        return display_width(self.text)
-
-
-Line = tuple[Span, ...]
 
 EMPTY: Line = ()
 
@@ -63,11 +46,6 @@ def one_line(query: str) -> str:
 def width(shown: Line) -> int:
     """Return the width of a line in cells."""
     return sum(one.width for one in shown)
-
-
-def plain(shown: Line) -> str:
-    """Return the text of a line."""
-    return "".join(one.text for one in shown)
 
 
 def spread(left: Line, right: Line, cells: int) -> Line:

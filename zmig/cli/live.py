@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from zmig.presentation import words
 from zmig.presentation.narration import TRIES_AGAIN_IN, say, statement_number
-from zmig.presentation.words import Tone
+from zmig.presentation.spans import Tone
 from zmig.progress import (
     LockWaiting,
     Reported,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 from zmig.database import lock_holder
 from zmig.planning.plan import Direction
 from zmig.presentation import words
-from zmig.presentation.words import Tone
+from zmig.presentation.spans import Tone
 from zmig.progress import (
     Blocked,
     Held,

@@ -10,6 +10,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from zmig.presentation.hints import LibraryStyle, written
+from zmig.presentation.spans import Span, Tone, plain
 from zmig.text.terminal import display_width, one_line, visible
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from zmig.errors import Location, Problem
     from zmig.presentation.hints import HintStyle
+    from zmig.presentation.spans import Line
 
 _LIBRARY = LibraryStyle()
 _LONGEST_LINE = 160
@@ -25,31 +27,36 @@ _LEAD = 60
 
 
 def problem_text(problem: Problem, hints: HintStyle = _LIBRARY, *, level: str = "error") -> str:
-    """Return the text of one problem: message, place, marked line, facts, effect, hint; no final line end."""
-    lines = [*_paragraph(f"{level}: ", problem.message)]
+    """Return the text of one problem; no final line end."""
+    return "\n".join(map(plain, problem_lines(problem, hints, level=level)))
+
+
+def problem_lines(problem: Problem, hints: HintStyle = _LIBRARY, *, level: str = "error") -> Iterator[Line]:
+    """Yield the lines of one problem: message, place, marked line, facts, effect, hint."""
+    yield from _paragraph(f"{level}: ", problem.message, Tone.BAD)
     if problem.location is not None:
-        lines += _place(problem.location)
+        yield from _place(problem.location)
     for fact in problem.facts if problem.effect is None else (*problem.facts, problem.effect):
-        lines += _paragraph("   = ", written(fact, hints))
+        yield from _paragraph("   = ", written(fact, hints), Tone.QUIET)
     if problem.hint is not None:
-        lines += _paragraph("hint: ", written(problem.hint, hints))
-    return "\n".join(lines)
+        yield from _paragraph("hint: ", written(problem.hint, hints), Tone.ACCENT)
 
 
-def _paragraph(label: str, text: str) -> Iterator[str]:
-    """Yield the lines of `text`, the first behind `label`, the others indented as far."""
+def _paragraph(label: str, text: str, tone: Tone) -> Iterator[Line]:
+    """Yield the lines of `text`, the first after `label`, the others indented as far."""
     for number, line in enumerate(visible(text).strip("\n").split("\n")):
-        yield (label if number == 0 else " " * len(label)) + line
+        yield (Span(label if number == 0 else " " * len(label), tone), Span(line, tone))
 
 
-def _place(location: Location) -> Iterator[str]:
-    yield f"  --> {one_line(location.path)}:{location.line}:{location.column}"
+def _place(location: Location) -> Iterator[Line]:
+    yield (Span(f"  --> {one_line(location.path)}:{location.line}:{location.column}", Tone.QUIET),)
     if location.text is not None:
         before, marked, after = _cut(location.text, location.column - 1, location.width)
         margin = " " * max(len(str(location.line)), 2)
-        yield f"{margin} |"
-        yield f"{location.line:>2} | {before}{marked}{after}"
-        yield f"{margin} | {' ' * display_width(before)}{'^' * max(1, display_width(marked))}"
+        carets = " " * display_width(before) + "^" * max(1, display_width(marked))
+        yield (Span(f"{margin} |"),)
+        yield (Span(f"{location.line:>2} | ", Tone.QUIET), Span(f"{before}{marked}{after}"))
+        yield (Span(f"{margin} | ", Tone.QUIET), Span(carets, Tone.BAD))
 
 
 def _with_odd_blanks(text: str) -> str:

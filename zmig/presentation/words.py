@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig.planning.state import State
+from zmig.presentation.spans import Tone
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-
-class Tone(StrEnum):
-    """How a piece of text is meant; each front end gives it colours. It never has a meaning that no word says."""
-
-    PLAIN = "plain"
-    STRONG = "strong"
-    QUIET = "quiet"
-    ACCENT = "accent"
-    GOOD = "good"
-    BUSY = "busy"
-    WARN = "warn"
-    BAD = "bad"
-    ALARM = "alarm"
-    """As a block: what must not be overlooked."""
-    MARK = "mark"
-    """The place in a text that something is about."""
-    KEYWORD = "keyword"
-    LITERAL = "literal"
-    COMMENT = "comment"
-    SYMBOL = "symbol"
 
 
 GLYPHS = {State.DONE: "✓", State.PENDING: "·", State.STARTED: "▶", State.FAILED: "✗", State.STUCK: "!"}

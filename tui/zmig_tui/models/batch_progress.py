@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from zmig.batches import batch
 from zmig.presentation import words
+from zmig.presentation.spans import Line, Tone
 from zmig.valueclass import valueclass
-from zmig_tui.text import Line, Tone, bar, line, span
+from zmig_tui.text import bar, line, span
 
 if TYPE_CHECKING:
     from datetime import datetime

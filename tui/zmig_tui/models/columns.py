@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.presentation import words
+from zmig.presentation.spans import Line, Span, Tone
 from zmig.text.terminal import display_width
 from zmig.valueclass import valueclass
 from zmig_tui.models.rows import Order
-from zmig_tui.text import Line, Span, Tone, padded
+from zmig_tui.text import padded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from zmig.planning.state import Entry
-    from zmig_tui.text import Tone
+    from zmig.presentation.spans import Tone
 
 TROUBLED = (State.FAILED, State.STUCK)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zmig.planning.plan import Direction
 from zmig.presentation.narration import INSIDE, say
+from zmig.presentation.spans import Line, Tone
 from zmig.progress import (
     Held,
     LockWaiting,
@@ -21,7 +22,7 @@ from zmig.progress import (
 )
 from zmig.valueclass import valueclass
 from zmig_tui.models import batch_progress as rounds
-from zmig_tui.text import Line, Tone, line, span
+from zmig_tui.text import line, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.presentation import words
-from zmig_tui.text import Line, Span, Tone, bar, line, one_line, span
+from zmig.presentation.spans import Line, Span, Tone
+from zmig_tui.text import bar, line, one_line, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from zmig.model import Language
+from zmig.presentation.spans import Line, Span, Tone
 from zmig.text.terminal import display_width, visible
 from zmig.valueclass import valueclass
-from zmig_tui.text import Line, Span, Tone, span
+from zmig_tui.text import span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

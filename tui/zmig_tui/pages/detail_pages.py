@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zmig.presentation.spans import Line, Tone
 from zmig_tui.models.details import Tab
 from zmig_tui.pages import code, events, failure_mark, overview, plan_text
-from zmig_tui.text import Line, Tone, line, span
+from zmig_tui.text import line, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

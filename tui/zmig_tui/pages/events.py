@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, cast
 from zmig.facts import EventType
 from zmig.hints import command
 from zmig.presentation import words
+from zmig.presentation.spans import Line, Span, Tone
 from zmig_tui.models.details import EVENTS_LIMIT
-from zmig_tui.text import Line, Span, Tone, line, span
+from zmig_tui.text import line, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

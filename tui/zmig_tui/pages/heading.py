@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from zmig.model import Environment
 from zmig.presentation import words
+from zmig.presentation.spans import Line, Span, Tone
 from zmig.text.terminal import shortened
 from zmig.valueclass import valueclass
-from zmig_tui.text import Line, Span, Tone, fitted, joined, line, span, spread, width
+from zmig_tui.text import fitted, joined, line, span, spread, width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig_tui.text import EMPTY, Line, Tone, line, span
+from zmig.presentation.spans import Line, Tone
+from zmig_tui.text import EMPTY, line, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

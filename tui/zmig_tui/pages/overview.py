@@ -9,8 +9,9 @@ from zmig.facts import EventType
 from zmig.planning import failure_report
 from zmig.planning.state import FindingCode, State
 from zmig.presentation import words
+from zmig.presentation.spans import Line, Tone
 from zmig_tui.pages import failure_mark, plan_text
-from zmig_tui.text import EMPTY, Line, Tone, line, span
+from zmig_tui.text import EMPTY, line, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from zmig.planning.plan import Direction
-from zmig.presentation import plans
-from zmig.presentation.problems import problem_text
+from zmig.presentation import plans, problems
+from zmig.presentation.spans import Line, Span, Tone
 from zmig.project import outside
-from zmig_tui.text import EMPTY, Line, Span, Tone, line, span
+from zmig_tui.text import EMPTY, line, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
     from zmig.presentation.hints import HintStyle
 
 
-_QUOTED = re.compile(r" *[0-9]* \| ")
 _SHORT_REASON = 12
-_LEADS = ("error: ", "hint: ", "   = ")
 
 
 def plan_summary(plan: Plan) -> str:
@@ -62,26 +59,8 @@ def problem_lines(found: Iterable[Problem], hints: HintStyle) -> list[Line]:
     for problem in found:
         if shown:
             shown.append(EMPTY)
-        shown += map(_problem_line, problem_text(outside.redacted(problem), hints).split("\n"))
+        shown += problems.problem_lines(outside.redacted(problem), hints)
     return shown
-
-
-def _problem_line(text: str) -> Line:
-    tone = _tone(text)
-    lead = next((lead for lead in _LEADS if text.startswith(lead)), "")
-    quoted = _QUOTED.match(text)
-    if quoted is not None:
-        lead, tone = quoted[0], Tone.BAD if text.endswith("^") else Tone.PLAIN
-        return tuple(one for one in (Span(lead, Tone.QUIET), Span(text.removeprefix(lead), tone)) if one.text)
-    return tuple(one for one in (Span(lead, tone), Span(text.removeprefix(lead), tone)) if one.text)
-
-
-def _tone(text: str) -> Tone:
-    if text.startswith("error: "):
-        return Tone.BAD
-    if text.startswith("hint: "):
-        return Tone.ACCENT
-    return Tone.QUIET if text.startswith(("  -->", "   =")) else Tone.PLAIN
 
 
 def refusal_lines(plan: Plan, hints: HintStyle) -> list[Line]:

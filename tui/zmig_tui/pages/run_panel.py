@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from zmig.presentation import narration, words
 from zmig.presentation.hints import written
+from zmig.presentation.spans import Line, Span, Tone
 from zmig_tui.models import batch_progress
 from zmig_tui.pages import backend_view
-from zmig_tui.text import EMPTY, Line, Span, Tone, bar, fitted, line, span, spread
+from zmig_tui.text import EMPTY, bar, fitted, line, span, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from zmig.presentation import words
+from zmig.presentation.spans import Tone
 from zmig_tui.models import availability
 from zmig_tui.models.intent import Apply, Intent, Retry, Rollback
 from zmig_tui.pages import plan_text
 from zmig_tui.screens.dialogs import QuitChoice, Resolution
-from zmig_tui.text import EMPTY, Tone, line, span
+from zmig_tui.text import EMPTY, line, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, OptionList
 from textual.widgets.option_list import Option
 
+from zmig.presentation.spans import Tone, plain
 from zmig.valueclass import valueclass
-from zmig_tui.text import Tone, line, plain, span
+from zmig_tui.text import line, span
 from zmig_tui.widgets.banner import Banner
 from zmig_tui.widgets.lines import Lines
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from zmig_tui.text import Line
+    from zmig.presentation.spans import Line
 
 Answer = TypeVar("Answer")
 

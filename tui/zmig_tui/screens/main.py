@@ -10,6 +10,7 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Footer, Input
 
+from zmig.presentation.spans import Tone
 from zmig_tui.events import (
     ActionDone,
     ActionRefused,
@@ -29,7 +30,7 @@ from zmig_tui.screens import keys
 from zmig_tui.screens.actions import RunActions
 from zmig_tui.screens.backend_actions import BackendActions
 from zmig_tui.screens.prompts import Prompts
-from zmig_tui.text import Tone, line
+from zmig_tui.text import line
 from zmig_tui.widgets.detail_pane import DetailPane
 from zmig_tui.widgets.filter_field import FilterField
 from zmig_tui.widgets.parts import HeadingBar, ProblemList, RunPanel

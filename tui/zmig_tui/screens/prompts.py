@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zmig.presentation.spans import Line, Tone
 from zmig_tui.pages import heading
 from zmig_tui.screens.dialogs import (
     ConfirmDialog,
@@ -15,7 +16,7 @@ from zmig_tui.screens.dialogs import (
     TextDialog,
     WaitDialog,
 )
-from zmig_tui.text import Line, Tone, line, span
+from zmig_tui.text import line, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.widget import Widget
 
-from zmig_tui.text import EMPTY, plain
+from zmig.presentation.spans import plain
+from zmig_tui.text import EMPTY
 from zmig_tui.widgets import styles
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from textual.geometry import Size
     from textual.strip import Strip
 
-    from zmig_tui.text import Line
+    from zmig.presentation.spans import Line
 
 
 class Banner(Widget):

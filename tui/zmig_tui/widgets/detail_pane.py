@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
+from zmig.presentation.spans import Line, Span, Tone
 from zmig_tui.models.details import Detail, RunningStatement, Tab
 from zmig_tui.pages import detail_pages
-from zmig_tui.text import Line, Span, Tone, line, span
+from zmig_tui.text import line, span
 from zmig_tui.widgets.banner import Banner
 from zmig_tui.widgets.lines import Lines
 

@@ -8,7 +8,8 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 
-from zmig_tui.text import EMPTY, plain, width, wrapped
+from zmig.presentation.spans import plain
+from zmig_tui.text import EMPTY, width, wrapped
 from zmig_tui.widgets import styles
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from textual.events import Resize
     from textual.strip import Strip
 
-    from zmig_tui.text import Line
+    from zmig.presentation.spans import Line
 
 
 class Lines(ScrollView, can_focus=True):

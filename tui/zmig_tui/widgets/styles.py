@@ -8,12 +8,12 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from zmig_tui.text import Tone
+from zmig.presentation.spans import Tone
 
 if TYPE_CHECKING:
     from textual.widget import Widget
 
-    from zmig_tui.text import Line
+    from zmig.presentation.spans import Line
 
 
 COMPONENT_CLASSES = {f"tone--{tone.value}" for tone in Tone}

@@ -10,10 +10,11 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 
+from zmig.presentation.spans import plain
 from zmig_tui.models import columns
 from zmig_tui.models.columns import Widths
 from zmig_tui.models.rows import Order, Row
-from zmig_tui.text import EMPTY, plain
+from zmig_tui.text import EMPTY
 from zmig_tui.widgets import styles
 
 if TYPE_CHECKING:
