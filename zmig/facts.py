@@ -37,8 +37,13 @@ class EventType(StrEnum):
         """Return the type that `text` names, with or without its `migration.` prefix; None for a foreign one."""
         return _SPELLINGS.get(text)
 
+    @property
+    def label(self) -> str:
+        """The type without its `migration.` prefix, as people read it."""
+        return self.value.removeprefix("migration.")
 
-_SPELLINGS = {spelling: type for type in EventType for spelling in (type.value, type.value.removeprefix("migration."))}
+
+_SPELLINGS = {spelling: type for type in EventType for spelling in (type.value, type.label)}
 
 
 class Verdict(StrEnum):

@@ -32,7 +32,7 @@ def _row(fact: Fact) -> tuple[str, ...]:
     return (
         words.moment(fact.created_at),
         shortened(fact.name, table.LONGEST_NAME),
-        fact.type.value.removeprefix("migration."),
+        fact.type.label,
         "@".join(part for part in (fact.database_user, fact.host) if part),
         ", ".join(_details(fact)),
     )

@@ -68,7 +68,7 @@ class Throttle:
         self._is_blind = False
         """Whether it was told that this role may not see how far replicas are."""
         name = attempt.step.migration.name
-        spellings = [text for type in _DECIDING for text in (type.value, type.value.removeprefix("migration."))]
+        spellings = [text for type in _DECIDING for text in (type.value, type.label)]
         self.query = _OPEN.format(events=session.store.events, name=literal(name), types=array(spellings))
         """What to ask the server; it returns one row."""
 

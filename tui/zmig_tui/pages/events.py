@@ -45,7 +45,7 @@ def event_lines(detail: Detail, hints: HintStyle) -> Iterator[Line]:
         who = " ".join(part for part in (fact.database_user, f"on {fact.host}" if fact.host else "") if part)
         yield line(
             span(f"{fact.position:>5}  ", Tone.QUIET),
-            span(fact.type.value.removeprefix("migration."), _TONES.get(fact.type, Tone.PLAIN)),
+            span(fact.type.label, _TONES.get(fact.type, Tone.PLAIN)),
             span(f"  {words.moment(fact.created_at)} UTC  {who}", Tone.QUIET),
         )
         if fact.error_message is not None:
