@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import os
 import pkgutil
 import re
 import subprocess
@@ -38,7 +39,8 @@ def loaded_by(code: str) -> set[str]:
     report = "import sys; print('\\n'.join(sys.modules))"
     path = f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tui')]}"
     command = [sys.executable, "-I", "-c", f"{path}; {code}; {report}"]
-    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, env=unmeasured)
     assert ended.returncode == 0, ended.stderr
     return set(ended.stdout.splitlines())
 

@@ -9,69 +9,141 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zmig.context import CodeMigration, Context
-    from zmig.errors import (
-        ConnectionFailed,
-        LockNotObtained,
-        ManifestError,
-        MigrationFailed,
-        PlanRefused,
-        Problem,
-        TrackingError,
-        UsageError,
-        ZmigError,
-    )
-    from zmig.migrator import Migrator
-    from zmig.model import LastRun
-    from zmig.planning.plan import RunResult
-    from zmig.planning.state import State
-    from zmig.session.status import Status
+    from zmig.context import CodeMigration as CodeMigration
+    from zmig.context import Context as Context
+    from zmig.context import Round as Round
+    from zmig.errors import ConnectionFailed as ConnectionFailed
+    from zmig.errors import ExitCode as ExitCode
+    from zmig.errors import Location as Location
+    from zmig.errors import LockNotObtained as LockNotObtained
+    from zmig.errors import ManifestError as ManifestError
+    from zmig.errors import MigrationFailed as MigrationFailed
+    from zmig.errors import PlanRefused as PlanRefused
+    from zmig.errors import Problem as Problem
+    from zmig.errors import ServerError as ServerError
+    from zmig.errors import TrackingError as TrackingError
+    from zmig.errors import UsageError as UsageError
+    from zmig.errors import ZmigError as ZmigError
+    from zmig.facts import EventType as EventType
+    from zmig.facts import Fact as Fact
+    from zmig.facts import Verdict as Verdict
+    from zmig.migrator import Migrator as Migrator
+    from zmig.model import LastRun as LastRun
+    from zmig.model import Migration as Migration
+    from zmig.planning.plan import Plan as Plan
+    from zmig.planning.plan import Refusal as Refusal
+    from zmig.planning.plan import RunResult as RunResult
+    from zmig.planning.plan import Step as Step
+    from zmig.planning.state import Entry as Entry
+    from zmig.planning.state import State as State
+    from zmig.progress import Blocked as Blocked
+    from zmig.progress import Held as Held
+    from zmig.progress import LockWaiting as LockWaiting
+    from zmig.progress import Notice as Notice
+    from zmig.progress import Observer as Observer
+    from zmig.progress import Progress as Progress
+    from zmig.progress import Reported as Reported
+    from zmig.progress import RetryScheduled as RetryScheduled
+    from zmig.progress import RoundFinished as RoundFinished
+    from zmig.progress import RunFinished as RunFinished
+    from zmig.progress import RunStarted as RunStarted
+    from zmig.progress import ServerReported as ServerReported
+    from zmig.progress import StatementFinished as StatementFinished
+    from zmig.progress import StatementStarted as StatementStarted
+    from zmig.progress import StepFailed as StepFailed
+    from zmig.progress import StepFinished as StepFinished
+    from zmig.progress import StepSkipped as StepSkipped
+    from zmig.progress import StepStarted as StepStarted
+    from zmig.running.cancellation import Cancellation as Cancellation
+    from zmig.running.rehearsal import Rehearsal as Rehearsal
+    from zmig.session.status import Status as Status
+    from zmig.session.watcher import Observation as Observation
+    from zmig.session.watcher import Watcher as Watcher
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "CodeMigration": "context",
-    "ConnectionFailed": "errors",
-    "Context": "context",
-    "LastRun": "model",
-    "LockNotObtained": "errors",
-    "ManifestError": "errors",
-    "MigrationFailed": "errors",
-    "Migrator": "migrator",
-    "PlanRefused": "errors",
-    "Problem": "errors",
-    "RunResult": "planning.plan",
-    "State": "planning.state",
-    "Status": "session.status",
-    "TrackingError": "errors",
-    "UsageError": "errors",
-    "ZmigError": "errors",
+_NAMES = {
+    "zmig.context": (
+        "CodeMigration",
+        "Context",
+        "Round",
+    ),
+    "zmig.errors": (
+        "ConnectionFailed",
+        "ExitCode",
+        "Location",
+        "LockNotObtained",
+        "ManifestError",
+        "MigrationFailed",
+        "PlanRefused",
+        "Problem",
+        "ServerError",
+        "TrackingError",
+        "UsageError",
+        "ZmigError",
+    ),
+    "zmig.facts": (
+        "EventType",
+        "Fact",
+        "Verdict",
+    ),
+    "zmig.migrator": ("Migrator",),
+    "zmig.model": (
+        "LastRun",
+        "Migration",
+    ),
+    "zmig.planning.plan": (
+        "Plan",
+        "Refusal",
+        "RunResult",
+        "Step",
+    ),
+    "zmig.planning.state": (
+        "Entry",
+        "State",
+    ),
+    "zmig.progress": (
+        "Blocked",
+        "Held",
+        "LockWaiting",
+        "Notice",
+        "Observer",
+        "Progress",
+        "Reported",
+        "RetryScheduled",
+        "RoundFinished",
+        "RunFinished",
+        "RunStarted",
+        "ServerReported",
+        "StatementFinished",
+        "StatementStarted",
+        "StepFailed",
+        "StepFinished",
+        "StepSkipped",
+        "StepStarted",
+    ),
+    "zmig.running.cancellation": ("Cancellation",),
+    "zmig.running.rehearsal": ("Rehearsal",),
+    "zmig.session.status": ("Status",),
+    "zmig.session.watcher": (
+        "Observation",
+        "Watcher",
+    ),
 }
+"""What each module gives to the package; a test holds the imports above, which are for type checkers, to it."""
 
-__all__ = [
-    "CodeMigration",
-    "ConnectionFailed",
-    "Context",
-    "LastRun",
-    "LockNotObtained",
-    "ManifestError",
-    "MigrationFailed",
-    "Migrator",
-    "PlanRefused",
-    "Problem",
-    "RunResult",
-    "State",
-    "Status",
-    "TrackingError",
-    "UsageError",
-    "ZmigError",
-    "__version__",
-]
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
+    if name == "__all__":
+        return __dir__()
     if name not in _HOMES:
         raise AttributeError(f"module 'zmig' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"zmig.{_HOMES[name]}"), name)
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*_HOMES, "__version__"]

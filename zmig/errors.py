@@ -17,9 +17,8 @@ class ExitCode(IntEnum):
     """What the `zmig` command ends with; scripts rely on these numbers."""
 
     OK = 0
-    MIGRATION_FAILED = 1
-    FOUND = 1
-    """`lint`: something was found that matters enough."""
+    FAILED = 1
+    """A migration, a rollback or a rehearsal failed; `lint`: something was found that matters enough."""
     REFUSED = 2
     """Wrong usage, an invalid manifest, or a plan that was refused."""
     NO_CONNECTION = 3
@@ -116,7 +115,7 @@ class PlanRefused(ZmigError):
 class MigrationFailed(ZmigError):
     """A migration or a rollback raised an error; the cause is chained."""
 
-    exit_code = ExitCode.MIGRATION_FAILED
+    exit_code = ExitCode.FAILED
 
 
 class ConnectionFailed(ZmigError):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import re
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import zmig
-from zmig import ManifestError, MigrationFailed, Migrator, UsageError, ZmigError
+from zmig import ManifestError, MigrationFailed, Migrator, Observer, UsageError, ZmigError
 from zmig.progress import LockWaiting
 
 if TYPE_CHECKING:
@@ -19,12 +23,52 @@ if TYPE_CHECKING:
     from zmig import Context
     from zmig.progress import Progress
 
+_NOT_OURS = {"Collection", "Mapping", "None", "Path"}
+_FOR_FRONT_ENDS = {"Interrupts", "Project"}
+"""What only the command line and the console need of a migrator."""
+
 
 def test_everything_it_offers_is_there_and_documented() -> None:
-    for name in zmig.__all__:
+    for name in dir(zmig):
         offered = getattr(zmig, name)
         assert offered is not None
-        assert isinstance(offered, str) or offered.__doc__, name
+        assert isinstance(offered, str) or offered.__doc__ or offered is Observer, name
+
+
+def test_the_page_names_every_method_and_every_parameter() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "library.md").read_text("utf-8")
+    parameters = re.findall(r"^\| `([a-z_]+)(?:=None)?` \|", page, re.MULTILINE)
+    assert parameters == [*inspect.signature(Migrator).parameters]
+    for name, method in vars(Migrator).items():
+        if not name.startswith("_") and name not in {"project", "redact", "plan", "plan_rollback", "plan_retry"}:
+            found = re.search(rf"`{name}\((.*?)\)`", page)
+            assert found is not None, name
+            wanted = [*inspect.signature(method).parameters][1:]
+            assert len(re.findall(r"[\w]+=?[^,]*", found[1])) == len(wanted), name
+
+
+def test_type_checkers_see_what_it_offers() -> None:
+    tree = ast.parse(Path(zmig.__file__).read_text("utf-8"))
+    imports = [
+        node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("zmig.")
+    ]
+    seen = {alias.asname: (node.module, alias.name) for node in imports for alias in node.names}
+    homes = {name: (module, name) for module, names in vars(zmig)["_NAMES"].items() for name in names}
+    assert seen == homes
+    assert {*homes, "__version__"} == set(dir(zmig))
+
+
+def test_a_star_brings_all_of_it() -> None:
+    names: dict[str, object] = {}
+    exec("from zmig import *", names)
+    assert names.keys() - {"__builtins__"} == set(dir(zmig))
+
+
+def test_what_its_methods_take_and_return_is_offered() -> None:
+    methods = [method for name, method in vars(Migrator).items() if not name.startswith("_") or name == "__init__"]
+    texts = [text for method in methods for text in getattr(method, "__annotations__", {}).values()]
+    names = {word for text in texts for word in re.findall(r"[A-Z]\w+", str(text))}
+    assert names - _NOT_OURS - _FOR_FRONT_ENDS <= set(dir(zmig))
 
 
 def test_what_it_does_not_offer_is_an_attribute_error() -> None:

@@ -35,7 +35,7 @@ def test_an_error_without_a_problem_is_none() -> None:
 def test_the_exit_codes_are_those_that_scripts_rely_on() -> None:
     assert {code.name: code.value for code in ExitCode} == {
         "OK": 0,
-        "MIGRATION_FAILED": 1,
+        "FAILED": 1,
         "REFUSED": 2,
         "NO_CONNECTION": 3,
         "LOCK_NOT_OBTAINED": 4,

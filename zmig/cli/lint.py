@@ -55,7 +55,7 @@ def _exit_code(report: Report, fail_on: str) -> ExitCode:
         return ExitCode.REFUSED
     if fail_on == "never" or not report.count(Severity(fail_on)):
         return ExitCode.OK
-    return ExitCode.FOUND
+    return ExitCode.FAILED
 
 
 def _one_of(known: tuple[str, ...], name: str, word: str) -> str:

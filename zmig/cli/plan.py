@@ -50,7 +50,7 @@ def _rehearse(call: CommandContext, options: PlanOptions) -> ExitCode:
     if rehearsed.problem is None:
         return ExitCode.OK
     call.output.problems([rehearsed.problem])
-    return ExitCode.MIGRATION_FAILED
+    return ExitCode.FAILED
 
 
 COMMAND = Command(
