@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from zmig.lint.plpgsql import BodyFault
     from zmig.lint.sql_file import SqlFile
 
-PACKAGE = "postgast"
-
 
 class Grammar:
     """The parser; loaded once."""

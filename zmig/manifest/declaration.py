@@ -105,7 +105,7 @@ class Include:
     declared_at: Location
 
 
-# Not frozen, like the nodes: a frozen dataclass takes three times as long to make.
+# Compared as an object, like the node that it was read from.
 @dataclass(slots=True, eq=False)
 class Declaration:
     """One entry of `migrations`. What did not fit the schema is None, and a problem says so."""

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from zmig.manifest.declaration import Declaration
 
-_SUFFIXES = {Kind.SQL: ".sql", Kind.PYTHON: ".py", Kind.REPEATABLE: ".sql or .py"}
-
 
 def problems(declarations: Iterable[Declaration]) -> Iterator[Problem]:
     """Yield what is wrong with each entry by itself, as far as that can be known without its files."""

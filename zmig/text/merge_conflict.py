@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 _BEGIN, _MIDDLE, _END = "<<<<<<<", "=======", ">>>>>>>"
 
 HINT = "keep what belongs there of both sides, and remove the three lines of marks"
@@ -28,8 +26,3 @@ def _line_of(text: str, mark: str, start: int) -> int | None:
             return found
         start = found + 1
     return None
-
-
-def is_mark(line: str) -> bool:
-    """Whether a line is one of the marks."""
-    return re.match(r"(<{7}|={7}|>{7}|\|{7})(?: |$)", line) is not None
