@@ -16,10 +16,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+OVER_BOTH_TRANSPORTS = ("test_execute", "test_group_commit", "test_promise", "test_runner")
+"""Modules whose tests hold without group commit, too."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of a run with group commit and without it."""
+    is_of_run = metafunc.function.__module__.rpartition(".")[2] in OVER_BOTH_TRANSPORTS
+    if is_of_run and "project" in metafunc.fixturenames:
+        metafunc.parametrize("project", ["group commit", "direct"], indirect=True)
+
+
 @pytest.fixture
-def project(tmp_path: Path, database: str) -> ProjectFolder:
-    """A project without migrations, for `database`."""
-    return ProjectFolder(tmp_path, database)
+def project(request: pytest.FixtureRequest, tmp_path: Path, database: str) -> ProjectFolder:
+    """A project without migrations, for `database`; without group commit where a test asks for `direct`."""
+    transport: str = getattr(request, "param", "group commit")
+    return ProjectFolder(tmp_path, database, tracking={"group_commit": transport == "group commit"})
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from tests.support import backends
 from tests.support.facts import Facts
 from tests.support.project import ProjectFolder
 from tests.support.recorder import Recorder
+from tests.support.wiretap import Wiretap
 from zmig import Migrator
 from zmig.database import wire
 from zmig.errors import ConnectionFailed, MigrationFailed
@@ -80,6 +81,23 @@ def test_each_is_told_in_order_and_recorded_as_if_it_were_alone(project: Project
         assert 0 <= done["duration_ms"] < 10_000
     ends = [facts.data(name, "done")[0]["completed_at"] for name in names]
     assert all(one <= other for one, other in pairwise(ends))
+
+
+@pytest.mark.parametrize("group_commit", [True, False])
+def test_where_it_is_switched_off_nothing_is_prepared_and_every_commit_is_waited_for(
+    tmp_path: Path, database: str, facts: Facts, group_commit: bool
+) -> None:
+    with Wiretap(database) as tap:
+        project = ProjectFolder(tmp_path, tap.url, tracking={"group_commit": group_commit})
+        declare_many(project, range(1, 6))
+        Migrator(project.manifest).migrate()
+    sent = [text for texts in tap.sessions for text in texts]
+    assert any("zmig_begin" in text for text in sent) is group_commit
+    steps = [text for text in sent if "create table t" in text]
+    assert len(steps) == 5
+    assert all("set local synchronous_commit = off" in text for text in steps) is not group_commit
+    assert [text.rpartition("; ")[2] for text in steps] == ["commit"] * 5
+    assert facts.applied == [(number, f"{number:03}_m") for number in range(1, 6)]
 
 
 def test_one_that_fails_ends_the_run_and_leaves_those_before_it(

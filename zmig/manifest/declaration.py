@@ -86,6 +86,8 @@ class Tracking:
     """The role that made zmig's tables, where that is another one than those that may be trusted anyway."""
     allow_existing: bool = False
     """Whether the first run may go to a database that holds objects of others already."""
+    group_commit: bool = True
+    """Whether small migrations in a row may share one flush of WAL."""
 
 
 @valueclass

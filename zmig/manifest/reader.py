@@ -51,7 +51,7 @@ _MANIFEST_KEYS = frozenset(
 )
 _REQUIRED_KEYS = frozenset({"manifest"})
 _DATABASE_KEYS = frozenset({"url", "embedded"})
-_TRACKING_KEYS = frozenset({"schema", "owner", "stuck_after", "record_detail", "allow_existing"})
+_TRACKING_KEYS = frozenset({"schema", "owner", "stuck_after", "record_detail", "allow_existing", "group_commit"})
 _LONGEST_NAME_BYTES = 63
 """See "Identifiers and Key Words" in the PostgreSQL documentation: NAMEDATALEN is 64, with a zero at the end."""
 
@@ -164,6 +164,7 @@ class _Reading:
             stuck_after_seconds=default.stuck_after_seconds if stuck_after is None else stuck_after,
             record_detail=self._reader.boolean(node, "record_detail") or False,
             allow_existing=self._reader.boolean(node, "allow_existing") or False,
+            group_commit=self._reader.boolean(node, "group_commit") is not False,
         )
 
     def _includes(self, top: Mapping) -> tuple[Include, ...]:

@@ -82,7 +82,7 @@ class Attempt:
         return outside.summary(summary, self.prepared.path)
 
     def starting(self, one: Statement | Chunk) -> StatementStarted:
-        """Return what an observer is told when a statement of its file begins, or the first of a chunk."""
+        """Return what is reported when a statement of its file begins, or the first of a chunk."""
         return StatementStarted(self.step, one.number, self.total, one.line, self.shown(one.summary))
 
     def place(

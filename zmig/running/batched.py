@@ -1,6 +1,6 @@
 """Runs a batched migration round by round: each commits together with its checkpoint, the last one with `done`.
 
-A run that is killed loses at most the round in flight, and the next one continues behind the last checkpoint.
+A run that is killed loses at most the round in flight, and the next one continues after the last checkpoint.
 """
 
 from __future__ import annotations
@@ -176,9 +176,9 @@ class Batched:
         return round(row[0])
 
     def _look_again(self, one: Statement, rest: Rest) -> Touched | None:
-        """Look again behind a round that touched no row; return what became of it, None where no rows are left.
+        """Look again after a round that touched no row; return what became of it, None where no rows are left.
 
-        What is left is asked, and the statement run, in one snapshot: the next round begins behind rows that this one
+        What is left is asked, and the statement run, in one snapshot: the next round begins after rows that this one
         has seen, whatever others insert meanwhile.
         """
         session = self._session
@@ -242,7 +242,7 @@ class Batched:
         return batch.touched(found, with_cursor=with_cursor)
 
     def _close(self, done: Touched) -> None:
-        """Commit a round with its checkpoint, tell of it, and wait for what holds back the next one."""
+        """Commit a round with its checkpoint, report it, and wait for what holds back the next one."""
         before = self._reached
         self._count(done)
         try:
@@ -251,7 +251,7 @@ class Batched:
         except _NotCommitted as failed:
             self._reached_yet = before
             raise failed.error from None
-        self._tell()
+        self._report()
         if self._settings.pause_seconds:
             self._session.interrupts.sleep(self._settings.pause_seconds)
         self._throttle.wait(row)
@@ -286,7 +286,7 @@ class Batched:
         cursor = before.cursor if done.cursor is None else done.cursor
         self._reached_yet = replace(before, cursor=cursor, rows=before.rows + done.rows, rounds=before.rounds + 1)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         reached, seconds = self._reached, time.monotonic() - self._began
         rate = (reached.rows - self._rows_before) / seconds if seconds else 0.0
         left = None if reached.total is None or not rate else max(reached.total - reached.rows, 0) / rate

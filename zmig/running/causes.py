@@ -1,4 +1,4 @@
-"""What zmig knows of a failure and the server does not say: it is told beside the server's own words, and stored."""
+"""What zmig knows of a failure and the server does not say: it is reported beside what the server says, and stored."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ https://www.postgresql.org/docs/15/release-15.html
 """
 
 
-def told(found: Failure, error: psycopg.Error, failed: Failed, *, session: RunSession) -> Failure:
+def explained(found: Failure, error: psycopg.Error, failed: Failed, *, session: RunSession) -> Failure:
     """Return a failure with what zmig knows of it."""
-    data, facts = timeouts.told(error, failed)
+    data, facts = timeouts.explained(error, failed)
     data |= _marks(found)
     if _has_lost_tables(error, failed):
         found, data = (
@@ -83,7 +83,7 @@ def _lets_only_read(one: Statement) -> bool:
 
 
 def _lost_tables(found: Failure, failed: Failed, schema: str) -> Failure:
-    """Return a failure that says so, at the statement that names the schema behind a DROP or an ALTER."""
+    """Return a failure that says so, at the statement that names the schema after a DROP or an ALTER."""
     takers = [
         one
         for one in failed.attempt.prepared.statements or ()
@@ -104,7 +104,7 @@ def _marks(found: Failure) -> dict[str, object]:
 
 
 def _odd_blanks(line: str) -> Iterator[str]:
-    """Yield the blanks, and what cannot be seen at all, that stand in names: in a string or a comment they are text."""
+    """Yield the blanks, and what cannot be seen at all, that are in names: in a string or a comment they are text."""
     with suppress(lexer.UnterminatedError):
         for token in lexer.tokens(line):
             if token.kind is lexer.Kind.WORD:

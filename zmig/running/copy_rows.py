@@ -1,4 +1,4 @@
-"""Sends a COPY and the rows that stand behind it in the script."""
+"""Sends a COPY and the rows that follow it in the script."""
 
 from __future__ import annotations
 

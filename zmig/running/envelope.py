@@ -86,7 +86,7 @@ def open_sql(session: RunSession, attempt: Attempt, *, first: Statement | None =
 def _begin_sql(attempt: Attempt, first: Statement | None) -> str:
     """Return what opens a transaction: at the isolation level that its first statement asks for.
 
-    What zmig says before that statement is a query, and behind one the level can no longer be changed.
+    What zmig says before that statement is a query, and after one the level can no longer be changed.
     """
     if first is None and attempt.prepared.statements and attempt.prepared.mode.transactional:
         first = attempt.prepared.statements[0]
@@ -108,11 +108,11 @@ def limits_sql(attempt: Attempt) -> tuple[str, ...]:
 
 
 def prepare_sql(session: RunSession) -> tuple[str, ...]:
-    """Return the statements that make the session ready for the short form, until it is cleaned.
+    """Return the statements that make the session ready for the prepared form, until it is cleaned.
 
-    `zmig_begin` stands for the session's own settings and a commit that is not waited for, `zmig_open` for what marks
+    `zmig_begin` holds the session's own settings and a commit that is not waited for, `zmig_open` for what marks
     a migration's transaction and limits it, `zmig_check` for what must hold at its end. `zmig_begin` declines where an
-    event trigger was made since the run began: its code would run behind what only defines something.
+    event trigger was made since the run began: its code would run after what only defines something.
     """
     limits = {
         "lock_timeout": "$1",
@@ -132,7 +132,7 @@ def prepare_sql(session: RunSession) -> tuple[str, ...]:
 
 
 def is_declined(error: psycopg.Error) -> bool:
-    """Whether an error comes from `zmig_begin`, which nothing of the migration stands in front of."""
+    """Whether an error comes from `zmig_begin`, before which nothing of the migration is sent."""
     return invariants.is_said(_DECLINED, error)
 
 
@@ -149,7 +149,7 @@ _DECLINE = f"(case when {HAS_EVENT_TRIGGERS} then '{invariants.words(_DECLINED)}
 def prepared_opening_sql(
     session: RunSession, attempt: Attempt, *, is_prepared: bool, awaits_flush: bool
 ) -> tuple[str, ...]:
-    """Return the short form of `opening_sql`, for a session ready for it or, unless `is_prepared`, in any state.
+    """Return the prepared form of `opening_sql`, for a session ready for it or, unless `is_prepared`, in any state.
 
     The commit waits until WAL is flushed, unless `awaits_flush` is false because that of a later migration does.
     """
@@ -168,7 +168,7 @@ def prepared_opening_sql(
 
 
 def prepared_closing_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
-    """Return the short form of `closing_sql`, behind statements that only define something."""
+    """Return the prepared form of `closing_sql`, after statements that only define something."""
     own_role = ("reset role",) if attempt.step.migration.settings.run_as is not None else ()
     done = (_prepared_done_sql(session, attempt), session.store.short_done_check_sql)
     return (*own_role, "execute zmig_check", *done)
@@ -220,7 +220,7 @@ _VOCABULARY = {
 
 
 def started_sql(session: RunSession, attempt: Attempt) -> Iterable[str]:
-    """Yield what appends the `started` fact of an attempt, behind the end of a run's attempt that has none."""
+    """Yield what appends the `started` fact of an attempt, after the end of a run's attempt that has none."""
     step = attempt.step
     if step.unended is not None and step.unended.run_id is not None:
         yield unended_sql(session, step, step.unended)

@@ -139,7 +139,8 @@ class PlanExecutor:
         self, plan: Plan, prepared_steps: tuple[PreparedStep, ...], observer: Observer, *, is_atomic: bool
     ) -> Runner:
         session, transport = self._session, Direct()
-        if session.server.may_share_flush and not is_atomic:
+        may_share_flush = session.server.may_share_flush and session.project.tracking.group_commit
+        if may_share_flush and not is_atomic:
             observer = BufferedObserver(observer)
             transport = GroupCommit(prepared_steps, observer)
         run_session = self._run_session(observer)

@@ -88,10 +88,10 @@ def explain(
         found = _of_zmig(error.problems[0], place, clean=clean, seconds=seconds)
     else:
         found = _of_code(error, place, clean=clean, seconds=seconds)
-    return _without_secret_line(_discreet(found, place.path), place, redact)
+    return _without_secret_line(_without_quotations(found, place.path), place, redact)
 
 
-def _discreet(found: Failure, path: str) -> Failure:
+def _without_quotations(found: Failure, path: str) -> Failure:
     """Return a failure without lines and quotations of its file, if a link leads to that, out of the project."""
     if not outside.is_outside(path):
         return found
@@ -117,7 +117,7 @@ _QUOTES = frozenset({"message", "detail", "hint", "query", "context"})
 def _without_secret_line(found: Failure, place: Place, redact: Callable[[str], str]) -> Failure:
     """Return a failure that does not show its line where that holds a secret; masked, it would not fit its caret.
 
-    That it is one may stand in a line before.
+    That it is one may be said in a line before.
     """
     location = found.location
     if location is None or location.text is None:
@@ -149,7 +149,7 @@ def _of_server(
 
 
 def _is_deferred(error: psycopg.Error) -> bool:
-    """Whether an error behind the last statement comes from a constraint or a trigger that waited for the commit."""
+    """Whether an error after the last statement comes from a constraint or a trigger that waited for the commit."""
     return (error.sqlstate or "")[:2] in _DEFERRABLE or error.diag.context is not None
 
 
@@ -261,7 +261,7 @@ class RunSoFar:
 
 
 def problem(found: Failure, failed: Failed, so_far: RunSoFar) -> Problem:
-    """Return what to tell people of a failure."""
+    """Return a failure as people read it."""
     attempt, mode = failed.attempt, failed.attempt.prepared.mode
     what = "rollback of" if attempt.step.direction is Direction.ROLLBACK else "migration"
     where = "" if mode.transactional else " outside a transaction"

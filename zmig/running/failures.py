@@ -128,7 +128,7 @@ class FailureRecorder:
             seconds=failed.seconds,
         )
         if isinstance(error, psycopg.Error) and failed.broken is None:
-            found = causes.told(found, error, failed, session=session)
+            found = causes.explained(found, error, failed, session=session)
         return found, shown.problems[0].hint if isinstance(shown, ZmigError) else None
 
     def _unrecorded(self, problem: Problem, refusal: psycopg.Error) -> Problem:
@@ -138,11 +138,11 @@ class FailureRecorder:
         if broken is None:
             fact = f"the failure could not be recorded: {session.redact(str(refusal))}"
             return replace(problem, facts=(*problem.facts, fact))
-        told = session.store.problem(broken)
+        cause = session.store.problem(broken)
         facts = (*problem.facts, "that it failed is not recorded")
-        if problem.code != told.code:
-            facts = (*facts, told.message)
-        return replace(problem, code=told.code, facts=facts, hint=told.hint or problem.hint)
+        if problem.code != cause.code:
+            facts = (*facts, cause.message)
+        return replace(problem, code=cause.code, facts=facts, hint=cause.hint or problem.hint)
 
     def _append(self, failed: Failed, found: Failure, first_of_all: Attempt | None, *, will_retry: bool) -> None:
         session, attempt = self._session, failed.attempt
@@ -207,8 +207,8 @@ class FailureRecorder:
         filled, values = attempt.prepared.filled, attempt.step.migration.variables or {}
 
         def private(text: str) -> str:
-            told = text if session.record_detail else secrets.without_detail(text)
-            return mask(told if filled is None else variables.by_name(told, filled.source, values))
+            kept = text if session.record_detail else secrets.without_detail(text)
+            return mask(kept if filled is None else variables.by_name(kept, filled.source, values))
 
         words = ("message", "detail", "hint", "context", "query")
         return {

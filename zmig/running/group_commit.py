@@ -63,10 +63,10 @@ class _ComposedStep:
 class GroupCommit:
     """A transport in which each step may hand over to the next."""
 
-    def __init__(self, prepared_steps: Sequence[PreparedStep], outbox: BufferedObserver) -> None:
-        """`outbox` is the observer that the run reports to; it is held while the next message is ready to be sent."""
+    def __init__(self, prepared_steps: Sequence[PreparedStep], observer: BufferedObserver) -> None:
+        """`observer` is what the run reports to; it is held while the next message is ready to be sent."""
         self._prepared_steps = prepared_steps
-        self._outbox = outbox
+        self._observer = observer
         self._index = 0
         self._known_traits: dict[int, _StepTraits] = {}
         self._has_given_up = False
@@ -92,7 +92,7 @@ class GroupCommit:
 
     def reset(self) -> None:
         """Hand nothing over: the session is cleaned of everything."""
-        self._outbox.release()
+        self._observer.release()
         self._next, self._is_prepared = None, False
 
     def run(self, script: Script) -> None:
@@ -155,7 +155,7 @@ class GroupCommit:
             raise script.refused(whole, failed) from None
         self._is_prepared = True
         if self._next is not None:
-            self._outbox.hold()  # it is reported while the server works on the next one
+            self._observer.hold()  # it is reported while the server works on the next one
         script.finish(whole, reply, began)
 
     def _envelope(self, session: RunSession, attempt: Attempt) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -175,7 +175,7 @@ class GroupCommit:
     def _work_ahead(self, script: Script) -> None:
         """Report what was held back and put the next step's message together; the server works on the present one."""
         began = time.monotonic()
-        self._outbox.release()
+        self._observer.release()
         script.attempt.stopwatch.leave_out(time.monotonic() - began)
         index = self._index + 1
         if index < len(self._prepared_steps) and self._traits(index).whole is not None:
@@ -195,10 +195,10 @@ class GroupCommit:
     def end(self, session: RunSession) -> None:
         """Report everything, and see to it that what is committed is flushed."""
         try:
-            self._outbox.release()
+            self._observer.release()
             self._flush(session)
         except KeyboardInterrupt:  # it was on its way when the run ended, which may be because of it
-            self._outbox.release()
+            self._observer.release()
             self._flush(session)
             raise
 
@@ -242,7 +242,7 @@ def _traits_of(prepared: PreparedStep) -> _StepTraits:
         return _StepTraits()
     if step.direction is not Direction.FORWARD or step.action in (Action.SETTLE, Action.CHECK) or step.attempt > 1:
         return _StepTraits()
-    if conditions.needs_check(step):  # the server is asked something behind it
+    if conditions.needs_check(step):  # the server is asked something after it
         return _StepTraits()
     if not all(definition.only_defines(one) for one in statements):
         return _StepTraits()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def call(session: RunSession, attempt: Attempt, rounds: Callable[[], Iterator[Round]] | None = None) -> None:
-    """Call the function of a step on the connection as it stands; whatever it raises comes out.
+    """Call the function of a step on the connection as it is; whatever it raises comes out.
 
     `rounds` is what `ctx.batches()` gives to a batched migration.
 

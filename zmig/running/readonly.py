@@ -1,7 +1,7 @@
 """Knows of a transaction that a script opens itself whether it may only read, and whether it had written before that.
 
-PostgreSQL lets a transaction become read-only behind its writes. The checkpoint that is to commit with those can then
-no longer be written in it, and one behind the COMMIT would come too late for a run that is killed in between.
+PostgreSQL lets a transaction become read-only after its writes. The checkpoint that is to commit with those can then
+no longer be written in it, and one after the COMMIT would come too late for a run that is killed in between.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ReadOnlyWatch:
         """The statement that made it so, where it had written something before: then it cannot be committed."""
 
     def look(self, session: RunSession, one: Statement, *, was_open: bool) -> None:
-        """Look at the transaction behind a statement; `was_open` says that it did not begin with that."""
+        """Look at the transaction after a statement; `was_open` says that it did not begin with that."""
         before, self.is_read_only = self.is_read_only and was_open, self._asks(session)
         if not self.is_read_only or not was_open or transaction_rules.controls_transaction(one):
             self.culprit = None
@@ -50,7 +50,7 @@ class ReadOnlyWatch:
             self.culprit = one
 
     def _asks(self, session: RunSession) -> bool:
-        """Return what the server says; SHOW takes no snapshot, behind which an isolation level could not be set."""
+        """Return what the server says; SHOW takes no snapshot, after which an isolation level could not be set."""
         if not self._is_spoken_of:
             return False
         if session.connection.info.transaction_status is not psycopg.pq.TransactionStatus.INTRANS:

@@ -4,7 +4,7 @@ That a run is at work must be visible while its transaction is open, and whateve
 lock. So a run in one transaction commits the first step's `started` before it opens that; those of the others are
 written in it, when their turn comes, and become visible with everything else. Which one is at work meanwhile, the
 session's application name says, which others see at once. If it fails, it is recorded that nothing came of the first
-step, and which step failed; the others never began, as far as facts tell.
+step, and which step failed; the others never began, as far as facts say.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class RunSession:
         """Make sure that the server will see the statement that was found in the file.
 
         Raises:
-            ZmigError: it would end elsewhere, since the meaning of a backslash was changed behind the file's beginning.
+            ZmigError: it would end elsewhere, since the meaning of a backslash was changed after the file's beginning.
         """
         if one.conforming is not self.conforms and backslashes.is_cut_otherwise(one):
             raise ZmigError(_READ_OTHERWISE)

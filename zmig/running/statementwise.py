@@ -98,7 +98,7 @@ class Statementwise:
     def _fate(self) -> Fate:
         if self._running is None or not transaction_rules.may_commit(self._running):
             return Fate.KEPT
-        # Of a statement that was not refused, and may have taken effect, the checkpoint before it tells.
+        # Of a statement that was not refused, and may have taken effect, the checkpoint before it says more.
         return Fate.MAY_BE_PARTIAL if self._is_refused else Fate.UNKNOWN
 
     def _left_behind(self) -> str | None:

@@ -41,8 +41,8 @@ def setting_of(error: psycopg.Error, failed: Failed) -> str | None:
     return remedies.STATEMENT_TIMEOUT if not is_english and 0 < limit <= failed.seconds else None
 
 
-def told(error: psycopg.Error, failed: Failed) -> tuple[dict[str, object], tuple[str, ...]]:
-    """Return what a fact stores of the timeout that `error` is, and what people are told; nothing where it is none."""
+def explained(error: psycopg.Error, failed: Failed) -> tuple[dict[str, object], tuple[str, ...]]:
+    """Return what a fact stores of the timeout that `error` is, and what people read; nothing where it is none."""
     setting = setting_of(error, failed)
     if setting is None:
         return {}, ()
