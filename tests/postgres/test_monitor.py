@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.support.listener import Listener
 from tests.support.process import Process
+from tests.support.recorder import Recorder
 from zmig import MigrationFailed, Migrator
 from zmig.progress import Blocked, ServerReported, StepStarted
 
@@ -29,11 +29,11 @@ def test_who_blocks_a_statement_is_told_while_it_waits(
     holder, second = connect(autocommit=False), connect()
     second.execute("create table a ()")
     holder.execute("select from a")
-    listener = Listener()
-    run = threading.Thread(target=Migrator(project.manifest, observer=listener).migrate)
+    recorder = Recorder()
+    run = threading.Thread(target=Migrator(project.manifest, observer=recorder).migrate)
     run.start()
     try:
-        blocked = listener.wait_for(Blocked)
+        blocked = recorder.wait_for(Blocked)
     finally:
         holder.rollback()
         run.join()
@@ -54,10 +54,10 @@ def test_who_blocks_a_statement_is_told_before_a_short_lock_timeout_is_over(
     connect().execute("create table a ()")
     holder = connect(autocommit=False)
     holder.execute("select from a")
-    listener = Listener()
+    recorder = Recorder()
     with pytest.raises(MigrationFailed, match="lock timeout"):
-        Migrator(project.manifest, observer=listener).migrate()
-    (blocker,) = listener.all(Blocked)[0].blockers
+        Migrator(project.manifest, observer=recorder).migrate()
+    (blocker,) = recorder.all(Blocked)[0].blockers
     assert blocker.pid == holder.info.backend_pid
 
 
@@ -67,9 +67,9 @@ def test_how_far_the_server_is_with_an_index_is_told(project: ProjectFolder, con
         "create function slow(int) returns int immutable language sql as $$ select $1 from pg_sleep(0.05) $$"
     )
     project.sql("001_a", "create index a_slow on a (slow(n));")
-    listener = Listener()
-    Migrator(project.manifest, observer=listener).migrate()
-    report = listener.all(ServerReported)[0].report
+    recorder = Recorder()
+    Migrator(project.manifest, observer=recorder).migrate()
+    report = recorder.all(ServerReported)[0].report
     assert (report.command, report.relation, report.unit) == ("create index", "a", "blocks")
     assert report.phase == "building index: scanning table"
 
@@ -101,12 +101,12 @@ def test_it_looks_on_from_a_session_that_holds_no_snapshot_and_only_when_somethi
 def test_the_run_goes_on_where_nobody_may_look(project: ProjectFolder, server: str) -> None:
     name = conninfo_to_dict(project.url)["dbname"]
     project.sql("001_slow", "select pg_sleep(2.5);")
-    listener = Listener()
+    recorder = Recorder()
 
     def close_the_door(progress: Progress) -> None:
         if isinstance(progress, StepStarted):
             admin.execute(f'alter database "{name}" allow_connections false'.encode())
-        listener(progress)
+        recorder(progress)
 
     with psycopg.connect(server, autocommit=True) as admin:
         try:
@@ -114,7 +114,7 @@ def test_the_run_goes_on_where_nobody_may_look(project: ProjectFolder, server: s
         finally:
             admin.execute(f'alter database "{name}" allow_connections true'.encode())
     assert result.completed == ("001_slow",)
-    assert listener.all(ServerReported) == []
+    assert recorder.all(ServerReported) == []
 
 
 def test_plain_lines_and_lines_of_json_name_the_blocker(

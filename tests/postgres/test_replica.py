@@ -15,9 +15,9 @@ import pytest
 from tests.support import replica
 from tests.support.backends import wait_until
 from tests.support.facts import Facts
-from tests.support.listener import Listener
 from tests.support.process import run
 from tests.support.project import ProjectFolder
+from tests.support.recorder import Recorder
 from zmig import Migrator, TrackingError
 from zmig.database.standby import Standby
 from zmig.embedded import EmbeddedServer
@@ -49,19 +49,19 @@ def test_rounds_wait_for_a_replica_that_is_behind(
     project = ProjectFolder(tmp_path, crash_server.url())
     project.sql("001_delete", DELETE, batch={"size": 10, "max_lag": "300ms", "pause": "100ms"})
     standby.execute("select pg_wal_replay_pause()")
-    listener = Listener()
-    run = threading.Thread(target=Migrator(project.manifest, observer=listener).migrate)
+    recorder = Recorder()
+    run = threading.Thread(target=Migrator(project.manifest, observer=recorder).migrate)
     run.start()
     try:
-        held = listener.wait_for(Held)
+        held = recorder.wait_for(Held)
         assert held.reason.startswith("the slowest replica is ")
-        listener.wait_for(Held, lambda one: one.held_seconds > 1)
-        held_at = len(listener.all(RoundFinished))
+        recorder.wait_for(Held, lambda one: one.held_seconds > 1)
+        held_at = len(recorder.all(RoundFinished))
     finally:
         standby.execute("select pg_wal_replay_resume()")
         run.join()
     assert held_at < 4
-    assert listener.all(RoundFinished)[-1].rows == 40
+    assert recorder.all(RoundFinished)[-1].rows == 40
     wait_until(standby, "not exists (select from users)")
 
 
@@ -74,9 +74,9 @@ def test_a_role_that_may_not_see_the_replica_is_told_so_once_and_goes_on(
         )
     project = ProjectFolder(tmp_path, crash_server.url().replace("//postgres@", "//plain@"))
     project.sql("001_delete", DELETE, batch={"size": 10})
-    listener = Listener()
-    Migrator(project.manifest, observer=listener).migrate()
-    (told,) = listener.all(Notice)
+    recorder = Recorder()
+    Migrator(project.manifest, observer=recorder).migrate()
+    (told,) = recorder.all(Notice)
     assert told.message.startswith("there are replicas, and this role may not see how far behind they are")
     assert standby.info.dbname == "postgres"
 

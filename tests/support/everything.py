@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.listener import Listener
+from tests.support.recorder import Recorder
 from zmig import MigrationFailed, Migrator
 from zmig.database.lock import RunLock
 from zmig.errors import LockNotObtained
@@ -119,8 +119,8 @@ def _watch(migrator: Migrator, connection: psycopg.Connection) -> None:
 
 def _fail(project: ProjectFolder, url: str, connection: psycopg.Connection) -> None:
     """Fail in SQL, in SQL outside a transaction, in Python, in a row of attempts, and for want of a lock."""
-    wrong, listener = "insert into theirs.missing values (1);", Listener()
-    migrator = Migrator(project.manifest, database_url=url, observer=listener)
+    wrong, recorder = "insert into theirs.missing values (1);", Recorder()
+    migrator = Migrator(project.manifest, database_url=url, observer=recorder)
     project.sql("010_wrong", wrong)
     with pytest.raises(MigrationFailed):
         migrator.migrate()
@@ -135,7 +135,7 @@ def _fail(project: ProjectFolder, url: str, connection: psycopg.Connection) -> N
     with pytest.raises(MigrationFailed):
         migrator.retry(["010_wrong"])
     connection.execute("rollback")
-    assert listener.all(Blocked)
+    assert recorder.all(Blocked)
 
 
 def _decide(project: ProjectFolder, migrator: Migrator) -> None:
