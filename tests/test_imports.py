@@ -100,6 +100,36 @@ def test_apply_with_nothing_to_do_loads_nothing_that_would_do_it(database: str, 
     assert len({name for name in loaded if name.startswith("zmig")}) <= 67
 
 
+def test_what_a_function_imports_of_its_own_room_is_what_a_start_can_do_without(database: str, tmp_path: Path) -> None:
+    """See docs/adr/0017; the command line is left out, whose `--version` does without its own parser."""
+    project = ProjectFolder(tmp_path, database)
+    project.sql("001_one", "create table one ();")
+    loaded_by_command("apply", str(project.manifest))
+    loaded = loaded_by_command("apply", str(project.manifest))
+    inner = {(one, other) for one, other in _imports_in_functions() if _room(one) == _room(other) != "zmig.cli"}
+    assert inner
+    assert {(one, other) for one, other in inner if other in loaded} == set(), "import them at the top"
+
+
+def _imports_in_functions() -> Iterator[tuple[str, str]]:
+    modules = _modules()
+    for module in modules:
+        tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text("utf-8"))
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        for node in (node for function in functions for node in ast.walk(function)):
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                yield from ((module, name) for name in _meant(node.module, node.names) if name in modules)
+
+
+def _meant(module: str, names: list[ast.alias]) -> Iterator[str]:
+    yield module
+    yield from (f"{module}.{alias.name}" for alias in names)
+
+
+def _room(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
 def test_apply_in_transactions_loads_nothing_of_what_runs_outside_of_them(database: str, tmp_path: Path) -> None:
     project = ProjectFolder(tmp_path, database)
     project.sql("001_one", "create table one ();\ncreate index on one ((1));")

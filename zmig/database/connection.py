@@ -16,7 +16,7 @@ import psycopg
 from psycopg import conninfo, waiting
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from zmig.database import child_processes, server, tcp
+from zmig.database import child_processes, server, settings, tcp
 from zmig.database.borrowing import Loan, LoanEnded
 from zmig.database.interruptible import InterruptibleConnection
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
@@ -93,7 +93,7 @@ class WorkingConnection(InterruptibleConnection):
 
     def ask_through_pooler(self, limits: Mapping[str, str]) -> None:
         """Have each question bring the settings for zmig's own reading, and these, until a session is kept for it."""
-        from zmig.database import pooled_queries, settings
+        from zmig.database import pooled_queries
 
         values = {**settings.own(self.server.version), **limits}
         self.cursor_factory = pooled_queries.bringing(f"select {settings.set_config(values, local=True)}")
