@@ -72,7 +72,7 @@ class ConsoleApp(App[int]):
     ) -> None:
         """`clock` gives the seconds that lengths of time are measured in; `controller` is where the work is done.
 
-        `reading_seconds` is how long a question stands on the screen before a key may agree to it.
+        `reading_seconds` is how long a question is on the screen before a key may agree to it.
         """
         super().__init__()
         self._target = target
@@ -148,7 +148,7 @@ class ConsoleApp(App[int]):
         self.main.actions.leave()
 
     def action_help_quit(self) -> None:
-        """Answer ctrl+c: ask what is to become of a run, else tell the key that quits."""
+        """Answer ctrl+c: ask what is to become of a run, else name the key that quits."""
         if self.controller.is_running:
             self.main.actions.leave()
         else:
@@ -160,7 +160,7 @@ class ConsoleApp(App[int]):
         return (command for command in commands if command.callback != self.action_quit)
 
     def _send(self, event: ConsoleEvent) -> None:
-        """Pass on what a thread tells; after the end nobody listens any more."""
+        """Post an event of a thread; after the end there is nobody to receive it."""
         if self.is_running:
             self.main.post_message(EventReceived(event))
 
@@ -176,7 +176,7 @@ class ConsoleApp(App[int]):
             self.exit(128 + number)
 
     async def on_unmount(self) -> None:
-        """Let the threads end, while signals are still heard."""
+        """Let the threads end, while signals are still handled."""
         await asyncio.to_thread(self.controller.stop)
 
 

@@ -1,4 +1,4 @@
-"""What the console's threads tell the screen: frozen values, carried by one message."""
+"""What the console's threads send to the screen: values, in one message."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from zmig.errors import Problem
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from zmig.database.activity import Blocking
-    from zmig.errors import Problem
     from zmig.planning.plan import Plan, RunResult
     from zmig.session.watcher import Observation
     from zmig_tui.models.columns import Widths
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 @valueclass
 class Observed:
-    """The manifest and the database were looked at."""
+    """The manifest and the database were observed."""
 
     observation: Observation
     rows: tuple[Row, ...]
     widths: Widths
     """What the table's columns would take if there were room."""
     position: StatementPosition | None
-    """Which statement of its file the backend at work is running, where that can be told."""
+    """Which statement of its file the backend at work is running, where that can be determined."""
 
 
 @valueclass
 class ObservationFailed:
-    """They could not be looked at."""
+    """They could not be observed."""
 
     problems: tuple[Problem, ...]
     is_unreachable: bool
@@ -50,7 +50,7 @@ class DetailReady:
 
 @valueclass
 class PlanReady:
-    """A plan stands, and waits for somebody to agree."""
+    """A plan was made, for somebody to agree to."""
 
     intent: Intent
     plan: Plan
@@ -59,26 +59,28 @@ class PlanReady:
 
 @valueclass
 class RunEnded:
-    """The run is over."""
+    """The run of this console has ended."""
 
     result: RunResult | None
-    """None where it did not come to its end."""
+    """None where it was not completed."""
     problems: tuple[Problem, ...] = ()
     is_cancelled: bool = False
 
 
 @valueclass
 class ActionDone:
-    """Something was done, in one sentence."""
+    """An action was done."""
 
     text: str
+    """What was done, in one sentence."""
 
 
 @valueclass
 class ActionRefused:
-    """Something could not be done."""
+    """An action could not be done."""
 
     what: str
+    """The action."""
     problems: tuple[Problem, ...]
     question: object = None
     """What was asked, if a dialog waits for the answer."""
@@ -86,9 +88,10 @@ class ActionRefused:
 
 @valueclass
 class BlockersFound:
-    """Who blocks the run was looked up."""
+    """Who blocks the run was determined."""
 
     question: object
+    """What the screen asked with."""
     blocking: Blocking
 
 
@@ -98,8 +101,13 @@ ConsoleEvent = (
 
 
 class EventReceived(Message):
-    """News has come in from another thread."""
+    """An event was sent by another thread."""
 
     def __init__(self, event: ConsoleEvent) -> None:
         super().__init__()
         self.event = event
+
+
+def bug(error: Exception) -> Problem:
+    """Return the problem of an error that no part of zmig expects."""
+    return Problem("internal-error", f"internal error: {type(error).__name__}: {error}; this is a bug in zmig")

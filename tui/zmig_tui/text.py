@@ -35,7 +35,7 @@ def line(*parts: str | Span) -> Line:
 
 def lines(text: str, tone: Tone = Tone.PLAIN) -> list[Line]:
     """Return the lines of `text`."""
-    return [(span(one.rstrip("\r"), tone),) for one in text.split("\n")]
+    return [(span(part.rstrip("\r"), tone),) for part in text.split("\n")]
 
 
 def one_line(query: str) -> str:
@@ -45,7 +45,7 @@ def one_line(query: str) -> str:
 
 def width(shown: Line) -> int:
     """Return the width of a line in cells."""
-    return sum(one.width for one in shown)
+    return sum(part.width for part in shown)
 
 
 def spread(left: Line, right: Line, cells: int) -> Line:
@@ -62,11 +62,11 @@ def fitted(shown: Line, cells: int) -> Line:
         return shown
     kept: list[Span] = []
     room = cells - 1
-    for one in shown:
-        if one.width > room:
-            return (*kept, Span(first_cells(one.text, room) + "…", one.tone)) if cells > 0 else ()
-        kept.append(one)
-        room -= one.width
+    for part in shown:
+        if part.width > room:
+            return (*kept, Span(first_cells(part.text, room) + "…", part.tone)) if cells > 0 else ()
+        kept.append(part)
+        room -= part.width
     return tuple(kept)
 
 
@@ -81,7 +81,7 @@ def wrapped(shown: Line, cells: int) -> Iterator[Line]:
     """Yield a line as lines of at most `cells`, broken at blanks where there are any.
 
     A first span that ends with a blank is a margin: what follows it goes on below itself, not below the margin.
-    A margin that ends with a bar stands before a quotation, which is cut off instead.
+    After a margin that ends with a bar comes a quotation, which is cut off instead.
     """
     if width(shown) <= cells or cells < 8:
         yield shown
@@ -94,8 +94,8 @@ def wrapped(shown: Line, cells: int) -> Iterator[Line]:
     indent = min(first.width if has_margin else len(text) - len(text.lstrip()), cells // 2)
     pending: list[Span] = []
     room = cells
-    for one in _words(shown):
-        rest = one
+    for part in _words(shown):
+        rest = part
         while rest.width > room and rest.width > cells - indent:
             head = first_cells(rest.text, room)
             yield (*pending, Span(head, rest.tone))
@@ -112,13 +112,13 @@ def wrapped(shown: Line, cells: int) -> Iterator[Line]:
 
 
 def _words(shown: Line) -> Iterator[Span]:
-    for one in shown:
+    for part in shown:
         start = 0
-        for index in range(1, len(one.text)):
-            if (one.text[index - 1] == " ") != (one.text[index] == " "):
-                yield Span(one.text[start:index], one.tone)
+        for index in range(1, len(part.text)):
+            if (part.text[index - 1] == " ") != (part.text[index] == " "):
+                yield Span(part.text[start:index], part.tone)
                 start = index
-        yield Span(one.text[start:], one.tone)
+        yield Span(part.text[start:], part.tone)
 
 
 def joined(parts: Iterable[Line], separator: str = "   ") -> Line:
@@ -139,4 +139,4 @@ def bar(fraction: float, cells: int, tone: Tone = Tone.ACCENT) -> Line:
     halves = round(max(0.0, min(1.0, fraction)) * cells * 2)
     full, half = divmod(halves, 2)
     done = _FULL * full + _HALF_LEFT * half
-    return tuple(one for one in (Span(done, tone), Span(_LEFT * (cells - len(done)), Tone.QUIET)) if one.text)
+    return tuple(part for part in (Span(done, tone), Span(_LEFT * (cells - len(done)), Tone.QUIET)) if part.text)

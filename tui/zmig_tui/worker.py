@@ -1,4 +1,4 @@
-"""A thread that does one thing after another."""
+"""A thread that does one job after another."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class WorkerThread:
-    """Jobs in a row, in one daemon thread; between them, an idle job every so often."""
+    """Does jobs in their order, in one daemon thread; while there are none, an idle job every so often."""
 
     def __init__(
         self, name: str, idle: Callable[[], float] | None = None, last: Callable[[], None] | None = None
     ) -> None:
-        """`idle` is called when there is nothing to do; it returns the seconds until it wants to be called again.
+        """`idle` is called when there is nothing to do; it returns the seconds until it is to be called again.
 
-        `last` is called at the end, when nothing else will be.
+        `last` is called before the thread ends.
         """
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._idle = idle
@@ -26,11 +26,11 @@ class WorkerThread:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def put(self, job: Callable[[], None]) -> None:
-        """Do a job when those before it are done; it must not raise."""
+        """Do a job after those that were put before it; it must not raise."""
         self._jobs.put(job)
 
     def wake(self) -> None:
@@ -38,7 +38,7 @@ class WorkerThread:
         self._jobs.put(_nothing)
 
     def stop(self, *, wait_seconds: float) -> None:
-        """End after the job that is under way; wait for that, but not for ever."""
+        """End the thread after the jobs that were put; wait for its end, but not for longer."""
         self._jobs.put(None)
         self.wait(wait_seconds)
 

@@ -68,7 +68,7 @@ _TESTS: dict[str, Callable[[Row | None, Observation | None, bool], bool]] = {
 
 
 def is_available(action: str, row: Row | None, observation: Observation | None, *, is_running: bool) -> bool:
-    """Return whether an action can do anything now; one that only looks always can."""
+    """Return whether an action can do anything now; one that changes nothing always can."""
     test = _TESTS.get(action)
     return test is None or test(row, observation, is_running)
 

@@ -68,7 +68,7 @@ def from_record(record: Record, before: BatchProgress | None) -> BatchProgress |
 
 
 def batch_line(rounds: BatchProgress) -> Line:
-    """Return one line; what matters least stands last, where it may be cut off."""
+    """Return one line; what matters least is last, where it may be cut off."""
     rows = f"{rounds.rows:,}" + (f" of {rounds.total:,}" if rounds.total else "") + " rows"
     facts: list[str] = []
     if rounds.seconds_left is not None:

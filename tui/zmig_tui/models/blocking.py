@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from zmig.database.activity import Backend, Blocker, Blocking
     from zmig.session.watcher import Observation
 
@@ -44,16 +46,16 @@ class BackendChoice:
     @property
     def text(self) -> str:
         """The backend in one line."""
-        one = self.backend
-        return f"{one.pid}  {self.why}: {one.database_user or '?'}, {one.application_name or '?'}, {one.state or '?'}"
+        of = self.backend
+        return f"{of.pid}  {self.why}: {of.database_user or '?'}, {of.application_name or '?'}, {of.state or '?'}"
 
 
-def choices(found: Blocking) -> list[BackendChoice]:
+def choices(blocking: Blocking) -> list[BackendChoice]:
     """Return the backends that may be ended, the likeliest first; a prepared transaction has none."""
-    now = [BackendChoice(one.backend, f"blocks {one.waiting_pid}") for one in found.now if one.backend is not None]
-    before = [
-        BackendChoice(one.backend, f"blocked {one.waiting_pid} before")
-        for one in found.before
-        if one.backend is not None
-    ]
-    return [*now, *before]
+    return [*_choices(blocking.now, "blocks {}"), *_choices(blocking.before, "blocked {} before")]
+
+
+def _choices(blockers: Iterable[Blocker], why: str) -> Iterator[BackendChoice]:
+    for blocker in blockers:
+        if blocker.backend is not None:
+            yield BackendChoice(blocker.backend, why.format(blocker.waiting_pid))

@@ -31,7 +31,7 @@ _SHOWN_BYTES = 1_000_000
 
 
 def read_detail(entry: Entry, watcher: Watcher) -> Detail:
-    """Return everything about one migration; what cannot be read is told in its place."""
+    """Return everything about one migration; what cannot be read is replaced by its problems."""
     migration = entry.migration
     file = _read(migration.file) if migration is not None else None
     plan, statements, problems = _effect(entry, is_large=file is not None and file.is_cut)
@@ -86,7 +86,7 @@ def _effect(entry: Entry, *, is_large: bool) -> tuple[Plan | None, int | None, t
 
 
 def _counted(file: File | None, migration: Migration | None) -> int | None:
-    """Return how many statements the file has, though it would not be run now; None where that cannot be told."""
+    """Return how many statements the file has, though it would not be run now; None where that is not known."""
     if migration is None or migration.file is None or migration.language is not Language.SQL:
         return None
     if file is None or file.text is None or file.is_cut:

@@ -39,7 +39,7 @@ class Retry:
     """Run failed and stuck migrations again."""
 
     names: tuple[str, ...] = ()
-    """Which; none stands for all of them."""
+    """Which; none means all of them."""
 
     is_destructive = False
 

@@ -1,4 +1,4 @@
-"""A run that goes on in another process, as facts and the server's activity tell of it."""
+"""A run in another process, derived from facts and the server's activity."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _ROLLBACK = "a rollback"
 _CUT = 900
-"""PostgreSQL cuts a shown query at 1,024 bytes unless it is told otherwise."""
+"""PostgreSQL cuts a shown query at 1,024 bytes unless `track_activity_query_size` is set."""
 
 
 @valueclass
@@ -41,8 +41,10 @@ class StatementPosition:
 
 def position_of_query(statements: Sequence[Statement], backend: Backend) -> StatementPosition | None:
     """Return which of `statements` a backend is running, as the message says or as its query reads."""
-    found = _named(statements, backend.statement) or _alike(statements, backend.query)
-    return StatementPosition(found.number, len(statements), found.line, found.summary) if found is not None else None
+    statement = _named(statements, backend.statement) or _alike(statements, backend.query)
+    if statement is None:
+        return None
+    return StatementPosition(statement.number, len(statements), statement.line, statement.summary)
 
 
 def _named(statements: Sequence[Statement], number: int | None) -> Statement | None:
@@ -53,11 +55,11 @@ def _alike(statements: Sequence[Statement], query: str | None) -> Statement | No
     wanted = (query or "")[:_CUT].strip()
     if not wanted:
         return None
-    return next((one for one in statements if one.text[: len(wanted)] == wanted), None)
+    return next((statement for statement in statements if statement.text[: len(wanted)] == wanted), None)
 
 
 def remote_run(
-    observation: Observation, now: float, found: StatementPosition | None, before: Run | None = None
+    observation: Observation, now: float, position: StatementPosition | None, before: Run | None = None
 ) -> Run | None:
     """Return the run that holds the lock; None where nobody does.
 
@@ -76,10 +78,10 @@ def remote_run(
     return Run(
         verb=_ROLLBACK if is_rollback else "a run",
         began=now - max(age, 0),
-        # A rollback's facts do not tell how much of it is left.
+        # A rollback's facts do not say how much of it is left.
         total=0 if is_rollback else completed + left,
         finished=completed,
-        current=_current(current, observation, now, found, before) if current is not None else None,
+        current=_current(current, observation, now, position, before) if current is not None else None,
         is_remote=True,
         run_id=holder.run_id,
     )
@@ -110,13 +112,13 @@ def _first_moment(entries: Iterable[Entry], run_id: str | None) -> datetime | No
 
 
 def _current(
-    entry: Entry, observation: Observation, now: float, found: StatementPosition | None, before: Run | None
+    entry: Entry, observation: Observation, now: float, position: StatementPosition | None, before: Run | None
 ) -> CurrentStep:
     record = entry.record
     begun = _begun(record, observation.status.holder)
     backend = observation.work.backend if observation.work is not None else None
     query = backend.query if backend is not None and backend.state == "active" else None
-    number, total = _reached(record) if found is None else (found.number, found.total)
+    number, total = _reached(record) if position is None else (position.number, position.total)
     known = before.current if before is not None else None
     if known is not None and known.name != entry.name:
         known = None
@@ -129,8 +131,8 @@ def _current(
         attempt=(begun.integer("attempt") if begun is not None else None) or 1,
         statement=number,
         statements=total,
-        line=found.line if found is not None else None,
-        text=found.text if found is not None else one_line(query or ""),
+        line=position.line if position is not None else None,
+        text=position.text if position is not None else one_line(query or ""),
         rounds=batch_progress.from_record(record, earlier) if record is not None else None,
         held=_pause(record),
         is_rollback=record is not None and record.is_in_rollback,
@@ -145,7 +147,7 @@ def _begun(record: Record | None, holder: LockHolder | None) -> Fact | None:
 
 
 def _reached(record: Record | None) -> tuple[int | None, int | None]:
-    """Return which statement is the next, and of how many, as the latest checkpoint tells."""
+    """Return which statement is the next, and of how many, by the latest checkpoint."""
     checkpoint = record.checkpoint if record is not None else None
     total = checkpoint.integer("statements") if checkpoint is not None else None
     if checkpoint is None or not total:
@@ -162,9 +164,9 @@ def _pause(record: Record | None) -> str:
 
 
 def ended_run(before: Run, observation: Observation, now: float) -> Run:
-    """Return a run of another process as it ended, as far as facts tell."""
+    """Return a run of another process as it ended, as far as facts say."""
     entries = observation.status.migrations
-    entry = next((one for one in entries if _is_left_by(one, before)), None)
+    entry = next((entry for entry in entries if _is_left_by(entry, before)), None)
     last = entry.record.last if entry is not None and entry.record is not None else None
     if entry is not None and last is not None:
         message = last.error_message or f"it is {entry.state.value}"

@@ -38,7 +38,7 @@ class Row:
     has_warning: bool
     """Whether a finding is more than that a repeatable is due."""
     haystack: str
-    """Everything a filter looks through, in lower case."""
+    """Everything a filter searches, in lower case."""
 
     @property
     def is_troubled(self) -> bool:
@@ -183,9 +183,9 @@ def next_troubled(rows: Sequence[Row], index: int, *, backwards: bool = False) -
     """Return the next failed or stuck row after `index`, in a circle; None where there is none."""
     step = -1 if backwards else 1
     for distance in range(1, len(rows) + 1):
-        found = (index + step * distance) % len(rows)
-        if rows[found].is_troubled:
-            return found
+        at = (index + step * distance) % len(rows)
+        if rows[at].is_troubled:
+            return at
     return None
 
 

@@ -114,7 +114,7 @@ class Run:
 
 
 def advance(run: Run, progress: Progress, now: float) -> Run:
-    """Return the run after one more thing was heard of it."""
+    """Return the run after one more progress of it."""
     saying = say(progress)
     if saying is not None and saying.lasts and saying.brief:
         run = replace(run, log=(*run.log, log_line(saying))[-LOG_LIMIT:])

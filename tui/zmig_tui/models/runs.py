@@ -66,9 +66,9 @@ class RunModel:
 
     def advance(self, progress: Iterable[tuple[Progress, float]]) -> None:
         """Fold progress, with the moments it was reported at, into the console's own run."""
-        for one, moment in progress:
+        for event, moment in progress:
             if self.own is not None and not self.own.is_over:
-                self.own = advance(self.own, one, moment)
+                self.own = advance(self.own, event, moment)
 
     def mark_cancelling(self) -> None:
         """Note that the console's own run was asked to end."""

@@ -19,7 +19,7 @@ _IDLE = "Client: ClientRead"
 
 
 def backend_lines(work: BackendWork, now: datetime) -> Iterator[Line]:
-    """Yield what the server tells of the backend at work."""
+    """Yield what the server says of the backend that runs the migration."""
     if work.progress is not None:
         yield _progress(work.progress)
     elif work.backend.wait is not None and not work.blockers:
@@ -34,7 +34,7 @@ def backend_lines(work: BackendWork, now: datetime) -> Iterator[Line]:
 
 
 def _progress(progress: ServerProgress) -> Line:
-    """Return one line; what matters least stands last, where it may be cut off."""
+    """Return one line; what matters least is last, where it may be cut off."""
     phase = span(progress.phase, Tone.STRONG)
     what = span(f" · {progress.command}" + (f" on {progress.relation}" if progress.relation else ""), Tone.QUIET)
     unit = progress.unit or ""
@@ -55,9 +55,9 @@ def _blocker(blocker: Blocker, now: datetime) -> Line:
     return line(lead, span(f"pid {backend.pid} ", Tone.WARN), who, span(state, Tone.QUIET), query)
 
 
-def no_blocker_lines(found: Blocking) -> list[Line]:
+def no_blocker_lines(blocking: Blocking) -> list[Line]:
     """Return what to say where there is no backend to end."""
-    if any(one.pid == 0 for one in found.now):
+    if any(blocker.pid == 0 for blocker in blocking.now):
         return [
             line("a prepared transaction blocks the run, which has no backend to end"),
             line(span("see pg_prepared_xacts; `rollback prepared` or `commit prepared` ends it", Tone.QUIET)),

@@ -44,16 +44,16 @@ class Mark:
 
 
 def code_lines(text: str, language: Language, mark: Mark | None = None) -> list[Line]:
-    """Return the numbered lines of a file; below the marked one stand a caret and the mark's message."""
-    shown: list[Line] = []
+    """Return the numbered lines of a file; below the marked one come a caret and the mark's message."""
+    lines: list[Line] = []
     cells = len(str(text.count("\n") + 1))
     for number, content in enumerate(_coloured(text, language), start=1):
         is_marked = mark is not None and mark.line == number
         gutter = Span(f"{'▶' if is_marked else ' '}{number:>{cells}} ", mark.tone if mark and is_marked else Tone.QUIET)
-        shown.append((gutter, Span("│ ", Tone.QUIET), *content))
+        lines.append((gutter, Span("│ ", Tone.QUIET), *content))
         if mark is not None and is_marked and (mark.message or mark.column):
-            shown += _caret(mark, "".join(one.text for one in content), cells)
-    return shown
+            lines += _caret(mark, "".join(piece.text for piece in content), cells)
+    return lines
 
 
 def _caret(mark: Mark, content: str, cells: int) -> Iterator[Line]:
@@ -73,7 +73,7 @@ def _coloured(text: str, language: Language) -> tuple[Line, ...]:
 def _lexed(text: str, language: Language) -> Iterator[Line]:
     text = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
     if len(text) > _COLOURED_LIMIT:
-        yield from ((_safe(one, Tone.PLAIN),) for one in text.split("\n"))
+        yield from ((_safe(piece, Tone.PLAIN),) for piece in text.split("\n"))
         return
     current: list[Span] = []
     for _, kind, piece in _lexer(language).get_tokens_unprocessed(text):

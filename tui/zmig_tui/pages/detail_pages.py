@@ -1,4 +1,4 @@
-"""The pages about one migration, as lines: where it stands, its files, its events."""
+"""The pages about one migration, as lines: its state, its files, its events."""
 
 from __future__ import annotations
 
@@ -65,5 +65,5 @@ def _contents(file: File | None, migration: Migration, mark: code.Mark | None, h
         return [line(span("a link leads to this file, out of the project: what is in it is not shown", Tone.QUIET))]
     if file.text is None:
         return plan_text.problem_lines(file.problems, hints)
-    shown = code.code_lines(file.text, migration.language, mark)
-    return [*shown, line(span("the file is large: only its beginning is shown", Tone.WARN))] if file.is_cut else shown
+    lines = code.code_lines(file.text, migration.language, mark)
+    return [*lines, line(span("the file is large: only its beginning is shown", Tone.WARN))] if file.is_cut else lines

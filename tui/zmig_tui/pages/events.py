@@ -30,10 +30,10 @@ _TONES = {
     EventType.ACCEPTED: Tone.ACCENT,
     EventType.BASELINED: Tone.ACCENT,
 }
-_TOLD = frozenset({"version", "name", "run_id", "started_at", "completed_at", "error", "client"})
+_SHOWN = frozenset({"version", "name", "run_id", "started_at", "completed_at", "error", "client"})
 _MESSAGE = frozenset({"message"})
-_TOLD_OF_ERROR = _MESSAGE | {"file", "line", "column"}
-"""What is told already where its `location` holds the place in one word."""
+_SHOWN_OF_ERROR = _MESSAGE | {"file", "line", "column"}
+"""What is shown already where the error's `location` holds the place in one word."""
 
 
 def event_lines(detail: Detail, hints: HintStyle) -> Iterator[Line]:
@@ -52,17 +52,17 @@ def event_lines(detail: Detail, hints: HintStyle) -> Iterator[Line]:
             yield line(span(f"       {fact.error_message}", Tone.BAD))
         error = fact.data.get("error")
         if isinstance(error, dict):
-            yield from _pairs(cast("dict[str, object]", error), _TOLD_OF_ERROR if "location" in error else _MESSAGE)
-        yield from _pairs(fact.data, _TOLD)
+            yield from _pairs(cast("dict[str, object]", error), _SHOWN_OF_ERROR if "location" in error else _MESSAGE)
+        yield from _pairs(fact.data, _SHOWN)
 
     if len(facts) >= EVENTS_LIMIT:
         history = hints.phrase(command("history", about=detail.entry))
         yield line(span(f"these are the last {EVENTS_LIMIT}; {history} tells all", Tone.QUIET))
 
 
-def _pairs(data: object, told: frozenset[str]) -> Iterator[Line]:
+def _pairs(data: object, shown_already: frozenset[str]) -> Iterator[Line]:
     pairs = cast("dict[str, object]", data)
-    shown = [f"{key} {_value(value)}" for key, value in pairs.items() if key not in told and value is not None]
+    shown = [f"{key} {_value(value)}" for key, value in pairs.items() if key not in shown_already and value is not None]
     if shown:
         yield line(Span("       "), span(" · ".join(shown), Tone.QUIET))
 

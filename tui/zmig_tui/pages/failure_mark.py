@@ -27,12 +27,12 @@ def failure_mark(detail: Detail) -> code.Mark | None:
 
 
 def with_source_line(location: Location | None, detail: Detail) -> Location | None:
-    """Return the place with the line that stands there, if that is still the file that failed."""
+    """Return the place with the text of its line, if that is still the file that failed."""
     text = detail.file.text if detail.file is not None else None
     if location is None or text is None or not _is_same_file(detail, location):
         return location
-    found = text.replace("\r\n", "\n").split("\n")
-    return replace(location, text=found[location.line - 1]) if location.line <= len(found) else location
+    lines = text.replace("\r\n", "\n").split("\n")
+    return replace(location, text=lines[location.line - 1]) if location.line <= len(lines) else location
 
 
 def _is_same_file(detail: Detail, location: Location) -> bool:

@@ -1,4 +1,4 @@
-"""The lines at the top: what is looked at, where it stands, who holds the lock."""
+"""The lines at the top: the manifest and its database, the states, who holds the lock."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def environment_badge(value: Environment) -> Span:
 
 @valueclass
 class Heading:
-    """Everything the top of the screen tells."""
+    """Everything the top of the screen shows."""
 
     manifest: str
     """How the manifest was named."""
@@ -71,8 +71,8 @@ class Heading:
         version = line(span(" version ", Tone.QUIET), span(str(self.observation.status.current_version), Tone.STRONG))
         standby = self.observation.status.standby
         if standby is not None:
-            behind = f", {standby.replay_lag_seconds:.0f} s behind" if standby.replay_lag_seconds else ""
-            version = (*version, span(f"  standby{behind}", Tone.WARN))
+            lag = f", {standby.replay_lag_seconds:.0f} s behind" if standby.replay_lag_seconds else ""
+            version = (*version, span(f"  standby{lag}", Tone.WARN))
         parts = [version] + [
             (
                 Span(

@@ -22,9 +22,11 @@ _KEY_CELLS = 10
 
 def help_lines(bindings: Sequence[Binding]) -> list[Line]:
     """Return a line for each key."""
-    shown = [_line(one.key_display or one.key, f"{one.description}: {one.tooltip}") for one in bindings]
+    lines = [
+        _line(binding.key_display or binding.key, f"{binding.description}: {binding.tooltip}") for binding in bindings
+    ]
     moving = [_line(key, text) for key, text in _MOVING]
-    return [*shown, EMPTY, *moving]
+    return [*lines, EMPTY, *moving]
 
 
 def _line(key: str, text: str) -> Line:

@@ -1,4 +1,4 @@
-"""The page that says where a migration stands, what is wrong with it, and what applying it would do."""
+"""The page with a migration's state, what is wrong with it, and what applying it would do."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _findings(detail: Detail) -> Iterator[Line]:
 
 
 def _drift(detail: Detail) -> Iterator[Line]:
-    """Yield what the fact tells of the file as it was applied, against what it is now."""
+    """Yield the file as it was applied, by its fact, against what it is now."""
     record, migration = detail.entry.record, detail.entry.migration
     applied = record.applied if record is not None else None
     if record is None or applied is None or migration is None:

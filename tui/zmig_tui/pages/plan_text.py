@@ -55,12 +55,12 @@ def _step(step: Step, number: str, action_cells: int) -> Iterator[Line]:
 
 def problem_lines(found: Iterable[Problem], hints: HintStyle) -> list[Line]:
     """Return problems as the one renderer writes them, with tones, and without what is outside of the project."""
-    shown: list[Line] = []
+    lines: list[Line] = []
     for problem in found:
-        if shown:
-            shown.append(EMPTY)
-        shown += problems.problem_lines(outside.redacted(problem), hints)
-    return shown
+        if lines:
+            lines.append(EMPTY)
+        lines += problems.problem_lines(outside.redacted(problem), hints)
+    return lines
 
 
 def refusal_lines(plan: Plan, hints: HintStyle) -> list[Line]:

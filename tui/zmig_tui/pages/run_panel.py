@@ -1,4 +1,4 @@
-"""The lines about a run, its own or one that goes on elsewhere."""
+"""The lines about a run, of this console or of another process."""
 
 from __future__ import annotations
 

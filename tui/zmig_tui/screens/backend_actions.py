@@ -49,11 +49,11 @@ class BackendActions:
         self._prompts.wait_for(question, _TERMINATE, "looking who blocks it …")
         self._controller.find_blockers(question, self._model.runs.blockers.blockers)
 
-    def show_blockers(self, found: Blocking) -> None:
+    def show_blockers(self, blockers: Blocking) -> None:
         """Ask which of those that block the run to terminate."""
-        choices = blocking.choices(found)
+        choices = blocking.choices(blockers)
         if not choices:
-            self._prompts.read("nothing to terminate", backend_view.no_blocker_lines(found))
+            self._prompts.read("nothing to terminate", backend_view.no_blocker_lines(blockers))
         elif len(choices) == 1:
             self._confirm_terminating(choices[0])
         else:

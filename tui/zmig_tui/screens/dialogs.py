@@ -46,7 +46,7 @@ class Dialog(ModalScreen[Answer]):
     def __init__(
         self, title: str, lines: Sequence[Line], *, tone: Tone = Tone.ACCENT, where: Line | None = None
     ) -> None:
-        """`where` stands below the title, and stays when the text is scrolled."""
+        """`where` is below the title, and stays when the text is scrolled."""
         super().__init__()
         self._heads = [line(span(title, tone)), *([where] if where is not None else [])]
         self._text = lines
@@ -66,11 +66,11 @@ class Dialog(ModalScreen[Answer]):
 
     @property
     def rows_below(self) -> int:
-        """How many rows stand below the text, besides the keys."""
+        """How many rows are below the text, besides the keys."""
         return 0
 
     def compose_more(self) -> ComposeResult:
-        """Add what stands below the text."""
+        """Add what is below the text."""
         yield from ()
 
     def on_mount(self) -> None:
@@ -80,7 +80,7 @@ class Dialog(ModalScreen[Answer]):
         self.begin()
 
     def begin(self) -> None:
-        """Fill in what stands below the text, and put the cursor where it is needed."""
+        """Fill in what is below the text, and put the cursor where it is needed."""
         self.text.focus()
 
     @property
@@ -104,7 +104,7 @@ class TextDialog(Dialog[None]):
 class ConfirmDialog(Dialog[bool]):
     """A question; where much is at stake, a word has to be typed to agree, or at least another key than enter.
 
-    No key agrees until the question has stood on the screen for a moment: who types on while it comes up has not
+    No key agrees until the question has been on the screen for a moment: who types on while it comes up has not
     read it.
     """
 
@@ -129,14 +129,14 @@ class ConfirmDialog(Dialog[bool]):
     ) -> None:
         """`must_type` is what has to be typed before enter agrees; None asks for enter or y, with `must_press_y` for y.
 
-        `reading_seconds` is how long the question stands on the screen before a key may agree.
+        `reading_seconds` is how long the question is on the screen before a key may agree.
         """
         super().__init__(title, lines, tone=tone, where=where)
         self._must_type = must_type
         self._must_press_y = must_press_y
         self._reading_seconds = reading_seconds
         self.may_be_agreed_to = False
-        """Whether it stood on the screen for long enough."""
+        """Whether it has been on the screen for long enough."""
 
     @property
     def rows_below(self) -> int:
@@ -169,7 +169,7 @@ class ConfirmDialog(Dialog[bool]):
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer the keys that agree once they do; until then they stand in the footer, but pale."""
+        """Offer the keys that agree once they do; until then they are in the footer, but pale."""
         if not action.startswith("agree"):
             return True
         is_y_alone = self._must_press_y and self._must_type is None
@@ -206,7 +206,7 @@ class ConfirmDialog(Dialog[bool]):
             word.add_class("-wrong")
 
     async def action_scroll_text(self, key: str) -> None:
-        """Scroll the text while the cursor stands in the field below it."""
+        """Scroll the text while the cursor is in the field below it."""
         await self.text.run_action(_SCROLLING[key])
 
     def action_leave(self) -> None:
@@ -233,7 +233,7 @@ class WaitDialog(Dialog[None]):
     def finish(self, follow: Callable[[], object]) -> None:
         """Close, and show what was waited for with `follow`; where another dialog is on top, only after that one."""
         self._follow = follow
-        # `is_current` is true of one that is seen behind another, too.
+        # `is_current` is true of one that is visible below another, too.
         if self.app.screen is self:  # pyright: ignore[reportUnknownMemberType] - a bare App
             self.on_screen_resume()
 

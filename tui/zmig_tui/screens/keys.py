@@ -144,4 +144,4 @@ LOOKING = [
     ),
     Binding("q", "leave", "Quit", tooltip="Leave; asks if a run is under way", id="leave"),
 ]
-"""Keys that only look."""
+"""Keys that change nothing in the database."""

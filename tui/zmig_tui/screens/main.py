@@ -301,7 +301,7 @@ class MainScreen(Screen[None]):
         """Quit."""
         self.actions.leave()
 
-    # Keys that only look
+    # Keys that change nothing in the database
 
     @on(MigrationTable.Moved)
     def show_other(self, event: MigrationTable.Moved) -> None:

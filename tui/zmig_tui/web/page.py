@@ -1,4 +1,4 @@
-"""The process behind a page of `zmig tui --web`: the console, told by the environment what to show."""
+"""The process of one page of `zmig tui --web`: the console, with its arguments in the environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zmig_tui.web.serve import TARGET
 
 
 def main() -> int:
-    """Show the console, and keep what it was told from whatever it starts."""
+    """Show the console; its arguments do not stay in the environment of what it starts."""
     target = json.loads(os.environ.pop(TARGET))
     return run(
         Path(target["manifest"]),

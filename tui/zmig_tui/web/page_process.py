@@ -1,4 +1,4 @@
-"""The process behind one page of `zmig tui --web`, which lives on after the page for as long as its run goes on."""
+"""Starts the process of one page of `zmig tui --web`, which outlives the page for as long as its run is in progress."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DRIVER = "zmig_tui.web.driver:PageDriver"
 
 @valueclass
 class _Streams:
-    """What textual-serve wants of a process."""
+    """The streams that textual-serve expects of a process."""
 
     stdin: asyncio.StreamWriter
     stdout: asyncio.StreamReader
@@ -31,7 +31,7 @@ class _Streams:
 
 
 class PageProcess(AppService):
-    """A console, with its streams led to a page."""
+    """A process of the console, with its streams connected to a page."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class PageProcess(AppService):
         self._popen: subprocess.Popen[bytes] | None = None
         self._has_page = True
         self.is_running = False
-        """Whether a run goes on in it."""
+        """Whether a run is in progress in it."""
 
     @property
     def pid(self) -> int | None:
@@ -64,7 +64,7 @@ class PageProcess(AppService):
     async def _open_app_process(self, width: int = 80, height: int = 24) -> Process:
         """Start the console.
 
-        Its session is its own: ctrl+c in the server's terminal is no wish to end a run. And it is no child of asyncio,
+        It has a session of its own: ctrl+c in the server's terminal must not end a run. And it is no child of asyncio,
         which kills its children when it ends.
         """
         self._popen = popen = subprocess.Popen(
@@ -91,10 +91,10 @@ class PageProcess(AppService):
                 await super().on_data(payload)
 
     async def on_meta(self, data: bytes) -> None:
-        """Take in what the console tells: that a run begins or ends is for the page, too."""
-        told: dict[str, object] = json.loads(data)
-        if told["type"] == "run":
-            self.is_running = bool(told["value"])
+        """Handle a message of the console; that a run begins or ends is passed on to the page."""
+        message: dict[str, object] = json.loads(data)
+        if message["type"] == "run":
+            self.is_running = bool(message["value"])
             if self._has_page:
                 with contextlib.suppress(ConnectionError):
                     await self.remote_write_str(json.dumps(["run", self.is_running]))
@@ -102,7 +102,7 @@ class PageProcess(AppService):
             await super().on_meta(data)
 
     async def leave(self, ended: Callable[[PageProcess], None]) -> None:
-        """Tell the console that its page is gone, and do not wait for it: a run may go on in it for hours.
+        """Send the console that its page is gone, and do not wait for its end: a run may be in progress for hours.
 
         `ended` is called when it has ended.
         """

