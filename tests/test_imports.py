@@ -138,6 +138,7 @@ def test_apply_in_transactions_loads_nothing_of_what_runs_outside_of_them(databa
         "zmig.running.statementwise",
         "zmig.running.batched",
         "zmig.sql.catalog_effect",
+        "zmig.sql.command_parser",
         "zmig.batches.batch",
         "zmig.sql.prescan",
     }

@@ -1,4 +1,4 @@
-"""The judge: what `statement` and `outcome` of `zmig.sql` say, worked out from PostgreSQL's own syntax tree instead."""
+"""The judge: what `zmig.sql.command` says, worked out from PostgreSQL's own syntax tree instead."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING, cast
 
 from zmig.sql.catalog_effect import (
     AddEnumValue,
-    CreateDatabase,
     CreateIndex,
-    CreateSubscription,
-    CreateTablespace,
+    CreateShared,
     DetachPartition,
-    DropDatabase,
     DropIndex,
-    DropSubscription,
-    DropTablespace,
+    DropShared,
     FinishPrepared,
     Reindex,
     ReindexKind,
+    SharedKind,
 )
 from zmig.sql.token_reader import Name
 
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
 
     from postgast import pg_query_pb2 as pb
 
-    from zmig.sql.catalog_effect import Outcome
+    from zmig.sql.catalog_effect import CatalogEffect
 
 _CONTROLS = {
     "TRANS_STMT_BEGIN",
@@ -64,9 +61,9 @@ def reads_client(node: pb.Node) -> bool:
     return node.WhichOneof("node") == "copy_stmt" and copy.is_from and not copy.filename and not copy.is_program
 
 
-def outcome(node: pb.Node) -> Outcome | None:
-    """Return the statement's outcome; None where `catalog_effect` must name neither objects nor a new state."""
-    parse = _OUTCOMES.get(node.WhichOneof("node") or "")
+def effect(node: pb.Node) -> CatalogEffect | None:
+    """Return the statement's effect; None where `catalog_effect` must name neither objects nor a new state."""
+    parse = _EFFECTS.get(node.WhichOneof("node") or "")
     return parse(node) if parse else None
 
 
@@ -156,20 +153,24 @@ def _detach(node: pb.Node) -> DetachPartition | None:
     return None
 
 
-_OUTCOMES: dict[str, Callable[[pb.Node], Outcome | None]] = {
+_EFFECTS: dict[str, Callable[[pb.Node], CatalogEffect | None]] = {
     "alter_enum_stmt": _add_enum_value,
     "alter_table_stmt": _detach,
-    "create_subscription_stmt": lambda node: CreateSubscription(node.create_subscription_stmt.subname),
-    "create_table_space_stmt": lambda node: CreateTablespace(node.create_table_space_stmt.tablespacename),
-    "createdb_stmt": lambda node: CreateDatabase(node.createdb_stmt.dbname),
+    "create_subscription_stmt": lambda node: CreateShared(
+        SharedKind.SUBSCRIPTION, node.create_subscription_stmt.subname
+    ),
+    "create_table_space_stmt": lambda node: CreateShared(
+        SharedKind.TABLESPACE, node.create_table_space_stmt.tablespacename
+    ),
+    "createdb_stmt": lambda node: CreateShared(SharedKind.DATABASE, node.createdb_stmt.dbname),
     "drop_stmt": _drop,
-    "drop_subscription_stmt": lambda node: DropSubscription(
-        node.drop_subscription_stmt.subname, node.drop_subscription_stmt.missing_ok
+    "drop_subscription_stmt": lambda node: DropShared(
+        SharedKind.SUBSCRIPTION, node.drop_subscription_stmt.subname, node.drop_subscription_stmt.missing_ok
     ),
-    "drop_table_space_stmt": lambda node: DropTablespace(
-        node.drop_table_space_stmt.tablespacename, node.drop_table_space_stmt.missing_ok
+    "drop_table_space_stmt": lambda node: DropShared(
+        SharedKind.TABLESPACE, node.drop_table_space_stmt.tablespacename, node.drop_table_space_stmt.missing_ok
     ),
-    "dropdb_stmt": lambda node: DropDatabase(node.dropdb_stmt.dbname, node.dropdb_stmt.missing_ok),
+    "dropdb_stmt": lambda node: DropShared(SharedKind.DATABASE, node.dropdb_stmt.dbname, node.dropdb_stmt.missing_ok),
     "index_stmt": _create_index,
     "reindex_stmt": _reindex,
     "transaction_stmt": _finish_prepared,

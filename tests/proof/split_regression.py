@@ -27,7 +27,8 @@ import postgast
 
 from tests.proof import grammar
 from zmig.errors import ManifestError
-from zmig.sql import catalog_effect, script, transaction_rules
+from zmig.sql import script
+from zmig.sql.catalog_effect import Idempotent, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -155,7 +156,7 @@ def _prove_statement(one: Statement, path: Path, tally: Tally) -> None:
         tally.counts[question] += bool(theirs)
         if ours != theirs:
             tally.wrong.append(f"{path}:{one.line}: {question}: {ours} here, {theirs} there: {one.summary}")
-    if command := transaction_rules.refuses_transaction(one):
+    if command := one.command.refuses_transaction:
         tally.commands[command] += 1
 
 
@@ -174,17 +175,17 @@ def _without_variables(text: str) -> str:
 
 def _opinions(one: Statement, node: grammar.pb.Node) -> Iterator[tuple[str, object, object]]:
     """Yield each question with the answers by keywords and by syntax tree."""
-    refuses = transaction_rules.refuses_transaction(one) is not None
+    refuses = one.command.refuses_transaction is not None
     yield "refuses a transaction", refuses, grammar.refuses_transaction(node)
     yield (
         "controls the transaction",
-        transaction_rules.controls_transaction(one) is not None,
+        one.command.controls_transaction is not None,
         grammar.controls_transaction(node),
     )
     yield "takes rows from the client", one.copy_data is not None, grammar.reads_client(node)
-    ours = catalog_effect.outcome(one)
-    named = None if isinstance(ours, (catalog_effect.Unknown, catalog_effect.Idempotent)) else ours
-    yield "has an outcome the catalog tells", named, grammar.outcome(node)
+    ours = one.command.effect
+    named = None if isinstance(ours, (Unknown, Idempotent)) else ours
+    yield "has an effect the catalog tells", named, grammar.effect(node)
 
 
 def _print(tally: Tally, *, seconds: float, with_refused: bool) -> None:

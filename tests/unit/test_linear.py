@@ -14,13 +14,14 @@ import pytest
 _READ = """
 import resource
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
-from zmig.sql import backslashes, definition, message, script, transaction_rules
+from zmig.sql import script
 from zmig.text import secrets
 
 def read(text):
     (one,) = script.split(text, path="a.sql")
-    message.is_brief(one), definition.only_defines(one)
-    transaction_rules.may_commit(one), backslashes.may_be_set(one.text)
+    command = one.command
+    command.is_short, command.is_definition, command.may_commit, command.may_change_string_syntax
+    command.refuses_transaction, command.effect, command.rewrites_rows_of
 
 N = 200_000
 """
@@ -31,6 +32,8 @@ TEXTS = {
     "blanks in an insert": "read('insert into' + ' ' * N + 'x')",
     "blanks behind reset": "read('reset' + ' ' * N + 'x')",
     "words of an insert": "read('insert into ' + 'values ' * (N // 7))",
+    "words before a kind of object": "read('create ' + 'temp ' * (N // 5) + '/* c */')",
+    "actions of an alter": "read('alter table t ' + 'add a int, ' * (N // 40) + 'add a int')",
     "parentheses behind blanks": "read('insert into t values (1)' + ' ' * N)",
     "names in an insert": "read('insert into t values (' + 'a ' * (N // 2) + ')')",
     "URLs without a password": "secrets.redact('postgres://a:' * (N // 13))",

@@ -25,6 +25,7 @@ BRIEF = (
     "set search_path = ''",
     "insert into t (a, b) values (1, 'x'), (2, 'y')",
     "insert into s.t values (1)",
+    "insert into t default values",
 )
 LONG = (
     "create table t as select * from u",
@@ -36,6 +37,7 @@ LONG = (
     "update t set a = 1",
     "alter table t add column b int",
     "delete from t",
+    "insert into t (a) overriding system value select 1",
     "select f()",
     "do $$ begin end $$",
     "call p()",
@@ -48,13 +50,13 @@ def _statements(*texts: str) -> list[Statement]:
 
 
 @pytest.mark.parametrize("text", BRIEF)
-def test_what_only_makes_or_names_things_is_brief(text: str) -> None:
-    assert message.is_brief(_statements(text)[0])
+def test_what_only_makes_or_names_things_is_short(text: str) -> None:
+    assert _statements(text)[0].command.is_short
 
 
 @pytest.mark.parametrize("text", LONG)
 def test_what_may_read_or_rewrite_a_table_is_not(text: str) -> None:
-    assert not message.is_brief(_statements(text)[0])
+    assert not _statements(text)[0].command.is_short
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from zmig.errors import ManifestError
 from zmig.model import Kind, Language, Migration
 from zmig.planning.plan import Action, Direction, Plan, Step
 from zmig.project import prepare
+from zmig.sql import script
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,3 +33,24 @@ def test_python_is_told_by_its_suffix_in_any_case(tmp_path: Path) -> None:
     migration = Migration(1, "a", Kind.PYTHON, Language.PYTHON, file)
     (work,) = prepare.read(Plan(Direction.FORWARD, (Step(migration, Action.APPLY, ""),)))
     assert work.mode.reason == "Python, one transaction"
+
+
+def test_a_script_runs_in_one_transaction_by_itself() -> None:
+    mode = prepare.transaction_mode(script.split("select 1; call p();", path="a.sql"), None)
+    assert mode.transactional
+    assert mode.reason == "every statement can run inside a transaction"
+
+
+def test_a_statement_that_refuses_a_transaction_decides_for_its_script() -> None:
+    statements = list(script.split("select 1;\n\nvacuum t;\nreindex system;", path="a.sql"))
+    mode = prepare.transaction_mode(statements, None)
+    assert not mode.transactional
+    assert mode.reason == "`VACUUM` in line 3 cannot run inside a transaction"
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_the_manifest_decides_before_the_statements(declared: bool) -> None:
+    (vacuum,) = script.split("vacuum", path="a.sql")
+    mode = prepare.transaction_mode([vacuum], declared)
+    assert mode.transactional is declared
+    assert mode.reason == f"`transaction: {str(declared).lower()}` in the manifest"

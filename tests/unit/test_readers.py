@@ -21,14 +21,11 @@ from zmig.project import migration_file
 from zmig.sql import (
     backslashes,
     buffer,
-    catalog_effect,
     chunk,
-    definition,
     lexer,
     prescan,
     script,
     tool_markers,
-    transaction_rules,
     variables,
 )
 from zmig.text import merge_conflict, secrets, terminal
@@ -45,10 +42,10 @@ def _pieces(text: str) -> Iterable[str]:
 def _script(text: str, *, conforming: bool = True) -> None:
     for one in script.split_stream(_pieces(text), path="a.sql", conforming=conforming):
         _ = one.summary
-        definition.only_defines(one)
-        catalog_effect.outcome(one)
+        command = one.command
+        _ = command.is_definition, command.is_short, command.effect, command.rewrites_rows_of
         backslashes.is_cut_otherwise(one)
-        transaction_rules.refuses_transaction(one)
+        _ = command.refuses_transaction
         for _ in one.copy_data.blocks if one.copy_data is not None else ():
             pass
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zmig.batches import batch
 from zmig.errors import Problem
-from zmig.sql import lexer, transaction_rules
+from zmig.sql import lexer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,7 +44,7 @@ def _fault(statements: Sequence[Statement], settings: Batch, path: str) -> tuple
         message = f"a batched file holds one statement, and `{path}` holds {len(statements)}"
         return message, statements[1] if statements else None, "move the other statements to migrations of their own"
     (one,) = statements
-    command = transaction_rules.refuses_transaction(one) or transaction_rules.controls_transaction(one)
+    command = one.command.refuses_transaction or one.command.controls_transaction
     names = {name for name, _, _ in batch.placeholders(one)}
     if command is not None or one.copy_data is not None:
         what = command or "COPY ... FROM stdin"

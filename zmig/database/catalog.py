@@ -12,25 +12,21 @@ from typing import TYPE_CHECKING, cast
 from zmig.database import shards
 from zmig.database.quoting import identifier
 from zmig.errors import Problem, ZmigError
-from zmig.sql import catalog_effect as outcomes
 from zmig.sql.catalog_effect import (
-    CreateDatabase,
     CreateIndex,
-    CreateSubscription,
-    CreateTablespace,
+    CreateShared,
     DetachPartition,
-    DropDatabase,
     DropIndex,
-    DropSubscription,
-    DropTablespace,
+    DropShared,
     FinishPrepared,
     Reindex,
     ReindexKind,
+    SharedKind,
 )
 
 if TYPE_CHECKING:
     from zmig.database.types import Connection
-    from zmig.sql.catalog_effect import Outcome
+    from zmig.sql.catalog_effect import CatalogEffect
     from zmig.sql.statement import Statement
     from zmig.sql.token_reader import Name
 
@@ -43,7 +39,7 @@ def inspect(connection: Connection, statement: Statement) -> object:
     For an index that the server will name, these are the names of its table's indexes; for everything else,
     whether the effect is there.
     """
-    match outcomes.outcome(statement):
+    match statement.command.effect:
         case CreateIndex(None, table):
             return sorted(_indexes_of(connection, table))
         case CreateIndex() as index:
@@ -61,7 +57,7 @@ def settle(connection: Connection, statement: Statement, *, before: object, is_r
     Raises:
         ZmigError: it cannot be known.
     """
-    match outcomes.outcome(statement):
+    match statement.command.effect:
         case CreateIndex(None) as index:
             return _settle_unnamed_index(connection, index, before) and not is_refused
         case CreateIndex() as index:
@@ -82,7 +78,7 @@ def left_behind(connection: Connection, statement: Statement, *, before: object)
 
     `before` is what `look` saw before it was sent.
     """
-    index = outcomes.outcome(statement)
+    index = statement.command.effect
     if not isinstance(index, CreateIndex) or not index.concurrently:
         return None
     with suppress(ZmigError):
@@ -100,16 +96,16 @@ def _invalid_index(connection: Connection, index: CreateIndex, before: object) -
     return f"an invalid index `{names[0]}` is left, which the next try drops" if names else None
 
 
-def _took_effect(connection: Connection, found: Outcome) -> bool:
+def _took_effect(connection: Connection, found: CatalogEffect) -> bool:
     match found:
         case DropIndex(names):
             return not any(_index(connection, name) for name in names)
         case DetachPartition() as detach:
             return _detach_state(connection, detach) is None
-        case CreateDatabase(name) | CreateTablespace(name) | CreateSubscription(name) as created:
-            return _exists(connection, _OBJECTS[type(created)], name)
-        case DropDatabase(name) | DropTablespace(name) | DropSubscription(name) as dropped:
-            return not _exists(connection, _OBJECTS[type(dropped)], name)
+        case CreateShared(kind, name):
+            return _exists(connection, _SHARED_OBJECTS[kind], name)
+        case DropShared(kind, name):
+            return not _exists(connection, _SHARED_OBJECTS[kind], name)
         case FinishPrepared(gid):
             return not _exists(
                 connection, "select from pg_catalog.pg_prepared_xacts where gid operator(pg_catalog.=) %s", gid
@@ -126,7 +122,7 @@ def verify(connection: Connection, statement: Statement) -> None:
     Raises:
         ZmigError: it is not.
     """
-    index = outcomes.outcome(statement)
+    index = statement.command.effect
     if not isinstance(index, CreateIndex) or index.name is None:
         return
     valid = _index_of(connection, index)
@@ -149,13 +145,10 @@ def verify(connection: Connection, statement: Statement) -> None:
         )
 
 
-_OBJECTS: dict[type[object], str] = {
-    CreateDatabase: "select from pg_catalog.pg_database where datname operator(pg_catalog.=) %s",
-    DropDatabase: "select from pg_catalog.pg_database where datname operator(pg_catalog.=) %s",
-    CreateTablespace: "select from pg_catalog.pg_tablespace where spcname operator(pg_catalog.=) %s",
-    DropTablespace: "select from pg_catalog.pg_tablespace where spcname operator(pg_catalog.=) %s",
-    CreateSubscription: "select from pg_catalog.pg_stat_subscription where subname operator(pg_catalog.=) %s",
-    DropSubscription: "select from pg_catalog.pg_stat_subscription where subname operator(pg_catalog.=) %s",
+_SHARED_OBJECTS = {
+    SharedKind.DATABASE: "select from pg_catalog.pg_database where datname operator(pg_catalog.=) %s",
+    SharedKind.TABLESPACE: "select from pg_catalog.pg_tablespace where spcname operator(pg_catalog.=) %s",
+    SharedKind.SUBSCRIPTION: "select from pg_catalog.pg_stat_subscription where subname operator(pg_catalog.=) %s",
 }
 """Subscriptions are looked up in a view, because only superusers may read pg_subscription."""
 

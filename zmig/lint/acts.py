@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from zmig.lint import definitions, rows
 from zmig.lint.effects import Act
-from zmig.sql import transaction_rules
 from zmig.sql.token_reader import Reader
 
 if TYPE_CHECKING:
@@ -27,13 +26,8 @@ def read(one: Statement) -> Act:
     verb = first.text if first else ""
     read = _READERS.get(verb)
     act = read(reader, one, verb) if read else Act(one, verb)
-    refuses = transaction_rules.refuses_transaction(one) if verb in _MAY_REFUSE else None
-    controls = transaction_rules.controls_transaction(one) if verb in _MAY_CONTROL else None
+    refuses = one.command.refuses_transaction
+    controls = one.command.controls_transaction
     if refuses is None and controls is None:
         return act
     return replace(act, refuses=refuses, controls=controls)
-
-
-_MAY_REFUSE = frozenset({"alter", "cluster", "commit", "create", "discard", "drop", "reindex", "rollback", "vacuum"})
-_MAY_CONTROL = frozenset({"abort", "begin", "commit", "end", "prepare", "rollback", "start"})
-"""The only first words of such statements; most statements need not be looked at twice."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
-from zmig.sql.catalog_effect import CreateIndex, outcome
+from zmig.sql.catalog_effect import CreateIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def if_not_exists(entry: Entry) -> Iterator[Remark]:
 def _concurrent(entry: Entry) -> Iterator[tuple[Act, CreateIndex]]:
     for act in entry.sql.acts if entry.sql else ():
         if act.refuses and act.verb == "create":
-            found = outcome(act.statement)
+            found = act.statement.command.effect
             if isinstance(found, CreateIndex) and found.concurrently:
                 yield act, found
 

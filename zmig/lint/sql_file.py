@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import ManifestError, Problem
 from zmig.lint import acts, search_path
-from zmig.sql import fast_path, lexer, script, tool_markers, transaction_rules
+from zmig.sql import fast_path, lexer, script, tool_markers
 from zmig.sql.buffer import Window
 from zmig.text.places import Source
 
@@ -161,8 +161,3 @@ class _Reading:
     def _skip(self, start: int) -> None:
         base = self._window.base
         self._skipped.append(Span(base + start, base + self._window.position))
-
-
-def may_commit(one: Act) -> bool:
-    """Whether it runs code that may contain a COMMIT."""
-    return transaction_rules.may_commit(one.statement)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zmig.lint import sql_file
 from zmig.lint.finding import Remark
-from zmig.sql import pg_dump
-from zmig.sql.catalog_effect import AddEnumValue, Unknown, outcome
+from zmig.sql import script
+from zmig.sql.catalog_effect import AddEnumValue, Unknown
 from zmig.sql.lexer import Kind, tokens
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def control(entry: Entry) -> Iterator[Remark]:
     """Transaction control in files that run in one transaction of zmig's."""
     for file, is_transactional in entry.sql_files:
         for act in file.acts if is_transactional else ():
-            if act.controls and not pg_dump.surrounds_large_objects(file.text, act.statement):
+            if act.controls and not script.surrounds_large_objects(file.text, act.statement):
                 yield Remark(
                     "transaction/control",
                     f"`{act.controls}` stands in a file that zmig runs in one transaction of its own",
@@ -80,7 +79,7 @@ def _enum_values(file: SqlFile) -> Iterator[Remark]:
     added: dict[str, int] = {}
     made = {thing.name.name for act in file.acts for thing in act.makes if thing.kind == "type"}
     for act in file.acts:
-        if act.verb == "alter" and isinstance(found := outcome(act.statement), AddEnumValue):
+        if act.verb == "alter" and isinstance(found := act.statement.command.effect, AddEnumValue):
             if found.type.name not in made:
                 added[f"'{found.value.replace(chr(39), chr(39) * 2)}'"] = act.statement.line
         elif added and act.verb != "comment":
@@ -137,8 +136,8 @@ def undecidable(entry: Entry) -> Iterator[Remark]:
         return
     last = next((act.start for act in reversed(file.acts) if act.verb not in _SESSION), 0)
     for act in file.acts:
-        is_alone = act.refuses is not None or sql_file.may_commit(act)
-        if is_alone and act.start < last and isinstance(outcome(act.statement), Unknown):
+        is_alone = act.refuses is not None or act.statement.command.may_commit
+        if is_alone and act.start < last and isinstance(act.statement.command.effect, Unknown):
             yield Remark(
                 "transaction/undecidable",
                 "if the connection breaks during this statement, zmig cannot tell whether it took effect, and the "

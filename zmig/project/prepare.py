@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Location, ManifestError, Problem, ZmigError
 from zmig.planning.plan import Action, Direction, Mode, Step
 from zmig.project import project, text_file
-from zmig.sql import message, pg_dump, script, tool_markers, transaction_rules
+from zmig.sql import message, script, tool_markers
 from zmig.text import merge_conflict
 from zmig.valueclass import valueclass
 
@@ -164,7 +164,7 @@ def _script(step: Step, file: Path, written: str, *, conforming: bool) -> Prepar
             raise ManifestError(*problems)
         return replace(prepared, mode=_batch_mode(prepared.batch))
     if mode.transactional:
-        kept = tuple(one for one in statements if not pg_dump.surrounds_large_objects(text, one))
+        kept = tuple(one for one in statements if not script.surrounds_large_objects(text, one))
         _refuse_contradictions(prepared, kept)
         return replace(prepared, statements=kept)
     return prepared
@@ -268,8 +268,17 @@ def _mode(step: Step, statements: tuple[Statement, ...]) -> Mode:
     declared = step.migration.transaction
     if step.direction is Direction.ROLLBACK and declared:
         declared = None
-    found = transaction_rules.transaction_mode(statements, declared)
-    return Mode(found.transactional, found.reason)
+    return transaction_mode(statements, declared)
+
+
+def transaction_mode(statements: Iterable[Statement], declared: bool | None) -> Mode:
+    """Return how a script of these statements runs: as the manifest declares, else as the statements need it."""
+    if declared is not None:
+        return Mode(declared, f"`transaction: {str(declared).lower()}` in the manifest")
+    for one in statements:
+        if (command := one.command.refuses_transaction) is not None:
+            return Mode(False, f"`{command}` in line {one.line} cannot run inside a transaction")
+    return Mode(True, "every statement can run inside a transaction")
 
 
 def _refuse_contradictions(prepared: PreparedStep, statements: tuple[Statement, ...]) -> None:
@@ -280,7 +289,7 @@ def _refuse_contradictions(prepared: PreparedStep, statements: tuple[Statement, 
 
 
 def _contradictions(prepared: PreparedStep, one: Statement) -> Iterator[Problem]:
-    if transaction_rules.controls_transaction(one):
+    if one.command.controls_transaction:
         yield Problem(
             "transaction-control",
             f"statement {one.number} ends or opens a transaction, but zmig runs the file in one of its own: "
@@ -289,7 +298,7 @@ def _contradictions(prepared: PreparedStep, one: Statement) -> Iterator[Problem]
             effect="nothing was run",
             hint="remove the statement, or write `transaction: false` in the manifest entry",
         )
-    command = transaction_rules.refuses_transaction(one)
+    command = one.command.refuses_transaction
     if command:
         yield Problem(
             "transaction-refused",

@@ -17,7 +17,7 @@ from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql
 from zmig.database.settings import FLUSHED, IDLE_IN_TRANSACTION, LONGEST_IDLE, READABLE, set_config
 from zmig.facts import EventType
 from zmig.planning.plan import Action, Direction
-from zmig.sql import transaction_rules, variables
+from zmig.sql import variables
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _begin_sql(attempt: Attempt, first: Statement | None) -> str:
     """
     if first is None and attempt.prepared.statements and attempt.prepared.mode.transactional:
         first = attempt.prepared.statements[0]
-    level = None if first is None else transaction_rules.isolation_level(first)
+    level = None if first is None else first.command.isolation_level
     return "begin" if level is None else f"begin isolation level {level}"
 
 

@@ -19,7 +19,7 @@ from zmig.process.interrupts import Interrupted
 from zmig.project import outside
 from zmig.python import locations
 from zmig.running.attempt import Failed, Fate, Place
-from zmig.sql import error_position, script, transaction_rules, variables
+from zmig.sql import error_position, script, variables
 from zmig.text import exceptions
 from zmig.valueclass import valueclass
 
@@ -319,7 +319,7 @@ def _kept(failed: Failed) -> str:
     if reached is not None and reached.reached is not None:
         return _rounds(reached.reached)
     kept = _statements(0 if reached is None else reached.statements)
-    if statement is not None and transaction_rules.may_commit(statement):
+    if statement is not None and statement.command.may_commit:
         kept += f", and statement {statement.number} may have committed a part"
     return kept if failed.left_behind is None else f"{kept}, and {failed.left_behind}"
 

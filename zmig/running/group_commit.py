@@ -21,7 +21,7 @@ from zmig.planning.plan import Action, Direction
 from zmig.running import envelope
 from zmig.running.attempt import Attempt
 from zmig.session import conditions
-from zmig.sql import definition, message
+from zmig.sql import message
 from zmig.sql.message import Message
 from zmig.valueclass import valueclass
 
@@ -244,7 +244,7 @@ def _traits_of(prepared: PreparedStep) -> _StepTraits:
         return _StepTraits()
     if conditions.needs_check(step):  # the server is asked something after it
         return _StepTraits()
-    if not all(definition.only_defines(one) for one in statements):
+    if not all(one.command.is_definition for one in statements):
         return _StepTraits()
     sent = tuple(prepared.sendables(runs_no_code=True))
     whole = sent[0] if len(sent) == 1 and isinstance(sent[0], Message) else None
@@ -253,4 +253,4 @@ def _traits_of(prepared: PreparedStep) -> _StepTraits:
 
 
 def _is_brief(one: Statement) -> bool:
-    return message.is_brief(one) and "from current" not in " ".join(one.text.lower().split())
+    return one.command.is_short and "from current" not in " ".join(one.text.lower().split())

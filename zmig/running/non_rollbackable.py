@@ -20,7 +20,6 @@ _ELSEWHERE = re.compile(
     re.IGNORECASE,
 )
 """Functions of Citus that have other servers do something in transactions of their own."""
-_DEFINES = re.compile(r"\s*create\b", re.IGNORECASE)
 
 
 def reason(
@@ -31,9 +30,9 @@ def reason(
     `sequences` are those that others use; one that the transaction makes goes with it.
     """
     for one in statements:
-        if (call := _ELSEWHERE.search(one.text)) is not None and not _DEFINES.match(one.text):
+        if (call := _ELSEWHERE.search(one.text)) is not None and one.command.verb != "create":
             return f"`{call[1].lower()}` in line {one.line} acts on other servers at once, since no rollback undoes it"
-        if "setval" not in one.text.lower() or _DEFINES.match(one.text):
+        if "setval" not in one.text.lower() or one.command.verb == "create":
             continue
         if any(_may_last(connection, found["name"], sequences) for found in _SETVAL.finditer(one.text)):
             return f"`setval` in line {one.line} would last, since no rollback undoes it"

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.errors import Problem
-from zmig.sql import transaction_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +43,7 @@ class ReadOnlyWatch:
     def look(self, session: RunSession, one: Statement, *, was_open: bool) -> None:
         """Look at the transaction after a statement; `was_open` says that it did not begin with that."""
         before, self.is_read_only = self.is_read_only and was_open, self._asks(session)
-        if not self.is_read_only or not was_open or transaction_rules.controls_transaction(one):
+        if not self.is_read_only or not was_open or one.command.controls_transaction:
             self.culprit = None
         elif not before and _has_written(session):
             self.culprit = one

@@ -6,15 +6,13 @@ tell whether that took effect, the run goes on; where it cannot, a person decide
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem
 from zmig.hints import Hint, command, run
 from zmig.planning.checkpoint import digest
 from zmig.planning.plan import Action, Direction, Refusal
-from zmig.sql import transaction_rules
-from zmig.sql.catalog_effect import CreateIndex, Idempotent, Reindex, Unknown, outcome
+from zmig.sql.catalog_effect import CreateIndex, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,30 +23,10 @@ if TYPE_CHECKING:
     from zmig.project.prepare import PreparedStep
     from zmig.sql.statement import Statement
 
-_SETS_SESSION = re.compile(
-    r"(?:set|reset)\b(?!\s+(?:local|constraints|transaction)\b)|load\b|select (?:pg_catalog\.)?set_config\s*\(", re.I
-)
-
-
-def runs_alone(one: Statement) -> bool:
-    """Whether a statement runs without a transaction around it and its checkpoint.
-
-    Any REINDEX or CLUSTER does: of a partitioned table it refuses a transaction, which its text does not show.
-    """
-    if transaction_rules.refuses_transaction(one) is not None or transaction_rules.may_commit(one):
-        return True
-    found = outcome(one)
-    return isinstance(found, Reindex) or found == Idempotent("CLUSTER")
-
-
-def sets_session(one: Statement) -> bool:
-    """Whether a statement only changes the session, so that it is run again when a later run continues behind it."""
-    return _SETS_SESSION.match(one.summary) is not None
-
 
 def subject(one: Statement) -> str | None:
     """Return what a statement may leave half done, in words that two statements about the same thing share."""
-    found = outcome(one)
+    found = one.command.effect
     if not isinstance(found, CreateIndex):
         return None
     table = ".".join(part for part in found.table if part is not None)
@@ -66,7 +44,7 @@ def is_about(sent: Sent | None, one: Statement) -> bool:
 
 def is_undecided(sent: Sent, one: Statement) -> bool:
     """Whether nobody but a person can tell if the statement that was sent took effect."""
-    return not sent.is_refused and isinstance(outcome(one), Unknown)
+    return not sent.is_refused and isinstance(one.command.effect, Unknown)
 
 
 def refusals(prepared_steps: Sequence[PreparedStep]) -> Iterator[Refusal]:

@@ -25,7 +25,6 @@ from zmig.running.copy_rows import copy_rows
 from zmig.running.python_call import call
 from zmig.running.readonly import ReadOnlyWatch
 from zmig.session import conditions
-from zmig.sql import transaction_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,12 +60,12 @@ class Statementwise:
             session.send(*envelope.started_sql(session, attempt))
         for one in self._statements[:before]:
             self._digest.add(one)
-            if resume.sets_session(one):
+            if one.command.sets_session:
                 self._run(one)
         for one in self._statements[before:]:
-            if session.is_in_transaction or transaction_rules.controls_transaction(one):
+            if session.is_in_transaction or one.command.controls_transaction:
                 self._run_in_own_transaction(one)
-            elif resume.runs_alone(one):
+            elif one.command.runs_alone:
                 self._run_alone(one)
             else:
                 self._run_with_checkpoint(one)
@@ -96,7 +95,7 @@ class Statementwise:
 
     @property
     def _fate(self) -> Fate:
-        if self._running is None or not transaction_rules.may_commit(self._running):
+        if self._running is None or not self._running.command.may_commit:
             return Fate.KEPT
         # Of a statement that was not refused, and may have taken effect, the checkpoint before it says more.
         return Fate.MAY_BE_PARTIAL if self._is_refused else Fate.UNKNOWN
@@ -137,7 +136,7 @@ class Statementwise:
         """
         session, watch = self._session, self._watch
         was_open = session.is_in_transaction
-        ends = was_open and transaction_rules.controls_transaction(one) in ("COMMIT", "END")
+        ends = was_open and one.command.controls_transaction in ("COMMIT", "END")
         if ends:
             self._refuse_read_only_after_writes()
             ends = not watch.is_read_only

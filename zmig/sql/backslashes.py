@@ -1,15 +1,13 @@
-"""How the server reads a backslash in a constant, and which statements may change that for those behind them.
+"""Which statements depend on how the server reads a backslash in a constant, which statements before may change.
 
 The server reads a message as a whole before it runs any of it. So a statement with a backslash in a constant must not
-travel behind one that may change `standard_conforming_strings`, or it would be read otherwise than by psql, which sends
+travel after one that may change `standard_conforming_strings`, or it would be read otherwise than by psql, which sends
 them one by one (PostgreSQL documentation, "String Constants With C-Style Escapes"). Any code of the database's may
 change it: functions, and what calls them where no call is to be seen, such as triggers, defaults, views and domains.
 """
 
 from __future__ import annotations
 
-import re
-from functools import cache
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -54,31 +52,3 @@ def is_cut_otherwise(one: Statement) -> bool:
 
 def _extent(token: lexer.Token) -> tuple[Kind, int]:
     return token.kind, token.end
-
-
-def is_set(text: str) -> bool:
-    """Whether a brief statement, as it is spelled, may change how the server reads a backslash in those behind it."""
-    return _setting().search(text) is not None or _reset().match(text) is not None
-
-
-def may_be_set(text: str) -> bool:
-    """Whether a statement may change that: all may, but those that do nothing else than to change another setting."""
-    return _other_setting().match(text) is None or is_set(text)
-
-
-@cache
-def _other_setting() -> re.Pattern[str]:
-    """Match what changes a setting; `set constraints` runs triggers that have waited."""
-    return re.compile(r"(?:re)?set\s++(?!constraints\b)\w", re.IGNORECASE)
-
-
-@cache
-def _setting() -> re.Pattern[str]:
-    """Spell the settings; a name with Unicode escapes may be any."""
-    return re.compile(r"standard_conforming_strings|backslash_quote|set_config|\bdiscard\b|\bu&\"", re.IGNORECASE)
-
-
-@cache
-def _reset() -> re.Pattern[str]:
-    """Match `reset all`, with comments in it or not."""
-    return re.compile(r"reset\b(?!\s++(?:role|session)\b)", re.IGNORECASE)

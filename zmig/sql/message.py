@@ -7,7 +7,6 @@ be running is what runs; statements that are brief by nature travel in front of 
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING
 
 from zmig.sql import backslashes, script
@@ -174,7 +173,7 @@ def of_statements(statements: Iterable[Statement], *, runs_no_code: bool = False
             continue
         held.append(one)
         size += len(one.text)
-        if size > _LARGEST or not is_brief(one):
+        if size > _LARGEST or not one.command.is_short:
             yield Message(tuple(held))
             held, size = [], 0
     if held:
@@ -189,7 +188,7 @@ def one_by_one(statements: Iterable[Statement]) -> Iterator[Message | Statement]
 
 def _is_read_otherwise(one: Statement, before: Sequence[Statement]) -> bool:
     """Whether those before it in a message may change how a statement is read."""
-    return any(backslashes.may_be_set(other.text) for other in before) and backslashes.depends(one)
+    return any(other.command.may_change_string_syntax for other in before) and backslashes.depends(one)
 
 
 def of_large_script(
@@ -203,50 +202,3 @@ def of_large_script(
             yield Message((one,))
         else:
             yield one
-
-
-@cache
-def _brief() -> re.Pattern[str]:
-    made = "type|domain|schema|sequence|function|procedure|aggregate|view|trigger|policy|operator|cast|collation|rule"
-    kept = r"(?:(?:global|local)\s++)?(?:temp(?:orary)?\s++|unlogged\s++)?"
-    return re.compile(
-        rf"(?P<alone>(?:comment|grant|revoke|reset|set)\s|create\s++(?:or\s++replace\s++)?(?:{made})\b)"
-        rf"|(?P<table>create\s++{kept}table\b)|(?P<rows>insert\s++into\s)",
-        re.IGNORECASE,
-    )
-
-
-@cache
-def _query() -> re.Pattern[str]:
-    return re.compile(r"\bas\b\s*+(?:\(\s*+)?(?:select|with|table|values|execute)\b", re.IGNORECASE)
-
-
-@cache
-def _select() -> re.Pattern[str]:
-    return re.compile(r"\bselect\b", re.IGNORECASE)
-
-
-def is_brief(one: Statement) -> bool:
-    """Whether a statement only makes or names things, or inserts the values it lists: it reads no table.
-
-    Nor does it spell a setting by which the server reads text: that holds from the next message on.
-    """
-    found = _brief().match(one.text)
-    if found is None or backslashes.is_set(one.text):
-        return False
-    match found.lastgroup:
-        case "table":
-            return _query().search(one.text, found.end()) is None
-        case "rows":
-            return _lists_rows(one.text, found.end()) and _select().search(one.text, found.end()) is None
-        case _:
-            return True
-
-
-def _lists_rows(text: str, start: int) -> bool:
-    """Whether an INSERT, of which the table's name begins at `start`, has VALUES where its query would stand."""
-    name, opening, rest = text[start:].partition("(")
-    if name.rstrip().lower().endswith("values"):
-        return True
-    columns, closing, behind = rest.partition(")")
-    return bool(opening and closing) and "(" not in columns and behind.lstrip()[:6].lower() == "values"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zmig.sql import fast_path, script, splitter, transaction_rules
+from zmig.sql import fast_path, script, splitter
 from zmig.sql.buffer import Window
 from zmig.valueclass import valueclass
 
@@ -56,10 +56,10 @@ def survey(reads: Iterable[str], *, path: str, conforming: bool = True) -> Surve
 def _note(found: Survey, one: Statement) -> Survey:
     if found.copying is None and one.copy_data is not None:
         return replace(found, copying=replace(one, copy_data=None))
-    if found.refusing is None and transaction_rules.refuses_transaction(one):
+    if found.refusing is None and one.command.refuses_transaction:
         return replace(found, refusing=one)
-    if found.controlling is None and transaction_rules.controls_transaction(one):
+    if found.controlling is None and one.command.controls_transaction:
         return replace(found, controlling=one)
-    if found.committing is None and transaction_rules.may_commit(one):
+    if found.committing is None and one.command.may_commit:
         return replace(found, committing=one)
     return found

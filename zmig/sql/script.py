@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_OPENS_LARGE_OBJECT = re.compile(r"BEGIN;\s+SELECT pg_catalog\.lo_open\(")
+_CLOSES_LARGE_OBJECT = "SELECT pg_catalog.lo_close(0);"
 
 
 class Placed(Protocol):
@@ -121,6 +123,17 @@ def is_outside_strings(text: str, offset: int, *, conforming: bool = True) -> bo
     except lexer.UnterminatedError as error:
         return offset < error.offset
     return False
+
+
+def surrounds_large_objects(text: str, statement: Statement) -> bool:
+    """Whether a statement of `text` is the BEGIN or the COMMIT that pg_dump puts around the data of large objects.
+
+    A large object is open until the end of a transaction; where the file is one already, the two are needed by nobody.
+    """
+    if statement.text == "BEGIN":
+        return _OPENS_LARGE_OBJECT.match(text, statement.offset) is not None
+    ends = (f"{_CLOSES_LARGE_OBJECT}\n\n", f"{_CLOSES_LARGE_OBJECT}\r\n\r\n")
+    return statement.text == "COMMIT" and text.endswith(ends, 0, statement.offset)
 
 
 def offset_of(text: str, line: int, column: int) -> int:

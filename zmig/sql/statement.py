@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from zmig.sql import lexer
+from zmig.sql.command import Command
 from zmig.sql.lexer import Kind
 from zmig.text import secrets
 from zmig.valueclass import valueclass
@@ -37,6 +39,15 @@ class Statement:
     """The rows of a `COPY ... FROM STDIN`."""
     conforming: bool = True
     """How its strings were read: whether `standard_conforming_strings` was on."""
+    _command: Command | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def command(self) -> Command:
+        """What it does; read where it is first asked for."""
+        if self._command is None:
+            object.__setattr__(self, "_command", Command(self.text, conforming=self.conforming))
+        assert self._command is not None
+        return self._command
 
     @property
     def tokens(self) -> Iterator[Token]:

@@ -10,16 +10,24 @@ from zmig.sql import lexer
 from zmig.sql.lexer import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from zmig.sql.lexer import Token
-    from zmig.sql.statement import Statement
 
 _NAME_BYTES = 63
 
+KIND_MODIFIERS = frozenset(
+    {
+        "access", "constraint", "default", "event", "foreign", "global", "local", "materialized", "procedural",
+        "recursive", "search", "temp", "temporary", "text", "trusted", "unique", "unlogged",
+    }
+)  # fmt: skip
+"""The words that may be between CREATE, ALTER or DROP and the kind of object."""
+_PARTS_OF_KIND = frozenset({"event", "foreign", "materialized"})
+
 
 class Name(NamedTuple):
-    """A name as it stands in the catalog, with its schema if it was written with one."""
+    """A name as it is in the catalog, with its schema if it was written with one."""
 
     schema: str | None
     name: str
@@ -33,13 +41,8 @@ class Reader:
         self._ahead: list[Token] = []
         self._conforming = conforming
 
-    @classmethod
-    def of(cls, statement: Statement) -> Reader:
-        """Return the reader of a statement, whose strings are read as they were when it was found."""
-        return cls(statement.text, conforming=statement.conforming)
-
     def peek(self, index: int = 0) -> Token | None:
-        """Return the token `index` places ahead without taking it; None behind the last one."""
+        """Return the token `index` places ahead without taking it; None after the last one."""
         missing = index + 1 - len(self._ahead)
         if missing > 0:
             self._ahead += islice(self._tokens, missing)
@@ -53,7 +56,11 @@ class Reader:
 
     def sees(self, *texts: str) -> bool:
         """Whether the next tokens are these: keywords in lower case, or symbols."""
-        return all((token := self.peek(index)) is not None and token.text == text for index, text in enumerate(texts))
+        for index, text in enumerate(texts):
+            token = self.peek(index)
+            if token is None or token.text != text:
+                return False
+        return True
 
     def accept(self, *texts: str) -> bool:
         """Take the next tokens if they are these."""
@@ -78,10 +85,28 @@ class Reader:
             self.take()
         return False
 
+    def outer_tokens(self) -> Iterator[Token]:
+        """Take tokens, and yield those outside of parentheses."""
+        depth = 0
+        while token := self.take():
+            depth += {"(": 1, ")": -1}.get(token.text, 0)
+            if depth == 0:
+                yield token
+
+    def object_kind(self) -> tuple[tuple[str, ...], str]:
+        """Take what follows CREATE, ALTER or DROP: the modifiers of a kind of object, and the kind.
+
+        That is empty where there is none.
+        """
+        modifiers = ["or", "replace"] if self.accept("or", "replace") else []
+        while (word := self.take()) is not None and word.text in KIND_MODIFIERS:
+            modifiers.append(word.text)
+        return tuple(modifiers), full_kind(modifiers, word.text) if word else ""
+
     def options(self) -> dict[str, str]:
         """Take a parenthesised list such as `(verbose, concurrently off, slot_name = x)`.
 
-        The value of an option that stands alone is empty; the last of equal ones counts, as in the server.
+        The value of an option without one is empty; the last of equal ones counts, as in the server.
         """
         found: dict[str, str] = {}
         words: list[str] = []
@@ -133,8 +158,11 @@ class Reader:
     def _escape_character(self, token: Token) -> str:
         if token.text[:2].lower() != "u&" or not self.accept("uescape"):
             return "\\"
-        character = self.take()
-        return string(character) if character else "\\"
+        character = self.peek()
+        if character is None or character.kind is not Kind.STRING:
+            return "\\"
+        self.take()
+        return string(character) or "\\"
 
 
 def string(token: Token, escape: str = "\\", *, conforming: bool = True) -> str:
@@ -148,6 +176,14 @@ def string(token: Token, escape: str = "\\", *, conforming: bool = True) -> str:
     if not conforming and text[0] in "'nN":
         return _unescape(text[text.index("'") + 1 : -1].replace("''", "'"))
     return _unquote(text, "'", escape)
+
+
+def full_kind(modifiers: Iterable[str], kind: str) -> str:
+    """Return what a kind of object is called: `materialized view`, but `table` where that is temporary."""
+    for word in modifiers:
+        if word in _PARTS_OF_KIND:
+            kind = f"{word} {kind}"
+    return kind
 
 
 def is_true(value: str) -> bool:

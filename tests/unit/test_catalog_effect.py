@@ -8,28 +8,24 @@ from tests.support.statements import NAMES
 from zmig.sql import script
 from zmig.sql.catalog_effect import (
     AddEnumValue,
-    CreateDatabase,
+    CatalogEffect,
     CreateIndex,
-    CreateSubscription,
-    CreateTablespace,
+    CreateShared,
     DetachPartition,
-    DropDatabase,
     DropIndex,
-    DropSubscription,
-    DropTablespace,
+    DropShared,
     FinishPrepared,
     Idempotent,
-    Outcome,
     Reindex,
     ReindexKind,
+    SharedKind,
     Unknown,
-    outcome,
 )
 from zmig.sql.token_reader import Name
 
 TABLE = Name(None, "t")
 
-OUTCOMES: dict[str, Outcome] = {
+EFFECTS: dict[str, CatalogEffect] = {
     "create index concurrently i on t (a)": CreateIndex("i", TABLE, False, False, True),
     "create unique index concurrently if not exists I on only S.T using btree (a)": CreateIndex(
         "i", Name("s", "t"), True, True, True
@@ -44,12 +40,12 @@ OUTCOMES: dict[str, Outcome] = {
     "reindex table concurrently t": Reindex(ReindexKind.TABLE, TABLE, True),
     "reindex (concurrently off) schema s": Reindex(ReindexKind.SCHEMA, Name(None, "s"), False),
     "reindex database": Reindex(ReindexKind.DATABASE, None, False),
-    "create database D with owner o": CreateDatabase("d"),
-    "drop database if exists d (force)": DropDatabase("d", True),
-    "create tablespace x location '/x'": CreateTablespace("x"),
-    "drop tablespace x": DropTablespace("x", False),
-    "create subscription s connection 'c' publication p": CreateSubscription("s"),
-    "drop subscription if exists s": DropSubscription("s", True),
+    "create database D with owner o": CreateShared(SharedKind.DATABASE, "d"),
+    "drop database if exists d (force)": DropShared(SharedKind.DATABASE, "d", True),
+    "create tablespace x location '/x'": CreateShared(SharedKind.TABLESPACE, "x"),
+    "drop tablespace x": DropShared(SharedKind.TABLESPACE, "x", False),
+    "create subscription s connection 'c' publication p": CreateShared(SharedKind.SUBSCRIPTION, "s"),
+    "drop subscription if exists s": DropShared(SharedKind.SUBSCRIPTION, "s", True),
     "alter table s.t detach partition p concurrently": DetachPartition(Name("s", "t"), Name(None, "p"), True, False),
     "alter table if exists only t * detach partition s.p finalize": DetachPartition(TABLE, Name("s", "p"), False, True),
     "alter type s.e add value if not exists 'it''s' before 'x'": AddEnumValue(Name("s", "e"), "it's", True),
@@ -74,18 +70,24 @@ OUTCOMES: dict[str, Outcome] = {
 }
 
 
-@pytest.mark.parametrize(("text", "expected"), OUTCOMES.items(), ids=OUTCOMES.keys())
-def test_outcome(text: str, expected: Outcome) -> None:
+@pytest.mark.parametrize(("text", "expected"), EFFECTS.items(), ids=EFFECTS.keys())
+def test_effect(text: str, expected: CatalogEffect) -> None:
     (statement,) = script.split(text, path="a.sql")
-    assert outcome(statement) == expected
+    assert statement.command.effect == expected
 
 
 @pytest.mark.parametrize(("written", "meant"), NAMES.items(), ids=NAMES.keys())
 def test_a_name_is_read_as_the_server_reads_it(written: str, meant: str) -> None:
     (statement,) = script.split(f"create database {written} with owner o", path="a.sql")
-    assert outcome(statement) == CreateDatabase(meant)
+    assert statement.command.effect == CreateShared(SharedKind.DATABASE, meant)
 
 
 def test_a_constant_in_which_a_backslash_escapes_stands_for_what_the_server_reads() -> None:
     (one,) = script.split(r"alter type e add value 'it\'s\n''x''' before N'\'';", path="x.sql", conforming=False)
-    assert outcome(one) == AddEnumValue(Name(None, "e"), "it's\n'x'", False)
+    assert one.command.effect == AddEnumValue(Name(None, "e"), "it's\n'x'", False)
+
+
+@pytest.mark.parametrize("escape", ["x", "5", ""])
+def test_an_escape_that_is_no_constant_leaves_a_name_as_it_is(escape: str) -> None:
+    (statement,) = script.split(f'create database u&"a" uescape {escape}', path="a.sql")
+    assert statement.command.effect == CreateShared(SharedKind.DATABASE, "a")

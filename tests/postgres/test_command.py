@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.statements import ALLOWED, NAMES, REFUSED
 from zmig.sql import script
-from zmig.sql.catalog_effect import CreateIndex, outcome
+from zmig.sql.catalog_effect import CreateIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def test_a_name_is_told_as_the_catalog_has_it(connection: psycopg.Connection, wr
     )
     (name,) = connection.execute(index).fetchone() or ("",)
     (statement,) = script.split(text, path="a.sql")
-    told = outcome(statement)
+    told = statement.command.effect
     assert isinstance(told, CreateIndex)
     assert told.name == name == stored
 

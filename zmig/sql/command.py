@@ -1,0 +1,319 @@
+"""What a statement does, by its keywords as the server's grammar reads them: the one reading of a statement.
+
+What you may rely on: only what the text shows. A `REINDEX` or `CLUSTER` of a partitioned table refuses a transaction
+too, which only the server knows.
+
+A run asks a few questions of each of many thousand statements, nearly all of which are answered by the first words;
+those are read by one regular expression. What takes more is parsed when it is asked for, once.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from zmig.sql import lexer
+from zmig.sql.lexer import NAME_PART, NAME_START, SPACE
+from zmig.sql.token_reader import KIND_MODIFIERS, full_kind
+
+if TYPE_CHECKING:
+    from zmig.sql.catalog_effect import CatalogEffect
+    from zmig.sql.command_parser import ParsedCommand
+    from zmig.sql.token_reader import Name
+
+_WORD = f"{NAME_START}{NAME_PART}*+"
+_MODIFIERS = "|".join(sorted(KIND_MODIFIERS))
+_HEAD = re.compile(
+    # A comment or a quote between the words ends the match: then the parser finds the kind.
+    rf"({_WORD})(?:{SPACE}++((?:(?:or{SPACE}++replace|{_MODIFIERS}){SPACE}++)*+)({_WORD}))?",
+    re.IGNORECASE | re.ASCII,
+)
+
+_CONTROLS = frozenset({"abort", "begin", "commit", "end", "prepare", "rollback", "start"})
+_DEFINES = frozenset({"alter", "create", "drop"})
+_ALWAYS_READ = frozenset({"cluster", "commit", "discard", "reindex", "rollback", "vacuum"})
+_OUTSIDE_OF_TRANSACTIONS = frozenset({"database", "subscription", "system", "tablespace"})
+_CONCURRENT = frozenset({"index", "table"})
+_CHANGES_ROWS = frozenset({"copy", "delete", "insert", "merge", "update", "with"})
+_SESSION = frozenset({"load", "reset", "select", "set"})
+_OR_REPLACE = ((), ("or", "replace"))
+
+_MADE_WITHOUT_CODE = frozenset(
+    {
+        "cast", "collation", "domain", "function", "operator", "policy", "procedure", "rule", "sequence", "trigger",
+        "type", "view",
+    }
+)  # fmt: skip
+_MADE_SHORTLY = _MADE_WITHOUT_CODE | {"aggregate", "schema"}
+_KEPT = frozenset({"global", "local", "temp", "temporary", "unlogged"})
+_ALTERED = frozenset({"index", "policy", "role", "schema", "sequence", "table", "trigger", "user", "view"})
+_CODE_WHEN_DROPPED = frozenset({"database", "event trigger", "extension", "owned", "subscription"})
+_STRING_SYNTAX = ("standard_conforming_strings", "backslash_quote", "set_config", "discard", 'u&"')
+"""Spell the settings; a name with Unicode escapes may be any."""
+_LANGUAGES = frozenset({"plpgsql", "sql"})
+"""Those whose validators read a function's text and run nothing of it."""
+
+
+class Command:
+    """One statement's reading; `conforming` is how its strings are read, as in `zmig.sql.lexer`."""
+
+    __slots__ = ("_conforming", "_end", "_kind", "_modifiers", "_parsed", "_text", "verb")
+
+    verb: str
+    """Its first word, in lower case; empty where it begins with something else."""
+
+    def __init__(self, text: str, *, conforming: bool = True) -> None:
+        self._text = text
+        self._conforming = conforming
+        self._parsed: ParsedCommand | None = None
+        self._modifiers: tuple[str, ...] = ()
+        self._end = 0
+        head = _HEAD.match(text)
+        verb, before, kind = head.groups("") if head is not None else ("", "", "")
+        self.verb = verb.lower()
+        self._kind = kind.lower()
+        if before:
+            self._modifiers = tuple(before.lower().split())
+            self._kind = full_kind(self._modifiers, self._kind)
+
+    @property
+    def parsed(self) -> ParsedCommand:
+        """What follows the verb."""
+        if self._parsed is None:
+            from zmig.sql import command_parser
+
+            self._parsed = command_parser.parse(self.verb, self._text, conforming=self._conforming)
+        return self._parsed
+
+    @property
+    def refuses_transaction(self) -> str | None:
+        """The command's name if the server refuses it inside a transaction block, else None."""
+        return self.parsed.refuses_transaction if self._may_refuse() else None
+
+    def _may_refuse(self) -> bool:
+        if self.verb in _DEFINES:
+            if not self._kind or self._kind in _OUTSIDE_OF_TRANSACTIONS:
+                return True
+            return self._kind in _CONCURRENT and "concurrently" in self._text.lower()
+        return self.verb in _ALWAYS_READ or (
+            self.verb == "select" and "create_distributed_table_concurrently" in self._text.lower()
+        )
+
+    @property
+    def controls_transaction(self) -> str | None:
+        """The command's name if it begins, ends or prepares a transaction, else None.
+
+        Savepoints do not: they stay inside the transaction.
+        """
+        return self.parsed.controls_transaction if self.verb in _CONTROLS else None
+
+    @property
+    def isolation_level(self) -> str | None:
+        """The isolation level that a `SET TRANSACTION ISOLATION LEVEL` asks for; None for any other statement.
+
+        PostgreSQL takes it before the first query of a transaction only, or where the transaction has that level.
+        https://www.postgresql.org/docs/current/sql-set-transaction.html
+        """
+        if self.verb != "set" or self._kind not in ("", "transaction"):
+            return None
+        return self.parsed.isolation_level
+
+    @property
+    def may_commit(self) -> bool:
+        """Whether it runs code that may contain a COMMIT or ROLLBACK: a CALL, or a DO that spells one."""
+        return self.verb == "call" or (self.verb == "do" and _commits().search(self._text) is not None)
+
+    @property
+    def runs_alone(self) -> bool:
+        """Whether it runs without a transaction around it and its checkpoint.
+
+        Any REINDEX or CLUSTER does: of a partitioned table it refuses a transaction, which its text does not show.
+        """
+        return self.verb in ("cluster", "reindex") or self.may_commit or self.refuses_transaction is not None
+
+    @property
+    def sets_session(self) -> bool:
+        """Whether it only changes the session, so that it is run again when a later run continues after it."""
+        return self.verb in _SESSION and self.parsed.sets_session
+
+    @property
+    def effect(self) -> CatalogEffect:
+        """How the catalog shows whether it took effect outside of a transaction, with the names it has there."""
+        from zmig.sql import command_parser
+
+        return self.parsed.effect or command_parser.unknown(self._text, conforming=self._conforming)
+
+    @property
+    def rewrites_rows_of(self) -> Name | None:
+        """The table of which it may change many rows."""
+        if self.verb not in _CHANGES_ROWS:
+            return None
+        from zmig.sql import rewritten_rows
+
+        return rewritten_rows.table_of(self._text, conforming=self._conforming)
+
+    @property
+    def is_definition(self) -> bool:
+        """Whether it only defines, alters or drops something, and runs nobody's code.
+
+        Such a statement changes nothing of the session and acts on nothing outside of its transaction. What PostgreSQL
+        runs beside the command itself was gone through for each kind: defaults and checks, which are evaluated for the
+        rows that are there, and those of domains with them; the bounds of partitions; queries that fill a table;
+        scripts of extensions; validators of languages; conditions on constants, which are worked out when a column is
+        declared to be not null. A constant is read when it is written: an array, a composite value or a range by what
+        reads the values in it, which checks them where they are of a domain. An index evaluates its expressions, but
+        in an operation restricted for security, in which nothing of the session can be changed for longer
+        (`SECURITY_RESTRICTED_OPERATION` in PostgreSQL's sources).
+
+        Event triggers run after every command; whether there are any, only the server knows.
+        """
+        match self.verb:
+            case "comment" | "grant" | "revoke":
+                return True
+            case "drop":
+                return self._kind != "" and self._kind not in _CODE_WHEN_DROPPED
+            case "alter":
+                is_known = not self._modifiers and self._kind in _ALTERED
+                return is_known and _evaluates().search(self._without_comments()) is None
+            case "create":
+                return self._creates_without_code()
+            case _:
+                return False
+
+    def _creates_without_code(self) -> bool:
+        kind, modifiers = self._kind, self._modifiers
+        if kind == "index":
+            return modifiers in ((), ("unique",))
+        if (kind == "table" and modifiers in ((), ("unlogged",))) or (kind == "schema" and not modifiers):
+            text = self._without_comments()
+            return _fills().search(text) is None and _reads_parts().search(text) is None
+        if kind not in _MADE_WITHOUT_CODE or modifiers not in _OR_REPLACE:
+            return False
+        text = self._without_comments()
+        is_known = all(found[1].lower() in _LANGUAGES for found in _language().finditer(text))
+        return is_known and _reads_parts().search(text) is None
+
+    def _without_comments(self) -> str:
+        """Return the statement without what the server reads as blanks; constants stay in it."""
+        text = self._text
+        if "--" not in text and "/*" not in text:
+            return text
+        if any(mark in text for mark in ("/*", "\\", "$")):
+            return " ".join(token.text for token in lexer.tokens(text, conforming=self._conforming))
+        return _line_comment().sub(lambda found: found[1] or " ", text)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it only makes or names things, or inserts the values it lists: it reads no table.
+
+        Nor does it spell a setting by which the server reads text: that holds from the next message on.
+        """
+        return self._is_short() and not self._spells_string_syntax()
+
+    def _is_short(self) -> bool:
+        match self.verb:
+            case "comment" | "grant" | "revoke" | "reset" | "set":
+                return True
+            case "create" if self._kind == "table":
+                return _KEPT.issuperset(self._modifiers) and _query().search(self._text, self._end) is None
+            case "create":
+                return self._kind in _MADE_SHORTLY and self._modifiers in _OR_REPLACE
+            case "insert":
+                lists_rows = self._kind == "into" and _lists_rows(self._text, self._end)
+                return lists_rows and _select().search(self._text, self._end) is None
+            case _:
+                return False
+
+    @property
+    def may_change_string_syntax(self) -> bool:
+        """Whether it may change how the server reads a backslash in the constants of the statements after it.
+
+        All may, but those that do nothing else than to change another setting; `set constraints` runs triggers that
+        have waited.
+        """
+        changes_setting = self.verb in ("reset", "set") and self._kind not in ("", "constraints")
+        return not changes_setting or self._spells_string_syntax()
+
+    def _spells_string_syntax(self) -> bool:
+        if self.verb == "reset" and self._kind not in ("role", "session"):
+            return True
+        lower = self._text.lower()
+        return any(word in lower for word in _STRING_SYNTAX) and _string_syntax().search(lower) is not None
+
+
+def _lists_rows(text: str, start: int) -> bool:
+    """Whether an INSERT, of which the table's name begins at `start`, has VALUES where its query would be."""
+    opening = text.find("(", start)
+    if opening < 0:
+        return text[-6:].lower() == "values"  # DEFAULT VALUES
+    if text[start:opening].rstrip().lower().endswith("values"):
+        return True
+    closing = text.find(")", opening)
+    is_list = closing >= 0 and text.find("(", opening + 1, closing) < 0
+    return is_list and _values().match(text, closing + 1) is not None
+
+
+@cache
+def _commits() -> re.Pattern[str]:
+    return re.compile(r"\b(?:commit|rollback|call|execute)\b", re.IGNORECASE)
+
+
+@cache
+def _evaluates() -> re.Pattern[str]:
+    """Return what is evaluated for the rows of a table that is altered; a new column counts but for a known type."""
+    words = "type|validate|attach|default|using|check|constraint|generated|identity"
+    name = r'(?:"[^"]++"|[^\s",]++)'
+    known = (
+        "bigint|int|integer|smallint|boolean|bool|real|numeric|text|varchar|uuid|json|jsonb|bytea|date|time|interval"
+        "|timestamptz|timestamp|int2|int4|int8|float4|float8|inet"
+        r"|double\s+precision|character\s+varying|time(?:stamp)?\s+with(?:out)?\s+time\s+zone"
+    )
+    column = rf"\s++(?:column\s++)?(?:if\s++not\s++exists\s++)?{name}\s++(?:{known})\s*+(?:,|null\b|\Z)"
+    return re.compile(rf"\(|\b(?:{words})\b|\bnot\s+null\b|\badd\b(?!{column})", re.IGNORECASE)
+
+
+@cache
+def _fills() -> re.Pattern[str]:
+    """Return what fills a new table, or works out its bounds."""
+    query = r"\bas\s*+(?:\(\s*+)*+(?:select|with|table|values|execute)\b"
+    return re.compile(rf"{query}|\bpartition\s+of\b", re.IGNORECASE)
+
+
+@cache
+def _reads_parts() -> re.Pattern[str]:
+    """Return what begins a constant with other values in it: of an array, a composite type, a range, or JSON.
+
+    The bracket may be written as an escape.
+    """
+    return re.compile(r"(?:'|\$\w*+\$)\s*+(?:[\[{(](?!\s*[\]})])|\\)")
+
+
+@cache
+def _language() -> re.Pattern[str]:
+    return re.compile(r"\blanguage\s+['\"]?(\w+)", re.IGNORECASE)
+
+
+@cache
+def _line_comment() -> re.Pattern[str]:
+    return re.compile(rf"('[^']*+'|\"[^\"]*+\")|{lexer.LINE_COMMENT}")
+
+
+@cache
+def _query() -> re.Pattern[str]:
+    return re.compile(r"\bas\b\s*+(?:\(\s*+)?(?:select|with|table|values|execute)\b", re.IGNORECASE)
+
+
+@cache
+def _select() -> re.Pattern[str]:
+    return re.compile(r"\bselect\b", re.IGNORECASE)
+
+
+@cache
+def _values() -> re.Pattern[str]:
+    return re.compile(r"\s*+values", re.IGNORECASE)
+
+
+@cache
+def _string_syntax() -> re.Pattern[str]:
+    return re.compile(r"standard_conforming_strings|backslash_quote|set_config|\bdiscard\b|\bu&\"")

@@ -1,0 +1,96 @@
+"""Which table's rows a statement changes, if it may be many of them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from zmig.sql.lexer import Kind
+from zmig.sql.token_reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zmig.sql.lexer import Token
+    from zmig.sql.token_reader import Name
+
+
+def table_of(text: str, *, conforming: bool) -> Name | None:
+    """Return the table of which a statement may change many rows."""
+    reader = Reader(text, conforming=conforming)
+    verb = reader.take()
+    read = _WRITES.get(verb.text) if verb else None
+    return read(reader) if read else None
+
+
+def _insert(reader: Reader) -> Name | None:
+    table = reader.name() if reader.accept("into") else None
+    return table if table and _selects(reader) else None
+
+
+def _selects(reader: Reader) -> bool:
+    """Whether rows come out of a table: a FROM outside of parentheses, before which there is no VALUES."""
+    for token in reader.outer_tokens():
+        if token.text in {"values", "from", "table", "with"}:
+            return token.text != "values"
+    return False
+
+
+def _update(reader: Reader) -> Name | None:
+    table = _target(reader)
+    return None if _names_its_rows(reader) else table
+
+
+def _target(reader: Reader) -> Name | None:
+    reader.accept("only")
+    return reader.name()
+
+
+def _delete(reader: Reader) -> Name | None:
+    reader.accept("from")
+    return _update(reader)
+
+
+_KEY = re.compile(r"(?:.*_)?(?:id|key|code|slug|name|uuid)")
+
+
+def _names_its_rows(reader: Reader) -> bool:
+    """Whether the WHERE compares a column that looks like a key with constants, so that few rows are meant."""
+    is_conditional = any(token.text == "where" for token in reader.outer_tokens())
+    return is_conditional and _compares_a_key(reader)
+
+
+def _compares_a_key(reader: Reader) -> bool:
+    column = reader.name()
+    if column is None or not _KEY.fullmatch(column.name):
+        return False
+    return (reader.accept("=") or reader.accept("in", "(")) and _is_constant(reader.peek())
+
+
+def _is_constant(token: Token | None) -> bool:
+    return token is not None and token.kind in {Kind.STRING, Kind.NUMBER}
+
+
+def _merge(reader: Reader) -> Name | None:
+    reader.accept("into")
+    return _target(reader)
+
+
+def _copy(reader: Reader) -> Name | None:
+    table = reader.name()
+    return table if reader.skip_to("from") else None
+
+
+def _with(reader: Reader) -> Name | None:
+    """Read the command that follows the common table expressions."""
+    read = next((_DATA[token.text] for token in reader.outer_tokens() if token.text in _DATA), None)
+    return read(reader) if read else None
+
+
+_DATA: dict[str, Callable[[Reader], Name | None]] = {
+    "delete": _delete,
+    "insert": _insert,
+    "merge": _merge,
+    "update": _update,
+}
+_WRITES = {**_DATA, "copy": _copy, "with": _with}
