@@ -149,7 +149,7 @@ LEFT: dict[str, str] = {
     "zmig/planning/selection.py": "behind",
     "zmig/planning/state.py": "stands tell tells told telling strangers settled unsettled",
     "zmig/presentation/hints.py": "behind stand stands stood",
-    "zmig/presentation/problems.py": "behind stands told",
+    "zmig/presentation/problems.py": "stands told",
     "zmig/project/prepare.py": "settle survey",
     "zmig/running/batch_key.py": "behind stand tell tells",
     "zmig/running/copy_rows.py": "stand",
@@ -192,7 +192,10 @@ LEFT: dict[str, str] = {
 def _files() -> Iterator[Path]:
     for folder, names in (("zmig", "*.py"), ("zmig", "*.sql"), ("tui", "*.py"), ("docs", "*.md"), ("docs", "*.py")):
         yield from sorted((ROOT / folder).rglob(names))
-    yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "schemas/manifest.schema.json"))
+    yield from (
+        ROOT / name
+        for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "schemas/manifest.schema.json")
+    )
 
 
 def words_in(text: str) -> list[str]:
