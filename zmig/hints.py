@@ -41,7 +41,7 @@ class SuggestedCommand:
     version: int | None = None
     """That migration's version."""
     is_step: bool = False
-    """Whether it reads `run ...`, as what to do; else the command stands in the sentence by itself."""
+    """Whether it reads `run ...`, as what to do; else the command is in the sentence by itself."""
     is_repetition: bool = False
     """Whether the command that was given is meant, with this option and its value; `verb` is for who gave none."""
     manifest: str | None = None
@@ -51,7 +51,7 @@ class SuggestedCommand:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What stands behind the verb and the manifest."""
+        """What is after the verb and the manifest."""
         return self.options if self.name is None else (_word(self.name, self.version), *self.options)
 
     def line(self, manifest: str | None, database_url: str | None) -> str:
@@ -63,7 +63,7 @@ class SuggestedCommand:
         return shlex.join(("zmig", self.verb, *named, *self.words, *database))
 
     def sentence(self, line: str) -> str:
-        """Return a command line as it stands in a text."""
+        """Return a command line as it is in a text."""
         return f"run `{line}`" if self.is_step else f"`{line}`"
 
     def __str__(self) -> str:

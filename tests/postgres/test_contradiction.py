@@ -170,7 +170,7 @@ def test_positions_that_lag_are_mended_before_anything_runs(
     else:
         migrator.resolve("002_pay", "failed", reason="x")
         assert facts.told[-1] == ("002_pay", "resolved")
-    assert any("continue behind it" in one.message for one in recorder.all(Notice))
+    assert any("continue after it" in one.message for one in recorder.all(Notice))
 
 
 def test_a_hole_far_below_is_not_filled(paid: ProjectFolder, connection: psycopg.Connection, facts: Facts) -> None:

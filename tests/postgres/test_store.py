@@ -356,7 +356,7 @@ class TestReading:
         assert fold(store.latest_facts(), versions=versions) == every
         standing = fold(store.standing_facts(), versions=versions)
         assert _as_it_stands(standing.records) == _as_it_stands(every.records)
-        assert _as_it_stands(standing.strangers) == _as_it_stands(every.strangers)
+        assert _as_it_stands(standing.unversioned) == _as_it_stands(every.unversioned)
 
     def test_facts_that_no_longer_matter_are_not_sent(self, store: Store, connection: psycopg.Connection) -> None:
         for number in range(100):

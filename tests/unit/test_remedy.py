@@ -26,11 +26,11 @@ HINTS: dict[str, tuple[dict[str, object], str | None]] = {
     ),
     "nowait": (
         {"sqlstate": "55P03", "message": "could not obtain lock"},
-        "run `zmig retry 008_x` when what stands in its way is over",
+        "run `zmig retry 008_x` when what is in its way is over",
     ),
     "a deadlock": (
         {"sqlstate": "40P01", "message": "deadlock detected"},
-        "run `zmig retry 008_x` when what stands in its way is over",
+        "run `zmig retry 008_x` when what is in its way is over",
     ),
     "a full disk": (
         {"sqlstate": "53100", "message": "no space"},

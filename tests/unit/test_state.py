@@ -325,7 +325,7 @@ class TestVersionsAndNames:
         history = fold(tale(done(7), by_hand(EventType.FAILED, 7)))
         assert history.records[7].last is not None
         assert history.records[7].last.type is EventType.FAILED
-        assert not history.strangers
+        assert not history.unversioned
 
     def test_the_latest_version_counts_where_a_name_had_two(self) -> None:
         told = [done(1, name="a"), done(2, name="a"), by_hand(EventType.FAILED, name="a")]
@@ -445,7 +445,7 @@ class TestFindings:
     def test_the_words_of_an_unproven_rename_name_the_old_name(self) -> None:
         finding = _one(done(name="a"), migration=once(name="b", checksum=None)).finding(FindingCode.DRIFT)
         assert finding is not None
-        assert finding.message == "applied as `a`, and no checksum tells that it is the same"
+        assert finding.message == "applied as `a`, and no checksum says that it is the same"
 
     @pytest.mark.parametrize(
         ("told", "out_of_order"),

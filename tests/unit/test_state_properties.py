@@ -63,9 +63,9 @@ def test_each_migration_has_exactly_one_state(
     assert [entry.migration for entry in entries[: len(_DECLARED)]] == list(_DECLARED)
     assert all(entry.migration is None for entry in entries[len(_DECLARED) :])
     versions = [entry.version for entry in entries if entry.version is not None]
-    strangers = [entry.name for entry in entries if entry.version is None]
+    unversioned = [entry.name for entry in entries if entry.version is None]
     assert len(set(versions)) == len(versions)
-    assert len(set(strangers)) == len(strangers)
+    assert len(set(unversioned)) == len(unversioned)
     for entry in entries:
         if entry.state in (State.DONE, State.PENDING):
             assert entry.is_applied == (entry.state is State.DONE)
@@ -98,7 +98,7 @@ def test_facts_of_other_migrations_change_nothing(
     ]
     with_others, without = fold([*facts, *strange], versions=_VERSIONS), fold(facts, versions=_VERSIONS)
     assert {version: record for version, record in with_others.records.items() if version != 8} == without.records
-    assert with_others.strangers == without.strangers
+    assert with_others.unversioned == without.unversioned
 
 
 _SIMPLE = st.lists(

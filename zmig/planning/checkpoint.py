@@ -1,6 +1,6 @@
 """How far a file is that runs outside a transaction: what its checkpoint facts say, and how they say it.
 
-Pure. A checkpoint stands behind every statement that is known to be done. One stands also before every statement
+Pure. A checkpoint is after every statement that is known to be done. One is also before every statement
 that is sent alone, because such a statement has no end that could commit together with a fact.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @valueclass
 class Sent:
-    """A statement that was sent alone, and whose end no checkpoint tells."""
+    """A statement that was sent alone, and whose end is in no checkpoint."""
 
     number: int
     subject: str | None
@@ -49,7 +49,7 @@ class Checkpoint:
     digest: str | None = None
     """Of those statements, so that an edit of them is noticed."""
     sent: Sent | None = None
-    """The statement behind them, if it was sent."""
+    """The statement after them, if it was sent."""
     reached: Reached | None = None
     """How far a batched migration is."""
 

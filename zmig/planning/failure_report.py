@@ -1,4 +1,4 @@
-"""What a failed or a stuck migration tells when nobody was watching: its recorded end as a problem, with a way on.
+"""What is known of a failed or a stuck migration when nobody was watching: its recorded end as a problem, with a hint.
 
 Pure; the words are made of facts alone, so they are the same on every machine and in every front end.
 """

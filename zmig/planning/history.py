@@ -119,7 +119,7 @@ class History:
     """All facts, folded: a record per version, and records of names that belong to no known version."""
 
     records: Mapping[int, Record] = field(default_factory=dict[int, Record])
-    strangers: Mapping[str, Record] = field(default_factory=dict[str, Record])
+    unversioned: Mapping[str, Record] = field(default_factory=dict[str, Record])
 
 
 def fold(facts: Iterable[Fact], *, versions: Mapping[str, int] | None = None) -> History:
@@ -131,21 +131,21 @@ def fold(facts: Iterable[Fact], *, versions: Mapping[str, int] | None = None) ->
     latest = _latest(facts)
     known = {fact.name: version for version, fact in latest if version is not None} | dict(versions or {})
     records: dict[int, list[Fact]] = {}
-    strangers: dict[str, list[Fact]] = {}
+    unversioned: dict[str, list[Fact]] = {}
     for stated, fact in latest:
         version = known.get(fact.name) if stated is None else stated
         if version is None:
-            strangers.setdefault(fact.name, []).append(fact)
+            unversioned.setdefault(fact.name, []).append(fact)
         else:
             records.setdefault(version, []).append(fact)
     return History(
         {version: _record(own, version) for version, own in records.items()},
-        {name: _record(own, None) for name, own in strangers.items()},
+        {name: _record(own, None) for name, own in unversioned.items()},
     )
 
 
 def _latest(facts: Iterable[Fact]) -> list[tuple[int | None, Fact]]:
-    """Return the latest fact of each slot, behind the version it states, in order of position."""
+    """Return the latest fact of each slot, after the version it states, in order of position."""
     latest: dict[tuple[str, EventType, int | None, str | None], Fact] = {}
     for fact in facts:
         slot = fact.superseding_key
@@ -158,7 +158,7 @@ def _latest(facts: Iterable[Fact]) -> list[tuple[int | None, Fact]]:
 
 @dataclass(slots=True)
 class _RecordBuilder:
-    """A record while its facts are told, in order of position."""
+    """A record while its facts are read, in order of position."""
 
     last: Fact | None = None
     applied: Fact | None = None
@@ -175,15 +175,15 @@ class _RecordBuilder:
         match fact.type:
             case EventType.DONE:
                 self.completed = fact
-                self._settle(fact, is_applied=True)
+                self._set_end(fact, is_applied=True)
             case EventType.STARTED | EventType.ROLLBACK_STARTED:
                 self._begin(fact)
             case EventType.FAILED | EventType.ROLLBACK_FAILED:
                 self.last = self.failed = fact
             case EventType.BASELINED:
-                self._settle(fact, is_applied=True)
+                self._set_end(fact, is_applied=True)
             case EventType.ROLLED_BACK:
-                self._settle(fact, is_applied=False)
+                self._set_end(fact, is_applied=False)
             case EventType.RESOLVED:
                 self._resolve(fact)
             case EventType.CHECKPOINT:
@@ -207,14 +207,14 @@ class _RecordBuilder:
         if fact.integer("resumed_after") is None:
             self.checkpoint = None
 
-    def _settle(self, fact: Fact, *, is_applied: bool) -> None:
+    def _set_end(self, fact: Fact, *, is_applied: bool) -> None:
         self.last, self.applied = fact, fact if is_applied else None
         self.accepted = self.begun = self.checkpoint = self.paused = self.outdated = None
 
     def _resolve(self, fact: Fact) -> None:
         """Let an operator's word replace what was known; one resolved as failed may still be continued."""
         begun, checkpoint = self.begun, self.checkpoint
-        self._settle(fact, is_applied=fact.verdict is Verdict.DONE)
+        self._set_end(fact, is_applied=fact.verdict is Verdict.DONE)
         if fact.verdict is Verdict.FAILED:
             self.failed, self.begun = fact, begun
             is_rollback = begun is not None and begun.type is EventType.ROLLBACK_STARTED

@@ -1,7 +1,7 @@
 """Which applied migration a declared one is, where version, name and checksum do not all agree.
 
 Pure. A version is a migration's identity, but people change versions: two branches use one number, or an applied
-migration is given another number. Then the name and the checksum tell what is what.
+migration is given another number. Then the name and the checksum say what is what.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def is_same(migration: Migration, record: Record) -> bool:
-    """Whether what is declared is what was applied: its checksum tells; where one is unknown, its name."""
+    """Whether what is declared is what was applied: by its checksum; where one is unknown, by its name."""
     if record.checksum is None or migration.checksum is None:
         return record.name == migration.name
     return record.checksum == migration.checksum

@@ -2,7 +2,7 @@
 
 `schema_migrations` is written in one transaction with the fact it repeats, so a row whose position is that of no fact
 about its migration contradicts the facts, and is not the table's fault. Nothing is run then, and the row, which may be
-the last that tells what was applied, is never overwritten but by an operator's word about its migration.
+the last that says what was applied, is never overwritten but by an operator's word about its migration.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def marked(entries: Sequence[Entry], rows: Collection[Unfounded]) -> tuple[Entry
         )
         for version, row in by_version.items()
     }
-    told = [
+    known = [
         replace(one, findings=(*one.findings, found.pop(one.version))) if one.version in found else one
         for one in entries
     ]
@@ -51,7 +51,7 @@ def marked(entries: Sequence[Entry], rows: Collection[Unfounded]) -> tuple[Entry
         Entry(None, Record(by_version[version].name, version), State.PENDING, (finding,))
         for version, finding in found.items()
     )
-    return (*told, *alone)
+    return (*known, *alone)
 
 
 def versions(entries: Sequence[Entry]) -> list[int]:

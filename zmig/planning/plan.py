@@ -35,7 +35,7 @@ class Action(StrEnum):
     APPLY = "apply"
     RETRY = "retry"
     RESUME = "resume"
-    """Runs a stuck migration again, or continues it where its last checkpoint stands."""
+    """Runs a stuck migration again, or continues it where its last checkpoint is."""
     REPEAT = "repeat"
     CHECK = "check"
     """Asks a repeatable's condition when its turn comes, and runs it if the answer is yes."""
@@ -71,7 +71,7 @@ class Step:
     mode: Mode | None = None
     """Filled in once its file has been read."""
     recorded_rollback: str | None = None
-    """The checksum that its rollback file had when it was applied; None where no fact tells."""
+    """The checksum that its rollback file had when it was applied; None where no fact has it."""
     out_of_order: bool = False
     """Whether a later version is applied already, and an operator permitted to run it all the same."""
 
@@ -162,7 +162,7 @@ class RunResult:
 
 
 def _with_mode(step: Step, mode: Mode | None) -> Step:
-    """Return a step with its mode; a rollback file that is not the one of when it was applied is told in its reason."""
+    """Return a step with its mode; its reason says where the rollback file is another one by now."""
     if mode is None:
         return step
     now, then = mode.rollback_checksum, step.recorded_rollback

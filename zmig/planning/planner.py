@@ -126,7 +126,7 @@ def _step(entry: Entry, migration: Migration, record: Record | None, *, is_first
             return Step(migration, Action.APPLY, reasons.pending(record))
         case State.FAILED | State.STUCK if record is not None:
             is_to_stay = record.is_in_rollback and entry.is_applied and not entry.is_repeatable
-            return _settle(entry, migration, record) if is_to_stay else _rerun(entry, migration, record)
+            return _record_rollback(entry, migration, record) if is_to_stay else _rerun(entry, migration, record)
         case State.DONE if migration.repeat is not None and record is not None:
             return _repeat(migration, migration.repeat, record, due=entry.due, is_first=is_first)
         case _:
@@ -140,7 +140,7 @@ def _rerun(entry: Entry, migration: Migration, record: Record) -> Step:
     return Step(migration, Action.RETRY, reasons.failed(record, reached), attempt, reached)
 
 
-def _settle(entry: Entry, migration: Migration, record: Record) -> Step | None:
+def _record_rollback(entry: Entry, migration: Migration, record: Record) -> Step | None:
     """A rollback that failed outside a transaction is refused; one that was cut off inside one left nothing."""
     if entry.state is not State.STUCK:
         return None

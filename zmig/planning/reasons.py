@@ -1,4 +1,4 @@
-"""Why a step of a plan runs: the words that stand beside it."""
+"""Why a step of a plan runs: the words that are beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a plan may not run: each refusal's words stand here, next to the check that makes it."""
+"""Why a plan may not run: each refusal's words are here, next to the check that makes it."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def of_other(entry: Entry, entries: Sequence[Entry], *, effect: str) -> Problem 
 
 
 def _free_version(entries: Iterable[Entry]) -> int:
-    """Return the version behind the highest one of migrations that run once."""
+    """Return the version after the highest one of migrations that run once."""
     used = {entry.version: entry for entry in entries if entry.version is not None}
     version = max((version for version, entry in used.items() if not entry.is_repeatable), default=0) + 1
     while version in used:
@@ -131,7 +131,7 @@ def _renumbered(entry: Entry) -> Problem | None:
 
 
 def _record_as_done(version: int, before: int | None) -> SuggestedCommand:
-    """Return the command that tells the facts of a new version."""
+    """Return the command that shows the facts of a new version."""
     return run("resolve", str(version), "--as", "done", "--reason", f"renumbered from {before}")
 
 
@@ -158,7 +158,7 @@ def _out_of_order(entry: Entry) -> Problem | None:
 
 
 def _unproven(entry: Entry, record: Record, *, effect: str) -> Problem | None:
-    """A fact that names no backend does not tell whether somebody is at work."""
+    """A fact that names no backend does not say whether somebody is at work."""
     if entry.state is not State.STARTED or record.open is None or record.open.integer("backend_pid") is not None:
         return None
     verdict = "done" if entry.is_applied else "failed"
@@ -273,7 +273,7 @@ def of_rollback(entries: Sequence[Entry], chosen: Sequence[Entry]) -> Iterator[R
 
 
 def _unlike(entry: Entry, entries: Sequence[Entry]) -> Problem | None:
-    """A rollback file belongs to the migration it stands beside; it says nothing about what was applied instead."""
+    """A rollback file belongs to the migration it is beside; it says nothing about what was applied instead."""
     if entry.migration is None or entry.record is None:
         return None
     return _changed(entry, entry.migration, entry.record, entries, effect=_NOTHING_ROLLED_BACK)

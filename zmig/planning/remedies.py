@@ -60,7 +60,7 @@ def of(
 
 
 def _of_statement(error: Mapping[str, object], migration: Migration | None) -> str | None:
-    """Return what helps where a statement stands in the wrong place."""
+    """Return what helps where a statement is in the wrong place."""
     if schema := _text(error, "tables_of_zmig"):
         return f"leave schema `{schema}` as it is, where zmig keeps what it has done"
     if character := _text(error, "character"):
@@ -96,7 +96,7 @@ def _wait(error: Mapping[str, object], again: SuggestedCommand) -> Hint | None:
     if sqlstate == "XX000":  # an error of the server itself, as where a node of a cluster does not answer
         return Hint("once every server that takes part answers, ", again)
     if sqlstate.startswith(_TRANSIENT):
-        return Hint(again, " when what stands in its way is over")
+        return Hint(again, " when what is in its way is over")
     return Hint("once the server answers again, ", again) if sqlstate.startswith(_ENDED) else None
 
 

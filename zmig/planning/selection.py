@@ -33,7 +33,7 @@ def find_one(entries: Sequence[Entry], name: str) -> Entry:
     """Return what `find` does, where only one entry can be meant: one to be recorded about.
 
     Raises:
-        UsageError: like `find`; or two entries have that name, as behind a change of version.
+        UsageError: like `find`; or two entries have that name, as after a change of version.
     """
     versions = [entry.version for entry in entries if entry.name == name and entry.version is not None]
     if len(versions) > 1:

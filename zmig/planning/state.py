@@ -1,4 +1,4 @@
-"""From records to states: what each migration is now, and what is worth telling beside that.
+"""From records to states: what each migration is now, and what is worth reporting beside that.
 
 Pure. Only two questions need more than facts: whether a started migration is still running, and whether a
 repeatable is due; their answers come in as `Liveness` and `due`.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """Where a migration stands."""
+    """What a migration is now."""
 
     PENDING = "pending"
     STARTED = "started"
@@ -37,7 +37,7 @@ class State(StrEnum):
 
 
 class FindingCode(StrEnum):
-    """Things worth telling that are not states."""
+    """Things worth reporting that are not states."""
 
     DRIFT = "drift"
     """It is not what was applied: its file's checksum differs, or nothing proves that it is the same."""
@@ -82,7 +82,7 @@ class Liveness:
     stuck_after: timedelta = timedelta(minutes=10)
     """How old a started fact must be before it counts as stuck, where nothing can be proved."""
     holder_run: str | None = None
-    """The run that backend works for; None where its name does not tell."""
+    """The run that backend works for; None where its name does not say."""
     sees_locks: bool = True
     """False on a standby: the lock is held on the primary server, and cannot be seen."""
 
@@ -135,7 +135,7 @@ def _is_running(record: Record, liveness: Liveness) -> bool:
 
 
 def is_held(fact: Fact, *, pid: int | None, run: str | None) -> bool:
-    """Whether the backend `pid`, which works for `run`, is the one that a started fact tells of.
+    """Whether the backend `pid`, which works for `run`, is the one that a started fact names.
 
     Process ids are used again, so a run that is known must be the same too.
     """
@@ -153,7 +153,7 @@ def _began_at(fact: Fact) -> datetime:
 
 @valueclass
 class Entry:
-    """One migration as it stands: declared, recorded, or both."""
+    """One migration as it is: declared, recorded, or both."""
 
     migration: Migration | None
     """None for an applied migration that is no longer declared."""
@@ -161,7 +161,7 @@ class Entry:
     state: State
     findings: tuple[Finding, ...] = ()
     due: bool | None = False
-    """For a repeatable that has run: whether it would run now; None where that cannot be told yet."""
+    """For a repeatable that has run: whether it would run now; None where that cannot be known yet."""
     moved_from: Record | None = None
     """What it was applied as, under another version; None for nearly all."""
     moved_to: int | None = None
@@ -183,7 +183,7 @@ class Entry:
 
     @property
     def is_applied(self) -> bool:
-        """Whether its changes are in the database, as far as facts tell."""
+        """Whether its changes are in the database, as far as facts say."""
         return self.record is not None and self.record.applied is not None
 
     @property
@@ -229,16 +229,16 @@ def evaluate(
     standing = [_standing(migration, history.records.get(migration.version), liveness) for migration in declared]
     gone = [_undeclared(record, liveness) for record in _left_over(declared, history)]
     highest = current_version((*standing, *gone))
-    unsettled = [not _is_settled(entry) for entry in standing]
-    moved = _moved([entry for entry, is_open in zip(standing, unsettled, strict=True) if is_open], gone)
+    open_ones = [not _is_closed(entry) for entry in standing]
+    moved = _moved([entry for entry, is_open in zip(standing, open_ones, strict=True) if is_open], gone)
     left = {record.version: version for version, record in moved.items()}
-    told = [
+    entries = [
         _with_findings(_placed(entry, moved, left), highest, (due or {}).get(entry.version or 0)) if is_open else entry
-        for entry, is_open in zip(standing, unsettled, strict=True)
+        for entry, is_open in zip(standing, open_ones, strict=True)
     ]
     if due:
-        told = list(_undecided(told, due))
-    return (*told, *(_placed(entry, moved, left) for entry in gone if entry.state is not State.PENDING))
+        entries = list(_undecided(entries, due))
+    return (*entries, *(_placed(entry, moved, left) for entry in gone if entry.state is not State.PENDING))
 
 
 def _moved(standing: Iterable[Entry], gone: Iterable[Entry]) -> dict[int, Record]:
@@ -269,7 +269,7 @@ def _standing(migration: Migration, record: Record | None, liveness: Liveness) -
 def _left_over(declared: Iterable[Migration], history: History) -> Iterator[Record]:
     versions = {migration.version for migration in declared}
     yield from (record for version, record in sorted(history.records.items()) if version not in versions)
-    yield from history.strangers.values()
+    yield from history.unversioned.values()
 
 
 def _undeclared(record: Record, liveness: Liveness) -> Entry:
@@ -282,8 +282,8 @@ def current_version(entries: Iterable[Entry]) -> int:
     return max((entry.version or 0 for entry in entries if entry.is_applied and not entry.is_repeatable), default=0)
 
 
-def _is_settled(entry: Entry) -> bool:
-    """Whether nothing can be found about it: done last, as it stands. Of a long history nearly all are."""
+def _is_closed(entry: Entry) -> bool:
+    """Whether nothing can be found about it: done last, as it is. Of a long history nearly all are."""
     migration, record = entry.migration, entry.record
     return (
         migration is not None
@@ -310,7 +310,7 @@ def _with_findings(entry: Entry, highest: int, answer: bool | None) -> Entry:
 
 def _undecided(entries: Iterable[Entry], answers: Mapping[int, bool | None]) -> Iterator[Entry]:
     """Yield entries, of which those that were asked whether they are due, and gave no answer, say so."""
-    finding = Finding(FindingCode.UNDECIDED, "whether it is due cannot be told: the question gave no answer")
+    finding = Finding(FindingCode.UNDECIDED, "whether it is due is not known: the question gave no answer")
     for entry in entries:
         is_asked = entry.state is State.DONE and entry.version in answers and entry.due is None
         yield replace(entry, findings=(*entry.findings, finding)) if is_asked else entry
@@ -350,5 +350,5 @@ def _is_due(migration: Migration, record: Record, answer: bool | None) -> bool |
 
 def _difference(migration: Migration, record: Record) -> str:
     if record.checksum is None or migration.checksum is None:
-        return f"applied as `{record.name}`, and no checksum tells that it is the same"
+        return f"applied as `{record.name}`, and no checksum says that it is the same"
     return f"applied with checksum {record.checksum[:8]}, the file now has {migration.checksum[:8]}"

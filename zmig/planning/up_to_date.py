@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def expected_lines(migrations: Iterable[Migration]) -> list[str] | None:
-    """Return a line for each migration with its version, its checksum and its name; None where they cannot tell."""
+    """Return a line for each migration with its version, its checksum and its name; None where they do not say."""
     found: list[str] = []
     for migration in migrations:
         repeat = migration.repeat

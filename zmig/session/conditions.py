@@ -1,7 +1,7 @@
 """Asks whether a repeatable that has run is due again; reads only, in a transaction that is rolled back.
 
-The first run asks nothing, for what a condition reads may exist only behind it. There the server is asked whether it
-understands the condition, so that one that can never give an answer is told while nothing depends on it.
+The first run asks nothing, for what a condition reads may exist only after it. There the server is asked whether it
+understands the condition, so that one that can never give an answer is reported while nothing depends on it.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def needs_check(step: Step) -> bool:
 
 
 def check_condition(connection: WorkingConnection, step: Step) -> None:
-    """Make sure, behind a repeatable's statements, that the server understands its condition; it is not evaluated.
+    """Make sure, after a repeatable's statements, that the server understands its condition; it is not evaluated.
 
     Raises:
         MigrationFailed: it does not; the cause is chained.
@@ -132,7 +132,7 @@ _WRITABLE = "reset default_transaction_read_only"
 
 @contextmanager
 def _read_only(connection: WorkingConnection, lock_timeout: str, *, in_code: bool = False) -> Generator[None]:
-    """Let nothing inside the block write; what it sets is undone, in whatever transaction it stands.
+    """Let nothing inside the block write; what it sets is undone, in whatever transaction it is.
 
     The question is the project's own, so it finds what psql would give it; but Python, `in_code`, what it can read.
     """

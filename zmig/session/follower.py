@@ -55,7 +55,7 @@ class EventFollower:
             self._begin(self._store.positions(_WINDOW))
             facts = sorted(self._store.latest_facts(), key=attrgetter("position"))
         else:
-            gaps = self._unsettled()
+            gaps = self._open_gaps()
             facts = list(self._store.facts_after(self._highest, self._gaps))
             self._gaps = gaps
         self._advance(fact.position for fact in facts)
@@ -89,7 +89,7 @@ class EventFollower:
             else:
                 self._gaps.pop(position, None)
 
-    def _unsettled(self) -> dict[int, int | None]:
+    def _open_gaps(self) -> dict[int, int | None]:
         """Return the gaps that a transaction of this moment may still fill; asked before the facts are read."""
         if not self._gaps:
             return {}

@@ -188,7 +188,7 @@ def _check_reason(reason: str) -> None:
         raise UsageError(
             Problem(
                 "reason-missing",
-                "a decision needs a reason, which stands in the history for ever",
+                "a decision needs a reason, which is in the history for ever",
                 effect="nothing was recorded",
                 hint="write `--reason 'why this is right'`",
             )

@@ -83,7 +83,7 @@ class DatabaseSession:
     def inspect(self, *, to_write: bool = False) -> Inspection:
         """Return what there is of the tracking tables, and the rights to them.
 
-        `to_write` says that facts are to be written next, so that all rights that are missing are told at once.
+        `to_write` says that facts are to be written next, so that all rights that are missing are reported at once.
 
         Raises:
             TrackingError: facts are to be written, and this is a standby; the message names the primary server.
@@ -154,7 +154,7 @@ class DatabaseSession:
     def snapshot(
         self, inspection: Inspection | None = None, *, holds_lock: bool = False, ask_repeatables: bool = True
     ) -> Snapshot:
-        """Return where every migration stands. Reads only; `inspection` is given where that was made just before."""
+        """Return the state of every migration. Reads only; `inspection` is given where that was made just before."""
         from zmig.session.snapshot import SnapshotReader
 
         seen = self.inspect() if inspection is None else inspection
@@ -169,9 +169,9 @@ class DatabaseSession:
         if self.store.create(snapshot.inspection, has_citus=self.server.has_citus):
             self._report_unguarded()
         if snapshot.inspection.has_events:
-            behind = self.store.repair(snapshot.entries, keep=orphaned_rows.versions(snapshot.entries))
-            if behind is not None:
-                self._advance_positions(behind)
+            lagging = self.store.repair(snapshot.entries, keep=orphaned_rows.versions(snapshot.entries))
+            if lagging is not None:
+                self._advance_positions(lagging)
 
     def _report_unguarded(self) -> None:
         from zmig.database import guard_trigger
@@ -182,7 +182,7 @@ class DatabaseSession:
         self.observer(Notice(None, "WARNING", message))
 
     def _advance_positions(self, highest: int) -> None:
-        """Have new facts stand behind those that are there.
+        """Have new facts come after those that are there.
 
         Raises:
             TrackingError: this role may not.
@@ -195,7 +195,7 @@ class DatabaseSession:
         except psycopg.errors.InsufficientPrivilege as error:
             problem = self.store.problem(Broken.POSITION, what="what is to be done")
             raise TrackingError(replace(problem, effect="nothing was run")) from error
-        message = f"the positions of new facts were behind {highest}, the highest there is, and now continue behind it"
+        message = f"the positions of new facts were behind {highest}, the highest there is, and now continue after it"
         self.observer(Notice(None, "NOTICE", message))
 
     @contextmanager
@@ -204,7 +204,7 @@ class DatabaseSession:
 
         Raises:
             LockNotObtained: another run kept it for too long.
-            UsageError: a transaction pooler stands between.
+            UsageError: a transaction pooler is between.
         """
         from zmig.database import pooler
 
@@ -230,7 +230,7 @@ class DatabaseSession:
 
     @contextmanager
     def _given_back(self) -> Generator[None]:
-        """Leave the session as it began, behind a pooler, which may give it to others as it is."""
+        """Leave the session as it began, for a pooler, which may give it to others as it is."""
         if self.connection.info.backend_pid == self.server.backend_pid:
             yield
             return
@@ -307,7 +307,7 @@ def open_session(
 
 
 def _notices_to(observer: Observer, interrupts: Interrupts) -> Callable[[psycopg.errors.Diagnostic], None]:
-    def tell(diagnostic: psycopg.errors.Diagnostic) -> None:
+    def report(diagnostic: psycopg.errors.Diagnostic) -> None:
         from zmig.progress import Notice
 
         observer(
@@ -322,7 +322,7 @@ def _notices_to(observer: Observer, interrupts: Interrupts) -> Callable[[psycopg
 
     def hear(diagnostic: psycopg.errors.Diagnostic) -> None:
         try:
-            tell(diagnostic)
+            report(diagnostic)
         except Exception:
             raise
         except BaseException as error:  # psycopg would drop it

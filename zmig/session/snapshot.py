@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @valueclass
 class Snapshot:
-    """What stands in the manifest and in the database at one moment."""
+    """What is in the manifest and in the database at one moment."""
 
     entries: tuple[Entry, ...]
     inspection: Inspection
@@ -39,7 +39,7 @@ class Snapshot:
     awaited: frozenset[str] = frozenset()
     """The names of what was not completed when the same command first looked, before it waited for the lock."""
     standby: Standby | None = None
-    """How the server stands, if it is a standby: what is seen is older than on the primary server."""
+    """What the server is like, if it is a standby: what is seen is older than on the primary server."""
     is_first: bool = False
     """Whether the database has no facts at all."""
     odd_rows: tuple[OddRow, ...] = ()
@@ -104,7 +104,7 @@ class SnapshotReader:
             entries,
             inspection,
             identify_holder(holder, entries) if holder is not None else None,
-            is_first=not (history.records or history.strangers),
+            is_first=not (history.records or history.unversioned),
             standby=standby_of(self.connection, inspection),
             odd_rows=self.store.odd_rows,
         )
@@ -161,7 +161,7 @@ class SnapshotReader:
 
 def _open(history: History) -> list[Fact]:
     """Return the facts by which something is started, and not ended or about to be tried again."""
-    records = (*history.records.values(), *history.strangers.values())
+    records = (*history.records.values(), *history.unversioned.values())
     return [record.open for record in records if record.open is not None]
 
 
@@ -172,7 +172,7 @@ def _without(holder: LockHolder | None, facts: Iterable[Fact]) -> set[int]:
 
 
 def standby_of(connection: WorkingConnection, inspection: Inspection) -> Standby | None:
-    """Return how a standby stands; None where the server is none."""
+    """Return what a standby is like; None where the server is none."""
     if not inspection.in_recovery:
         return None
     from zmig.database import standby
@@ -207,7 +207,7 @@ def _begun(entry: Entry, holder: LockHolder) -> Fact | None:
 
 
 def _at_work(holder: LockHolder, entries: Iterable[Entry]) -> Entry | None:
-    """Return the migration that an atomic run is at behind its first, by the name of its session; None for others."""
+    """Return the migration that an atomic run is at after its first, by the name of its session; None for others."""
     version = holder.version
     if version is None:
         return None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @valueclass
 class Status:
-    """Where every migration stands."""
+    """The state of every migration."""
 
     manifest: str
     environment: Environment
@@ -39,7 +39,7 @@ class Status:
     holder: LockHolder | None = None
     """Who holds the run's lock, if something is started and not ended."""
     standby: Standby | None = None
-    """How the server stands, if it is a standby."""
+    """What the server is like, if it is a standby."""
     timeline_change: TimelineChange | None = None
     """How the server's timeline differs from that of the last run on record, if it does."""
     undeclared: Sequence[str] = ()
@@ -47,7 +47,7 @@ class Status:
     is_guarded: bool = True
     """Whether the trigger is there, and enabled, that keeps facts from being changed."""
     odd_rows: Sequence[OddRow] = ()
-    """Rows among the facts that can be read only in part, or not at all, and matter to where a migration stands."""
+    """Rows among the facts that can be read only in part, or not at all, and matter to the state of a migration."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the contents as JSON types."""

@@ -50,7 +50,7 @@ _LIMITS = {"statement_timeout": "'5s'", "lock_timeout": "'1s'"}
 
 @valueclass
 class Observation:
-    """What stood in the manifest and in the database at one moment."""
+    """What was in the manifest and in the database at one moment."""
 
     status: Status
     project: Project
@@ -65,7 +65,7 @@ class Observation:
     is_zombie: bool = False
     """Whether that backend works on although its client is provably gone."""
     manifest_problems: tuple[Problem, ...] = ()
-    """What is wrong with the manifest as it stands now; the rest is told by how it stood before."""
+    """What is wrong with the manifest as it is now; the rest is as it was before."""
 
 
 class Watcher:
@@ -86,7 +86,7 @@ class Watcher:
         self._session: _Session | None = None
 
     def poll(self, *, ask_repeatables: bool = False) -> Observation:
-        """Return how everything stands now.
+        """Return how everything is now.
 
         Conditions of repeatables are asked when something changed and nobody is running, and on request.
 
@@ -263,7 +263,7 @@ class _Session:
         return {fact.position for fact in self._tail.open() if not state.is_held(fact, pid=pid, run=run)}
 
     def _entries(self, migrations: Sequence[Migration], liveness: Liveness) -> tuple[Entry, ...]:
-        """Return the entries as they stand; they are put together anew only when something has changed."""
+        """Return the entries as they are; they are put together anew only when something has changed."""
         ask = self._needs_answers and liveness.holder_pid is None
         key = (tuple(map(id, migrations)), self._tail.revision, liveness.holder_pid, liveness.holder_run)
         depends_on_clock = not liveness.sees_locks or any(
