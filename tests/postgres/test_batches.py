@@ -15,7 +15,7 @@ from tests.support.process import Process
 from tests.support.recorder import Recorder
 from zmig import MigrationFailed, Migrator
 from zmig.errors import ManifestError, PlanRefused, UsageError
-from zmig.progress import RoundFinished
+from zmig.progress import RoundFinished, StepFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tests.support.facts import Facts
     from tests.support.project import ProjectFolder
+    from zmig.progress import Progress
 
 UPDATE = """\
 -- lower-case every name
@@ -362,6 +363,35 @@ def test_a_round_that_meets_a_lock_is_tried_again_and_progress_starts_the_count_
     )
     Migrator(project.manifest).migrate()
     assert [one["will_retry"] for one in facts.data("001_lower", "failed")] == [True, True, True]
+    assert facts.data("001_lower", "done")[0]["rows"] == 95
+
+
+def test_an_attempt_that_fails_before_its_first_round_forgets_no_round_of_those_before_it(
+    project: ProjectFolder, connect: Callable[..., psycopg.Connection], facts: Facts
+) -> None:
+    project.sql(
+        "001_lower",
+        UPDATE.replace("lower(name)", "lower(name), touched = touched + 1"),
+        batch={"size": 10, "start": 0},
+        lock_timeout="50ms",
+        retry={"attempts": 5, "backoff": "1ms", "max_backoff": "1ms"},
+    )
+    holder = connect(autocommit=False)
+    failures: list[StepFailed] = []
+
+    def observe(progress: Progress) -> None:
+        if isinstance(progress, RoundFinished) and not failures:
+            holder.execute("lock table users in access exclusive mode")
+        elif isinstance(progress, StepFailed):
+            failures.append(progress)
+            if len(failures) == 2:
+                holder.rollback()
+
+    Migrator(project.manifest, observer=observe).migrate()
+    kept = "not rolled back: the 10 rows of 1 round stay changed, and the next run continues behind them"
+    assert [one.problem.effect for one in failures] == [kept, kept]
+    assert facts.data("001_lower", "started")[2].get("resumed_after") == 0
+    assert connect().execute("select distinct touched from users").fetchall() == [(1,)]
     assert facts.data("001_lower", "done")[0]["rows"] == 95
 
 

@@ -319,7 +319,7 @@ def _kept(failed: Failed) -> str:
     if reached is not None and reached.reached is not None:
         return _rounds(reached.reached)
     kept = _statements(0 if reached is None else reached.statements)
-    if statement is not None and statement.command.may_commit:
+    if statement is not None and failed.fate is not Fate.KEPT:
         kept += f", and statement {statement.number} may have committed a part"
     return kept if failed.left_behind is None else f"{kept}, and {failed.left_behind}"
 
