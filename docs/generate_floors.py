@@ -1,6 +1,6 @@
-"""Writes the picture and the table of the floors into docs/architecture.md: `python docs/generate_floors.py`.
+"""Writes the pictures and the tables of the floors into the pages for builders: `python docs/generate_floors.py`.
 
-Both come from the import contract in `.importlinter` and from the docstrings of the rooms. A test fails while the page
+Both come from the import contracts in `.importlinter` and from the docstrings of the rooms. A test fails while a page
 is not what this would write.
 """
 
@@ -16,23 +16,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "architecture.md"
+PAGES = {"floors": ROOT / "docs" / "architecture.md", "console": ROOT / "docs" / "console-internals.md"}
+"""The page of each contract."""
 BEGIN, END = "<!-- floors: docs/generate_floors.py -->\n", "<!-- end of floors -->\n"
 
 
-def page() -> str:
-    """Return the page with the picture and the table as they should be."""
-    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+def page(contract: str) -> str:
+    """Return the page of a contract with the picture and the table as they should be."""
+    before, _, rest = PAGES[contract].read_text("utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    return f"{before}{BEGIN}```\n{picture(_floors())}```\n\n{_table(_floors())}{END}{after}"
+    package, floors = _floors(contract)
+    return f"{before}{BEGIN}```\n{picture(floors)}```\n\n{_table(floors, package)}{END}{after}"
 
 
-def _floors() -> list[list[str]]:
-    """Return the rooms of each floor as the contract has them, from the roof down, with the signs between them."""
+def _floors(contract: str) -> tuple[str, list[list[str]]]:
+    """Return the package that the rooms are in, and the rooms of each floor with the signs between, from the roof down.
+
+    Where the contract names no package, the rooms' names are whole.
+    """
     config = configparser.ConfigParser()
     config.read(ROOT / ".importlinter", encoding="utf-8")
-    lines = config["importlinter:contract:floors"]["layers"].splitlines()
-    return [line.split() for line in lines if re.match(r"\w", line)]
+    section = config[f"importlinter:contract:{contract}"]
+    lines = [line.split() for line in section["layers"].splitlines() if re.match(r"\w", line)]
+    return section.get("containers", "").strip(), lines
 
 
 def picture(floors: Sequence[Sequence[str]], *, width: int = 61) -> str:
@@ -61,19 +67,11 @@ def _ceiling(above: str, below: str) -> str:
     return "".join(signs[first == "│", second == "│"] for first, second in zip(above, below, strict=True))
 
 
-def _table(floors: Sequence[Sequence[str]]) -> str:
-    return "".join(
-        (
-            "| room | what is there |\n",
-            "| --- | --- |\n",
-            *(
-                f"| `{_name(room)}` | {_sentence(room)} |\n"
-                for floor in floors
-                for room in floor
-                if room not in ("|", ":")
-            ),
-        )
-    )
+def _table(floors: Sequence[Sequence[str]], package: str) -> str:
+    names = (room for floor in floors for room in floor if room not in ("|", ":"))
+    rooms = [f"{package}.{name}".removeprefix(".") for name in names]
+    rows = (f"| `{_name(room)}` | {_sentence(room)} |\n" for room in rooms)
+    return "".join(("| room | what is there |\n", "| --- | --- |\n", *rows))
 
 
 def _files(room: str) -> Iterator[Path]:
@@ -95,4 +93,5 @@ def _sentence(room: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for name, file in PAGES.items():
+        file.write_text(page(name), encoding="utf-8")

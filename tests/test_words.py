@@ -50,14 +50,7 @@ _RIGHT = re.compile(
 
 LEFT: dict[str, str] = {
     "docs/generate_rule_index.py": "settled",
-    "tui/zmig_tui/app.py": "tell",
-    "tui/zmig_tui/models/key_hints.py": "stands",
-    "tui/zmig_tui/pages/detail_pages.py": "stands",
-    "tui/zmig_tui/pages/events.py": "tells",
     "tui/zmig_tui/pages/heading.py": "behind",
-    "tui/zmig_tui/pages/overview.py": "trouble",
-    "tui/zmig_tui/screens/dialogs.py": "stands",
-    "tui/zmig_tui/web/server.py": "tells",
     "zmig/cli/apply.py": "told",
     "zmig/cli/color.py": "stands",
     "zmig/cli/command.py": "behind stand stands",

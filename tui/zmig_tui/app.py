@@ -1,4 +1,4 @@
-"""The console: `run` shows a manifest and its database on the terminal until somebody quits."""
+"""The application: its start, its end, the signals and the terminal between them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class ConsoleApp(App[int]):
             self.controller,
             ConsoleModel(manifest, hints, self._clock),
             reading_seconds=self._reading_seconds,
-            report_run=self._tell_page,
+            report_run=self._report_run,
         )
         self.push_screen(self.main)
         loop = asyncio.get_running_loop()
@@ -138,7 +138,7 @@ class ConsoleApp(App[int]):
         """Draw everything anew: something that was drawn has not been read."""
         self.screen.refresh(layout=True)
 
-    def _tell_page(self, *, is_running: bool) -> None:
+    def _report_run(self, *, is_running: bool) -> None:
         """Send the page of the console, if it has one, whether a run is in progress."""
         if self._driver is not None and self._driver.is_web:
             cast("_PageDriver", self._driver).send_run_state(is_running=is_running)

@@ -1,4 +1,4 @@
-"""Everything the console does besides drawing, in two threads: one observes, the other runs migrations.
+"""What the screen asks for, done in two threads: one observes, the other runs migrations.
 
 Nothing here touches the screen. Results are sent as events; a run's progress waits in a queue, which the screen empties
 when it has time.

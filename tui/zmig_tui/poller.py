@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from zmig.errors import ConnectionFailed, ManifestError, ServerError, ZmigError
+from zmig_tui import detail_reader
 from zmig_tui.events import ConsoleEvent, DetailReady, ObservationFailed, Observed, bug
-from zmig_tui.models import columns, detail_reader
+from zmig_tui.models import columns
 from zmig_tui.models.rows import RowCache
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""What the console knows: the table, the runs, the details of one migration. Values and folds, without a screen."""
+"""What the console knows: the table, the runs, the details of one migration. No I/O, and no Textual."""

@@ -40,7 +40,7 @@ class KeyHints:
         return self if row is None else replace(self, selected=row.entry.name)
 
     def phrase(self, command: SuggestedCommand) -> str:
-        """Return a command as it stands in a sentence: "press r", or the command where no key does it."""
+        """Return a command as it is written in a sentence: "press r", or the command where no key does it."""
         key = self._key(command)
         if key is None:
             return self.commands.phrase(command)

@@ -1,1 +1,1 @@
-"""What the console shows, as lines of text: values in, lines out, without a screen."""
+"""What the console shows, as lines of text. Values in, lines out, and no Textual."""

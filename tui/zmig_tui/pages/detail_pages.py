@@ -54,7 +54,7 @@ def _rollback(detail: Detail, mark: code.Mark | None, hints: HintStyle) -> Seque
     if migration is None or not migration.is_reversible:
         return [line(span("no rollback is declared", Tone.QUIET))]
     if migration.rollback_file is None:
-        return [line(span("`rollback(ctx)` stands in the file itself: press 2", Tone.QUIET))]
+        return [line(span("`rollback(ctx)` is in the file itself: press 2", Tone.QUIET))]
     return _contents(detail.rollback, migration, mark, hints)
 
 

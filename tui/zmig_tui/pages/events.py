@@ -57,7 +57,7 @@ def event_lines(detail: Detail, hints: HintStyle) -> Iterator[Line]:
 
     if len(facts) >= EVENTS_LIMIT:
         history = hints.phrase(command("history", about=detail.entry))
-        yield line(span(f"these are the last {EVENTS_LIMIT}; {history} tells all", Tone.QUIET))
+        yield line(span(f"these are the last {EVENTS_LIMIT}; {history} shows all", Tone.QUIET))
 
 
 def _pairs(data: object, shown_already: frozenset[str]) -> Iterator[Line]:

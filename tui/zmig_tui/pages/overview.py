@@ -36,7 +36,7 @@ def overview_lines(detail: Detail, hints: HintStyle) -> Iterator[Line]:
     if migration is not None and migration.description:
         yield line(migration.description)
     yield from _findings(detail)
-    yield from _trouble(detail, hints)
+    yield from _failure(detail, hints)
     yield from _effect(detail, hints)
     yield from _recorded(entry)
     if migration is not None:
@@ -76,7 +76,7 @@ def _drift(detail: Detail) -> Iterator[Line]:
         yield line(span(f"    {statements} statements then, {now} now", Tone.WARN))
 
 
-def _trouble(detail: Detail, hints: HintStyle) -> Iterator[Line]:
+def _failure(detail: Detail, hints: HintStyle) -> Iterator[Line]:
     problem = failure_report.describe(detail.entry)
     if problem is None:
         return

@@ -1,1 +1,1 @@
-"""The console's screens and dialogs."""
+"""The main screen, its dialogs, and what its keys do."""

@@ -313,7 +313,7 @@ class ResolveDialog(Dialog[Resolution | None]):
         """Ask for the verdict, then for the reason."""
         yield OptionList(*(Option(Content(text), id=verdict) for verdict, text in _VERDICTS.items()), id="verdicts")
         yield Banner(id="dialog-question")
-        yield Input(id="reason", placeholder="what makes this right; it stands in the history for ever")
+        yield Input(id="reason", placeholder="what makes this right; it is kept in the history for ever")
 
     def begin(self) -> None:
         """Begin with the verdict."""

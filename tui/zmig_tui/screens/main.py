@@ -25,7 +25,6 @@ from zmig_tui.events import (
 from zmig_tui.models import availability, rows
 from zmig_tui.models.details import Tab
 from zmig_tui.pages import plan_text
-from zmig_tui.pages.help import help_lines
 from zmig_tui.screens import keys
 from zmig_tui.screens.actions import RunActions
 from zmig_tui.screens.backend_actions import BackendActions
@@ -401,4 +400,4 @@ class MainScreen(Screen[None]):
 
     def action_help(self) -> None:
         """List every key."""
-        self.prompts.read("keys", help_lines([*keys.RUNNING, *keys.LOOKING]))
+        self.prompts.read("keys", keys.help_lines([*keys.RUNNING, *keys.LOOKING]))

@@ -81,7 +81,7 @@ class ConsoleServer(Server):
         for process in self._processes:
             if process.is_running:
                 sys.stderr.write(
-                    f"a run goes on in process {process.pid}, which ends with it; {status} tells how far it is\n"
+                    f"a run goes on in process {process.pid}, which ends with it; {status} says how far it is\n"
                 )
         for socket in tuple(self._sockets):
             await socket.close(code=WSCloseCode.GOING_AWAY)

@@ -1,1 +1,1 @@
-"""The console's parts: they draw the models and pages."""
+"""The parts of screens: a table, lines, fields, their colours. They draw models and pages."""
