@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -51,6 +52,22 @@ def test_a_run_is_told_from_its_beginning_to_its_end(project: ProjectFolder) -> 
     assert [told.number for told in recorder.all(StepFinished)] == [1, 2]
     ended = recorder.one(RunFinished)
     assert (ended.completed, ended.total, ended.failed) == (2, 2, False)
+
+
+def test_few_calls_are_between_a_plan_and_the_server(project: ProjectFolder) -> None:
+    """The observer is called by what sends a message, just before it does."""
+    project.sql("001_one", "create table one ();")
+    stacks: list[list[str]] = []
+
+    def observe(progress: Progress) -> None:
+        if isinstance(progress, StatementStarted):
+            frames = [frame.f_code.co_qualname for frame, _ in traceback.walk_stack(None)]
+            stacks.append(frames[frames.index("Script.begin") + 1 : frames.index("PlanExecutor.execute") + 1])
+
+    Migrator(project.manifest, observer=observe).migrate()
+    (stack,) = stacks
+    assert stack[-4:] == ["Transactional.run", "Runner._run_step", "Runner.run", "PlanExecutor.execute"]
+    assert len([*stack, "wire.send"]) == 7
 
 
 def test_a_failure_stops_the_run_and_keeps_what_was_done_before(
