@@ -28,12 +28,17 @@ if TYPE_CHECKING:
     from zmig.facts import Fact as Fact
     from zmig.facts import Verdict as Verdict
     from zmig.migrator import Migrator as Migrator
+    from zmig.migrator import MigratorSession as MigratorSession
     from zmig.model import LastRun as LastRun
     from zmig.model import Migration as Migration
     from zmig.planning.plan import Plan as Plan
     from zmig.planning.plan import Refusal as Refusal
     from zmig.planning.plan import RunResult as RunResult
     from zmig.planning.plan import Step as Step
+    from zmig.planning.request import Apply as Apply
+    from zmig.planning.request import Request as Request
+    from zmig.planning.request import Retry as Retry
+    from zmig.planning.request import Rollback as Rollback
     from zmig.planning.state import Entry as Entry
     from zmig.planning.state import State as State
     from zmig.progress import Blocked as Blocked
@@ -87,7 +92,10 @@ _NAMES = {
         "Fact",
         "Verdict",
     ),
-    "zmig.migrator": ("Migrator",),
+    "zmig.migrator": (
+        "Migrator",
+        "MigratorSession",
+    ),
     "zmig.model": (
         "LastRun",
         "Migration",
@@ -97,6 +105,12 @@ _NAMES = {
         "Refusal",
         "RunResult",
         "Step",
+    ),
+    "zmig.planning.request": (
+        "Apply",
+        "Request",
+        "Retry",
+        "Rollback",
     ),
     "zmig.planning.state": (
         "Entry",

@@ -11,27 +11,30 @@ opens a connection and closes it again.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.errors import ManifestError, PlanRefused, ZmigError
 from zmig.observer import isolated, naming, redacting
 from zmig.planning.plan import Direction, Plan, RunResult
+from zmig.planning.request import Apply, Retry, Rollback
 from zmig.process.interrupts import Interrupted, Interrupts
 from zmig.project import project
 from zmig.text.secrets import Redactor, redact, secret_values
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
     from zmig.context import CodeMigration
-    from zmig.database.tracking_check import Inspection
     from zmig.errors import Problem
     from zmig.facts import Fact
     from zmig.model import Migration
+    from zmig.planning.request import Request
+    from zmig.planning.snapshot import Snapshot
     from zmig.planning.state import Entry
     from zmig.progress import Observer
     from zmig.project.project import Project
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     from zmig.running.rehearsal import Rehearsal
     from zmig.session.operator import OperatorAction
     from zmig.session.session import DatabaseSession
-    from zmig.session.snapshot import Snapshot
     from zmig.session.status import Status
     from zmig.session.watcher import Watcher
 
@@ -62,23 +64,23 @@ class Migrator:
         `observer` is called with every `zmig.progress.Progress`; `lock_wait_seconds` limits how long to wait for
         another run (None: without limit). `database_url` overrides the manifest's `database`.
         """
-        self._path = Path(manifest)
-        self._database_url = database_url
-        self._observer = isolated(observer and naming(redacting(observer, self.redact), self._named))
-        self._lock_wait_seconds = lock_wait_seconds
-        self._environ = os.environ if environ is None else environ
-        self._interrupts = interrupts or Interrupts()
+        environ = os.environ if environ is None else environ
+        self._redactor = Redactor(environ.get("PGPASSWORD"), *secret_values(environ))
+        named = partial(_named, str(manifest), database_url)
+        self._options = _Options(
+            manifest=Path(manifest),
+            database_url=database_url,
+            observer=isolated(observer and naming(redacting(observer, self.redact), named)),
+            lock_wait_seconds=lock_wait_seconds,
+            environ=environ,
+            interrupts=interrupts or Interrupts(),
+            named=named,
+        )
         self._registered: list[Migration] = []
-        self._redactor = Redactor(self._environ.get("PGPASSWORD"), *secret_values(self._environ))
 
     def redact(self, text: str) -> str:
         """Return `text` without the secrets of the database's URL; all of them are known once it was opened."""
         return self._redactor(text)
-
-    def _named(self, problem: Problem) -> Problem:
-        """Return a problem of which the hints mean this manifest and database, wherever they are printed."""
-        url = self._database_url
-        return problem.naming(str(self._path), None if url is None else redact(url))
 
     def project(self) -> Project:
         """Read the manifest and the files it names.
@@ -86,7 +88,7 @@ class Migrator:
         Raises:
             ManifestError: with every problem found.
         """
-        return project.load(self._path, environ=self._environ)
+        return project.load(self._options.manifest, environ=self._options.environ)
 
     def register_migration(self, migration: CodeMigration) -> None:
         """Add a migration that is defined in code.
@@ -118,7 +120,7 @@ class Migrator:
     def current_version(self) -> int:
         """Return the highest applied version; 0 when nothing is applied. Reads only."""
         with self._session() as session:
-            return session.snapshot(ask_repeatables=False).current_version
+            return session.snapshot(ask_repeatables=False).migrations.current_version
 
     def find_stuck_migrations(self) -> list[Entry]:
         """Return the migrations that were started, never ended, and are worked on by nobody. Reads only."""
@@ -152,8 +154,8 @@ class Migrator:
         allow_existing: bool = False,
     ) -> Plan:
         """Return what `migrate` would run now, or why it would refuse. Reads only."""
-        make = self._plan_forward(to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
-        return self._plan_only(make, atomic=atomic)
+        request = Apply(to, atomic, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
+        return self.plan_request(request)
 
     def rehearse(
         self, *, to: int | None = None, allow_out_of_order: bool = False, allow_existing: bool = False
@@ -166,20 +168,22 @@ class Migrator:
         Raises:
             ManifestError, PlanRefused, UsageError, TrackingError, ConnectionFailed, LockNotObtained: like `migrate`.
         """
-        with self._session() as session, self._interrupts.running(session.connection), self._locked(session):
-            inspection = session.inspect()
-            session.refuse_standby(inspection)
-            snapshot = session.snapshot(inspection, holds_lock=True)
-            make = self._plan_forward(to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
-            return self._carrier(session).rehearse(make(snapshot))
+        request = Apply(to=to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
+        with self.open() as opened:
+            return opened.rehearse(request)
 
     def plan_rollback(self, *, to: int | None = None, steps: int = 1, include_repeatables: bool = False) -> Plan:
         """Return what `rollback` would run now, or why it would refuse. Reads only."""
-        return self._plan_only(self._plan_backward(to, steps, include_repeatables=include_repeatables))
+        return self.plan_request(Rollback(to=to, steps=steps, include_repeatables=include_repeatables))
 
     def plan_retry(self, names: Collection[str] = ()) -> Plan:
         """Return what `retry` would run now, or why it would refuse. Reads only."""
-        return self._plan_only(self._plan_again(names))
+        return self.plan_request(Retry(tuple(names)))
+
+    def plan_request(self, request: Request) -> Plan:
+        """Return what `run` would run now, or why it would refuse. Reads only."""
+        with self.open() as opened:
+            return opened.plan(request)
 
     def migrate(
         self,
@@ -201,19 +205,9 @@ class Migrator:
             LockNotObtained: another run kept the lock for too long.
             MigrationFailed: a migration raised; the cause is chained.
         """
-        loaded, migrations = self._load()
-        if to is None and confirmed is None:
-            from zmig.session import quick_check
-
-            if quick_check.is_up_to_date(loaded, migrations, self._database_url, environ=self._environ):
-                return RunResult(None, Plan(Direction.FORWARD))
-        with self._session(loaded, migrations) as session:
-            inspection = session.inspect(to_write=True)
-            if to is None and confirmed is None and session.is_up_to_date(inspection):
-                session.report_timeline_change(inspection)
-                return RunResult(None, Plan(Direction.FORWARD))
-            make = self._plan_forward(to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
-            return self._run(session, inspection, make, confirmed, is_atomic=atomic)
+        request = Apply(to, atomic, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
+        with self.open() as opened:
+            return opened.run(request, confirmed=confirmed)
 
     def migrate_to_version(self, version: int) -> RunResult:
         """Apply everything up to and including `version`. Raises like `migrate`."""
@@ -227,13 +221,11 @@ class Migrator:
         `terminate` first ends a backend that holds the lock, unless the process it works for is known to be alive:
         then it is a UsageError.
         """
-        return self._open_and_run(self._plan_again(names), confirmed, terminate=terminate)
+        return self.run(Retry(tuple(names)), confirmed=confirmed, terminate=terminate)
 
     def retry_stuck_migrations(self) -> RunResult:
         """Run every stuck migration again. Raises like `migrate`."""
-        from zmig.planning import planner
-
-        return self._open_and_run(lambda snapshot: planner.retry_stuck(snapshot.entries))
+        return self.run(Retry(only_stuck=True))
 
     def rollback(
         self,
@@ -247,7 +239,16 @@ class Migrator:
 
         Repeatables stay as they are, and are due again; `include_repeatables` takes them back before the others.
         """
-        return self._open_and_run(self._plan_backward(to, steps, include_repeatables=include_repeatables), confirmed)
+        request = Rollback(to=to, steps=steps, include_repeatables=include_repeatables)
+        return self.run(request, confirmed=confirmed)
+
+    def run(self, request: Request, *, confirmed: Plan | None = None, terminate: bool = False) -> RunResult:
+        """Run what a request asks for. Raises like `migrate`.
+
+        `confirmed` and `terminate` are those of `migrate` and of `retry`.
+        """
+        with self.open() as opened:
+            return opened.run(request, confirmed=confirmed, terminate=terminate)
 
     def cancel(self) -> None:
         """Ask the run that goes on in another thread to end, and return at once.
@@ -255,14 +256,18 @@ class Migrator:
         Its statement is cancelled on the server, and `failed` is recorded. Made for `interrupts=Cancellation()`;
         otherwise the main thread is interrupted, as by ctrl-c.
         """
-        self._interrupts.request()
+        self._options.interrupts.request()
 
     def watcher(self) -> Watcher:
         """Return an observer of the manifest and its database that keeps a connection of its own. Reads only."""
         from zmig.session.watcher import Watcher
 
+        options = self._options
         return Watcher(
-            self._path, database_url=self._database_url, environ=self._environ, registered=tuple(self._registered)
+            options.manifest,
+            database_url=options.database_url,
+            environ=options.environ,
+            registered=tuple(self._registered),
         )
 
     def resolve(self, name: str, verdict: str, *, reason: str) -> str:
@@ -331,124 +336,25 @@ class Migrator:
         Raises:
             UsageError: the manifest's environment is production or staging.
         """
-        from zmig.database import connection as database
-        from zmig.database import reset
-
-        with self._session() as session:
-            reset.refuse(session.project.environment, has_citus=session.server.has_citus)
-            with self._locked(session), database.translated(session.target):
-                return reset.drop_everything(session.connection)
-
-    def _plan_forward(
-        self, to: int | None, *, allow_out_of_order: bool, allow_existing: bool
-    ) -> Callable[[Snapshot], Plan]:
-        from zmig.planning import planner
-
-        return lambda snapshot: planner.forward(
-            snapshot.entries,
-            to=to,
-            allow_out_of_order=allow_out_of_order,
-            is_first=snapshot.is_first and not allow_existing,
-        )
-
-    def _plan_backward(self, to: int | None, steps: int, *, include_repeatables: bool) -> Callable[[Snapshot], Plan]:
-        from zmig.planning import planner
-
-        return lambda snapshot: planner.rollback(
-            snapshot.entries, to=to, steps=steps, include_repeatables=include_repeatables
-        )
-
-    def _plan_again(self, names: Collection[str]) -> Callable[[Snapshot], Plan]:
-        from zmig.planning import planner
-
-        return lambda snapshot: planner.retry(snapshot.entries, names, awaited=snapshot.awaited)
-
-    def _plan_only(self, make: Callable[[Snapshot], Plan], *, atomic: bool = False) -> Plan:
-        from zmig.project import undeclared
-
-        with self._session() as session:
-            made = self._carrier(session).completed(make(session.snapshot()), is_atomic=atomic)
-            refusals = (replace(refusal, problem=self._named(refusal.problem)) for refusal in made.refusals)
-            made = replace(made, refusals=tuple(refusals))
-            if made.direction is not Direction.FORWARD:
-                return made
-            return replace(made, undeclared=tuple(undeclared.of_project(session.project)))
-
-    def _open_and_run(
-        self, make: Callable[[Snapshot], Plan], confirmed: Plan | None = None, *, terminate: bool = False
-    ) -> RunResult:
-        with self._session() as session:
-            if terminate:
-                session.terminate_holder()
-            return self._run(session, session.inspect(to_write=True), make, confirmed)
-
-    def _run(
-        self,
-        session: DatabaseSession,
-        inspection: Inspection,
-        make: Callable[[Snapshot], Plan],
-        confirmed: Plan | None,
-        *,
-        is_atomic: bool = False,
-    ) -> RunResult:
-        snapshot = session.snapshot(inspection)
-        session.report_timeline_change(inspection)
-        made = None if snapshot.is_someone_running else make(snapshot)
-        if made is not None and not (made.steps or made.refusals or confirmed):
-            return RunResult(None, made)
-        return self._run_in_turn(session, snapshot, made, make, confirmed, is_atomic=is_atomic)
-
-    def _run_in_turn(
-        self,
-        session: DatabaseSession,
-        snapshot: Snapshot,
-        made: Plan | None,
-        make: Callable[[Snapshot], Plan],
-        confirmed: Plan | None,
-        *,
-        is_atomic: bool,
-    ) -> RunResult:
-        """Run what there is to do once the lock is held; what is refused now is refused before it is waited for."""
-        carrier = self._carrier(session)
-        if made is not None:
-            made, _ = carrier.check(made, confirmed)
-            if not made.steps:
-                return RunResult(None, made)
-        with self._interrupts.running(session.connection), self._locked(session):
-            snapshot = session.snapshot(holds_lock=True).after(snapshot)
-            made, prepared_steps = carrier.check(make(snapshot), confirmed)
-            return (
-                carrier.execute(snapshot, made, prepared_steps, is_atomic=is_atomic)
-                if prepared_steps
-                else RunResult(None, made)
-            )
-
-    def _carrier(self, session: DatabaseSession) -> PlanExecutor:
-        from zmig.running.executor import PlanExecutor
-
-        return PlanExecutor(
-            session,
-            observer=self._observer,
-            interrupts=self._interrupts,
-            environ=self._environ,
-        )
+        with self.open() as opened:
+            return opened.reset()
 
     def _ask(self, decide: Callable[[DatabaseSession, Snapshot], OperatorAction]) -> str:
         with self._session() as session:
             snapshot = session.snapshot(session.inspect(to_write=True), ask_repeatables=False)
             session.report_timeline_change(snapshot.inspection)
-            decided = decide(session, snapshot)
+            decided = decide(session, snapshot.migrations)
             with session.recording():
                 for statement in decided.statements:
                     session.connection.execute(statement.encode())
             return decided.names[0]
 
     def _decide(self, decide: Callable[[DatabaseSession, Snapshot], OperatorAction]) -> list[str]:
-        with self._session() as session, self._locked(session):
+        with self._session() as session, session.locked(limit_seconds=self._options.lock_wait_seconds):
             snapshot = session.snapshot(session.inspect(to_write=True), holds_lock=True, ask_repeatables=False)
             session.report_timeline_change(snapshot.inspection)
-            decided = decide(session, snapshot)
-            self._refuse_contradictions(snapshot, decided)
+            decided = decide(session, snapshot.migrations)
+            _refuse_contradictions(snapshot.migrations, decided)
             session.store.check_names(decided.names)
             if decided.statements:
                 with session.recording(), session.connection.transaction():
@@ -457,16 +363,6 @@ class Migrator:
                         session.connection.execute(statement.encode())
         return decided.names
 
-    def _refuse_contradictions(self, snapshot: Snapshot, decided: OperatorAction) -> None:
-        """Record nothing where the simple table contradicts the facts, but a decision about such a migration."""
-        from zmig.planning import orphaned_rows
-        from zmig.planning.state import FindingCode
-
-        is_about_one = any(one.name in decided.names and one.has(FindingCode.UNFOUNDED) for one in snapshot.entries)
-        found = orphaned_rows.refusals(snapshot.entries, effect="nothing was recorded")
-        if not is_about_one and (problems := [one.problem for one in found]):
-            raise PlanRefused(*problems)
-
     def _load(self) -> tuple[Project, Sequence[Migration]]:
         """Read the manifest; return it with its migrations and those that were registered."""
         loaded = self.project()
@@ -474,30 +370,6 @@ class Migrator:
         if not migrations and not loaded.declares_migrations:
             raise ManifestError(project.no_migrations(loaded))
         return loaded, migrations
-
-    @contextmanager
-    def _session(
-        self, loaded: Project | None = None, migrations: Sequence[Migration] = ()
-    ) -> Generator[DatabaseSession]:
-        from zmig.session import session as database_session
-
-        if loaded is None:
-            loaded, migrations = self._load()
-        target = database_session.target(loaded, self._database_url, environ=self._environ)
-        if loaded.secrets:
-            target = replace(target, redactor=target.redactor.knowing(loaded.secrets))
-        self._redactor = target.redactor
-        try:
-            with database_session.open_session(
-                loaded, migrations, target, observer=self._observer, interrupts=self._interrupts
-            ) as session:
-                yield session
-        except ZmigError as error:
-            error.problems = tuple(map(self._named, error.problems))
-            raise
-        except Interrupted as error:
-            error.problem = error.problem and self._named(error.problem)
-            raise
 
     def _with_registered(self, loaded: Project) -> list[Migration]:
         from zmig.project import code_migrations
@@ -508,6 +380,221 @@ class Migrator:
         return sorted((*loaded.migrations, *registered), key=lambda migration: migration.order)
 
     @contextmanager
-    def _locked(self, session: DatabaseSession) -> Generator[None]:
-        with session.locked(limit_seconds=self._lock_wait_seconds):
+    def open(self) -> Generator[MigratorSession]:
+        """Give what plans and runs over one connection, which is opened when it is needed, and closed after the block.
+
+        Raises:
+            ManifestError: with every problem found; or there are no migrations.
+        """
+        with self._naming_hints(), ExitStack() as closing:
+            loaded, migrations = self._load()
+
+            def connect() -> DatabaseSession:
+                return closing.enter_context(self._connected(loaded, migrations))
+
+            yield MigratorSession(loaded, migrations, self._options, connect)
+
+    @contextmanager
+    def _naming_hints(self) -> Generator[None]:
+        """Let the commands in hints of errors mean this manifest and database, wherever they are printed."""
+        try:
             yield
+        except ZmigError as error:
+            error.problems = tuple(map(self._options.named, error.problems))
+            raise
+        except Interrupted as error:
+            error.problem = error.problem and self._options.named(error.problem)
+            raise
+
+    @contextmanager
+    def _connected(self, loaded: Project, migrations: Sequence[Migration]) -> Generator[DatabaseSession]:
+        from zmig.session import session as database_session
+
+        options = self._options
+        target = database_session.target(loaded, options.database_url, environ=options.environ)
+        if loaded.secrets:
+            target = replace(target, redactor=target.redactor.knowing(loaded.secrets))
+        self._redactor = target.redactor
+        with database_session.open_session(
+            loaded, migrations, target, observer=options.observer, interrupts=options.interrupts
+        ) as session:
+            yield session
+
+    @contextmanager
+    def _session(self) -> Generator[DatabaseSession]:
+        with self.open() as opened:
+            yield opened.session
+
+
+@valueclass
+class _Options:
+    """What a `Migrator` was made with."""
+
+    manifest: Path
+    database_url: str | None
+    observer: Observer
+    lock_wait_seconds: float | None
+    environ: Mapping[str, str]
+    interrupts: Interrupts
+    named: Callable[[Problem], Problem]
+    """Returns a problem of which the hints mean this manifest and database, wherever they are printed."""
+
+
+def _named(manifest: str, database_url: str | None, problem: Problem) -> Problem:
+    return problem.naming(manifest, None if database_url is None else redact(database_url))
+
+
+class MigratorSession:
+    """What plans and runs over one connection: what is asked in turn sees the same manifest, as it was read first."""
+
+    def __init__(
+        self,
+        project: Project,
+        migrations: Sequence[Migration],
+        options: _Options,
+        connect: Callable[[], DatabaseSession],
+    ) -> None:
+        self.project = project
+        """The manifest, with the files it names."""
+        self._migrations = migrations
+        self._options = options
+        self._connect = connect
+        self._session: DatabaseSession | None = None
+
+    @property
+    def session(self) -> DatabaseSession:
+        """The open database. Raises ConnectionFailed, UsageError, ServerError, TrackingError the first time."""
+        if self._session is None:
+            self._session = self._connect()
+        return self._session
+
+    @property
+    def database(self) -> str:
+        """The name of the database."""
+        return self.session.inspect().database
+
+    def plan(self, request: Request) -> Plan:
+        """Return what `run` would run now, or why it would refuse. Reads only."""
+        from zmig.planning import planner
+        from zmig.project import undeclared
+
+        made = planner.plan(request, self.session.snapshot().migrations)
+        made = self._executor.completed(made, is_atomic=request.is_atomic)
+        refusals = (replace(refusal, problem=self._options.named(refusal.problem)) for refusal in made.refusals)
+        made = replace(made, refusals=tuple(refusals))
+        if made.direction is not Direction.FORWARD:
+            return made
+        return replace(made, undeclared=tuple(undeclared.of_project(self.project)))
+
+    def run(self, request: Request, *, confirmed: Plan | None = None, terminate: bool = False) -> RunResult:
+        """Run what a request asks for. Raises like `Migrator.migrate`.
+
+        What is refused now is refused before the lock is waited for; what is run is planned once it is held.
+        """
+        first = self._first_snapshot(request, is_confirmed=confirmed is not None, terminate=terminate)
+        if first is None:
+            return RunResult(None, Plan(Direction.FORWARD))
+        nothing = self._nothing_to_run(request, first, confirmed)
+        if nothing is not None:
+            return RunResult(None, nothing)
+        from zmig.planning import planner
+
+        with self._locked():
+            snapshot = self.session.snapshot(holds_lock=True)
+            plan = planner.plan(request, snapshot.migrations.after(first))
+            plan, prepared_steps = self._executor.check(plan, confirmed)
+            if not prepared_steps:
+                return RunResult(None, plan)
+            return self._executor.execute(snapshot, plan, prepared_steps, is_atomic=request.is_atomic)
+
+    def _first_snapshot(self, request: Request, *, is_confirmed: bool, terminate: bool) -> Snapshot | None:
+        """Return where everything stands before the lock is held; None where that need not be read in full.
+
+        Nothing is left to apply then: the server said so in one answer.
+        """
+        may_be_done = not is_confirmed and isinstance(request, Apply) and request.to is None
+        if may_be_done and self._is_up_to_date():
+            return None
+        session = self.session
+        if terminate:
+            session.terminate_holder()
+        inspection = session.inspect(to_write=True)
+        is_done = may_be_done and session.is_up_to_date(inspection)
+        first = None if is_done else session.snapshot(inspection).migrations
+        session.report_timeline_change(inspection)
+        return first
+
+    def _is_up_to_date(self) -> bool:
+        """Whether nothing is left to apply, asked while there is no connection; False says nothing."""
+        if self._session is not None:
+            return False
+        from zmig.session import quick_check
+
+        options = self._options
+        return quick_check.is_up_to_date(self.project, self._migrations, options.database_url, environ=options.environ)
+
+    def _nothing_to_run(self, request: Request, snapshot: Snapshot, confirmed: Plan | None) -> Plan | None:
+        """Return the plan where it has no steps; None where there are some, or another run is to be waited for.
+
+        Raises:
+            ManifestError, PlanRefused: something forbids the plan as it stands before the lock is waited for.
+        """
+        from zmig.planning import planner
+
+        if snapshot.is_someone_running:
+            return None
+        plan = planner.plan(request, snapshot)
+        if plan.steps or plan.refusals or confirmed is not None:
+            plan, _ = self._executor.check(plan, confirmed)
+        return None if plan.steps else plan
+
+    def rehearse(self, request: Apply) -> Rehearsal:
+        """Run what a request asks for in one transaction that is rolled back. Raises like `Migrator.rehearse`."""
+        from zmig.planning import planner
+
+        session = self.session
+        with self._locked():
+            inspection = session.inspect()
+            session.refuse_standby(inspection)
+            snapshot = session.snapshot(inspection, holds_lock=True)
+            return self._executor.rehearse(planner.plan(request, snapshot.migrations))
+
+    def reset(self) -> list[str]:
+        """Drop every schema of the database. Raises like `Migrator.reset`."""
+        from zmig.database import connection as database
+        from zmig.database import reset
+
+        session = self.session
+        reset.refuse(self.project.environment, has_citus=session.server.has_citus)
+        with session.locked(limit_seconds=self._options.lock_wait_seconds), database.translated(session.target):
+            return reset.drop_everything(session.connection)
+
+    @contextmanager
+    def _locked(self) -> Generator[None]:
+        """Hold the run's lock inside the block, which interruptions end."""
+        options, session = self._options, self.session
+        with (
+            options.interrupts.running(session.connection),
+            session.locked(limit_seconds=options.lock_wait_seconds),
+        ):
+            yield
+
+    @cached_property
+    def _executor(self) -> PlanExecutor:
+        from zmig.running.executor import PlanExecutor
+
+        options = self._options
+        return PlanExecutor(
+            self.session, observer=options.observer, interrupts=options.interrupts, environ=options.environ
+        )
+
+
+def _refuse_contradictions(snapshot: Snapshot, action: OperatorAction) -> None:
+    """Record nothing where the simple table contradicts the facts, but a decision about such a migration."""
+    from zmig.planning import orphaned_rows
+    from zmig.planning.state import FindingCode
+
+    is_about_one = any(one.name in action.names and one.has(FindingCode.UNFOUNDED) for one in snapshot.entries)
+    refusals = orphaned_rows.refusals(snapshot.entries, effect="nothing was recorded")
+    if not is_about_one and (problems := [refusal.problem for refusal in refusals]):
+        raise PlanRefused(*problems)

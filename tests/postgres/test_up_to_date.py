@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.tales import by_checksum, by_condition, once
+from tests.support.tales import by_checksum, by_condition, once, planned
 from zmig import Migrator
 from zmig.database.store import Store
-from zmig.planning import planner, up_to_date
+from zmig.planning import up_to_date
 from zmig.planning.history import fold
+from zmig.planning.request import Apply
 from zmig.planning.state import Liveness, evaluate
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def test_it_agrees_with_all_facts_folded(connection: psycopg.Connection, facts: 
             quick = is_settled(store, DECLARED)
             folded = fold(store.standing_facts(), versions={one.name: one.version for one in DECLARED})
             now = store.inspect().now
-        made = planner.forward(evaluate(DECLARED, folded, Liveness(now, stuck_after=timedelta(minutes=10))))
+        made = planned(Apply(), evaluate(DECLARED, folded, Liveness(now, stuck_after=timedelta(minutes=10))))
         found += quick
         assert not quick or not (made.steps or made.refusals), rows
     assert found > 30

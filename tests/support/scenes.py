@@ -16,21 +16,22 @@ from zmig_tui.controller import Controller
 from zmig_tui.events import DetailReady, EventReceived, ObservationFailed, Observed, PlanReady
 from zmig_tui.models import columns, rows
 from zmig_tui.models.details import Detail, File
-from zmig_tui.models.intent import Apply, Rollback
 from zmig_tui.models.run import Run, advance
 from zmig_tui.pages import plan_text
 from zmig_tui.screens.dialogs import ConfirmDialog, TextDialog
 from zmig_tui.target import Target
 
+from tests.support.tales import planned
 from zmig.database.activity import Backend, BackendWork, Blocker, ServerProgress
 from zmig.database.lock_holder import LockHolder
 from zmig.errors import Location, Problem
 from zmig.facts import EventType, Fact
 from zmig.manifest.declaration import Tracking
 from zmig.model import Batch, Environment, Kind, Language, Migration, Repeat, RepeatRule
-from zmig.planning import planner, state
+from zmig.planning import state
 from zmig.planning.history import fold
-from zmig.planning.plan import Mode
+from zmig.planning.plan import Action, Direction, Mode, Plan, Step
+from zmig.planning.request import Apply, Rollback
 from zmig.planning.state import Liveness
 from zmig.presentation.hints import CommandLine
 from zmig.progress import Notice, RoundFinished, RunStarted, StatementStarted, StepFinished, StepStarted
@@ -197,7 +198,7 @@ class Scene:
     def detail(self, entry: Entry) -> Detail:
         facts = tuple(fact for fact in self.facts if fact.name == entry.name)
         file = File(self.texts.get(entry.name, "select 1;\n"))
-        plan = planner.forward([entry])
+        plan = planned(Apply(), [entry])
         modes = {entry.version or 0: Mode(True, "one transaction")}
         statements = sum(1 for _ in script.split(file.text or "", path=entry.name))
         plan = plan.with_modes(modes)
@@ -366,10 +367,10 @@ def running() -> Scene:
 
 
 def _heard(migration: Migration) -> list[tuple[float, Progress]]:
-    before = planner.Step(MIGRATIONS[9], planner.Action.RETRY, "failed")
-    step = planner.Step(migration, planner.Action.APPLY, "pending", attempt=2)
-    others = tuple(planner.Step(one, planner.Action.APPLY, "pending") for one in MIGRATIONS[11:13])
-    plan = planner.Plan(planner.Direction.FORWARD, (before, step, *others))
+    before = Step(MIGRATIONS[9], Action.RETRY, "failed")
+    step = Step(migration, Action.APPLY, "pending", attempt=2)
+    others = tuple(Step(one, Action.APPLY, "pending") for one in MIGRATIONS[11:13])
+    plan = Plan(Direction.FORWARD, (before, step, *others))
     return [
         (214, RunStarted(RUN_ID, plan, "shop")),
         (214, StepStarted(before, 1, 4, 2, 3)),
@@ -397,9 +398,9 @@ def rounds() -> Scene:
     facts = _history(11)
     migration = replace(MIGRATIONS[11], language=Language.SQL, kind=Kind.SQL, batch=Batch(size=5000))
     facts.add(migration, EventType.STARTED, later=NOW - facts.all[-1].created_at - timedelta(seconds=48), attempt=1)
-    step = planner.Step(migration, planner.Action.APPLY, "pending")
-    last = planner.Step(MIGRATIONS[12], planner.Action.APPLY, "pending")
-    plan = planner.Plan(planner.Direction.FORWARD, (step, last))
+    step = Step(migration, Action.APPLY, "pending")
+    last = Step(MIGRATIONS[12], Action.APPLY, "pending")
+    plan = Plan(Direction.FORWARD, (step, last))
 
     async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
         run = Run("apply", CLOCK - 48)
@@ -452,7 +453,7 @@ def question() -> Scene:
     async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
         observation = app.main.model.observation
         assert observation is not None
-        plan = planner.rollback(observation.status.migrations, to=7)
+        plan = planned(Rollback(to=7), observation.status.migrations)
         app.main.actions.show_plan(PlanReady(Rollback(to=7), plan, is_dry=False))
         await settled(app, pilot)
         assert isinstance(app.screen, ConfirmDialog)
@@ -466,7 +467,7 @@ def dry_run() -> Scene:
     async def act(app: ConsoleApp, pilot: Pilot[int]) -> None:
         observation = app.main.model.observation
         assert observation is not None
-        plan = planner.forward(observation.status.migrations)
+        plan = planned(Apply(), observation.status.migrations)
         app.main.actions.show_plan(PlanReady(Apply(), plan, is_dry=True))
         await settled(app, pilot)
         assert isinstance(app.screen, TextDialog), plan_text.plan_summary(plan)

@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING
 from zmig.errors import Location
 from zmig.facts import EventType, Fact
 from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
+from zmig.planning import planner
 from zmig.planning.history import fold
+from zmig.planning.snapshot import Snapshot
 from zmig.planning.state import Entry, Liveness, evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from zmig.planning.plan import Plan
+    from zmig.planning.request import Request
 
 NOW = datetime(2026, 8, 30, 14, 0, tzinfo=UTC)
 NOBODY = Liveness(NOW)
@@ -118,6 +123,11 @@ def _repeatable(
 by_checksum = partial(_repeatable, Repeat(RepeatRule.CHECKSUM))
 by_condition = partial(_repeatable, Repeat(RepeatRule.CONDITION, "select true"))
 by_code = partial(_repeatable, Repeat(RepeatRule.CODE))
+
+
+def planned(request: Request, entries: Iterable[Entry]) -> Plan:
+    """Return the plan of a request, where migrations stand as these entries say."""
+    return planner.plan(request, Snapshot(tuple(entries)))
 
 
 def entries(

@@ -6,18 +6,18 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from zmig_tui.models.intent import Apply
 from zmig_tui.screens.dialogs import ConfirmDialog, QuitDialog, WaitDialog
 
 from tests.support.console import console
+from zmig import Migrator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.console import Console
     from tests.support.shop import Shop
-    from zmig import Migrator
     from zmig.planning.plan import Plan
+    from zmig.planning.request import Request
 
 _FOR_EVER = 3600.0
 
@@ -29,20 +29,21 @@ class Gate:
         self.plans = 0
         self.opened = threading.Event()
 
-    def plan(self, intent: Apply, migrator: Migrator) -> Plan:
+    def plan(self, request: Request, migrator: Migrator) -> Plan:
         self.plans += 1
         assert self.opened.wait(60)
-        return migrator.plan(to=intent.to)
+        with migrator.open() as opened:
+            return opened.plan(request)
 
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate = Gate()
 
-    def plan(intent: Apply, migrator: Migrator) -> Plan:
-        return gate.plan(intent, migrator)
+    def plan(migrator: Migrator, request: Request) -> Plan:
+        return gate.plan(request, migrator)
 
-    monkeypatch.setattr(Apply, "plan", plan)
+    monkeypatch.setattr(Migrator, "plan_request", plan)
     yield gate
     gate.opened.set()
 

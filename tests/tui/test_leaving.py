@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from textual.command import CommandPalette
 from zmig_tui.controller import Controller
-from zmig_tui.models.intent import Apply
 from zmig_tui.screens.dialogs import ConfirmDialog, QuitDialog
 from zmig_tui.target import Target
 
 from tests.support.console import Console, console
+from zmig.planning.request import Apply
 from zmig.presentation.hints import CommandLine
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from tests.support.tales import (
     entries,
     failed,
     once,
+    planned,
     resolved,
     rollback_failed,
     rollback_started,
@@ -29,9 +30,9 @@ from tests.support.tales import (
 )
 from zmig.errors import PlanRefused, Problem, UsageError
 from zmig.facts import EventType
-from zmig.planning import planner
 from zmig.planning.checkpoint import Checkpoint
 from zmig.planning.plan import Action, Direction, Mode, Plan, Refusal, Step
+from zmig.planning.request import Apply, Retry, Rollback
 
 if TYPE_CHECKING:
     from zmig.model import Migration
@@ -50,7 +51,7 @@ def _refused(made: Plan) -> list[str]:
 
 
 def _forward(*told: Told, to: int | None = None, **due: bool | None) -> Plan:
-    return planner.forward(entries(_ALL, *told, due={int(key[1:]): value for key, value in due.items()}), to=to)
+    return planned(Apply(to=to), entries(_ALL, *told, due={int(key[1:]): value for key, value in due.items()}))
 
 
 @pytest.mark.parametrize(
@@ -152,9 +153,9 @@ def test_nothing_behind_the_target_can_refuse() -> None:
     ("to", "hint"), [(4, "write `--to 3`"), (50, "write `--to 90`"), (1000, "write `--to 91`"), (-2, "write `--to 1`")]
 )
 def test_an_unknown_target_offers_the_nearest_version(to: int, hint: str) -> None:
-    for planned in (planner.forward, planner.rollback):
+    for request in (Apply(to=to), Rollback(to=to)):
         with pytest.raises(UsageError) as caught:
-            planned(entries(_ALL), to=to)
+            planned(request, entries(_ALL))
         (problem,) = caught.value.problems
         assert (problem.code, problem.hint) == ("unknown-version", hint)
         assert problem.facts == ("versions: 1, 2, 3, 90, 91",)
@@ -163,18 +164,18 @@ def test_an_unknown_target_offers_the_nearest_version(to: int, hint: str) -> Non
 @pytest.mark.parametrize(("highest", "rest"), [(12, ""), (13, ", ... 13"), (999, ", ... 999")])
 def test_of_many_versions_some_are_shown(highest: int, rest: str) -> None:
     with pytest.raises(UsageError) as caught:
-        planner.forward(entries([once(version) for version in range(1, highest + 1)]), to=2000)
+        planned(Apply(to=2000), entries([once(version) for version in range(1, highest + 1)]))
     assert caught.value.problems[0].facts == (f"versions: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12{rest}",)
 
 
 def test_a_target_in_an_empty_manifest_is_told_so() -> None:
     with pytest.raises(UsageError) as caught:
-        planner.forward((), to=1)
+        planned(Apply(to=1), ())
     assert caught.value.problems[0].hint == "declare a migration in the manifest"
 
 
 def test_a_version_that_is_only_recorded_can_be_a_target() -> None:
-    assert _short(planner.forward(entries([once(1), once(9)], done(1), done(5)), to=5)) == []
+    assert _short(planned(Apply(to=5), entries([once(1), once(9)], done(1), done(5)))) == []
 
 
 class TestReasons:
@@ -247,19 +248,19 @@ class TestReasons:
         ],
     )
     def test_of_an_apply(self, migration: Migration, told: list[Told], reason: str) -> None:
-        (step,) = planner.forward(entries([migration], *told, due={90: True})).steps
+        (step,) = planned(Apply(), entries([migration], *told, due={90: True})).steps
         assert step.reason == reason
 
     @pytest.mark.parametrize(("migration", "what"), [(by_condition(), "its condition"), (by_code(), "`should_repeat`")])
     def test_of_asking_a_repeatable_when_its_turn_comes(self, migration: Migration, what: str) -> None:
-        (step,) = planner.forward(entries([migration], done(90), due={90: None})).steps
+        (step,) = planned(Apply(), entries([migration], done(90), due={90: None})).steps
         assert (step.action, step.reason) == (
             Action.CHECK,
             f"repeatable: runs if {what} says so when its turn comes",
         )
 
     def test_of_repeating_one_behind_a_rollback(self) -> None:
-        (step,) = planner.forward(entries([by_checksum()], done(90), _OUTDATED)).steps
+        (step,) = planned(Apply(), entries([by_checksum()], done(90), _OUTDATED)).steps
         assert step.reason == "repeatable: `003_m` was rolled back since"
 
     @pytest.mark.parametrize(
@@ -279,7 +280,7 @@ class TestReasons:
         ],
     )
     def test_of_a_rollback(self, told: list[Told], reason: str) -> None:
-        (step,) = planner.rollback(entries([once(reversible=True)], *told)).steps
+        (step,) = planned(Rollback(), entries([once(reversible=True)], *told)).steps
         assert step.reason == reason
 
 
@@ -315,20 +316,20 @@ class TestRepeatables:
     def test_when_one_runs(
         self, migration: Migration, told: list[Told], due: bool | None, action: Action | None
     ) -> None:
-        steps = planner.forward(entries([migration], *told, due={90: due})).steps
+        steps = planned(Apply(), entries([migration], *told, due={90: due})).steps
         assert [step.action for step in steps] == ([] if action is None else [action])
 
     @pytest.mark.parametrize("due", [True, False, None])
     def test_an_answer_from_before_other_steps_is_not_trusted(self, due: bool | None) -> None:
         found = entries([once(1), by_condition(), by_code(91)], done(90), done(91), due={90: due, 91: due})
-        assert _short(planner.forward(found)) == ["apply 1", "check 90", "check 91"]
+        assert _short(planned(Apply(), found)) == ["apply 1", "check 90", "check 91"]
 
     def test_a_changed_file_needs_no_asking_behind_other_steps(self) -> None:
         found = entries([once(1), by_checksum(checksum="c2")], done(90))
-        assert _short(planner.forward(found)) == ["apply 1", "repeat 90"]
+        assert _short(planned(Apply(), found)) == ["apply 1", "repeat 90"]
 
     def test_a_step_knows_the_last_run(self) -> None:
-        (step,) = planner.forward(entries([by_checksum(checksum="c2")], done(90, duration_ms=40))).steps
+        (step,) = planned(Apply(), entries([by_checksum(checksum="c2")], done(90, duration_ms=40))).steps
         assert step.last_run is not None
         assert step.last_run.duration_seconds == 0.04
 
@@ -347,47 +348,47 @@ class TestAttempts:
         ],
     )
     def test_are_numbered(self, told: list[Told], attempt: int) -> None:
-        (step,) = planner.forward(entries([once()], *told)).steps
+        (step,) = planned(Apply(), entries([once()], *told)).steps
         assert step.attempt == attempt
 
     def test_of_a_rollback_are_numbered_by_themselves(self) -> None:
         told = [started(attempt=3), done(), rollback_started(attempt=1), rollback_failed()]
-        (step,) = planner.rollback(entries([once(reversible=True)], *told)).steps
+        (step,) = planned(Rollback(), entries([once(reversible=True)], *told)).steps
         assert step.attempt == 2
 
     def test_a_stuck_one_carries_the_fact_that_never_ended(self) -> None:
         found = entries([once()], failed(), started(attempt=2))
-        (step,) = planner.forward(found).steps
+        (step,) = planned(Apply(), found).steps
         assert found[0].record is not None
         assert step.unended is found[0].record.last
-        assert planner.forward(entries([once()], started(), failed())).steps[0].unended is None
+        assert planned(Apply(), entries([once()], started(), failed())).steps[0].unended is None
 
 
 class TestCheckpoints:
     def test_a_failed_one_continues_behind_its_checkpoint(self) -> None:
         told = [started(), checkpoint(statement=2, digest="d"), failed()]
-        (step,) = planner.forward(entries([once()], *told)).steps
+        (step,) = planned(Apply(), entries([once()], *told)).steps
         assert (step.checkpoint, step.resume_after) == (Checkpoint(2, "d"), 2)
 
     def test_a_pending_one_begins_at_its_beginning(self) -> None:
         told = [started(), checkpoint(statement=2), resolved("pending")]
-        (step,) = planner.forward(entries([once()], *told)).steps
+        (step,) = planned(Apply(), entries([once()], *told)).steps
         assert (step.checkpoint, step.resume_after) == (None, 0)
 
     def test_a_half_rolled_back_one_continues_its_rollback(self) -> None:
         told = [done(), rollback_started(transactional=False), checkpoint(statement=1, digest="d")]
-        (step,) = planner.rollback(entries([once(reversible=True)], *told)).steps
+        (step,) = planned(Rollback(), entries([once(reversible=True)], *told)).steps
         assert (step.checkpoint, step.attempt) == (Checkpoint(1, "d"), 2)
         assert step.unended is not None
 
     def test_a_checkpoint_of_its_apply_means_nothing_to_its_rollback(self) -> None:
         told = [started(), checkpoint(statement=1), done()]
-        (step,) = planner.rollback(entries([once(reversible=True)], *told)).steps
+        (step,) = planned(Rollback(), entries([once(reversible=True)], *told)).steps
         assert (step.checkpoint, step.attempt) == (None, 1)
 
 
 def _retry(*told: Told, names: list[str] | None = None) -> Plan:
-    return planner.retry(entries(_ALL, *told), names or [])
+    return planned(Retry(tuple(names or [])), entries(_ALL, *told))
 
 
 class TestRetry:
@@ -448,7 +449,7 @@ class TestRetry:
         assert found.problem.hint == f"run both in order with `zmig apply --to {found.version}`"
 
     def test_of_stuck_ones_leaves_the_failed_ones_alone(self) -> None:
-        assert _short(planner.retry_stuck(entries(_ALL, failed(90), started(1)))) == ["resume 1"]
+        assert _short(planned(Retry(only_stuck=True), entries(_ALL, failed(90), started(1)))) == ["resume 1"]
 
     @pytest.mark.parametrize(
         ("names", "hints"),
@@ -463,13 +464,22 @@ class TestRetry:
     )
     def test_of_an_unknown_name_offers_the_nearest(self, names: list[str], hints: list[str]) -> None:
         with pytest.raises(UsageError) as caught:
-            planner.retry(entries(_ALL, failed(1)), names)
+            planned(Retry(tuple(names)), entries(_ALL, failed(1)))
         assert [problem.hint for problem in caught.value.problems] == hints
         assert {problem.code for problem in caught.value.problems} == {"unknown-migration"}
 
     def test_of_a_healthy_one_is_no_retry(self) -> None:
         with pytest.raises(UsageError) as caught:
-            planner.retry(entries(_ALL, done(1), failed(2)), ["1", "2", "3"])
+            planned(
+                Retry(
+                    (
+                        "1",
+                        "2",
+                        "3",
+                    )
+                ),
+                entries(_ALL, done(1), failed(2)),
+            )
         assert [problem.message for problem in caught.value.problems] == [
             "migration `001_m` is done, so there is nothing to retry",
             "migration `003_m` is pending, so there is nothing to retry",
@@ -477,14 +487,14 @@ class TestRetry:
 
     def test_of_one_that_is_declared_no_longer_is_impossible(self) -> None:
         with pytest.raises(UsageError) as caught:
-            planner.retry(entries(_ALL, failed(7)), ["7"])
+            planned(Retry(("7",)), entries(_ALL, failed(7)))
         (problem,) = caught.value.problems
         assert problem.message == "migration `007_m` is no longer declared, so it cannot be run again"
         assert problem.facts == ("if nothing of it is left, run `zmig resolve 007_m --as pending --reason ...`",)
 
     def test_a_name_means_what_is_declared_before_what_is_only_recorded(self) -> None:
         found = entries([once(2, name="a")], done(1, name="a"), failed(2, name="a"))
-        assert _short(planner.retry(found, ["a"])) == ["retry 2"]
+        assert _short(planned(Retry(("a",)), found)) == ["retry 2"]
 
 
 _TWO_WAYS = (
@@ -499,7 +509,7 @@ _APPLIED = [done(1), done(2), done(3), done(1000), done(1001)]
 
 def _back(*told: Told, to: int | None = None, steps: int = 1, include_repeatables: bool = False) -> Plan:
     found = entries(_TWO_WAYS, *told)
-    return planner.rollback(found, to=to, steps=steps, include_repeatables=include_repeatables)
+    return planned(Rollback(to=to, steps=steps, include_repeatables=include_repeatables), found)
 
 
 class TestRollback:
@@ -558,7 +568,7 @@ class TestRollback:
 
     def test_a_plan_with_a_refusal_shows_its_other_steps(self) -> None:
         found = entries([once(1, reversible=True), once(2), once(3, reversible=True)], done(1), done(2), done(3))
-        made = planner.rollback(found, to=0)
+        made = planned(Rollback(to=0), found)
         assert [step.migration.version for step in made.steps] == [3, 1]
         assert _refused(made) == ["irreversible"]
 
@@ -602,4 +612,4 @@ class TestPlans:
         assert (replace(confirmed, steps=(other,)).fingerprint == confirmed.fingerprint) is is_same
 
     def test_what_runs_already_is_no_step(self) -> None:
-        assert _short(planner.forward(entries([once(1), once(2)], started(1), liveness=RUNNING))) == ["apply 2"]
+        assert _short(planned(Apply(), entries([once(1), once(2)], started(1), liveness=RUNNING))) == ["apply 2"]

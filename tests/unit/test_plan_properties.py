@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.tales import NOBODY, NOW, by_checksum, by_code, by_condition, name_of, once
+from tests.support.tales import NOBODY, NOW, by_checksum, by_code, by_condition, name_of, once, planned
 from zmig.facts import EventType, Fact
-from zmig.planning import planner
 from zmig.planning.history import fold
 from zmig.planning.plan import Action, Direction, Plan
+from zmig.planning.request import Apply, Retry, Rollback
 from zmig.planning.state import State, current_version, evaluate
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ def _refused(made: Plan) -> set[int | None]:
 
 @given(_ANY_FACTS)
 def test_an_apply_that_was_carried_out_leaves_nothing_to_apply(facts: list[Fact]) -> None:
-    made = planner.forward(_entries(facts), allow_out_of_order=True)
+    made = planned(Apply(allow_out_of_order=True), _entries(facts))
     entries = _entries(_after(facts, made))
-    again = planner.forward(entries, allow_out_of_order=True)
+    again = planned(Apply(allow_out_of_order=True), entries)
     unproven = {entry.version for entry in entries if entry.state is State.STARTED}
     assert [step for step in again.steps if step.migration.version not in _refused(made)] == []
     assert {entry.version for entry in entries if entry.migration is not None and entry.state is not State.DONE} <= (
@@ -96,53 +96,53 @@ def test_an_apply_that_was_carried_out_leaves_nothing_to_apply(facts: list[Fact]
 
 @given(_ANY_FACTS)
 def test_an_apply_without_refusals_leaves_no_refusals_and_the_highest_version(facts: list[Fact]) -> None:
-    made = planner.forward(_entries(facts))
+    made = planned(Apply(), _entries(facts))
     if not made.refusals:
         entries = _entries(_after(facts, made))
-        assert planner.forward(entries) == Plan(Direction.FORWARD)
+        assert planned(Apply(), entries) == Plan(Direction.FORWARD)
         assert current_version(entries) >= 3
 
 
 @given(_ANY_FACTS)
 def test_a_retry_that_was_carried_out_leaves_nothing_to_retry(facts: list[Fact]) -> None:
-    made = planner.retry(_entries(facts))
-    again = planner.retry(_entries(_after(facts, made)))
+    made = planned(Retry(), _entries(facts))
+    again = planned(Retry(), _entries(_after(facts, made)))
     assert {step.migration.version for step in again.steps} <= _refused(made)
 
 
 @given(_ANY_FACTS)
 def test_a_rollback_of_everything_leaves_nothing_applied_that_can_be_taken_back(facts: list[Fact]) -> None:
-    made = planner.rollback(_entries(facts), to=0, include_repeatables=True)
+    made = planned(Rollback(to=0, include_repeatables=True), _entries(facts))
     if not made.refusals:
         entries = _entries(_after(facts, made))
         assert current_version(entries) == 0
-        assert planner.rollback(entries, to=0, include_repeatables=True).steps == ()
+        assert planned(Rollback(to=0, include_repeatables=True), entries).steps == ()
         assert {entry.version for entry in entries if entry.is_applied and entry.version} <= {91, 7}
 
 
 @given(_ANY_FACTS)
 def test_a_plan_runs_each_migration_at_most_once_in_order(facts: list[Fact]) -> None:
     entries = _entries(facts)
-    for made in (planner.forward(entries), planner.retry(entries), planner.retry_stuck(entries)):
+    for made in (planned(Apply(), entries), planned(Retry(), entries), planned(Retry(only_stuck=True), entries)):
         order = [step.migration.order for step in made.steps]
         assert order == sorted(set(order))
         assert {step.direction for step in made.steps} <= {Direction.FORWARD}
-    order = [step.migration.order for step in planner.rollback(entries, to=0, include_repeatables=True).steps]
+    order = [step.migration.order for step in planned(Rollback(to=0, include_repeatables=True), entries).steps]
     assert order == sorted(set(order), reverse=True)
 
 
 @given(_ANY_FACTS, st.integers(1, 9))
 def test_the_last_steps_of_a_rollback_are_the_first_of_a_longer_one(facts: list[Fact], steps: int) -> None:
     entries = _entries(facts)
-    some, all_of_them = planner.rollback(entries, steps=steps).steps, planner.rollback(entries, to=0).steps
+    some, all_of_them = planned(Rollback(steps=steps), entries).steps, planned(Rollback(to=0), entries).steps
     assert some == all_of_them[: len(some)]
 
 
 @given(_ANY_FACTS, st.sampled_from([0, 1, 2, 3, 90, 91, 92]))
 def test_a_target_takes_steps_off_a_plan_and_changes_none(facts: list[Fact], to: int) -> None:
     entries = _entries(facts)
-    within = [step for step in planner.forward(entries).steps if step.migration.version <= to]
-    some = planner.forward(entries, to=to).steps
+    within = [step for step in planned(Apply(), entries).steps if step.migration.version <= to]
+    some = planned(Apply(to=to), entries).steps
     assert [step.migration for step in some if step.action is not Action.CHECK] == [
         step.migration for step in within if step.action is not Action.CHECK
     ]
@@ -152,5 +152,5 @@ def test_a_target_takes_steps_off_a_plan_and_changes_none(facts: list[Fact], to:
 def test_facts_about_nothing_known_change_no_plan(facts: list[Fact], strange: list[EventType]) -> None:
     known = [fact for fact in facts if fact.name != "stranger"]
     more = [*known, *_facts([("stranger", type, {}) for type in strange], after=len(facts))]
-    assert planner.forward(_entries(more)) == planner.forward(_entries(known))
-    assert planner.rollback(_entries(more), to=0) == planner.rollback(_entries(known), to=0)
+    assert planned(Apply(), _entries(more)) == planned(Apply(), _entries(known))
+    assert planned(Rollback(to=0), _entries(more)) == planned(Rollback(to=0), _entries(known))

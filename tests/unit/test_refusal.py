@@ -18,6 +18,7 @@ from tests.support.tales import (
     entries,
     failed,
     once,
+    planned,
     resolved,
     rollback_failed,
     rollback_started,
@@ -26,7 +27,7 @@ from tests.support.tales import (
 )
 from zmig.facts import EventType
 from zmig.hints import command, repeat, run
-from zmig.planning import planner
+from zmig.planning.request import Apply, Retry, Rollback
 from zmig.presentation.hints import CommandLine, HintStyle, LibraryStyle
 from zmig.presentation.problems import problem_text
 
@@ -127,19 +128,19 @@ def _told(made: Plan) -> list[tuple[int | None, str]]:
     ],
 )
 def test_what_forbids_an_apply(migrations: list[Migration], told: list[Told], refusals: list[tuple[int, str]]) -> None:
-    assert _told(planner.forward(entries(migrations, *told))) == refusals
+    assert _told(planned(Apply(), entries(migrations, *told))) == refusals
 
 
 @pytest.mark.parametrize("told", [[], [done(1), rolled_back(1)]])
 def test_out_of_order_is_allowed_on_request(told: list[Told]) -> None:
     found = entries([once(1), once(2)], *told, done(2))
-    assert _told(planner.forward(found)) == [(1, "out-of-order")]
-    allowed = planner.forward(found, allow_out_of_order=True)
+    assert _told(planned(Apply(), found)) == [(1, "out-of-order")]
+    allowed = planned(Apply(allow_out_of_order=True), found)
     assert ([step.out_of_order for step in allowed.steps], _told(allowed)) == ([True], [])
 
 
 def test_what_runs_elsewhere_forbids_nothing_because_an_apply_waits_for_it() -> None:
-    assert _told(planner.forward(entries([once(1), once(2)], started(1), liveness=RUNNING))) == []
+    assert _told(planned(Apply(), entries([once(1), once(2)], started(1), liveness=RUNNING))) == []
 
 
 _BOTH = (once(1, reversible=True), once(2, reversible=True), by_checksum())
@@ -202,7 +203,7 @@ _BOTH = (once(1, reversible=True), once(2, reversible=True), by_checksum())
 def test_what_forbids_rolling_back_the_last_one(
     migrations: tuple[Migration, ...], told: list[Told], liveness: Liveness, refusals: list[tuple[int, str]]
 ) -> None:
-    assert _told(planner.rollback(entries(migrations, *told, liveness=liveness))) == refusals
+    assert _told(planned(Rollback(), entries(migrations, *told, liveness=liveness))) == refusals
 
 
 def _texts(made: Plan, hints: HintStyle = _UNNAMED) -> list[str]:
@@ -214,7 +215,7 @@ class TestWords:
 
     def test_edited(self) -> None:
         found = entries([once(checksum="b" * 64)], done(checksum="a" * 64))
-        assert _texts(planner.forward(found), _NAMED) == [
+        assert _texts(planned(Apply(), found), _NAMED) == [
             "error: migration `001_m` was edited after it was applied\n"
             "  --> m/001_m.sql:1:1\n"
             "   = applied 2026-08-30 13:00 UTC with checksum aaaaaaaa, the file now has bbbbbbbb\n"
@@ -224,11 +225,11 @@ class TestWords:
         ]
 
     def test_another_one_of_its_version(self) -> None:
-        (text,) = _texts(planner.forward(entries([once(name="b", checksum=None)], done(name="a"))), _NAMED)
+        (text,) = _texts(planned(Apply(), entries([once(name="b", checksum=None)], done(name="a"))), _NAMED)
         assert text.splitlines()[0] == "error: version 1 was applied as `a`, but the manifest declares `b`"
 
     def test_out_of_order(self) -> None:
-        assert _texts(planner.forward(entries([once(1), once(2)], done(2)))) == [
+        assert _texts(planned(Apply(), entries([once(1), once(2)], done(2)))) == [
             "error: migration `001_m` is out of order: not applied, while version 2 is\n"
             "  --> prod.yaml:1:5\n"
             "   = to apply it all the same, run `zmig apply --allow-out-of-order`\n"
@@ -239,7 +240,7 @@ class TestWords:
     @pytest.mark.parametrize(("told", "verdict"), [([], "failed"), ([done()], "done")])
     def test_started_by_nobody_knows(self, told: list[Told], verdict: str) -> None:
         found = entries([once()], *told, by_hand(EventType.STARTED, ago=_A_MINUTE))
-        assert _texts(planner.forward(found), _NAMED) == [
+        assert _texts(planned(Apply(), found), _NAMED) == [
             "error: migration `001_m` was started 2026-08-30 13:59 UTC by a fact that names no backend\n"
             "   = whether it still runs cannot be proved; it counts as stuck once `tracking.stuck_after` has passed\n"
             "   = nothing was run\n"
@@ -249,7 +250,7 @@ class TestWords:
 
     def test_half_rolled_back(self) -> None:
         found = entries([once()], done(), rollback_failed(transactional=False))
-        assert _texts(planner.forward(found), _NAMED) == [
+        assert _texts(planned(Apply(), found), _NAMED) == [
             "error: the rollback of `001_m` did not complete, and no transaction undid it\n"
             "   = some of its statements may have taken effect\n"
             "   = if the migration is whole again, "
@@ -259,7 +260,7 @@ class TestWords:
         ]
 
     def test_overtaking(self) -> None:
-        assert _texts(planner.retry(entries([once(1), once(2)], failed(2))), _NAMED) == [
+        assert _texts(planned(Retry(), entries([once(1), once(2)], failed(2))), _NAMED) == [
             "error: migration `002_m` cannot be retried before `001_m`, which is pending\n"
             "  --> prod.yaml:2:5\n"
             "   = nothing was run\n"
@@ -267,7 +268,7 @@ class TestWords:
         ]
 
     def test_irreversible(self) -> None:
-        assert _texts(planner.rollback(entries([once()], done()))) == [
+        assert _texts(planned(Rollback(), entries([once()], done()))) == [
             "error: migration `001_m` has no rollback\n"
             "  --> prod.yaml:1:5\n"
             "   = nothing was rolled back\n"
@@ -275,7 +276,7 @@ class TestWords:
         ]
 
     def test_missing(self) -> None:
-        assert _texts(planner.rollback(entries([], done()))) == [
+        assert _texts(planned(Rollback(), entries([], done()))) == [
             "error: migration `001_m` is applied but no longer declared, so its rollback is not known\n"
             "   = nothing was rolled back\n"
             "hint: put its entry and its files back into the manifest"
@@ -283,7 +284,7 @@ class TestWords:
 
     def test_running(self) -> None:
         found = entries([once(reversible=True)], done(), started(), liveness=RUNNING)
-        assert _texts(planner.rollback(found), _NAMED) == [
+        assert _texts(planned(Rollback(), found), _NAMED) == [
             "error: migration `001_m` is running\n"
             "   = nothing was rolled back\n"
             "hint: wait for it; see it with `zmig status manifests/prod.yaml`"
@@ -291,7 +292,7 @@ class TestWords:
 
     def test_half_applied(self) -> None:
         found = entries(_BOTH, done(1), started(2, transactional=False))
-        assert _texts(planner.rollback(found), _NAMED) == [
+        assert _texts(planned(Rollback(), found), _NAMED) == [
             "error: migration `002_m` is stuck, and no transaction undid what it had done\n"
             "   = it may rest on what is to be rolled back\n"
             "   = nothing was rolled back\n"

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from zmig.database.activity import Backend, Blocker
     from zmig.planning.plan import Plan
+    from zmig.planning.request import Request
     from zmig.planning.state import Entry
     from zmig.progress import Progress
-    from zmig_tui.models.intent import Intent
     from zmig_tui.target import Target
 
 _QUEUE_LIMIT = 20_000
@@ -49,7 +49,7 @@ class Controller:
         self._engine_thread = WorkerThread("zmig engine")
         self._progress: deque[tuple[Progress, float]] = deque(maxlen=_QUEUE_LIMIT)
         self._cancellation: Cancellation | None = None
-        self._planned: Intent | None = None
+        self._planned: Request | None = None
 
     def start(self) -> None:
         """Start both threads."""
@@ -95,23 +95,23 @@ class Controller:
             taken.append(self._progress.popleft())
         return taken
 
-    def plan(self, intent: Intent, *, is_dry: bool = False) -> None:
-        """Plan what an intent would run; of several requested in a row, only the last."""
-        self._planned = intent
+    def plan(self, request: Request, *, is_dry: bool = False) -> None:
+        """Plan what a request would run; of several requested in a row, only the last."""
+        self._planned = request
 
         def job() -> ConsoleEvent:
-            return PlanReady(intent, intent.plan(self._target.open_migrator()), is_dry)
+            return PlanReady(request, self._target.open_migrator().plan_request(request), is_dry)
 
         def plan() -> None:
-            if self._planned is intent:
-                self._do(intent.verb, job, intent)
+            if self._planned is request:
+                self._do(request.title, job, request)
 
         self._engine_thread.put(plan)
 
-    def run(self, intent: Intent, plan: Plan) -> None:
+    def run(self, request: Request, plan: Plan) -> None:
         """Run a plan that was agreed to."""
         self._cancellation = cancellation = Cancellation()
-        self._engine_thread.put(lambda: self._send(self._run(intent, plan, cancellation)))
+        self._engine_thread.put(lambda: self._send(self._run(request, plan, cancellation)))
 
     def cancel(self) -> None:
         """Ask the run of this console to end."""
@@ -194,12 +194,12 @@ class Controller:
         except Exception as error:
             self._send(ActionRefused(what, (bug(error),), question))
 
-    def _run(self, intent: Intent, plan: Plan, cancellation: Cancellation) -> ConsoleEvent:
+    def _run(self, request: Request, plan: Plan, cancellation: Cancellation) -> ConsoleEvent:
         def observe(progress: Progress) -> None:
             self._progress.append((progress, self._clock()))
 
         try:
-            return RunEnded(intent.run(self._target.open_migrator(observe, cancellation), plan))
+            return RunEnded(self._target.open_migrator(observe, cancellation).run(request, confirmed=plan))
         except Cancelled as error:
             return RunEnded(None, (error.problem,) if error.problem is not None else (), is_cancelled=True)
         except ZmigError as error:

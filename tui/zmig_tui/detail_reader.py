@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from zmig.errors import ZmigError
 from zmig.model import Language
 from zmig.planning import planner
+from zmig.planning.request import Apply
+from zmig.planning.snapshot import Snapshot
 from zmig.planning.state import FindingCode
 from zmig.project import outside, prepare, project
 from zmig.sql import script
@@ -74,7 +76,7 @@ def _is_large(path: Path) -> bool:
 
 def _effect(entry: Entry, *, is_large: bool) -> tuple[Plan | None, int | None, tuple[Problem, ...]]:
     """Return what an apply would do with this migration, with its transaction mode and how many statements it has."""
-    plan = planner.forward([entry])
+    plan = planner.plan(Apply(), Snapshot((entry,)))
     if is_large:
         return plan, None, ()
     try:

@@ -12,10 +12,10 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from zmig.database.activity import Blocking
     from zmig.planning.plan import Plan, RunResult
+    from zmig.planning.request import Request
     from zmig.session.watcher import Observation
     from zmig_tui.models.columns import Widths
     from zmig_tui.models.details import Detail
-    from zmig_tui.models.intent import Intent
     from zmig_tui.models.remote_run import StatementPosition
     from zmig_tui.models.rows import Row
 
@@ -52,7 +52,7 @@ class DetailReady:
 class PlanReady:
     """A plan was made, for somebody to agree to."""
 
-    intent: Intent
+    request: Request
     plan: Plan
     is_dry: bool
 

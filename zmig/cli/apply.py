@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from zmig.cli.command import Command, CommandContext, Option, Options, version_number
 from zmig.cli.running import LOCK_WAIT, finish, running
+from zmig.planning.request import Apply
 
 if TYPE_CHECKING:
     from zmig.errors import ExitCode
@@ -24,23 +25,18 @@ class ApplyOptions(Options):
 
 def run(call: CommandContext, options: ApplyOptions) -> ExitCode:
     """Apply, or show what would be applied."""
+    request = Apply(
+        to=options.to,
+        is_atomic=options.atomic,
+        allow_out_of_order=options.allow_out_of_order,
+        allow_existing=options.allow_existing,
+    )
     if options.dry_run:
         from zmig.cli import plantext
 
-        planned = call.migrator().plan(
-            to=options.to,
-            atomic=options.atomic,
-            allow_out_of_order=options.allow_out_of_order,
-            allow_existing=options.allow_existing,
-        )
-        return plantext.show(planned, call.output)
+        return plantext.show(call.migrator().plan_request(request), call.output)
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
-        result = migrator.migrate(
-            to=options.to,
-            atomic=options.atomic,
-            allow_out_of_order=options.allow_out_of_order,
-            allow_existing=options.allow_existing,
-        )
+        result = migrator.run(request)
     return finish(call, result, nothing="nothing to apply")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zmig.cli import plantext
 from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
 from zmig.cli.running import LOCK_WAIT, finish, running
+from zmig.planning.request import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +25,11 @@ class RetryOptions(Options):
 
 def run(call: CommandContext, options: RetryOptions) -> ExitCode:
     """Run failed and stuck migrations again, or show what would run."""
+    request = Retry(tuple(options.names))
     if options.dry_run:
-        return plantext.show(call.migrator().plan_retry(options.names), call.output)
+        return plantext.show(call.migrator().plan_request(request), call.output)
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
-        result = migrator.retry(options.names, terminate=options.terminate)
+        result = migrator.run(request, terminate=options.terminate)
     return finish(call, result, nothing=_nothing(options.names))
 
 

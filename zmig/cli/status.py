@@ -32,12 +32,14 @@ def run(call: CommandContext, options: StatusOptions) -> ExitCode:
 
 def _verdict(status: Status) -> ExitCode:
     from zmig.planning import planner
+    from zmig.planning.request import Apply
+    from zmig.planning.snapshot import Snapshot
     from zmig.planning.state import FindingCode
 
     if status.failed or status.stuck:
         return ExitCode.UNHEALTHY
     is_undecided = any(entry.has(FindingCode.UNDECIDED) for entry in status.migrations)
-    if planner.forward(status.migrations).refusals or (is_undecided and not status.pending):
+    if planner.plan(Apply(), Snapshot(tuple(status.migrations))).refusals or (is_undecided and not status.pending):
         return ExitCode.WOULD_BE_REFUSED
     return ExitCode.PENDING if status.pending or status.due or status.running else ExitCode.OK
 

@@ -1,12 +1,12 @@
-"""The planner: states in, a `Plan` out. What `zmig plan` prints is what the runner executes; there is no other.
+"""The planner: a request and a snapshot in, a `Plan` out. What `zmig plan` prints is what the runner executes.
 
-Pure.
+Pure. `plan` is the only way to a plan, for who wants to see it and, under the lock, for who runs it.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from zmig.errors import Problem, UsageError
 from zmig.hints import Hint, command, run
@@ -14,58 +14,65 @@ from zmig.model import RepeatRule
 from zmig.planning import checkpoint, orphaned_rows, reasons, selection
 from zmig.planning import refusals as refusal
 from zmig.planning.plan import Action, Direction, Plan, Step
+from zmig.planning.request import Apply, Retry, Rollback
 from zmig.planning.state import FindingCode, State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from zmig.model import Migration, Repeat
     from zmig.planning.history import Record
+    from zmig.planning.request import Request
+    from zmig.planning.snapshot import Snapshot
     from zmig.planning.state import Entry
 
 
-def forward(
-    entries: Sequence[Entry],
-    *,
-    to: int | None = None,
-    allow_out_of_order: bool = False,
-    is_first: bool = False,
-) -> Plan:
-    """Plan an apply: everything pending, failed, stuck or due, up to version `to`.
-
-    `is_first` says that the database has no facts.
+def plan(request: Request, snapshot: Snapshot) -> Plan:
+    """Return what a request would run, or why nothing may.
 
     Raises:
-        UsageError: no migration has version `to`.
+        UsageError: no migration has the version or the name that the request names, or one that is to be retried
+            needs none; the number of migrations to roll back is no positive one.
     """
+    match request:
+        case Apply():
+            return _apply(request, snapshot)
+        case Retry():
+            return _retry(request, snapshot)
+        case Rollback():
+            return _rollback(request, snapshot.entries)
+        case _:
+            assert_never(request)
+
+
+def _apply(request: Apply, snapshot: Snapshot) -> Plan:
+    """Plan everything pending, failed, stuck or due, up to a version."""
+    entries, to = snapshot.entries, request.to
     selection.check_target(entries, to)
     within = [entry for entry in entries if to is None or (entry.version or 0) <= to]
     notable = [entry for entry in within if entry.findings or entry.state is not State.DONE]
     refusals = [
-        found for entry in notable for found in refusal.of_apply(entry, entries, allow_out_of_order=allow_out_of_order)
+        found
+        for entry in notable
+        for found in refusal.of_apply(entry, entries, allow_out_of_order=request.allow_out_of_order)
     ]
     refusals += [found for entry in notable for found in refusal.of_partial(entry)]
     refusals += orphaned_rows.refusals(entries, effect="nothing was run")
+    is_first = snapshot.is_first and not request.allow_existing
     return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refusals), is_first)
 
 
-def retry(
-    entries: Sequence[Entry],
-    names: Collection[str] = (),
-    *,
-    awaited: Collection[str] = (),
-) -> Plan:
-    """Plan another attempt at failed and stuck migrations: those named, or all.
+def _retry(request: Retry, snapshot: Snapshot) -> Plan:
+    """Plan another attempt at failed and stuck migrations.
 
-    What is done by now of `awaited`, because another run completed it meanwhile, is left out.
-
-    Raises:
-        UsageError: a name is unknown, or names a migration that is neither failed nor stuck, or not declared.
+    What is done by now of what was awaited, because another run completed it meanwhile, is left out.
     """
-    if not names:
-        return _again(entries, [entry for entry in entries if entry.state in _UNHEALTHY])
-    named = selection.find_all(entries, names)
-    chosen = [entry for entry in named if entry.state is not State.DONE or entry.name not in awaited]
+    entries = snapshot.entries
+    if not request.names:
+        unhealthy = frozenset({State.STUCK}) if request.only_stuck else _UNHEALTHY
+        return _again(entries, [entry for entry in entries if entry.state in unhealthy])
+    named = selection.find_all(entries, request.names)
+    chosen = [entry for entry in named if entry.state is not State.DONE or entry.name not in snapshot.awaited]
     problems = [problem for entry in chosen for problem in _not_retryable(entry)]
     if problems:
         raise UsageError(*problems)
@@ -73,11 +80,6 @@ def retry(
 
 
 _UNHEALTHY = frozenset({State.FAILED, State.STUCK})
-
-
-def retry_stuck(entries: Sequence[Entry]) -> Plan:
-    """Plan another attempt at every stuck migration."""
-    return _again(entries, [entry for entry in entries if entry.state is State.STUCK])
 
 
 def _again(entries: Sequence[Entry], chosen: Iterable[Entry]) -> Plan:
@@ -154,30 +156,17 @@ def _repeat(migration: Migration, repeat: Repeat, record: Record, *, due: bool |
     return Step(migration, Action.REPEAT, reasons.repeated(repeat, record), last_run=record.last_run) if due else None
 
 
-def rollback(
-    entries: Sequence[Entry],
-    *,
-    to: int | None = None,
-    steps: int = 1,
-    include_repeatables: bool = False,
-) -> Plan:
-    """Plan a rollback, in reverse order of applying: the last `steps` migrations, or all above version `to`.
-
-    Repeatables are left as they are. With `include_repeatables`, those that have a rollback are taken back before the
-    others.
-
-    Raises:
-        UsageError: no migration has version `to`, or `steps` is no positive number.
-    """
+def _rollback(request: Rollback, entries: Sequence[Entry]) -> Plan:
+    """Plan a rollback, in reverse order of applying; repeatables, where they take part, before the others."""
+    to = request.to
     selection.check_target(entries, to)
-    if to is None and steps < 1:
-        raise UsageError(
-            Problem("steps-invalid", f"{steps} migrations cannot be rolled back", hint="write `--steps 1`")
-        )
+    if to is None and request.steps < 1:
+        message = f"{request.steps} migrations cannot be rolled back"
+        raise UsageError(Problem("steps-invalid", message, hint="write `--steps 1`"))
     ordered = sorted(entries, key=_applied_order, reverse=True)
-    wanted = [entry for entry in ordered if include_repeatables or not entry.is_repeatable]
+    wanted = [entry for entry in ordered if request.include_repeatables or not entry.is_repeatable]
     applied = [entry for entry in wanted if _can_be_taken_back(entry)]
-    chosen = applied[:steps] if to is None else [entry for entry in applied if (entry.version or 0) > to]
+    chosen = applied[: request.steps] if to is None else [entry for entry in applied if (entry.version or 0) > to]
     made = [_rollback_step(entry) for entry in chosen]
     refusals = [*refusal.of_rollback(entries, chosen)]
     refusals += orphaned_rows.refusals(entries, effect="nothing was rolled back")

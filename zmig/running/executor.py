@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from zmig.project.prepare import PreparedStep
     from zmig.running.rehearsal import Rehearsal
     from zmig.session.session import DatabaseSession
-    from zmig.session.snapshot import Snapshot
+    from zmig.session.snapshot import DatabaseSnapshot
 
 
 class PlanExecutor:
@@ -123,7 +123,7 @@ class PlanExecutor:
         )
 
     def execute(
-        self, snapshot: Snapshot, plan: Plan, prepared_steps: tuple[PreparedStep, ...], *, is_atomic: bool
+        self, snapshot: DatabaseSnapshot, plan: Plan, prepared_steps: tuple[PreparedStep, ...], *, is_atomic: bool
     ) -> RunResult:
         """Run the steps of a checked plan; the lock is held."""
         session, prepared_steps = self._session, python_functions.load(prepared_steps)

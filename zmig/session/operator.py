@@ -17,9 +17,9 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from zmig.planning.snapshot import Snapshot
     from zmig.planning.state import Entry
     from zmig.session.session import DatabaseSession
-    from zmig.session.snapshot import Snapshot
 
 
 @valueclass

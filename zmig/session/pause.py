@@ -12,9 +12,9 @@ from zmig.planning.state import State
 from zmig.session.operator import OperatorAction
 
 if TYPE_CHECKING:
+    from zmig.planning.snapshot import Snapshot
     from zmig.planning.state import Entry
     from zmig.session.session import DatabaseSession
-    from zmig.session.snapshot import Snapshot
 
 _EFFECT = "nothing was recorded"
 

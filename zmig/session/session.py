@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zmig.process.interrupts import Interrupts
     from zmig.progress import Observer
     from zmig.project.project import Project
-    from zmig.session.snapshot import Snapshot
+    from zmig.session.snapshot import DatabaseSnapshot
 
 
 def target(project: Project, database_url: str | None, *, environ: Mapping[str, str]) -> Target:
@@ -153,16 +153,22 @@ class DatabaseSession:
 
     def snapshot(
         self, inspection: Inspection | None = None, *, holds_lock: bool = False, ask_repeatables: bool = True
-    ) -> Snapshot:
+    ) -> DatabaseSnapshot:
         """Return the state of every migration. Reads only; `inspection` is given where that was made just before."""
-        from zmig.session.snapshot import SnapshotReader
+        from zmig.session.snapshot import SnapshotReader, StandingFacts
 
         seen = self.inspect() if inspection is None else inspection
-        reader = SnapshotReader(self.connection, self.store, self.lock, self.project.tracking.stuck_after_seconds)
+        reader = SnapshotReader(
+            self.connection,
+            self.store,
+            self.lock,
+            StandingFacts(self.store, self.migrations),
+            stuck_after_seconds=self.project.tracking.stuck_after_seconds,
+        )
         with database.translated(self.target):
             return reader.read(self.migrations, seen, holds_lock=holds_lock, ask_repeatables=ask_repeatables)
 
-    def prepare_store(self, snapshot: Snapshot) -> None:
+    def prepare_store(self, snapshot: DatabaseSnapshot) -> None:
         """Create what is missing of the tracking tables, and make the simple table fit the facts; under the lock."""
         from zmig.planning import orphaned_rows
 

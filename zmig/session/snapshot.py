@@ -1,4 +1,4 @@
-"""One look at a manifest and its database: every migration's state at that moment. Reads only.
+"""Reads the state of every migration: the facts, who holds the run's lock, what conditions say. Reads only.
 
 Where the tracking tables are absent there are no facts, and nothing is created.
 """
@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from zmig.model import RepeatRule
 from zmig.planning import state
 from zmig.planning.history import History, fold
+from zmig.planning.snapshot import Snapshot
 from zmig.planning.state import Entry, Liveness, State
 from zmig.valueclass import valueclass
 
@@ -19,55 +20,138 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zmig.database.connection import WorkingConnection
+    from zmig.database.fact_reader import FactReader
     from zmig.database.lock import RunLock
     from zmig.database.lock_holder import LockHolder
     from zmig.database.standby import Standby
-    from zmig.database.store import Inspection, Store
+    from zmig.database.store import Store
+    from zmig.database.tracking_check import Inspection
     from zmig.facts import Fact, OddRow
     from zmig.model import Migration
     from zmig.planning.orphaned_rows import Unfounded
 
 
 @valueclass
-class Snapshot:
-    """What is in the manifest and in the database at one moment."""
+class DatabaseSnapshot:
+    """The state of every migration at one moment, and what of the database was seen with that."""
 
-    entries: tuple[Entry, ...]
+    migrations: Snapshot
     inspection: Inspection
     holder: LockHolder | None = None
-    """Who holds the run's lock; asked only where something is started and not ended."""
-    awaited: frozenset[str] = frozenset()
-    """The names of what was not completed when the same command first looked, before it waited for the lock."""
+    """Who holds the run's lock."""
     standby: Standby | None = None
     """What the server is like, if it is a standby: what is seen is older than on the primary server."""
-    is_first: bool = False
-    """Whether the database has no facts at all."""
     odd_rows: tuple[OddRow, ...] = ()
     """Rows among the facts that can be read only in part, or not at all."""
 
     @property
-    def current_version(self) -> int:
-        """The highest applied version."""
-        return state.current_version(self.entries)
+    def entries(self) -> tuple[Entry, ...]:
+        """Every migration."""
+        return self.migrations.entries
+
+
+class FactSource(Protocol):
+    """The facts of one event store, as a snapshot needs them."""
 
     @property
-    def is_someone_running(self) -> bool:
-        """Whether another run is at work on one of the migrations."""
-        return any(entry.state is State.STARTED for entry in self.entries)
+    def revision(self) -> object:
+        """What is another value once other facts were read; None where that is not known."""
+        ...
 
-    def after(self, earlier: Snapshot) -> Snapshot:
-        """Return the same view, of a command whose first look was `earlier`."""
-        return replace(self, awaited=frozenset(one.name for one in earlier.entries if one.state is not State.DONE))
+    @property
+    def table(self) -> object:
+        """What is another value once the facts are those of another table."""
+        ...
+
+    def read(self, inspection: Inspection) -> None:
+        """Read what is visible now."""
+        ...
+
+    def open_facts(self) -> Sequence[Fact]:
+        """Return the facts by which something is started, and not ended."""
+        ...
+
+    def history(self, migrations: Sequence[Migration]) -> History:
+        """Return what the facts say of the declared migrations, and of all others."""
+        ...
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no facts at all."""
+        ...
+
+    def unfounded(self, inspection: Inspection) -> Sequence[Unfounded]:
+        """Return the rows of the simple table that no fact founds, as far as this role sees them."""
+        ...
 
 
-@valueclass
+class StandingFacts:
+    """The facts that decide where migrations stand, read as a whole."""
+
+    revision = None
+    table = None
+
+    def __init__(self, store: FactReader, migrations: Iterable[Migration]) -> None:
+        """`migrations` are those that are declared."""
+        self._store = store
+        self._versions = {migration.name: migration.version for migration in migrations}
+        self._history = History()
+        self._unfounded: list[Unfounded] | None = None
+
+    def read(self, inspection: Inspection) -> None:
+        """Read all of them; the first time with the rows that none of them founds, which one query looks for."""
+        unfounded: list[Unfounded] | None = None
+        if self._unfounded is None:
+            self._unfounded = []
+            unfounded = self._unfounded if inspection.sees_projection else None
+        if inspection.has_events:
+            self._history = fold(self._store.standing_facts(unfounded), versions=self._versions)
+        elif unfounded is not None:
+            unfounded += self._store.simple_rows()
+
+    def open_facts(self) -> list[Fact]:
+        """Return the facts by which something is started, and not ended or about to be tried again."""
+        records = (*self._history.records.values(), *self._history.unversioned.values())
+        return [record.open for record in records if record.open is not None]
+
+    def history(self, migrations: Sequence[Migration]) -> History:
+        """Return what the facts say."""
+        return self._history
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no facts at all."""
+        return not (self._history.records or self._history.unversioned)
+
+    def unfounded(self, inspection: Inspection) -> Sequence[Unfounded]:
+        """Return the rows of the simple table that no fact founds."""
+        return self._unfounded or ()
+
+
 class SnapshotReader:
-    """Looks at the database through one connection."""
+    """Assembles snapshots through one connection: once, or again and again while somebody watches."""
 
-    connection: WorkingConnection
-    store: Store
-    lock: RunLock
-    stuck_after_seconds: float
+    def __init__(
+        self,
+        connection: WorkingConnection,
+        store: Store,
+        lock: RunLock,
+        facts: FactSource,
+        *,
+        stuck_after_seconds: float,
+        always_finds_holder: bool = False,
+    ) -> None:
+        """`always_finds_holder` asks who holds the lock, too, while nothing is started and not ended."""
+        self._connection = connection
+        self._store = store
+        self._lock = lock
+        self._facts = facts
+        self._stuck_after = timedelta(seconds=stuck_after_seconds)
+        self._always_finds_holder = always_finds_holder
+        self._answers: dict[int, bool | None] = {}
+        self._answers_table: object = None
+        self._entries: tuple[Entry, ...] = ()
+        self._entries_key: tuple[object, ...] | None = None
 
     def read(
         self,
@@ -76,70 +160,95 @@ class SnapshotReader:
         *,
         holds_lock: bool = False,
         ask_repeatables: bool = True,
-    ) -> Snapshot:
-        """Return the view; `holds_lock` says that the asking session itself holds the run's lock."""
-        unfounded: list[Unfounded] = []
-        history, holder = self._history(migrations, inspection, unfounded), None
-        if not holds_lock:
-            history, holder = self._with_holder(history, migrations, inspection)
-        liveness = Liveness(
-            inspection.now,
-            holder.pid if holder is not None else None,
-            timedelta(seconds=self.stuck_after_seconds),
-            holder.run_id if holder is not None else None,
-            sees_locks=not inspection.in_recovery,
-        )
-        entries = state.evaluate(migrations, history, liveness)
-        if ask_repeatables:
-            answers = self._answers(entries)
-            if answers:
-                entries = state.evaluate(migrations, history, liveness, due=answers)
-        if unfounded:
-            from zmig.planning import orphaned_rows as contradictions
+    ) -> DatabaseSnapshot:
+        """Return a snapshot; `holds_lock` says that the asking session itself holds the run's lock."""
+        self._facts.read(inspection)
+        holder = None if holds_lock else self.find_holder(inspection)
+        return self.assemble(migrations, inspection, holder, ask_repeatables=ask_repeatables)
 
-            entries = contradictions.marked(entries, unfounded)
-        if holder is not None:
-            entries = with_running(entries, holder)
-        return Snapshot(
-            entries,
-            inspection,
-            identify_holder(holder, entries) if holder is not None else None,
-            is_first=not (history.records or history.unversioned),
-            standby=standby_of(self.connection, inspection),
-            odd_rows=self.store.odd_rows,
-        )
-
-    def _history(
-        self, migrations: Sequence[Migration], inspection: Inspection, unfounded: list[Unfounded] | None = None
-    ) -> History:
-        """Return what the facts say; the rows of the simple table that none of them founds are added to a list."""
-        asks = unfounded is not None and inspection.sees_projection
-        if not inspection.has_events:
-            if asks and unfounded is not None:
-                unfounded += self.store.simple_rows()
-            return History()
-        versions = {migration.name: migration.version for migration in migrations}
-        return fold(self.store.standing_facts(unfounded if asks else None), versions=versions)
-
-    def _with_holder(
-        self, history: History, migrations: Sequence[Migration], inspection: Inspection
-    ) -> tuple[History, LockHolder | None]:
-        """Return the facts and the lock's holder as they fit together.
+    def find_holder(self, inspection: Inspection) -> LockHolder | None:
+        """Return the lock's holder as it fits the facts, which are read again where it does not.
 
         A run may begin or end between the two questions. What was open before the lock was seen without its run,
         and is open still, has no run.
         """
-        while open_facts := _open(history):
-            holder = self.lock.holder(self.connection)
-            orphans = _without(holder, open_facts)
+        holder: LockHolder | None = None
+        while inspection.has_events and (self._always_finds_holder or self._facts.open_facts()):
+            holder = self._lock.holder(self._connection)
+            orphans = self._orphans(holder)
             if not orphans:
-                return history, holder
-            history = self._history(migrations, inspection)
-            if _without(holder, _open(history)) <= orphans:
-                return history, holder
-        return history, None
+                break
+            self._facts.read(inspection)
+            if self._orphans(holder) <= orphans:
+                break
+        return holder
 
-    def _answers(self, entries: Sequence[Entry]) -> dict[int, bool | None]:
+    def _orphans(self, holder: LockHolder | None) -> set[int]:
+        """Return the positions of the facts by which something is started and not ended, and not by the holder."""
+        pid, run = (holder.pid, holder.run_id) if holder is not None else (None, None)
+        return {fact.position for fact in self._facts.open_facts() if not state.is_held(fact, pid=pid, run=run)}
+
+    def assemble(
+        self,
+        migrations: Sequence[Migration],
+        inspection: Inspection,
+        holder: LockHolder | None,
+        *,
+        ask_repeatables: bool,
+    ) -> DatabaseSnapshot:
+        """Return the snapshot that the facts, as they were read last, and the lock's holder amount to.
+
+        `ask_repeatables` asks the conditions of those that have run; else what they answered before holds.
+        """
+        liveness = Liveness(
+            inspection.now,
+            holder.pid if holder is not None else None,
+            self._stuck_after,
+            holder.run_id if holder is not None else None,
+            sees_locks=not inspection.in_recovery,
+        )
+        entries = self._evaluated(migrations, liveness, ask_repeatables=ask_repeatables)
+        if unfounded := self._facts.unfounded(inspection):
+            from zmig.planning import orphaned_rows
+
+            entries = orphaned_rows.marked(entries, unfounded)
+        if holder is not None:
+            entries, holder = with_running(entries, holder), identify_holder(holder, entries)
+        return DatabaseSnapshot(
+            Snapshot(entries, is_first=self._facts.is_empty),
+            inspection,
+            holder,
+            standby=standby_of(self._connection, inspection),
+            odd_rows=self._store.odd_rows,
+        )
+
+    def _evaluated(
+        self, migrations: Sequence[Migration], liveness: Liveness, *, ask_repeatables: bool
+    ) -> tuple[Entry, ...]:
+        """Return the entries as they stand; they are evaluated anew only where something may have changed."""
+        if self._answers_table != self._facts.table:
+            self._answers, self._answers_table = {}, self._facts.table
+        key = self._key(migrations, liveness)
+        if key is not None and key == self._entries_key and not ask_repeatables:
+            return self._entries
+        history = self._facts.history(migrations)
+        entries = state.evaluate(migrations, history, liveness, due=self._answers)
+        if ask_repeatables and (answers := self._ask(entries)) != self._answers:
+            self._answers = answers
+            entries = state.evaluate(migrations, history, liveness, due=answers)
+        self._entries, self._entries_key = entries, key
+        return entries
+
+    def _key(self, migrations: Sequence[Migration], liveness: Liveness) -> tuple[object, ...] | None:
+        """Return what entries depend on; None where the time that goes by may change them, or facts unseen."""
+        revision = self._facts.revision
+        if revision is None or not liveness.sees_locks:
+            return None
+        if any(fact.integer("backend_pid") is None for fact in self._facts.open_facts()):
+            return None
+        return (tuple(map(id, migrations)), revision, liveness.holder_pid, liveness.holder_run)
+
+    def _ask(self, entries: Iterable[Entry]) -> dict[int, bool | None]:
         """Ask the conditions of the repeatables that have run."""
         conditional = [
             (entry.migration, entry.record.last_run if entry.record else None)
@@ -154,21 +263,9 @@ class SnapshotReader:
         from zmig.session import conditions
 
         return {
-            migration.version: conditions.answer(self.connection, migration, last_run)
+            migration.version: conditions.answer(self._connection, migration, last_run)
             for migration, last_run in conditional
         }
-
-
-def _open(history: History) -> list[Fact]:
-    """Return the facts by which something is started, and not ended or about to be tried again."""
-    records = (*history.records.values(), *history.unversioned.values())
-    return [record.open for record in records if record.open is not None]
-
-
-def _without(holder: LockHolder | None, facts: Iterable[Fact]) -> set[int]:
-    """Return the positions of the facts that are not the lock holder's."""
-    pid, run = (holder.pid, holder.run_id) if holder is not None else (None, None)
-    return {fact.position for fact in facts if not state.is_held(fact, pid=pid, run=run)}
 
 
 def standby_of(connection: WorkingConnection, inspection: Inspection) -> Standby | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zmig.database.timeline import TimelineChange
     from zmig.facts import OddRow
     from zmig.model import Environment
-    from zmig.session.snapshot import Snapshot
+    from zmig.session.snapshot import DatabaseSnapshot
 
 
 @valueclass
@@ -72,7 +72,7 @@ class Status:
         }
 
 
-def make(snapshot: Snapshot, *, manifest: str, environment: Environment) -> Status:
+def make(snapshot: DatabaseSnapshot, *, manifest: str, environment: Environment) -> Status:
     """Return the status that a view amounts to."""
 
     def names(state: State) -> list[str]:
@@ -82,7 +82,7 @@ def make(snapshot: Snapshot, *, manifest: str, environment: Environment) -> Stat
         manifest=manifest,
         environment=environment,
         database=snapshot.inspection.database,
-        current_version=snapshot.current_version,
+        current_version=snapshot.migrations.current_version,
         applied=names(State.DONE),
         pending=names(State.PENDING),
         running=names(State.STARTED),

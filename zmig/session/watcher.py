@@ -7,7 +7,6 @@ manifest again only when one of its files has changed.
 from __future__ import annotations
 
 import contextlib
-from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from zmig.database import activity
@@ -15,15 +14,12 @@ from zmig.database import connection as database
 from zmig.database.activity import Blocking
 from zmig.database.lock import RunLock
 from zmig.database.store import Store
-from zmig.model import RepeatRule
-from zmig.planning import orphaned_rows, state
 from zmig.planning.history import fold
-from zmig.planning.state import Liveness, State
 from zmig.project.reload import Files
-from zmig.session import conditions, status
 from zmig.session import session as opening
+from zmig.session import status
 from zmig.session.follower import EventFollower
-from zmig.session.snapshot import Snapshot, identify_holder, standby_of, with_running
+from zmig.session.snapshot import SnapshotReader
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -33,13 +29,13 @@ if TYPE_CHECKING:
 
     from zmig.database.activity import Backend, BackendWork, Blocker
     from zmig.database.connection import Target, WorkingConnection
-    from zmig.database.lock_holder import LockHolder
     from zmig.database.tracking_check import Inspection
+    from zmig.database.types import Connection
     from zmig.errors import Problem
     from zmig.facts import Fact
     from zmig.model import Migration
+    from zmig.planning.history import History
     from zmig.planning.orphaned_rows import Unfounded
-    from zmig.planning.state import Entry
     from zmig.project.project import Project
     from zmig.session.status import Status
 
@@ -156,22 +152,22 @@ class _Session:
         self.connection: WorkingConnection = database.connect(target, application_name="zmig/console", limits=_LIMITS)
         self._store = Store(self.connection, self._tracking.schema, self._tracking.owner)
         self._lock = RunLock(self._tracking.schema)
-        self._forget()
+        self._facts = FollowedFacts(self.connection, self._store)
+        self._reader = SnapshotReader(
+            self.connection,
+            self._store,
+            self._lock,
+            self._facts,
+            stuck_after_seconds=self._tracking.stuck_after_seconds,
+            always_finds_holder=True,
+        )
+        self._needs_answers = True
         try:
             with database.translated(target):
                 opening.server_of(self.connection, self._tracking.schema)
         except BaseException:
             self.connection.close()
             raise
-
-    def _forget(self) -> None:
-        self._tail = EventFollower(self.connection, self._store)
-        self._table: int | None = None
-        self._unfounded: list[Unfounded] | None = None
-        self._answers: dict[int, bool | None] = {}
-        self._needs_answers = True
-        self._assessed: tuple[Entry, ...] = ()
-        self._assessed_from: tuple[object, ...] | None = None
 
     def fits(self, loaded: Project) -> bool:
         """Whether this session still leads to the database of `loaded`."""
@@ -199,39 +195,20 @@ class _Session:
         self, loaded: Project, migrations: Sequence[Migration], problems: tuple[Problem, ...], *, ask: bool
     ) -> Observation:
         inspection = self._store.inspect()
-        fresh, holder = self._read(inspection), None
-        while inspection.has_events:
-            holder = self._lock.holder(self.connection)
-            orphans = self._orphans(holder)
-            if not orphans:
-                break
-            # The run may have begun or ended between the two questions: what is open still is open without one.
-            fresh += self._read(inspection)
-            if self._orphans(holder) <= orphans:
-                break
-        self._needs_answers = self._needs_answers or ask or bool(fresh)
-        liveness = Liveness(
-            inspection.now,
-            holder.pid if holder is not None else None,
-            timedelta(seconds=loaded.tracking.stuck_after_seconds),
-            holder.run_id if holder is not None else None,
-            sees_locks=not inspection.in_recovery,
-        )
-        if inspection.sees_projection and (fresh or self._unfounded is None):
-            self._unfounded = self._store.unfounded_rows() if inspection.has_events else self._store.simple_rows()
-        entries = orphaned_rows.marked(self._entries(migrations, liveness), self._unfounded or ())
-        if holder is not None:
-            entries, holder = with_running(entries, holder), identify_holder(holder, entries)
+        self._facts.new.clear()
+        self._facts.read(inspection)
+        holder = self._reader.find_holder(inspection)
+        self._needs_answers = self._needs_answers or ask or bool(self._facts.new)
+        asks_now = self._needs_answers and holder is None
+        snapshot = self._reader.assemble(migrations, inspection, holder, ask_repeatables=asks_now)
+        self._needs_answers = self._needs_answers and not asks_now
+        holder = snapshot.holder
         return Observation(
-            status.make(
-                Snapshot(entries, inspection, holder, standby=standby_of(self.connection, inspection)),
-                manifest=loaded.name,
-                environment=loaded.environment,
-            ),
+            status.make(snapshot, manifest=loaded.name, environment=loaded.environment),
             loaded,
             self._target.host,
             inspection.now,
-            tuple(fresh),
+            tuple(self._facts.new),
             activity.work(self.connection, holder.pid) if holder is not None else None,
             holder is not None and holder.is_orphaned,
             problems,
@@ -247,46 +224,52 @@ class _Session:
             return None
         return activity.terminate(self.connection, backend)
 
-    def _read(self, inspection: Inspection) -> list[Fact]:
-        if not inspection.has_events:
+
+class FollowedFacts:
+    """The facts of a live event store: each is read once, but for those of a table that took another one's place."""
+
+    def __init__(self, connection: Connection, store: Store) -> None:
+        self._connection = connection
+        self._store = store
+        self.new: list[Fact] = []
+        """What has become visible since this list was cleared."""
+        self.table: int | None = None
+        """The table that the facts are of; None where there is none."""
+        self._forget()
+
+    def _forget(self) -> None:
+        self._follower = EventFollower(self._connection, self._store)
+        self._unfounded: list[Unfounded] | None = None
+
+    @property
+    def revision(self) -> object:
+        """What is another value once other facts were read."""
+        return self.table, self._follower.revision
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no facts at all."""
+        return not self._follower.latest
+
+    def read(self, inspection: Inspection) -> None:
+        """Read what has become visible since the last time."""
+        table = self._store.identity() if inspection.has_events else None
+        if table != self.table or table is None:
             self._forget()
-            return []
-        table = self._store.identity()
-        if table != self._table:
-            self._forget()
-            self._table = table
-        return self._tail.read()
+            self.table = table
+        if table is not None:
+            self.new += self._follower.read()
 
-    def _orphans(self, holder: LockHolder | None) -> set[int]:
-        """Return the positions of facts by which something is started and not ended, and not by the lock's holder."""
-        pid, run = (holder.pid, holder.run_id) if holder is not None else (None, None)
-        return {fact.position for fact in self._tail.open() if not state.is_held(fact, pid=pid, run=run)}
+    def open_facts(self) -> Sequence[Fact]:
+        """Return the facts by which something is started, and not ended."""
+        return list(self._follower.open())
 
-    def _entries(self, migrations: Sequence[Migration], liveness: Liveness) -> tuple[Entry, ...]:
-        """Return the entries as they are; they are put together anew only when something has changed."""
-        ask = self._needs_answers and liveness.holder_pid is None
-        key = (tuple(map(id, migrations)), self._tail.revision, liveness.holder_pid, liveness.holder_run)
-        depends_on_clock = not liveness.sees_locks or any(
-            fact.integer("backend_pid") is None for fact in self._tail.open()
-        )
-        if key == self._assessed_from and not ask and not depends_on_clock:
-            return self._assessed
-        history = fold(self._tail.latest.values(), versions={one.name: one.version for one in migrations})
-        if ask:
-            self._answers = self._ask(state.evaluate(migrations, history, liveness))
-            self._needs_answers = False
-        self._assessed = state.evaluate(migrations, history, liveness, due=self._answers)
-        self._assessed_from = key
-        return self._assessed
+    def history(self, migrations: Sequence[Migration]) -> History:
+        """Return what the facts say."""
+        return fold(self._follower.latest.values(), versions={one.name: one.version for one in migrations})
 
-    def _ask(self, entries: Iterable[Entry]) -> dict[int, bool | None]:
-        return {
-            entry.migration.version: conditions.answer(
-                self.connection, entry.migration, entry.record.last_run if entry.record else None
-            )
-            for entry in entries
-            if entry.migration is not None
-            and entry.state is State.DONE
-            and entry.migration.repeat is not None
-            and entry.migration.repeat.rule is not RepeatRule.CHECKSUM
-        }
+    def unfounded(self, inspection: Inspection) -> Sequence[Unfounded]:
+        """Return the rows of the simple table that no fact founds, asked for again where there are new facts."""
+        if inspection.sees_projection and (self.new or self._unfounded is None):
+            self._unfounded = self._store.unfounded_rows() if inspection.has_events else self._store.simple_rows()
+        return self._unfounded or ()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from zmig.planning.request import Apply, Request, Retry, Rollback
 from zmig.presentation import words
 from zmig.presentation.spans import Tone
 from zmig_tui.models import availability
-from zmig_tui.models.intent import Apply, Intent, Retry, Rollback
 from zmig_tui.pages import plan_text
 from zmig_tui.screens.dialogs import QuitChoice, Resolution
 from zmig_tui.text import EMPTY, line, span
@@ -90,33 +90,35 @@ class RunActions:
         if row is not None and row.version is not None:
             self._ask_for(Rollback(to=row.version))
 
-    def _ask_for(self, intent: Intent) -> None:
+    def _ask_for(self, request: Request) -> None:
         if self._controller.is_running:
             self._prompts.notify("a run is under way; press c to cancel it", is_warning=True)
         else:
-            self._plan(intent)
+            self._plan(request)
 
-    def _plan(self, intent: Intent, *, is_dry: bool = False) -> None:
-        self._prompts.wait_for(intent, intent.verb, "planning …")
-        self._controller.plan(intent, is_dry=is_dry)
+    def _plan(self, request: Request, *, is_dry: bool = False) -> None:
+        self._prompts.wait_for(request, request.title, "planning …")
+        self._controller.plan(request, is_dry=is_dry)
 
     def show_plan(self, planned: PlanReady) -> None:
         """Show a plan; unless it is a dry run, ask whether it is to be run."""
-        intent, plan = planned.intent, planned.plan
-        title = f"{intent.verb}: {plan_text.plan_summary(plan)}"
+        request, plan = planned.request, planned.plan
+        title = f"{request.title}: {plan_text.plan_summary(plan)}"
         gap = [EMPTY] if plan.steps and plan.refusals else []
         lines = [*plan_text.step_lines(plan), *gap, *plan_text.refusal_lines(plan, self._model.hints)]
         if planned.is_dry or plan.refusals or not plan.steps:
             tone = Tone.BAD if plan.refusals else Tone.ACCENT
             self._prompts.read(title, lines or [line("nothing to do")], tone=tone)
         else:
-            self._prompts.confirm(title, lines, lambda: self._begin(intent, plan), is_destructive=intent.is_destructive)
+            self._prompts.confirm(
+                title, lines, lambda: self._begin(request, plan), is_destructive=request.is_destructive
+            )
 
-    def _begin(self, intent: Intent, plan: Plan) -> None:
+    def _begin(self, request: Request, plan: Plan) -> None:
         if self._controller.is_running:
             return
-        self._model.runs.begin(intent.verb, len(plan.steps))
-        self._controller.run(intent, plan)
+        self._model.runs.begin(request.title, len(plan.steps))
+        self._controller.run(request, plan)
         self._report_run(is_running=True)
         self._redraw()
 

@@ -134,7 +134,7 @@ class MainScreen(Screen[None]):
             case DetailReady():
                 self.detail.show(event.detail)
             case PlanReady():
-                self.prompts.answer(event.intent, lambda: self.actions.show_plan(event))
+                self.prompts.answer(event.request, lambda: self.actions.show_plan(event))
             case RunEnded():
                 self.catch_up()
                 self.actions.end(event)
