@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.facts import Facts
 from tests.support.steady import steady
+from tests.support.wiretap import Wiretap
 from zmig.embedded import EmbeddedServer
 
 if TYPE_CHECKING:
@@ -218,6 +219,12 @@ class TestRollback:
         ended = run("rollback", "shop.yaml", "--yes")
         assert (ended.code, ended.stderr) == (0, "nothing to roll back\n")
 
+    def test_what_is_asked_and_what_is_run_share_a_connection(self, applied: Shop, run: Run) -> None:
+        with Wiretap(applied.url) as tap:
+            ended = run("rollback", "shop.yaml", "--include-repeatables", "--yes", "--database-url", tap.url)
+        assert ended.code == 0
+        assert len(tap.sessions) == 1
+
     def test_irreversible_migration_refuses_the_plan(self, applied: Shop, run: Run) -> None:
         applied.add(3, "0003", "select 1;")
         run("apply", "shop.yaml")
@@ -266,6 +273,14 @@ class TestReset:
         assert (ended.code, json.loads(ended.stdout)) == (0, {"database": name, "dropped": ["public", "zmig"]})
         assert not exists(connection, "users")
         assert run("apply", "shop.yaml").code == 0
+
+    def test_the_name_is_asked_for_and_everything_dropped_over_one_connection(
+        self, applied: Shop, run: Run, connection: psycopg.Connection
+    ) -> None:
+        with Wiretap(applied.url) as tap:
+            ended = run("reset", "shop.yaml", "--confirm", connection.info.dbname, "--database-url", tap.url)
+        assert ended.code == 0
+        assert len(tap.sessions) == 1
 
     def test_what_belongs_to_something_else_goes_with_it(
         self, shop: Shop, run: Run, connection: psycopg.Connection

@@ -169,6 +169,17 @@ class TestAsking:
             assert terminal.end() == (0 if is_right else 2)
         assert self.has_users(connection) is not is_right
 
+    def test_an_interruption_at_the_question_takes_nothing_away(
+        self, applied: Shop, connection: psycopg.Connection
+    ) -> None:
+        with Terminal("rollback", "shop.yaml", cwd=applied.folder) as terminal:
+            terminal.wait_for("roll back 1 migration? [y/N] ")
+            terminal.process.send_signal(signal.SIGINT)
+            assert terminal.end() == 130
+            assert "error: interrupted by SIGINT" in terminal.text
+            assert "= nothing was run" in terminal.text
+        assert self.has_users(connection)
+
     @pytest.mark.parametrize("is_right", [True, False])
     def test_reset_asks_for_the_name_of_the_database(
         self, applied: Shop, connection: psycopg.Connection, *, is_right: bool

@@ -8,6 +8,7 @@ from zmig.cli.command import Command, CommandContext, Option, Options, version_n
 from zmig.cli.running import LOCK_WAIT, running
 from zmig.errors import ExitCode
 from zmig.model import Environment
+from zmig.planning.request import Apply
 
 
 class PlanOptions(Options):
@@ -23,25 +24,23 @@ class PlanOptions(Options):
 
 def run(call: CommandContext, options: PlanOptions) -> ExitCode:
     """Print what `zmig apply` would run, and what it would do if that is wanted."""
+    request = Apply(to=options.to, allow_out_of_order=options.allow_out_of_order, allow_existing=options.allow_existing)
     if options.rehearse:
-        return _rehearse(call, options)
-    planned = call.migrator().plan(
-        to=options.to, allow_out_of_order=options.allow_out_of_order, allow_existing=options.allow_existing
-    )
-    return plantext.show(planned, call.output)
+        return _rehearse(call, options, request)
+    return plantext.show(call.migrator().plan_request(request), call.output)
 
 
-def _rehearse(call: CommandContext, options: PlanOptions) -> ExitCode:
+def _rehearse(call: CommandContext, options: PlanOptions, request: Apply) -> ExitCode:
     from zmig.cli import rehearsaltext
 
-    environment = call.migrator().project().environment
-    if environment is Environment.PRODUCTION and not options.yes:
-        question = "statements will run for real on a production database and be rolled back; go on?"
-        prompt.agree(call.output, question, instead="in a script, add `--yes`", effect="nothing was run")
-    with running(call, lock_wait_seconds=options.lock_wait, may_change=False) as migrator:
-        rehearsed = migrator.rehearse(
-            to=options.to, allow_out_of_order=options.allow_out_of_order, allow_existing=options.allow_existing
-        )
+    with (
+        running(call, lock_wait_seconds=options.lock_wait, may_change=False) as migrator,
+        migrator.open() as opened,
+    ):
+        if opened.project.environment is Environment.PRODUCTION and not options.yes:
+            question = "statements will run for real on a production database and be rolled back; go on?"
+            prompt.agree(call.output, question, instead="in a script, add `--yes`", effect="nothing was run")
+        rehearsed = opened.rehearse(request)
     if call.output.is_json:
         call.output.document({**documents.of_plan(rehearsed.plan), "rehearsal": rehearsaltext.document(rehearsed)})
     else:

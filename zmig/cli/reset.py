@@ -23,9 +23,19 @@ class ResetOptions(Options):
 
 def run(call: CommandContext, options: ResetOptions) -> ExitCode:
     """Ask for the database's name, and drop everything in it."""
-    migrator = call.migrator()
-    reset.refuse(migrator.project().environment, has_citus=False)  # whether it is installed, the engine asks
-    database = migrator.status().database
+    with running(call, lock_wait_seconds=options.lock_wait) as migrator, migrator.open() as opened:
+        reset.refuse(opened.project.environment, has_citus=False)  # whether it is installed, the server says
+        database = opened.database
+        _confirm(call, options, database)
+        dropped = opened.reset()
+    call.output.note(f"dropped {words.counted(len(dropped), 'schema')}: {', '.join(dropped)}")
+    if options.json:
+        call.output.document({"database": database, "dropped": dropped})
+    return ExitCode.OK
+
+
+def _confirm(call: CommandContext, options: ResetOptions, database: str) -> None:
+    """Make sure that this database is meant. Raises UsageError."""
     if options.confirm is None:
         question = f"everything in database `{database}` will be dropped; type its name to go on"
         hint = f"in a script, add `--confirm {shlex.quote(database)}`"
@@ -33,12 +43,6 @@ def run(call: CommandContext, options: ResetOptions) -> ExitCode:
     elif options.confirm != database:
         message = f"the database is called `{database}`, not `{options.confirm}`"
         raise UsageError(Problem("not-confirmed", message, effect=_EFFECT, hint="check which database this is"))
-    with running(call, lock_wait_seconds=options.lock_wait) as migrator:
-        dropped = migrator.reset()
-    call.output.note(f"dropped {words.counted(len(dropped), 'schema')}: {', '.join(dropped)}")
-    if options.json:
-        call.output.document({"database": database, "dropped": dropped})
-    return ExitCode.OK
 
 
 COMMAND = Command(

@@ -9,10 +9,11 @@ from zmig.cli.command import Command, CommandContext, Option, Options, count, ve
 from zmig.cli.running import LOCK_WAIT, finish, running
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.model import Environment
+from zmig.planning.request import Rollback
 from zmig.presentation import words
 
 if TYPE_CHECKING:
-    from zmig.migrator import Migrator
+    from zmig.migrator import MigratorSession
     from zmig.planning.plan import Plan
 
 _EFFECT = "nothing was rolled back"
@@ -33,28 +34,26 @@ def run(call: CommandContext, options: RollbackOptions) -> ExitCode:
     """Show the plan, ask, and roll back exactly what was shown."""
     if options.to is not None and options.steps is not None:
         raise UsageError(Problem("usage", "`--to` and `--steps` exclude each other", hint="write one of them"))
-    migrator = call.migrator()
-    steps = options.steps or 1
-    with_repeatables = options.include_repeatables
-    planned = migrator.plan_rollback(to=options.to, steps=steps, include_repeatables=with_repeatables)
+    request = Rollback(to=options.to, steps=options.steps or 1, include_repeatables=options.include_repeatables)
     if options.dry_run:
-        return plantext.show(planned, call.output)
-    planned.check()
-    if planned.steps:
-        call.output.note(plantext.text(planned))
-        if not options.yes:
-            _ask(call, migrator, planned)
-    with running(call, lock_wait_seconds=options.lock_wait) as migrator:
-        result = migrator.rollback(to=options.to, steps=steps, include_repeatables=with_repeatables, confirmed=planned)
+        return plantext.show(call.migrator().plan_request(request), call.output)
+    with running(call, lock_wait_seconds=options.lock_wait) as migrator, migrator.open() as opened:
+        planned = opened.plan(request)
+        planned.check()
+        if planned.steps:
+            call.output.note(plantext.text(planned))
+            if not options.yes:
+                _ask(call, opened, planned)
+        result = opened.run(request, confirmed=planned)
     return finish(call, result, nothing="nothing to roll back")
 
 
-def _ask(call: CommandContext, migrator: Migrator, planned: Plan) -> None:
+def _ask(call: CommandContext, opened: MigratorSession, planned: Plan) -> None:
     hint = "add `--yes` to roll back without being asked"
-    status = migrator.status()
-    if status.environment is Environment.PRODUCTION:
-        question = f"this is production; type the database's name, `{status.database}`, to roll back"
-        prompt.name_typed(call.output, question, status.database, instead=hint, effect=_EFFECT)
+    if opened.project.environment is Environment.PRODUCTION:
+        database = opened.database
+        question = f"this is production; type the database's name, `{database}`, to roll back"
+        prompt.name_typed(call.output, question, database, instead=hint, effect=_EFFECT)
     else:
         what = words.counted(len(planned.steps), "migration")
         prompt.agree(call.output, f"roll back {what}?", instead=hint, effect=_EFFECT)
