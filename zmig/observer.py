@@ -68,9 +68,9 @@ def redacting(observer: Observer, redact: Callable[[str], str]) -> Observer:
 
 
 def naming(observer: Observer, named: Callable[[Problem], Problem]) -> Observer:
-    """Return an observer that is told of failures whose hints `named` has completed."""
+    """Return an observer that gets failures whose hints `named` has completed."""
 
-    def tell(progress: Progress) -> None:
+    def report(progress: Progress) -> None:
         from dataclasses import replace
 
         from zmig.progress import StepFailed
@@ -78,7 +78,7 @@ def naming(observer: Observer, named: Callable[[Problem], Problem]) -> Observer:
         is_failure = isinstance(progress, StepFailed)
         observer(replace(progress, problem=named(progress.problem)) if is_failure else progress)
 
-    return tell
+    return report
 
 
 def _masked(progress: Progress, redact: Callable[[str], str]) -> Progress:

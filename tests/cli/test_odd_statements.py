@@ -46,7 +46,7 @@ def test_a_binary_copy_is_refused_with_what_to_write(shop: Shop, run: Run, rows:
     ended = run("apply", "shop.yaml")
     assert ended.code == 1
     assert error_of(ended) == dedent(f"""\
-        error: migration `002_rows` failed: the rows of a binary COPY cannot stand in a text file
+        error: migration `002_rows` failed: the rows of a binary COPY cannot be in a text file
           --> 002_rows.sql:1:1
            |
          1 | copy t from stdin {options};
@@ -68,7 +68,7 @@ def test_a_statement_that_the_server_cannot_take_is_not_sent(
     assert ended.code == 2
     assert ended.stderr.startswith("error: the statement that begins here is longer than the server takes: ")
     assert "  --> 001_x.sql:2:1\n" in ended.stderr
-    assert ended.stderr.endswith("hint: write it as several statements, or as a COPY with its rows behind it\n")
+    assert ended.stderr.endswith("hint: write it as several statements, or as a COPY with its rows after it\n")
 
 
 def test_a_statement_of_wide_characters_that_the_server_cannot_take_is_not_sent(

@@ -257,7 +257,7 @@ def test_python_code_that_fails_or_leaves_goes_on_behind_its_last_round(
     with pytest.raises(MigrationFailed) as caught:
         Migrator(project.manifest).migrate()
     effect = caught.value.problems[0].effect
-    assert effect == "not rolled back: the 60 rows of 2 rounds stay changed, and the next run continues behind them"
+    assert effect == "not rolled back: the 60 rows of 2 rounds stay changed, and the next run continues after them"
     assert connection.execute("select count(*) from users where touched = 1").fetchone() == (60,)
     project.python(
         "001_touch", PYTHON.format(extra="if batch.rows_before == 90: break"), batch={"size": 30, "start": 0}

@@ -77,7 +77,7 @@ def test_how_far_the_server_is_with_an_index_is_told(project: ProjectFolder, con
 UNTIL_IT_LOOKS = """\
 do $$ begin
     while not exists (select from pg_stat_activity
-                      where application_name = 'zmig lookout' and datname = current_database() and state = 'idle')
+                      where application_name = 'zmig monitor' and datname = current_database() and state = 'idle')
     loop
         perform pg_sleep(0.01), pg_stat_clear_snapshot();
     end loop;
@@ -89,13 +89,13 @@ def test_it_looks_on_from_a_session_that_holds_no_snapshot_and_only_when_somethi
 ) -> None:
     look = (
         "create table {} as select application_name, backend_xmin is null as holds_none, query "
-        "from pg_stat_activity where application_name = 'zmig lookout' and datname = current_database();"
+        "from pg_stat_activity where application_name = 'zmig monitor' and datname = current_database();"
     )
     project.sql("001_fast", look.format("fast"))
     project.sql("002_slow", f"{UNTIL_IT_LOOKS}\n{look.format('slow')}")
     Migrator(project.manifest).migrate()
     assert connection.execute("select count(*) from fast").fetchone() == (0,)
-    assert connection.execute("select application_name, holds_none from slow").fetchall() == [("zmig lookout", True)]
+    assert connection.execute("select application_name, holds_none from slow").fetchall() == [("zmig monitor", True)]
 
 
 def test_the_run_goes_on_where_nobody_may_look(project: ProjectFolder, server: str) -> None:

@@ -116,7 +116,7 @@ def test_a_failure_has_its_place_ends_the_rehearsal_and_leaves_nothing(
     )
     assert str(problem.location).endswith("002_bad.sql:2:1")
     assert [len(one.statements) for one in rehearsal.steps] == [1, 1, 0]
-    assert rehearsal.steps[2].skipped == "behind a step that failed"
+    assert rehearsal.steps[2].skipped == "after a step that failed"
     assert shape(connection) == before
 
 

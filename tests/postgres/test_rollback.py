@@ -238,7 +238,7 @@ def test_a_repeatable_with_a_rollback_is_rolled_back_before_the_versions_where_i
 def test_a_rollback_that_was_killed_is_settled_by_the_next_apply(migrator: Migrator, facts: Facts) -> None:
     facts.append("003_three", "rollback_started", data='{"version": 3, "backend_pid": 1, "transactional": true}')
     assert migrator.status().stuck == ["003_three"]
-    assert [step.action for step in migrator.plan().steps] == [Action.SETTLE]
+    assert [step.action for step in migrator.plan().steps] == [Action.RECORD_END]
     migrator.migrate()
     assert migrator.status().applied == ["001_one", "002_two", "003_three"]
     assert list(migrator.rollback().completed) == ["003_three"]

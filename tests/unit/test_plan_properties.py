@@ -67,7 +67,7 @@ def _carried_out(step: Step) -> Iterator[tuple[str, EventType, dict[str, object]
         case Action.ROLL_BACK:
             yield name, EventType.ROLLBACK_STARTED, {**told, "attempt": step.attempt, "backend_pid": 1}
             yield name, EventType.ROLLED_BACK, told
-        case Action.SETTLE:
+        case Action.RECORD_END:
             assert step.unended is not None
             yield name, EventType.ROLLBACK_FAILED, {**told, "transactional": step.unended.data.get("transactional")}
         case Action.CHECK:

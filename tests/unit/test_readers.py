@@ -63,7 +63,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "a script": _script,
     "a script where a backslash escapes": lambda text: _script(text, conforming=False),
     "chunks": _chunks,
-    "survey": lambda text: prescan.survey(_pieces(text), path="a.sql"),
+    "survey": lambda text: prescan.scan(_pieces(text), path="a.sql"),
     "marks of tools": lambda text: tool_markers.find(text, [(0, len(text))]),
     "a conflict": merge_conflict.find,
     "variables": lambda text: variables.fill(text, {"a": "value"}, path="a.sql"),

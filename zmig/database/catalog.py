@@ -34,7 +34,7 @@ _PENDING_DETACH_SINCE = 140000
 
 
 def inspect(connection: Connection, statement: Statement) -> object:
-    """Return what of a statement's effect is there, as a JSON value: ask before it is sent, and settle with it.
+    """Return what of a statement's effect is there, as a JSON value: ask before it is sent, and finish with it.
 
     For an index that the server will name, these are the names of its table's indexes; for everything else,
     whether the effect is there.
@@ -48,7 +48,7 @@ def inspect(connection: Connection, statement: Statement) -> object:
             return _took_effect(connection, found)
 
 
-def settle(connection: Connection, statement: Statement, *, before: object, is_refused: bool) -> bool:
+def finish(connection: Connection, statement: Statement, *, before: object, is_refused: bool) -> bool:
     """Return whether a statement that was sent took effect; clear away what it left half done.
 
     `before` is what `look` saw before it was sent: what was there then is left alone. An invalid index that the
@@ -59,14 +59,14 @@ def settle(connection: Connection, statement: Statement, *, before: object, is_r
     """
     match statement.command.effect:
         case CreateIndex(None) as index:
-            return _settle_unnamed_index(connection, index, before) and not is_refused
+            return _finish_unnamed_index(connection, index, before) and not is_refused
         case CreateIndex() as index:
-            return before is False and _settle_index(connection, index) and not is_refused
+            return before is False and _finish_index(connection, index) and not is_refused
         case Reindex() as reindex:
             _drop_leftovers(connection, reindex)
             return False
         case DetachPartition() as detach:
-            return before is False and _settle_detach(connection, detach, is_refused=is_refused)
+            return before is False and _finish_detach(connection, detach, is_refused=is_refused)
         case DropIndex() as drop if before is False and _is_spread(connection):
             return _finish_drop(connection, drop)
         case found:
@@ -172,14 +172,14 @@ def _index_of(connection: Connection, index: CreateIndex) -> bool | None:
     return _indexes_of(connection, index.table, index.name).get(index.name or "")
 
 
-def _settle_index(connection: Connection, index: CreateIndex) -> bool:
+def _finish_index(connection: Connection, index: CreateIndex) -> bool:
     valid = _index_of(connection, index)
     if valid is False and index.name is not None:
         _drop_index(connection, index.table, index.name)
     return valid is True
 
 
-def _settle_unnamed_index(connection: Connection, index: CreateIndex, before: object) -> bool:
+def _finish_unnamed_index(connection: Connection, index: CreateIndex, before: object) -> bool:
     """Find the index that was not there before, by the names the table's indexes had."""
     known = cast("list[object]", before) if isinstance(before, list) else []
     made = {name: valid for name, valid in _indexes_of(connection, index.table).items() if name not in known}
@@ -321,7 +321,7 @@ def _detach_state(connection: Connection, detach: DetachPartition) -> bool | Non
     return None if row is None else cast("bool", row[0])
 
 
-def _settle_detach(connection: Connection, detach: DetachPartition, *, is_refused: bool) -> bool:
+def _finish_detach(connection: Connection, detach: DetachPartition, *, is_refused: bool) -> bool:
     pending = _detach_state(connection, detach)
     if pending:
         parent, partition = _regclass(detach.parent), _regclass(detach.partition)

@@ -100,7 +100,7 @@ class FactReader:
         """Yield the facts that decide the state of each migration.
 
         Of the latest of each kind nothing is needed that came before a migration was last done; but `Record.started`
-        and `Record.failed` may be None where all facts would tell of an earlier attempt.
+        and `Record.failed` may be None where all facts would hold more of an earlier attempt.
 
         The rows of the simple table that no fact founds are added to `unfounded`, once all facts were taken, where that
         is given: the same query looks for them.

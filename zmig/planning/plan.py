@@ -40,7 +40,7 @@ class Action(StrEnum):
     CHECK = "check"
     """Asks a repeatable's condition when its turn comes, and runs it if the answer is yes."""
     ROLL_BACK = "roll-back"
-    SETTLE = "settle"
+    RECORD_END = "settle"
     """Records that a rollback which never ended has changed nothing; runs nothing."""
 
 

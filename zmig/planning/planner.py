@@ -146,7 +146,7 @@ def _record_rollback(entry: Entry, migration: Migration, record: Record) -> Step
     """A rollback that failed outside a transaction is refused; one that was cut off inside one left nothing."""
     if entry.state is not State.STUCK:
         return None
-    return Step(migration, Action.SETTLE, reasons.SETTLED, max(record.attempt, 1), unended=record.last)
+    return Step(migration, Action.RECORD_END, reasons.END_RECORDED, max(record.attempt, 1), unended=record.last)
 
 
 def _repeat(migration: Migration, repeat: Repeat, record: Record, *, due: bool | None, is_first: bool) -> Step | None:

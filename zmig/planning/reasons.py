@@ -59,7 +59,7 @@ def _continues(reached: Checkpoint | None) -> str:
     return f"; continues after statement {reached.statements}" if reached is not None and reached.statements else ""
 
 
-SETTLED = "its rollback never ended; transactional, so it changed nothing"
+END_RECORDED = "its rollback never ended; transactional, so it changed nothing"
 """Why the end of a rollback is recorded although nothing runs."""
 
 

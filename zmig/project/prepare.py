@@ -117,7 +117,7 @@ def read(plan: Plan, *, conforming: bool = True) -> tuple[PreparedStep, ...]:
 def _with_rollback(prepared: PreparedStep) -> PreparedStep:
     """Return a step forward with the checksum of its rollback file, by which a later edit is seen."""
     file = prepared.step.migration.rollback_file
-    if file is None or prepared.step.direction is Direction.ROLLBACK or prepared.step.action is Action.SETTLE:
+    if file is None or prepared.step.direction is Direction.ROLLBACK or prepared.step.action is Action.RECORD_END:
         return prepared
     try:
         return replace(prepared, rollback_checksum=text_file.checksum_of(project.read_text(file)))
@@ -126,7 +126,7 @@ def _with_rollback(prepared: PreparedStep) -> PreparedStep:
 
 
 def _read_step(step: Step, *, conforming: bool) -> PreparedStep:
-    if step.action is Action.SETTLE:
+    if step.action is Action.RECORD_END:
         return PreparedStep(step, step.migration.name, Mode(True, "nothing is run"), None, (), 0)
     file = step.file
     if file is None or file.suffix.lower() == ".py":
@@ -210,7 +210,7 @@ def _large_script(step: Step, file: Path, *, conforming: bool) -> PreparedStep |
     checksum = text_file.Checksum()
     suspects = _Suspects()
     pieces = suspects.watched(_counted(project.read_pieces(file), checksum))
-    found = prescan.survey(pieces, path=str(file), conforming=conforming)
+    found = prescan.scan(pieces, path=str(file), conforming=conforming)
     if found.refusing is not None or found.controlling is not None or suspects.is_any:
         return None
     confirmed = str(checksum) if step.direction is Direction.ROLLBACK else None

@@ -1,6 +1,6 @@
 """Makes sure, before the first round of a batch, that its key orders all rows: unique, and never null.
 
-The next round begins behind the last key of the one before. Of rows that share a key some may stand behind that border,
+The next round begins after the last key of the one before. Of rows that share a key some may be after that border,
 and rows without a key are never chosen: both would be passed over for ever, and `done` be recorded. Where the key comes
 from is asked of the server, which parses the statement and runs nothing.
 """
@@ -61,7 +61,7 @@ from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'm', 'v', 'f') and (c.oid, a.attnum) in (values {{columns}})
 """
-"""An index may tell apart what the column's collation calls equal, such as `a` and `A`."""
+"""An index may keep apart what the column's collation calls equal, such as `a` and `A`."""
 _TABLES = f"""
 select c.oid,
     array(select a.attname::text from pg_catalog.pg_attribute a
@@ -113,7 +113,7 @@ class _Key:
 
 
 def check(session: RunSession, attempt: Attempt, one: Statement, *, start: object) -> None:
-    """Make sure that the key of a batched statement with `:cursor` orders its rows, as far as the server tells.
+    """Make sure that the key of a batched statement with `:cursor` orders its rows, as far as the server says.
 
     Raises:
         ZmigError: two rows may have the same key, or a row none.
@@ -153,7 +153,7 @@ class _Check:
         known = self._look(columns[:1])
         name = f"{known[0].table}.{known[0].column}" if known else self._shown
         if known:
-            self._judge(self._behind_view(known[0], columns[0]), is_unique=is_unique)
+            self._judge(self._through_view(known[0], columns[0]), is_unique=is_unique)
         elif found is not None and spelled and query.column(spelled) is None and found.query.command == "select":
             self._judge_nulls(found, spelled)
         if found is not None and spelled and not is_unique and not self._may_share_keys:
@@ -315,14 +315,14 @@ class _Check:
         self._session.send("rollback to zmig_look")
         return rows
 
-    def _behind_view(self, known: _Key, column: _Column) -> _Key:
+    def _through_view(self, known: _Key, column: _Column) -> _Key:
         """Return the column of a table that a view shows, where each of the view's rows is one of the table."""
         while known.view is not None:
             column = self._described(known.view.rstrip().removesuffix(";"))[column[1] - 1]
-            behind = self._look([column]) if column[0] else []
-            if not behind:
+            shown = self._look([column]) if column[0] else []
+            if not shown:
                 return known
-            known = behind[0]
+            known = shown[0]
         return known
 
     @property
@@ -402,8 +402,8 @@ _OF_A_FUNCTION = (
 )
 _LEANING = (
     "is chosen by a query that names tables around it, so that `:size` rows are taken for each of their rows, and some "
-    "behind the greatest key of all would be passed over",
-    "let the query that has `limit :size` stand by itself",
+    "after the greatest key of all would be passed over",
+    "write the query that has `limit :size` by itself",
 )
 _REPEATED = (
     "may come more than once, because of a `union` or groups of several kinds: rows that share the last key of a "

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _BINARY = Problem(
     "copy-binary",
-    "the rows of a binary COPY cannot stand in a text file",
+    "the rows of a binary COPY cannot be in a text file",
     hint="write the COPY without `binary` and its rows as text",
 )
 

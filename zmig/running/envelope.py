@@ -269,7 +269,7 @@ def unended_sql(session: RunSession, step: Step, unended: Fact) -> str:
             "sqlstate": None,
             "code": "run-died",
         },
-        "will_retry": step.action is not Action.SETTLE,
+        "will_retry": step.action is not Action.RECORD_END,
         "transactional": unended.data.get("transactional"),
     }
     type = EventType.FAILED if unended.type is EventType.STARTED else EventType.ROLLBACK_FAILED

@@ -374,7 +374,7 @@ def _rounds(reached: Reached) -> str:
     if not reached.rounds:
         return "no round had completed"
     rounds = "1 round" if reached.rounds == 1 else f"{reached.rounds} rounds"
-    return f"the {reached.rows} rows of {rounds} stay changed, and the next run continues behind them"
+    return f"the {reached.rows} rows of {rounds} stay changed, and the next run continues after them"
 
 
 def _statements(completed: int) -> str:

@@ -240,7 +240,7 @@ def _traits_of(prepared: PreparedStep) -> _StepTraits:
     statements, step = prepared.statements, prepared.step
     if not statements or not prepared.mode.transactional or prepared.batch is not None:
         return _StepTraits()
-    if step.direction is not Direction.FORWARD or step.action in (Action.SETTLE, Action.CHECK) or step.attempt > 1:
+    if step.direction is not Direction.FORWARD or step.action in (Action.RECORD_END, Action.CHECK) or step.attempt > 1:
         return _StepTraits()
     if conditions.needs_check(step):  # the server is asked something after it
         return _StepTraits()

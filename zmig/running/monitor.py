@@ -47,7 +47,7 @@ _LIMITS = {"default_transaction_read_only": "'on'", "statement_timeout": "'5s'",
 
 @valueclass
 class _Busy:
-    """What the working connection has been told to do, as far as the observer heard."""
+    """What the working connection is to do, as far as the observer heard."""
 
     step: Step
     since: float
@@ -74,8 +74,8 @@ class BlockingMonitor:
 
     @contextlib.contextmanager
     def watching(self) -> Generator[Observer]:
-        """Give an observer to be told of the run in place of the one that wants to know; watch until the block ends."""
-        thread = background.start(self._watch, "zmig lookout")
+        """Give the observer to pass on in place of the one that wants to know; watch until the block ends."""
+        thread = background.start(self._watch, "zmig monitor")
         patience = _JOIN_TIMEOUT_SECONDS
         try:
             yield self._on_progress
@@ -128,16 +128,16 @@ class BlockingMonitor:
     def _connected(self) -> Connection:
         from zmig.database import connection as database
 
-        return database.connect(self._target, application_name="zmig lookout", limits=_LIMITS)
+        return database.connect(self._target, application_name="zmig monitor", limits=_LIMITS)
 
     def _look(self, connection: Connection, busy: _Busy) -> None:
         from zmig.database import activity
 
         work = activity.work(connection, self._backend_pid)
         if work is not None and self._busy is busy:
-            self._tell(work, busy)
+            self._report(work, busy)
 
-    def _tell(self, work: BackendWork, busy: _Busy) -> None:
+    def _report(self, work: BackendWork, busy: _Busy) -> None:
         now = time.monotonic()
         if work.blockers:
             self._blocked_since = self._blocked_since or busy.since

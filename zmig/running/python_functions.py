@@ -64,7 +64,7 @@ def _check_takes(function: Callable[..., object], given: tuple[str, ...], prepar
             )
         ) from None
     except ValueError:
-        pass  # something that does not tell what it takes
+        pass  # something that does not say what it takes
 
 
 def _defined_at(function: Callable[..., object]) -> Location | None:
@@ -75,6 +75,6 @@ def _defined_at(function: Callable[..., object]) -> Location | None:
 
 
 def _source(function: Execute) -> str | None:
-    """Return the file in which a registered object's method stands."""
+    """Return the file in which a registered object's method is."""
     code = getattr(function, "__code__", None)
     return code.co_filename if isinstance(code, types.CodeType) else None

@@ -23,7 +23,7 @@ _READ_ONLY = re.compile(r"read[ \t\r\n_]{1,9}only", re.IGNORECASE)
 
 AFTER_WRITES = Problem(
     "read-only-behind-writes",
-    "it lets its transaction only read behind its writes, with which the end of them is to be recorded",
+    "it lets its transaction only read after its writes, with which the end of them is to be recorded",
     facts=("that transaction was rolled back",),
     hint="put `commit; begin read only` in the place of what lets the transaction only read",
 )

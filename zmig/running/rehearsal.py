@@ -1,7 +1,7 @@
 """Runs what is pending for real, in one transaction that is always rolled back, and looks what each statement did.
 
 Only SQL that can run in a transaction is rehearsed: Python may act outside of the database. What a rollback does not
-undo happens all the same: numbers are drawn from sequences, which is told, COPY writes files, dblink calls.
+undo happens all the same: numbers are drawn from sequences, which is reported, COPY writes files, dblink calls.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zmig.sql.statement import Statement
 
 LOCK_TIMEOUT = "1s"
-"""How long the rehearsal waits for a lock, with others waiting behind it, whatever the manifest or a file says."""
+"""How long the rehearsal waits for a lock, with others waiting after it, whatever the manifest or a file says."""
 
 MODES = (
     "AccessShare",
@@ -108,7 +108,7 @@ class StepRehearsed:
     skipped: str | None = None
     """Why it was not rehearsed."""
     problem: Problem | None = None
-    """Why it failed; nothing was rehearsed behind it."""
+    """Why it failed; nothing was rehearsed after it."""
     failed_in: int | None = None
     """The number of the statement that failed; None where a check did that waits for the commit."""
 
@@ -153,7 +153,7 @@ class _DryRun:
     def run(self, prepared_steps: Sequence[PreparedStep]) -> Iterable[StepRehearsed]:
         ended = False
         for prepared in prepared_steps:
-            reason = "behind a step that failed" if ended else self._why_not(prepared)
+            reason = "after a step that failed" if ended else self._why_not(prepared)
             if reason is not None:
                 self._has_skipped = True
                 yield StepRehearsed(prepared.step, prepared.path, skipped=reason)
@@ -195,8 +195,8 @@ class _DryRun:
         new, rewritten = self._look()
         locks = (TableLock(self._names[oid], mode) for oid, mode in new.items() if oid not in self._sequences)
         drawn = sorted(self._names[oid] for oid, mode in new.items() if oid in self._sequences and mode == _DRAWS)
-        told = tuple(sorted(locks, key=lambda lock: lock.table))
-        return StatementRehearsed(one.number, one.line, summary, seconds, rows, told, rewritten, tuple(drawn))
+        taken = tuple(sorted(locks, key=lambda lock: lock.table))
+        return StatementRehearsed(one.number, one.line, summary, seconds, rows, taken, rewritten, tuple(drawn))
 
     def _mind_limits(self) -> None:
         """Wait for no lock longer, whatever the statement before has set."""
@@ -239,7 +239,7 @@ class _DryRun:
 
 
 def _why_not(prepared: PreparedStep) -> str | None:
-    if prepared.step.action is Action.SETTLE:
+    if prepared.step.action is Action.RECORD_END:
         return "nothing is run"
     if not prepared.mode.transactional:
         return f"runs without a transaction of its own: {prepared.mode.reason}"

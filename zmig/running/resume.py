@@ -1,7 +1,7 @@
 """Decides whether a migration that ran outside a transaction may be continued.
 
-Pure: it compares the file with the last checkpoint, and looks at the statement behind that. Where the catalog can
-tell whether that took effect, the run goes on; where it cannot, a person decides.
+Pure: it compares the file with the last checkpoint, and looks at the statement after that. Where the catalog can
+say whether that took effect, the run goes on; where it cannot, a person decides.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def is_about(sent: Sent | None, one: Statement) -> bool:
 
 
 def is_undecided(sent: Sent, one: Statement) -> bool:
-    """Whether nobody but a person can tell if the statement that was sent took effect."""
+    """Whether nobody but a person can know if the statement that was sent took effect."""
     return not sent.is_refused and isinstance(one.command.effect, Unknown)
 
 
 def refusals(prepared_steps: Sequence[PreparedStep]) -> Iterator[Refusal]:
     """Yield a refusal for each migration that cannot be continued as its file is, or by anybody but a person."""
     for prepared in prepared_steps:
-        if prepared.step.action is not Action.SETTLE:
+        if prepared.step.action is not Action.RECORD_END:
             problem = _unfit(prepared)
             if problem is not None:
                 yield Refusal(prepared.step.migration.version, prepared.step.migration.name, problem)
@@ -81,7 +81,7 @@ def _by_another_key(prepared: PreparedStep, reached: Checkpoint | None) -> Probl
 
 
 def _edited(prepared: PreparedStep, reached: Checkpoint) -> Problem | None:
-    """Compare the statements recorded as done, or in doubt, with those that stand in the file now."""
+    """Compare the statements recorded as done, or in doubt, with those that are in the file now."""
     statements, sent = prepared.statements or (), reached.sent
     if reached.statements and (
         prepared.mode.transactional or digest(statements[: reached.statements]) != reached.digest

@@ -149,7 +149,7 @@ class Runner:
         try:
             self._session.interrupts.heed()
             self._transport.start(position - 1)
-            if prepared.step.action is Action.SETTLE:
+            if prepared.step.action is Action.RECORD_END:
                 self._record_unended(prepared, position)
             elif prepared.step.action is Action.CHECK and not self._is_due(prepared.step):
                 self._skip(prepared, position)

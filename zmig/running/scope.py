@@ -194,9 +194,7 @@ def _impossible(prepared: PreparedStep, before: PreparedStep | None) -> Problem:
     name = prepared.step.migration.name
     hint = "apply without `--atomic`"
     if before is not None:
-        hint = (
-            f"apply what stands before it with `--to {before.step.migration.version} --atomic`, then the rest without"
-        )
+        hint = f"apply what comes before it with `--to {before.step.migration.version} --atomic`, then the rest without"
     return Problem(
         "atomic-impossible",
         f"migration `{name}` cannot run in a transaction with the others: {prepared.mode.reason}",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _READ_OTHERWISE = Problem(
     "sql-read-otherwise",
-    "a backslash stands in front of a quote, and `standard_conforming_strings` was changed since the file began",
+    "a backslash is in front of a quote, and `standard_conforming_strings` was changed since the file began",
     hint="write such strings as `E'...'`, whose backslashes mean the same whatever that setting is",
 )
 

@@ -201,7 +201,7 @@ class Statementwise:
             return False
         if resume.is_undecided(sent, one):
             raise ZmigError(Problem("resume-undecided", "whether the statement took effect cannot be looked up"))
-        return catalog.settle(self._session.connection, one, before=sent.before, is_refused=sent.is_refused)
+        return catalog.finish(self._session.connection, one, before=sent.before, is_refused=sent.is_refused)
 
     def _reach(self, one: Statement, *before: str) -> None:
         """Append the checkpoint after a statement to a transaction, and commit that."""

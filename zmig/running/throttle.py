@@ -1,4 +1,4 @@
-"""What stands between two rounds of a batched migration: an operator's pause, and replicas that must catch up."""
+"""What is between two rounds of a batched migration: an operator's pause, and replicas that must catch up."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Throttle:
         self._max_lag_seconds = max_lag_seconds
         self._delay = Delay()
         self._is_blind = False
-        """Whether it was told that this role may not see how far replicas are."""
+        """Whether a note said that this role may not see how far replicas are."""
         name = attempt.step.migration.name
         spellings = [text for type in _DECIDING for text in (type.value, type.label)]
         self.query = _OPEN.format(events=session.store.events, name=literal(name), types=array(spellings))
@@ -92,7 +92,7 @@ class Throttle:
         if replicas == "0" or not self._max_lag_seconds:
             return None
         if seen != replicas:
-            self._tell_blindness()
+            self._report_blindness()
         return None if replayed is None else self._lag(int(written or 0), int(replayed))
 
     def _lag(self, written: int, replayed: int) -> str | None:
@@ -101,7 +101,7 @@ class Throttle:
         seconds = self._delay.seconds(replayed, now)
         return f"the slowest replica is {seconds:.0f} s behind" if seconds > self._max_lag_seconds else None
 
-    def _tell_blindness(self) -> None:
+    def _report_blindness(self) -> None:
         if not self._is_blind:
             self._is_blind = True
             message = "there are replicas, and this role may not see how far behind they are, so nothing waits for them"

@@ -1,6 +1,6 @@
 """A text that comes in pieces, of which a part is in memory, and the line and column of any place in that part.
 
-What you may rely on: `text` never loses anything behind `position`; lines end in LF, CRLF or a lone CR.
+What you may rely on: `text` never loses anything after `position`; lines end in LF, CRLF or a lone CR.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _AROUND = 1 << 10
-"""How much of what stands around a line is looked through for what makes it a secret."""
+"""How much of what is around a line is looked through for what makes it a secret."""
 _SHOWN = 1 << 12
-"""How much of a long line is kept in front of a place, and read behind it, to show the line."""
+"""How much of a long line is kept in front of a place, and read after it, to show the line."""
 
 
 class Window:
@@ -73,9 +73,9 @@ class Window:
         return True
 
     def place(self, index: int) -> tuple[int, int]:
-        """Return line and column (1-based) of `index`, which lies behind the last one asked for.
+        """Return line and column (1-based) of `index`, which lies after the last one asked for.
 
-        It must not stand between a CR and its LF.
+        It must not be between a CR and its LF.
         """
         text, mark = self.text, self._mark
         newlines = text.count("\n", mark, index)
@@ -90,7 +90,7 @@ class Window:
         return self._line, self.base + index - self._line_start + 1
 
     def location(self, index: int) -> Location:
-        """Return the place of `index`, which lies behind the last one asked for.
+        """Return the place of `index`, which lies after the last one asked for.
 
         It has its line as far as that is in memory, and not at all where it may spell a password.
         """
@@ -99,7 +99,7 @@ class Window:
         return Location(self._path, line, column, shown_line(self.text, start) if start >= 0 else None)
 
     def error(self, index: int, code: str, message: str, *, hint: str) -> ManifestError:
-        """Return the error to raise for what stands at `index`; the window is of no use afterwards."""
+        """Return the error to raise for what is at `index`; the window is of no use afterwards."""
         while len(self.text) - index < _SHOWN and not self.ended:
             self.text += self._read()
         return ManifestError(Problem(code, message, self.location(index), hint=hint))

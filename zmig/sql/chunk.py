@@ -23,7 +23,7 @@ SIZE = 1 << 16
 
 @valueclass
 class Chunk:
-    """One or more whole statements, and what stands between them."""
+    """One or more whole statements, and what is between them."""
 
     number: int
     """Which statement of the file the first one is; 1-based."""

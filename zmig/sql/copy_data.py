@@ -1,4 +1,4 @@
-"""The rows that stand in a script behind a `COPY ... FROM STDIN`, read in pieces."""
+"""The rows that are in a script after a `COPY ... FROM STDIN`, read in pieces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CopyData:
     offset: int
     """0-based, in the file."""
     line: int
-    """1-based; the line behind the statement's last."""
+    """1-based; the line after the statement's last."""
     blocks: Iterable[str]
     """Whole lines in pieces of any size; from `split_stream` to be read once, before the next statement."""
 
@@ -33,7 +33,7 @@ def open_rows(window: Window, statement_start: int) -> CopyData:
     Raises ManifestError where the rows do not begin on the next line; reading the blocks raises it where they
     never end.
     """
-    message, hint = "the rows of this COPY never end", "add a line `\\.` behind the last row"
+    message, hint = "the rows of this COPY never end", "add a line `\\.` after the last row"
     unterminated = window.error(statement_start, "sql-unterminated", message, hint=hint)
     _skip_rest_of_line(window)
     line, _ = window.place(window.position)
@@ -57,7 +57,7 @@ def _skip_rest_of_line(window: Window) -> None:
             continue
         if found is None:
             message = "text follows COPY ... FROM STDIN on its line, but its rows begin on the next one"
-            raise window.error(window.position, "sql-copy-rows", message, hint="move that text behind the rows")
+            raise window.error(window.position, "sql-copy-rows", message, hint="move that text after the rows")
         window.position = found.end()
         return
 
@@ -80,5 +80,5 @@ def _blocks(window: Window, unterminated: ManifestError) -> Iterator[str]:
 
 
 def _end_of_last_line(text: str, start: int) -> int:
-    """Return the index behind the last line that is surely whole; a final CR may lack its LF yet."""
+    """Return the index after the last line that is surely whole; a final CR may lack its LF yet."""
     return max(text.rfind("\n", start), text.rfind("\r", start, len(text) - 1), start - 1) + 1

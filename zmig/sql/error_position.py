@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _BLOCK = re.compile(r"inline_code_block[^\d\n]{1,100}(\d+)")
 _ROW = re.compile(r"^COPY .+?, [^\d,]+ (\d+)", re.MULTILINE)
 _SAME = 16
-"""How many characters tell an inner query apart."""
+"""How many characters distinguish an inner query."""
 
 
 def index(statement: Statement, diagnostic: psycopg.errors.Diagnostic, *, shift: int, encoding: Encoding = UTF8) -> int:
-    """Return the 0-based index in the statement's text of what an error is about; 0 where nothing tells more.
+    """Return the 0-based index in the statement's text of what an error is about; 0 where nothing says more.
 
-    `shift` is how much of the message stood before the statement, as the server counts.
+    `shift` is how much of the message was before the statement, as the server counts.
     """
     position = diagnostic.statement_position
     if position is not None:

@@ -21,7 +21,7 @@ _OPEN_ESCAPES = rf"(?<={NO_NAME}[eE])'(?:[^'\\]++|\\[\s\S]|'')*+"
 _OPEN_DOLLARS = rf"(?<!{NAME_PART})\$\$(?:[^$]++|\$(?!\$))*+"
 _LEAD = rf"(?:[ \t\n\r\f\v;]++|{LINE_COMMENT}[\r\n]|{_FLAT_COMMENT})*+"
 _NOT_NESTING = rf"(?!(?i:copy\b|set\b|create\b(?!{SPACE}++(?!(?:or|rule|function|procedure)\b)[a-z])))"
-"""What is read token by token: what may nest, and SET, behind which the server may read text differently."""
+"""What is read token by token: what may nest, and SET, after which the server may read text differently."""
 _DATA_VERB = r"(?=(?i:insert|update|delete|select)\b)"
 _ORDINARY = r"""[^'"$;\-/\\]*+"""
 _SPECIAL = rf"""
@@ -41,7 +41,7 @@ _CUT_OFF = rf"""(?:{_OPEN_ESCAPES}|'[^']*+|"[^"]*+|{LINE_COMMENT}|{_OPEN_COMMENT
 
 @cache
 def statement() -> re.Pattern[str]:
-    """Match the next statement if it is plain; group 1 is the statement, the match ends behind its semicolon."""
+    """Match the next statement if it is plain; group 1 is the statement, the match ends after its semicolon."""
     return re.compile(f"{_LEAD}{_NOT_NESTING}({_BODY});", re.VERBOSE)
 
 

@@ -91,7 +91,7 @@ def _comment_edge() -> re.Pattern[str]:
 
 
 def end_of_comment(text: str, start: int) -> int:
-    """Return the offset behind the block comment that opens at `start`; comments nest.
+    """Return the offset after the block comment that opens at `start`; comments nest.
 
     Raises UnterminatedError.
     """

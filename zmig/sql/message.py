@@ -1,6 +1,6 @@
 """The statements of a transactional script, put together into messages to the server.
 
-A message costs one round trip. It ends behind a statement that may take long, so that what an observer is told to
+A message costs one round trip. It ends after a statement that may take long, so that what an observer is said to
 be running is what runs; statements that are brief by nature travel in front of it.
 """
 
@@ -41,14 +41,14 @@ class Message:
         return _SEPARATOR.join(one.text for one in self.statements)
 
     def member(self, index: int) -> tuple[Statement, int] | None:
-        """Return the statement with this 0-based index, and how many characters of `text` stand before it."""
+        """Return the statement with this 0-based index, and how many characters of `text` are before it."""
         if not 0 <= index < len(self.statements):
             return None
         before = sum(len(one.text) + len(_SEPARATOR) for one in self.statements[:index])
         return self.statements[index], before
 
     def at(self, offset: int) -> int | None:
-        """Return the 0-based index of the statement that ends at `offset` of `text`, or behind it."""
+        """Return the 0-based index of the statement that ends at `offset` of `text`, or after it."""
         end = 0
         for index, one in enumerate(self.statements if offset >= 0 else ()):
             end += len(one.text) + len(_SEPARATOR)
@@ -59,7 +59,7 @@ class Message:
 
 @valueclass
 class ChunkMessage:
-    """A chunk of a large script, sent as it stands."""
+    """A chunk of a large script, sent as it is."""
 
     chunk: Chunk
     conforming = True
@@ -67,7 +67,7 @@ class ChunkMessage:
 
     @property
     def statements(self) -> Iterator[Statement]:
-        """The statements, as they stand in the file."""
+        """The statements, as they are in the file."""
         members = (chunking.member(self.chunk, index) for index in range(self.chunk.statements))
         return (one for one in members if one is not None)
 
@@ -77,23 +77,23 @@ class ChunkMessage:
         return self.chunk.text
 
     def member(self, index: int) -> tuple[Statement, int] | None:
-        """Return the statement with this 0-based index, and how many characters of `text` stand before it."""
+        """Return the statement with this 0-based index, and how many characters of `text` are before it."""
         one = chunking.member(self.chunk, index)
         return None if one is None else (one, one.offset - self.chunk.offset)
 
     def at(self, offset: int) -> int | None:
-        """Return the 0-based index of the statement that ends at `offset` of `text`, or behind it."""
+        """Return the 0-based index of the statement that ends at `offset` of `text`, or after it."""
         ends = (one.offset + len(one.text) for one in script.split(self.text, path="")) if offset >= 0 else ()
         return next((index for index, end in enumerate(ends) if offset <= end), None)
 
 
 @valueclass
 class Composed:
-    """A message as it is sent: with zmig's own statements in front of those of the script, and behind them."""
+    """A message as it is sent: with zmig's own statements in front of those of the script, and after them."""
 
     sent: Message | ChunkMessage
     head: str
-    """What stands in front."""
+    """What is in front."""
     opening: int
     """How many statements of zmig's own that is."""
     tail: str
@@ -158,7 +158,7 @@ def statement_number(query: str | None) -> int | None:
 
 
 def of_statements(statements: Iterable[Statement], *, runs_no_code: bool = False) -> Iterator[Message | Statement]:
-    """Yield messages, and by itself each statement whose rows stand behind it.
+    """Yield messages, and by itself each statement whose rows are after it.
 
     `runs_no_code` says that no statement can run code of the database's, such as a trigger.
     """
@@ -181,7 +181,7 @@ def of_statements(statements: Iterable[Statement], *, runs_no_code: bool = False
 
 
 def one_by_one(statements: Iterable[Statement]) -> Iterator[Message | Statement]:
-    """Yield each statement in a message of its own, and by itself one whose rows stand behind it."""
+    """Yield each statement in a message of its own, and by itself one whose rows are after it."""
     for one in statements:
         yield one if one.copy_data is not None else Message((one,))
 

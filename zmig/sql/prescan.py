@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @valueclass
-class Survey:
+class Prescan:
     """What the statements of a script mean for its run; each is the first of its sort, without its rows."""
 
     statements: int = 0
@@ -25,20 +25,16 @@ class Survey:
     """Cannot run inside a transaction."""
     controlling: Statement | None = None
     """Begins, ends or prepares a transaction."""
-    committing: Statement | None = None
-    """Runs code that may commit."""
-    copying: Statement | None = None
-    """Takes rows that stand in the script, which must be sent apart."""
 
 
-def survey(reads: Iterable[str], *, path: str, conforming: bool = True) -> Survey:
+def scan(reads: Iterable[str], *, path: str, conforming: bool = True) -> Prescan:
     """Read a script that comes in pieces to its end; `path` is what problems call it.
 
     Raises ManifestError where the text stops being a script.
     """
     window = Window(reads, path=path, conforming=conforming)
     skip = fast_path.data_statement().match
-    found = Survey()
+    found = Prescan()
     number = 0
     while True:
         while conforming and (passed := skip(window.text, window.position)):
@@ -53,13 +49,9 @@ def survey(reads: Iterable[str], *, path: str, conforming: bool = True) -> Surve
         script.skip_rows(one)
 
 
-def _note(found: Survey, one: Statement) -> Survey:
-    if found.copying is None and one.copy_data is not None:
-        return replace(found, copying=replace(one, copy_data=None))
+def _note(found: Prescan, one: Statement) -> Prescan:
     if found.refusing is None and one.command.refuses_transaction:
         return replace(found, refusing=one)
     if found.controlling is None and one.command.controls_transaction:
         return replace(found, controlling=one)
-    if found.committing is None and one.command.may_commit:
-        return replace(found, committing=one)
     return found

@@ -75,7 +75,7 @@ def split_stream(reads: Iterable[str], *, path: str, conforming: bool = True) ->
 
 
 def next_statement(window: Window, number: int) -> Statement | None:
-    """Read the next statement, which becomes `number`, and move the window's position behind it; None at the end.
+    """Read the next statement, which becomes `number`, and move the window's position after it; None at the end.
 
     Raises ManifestError where the text stops being a script.
     """
@@ -115,7 +115,7 @@ def location(text: str, offset: int, *, path: str) -> Location:
 
 
 def is_outside_strings(text: str, offset: int, *, conforming: bool = True) -> bool:
-    """Return whether `offset` (0-based) of a text stands in no string, no quoted name and no comment."""
+    """Return whether `offset` (0-based) of a text is in no string, no quoted name and no comment."""
     try:
         for token in lexer.tokens(text, conforming=conforming):
             if token.end > offset:

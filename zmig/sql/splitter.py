@@ -1,6 +1,6 @@
 """Where the next statement of a script begins and ends.
 
-What you may rely on: a semicolon ends a statement unless it stands in a quote, a comment, the parentheses of a
+What you may rely on: a semicolon ends a statement unless it is in a quote, a comment, the parentheses of a
 CREATE RULE or the BEGIN ATOMIC body of a routine; nothing is guessed from line ends.
 """
 
@@ -31,17 +31,17 @@ LONGEST_STATEMENT = 0x3FFFFFFF - 1024
 
 
 class Span(NamedTuple):
-    """Where a statement stands in the window."""
+    """Where a statement is in the window."""
 
     start: int
     end: int
-    """Behind its last token."""
+    """After its last token."""
     reads_client: bool
     """Whether it is a COPY that takes its rows from the client."""
 
 
 def next_span(window: Window) -> Span | None:
-    """Find the next statement and move the window's position behind it; None at the end of the script.
+    """Find the next statement and move the window's position after it; None at the end of the script.
 
     Raises ManifestError for what psql alone understands and for what never ends.
     """
@@ -78,12 +78,12 @@ def _starts(window: Window) -> Iterator[int]:
 
 def _too_long(window: Window, start: int) -> ManifestError:
     message = f"the statement that begins here is longer than the server takes: {LONGEST_STATEMENT:,} characters"
-    hint = "write it as several statements, or as a COPY with its rows behind it"
+    hint = "write it as several statements, or as a COPY with its rows after it"
     return window.error(start, "statement-too-long", message, hint=hint)
 
 
 def _scan(window: Window) -> Span | None:
-    """Like `next_span`, but None also where the text in memory is too short to tell."""
+    """Like `next_span`, but None also where the text in memory is too short to know."""
     while (first := next(_tokens(window, window.position), None)) is not None:
         if first.text == ";":
             window.position = first.end
@@ -121,7 +121,7 @@ def _span(window: Window, first: Token) -> Span | None:
 
 
 class _Nesting:
-    """What a statement's semicolons may stand in; in most statements, nothing."""
+    """What a statement's semicolons may be in; in most statements, nothing."""
 
     inside: str | None = None
     """The construct that is open."""
@@ -154,7 +154,7 @@ class _Parentheses(_Nesting):
 class _AtomicBody(_Nesting):
     """In CREATE FUNCTION and PROCEDURE, a semicolon ends each statement of a BEGIN ATOMIC body.
 
-    The body's END stands behind one of those, which tells it from the END of a CASE and from a column's name.
+    The body's END is after one of those, which distinguishes it from the END of a CASE and from a column's name.
     """
 
     def __init__(self) -> None:
@@ -186,7 +186,7 @@ def _nesting(window: Window, first: Token) -> _Nesting:
 
 
 def _reads_client(window: Window, start: int, end: int) -> bool:
-    """Whether a COPY takes its rows from the client, of which what follows that word stands between two places."""
+    """Whether a COPY takes its rows from the client, of which what follows that word is between two places."""
     words = lexer.tokens(window.text[start:end], conforming=window.conforming)
     depth = 0
     for token in words:
@@ -202,7 +202,7 @@ def _restrict_line() -> re.Pattern[str]:
 
 
 def _end_of_restrict(window: Window, start: int) -> int | None:
-    """Return where pg_dump's `\\restrict` line ends; None where the text in memory is too short to tell."""
+    """Return where pg_dump's `\\restrict` line ends; None where the text in memory is too short to know."""
     line = line_at(window.text, start)
     if start + len(line) == len(window.text) and not window.ended:
         return None
@@ -213,8 +213,8 @@ def _end_of_restrict(window: Window, start: int) -> int | None:
 
 _ONE_FILE_EACH = "give the included file an entry of its own in the manifest"
 _PSQL_HINTS = {
-    "copy": "write `COPY ... FROM STDIN;` with the rows behind it and a last line `\\.`",
-    ".": "put the rows behind a `COPY ... FROM STDIN;`",
+    "copy": "write `COPY ... FROM STDIN;` with the rows after it and a last line `\\.`",
+    ".": "put the rows after a `COPY ... FROM STDIN;`",
     "i": _ONE_FILE_EACH,
     "ir": _ONE_FILE_EACH,
     "include": _ONE_FILE_EACH,

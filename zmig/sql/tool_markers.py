@@ -1,7 +1,7 @@
 """Comments by which other tools part what a migration does from what undoes it, in one file.
 
-zmig runs the whole of a file, so such a file would undo itself. Only comments count: what stands in a string, in a
-dollar quote, in rows of COPY or in a block comment is no mark, and neither is one with no statement behind it.
+zmig runs the whole of a file, so such a file would undo itself. Only comments count: what is in a string, in a
+dollar quote, in rows of COPY or in a block comment is no mark, and neither is one with no statement after it.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _way() -> re.Pattern[str]:
 
 
 def may_hold(text: str) -> bool:
-    """Whether a text may hold a mark; whether it does, `find` tells."""
+    """Whether a text may hold a mark; whether it does, `find` says."""
     lower = text.lower()
     return any(word in lower for word in _WORDS)
 
@@ -98,7 +98,7 @@ def may_hold(text: str) -> bool:
 def find(text: str, spans: Iterable[tuple[int, int]]) -> Mark | None:
     """Return the first mark in a file; None for a file that no other tool has parted.
 
-    `spans` are where its statements begin and end, in order, each with the rows behind it.
+    `spans` are where its statements begin and end, in order, each with the rows after it.
     """
     before, has_up = 0, False
     for start, end in spans:
@@ -130,10 +130,10 @@ def problem(mark: Mark, location: Location | None, *, path: str) -> Problem:
     """Return what is wrong with a file that has a mark at this place."""
     return Problem(
         "sql-other-tool",
-        f"`{path}` is a file of {mark.tool}: what stands behind `{mark.text}` undoes what stands before it, "
+        f"`{path}` is a file of {mark.tool}: what comes after `{mark.text}` undoes what comes before it, "
         "and zmig would run both",
         location,
-        hint="move what stands behind the mark into a file of its own, and declare that with `rollback:`",
+        hint="move what comes after the mark into a file of its own, and declare that with `rollback:`",
     )
 
 

@@ -1,7 +1,7 @@
-"""`${name}` in an SQL file: replaced by the manifest's `variables`, wherever it stands.
+"""`${name}` in an SQL file: replaced by the manifest's `variables`, wherever it is.
 
 Strings, comments and the bodies of functions are no exception, so that what is replaced can be seen without knowing
-SQL. `$${name}` stands for the text `${name}` itself; behind another `$`, as in `$$${name}`, the first two are a quote.
+SQL. `$${name}` stands for the text `${name}` itself; after another `$`, as in `$$${name}`, the first two are a quote.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _REFERENCE = re.compile(
 _SHORTEST_VALUE = 3
 
 _MOST_TOLD = 100
-"""How many faults of one file are told: each is looked for from the file's beginning."""
+"""How many faults of one file are reported: each is looked for from the file's beginning."""
 
 
 def fill(source: str, values: Mapping[str, str], *, path: str) -> Substitution:
@@ -49,7 +49,7 @@ def names(source: str) -> frozenset[str]:
 
 
 def by_name(text: str, source: str, values: Mapping[str, str]) -> str:
-    """Return a text with the values that a file's references stood for replaced by those references again.
+    """Return a text with the values of a file's references replaced by those references again.
 
     A value of one or two characters stays: it would be found in any text.
     """
@@ -62,7 +62,7 @@ def by_name(text: str, source: str, values: Mapping[str, str]) -> str:
 
 
 def location(filled: Substitution, offset: int, *, path: str) -> Location:
-    """Return the place in the file, as it is written, of what stands at `offset` (0-based) of the filled text."""
+    """Return the place in the file, as it is written, of what is at `offset` (0-based) of the filled text."""
     return script.location(filled.source, filled.source_offset(offset), path=path)
 
 

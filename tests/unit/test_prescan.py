@@ -7,7 +7,7 @@ from hypothesis import assume, given
 
 from tests.support.scripts import cut, scripts
 from zmig.errors import ManifestError
-from zmig.sql.prescan import Survey, survey
+from zmig.sql.prescan import Prescan, scan
 from zmig.sql.statement import Statement
 
 SCRIPT = """select 1;
@@ -25,10 +25,8 @@ reindex system;
 
 
 def test_the_first_statement_of_each_sort_is_remembered() -> None:
-    assert survey([SCRIPT[:60], SCRIPT[60:]], path="a.sql") == Survey(
+    assert scan([SCRIPT[:60], SCRIPT[60:]], path="a.sql") == Prescan(
         statements=9,
-        copying=Statement(2, "copy t from stdin", 10, 2, 1),
-        committing=Statement(4, "do $$ begin commit; end $$", 74, 6, 1),
         controlling=Statement(5, "commit", 102, 7, 1),
         refusing=Statement(7, "vacuum t", 120, 9, 1),
     )
@@ -38,9 +36,9 @@ def test_the_first_statement_of_each_sort_is_remembered() -> None:
 def test_every_statement_is_counted(text: str) -> None:
     whole = cut([text])
     assume(whole.problem is None)
-    assert survey(list(text), path="a.sql").statements == len(whole.statements)
+    assert scan(list(text), path="a.sql").statements == len(whole.statements)
 
 
-def test_a_problem_behind_plain_statements_is_found() -> None:
+def test_a_problem_after_plain_statements_is_found() -> None:
     with pytest.raises(ManifestError, match="never ends"):
-        survey(["select 1;" * 100, "insert into t values ('"], path="a.sql")
+        scan(["select 1;" * 100, "insert into t values ('"], path="a.sql")
