@@ -54,7 +54,7 @@ def test_a_run_is_told_from_its_beginning_to_its_end(project: ProjectFolder) -> 
     assert (ended.completed, ended.total, ended.failed) == (2, 2, False)
 
 
-def test_few_calls_are_between_a_plan_and_the_server(project: ProjectFolder) -> None:
+def test_few_calls_are_between_migrate_and_the_server(project: ProjectFolder) -> None:
     """The observer is called by what sends a message, just before it does."""
     project.sql("001_one", "create table one ();")
     stacks: list[list[str]] = []
@@ -62,12 +62,12 @@ def test_few_calls_are_between_a_plan_and_the_server(project: ProjectFolder) -> 
     def observe(progress: Progress) -> None:
         if isinstance(progress, StatementStarted):
             frames = [frame.f_code.co_qualname for frame, _ in traceback.walk_stack(None)]
-            stacks.append(frames[frames.index("Script.begin") + 1 : frames.index("PlanExecutor.execute") + 1])
+            stacks.append(frames[frames.index("Script.begin") + 1 : frames.index("Migrator.migrate") + 1])
 
     Migrator(project.manifest, observer=observe).migrate()
     (stack,) = stacks
-    assert stack[-4:] == ["Transactional.run", "Runner._run_step", "Runner.run", "PlanExecutor.execute"]
-    assert len([*stack, "wire.send"]) == 7
+    assert stack[-4:] == ["Runner.run", "PlanExecutor.execute", "MigratorSession.run", "Migrator.migrate"]
+    assert len([*stack, "wire.send"]) == 9
 
 
 def test_a_failure_stops_the_run_and_keeps_what_was_done_before(
