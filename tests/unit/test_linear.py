@@ -21,7 +21,7 @@ def read(text):
     (one,) = script.split(text, path="a.sql")
     command = one.command
     command.is_short, command.is_definition, command.may_commit, command.may_change_string_syntax
-    command.refuses_transaction, command.effect, command.rewrites_rows_of
+    command.refuses_transaction, command.effect, command.parsed
 
 N = 200_000
 """

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zmig.lint import acts, rollbacks, sql_file
+from zmig.lint import rollbacks, sql_file
 from zmig.lint.finding import Severity
 from zmig.lint.new_objects import NewObjects, follow
 from zmig.lint.rules import RULES, of_problem
 from zmig.sql import script
 
 if TYPE_CHECKING:
-    from zmig.lint.effects import Act
+    from zmig.sql.command_parser import ParsedCommand
 
 ROOT = Path(__file__).parents[2]
 LOADING = (
@@ -28,9 +28,9 @@ LOADING = (
 DURING_A_RUN = {"batch-result", "batch-stands-still", "file-changed"}
 
 
-def read(sql: str) -> Act:
+def read(sql: str) -> ParsedCommand:
     (one,) = script.split(sql, path="a.sql")
-    return acts.read(one)
+    return one.command.parsed
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_what_a_statement_makes(sql: str, made: list[str]) -> None:
     told = [
         f"{one.kind} {'.'.join(part for part in one.name if part)}"
         + (f" of {'.'.join(part for part in one.parent if part)}" if one.parent else "")
-        for one in read(sql).makes
+        for one in read(sql).creates
     ]
     assert [re.sub("^(column|constraint) ", "", one) for one in told] == made
 
@@ -90,7 +90,7 @@ def test_what_a_statement_makes(sql: str, made: list[str]) -> None:
     ],
 )
 def test_which_table_a_statement_may_change_many_rows_of(sql: str, filled: str | None) -> None:
-    fills = read(sql).fills
+    fills = read(sql).rewrites_rows_of
     assert (fills.name if fills else None) == filled
 
 

@@ -43,7 +43,7 @@ def _script(text: str, *, conforming: bool = True) -> None:
     for one in script.split_stream(_pieces(text), path="a.sql", conforming=conforming):
         _ = one.summary
         command = one.command
-        _ = command.is_definition, command.is_short, command.effect, command.rewrites_rows_of
+        _ = command.is_definition, command.is_short, command.effect, command.parsed
         backslashes.is_cut_otherwise(one)
         _ = command.refuses_transaction
         for _ in one.copy_data.blocks if one.copy_data is not None else ():

@@ -10,7 +10,7 @@ from zmig.sql.token_reader import Reader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.effects import Act
+    from zmig.lint.sql_file import Act
 
 
 class Action(NamedTuple):
@@ -39,9 +39,10 @@ def words(text: str) -> set[str]:
     return found
 
 
-def of(act: Act) -> Iterator[Action]:
+def actions(act: Act) -> Iterator[Action]:
     """Yield the actions of an ALTER TABLE; nothing for any other statement."""
-    if act.verb != "alter" or (begin := _begin(act.statement.text)) is None:
+    begin = act.parsed.actions
+    if begin is None:
         return
     text, depth, start, end = act.statement.text, 0, begin, begin
     for token in lexer.tokens(text, begin):
@@ -57,17 +58,3 @@ def _action(act: Act, start: int, end: int) -> Action:
     text = act.statement.text[start:end]
     start += len(text) - len(text.lstrip())
     return Action(act.statement.text[start:end], act.start + start, act.start + end)
-
-
-def _begin(text: str) -> int | None:
-    """Return where the first action begins, None where it is no ALTER TABLE."""
-    reader = Reader(text)
-    if not reader.accept("alter", "table"):
-        return None
-    reader.accept("if", "exists")
-    reader.accept("only")
-    if reader.name() is None:
-        return None
-    reader.accept("*")
-    token = reader.peek()
-    return None if token is None else token.start

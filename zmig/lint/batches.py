@@ -11,9 +11,8 @@ from zmig.sql.lexer import Kind, tokens
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.effects import Act
     from zmig.lint.entry import Entry
-    from zmig.lint.sql_file import SqlFile
+    from zmig.lint.sql_file import Act, SqlFile
 
 _CURSOR = re.compile(r"(?<![:\w]):cursor\b")
 _WRITES = frozenset({"update", "delete", "insert", "merge"})

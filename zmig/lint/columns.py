@@ -14,7 +14,7 @@ from zmig.sql.token_reader import Reader
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from zmig.lint.effects import Act
+    from zmig.lint.sql_file import Act
     from zmig.sql.token_reader import Name
 
 _NO_COLUMN = frozenset({"check", "constraint", "exclude", "foreign", "like", "not", "primary", "unique"})
@@ -76,18 +76,18 @@ class Columns:
         elif act.verb == "create":
             self._create(act)
         elif act.verb == "drop":
-            for name in act.changes:
+            for name in act.parsed.changes:
                 self._forget(act.full(name))
-        elif act.verb == "alter" and act.renames is not None:
-            self._rename(*map(act.full, act.renames))
-        elif act.verb == "alter" and act.changes:
-            for action in alterations.of(act):
-                self._compute(act.full(act.changes[0]), alterations.words(action.text))
-                self._alter(act.full(act.changes[0]), action.reader)
+        elif act.verb == "alter" and act.parsed.renames is not None:
+            self._rename(*map(act.full, act.parsed.renames))
+        elif act.verb == "alter" and act.parsed.changes:
+            for action in alterations.actions(act):
+                self._compute(act.full(act.parsed.changes[0]), alterations.words(action.text))
+                self._alter(act.full(act.parsed.changes[0]), action.reader)
 
     def _create(self, act: Act) -> None:
-        table = next((act.full(made.name) for made in act.makes if made.kind == "table"), None)
-        if table is None or act.is_guarded:  # with IF NOT EXISTS it may be another table
+        table = next((act.full(made.name) for made in act.parsed.creates if made.kind == "table"), None)
+        if table is None or act.parsed.is_guarded:  # with IF NOT EXISTS it may be another table
             return
         self._forget(table)
         reader = Reader(act.statement.text)
@@ -239,9 +239,8 @@ def _item(reader: Reader) -> list[str]:
 
 def _indexed(act: Act) -> Name | None:
     """Return the table of an index that computes something: of an expression, or of some rows only."""
-    index = next((made for made in act.makes if made.kind == "index"), None)
-    table = act.changes[0] if act.changes else None
-    if table is None or (index is None and " index " not in f" {act.statement.text.lower()} "):
+    table = act.parsed.changes[0] if act.parsed.changes else None
+    if table is None or act.parsed.kind != "index":
         return None
     reader = Reader(act.statement.text)
     reader.skip_to("on")
@@ -259,7 +258,7 @@ def new_type(act: Act, start: int, end: int) -> tuple[str, str] | None:
 
     None where anything else is said with it: USING runs code for each row, and COLLATE rebuilds indexes.
     """
-    for action in alterations.of(act):
+    for action in alterations.actions(act):
         if not action.start <= start < end <= action.end:
             continue
         reader = action.reader

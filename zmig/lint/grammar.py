@@ -13,10 +13,9 @@ from zmig.lint.finding import Remark
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from zmig.lint.effects import Act
     from zmig.lint.entry import Entry
     from zmig.lint.plpgsql import BodyFault
-    from zmig.lint.sql_file import SqlFile
+    from zmig.lint.sql_file import Act, SqlFile
 
 
 class Grammar:

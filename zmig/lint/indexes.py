@@ -10,8 +10,8 @@ from zmig.sql.catalog_effect import CreateIndex
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.effects import Act
     from zmig.lint.entry import Entry
+    from zmig.lint.sql_file import Act
 
 
 def unnamed(entry: Entry) -> Iterator[Remark]:
@@ -44,8 +44,8 @@ def if_not_exists(entry: Entry) -> Iterator[Remark]:
 
 def _concurrent(entry: Entry) -> Iterator[tuple[Act, CreateIndex]]:
     for act in entry.sql.acts if entry.sql else ():
-        if act.refuses and act.verb == "create":
-            found = act.statement.command.effect
+        if act.command.refuses_transaction and act.verb == "create":
+            found = act.command.effect
             if isinstance(found, CreateIndex) and found.concurrently:
                 yield act, found
 

@@ -11,16 +11,12 @@ from zmig.lint.finding import Remark
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.effects import Act
     from zmig.lint.entry import Entry
     from zmig.lint.new_objects import NewObjects
+    from zmig.lint.sql_file import Act
 
-LOCKS_TABLE = re.compile(
-    r"(?:alter|drop)\s++(?:foreign\s++)?table|create\s++(?:unique\s++)?index"
-    r"|(?:create|drop)\s++(?:or\s++replace\s++)?(?:constraint\s++)?(?:trigger|policy|rule)",
-    re.IGNORECASE,
-)
-"""The beginning of a statement that keeps others from writing a table, or from using it at all."""
+_TABLES = frozenset({"foreign table", "table"})
+_ON_A_TABLE = frozenset({"policy", "rule", "trigger"})
 _REWRITES = re.compile(
     r"(?P<vacuum>vacuum\s*+(?:\([^)]*\bfull\b|full\b))|(?P<cluster>cluster\b)"
     r"|(?P<refresh>refresh\s++materialized\s++view\s++(?!concurrently\b)(?![\s\S]*\bwith\s++no\s++data\b))"
@@ -43,12 +39,25 @@ _LONGEST_WAIT_SECONDS = 60
 _VALIDATES = re.compile(r"\bvalidate\s+constraint\b", re.IGNORECASE)
 
 
+def locks_table(act: Act) -> bool:
+    """Whether a statement keeps others from writing a table, or from using it at all."""
+    match act.verb:
+        case "alter":
+            return act.parsed.kind in _TABLES
+        case "create":
+            return act.parsed.kind in _ON_A_TABLE or act.parsed.kind == "index"
+        case "drop":
+            return act.parsed.kind in _TABLES or act.parsed.kind in _ON_A_TABLE
+        case _:
+            return False
+
+
 def rewrite(entry: Entry, known: NewObjects) -> Iterator[Remark]:
     """Commands that write a table anew while nobody can read it."""
     for act, is_fresh in new_objects.follow(entry.sql, known) if entry.sql else ():
         if not is_fresh and (found := _REWRITES.match(act.statement.text)):
             command, hint = _COMMANDS[found.lastgroup or ""]
-            name = act.changes[0].name if act.changes else "every table"
+            name = act.parsed.changes[0].name if act.parsed.changes else "every table"
             message = f"`{command}` writes `{name}` anew, and nobody can read it meanwhile"
             yield _remark(entry, act, "lock/table-rewrite", message, hint)
 
@@ -60,8 +69,8 @@ def unlimited(entry: Entry, known: NewObjects) -> Iterator[Remark]:
         return
     for act, is_fresh in new_objects.follow(entry.sql, known) if entry.sql else ():
         text = act.statement.text
-        if not is_fresh and LOCKS_TABLE.match(text) and not _VALIDATES.search(text):
-            name = act.changes[0].name if act.changes else "a table"
+        if not is_fresh and locks_table(act) and not _VALIDATES.search(text):
+            name = act.parsed.changes[0].name if act.parsed.changes else "a table"
             yield Remark(
                 "lock/unlimited",
                 f"line {act.statement.line} waits for its lock on `{name}` {_how_long(seconds)}, and everybody who "

@@ -14,8 +14,7 @@ from zmig.sql.token_reader import Name, Reader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.effects import Act
-    from zmig.lint.sql_file import SqlFile
+    from zmig.lint.sql_file import Act, SqlFile
 
 _KINDS = frozenset({"table", "foreign table", "index", "type", "domain", "view", "materialized view", "schema"})
 _MOVES = re.compile(r"\b(?:rename|drop|rollback|schema|search_path)\b", re.IGNORECASE)
@@ -38,8 +37,8 @@ class NewObjects:
         """Take note of what a statement makes, renames and takes away."""
         self._end(act)
         self._make(act)
-        if act.renames is not None:
-            self._rename(act, *act.renames)
+        if act.parsed.renames is not None:
+            self._rename(act, *act.parsed.renames)
         elif act.verb == "drop":
             self._drop(act)
         elif act.verb == "alter":
@@ -50,9 +49,9 @@ class NewObjects:
         if act.verb in ("abort", "rollback") or (act.verb in ("call", "do") and _MOVES.search(act.statement.text)):
             self._names.clear()
             self._temporary.clear()
-        elif act.controls is not None or act.refuses is not None:
+        elif act.command.controls_transaction is not None or act.command.refuses_transaction is not None:
             self._temporary = {name: brief for name, brief in self._temporary.items() if not brief}
-        elif search_path.may_change(act):  # it may put other schemas before the session's own tables
+        elif search_path.may_change(act.statement):  # it may put other schemas before the session's own tables
             self._temporary.clear()
 
     def _make(self, act: Act) -> None:
@@ -62,7 +61,9 @@ class NewObjects:
                 self._temporary[table.name] = Reader(act.statement.text).skip_to("on", "commit", "drop")
             else:
                 self._names.add(act.full(table))
-        for made in () if act.is_guarded else act.makes:  # with IF NOT EXISTS it may be another one, in use
+        if act.parsed.is_guarded:  # with IF NOT EXISTS it may be another one, in use
+            return
+        for made in act.parsed.creates:
             if made.kind in _KINDS and not (made.kind == "index" and made.parent and not self.has(act, made.parent)):
                 self._names.add(act.full(made.name))
 
@@ -74,22 +75,21 @@ class NewObjects:
         self._names = self._names - {before, after} | ({after} if before in self._names else set())
 
     def _drop(self, act: Act) -> None:
-        reader = Reader(act.statement.text)
-        if reader.accept("drop", "schema"):
-            schemas = {name.name for name in act.changes}
+        if act.parsed.kind == "schema":
+            schemas = {name.name for name in act.parsed.changes}
             self._names = {name for name in self._names if name.schema not in schemas and name.name not in schemas}
             return
-        for name in act.changes:
+        for name in act.parsed.changes:
             self._names.discard(act.full(name))
             self._temporary.pop(name.name, None)
 
     def _move(self, act: Act) -> None:
         reader = Reader(act.statement.text)
-        if reader.accept("alter", "schema"):  # all its tables have other names then
+        if act.parsed.kind == "schema":  # all its tables have other names then
             self._names.clear()
-        elif act.changes and reader.skip_to("set", "schema"):
+        elif act.parsed.changes and reader.skip_to("set", "schema"):
             reader.accept("set", "schema")
-            before, schema = act.full(act.changes[0]), reader.identifier()
+            before, schema = act.full(act.parsed.changes[0]), reader.identifier()
             self._rename(act, before, Name(schema, before.name))
 
     def copy(self) -> NewObjects:
@@ -100,20 +100,21 @@ class NewObjects:
 
 
 def _besides(act: Act) -> tuple[Name, bool] | None:
-    """Return the table that a statement makes and `makes` does not hold, with whether it is temporary."""
-    if act.verb not in ("create", "select", "with"):
+    """Return the table that a statement makes and `creates` does not hold, with whether it is temporary."""
+    parsed = act.parsed
+    if act.verb == "create":
+        return (parsed.name, True) if parsed.name and parsed.is_temporary and parsed.kind == "table" else None
+    if act.verb not in ("select", "with") or "into" not in act.statement.text.lower():
         return None
     reader = Reader(act.statement.text)
-    if not (reader.accept("create") or ("into" in act.statement.text.lower() and _goes_to_into(reader))):
+    if not _goes_to_into(reader):
         return None
     reader.accept_any("global", "local")
     is_temporary = reader.accept_any("temp", "temporary") is not None
     reader.accept("unlogged")
-    if not reader.accept("table") and act.verb == "create":
-        return None
-    reader.accept("if", "not", "exists")
+    reader.accept("table")
     name = reader.name()
-    return None if name is None or (act.verb == "create" and not is_temporary) else (name, is_temporary)
+    return None if name is None else (name, is_temporary)
 
 
 def _goes_to_into(reader: Reader) -> bool:
@@ -131,6 +132,7 @@ def follow(file: SqlFile, known: NewObjects) -> Iterator[tuple[Act, bool]]:
     """Yield the statements of a file, each with whether it concerns only what nobody can be using."""
     own = known.copy()
     for act in file.acts:
-        names = act.changes if act.fills is None else (*act.changes, act.fills)
+        rewritten = act.parsed.rewrites_rows_of
+        names = act.parsed.changes if rewritten is None else (*act.parsed.changes, rewritten)
         yield act, bool(names) and all(own.has(act, name) for name in names)
         own.learn(act)

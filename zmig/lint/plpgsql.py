@@ -14,8 +14,7 @@ from zmig.sql.lexer import Kind, tokens
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from zmig.lint.effects import Act
-    from zmig.lint.sql_file import SqlFile
+    from zmig.lint.sql_file import Act, SqlFile
     from zmig.sql.lexer import Token
 
 _ABOUT_SYNTAX = re.compile(

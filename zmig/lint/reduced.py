@@ -13,8 +13,7 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zmig.lint.effects import Act
-    from zmig.lint.sql_file import SqlFile
+    from zmig.lint.sql_file import Act, SqlFile
 
 _LONGEST_DATA = 2000
 """A statement that writes rows and is longer has nothing to show but rows."""
@@ -54,8 +53,8 @@ def reduce(file: SqlFile) -> Iterator[Reduced]:
     nothing: it knows neither IF NOT EXISTS nor the search path. What changes something is then not in one text with
     what makes it, and `zmig.lint.new_objects` alone decides.
     """
-    changing = [act for act in file.acts if act.changes]
-    making = [act for act in file.acts if not act.changes and act.controls is None]
+    changing = [act for act in file.acts if act.parsed.changes]
+    making = [act for act in file.acts if not act.parsed.changes and act.command.controls_transaction is None]
     if changing and any(act.verb in _MAKES_TABLES for act in making):
         yield _reduced(file, _without(file.text, making))
         yield _reduced(file, _without(file.text, changing))
@@ -100,7 +99,7 @@ def _left_out(file: SqlFile) -> Iterator[tuple[int, int]]:
     yield from file.rows
     yield from file.skipped
     for act in file.acts:
-        is_data = act.fills is None and act.verb == "insert" and act.end - act.start > _LONGEST_DATA
+        is_data = act.parsed.rewrites_rows_of is None and act.verb == "insert" and act.end - act.start > _LONGEST_DATA
         if is_data or act.statement.copy_data is not None:
             yield act.start, act.end
     if "restrict" in file.text:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
@@ -12,9 +11,9 @@ from zmig.sql.token_reader import Reader
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from zmig.lint.effects import Act, Object
     from zmig.lint.entry import Entry
-    from zmig.lint.sql_file import SqlFile
+    from zmig.lint.sql_file import Act, SqlFile
+    from zmig.sql.command_parser import Object
 
 
 _SHARED = frozenset({"extension", "schema", "role", "user", "group"})
@@ -59,7 +58,7 @@ def forgotten(file: SqlFile, rollback: SqlFile) -> Iterator[tuple[Act, Object]]:
     if _is_dynamic(rollback):
         return
     mentioned = _words(rollback)
-    dropped = {name.name for act in rollback.acts if act.verb == "drop" for name in act.changes}
+    dropped = {name.name for act in rollback.acts if act.verb == "drop" for name in act.parsed.changes}
     for act, made in _made(file):
         if not _is_covered(made, mentioned, dropped):
             yield act, made
@@ -70,19 +69,19 @@ def _made(file: SqlFile) -> list[tuple[Act, Object]]:
     found: list[tuple[Act, Object]] = []
     for act in file.acts:
         if act.verb == "drop":
-            found = [(one, made) for one, made in found if made.name not in act.changes]
-        elif act.renames is not None:
-            found = [(one, made) for one, made in found if made.name != act.renames[0]]
+            found = [(one, made) for one, made in found if made.name not in act.parsed.changes]
+        elif act.parsed.renames is not None:
+            found = [(one, made) for one, made in found if made.name != act.parsed.renames[0]]
         else:
-            found += ((act, made) for made in act.makes if not _may_have_been_there(act, made))
+            found += ((act, made) for made in act.parsed.creates if not _may_have_been_there(act, made))
     return found
 
 
 def _may_have_been_there(act: Act, made: Object) -> bool:
     """Whether the thing may be older than the migration, so that a rollback must leave it alone."""
-    if act.is_guarded and made.kind in _SHARED:
+    if act.parsed.is_guarded and made.kind in _SHARED:
         return True
-    return Reader(act.statement.text).accept("create", "or", "replace")
+    return act.parsed.replaces
 
 
 def _words(file: SqlFile) -> frozenset[str]:
@@ -107,12 +106,11 @@ def _is_covered(made: Object, mentioned: Collection[str], dropped: Collection[st
     return name.schema is not None and name.schema in dropped and "cascade" in mentioned
 
 
-_DYNAMIC = re.compile(r"(?i)\s*(?:do|call|select|drop\s+owned)\b")
-
-
 def _is_dynamic(file: SqlFile) -> bool:
     """Whether it runs code that cannot be read here."""
-    return any(_DYNAMIC.match(act.statement.text) for act in file.acts)
+    return any(
+        act.verb in ("call", "do", "select") or (act.verb == "drop" and act.parsed.kind == "owned") for act in file.acts
+    )
 
 
 def called(made: Object) -> str:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from zmig.sql.token_reader import Reader
 
 if TYPE_CHECKING:
-    from zmig.lint.effects import Act
+    from zmig.sql.statement import Statement
 
 DEFAULT = "public"
 """Where PostgreSQL's own default, `"$user", public`, leads where no schema is called like the role."""
 _MAY_SET = frozenset({"call", "discard", "do", "reset", "select", "set"})
 
 
-def may_change(act: Act) -> bool:
+def may_change(statement: Statement) -> bool:
     """Whether a statement may set the search path; what functions do that it calls cannot be seen."""
-    if act.verb not in _MAY_SET:
+    if statement.command.verb not in _MAY_SET:
         return False
-    text = act.statement.text.lower()
+    text = statement.text.lower()
     reader = Reader(text)
     return "search_path" in text or reader.accept("discard", "all") or reader.accept("reset", "all") or _is_set(reader)
 
@@ -46,18 +46,19 @@ class SearchPath:
         self._before = DEFAULT
         """What it was when the transaction began."""
 
-    def pass_(self, act: Act) -> None:
+    def pass_(self, statement: Statement) -> None:
         """Go behind a statement."""
-        if act.controls in ("BEGIN", "START TRANSACTION"):
+        controls = statement.command.controls_transaction
+        if controls in ("BEGIN", "START TRANSACTION"):
             self._before = self.schema
-        elif act.controls in ("ROLLBACK", "ABORT"):
+        elif controls in ("ROLLBACK", "ABORT"):
             self.schema = self._lasting = self._before
-        elif act.controls is not None:
+        elif controls is not None:
             self.schema = self._lasting
-        elif act.verb == "rollback":  # to a savepoint
+        elif statement.command.verb == "rollback":  # to a savepoint
             self.schema = self._lasting = self._some()
-        elif may_change(act):
-            self._set(Reader(act.statement.text))
+        elif may_change(statement):
+            self._set(Reader(statement.text))
 
     def _set(self, reader: Reader) -> None:
         if reader.accept("reset", "search_path") or reader.accept("reset", "all") or reader.accept("discard", "all"):

@@ -13,15 +13,18 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import ManifestError, Problem
-from zmig.lint import acts, search_path
-from zmig.sql import fast_path, lexer, script, tool_markers
+from zmig.lint import search_path
+from zmig.sql import fast_path, script, tool_markers
 from zmig.sql.buffer import Window
+from zmig.sql.token_reader import Name
 from zmig.text.places import Source
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.effects import Act
+    from zmig.sql.command import Command
+    from zmig.sql.command_parser import ParsedCommand
     from zmig.sql.statement import Statement
 
 _MOST_STATEMENTS = 1000
@@ -34,6 +37,47 @@ class Span(NamedTuple):
 
     start: int
     end: int
+
+
+@valueclass
+class Act:
+    """A statement of a file, and where the names in it are."""
+
+    statement: Statement
+    schema: str = search_path.DEFAULT
+    """Where a name without a schema is taken to be, unless the role or the database says otherwise.
+
+    Where that cannot be known, a mark of `zmig.lint.search_path` that only the statements beside it share.
+    """
+
+    @property
+    def verb(self) -> str:
+        """Its first word, in lower case."""
+        return self.statement.command.verb
+
+    @property
+    def command(self) -> Command:
+        """What it does."""
+        return self.statement.command
+
+    @property
+    def parsed(self) -> ParsedCommand:
+        """The objects that it creates and changes."""
+        return self.statement.command.parsed
+
+    @property
+    def start(self) -> int:
+        """Its offset in the file."""
+        return self.statement.offset
+
+    @property
+    def end(self) -> int:
+        """The offset after it."""
+        return self.statement.offset + len(self.statement.text)
+
+    def full(self, name: Name) -> Name:
+        """Return one of its names with a schema, or with the mark of one that cannot be known."""
+        return name if name.schema is not None else Name(self.schema, name.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +103,7 @@ class SqlFile:
     @property
     def refusing(self) -> Act | None:
         """The first statement that cannot run inside a transaction."""
-        return next((one for one in self.acts if one.refuses), None)
+        return next((one for one in self.acts if one.command.refuses_transaction), None)
 
     def is_transactional(self, declared: bool | None) -> bool:
         """Whether zmig runs it in one transaction, if the manifest says `declared`."""
@@ -111,13 +155,10 @@ class _Reading:
         try:
             path = search_path.SearchPath(self._source.label)
             while (one := self._next()) is not None:
-                act = acts.read(one)
-                self._acts.append(act if path.schema == search_path.DEFAULT else replace(act, schema=path.schema))
-                path.pass_(act)
+                self._acts.append(Act(one, path.schema))
+                path.pass_(one)
         except ManifestError as error:
             problems = error.problems
-        except lexer.UnterminatedError:  # a name's escapes that the server refuses too, but elsewhere
-            problems = ()
         problems = problems or tuple(self._marks())
         return SqlFile(self._source, self._text, tuple(self._acts), tuple(self._skipped), tuple(self._rows), problems)
 

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from zmig.lint.columns import Columns
-    from zmig.lint.effects import Act
     from zmig.lint.new_objects import NewObjects
-    from zmig.lint.sql_file import SqlFile
+    from zmig.lint.sql_file import Act, SqlFile
 
 _ABOUT_FORM = frozenset(
     {
@@ -102,23 +101,23 @@ def _start(file: SqlFile, remark: Remark) -> int:
 
 
 def _is_harmless(remark: Remark, act: Act, file: SqlFile, columns: Columns) -> bool:
-    if remark.rule == "squawk/changing-column-type" and act.changes:
+    if remark.rule == "squawk/changing-column-type" and act.parsed.changes:
         changed = new_type(act, remark.start, remark.end)
-        return changed is not None and columns.keeps_storage(act.full(act.changes[0]), *changed)
+        return changed is not None and columns.keeps_storage(act.full(act.parsed.changes[0]), *changed)
     if remark.rule == "squawk/require-concurrent-index-creation":
         return _ON_ONLY.match(act.statement.text) is not None
-    if remark.rule == "squawk/adding-not-nullable-field" and act.changes:
+    if remark.rule == "squawk/adding-not-nullable-field" and act.parsed.changes:
         named = [_unquoted(found[1]) for found in _SET_NOT_NULL.finditer(act.statement.text)]
-        return bool(named) and all(columns.is_never_null(act.full(act.changes[0]), column) for column in named)
-    if remark.rule == "squawk/ban-drop-constraint" and act.changes:
+        return bool(named) and all(columns.is_never_null(act.full(act.parsed.changes[0]), column) for column in named)
+    if remark.rule == "squawk/ban-drop-constraint" and act.parsed.changes:
         return _are_kept(act, file, columns)
     return _DROPS.fullmatch(remark.rule) is not None and _are_made_again(act, file)
 
 
 def _are_kept(act: Act, file: SqlFile, columns: Columns) -> bool:
     """Whether what the constraints say holds without them: they are made again, or only prove a column never null."""
-    table, dropped = act.full(act.changes[0]), set[str]()
-    for action in alterations.of(act):
+    table, dropped = act.full(act.parsed.changes[0]), set[str]()
+    for action in alterations.actions(act):
         reader = action.reader
         if reader.accept("drop", "constraint"):
             reader.accept("if", "exists")
@@ -127,7 +126,7 @@ def _are_kept(act: Act, file: SqlFile, columns: Columns) -> bool:
         one.name.name
         for other in file.acts
         if other.start >= act.start
-        for one in other.makes
+        for one in other.parsed.creates
         if one.kind == "constraint" and one.parent is not None and other.full(one.parent) == table
     }
     return bool(dropped) and all(name in made or columns.is_null_check(table, name) for name in dropped)
@@ -135,8 +134,8 @@ def _are_kept(act: Act, file: SqlFile, columns: Columns) -> bool:
 
 def _are_made_again(act: Act, file: SqlFile) -> bool:
     """Whether later statements of the file make what this one drops."""
-    made = {other.full(one.name) for other in file.acts if other.start > act.start for one in other.makes}
-    return bool(act.changes) and all(act.full(name) in made for name in act.changes)
+    made = {other.full(one.name) for other in file.acts if other.start > act.start for one in other.parsed.creates}
+    return bool(act.parsed.changes) and all(act.full(name) in made for name in act.parsed.changes)
 
 
 def remark(file: SqlFile, rule: str, said: Mapping[str, object], start: int, end: int) -> Remark:

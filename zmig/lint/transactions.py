@@ -13,9 +13,8 @@ from zmig.sql.lexer import Kind, tokens
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.effects import Act
     from zmig.lint.entry import Entry
-    from zmig.lint.sql_file import SqlFile
+    from zmig.lint.sql_file import Act, SqlFile
 
 
 def refused(entry: Entry) -> Iterator[Remark]:
@@ -26,10 +25,10 @@ def refused(entry: Entry) -> Iterator[Remark]:
     if entry.sql is None or not entry.is_transactional:
         return
     for act in entry.sql.acts:
-        if act.refuses:
+        if command := act.command.refuses_transaction:
             yield Remark(
                 "transaction/refused",
-                f"`{act.refuses}` cannot run inside a transaction, but the entry says `transaction: true`",
+                f"`{command}` cannot run inside a transaction, but the entry says `transaction: true`",
                 "remove `transaction: true` from the entry, or give the statement an entry of its own",
                 entry.sql.source,
                 act.start,
@@ -40,16 +39,16 @@ def refused(entry: Entry) -> Iterator[Remark]:
 def _refused_in_own(file: SqlFile) -> Iterator[Remark]:
     begin: Act | None = None
     for act in file.acts:
-        if act.refuses and begin is not None:
+        if (command := act.command.refuses_transaction) and begin is not None:
             yield Remark(
                 "transaction/refused",
-                f"`{act.refuses}` cannot run inside a transaction, but one was begun in line {begin.statement.line}",
+                f"`{command}` cannot run inside a transaction, but one was begun in line {begin.statement.line}",
                 "move it in front of the `begin`, or behind the `commit`",
                 file.source,
                 act.start,
                 act.end,
             )
-        if act.controls:
+        if act.command.controls_transaction:
             begin = act if act.verb in ("begin", "start") else None
 
 
@@ -57,10 +56,11 @@ def control(entry: Entry) -> Iterator[Remark]:
     """Transaction control in files that run in one transaction of zmig's."""
     for file, is_transactional in entry.sql_files:
         for act in file.acts if is_transactional else ():
-            if act.controls and not script.surrounds_large_objects(file.text, act.statement):
+            command = act.command.controls_transaction
+            if command and not script.surrounds_large_objects(file.text, act.statement):
                 yield Remark(
                     "transaction/control",
-                    f"`{act.controls}` stands in a file that zmig runs in one transaction of its own",
+                    f"`{command}` stands in a file that zmig runs in one transaction of its own",
                     "remove the statement: zmig begins the transaction, and commits it together with its own record",
                     file.source,
                     act.start,
@@ -77,9 +77,9 @@ def enum_value(entry: Entry) -> Iterator[Remark]:
 
 def _enum_values(file: SqlFile) -> Iterator[Remark]:
     added: dict[str, int] = {}
-    made = {thing.name.name for act in file.acts for thing in act.makes if thing.kind == "type"}
+    made = {thing.name.name for act in file.acts for thing in act.parsed.creates if thing.kind == "type"}
     for act in file.acts:
-        if act.verb == "alter" and isinstance(found := act.statement.command.effect, AddEnumValue):
+        if act.verb == "alter" and isinstance(found := act.command.effect, AddEnumValue):
             if found.type.name not in made:
                 added[f"'{found.value.replace(chr(39), chr(39) * 2)}'"] = act.statement.line
         elif added and act.verb != "comment":
@@ -106,9 +106,9 @@ _HARMLESS = _SESSION | frozenset({"comment", "grant", "revoke", "analyze", "do",
 def mixed(entry: Entry) -> Iterator[Remark]:
     """Changes in front of a statement that keeps the whole file out of a transaction."""
     file = entry.sql
-    if file is None or entry.is_transactional or any(act.controls for act in file.acts):
+    if file is None or entry.is_transactional or any(act.command.controls_transaction for act in file.acts):
         return
-    last = next((act for act in reversed(file.acts) if act.refuses), None)
+    last = next((act for act in reversed(file.acts) if act.command.refuses_transaction), None)
     for act in file.acts if last else ():
         if act is last:
             return
@@ -116,8 +116,8 @@ def mixed(entry: Entry) -> Iterator[Remark]:
             assert last is not None
             yield Remark(
                 "transaction/mixed",
-                f"this change stays applied if `{last.refuses}` in line {last.statement.line} fails: "
-                "because of that statement the file does not run in one transaction",
+                f"this change stays applied if `{last.command.refuses_transaction}` in line {last.statement.line} "
+                "fails: because of that statement the file does not run in one transaction",
                 "give the two an entry each",
                 file.source,
                 act.start,
@@ -126,7 +126,7 @@ def mixed(entry: Entry) -> Iterator[Remark]:
 
 
 def _is_change(act: Act) -> bool:
-    return not (act.refuses or act.is_guarded or act.verb in _HARMLESS)
+    return not (act.command.refuses_transaction or act.parsed.is_guarded or act.verb in _HARMLESS)
 
 
 def undecidable(entry: Entry) -> Iterator[Remark]:
@@ -136,8 +136,8 @@ def undecidable(entry: Entry) -> Iterator[Remark]:
         return
     last = next((act.start for act in reversed(file.acts) if act.verb not in _SESSION), 0)
     for act in file.acts:
-        is_alone = act.refuses is not None or act.statement.command.may_commit
-        if is_alone and act.start < last and isinstance(act.statement.command.effect, Unknown):
+        is_alone = act.command.refuses_transaction is not None or act.command.may_commit
+        if is_alone and act.start < last and isinstance(act.command.effect, Unknown):
             yield Remark(
                 "transaction/undecidable",
                 "if the connection breaks during this statement, zmig cannot tell whether it took effect, and the "
@@ -160,7 +160,7 @@ def needed(entry: Entry) -> Iterator[Remark]:
         return
     is_open = False
     for act in entry.sql.acts:
-        if act.controls:
+        if act.command.controls_transaction:
             is_open = act.verb in ("begin", "start")
         elif not is_open and (found := _LASTS_A_TRANSACTION.match(act.statement.text)):
             yield Remark(

@@ -20,7 +20,6 @@ from zmig.sql.token_reader import KIND_MODIFIERS, full_kind
 if TYPE_CHECKING:
     from zmig.sql.catalog_effect import CatalogEffect
     from zmig.sql.command_parser import ParsedCommand
-    from zmig.sql.token_reader import Name
 
 _WORD = f"{NAME_START}{NAME_PART}*+"
 _MODIFIERS = "|".join(sorted(KIND_MODIFIERS))
@@ -35,7 +34,6 @@ _DEFINES = frozenset({"alter", "create", "drop"})
 _ALWAYS_READ = frozenset({"cluster", "commit", "discard", "reindex", "rollback", "vacuum"})
 _OUTSIDE_OF_TRANSACTIONS = frozenset({"database", "subscription", "system", "tablespace"})
 _CONCURRENT = frozenset({"index", "table"})
-_CHANGES_ROWS = frozenset({"copy", "delete", "insert", "merge", "update", "with"})
 _SESSION = frozenset({"load", "reset", "select", "set"})
 _OR_REPLACE = ((), ("or", "replace"))
 
@@ -143,15 +141,6 @@ class Command:
         from zmig.sql import command_parser
 
         return self.parsed.effect or command_parser.unknown(self._text, conforming=self._conforming)
-
-    @property
-    def rewrites_rows_of(self) -> Name | None:
-        """The table of which it may change many rows."""
-        if self.verb not in _CHANGES_ROWS:
-            return None
-        from zmig.sql import rewritten_rows
-
-        return rewritten_rows.table_of(self._text, conforming=self._conforming)
 
     @property
     def is_definition(self) -> bool:

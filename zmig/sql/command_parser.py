@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zmig.sql import rewritten_rows
 from zmig.sql.catalog_effect import (
     AddEnumValue,
     CatalogEffect,
@@ -51,6 +52,8 @@ class ParsedCommand:
     name: Name | None = None
     """The object that it creates, or whose definition it changes."""
     is_temporary: bool = False
+    replaces: bool = False
+    """Whether it says OR REPLACE."""
     is_guarded: bool = False
     """Whether it says IF EXISTS, IF NOT EXISTS or OR REPLACE, so that running it twice does no harm."""
     refuses_transaction: str | None = None
@@ -64,6 +67,8 @@ class ParsedCommand:
     """The tables, indexes and types whose definition it changes, or that it locks against use."""
     renames: tuple[Name, Name] | None = None
     """What it calls a table from then on: the name before, the name after."""
+    rewrites_rows_of: Name | None = None
+    """The table of which it may change many rows."""
     actions: int | None = None
     """Where the actions of an ALTER TABLE begin, a 0-based offset."""
 
@@ -97,14 +102,22 @@ def _create(reader: Reader) -> ParsedCommand:
         return _create_index(reader, is_unique="unique" in modifiers)
     if kind in _SHARED:
         return _create_shared(reader, kind)
-    is_guarded = reader.accept("if", "not", "exists") or "replace" in modifiers
+    replaces = "replace" in modifiers
+    is_guarded = reader.accept("if", "not", "exists") or replaces
     name = reader.name()
     is_temporary = "temp" in modifiers or "temporary" in modifiers
     if name is None or is_temporary:
         return ParsedCommand(kind, name, is_temporary=is_temporary, is_guarded=is_guarded)
     parent = _parent(reader, kind)
     changes = (parent,) if parent and kind in _ON_A_TABLE else ()
-    return ParsedCommand(kind, name, is_guarded=is_guarded, creates=(Object(kind, name, parent),), changes=changes)
+    return ParsedCommand(
+        kind,
+        name,
+        replaces=replaces,
+        is_guarded=is_guarded,
+        creates=(Object(kind, name, parent),),
+        changes=changes,
+    )
 
 
 def _parent(reader: Reader, kind: str) -> Name | None:
@@ -412,6 +425,10 @@ def _reset(reader: Reader) -> ParsedCommand:
     return ParsedCommand(sets_session=not _lasts_a_transaction(reader), effect=Idempotent("RESET"))
 
 
+def _rewriting(read: Callable[[Reader], Name | None]) -> Callable[[Reader], ParsedCommand]:
+    return lambda reader: ParsedCommand(rewrites_rows_of=read(reader))
+
+
 def _constant(parsed: ParsedCommand) -> Callable[[Reader], ParsedCommand]:
     return lambda _: parsed
 
@@ -441,5 +458,6 @@ _COMMANDS: dict[str, Callable[[Reader], ParsedCommand]] = {
     "start": _start,
     "truncate": _lock,
     "vacuum": _vacuum,
+    **{verb: _rewriting(read) for verb, read in rewritten_rows.READERS.items()},
 }
 """By a statement's first word; a reader begins after it."""

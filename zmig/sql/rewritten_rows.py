@@ -6,21 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from zmig.sql.lexer import Kind
-from zmig.sql.token_reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zmig.sql.lexer import Token
-    from zmig.sql.token_reader import Name
-
-
-def table_of(text: str, *, conforming: bool) -> Name | None:
-    """Return the table of which a statement may change many rows."""
-    reader = Reader(text, conforming=conforming)
-    verb = reader.take()
-    read = _WRITES.get(verb.text) if verb else None
-    return read(reader) if read else None
+    from zmig.sql.token_reader import Name, Reader
 
 
 def _insert(reader: Reader) -> Name | None:
@@ -93,4 +84,5 @@ _DATA: dict[str, Callable[[Reader], Name | None]] = {
     "merge": _merge,
     "update": _update,
 }
-_WRITES = {**_DATA, "copy": _copy, "with": _with}
+READERS = {**_DATA, "copy": _copy, "with": _with}
+"""By a statement's first word; a reader begins after it."""
