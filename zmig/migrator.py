@@ -508,7 +508,7 @@ class MigratorSession:
             return self._executor.execute(snapshot, plan, prepared_steps, is_atomic=request.is_atomic)
 
     def _first_snapshot(self, request: Request, *, is_confirmed: bool, terminate: bool) -> Snapshot | None:
-        """Return where everything stands before the lock is held; None where that need not be read in full.
+        """Return the state of every migration before the lock is held; None where it need not be read in full.
 
         Nothing is left to apply then: the server said so in one answer.
         """
@@ -537,7 +537,7 @@ class MigratorSession:
         """Return the plan where it has no steps; None where there are some, or another run is to be waited for.
 
         Raises:
-            ManifestError, PlanRefused: something forbids the plan as it stands before the lock is waited for.
+            ManifestError, PlanRefused: something forbids the plan as it is before the lock is waited for.
         """
         from zmig.planning import planner
 

@@ -15,7 +15,7 @@ from zmig.database.lock import RunLock
 from zmig.database.store import Store
 from zmig.facts import EventType, Run
 from zmig.planning.state import State
-from zmig.session.snapshot import SnapshotReader, StandingFacts
+from zmig.session.snapshot import RelevantFacts, SnapshotReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -245,7 +245,7 @@ class _OtherRun:
 
 def looked_at(connection: psycopg.Connection, lock: RunLock) -> dict[str, State]:
     store = Store(connection, "zmig")
-    source = StandingFacts(store, ())
+    source = RelevantFacts(store, ())
     reader = SnapshotReader(cast("WorkingConnection", connection), store, lock, source, stuck_after_seconds=600)
     view = reader.read((), store.inspect())
     return {entry.name: entry.state for entry in view.entries if entry.name != "001_t"}

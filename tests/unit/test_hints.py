@@ -68,7 +68,7 @@ def test_a_migration_whose_name_is_hard_to_write_is_called_by_its_version(name: 
 
 
 @pytest.mark.parametrize(
-    ("suggested", "told"),
+    ("suggested", "phrase"),
     [
         (run("retry", about=_FIRST), "press r on `001_m`"),
         (run("apply"), "press a"),
@@ -84,8 +84,8 @@ def test_a_migration_whose_name_is_hard_to_write_is_called_by_its_version(name: 
         (repeat("--lock-wait", "10min"), None),
     ],
 )
-def test_the_console_writes_a_key_where_it_has_one(suggested: SuggestedCommand, told: str | None) -> None:
-    assert KeyHints(_NAMED, keys.KEYS).phrase(suggested) == (told or _NAMED.phrase(suggested))
+def test_the_console_writes_a_key_where_it_has_one(suggested: SuggestedCommand, phrase: str | None) -> None:
+    assert KeyHints(_NAMED, keys.KEYS).phrase(suggested) == (phrase or _NAMED.phrase(suggested))
 
 
 def test_the_console_does_not_name_the_migration_that_the_cursor_is_on() -> None:

@@ -1,4 +1,4 @@
-"""What a plan is made of: where every migration stood at one moment."""
+"""What a plan is made from: the state of every migration at one moment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @valueclass
 class Snapshot:
-    """Every migration that is declared or recorded, as it stood at one moment."""
+    """Every migration that is declared or recorded, with its state at one moment."""
 
     entries: tuple[Entry, ...]
     is_first: bool = False

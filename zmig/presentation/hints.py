@@ -18,7 +18,7 @@ class HintStyle(Protocol):
     """How a front end writes the commands in hints."""
 
     def phrase(self, command: SuggestedCommand) -> str:
-        """Return a command as it stands in a sentence."""
+        """Return a command as it is written in a sentence."""
         ...
 
 
@@ -26,23 +26,23 @@ class LibraryStyle:
     """As for who uses the library: the manifest and the database are those that the hint itself names."""
 
     def phrase(self, command: SuggestedCommand) -> str:
-        """Return a command as it stands in a sentence."""
+        """Return a command as it is written in a sentence."""
         return str(command)
 
 
 @valueclass
 class CommandLine:
-    """As commands that run as printed: what stood on the command line and must stand in the next one, too."""
+    """As commands that run as printed: with what was on the command line and has to be on the next one, too."""
 
     manifest: str | None = None
-    """As it was named; None when it was found without being named."""
+    """As it was named; None where no manifest was named."""
     database_url: str | None = None
     """As it was given instead of the manifest's; its password is never shown."""
     given: tuple[str, ...] = ()
-    """The words that stood behind `zmig`; empty where there was no command."""
+    """The words after `zmig`; empty where there was no command."""
 
     def phrase(self, command: SuggestedCommand) -> str:
-        """Return a command as it stands in a sentence."""
+        """Return a command as it is written in a sentence."""
         return command.sentence(self.line(command))
 
     def line(self, command: SuggestedCommand) -> str:

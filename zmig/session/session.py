@@ -155,14 +155,14 @@ class DatabaseSession:
         self, inspection: Inspection | None = None, *, holds_lock: bool = False, ask_repeatables: bool = True
     ) -> DatabaseSnapshot:
         """Return the state of every migration. Reads only; `inspection` is given where that was made just before."""
-        from zmig.session.snapshot import SnapshotReader, StandingFacts
+        from zmig.session.snapshot import RelevantFacts, SnapshotReader
 
         seen = self.inspect() if inspection is None else inspection
         reader = SnapshotReader(
             self.connection,
             self.store,
             self.lock,
-            StandingFacts(self.store, self.migrations),
+            RelevantFacts(self.store, self.migrations),
             stuck_after_seconds=self.project.tracking.stuck_after_seconds,
         )
         with database.translated(self.target):

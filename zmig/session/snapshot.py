@@ -85,8 +85,8 @@ class FactSource(Protocol):
         ...
 
 
-class StandingFacts:
-    """The facts that decide where migrations stand, read as a whole."""
+class RelevantFacts:
+    """The facts that decide the state of each migration, read all at once."""
 
     revision = None
     table = None
@@ -225,7 +225,7 @@ class SnapshotReader:
     def _evaluated(
         self, migrations: Sequence[Migration], liveness: Liveness, *, ask_repeatables: bool
     ) -> tuple[Entry, ...]:
-        """Return the entries as they stand; they are evaluated anew only where something may have changed."""
+        """Return the entries; they are evaluated again only where something may have changed."""
         if self._answers_table != self._facts.table:
             self._answers, self._answers_table = {}, self._facts.table
         key = self._key(migrations, liveness)

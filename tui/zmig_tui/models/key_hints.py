@@ -26,7 +26,7 @@ _REASON = ("--reason", "...")
 
 @valueclass
 class KeyHints:
-    """Hints for whoever looks at the console."""
+    """Hints for whoever uses the console."""
 
     commands: CommandLine
     """For what no key does: it is written as a command for another terminal."""
