@@ -81,16 +81,14 @@ class RunSession:
             raise reply.interrupt
         return reply
 
-    def send_text(
-        self, text: str, *, meanwhile: Callable[[], object] | None = None, is_brief: bool = False
-    ) -> wire.Reply:
-        """Send a message as it is; `meanwhile` and `is_brief` are those of `wire.send`.
+    def send_text(self, text: str) -> wire.Reply:
+        """Send a message as it is.
 
         Raises:
             wire.MessageError: a statement of it failed.
         """
         self.speak_utf8()
-        return wire.send(self.connection, text, meanwhile=meanwhile, is_brief=is_brief)
+        return wire.send(self.connection, text)
 
     def read_as_usual(self) -> bool:
         """Clean the session by itself, should a migration have changed how it reads text; return whether it had.
