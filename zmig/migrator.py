@@ -366,10 +366,7 @@ class Migrator:
     def _load(self) -> tuple[Project, Sequence[Migration]]:
         """Read the manifest; return it with its migrations and those that were registered."""
         loaded = self.project()
-        migrations = self._with_registered(loaded) if self._registered else loaded.migrations
-        if not migrations and not loaded.declares_migrations:
-            raise ManifestError(project.no_migrations(loaded))
-        return loaded, migrations
+        return loaded, self._with_registered(loaded) if self._registered else loaded.migrations
 
     def _with_registered(self, loaded: Project) -> list[Migration]:
         from zmig.project import code_migrations
@@ -412,6 +409,8 @@ class Migrator:
 
         options = self._options
         target = database_session.target(loaded, options.database_url, environ=options.environ)
+        if not migrations and not loaded.declares_migrations:
+            raise ManifestError(project.no_migrations(loaded))
         if loaded.secrets:
             target = replace(target, redactor=target.redactor.knowing(loaded.secrets))
         self._redactor = target.redactor
