@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from tests.support.console import Console
     from tests.support.shop import Shop
     from zmig.session.watcher import Observation
 
@@ -25,6 +26,18 @@ BROKEN = "select 1;\nselect * from nowhere;\n"
 
 def _facts(shop: Shop) -> list[tuple[str, str]]:
     return [(fact.name, fact.type.value.removeprefix("migration.")) for fact in shop.migrator().history()]
+
+
+def _hold(shop: Shop, connection: psycopg.Connection) -> None:
+    """Add a migration that runs until the connection gives back a lock."""
+    shop.add(1, "one", "select pg_advisory_lock(1);")
+    connection.execute("select pg_advisory_lock(1)")
+
+
+async def _begin(zmig: Console) -> None:
+    """Apply, and wait until the statement of the only migration runs."""
+    await zmig.agree_to("a")
+    await zmig.until_text("#panel", "statement 1 of 1")
 
 
 async def test_apply_shows_the_plan_runs_it_and_says_so(shop: Shop) -> None:
@@ -181,8 +194,7 @@ async def test_a_failed_migration_is_resolved(shop: Shop, downs: int, state: str
 async def test_the_running_statement_is_cancelled(shop: Shop) -> None:
     shop.add(1, "one", "select pg_sleep(60);")
     async with console(shop.path) as zmig:
-        await zmig.agree_to("a")
-        await zmig.until_text("#panel", "statement 1 of 1")
+        await _begin(zmig)
         await zmig.agree_to("c")
         await zmig.until_text("#panel", "✗ apply: cancelled")
         await zmig.until_states(one="failed")
@@ -190,11 +202,9 @@ async def test_the_running_statement_is_cancelled(shop: Shop) -> None:
 
 
 async def test_quitting_during_a_run_asks_and_staying_lets_it_go_on(shop: Shop, connection: psycopg.Connection) -> None:
-    shop.add(1, "one", "select pg_advisory_lock(1);")
-    connection.execute("select pg_advisory_lock(1)")
+    _hold(shop, connection)
     async with console(shop.path) as zmig:
-        await zmig.agree_to("a")
-        await zmig.until_text("#panel", "statement 1 of 1")
+        await _begin(zmig)
         await zmig.open(QuitDialog, "q")
         await zmig.press("escape")
         await zmig.until(lambda: zmig.top is zmig.main)
@@ -205,11 +215,9 @@ async def test_quitting_during_a_run_asks_and_staying_lets_it_go_on(shop: Shop, 
 async def test_the_question_about_quitting_follows_the_run_to_its_end(
     shop: Shop, connection: psycopg.Connection
 ) -> None:
-    shop.add(1, "one", "select pg_advisory_lock(1);")
-    connection.execute("select pg_advisory_lock(1)")
+    _hold(shop, connection)
     async with console(shop.path) as zmig:
-        await zmig.agree_to("a")
-        await zmig.until_text("#panel", "statement 1 of 1")
+        await _begin(zmig)
         await zmig.open(QuitDialog, "q")
         assert "apply is still running." in zmig.dialog()
         connection.execute("select pg_advisory_unlock(1)")
@@ -223,11 +231,9 @@ async def test_the_question_about_quitting_follows_the_run_to_its_end(
 
 
 async def test_quitting_may_wait_for_the_run(shop: Shop, connection: psycopg.Connection) -> None:
-    shop.add(1, "one", "select pg_advisory_lock(1);")
-    connection.execute("select pg_advisory_lock(1)")
+    _hold(shop, connection)
     async with console(shop.path) as zmig:
-        await zmig.agree_to("a")
-        await zmig.until_text("#panel", "statement 1 of 1")
+        await _begin(zmig)
         await zmig.open(QuitDialog, "q")
         await zmig.press("w")
         assert zmig.app.return_value is None
@@ -239,8 +245,7 @@ async def test_quitting_may_wait_for_the_run(shop: Shop, connection: psycopg.Con
 async def test_quitting_may_cancel_the_run(shop: Shop) -> None:
     shop.add(1, "one", "select pg_sleep(60);")
     async with console(shop.path) as zmig:
-        await zmig.agree_to("a")
-        await zmig.until_text("#panel", "statement 1 of 1")
+        await _begin(zmig)
         await zmig.open(QuitDialog, "q")
         await zmig.press("c")
         await zmig.until(lambda: zmig.app.return_value == 0)
@@ -417,8 +422,7 @@ def _is_blocked(observation: Observation) -> bool:
 async def test_the_backend_of_the_run_has_a_key_of_its_own_that_says_what_it_runs(shop: Shop) -> None:
     shop.add(1, "one", "select pg_sleep(600);")
     async with console(shop.path) as zmig:
-        await zmig.agree_to("a")
-        await zmig.until_text("#panel", "statement 1 of 1")
+        await _begin(zmig)
         await zmig.until(lambda: zmig.main.model.work is not None)
         assert "no backend blocks the run now" in await zmig.reading("K")
         await zmig.question("escape", "C")
