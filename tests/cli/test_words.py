@@ -73,7 +73,7 @@ def test_no_guess_names_a_command_that_takes_away_or_records() -> None:
         ("stamp", "unknown command `stamp`", "see `zmig baseline --help`"),
         ("apply --data x", "`zmig apply` has no option `--data`", "see the options with `zmig apply --help`"),
         ("apply --allow-exist", "`zmig apply` has no option `--allow-exist`", "see the options with"),
-        ("--quiet status", "option `--quiet` stands before the command", "write `zmig COMMAND --quiet`"),
+        ("--quiet status", "option `--quiet` is before the command", "write `zmig COMMAND --quiet`"),
         ("apply --dryrun", "`zmig apply` has no option `--dryrun`", "write `--dry-run`"),
         ("apply --dry", "`zmig apply` has no option `--dry`", "write `--dry-run`"),
         ("apply --xyz=3", "`zmig apply` has no option `--xyz`", "see the options with `zmig apply --help`"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ApplyOptions(Options):
-    """What `zmig apply` may be told."""
+    """The options of `zmig apply`."""
 
     to: int | None
     dry_run: bool

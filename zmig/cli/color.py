@@ -1,4 +1,4 @@
-"""Colours for text that stands complete without them."""
+"""Colours for text that is complete without them."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Positionals(Enum):
-    """What stands on a command line besides options."""
+    """What is on a command line besides options."""
 
     MANIFEST = auto()
     MANIFESTS = auto()
@@ -46,7 +46,7 @@ class Options(Namespace):
     names: list[str]
     action: str
     rest: list[str]
-    """What stands behind `--`."""
+    """What comes after `--`."""
     database_url: str | None
     json: bool
     quiet: bool
@@ -105,7 +105,7 @@ class Command(Generic[OptionsT]):
     run: Callable[[CommandContext, OptionsT], int]
     options_type: type[OptionsT]
     examples: tuple[str, ...]
-    """Command lines that run as they stand."""
+    """Command lines that run as they are."""
     options: tuple[Option, ...] = ()
     takes: Positionals = Positionals.MANIFEST
     name_help: str = "a migration's name or version"
@@ -125,7 +125,7 @@ class CommandContext:
     output: Output
     options: Options
     words: tuple[str, ...] = ()
-    """The command line behind `zmig`, as it was given."""
+    """The command line after `zmig`, as it was given."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def manifest(self) -> Path:

@@ -11,7 +11,7 @@ from zmig.project import scaffold
 
 
 class CreateOptions(Options):
-    """What `zmig create` may be told."""
+    """The options of `zmig create`."""
 
     python: bool
     repeatable: bool

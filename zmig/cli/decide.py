@@ -18,13 +18,13 @@ class DecideOptions(Options):
 
 
 class ResolveOptions(DecideOptions):
-    """What `zmig resolve` may be told."""
+    """The options of `zmig resolve`."""
 
     verdict: str
 
 
 class BaselineOptions(DecideOptions):
-    """What `zmig baseline` may be told."""
+    """The options of `zmig baseline`."""
 
     to: int
 

@@ -1,7 +1,7 @@
-"""What reaches the descriptors of stdout and stderr while a migration's code runs, and each line of it is told.
+"""What reaches the descriptors of stdout and stderr while a migration's code runs, and each line of it is printed.
 
 Child processes write there, and so do libraries in C. Nobody waits for anybody: a thread reads whatever comes, and
-what is told goes through spools, which have descriptors of their own.
+what is reported goes through spools, which have descriptors of their own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PIECE = 1 << 16
 _LONGEST_LINE = 1 << 20
 _MOST_AT_ONCE = 1 << 22
-"""How much is read in one go before what the code does next is told: a process that never stops must not hold it up."""
+"""How much is read in one go before what the code does next is printed: an endless one must not hold it up."""
 
 
 @dataclass(slots=True)
@@ -43,10 +43,10 @@ class _Pipe:
 class Descriptors:
     """Stdout's and stderr's descriptors in one command."""
 
-    def __init__(self, output: Output, tell: Callable[[str, str], None]) -> None:
-        """`tell` gets the name of the stream and a line, in this thread or another."""
+    def __init__(self, output: Output, show: Callable[[str, str], None]) -> None:
+        """`show` gets the name of the stream and a line, in this thread or another."""
         self._output = output
-        self._tell = tell
+        self._show = show
         self._process = os.getpid()
         self._depth = 0
         self._pipes: tuple[_Pipe, ...] = ()
@@ -56,12 +56,12 @@ class Descriptors:
 
     @property
     def are_taken(self) -> bool:
-        """Whether what is written to them is told just now."""
+        """Whether what is written to them is reported just now."""
         return self._depth > 0
 
     @contextlib.contextmanager
-    def told(self) -> Generator[None]:
-        """Tell what is written to them inside the block, and what children that outlive it write until `close`."""
+    def shown(self) -> Generator[None]:
+        """Print what is written to them inside the block, and what children that outlive it write until `close`."""
         self._open()
         self._depth += 1
         try:
@@ -75,15 +75,15 @@ class Descriptors:
                 self.drain()
 
     def drain(self) -> None:
-        """Tell the lines that have come so far."""
-        if os.getpid() != self._process:  # a child, for which its parent tells
+        """Print the lines that have come so far."""
+        if os.getpid() != self._process:  # a child, for which its parent reports
             return
         with self._lock:
             for pipe in self._pipes:
                 self._read(pipe)
 
     def close(self) -> bool:
-        """Give the descriptors back, and tell what is left; return whether processes live on that may write more.
+        """Give the descriptors back, and print what is left; return whether processes live on that may write more.
 
         They are not waited for, as they may be there to stay, and do not die of writing: nobody hears it from now on.
         """
@@ -97,7 +97,7 @@ class Descriptors:
             os.close(pipe.write)
         for pipe in self._pipes:
             has_ended = self._read(pipe)
-            self._tell_rest(pipe)
+            self._show_rest(pipe)
             if not has_ended:
                 _swallow(pipe.read)
                 are_left = True
@@ -131,7 +131,7 @@ class Descriptors:
             self.drain()
 
     def _read(self, pipe: _Pipe) -> bool:
-        """Tell what has come through a pipe; it is not waited for more. Return whether nobody can write any more."""
+        """Print what has come through a pipe; it is not waited for more. Return whether nobody can write any more."""
         for _ in range(_MOST_AT_ONCE // _PIECE):
             try:
                 octets = os.read(pipe.read, _PIECE)
@@ -141,15 +141,15 @@ class Descriptors:
                 return True
             *lines, pipe.rest = (pipe.rest + octets).split(b"\n")
             for line in lines:
-                self._tell(pipe.name, line.decode(errors="backslashreplace"))
+                self._show(pipe.name, line.decode(errors="backslashreplace"))
             if len(pipe.rest) > _LONGEST_LINE:
-                self._tell_rest(pipe)
+                self._show_rest(pipe)
         return False
 
-    def _tell_rest(self, pipe: _Pipe) -> None:
+    def _show_rest(self, pipe: _Pipe) -> None:
         rest, pipe.rest = pipe.rest, b""
         if rest:
-            self._tell(pipe.name, rest.decode(errors="backslashreplace"))
+            self._show(pipe.name, rest.decode(errors="backslashreplace"))
 
 
 def _pipe(name: str, number: int) -> _Pipe:

@@ -1,4 +1,4 @@
-"""From words to an exit code: the command is found, carried out, and every error told in its form."""
+"""From words to an exit code: the command is found, carried out, and every error reported in its form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def run(words: Sequence[str]) -> int:
     """Carry out one command line and return its exit code; never raises."""
     output = Output.of(words)
     try:
-        code = _told(words, output)
+        code = _handled(words, output)
     except Unwritable as error:
         return _unwritable(error, output, ExitCode.REFUSED)
     try:
@@ -38,16 +38,16 @@ _LONGEST_FLUSH_SECONDS = 1.0
 
 
 def _unwritable(error: Unwritable, output: Output, code: int) -> int:
-    """Tell that stdout takes nothing; return the exit code: of what was done, if that may be something."""
+    """Report that stdout takes nothing; return the exit code: of what was done, if that may be something."""
     problem = Problem("output-failed", f"standard output cannot be written: {error}")
     if not output.has_acted:
         output.problems([problem])
         return ExitCode.REFUSED
-    output.problems([replace(problem, effect=f"what was run stays as it is; exit code {code} tells of that alone")])
+    output.problems([replace(problem, effect=f"what was run stays as it is; exit code {code} speaks of that alone")])
     return code
 
 
-def _told(words: Sequence[str], output: Output) -> int:
+def _handled(words: Sequence[str], output: Output) -> int:
     if not output.is_json:
         return _guarded(words, output)
     from zmig.cli import printed
@@ -64,15 +64,15 @@ def _guarded(words: Sequence[str], output: Output) -> int:
     except ZmigError as error:
         from zmig.cli import failure
 
-        return failure.tell(error, output)
+        return failure.report(error, output)
     except KeyboardInterrupt as error:
         from zmig.cli import failure
 
-        return failure.tell_interruption(error, output)
+        return failure.report_interruption(error, output)
     except BaseException as error:  # a migration's own SystemExit must not end the command with its code
         from zmig.cli import failure
 
-        return failure.tell_bug(error, output)
+        return failure.report_bug(error, output)
 
 
 def _run(words: Sequence[str], output: Output) -> int:
@@ -94,7 +94,7 @@ def _run(words: Sequence[str], output: Output) -> int:
 
 
 def _help(words: Sequence[str], output: Output) -> int:
-    """Tell what was asked for; without a word, what may be asked for, which is an error."""
+    """Print the help that was asked for; without a word, what may be asked for, which is an error."""
     from zmig.cli import help, parser
 
     if not words:

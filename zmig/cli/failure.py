@@ -1,4 +1,4 @@
-"""How an error is told: the problems as text on stderr, and as one JSON document where JSON is wanted."""
+"""How an error is reported: the problems as text on stderr, and as one JSON document where JSON is wanted."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ _LINE = re.compile(r"\nLINE [0-9]+:.*(?:\n[ \t]*\^)?")
 """The line that libpq repeats of a statement; one that holds a password need not say so. The problem shows it."""
 
 
-def tell(error: ZmigError, output: Output) -> int:
-    """Tell an error that zmig raised on purpose; return its exit code."""
+def report(error: ZmigError, output: Output) -> int:
+    """Report an error that zmig raised on purpose; return its exit code."""
     if output.is_verbose and not any(map(outside.is_about, error.problems)):
-        _tell_cause(error, output)
-    return _tell(error.problems, error.exit_code, output)
+        _report_cause(error, output)
+    return _report(error.problems, error.exit_code, output)
 
 
-def tell_interruption(error: KeyboardInterrupt, output: Output) -> int:
-    """Tell what an interruption left behind; return 128 plus the signal's number."""
+def report_interruption(error: KeyboardInterrupt, output: Output) -> int:
+    """Report what an interruption left behind; return 128 plus the signal's number."""
     number: int = getattr(error, "number", signal.SIGINT)
     problem: Problem | None = getattr(error, "problem", None)
     if problem is None:
         problem = Problem("interrupted", f"interrupted by {signal.Signals(number).name}")
-    return _tell([problem], 128 + number, output)
+    return _report([problem], 128 + number, output)
 
 
-def tell_bug(error: BaseException, output: Output) -> int:
-    """Tell an error that nobody foresaw, with its traceback; return 70."""
+def report_bug(error: BaseException, output: Output) -> int:
+    """Report an error that nobody foresaw, with its traceback; return 70."""
     output.say("".join(traceback.format_exception(error)).rstrip())
     problem = Problem(
         "internal-error",
         f"internal error: {type(error).__name__}: {error}; this is a bug in zmig",
         hint="report it with the lines above",
     )
-    return _tell([problem], ExitCode.BUG, output)
+    return _report([problem], ExitCode.BUG, output)
 
 
-def _tell(problems: Sequence[Problem], code: int, output: Output) -> int:
+def _report(problems: Sequence[Problem], code: int, output: Output) -> int:
     problems = [outside.redacted(problem) for problem in problems]
     output.problems(problems)
     if output.is_json:
@@ -55,7 +55,7 @@ def _tell(problems: Sequence[Problem], code: int, output: Output) -> int:
     return code
 
 
-def _tell_cause(error: ZmigError, output: Output) -> None:
+def _report_cause(error: ZmigError, output: Output) -> None:
     cause = error.__cause__
     if cause is not None:
         output.say(_LINE.sub("", "".join(traceback.format_exception(cause)).rstrip()) + "\n")

@@ -43,7 +43,7 @@ def overview() -> str:
 
 
 def of_command(name: str, command: AnyCommand) -> str:
-    """Return the help of one command; it ends in examples that run as they stand."""
+    """Return the help of one command; it ends in examples that run as they are."""
     document = f"With --json it prints one object: {command.document}." if command.document else ""
     parts = [
         f"usage: {usage(name, command)}",

@@ -17,7 +17,7 @@ _LEVELS = ("note", "warning", "error", "never")
 
 
 class LintOptions(Options):
-    """What `zmig lint` may be told."""
+    """The options of `zmig lint`."""
 
     format: str | None
     fail_on: str | None
@@ -34,17 +34,17 @@ def run(call: CommandContext, options: LintOptions) -> ExitCode:
     named: list[str | None] = [*options.manifests] or [None]
     paths = [choice.find(name, environ=call.environ, cwd=Path()) for name in named]
     report = linter.lint(paths, environ=call.environ, base=options.base)
-    _tell(call, report, form)
+    _print(call, report, form)
     return _exit_code(report, fail_on)
 
 
-def _tell(call: CommandContext, report: Report, form: str) -> None:
+def _print(call: CommandContext, report: Report, form: str) -> None:
     from zmig.lint import place
     from zmig.lint.report import FORMATS, text
 
     shown = report if form == "text" else report.renamed(place.from_repository(Path.cwd()))
-    if told := FORMATS[form](shown):
-        call.output.data(told)
+    if printed := FORMATS[form](shown):
+        call.output.data(printed)
     call.output.note(text.summary(report))
 
 

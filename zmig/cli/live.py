@@ -54,7 +54,7 @@ _STYLES = {
     Tone.BAD: "red",
 }
 _GOES_ON = (LockWaiting, StepStarted)
-"""What stands in the headline until something else happens, and so needs no line."""
+"""What is in the headline until something else happens, and so needs no line."""
 
 
 @valueclass

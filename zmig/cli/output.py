@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _NARROWEST = 60
 _MOST_PROBLEMS = 20
-"""How many problems are told a person at once; a document holds all."""
+"""How many problems a person reads at once; a document holds all."""
 
 
 @dataclass(slots=True)
@@ -43,9 +43,9 @@ class Output:
     hints: HintStyle = field(default_factory=LibraryStyle)
     """How commands in hints are written, once it is known how zmig was called."""
     so_far: dict[str, object] = field(default_factory=dict[str, object])
-    """What was done before an error; it stands beside the error in the JSON document."""
+    """What was done before an error; it is beside the error in the JSON document."""
     has_acted: bool = False
-    """Whether the command is one that changes something, so that its exit code tells of that alone."""
+    """Whether the command is one that changes something, so that its exit code speaks of that alone."""
     _spools: tuple[SpooledText, ...] = ()
 
     @classmethod
@@ -88,7 +88,7 @@ class Output:
             self.say(text)
 
     def say(self, text: str) -> None:
-        """Write a line, or several, to stderr. What cannot be written there can be told to nobody."""
+        """Write a line, or several, to stderr. What cannot be written there is lost."""
         if self.is_json:
             self._object({"note": text.strip("\n")})
             return
@@ -103,12 +103,12 @@ class Output:
             for problem in problems:
                 self._object({"problem": documents.of_problem(problem)})
             return
-        told = tuple(problems)
-        if not told:
+        every = tuple(problems)
+        if not every:
             return
-        texts = [problem_text(problem, self.hints) for problem in told[:_MOST_PROBLEMS]]
-        left = len(told) - len(texts)
-        self.say("\n\n".join([*texts, f"{left} more like these; `--json` lists all {len(told)}"] if left else texts))
+        texts = [problem_text(problem, self.hints) for problem in every[:_MOST_PROBLEMS]]
+        left = len(every) - len(texts)
+        self.say("\n\n".join([*texts, f"{left} more like these; `--json` lists all {len(every)}"] if left else texts))
 
     def problem_at_once(self, problem: Problem) -> None:
         """Write a problem to stderr now or never, for a process that ends without waiting for a reader."""
@@ -127,7 +127,7 @@ class Output:
         return self.redact(written(text, self.hints))
 
     def ask(self, question: str) -> None:
-        """Write a question to stderr, which the answer is typed behind."""
+        """Write a question to stderr, which the answer is typed after."""
         if self.is_json:
             self._object({"question": question.strip()})
         else:

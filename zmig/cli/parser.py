@@ -22,12 +22,12 @@ def find(name: str) -> AnyCommand:
     if name in COMMANDS:
         return COMMANDS[name].load()
     if name.startswith("-"):
-        raise _usage(f"option `{name}` stands before the command", f"write `zmig COMMAND {name}`")
+        raise _usage(f"option `{name}` is before the command", f"write `zmig COMMAND {name}`")
     raise _usage(f"unknown command `{name}`", suggestions.hint(name))
 
 
 def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:
-    """Return the options that the words behind a command's name amount to. Raises UsageError."""
+    """Return the options that the words after a command's name amount to. Raises UsageError."""
     before, rest = _split(words)
     options: Options = command.options_type()
     parser = _Parser(name, (*command.options, *COMMON))
@@ -44,7 +44,7 @@ def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Cut at the first `--`: what stands behind it is for another program, or no option however it is written."""
+    """Cut at the first `--`: what is after it is for another program, or no option however it is written."""
     if "--" not in words:
         return list(words), []
     place = words.index("--")

@@ -8,7 +8,7 @@ from zmig.hints import command
 
 
 class PauseOptions(Options):
-    """What `zmig pause` may be told."""
+    """The options of `zmig pause`."""
 
     reason: str | None
 
@@ -16,18 +16,18 @@ class PauseOptions(Options):
 def _pause(call: CommandContext, options: PauseOptions) -> ExitCode:
     name = call.migrator().pause(_name(options), reason=options.reason or "")
     resume = call.hints.phrase(command("resume", *options.names))
-    return _told(call, name, f"waits after its current round, until {resume}")
+    return _printed(call, name, f"waits after its current round, until {resume}")
 
 
 def _resume(call: CommandContext, options: Options) -> ExitCode:
-    return _told(call, call.migrator().resume(_name(options)), "goes on")
+    return _printed(call, call.migrator().resume(_name(options)), "goes on")
 
 
 def _name(options: Options) -> str | None:
     return options.names[0] if options.names else None
 
 
-def _told(call: CommandContext, name: str, what: str) -> ExitCode:
+def _printed(call: CommandContext, name: str, what: str) -> ExitCode:
     call.output.note(f"migration `{name}` {what}")
     if call.output.is_json:
         call.output.document({"name": name})

@@ -12,7 +12,7 @@ from zmig.planning.request import Apply
 
 
 class PlanOptions(Options):
-    """What `zmig plan` may be told."""
+    """The options of `zmig plan`."""
 
     to: int | None
     allow_out_of_order: bool

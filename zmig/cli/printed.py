@@ -27,36 +27,36 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def as_json(output: Output) -> Generator[None]:
     """Turn what is printed inside the block into objects such as `{"printed": "a line", "stream": "stdout"}`."""
-    descriptors = Descriptors(output, lambda name, line: _tell(output, name, line))
+    descriptors = Descriptors(output, lambda name, line: _show(output, name, line))
     stdout, stderr = Printed(output, "stdout", descriptors), Printed(output, "stderr", descriptors)
     others = frozenset(threading.enumerate())
     with (
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
-        surroundings.also_around_code(descriptors.told),
+        surroundings.also_around_code(descriptors.shown),
     ):
         try:
             yield
         finally:
             are_left = descriptors.close()
-            stdout.tell_rest()
-            stderr.tell_rest()
+            stdout.show_rest()
+            stderr.show_rest()
             if are_left:
-                output.note("note: a process that a migration started lives on; what it prints from now on is not told")
+                output.note("note: a process that a migration started lives on; what it prints from now on is not seen")
     if any(not thread.daemon for thread in frozenset(threading.enumerate()) - others):
         sys.stdout, sys.stderr = stdout, stderr  # Python waits for such threads, which may print until then
-        atexit.register(stdout.tell_rest)
-        atexit.register(stderr.tell_rest)
+        atexit.register(stdout.show_rest)
+        atexit.register(stderr.show_rest)
 
 
-def _tell(output: Output, name: str, line: str) -> None:
+def _show(output: Output, name: str, line: str) -> None:
     output.note_document({"printed": line, "stream": name})
 
 
 class Printed(io.TextIOBase):
-    """A text stream that tells each line as it is ended. Closing it does nothing: others print after who closes it.
+    """A text stream that reports each line as it is ended. Closing it does nothing: others print after who closes it.
 
-    It has what a standard stream of Python's has, for code that sets it up; each line is told at once in any case.
+    It has what a standard stream of Python's has, for code that sets it up; each line is reported at once in any case.
     """
 
     mode = "w"
@@ -66,7 +66,7 @@ class Printed(io.TextIOBase):
 
     def __init__(self, output: Output, name: str, descriptors: Descriptors) -> None:
         self.output = output
-        """Where each line is told; zmig's own words go there as they are."""
+        """Where each line is reported; zmig's own words go there as they are."""
         self._name = name
         self._descriptors = descriptors
         self._rest = ""
@@ -75,21 +75,21 @@ class Printed(io.TextIOBase):
         self._errors = "backslashreplace"
 
     def write(self, text: str, /) -> int:
-        """Take text; each line that it ends is told."""
+        """Take text; each line that it ends is reported."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            self._tell(line)
+            self._show(line)
         return len(text)
 
-    def tell_rest(self) -> None:
-        """Tell what no line end came behind."""
+    def show_rest(self) -> None:
+        """Show what no line end came after."""
         rest, self._rest = self._rest, ""
         if rest:
-            self._tell(rest)
+            self._show(rest)
 
-    def _tell(self, line: str) -> None:
+    def _show(self, line: str) -> None:
         self._descriptors.drain()  # what a child wrote before
-        _tell(self.output, self._name, line)
+        _show(self.output, self._name, line)
 
     @property
     def buffer(self) -> io.RawIOBase:
@@ -120,7 +120,7 @@ class Printed(io.TextIOBase):
         line_buffering: bool | None = None,
         write_through: bool | None = None,
     ) -> None:
-        """Take note of what is asked for; it changes nothing of what is told."""
+        """Take note of what is asked for; it changes nothing of what is reported."""
         self._encoding, self._errors = encoding or self._encoding, errors or self._errors
         if line_buffering is not None:
             self.line_buffering = line_buffering
@@ -132,7 +132,7 @@ class Printed(io.TextIOBase):
         return True
 
     def fileno(self) -> int:
-        """Return a descriptor that a child process may be given: its own where that is told too, else stderr's."""
+        """Return a descriptor that a child process may be given: its own where that is reported too, else stderr's."""
         if self._descriptors.are_taken:
             return 1 if self._name == "stdout" else 2
         return _standard_error().fileno()

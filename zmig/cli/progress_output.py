@@ -1,4 +1,4 @@
-"""Who tells a person about a run: a live display on a terminal, elsewhere lines or JSON."""
+"""What shows a run to a person: a live display on a terminal, elsewhere lines or JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ProgressOutput:
-    """An observer that narrates for as long as its block lasts; a run that says nothing brings nobody to tell it."""
+    """An observer that narrates for as long as its block lasts; nothing is set up for a run that says nothing."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -32,7 +32,7 @@ class ProgressOutput:
         self._ended.close()
 
     def __call__(self, progress: Progress) -> None:
-        """Tell what a progress says."""
+        """Print what a progress says."""
         if self._narrator is None:
             self._narrator = self._chosen()
         self._narrator(progress)

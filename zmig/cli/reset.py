@@ -15,7 +15,7 @@ _EFFECT = "nothing was dropped"
 
 
 class ResetOptions(Options):
-    """What `zmig reset` may be told."""
+    """The options of `zmig reset`."""
 
     confirm: str | None
     lock_wait: float | None

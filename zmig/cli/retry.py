@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RetryOptions(Options):
-    """What `zmig retry` may be told."""
+    """The options of `zmig retry`."""
 
     dry_run: bool
     lock_wait: float | None

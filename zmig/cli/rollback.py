@@ -20,7 +20,7 @@ _EFFECT = "nothing was rolled back"
 
 
 class RollbackOptions(Options):
-    """What `zmig rollback` may be told."""
+    """The options of `zmig rollback`."""
 
     to: int | None
     steps: int | None

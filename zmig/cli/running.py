@@ -111,19 +111,19 @@ def running(call: CommandContext, *, lock_wait_seconds: float | None, may_change
 
 
 def _both(first: Observer, second: Observer, interrupts: Interrupts) -> Observer:
-    """Return an observer that tells both, in the main thread without being interrupted in the middle of a line."""
+    """Return an observer that calls both, in the main thread without being interrupted in the middle of a line."""
     main = threading.get_ident()
 
-    def tell(progress: Progress) -> None:
+    def report(progress: Progress) -> None:
         first(progress)
         second(progress)
 
-    def tell_whole(progress: Progress) -> None:
+    def report_whole(progress: Progress) -> None:
         if threading.get_ident() != main:
-            tell(progress)
+            report(progress)
             return
         with interrupts.polled():
-            tell(progress)
+            report(progress)
         if sys.exception() is not None:
             from zmig.progress import RunFinished
 
@@ -131,7 +131,7 @@ def _both(first: Observer, second: Observer, interrupts: Interrupts) -> Observer
                 return  # what ended the run says more
         interrupts.check()
 
-    return tell_whole
+    return report_whole
 
 
 def _report_end(output: Output, number: int, is_second: bool) -> None:
@@ -147,7 +147,7 @@ def _report_end(output: Output, number: int, is_second: bool) -> None:
 
 
 def finish(call: CommandContext, result: RunResult, *, nothing: str) -> ExitCode:
-    """Tell the result of a run; `nothing` says that none was needed."""
+    """Print the result of a run; `nothing` says that none was needed."""
     if result.run_id is None:
         call.output.note(nothing)
     if call.output.is_json:

@@ -1,4 +1,4 @@
-"""Text on its way to a standard stream whose reader nobody waits for: a run holds locks while it tells of itself.
+"""Text on its way to a standard stream whose reader nobody waits for: a run holds locks while it reports.
 
 A pipe is written to as long as it takes more. What it does not take, and all that goes to a terminal, which ctrl-s
 stops in the middle of a line, is written by a thread of its own. What waits is kept in memory, beyond some megabytes
@@ -94,7 +94,7 @@ class Spool:
         self.descriptor = os.dup(descriptor)
         """One of its own, whatever a migration's code does with the other."""
         self._never_waits = stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(descriptor))
-        self._tells_room = stat.S_ISFIFO(mode)
+        self._knows_room = stat.S_ISFIFO(mode)
         self._process = os.getpid()
         self._backlog = _Backlog()
         self._changed = threading.Condition()
@@ -105,7 +105,7 @@ class Spool:
         """Why it takes nothing any more."""
 
     def write(self, octets: bytes) -> None:
-        """Write, or keep what cannot be written without waiting; what comes behind a failure is dropped."""
+        """Write, or keep what cannot be written without waiting; what comes after a failure is dropped."""
         if os.getpid() != self._process:  # a child that a migration's code made, without the thread
             with contextlib.suppress(OSError):
                 _write_all(self.descriptor, octets)
@@ -126,7 +126,7 @@ class Spool:
             if self._never_waits:
                 _write_all(self.descriptor, octets)
                 return b""
-            while octets and self._tells_room and has_room(self.descriptor):
+            while octets and self._knows_room and has_room(self.descriptor):
                 octets = octets[os.write(self.descriptor, octets[: select.PIPE_BUF]) :]
         except OSError as error:
             self.failure = error
@@ -188,7 +188,7 @@ def _write_all(descriptor: int, octets: bytes) -> None:
 
 
 class _Backlog:
-    """Octets in order: the oldest in memory, those behind some megabytes of them in a file, if that takes them."""
+    """Octets in order: the oldest in memory, those after some megabytes of them in a file, if that takes them."""
 
     def __init__(self) -> None:
         self._pieces: deque[bytes] = deque()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class StatusOptions(Options):
-    """What `zmig status` may be told."""
+    """The options of `zmig status`."""
 
     check: bool
 

@@ -43,7 +43,7 @@ def text(status: Status, hints: HintStyle, *, width: int | None, is_ascii: bool)
     )
     zombie = lock_holder.zombie(status.holder)
     parts += [problem_text(zombie, hints)] if zombie is not None else []
-    parts += _troubles(status, hints)
+    parts += _problems(status, hints)
     return "\n\n".join(parts)
 
 
@@ -130,7 +130,7 @@ def _findings(status: Status) -> Iterator[str]:
                 yield visible(f"finding: `{entry.name}`: {finding.message}")
 
 
-def _troubles(status: Status, hints: HintStyle) -> Iterator[str]:
+def _problems(status: Status, hints: HintStyle) -> Iterator[str]:
     for entry in status.migrations:
         problem = failure_report.describe(entry)
         if problem is not None:

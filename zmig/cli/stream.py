@@ -83,7 +83,7 @@ class Stream:
             self._replace()
 
     def block(self) -> None:
-        """Write directly again, behind a spool that is empty. Raises Unwritable for what that could not write."""
+        """Write directly again, after a spool that is empty. Raises Unwritable for what that could not write."""
         from zmig.cli.spool import SpooledText
 
         if isinstance(self.file, SpooledText):

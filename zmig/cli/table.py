@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _GAP = "  "
 LONGEST_NAME = 200
-"""How many cells the name of a migration takes at most, so that one does not put blanks behind all others."""
+"""How many cells the name of a migration takes at most, so that one does not put blanks after all others."""
 
 
 def lines(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:

@@ -24,8 +24,8 @@ _SECONDS_TO_END = 1.0
 def watch(code: int, words: Sequence[str]) -> None:
     """Watch over the end of a process with this exit code, for which Python waits until its threads have ended.
 
-    Behind a failure or a signal nothing is left for them to do, so that they have a second. Behind success they may
-    have work of their own: then who is waited for is told, and ctrl-c ends it.
+    After a failure or a signal nothing is left for them to do, so that they have a second. After success they may
+    have work of their own: then who is waited for is reported, and ctrl-c ends it.
     """
     if not _left():
         return

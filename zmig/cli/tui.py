@@ -23,7 +23,7 @@ _TOO_SIMPLE = ("dumb", "unknown")
 
 
 class TuiOptions(Options):
-    """What `zmig tui` may be told."""
+    """The options of `zmig tui`."""
 
     web: bool
     port: int | None

@@ -60,7 +60,7 @@ def _place(location: Location) -> Iterator[Line]:
 
 
 def _with_odd_blanks(text: str) -> str:
-    """Return a line in which blanks that are none to PostgreSQL can be told from those that are: NBSP, for example."""
+    """Return a line in which blanks that are none to PostgreSQL can be known from those that are: NBSP, for example."""
     if text.isascii():
         return text
     return "".join(
@@ -70,7 +70,7 @@ def _with_odd_blanks(text: str) -> str:
 
 
 def _cut(line: str, offset: int, width: int) -> tuple[str, str, str]:
-    """Return what stands before, in and after the marked part; of a long line only what is around it."""
+    """Return what is before, in and after the marked part; of a long line only what is around it."""
     begin = min(max(offset, 0), len(line))
     start = max(0, begin - _LEAD) if len(line) > _LONGEST_LINE else 0
     stop = min(len(line), start + _LONGEST_LINE)

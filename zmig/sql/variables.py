@@ -27,7 +27,7 @@ _REFERENCE = re.compile(
 
 _SHORTEST_VALUE = 3
 
-_MOST_TOLD = 100
+_MOST_REPORTED = 100
 """How many faults of one file are reported: each is looked for from the file's beginning."""
 
 
@@ -37,7 +37,7 @@ def fill(source: str, values: Mapping[str, str], *, path: str) -> Substitution:
     Raises:
         ManifestError: with the first references that have no value, and the first `${` that are no reference.
     """
-    problems = tuple(islice(_problems(source, values, path), _MOST_TOLD))
+    problems = tuple(islice(_problems(source, values, path), _MOST_REPORTED))
     if problems:
         raise ManifestError(*problems)
     return substitute(source, _parts(source, values))
