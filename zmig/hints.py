@@ -89,7 +89,7 @@ def command(verb: str, *options: str, about: Named | None = None) -> SuggestedCo
     return SuggestedCommand(verb, options, about.name, about.version)
 
 
-def run(verb: str, *options: str, about: Named | None = None) -> SuggestedCommand:
+def run_command(verb: str, *options: str, about: Named | None = None) -> SuggestedCommand:
     """Return a command as what to do, such as "run `zmig apply`"."""
     return replace(command(verb, *options, about=about), is_step=True)
 

@@ -11,12 +11,12 @@ from zmig_tui.screens import keys
 
 from tests.support.tales import once
 from zmig.errors import Problem
-from zmig.hints import Hint, SuggestedCommand, command, repeat, run
+from zmig.hints import Hint, SuggestedCommand, command, repeat, run_command
 from zmig.presentation.hints import CommandLine, written
 from zmig.presentation.problems import problem_text
 
 _FIRST = once(1)
-_RETRY = Hint("correct the file, then ", run("retry", about=_FIRST))
+_RETRY = Hint("correct the file, then ", run_command("retry", about=_FIRST))
 _NAMED = CommandLine("prod.yaml", "postgresql://app:s3cret@db/shop")
 
 
@@ -56,7 +56,7 @@ def test_a_text_without_commands_is_written_as_it_is() -> None:
 
 
 def test_braces_in_a_name_are_no_places() -> None:
-    hint = Hint("see `{a}`, then ", run("retry", about=once(name="{0}")))
+    hint = Hint("see `{a}`, then ", run_command("retry", about=once(name="{0}")))
     assert written(hint, CommandLine()) == "see `{a}`, then run `zmig retry '{0}'`"
 
 
@@ -70,15 +70,18 @@ def test_a_migration_whose_name_is_hard_to_write_is_called_by_its_version(name: 
 @pytest.mark.parametrize(
     ("suggested", "phrase"),
     [
-        (run("retry", about=_FIRST), "press r on `001_m`"),
-        (run("apply"), "press a"),
+        (run_command("retry", about=_FIRST), "press r on `001_m`"),
+        (run_command("apply"), "press a"),
         (command("plan"), "the key p"),
         (command("rollback"), "the key u"),
         (command("retry", "--terminate"), "the key C"),
         (command("apply", "--to", "3"), "the key t on version 3"),
-        (run("resolve", "--as", "done", "--reason", "...", about=_FIRST), "press x on `001_m` and choose `done`"),
-        (run("resolve", "3", "--as", "done", "--reason", "renumbered"), None),
-        (run("apply", "--atomic"), None),
+        (
+            run_command("resolve", "--as", "done", "--reason", "...", about=_FIRST),
+            "press x on `001_m` and choose `done`",
+        ),
+        (run_command("resolve", "3", "--as", "done", "--reason", "renumbered"), None),
+        (run_command("apply", "--atomic"), None),
         (command("rollback", "--include-repeatables"), None),
         (command("status"), None),
         (repeat("--lock-wait", "10min"), None),
@@ -90,5 +93,5 @@ def test_the_console_writes_a_key_where_it_has_one(suggested: SuggestedCommand, 
 
 def test_the_console_does_not_name_the_migration_that_the_cursor_is_on() -> None:
     hints = KeyHints(_NAMED, keys.KEYS, selected="001_m")
-    assert hints.phrase(run("retry", about=_FIRST)) == "press r"
+    assert hints.phrase(run_command("retry", about=_FIRST)) == "press r"
     assert problem_text(Problem("x", "m", hint=_RETRY), hints) == "error: m\nhint: correct the file, then press r"

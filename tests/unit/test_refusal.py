@@ -26,7 +26,7 @@ from tests.support.tales import (
     started,
 )
 from zmig.facts import EventType
-from zmig.hints import command, repeat, run
+from zmig.hints import command, repeat, run_command
 from zmig.planning.request import Apply, Retry, Rollback
 from zmig.presentation.hints import CommandLine, HintStyle, LibraryStyle
 from zmig.presentation.problems import problem_text
@@ -323,7 +323,7 @@ class TestCommands:
         ],
     )
     def test_a_command_goes_to_the_same_manifest_and_database(self, hints: CommandLine, line: str) -> None:
-        assert hints.line(run("retry", about=once())) == line
+        assert hints.line(run_command("retry", about=once())) == line
 
     @pytest.mark.parametrize(
         ("given", "again"),

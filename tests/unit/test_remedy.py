@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from zmig.hints import run
+from zmig.hints import run_command
 from zmig.model import Kind, Language, Migration, Settings
 from zmig.planning import remedies
 
 _MIGRATION = Migration(8, "008_x", Kind.SQL, Language.SQL)
-_AGAIN = run("retry", "008_x")
+_AGAIN = run_command("retry", "008_x")
 
 HINTS: dict[str, tuple[dict[str, object], str | None]] = {
     "an error of the file": ({"sqlstate": "42P01", "message": "no"}, None),

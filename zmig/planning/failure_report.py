@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from zmig.errors import Location, Problem
 from zmig.facts import EventType
-from zmig.hints import Hint, command, run
+from zmig.hints import Hint, command, run_command
 from zmig.planning import remedies
 from zmig.planning.reasons import moment
 from zmig.planning.state import State
@@ -104,29 +104,29 @@ def _way_on(entry: Entry) -> Hint:
     if entry.migration is None:
         known = entry.name if entry.version is None else str(entry.version)
         verdict = "pending" if entry.record is not None and entry.record.is_undone else "done"
-        resolve = run("resolve", known, "--as", verdict, "--reason", "...")
+        resolve = run_command("resolve", known, "--as", verdict, "--reason", "...")
         why = "since nothing of it is left" if verdict == "pending" else "if all of it is done"
         return Hint(f"put its entry back into the manifest, or, {why}, ", resolve)
     if entry.moved_from is not None:
         return Hint("see what it was applied as with ", command("plan"))
     if entry.is_in_rollback:
         repeatables = ("--include-repeatables",) if entry.is_repeatable else ()
-        return Hint(run("rollback", *repeatables))
+        return Hint(run_command("rollback", *repeatables))
     if entry.state is State.STUCK:
-        return Hint(run("apply"), ", which starts it again")
+        return Hint(run_command("apply"), ", which starts it again")
     last = entry.record.last if entry.record is not None else None
     return _remedy(entry, entry.migration, last)
 
 
 def _remedy(entry: Entry, migration: Migration, last: Fact | None) -> Hint:
     is_atomic = last is not None and last.data.get("atomic") is True
-    again = run("apply", "--atomic") if is_atomic else run("retry", about=entry)
+    again = run_command("apply", "--atomic") if is_atomic else run_command("retry", about=entry)
     error = _error(last)
     if "interrupted" in error:
         is_partial = last is not None and last.data.get("may_be_partial") is True
         if is_partial:
             return Hint("look at what it committed, then ", again)
-        return Hint(again if is_atomic else run("apply"), ", which starts it again")
+        return Hint(again if is_atomic else run_command("apply"), ", which starts it again")
     role = migration.settings.run_as or (last.database_user if last is not None else None)
     what = "file" if migration.file is not None else "code"
     return remedies.of(error, migration, role=role, again=again) or Hint(f"correct the {what}, then ", again)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem
-from zmig.hints import Hint, command, run
+from zmig.hints import Hint, command, run_command
 from zmig.planning.history import Record
 from zmig.planning.plan import Refusal
 from zmig.planning.state import Entry, Finding, FindingCode, State
@@ -72,9 +72,9 @@ def _problem(found: Sequence[Entry], effect: str) -> Problem:
     what = f"migration {names} is" if len(found) == 1 else f"{len(found)} migrations are"
     pending = [one for one in found if one.state is State.PENDING and one.migration is not None]
     if len(pending) == len(found) > 1 and not any(one.is_repeatable for one in found):
-        resolve = run("baseline", "--to", str(max(one.version or 0 for one in found)), "--reason", "...")
+        resolve = run_command("baseline", "--to", str(max(one.version or 0 for one in found)), "--reason", "...")
     else:
-        resolve = run("resolve", "--as", "done", "--reason", "...", about=first)
+        resolve = run_command("resolve", "--as", "done", "--reason", "...", about=first)
     return Problem(
         "facts-missing",
         f"{what} applied by `schema_migrations`, but no fact says so",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from zmig.errors import Problem, UsageError
-from zmig.hints import Hint, command, run
+from zmig.hints import Hint, command, run_command
 from zmig.model import RepeatRule
 from zmig.planning import checkpoint, orphaned_rows, reasons, selection
 from zmig.planning import refusals as refusal
@@ -101,7 +101,7 @@ def _not_retryable(entry: Entry) -> Iterator[Problem]:
             hint=Hint("see every state with ", command("status")),
         )
     elif entry.migration is None:
-        resolve = run("resolve", "--as", "pending", "--reason", "...", about=entry)
+        resolve = run_command("resolve", "--as", "pending", "--reason", "...", about=entry)
         yield Problem(
             "not-retryable",
             f"migration `{entry.name}` is no longer declared, so it cannot be run again",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Location, Problem
 from zmig.facts import EventType
-from zmig.hints import Hint, command, run
+from zmig.hints import Hint, command, run_command
 from zmig.planning import identity
 from zmig.planning.plan import Refusal
 from zmig.planning.reasons import moment
@@ -69,7 +69,7 @@ def _drift(entry: Entry, migration: Migration, record: Record, finding: Finding,
         location=_file(migration),
         facts=(
             f"applied {moment(record.applied_at)} {finding.message.removeprefix('applied ')}",
-            Hint("if the edit is harmless, ", run("accept", "--reason", "...", about=entry)),
+            Hint("if the edit is harmless, ", run_command("accept", "--reason", "...", about=entry)),
         ),
         effect=effect,
         hint="restore it as it was applied, and put the change in a new migration",
@@ -132,11 +132,11 @@ def _renumbered(entry: Entry) -> Problem | None:
 
 def _record_as_done(version: int, before: int | None) -> SuggestedCommand:
     """Return the command that shows the facts of a new version."""
-    return run("resolve", str(version), "--as", "done", "--reason", f"renumbered from {before}")
+    return run_command("resolve", str(version), "--as", "done", "--reason", f"renumbered from {before}")
 
 
 def _resolve(entry: Entry, verdict: str) -> SuggestedCommand:
-    return run("resolve", "--as", verdict, "--reason", "...", about=entry)
+    return run_command("resolve", "--as", verdict, "--reason", "...", about=entry)
 
 
 def _file(migration: Migration) -> Location | None:
@@ -151,7 +151,7 @@ def _out_of_order(entry: Entry) -> Problem | None:
         "out-of-order",
         f"migration `{entry.name}` is out of order: {finding.message}",
         location=entry.migration.declared_at,
-        facts=(Hint("to apply it all the same, ", run("apply", "--allow-out-of-order")),),
+        facts=(Hint("to apply it all the same, ", run_command("apply", "--allow-out-of-order")),),
         effect=_NOTHING_RUN,
         hint="give it a version above the applied ones",
     )
@@ -200,7 +200,7 @@ def of_existing(plan: Plan, existing: Existing, *, database: str) -> Refusal:
             *existing.words,
             Hint(
                 "if the migrations are to run on top of that, ",
-                run("apply", "--allow-existing"),
+                run_command("apply", "--allow-existing"),
                 ", or write `tracking: {allow_existing: true}` in the manifest",
             ),
         ),
@@ -227,7 +227,7 @@ def of_partial(entry: Entry) -> Iterator[Refusal]:
             Hint("if all of it is done, or was completed by hand, ", _resolve(entry, "done")),
         ),
         effect=_NOTHING_RUN,
-        hint=Hint("if doing it again is right, ", run("retry", about=entry)),
+        hint=Hint("if doing it again is right, ", run_command("retry", about=entry)),
     )
     yield Refusal(entry.version, entry.name, problem)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.errors import Location, Problem, ZmigError
-from zmig.hints import Hint, command, run
+from zmig.hints import Hint, command, run_command
 from zmig.planning import remedies
 from zmig.planning.plan import Direction
 from zmig.process.interrupts import Interrupted
@@ -328,7 +328,7 @@ def _hint(found: Failure, failed: Failed, so_far: RunSoFar) -> str:
     """Return the next command or edit."""
     attempt, migration = failed.attempt, failed.attempt.step.migration
     if attempt.is_atomic and found.needs_no_transaction:
-        return Hint(run("apply"), " without `--atomic`")
+        return Hint(run_command("apply"), " without `--atomic`")
     missing = _missing(found, so_far)
     if missing is not None:
         return missing
@@ -339,7 +339,7 @@ def _hint(found: Failure, failed: Failed, so_far: RunSoFar) -> str:
             return Hint("correct the rollback file; or, if repeatables depend on it, see ", with_them)
         what, started_again = "rollback", Hint(again)
     else:
-        started_again = Hint(again if attempt.is_atomic else run("apply"), ", which starts it again")
+        started_again = Hint(again if attempt.is_atomic else run_command("apply"), ", which starts it again")
         what = "file" if migration.file is not None else "code"
     if "interrupted" in found.error:
         return Hint("look at what it committed, then ", again) if failed.fate.needs_person else started_again
@@ -357,8 +357,8 @@ def hint_then_again(hint: str, failed: Failed) -> str:
 def _again(attempt: Attempt) -> SuggestedCommand:
     """Return the command that tries a failed attempt again."""
     if attempt.step.direction is Direction.ROLLBACK:
-        return run("rollback")
-    return run("apply", "--atomic") if attempt.is_atomic else run("retry", about=attempt.step.migration)
+        return run_command("rollback")
+    return run_command("apply", "--atomic") if attempt.is_atomic else run_command("retry", about=attempt.step.migration)
 
 
 def _missing(found: Failure, so_far: RunSoFar) -> str | None:

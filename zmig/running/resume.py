@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem
-from zmig.hints import Hint, command, run
+from zmig.hints import Hint, command, run_command
 from zmig.planning.checkpoint import digest
 from zmig.planning.plan import Action, Direction, Refusal
 from zmig.sql.catalog_effect import CreateIndex, Unknown
@@ -110,11 +110,11 @@ def _changed(prepared: PreparedStep, why: str) -> Problem:
         facts=(
             Hint(
                 "if everything the file says is done, ",
-                run("resolve", "--as", "done", "--reason", "...", about=migration),
+                run_command("resolve", "--as", "done", "--reason", "...", about=migration),
             ),
             Hint(
                 "if everything that was done is undone, ",
-                run("resolve", "--as", "pending", "--reason", "...", about=migration),
+                run_command("resolve", "--as", "pending", "--reason", "...", about=migration),
             ),
         ),
         effect="nothing was run",
@@ -150,7 +150,7 @@ def _what(prepared: PreparedStep) -> str:
 
 def _choices(prepared: PreparedStep) -> tuple[Hint, Hint]:
     def resolved(verdict: str) -> SuggestedCommand:
-        return run("resolve", "--as", verdict, "--reason", "...", about=prepared.step.migration)
+        return run_command("resolve", "--as", verdict, "--reason", "...", about=prepared.step.migration)
 
     if prepared.step.direction is Direction.ROLLBACK:
         return (

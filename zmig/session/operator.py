@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
 from zmig.facts import EventType, Verdict
-from zmig.hints import Hint, command, run
+from zmig.hints import Hint, command, run_command
 from zmig.planning import identity, refusals, selection
 from zmig.planning.state import FindingCode, State
 from zmig.valueclass import valueclass
@@ -173,7 +173,7 @@ def _is_untouched(entry: Entry) -> bool:
 
 
 def _unclear(entry: Entry) -> Problem:
-    resolve = run("resolve", "--as", "done", "--reason", "...", about=entry)
+    resolve = run_command("resolve", "--as", "done", "--reason", "...", about=entry)
     return Problem(
         "baseline-unclear",
         f"migration `{entry.name}` is {entry.state.value}, and no transaction undid what it had done",
