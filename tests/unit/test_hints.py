@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import pickle
+from typing import TYPE_CHECKING
 
 import pytest
 from zmig_tui.models.key_hints import KeyHints
 from zmig_tui.screens import keys
 
+from tests.support.process import ROOT
 from tests.support.tales import once
+from zmig.cli import parser
 from zmig.errors import Problem
 from zmig.hints import Hint, SuggestedCommand, command, repeat, run_command
 from zmig.presentation.hints import CommandLine, written
 from zmig.presentation.problems import problem_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _FIRST = once(1)
 _RETRY = Hint("correct the file, then ", run_command("retry", about=_FIRST))
@@ -95,3 +102,22 @@ def test_the_console_does_not_name_the_migration_that_the_cursor_is_on() -> None
     hints = KeyHints(_NAMED, keys.KEYS, selected="001_m")
     assert hints.phrase(run_command("retry", about=_FIRST)) == "press r"
     assert problem_text(Problem("x", "m", hint=_RETRY), hints) == "error: m\nhint: correct the file, then press r"
+
+
+def _suggested() -> Iterator[tuple[str, list[str]]]:
+    """Yield the verb and the options of each command that is suggested anywhere, as far as they are written out."""
+    for folder in (ROOT / "zmig", ROOT / "tui" / "zmig_tui"):
+        for path in folder.rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    words = [word.value for word in node.args if isinstance(word, ast.Constant)]
+                    if node.func.id in {"command", "run_command"} and words:
+                        yield str(words[0]), [str(word) for word in words[1:] if str(word).startswith("--")]
+
+
+def test_each_suggested_command_exists_and_has_these_options() -> None:
+    suggested = list(_suggested())
+    assert len(suggested) > 30
+    for verb, options in suggested:
+        known = {option.name for option in parser.find(verb).options}
+        assert set(options) <= known, verb
