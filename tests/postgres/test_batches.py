@@ -388,7 +388,7 @@ def test_an_attempt_that_fails_before_its_first_round_forgets_no_round_of_those_
                 holder.rollback()
 
     Migrator(project.manifest, observer=observe).migrate()
-    kept = "not rolled back: the 10 rows of 1 round stay changed, and the next run continues behind them"
+    kept = "not rolled back: the 10 rows of 1 round stay changed, and the next run continues after them"
     assert [one.problem.effect for one in failures] == [kept, kept]
     assert facts.data("001_lower", "started")[2].get("resumed_after") == 0
     assert connect().execute("select distinct touched from users").fetchall() == [(1,)]
