@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zmig.lint import rollbacks, sql_file
+from zmig.lint import locks, rollbacks, sql_file
 from zmig.lint.finding import Severity
 from zmig.lint.new_objects import NewObjects, follow
 from zmig.lint.rules import RULES, of_problem
@@ -92,6 +92,51 @@ def test_what_a_statement_makes(sql: str, made: list[str]) -> None:
 def test_which_table_a_statement_may_change_many_rows_of(sql: str, filled: str | None) -> None:
     fills = read(sql).rewrites_rows_of
     assert (fills.name if fills else None) == filled
+
+
+@pytest.mark.parametrize(
+    ("sql", "changed"),
+    [
+        ("alter table only s.t * add x int", ["s.t"]),
+        ("alter materialized view v rename to w", ["v"]),
+        ("alter tablespace x rename to y", []),
+        ("drop table if exists a, s.b cascade", ["a", "s.b"]),
+        ("drop index /* c */ concurrently i", ["i"]),
+        ("drop event trigger if exists e", ["e"]),
+        ("drop access method m", ["m"]),
+        ("drop text search parser s.p", ["s.p"]),
+        ("drop trigger g on s.t", ["s.t"]),
+        ("truncate only a, b", ["a", "b"]),
+        ("lock table t in share mode", ["t"]),
+        ("vacuum (full) t", ["t"]),
+        ("reindex (verbose) table concurrently t", ["t"]),
+        ("refresh materialized view concurrently v", ["v"]),
+        ("create index on only s.t (x)", ["s.t"]),
+        ("select 1", []),
+    ],
+)
+def test_what_a_statement_changes(sql: str, changed: list[str]) -> None:
+    assert [".".join(part for part in name if part) for name in read(sql).changes] == changed
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("alter table t add x int", True),
+        ("alter /* c */ foreign table t add x int", True),
+        ("drop table t", True),
+        ("create unique index on t (x)", True),
+        ("create or replace trigger g after insert on t execute function f()", True),
+        ("drop rule r on t", True),
+        ("alter tablespace x rename to y", False),
+        ("alter view v rename to w", False),
+        ("create table t (x int)", False),
+        ("create event trigger e on ddl_command_end execute function f()", False),
+    ],
+)
+def test_which_statements_lock_a_table(sql: str, expected: bool) -> None:
+    (act,) = sql_file.read(sql, path="a.sql").acts
+    assert locks.locks_table(act) is expected
 
 
 @pytest.mark.parametrize(
