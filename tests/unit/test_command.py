@@ -164,6 +164,7 @@ def test_what_any_transaction_allows_does_not_run_alone(text: str) -> None:
         "grant select on t to u",
         "drop table t",
         "drop materialized view v",
+        "drop /* one */ table t",
     ],
 )
 def test_it_only_defines(text: str) -> None:
@@ -208,6 +209,7 @@ def test_it_only_defines(text: str) -> None:
         "alter extension hstore update",
         "drop extension hstore",
         "drop /* one */ extension hstore",
+        "drop event /* one */ trigger e",
         "create event trigger e on ddl_command_end execute function f()",
         "alter event trigger e enable",
         "drop event trigger e",

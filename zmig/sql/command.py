@@ -161,7 +161,8 @@ class Command:
             case "comment" | "grant" | "revoke":
                 return True
             case "drop":
-                return self._kind != "" and self._kind not in _CODE_WHEN_DROPPED
+                kind = self._kind or self.parsed.kind
+                return kind != "" and kind not in _CODE_WHEN_DROPPED
             case "alter":
                 is_known = not self._modifiers and self._kind in _ALTERED
                 return is_known and _evaluates().search(self._without_comments()) is None
