@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from zmig.lint.rules import RULES, SETTLED_BY_ZMIG, Needs  # noqa: E402 - the checkout is put on the path first
+from zmig.lint.rules import DECIDED_BY_ZMIG, RULES, Needs  # noqa: E402 - the checkout is put on the path first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,14 +53,14 @@ def page() -> str:
     """Return the whole page."""
     by_group = {group: [*rules] for group, rules in groupby(RULES.values(), key=_group)}
     sections = [_section(group, about, by_group[group]) for group, about in GROUPS.items()]
-    return "\n".join((HEAD, *sections, *_settled()))
+    return "\n".join((HEAD, *sections, *_decided_by_zmig()))
 
 
-def _settled() -> Iterator[str]:
+def _decided_by_zmig() -> Iterator[str]:
     yield "squawk has a few more rules. They say nothing here, since zmig knows better:\n"
     yield "| rule of squawk | what says it instead |"
     yield "| --- | --- |"
-    yield from (f"| `{name}` | {instead} |" for name, instead in SETTLED_BY_ZMIG.items())
+    yield from (f"| `{name}` | {instead} |" for name, instead in DECIDED_BY_ZMIG.items())
     yield ""
 
 

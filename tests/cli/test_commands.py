@@ -103,7 +103,7 @@ class TestStatus:
         assert run("apply", "shop.yaml", "--allow-existing").code == 0
         connection.execute("drop table soon_gone")
         ended = run("status", "shop.yaml", "--check")
-        assert (ended.code, "finding: `0091`: whether it is due cannot be told" in ended.stdout) == (7, True)
+        assert (ended.code, "finding: `0091`: whether it is due is not known" in ended.stdout) == (7, True)
         assert run("apply", "shop.yaml").code == 1
 
     def test_check_tells_by_its_exit_code_what_is_left(self, filled: Shop, run: Run) -> None:
@@ -369,7 +369,7 @@ class TestLint:
         filled.add(4, "0004.py", "def run(ctx): ...\n")
         ended = run("lint", "shop.yaml")
         assert ended.code == 1
-        assert "error[transaction/control]: `COMMIT` stands in a file" in ended.stdout
+        assert "error[transaction/control]: `COMMIT` is in a file" in ended.stdout
         assert "error[python/invalid]: `0004.py` has no function `execute`" in ended.stdout
         document = json.loads(run("lint", "shop.yaml", "--format", "json").stdout)
         assert set(document["findings"][0]) == {

@@ -44,7 +44,7 @@ def told(shop: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], str]
 def test_text_shows_the_line_with_a_caret(told: Callable[[str], str]) -> None:
     first, second = told("text").split("\n\n")
     assert first.splitlines() == [
-        "error[transaction/control]: `COMMIT` stands in a file that zmig runs in one transaction of its own",
+        "error[transaction/control]: `COMMIT` is in a file that zmig runs in one transaction of its own",
         "  --> sql/001 a,b.sql:2:1",
         "   |",
         " 2 | commit;",
@@ -61,7 +61,7 @@ def test_json_has_what_scripts_rely_on(told: Callable[[str], str]) -> None:
     assert first == {
         "rule": "transaction/control",
         "severity": "error",
-        "message": "`COMMIT` stands in a file that zmig runs in one transaction of its own",
+        "message": "`COMMIT` is in a file that zmig runs in one transaction of its own",
         "file": "sql/001 a,b.sql",
         "line": 2,
         "column": 1,
@@ -77,7 +77,7 @@ def test_json_has_what_scripts_rely_on(told: Callable[[str], str]) -> None:
 def test_github_annotates_lines(told: Callable[[str], str]) -> None:
     first, second = told("github").splitlines()
     assert first.startswith(
-        "::error file=sql/001 a%2Cb.sql,line=2,endLine=2,title=transaction/control,col=1,endColumn=7::`COMMIT` stands"
+        "::error file=sql/001 a%2Cb.sql,line=2,endLine=2,title=transaction/control,col=1,endColumn=7::`COMMIT` is"
     )
     assert "%0Ahint: remove the statement" in first
     assert second.startswith("::warning file=sql/001 a%2Cb.sql,line=3,endLine=4,title=squawk/"), "no columns over lines"
@@ -106,7 +106,7 @@ def test_junit_is_a_failed_case_a_finding(told: Callable[[str], str]) -> None:
     failure = suite.find("testcase/failure")
     assert failure is not None
     assert failure.get("type") == "transaction/control"
-    assert "sql/001 a,b.sql:2:1: error: `COMMIT` stands" in (failure.text or "")
+    assert "sql/001 a,b.sql:2:1: error: `COMMIT` is" in (failure.text or "")
 
 
 def test_junit_has_a_case_that_passed_where_nothing_is_found(

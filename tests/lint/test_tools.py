@@ -197,7 +197,7 @@ def test_without_the_extra_everything_else_is_checked(folder: Path, found: Found
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environ, check=False)
     assert ended.returncode == 2
-    assert ended.stdout.startswith("error[transaction/control]: `COMMIT` stands")
+    assert ended.stdout.startswith("error[transaction/control]: `COMMIT` is")
     assert ended.stderr.splitlines() == [
         "1 error in 1 migration",
         "note: `sql/syntax` was not checked: the package `postgast` is not installed",

@@ -1,4 +1,4 @@
-"""The actions of an ALTER TABLE, one by one: what stands between its commas."""
+"""The actions of an ALTER TABLE, one by one: what is between its commas."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What changed between a revision and the work tree, told as remarks: history that must stay, versions that come late.
+"""What changed between a revision and the work tree, as remarks: history that must stay, versions that come late.
 
-Two states of the base matter. Where the branch left it (the fork) says what was there to be kept; where it stands now
+Two states of the base matter. Where the branch left it (the fork) says what was there to be kept; where it is now
 (the tip) says what came in the meantime, which the branch need not have.
 """
 
@@ -30,7 +30,7 @@ class BaseEntry:
     path: str | None
     """Its file, relative to the root of the repository."""
     text: str | None
-    """What stood in the file; None where it was not there."""
+    """What was in the file; None where it was not there."""
 
 
 Snapshot = dict[int, BaseEntry]
@@ -81,13 +81,13 @@ def _moved(current: Mapping[int, Entry], fork: Snapshot) -> dict[int, BaseEntry]
     found: dict[int, BaseEntry] = {}
     added = [entry for version, entry in current.items() if version not in fork]
     for known in _missing(current, fork):
-        twin = next((entry for entry in added if entry.version not in found and _is_twin(entry, known)), None)
-        if twin is not None:
-            found[twin.version] = known
+        renamed = next((entry for entry in added if entry.version not in found and _is_same(entry, known)), None)
+        if renamed is not None:
+            found[renamed.version] = known
     return found
 
 
-def _is_twin(entry: Entry, known: BaseEntry) -> bool:
+def _is_same(entry: Entry, known: BaseEntry) -> bool:
     if entry.name == known.name:
         return True
     return (
@@ -146,7 +146,7 @@ def _added(entry: Entry, tip: Snapshot, newest: int) -> Iterator[Remark]:
         return
     taken = tip.get(entry.version)
     hint = _own_version(newest)
-    if taken is not None and not _is_twin(entry, taken):
+    if taken is not None and not _is_same(entry, taken):
         message = f"version {entry.version} belongs to `{taken.name}`, which has been added to the base"
         yield _at_entry(entry, "base/taken", message, hint, "version")
     elif taken is None and entry.version < newest:

@@ -27,7 +27,7 @@ def endless(entry: Entry) -> Iterator[Remark]:
         if is_bare and not _CURSOR.search(file.source.text[act.start : act.end]):
             yield Remark(
                 "batch/endless",
-                "nothing in this statement tells rows that are done from the others, so rounds never come to an end",
+                "nothing in this statement excludes the rows that are done, so rounds never come to an end",
                 "choose rows by what the update changes, or by key: `where id > :cursor order by id limit :size`",
                 file.source,
                 act.start,

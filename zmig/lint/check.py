@@ -65,7 +65,7 @@ _CHECKS_OF_USE: tuple[Callable[[Entry, NewObjects], Iterator[Remark]], ...] = (
 
 @valueclass
 class Surroundings:
-    """What the checks are told besides the manifest."""
+    """What the checks know besides the manifest."""
 
     ran: Collection[str]
     """The rules that can be checked here."""

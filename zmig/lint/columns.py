@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from zmig.sql.token_reader import Name
 
 _NO_COLUMN = frozenset({"check", "constraint", "exclude", "foreign", "like", "not", "primary", "unique"})
-"""The first words of what stands between a table's columns; NOT is of a named NOT NULL constraint."""
-_BEHIND_TYPE = frozenset(
+"""The first words of what is between a table's columns; NOT is of a named NOT NULL constraint."""
+_AFTER_TYPE = frozenset(
     {
         "check", "collate", "compression", "constraint", "default", "deferrable", "generated", "initially", "not",
         "null", "primary", "references", "storage", "unique", "using",
@@ -34,7 +34,7 @@ https://www.postgresql.org/docs/current/sql-altertable.html, under Notes.
 
 
 class Columns:
-    """What is known of columns behind the statements that were learnt."""
+    """What is known of columns after the statements that were learnt."""
 
     def __init__(self) -> None:
         self._types: dict[Name, dict[str, str]] = {}
@@ -45,11 +45,11 @@ class Columns:
 
     def copy(self) -> Columns:
         """Return another one that learns separately."""
-        twin = Columns()
-        twin._types = {table: dict(types) for table, types in self._types.items()}
-        twin._checks = {table: dict(checks) for table, checks in self._checks.items()}
-        twin._computed = {table: set(words) for table, words in self._computed.items()}
-        return twin
+        copied = Columns()
+        copied._types = {table: dict(types) for table, types in self._types.items()}
+        copied._checks = {table: dict(checks) for table, checks in self._checks.items()}
+        copied._computed = {table: set(words) for table, words in self._computed.items()}
+        return copied
 
     def is_never_null(self, table: Name, column: str) -> bool:
         """Whether a validated constraint says so, so that `SET NOT NULL` need not read the table."""
@@ -212,7 +212,7 @@ def _type(reader: Reader) -> str:
     words: list[str] = []
     depth = 0
     while token := reader.peek():
-        if depth == 0 and (token.text in _BEHIND_TYPE or token.text in {",", ")"}):
+        if depth == 0 and (token.text in _AFTER_TYPE or token.text in {",", ")"}):
             break
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         words.append(token.text)
@@ -221,7 +221,7 @@ def _type(reader: Reader) -> str:
 
 
 def _item(reader: Reader) -> list[str]:
-    """Take the rest of a column or constraint, with the comma behind it, and return its words."""
+    """Take the rest of a column or constraint, with the comma after it, and return its words."""
     depth = 0
     words: list[str] = []
     while token := reader.peek():

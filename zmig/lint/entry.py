@@ -68,7 +68,7 @@ class Entry:
             yield self.rollback, self.rollback.is_transactional(False if without else None)
 
     def span(self, key: str) -> tuple[int, int]:
-        """Return where the value of `key` stands in the manifest; where it is absent, the entry's version or file."""
+        """Return where the value of `key` is in the manifest; where it is absent, the entry's version or file."""
         node = self.declaration.node
         found = node.get(key) or node.get("version") or node.get("file") or node
         return found.start, found.end

@@ -40,13 +40,13 @@ class Remark:
     start: int
     """0-based offset of the first character that is meant."""
     end: int
-    """Behind the last one."""
+    """After the last one."""
     facts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """One thing worth telling, with its place; lines and columns are 1-based and count characters."""
+    """One thing worth reporting, with its place; lines and columns are 1-based and count characters."""
 
     file: str
     line: int
@@ -56,7 +56,7 @@ class Finding:
     severity: Severity
     end_line: int
     end_column: int
-    """Behind the last character that is meant."""
+    """After the last character that is meant."""
     hint: str | None = None
     facts: tuple[str, ...] = ()
     migration: str | None = None
@@ -94,7 +94,7 @@ def of_remark(remark: Remark, severity: Severity, migration: str | None) -> Find
 
 
 def of_problem(problem: Problem, rule: str, severity: Severity, *, file: str, migration: str | None = None) -> Finding:
-    """Return the finding that a problem is; one without a place stands at the beginning of `file`."""
+    """Return the finding that a problem is; one without a place is at the beginning of `file`."""
     place = problem.location or Location(file)
     return Finding(
         place.path,

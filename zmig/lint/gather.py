@@ -35,7 +35,7 @@ class Files:
     )
 
     def sql(self, path: Path, declaration: Declaration, *, is_rollback: bool = False) -> SqlFile | None:
-        """Return an entry's SQL file at `path`; None where it cannot be read, which is told elsewhere."""
+        """Return an entry's SQL file at `path`; None where it cannot be read, which is reported elsewhere."""
         is_batch = declaration.batch is not None and not is_rollback
         key = (str(path), declaration.has_variables, is_batch)
         if key not in self._known:

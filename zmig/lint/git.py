@@ -1,4 +1,4 @@
-"""Asks git what stood in files at another revision. Nothing is checked out, and nothing is changed."""
+"""Asks git what was in files at another revision. Nothing is checked out, and nothing is changed."""
 
 from __future__ import annotations
 

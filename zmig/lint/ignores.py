@@ -1,6 +1,6 @@
 """Findings that somebody decided to live with: ignores in the manifest's entries and in SQL comments.
 
-The form in SQL is a line comment: `-- zmig: ignore RULE reason`. It holds for the statement it stands in, or behind on
+The form in SQL is a line comment: `-- zmig: ignore RULE reason`. It holds for the statement it is in, or after on
 its last line; elsewhere for the next one.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ignore:
-    """A rule, and where its findings are not told."""
+    """A rule, and where its findings are not reported."""
 
     rule: str
     source: Source

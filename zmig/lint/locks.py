@@ -63,7 +63,7 @@ def rewrite(entry: Entry, known: NewObjects) -> Iterator[Remark]:
 
 
 def unlimited(entry: Entry, known: NewObjects) -> Iterator[Remark]:
-    """Locks of tables in use that a migration waits for too long, with everybody else waiting behind it."""
+    """Locks of tables in use that a migration waits for too long, with everybody else waiting after it."""
     seconds = entry.declaration.settings.lock_timeout_seconds
     if not entry.is_transactional or 0 < seconds <= _LONGEST_WAIT_SECONDS:
         return
@@ -74,7 +74,7 @@ def unlimited(entry: Entry, known: NewObjects) -> Iterator[Remark]:
             yield Remark(
                 "lock/unlimited",
                 f"line {act.statement.line} waits for its lock on `{name}` {_how_long(seconds)}, and everybody who "
-                "wants to use the table waits behind it",
+                "wants to use the table waits in line with it",
                 "write `lock_timeout: 3s`, with more attempts under `retry` if the table is busy",
                 entry.manifest,
                 *entry.span("lock_timeout"),

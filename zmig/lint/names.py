@@ -30,7 +30,7 @@ def number(entry: Entry) -> Iterator[Remark]:
     found = _NUMBER.match(name)
     if found is None:
         if not entry.is_repeatable:
-            hint = f"rename the file to `{version:03}_{name}`, so that files stand in the order they run in"
+            hint = f"rename the file to `{version:03}_{name}`, so that files are in the order they run in"
             yield _at_file(entry, "name/no-number", f"the name of `{name}` does not begin with its version", hint)
     elif int(found["number"]) != version:
         message = f"the name of `{name}` begins with {int(found['number'])}, but its version is {version}"

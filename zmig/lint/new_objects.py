@@ -94,9 +94,9 @@ class NewObjects:
 
     def copy(self) -> NewObjects:
         """Return another one that learns separately, for another file, whose session has no temporary tables."""
-        twin = NewObjects()
-        twin._names = set(self._names)
-        return twin
+        copied = NewObjects()
+        copied._names = set(self._names)
+        return copied
 
 
 def _besides(act: Act) -> tuple[Name, bool] | None:

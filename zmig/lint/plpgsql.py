@@ -1,4 +1,4 @@
-"""Where the body of a PL/pgSQL function stands in its statement, and where in it the parser stumbled. Pure.
+"""Where the body of a PL/pgSQL function is in its statement, and where in it the parser stumbled. Pure.
 
 The parser knows no catalog: what it says of types and variables means nothing. What it says of the syntax holds.
 """

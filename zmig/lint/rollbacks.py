@@ -85,7 +85,7 @@ def _may_have_been_there(act: Act, made: Object) -> bool:
 
 
 def _words(file: SqlFile) -> frozenset[str]:
-    """Return every word and every name that stands in a rollback."""
+    """Return every word and every name that is in a rollback."""
     return frozenset(name for act in file.acts for name in _names(act.statement.text))
 
 

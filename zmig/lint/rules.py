@@ -104,7 +104,7 @@ _ALL = (
     Rule("base/renamed", _ERROR, "an entry has another name than on the base", _BASE),
     Rule("base/renumbered", _ERROR, "an entry has another version than on the base", _BASE),
     Rule("base/taken", _ERROR, "a new entry's version is another migration's on the base", _BASE),
-    # how the rules are told what to do
+    # how people say what rules mean to them
     Rule("ignore/file", _WARNING, "a comment for squawk asks to skip the whole file"),
     Rule("ignore/invalid", _ERROR, "an ignore names no rule, or gives no reason"),
     Rule("ignore/unknown-rule", _ERROR, "an ignore or a severity names a rule that does not exist"),
@@ -195,7 +195,7 @@ _ALL = (
     Rule("squawk/require-table-schema", _OFF, "a table's name has no schema", _SQUAWK),
 )
 
-SETTLED_BY_ZMIG = {
+DECIDED_BY_ZMIG = {
     "ban-concurrent-index-creation-in-transaction": "`transaction/refused` knows how the file runs",
     "ban-uncommitted-transaction": "`transaction/control`, and zmig ends every transaction",
     "prefer-robust-stmts": "a file runs in one transaction, or goes on after the statements that are done",
@@ -215,7 +215,7 @@ _GROUPS = ("file", "manifest", "python", "sql")
 
 def of_problem(code: str) -> str:
     """Return the rule that a problem with this code is reported under."""
-    if code == "statement-too-long":  # no example of a gigabyte can stand on a page of its own
+    if code == "statement-too-long":  # no example of a gigabyte can be on a page of its own
         return "file/unreadable"
     if code == "batch-unordered":
         return "batch/unordered"

@@ -94,7 +94,7 @@ def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None 
 
 
 def _strays(projects: Sequence[Gathered]) -> dict[Path, tuple[Remark, ...]]:
-    """Return what is told of files that no entry of any manifest names, by the manifest that has their folder."""
+    """Return what is reported of files that no entry of any manifest names, by the manifest that has their folder."""
     named = {project.path: list(project.files) for project in projects}
     found: dict[Path, tuple[Remark, ...]] = {}
     for path in undeclared.files([file for files in named.values() for file in files]):
@@ -186,7 +186,7 @@ def _said(tools: _Tools) -> SquawkReport:
 
 
 def _unread(tools: _Tools, said: SquawkReport) -> Iterator[str]:
-    """Yield what is to be told of files that squawk does not understand, and of rules that zmig does not know."""
+    """Yield what is to be reported of files that squawk does not understand, and of rules that zmig does not know."""
     for rule, count in sorted(said.unknown.items()):
         times = "once" if count == 1 else f"{count} times"
         yield f"squawk found something {times} by its rule `{rule}`, which zmig does not know: it is not reported"
@@ -226,7 +226,7 @@ def _redacted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _once(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return findings in order; what several manifests have in common is told once, as the strictest weighs it."""
+    """Return findings in order; what several manifests have in common is reported once, as the strictest weighs it."""
     strictest: dict[tuple[object, ...], Finding] = {}
     for finding in found:
         key = (finding.file, finding.line, finding.column, finding.rule, finding.message)

@@ -47,7 +47,7 @@ class SearchPath:
         """What it was when the transaction began."""
 
     def pass_(self, statement: Statement) -> None:
-        """Go behind a statement."""
+        """Go after a statement."""
         controls = statement.command.controls_transaction
         if controls in ("BEGIN", "START TRANSACTION"):
             self._before = self.schema

@@ -1,4 +1,4 @@
-"""An SQL file as the checks see it: what each statement does, what stands between them, what is too much to look at.
+"""An SQL file as the checks see it: what each statement does, what is between them, what is too much to look at.
 
 Of a data file only the first statements are looked at one by one; the rest of its rows is skipped at the speed of
 one regular expression.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zmig.sql.statement import Statement
 
 _MOST_STATEMENTS = 1000
-"""Behind so many, those that only read or write rows are skipped."""
+"""After so many, those that only read or write rows are skipped."""
 _RUN = 1 << 16
 
 
@@ -89,9 +89,9 @@ class SqlFile:
     """What is parsed: the source, with a name in place of every variable."""
     acts: tuple[Act, ...]
     skipped: tuple[Span, ...]
-    """Whole statements that only read or write rows, behind the first thousand; at most about 64 KiB each."""
+    """Whole statements that only read or write rows, after the first thousand; at most about 64 KiB each."""
     rows: tuple[Span, ...]
-    """The rows that stand behind a COPY, each with its closing line."""
+    """The rows that are after a COPY, each with its closing line."""
     problems: tuple[Problem, ...]
     """Why the text stops being a script, if it does."""
 
@@ -115,7 +115,7 @@ class SqlFile:
         return self.acts[index] if index < len(self.acts) else None
 
     def leading_comment(self) -> str:
-        """Return what stands before the first statement."""
+        """Return what is before the first statement."""
         end = self.acts[0].start if self.acts else len(self.text)
         return self.text[:end]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from zmig.lint import reduced, squawk_filter
-from zmig.lint.rules import RULES, SETTLED_BY_ZMIG
+from zmig.lint.rules import DECIDED_BY_ZMIG, RULES
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _answers(call: _Call) -> Iterator[dict[str, object]]:
 
 
 def _note(said: SquawkReport, call: _Call, answer: dict[str, object]) -> None:
-    """Take note of one finding, unless it is by a rule whose matter zmig settles itself."""
+    """Take note of one finding, unless it is by a rule whose matter zmig decides itself."""
     file, left = call.jobs[str(answer["file"])]
     rule = f"squawk/{answer['rule_name']}"
     if rule == "squawk/syntax-error":
@@ -167,7 +167,7 @@ def _note(said: SquawkReport, call: _Call, answer: dict[str, object]) -> None:
         end = left.origin(_number(answer, "line_end"), _number(answer, "column_end"))
         remark = squawk_filter.remark(file, rule, answer, start, max(start + 1, end))
         said.remarks.setdefault(id(file), []).append(remark)
-    elif (name := rule.removeprefix("squawk/")) not in SETTLED_BY_ZMIG:
+    elif (name := rule.removeprefix("squawk/")) not in DECIDED_BY_ZMIG:
         said.unknown[name] = said.unknown.get(name, 0) + 1
 
 

@@ -1,4 +1,4 @@
-"""What squawk says, told the truth it cannot know: which tables are not in use yet, and what is proved already.
+"""What squawk says, corrected by what it cannot know: which tables are not in use yet, and what is proved already.
 
 Pure: it takes squawk's findings as values. `zmig.lint.squawk` runs the program.
 """
@@ -80,7 +80,7 @@ def weighed(file: SqlFile, said: Sequence[Remark], known: NewObjects, columns: C
     """Yield what remains of squawk's findings about a file; `columns` is what was known before it."""
     if not said:
         return
-    told = {(remark.rule, _start(file, remark)) for remark in said}
+    specific = {(remark.rule, _start(file, remark)) for remark in said}
     by_act: dict[int, list[Remark]] = {}
     for remark in said:
         by_act.setdefault(_start(file, remark), []).append(remark)
@@ -89,8 +89,8 @@ def weighed(file: SqlFile, said: Sequence[Remark], known: NewObjects, columns: C
     for act, is_fresh in new_objects.follow(file, known):
         for remark in by_act.get(act.start, ()):
             is_unused = is_fresh and remark.rule not in _ABOUT_FORM
-            is_told = remark.rule == _GENERAL and any((rule, act.start) in told for rule in _MORE_SPECIFIC)
-            if not (is_unused or is_told or _is_harmless(remark, act, file, so_far)):
+            is_repeated = remark.rule == _GENERAL and any((rule, act.start) in specific for rule in _MORE_SPECIFIC)
+            if not (is_unused or is_repeated or _is_harmless(remark, act, file, so_far)):
                 yield remark
         so_far.learn(act)
 

@@ -43,7 +43,7 @@ def _refused_in_own(file: SqlFile) -> Iterator[Remark]:
             yield Remark(
                 "transaction/refused",
                 f"`{command}` cannot run inside a transaction, but one was begun in line {begin.statement.line}",
-                "move it in front of the `begin`, or behind the `commit`",
+                "move it in front of the `begin`, or after the `commit`",
                 file.source,
                 act.start,
                 act.end,
@@ -60,7 +60,7 @@ def control(entry: Entry) -> Iterator[Remark]:
             if command and not script.surrounds_large_objects(file.text, act.statement):
                 yield Remark(
                     "transaction/control",
-                    f"`{command}` stands in a file that zmig runs in one transaction of its own",
+                    f"`{command}` is in a file that zmig runs in one transaction of its own",
                     "remove the statement: zmig begins the transaction, and commits it together with its own record",
                     file.source,
                     act.start,
@@ -130,7 +130,7 @@ def _is_change(act: Act) -> bool:
 
 
 def undecidable(entry: Entry) -> Iterator[Remark]:
-    """Statements whose effect cannot be seen in the catalog after an interruption, with others behind them."""
+    """Statements whose effect cannot be seen in the catalog after an interruption, with others after them."""
     file = entry.sql
     if file is None or entry.is_transactional:
         return
@@ -141,7 +141,7 @@ def undecidable(entry: Entry) -> Iterator[Remark]:
             yield Remark(
                 "transaction/undecidable",
                 "if the connection breaks during this statement, zmig cannot tell whether it took effect, and the "
-                "statements behind it wait for a person's decision",
+                "statements after it wait for a person's decision",
                 "give the statement an entry of its own",
                 file.source,
                 act.start,
@@ -167,7 +167,7 @@ def needed(entry: Entry) -> Iterator[Remark]:
                 "transaction/needed",
                 f"`{' '.join(found[0].upper().split())}` lasts until its transaction ends, which is at once: zmig runs "
                 "this file statement by statement",
-                "write `begin;` before it and `commit;` behind what it is for, or move both to an entry of their own",
+                "write `begin;` before it and `commit;` after what it is for, or move both to an entry of their own",
                 entry.sql.source,
                 act.start,
                 act.end,

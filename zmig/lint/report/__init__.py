@@ -1,4 +1,4 @@
-"""The formats that findings are told in. Each is one pure function from a report to a text."""
+"""The formats that findings are reported in. Each is one pure function from a report to a text."""
 
 from __future__ import annotations
 

@@ -29,9 +29,9 @@ def _command(finding: Finding) -> str:
     }
     if finding.line == finding.end_line:
         properties |= {"col": str(finding.column), "endColumn": str(finding.end_column)}
-    told = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+    given = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     advice = "" if finding.hint is None else f"\nhint: {finding.hint}"
-    return f"::{_COMMANDS[finding.severity]} {told}::{_data(visible(finding.message + advice))}"
+    return f"::{_COMMANDS[finding.severity]} {given}::{_data(visible(finding.message + advice))}"
 
 
 def _data(text: str) -> str:

@@ -32,8 +32,8 @@ def _suite(file: str, findings: list[Finding]) -> Iterator[str]:
     for one in findings:
         place = f"{one.file}:{one.line}:{one.column}"
         yield f"    <testcase name={quoteattr(f'{one.rule} {place}')} classname={quoteattr(one.file)}>"
-        told = f"{place}: {one.severity}: {one.message}" + (f"\nhint: {one.hint}" if one.hint else "")
-        yield f"      <failure type={quoteattr(one.rule)} message={quoteattr(one.message)}>{escape(told)}</failure>"
+        text = f"{place}: {one.severity}: {one.message}" + (f"\nhint: {one.hint}" if one.hint else "")
+        yield f"      <failure type={quoteattr(one.rule)} message={quoteattr(one.message)}>{escape(text)}</failure>"
         yield "    </testcase>"
     yield "  </testsuite>"
 
