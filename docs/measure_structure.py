@@ -273,7 +273,7 @@ def _write(figures: Mapping[str, str]) -> None:
     """Put the figures into the last column of the table in the page."""
     head, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
     table, _, tail = rest.partition(END)
-    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    lines = [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()]
     written = "".join(f"| {' | '.join([*line[:-1], figures.get(line[0], line[-1])])} |\n" for line in lines)
     PAGE.write_text(f"{head}{BEGIN}{written}{END}{tail}", encoding="utf-8")
 
