@@ -60,3 +60,13 @@ def test_every_decision_is_listed_and_is_in_the_architecture() -> None:
     for page in DECISIONS:
         assert f"]({page.name})" in (ROOT / "docs/adr/README.md").read_text("utf-8")
         assert f"](adr/{page.name})" in floors.PAGES["floors"].read_text("utf-8")
+
+
+def test_the_glossary_is_in_order_and_explains_each_word_in_two_sentences() -> None:
+    entries = re.findall(
+        r"^\*\*([a-z ]+)\*\*: ((?:.+\n)+)", (ROOT / "docs/glossary.md").read_text("utf-8"), re.MULTILINE
+    )
+    words = [word for word, _ in entries]
+    assert words == sorted(set(words))
+    for word, text in entries:
+        assert len(re.findall(r"[.](?=\s)", text)) in (2, 3), word
