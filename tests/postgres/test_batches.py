@@ -271,6 +271,12 @@ def test_python_code_that_fails_or_leaves_goes_on_behind_its_last_round(
     assert facts.data("001_touch", "done")[0]["rows"] == 90
 
 
+def test_python_code_that_has_nothing_to_do_may_begin_no_round(project: ProjectFolder, facts: Facts) -> None:
+    project.python("001_touch", "def execute(ctx):\n    return\n", batch={"size": 40, "start": 0})
+    Migrator(project.manifest).migrate()
+    assert len(facts.data("001_touch", "done")) == 1
+
+
 def test_batches_are_refused_to_python_code_whose_entry_has_none(project: ProjectFolder) -> None:
     project.python("001_touch", PYTHON.format(extra="pass"))
     with pytest.raises(MigrationFailed, match="its manifest entry has no `batch`"):

@@ -303,7 +303,7 @@ class Batched:
                 *envelope.own_role_sql(self._session),
                 envelope.end_sql(),
                 envelope.check_sql(session),
-                envelope.done_sql(session, attempt, seconds=attempt.seconds, reached=self._reached),
+                envelope.done_sql(session, attempt, seconds=attempt.seconds, reached=self._reached_yet),
                 "commit",
             )
             self.is_complete = True
