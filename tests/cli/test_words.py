@@ -90,6 +90,8 @@ def test_no_guess_names_a_command_that_takes_away_or_records() -> None:
         ("rollback --steps 1 --to 3", "`--to` and `--steps` exclude each other", "write one of them"),
         ("resolve", "`zmig resolve` needs `--as done|failed|pending`", "see `zmig resolve --help`"),
         ("accept --reason x", "`zmig accept` takes one name or more, and none is given", "see `zmig accept --help`"),
+        ("pause a b", "`zmig pause` takes one name at most, and got 2", "see `zmig pause --help`"),
+        ("resume m.yaml a b", "`zmig resume` takes one name at most, and got 2", "see `zmig resume --help`"),
         ("baseline --reason x", "`zmig baseline` needs `--to VERSION`", "see `zmig baseline --help`"),
         ("create --python --repeatable x", "`--python` and `--repeatable` exclude each other", "write one of them"),
         ("lint --format xml", "unknown format `xml`: text, json, github, gitlab, sarif, junit", "`--format json`"),

@@ -30,6 +30,8 @@ class Positionals(Enum):
     MANIFESTS = auto()
     NAME = auto()
     """A manifest, which may be left out, and one name."""
+    NAME_OR_NONE = auto()
+    """A manifest, and one name, both of which may be left out."""
     NAMES = auto()
     """A manifest and any number of names."""
     SOME_NAMES = auto()
@@ -109,9 +111,9 @@ class Command(Generic[OptionsT]):
     options: tuple[Option, ...] = ()
     takes: Positionals = Positionals.MANIFEST
     name_help: str = "a migration's name or version"
-    """What its name is; only with `Takes.NAME`."""
+    """What its name is; only with `Positionals.NAME`, `NAME_OR_NONE` and `SOME_NAMES`."""
     actions: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What each action does; only with `Takes.ACTION`."""
+    """What each action does; only with `Positionals.ACTION`."""
 
 
 AnyCommand = Command[Any]

@@ -19,6 +19,7 @@ _WORDS = {
     Positionals.MANIFEST: "[MANIFEST]",
     Positionals.MANIFESTS: "[MANIFEST...]",
     Positionals.NAME: "[MANIFEST] NAME",
+    Positionals.NAME_OR_NONE: "[MANIFEST] [NAME]",
     Positionals.NAMES: "[MANIFEST] [NAME...]",
     Positionals.SOME_NAMES: "[MANIFEST] NAME...",
 }
@@ -75,7 +76,7 @@ def arguments(command: AnyCommand) -> list[tuple[str, str]]:
             return [("MANIFEST", _MANIFEST)]
         case Positionals.MANIFESTS:
             return [("MANIFEST...", _MANIFEST.replace("a manifest's path", "paths of manifests"))]
-        case Positionals.NAME:
+        case Positionals.NAME | Positionals.NAME_OR_NONE:
             return [("MANIFEST", _MANIFEST_BY_SUFFIX), ("NAME", command.name_help)]
         case Positionals.NAMES:
             return [

@@ -16,6 +16,8 @@ from zmig.text.nearest import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_WITH_NAMES = (Positionals.NAME, Positionals.NAME_OR_NONE, Positionals.NAMES, Positionals.SOME_NAMES)
+
 
 def find(name: str) -> AnyCommand:
     """Return the command of that name. Raises UsageError with the nearest one."""
@@ -106,10 +108,7 @@ def _assign(name: str, command: AnyCommand, options: Options, words: list[str]) 
     if command.takes is Positionals.MANIFESTS:
         options.manifests, words = words, []
     options.manifest = None
-    if words and (
-        command.takes not in (Positionals.NAME, Positionals.NAMES, Positionals.SOME_NAMES)
-        or words[0].endswith((".yaml", ".yml"))
-    ):
+    if words and (command.takes not in _WITH_NAMES or words[0].endswith((".yaml", ".yml"))):
         options.manifest = words.pop(0)
     options.names = words
     _check_count(name, command, words)
@@ -130,6 +129,8 @@ def _check_count(name: str, command: AnyCommand, names: list[str]) -> None:
     if command.takes is Positionals.NAME and len(names) != 1:
         found = f"and got {len(names)}" if names else "and none is given"
         raise _usage(f"`zmig {name}` takes one name, {found}", see)
+    if command.takes is Positionals.NAME_OR_NONE and len(names) > 1:
+        raise _usage(f"`zmig {name}` takes one name at most, and got {len(names)}", see)
     if command.takes is Positionals.SOME_NAMES and not names:
         raise _usage(f"`zmig {name}` takes one name or more, and none is given", see)
     if command.takes in (Positionals.MANIFEST, Positionals.ACTION) and names:

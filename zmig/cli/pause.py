@@ -44,7 +44,8 @@ PAUSE = Command(
     run=_pause,
     options_type=PauseOptions,
     options=(Option("--reason", "why; shown where the run waits", "TEXT"),),
-    takes=Positionals.NAMES,
+    takes=Positionals.NAME_OR_NONE,
+    name_help="a migration's name or version; without it, the one that is running",
     examples=("zmig pause manifests/demo.yaml 092_backfill --reason 'nightly report'",),
 )
 
@@ -53,6 +54,7 @@ RESUME = Command(
     document="name",
     run=_resume,
     options_type=Options,
-    takes=Positionals.NAMES,
+    takes=Positionals.NAME_OR_NONE,
+    name_help="a migration's name or version; without it, the one that is paused",
     examples=("zmig resume manifests/demo.yaml 092_backfill",),
 )
