@@ -295,6 +295,18 @@ class TestRecords:
         assert entry.has(FindingCode.PAUSED) is is_paused
 
     @pytest.mark.parametrize(
+        ("pause", "message"),
+        [
+            (paused(), "paused by `?`"),
+            (paused(reason=""), "paused by `?`"),
+            (paused(reason="nightly report"), "paused by `?`: nightly report"),
+        ],
+    )
+    def test_a_pause_is_found_with_its_reason(self, pause: Told, message: str) -> None:
+        entry = _one(started(), pause, liveness=RUNNING)
+        assert [finding.message for finding in entry.findings if finding.code is FindingCode.PAUSED] == [message]
+
+    @pytest.mark.parametrize(
         ("told", "is_in_rollback"),
         [([], False), ([done()], False), ([done(), rollback_started()], True), ([done(), rollback_failed()], True)],
     )

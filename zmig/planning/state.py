@@ -337,7 +337,9 @@ def _findings(entry: Entry, migration: Migration, record: Record, *, due: bool |
     if record.is_in_rollback and entry.state is not State.STARTED:
         yield Finding(FindingCode.ROLLBACK_FAILED, "its rollback did not complete")
     if record.paused is not None:
-        yield Finding(FindingCode.PAUSED, f"paused by `{record.paused.database_user}`")
+        reason = record.paused.text("reason")
+        who = f"paused by `{record.paused.database_user or '?'}`"
+        yield Finding(FindingCode.PAUSED, f"{who}: {reason}" if reason else who)
 
 
 def _is_due(migration: Migration, record: Record, answer: bool | None) -> bool | None:
