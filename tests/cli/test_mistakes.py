@@ -234,6 +234,13 @@ def test_a_rehearsal_says_where_it_failed(shop: Shop, run: Run, text: str, where
     assert f"    failed {where}\n" in ended.stdout
 
 
+def test_a_rehearsal_of_nothing_says_so_and_no_more(shop: Shop, run: Run) -> None:
+    shop.add(1, "001_x", "select 1;")
+    assert run("apply", "shop.yaml").code == 0
+    ended = run("plan", "shop.yaml", "--rehearse")
+    assert (ended.code, ended.stdout) == (0, "nothing to run\n")
+
+
 def test_files_that_no_entry_names_are_told_by_status_and_plan(shop: Shop, run: Run) -> None:
     shop.add(1, "001_orders", "select 1;")
     shop.write("002_items.sql", "select 2;")

@@ -45,7 +45,8 @@ def _rehearse(call: CommandContext, options: PlanOptions, request: Apply) -> Exi
         call.output.document({**documents.of_plan(rehearsed.plan), "rehearsal": rehearsaltext.document(rehearsed)})
     else:
         call.output.data(plantext.text(rehearsed.plan, with_limits=call.output.is_verbose))
-        call.output.data(rehearsaltext.text(rehearsed))
+        if rehearsed.steps:
+            call.output.data(rehearsaltext.text(rehearsed))
     if rehearsed.problem is None:
         return ExitCode.OK
     call.output.problems([rehearsed.problem])
