@@ -40,7 +40,7 @@ class LockHolder:
     database_user: str | None = None
     host: str | None = None
     since: datetime | None = None
-    """When its transaction or its session began; None where the server does not show it to this role."""
+    """When its transaction began, or its latest statement outside of one; None where this role may not see it."""
     query: str | None = None
     migration: str | None = None
     """The name of the migration it has started and not ended, if any."""
