@@ -291,3 +291,20 @@ def test_which_step_is_at_work_is_told_while_the_transaction_is_open(
     current = [run.current for run in shown if run is not None and run.current is not None]
     assert [one.name for one in current] == names
     assert [(one.began, one.attempt) for one in current[-2:]] == [(6.0, 1), (6.0, 1)]
+
+
+def test_what_ends_a_run_as_a_later_step_is_announced_takes_the_first_one_back(
+    three: ProjectFolder, facts: Facts
+) -> None:
+    begun: list[str] = []
+
+    def observer(progress: Progress) -> None:
+        if isinstance(progress, StepStarted):
+            begun.append(progress.step.migration.name)
+            if progress.number == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Migrator(three.manifest, observer=observer).migrate(atomic=True)
+    (failed,) = facts.data(begun[0], "failed")
+    assert failed["error"]["code"] == "rolled-back-with"

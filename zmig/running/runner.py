@@ -100,7 +100,7 @@ class Runner:
         retries = RetryPolicy(self._session, self._scope.retry(prepared))
         attempt = Attempt(prepared, prepared.step.attempt, position, is_atomic=self._scope.is_atomic)
         while True:
-            self._session.observer(StepStarted(attempt.step, position, self._total, attempt.number, prepared.count))
+            self._announce(attempt)
             execution = self._scope.execution(attempt, is_last=position == self._total)
             try:
                 execution.run()
@@ -112,6 +112,14 @@ class Runner:
                 self._conclude(attempt, outcome)
                 return
             attempt = self._following(outcome, retries)
+
+    def _announce(self, attempt: Attempt) -> None:
+        """Report that an attempt begins."""
+        step, total, count = attempt.step, self._total, attempt.prepared.count
+        try:
+            self._session.observer(StepStarted(step, attempt.position, total, attempt.number, count))
+        except BaseException as error:
+            self._end_between_steps(error, attempt.prepared)
 
     def _outcome_of(self, error: BaseException, execution: Execution, attempt: Attempt) -> Committed | Failed:
         """Return what came of an attempt that raised something; the connection can be used again, or is lost."""
