@@ -512,21 +512,23 @@ class MigratorSession:
         Nothing is left to apply then: the server said so in one answer.
         """
         may_be_done = not is_confirmed and isinstance(request, Apply) and request.to is None
-        if may_be_done and self._is_up_to_date():
+        is_done = self._is_up_to_date() if may_be_done else False
+        if is_done:
             return None
         session = self.session
         if terminate:
             session.terminate_holder()
         inspection = session.inspect(to_write=True)
-        is_done = may_be_done and session.is_up_to_date(inspection)
+        if is_done is None:
+            is_done = session.is_up_to_date(inspection)
         first = None if is_done else session.snapshot(inspection).migrations
         session.report_timeline_change(inspection)
         return first
 
-    def _is_up_to_date(self) -> bool:
-        """Whether nothing is left to apply, asked while there is no connection; False says nothing."""
+    def _is_up_to_date(self) -> bool | None:
+        """Whether nothing is left to apply, asked while there is no connection; None where that was not asked."""
         if self._session is not None:
-            return False
+            return None
         from zmig.session import quick_check
 
         options = self._options

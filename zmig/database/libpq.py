@@ -42,8 +42,8 @@ class Unavailable(Exception):
 def connect(parameters: Mapping[str, str]) -> Generator[QuickConnection]:
     """Connect, and close the connection after the block.
 
-    `parameters` are those of a connection string; what is in `dbname` may be a whole one, whose values come before
-    those that are in front of it, and after those that follow it.
+    `parameters` are those of a connection string. `dbname` may be a whole one: what it says replaces the parameters
+    before it, and those after it replace what it says.
 
     Raises:
         Unavailable: there is no such library, or no connection.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zmig.model import RepeatRule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from zmig.model import Migration
 
@@ -25,3 +25,8 @@ def expected_lines(migrations: Iterable[Migration]) -> list[str] | None:
             return None
         found.append(f"{migration.version} {migration.checksum} {migration.name}")
     return found
+
+
+def is_same(lines: Collection[str], expected: Collection[str]) -> bool:
+    """Whether a database folds its facts to the lines that are expected, in whatever order."""
+    return len(lines) == len(expected) and set(lines) == set(expected)

@@ -57,6 +57,22 @@ class Project:
             raise ManifestError(_no_database(self.path))
         return self.database
 
+    def database_url(self, given: str | None, *, environ: Mapping[str, str]) -> str:
+        """Return the URL that was given, else that of the declared database; a private server is started.
+
+        Raises:
+            ManifestError: no database is declared, or its URL names an unset variable.
+            ServerError: the private server does not start.
+        """
+        if given is not None:
+            return given
+        declared = self.require_database()
+        if isinstance(declared, EmbeddedDatabase):
+            from zmig.embedded import EmbeddedServer
+
+            return EmbeddedServer(declared.folder).start()
+        return declared.resolve(environ)
+
 
 def load(path: Path, *, environ: Mapping[str, str]) -> Project:
     """Return the project of the manifest at `path`. Raises ManifestError with everything that is wrong with it."""

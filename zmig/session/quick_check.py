@@ -1,6 +1,6 @@
 """Whether anything is left to do, asked before psycopg is imported: what every start of a service pays for.
 
-True is proved with the same questions that a session asks; anything else says nothing, and the session asks.
+An answer comes from the same questions that a session asks; where there is none, the session asks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from zmig.database import libpq, server, timeline, tracking_check
 from zmig.database.fact_reader import FactReader
 from zmig.errors import TrackingError
-from zmig.manifest.declaration import DatabaseUrl
 from zmig.planning import up_to_date
 
 if TYPE_CHECKING:
@@ -32,43 +31,37 @@ For any other, `zmig.database.connection_string` decides what it means, or says 
 
 def is_up_to_date(
     project: Project, migrations: Sequence[Migration], database_url: str | None, *, environ: Mapping[str, str]
-) -> bool:
-    """Whether every migration is done as it is declared, so that nothing is left to do; False says nothing."""
+) -> bool | None:
+    """Whether every migration is done as it is declared, so that nothing is left to do; None where that was not asked.
+
+    Raises:
+        ManifestError: the manifest names no database, or an unset variable.
+        ServerError: the private server does not start.
+    """
     expected = up_to_date.expected_lines(migrations)
-    url = _url(project, database_url, environ) if expected else None
-    if not expected or url is None:
-        return False
+    if not expected:
+        return None
+    url = project.database_url(database_url, environ=environ)
+    if not _PLAIN_URL.fullmatch(url):
+        return None
     parameters = {"dbname": url, "application_name": "zmig", "client_encoding": "utf8"}
     try:
         with libpq.connect(parameters) as connection:
-            return _is_up_to_date(connection, project.tracking, expected)
+            return _ask(connection, project.tracking, expected)
     except (libpq.Unavailable, TrackingError):
-        return False
+        return None
 
 
-def _url(project: Project, database_url: str | None, environ: Mapping[str, str]) -> str | None:
-    """Return where the database is, if that is said by a plain URL, or it is a private server that answers."""
-    if database_url is None:
-        declared = project.require_database()
-        if isinstance(declared, DatabaseUrl):
-            database_url = declared.resolve(environ)
-        else:
-            from zmig.embedded import EmbeddedServer
-
-            database_url = EmbeddedServer(declared.folder).start()
-    return database_url if _PLAIN_URL.fullmatch(database_url) else None
-
-
-def _is_up_to_date(connection: libpq.QuickConnection, tracking: Tracking, expected: Sequence[str]) -> bool:
+def _ask(connection: libpq.QuickConnection, tracking: Tracking, expected: Sequence[str]) -> bool | None:
     found = server.identify(connection, {})
     if found.backend_pid != connection.info.backend_pid or found.has_citus:
-        return False  # a pooler, or a cluster, of which more has to be asked
+        return None  # a pooler, or a cluster, of which more has to be asked
     inspection = tracking_check.inspect(connection, tracking.schema, tracking.owner)
     inspection.check_readable(to_write=True)
     if inspection.in_recovery or not inspection.has_events:
-        return False
+        return None
     facts = FactReader(connection, tracking.schema)
     lines = facts.up_to_date_lines(with_projection=inspection.sees_projection)
-    if len(lines) != len(expected) or set(lines) != set(expected):
+    if not up_to_date.is_same(lines, expected):
         return False
-    return timeline.change(facts, found.identity) is None
+    return None if timeline.change(facts, found.identity) is not None else True

@@ -16,7 +16,7 @@ from zmig.database.lock import RunLock
 from zmig.database.store import Store
 from zmig.errors import TrackingError
 from zmig.facts import Run
-from zmig.manifest.declaration import DatabaseUrl
+from zmig.manifest.declaration import EmbeddedDatabase
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -42,14 +42,9 @@ def target(project: Project, database_url: str | None, *, environ: Mapping[str, 
         UsageError: the URL is not a connection string.
         ServerError: the private server does not start.
     """
-    if database_url is not None:
-        return database.target(database_url, environ=environ)
-    declared = project.require_database()
-    if isinstance(declared, DatabaseUrl):
-        return database.target(declared.resolve(environ), environ=environ)
-    from zmig.embedded import EmbeddedServer
-
-    return replace(database.target(EmbeddedServer(declared.folder).start(), environ=environ), is_embedded=True)
+    found = database.target(project.database_url(database_url, environ=environ), environ=environ)
+    is_embedded = database_url is None and isinstance(project.database, EmbeddedDatabase)
+    return replace(found, is_embedded=True) if is_embedded else found
 
 
 def server_of(connection: WorkingConnection, schema: str) -> Server:
@@ -132,7 +127,7 @@ class DatabaseSession:
             return False
         with database.translated(self.target):
             found = self.store.up_to_date_lines(with_projection=inspection.sees_projection)
-        return len(found) == len(expected) and set(found) == set(expected)
+        return up_to_date.is_same(found, expected)
 
     @contextmanager
     def recording(self) -> Generator[None]:
