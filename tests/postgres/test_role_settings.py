@@ -40,8 +40,8 @@ HOSTILE = {
     "exit_on_error": "on",
     "extra_float_digits": "-15",
     "icu_validation_level": "error",
-    "idle_in_transaction_session_timeout": "500ms",
-    "idle_session_timeout": "500ms",
+    "idle_in_transaction_session_timeout": "2s",
+    "idle_session_timeout": "2s",
     "intervalstyle": "sql_standard",
     "jit": "on",
     "lc_messages": "C",
@@ -58,7 +58,7 @@ HOSTILE = {
     "search_path": "",
     "session_replication_role": "replica",
     "standard_conforming_strings": "off",
-    "statement_timeout": "500ms",
+    "statement_timeout": "2s",
     "synchronize_seqscans": "off",
     "synchronous_commit": "off",
     "tcp_keepalives_count": "1",
@@ -68,7 +68,7 @@ HOSTILE = {
     "temp_tablespaces": "",
     "timezone": "Asia/Kathmandu",
     "timezone_abbreviations": "India",
-    "transaction_timeout": "500ms",
+    "transaction_timeout": "2s",
     "transform_null_equals": "on",
     "xmlbinary": "hex",
     "xmloption": "document",
@@ -114,10 +114,10 @@ def project(tmp_path: Path, fresh_database: str, role: str) -> ProjectFolder:
     made.sql(
         "001_users",
         "create table app.users (id bigint primary key, name text, at timestamptz default now());\n"
-        "insert into app.users select id, 'NAME ö' from generate_series(1, 30) id;\nselect pg_sleep(0.6);",
+        "insert into app.users select id, 'NAME ö' from generate_series(1, 30) id;\nselect pg_sleep(2.2);",
         rollback="drop table app.users;",
     )
-    made.sql("002_index", "create index concurrently users_name on app.users (name);\nselect pg_sleep(0.6);")
+    made.sql("002_index", "create index concurrently users_name on app.users (name);\nselect pg_sleep(2.2);")
     made.sql(
         "003_lower",
         "update app.users set name = lower(name) where id in"
@@ -126,7 +126,7 @@ def project(tmp_path: Path, fresh_database: str, role: str) -> ProjectFolder:
     )
     made.python(
         "004_code",
-        "import time\ndef execute(ctx):\n    ctx.execute('select 1')\n    time.sleep(0.6)\n    ctx.execute('select 2')",
+        "import time\ndef execute(ctx):\n    ctx.execute('select 1')\n    time.sleep(2.2)\n    ctx.execute('select 2')",
     )
     made.repeatable("900_view", "create or replace view app.names as select name from app.users;")
     made.repeatable(

@@ -1,6 +1,6 @@
 """A long look at one manifest and its database: what changed, who works, how far. It never locks and never writes.
 
-`Watcher.observe` is called again and again, from one thread. It asks the server for new facts only, and reads the
+`Watcher.poll` is called again and again, from one thread. It asks the server for new facts only, and reads the
 manifest again only when one of its files has changed.
 """
 
@@ -99,29 +99,29 @@ class Watcher:
         return session.guarded(lambda: session.observe(loaded, migrations, self._files.problems, ask=ask))
 
     def facts(self, name: str, *, most: int) -> list[Fact]:
-        """Return the last facts of one migration, at most so many, oldest first. Raises like `observe`."""
+        """Return the last facts of one migration, at most so many, oldest first. Raises like `poll`."""
         session = self._connected(self._files.require())
         return session.guarded(lambda: session.facts(name, most))
 
     def cancel(self, backend: Backend) -> bool:
-        """Cancel a backend's statement; return False when it is gone. Raises like `observe`."""
+        """Cancel a backend's statement; return False when it is gone. Raises like `poll`."""
         session = self._connected(self._files.require())
         return session.guarded(lambda: activity.cancel(session.connection, backend))
 
     def terminate(self, backend: Backend) -> bool:
-        """End a backend; return False when it was gone. Raises like `observe`."""
+        """End a backend; return False when it was gone. Raises like `poll`."""
         session = self._connected(self._files.require())
         return session.guarded(lambda: activity.terminate(session.connection, backend))
 
     def blocking(self, remembered: Iterable[Blocker] = ()) -> Blocking:
-        """Return who blocks the run now, and who of those `remembered` still could. Raises like `observe`."""
+        """Return who blocks the run now, and who of those `remembered` still could. Raises like `poll`."""
         session = self._connected(self._files.require())
         return session.guarded(lambda: session.blocking(remembered))
 
     def terminate_blocker(self, backend: Backend) -> bool | None:
         """End a backend unless it is the one that runs; return False when it was gone, None when it runs.
 
-        Raises like `observe`.
+        Raises like `poll`.
         """
         session = self._connected(self._files.require())
         return session.guarded(lambda: session.terminate_blocker(backend))
