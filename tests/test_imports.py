@@ -93,7 +93,10 @@ def test_apply_with_nothing_to_do_loads_nothing_that_would_do_it(database: str, 
     patiently = "from zmig.database import libpq; libpq._LONGEST_WAIT_SECONDS = 600.0"
     loaded = loaded_by(f"{patiently}; from zmig.cli.main import main; assert main({words}) == 0")
     doing = {"zmig.project.prepare", "zmig.session.conditions", "zmig.python.loader"}
-    doing |= {f"zmig.running.{name}" for name in ("executor", "runner", "scope", "transport", "failures", "failure")}
+    doing |= {
+        f"zmig.running.{name}"
+        for name in ("executor", "runner", "scope", "transport", "failure_recorder", "failure_message")
+    }
     folding = {"zmig.planning.planner", "zmig.planning.state", "zmig.planning.history", "zmig.session.snapshot"}
     telling = {"zmig.progress", "zmig.cli.lines", "zmig.cli.documents", "difflib", "shlex"}
     others = {"zmig.sql.script", "zmig.batches.batch", "zmig.running.monitor"}
@@ -143,7 +146,7 @@ def test_apply_in_transactions_loads_nothing_of_what_runs_outside_of_them(databa
         "zmig.batches.batch",
         "zmig.sql.prescan",
     }
-    assert loaded & (outside | {"zmig.running.failure", "zmig.running.resume", "uuid"}) == set()
+    assert loaded & (outside | {"zmig.running.failure_message", "zmig.running.resume", "uuid"}) == set()
 
 
 def test_checking_loads_neither_the_driver_nor_the_console() -> None:

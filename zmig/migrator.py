@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from zmig.project.project import Project
     from zmig.running.executor import PlanExecutor
     from zmig.running.rehearsal import Rehearsal
+    from zmig.session.database_session import DatabaseSession
     from zmig.session.operator import OperatorAction
-    from zmig.session.session import DatabaseSession
     from zmig.session.status import Status
     from zmig.session.watcher import Watcher
 
@@ -405,7 +405,7 @@ class Migrator:
 
     @contextmanager
     def _connected(self, loaded: Project, migrations: Sequence[Migration]) -> Generator[DatabaseSession]:
-        from zmig.session import session as database_session
+        from zmig.session import database_session as database_session
 
         options = self._options
         target = database_session.target(loaded, options.database_url, environ=options.environ)

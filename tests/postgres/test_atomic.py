@@ -226,7 +226,7 @@ def test_an_interruption_at_the_commit_records_nothing_behind_it(
     three: ProjectFolder, facts: Facts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though the last step is one that was not due."""
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
 
     three.repeatable("090_idle", "select 1;", repeat={"condition": "select false"})
     Migrator(three.manifest).migrate()

@@ -8,9 +8,9 @@ from zmig.model import Kind, Language, Migration
 from zmig.planning.checkpoint import Checkpoint
 from zmig.planning.plan import Action, Direction, Mode, Step
 from zmig.project.prepare import PreparedStep
-from zmig.running import failure
+from zmig.running import failure_message
 from zmig.running.attempt import Attempt, Failed, Fate
-from zmig.running.failure import Failure, RunSoFar
+from zmig.running.failure_message import Failure, RunSoFar
 from zmig.sql import script
 
 
@@ -31,7 +31,7 @@ def said(failed: Failed, *completed: str) -> str | None:
     """Return what people read of what the database holds."""
     so_far = RunSoFar(direction=Direction.FORWARD, completed=completed, is_embedded=False, user="ann")
     explained = Failure("no", None, None, (), {})
-    return failure.problem(explained, failed, so_far).effect
+    return failure_message.problem(explained, failed, so_far).effect
 
 
 @pytest.mark.parametrize(
@@ -107,4 +107,4 @@ def test_what_the_run_completed_before_is_named() -> None:
     ],
 )
 def test_a_fate_says_what_becomes_of_an_attempt_whose_connection_is_lost(one: Failed, effect: str) -> None:
-    assert failure.effect_of_loss(one) == effect
+    assert failure_message.effect_of_loss(one) == effect

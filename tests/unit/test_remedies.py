@@ -66,10 +66,10 @@ HINTS: dict[str, tuple[dict[str, object], str | None]] = {
 @pytest.mark.parametrize("case", HINTS)
 def test_hint(case: str) -> None:
     error, hint = HINTS[case]
-    assert remedies.of(error, _MIGRATION, role="App", again=_AGAIN) == hint
+    assert remedies.remedy_for(error, _MIGRATION, role="App", again=_AGAIN) == hint
 
 
 def test_the_timeout_that_is_offered_is_longer_than_the_one_that_is_declared() -> None:
     error: dict[str, object] = {"sqlstate": "57014", "timeout": "statement_timeout", "timeout_of": "zmig"}
     migration = Migration(8, "008_x", Kind.SQL, Language.SQL, settings=Settings(statement_timeout_seconds=86_400.0))
-    assert "`statement_timeout: 4d`" in (remedies.of(error, migration, role=None, again=_AGAIN) or "")
+    assert "`statement_timeout: 4d`" in (remedies.remedy_for(error, migration, role=None, again=_AGAIN) or "")

@@ -71,7 +71,7 @@ def _source(item: Nodes, reader: Found) -> Source:
         rest = rest[1:]
     alias = _alias(rest) or name or _UNKNOWN
     cte = None if is_qualified else _named(name, reader)
-    inner = query.of(first) if query.is_query(first) else cte.query if cte is not None else None
+    inner = query.in_brackets(first) if query.is_query(first) else cte.query if cte is not None else None
     names = _names(rest) or (cte.columns if cte is not None else ())
     if inner is not None:
         found = selection.Found(inner, (*reader.around, reader.query))

@@ -177,14 +177,14 @@ def _begins_query(nodes: Nodes) -> bool:
     return first.text in _COMMANDS or (len(nodes) == 1 and is_query(first))
 
 
-def of(node: Node) -> Query:
+def in_brackets(node: Node) -> Query:
     """Return the query in a pair of brackets."""
     return _query(node.inside or ())
 
 
 def _query(nodes: Nodes) -> Query:
     if len(nodes) == 1 and is_query(nodes[0]):
-        return of(nodes[0])
+        return in_brackets(nodes[0])
     start, end = (nodes[0].start, nodes[-1].end) if nodes else (0, 0)
     ctes, is_recursive, main = _split_with(nodes)
     return Query(start, end, ctes, is_recursive, _clauses(main), main)
@@ -203,7 +203,7 @@ def _split_with(nodes: Nodes) -> tuple[tuple[Cte, ...], bool, Nodes]:
             columns = tuple(node.name or "" for node in nodes[place].inside or () if node.text != ",") or columns
             place += 1
         if place < len(nodes):
-            ctes.append(Cte(name, start, nodes[place].end, of(nodes[place]), columns))
+            ctes.append(Cte(name, start, nodes[place].end, in_brackets(nodes[place]), columns))
         place += 1
         # After it may be how a recursion searches.
         while place < len(nodes) and nodes[place].text not in (",", *_MAIN) and not _is_last(nodes, place):
@@ -283,7 +283,7 @@ def chooser_of_insert(query: Query) -> Query | None:
         if node.text in ("select", "with"):
             return _query(target[place:])
         if is_query(node):
-            return of(node)
+            return in_brackets(node)
     return None
 
 
@@ -291,7 +291,7 @@ def nested(nodes: Nodes) -> Iterator[Query]:
     """Yield the queries that are directly in brackets among these, at any depth of other brackets."""
     for node in nodes:
         if is_query(node):
-            yield of(node)
+            yield in_brackets(node)
         elif node.inside is not None:
             yield from nested(node.inside)
 

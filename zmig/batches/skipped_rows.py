@@ -271,7 +271,7 @@ def _is_ordered_below(limited: Found) -> bool:
     """Whether the rows come from one query in brackets, in its order."""
     source = limited.query.clause("from")
     is_alone = bool(source) and query.is_query(source[0]) and not any(n.text in (",", "join") for n in source)
-    return is_alone and not limited.query.clause("where") and "order" in query.of(source[0]).clauses
+    return is_alone and not limited.query.clause("where") and "order" in query.in_brackets(source[0]).clauses
 
 
 def _is_by_key(chosen: Choice, order: Order) -> bool:

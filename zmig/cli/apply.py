@@ -32,9 +32,9 @@ def run(call: CommandContext, options: ApplyOptions) -> ExitCode:
         allow_existing=options.allow_existing,
     )
     if options.dry_run:
-        from zmig.cli import plantext
+        from zmig.cli import plan_text
 
-        return plantext.show(call.migrator().plan_request(request), call.output)
+        return plan_text.show(call.migrator().plan_request(request), call.output)
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
         result = migrator.run(request)
     return finish(call, result, nothing="nothing to apply")

@@ -62,17 +62,17 @@ def _guarded(words: Sequence[str], output: Output) -> int:
     except Unwritable:
         raise
     except ZmigError as error:
-        from zmig.cli import failure
+        from zmig.cli import error_output
 
-        return failure.report(error, output)
+        return error_output.report(error, output)
     except KeyboardInterrupt as error:
-        from zmig.cli import failure
+        from zmig.cli import error_output
 
-        return failure.report_interruption(error, output)
+        return error_output.report_interruption(error, output)
     except BaseException as error:  # a migration's own SystemExit must not end the command with its code
-        from zmig.cli import failure
+        from zmig.cli import error_output
 
-        return failure.report_bug(error, output)
+        return error_output.report_bug(error, output)
 
 
 def _run(words: Sequence[str], output: Output) -> int:

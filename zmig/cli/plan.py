@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zmig.cli import documents, plantext, prompt
+from zmig.cli import documents, plan_text, prompt
 from zmig.cli.apply import ALLOW_EXISTING
 from zmig.cli.command import Command, CommandContext, Option, Options, version_number
 from zmig.cli.running import LOCK_WAIT, running
@@ -27,11 +27,11 @@ def run(call: CommandContext, options: PlanOptions) -> ExitCode:
     request = Apply(to=options.to, allow_out_of_order=options.allow_out_of_order, allow_existing=options.allow_existing)
     if options.rehearse:
         return _rehearse(call, options, request)
-    return plantext.show(call.migrator().plan_request(request), call.output)
+    return plan_text.show(call.migrator().plan_request(request), call.output)
 
 
 def _rehearse(call: CommandContext, options: PlanOptions, request: Apply) -> ExitCode:
-    from zmig.cli import rehearsaltext
+    from zmig.cli import rehearsal_text
 
     with (
         running(call, lock_wait_seconds=options.lock_wait, may_change=False) as migrator,
@@ -42,11 +42,11 @@ def _rehearse(call: CommandContext, options: PlanOptions, request: Apply) -> Exi
             prompt.agree(call.output, question, instead="in a script, add `--yes`", effect="nothing was run")
         rehearsed = opened.rehearse(request)
     if call.output.is_json:
-        call.output.document({**documents.of_plan(rehearsed.plan), "rehearsal": rehearsaltext.document(rehearsed)})
+        call.output.document({**documents.of_plan(rehearsed.plan), "rehearsal": rehearsal_text.document(rehearsed)})
     else:
-        call.output.data(plantext.text(rehearsed.plan, with_limits=call.output.is_verbose))
+        call.output.data(plan_text.text(rehearsed.plan, with_limits=call.output.is_verbose))
         if rehearsed.steps:
-            call.output.data(rehearsaltext.text(rehearsed))
+            call.output.data(rehearsal_text.text(rehearsed))
     if rehearsed.problem is None:
         return ExitCode.OK
     call.output.problems([rehearsed.problem])

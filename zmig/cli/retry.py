@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.cli import plantext
+from zmig.cli import plan_text
 from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
 from zmig.cli.running import LOCK_WAIT, finish, running
 from zmig.planning.request import Retry
@@ -27,7 +27,7 @@ def run(call: CommandContext, options: RetryOptions) -> ExitCode:
     """Run failed and stuck migrations again, or show what would run."""
     request = Retry(tuple(options.names))
     if options.dry_run:
-        return plantext.show(call.migrator().plan_request(request), call.output)
+        return plan_text.show(call.migrator().plan_request(request), call.output)
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
         result = migrator.run(request, terminate=options.terminate)
     return finish(call, result, nothing=_nothing(options.names))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.cli import plantext, prompt
+from zmig.cli import plan_text, prompt
 from zmig.cli.command import Command, CommandContext, Option, Options, count, version_number
 from zmig.cli.running import LOCK_WAIT, finish, running
 from zmig.errors import ExitCode, Problem, UsageError
@@ -36,12 +36,12 @@ def run(call: CommandContext, options: RollbackOptions) -> ExitCode:
         raise UsageError(Problem("usage", "`--to` and `--steps` exclude each other", hint="write one of them"))
     request = Rollback(to=options.to, steps=options.steps or 1, include_repeatables=options.include_repeatables)
     if options.dry_run:
-        return plantext.show(call.migrator().plan_request(request), call.output)
+        return plan_text.show(call.migrator().plan_request(request), call.output)
     with running(call, lock_wait_seconds=options.lock_wait) as migrator, migrator.open() as opened:
         planned = opened.plan(request)
         planned.check()
         if planned.steps:
-            call.output.note(plantext.text(planned))
+            call.output.note(plan_text.text(planned))
             if not options.yes:
                 _ask(call, opened, planned)
         result = opened.run(request, confirmed=planned)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.cli import statustext
+from zmig.cli import status_text
 from zmig.cli.command import Command, CommandContext, Option, Options
 from zmig.errors import ExitCode
 from zmig.presentation import words
@@ -26,7 +26,7 @@ def run(call: CommandContext, options: StatusOptions) -> ExitCode:
         call.output.document(status.as_dict())
     else:
         is_ascii = not call.output.stdout.can_show("".join(words.GLYPHS.values()) + "…")
-        call.output.data(statustext.text(status, call.hints, width=call.output.width, is_ascii=is_ascii))
+        call.output.data(status_text.text(status, call.hints, width=call.output.width, is_ascii=is_ascii))
     return _verdict(status) if options.check else ExitCode.OK
 
 

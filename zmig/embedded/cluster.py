@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.embedded import account as accounts
-from zmig.embedded import ownfile
+from zmig.embedded import own_file
 from zmig.errors import Problem, ServerError
 from zmig.valueclass import valueclass
 
@@ -50,7 +50,7 @@ class Cluster:
         if self.account:
             _give(unfinished, self.account)
         self._run("initdb", "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", data=unfinished)
-        descriptor = ownfile.open_in(unfinished, "postgresql.auto.conf", os.O_WRONLY | os.O_APPEND)
+        descriptor = own_file.open_in(unfinished, "postgresql.auto.conf", os.O_WRONLY | os.O_APPEND)
         with os.fdopen(descriptor, "a", encoding="utf-8") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in (_SETTINGS | dict(settings)).items())
         unfinished.rename(self.data)
@@ -65,7 +65,7 @@ class Cluster:
             self.log.replace(self.log.with_name(f"{self.log.name}.old"))
         descriptor = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            begun = ownfile.open_in(self.log.parent, self.log.name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            begun = own_file.open_in(self.log.parent, self.log.name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             with os.fdopen(begun, "ab") as log:
                 ended = accounts.run(
                     [self.installation.binaries.path(program), *arguments, "-D", self._place(descriptor)],

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from zmig.embedded import ownfile
+from zmig.embedded import own_file
 
 _PID_FILE = "postmaster.pid"
 _TOO_LONG = 10
@@ -61,7 +61,7 @@ def forget_stale(data: Path) -> None:
 
 
 def _replace_process(folder: Path, name: str) -> None:
-    with os.fdopen(ownfile.open_in(folder, name, os.O_RDWR), "r+", encoding="utf-8") as file:
+    with os.fdopen(own_file.open_in(folder, name, os.O_RDWR), "r+", encoding="utf-8") as file:
         rest = file.read().partition("\n")[2]
         file.seek(0)
         file.truncate()
@@ -69,7 +69,7 @@ def _replace_process(folder: Path, name: str) -> None:
 
 
 def _recorded(data: Path) -> int | None:
-    text = ownfile.read_in(data, _PID_FILE)
+    text = own_file.read_in(data, _PID_FILE)
     number = (text or "").partition("\n")[0].strip()
     return int(number) if number.isascii() and number.isdecimal() and len(number) < _TOO_LONG else None
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from zmig.embedded import account as accounts
-from zmig.embedded import ownfile, postmaster, probe
+from zmig.embedded import own_file, postmaster, probe
 from zmig.embedded.binaries import find_binaries, major_of
 from zmig.embedded.cluster import PORT, USER, Cluster, not_started
 from zmig.embedded.probe import Answer
@@ -120,14 +120,14 @@ class EmbeddedServer:
             os.lstat(self.data / "PG_VERSION")
         except FileNotFoundError:
             return None
-        return major_of(ownfile.read_in(self.data, "PG_VERSION") or "")
+        return major_of(own_file.read_in(self.data, "PG_VERSION") or "")
 
     @contextlib.contextmanager
     def _locked(self) -> Generator[None]:
         """Hold the folder's lock, which the kernel releases however this process ends."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(ownfile.open_in(self.folder, "lock", os.O_WRONLY | os.O_CREAT), "wb") as lock:
+            with os.fdopen(own_file.open_in(self.folder, "lock", os.O_WRONLY | os.O_CREAT), "wb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:

@@ -129,4 +129,4 @@ def _remedy(entry: Entry, migration: Migration, last: Fact | None) -> Hint:
         return Hint(again if is_atomic else run_command("apply"), ", which starts it again")
     role = migration.settings.run_as or (last.database_user if last is not None else None)
     what = "file" if migration.file is not None else "code"
-    return remedies.of(error, migration, role=role, again=again) or Hint(f"correct the {what}, then ", again)
+    return remedies.remedy_for(error, migration, role=role, again=again) or Hint(f"correct the {what}, then ", again)

@@ -48,7 +48,7 @@ _RIGHTS = {
 }
 
 
-def of(
+def remedy_for(
     error: Mapping[str, object], migration: Migration | None, *, role: str | None, again: SuggestedCommand
 ) -> Hint | None:
     """Return a hint, None where the migration itself has to be corrected.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zmig.planning.checkpoint import Checkpoint
     from zmig.planning.plan import Step
     from zmig.project.prepare import PreparedStep
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
     from zmig.sql.chunk import Chunk
     from zmig.sql.statement import Statement
     from zmig.text.substitution import Substitution

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zmig.batches.query import Node, Nodes
     from zmig.batches.selection import Choice, Found
     from zmig.running.attempt import Attempt
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
     from zmig.sql.statement import Statement
 
 _NAME = "zmig_batch"

@@ -21,7 +21,7 @@ from zmig.errors import Problem, ZmigError
 from zmig.facts import EventType
 from zmig.planning.checkpoint import Checkpoint
 from zmig.progress import RoundFinished
-from zmig.running import batch_key, batch_progress, envelope
+from zmig.running import batch_key, envelope, repeated_rows_check
 from zmig.running.attempt import Fate, failed
 from zmig.running.python_call import call
 from zmig.running.throttle import Throttle
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from zmig.batches.side_queries import Rest
     from zmig.model import Batch
     from zmig.running.attempt import Attempt, Failed
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
     from zmig.running.throttle import Row
     from zmig.sql.statement import Statement
     from zmig.text.substitution import Substitution
@@ -77,7 +77,7 @@ class Batched:
         if one is not None and batch.uses_cursor(one):
             batch_key.check(session, attempt, one, start=self._settings.start)
         elif one is not None:
-            batch_progress.check(session, attempt, one)
+            repeated_rows_check.check(session, attempt, one)
         with session.interrupts.deferred():
             session.send(*envelope.started_sql(session, attempt))
         if one is not None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import psycopg
 
     from zmig.running.attempt import Failed
-    from zmig.running.failure import Failure
-    from zmig.running.session import RunSession
+    from zmig.running.failure_message import Failure
+    from zmig.running.run_session import RunSession
     from zmig.sql.statement import Statement
 
 _OWNERS_PUBLIC_SINCE = 150_000

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Problem, ZmigError
 
 if TYPE_CHECKING:
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
     from zmig.sql.statement import Statement
 
 

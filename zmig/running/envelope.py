@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zmig.facts import Fact
     from zmig.planning.plan import Step
     from zmig.running.attempt import Attempt
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
     from zmig.sql.statement import Statement
 
 _DECLINED = "zmig: event trigger"

@@ -15,12 +15,12 @@ from zmig.hints import Hint, command
 from zmig.observer import BufferedObserver
 from zmig.project import prepare
 from zmig.running import python_functions, scope
-from zmig.running.failures import FailureRecorder
+from zmig.running.failure_recorder import FailureRecorder
 from zmig.running.group_commit import GroupCommit
 from zmig.running.monitor import BlockingMonitor
+from zmig.running.run_session import RunSession
 from zmig.running.runner import Runner
 from zmig.running.scope import PerStep, WholePlan
-from zmig.running.session import RunSession
 from zmig.running.transport import Direct
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zmig.progress import Observer
     from zmig.project.prepare import PreparedStep
     from zmig.running.rehearsal import Rehearsal
-    from zmig.session.session import DatabaseSession
+    from zmig.session.database_session import DatabaseSession
     from zmig.session.snapshot import DatabaseSnapshot
 
 

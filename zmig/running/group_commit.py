@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from zmig.observer import BufferedObserver
     from zmig.project.prepare import PreparedStep
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
     from zmig.running.transport import Script
     from zmig.sql.message import Composed
     from zmig.sql.statement import Statement

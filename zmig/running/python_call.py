@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zmig.context import Round
     from zmig.project.prepare import Execute
     from zmig.running.attempt import Attempt
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
 
 
 def call(session: RunSession, attempt: Attempt, rounds: Callable[[], Iterator[Round]] | None = None) -> None:

@@ -17,7 +17,7 @@ from zmig.database import wire
 from zmig.errors import Problem, ZmigError
 from zmig.planning.plan import Action
 from zmig.project import project
-from zmig.running import copy_rows, envelope, failure, non_rollbackable
+from zmig.running import copy_rows, envelope, failure_message, non_rollbackable
 from zmig.running.attempt import Attempt
 from zmig.sql import script
 from zmig.valueclass import valueclass
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zmig.planning.plan import Plan, Step
     from zmig.project.prepare import PreparedStep
     from zmig.running.attempt import Place
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
     from zmig.sql.statement import Statement
 
 LOCK_TIMEOUT = "1s"
@@ -220,7 +220,9 @@ class _DryRun:
         return new, tuple(sorted(rewritten - {self._names[oid] for oid in self._sequences}))
 
     def _problem(self, attempt: Attempt, place: Place, error: psycopg.Error | ZmigError) -> Problem:
-        found = failure.explain(error, place, redact=self._session.redact, record_detail=False, seconds=attempt.seconds)
+        found = failure_message.explain(
+            error, place, redact=self._session.redact, record_detail=False, seconds=attempt.seconds
+        )
         facts = found.facts
         if self._has_skipped:
             facts = (*facts, "steps before it were not rehearsed, which it may need")

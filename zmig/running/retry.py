@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from zmig.errors import Problem
     from zmig.model import Retry
     from zmig.running.attempt import Failed
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
 
 
 class RetryPolicy:

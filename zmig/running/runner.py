@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from zmig.planning.plan import Plan, Step
     from zmig.project.prepare import PreparedStep
     from zmig.running.attempt import Execution
-    from zmig.running.failures import FailureRecorder
+    from zmig.running.failure_recorder import FailureRecorder
+    from zmig.running.run_session import RunSession
     from zmig.running.scope import TransactionScope
-    from zmig.running.session import RunSession
     from zmig.running.transport import Transport
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from zmig.project.prepare import PreparedStep
     from zmig.running.attempt import Attempt, Execution, Failed
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
     from zmig.running.transport import Transport
 
 

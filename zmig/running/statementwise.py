@@ -19,18 +19,18 @@ from zmig.facts import EventType
 from zmig.planning import checkpoint
 from zmig.planning.checkpoint import Checkpoint, Digest, Sent
 from zmig.progress import StatementFinished
-from zmig.running import envelope, readonly, resume
+from zmig.running import envelope, read_only, resume
 from zmig.running.attempt import Fate, failed
 from zmig.running.copy_rows import copy_rows
 from zmig.running.python_call import call
-from zmig.running.readonly import ReadOnlyWatch
+from zmig.running.read_only import ReadOnlyWatch
 from zmig.session import conditions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zmig.running.attempt import Attempt, Failed
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
     from zmig.sql.statement import Statement
 
 
@@ -158,7 +158,7 @@ class Statementwise:
         """Make sure that a transaction which is to be committed has not written before it became read-only."""
         if self._watch.culprit is not None:
             self._running = self._watch.culprit
-            raise ZmigError(readonly.AFTER_WRITES)
+            raise ZmigError(read_only.AFTER_WRITES)
 
     def _alone_sql(self) -> tuple[str, ...]:
         """Return what opens a transaction of zmig's own after a statement that ran without one."""

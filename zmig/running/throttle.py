@@ -12,7 +12,7 @@ from zmig.progress import Held, Notice
 
 if TYPE_CHECKING:
     from zmig.running.attempt import Attempt
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
 
 Row = tuple[str | None, ...]
 """What the gate's query returned, as the server writes it."""

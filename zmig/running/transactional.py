@@ -12,7 +12,7 @@ from zmig.session import conditions
 
 if TYPE_CHECKING:
     from zmig.running.attempt import Attempt, Failed
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
     from zmig.running.transport import Transport
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from zmig.running.attempt import Attempt, Place
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
 
 
 class Transport(Protocol):

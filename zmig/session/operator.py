@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from zmig.planning.snapshot import Snapshot
     from zmig.planning.state import Entry
-    from zmig.session.session import DatabaseSession
+    from zmig.session.database_session import DatabaseSession
 
 
 @valueclass

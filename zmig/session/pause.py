@@ -14,7 +14,7 @@ from zmig.session.operator import OperatorAction
 if TYPE_CHECKING:
     from zmig.planning.snapshot import Snapshot
     from zmig.planning.state import Entry
-    from zmig.session.session import DatabaseSession
+    from zmig.session.database_session import DatabaseSession
 
 _EFFECT = "nothing was recorded"
 

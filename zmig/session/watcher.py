@@ -16,7 +16,7 @@ from zmig.database.lock import RunLock
 from zmig.database.store import Store
 from zmig.planning.history import fold
 from zmig.project.reload import Files
-from zmig.session import session as opening
+from zmig.session import database_session as opening
 from zmig.session import status
 from zmig.session.follower import EventFollower
 from zmig.session.snapshot import SnapshotReader

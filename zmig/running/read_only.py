@@ -16,7 +16,7 @@ from zmig.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
     from zmig.sql.statement import Statement
 
 _READ_ONLY = re.compile(r"read[ \t\r\n_]{1,9}only", re.IGNORECASE)

@@ -343,7 +343,7 @@ def _hint(found: Failure, failed: Failed, so_far: RunSoFar) -> str:
         what = "file" if migration.file is not None else "code"
     if "interrupted" in found.error:
         return Hint("look at what it committed, then ", again) if failed.fate.needs_person else started_again
-    helping = remedies.of(found.error, migration, role=migration.settings.run_as or so_far.user, again=again)
+    helping = remedies.remedy_for(found.error, migration, role=migration.settings.run_as or so_far.user, again=again)
     return helping or Hint(f"correct the {what}, then ", again)
 
 

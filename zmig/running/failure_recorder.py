@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from zmig.planning.plan import Plan
     from zmig.project.prepare import PreparedStep
     from zmig.running.attempt import Attempt, Failed
-    from zmig.running.failure import Failure, RunSoFar
-    from zmig.running.session import RunSession
+    from zmig.running.failure_message import Failure, RunSoFar
+    from zmig.running.run_session import RunSession
     from zmig.running.transport import Transport
 
 
@@ -71,14 +71,14 @@ class FailureRecorder:
             Interrupted: an interruption ended the attempt.
             MigrationFailed: anything else did.
         """
-        from zmig.running import failure
+        from zmig.running import failure_message
 
         if failed.is_lost:
             raise self._lost(failed, failed.error) from failed.error
         found, hint = self._explained(failed)
-        problem = failure.problem(found, failed, self._run_so_far(completed))
+        problem = failure_message.problem(found, failed, self._run_so_far(completed))
         if hint is not None:
-            problem = replace(problem, hint=failure.hint_then_again(hint, failed))
+            problem = replace(problem, hint=failure_message.hint_then_again(hint, failed))
         will_retry = found.is_retryable and may_retry and failed.fate.is_repeatable
         try:
             self._append(failed, found, first_of_all, will_retry=will_retry)
@@ -105,7 +105,7 @@ class FailureRecorder:
             session.send(*self._ended_with_sql(first_of_all, culprit))
 
     def _run_so_far(self, completed: Sequence[str]) -> RunSoFar:
-        from zmig.running.failure import RunSoFar
+        from zmig.running.failure_message import RunSoFar
 
         return RunSoFar(
             direction=self._plan.direction,
@@ -116,11 +116,11 @@ class FailureRecorder:
 
     def _explained(self, failed: Failed) -> tuple[Failure, str | None]:
         """Return what an attempt failed by, and what helps against it where zmig itself refused to go on."""
-        from zmig.running import causes, failure
+        from zmig.running import causes, failure_message
 
         session, error = self._session, failed.error
         shown = error if failed.broken is None else ZmigError(session.store.problem(failed.broken))
-        found = failure.explain(
+        found = failure_message.explain(
             shown,
             replace(failed.at, encoding=session.encoding),
             redact=session.redact,
@@ -152,8 +152,8 @@ class FailureRecorder:
             session.connection.autocommit = True
             session.send(*session.clean_sql)
             first = () if first_of_all is None else self._ended_with_sql(first_of_all, attempt.prepared)
-            failure = self._failed_sql(failed, found.error, will_retry=will_retry)
-            session.send(*first, *self._unrecorded_start(attempt), failure)
+            fact = self._failed_sql(failed, found.error, will_retry=will_retry)
+            session.send(*first, *self._unrecorded_start(attempt), fact)
             self._transport.recorded()
         if not isinstance(failed.error, KeyboardInterrupt):
             session.interrupts.heed()  # code turned an interruption into an error of its own
@@ -216,9 +216,9 @@ class FailureRecorder:
         }
 
     def _lost(self, failed: Failed, error: BaseException) -> ConnectionFailed:
-        from zmig.running import failure
+        from zmig.running import failure_message
 
-        effect = failure.effect_of_loss(failed)
+        effect = failure_message.effect_of_loss(failed)
         if self._transport.may_lose_committed:
             effect += "; if the server itself went down, so may be the last ones before it, each with its facts"
         if isinstance(error, psycopg.Error):

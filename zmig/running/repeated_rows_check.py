@@ -12,7 +12,7 @@ from zmig.running.envelope import looked_ahead
 if TYPE_CHECKING:
     from zmig.batches.repeated_rows import Standing
     from zmig.running.attempt import Attempt
-    from zmig.running.session import RunSession
+    from zmig.running.run_session import RunSession
     from zmig.sql.statement import Statement
 
 _PLAIN = """

@@ -12,9 +12,9 @@ from zmig.errors import Location, Problem, ZmigError
 from zmig.presentation.problems import problem_text
 from zmig.process.interrupts import Interrupted
 from zmig.python import locations
-from zmig.running import failure
+from zmig.running import failure_message
 from zmig.running.attempt import Place
-from zmig.running.failure import Failure
+from zmig.running.failure_message import Failure
 from zmig.sql import script
 from zmig.text.secrets import Redactor
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _explain(error: BaseException, place: Place) -> Failure:
-    return failure.explain(error, place, redact=Redactor("hunter2"), record_detail=False, seconds=1.24)
+    return failure_message.explain(error, place, redact=Redactor("hunter2"), record_detail=False, seconds=1.24)
 
 
 def _raised_by(path: Path, source: str) -> BaseException:

@@ -9,7 +9,7 @@ import pytest
 
 from zmig.errors import Problem
 from zmig.presentation.problems import problem_text
-from zmig.running import failure
+from zmig.running import failure_message
 from zmig.running.attempt import Place
 from zmig.sql import script
 from zmig.text.secrets import Redactor
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from zmig.running.failure import Failure
+    from zmig.running.failure_message import Failure
 
 _PATH = "m/007_x.sql"
 
 
 def _explain(error: BaseException, place: Place, *, record_detail: bool = False) -> Failure:
-    return failure.explain(error, place, redact=Redactor("hunter2"), record_detail=record_detail, seconds=0.2)
+    return failure_message.explain(error, place, redact=Redactor("hunter2"), record_detail=record_detail, seconds=0.2)
 
 
 def _fail(
