@@ -57,6 +57,11 @@ def closing_sql(session: RunSession, attempt: Attempt, *, seconds: float | None)
     return (*own_again_sql(session), check_sql(session), done_sql(session, attempt, seconds=seconds))
 
 
+def around_sql(session: RunSession, attempt: Attempt) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what opens and what commits the transaction of a step, with `started` before it and `done` in it."""
+    return opening_sql(session, attempt), (*closing_sql(session, attempt, seconds=None), "commit")
+
+
 @contextmanager
 def looked_ahead(session: RunSession, attempt: Attempt) -> Generator[None]:
     """Ask the server something about a batched statement before its first round, in a transaction that is rolled back.

@@ -114,8 +114,8 @@ class GroupCommit:
             self._give_up()
             session.send("rollback")
             script.start_again()
-            closing = envelope.closing_sql(session, attempt, seconds=None)
-            for part in script.parts(opening, (*closing, "commit")):
+            _, closing = envelope.around_sql(session, attempt)
+            for part in script.parts(opening, closing):
                 script.send(part)
 
     def _opening_instead(self, session: RunSession, attempt: Attempt, error: psycopg.Error) -> tuple[str, ...] | None:
@@ -162,15 +162,10 @@ class GroupCommit:
         """Return what opens and what closes a step that is several messages."""
         if attempt.number > 1 or not self._traits(self._index).is_plain:
             self.reset()
-            opening, closing = (
-                envelope.opening_sql(session, attempt),
-                envelope.closing_sql(session, attempt, seconds=None),
-            )
-        else:
-            is_prepared, self._is_prepared = self._is_prepared, True
-            opening = envelope.prepared_opening_sql(session, attempt, is_prepared=is_prepared, awaits_flush=True)
-            closing = envelope.prepared_closing_sql(session, attempt)
-        return opening, (*closing, "commit")
+            return envelope.around_sql(session, attempt)
+        is_prepared, self._is_prepared = self._is_prepared, True
+        opening = envelope.prepared_opening_sql(session, attempt, is_prepared=is_prepared, awaits_flush=True)
+        return opening, (*envelope.prepared_closing_sql(session, attempt), "commit")
 
     def _work_ahead(self, script: Script) -> None:
         """Report what was held back and put the next step's message together; the server works on the present one."""

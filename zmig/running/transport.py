@@ -73,8 +73,7 @@ class Direct:
         """Send a script with what opens and closes its transaction."""
         session, attempt = script.session, script.attempt
         session.read_as_usual()
-        opening, closing = envelope.opening_sql(session, attempt), envelope.closing_sql(session, attempt, seconds=None)
-        for part in script.parts(opening, (*closing, "commit")):
+        for part in script.parts(*envelope.around_sql(session, attempt)):
             script.send(part)
 
     def reset(self) -> None:
