@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,11 +40,24 @@ def valid() -> Valid:
 def finding(
     file: str, *, rule: str = "sql/syntax", severity: Severity = Severity.ERROR, hint: str | None = None
 ) -> Finding:
-    return Finding(file, 2, 3, rule, 'it says "no": 100 % ü😀\ttab', severity, 4, 1, hint, ("a fact",), "001_a", "text")
+    return Finding(
+        file,
+        2,
+        3,
+        rule=rule,
+        message='it says "no": 100 % ü😀\ttab',
+        severity=severity,
+        end_line=4,
+        end_column=1,
+        hint=hint,
+        facts=("a fact",),
+        migration="001_a",
+        text="text",
+    )
 
 
 def test_the_schema_refuses_what_is_wrong(valid: Valid) -> None:
-    below_one = Finding("a.sql", 0, 0, "sql/syntax", "message", Severity.ERROR, 0, 0)
+    below_one = replace(finding("a.sql"), line=0, column=0, end_line=0, end_column=0)
     with pytest.raises(AssertionError, match="minimum"):
         valid(Report((below_one,), 1))
 
@@ -59,7 +73,7 @@ def test_a_finding_of_every_rule_is_a_result(valid: Valid, severity: Severity, h
     found = tuple(
         finding("sql/001_a.sql", rule=rule, severity=severity, hint=hint) for rule in (*RULES, "manifest/new")
     )
-    run = valid(Report(found, 1, ("`sql/syntax` was not checked",), 'pip install "zmig[lint]"'))
+    run = valid(Report(found, 1, missing=("`sql/syntax` was not checked",), remedy='pip install "zmig[lint]"'))
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert [rules[result["ruleIndex"]] for result in run["results"]] == [result["ruleId"] for result in run["results"]]
     assert {result["level"] for result in run["results"]} == {severity.value}

@@ -135,8 +135,8 @@ def test_what_a_statement_changes(sql: str, changed: list[str]) -> None:
     ],
 )
 def test_which_statements_lock_a_table(sql: str, expected: bool) -> None:
-    (act,) = sql_file.read(sql, path="a.sql").acts
-    assert locks.locks_table(act) is expected
+    (statement,) = sql_file.read(sql, path="a.sql").statements
+    assert locks.locks_table(statement) is expected
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 
 from tests.support import patterns
 from zmig.database import connection_hints
-from zmig.lint import plpgsql
+from zmig.lint import grammar
 from zmig.manifest import yaml_errors
 from zmig.project import draft
 from zmig.sql import lexer, token_reader, variables
@@ -41,9 +41,9 @@ def _lex(conforming: bool) -> None:
 EXAMPLES: patterns.Examples = {
     ("zmig.text.secrets", "__init__"): [lambda: secrets.Redactor("hunter2", "pass word", "(x)")],
     ("zmig.database.connection_hints", "for_failed_connection"): [lambda: connection_hints.for_failed_connection("")],
-    ("zmig.lint.plpgsql", "_as_a_word"): [
-        lambda: _of(plpgsql, "_as_a_word")("word"),
-        lambda: _of(plpgsql, "_as_a_word")(":="),
+    ("zmig.lint.grammar", "_as_a_word"): [
+        lambda: _of(grammar, "_as_a_word")("word"),
+        lambda: _of(grammar, "_as_a_word")(":="),
     ],
     ("zmig.lint.python", "_name_span"): [lambda: re.search(r"\bdef\s+(execute)\b", "")],
     ("zmig.manifest.yaml_errors", "_fault"): [

@@ -39,10 +39,10 @@ def run(call: CommandContext, options: LintOptions) -> ExitCode:
 
 
 def _print(call: CommandContext, report: Report, form: str) -> None:
-    from zmig.lint import place
+    from zmig.lint import git
     from zmig.lint.report import FORMATS, text
 
-    shown = report if form == "text" else report.renamed(place.from_repository(Path.cwd()))
+    shown = report if form == "text" else report.renamed(git.from_repository(Path.cwd()))
     if printed := FORMATS[form](shown):
         call.output.data(printed)
     call.output.note(text.summary(report))

@@ -1,4 +1,4 @@
-"""What changed between a revision and the work tree, as remarks: history that must stay, versions that come late.
+"""What changed between a git revision and the work tree, as remarks: history that must stay, versions that come late.
 
 Two states of the base matter. Where the branch left it (the fork) says what was there to be kept; where it is now
 (the tip) says what came in the meantime, which the branch need not have.
@@ -6,17 +6,22 @@ Two states of the base matter. Where the branch left it (the fork) says what was
 
 from __future__ import annotations
 
-from dataclasses import field
+import posixpath
+from dataclasses import KW_ONLY, field
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
+from zmig.manifest import reader
+from zmig.model import Kind
 from zmig.project.text_file import checksum_of
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from zmig.lint.entry import Entry
+    from zmig.lint.entries import Entry
+    from zmig.lint.git import Repository
+    from zmig.manifest.declaration import Declaration
     from zmig.text.places import Source
 
 
@@ -26,14 +31,13 @@ class BaseEntry:
 
     version: int
     name: str
+    _: KW_ONLY
     is_repeatable: bool
-    path: str | None
-    """Its file, relative to the root of the repository."""
     text: str | None
     """What was in the file; None where it was not there."""
 
 
-Snapshot = dict[int, BaseEntry]
+Base = dict[int, BaseEntry]
 """The entries of a manifest at a revision, by version; empty where it did not exist."""
 
 
@@ -51,77 +55,123 @@ class Comparison:
     """What is wrong with entries that are no longer there."""
 
 
-def compare(entries: Iterable[Entry], fork: Snapshot, tip: Snapshot, *, root: Source) -> Comparison:
+def read(repository: Repository, commit: str, path: str, *, environ: Mapping[str, str]) -> Base:
+    """Return the entries that the manifest at `path`, relative to the repository's root, had at a commit."""
+    declared = [*_declared(repository, commit, path, environ)]
+    files = [posixpath.normpath(posixpath.join(folder, one.file or "")) for folder, one in declared]
+    texts = repository.texts(commit, files)
+    base: Base = {}
+    for (_, one), file in zip(declared, files, strict=True):
+        if one.version is not None and one.name is not None:
+            is_repeatable = one.effective_kind is Kind.REPEATABLE
+            entry = BaseEntry(one.version, one.name, is_repeatable=is_repeatable, text=texts.get(file))
+            base.setdefault(one.version, entry)
+    return base
+
+
+def _declared(
+    repository: Repository, commit: str, path: str, environ: Mapping[str, str]
+) -> Iterator[tuple[str, Declaration]]:
+    """Yield the entries of a manifest and of those it includes, each with the folder its paths are relative to."""
+    waiting, seen = [path], {path}
+    while waiting:
+        current = waiting.pop(0)
+        text = repository.texts(commit, [current]).get(current)
+        if text is None:
+            continue
+        folder = posixpath.dirname(current)
+        manifest = reader.read(text, label=current, environ=environ, is_included=current != path)
+        yield from ((folder, one) for one in manifest.declarations)
+        for include in manifest.includes:
+            included = posixpath.normpath(posixpath.join(folder, include.path))
+            if included not in seen:
+                seen.add(included)
+                waiting.append(included)
+
+
+def compare(entries: Iterable[Entry], fork: Base, tip: Base, *, root: Source) -> Comparison:
     """Return how entries differ from the base; `root` is the manifest that lacks what was deleted."""
     current = {entry.version: entry for entry in entries}
-    moved = _moved(current, fork)
+    missing = [known for known in fork.values() if known.version not in current and not known.is_repeatable]
+    moved = _moved([entry for version, entry in current.items() if version not in fork], missing)
     newest = max((known.version for known in tip.values() if not known.is_repeatable), default=0)
     remarks: dict[int, tuple[Remark, ...]] = {}
     for version, entry in current.items():
         if version in fork:
-            found = [*_kept(entry, fork[version], newest)]
+            remarks[version] = tuple(_kept(entry, fork[version], newest))
         elif version in moved:
-            found = [_renumbered(entry, moved[version])]
+            known = moved[version]
+            message = f"`{entry.name}` has version {version}, but version {known.version} on the base"
+            hint = f"write `version: {known.version}`"
+            remarks[version] = (entry.remark("base/renumbered", "version", message, hint),)
         else:
-            found = [*_added(entry, tip, newest)]
-        remarks[version] = tuple(found)
+            remarks[version] = tuple(_added(entry, tip, newest))
     new = frozenset(current.keys() - fork.keys() - moved.keys())
     changed = frozenset(version for version, entry in current.items() if _is_changed(entry, fork.get(version)))
-    kept = {known.version for known in moved.values()}
-    gone = tuple(_deleted(known, root) for known in _missing(current, fork) if known.version not in kept)
+    renumbered = {known.version for known in moved.values()}
+    gone = tuple(
+        Remark(
+            "base/deleted",
+            f"version {known.version}, `{known.name}`, is on the base and no longer declared here",
+            "declare it again: a database that has applied it would report it as missing",
+            root,
+            0,
+            1,
+        )
+        for known in missing
+        if known.version not in renumbered
+    )
     return Comparison(new, new | changed, remarks, gone)
 
 
-def _missing(current: Mapping[int, Entry], fork: Snapshot) -> Iterator[BaseEntry]:
-    yield from (known for known in fork.values() if known.version not in current and not known.is_repeatable)
-
-
-def _moved(current: Mapping[int, Entry], fork: Snapshot) -> dict[int, BaseEntry]:
+def _moved(added: Iterable[Entry], missing: Iterable[BaseEntry]) -> dict[int, BaseEntry]:
     """Return what became of missing entries that are declared under another version, by that version."""
-    found: dict[int, BaseEntry] = {}
-    added = [entry for version, entry in current.items() if version not in fork]
-    for known in _missing(current, fork):
-        renamed = next((entry for entry in added if entry.version not in found and _is_same(entry, known)), None)
-        if renamed is not None:
-            found[renamed.version] = known
-    return found
+    moved: dict[int, BaseEntry] = {}
+    waiting = {entry.version: entry for entry in added}
+    for known in missing:
+        entry = next((entry for entry in waiting.values() if _is_same(entry, known)), None)
+        if entry is not None:
+            moved[entry.version] = known
+            del waiting[entry.version]
+    return moved
 
 
 def _is_same(entry: Entry, known: BaseEntry) -> bool:
+    """Whether two entries are one migration: by name, or by what is in the file."""
     if entry.name == known.name:
         return True
-    return (
-        entry.source is not None
-        and known.text is not None
-        and checksum_of(entry.source.text) == checksum_of(known.text)
-    )
+    if entry.source is None or known.text is None:
+        return False
+    return checksum_of(entry.source.text) == checksum_of(known.text)
 
 
 def _is_changed(entry: Entry, known: BaseEntry | None) -> bool:
     if known is None or known.text is None or entry.source is None:
         return False
+    # Most files are as they were, and comparing texts is cheaper than two checksums.
     return entry.source.text != known.text and checksum_of(entry.source.text) != checksum_of(known.text)
 
 
 def _kept(entry: Entry, known: BaseEntry, newest: int) -> Iterator[Remark]:
+    """Yield what is wrong with an entry whose version was there where the branch left the base."""
     if entry.is_repeatable and known.is_repeatable:
         return
     if entry.name != known.name and _is_changed(entry, known):
         message = f"version {entry.version} belongs to `{known.name}` on the base, which is another migration"
-        yield _at_entry(entry, "base/taken", message, _own_version(newest), "version")
+        yield entry.remark("base/taken", "version", message, _own_version(newest))
         return
     if entry.is_repeatable or known.is_repeatable:
         return
     if entry.name != known.name:
-        yield _at_entry(
-            entry,
+        yield entry.remark(
             "base/renamed",
+            entry.declaration.name_key,
             f"version {known.version} is called `{known.name}` on the base, and facts of runs are kept under that name",
             f"write `name: {known.name}`",
-            entry.declaration.name_key,
         )
     if entry.source is not None and known.text is not None and _is_changed(entry, known):
-        start = _first_difference(entry.source.text, known.text)
+        texts = zip(entry.source.text, known.text, strict=False)
+        start = next((place for place, (here, there) in enumerate(texts) if here != there), 0)
         yield Remark(
             "base/changed",
             f"`{entry.name}` was edited here, and may have been applied: it is already on the base",
@@ -132,44 +182,20 @@ def _kept(entry: Entry, known: BaseEntry, newest: int) -> Iterator[Remark]:
         )
 
 
-def _first_difference(here: str, there: str) -> int:
-    return next((place for place, (a, b) in enumerate(zip(here, there, strict=False)) if a != b), 0)
-
-
-def _renumbered(entry: Entry, known: BaseEntry) -> Remark:
-    message = f"`{entry.name}` has version {entry.version}, but version {known.version} on the base"
-    return _at_entry(entry, "base/renumbered", message, f"write `version: {known.version}`", "version")
-
-
-def _added(entry: Entry, tip: Snapshot, newest: int) -> Iterator[Remark]:
+def _added(entry: Entry, tip: Base, newest: int) -> Iterator[Remark]:
+    """Yield what is wrong with an entry that the branch adds: others may have come first."""
     if entry.is_repeatable and entry.version not in tip:
         return
     taken = tip.get(entry.version)
-    hint = _own_version(newest)
     if taken is not None and not _is_same(entry, taken):
         message = f"version {entry.version} belongs to `{taken.name}`, which has been added to the base"
-        yield _at_entry(entry, "base/taken", message, hint, "version")
+        yield entry.remark("base/taken", "version", message, _own_version(newest))
     elif taken is None and entry.version < newest:
         message = (
             f"version {entry.version} is new, but version {newest} is already on the base and may have been applied"
         )
-        yield _at_entry(entry, "base/late", message, hint, "version")
+        yield entry.remark("base/late", "version", message, _own_version(newest))
 
 
 def _own_version(newest: int) -> str:
     return f"write `version: {newest + 1}`, and rename the file accordingly"
-
-
-def _deleted(known: BaseEntry, root: Source) -> Remark:
-    return Remark(
-        "base/deleted",
-        f"version {known.version}, `{known.name}`, is on the base and no longer declared here",
-        "declare it again: a database that has applied it would report it as missing",
-        root,
-        0,
-        1,
-    )
-
-
-def _at_entry(entry: Entry, rule: str, message: str, hint: str, key: str) -> Remark:
-    return Remark(rule, message, hint, entry.manifest, *entry.span(key))

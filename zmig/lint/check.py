@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import KW_ONLY, field
 from typing import TYPE_CHECKING
 
 from zmig.lint import (
     batches,
     changes,
-    config,
     ignores,
     indexes,
     locks,
@@ -21,21 +20,17 @@ from zmig.lint import (
 from zmig.lint.columns import Columns
 from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
 from zmig.lint.new_objects import NewObjects
-from zmig.lint.rules import RULES, Needs
+from zmig.lint.rules import RULES, Needs, severities
 from zmig.lint.rules import of_problem as rule_of
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from zmig.errors import Problem
     from zmig.lint.base import Comparison
-    from zmig.lint.config import Severities
-    from zmig.lint.entry import Entry
-    from zmig.lint.gather import Gathered
+    from zmig.lint.entries import Entry, Gathered
     from zmig.lint.grammar import Grammar
-    from zmig.lint.ignores import Ignore
-    from zmig.manifest.lint_keys import LintSettings
+    from zmig.lint.rules import Severities
 
 _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
     transactions.refused,
@@ -64,11 +59,12 @@ _CHECKS_OF_USE: tuple[Callable[[Entry, NewObjects], Iterator[Remark]], ...] = (
 
 
 @valueclass
-class Surroundings:
+class CheckContext:
     """What the checks know besides the manifest."""
 
     ran: Collection[str]
     """The rules that can be checked here."""
+    _: KW_ONLY
     grammar: Grammar | None = None
     squawk: Mapping[int, Sequence[Remark]] = field(default_factory=dict[int, "list[Remark]"])
     """What squawk says of SQL files, by their `id`."""
@@ -93,85 +89,70 @@ class Surroundings:
         return self.base is not None and entry.version in self.base.new
 
 
-def check(gathered: Gathered, around: Surroundings) -> list[Finding]:
+def check(gathered: Gathered, context: CheckContext) -> list[Finding]:
     """Return the findings about a manifest, those it includes and their files."""
     root = gathered.opened[0].manifest.lint
-    found = [*_manifest_findings(gathered, root), *_gone(around, config.severities(root, root))]
     weights = {
-        id(opened.manifest.document.source): config.severities(opened.manifest.lint, root) for opened in gathered.opened
+        id(opened.manifest.document.source): severities(opened.manifest.lint, root) for opened in gathered.opened
     }
+    findings = [
+        of_problem(problem, rule_of(problem.code), Severity.ERROR, file=str(gathered.path))
+        for problem in gathered.problems
+    ]
+    for opened in gathered.opened:
+        source = opened.manifest.document.source
+        findings += _weighed(ignores.unknown_severities(opened.manifest.lint, source), weights[id(source)], None)
+    of_no_entry = (*context.strays, *(context.base.gone if context.base else ()))
+    findings += _weighed(of_no_entry, severities(root, root), None)
     known, columns = NewObjects(), Columns()
     for entry in gathered.entries:
+        for file, _ in entry.sql_files:
+            for problem in file.problems:
+                rule = rule_of(problem.code)
+                findings.append(of_problem(problem, rule, Severity.ERROR, file="", migration=entry.name))
         weight = weights[id(entry.manifest)]
-        found += _entry_findings(entry, around, known, columns, weight)
-        for act in entry.sql.acts if entry.sql else ():
-            columns.learn(act)
-        for act in entry.sql.acts if entry.sql and around.is_new(entry) else ():
-            known.learn(act)
-    return found
+        findings += _weighed(_unignored(entry, context, known, columns, weight), weight, entry.name)
+        for statement in entry.sql.statements if entry.sql else ():
+            columns.learn(statement)
+            if context.is_new(entry):
+                known.learn(statement)
+    return findings
 
 
-def _manifest_findings(gathered: Gathered, root: LintSettings) -> Iterator[Finding]:
-    for problem in gathered.problems:
-        rule = rule_of(problem.code)
-        yield of_problem(problem, rule, Severity.ERROR, file=str(gathered.path))
-    for opened in gathered.opened:
-        chosen = opened.manifest.lint.severity
-        places = [(name, choice.start, choice.end) for name, choice in chosen.items()]
-        weight = config.severities(opened.manifest.lint, root)
-        for remark in ignores.unknown_severities(places, opened.manifest.document.source):
-            severity = weight[remark.rule]
-            if severity is not None:
-                yield of_remark(remark, severity, None)
-
-
-def _gone(around: Surroundings, weight: Severities) -> Iterator[Finding]:
-    for remark in (*around.strays, *(around.base.gone if around.base else ())):
-        severity = weight[remark.rule]
-        if severity is not None:
-            yield of_remark(remark, severity, None)
-
-
-def _entry_findings(
-    entry: Entry, around: Surroundings, known: NewObjects, columns: Columns, weight: Severities
-) -> Iterator[Finding]:
-    remarks = [*around.base.remarks.get(entry.version, ())] if around.base else []
-    for file, _ in entry.sql_files:
-        yield from _script_findings(entry, file.problems)
-    if around.examines(entry):
-        remarks += _remarks(entry, around, known, columns)
-    own = tuple(ignores.declared(entry))
-    used = _used(own, remarks)
-    if around.examines(entry):
-        ran = {code for code in around.rules_for(entry) if weight[code] is not None}
-        remarks += ignores.unused(entry, used, ran, own)
-    hidden = {remark for remark in remarks for ignore in own if ignore.covers(remark)}
+def _weighed(remarks: Iterable[Remark], weight: Severities, migration: str | None) -> Iterator[Finding]:
+    """Yield the findings that remarks are, without those whose rule is off."""
     for remark in remarks:
         severity = weight[remark.rule]
-        if severity is not None and remark not in hidden:
-            yield of_remark(remark, severity, entry.name)
+        if severity is not None:
+            yield of_remark(remark, severity, migration)
 
 
-def _script_findings(entry: Entry, problems: Iterable[Problem]) -> Iterator[Finding]:
-    for problem in problems:
-        yield of_problem(problem, rule_of(problem.code), Severity.ERROR, file="", migration=entry.name)
+def _unignored(
+    entry: Entry, context: CheckContext, known: NewObjects, columns: Columns, weight: Severities
+) -> list[Remark]:
+    """Return what is wrong with an entry, without what it ignores, and with what it ignores for nothing."""
+    remarks = [*context.base.remarks.get(entry.version, ())] if context.base else []
+    if context.examines(entry):
+        remarks += _remarks(entry, context, known, columns)
+    own = tuple(ignores.declared(entry))
+    if context.examines(entry):
+        used = {ignore for ignore in own for remark in remarks if ignore.covers(remark)}
+        ran = {code for code in context.rules_for(entry) if weight[code] is not None}
+        remarks += ignores.unused(entry, used, ran, own)
+    return [remark for remark in remarks if not any(ignore.covers(remark) for ignore in own)]
 
 
-def _remarks(entry: Entry, around: Surroundings, known: NewObjects, columns: Columns) -> Iterator[Remark]:
-    for look in _CHECKS:
-        yield from look(entry)
-    for look_at in _CHECKS_OF_USE:
-        yield from look_at(entry, known)
-    if around.grammar is not None:
-        yield from around.grammar.check_condition(entry)
+def _remarks(entry: Entry, context: CheckContext, known: NewObjects, columns: Columns) -> Iterator[Remark]:
+    for check_entry in _CHECKS:
+        yield from check_entry(entry)
+    for check_use in _CHECKS_OF_USE:
+        yield from check_use(entry, known)
+    if context.grammar is not None:
+        yield from context.grammar.check_condition(entry)
         for file, _ in entry.sql_files:
-            yield from around.grammar.check(file)
+            yield from context.grammar.check(file)
     if entry.sql is not None:
-        yield from squawk_filter.weighed(entry.sql, around.squawk.get(id(entry.sql), ()), known, columns)
-
-
-def _used(own: Iterable[Ignore], remarks: Iterable[Remark]) -> set[Ignore]:
-    return {ignore for ignore in own for remark in remarks if ignore.covers(remark)}
+        yield from squawk_filter.weighed(entry.sql, context.squawk.get(id(entry.sql), ()), known, columns)
 
 
 def rules_that_run(*, has_grammar: bool, has_squawk: bool, has_base: bool) -> frozenset[str]:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.lint import alterations
 from zmig.sql.token_reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from zmig.lint.sql_file import Act
+    from zmig.lint.sql_file import FileStatement
     from zmig.sql.token_reader import Name
 
 _NO_COLUMN = frozenset({"check", "constraint", "exclude", "foreign", "like", "not", "primary", "unique"})
@@ -69,28 +68,29 @@ class Columns:
             return False
         return known.partition("(")[0] in _LENGTH_ONLY and new in _LENGTH_ONLY
 
-    def learn(self, act: Act) -> None:
+    def learn(self, statement: FileStatement) -> None:
         """Take note of what a statement makes, changes and drops."""
-        if act.verb == "create" and (indexed := _indexed(act)) is not None:
-            self._compute(act.full(indexed), alterations.words(act.statement.text))
-        elif act.verb == "create":
-            self._create(act)
-        elif act.verb == "drop":
-            for name in act.parsed.changes:
-                self._forget(act.full(name))
-        elif act.verb == "alter" and act.parsed.renames is not None:
-            self._rename(*map(act.full, act.parsed.renames))
-        elif act.verb == "alter" and act.parsed.changes:
-            for action in alterations.actions(act):
-                self._compute(act.full(act.parsed.changes[0]), alterations.words(action.text))
-                self._alter(act.full(act.parsed.changes[0]), action.reader)
+        if statement.verb == "create" and (indexed := _indexed(statement)) is not None:
+            self._compute(statement.full(indexed), _words(statement.text))
+        elif statement.verb == "create":
+            self._create(statement)
+        elif statement.verb == "drop":
+            for name in statement.parsed.changes:
+                self._forget(statement.full(name))
+        elif statement.verb == "alter" and statement.parsed.renames is not None:
+            self._rename(*map(statement.full, statement.parsed.renames))
+        elif statement.verb == "alter" and statement.parsed.changes:
+            table = statement.full(statement.parsed.changes[0])
+            for action in statement.actions:
+                self._compute(table, _words(action.text))
+                self._alter(table, action.reader)
 
-    def _create(self, act: Act) -> None:
-        table = next((act.full(made.name) for made in act.parsed.creates if made.kind == "table"), None)
-        if table is None or act.parsed.is_guarded:  # with IF NOT EXISTS it may be another table
+    def _create(self, statement: FileStatement) -> None:
+        table = next((statement.full(made.name) for made in statement.parsed.creates if made.kind == "table"), None)
+        if table is None or statement.parsed.is_guarded:  # with IF NOT EXISTS it may be another table
             return
         self._forget(table)
-        reader = Reader(act.statement.text)
+        reader = Reader(statement.text)
         if not reader.skip_to("("):
             return
         reader.take()
@@ -111,7 +111,10 @@ class Columns:
                 self._add(table, reader)
             case "alter":
                 reader.accept("column")
-                self._alter_column(table, reader)
+                column = reader.identifier()
+                reader.accept("set", "data")
+                if column is not None and reader.accept("type"):
+                    self._types.setdefault(table, {})[column] = _type(reader)
             case "drop":
                 self._drop(table, reader)
             case "rename":
@@ -136,6 +139,7 @@ class Columns:
             self._types.setdefault(table, {})[column] = _type(reader)
 
     def _add_check(self, table: Name, name: str | None, reader: Reader) -> None:
+        """Take note of `check (column is not null)`, in any number of brackets; another check proves nothing."""
         depth = 1
         while reader.accept("("):
             depth += 1
@@ -143,13 +147,8 @@ class Columns:
         if column is None or not reader.accept("is", "not", "null", *[")"] * depth):
             return
         is_valid = not reader.accept("not", "valid")
+        # Where it is given no name, this is the one that PostgreSQL chooses.
         self._checks.setdefault(table, {})[name or f"{table.name}_{column}_check"] = _Check(column, is_valid=is_valid)
-
-    def _alter_column(self, table: Name, reader: Reader) -> None:
-        column = reader.identifier()
-        reader.accept("set", "data")
-        if column is not None and reader.accept("type"):
-            self._types.setdefault(table, {})[column] = _type(reader)
 
     def _drop(self, table: Name, reader: Reader) -> None:
         is_constraint = reader.accept("constraint")
@@ -237,28 +236,36 @@ def _item(reader: Reader) -> list[str]:
     return words
 
 
-def _indexed(act: Act) -> Name | None:
+def _indexed(statement: FileStatement) -> Name | None:
     """Return the table of an index that computes something: of an expression, or of some rows only."""
-    table = act.parsed.changes[0] if act.parsed.changes else None
-    if table is None or act.parsed.kind != "index":
+    table = statement.parsed.changes[0] if statement.parsed.changes else None
+    if table is None or statement.parsed.kind != "index":
         return None
-    reader = Reader(act.statement.text)
+    reader = Reader(statement.text)
     reader.skip_to("on")
     reader.skip_to("(")
     reader.take()
-    return table if reader.skip_to("(") or _says(act, "where") else None
+    return table if reader.skip_to("(") or "where" in _words(statement.text) else None
 
 
-def _says(act: Act, word: str) -> bool:
-    return word in alterations.words(act.statement.text)
+def _words(text: str) -> set[str]:
+    """Return every word and every quoted name in SQL."""
+    reader = Reader(text)
+    words: set[str] = set()
+    while reader.peek() is not None:
+        if (word := reader.identifier()) is not None:
+            words.add(word)
+        else:
+            reader.take()
+    return words
 
 
-def new_type(act: Act, start: int, end: int) -> tuple[str, str] | None:
+def new_type(statement: FileStatement, start: int, end: int) -> tuple[str, str] | None:
     """Return the column whose type is changed at a place in the file, and the type alone.
 
     None where anything else is said with it: USING runs code for each row, and COLLATE rebuilds indexes.
     """
-    for action in alterations.actions(act):
+    for action in statement.actions:
         if not action.start <= start < end <= action.end:
             continue
         reader = action.reader
@@ -268,6 +275,6 @@ def new_type(act: Act, start: int, end: int) -> tuple[str, str] | None:
         reader.accept("set", "data")
         if column is None or not reader.accept("type"):
             return None
-        found = _type(reader)
-        return (column, found) if reader.peek() is None else None
+        kind = _type(reader)
+        return (column, kind) if reader.peek() is None else None
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -44,13 +44,14 @@ class Remark:
     facts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@valueclass
 class Finding:
     """One thing worth reporting, with its place; lines and columns are 1-based and count characters."""
 
     file: str
     line: int
     column: int
+    _: KW_ONLY
     rule: str
     message: str
     severity: Severity
@@ -81,15 +82,15 @@ def of_remark(remark: Remark, severity: Severity, migration: str | None) -> Find
         source.label,
         place.line,
         place.column,
-        remark.rule,
-        remark.message,
-        severity,
-        end_line,
-        end_column,
-        remark.hint,
-        remark.facts,
-        migration,
-        place.text,
+        rule=remark.rule,
+        message=remark.message,
+        severity=severity,
+        end_line=end_line,
+        end_column=end_column,
+        hint=remark.hint,
+        facts=remark.facts,
+        migration=migration,
+        text=place.text,
     )
 
 
@@ -100,13 +101,13 @@ def of_problem(problem: Problem, rule: str, severity: Severity, *, file: str, mi
         place.path,
         place.line,
         place.column,
-        rule,
-        problem.message,
-        severity,
-        place.line,
-        place.column + place.width,
-        problem.hint,
-        problem.facts,
-        migration,
-        place.text,
+        rule=rule,
+        message=problem.message,
+        severity=severity,
+        end_line=place.line,
+        end_column=place.column + place.width,
+        hint=problem.hint,
+        facts=problem.facts,
+        migration=migration,
+        text=place.text,
     )

@@ -1,21 +1,42 @@
-"""Asks git what was in files at another revision. Nothing is checked out, and nothing is changed."""
+"""The git repository around a manifest: what was in files at another revision. Nothing in it is changed."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
-from zmig.lint import place
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator
 
 _FETCH = "fetch it first, for example with `git fetch origin main`"
+
+
+def root_of(folder: Path) -> str | None:
+    """Return the real path of the git repository that holds a folder; None outside of one."""
+    real = Path(os.path.realpath(folder))
+    return next((str(parent) for parent in (real, *real.parents) if (parent / ".git").exists()), None)
+
+
+def from_repository(folder: Path) -> Callable[[str], str]:
+    """Return a function that makes a path, relative to `folder`, relative to the git repository around it.
+
+    Outside of a repository, and for files elsewhere, paths stay as they are.
+    """
+    root = root_of(folder)
+
+    def shown(path: str) -> str:
+        if root is None:
+            return Path(path).as_posix()
+        inside = os.path.relpath(os.path.realpath(folder / path), root)
+        return Path(path if inside.startswith("..") else inside).as_posix()
+
+    return shown
 
 
 @valueclass
@@ -29,7 +50,7 @@ class Repository:
     @classmethod
     def around(cls, folder: Path) -> Repository:
         """Return the repository that holds a folder. Raises UsageError where there is none, or no git."""
-        root = place.root_of(folder)
+        root = root_of(folder)
         if root is None:
             message = f"`{folder}` is in no git repository, so there is no revision to compare with"
             raise UsageError(Problem("base-unusable", message, hint="leave `--base` out"))

@@ -1,21 +1,32 @@
 """PostgreSQL's own grammar, through libpg_query: whether a statement is one at all, and a PL/pgSQL body too.
 
-Needs the package postgast, which is imported here and nowhere else.
+Needs the package postgast, which is imported here and nowhere else. Neither parser knows a catalog: what the one of
+PL/pgSQL says of types and variables means nothing. What it says of the syntax holds.
 """
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from zmig.lint import plpgsql
 from zmig.lint.finding import Remark
+from zmig.sql.lexer import Kind, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from zmig.lint.entry import Entry
-    from zmig.lint.plpgsql import BodyFault
-    from zmig.lint.sql_file import Act, SqlFile
+    from zmig.lint.entries import Entry
+    from zmig.lint.sql_file import FileStatement, SqlFile
+    from zmig.sql.lexer import Token
+
+_ABOUT_SYNTAX = re.compile(
+    r"syntax error|missing |mismatched |incomplete |unterminated |too (?:many|few) parameters specified for RAISE"
+)
+_NEAR = re.compile(r'at or near "(.*)"', re.DOTALL)
+_LINE = re.compile(r"near line (\d+)")
+_WORD = re.compile(r"\w+")
+_DOLLARS = re.compile(r"\$\w*\$")
 
 
 class Grammar:
@@ -27,60 +38,87 @@ class Grammar:
 
         self._split: Callable[[str], object] = postgast.split
         self._parse_body: Callable[[str], object] = postgast.parse_plpgsql
-        self._fault: type[Exception] = postgast.PgQueryError
+        self._error: type[Exception] = postgast.PgQueryError
 
     def check(self, file: SqlFile) -> Iterator[Remark]:
         """Yield the statements of a file that are none."""
-        for act in file.acts:
-            if (fault := self._refusal(act.statement.text)) is not None:
-                yield _remark(file, act.start, act.end, fault)
-            elif (found := self._body_refusal(act)) is not None:
-                yield found.remark(file)
+        for statement in file.statements:
+            if (refusal := self._refusal(statement.text)) is not None:
+                yield _remark(file, statement.start, statement.end, refusal)
+            elif (body := plpgsql_body(statement)) is not None:
+                yield from self._check_body(file, statement, body)
         for span in file.skipped:
-            if (fault := self._refusal(file.text[span.start : span.end])) is not None:
-                yield _remark(file, span.start, span.end, fault)
+            if (refusal := self._refusal(file.text[span.start : span.end])) is not None:
+                yield _remark(file, span.start, span.end, refusal)
 
     def check_condition(self, entry: Entry) -> Iterator[Remark]:
         """Yield the condition of a repeatable if it is no statement; its place is that of the whole value."""
         repeat = entry.declaration.repeat
         if repeat is None or repeat.condition is None:
             return
-        if (fault := self._refusal(repeat.condition)) is not None:
-            message = f"the condition of `{entry.name}`: {fault[0]}"
-            yield Remark("sql/syntax", message, "correct the query", entry.manifest, *entry.span("repeat"))
+        if (refusal := self._refusal(repeat.condition)) is not None:
+            message = f"the condition of `{entry.name}`: {refusal[0]}"
+            yield entry.remark("sql/syntax", "repeat", message, "correct the query")
 
-    def _body_refusal(self, act: Act) -> BodyFault | None:
-        body = plpgsql.body(act)
-        if body is None:
-            return None
+    def _check_body(self, file: SqlFile, statement: FileStatement, body: Token) -> Iterator[Remark]:
         try:
-            self._parse_body(act.statement.text)
-        except self._fault as fault:
-            return plpgsql.fault(act, body, str(getattr(fault, "message", fault)), str(getattr(fault, "context", "")))
+            self._parse_body(statement.text)
+        except self._error as error:
+            message, context = str(getattr(error, "message", error)), str(getattr(error, "context", ""))
+            if _ABOUT_SYNTAX.match(message):
+                start, end = place_in_body(statement.text, body, message, context)
+                start, end = statement.start + start, statement.start + end
+                yield Remark("sql/syntax", message, "correct the function's body", file.source, start, end)
         except ValueError:  # postgast cannot read every tree that it builds; a tree is all that is asked for
-            return None
-        return None
+            return
 
     def _refusal(self, text: str) -> tuple[str, int] | None:
+        """Return what the parser says of a text that is no statement, and the 1-based place; 0 where it has none."""
         try:
             self._split(text)
-        except self._fault as fault:
-            message: str = getattr(fault, "message", str(fault))
-            position: int = getattr(fault, "cursorpos", 0)
-            return message, position
+        except self._error as error:
+            return getattr(error, "message", str(error)), getattr(error, "cursorpos", 0)
         return None
 
 
-def _remark(file: SqlFile, start: int, end: int, fault: tuple[str, int]) -> Remark:
-    message, position = fault
+def _remark(file: SqlFile, start: int, end: int, refusal: tuple[str, int]) -> Remark:
+    message, position = refusal
     if position > 0:
         start = min(start + position - 1, max(start, end - 1))
-        end = _end_of_word(file.text, start, end)
+        word = _WORD.match(file.text, start, end)
+        end = max(word.end() if word else start, start + 1)
     return Remark("sql/syntax", message, "correct the statement", file.source, start, end)
 
 
-def _end_of_word(text: str, start: int, limit: int) -> int:
-    end = start
-    while end < limit and (text[end].isalnum() or text[end] == "_"):
-        end += 1
-    return max(end, start + 1)
+def plpgsql_body(statement: FileStatement) -> Token | None:
+    """Return the string that holds a statement's PL/pgSQL; None where it has none."""
+    is_do = statement.verb == "do"
+    if not is_do and (statement.verb != "create" or "plpgsql" not in statement.text.lower()):
+        return None
+    pairs = [*pairwise(tokens(statement.text))]
+    # The language may be a name, a quoted name or a string, and is before the body or after it.
+    languages = (after.text.strip("'\"").lower() for word, after in pairs if word.text == "language")
+    language = next(languages, "plpgsql" if is_do else None)
+    if language != "plpgsql":
+        return None
+    texts = ((word.text, after) for word, after in pairs if after.kind is Kind.STRING)
+    return next((after for word, after in texts if word == "as" or (is_do and word != "language")), None)
+
+
+def place_in_body(text: str, body: Token, message: str, context: str) -> tuple[int, int]:
+    """Return where in a statement the parser of PL/pgSQL stumbled, as far as its message and context say."""
+    near, line = _NEAR.search(message), _LINE.search(context)
+    start = body.start
+    for _ in range(int(line[1]) - 1 if line else 0):  # lines are counted from the opening quote on
+        start = text.find("\n", start, body.end) + 1 or start
+    if near is not None and (word := _as_a_word(near[1]).search(text, start, body.end)):
+        return word.span()
+    if near is None and "end of input" in message:
+        quote = _DOLLARS.match(body.text)
+        return body.end - (len(quote[0]) if quote else 1), body.end
+    start += len(text[start : body.end]) - len(text[start : body.end].lstrip())
+    return start, start + 1
+
+
+def _as_a_word(text: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)" if text.isidentifier() else re.escape(text))

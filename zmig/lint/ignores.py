@@ -7,28 +7,31 @@ its last line; elsewhere for the next one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import KW_ONLY
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
 from zmig.lint.rules import RULES
 from zmig.sql import lexer
 from zmig.text.nearest import nearest
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from zmig.lint.entry import Entry
+    from zmig.lint.entries import Entry
     from zmig.lint.sql_file import SqlFile
+    from zmig.manifest.lint_keys import LintSettings
     from zmig.text.places import Source
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@valueclass
 class Ignore:
     """A rule, and where its findings are not reported."""
 
     rule: str
     source: Source
+    _: KW_ONLY
     start: int
     end: int
     """Where it is written."""
@@ -52,10 +55,12 @@ _COMMENT = re.compile(r"--[ \t]*zmig:[ \t]*ignore\b[ \t]*(?P<rule>[^\s,;]*)(?P<r
 def declared(entry: Entry) -> Iterator[Ignore]:
     """Yield the ignores of an entry: those in the manifest, then those in its files."""
     for one in entry.declaration.ignores:
-        yield Ignore(one.rule, entry.manifest, one.start, one.end)
+        yield Ignore(one.rule, entry.manifest, start=one.start, end=one.end)
     for file, _ in entry.sql_files:
         for comment in _comments(file):
-            yield _of_comment(file, comment)
+            start, end = comment.span()
+            scope = (file.source, *_scope(file, start))
+            yield Ignore(comment["rule"].rstrip(":"), file.source, start=start, end=end, scope=scope)
 
 
 def faults(entry: Entry) -> Iterator[Remark]:
@@ -64,7 +69,16 @@ def faults(entry: Entry) -> Iterator[Remark]:
         if ignore.rule not in RULES:
             yield _unknown(ignore.rule, ignore.source, ignore.start, ignore.end)
     for file, _ in entry.sql_files:
-        yield from _whole_files(file)
+        # By this comment squawk would skip the file, so `zmig.lint.squawk_input` hides it from squawk.
+        for start in _places(file, SQUAWK_IGNORE_FILE):
+            yield Remark(
+                "ignore/file",
+                f"`{SQUAWK_IGNORE_FILE}` hides a whole file without a reason, so the file is checked all the same",
+                "write `-- zmig: ignore RULE why it does no harm here` before the statement that it is for",
+                file.source,
+                start,
+                start + len(SQUAWK_IGNORE_FILE),
+            )
         for comment in _comments(file):
             if not comment["reason"].strip(" \t-:"):
                 yield Remark(
@@ -77,11 +91,11 @@ def faults(entry: Entry) -> Iterator[Remark]:
                 )
 
 
-def unknown_severities(names: Iterable[tuple[str, int, int]], source: Source) -> Iterator[Remark]:
-    """Yield the rules under `lint.severity` that do not exist; each is given with its place."""
-    for name, start, end in names:
+def unknown_severities(settings: LintSettings, source: Source) -> Iterator[Remark]:
+    """Yield the rules under `lint.severity` of a manifest that do not exist."""
+    for name, choice in settings.severity.items():
         if name not in RULES:
-            yield _unknown(name, source, start, end)
+            yield _unknown(name, source, choice.start, choice.end)
 
 
 def unused(entry: Entry, used: Collection[Ignore], ran: Collection[str], known: Iterable[Ignore]) -> Iterator[Remark]:
@@ -105,50 +119,38 @@ def _unknown(name: str, source: Source, start: int, end: int) -> Remark:
     return Remark("ignore/unknown-rule", message, hint, source, start, end)
 
 
-def _whole_files(file: SqlFile) -> Iterator[Remark]:
-    """Yield the comments by which squawk would skip the file; `zmig.lint.reduced` hides them from it."""
-    if SQUAWK_IGNORE_FILE not in file.text:
-        return
-    for found in re.finditer(SQUAWK_IGNORE_FILE, file.text):
-        if _is_comment(file, found.start()):
-            yield Remark(
-                "ignore/file",
-                f"`{SQUAWK_IGNORE_FILE}` hides a whole file without a reason, so the file is checked all the same",
-                "write `-- zmig: ignore RULE why it does no harm here` before the statement that it is for",
-                file.source,
-                found.start(),
-                found.end(),
-            )
+def _places(file: SqlFile, mark: str) -> Iterator[int]:
+    """Yield where a mark is in the comments of a file."""
+    place = file.text.find(mark)
+    while place >= 0:
+        if _is_comment(file, place):
+            yield place
+        place = file.text.find(mark, place + len(mark))
 
 
 def _comments(file: SqlFile) -> Iterator[re.Match[str]]:
     if "zmig:" not in file.text:  # a hundred times as fast as the pattern, and most often true
         return
-    for found in _COMMENT.finditer(file.text):
-        if _is_comment(file, found.start()):
-            yield found
+    for comment in _COMMENT.finditer(file.text):
+        if _is_comment(file, comment.start()):
+            yield comment
 
 
 def _is_comment(file: SqlFile, offset: int) -> bool:
     """Whether no string, no skipped data and no row of a COPY holds this place."""
     if any(span.start <= offset < span.end for span in (*file.rows, *file.skipped)):
         return False
-    act = file.act_at(offset)
-    if act is None or offset < act.start:
+    statement = file.statement_at(offset)
+    if statement is None or offset < statement.start:
         return True
-    inside = offset - act.start
-    return not any(token.start <= inside < token.end for token in lexer.tokens(act.statement.text))
-
-
-def _of_comment(file: SqlFile, comment: re.Match[str]) -> Ignore:
-    start, end = comment.span()
-    begin, stop = _scope(file, start)
-    return Ignore(comment["rule"].rstrip(":"), file.source, start, end, (file.source, begin, stop))
+    inside = offset - statement.start
+    return not any(token.start <= inside < token.end for token in lexer.tokens(statement.text))
 
 
 def _scope(file: SqlFile, offset: int) -> tuple[int, int]:
+    """Return where the statement is that a comment is for: the one it is in, or after on its last line, or before."""
     line = file.source.line_and_column(offset)[0]
-    for act in file.acts:
-        if offset <= act.end or file.source.line_and_column(act.end)[0] == line:
-            return act.start, act.end
+    for statement in file.statements:
+        if offset <= statement.end or file.source.line_and_column(statement.end)[0] == line:
+            return statement.start, statement.end
     return offset, offset

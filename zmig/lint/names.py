@@ -12,7 +12,8 @@ from zmig.lint.finding import Remark
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.entry import Entry
+    from zmig.lint.entries import Entry
+    from zmig.lint.sql_file import SqlFile
 
 _NUMBER = re.compile(r"[vVrR]?_{0,2}(?P<number>[0-9]+)")
 _COMMENT = re.compile(r"--+(?P<line>[^\r\n]*)|/\*(?P<block>[\s\S]*?)(?:\*/|\Z)")
@@ -27,62 +28,50 @@ def number(entry: Entry) -> Iterator[Remark]:
     if file is None or version is None:
         return
     name = file.rpartition("/")[2]
-    found = _NUMBER.match(name)
-    if found is None:
+    numbered = _NUMBER.match(name)
+    if numbered is None:
         if not entry.is_repeatable:
+            message = f"the name of `{name}` does not begin with its version"
             hint = f"rename the file to `{version:03}_{name}`, so that files are in the order they run in"
-            yield _at_file(entry, "name/no-number", f"the name of `{name}` does not begin with its version", hint)
-    elif int(found["number"]) != version:
-        message = f"the name of `{name}` begins with {int(found['number'])}, but its version is {version}"
-        yield _at_file(entry, "name/differs", message, f"rename the file, or write `version: {int(found['number'])}`")
+            yield entry.remark("name/no-number", "file", message, hint)
+    elif (other := int(numbered["number"])) != version:
+        message = f"the name of `{name}` begins with {other}, but its version is {version}"
+        yield entry.remark("name/differs", "file", message, f"rename the file, or write `version: {other}`")
 
 
 def description(entry: Entry) -> Iterator[Remark]:
     """Migrations that nothing is said about, neither in the file nor in the manifest."""
     source = entry.source
-    if source is None or (entry.declaration.description or "").strip() or _is_described(entry):
+    if source is None or (entry.declaration.description or "").strip():
         return
-    form = '`"""What it does."""`' if entry.python else "`-- description: what it does`"
-    yield Remark(
-        "name/no-description",
-        f"nothing says what `{entry.name}` is for",
-        f"begin the file with {form}",
-        source,
-        0,
-        1,
-    )
+    comments = _sql_comments(entry.sql) if entry.sql else _python_comments(source.text)
+    if comments is not None and not any(map(_says_something, comments)):
+        form = '`"""What it does."""`' if entry.python else "`-- description: what it does`"
+        message = f"nothing says what `{entry.name}` is for"
+        yield Remark("name/no-description", message, f"begin the file with {form}", source, 0, 1)
 
 
-def _is_described(entry: Entry) -> bool:
-    if entry.sql is not None:
-        return any(_says_something(line) for line in _comment_lines(entry.sql.leading_comment()))
-    if entry.python is None:
-        return True
-    return _python_says_something(entry.python.text)
+def _sql_comments(file: SqlFile) -> Iterator[str]:
+    """Yield the lines of the comments before the first statement."""
+    for comment in _COMMENT.finditer(file.leading_comment()):
+        yield from (comment["line"] or comment["block"] or "").splitlines()
 
 
-def _python_says_something(text: str) -> bool:
+def _python_comments(text: str) -> list[str] | None:
+    """Return the lines of the docstring, and the comments of the first lines; None for what is no Python."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             docstring = ast.get_docstring(ast.parse(text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return True
+        return None
     lead = [line.lstrip("# ") for line in text.splitlines()[:5] if line.startswith("#") and not line.startswith("#!")]
-    return any(map(_says_something, [*(docstring or "").splitlines(), *lead]))
-
-
-def _comment_lines(text: str) -> Iterator[str]:
-    for comment in _COMMENT.finditer(text):
-        yield from (comment["line"] or comment["block"] or "").splitlines()
+    return [*(docstring or "").splitlines(), *lead]
 
 
 def _says_something(line: str) -> bool:
+    """Whether a line says more than who made the file, and when."""
     keyword = _KEYWORD.match(line.strip(" -*=#"))
     if keyword is not None and keyword["key"].strip().lower() in _ABOUT_THE_FILE:
         return False
     return _LETTERS.search(line if keyword is None else keyword["value"]) is not None
-
-
-def _at_file(entry: Entry, rule: str, message: str, hint: str) -> Remark:
-    return Remark(rule, message, hint, entry.manifest, *entry.span("file"))

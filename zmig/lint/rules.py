@@ -1,11 +1,16 @@
-"""Every rule `zmig lint` knows, in one place: its code, how much it matters unless the manifest says otherwise."""
+"""Every rule `zmig lint` knows, in one place: its code, and how much it matters, which manifests may change."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Severity
+from zmig.manifest.lint_keys import Level
 from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from zmig.manifest.lint_keys import LintSettings
 
 _OFF = None
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
@@ -221,3 +226,16 @@ def of_problem(code: str) -> str:
         return "batch/unordered"
     group, _, name = code.partition("-")
     return f"{group}/{name}" if group in _GROUPS and name else f"manifest/{code}"
+
+
+Severities = dict[str, Severity | None]
+"""By rule; None for one that is off."""
+
+
+def severities(own: LintSettings, root: LintSettings) -> Severities:
+    """Return how much each rule matters: as a manifest says, and over it the one that zmig was given."""
+    chosen: Severities = {code: rule.severity for code, rule in RULES.items()}
+    for settings in (own, root):
+        for code, choice in settings.severity.items():
+            chosen[code] = None if choice.level is Level.OFF else Severity(choice.level.value)
+    return chosen

@@ -20,14 +20,12 @@ def may_change(statement: Statement) -> bool:
         return False
     text = statement.text.lower()
     reader = Reader(text)
-    return "search_path" in text or reader.accept("discard", "all") or reader.accept("reset", "all") or _is_set(reader)
-
-
-def _is_set(reader: Reader) -> bool:
-    """Whether it is SET SCHEMA, which is another spelling, or ends or begins to be a role, which is `$user`."""
+    if "search_path" in text or reader.accept("discard", "all") or reader.accept("reset", "all"):
+        return True
     if not reader.accept_any("set", "reset"):
         return False
     reader.accept_any("session", "local")
+    # SET SCHEMA is another spelling of it, and of which role the session is decides what `$user` means in it.
     return reader.accept_any("schema", "role", "authorization") is not None
 
 

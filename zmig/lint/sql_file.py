@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import ManifestError, Problem
 from zmig.lint import search_path
-from zmig.sql import fast_path, script, tool_markers
+from zmig.lint.finding import Remark
+from zmig.sql import fast_path, lexer, script, tool_markers
 from zmig.sql.buffer import Window
-from zmig.sql.token_reader import Name
+from zmig.sql.token_reader import Name, Reader
 from zmig.text.places import Source
 from zmig.valueclass import valueclass
 
@@ -39,11 +40,26 @@ class Span(NamedTuple):
     end: int
 
 
+class Action(NamedTuple):
+    """One action of an ALTER TABLE, such as `add column note text`: what is between its commas."""
+
+    text: str
+    start: int
+    """Where it begins in the file, a 0-based offset."""
+    end: int
+
+    @property
+    def reader(self) -> Reader:
+        """A reader at its first word."""
+        return Reader(self.text)
+
+
 @valueclass
-class Act:
+class FileStatement:
     """A statement of a file, and where the names in it are."""
 
-    statement: Statement
+    raw: Statement
+    """It alone, as it was split off."""
     schema: str = search_path.DEFAULT
     """Where a name without a schema is taken to be, unless the role or the database says otherwise.
 
@@ -53,41 +69,68 @@ class Act:
     @property
     def verb(self) -> str:
         """Its first word, in lower case."""
-        return self.statement.command.verb
+        return self.raw.command.verb
+
+    @property
+    def text(self) -> str:
+        """It as it is written, without the semicolon."""
+        return self.raw.text
+
+    @property
+    def line(self) -> int:
+        """Its first line in the file, from 1 on."""
+        return self.raw.line
 
     @property
     def command(self) -> Command:
         """What it does."""
-        return self.statement.command
+        return self.raw.command
 
     @property
     def parsed(self) -> ParsedCommand:
         """The objects that it creates and changes."""
-        return self.statement.command.parsed
+        return self.raw.command.parsed
 
     @property
     def start(self) -> int:
         """Its offset in the file."""
-        return self.statement.offset
+        return self.raw.offset
 
     @property
     def end(self) -> int:
         """The offset after it."""
-        return self.statement.offset + len(self.statement.text)
+        return self.raw.offset + len(self.raw.text)
+
+    @property
+    def actions(self) -> Iterator[Action]:
+        """Yield the actions of an ALTER TABLE; nothing for any other statement."""
+        begin = self.parsed.actions
+        if begin is None:
+            return
+        text, depth, start, end = self.text, 0, begin, begin
+        for token in (*lexer.tokens(text, begin), None):
+            if token is None or (depth == 0 and token.text == ","):
+                start += len(text[start:end]) - len(text[start:end].lstrip())
+                yield Action(text[start:end], self.start + start, self.start + end)
+                start = token.end if token is not None else end
+            if token is not None:
+                depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(token.text, 0)
+                end = token.end
 
     def full(self, name: Name) -> Name:
         """Return one of its names with a schema, or with the mark of one that cannot be known."""
         return name if name.schema is not None else Name(self.schema, name.name)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@valueclass
 class SqlFile:
     """One SQL file."""
 
+    _: KW_ONLY
     source: Source
     text: str
     """What is parsed: the source, with a name in place of every variable."""
-    acts: tuple[Act, ...]
+    statements: tuple[FileStatement, ...]
     skipped: tuple[Span, ...]
     """Whole statements that only read or write rows, after the first thousand; at most about 64 KiB each."""
     rows: tuple[Span, ...]
@@ -101,22 +144,26 @@ class SqlFile:
         return self.source.label
 
     @property
-    def refusing(self) -> Act | None:
+    def refusing(self) -> FileStatement | None:
         """The first statement that cannot run inside a transaction."""
-        return next((one for one in self.acts if one.command.refuses_transaction), None)
+        return next((one for one in self.statements if one.command.refuses_transaction), None)
 
     def is_transactional(self, declared: bool | None) -> bool:
         """Whether zmig runs it in one transaction, if the manifest says `declared`."""
         return self.refusing is None if declared is None else declared
 
-    def act_at(self, offset: int) -> Act | None:
+    def statement_at(self, offset: int) -> FileStatement | None:
         """Return the statement at an offset, else the next one."""
-        index = bisect_left(self.acts, offset, key=attrgetter("end"))
-        return self.acts[index] if index < len(self.acts) else None
+        index = bisect_left(self.statements, offset, key=attrgetter("end"))
+        return self.statements[index] if index < len(self.statements) else None
+
+    def remark(self, rule: str, statement: FileStatement, message: str, hint: str) -> Remark:
+        """Return a remark about one of its statements."""
+        return Remark(rule, message, hint, self.source, statement.start, statement.end)
 
     def leading_comment(self) -> str:
         """Return what is before the first statement."""
-        end = self.acts[0].start if self.acts else len(self.text)
+        end = self.statements[0].start if self.statements else len(self.text)
         return self.text[:end]
 
 
@@ -130,61 +177,61 @@ def read(text: str, *, path: str, has_variables: bool = False, is_batch: bool = 
     With `has_variables`, each `${name}` counts as a name, since what it will be is not known; with `is_batch`,
     `:size` and `:cursor` count as numbers. Every place in the text stays where it is.
     """
-    script_text = _VARIABLE.sub(_some_name, text) if has_variables else text
+    script_text = text
+    if has_variables:
+        script_text = _VARIABLE.sub(lambda found: "v" + re.sub(r"\W", "_", found[0])[1:], script_text)
     if is_batch:
         script_text = _PLACEHOLDER.sub(lambda found: "1" * len(found[0]), script_text)
-    return _Reading(Source(path, text), script_text).file()
-
-
-def _some_name(variable: re.Match[str]) -> str:
-    return "v" + re.sub(r"\W", "_", variable[0])[1:]
+    reading = _Reading(script_text, path)
+    names = search_path.SearchPath(path)
+    statements: list[FileStatement] = []
+    problems: tuple[Problem, ...] = ()
+    try:
+        while (statement := reading.next_statement()) is not None:
+            statements.append(FileStatement(statement, names.schema))
+            names.pass_(statement)
+    except ManifestError as error:
+        problems = error.problems
+    if not problems and tool_markers.may_hold(script_text):
+        spans = sorted([*((one.start, one.end) for one in statements), *reading.skipped, *reading.rows])
+        mark = tool_markers.find(script_text, spans)
+        if mark is not None:
+            place = script.location(script_text, mark.offset, path=path)
+            problems = (tool_markers.problem(mark, place, path=path),)
+    return SqlFile(
+        source=Source(path, text),
+        text=script_text,
+        statements=tuple(statements),
+        skipped=tuple(reading.skipped),
+        rows=tuple(reading.rows),
+        problems=problems,
+    )
 
 
 class _Reading:
-    def __init__(self, source: Source, text: str) -> None:
-        self._source = source
-        self._text = text
-        self._window = Window((text,), path=source.label)
-        self._acts: list[Act] = []
-        self._skipped: list[Span] = []
-        self._rows: list[Span] = []
+    """Takes the statements from a text, and passes over most of its data."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self.skipped: list[Span] = []
+        self.rows: list[Span] = []
+        self._window = Window((text,), path=path)
         self._number = 0
 
-    def file(self) -> SqlFile:
-        problems: tuple[Problem, ...] = ()
-        try:
-            path = search_path.SearchPath(self._source.label)
-            while (one := self._next()) is not None:
-                self._acts.append(Act(one, path.schema))
-                path.pass_(one)
-        except ManifestError as error:
-            problems = error.problems
-        problems = problems or tuple(self._marks())
-        return SqlFile(self._source, self._text, tuple(self._acts), tuple(self._skipped), tuple(self._rows), problems)
-
-    def _marks(self) -> Iterator[Problem]:
-        """Yield what is wrong with a file that another tool has parted."""
-        if not tool_markers.may_hold(self._text):
-            return
-        spans = sorted([*((one.start, one.end) for one in self._acts), *self._skipped, *self._rows])
-        mark = tool_markers.find(self._text, spans)
-        if mark is not None:
-            label = self._source.label
-            yield tool_markers.problem(mark, script.location(self._text, mark.offset, path=label), path=label)
-
-    def _next(self) -> Statement | None:
+    def next_statement(self) -> Statement | None:
+        """Return the next statement, without the rows of a COPY; None at the end. Raises ManifestError."""
         if self._number >= _MOST_STATEMENTS:
             self._skip_data()
         self._number += 1
-        one = script.next_statement(self._window, self._number)
-        if one is None or one.copy_data is None:
-            return one
+        statement = script.next_statement(self._window, self._number)
+        if statement is None or statement.copy_data is None:
+            return statement
         start = self._window.base + self._window.position
-        script.skip_rows(one)
-        self._rows.append(Span(start, self._window.base + self._window.position))
-        return replace(one, copy_data=replace(one.copy_data, blocks=()))
+        script.skip_rows(statement)
+        self.rows.append(Span(start, self._window.base + self._window.position))
+        return replace(statement, copy_data=replace(statement.copy_data, blocks=()))
 
     def _skip_data(self) -> None:
+        """Pass over statements that only read or write rows, and keep where they are in spans of about 64 KiB."""
         skip = fast_path.data_statement().match
         window = self._window
         start = -1
@@ -194,11 +241,7 @@ class _Reading:
             window.position = passed.end()
             self._number += 1
             if passed.end() - start >= _RUN:
-                self._skip(start)
+                self.skipped.append(Span(window.base + start, window.base + window.position))
                 start = -1
         if start >= 0:
-            self._skip(start)
-
-    def _skip(self, start: int) -> None:
-        base = self._window.base
-        self._skipped.append(Span(base + start, base + self._window.position))
+            self.skipped.append(Span(window.base + start, window.base + window.position))

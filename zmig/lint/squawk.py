@@ -12,20 +12,22 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from zmig.lint import reduced, squawk_filter
+from zmig.lint import squawk_filter
 from zmig.lint.rules import DECIDED_BY_ZMIG, RULES
+from zmig.lint.squawk_input import squawk_inputs
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from zmig.lint.finding import Remark
-    from zmig.lint.reduced import Reduced
     from zmig.lint.sql_file import SqlFile
+    from zmig.lint.squawk_input import SquawkInput
 
 _SECONDS = 300
 _FILES_A_CALL = 500
@@ -53,16 +55,6 @@ class SquawkReport:
     """How often it found something by a rule that zmig does not know."""
 
 
-@dataclass(slots=True)
-class _Call:
-    """One running call, over files that are run in the same way."""
-
-    jobs: dict[str, tuple[SqlFile, Reduced]]
-    """The files, by the path that squawk was given."""
-    out: Path
-    process: subprocess.Popen[bytes]
-
-
 class SquawkFailed(Exception):
     """squawk could not be run, or its answer not be read; the text says why."""
 
@@ -73,102 +65,93 @@ def find() -> str | None:
     return beside or shutil.which("squawk")
 
 
-class Squawk:
-    """Calls that were begun, so that others can work while they run."""
+def check(program: str, jobs: Iterable[Job], *, include: Sequence[str] = ()) -> SquawkReport:
+    """Return what squawk finds in files; `include` names rules that it checks only where it is asked to.
 
-    def __init__(self, program: str, *, include: Sequence[str] = ()) -> None:
-        self._program = program
-        self._include = include
-        self._folder = tempfile.TemporaryDirectory(prefix="zmig-lint-")
-        self._calls: list[_Call] = []
-        self._written = 0
+    Raises SquawkFailed.
+    """
+    alike: dict[tuple[bool, int | None], list[SqlFile]] = {}
+    for job in jobs:
+        alike.setdefault((job.is_transactional, job.postgres_version), []).append(job.file)
+    report = SquawkReport()
+    with tempfile.TemporaryDirectory(prefix="zmig-lint-") as folder, ExitStack() as ending:
+        calls: list[_Call] = []
+        for (is_transactional, version), files in alike.items():
+            command = [program, "--config", os.devnull, "--reporter", "json"]
+            command += ["--assume-in-transaction"] if is_transactional else []
+            command += [f"--pg-version={version}"] if version else []
+            command += [f"--include={rule}" for rule in include]
+            for start in range(0, len(files), _FILES_A_CALL):
+                call = _Call(command, files[start : start + _FILES_A_CALL], Path(folder, str(len(calls))))
+                ending.callback(call.end)
+                calls.append(call)
+        for call in calls:
+            for answer in call.answers():
+                _add(report, answer, *call.inputs[str(answer["file"])])
+    return report
 
-    def begin(self, jobs: Iterable[Job]) -> None:
-        """Begin to check files. Raises SquawkFailed."""
-        groups: dict[tuple[bool, int | None], list[SqlFile]] = {}
-        for job in jobs:
-            groups.setdefault((job.is_transactional, job.postgres_version), []).append(job.file)
-        for (is_transactional, version), files in groups.items():
-            self._begin(files, is_transactional=is_transactional, postgres_version=version)
 
-    def _begin(self, files: list[SqlFile], *, is_transactional: bool, postgres_version: int | None) -> None:
-        command = [self._program, "--config", os.devnull, "--reporter", "json"]
-        command += ["--assume-in-transaction"] if is_transactional else []
-        command += [f"--pg-version={postgres_version}"] if postgres_version else []
-        command += [f"--include={rule}" for rule in self._include]
-        for start in range(0, len(files), _FILES_A_CALL):
-            jobs = {path: job for file in files[start : start + _FILES_A_CALL] for path, job in self._jobs(file)}
-            out = Path(self._folder.name, f"{len(self._calls)}.json")
-            try:
-                with out.open("wb") as stdout:
-                    process = subprocess.Popen(
-                        [*command, *jobs], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE
-                    )
-            except OSError as error:
-                raise SquawkFailed(error.strerror or str(error)) from None
-            self._calls.append(_Call(jobs, out, process))
+class _Call:
+    """One running call, over files that are run in the same way."""
 
-    def _jobs(self, file: SqlFile) -> Iterator[tuple[str, tuple[SqlFile, Reduced]]]:
-        """Yield the paths to check for a file: its own, where squawk reads there just what it should."""
-        for left in reduced.reduce(file):
-            if left.text == file.source.text and _PLAIN_PATH.fullmatch(file.path):
+    def __init__(self, command: Sequence[str], files: Iterable[SqlFile], folder: Path) -> None:
+        folder.mkdir()
+        self.inputs: dict[str, tuple[SqlFile, SquawkInput]] = {}
+        """The files, by the path that squawk is given."""
+        for file in files:
+            for given in squawk_inputs(file):
+                # Squawk reads the file itself where that is just what it should see.
                 path = file.path
-            else:
-                self._written += 1
-                path = str(Path(self._folder.name, f"{self._written}.sql"))
-                Path(path).write_bytes(left.text.encode())
-            yield path, (file, left)
-
-    def end(self) -> SquawkReport:
-        """Return what was found. Raises SquawkFailed."""
-        said = SquawkReport()
+                if given.text != file.source.text or not _PLAIN_PATH.fullmatch(path):
+                    path = str(folder / f"{len(self.inputs)}.sql")
+                    Path(path).write_bytes(given.text.encode())
+                self.inputs[path] = (file, given)
+        self._out = folder / "answers.json"
         try:
-            for call in self._calls:
-                for answer in _answers(call):
-                    _note(said, call, answer)
-        finally:
-            self.close()
-        return said
+            with self._out.open("wb") as stdout:
+                self._process = subprocess.Popen(
+                    [*command, *self.inputs], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE
+                )
+        except OSError as error:
+            raise SquawkFailed(error.strerror or str(error)) from None
 
-    def close(self) -> None:
-        """End what still runs, and remove the files that were written."""
-        for call in self._calls:
-            if call.process.poll() is None:
-                call.process.kill()
-                call.process.wait()
-            if call.process.stderr is not None:
-                call.process.stderr.close()
-        self._folder.cleanup()
+    def answers(self) -> Iterator[dict[str, object]]:
+        """Yield what squawk found, when it has ended. Raises SquawkFailed."""
+        try:
+            _, complaint = self._process.communicate(timeout=_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise SquawkFailed(f"it did not end within {_SECONDS} seconds") from None
+        try:
+            answers: object = json.loads(self._out.read_bytes() or b"null")
+        except ValueError:
+            answers = None
+        if not isinstance(answers, list):
+            lines = complaint.decode(errors="replace").strip().splitlines()
+            raise SquawkFailed(lines[0] if lines else f"it ended with exit code {self._process.returncode}")
+        yield from (cast("dict[str, object]", one) for one in cast("list[object]", answers) if isinstance(one, dict))
 
-
-def _answers(call: _Call) -> Iterator[dict[str, object]]:
-    try:
-        _, complaint = call.process.communicate(timeout=_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise SquawkFailed(f"it did not end within {_SECONDS} seconds") from None
-    try:
-        answers: object = json.loads(call.out.read_bytes() or b"null")
-    except ValueError:
-        answers = None
-    if not isinstance(answers, list):
-        said = complaint.decode(errors="replace").strip().splitlines()
-        raise SquawkFailed(said[0] if said else f"it ended with exit code {call.process.returncode}")
-    yield from (cast("dict[str, object]", one) for one in cast("list[object]", answers) if isinstance(one, dict))
+    def end(self) -> None:
+        """End the program if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
 
 
-def _note(said: SquawkReport, call: _Call, answer: dict[str, object]) -> None:
-    """Take note of one finding, unless it is by a rule whose matter zmig decides itself."""
-    file, left = call.jobs[str(answer["file"])]
-    rule = f"squawk/{answer['rule_name']}"
-    if rule == "squawk/syntax-error":
-        said.unread[id(file)] = file
+def _add(report: SquawkReport, answer: dict[str, object], file: SqlFile, given: SquawkInput) -> None:
+    """Add one finding to a report, unless it is by a rule whose matter zmig decides itself."""
+    name = str(answer["rule_name"])
+    rule = f"squawk/{name}"
+    if name == "syntax-error":
+        report.unread[id(file)] = file
     elif rule in RULES:
-        start = left.origin(_number(answer, "line"), _number(answer, "column"))
-        end = left.origin(_number(answer, "line_end"), _number(answer, "column_end"))
+        start = given.origin(_number(answer, "line"), _number(answer, "column"))
+        end = given.origin(_number(answer, "line_end"), _number(answer, "column_end"))
         remark = squawk_filter.remark(file, rule, answer, start, max(start + 1, end))
-        said.remarks.setdefault(id(file), []).append(remark)
-    elif (name := rule.removeprefix("squawk/")) not in DECIDED_BY_ZMIG:
-        said.unknown[name] = said.unknown.get(name, 0) + 1
+        report.remarks.setdefault(id(file), []).append(remark)
+    elif name not in DECIDED_BY_ZMIG:
+        report.unknown[name] = report.unknown.get(name, 0) + 1
 
 
 def _number(answer: dict[str, object], key: str) -> int:

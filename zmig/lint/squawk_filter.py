@@ -8,16 +8,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zmig.lint import alterations, new_objects
+from zmig.lint import new_objects
 from zmig.lint.columns import new_type
 from zmig.lint.finding import Remark
+from zmig.sql.token_reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from zmig.lint.columns import Columns
     from zmig.lint.new_objects import NewObjects
-    from zmig.lint.sql_file import Act, SqlFile
+    from zmig.lint.sql_file import FileStatement, SqlFile
 
 _ABOUT_FORM = frozenset(
     {
@@ -72,82 +73,72 @@ _DROPS = re.compile("squawk/ban-drop-(?:view|function|type|domain|sequence)")
 """What is often dropped to be made again in the same file."""
 
 
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
-
-
 def weighed(file: SqlFile, said: Sequence[Remark], known: NewObjects, columns: Columns) -> Iterator[Remark]:
     """Yield what remains of squawk's findings about a file; `columns` is what was known before it."""
     if not said:
         return
-    specific = {(remark.rule, _start(file, remark)) for remark in said}
-    by_act: dict[int, list[Remark]] = {}
+    by_statement: dict[int, list[Remark]] = {}
     for remark in said:
-        by_act.setdefault(_start(file, remark), []).append(remark)
-    yield from by_act.pop(-1, ())
+        statement = file.statement_at(remark.start)
+        by_statement.setdefault(-1 if statement is None else statement.start, []).append(remark)
+    yield from by_statement.pop(-1, ())
     so_far = columns.copy()
-    for act, is_fresh in new_objects.follow(file, known):
-        for remark in by_act.get(act.start, ()):
+    for statement, is_fresh in new_objects.follow(file, known):
+        remarks = by_statement.get(statement.start, ())
+        rules = {remark.rule for remark in remarks}
+        for remark in remarks:
             is_unused = is_fresh and remark.rule not in _ABOUT_FORM
-            is_repeated = remark.rule == _GENERAL and any((rule, act.start) in specific for rule in _MORE_SPECIFIC)
-            if not (is_unused or is_repeated or _is_harmless(remark, act, file, so_far)):
+            is_repeated = remark.rule == _GENERAL and not rules.isdisjoint(_MORE_SPECIFIC)
+            if not (is_unused or is_repeated or _is_harmless(remark, statement, file, so_far)):
                 yield remark
-        so_far.learn(act)
+        so_far.learn(statement)
 
 
-def _start(file: SqlFile, remark: Remark) -> int:
-    act = file.act_at(remark.start)
-    return -1 if act is None else act.start
-
-
-def _is_harmless(remark: Remark, act: Act, file: SqlFile, columns: Columns) -> bool:
-    if remark.rule == "squawk/changing-column-type" and act.parsed.changes:
-        changed = new_type(act, remark.start, remark.end)
-        return changed is not None and columns.keeps_storage(act.full(act.parsed.changes[0]), *changed)
+def _is_harmless(remark: Remark, statement: FileStatement, file: SqlFile, columns: Columns) -> bool:
+    """Whether what squawk warns of does not happen, as far as the statements before and after this one say."""
+    if remark.rule == "squawk/changing-column-type" and statement.parsed.changes:
+        changed = new_type(statement, remark.start, remark.end)
+        return changed is not None and columns.keeps_storage(statement.full(statement.parsed.changes[0]), *changed)
     if remark.rule == "squawk/require-concurrent-index-creation":
-        return _ON_ONLY.match(act.statement.text) is not None
-    if remark.rule == "squawk/adding-not-nullable-field" and act.parsed.changes:
-        named = [_unquoted(found[1]) for found in _SET_NOT_NULL.finditer(act.statement.text)]
-        return bool(named) and all(columns.is_never_null(act.full(act.parsed.changes[0]), column) for column in named)
-    if remark.rule == "squawk/ban-drop-constraint" and act.parsed.changes:
-        return _are_kept(act, file, columns)
-    return _DROPS.fullmatch(remark.rule) is not None and _are_made_again(act, file)
+        return _ON_ONLY.match(statement.text) is not None
+    if remark.rule == "squawk/adding-not-nullable-field" and statement.parsed.changes:
+        named = [Reader(setting[1]).identifier() or "" for setting in _SET_NOT_NULL.finditer(statement.text)]
+        return bool(named) and all(
+            columns.is_never_null(statement.full(statement.parsed.changes[0]), column) for column in named
+        )
+    if remark.rule == "squawk/ban-drop-constraint" and statement.parsed.changes:
+        return _are_kept(statement, file, columns)
+    if _DROPS.fullmatch(remark.rule) is not None and statement.parsed.changes:
+        later = (other for other in file.statements if other.start > statement.start)
+        made_again = {other.full(created.name) for other in later for created in other.parsed.creates}
+        return all(statement.full(name) in made_again for name in statement.parsed.changes)
+    return False
 
 
-def _are_kept(act: Act, file: SqlFile, columns: Columns) -> bool:
+def _are_kept(statement: FileStatement, file: SqlFile, columns: Columns) -> bool:
     """Whether what the constraints say holds without them: they are made again, or only prove a column never null."""
-    table, dropped = act.full(act.parsed.changes[0]), set[str]()
-    for action in alterations.actions(act):
+    table, dropped = statement.full(statement.parsed.changes[0]), set[str]()
+    for action in statement.actions:
         reader = action.reader
         if reader.accept("drop", "constraint"):
             reader.accept("if", "exists")
             dropped.add(reader.identifier() or "")
     made = {
         one.name.name
-        for other in file.acts
-        if other.start >= act.start
+        for other in file.statements
+        if other.start >= statement.start
         for one in other.parsed.creates
         if one.kind == "constraint" and one.parent is not None and other.full(one.parent) == table
     }
     return bool(dropped) and all(name in made or columns.is_null_check(table, name) for name in dropped)
 
 
-def _are_made_again(act: Act, file: SqlFile) -> bool:
-    """Whether later statements of the file make what this one drops."""
-    made = {other.full(one.name) for other in file.acts if other.start > act.start for one in other.parsed.creates}
-    return bool(act.parsed.changes) and all(act.full(name) in made for name in act.parsed.changes)
-
-
 def remark(file: SqlFile, rule: str, said: Mapping[str, object], start: int, end: int) -> Remark:
     """Return one of squawk's findings as a remark."""
     text, hint = said.get("message"), said.get("help")
-    message = _sentence(text if isinstance(text, str) else rule)
+    message = _lower((text if isinstance(text, str) else rule).strip().rstrip("."))
     advice = hint.rstrip(".") if isinstance(hint, str) and hint else _HINTS.get(rule, f"see `docs/rules/{rule}.md`")
     return Remark(rule, message, _lower(advice), file.source, start, end)
-
-
-def _sentence(text: str) -> str:
-    return _lower(text.strip().rstrip("."))
 
 
 def _lower(text: str) -> str:

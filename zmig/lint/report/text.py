@@ -23,9 +23,7 @@ def summary(report: Report) -> str:
     for finding in report.findings:
         counts[finding.severity.value] += 1
     found = ", ".join(words.counted(count, name) for name, count in counts.items() if count) or "nothing found"
-    return "\n".join((f"{found} in {words.counted(report.migrations, 'migration')}", *_not_checked(report)))
-
-
-def _not_checked(report: Report) -> list[str]:
-    advice = [] if report.remedy is None else [f"hint: run `{report.remedy}`"]
-    return [*(f"note: {reason}" for reason in report.missing), *advice]
+    lines = [f"{found} in {words.counted(report.migrations, 'migration')}"]
+    lines += [f"note: {reason}" for reason in report.missing]
+    lines += [] if report.remedy is None else [f"hint: run `{report.remedy}`"]
+    return "\n".join(lines)

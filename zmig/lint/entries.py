@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from zmig.errors import ManifestError
 from zmig.lint import sql_file
-from zmig.lint.entry import Entry
+from zmig.lint.finding import Remark
 from zmig.manifest import yaml_parser
-from zmig.model import Language
+from zmig.model import Kind, Language
 from zmig.planning.plan import Action, Plan, Step
 from zmig.project import inclusion, text_file
 from zmig.text.places import Source
@@ -24,6 +24,86 @@ if TYPE_CHECKING:
     from zmig.manifest.declaration import Declaration
     from zmig.model import Migration
     from zmig.project.inclusion import LoadedManifest
+
+
+@valueclass
+class Entry:
+    """One entry of a manifest with everything that was read for it; a file that could not be read is None."""
+
+    declaration: Declaration
+    _: KW_ONLY
+    sql: SqlFile | None = None
+    python: Source | None = None
+    rollback: SqlFile | None = None
+    has_code_rollback: bool = False
+    """Whether its Python file defines `rollback(ctx)`."""
+
+    @property
+    def name(self) -> str:
+        """What findings call it."""
+        return self.declaration.name or "?"
+
+    @property
+    def version(self) -> int:
+        """Its version; 0 where the manifest does not give one."""
+        return self.declaration.version or 0
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it runs again."""
+        return self.declaration.effective_kind is Kind.REPEATABLE
+
+    @property
+    def manifest(self) -> Source:
+        """The text of the manifest that declares it."""
+        return self.declaration.document.source
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether zmig runs its SQL file in one transaction; the rounds of a batch have one each."""
+        if self.declaration.batch is not None:
+            return False
+        return self.sql is not None and self.sql.is_transactional(self.declaration.transaction)
+
+    @property
+    def source(self) -> Source | None:
+        """The text of its file."""
+        return self.python if self.sql is None else self.sql.source
+
+    @property
+    def sql_files(self) -> Iterator[tuple[SqlFile, bool]]:
+        """Its SQL files, each with whether it runs in one transaction."""
+        if self.sql is not None:
+            yield self.sql, self.is_transactional
+        if self.rollback is not None:
+            without = self.declaration.transaction is False
+            yield self.rollback, self.rollback.is_transactional(False if without else None)
+
+    def remark(self, rule: str, key: str, message: str, hint: str) -> Remark:
+        """Return a remark about the value of `key` in the manifest; where it is absent, about the version or file."""
+        node = self.declaration.node
+        named = node.get(key) or node.get("version") or node.get("file") or node
+        return Remark(rule, message, hint, self.manifest, named.start, named.end)
+
+
+@valueclass
+class Gathered:
+    """One manifest, with everything that was read for it."""
+
+    path: Path
+    opened: tuple[LoadedManifest, ...]
+    """The manifest itself, then those it includes."""
+    entries: tuple[Entry, ...]
+    """By version; those that could be read at all."""
+    problems: tuple[Problem, ...]
+    """What `zmig apply` would refuse the manifest for."""
+
+    @property
+    def files(self) -> Iterator[Path]:
+        """The files that its entries name, whether they are there or not."""
+        for opened in self.opened:
+            for declaration in opened.manifest.declarations:
+                yield from (opened.folder.path(text) for text in (declaration.file, declaration.rollback) if text)
 
 
 @dataclass(slots=True)
@@ -47,26 +127,6 @@ class Files:
                 has_variables = declaration.has_variables
                 self._known[key] = sql_file.read(text, path=str(path), has_variables=has_variables, is_batch=is_batch)
         return self._known[key]
-
-
-@valueclass
-class Gathered:
-    """One manifest, with everything that was read for it."""
-
-    path: Path
-    opened: tuple[LoadedManifest, ...]
-    """The manifest itself, then those it includes."""
-    entries: tuple[Entry, ...]
-    """By version; those that could be read at all."""
-    problems: tuple[Problem, ...]
-    """What `zmig apply` would refuse the manifest for."""
-
-    @property
-    def files(self) -> Iterator[Path]:
-        """The files that its entries name, whether they are there or not."""
-        for opened in self.opened:
-            for declaration in opened.manifest.declarations:
-                yield from (opened.folder.path(text) for text in (declaration.file, declaration.rollback) if text)
 
 
 def gather(path: Path, *, environ: Mapping[str, str], files: Files) -> Gathered:
@@ -95,8 +155,8 @@ def _entry(declaration: Declaration, migration: Migration | None, opened: Loaded
         return Entry(declaration, rollback=rollback)
     if declaration.language is Language.PYTHON:
         python = Source(str(migration.file), text_file.read(migration.file))
-        return Entry(declaration, None, python, rollback, migration.has_code_rollback)
-    return Entry(declaration, files.sql(migration.file, declaration), None, rollback)
+        return Entry(declaration, python=python, rollback=rollback, has_code_rollback=migration.has_code_rollback)
+    return Entry(declaration, sql=files.sql(migration.file, declaration), rollback=rollback)
 
 
 _ABOUT_THE_ENTRY = ("batch-invalid", "batch-unordered", "variable-undefined", "variable-invalid")
@@ -121,4 +181,5 @@ def _unfit(
         try:
             prepare.read(Plan(step.direction, (step,)))
         except ManifestError as error:
+            # What the statements themselves lack is found by the checks, one by one and with their places.
             yield from (problem for problem in error.problems if problem.code in _ABOUT_THE_ENTRY)

@@ -1,4 +1,4 @@
-"""A script without what a linter of statements need not see, and the way back to places in the whole."""
+"""What squawk is given of a script: all but what it need not see; and the way back to places in the whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zmig.lint.sql_file import Act, SqlFile
+    from zmig.lint.sql_file import FileStatement, SqlFile
 
 _LONGEST_DATA = 2000
 """A statement that writes rows and is longer has nothing to show but rows."""
@@ -27,7 +27,7 @@ _NOT_LINE_END = re.compile(r"[^\r\n]")
 
 
 @valueclass
-class Reduced:
+class SquawkInput:
     """What is left of a script."""
 
     text: str
@@ -46,40 +46,42 @@ class Reduced:
         return self._origins[part] + offset - self._starts[part]
 
 
-def reduce(file: SqlFile) -> Iterator[Reduced]:
+def squawk_inputs(file: SqlFile) -> Iterator[SquawkInput]:
     """Yield a script without rows, long data statements, pg_dump's `\\restrict` lines, and whole files' ignores.
 
     It is parted in two where a linter could take a table for one that the script has made itself, of which it would say
     nothing: it knows neither IF NOT EXISTS nor the search path. What changes something is then not in one text with
     what makes it, and `zmig.lint.new_objects` alone decides.
     """
-    changing = [act for act in file.acts if act.parsed.changes]
-    making = [act for act in file.acts if not act.parsed.changes and act.command.controls_transaction is None]
-    if changing and any(act.verb in _MAKES_TABLES for act in making):
-        yield _reduced(file, _without(file.text, making))
-        yield _reduced(file, _without(file.text, changing))
+    changing = [statement for statement in file.statements if statement.parsed.changes]
+    making = [
+        statement
+        for statement in file.statements
+        if not statement.parsed.changes and statement.command.controls_transaction is None
+    ]
+    if changing and any(statement.verb in _MAKES_TABLES for statement in making):
+        yield _input(file, _without(file.text, making))
+        yield _input(file, _without(file.text, changing))
     else:
-        yield _reduced(file, file.text)
+        yield _input(file, file.text)
 
 
-def _without(script: str, acts: Sequence[Act]) -> str:
+def _without(script: str, statements: Sequence[FileStatement]) -> str:
     """Return a script with an empty statement of the same length for each of these.
 
     A comment in front of one stays in front of a statement, rather than of the next.
     """
     pieces: list[str] = []
     position = 0
-    for act in acts:
-        pieces += (script[position : act.start], _blank(script[act.start : act.end]))
-        position = act.end
+    for statement in statements:
+        text = script[statement.start : statement.end]
+        blank = _EMPTY + _NOT_LINE_END.sub(" ", text[len(_EMPTY) :]) if len(text) > len(_EMPTY) else text
+        pieces += (script[position : statement.start], blank)
+        position = statement.end
     return "".join((*pieces, script[position:]))
 
 
-def _blank(text: str) -> str:
-    return _EMPTY + _NOT_LINE_END.sub(" ", text[len(_EMPTY) :]) if len(text) > len(_EMPTY) else text
-
-
-def _reduced(file: SqlFile, script: str) -> Reduced:
+def _input(file: SqlFile, script: str) -> SquawkInput:
     starts: list[int] = []
     origins: list[int] = []
     pieces: list[str] = []
@@ -92,15 +94,21 @@ def _reduced(file: SqlFile, script: str) -> Reduced:
             length += start - position
         position = max(position, end)
     text = "".join(pieces).replace(SQUAWK_IGNORE_FILE, _HEEDED_BY_NOBODY)
-    return Reduced(text, Source(file.path, text), tuple(starts or [0]), tuple(origins or [0]))
+    return SquawkInput(text, Source(file.path, text), tuple(starts or [0]), tuple(origins or [0]))
 
 
 def _left_out(file: SqlFile) -> Iterator[tuple[int, int]]:
+    """Yield the parts that squawk does not see."""
     yield from file.rows
     yield from file.skipped
-    for act in file.acts:
-        is_data = act.parsed.rewrites_rows_of is None and act.verb == "insert" and act.end - act.start > _LONGEST_DATA
-        if is_data or act.statement.copy_data is not None:
-            yield act.start, act.end
+    for statement in file.statements:
+        is_data = (
+            statement.parsed.rewrites_rows_of is None
+            and statement.verb == "insert"
+            and statement.end - statement.start > _LONGEST_DATA
+        )
+        if is_data or statement.raw.copy_data is not None:
+            yield statement.start, statement.end
     if "restrict" in file.text:
-        yield from (found.span() for found in _RESTRICT.finditer(file.text, 0, min(len(file.text), 1 << 20)))
+        # pg_dump writes them at the beginning and at the end; the rest of a large dump is not looked through.
+        yield from (line.span() for line in _RESTRICT.finditer(file.text, 0, min(len(file.text), 1 << 20)))
