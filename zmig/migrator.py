@@ -17,7 +17,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig.errors import ManifestError, PlanRefused, ZmigError
+from zmig.errors import ManifestError, ZmigError
 from zmig.observer import isolated, naming, redacting
 from zmig.planning.plan import Direction, Plan, RunResult
 from zmig.planning.request import Apply, Retry, Rollback
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from zmig.running.executor import PlanExecutor
     from zmig.running.rehearsal import Rehearsal
     from zmig.session.database_session import DatabaseSession
-    from zmig.session.operator import OperatorAction
+    from zmig.session.operator import Decision
     from zmig.session.status import Status
     from zmig.session.watcher import Watcher
 
@@ -279,7 +279,7 @@ class Migrator:
         """
         from zmig.session import operator
 
-        return self._decide(partial(operator.resolve, name=name, verdict=verdict, reason=reason))[0]
+        return self._record(operator.Resolve(name, verdict, reason))[0]
 
     def accept(self, name: str, *, reason: str) -> str:
         """Record that an applied migration's file was changed on purpose; return its name.
@@ -297,7 +297,7 @@ class Migrator:
         """
         from zmig.session import operator
 
-        return self._decide(partial(operator.accept, names=names, reason=reason))
+        return self._record(operator.Accept(tuple(names), reason))
 
     def baseline(self, *, to: int, reason: str) -> list[str]:
         """Record what is not applied up to version `to` as applied, without running it; return the names.
@@ -308,7 +308,13 @@ class Migrator:
         """
         from zmig.session import operator
 
-        return self._decide(partial(operator.baseline, to=to, reason=reason))
+        return self._record(operator.Baseline(to, reason))
+
+    def _record(self, decision: Decision) -> list[str]:
+        from zmig.session import operator
+
+        with self._session() as session:
+            return operator.record(session, decision, lock_wait_seconds=self._options.lock_wait_seconds)
 
     def pause(self, name: str | None = None, *, reason: str = "") -> str:
         """Ask a batched migration, which may run elsewhere, to wait between two rounds; return its name. Takes no lock.
@@ -318,7 +324,8 @@ class Migrator:
         """
         from zmig.session import pause as pausing
 
-        return self._ask(partial(pausing.pause, name=name, reason=reason))
+        with self._session() as session:
+            return pausing.pause(session, name, reason=reason)
 
     def resume(self, name: str | None = None) -> str:
         """Let a paused migration go on; return its name. Takes no lock.
@@ -328,7 +335,8 @@ class Migrator:
         """
         from zmig.session import pause as pausing
 
-        return self._ask(partial(pausing.resume, name=name))
+        with self._session() as session:
+            return pausing.resume(session, name)
 
     def reset(self) -> list[str]:
         """Drop every schema of the database and what it holds; return the schemas' names.
@@ -338,30 +346,6 @@ class Migrator:
         """
         with self.open() as opened:
             return opened.reset()
-
-    def _ask(self, decide: Callable[[DatabaseSession, Snapshot], OperatorAction]) -> str:
-        with self._session() as session:
-            snapshot = session.snapshot(session.inspect(to_write=True), ask_repeatables=False)
-            session.report_timeline_change(snapshot.inspection)
-            decided = decide(session, snapshot.migrations)
-            with session.recording():
-                for statement in decided.statements:
-                    session.connection.execute(statement.encode())
-            return decided.names[0]
-
-    def _decide(self, decide: Callable[[DatabaseSession, Snapshot], OperatorAction]) -> list[str]:
-        with self._session() as session, session.locked(limit_seconds=self._options.lock_wait_seconds):
-            snapshot = session.snapshot(session.inspect(to_write=True), holds_lock=True, ask_repeatables=False)
-            session.report_timeline_change(snapshot.inspection)
-            decided = decide(session, snapshot.migrations)
-            _refuse_contradictions(snapshot.migrations, decided)
-            session.store.check_names(decided.names)
-            if decided.statements:
-                with session.recording(), session.connection.transaction():
-                    session.prepare_store(snapshot)
-                    for statement in decided.statements:
-                        session.connection.execute(statement.encode())
-        return decided.names
 
     def _load(self) -> tuple[Project, Sequence[Migration]]:
         """Read the manifest; return it with its migrations and those that were registered."""
@@ -588,14 +572,3 @@ class MigratorSession:
         return PlanExecutor(
             self.session, observer=options.observer, interrupts=options.interrupts, environ=options.environ
         )
-
-
-def _refuse_contradictions(snapshot: Snapshot, action: OperatorAction) -> None:
-    """Record nothing where the simple table contradicts the facts, but a decision about such a migration."""
-    from zmig.planning import orphaned_rows
-    from zmig.planning.state import FindingCode
-
-    is_about_one = any(one.name in action.names and one.has(FindingCode.UNFOUNDED) for one in snapshot.entries)
-    refusals = orphaned_rows.refusals(snapshot.entries, effect="nothing was recorded")
-    if not is_about_one and (problems := [refusal.problem for refusal in refusals]):
-        raise PlanRefused(*problems)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from zmig import MigrationFailed, Migrator, UsageError
+from zmig.database.lock import RunLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,3 +177,23 @@ def test_a_decision_waits_for_a_run(
     hasty = Migrator(project.manifest, lock_wait_seconds=0)
     with pytest.raises(LockNotObtained):
         hasty.resolve("001_one", "pending", reason="why")
+
+
+_SLIPS: list[tuple[Callable[[Migrator], object], str]] = [
+    (lambda migrator: migrator.resolve("002_tow", "done", reason="why"), "unknown-migration"),
+    (lambda migrator: migrator.resolve("002_two", "finished", reason="why"), "unknown-verdict"),
+    (lambda migrator: migrator.resolve("002_two", "done", reason=" "), "reason-missing"),
+    (lambda migrator: migrator.accept("002_tow", reason="why"), "unknown-migration"),
+    (lambda migrator: migrator.baseline(to=99, reason="why"), "unknown-version"),
+]
+
+
+@pytest.mark.parametrize(("decide", "code"), _SLIPS)
+def test_a_slip_in_a_decision_is_reported_without_waiting_for_another_run(
+    project: ProjectFolder, migrator: Migrator, connection: psycopg.Connection,
+    decide: Callable[[Migrator], object], code: str,
+) -> None:  # fmt: skip
+    assert RunLock("zmig").try_acquire(connection)
+    with pytest.raises(UsageError) as caught:
+        decide(Migrator(project.manifest, lock_wait_seconds=0))
+    assert caught.value.code == code

@@ -1,29 +1,65 @@
-"""What an operator decides, as facts to be recorded: resolved, accepted, baselined. Nothing is run.
+"""What an operator decides, recorded as facts under the run's lock: resolved, accepted, baselined. Nothing is run.
 
-Every function is called while the run's lock is held, and writes nothing: what cannot be recorded leaves no trace.
+What a decision names is looked up twice: before the lock is waited for, so that a slip of the pen is answered at once,
+and once it is held. What cannot be recorded leaves no trace.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.errors import Problem, UsageError
+from zmig.errors import PlanRefused, Problem, UsageError
 from zmig.facts import EventType, Verdict
 from zmig.hints import Hint, command, run_command
-from zmig.planning import identity, refusals, selection
+from zmig.planning import identity, orphaned_rows, refusals, selection
 from zmig.planning.state import FindingCode, State
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Sequence
 
+    from zmig.planning.history import Record
     from zmig.planning.snapshot import Snapshot
     from zmig.planning.state import Entry
     from zmig.session.database_session import DatabaseSession
 
 
 @valueclass
-class OperatorAction:
+class Resolve:
+    """A migration is done, failed or pending, whatever the facts said before.
+
+    One that was applied under another version is done under its own instead of that one.
+    """
+
+    name: str
+    verdict: str
+    reason: str
+
+
+@valueclass
+class Accept:
+    """The files of applied migrations were changed on purpose."""
+
+    names: tuple[str, ...]
+    reason: str
+
+
+@valueclass
+class Baseline:
+    """Every migration up to version `to` that is not applied counts as applied, without being run.
+
+    One that failed in its transaction, or was cut off in it, left nothing behind, so it is recorded as well.
+    """
+
+    to: int
+    reason: str
+
+
+Decision = Resolve | Accept | Baseline
+
+
+@valueclass
+class _Action:
     """What is to be recorded, once the tables are there."""
 
     names: list[str]
@@ -31,15 +67,55 @@ class OperatorAction:
     statements: list[str]
 
 
-def resolve(session: DatabaseSession, snapshot: Snapshot, *, name: str, verdict: str, reason: str) -> OperatorAction:
-    """Say that a migration is done, failed or pending, whatever the facts said before.
-
-    One that was applied under another version is done under its own instead of that one.
+def record(session: DatabaseSession, decision: Decision, *, lock_wait_seconds: float | None) -> list[str]:
+    """Record a decision under the run's lock; return the names of the migrations it is about.
 
     Raises:
-        UsageError: no migration has that name, or two have; the verdict is unknown; the reason is empty; its version
-            was applied as another migration, so that it cannot be done.
+        UsageError: no migration has a name or a version it says, or two have; it gives no reason; the verdict is
+            unknown; or what it says cannot be true of the migration in its state.
+        PlanRefused: the simple table contradicts the facts, of other migrations.
+        TrackingError: it cannot be written.
+        LockNotObtained: another run kept the lock for too long.
     """
+    snapshot = session.snapshot(session.inspect(to_write=True), ask_repeatables=False)
+    session.report_timeline_change(snapshot.inspection)
+    _check_words(decision, snapshot.entries)
+    with session.locked(limit_seconds=lock_wait_seconds):
+        snapshot = session.snapshot(session.inspect(to_write=True), holds_lock=True, ask_repeatables=False)
+        action = _action(session, snapshot.migrations, decision)
+        _refuse_contradictions(snapshot.migrations, action)
+        session.store.check_names(action.names)
+        if action.statements:
+            with session.recording(), session.connection.transaction():
+                session.prepare_store(snapshot)
+                for statement in action.statements:
+                    session.connection.execute(statement.encode())
+    return action.names
+
+
+def _check_words(decision: Decision, entries: Sequence[Entry]) -> None:
+    """Make sure that a decision says something, whatever another run makes of the migrations' states meanwhile."""
+    match decision:
+        case Resolve():
+            _check_verdict(decision.verdict)
+            selection.find_one(entries, decision.name)
+        case Accept():
+            for name in decision.names:
+                selection.find_one(entries, name)
+        case Baseline():
+            selection.check_target(entries, decision.to)
+    if not decision.reason.strip():
+        raise UsageError(
+            Problem(
+                "reason-missing",
+                "a decision needs a reason, which is in the history for ever",
+                effect="nothing was recorded",
+                hint="write `--reason 'why this is right'`",
+            )
+        )
+
+
+def _check_verdict(verdict: str) -> None:
     if verdict not in set(Verdict):
         raise UsageError(
             Problem(
@@ -50,14 +126,37 @@ def resolve(session: DatabaseSession, snapshot: Snapshot, *, name: str, verdict:
                 hint="write `--as done`, `--as failed` or `--as pending`",
             )
         )
-    entry = selection.find_one(snapshot.entries, name)
+
+
+def _refuse_contradictions(snapshot: Snapshot, action: _Action) -> None:
+    """Record nothing where the simple table contradicts the facts, but a decision about such a migration."""
+    is_about_one = any(entry.name in action.names and entry.has(FindingCode.UNFOUNDED) for entry in snapshot.entries)
+    contradictions = orphaned_rows.refusals(snapshot.entries, effect="nothing was recorded")
+    if not is_about_one and (problems := [refusal.problem for refusal in contradictions]):
+        raise PlanRefused(*problems)
+
+
+def _action(session: DatabaseSession, snapshot: Snapshot, decision: Decision) -> _Action:
+    match decision:
+        case Resolve():
+            return _resolved(session, snapshot, decision)
+        case Accept():
+            return _accepted(session, snapshot, decision)
+        case Baseline():
+            return _baselined(session, snapshot, decision)
+
+
+def _resolved(session: DatabaseSession, snapshot: Snapshot, decision: Resolve) -> _Action:
+    entry, verdict, reason = selection.find_one(snapshot.entries, decision.name), decision.verdict, decision.reason
     data = _data(session, entry, reason) | {"as": str(verdict), "was": entry.state.value}
     before: list[str] = []
     if verdict == Verdict.DONE:
         _refuse_other(entry, snapshot)
-        if _is_moved(entry):
-            before, data = [_superseded_sql(session, entry, reason)], data | _moved_from(entry)
-    return OperatorAction([entry.name], [*before, _resolved_sql(session, entry, Verdict(verdict), data)])
+        was = entry.moved_from
+        # The same contents were applied under another version: from now on they are known under this one.
+        if was is not None and entry.migration is not None and identity.is_same(entry.migration, was):
+            before, data = [_superseded_sql(session, entry, was, reason)], data | {"renumbered_from": was.version}
+    return _Action([entry.name], [*before, _resolved_sql(session, entry, Verdict(verdict), data)])
 
 
 def _refuse_other(entry: Entry, snapshot: Snapshot) -> None:
@@ -67,21 +166,8 @@ def _refuse_other(entry: Entry, snapshot: Snapshot) -> None:
         raise UsageError(problem)
 
 
-def _is_moved(entry: Entry) -> bool:
-    """Whether a migration is one that was applied, with the same contents, under another version."""
-    was, migration = entry.moved_from, entry.migration
-    return was is not None and migration is not None and identity.is_same(migration, was)
-
-
-def _moved_from(entry: Entry) -> dict[str, object]:
-    return {"renumbered_from": entry.moved_from.version if entry.moved_from is not None else None}
-
-
-def _superseded_sql(session: DatabaseSession, entry: Entry, reason: str) -> str:
+def _superseded_sql(session: DatabaseSession, entry: Entry, was: Record, reason: str) -> str:
     """Return what says that a migration is no longer known under the version it was applied as."""
-    was = entry.moved_from
-    if was is None:
-        raise AssertionError("only a migration that was applied under another version is superseded")
     data = _data(session, entry, reason) | {
         "version": was.version,
         "name": was.name,
@@ -102,20 +188,14 @@ def _resolved_sql(session: DatabaseSession, entry: Entry, verdict: Verdict, data
     return session.store.taken_back_sql(session.run, type, entry.name, data)
 
 
-def accept(session: DatabaseSession, snapshot: Snapshot, *, names: Collection[str], reason: str) -> OperatorAction:
-    """Say that the files of applied migrations were changed on purpose.
-
-    Raises:
-        UsageError: no migration has that name, its file has not changed, its version was applied as another migration,
-            or the reason is empty.
-    """
-    entries = [_acceptable(snapshot, name) for name in dict.fromkeys(names)]
+def _accepted(session: DatabaseSession, snapshot: Snapshot, decision: Accept) -> _Action:
+    entries = [_acceptable(snapshot, name) for name in dict.fromkeys(decision.names)]
     kept = {entry.name: entry for entry in entries}
     statements = [
-        session.store.append_sql(session.run, EventType.ACCEPTED, entry.name, _data(session, entry, reason))
+        session.store.append_sql(session.run, EventType.ACCEPTED, entry.name, _data(session, entry, decision.reason))
         for entry in kept.values()
     ]
-    return OperatorAction([*kept], statements)
+    return _Action([*kept], statements)
 
 
 def _acceptable(snapshot: Snapshot, name: str) -> Entry:
@@ -134,36 +214,26 @@ def _acceptable(snapshot: Snapshot, name: str) -> Entry:
     return entry
 
 
-def baseline(session: DatabaseSession, snapshot: Snapshot, *, to: int, reason: str) -> OperatorAction:
-    """Say of every migration up to version `to` that is not applied that it is, without running it.
-
-    One that failed in its transaction, or was cut off in it, left nothing behind, so it is recorded as well.
-
-    Raises:
-        UsageError: no migration has that version; one of them may have left a part behind; or the reason is empty.
-    """
-    selection.check_target(snapshot.entries, to)
-    _check_reason(reason)
+def _baselined(session: DatabaseSession, snapshot: Snapshot, decision: Baseline) -> _Action:
+    selection.check_target(snapshot.entries, decision.to)
     chosen = [
         entry
         for entry in snapshot.entries
         if entry.migration is not None
         and not entry.migration.is_repeatable
         and not entry.is_applied
-        and entry.migration.version <= to
+        and entry.migration.version <= decision.to
     ]
     unclear = [_unclear(entry) for entry in chosen if not _is_untouched(entry)]
     if unclear:
         raise UsageError(*unclear)
-    return OperatorAction(
-        [entry.name for entry in chosen],
-        [
-            session.store.applied_sql(
-                session.run, EventType.BASELINED, entry.name, _data(session, entry, reason), kind=_kind(entry)
-            )
-            for entry in chosen
-        ],
-    )
+    statements = [
+        session.store.applied_sql(
+            session.run, EventType.BASELINED, entry.name, _data(session, entry, decision.reason), kind=_kind(entry)
+        )
+        for entry in chosen
+    ]
+    return _Action([entry.name for entry in chosen], statements)
 
 
 def _is_untouched(entry: Entry) -> bool:
@@ -183,20 +253,7 @@ def _unclear(entry: Entry) -> Problem:
     )
 
 
-def _check_reason(reason: str) -> None:
-    if not reason.strip():
-        raise UsageError(
-            Problem(
-                "reason-missing",
-                "a decision needs a reason, which is in the history for ever",
-                effect="nothing was recorded",
-                hint="write `--reason 'why this is right'`",
-            )
-        )
-
-
 def _data(session: DatabaseSession, entry: Entry, reason: str) -> dict[str, object]:
-    _check_reason(reason)
     checksum = entry.migration.checksum if entry.migration is not None else None
     return {
         "version": entry.version,

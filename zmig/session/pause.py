@@ -9,7 +9,6 @@ from zmig.facts import EventType
 from zmig.hints import Hint, command
 from zmig.planning import selection
 from zmig.planning.state import State
-from zmig.session.operator import OperatorAction
 
 if TYPE_CHECKING:
     from zmig.planning.snapshot import Snapshot
@@ -19,28 +18,30 @@ if TYPE_CHECKING:
 _EFFECT = "nothing was recorded"
 
 
-def pause(session: DatabaseSession, snapshot: Snapshot, *, name: str | None, reason: str) -> OperatorAction:
-    """Ask a batched migration to wait: the one named, else the one that is running.
+def pause(session: DatabaseSession, name: str | None, *, reason: str) -> str:
+    """Ask a batched migration to wait: the one named, else the one that is running. Return its name.
 
     Raises:
         UsageError: no migration has that name, none is running, or it is not batched.
     """
+    snapshot = _snapshot(session)
     entry = _running(snapshot) if name is None else selection.find(snapshot.entries, name)
     if entry.migration is None or entry.migration.batch is None:
         message = f"migration `{entry.name}` has no rounds to wait between"
         raise UsageError(
             Problem("pause-impossible", message, effect=_EFFECT, hint="cancel its run with ctrl-c, or wait for its end")
         )
-    data = _data(session, entry) | {"reason": session.target.redactor(reason)}
-    return _decision(session, entry, EventType.PAUSED, data)
+    _record(session, entry, EventType.PAUSED, reason=session.target.redactor(reason))
+    return entry.name
 
 
-def resume(session: DatabaseSession, snapshot: Snapshot, *, name: str | None) -> OperatorAction:
-    """Let a paused migration go on: the one named, else the one that is paused.
+def resume(session: DatabaseSession, name: str | None) -> str:
+    """Let a paused migration go on: the one named, else the one that is paused. Return its name.
 
     Raises:
         UsageError: no migration has that name, or none is paused.
     """
+    snapshot = _snapshot(session)
     entry = _paused(snapshot) if name is None else selection.find(snapshot.entries, name)
     if entry.record is None or entry.record.paused is None:
         raise UsageError(
@@ -51,7 +52,14 @@ def resume(session: DatabaseSession, snapshot: Snapshot, *, name: str | None) ->
                 hint=Hint("see every state with ", command("status")),
             )
         )
-    return _decision(session, entry, EventType.RESUMED, _data(session, entry))
+    _record(session, entry, EventType.RESUMED)
+    return entry.name
+
+
+def _snapshot(session: DatabaseSession) -> Snapshot:
+    snapshot = session.snapshot(session.inspect(to_write=True), ask_repeatables=False)
+    session.report_timeline_change(snapshot.inspection)
+    return snapshot.migrations
 
 
 def _running(snapshot: Snapshot) -> Entry:
@@ -89,11 +97,8 @@ def _paused(snapshot: Snapshot) -> Entry:
     )
 
 
-def _data(session: DatabaseSession, entry: Entry) -> dict[str, object]:
-    return {"version": entry.version, "name": entry.name, "run_id": session.run.id}
-
-
-def _decision(session: DatabaseSession, entry: Entry, type: EventType, data: dict[str, object]) -> OperatorAction:
-    return OperatorAction(
-        [entry.name], [session.store.append_sql(session.run, type, entry.name, data, needs_lock=False)]
-    )
+def _record(session: DatabaseSession, entry: Entry, type: EventType, **more: str) -> None:
+    data = {"version": entry.version, "name": entry.name, "run_id": session.run.id, **more}
+    statement = session.store.append_sql(session.run, type, entry.name, data, needs_lock=False)
+    with session.recording():
+        session.connection.execute(statement.encode())
