@@ -552,7 +552,7 @@ class MigratorSession:
         session = self.session
         reset.refuse(self.project.environment, has_citus=session.server.has_citus)
         with session.locked(limit_seconds=self._options.lock_wait_seconds), database.translated(session.target):
-            return reset.drop_everything(session.connection)
+            return reset.drop_everything(session.connection, session.target)
 
     @contextmanager
     def _locked(self) -> Generator[None]:

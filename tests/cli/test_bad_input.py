@@ -148,10 +148,12 @@ class TestDatabase:
             ended = run("apply", "shop.yaml", "--database-url", f"postgresql://127.0.0.1:{port}/shop?connect_timeout=2")
         assert_refused(ended, f"the database at `127.0.0.1:{port}` cannot be reached: ", code=3)
 
-    def test_does_not_exist(self, good: Shop, run: Run, database: str) -> None:
+    def test_does_not_exist(self, shop: Shop, good: Shop, run: Run, database: str) -> None:
         ended = run("apply", "shop.yaml", "--database-url", make_conninfo(database, dbname="no_such_database"))
         assert_refused(ended, "the database at ", code=3)
-        assert ended.stderr.endswith("hint: create it, or correct the name in `database.url`\n")
+        assert ended.stderr.endswith("hint: create it, or correct the name in `--database-url`\n")
+        shop.declare(database=f'{{url: "{make_conninfo(database, dbname="no_such_database")}"}}')
+        assert run("apply", "shop.yaml").stderr.endswith("hint: create it, or correct the name in `database.url`\n")
 
     def test_is_read_only(self, good: Shop, run: Run, fresh_database: str) -> None:
         with psycopg.connect(fresh_database) as connection:

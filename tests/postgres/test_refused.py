@@ -56,10 +56,10 @@ def test_why_the_server_admits_nobody_is_told_with_what_helps(
 
 def test_a_database_and_a_role_that_are_not_there_are_told_apart(project: ProjectFolder, fresh_database: str) -> None:
     no_database = turned_away(project, make_conninfo(fresh_database, dbname="nowhere"))
-    assert no_database.hint == "create it, or correct the name in `database.url`"
+    assert no_database.hint == "create it, or correct the name in `--database-url`"
     no_role = turned_away(project, make_conninfo(fresh_database, user="nobody_here", password=""))
     if "does not exist" in no_role.message:  # a server that asks for passwords does not tell
-        assert no_role.hint == "create the role, or correct the user in `database.url`"
+        assert no_role.hint == "create the role, or correct the user in `--database-url`"
 
 
 FULL = "remaining connection slots are reserved for roles with the SUPERUSER attribute"
@@ -93,7 +93,7 @@ def test_a_server_without_the_encryption_that_is_asked_for(project: ProjectFolde
     with RefusingServer("28000", "no one") as server:
         problem = turned_away(project, server.url(sslmode="require"))
     assert "does not support SSL" in problem.message
-    assert problem.hint == "let the server use SSL, or write another `sslmode` in `database.url`"
+    assert problem.hint == "let the server use SSL, or write another `sslmode` in `--database-url`"
 
 
 def test_how_long_a_silent_server_is_waited_for_is_ones_own_choice(project: ProjectFolder) -> None:

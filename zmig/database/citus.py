@@ -15,6 +15,7 @@ from zmig.hints import Hint, command
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from zmig.database.connection import Target
     from zmig.database.types import Connection
 
 LOCAL_ONLY = (
@@ -38,7 +39,7 @@ select current_database()::text,
 """A table that is in the metadata and yet local has no key, no replica and no group of tables it belongs to."""
 
 
-def check_node(connection: Connection, schema: str) -> None:
+def check_node(connection: Connection, schema: str, target: Target) -> None:
     """Make sure that a connection leads to the coordinator, and that the facts are kept there alone.
 
     Raises:
@@ -49,18 +50,18 @@ def check_node(connection: Connection, schema: str) -> None:
     row = connection.execute(query.encode()).fetchone()
     database, is_worker, coordinator, distributed = cast("tuple[str, bool | None, str | None, Sequence[str]]", row)
     if is_worker:
-        raise UsageError(_worker(database, coordinator))
+        raise UsageError(_worker(database, coordinator, target))
     if distributed:
         raise TrackingError(_distributed(distributed))
 
 
-def _worker(database: str, coordinator: str | None) -> Problem:
+def _worker(database: str, coordinator: str | None, target: Target) -> Problem:
     where = "the coordinator" if coordinator is None else f"the coordinator, which is `{coordinator}` to this node"
     return Problem(
         "citus-worker",
         f"database `{database}` is on a worker of a Citus cluster, and the facts are on the coordinator",
         effect="nothing was run",
-        hint=f"connect to {where}: write its address in `database.url`",
+        hint=f"connect to {where}: write its address in {target.written_in}",
     )
 
 

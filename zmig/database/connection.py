@@ -16,7 +16,7 @@ import psycopg
 from psycopg import conninfo, waiting
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from zmig.database import child_processes, server, settings, tcp
+from zmig.database import child_processes, connection_hints, server, settings, tcp
 from zmig.database.borrowing import Loan, LoanEnded
 from zmig.database.interruptible import InterruptibleConnection
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
@@ -188,6 +188,8 @@ class Target:
     redactor: Redactor
     is_embedded: bool = False
     """Whether it is a private server of zmig's own."""
+    written_in: str = connection_hints.MANIFEST_URL
+    """Where the connection string is, which hints name to be corrected."""
 
     def __repr__(self) -> str:
         return f"Target({self.redactor(self.conninfo)!r})"
@@ -290,8 +292,6 @@ def connect_unasked(target: Target, *, application_name: str) -> WorkingConnecti
 
 
 def _connection_failed(target: Target, error: psycopg.OperationalError) -> ConnectionFailed:
-    from zmig.database import connection_hints
-
     reasons = [line.strip() for line in target.redactor(str(error)).splitlines() if line.strip()]
     text = " ".join(reasons)
     return ConnectionFailed(
@@ -300,7 +300,7 @@ def _connection_failed(target: Target, error: psycopg.OperationalError) -> Conne
             f"the database at `{target.host}` cannot be reached: {reasons[0] if reasons else 'no reason given'}",
             facts=tuple(reasons[1:]),
             effect="nothing was run",
-            hint=connection_hints.for_failed_connection(text),
+            hint=connection_hints.for_failed_connection(text, target.written_in),
         )
     )
 
@@ -353,8 +353,6 @@ _ENDING = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})
 
 
 def _refused(target: Target, error: psycopg.Error) -> TrackingError:
-    from zmig.database import connection_hints
-
     codes = {"42501": "missing-right", "25006": "read-only"}
     state = () if error.sqlstate is None else (f"PostgreSQL {error.sqlstate}",)
     said = (error.diag.message_detail, error.diag.message_hint, error.diag.context)
@@ -366,7 +364,9 @@ def _refused(target: Target, error: psycopg.Error) -> TrackingError:
             f"somebody cancelled what zmig asked: {message}" if is_cancelled else f"the database refuses: {message}",
             facts=(*state, *(target.redactor(text) for text in said if text is not None)),
             effect="nothing was run",
-            hint=connection_hints.AGAIN if is_cancelled else connection_hints.for_sqlstate(error.sqlstate),
+            hint=connection_hints.AGAIN
+            if is_cancelled
+            else connection_hints.for_sqlstate(error.sqlstate, target.written_in),
         )
     )
 

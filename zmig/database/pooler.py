@@ -40,7 +40,7 @@ def refuse_transaction_pooling(connection: Connection, target: Target, *, backen
                 f"the server at `{target.host}` is behind a pooler that pools transactions, not sessions",
                 facts=("a session lock taken through it would protect nothing and might never be released",),
                 effect="nothing was run",
-                hint="use a direct connection: put the PostgreSQL server's own host and port into `database.url`",
+                hint=f"use a direct connection: put the PostgreSQL server's own host and port into {target.written_in}",
             )
         )
 

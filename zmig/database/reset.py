@@ -10,6 +10,7 @@ from zmig.errors import Problem, TrackingError, UsageError
 from zmig.model import Environment
 
 if TYPE_CHECKING:
+    from zmig.database.connection import Target
     from zmig.database.types import Connection
 
 _SCHEMAS = """
@@ -95,7 +96,7 @@ def refuse(environment: Environment, *, has_citus: bool = False) -> None:
         )
 
 
-def drop_everything(connection: Connection) -> list[str]:
+def drop_everything(connection: Connection, target: Target) -> list[str]:
     """Drop everything in the database, in one transaction; return the names of its schemas.
 
     Raises:
@@ -113,7 +114,7 @@ def drop_everything(connection: Connection) -> list[str]:
                 f"the database refuses: {error.diag.message_primary}",
                 facts=(f"PostgreSQL {error.sqlstate}",),
                 effect="nothing was dropped",
-                hint="drop what belongs to another role as that role, or use it in `database.url`",
+                hint=f"drop what belongs to another role as that role, or use it in {target.written_in}",
             )
         ) from error
     return names

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import connection as database
+from zmig.database.connection_hints import GIVEN_URL
 from zmig.database.lock import RunLock
 from zmig.database.store import Store
 from zmig.errors import TrackingError
@@ -43,11 +44,12 @@ def target(project: Project, database_url: str | None, *, environ: Mapping[str, 
         ServerError: the private server does not start.
     """
     found = database.target(project.database_url(database_url, environ=environ), environ=environ)
-    is_embedded = database_url is None and isinstance(project.database, EmbeddedDatabase)
-    return replace(found, is_embedded=True) if is_embedded else found
+    if database_url is not None:
+        return replace(found, written_in=GIVEN_URL)
+    return replace(found, is_embedded=isinstance(project.database, EmbeddedDatabase))
 
 
-def server_of(connection: WorkingConnection, schema: str) -> Server:
+def server_of(connection: WorkingConnection, schema: str, target: Target) -> Server:
     """Return the server that a connection leads to, which keeps the facts in `schema`.
 
     Raises:
@@ -57,7 +59,7 @@ def server_of(connection: WorkingConnection, schema: str) -> Server:
     if found.has_citus:
         from zmig.database import citus
 
-        citus.check_node(connection, schema)
+        citus.check_node(connection, schema, target)
     return found
 
 
@@ -293,7 +295,7 @@ def open_session(
         connection.interrupts = interrupts
         connection.add_notice_handler(_notices_to(observer, interrupts))
         with database.translated(target):
-            found = server_of(connection, project.tracking.schema)
+            found = server_of(connection, project.tracking.schema, target)
         yield DatabaseSession(
             project,
             migrations,

@@ -164,7 +164,7 @@ class _Session:
         self._needs_answers = True
         try:
             with database.translated(target):
-                opening.server_of(self.connection, self._tracking.schema)
+                opening.server_of(self.connection, self._tracking.schema, target)
         except BaseException:
             self.connection.close()
             raise
