@@ -135,7 +135,7 @@ def test_lock_held_by_another_run(shop: Shop, run: Run, connection: psycopg.Conn
     assert ended.code == 4
     assert error_of(ended) == dedent("""\
         error: another zmig run holds the lock on database `<database>`
-           = held by backend <pid>, application `zmig/ci-runner-3`, since <time> UTC
+           = held by backend <pid>, application `zmig/ci-runner-3`, last statement at <time> UTC
            = waited <duration>
            = nothing was run
         hint: wait longer for it with `zmig apply shop.yaml --lock-wait 10min`

@@ -76,7 +76,7 @@ def test_a_waiting_run_names_the_backend_the_run_and_the_migration_it_waits_for(
             "select application_name from pg_stat_activity where pid = %s", [pid]
         ).fetchone() or ("",)
         with Process("apply", project.manifest) as second:
-            second.wait_for(f"waiting for the lock: backend {pid}, application `{name}`")
+            second.wait_for(f"waiting for the lock: backend {pid}, application `{name}`, in a transaction since ")
             second.wait_for("running `001_slow`")
             gate.execute("select pg_advisory_unlock(1)")
             assert first.wait().code == 0

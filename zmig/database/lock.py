@@ -31,7 +31,7 @@ _SECONDS_BETWEEN_NOTES = 5.0
 
 _HOLDER = """
 select l.pid, a.application_name, a.usename::text, host(a.client_addr), b.since, a.query,
-    extract(epoch from clock_timestamp() - b.since)::float8
+    extract(epoch from clock_timestamp() - b.since)::float8, a.xact_start is not null
 from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid,
     lateral (select coalesce(a.xact_start, a.query_start)) as b (since)
 where {condition} and l.granted
@@ -150,6 +150,7 @@ class RunLock:
             since=cast("datetime | None", row[4]),
             query=message.query_of(cast("str | None", row[5])),
             seconds=cast("float | None", row[6]),
+            in_transaction=row[7] is True,
         )
 
     def terminate(self, connection: Connection, holder: LockHolder) -> None:

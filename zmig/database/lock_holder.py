@@ -40,7 +40,10 @@ class LockHolder:
     database_user: str | None = None
     host: str | None = None
     since: datetime | None = None
-    """When its transaction began, or its latest statement outside of one; None where this role may not see it."""
+    """When its transaction began, or its latest statement outside of one; None where this role may not see it.
+
+    The catalog does not say when the lock was taken.
+    """
     query: str | None = None
     migration: str | None = None
     """The name of the migration it has started and not ended, if any."""
@@ -48,6 +51,8 @@ class LockHolder:
     """How long ago `since` was, by the server's clock."""
     client: ClientState = ClientState.UNKNOWN
     """What is known of the process it works for."""
+    in_transaction: bool = False
+    """Whether it is in a transaction, which a statement by itself is, too."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the contents as JSON types."""
@@ -91,7 +96,8 @@ def describe(holder: LockHolder | None) -> str:
     if holder.host:
         parts.append(f"from {holder.host}")
     if holder.since is not None:
-        parts.append(f"since {holder.since:%H:%M:%S %Z}".rstrip())
+        what = "in a transaction since" if holder.in_transaction else "last statement at"
+        parts.append(f"{what} {holder.since:%H:%M:%S %Z}".rstrip())
     if holder.migration:
         parts.append(f"running `{holder.migration}`")
     return ", ".join(parts)
