@@ -344,31 +344,35 @@ class Migrator:
         Raises:
             UsageError: the manifest's environment is production or staging.
         """
-        with self.open() as opened:
+        with self.open(for_reset=True) as opened:
             return opened.reset()
 
-    def _load(self) -> tuple[Project, Sequence[Migration]]:
-        """Read the manifest; return it with its migrations and those that were registered."""
+    def _load(self, *, with_files: bool) -> tuple[Project, Sequence[Migration]]:
+        """Read the manifest; return it with its migrations and those that were registered, if they are wanted."""
+        if not with_files:
+            return project.without_migrations(self._options.manifest, environ=self._options.environ), ()
         loaded = self.project()
-        return loaded, self._with_registered(loaded) if self._registered else loaded.migrations
-
-    def _with_registered(self, loaded: Project) -> list[Migration]:
+        if not self._registered:
+            return loaded, loaded.migrations
         from zmig.project import code_migrations
 
         for migration in self._registered:
             code_migrations.reject_duplicates(migration, loaded.migrations)
         registered = (replace(migration, settings=loaded.defaults) for migration in self._registered)
-        return sorted((*loaded.migrations, *registered), key=lambda migration: migration.order)
+        return loaded, sorted((*loaded.migrations, *registered), key=lambda migration: migration.order)
 
     @contextmanager
-    def open(self) -> Generator[MigratorSession]:
+    def open(self, *, for_reset: bool = False) -> Generator[MigratorSession]:
         """Give what plans and runs over one connection, which is opened when it is needed, and closed after the block.
+
+        `for_reset` reads the manifest without the files of its migrations: a file that cannot run, such as a new one
+        without a statement, keeps nobody from beginning anew.
 
         Raises:
             ManifestError: with every problem found; or there are no migrations.
         """
         with self._naming_hints(), ExitStack() as closing:
-            loaded, migrations = self._load()
+            loaded, migrations = self._load(with_files=not for_reset)
 
             def connect() -> DatabaseSession:
                 return closing.enter_context(self._connected(loaded, migrations))

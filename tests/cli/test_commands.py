@@ -274,6 +274,14 @@ class TestReset:
         assert not exists(connection, "users")
         assert run("apply", "shop.yaml").code == 0
 
+    def test_a_new_migration_without_a_statement_keeps_nobody_from_beginning_anew(
+        self, applied: Shop, run: Run, connection: psycopg.Connection
+    ) -> None:
+        assert run("create", "shop.yaml", "add_orders").code == 0
+        assert run("apply", "shop.yaml").code == 2
+        assert run("reset", "shop.yaml", "--confirm", connection.info.dbname).code == 0
+        assert not exists(connection, "users")
+
     def test_the_name_is_asked_for_and_everything_dropped_over_one_connection(
         self, applied: Shop, run: Run, connection: psycopg.Connection
     ) -> None:

@@ -23,7 +23,7 @@ class ResetOptions(Options):
 
 def run(call: CommandContext, options: ResetOptions) -> ExitCode:
     """Ask for the database's name, and drop everything in it."""
-    with running(call, lock_wait_seconds=options.lock_wait) as migrator, migrator.open() as opened:
+    with running(call, lock_wait_seconds=options.lock_wait) as migrator, migrator.open(for_reset=True) as opened:
         reset.refuse(opened.project.environment, has_citus=False)  # whether it is installed, the server says
         database = opened.database
         _confirm(call, options, database)

@@ -95,6 +95,17 @@ def _load(path: Path, environ: Mapping[str, str]) -> Project:
     return _project(read.opened, tuple(migrations))
 
 
+def without_migrations(path: Path, *, environ: Mapping[str, str]) -> Project:
+    """Return the project of the manifest at `path` for what runs none of its migrations, whose files are not opened.
+
+    Raises:
+        ManifestError: with everything that is wrong with its manifests.
+    """
+    read = inclusion.read(path, environ=environ)
+    read.raise_for_problems()
+    return _project(read.opened, ())
+
+
 def database(path: Path, *, environ: Mapping[str, str]) -> tuple[Path, Database]:
     """Return the path of a manifest as it is shown, and the database it names; what else is wrong with it is no matter.
 
