@@ -115,9 +115,14 @@ async def test_the_pages_tell_file_rollback_and_events(shop: Shop) -> None:
 
 async def test_the_overview_says_what_applying_would_do(shop: Shop) -> None:
     shop.add(1, "one", "create table t ();\ncreate index concurrently i on t ((1));\n")
+    rounds = "update t set n = 1 where id in (select id from t where id > :cursor order by id limit :size) returning id"
+    shop.add(2, "rounds", rounds, batch="{size: 10, start: 0}")
     async with console(shop.path) as zmig:
         await zmig.until(lambda: "what `apply` does with it" in zmig.page)
-        assert "statement by statement" in zmig.page
+        assert "without a transaction: " in zmig.page
+        await zmig.go_to("rounds")
+        await zmig.until(lambda: "in rounds of 10 rows" in zmig.page)
+        assert "without a transaction" not in zmig.page
 
 
 async def test_of_a_large_file_the_beginning_is_shown_at_once(shop: Shop) -> None:

@@ -21,9 +21,11 @@ def summary(plan: Plan, *, noun: str = "step") -> str:
 
 
 def transaction(step: Step) -> str:
-    """Say whether a step runs in a transaction, and why not."""
+    """Say whether a step runs in a transaction, or in one for each round, and why not."""
     if step.mode is None or step.mode.transactional:
         return "in a transaction"
+    if step.migration.batch is not None and step.direction is Direction.FORWARD:
+        return step.mode.reason
     return f"without a transaction: {step.mode.reason}"
 
 

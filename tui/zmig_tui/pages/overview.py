@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zmig.facts import EventType
 from zmig.planning import failure_report
 from zmig.planning.state import FindingCode, State
-from zmig.presentation import words
+from zmig.presentation import plans, words
 from zmig.presentation.spans import Line, Tone
 from zmig_tui.pages import failure_mark, plan_text
 from zmig_tui.text import EMPTY, line, span
@@ -102,7 +102,7 @@ def _effect(detail: Detail, hints: HintStyle) -> Iterator[Line]:
         yield _field("action", step.action.value, Tone.STRONG)
         yield _field("because", step.reason)
         if step.mode is not None:
-            how = "in one transaction" if step.mode.transactional else f"statement by statement: {step.mode.reason}"
+            how = "in one transaction" if step.mode.transactional else plans.transaction(step)
             yield _field("how", how, Tone.PLAIN if step.mode.transactional else Tone.WARN)
         if detail.statements is not None:
             yield _field("statements", f"{detail.statements:,}")
