@@ -125,6 +125,9 @@ def test_failed_outside_a_transaction(shop: Shop, run: Run) -> None:
            = not rolled back: statement 1 stays applied""")
     )
     assert text.endswith("zmig retry shop.yaml 0009_unique`\n")
+    kept = "statement 1 stays applied, and an invalid index `users_email_key` is left, which the next try drops"
+    assert f"   = not rolled back: {kept}; " in text
+    assert f"   = not rolled back: {kept}\n" in run("status", "shop.yaml").stdout
 
 
 def test_lock_held_by_another_run(shop: Shop, run: Run, connection: psycopg.Connection) -> None:

@@ -54,6 +54,23 @@ class Checkpoint:
     """How far a batched migration is."""
 
 
+def stays(checkpoint: Checkpoint) -> str:
+    """Say what is in the database of a migration that failed outside of one transaction, as far as this is known."""
+    reached = checkpoint.reached
+    if reached is not None:
+        if not reached.rounds:
+            return "no round had completed"
+        rounds = "1 round" if reached.rounds == 1 else f"{reached.rounds} rounds"
+        return f"the {reached.rows} rows of {rounds} stay changed, and the next run continues after them"
+    match checkpoint.statements:
+        case 0:
+            return "no statement had completed"
+        case 1:
+            return "statement 1 stays applied"
+        case completed:
+            return f"statements 1-{completed} stay applied"
+
+
 def from_facts(record: Record) -> Checkpoint | None:
     """Return the checkpoint of a migration that was not completed; None where it begins at its beginning."""
     fact = record.checkpoint

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from zmig.errors import Location, Problem
 from zmig.facts import EventType
 from zmig.hints import Hint, command, run_command
-from zmig.planning import remedies
+from zmig.planning import checkpoint, remedies
 from zmig.planning.reasons import moment
 from zmig.planning.state import State
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from zmig.facts import Fact
     from zmig.model import Migration
+    from zmig.planning.history import Record
     from zmig.planning.state import Entry
 
 
@@ -54,7 +55,7 @@ def _failed(entry: Entry, last: Fact) -> Problem:
         f"{what} `{entry.name}` {verdict}: {message}",
         location=_location(error),
         facts=(", ".join(_numbers(error, last)), *_who(last)),
-        effect=_effect(last),
+        effect=_effect(entry.record, last),
         hint=_way_on(entry),
     )
 
@@ -93,11 +94,21 @@ def _who(fact: Fact) -> Iterator[str]:
         yield ", ".join(parts)
 
 
-def _effect(fact: Fact) -> str | None:
+def _effect(record: Record | None, fact: Fact) -> str | None:
     transactional = fact.data.get("transactional")
     if transactional is None:
         return None
-    return "rolled back: it left nothing behind" if transactional else "not rolled back: what it completed stays"
+    if transactional:
+        return "rolled back: it left nothing behind"
+    reached = checkpoint.from_facts(record) if record is not None else None
+    if reached is None:
+        return "not rolled back: what it completed stays"
+    parts, error = [checkpoint.stays(reached)], _error(fact)
+    if reached.reached is None and fact.data.get("may_be_partial") is True and "statement" in error:
+        parts.append(f"statement {error['statement']} may have committed a part")
+    if isinstance(error.get("left_behind"), str):
+        parts.append(str(error["left_behind"]))
+    return f"not rolled back: {', and '.join(parts)}"
 
 
 def _way_on(entry: Entry) -> Hint:

@@ -13,7 +13,8 @@ import psycopg
 
 from zmig.errors import Location, Problem, ZmigError
 from zmig.hints import Hint, command, run_command
-from zmig.planning import remedies
+from zmig.planning import checkpoint, remedies
+from zmig.planning.checkpoint import Checkpoint
 from zmig.planning.plan import Direction
 from zmig.process.interrupts import Interrupted
 from zmig.project import outside
@@ -26,7 +27,6 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from zmig.batches.batch import Reached
     from zmig.hints import SuggestedCommand
     from zmig.running.attempt import Attempt
     from zmig.sql.copy_data import CopyData
@@ -316,9 +316,9 @@ def _own_effect(failed: Failed) -> str:
 def _kept(failed: Failed) -> str:
     """Say what stays of an attempt that did not run in one transaction."""
     reached, statement = failed.reached, failed.at.statement
+    kept = checkpoint.stays(reached or Checkpoint())
     if reached is not None and reached.reached is not None:
-        return _rounds(reached.reached)
-    kept = _statements(0 if reached is None else reached.statements)
+        return kept
     if statement is not None and failed.fate is not Fate.KEPT:
         kept += f", and statement {statement.number} may have committed a part"
     return kept if failed.left_behind is None else f"{kept}, and {failed.left_behind}"
@@ -368,19 +368,6 @@ def _missing(found: Failure, so_far: RunSoFar) -> str | None:
     from zmig.embedded import explain_missing
 
     return explain_missing(found.sqlstate, found.message)
-
-
-def _rounds(reached: Reached) -> str:
-    if not reached.rounds:
-        return "no round had completed"
-    rounds = "1 round" if reached.rounds == 1 else f"{reached.rounds} rounds"
-    return f"the {reached.rows} rows of {rounds} stay changed, and the next run continues after them"
-
-
-def _statements(completed: int) -> str:
-    if completed == 0:
-        return "no statement had completed"
-    return "statement 1 stays applied" if completed == 1 else f"statements 1-{completed} stay applied"
 
 
 _SHOWN_NAMES = 5

@@ -169,6 +169,8 @@ class FailureRecorder:
     def _failed_sql(self, failed: Failed, error: dict[str, object], *, will_retry: bool) -> str:
         attempt = failed.attempt
         forward = attempt.step.direction is Direction.FORWARD
+        if failed.left_behind is not None:
+            error = error | {"left_behind": failed.left_behind}
         data = attempt.data(self._session) | {
             "duration_ms": round(failed.seconds * 1000),
             "error": self._private(attempt, error),
@@ -210,7 +212,7 @@ class FailureRecorder:
             kept = text if session.record_detail else secrets.without_detail(text)
             return mask(kept if filled is None else variables.by_name(kept, filled.source, values))
 
-        words = ("message", "detail", "hint", "context", "query")
+        words = ("message", "detail", "hint", "context", "query", "left_behind")
         return {
             key: private(value) if key in words and isinstance(value, str) else value for key, value in error.items()
         }
