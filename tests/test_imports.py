@@ -98,7 +98,7 @@ def test_apply_with_nothing_to_do_loads_nothing_that_would_do_it(database: str, 
         for name in ("executor", "runner", "scope", "transport", "failure_recorder", "failure_message")
     }
     folding = {"zmig.planning.planner", "zmig.planning.state", "zmig.planning.history", "zmig.session.snapshot"}
-    telling = {"zmig.progress", "zmig.cli.lines", "zmig.cli.documents", "difflib", "shlex"}
+    telling = {"zmig.progress", "zmig.cli.lines", "zmig.cli.documents", "difflib", "shlex", "dataclasses", "inspect"}
     others = {"zmig.sql.script", "zmig.batches.batch", "zmig.running.monitor"}
     assert loaded & (doing | folding | telling | others | DRIVER) == set()
     assert len({name for name in loaded if name.startswith("zmig")}) <= 68
@@ -190,6 +190,19 @@ def _touches_a_file(file: Path) -> bool:
     names = {call.id for call in calls if isinstance(call, ast.Name)}
     methods = {call.attr for call in calls if isinstance(call, ast.Attribute)}
     return "open" in names or bool(methods & _FILE_METHODS)
+
+
+def test_values_are_made_without_dataclasses() -> None:
+    """A default by `dataclasses.field` would be taken for a value; for types alone, `KW_ONLY` comes from there."""
+    using = {module for module in _modules() if "dataclasses" in _imported_at_the_top(module)}
+    assert using == set(), "import `field` and `replace` from zmig.valueclass"
+
+
+def _imported_at_the_top(module: str) -> set[str]:
+    tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text("utf-8"))
+    return {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)} | {
+        alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names
+    }
 
 
 def test_who_makes_a_transport_is_the_only_one_who_knows_group_commit() -> None:

@@ -6,11 +6,10 @@ database, one hint. `zmig.presentation.problems` turns it into text, for the com
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import IntEnum
 
 from zmig.hints import Hint
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 
 class ExitCode(IntEnum):

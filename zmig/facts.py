@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, cast
 
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -71,9 +71,8 @@ def naming(observer: Observer, named: Callable[[Problem], Problem]) -> Observer:
     """Return an observer that gets failures whose hints `named` has completed."""
 
     def report(progress: Progress) -> None:
-        from dataclasses import replace
-
         from zmig.progress import StepFailed
+        from zmig.valueclass import replace
 
         is_failure = isinstance(progress, StepFailed)
         observer(replace(progress, problem=named(progress.problem)) if is_failure else progress)
@@ -82,9 +81,8 @@ def naming(observer: Observer, named: Callable[[Problem], Problem]) -> Observer:
 
 
 def _masked(progress: Progress, redact: Callable[[str], str]) -> Progress:
-    from dataclasses import replace
-
     from zmig.progress import Blocked, LockWaiting, Notice, Reported, StatementStarted
+    from zmig.valueclass import replace
 
     match progress:
         case Blocked():
@@ -103,7 +101,7 @@ def _masked(progress: Progress, redact: Callable[[str], str]) -> Progress:
 
 
 def _masked_blocker(blocker: Blocker, redact: Callable[[str], str]) -> Blocker:
-    from dataclasses import replace
+    from zmig.valueclass import replace
 
     backend = blocker.backend
     if backend is None or backend.query is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from dataclasses import field
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from zmig.errors import Problem, UsageError
 from zmig.presentation.hints import CommandLine
 from zmig.project import choice
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -11,10 +11,10 @@ import os
 import select
 import sys
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zmig.process import background
+from zmig.valueclass import slotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -27,7 +27,7 @@ _MOST_AT_ONCE = 1 << 22
 """How much is read in one go before what the code does next is printed: an endless one must not hold it up."""
 
 
-@dataclass(slots=True)
+@slotted
 class _Pipe:
     """A pipe that stands for one of the descriptors."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.cli.output import Output
 from zmig.cli.stream import Unwritable
 from zmig.errors import ExitCode, Problem, ZmigError
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
@@ -12,6 +11,7 @@ from zmig.database.lock_holder import LockHolder
 from zmig.errors import Problem
 from zmig.planning.plan import Plan, Step
 from zmig.progress import Blocked, Notice, RunStarted, ServerReported
+from zmig.valueclass import fields
 
 if TYPE_CHECKING:
     from zmig.cli.documents import Document

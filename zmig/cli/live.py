@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.presentation import words
@@ -25,7 +24,7 @@ from zmig.progress import (
     StepStarted,
 )
 from zmig.text.terminal import display_width, one_line, shortened
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from types import TracebackType

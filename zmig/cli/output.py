@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from zmig.cli.stream import Stream, Unwritable
@@ -15,6 +14,7 @@ from zmig.presentation.hints import LibraryStyle, written
 from zmig.presentation.problems import problem_text
 from zmig.text.secrets import redact
 from zmig.text.terminal import safe
+from zmig.valueclass import field, slotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +28,7 @@ _MOST_PROBLEMS = 20
 """How many problems a person reads at once; a document holds all."""
 
 
-@dataclass(slots=True)
+@slotted
 class Output:
     """Where a command writes, and how."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentError, ArgumentParser
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,6 +11,7 @@ from zmig.cli.command import COMMON, AnyCommand, Option, Options, Positionals
 from zmig.cli.commands import COMMANDS
 from zmig.errors import Problem, UsageError
 from zmig.text.nearest import nearest
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from zmig.cli.progress_output import ProgressOutput
 from zmig.errors import ConnectionFailed, ExitCode, Problem
 from zmig.hints import Hint, command
 from zmig.process.interrupts import Interrupted, SignalInterrupts
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -5,11 +5,10 @@ What a role may not see of other roles' backends is None.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from zmig.sql import message
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -11,7 +11,6 @@ import contextlib
 import os
 import selectors
 import time
-from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from psycopg import capabilities, pq
 from zmig.database import unresponsive
 from zmig.database.interruptible import InterruptibleConnection
 from zmig.process.interrupts import UNHEEDED, Look
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,17 +7,17 @@ Two states of the base matter. Where the branch left it (the fork) says what was
 from __future__ import annotations
 
 import posixpath
-from dataclasses import KW_ONLY, field
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
 from zmig.manifest import reader
 from zmig.model import Kind
 from zmig.project.text_file import checksum_of
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from dataclasses import KW_ONLY
 
     from zmig.lint.entries import Entry
     from zmig.lint.git import Repository

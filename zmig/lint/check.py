@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, field
 from typing import TYPE_CHECKING
 
 from zmig.lint import (
@@ -22,10 +21,11 @@ from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
 from zmig.lint.new_objects import NewObjects
 from zmig.lint.rules import RULES, Needs, severities
 from zmig.lint.rules import of_problem as rule_of
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.lint.base import Comparison
     from zmig.lint.entries import Entry, Gathered

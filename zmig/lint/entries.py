@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from zmig.errors import ManifestError
@@ -13,10 +12,11 @@ from zmig.model import Kind, Language
 from zmig.planning.plan import Action, Plan, Step
 from zmig.project import inclusion, text_file
 from zmig.text.places import Source
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, replace, slotted, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from dataclasses import KW_ONLY
     from pathlib import Path
 
     from zmig.errors import Problem
@@ -106,7 +106,7 @@ class Gathered:
                 yield from (opened.folder.path(text) for text in (declaration.file, declaration.rollback) if text)
 
 
-@dataclass(slots=True)
+@slotted
 class Files:
     """SQL files that were read; each is read once, however many manifests name it."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ from zmig.errors import Location, Problem
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
+
     from zmig.text.places import Source
 
 

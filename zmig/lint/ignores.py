@@ -7,7 +7,6 @@ its last line; elsewhere for the next one.
 from __future__ import annotations
 
 import re
-from dataclasses import KW_ONLY
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
@@ -18,6 +17,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from dataclasses import KW_ONLY
 
     from zmig.lint.entries import Entry
     from zmig.lint.sql_file import SqlFile

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, replace
 from typing import TYPE_CHECKING
 
 from zmig.lint import check, squawk
@@ -16,10 +15,11 @@ from zmig.lint.grammar import Grammar
 from zmig.lint.rules import RULES, Needs, severities
 from zmig.lint.squawk import Job, SquawkFailed, SquawkReport
 from zmig.project import outside, undeclared
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from dataclasses import KW_ONLY
     from pathlib import Path
 
     from zmig.lint.entries import Gathered

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from dataclasses import KW_ONLY, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,10 +18,11 @@ from zmig.sql import fast_path, lexer, script, tool_markers
 from zmig.sql.buffer import Window
 from zmig.sql.token_reader import Name, Reader
 from zmig.text.places import Source
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from dataclasses import KW_ONLY
 
     from zmig.sql.command import Command
     from zmig.sql.command_parser import ParsedCommand

@@ -13,14 +13,13 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from zmig.lint import squawk_filter
 from zmig.lint.rules import DECIDED_BY_ZMIG, RULES
 from zmig.lint.squawk_input import squawk_inputs
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

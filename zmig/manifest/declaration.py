@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from zmig.manifest.lint_keys import LintSettings
 from zmig.manifest.yaml_parser import Mapping as MappingNode
 from zmig.manifest.yaml_parser import Scalar
 from zmig.model import Batch, Environment, Kind, Language, Repeat, Settings
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, slotted, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -108,7 +107,7 @@ class Include:
 
 
 # Compared as an object, like the node that it was read from.
-@dataclass(slots=True, eq=False)
+@slotted
 class Declaration:
     """One entry of `migrations`. What did not fit the schema is None, and a problem says so."""
 

@@ -6,7 +6,6 @@ the problems of a manifest, its includes and its files can be reported at once.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +27,7 @@ from zmig.manifest.declaration import (
 )
 from zmig.manifest.yaml_parser import Mapping, Scalar
 from zmig.model import Batch, Environment, Kind, Repeat, RepeatRule, Retry, Settings
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     import re

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zmig.errors import Problem
@@ -13,7 +12,7 @@ from zmig.manifest.declaration import LARGEST_VERSION, subject_of
 from zmig.manifest.yaml_parser import Mapping, Scalar, Sequence, typed
 from zmig.text.nearest import nearest
 from zmig.text.places import may_hold_password
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from zmig.errors import Problem
 from zmig.manifest import yaml_errors
 from zmig.manifest.yaml_tree import Document, Mapping, Node, Scalar, Sequence, typed
 from zmig.text.places import Source
+from zmig.valueclass import slotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -84,7 +84,7 @@ class _Stop(Exception):
     """The text cannot be read further."""
 
 
-@dataclass(slots=True, eq=False)
+@slotted
 class _Anchor:
     node: Node | None = None
     """None while the node it names is still being read."""

@@ -6,10 +6,9 @@ A node's `start` and `end` are 0-based offsets, in characters; `Document.locatio
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zmig.valueclass import valueclass
+from zmig.valueclass import slotted, valueclass
 
 if TYPE_CHECKING:
     from zmig.errors import Location, Problem
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 # Nodes are compared as objects: each is one place in a text.
 
 
-@dataclass(slots=True, eq=False)
+@slotted
 class Scalar:
     """A single value."""
 
@@ -34,7 +33,7 @@ class Scalar:
         return typed(self.text) if self.plain else self.text
 
 
-@dataclass(slots=True, eq=False)
+@slotted
 class Sequence:
     """A list of nodes."""
 
@@ -43,7 +42,7 @@ class Sequence:
     end: int
 
 
-@dataclass(slots=True, eq=False)
+@slotted
 class Mapping:
     """Keys and values, in the order of the text; keys are always text."""
 

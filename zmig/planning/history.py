@@ -6,12 +6,11 @@ slot (`Fact.slot`) only the latest counts, so a reader may leave the others out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from zmig.facts import EventType, Fact, Verdict
 from zmig.model import LastRun
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, slotted, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -156,7 +155,7 @@ def _latest(facts: Iterable[Fact]) -> list[tuple[int | None, Fact]]:
     return sorted(pairs, key=lambda pair: pair[1].position)
 
 
-@dataclass(slots=True)
+@slotted
 class _RecordBuilder:
     """A record while its facts are read, in order of position."""
 

@@ -7,7 +7,6 @@ the last that says what was applied, is never overwritten but by an operator's w
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem
@@ -15,7 +14,7 @@ from zmig.hints import Hint, command, run_command
 from zmig.planning.history import Record
 from zmig.planning.plan import Refusal
 from zmig.planning.state import Entry, Finding, FindingCode, State
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

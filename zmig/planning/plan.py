@@ -5,12 +5,11 @@ A plan is a list of steps, each with its reason, and a list of refusals; with a 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig.errors import PlanRefused
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,7 +5,6 @@ Pure. `plan` is the only way to a plan, for who wants to see it and, under the l
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from zmig.errors import Problem, UsageError
@@ -16,6 +15,7 @@ from zmig.planning import refusals as refusal
 from zmig.planning.plan import Action, Direction, Plan, Step
 from zmig.planning.request import Apply, Retry, Rollback
 from zmig.planning.state import FindingCode, State
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -6,7 +6,6 @@ repeatable is due; their answers come in as `Liveness` and `due`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from zmig.facts import EventType, Verdict
 from zmig.model import Kind, RepeatRule
 from zmig.planning import identity
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

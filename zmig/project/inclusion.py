@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem
@@ -11,7 +10,7 @@ from zmig.manifest import reader as manifest
 from zmig.manifest import semantic_checks, yaml_parser
 from zmig.project import text_file
 from zmig.project.migration_file import Folder, nearest_file, shown
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, replace, slotted, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +29,7 @@ class LoadedManifest:
     folder: Folder
 
 
-@dataclass(slots=True)
+@slotted
 class Inclusion:
     """The manifest that was asked for, first, and those that come with it."""
 

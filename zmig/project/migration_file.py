@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +13,7 @@ from zmig.manifest import variables
 from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
 from zmig.project import text_file
 from zmig.text.nearest import nearest
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

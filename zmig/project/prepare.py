@@ -6,7 +6,6 @@ Everything that is wrong with the files of a plan is found here, so a run never 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from zmig.planning.plan import Action, Direction, Mode, Step
 from zmig.project import project, text_file
 from zmig.sql import message, script, tool_markers
 from zmig.text import merge_conflict
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

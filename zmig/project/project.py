@@ -6,7 +6,6 @@ No code is run, and no database is needed.
 
 from __future__ import annotations
 
-from dataclasses import field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from zmig.manifest.lint_keys import Level
 from zmig.model import Settings
 from zmig.project import inclusion, text_file
 from zmig.project.choice import find
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

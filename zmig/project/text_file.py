@@ -10,11 +10,11 @@ import os
 import re
 import stat
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
-from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator

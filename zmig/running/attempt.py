@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,7 +15,7 @@ from zmig.database.table_definitions import EVENTS
 from zmig.progress import StatementStarted
 from zmig.project import outside
 from zmig.sql.encoding import UTF8, Encoding
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from zmig.planning.checkpoint import Checkpoint

@@ -7,7 +7,6 @@ from is asked of the server, which parses the statement and runs nothing.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import psycopg
@@ -19,7 +18,7 @@ from zmig.database.quoting import literal
 from zmig.database.settings import OWN_SEARCH_PATH
 from zmig.errors import Problem, ZmigError
 from zmig.running.envelope import looked_ahead
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

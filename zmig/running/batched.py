@@ -6,7 +6,6 @@ A run that is killed loses at most the round in flight, and the next one continu
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import psycopg
@@ -26,6 +25,7 @@ from zmig.running.attempt import Fate, failed
 from zmig.running.python_call import call
 from zmig.running.throttle import Throttle
 from zmig.sql import message
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

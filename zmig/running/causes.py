@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.database.tracking_check import EVENTS, PROJECTION
 from zmig.running import timeouts
 from zmig.sql import lexer
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

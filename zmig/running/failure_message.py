@@ -6,7 +6,6 @@ and values of rows only where the manifest asks for them.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -22,7 +21,7 @@ from zmig.python import locations
 from zmig.running.attempt import Failed, Fate, Place
 from zmig.sql import error_position, script, variables
 from zmig.text import exceptions
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -20,6 +19,7 @@ from zmig.running import envelope
 from zmig.running.attempt import Fate
 from zmig.sql import variables
 from zmig.text import secrets
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

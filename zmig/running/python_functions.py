@@ -6,12 +6,12 @@ All files of a plan are imported before its first step runs.
 from __future__ import annotations
 
 import types
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem
 from zmig.planning.plan import Direction
 from zmig.python import loader, locations
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.process.interrupts import Interrupted
 from zmig.progress import RetryScheduled
 from zmig.running.attempt import Attempt
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from zmig.errors import Problem

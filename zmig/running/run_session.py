@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -11,7 +10,7 @@ from zmig.database import wire
 from zmig.database.server import encoding_of
 from zmig.errors import Problem, ZmigError
 from zmig.sql import backslashes
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,7 +6,6 @@ The lock is held before a runner is made and released by whoever made it.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import psycopg
@@ -19,6 +18,7 @@ from zmig.running import envelope
 from zmig.running.attempt import Attempt, Committed, Executed, Failed
 from zmig.running.retry import RetryPolicy
 from zmig.session import conditions
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

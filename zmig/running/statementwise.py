@@ -7,7 +7,6 @@ a later run continues after the last statement known to be done, and looks up th
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -25,6 +24,7 @@ from zmig.running.copy_rows import copy_rows
 from zmig.running.python_call import call
 from zmig.running.read_only import ReadOnlyWatch
 from zmig.session import conditions
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,6 @@ import contextlib
 import os
 import socket
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -18,7 +17,7 @@ from zmig.database.store import Store
 from zmig.errors import TrackingError
 from zmig.facts import Run
 from zmig.manifest.declaration import EmbeddedDatabase
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence

@@ -5,7 +5,6 @@ Where the tracking tables are absent there are no facts, and nothing is created.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +13,7 @@ from zmig.planning import state
 from zmig.planning.history import History, fold
 from zmig.planning.snapshot import Snapshot
 from zmig.planning.state import Entry, Liveness, State
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,7 +9,6 @@ ends, is a `ManifestError` with its place. Text is taken as
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from zmig.errors import Location
@@ -17,6 +16,7 @@ from zmig.sql import copy_data, fast_path, lexer, splitter
 from zmig.sql.buffer import Window, shown_line
 from zmig.sql.lexer import Kind
 from zmig.sql.statement import Statement
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

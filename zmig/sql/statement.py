@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from zmig.sql import lexer
 from zmig.sql.command import Command
 from zmig.sql.lexer import Kind
 from zmig.text import secrets
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,6 @@ SQL. `$${name}` stands for the text `${name}` itself; after another `$`, as in `
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from zmig.errors import ManifestError, Problem
 from zmig.sql import script
 from zmig.text.nearest import nearest
 from zmig.text.substitution import Part, Substitution, substitute
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

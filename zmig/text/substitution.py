@@ -6,10 +6,9 @@ What you may rely on: a place inside of a replacement leads to the beginning of 
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import field
 from typing import TYPE_CHECKING, NamedTuple
 
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.presentation import words
 from zmig.presentation.spans import Line, Span, Tone
 from zmig.text.terminal import display_width
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 from zmig_tui.models.rows import Order
 from zmig_tui.text import padded
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.planning.plan import Direction
@@ -20,7 +19,7 @@ from zmig.progress import (
     StepSkipped,
     StepStarted,
 )
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 from zmig_tui.models import batch_progress as rounds
 from zmig_tui.text import line, span
 

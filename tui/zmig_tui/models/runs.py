@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from zmig.valueclass import replace
 from zmig_tui.models import remote_run
 from zmig_tui.models.blocking import KnownBlockers, update_blockers
 from zmig_tui.models.details import RunningStatement, Tab

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.facts import EventType
 from zmig.planning import failure_report
+from zmig.valueclass import replace
 from zmig_tui.pages import code
 
 if TYPE_CHECKING:

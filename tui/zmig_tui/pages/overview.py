@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zmig.facts import EventType
@@ -10,6 +9,7 @@ from zmig.planning import failure_report
 from zmig.planning.state import FindingCode, State
 from zmig.presentation import plans, words
 from zmig.presentation.spans import Line, Tone
+from zmig.valueclass import replace
 from zmig_tui.pages import failure_mark, plan_text
 from zmig_tui.text import EMPTY, line, span
 
