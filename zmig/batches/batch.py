@@ -131,15 +131,10 @@ def _of_keys(keys: Sequence[object], texts: Sequence[str | None]) -> Touched:
     if len(keys) > 1 and not all(isinstance(key, _ORDERED) for key in keys):
         raise _unfit("it returned several keys of a type whose order only the server knows")
     ordered = cast("Sequence[int]", keys)
-    numbers = [place for place, key in enumerate(ordered) if key == key]
-    # To the server, "not a number" is greater than any number; to Python it is neither greater nor less.
-    greatest = max(numbers, key=ordered.__getitem__) if len(numbers) == len(keys) else _first_missing(numbers)
+    # To the server, "not a number" is greater than any number; to Python it is neither greater nor less, nor itself.
+    not_a_number = next((place for place, key in enumerate(ordered) if key != key), None)
+    greatest = max(range(len(keys)), key=ordered.__getitem__) if not_a_number is None else not_a_number
     return Touched(len(keys), _stored(keys[greatest], texts[greatest]))
-
-
-def _first_missing(places: Sequence[int]) -> int:
-    """Return the first number from 0 on that is not in an ascending sequence."""
-    return next((place for place, known in enumerate(places) if place != known), len(places))
 
 
 def _stored(key: object, text: str | None) -> Key | None:
@@ -176,11 +171,9 @@ def check_moved(before: Reached, now: Touched, *, may_descend: bool = False) -> 
     """
     if now.rows and now.cursor is None:
         raise _unfit(f"it touched {now.rows} rows and returned no key")
-    if now.cursor == before.cursor or (not may_descend and _is_less(now.cursor, before.cursor)):
-        message = f"a round touched {now.rows} rows and came no further than key `{now.cursor}`"
+    key, last = now.cursor, before.cursor
+    descends = isinstance(key, int) and isinstance(last, int) and key < last
+    if key == last or (descends and not may_descend):
+        message = f"a round touched {now.rows} rows and came no further than key `{key}`"
         hint = "write `where id > :cursor order by id limit :size`"
         raise ZmigError(Problem("batch-stands-still", message, hint=hint))
-
-
-def _is_less(key: Key | None, other: Key | None) -> bool:
-    return isinstance(key, int) and isinstance(other, int) and key < other

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from zmig.batches import batch
+from zmig.batches import batch, skipped_rows
 from zmig.errors import Problem
 from zmig.sql import lexer
 
@@ -24,21 +24,19 @@ def problems(
 
     `locate` returns the place of an offset (0-based) in the file, and for None that of the file's entry.
     """
-    found = _fault(statements, settings, path)
-    if found is not None:
-        message, one, hint = found
-        yield Problem("batch-invalid", message, locate(one and one.offset), (), "nothing was run", hint)
+    unfit = _unfit(statements, settings, path)
+    if unfit is not None:
+        message, statement, hint = unfit
+        place = locate(None if statement is None else statement.offset)
+        yield Problem("batch-invalid", message, place, effect="nothing was run", hint=hint)
         return
-    from zmig.batches import skipped_rows
-
-    (one,) = statements
-    for fault in islice(skipped_rows.faults(one), 1):
-        yield Problem(
-            "batch-unordered", fault.message, locate(one.offset + fault.start), (), "nothing was run", fault.hint
-        )
+    (statement,) = statements
+    for fault in islice(skipped_rows.faults(statement), 1):
+        place = locate(statement.offset + fault.start)
+        yield Problem("batch-unordered", fault.message, place, effect="nothing was run", hint=fault.hint)
 
 
-def _fault(statements: Sequence[Statement], settings: Batch, path: str) -> tuple[str, Statement | None, str] | None:
+def _unfit(statements: Sequence[Statement], settings: Batch, path: str) -> tuple[str, Statement | None, str] | None:
     """Return what keeps a file from being batched, the statement that does, and what to do."""
     if len(statements) != 1:
         message = f"a batched file holds one statement, and `{path}` holds {len(statements)}"
@@ -54,12 +52,8 @@ def _fault(statements: Sequence[Statement], settings: Batch, path: str) -> tuple
     if "cursor" in names and settings.start is None:
         message = "the batched statement uses `:cursor`, and nothing says where that begins"
         return message, one, "write `start: 0` under `batch`, or another value below every key"
-    if "cursor" in names and _returns_nothing(one):
+    words = [token.text for token in one.tokens if token.kind is lexer.Kind.WORD]
+    if "cursor" in names and words[0] in ("delete", "insert", "merge", "update") and "returning" not in words:
         message = "the batched statement uses `:cursor`, and returns no key after which the next round begins"
         return message, one, "write `returning` and the key at its end"
     return None
-
-
-def _returns_nothing(one: Statement) -> bool:
-    words = [token.text for token in one.tokens if token.kind is lexer.Kind.WORD]
-    return words[0] in ("delete", "insert", "merge", "update") and "returning" not in words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.batches.query import Cte, Node, Nodes, Query
-    from zmig.batches.selection import Found
+    from zmig.batches.query import Node, Nodes, Query
+    from zmig.batches.selection import NestedQuery
 
 
 @valueclass
@@ -22,7 +23,7 @@ class Source:
     alias: str
     is_table: bool
     has_one_row: bool = False
-    inner: Found | None = None
+    inner: NestedQuery | None = None
     """The query that it stands for."""
     table: str | None = None
     """The name of the table, as it is spelled."""
@@ -36,9 +37,26 @@ _NO_ALIASES = frozenset({"on", "using", "tablesample", "where", "as"})
 _AGGREGATES = frozenset({"count", "max", "min", "sum", "avg", "bool_and", "bool_or"})
 
 
-def sources(found: Found) -> list[Source]:
+def sources(nested: NestedQuery) -> list[Source]:
     """Return what a query reads from."""
-    return [_source(item, found) for _, item in joined(found.query.clause("from"))]
+    return [_source(item, nested) for _, item in joined(nested.query.clause("from"))]
+
+
+def readings(nested: NestedQuery, *, without_single_rows: bool = False) -> Iterator[tuple[NestedQuery, list[Source]]]:
+    """Yield a query and those that it reads from, each once however many read it, with what it reads from itself.
+
+    `without_single_rows` leaves out those that return one row at most.
+    """
+    waiting, seen = [nested], set[tuple[int, int]]()
+    while waiting:
+        each = waiting.pop()
+        if each.span in seen:
+            continue
+        seen.add(each.span)
+        read = sources(each)
+        yield each, read
+        inner = (one for one in read if not (without_single_rows and one.has_one_row))
+        waiting += (one.inner for one in inner if one.inner is not None)
 
 
 def joined(nodes: Nodes) -> Iterator[tuple[frozenset[str], Nodes]]:
@@ -58,47 +76,43 @@ def joined(nodes: Nodes) -> Iterator[tuple[frozenset[str], Nodes]]:
         yield frozenset(words), tuple(item)
 
 
-def _source(item: Nodes, reader: Found) -> Source:
+def _source(item: Nodes, reader: NestedQuery) -> Source:
     while item and item[0].text in ("lateral", "only"):
         item = item[1:]
-    first, rest = (item[0] if item else None), item[1:]
-    if first is None:
+    if not item:
         return Source(_UNKNOWN, is_table=False)
+    first, rest = item[0], item[1:]
     name, is_qualified, spelled = first.name, False, first.text
     while len(rest) > 1 and rest[0].text == ".":
         name, rest, is_qualified, spelled = rest[1].name, rest[2:], True, f"{spelled}.{rest[1].text}"
     if rest and rest[0].text == "*":
         rest = rest[1:]
-    alias = _alias(rest) or name or _UNKNOWN
-    cte = None if is_qualified else _named(name, reader)
-    inner = query.in_brackets(first) if query.is_query(first) else cte.query if cte is not None else None
-    names = _names(rest) or (cte.columns if cte is not None else ())
-    if inner is not None:
-        found = selection.Found(inner, (*reader.around, reader.query))
-        return Source(alias, False, has_one_row(inner), found, None, names)
     is_call = bool(rest) and rest[0].inside is not None
-    is_table = name is not None and not is_call
-    return Source(alias, is_table, False, None, spelled if is_table else None, names)
+    given, names = _alias(rest)
+    alias = given or name or _UNKNOWN
+    # A WITH clause goes before a table of that name.
+    named = () if is_qualified else (cte for cte in reversed(list(reader.scope)) if cte.name == name)
+    if query.is_query(first):
+        inner = query.in_brackets(first)
+    elif (cte := next(iter(named), None)) is not None:
+        inner, names = cte.query, names or cte.columns
+    else:
+        is_table = name is not None and not is_call
+        return Source(alias, is_table, table=spelled if is_table else None, names=names)
+    nested = selection.NestedQuery(inner, (*reader.around, reader.query))
+    return Source(alias, is_table=False, has_one_row=has_one_row(inner), inner=nested, names=names)
 
 
-def _named(name: str | None, reader: Found) -> Cte | None:
-    """Return what a WITH clause gives this name: a query may be called as the table it reads."""
-    return next((cte for cte in reversed(list(reader.scope)) if cte.name == name), None)
-
-
-def _names(rest: Nodes) -> tuple[str, ...]:
-    """Return the names of columns in brackets after an alias."""
+def _alias(rest: Nodes) -> tuple[str | None, tuple[str, ...]]:
+    """Return the alias after a source, and the names of columns in brackets after that."""
     if rest and rest[0].text == "as":
         rest = rest[1:]
-    if len(rest) < 2 or rest[0].name is None or rest[0].text in _NO_ALIASES or rest[1].inside is None:
-        return ()
-    return tuple(part[0].name or _UNKNOWN for part in query.split(rest[1].inside) if part)
-
-
-def _alias(rest: Nodes) -> str | None:
-    if rest and rest[0].text == "as":
-        rest = rest[1:]
-    return rest[0].name if rest and rest[0].text not in _NO_ALIASES else None
+    if not rest or rest[0].text in _NO_ALIASES:
+        return None, ()
+    alias, following = rest[0].name, rest[1].inside if len(rest) > 1 else None
+    if alias is None or following is None:
+        return alias, ()
+    return alias, tuple(part[0].name or _UNKNOWN for part in query.split(following) if part)
 
 
 def has_one_row(one: Query) -> bool:
@@ -109,15 +123,33 @@ def has_one_row(one: Query) -> bool:
     return bool(listed) and listed[0].text in _AGGREGATES and "group" not in one.clauses and not one.is_compound
 
 
+class Repetition(Enum):
+    """Why a query may return a row of a table more than once."""
+
+    SETS = "it is made by UNION and the like, or a row counts in several of its groups"
+    JOIN = "it joins"
+    WRITE = "it returns what it writes"
+
+
+def repetitions(nested: NestedQuery) -> Iterator[Repetition]:
+    """Yield why a query, or one that it reads from, may return a row of a table more than once."""
+    for each, read in readings(nested, without_single_rows=True):
+        if each.query.is_compound or groups_repeatedly(each.query):
+            yield Repetition.SETS
+        if each.query.writes:
+            yield Repetition.WRITE
+        if len(read) > 1:
+            yield Repetition.JOIN
+
+
 def multiplies(source: Source) -> bool:
     """Whether a source may give a row of a table more than once."""
-    if source.inner is None or source.has_one_row:
-        return False
-    inner = source.inner.query
-    if inner.is_compound or inner.writes or groups_repeatedly(inner):
-        return True
-    read = sources(source.inner)
-    return len(read) > 1 or any(multiplies(one) for one in read)
+    return source.inner is not None and not source.has_one_row and any(True for _ in repetitions(source.inner))
+
+
+def repeats_rows(nested: NestedQuery) -> bool:
+    """Whether a query, or one that it reads from, may return a key several times by UNION or sets of groups."""
+    return Repetition.SETS in repetitions(nested)
 
 
 def repeats_alike(one: Query, key: Nodes, table: str | None) -> bool:
@@ -128,13 +160,6 @@ def repeats_alike(one: Query, key: Nodes, table: str | None) -> bool:
         query.normal(output.nodes) == wanted or (table is not None and set(_aliases(output.nodes)) == {table})
         for output in outputs
     )
-
-
-def repeats_rows(found: Found) -> bool:
-    """Whether a query, or one that it reads from, may return a key several times by UNION or sets of groups."""
-    inner = (source.inner for source in sources(found) if source.inner is not None)
-    one = found.query
-    return one.is_compound or groups_repeatedly(one) or any(map(repeats_rows, inner))
 
 
 _SETS = frozenset({"grouping", "rollup", "cube"})
@@ -158,16 +183,6 @@ def keeps_duplicates(one: Query) -> bool:
     )
 
 
-def called(nodes: Nodes) -> Iterator[str]:
-    """Yield the names of the functions that are called, outside of queries in brackets."""
-    for place, node in enumerate(nodes):
-        if node.inside is not None and not query.is_query(node):
-            before = nodes[place - 1].name if place and node.text == "(" else None
-            if before is not None:
-                yield before
-            yield from called(node.inside)
-
-
 def is_grouped(one: Query, key: Nodes) -> bool:
     """Whether a query itself returns one row for each key."""
     wanted = query.normal(key)
@@ -181,28 +196,6 @@ def is_grouped(one: Query, key: Nodes) -> bool:
     if len(listed) > 2 and listed[1].text == "on" and listed[2].inside is not None:
         outputs = query.split(listed[2].inside)
     return len(outputs) == 1 and query.normal(selection.output(outputs[0], one)) == wanted
-
-
-def conjuncts(nodes: Nodes) -> Iterator[Nodes]:
-    """Yield the conditions that `and` joins."""
-    part: list[Node] = []
-    for node in nodes:
-        if node.text == "and":
-            yield from _unbracketed(tuple(part))
-            part = []
-        else:
-            part.append(node)
-    yield from _unbracketed(tuple(part))
-
-
-def _unbracketed(part: Nodes) -> Iterator[Nodes]:
-    inside = query.bare(part)
-    if any(node.text == "or" for node in inside):
-        return
-    if inside != part:
-        yield from conjuncts(inside)
-    elif part:
-        yield part
 
 
 def _aliases(nodes: Nodes) -> Iterator[str]:

@@ -122,31 +122,29 @@ def _joined(tokens: list[Token]) -> Iterator[Node]:
         if token.kind is Kind.SYMBOL and token.text in _OPERATOR:
             while end < len(tokens) and _follows(tokens, end) and tokens[end].text in _OPERATOR:
                 end += 1
-            end = _without_sign(tokens, place, end)
+            # An operator ends in a sign only if it has one of these in it, as the server's lexer has it: `>-1` compares
+            # with a negative number.
+            while (
+                end - place > 1
+                and tokens[end - 1].text in "+-"
+                and _ENDS_IN_SIGN.isdisjoint(one.text for one in tokens[place:end])
+            ):
+                end -= 1
             yield Node("".join(one.text for one in tokens[place:end]), token.start, tokens[end - 1].end)
         elif token.text == ":" and end < len(tokens) and _follows(tokens, end):
             end += 1
             yield Node(f":{tokens[place + 1].text}", token.start, tokens[place + 1].end)
         else:
             name = token.text if token.kind is Kind.WORD else None
-            yield Node(token.text, token.start, token.end, _unquoted(token) if token.kind is Kind.QUOTED else name)
+            if token.kind is Kind.QUOTED:
+                name = Reader(token.text).identifier()
+            yield Node(token.text, token.start, token.end, name)
         place = end
 
 
 def _follows(tokens: list[Token], place: int) -> bool:
     """Whether a token is directly after the one before it."""
     return tokens[place].start == tokens[place - 1].end
-
-
-def _without_sign(tokens: list[Token], start: int, end: int) -> int:
-    """Return where an operator ends: `>-1` compares with a negative number."""
-    while end - start > 1 and tokens[end - 1].text in "+-" and not _ENDS_IN_SIGN & {t.text for t in tokens[start:end]}:
-        end -= 1
-    return end
-
-
-def _unquoted(token: Token) -> str | None:
-    return Reader(token.text).identifier()
 
 
 def _with_operators(nodes: Sequence[Node]) -> Iterator[Node]:
@@ -166,15 +164,13 @@ def _with_operators(nodes: Sequence[Node]) -> Iterator[Node]:
 
 def is_query(node: Node) -> bool:
     """Whether a query is in a pair of brackets."""
-    return node.text == "(" and bool(node.inside) and _begins_query(node.inside or ())
+    if node.text != "(" or not node.inside:
+        return False
+    first, *others = node.inside
+    return first.text in _COMMANDS or (not others and is_query(first))
 
 
 _COMMANDS = frozenset({"select", "with", "insert", "update", "delete", "merge", "values", "table"})
-
-
-def _begins_query(nodes: Nodes) -> bool:
-    first = nodes[0]
-    return first.text in _COMMANDS or (len(nodes) == 1 and is_query(first))
 
 
 def in_brackets(node: Node) -> Query:
@@ -191,6 +187,7 @@ def _query(nodes: Nodes) -> Query:
 
 
 def _split_with(nodes: Nodes) -> tuple[tuple[Cte, ...], bool, Nodes]:
+    """Return the named queries in front of a statement, whether they may be recursive, and the statement."""
     if not nodes or nodes[0].text != "with":
         return (), False, nodes
     place = 1
@@ -205,8 +202,10 @@ def _split_with(nodes: Nodes) -> tuple[tuple[Cte, ...], bool, Nodes]:
         if place < len(nodes):
             ctes.append(Cte(name, start, nodes[place].end, in_brackets(nodes[place]), columns))
         place += 1
-        # After it may be how a recursion searches.
-        while place < len(nodes) and nodes[place].text not in (",", *_MAIN) and not _is_last(nodes, place):
+        # After it may be how a recursion searches. The statement itself may be in brackets.
+        while place < len(nodes) and nodes[place].text not in (",", *_MAIN):
+            if place == len(nodes) - 1 and is_query(nodes[place]):
+                break
             place += 1
         if place < len(nodes) and nodes[place].text == ",":
             place += 1
@@ -216,10 +215,6 @@ def _split_with(nodes: Nodes) -> tuple[tuple[Cte, ...], bool, Nodes]:
 
 
 _MAIN = _COMMANDS - {"with", "table"}
-
-
-def _is_last(nodes: Nodes, place: int) -> bool:
-    return place == len(nodes) - 1 and is_query(nodes[place])
 
 
 _CLAUSES = frozenset(
@@ -262,6 +257,7 @@ def _clauses(nodes: Nodes) -> dict[str, Nodes]:
 
 
 def _begins_clause(nodes: Nodes, place: int, command: str) -> bool:
+    """Whether a word begins a clause: not as a column's name, nor in IS DISTINCT FROM, DELETE FROM or a window."""
     before, word = nodes[place - 1].text, nodes[place].text
     following = nodes[place + 1].text if place + 1 < len(nodes) else ""
     if before in (".", "as"):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from zmig.batches import joins, query, selection
+from zmig.batches import expressions, joins, query, selection
 from zmig.batches.query import CURSOR
 from zmig.valueclass import valueclass
 
@@ -41,20 +41,19 @@ class Standing:
 def read(one: Statement) -> Standing | None:
     """Return what is chosen by other columns than the statement sets; None where it is not, or cannot be known."""
     chosen = selection.read(one)
-    writing = [each.query for each in chosen.found if each.query.writes]
+    writing = [each.query for each in chosen.queries if each.query.writes]
     if chosen.limited is None or len(writing) != 1 or writing[0].command != "update":
         return None
     (update,) = writing
-    target = update.clause("target")
     sets = tuple(dict.fromkeys(_set_columns(update)))
-    table = _only_table(chosen, target)
-    conditions = [part for each in chosen.found for part in _conditions(each.query)]
+    table = _only_table(chosen, update.clause("target"))
+    conditions = [part for each in chosen.queries for part in _conditions(each.query)]
     named = frozenset(name for nodes in conditions for name in _names(nodes))
     if table is None or not sets or not named.isdisjoint({*sets, *_MOVING, CURSOR, *_whole_rows(chosen, conditions)}):
         return None
-    if any(not _HARMLESS.issuperset(joins.called(nodes)) for nodes in conditions):
+    if any(not _HARMLESS.issuperset(expressions.called(nodes)) for nodes in conditions):
         return None
-    if "ctid" in _names(chosen.limited.query.clause("where")):
+    if "ctid" in _names(chosen.limited.query.clause("where")):  # an UPDATE gives a row another
         return None
     return Standing(table, sets, named)
 
@@ -69,11 +68,10 @@ def _conditions(one: Query) -> Iterator[Nodes]:
 
 
 def _set_columns(update: Query) -> Iterator[str]:
+    """Yield the columns that are set, by `a = 1` or `(a, b) = (1, 2)`."""
     for item in query.split(update.clause("set")):
-        first = item[0] if item else None
-        for node in () if first is None else (first,) if first.inside is None else first.inside:
-            if node.name is not None:
-                yield node.name
+        for first in item[:1]:
+            yield from (node.name for node in first.inside or (first,) if node.name is not None)
 
 
 def _only_table(chosen: Choice, target: Nodes) -> str | None:
@@ -83,7 +81,7 @@ def _only_table(chosen: Choice, target: Nodes) -> str | None:
     while end + 1 < len(words) and words[end] == ".":
         end += 2
     table = "".join(words[:end])
-    read = [source for found in chosen.found for source in joins.sources(found)]
+    read = [source for nested in chosen.queries for source in joins.sources(nested)]
     if not table or any(source.inner is None and source.table != table for source in read):
         return None
     return table
@@ -101,14 +99,13 @@ def _names(nodes: Nodes) -> Iterator[str]:
 
 def _whole_rows(chosen: Choice, conditions: list[Nodes]) -> Iterator[str]:
     """Yield the names of sources that conditions use as whole rows, as in `t is distinct from ...`."""
-    aliases = {source.alias for found in chosen.found for source in joins.sources(found)}
+    aliases = {source.alias for nested in chosen.queries for source in joins.sources(nested)}
     yield from (name for nodes in conditions for name in _alone(nodes) if name in aliases)
 
 
 def _alone(nodes: Nodes) -> Iterator[str]:
-    for node, following in pairwise((*nodes, None)):
-        if node is None:
-            continue
+    """Yield the names that no dot is after."""
+    for node, following in zip_longest(nodes, nodes[1:]):
         if node.inside is not None and not query.is_query(node):
             yield from _alone(node.inside)
         elif following is None or following.text != ".":

@@ -39,11 +39,16 @@ class Comparison:
 
 
 @valueclass
-class Found:
+class NestedQuery:
     """A query, with those around it, the outermost first."""
 
     query: Query
     around: tuple[Query, ...] = ()
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Where it begins and ends in the text: no two queries of a statement have both in common."""
+        return self.query.start, self.query.end
 
     @property
     def scope(self) -> Iterator[Cte]:
@@ -59,16 +64,16 @@ class Choice:
     """How the rows of a round are chosen."""
 
     root: Query
-    found: tuple[Found, ...]
+    queries: tuple[NestedQuery, ...]
     """Every query of the statement."""
-    compared: Found | None
+    compared: NestedQuery | None
     """The query that compares the key with `:cursor`."""
     comparisons: tuple[Comparison, ...]
-    limited: Found | None
+    limited: NestedQuery | None
     """The query that takes `:size` rows."""
 
     @property
-    def chooser(self) -> Found | None:
+    def chooser(self) -> NestedQuery | None:
         """The query whose rows are those of a round."""
         return self.limited or self.compared
 
@@ -87,8 +92,11 @@ class Choice:
         """The end of the interval of keys that a round takes, as in `id <= :cursor + :size`."""
         if self.limited is not None:
             return None
-        ends = (one for one in self.comparisons if not one.is_lower and not one.is_exact)
-        return next((one for one in ends if _is_sum(one.bound) and query.holds(one.bound, SIZE)), None)
+        for one in self.comparisons:
+            cursor, *added = query.split(one.bound, "+")
+            if added and not one.is_lower and not one.is_exact and _is_cursor(cursor) and query.holds(one.bound, SIZE):
+                return one
+        return None
 
     @property
     def key(self) -> Nodes | None:
@@ -140,7 +148,9 @@ class Choice:
             return []
         chooser = self.limited.query
         items = [_order(item, chooser) for item in query.split(chooser.clause("order")) if item]
-        constant = {side for pair in equated(conditions(chooser)) for side in pair if _is_value(pair)}
+        # Of `where kind = 'a'`, both sides are the same for all rows.
+        pairs = equated(conditions(chooser))
+        constant = {side for pair in pairs for side in pair if any(map(_is_literal, pair))}
         return [item for item in items if query.normal(item.key) not in constant] or items[:1]
 
     @property
@@ -152,13 +162,13 @@ class Choice:
     @property
     def inserts(self) -> bool:
         """Whether it writes a row for each that is chosen, however often."""
-        return any(one.query.command in ("insert", "merge") for one in self.found)
+        return any(one.query.command in ("insert", "merge") for one in self.queries)
 
     @property
     def is_only(self) -> bool:
         """Whether it reads one table without those that inherit from it."""
-        found = (one.query for one in (self.compared, self.limited) if one is not None)
-        return any(query.holds(one.clause(word), "only") for one in found for word in ("from", "target"))
+        read = (one.query for one in (self.compared, self.limited) if one is not None)
+        return any(query.holds(one.clause(word), "only") for one in read for word in ("from", "target"))
 
     @property
     def leaves_out_nulls(self) -> bool:
@@ -168,7 +178,7 @@ class Choice:
 
     def leaves_out_nulls_of(self, column: str) -> bool:
         """Whether it says that rows are left out where a column is null."""
-        return any(column in _not_null(conditions(one.query)) for one in self.found)
+        return any(column in _not_null(conditions(one.query)) for one in self.queries)
 
     @property
     def changed(self) -> Iterator[tuple[str, Nodes]]:
@@ -176,9 +186,9 @@ class Choice:
         if self.compared is None:
             return
         read = {_table(self.compared.query.clause(word)) for word in ("from", "target")} - {None}
-        for found in self.found:
-            if found.query.command == "update" and _table(found.query.clause("target")) in read:
-                for item in query.split(found.query.clause("set")):
+        for nested in self.queries:
+            if nested.query.command == "update" and _table(nested.query.clause("target")) in read:
+                for item in query.split(nested.query.clause("set")):
                     yield from _assigned(item)
 
 
@@ -198,9 +208,9 @@ def _not_null(nodes: Nodes) -> Iterator[str]:
     """Yield the columns that are said not to be null."""
     for place, node in enumerate(nodes):
         if node.text == "is" and [one.text for one in nodes[place + 1 : place + 3]] == ["not", "null"]:
-            found = query.column(_before(nodes, place))
-            if found is not None:
-                yield found[1]
+            column = query.column(_before(nodes, place))
+            if column is not None:
+                yield column[1]
         elif node.inside is not None and not query.is_query(node):
             yield from _not_null(node.inside)
 
@@ -226,28 +236,26 @@ def _table(nodes: Nodes) -> str | None:
 def read(one: Statement) -> Choice:
     """Return how a statement chooses its rows."""
     root = query.read(one)
-    found = tuple(_walk(root, ()))
-    limited = next((each for each in found if _takes_size(each.query)), None)
+    queries = tuple(_walk(root, ()))
+    counted = ((each, (*each.query.clause("limit"), *each.query.clause("fetch"))) for each in queries)
+    limited = next((each for each, clause in counted if query.holds(clause, SIZE)), None)
     candidates = [limited] if limited is not None else []
-    for candidate in (*candidates, *found):
+    for candidate in (*candidates, *queries):
         comparisons = tuple(_comparisons(conditions(candidate.query)))
         if comparisons:
-            return Choice(root, found, candidate, comparisons, limited)
-    return Choice(root, found, None, (), limited)
+            return Choice(root, queries, candidate, comparisons, limited)
+    return Choice(root, queries, None, (), limited)
 
 
-def _walk(one: Query, around: tuple[Query, ...]) -> Iterator[Found]:
-    yield Found(one, around)
+def _walk(one: Query, around: tuple[Query, ...]) -> Iterator[NestedQuery]:
+    """Yield a query and those in it, each after the one around it."""
+    yield NestedQuery(one, around)
     inner = (*around, one)
     for cte in one.ctes:
         yield from _walk(cte.query, inner)
     chosen = query.chooser_of_insert(one) if one.command == "insert" else None
     for below in (chosen,) if chosen is not None else query.nested(one.nodes):
         yield from _walk(below, inner)
-
-
-def _takes_size(one: Query) -> bool:
-    return query.holds(one.clause("limit"), SIZE) or query.holds(one.clause("fetch"), SIZE)
 
 
 def conditions(one: Query) -> Nodes:
@@ -266,6 +274,7 @@ def _comparisons(nodes: Nodes, *, is_negated: bool = False) -> Iterator[Comparis
     for place, node in enumerate(nodes):
         if node.text in _MIRRORED or node.text == "between":
             left = _before(nodes, place)
+            # `not (a < 1)` and `not a < 1`: the brackets that a NOT is before may be any number of levels up.
             negated = is_negated != _is_not(nodes, place - len(left))
             for operator, key, bound in _sides(nodes, place, left):
                 yield from _comparison(_NEGATED[operator] if negated else operator, key, bound)
@@ -297,6 +306,7 @@ def _is_call(nodes: Nodes) -> bool:
 
 
 def _sides(nodes: Nodes, place: int, left: Nodes) -> Iterator[tuple[str, Nodes, Nodes]]:
+    """Yield what is compared by the operator at a place; BETWEEN is two comparisons, NOT BETWEEN none of a round's."""
     right = _after(nodes, place)
     if nodes[place].text != "between":
         yield nodes[place].text, left, right
@@ -306,6 +316,7 @@ def _sides(nodes: Nodes, place: int, left: Nodes) -> Iterator[tuple[str, Nodes, 
 
 
 def _comparison(operator: str, left: Nodes, right: Nodes) -> Iterator[Comparison]:
+    """Yield the comparison of a key with `:cursor`, which may be on either side; none of anything else."""
     if query.holds(left, CURSOR, deep=False):
         operator, left, right = _MIRRORED[operator], right, left
     if not left or not query.holds(right, CURSOR, deep=False) or query.holds(left, CURSOR, deep=False):
@@ -319,6 +330,7 @@ def _comparison(operator: str, left: Nodes, right: Nodes) -> Iterator[Comparison
 
 
 def _before(nodes: Nodes, place: int) -> Nodes:
+    """Return the expression that ends before a place."""
     start = place
     while start > 0 and nodes[start - 1].text not in _EDGES:
         start -= 1
@@ -326,6 +338,7 @@ def _before(nodes: Nodes, place: int) -> Nodes:
 
 
 def _after(nodes: Nodes, place: int) -> Nodes:
+    """Return the expression that begins after a place."""
     end = place + 1
     while end < len(nodes) and nodes[end].text not in _EDGES:
         end += 1
@@ -345,26 +358,18 @@ def _without_collation(nodes: Nodes) -> tuple[Nodes, str | None]:
 
 
 def _is_cursor(nodes: Nodes) -> bool:
+    """Whether these are `:cursor` and nothing else, but that it may be cast."""
     nodes = query.bare(nodes)
     if len(nodes) == 2 and nodes[0].text == "cast" and nodes[1].inside is not None:
         return _is_cursor(nodes[1].inside[:1])
-    return (
-        bool(nodes)
-        and nodes[0].text == CURSOR
-        and (len(nodes) == 1 or (nodes[1].text == "::" and not _has_sign(nodes)))
-    )
-
-
-def _has_sign(nodes: Nodes) -> bool:
-    return any(node.text[0] in "+-*/%|" for node in nodes)
-
-
-def _is_sum(nodes: Nodes) -> bool:
-    signs = [place for place, node in enumerate(nodes) if node.text == "+"]
-    return bool(signs) and (_is_cursor(nodes[: signs[0]]))
+    if not nodes or nodes[0].text != CURSOR:
+        return False
+    is_cast = len(nodes) > 1 and nodes[1].text == "::" and not any(node.text[0] in "+-*/%|" for node in nodes)
+    return len(nodes) == 1 or is_cast
 
 
 def _order(item: Nodes, chooser: Query) -> Order:
+    """Return what an item of ORDER BY says, such as `lower(t.name) collate "C" desc nulls last`."""
     start, end = item[0].start, item[-1].end
     words = [node.text for node in item]
     if "nulls" in words[1:]:
@@ -413,6 +418,7 @@ def columns(one: Query, clause: str = "select") -> list[Output]:
 
 
 def _named(item: Nodes) -> Output:
+    """Return an item with the name that it is given, with AS or without, or that of the column that it is."""
     last = item[-1]
     if len(item) > 2 and item[-2].text == "as":
         return Output(item[:-2], last.name, is_named=True)
@@ -424,8 +430,8 @@ def _named(item: Nodes) -> Output:
         and before[0] not in "+-*/%|<>="
     ):
         return Output(item[:-1], last.name, is_named=True)
-    found = query.column(item)
-    return Output(item, found[1] if found is not None else None, is_named=False)
+    column = query.column(item)
+    return Output(item, column[1] if column is not None else None, is_named=False)
 
 
 Normal = tuple[object, ...]
@@ -442,5 +448,5 @@ def equated(nodes: Nodes) -> Iterator[tuple[Normal, Normal]]:
             yield from equated(node.inside)
 
 
-def _is_value(pair: tuple[Normal, Normal]) -> bool:
-    return any(isinstance(side[0], str) and side[0][:1] in "'$0123456789" for side in pair if side)
+def _is_literal(side: Normal) -> bool:
+    return bool(side) and isinstance(side[0], str) and side[0][:1] in "'$0123456789"

@@ -13,7 +13,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from zmig.batches.query import Nodes
-    from zmig.batches.selection import Choice, Found
+    from zmig.batches.selection import Choice, NestedQuery
 
 KEY = "zmig_key"
 
@@ -31,39 +31,36 @@ class Rest:
 
 def rest(text: str, chosen: Choice, *, with_cursor: bool) -> Rest | None:
     """Return what says whether rows are left where a round touched none; None where an empty round is the end."""
-    if not with_cursor or chosen.row is not None:
-        return _count(text, chosen)
-    if chosen.limited is not None:
-        return _last_chosen(text, chosen)
-    return _after_gap(text, chosen)
-
-
-def _count(text: str, chosen: Choice) -> Rest | None:
     limited = chosen.limited
-    if limited is None or _writes_before(limited):
-        return None
-    one = limited.query
-    clause = one.clause("limit")
-    query = f"{_named(text, limited)}select pg_catalog.count(*) from ({text[one.start : one.end]}) zmig_chosen"
-    return Rest(query, is_by_key=False, takes_all=len(clause) == 1 and clause[0].text == SIZE)
-
-
-def _last_chosen(text: str, chosen: Choice) -> Rest | None:
+    if limited is not None and any(cte.query.writes for cte in limited.query.ctes):
+        return None  # asked again, it would write again
+    if not with_cursor or chosen.row is not None:
+        return None if limited is None else _rows_left(text, limited)
+    if limited is None:
+        return _key_after_gap(text, chosen)
     key = chooser_key(chosen)
-    inner = None if chosen.limited is None or not key else with_key(text, chosen.limited, key)
-    if chosen.limited is None or inner is None or _writes_before(chosen.limited):
+    inner = with_key(text, limited, key) if key else None
+    if inner is None:
         return None
     direction = "asc" if chosen.is_descending else "desc"
     last = f"order by {KEY} {direction} limit 1"
-    return Rest(f"{_named(text, chosen.limited)}select {KEY} from ({inner}) zmig_chosen {last}", is_by_key=True)
+    return Rest(f"{_named(text, limited)}select {KEY} from ({inner}) zmig_chosen {last}", is_by_key=True)
 
 
-def _after_gap(text: str, chosen: Choice) -> Rest | None:
+def _rows_left(text: str, limited: NestedQuery) -> Rest:
+    one, clause = limited.query, limited.query.clause("limit")
+    counted = f"{_named(text, limited)}select pg_catalog.count(*) from ({text[one.start : one.end]}) zmig_chosen"
+    return Rest(counted, is_by_key=False, takes_all=len(clause) == 1 and clause[0].text == SIZE)
+
+
+def _key_after_gap(text: str, chosen: Choice) -> Rest | None:
+    """Return what finds the next key after an interval of keys in which there were none."""
     upper, compared, lower = chosen.upper, chosen.compared, chosen.lower
     if upper is None or compared is None:
         return None
     table, key, bound = source(text, compared), _spelled(text, upper.key), _spelled(text, upper.bound)
     after = ">" if upper.operator == "<=" else ">="
+    # The next round begins after this key, so that where it looks for greater ones this is the one before the first.
     begin = key if lower is not None and lower.operator == ">=" else f"({key}) operator(pg_catalog.-) 1"
     return Rest(
         f"{_named(text, compared)}select {begin} as {KEY} from {table} "
@@ -74,14 +71,14 @@ def _after_gap(text: str, chosen: Choice) -> Rest | None:
 
 def key_query(text: str, chosen: Choice) -> str | None:
     """Return a query whose column is the key as it is chosen; None where that cannot be known."""
-    found, key = chosen.chooser, chooser_key(chosen)
-    if found is None or not key:
+    chooser, key = chosen.chooser, chooser_key(chosen)
+    if chooser is None or not key:
         return None
-    if found.query.command == "select":
-        inner = with_key(text, found, key)
+    if chooser.query.command == "select":
+        inner = with_key(text, chooser, key)
     else:
-        inner = f"select ({_spelled(text, key)}) as {KEY} from {source(text, found)}"
-    return None if inner is None else f"{_named(text, found)}select {KEY} from ({inner}) zmig_chosen"
+        inner = f"select ({_spelled(text, key)}) as {KEY} from {source(text, chooser)}"
+    return None if inner is None else f"{_named(text, chooser)}select {KEY} from ({inner}) zmig_chosen"
 
 
 def chooser_key(chosen: Choice) -> Nodes | None:
@@ -93,9 +90,9 @@ def chooser_key(chosen: Choice) -> Nodes | None:
     return chosen.order.key if chosen.order is not None else None
 
 
-def with_key(text: str, found: Found, key: Nodes) -> str | None:
+def with_key(text: str, nested: NestedQuery, key: Nodes) -> str | None:
     """Return a SELECT that returns the key as well."""
-    one = found.query
+    one = nested.query
     if one.command != "select" or one.is_compound:
         return None
     listed = one.clause("select")
@@ -103,9 +100,9 @@ def with_key(text: str, found: Found, key: Nodes) -> str | None:
     return f"{text[one.start : end]}{',' if listed else ''} ({_spelled(text, key)}) as {KEY}{text[end : one.end]}"
 
 
-def source(text: str, found: Found) -> str:
+def source(text: str, nested: NestedQuery) -> str:
     """Return the tables that a query reads, or writes."""
-    one = found.query
+    one = nested.query
     if one.command == "select":
         return _spelled(text, one.clause("from"))
     target, others = one.clause("target"), one.clause("from") or one.clause("using")
@@ -118,12 +115,8 @@ def _spelled(text: str, nodes: Nodes) -> str:
     return text[nodes[0].start : nodes[-1].end] if nodes else ""
 
 
-def _named(text: str, found: Found) -> str:
+def _named(text: str, nested: NestedQuery) -> str:
     """Return the WITH clause by which a query can be read by itself."""
-    ctes = [cte for one in found.around for cte in one.ctes if cte.end <= found.query.start and not cte.query.writes]
-    recursive = "recursive " if any(one.is_recursive for one in found.around) else ""
+    ctes = [cte for one in nested.around for cte in one.ctes if cte.end <= nested.query.start and not cte.query.writes]
+    recursive = "recursive " if any(one.is_recursive for one in nested.around) else ""
     return f"with {recursive}{', '.join(text[cte.start : cte.end] for cte in ctes)} " if ctes else ""
-
-
-def _writes_before(found: Found) -> bool:
-    return any(cte.query.writes for cte in found.query.ctes)

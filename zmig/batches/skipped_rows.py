@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.batches import joins, query, selection, uniqueness
+from zmig.batches import expressions, joins, query, selection
 from zmig.batches.query import CURSOR
 from zmig.valueclass import valueclass
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zmig.batches.query import Node, Nodes, Query
-    from zmig.batches.selection import Choice, Found, Order, Output
+    from zmig.batches.selection import Choice, NestedQuery, Order, Output
     from zmig.sql.statement import Statement
 
 
@@ -34,21 +34,7 @@ def faults(one: Statement) -> Iterator[Fault]:
     chosen = selection.read(one)
     yield from _locked(query.parse(one))
     if query.holds((*chosen.root.nodes, *_of_ctes(chosen.root)), CURSOR):
-        looks = (
-            _beside,
-            _offset,
-            _alternative,
-            _branch,
-            _several,
-            _direction,
-            _order,
-            _twice,
-            _beyond,
-            _returned,
-            _elsewhere,
-            _moved,
-        )
-        yield from (fault for look in looks for fault in look(chosen, one.text))
+        yield from (fault for check in _CHECKS for fault in check(chosen, one.text))
 
 
 def _of_ctes(one: Query) -> Iterator[Node]:
@@ -85,7 +71,7 @@ def _beside(chosen: Choice, text: str) -> Iterator[Fault]:
 
 def _names_after_cursor(chosen: Choice) -> set[str]:
     """Return the named queries that read `:cursor`, themselves or through others."""
-    named = {cte.name: cte.query for found in chosen.found for cte in found.query.ctes}
+    named = {cte.name: cte.query for nested in chosen.queries for cte in nested.query.ctes}
     names = {name for name, one in named.items() if query.holds((*one.nodes, *_of_ctes(one)), CURSOR)}
     while more := {n for n, one in named.items() if n not in names and any(query.holds(one.nodes, m) for m in names)}:
         names |= more
@@ -93,6 +79,7 @@ def _names_after_cursor(chosen: Choice) -> set[str]:
 
 
 def _offset(chosen: Choice, text: str) -> Iterator[Fault]:
+    """Rounds that do not begin at their first row."""
     nodes = chosen.limited.query.clause("offset") if chosen.limited is not None else ()
     if nodes and nodes[0].text != "0":
         yield Fault(
@@ -127,7 +114,7 @@ def _alternatives(nodes: Nodes) -> Iterator[Fault]:
 
 def _branch(chosen: Choice, text: str) -> Iterator[Fault]:
     """A part of a UNION that is chosen whatever the cursor says."""
-    for one in (found.query for found in (chosen.limited, chosen.compared) if found is not None):
+    for one in (nested.query for nested in (chosen.limited, chosen.compared) if nested is not None):
         others = one.clause("union")
         if others and query.holds(one.clause("where"), CURSOR) and not query.holds(others, CURSOR):
             yield Fault(
@@ -149,7 +136,7 @@ def _several(chosen: Choice, text: str) -> Iterator[Fault]:
                 "compare one key with `:cursor`: of several columns, wrap them into one that is unique",
                 one.start,
             )
-    rows = (selection.compared_rows(found.query) for found in chosen.found)
+    rows = (selection.compared_rows(nested.query) for nested in chosen.queries)
     listed = next((node for node in rows if node is not None), None)
     if listed is not None and chosen.root.command != "select":
         yield Fault(
@@ -192,10 +179,9 @@ def _function(chosen: Choice) -> str | None:
 def _result(chosen: Choice) -> Output | None:
     """Return what the statement returns as the key."""
     root = chosen.root
-    found = selection.columns(root, "select" if root.command == "select" else "returning")
-    if root.command == "select":
-        return found[0] if len(found) == 2 else None
-    return found[0] if len(found) == 1 else None
+    is_select = root.command == "select"  # of the last key and the count of rows
+    outputs = selection.columns(root, "select" if is_select else "returning")
+    return outputs[0] if len(outputs) == (2 if is_select else 1) else None
 
 
 def _returned_key(chosen: Choice) -> Nodes:
@@ -267,7 +253,7 @@ def _order_of_row(chosen: Choice, row: Node, text: str) -> Iterator[Fault]:
         )
 
 
-def _is_ordered_below(limited: Found) -> bool:
+def _is_ordered_below(limited: NestedQuery) -> bool:
     """Whether the rows come from one query in brackets, in its order."""
     source = limited.query.clause("from")
     is_alone = bool(source) and query.is_query(source[0]) and not any(n.text in (",", "join") for n in source)
@@ -275,12 +261,13 @@ def _is_ordered_below(limited: Found) -> bool:
 
 
 def _is_by_key(chosen: Choice, order: Order) -> bool:
+    """Whether an order is that of the key that is compared, or may be."""
     if not order.key or chosen.limited is None or chosen.compared is None:
         return True
     keys = [one.key for one in chosen.comparisons]
     if any(query.normal(order.key) == query.normal(key) for key in keys):
         return True
-    if any(uniqueness.is_whole_cast(order.key, key) for key in keys):
+    if any(expressions.is_whole_cast(order.key, key) for key in keys):
         return True
     ordered = query.column(order.key)
     compared = [query.column(key) for key in keys]
@@ -291,18 +278,13 @@ def _is_by_key(chosen: Choice, order: Order) -> bool:
     if ordered is None:
         return False
     pairs = set(selection.equated(selection.conditions(chosen.limited.query)))
-    if any(
-        pair in pairs or pair[::-1] in pairs for key in keys for pair in [(query.normal(order.key), query.normal(key))]
-    ):
+    by = query.normal(order.key)
+    if any((by, key) in pairs or (key, by) in pairs for key in map(query.normal, keys)):
         return True
-    return any(one and one[1] == ordered[1] and _may_be_one(chosen, one[0], ordered[0]) for one in compared)
-
-
-def _may_be_one(chosen: Choice, table: str | None, other: str | None) -> bool:
-    """Whether two columns of one name may be the same, or are joined by `using`."""
-    assert chosen.limited is not None
-    source = chosen.limited.query.clause("from")
-    return None in (table, other) or table == other or any(node.text in ("using", "natural") for node in source)
+    # Two columns of one name may be the same where one is written without its table, or a join makes them one.
+    tables = {one[0] for one in compared if one and one[1] == ordered[1]}
+    is_merged = any(node.text in ("using", "natural") for node in chosen.limited.query.clause("from"))
+    return bool(tables) and (is_merged or ordered[0] is None or not tables.isdisjoint({None, ordered[0]}))
 
 
 def _twice(chosen: Choice, text: str) -> Iterator[Fault]:
@@ -339,10 +321,10 @@ def _returned(chosen: Choice, text: str) -> Iterator[Fault]:
     """A statement that returns something else than the key that it compares."""
     returned, key = _returned_key(chosen), chosen.key
     compared = query.column(key) if key else None
-    found = query.column(returned) if returned else None
-    if found is None or compared is None:
+    column = query.column(returned) if returned else None
+    if column is None or compared is None:
         return
-    names = _inserted_as(chosen.root, found[1]) if chosen.root.command == "insert" else {found[1]}
+    names = _inserted_as(chosen.root, column[1]) if chosen.root.command == "insert" else {column[1]}
     if names is not None and not any(_linked(chosen, name, compared[1]) for name in names):
         spelled = text[returned[0].start : returned[-1].end]
         yield Fault(
@@ -354,7 +336,7 @@ def _returned(chosen: Choice, text: str) -> Iterator[Fault]:
 
 def _linked(chosen: Choice, name: str, key: str) -> bool:
     """Whether a column may hold the same as the key, as far as names, aliases and equations say."""
-    pairs = {pair for found in chosen.found for pair in _pairs(found.query)}
+    pairs = {pair for nested in chosen.queries for pair in _pairs(nested.query)}
     known = {key}
     while more := {one for pair in pairs if known & set(pair) for one in pair if one is not None} - known:
         known |= more
@@ -364,15 +346,16 @@ def _linked(chosen: Choice, name: str, key: str) -> bool:
 def _pairs(one: Query) -> Iterator[tuple[str | None, str | None]]:
     """Yield the names of columns that hold the same."""
     for output in selection.columns(one):
-        found = query.column(output.nodes)
-        if output.is_named and found is not None:
-            yield output.name, found[1]
-        elif output.is_named:
+        column = query.column(output.nodes)
+        if output.is_named and column is not None:
+            yield output.name, column[1]
+        elif output.is_named:  # an expression of several columns may be any of them
             yield from ((output.name, node.name) for node in output.nodes if node.name is not None)
     yield from _equal(one.nodes)
 
 
 def _equal(nodes: Nodes) -> Iterator[tuple[str | None, str | None]]:
+    """Yield the columns that conditions set equal, as far as they are `t.a = u.b` or `(a, b) in (select ...)`."""
     for place, node in enumerate(nodes):
         if node.text in ("=", "in"):
             left = [_last_name(part) for part in query.split(query.bare(nodes[max(place - 3, 0) : place]))]
@@ -382,7 +365,10 @@ def _equal(nodes: Nodes) -> Iterator[tuple[str | None, str | None]]:
                 outputs = (output.name or _last_name(output.nodes) for output in selection.columns(inner))
                 yield from zip(left, outputs, strict=False)
             elif right:
-                yield left[-1], _first_name(right)
+                end = 1
+                while end + 1 < len(right) and right[end].text == ".":
+                    end += 2
+                yield left[-1], _last_name(right[:end])
         if node.inside is not None and not query.is_query(node):
             yield from _equal(node.inside)
 
@@ -391,14 +377,6 @@ def _last_name(nodes: Nodes) -> str:
     nodes = query.bare(nodes)
     names = [node.name for node in nodes if node.name is not None]
     return names[-1] if names else ""
-
-
-def _first_name(nodes: Nodes) -> str:
-    """Return the column that these begin with."""
-    end = 1
-    while end + 1 < len(nodes) and nodes[end].text == ".":
-        end += 2
-    return _last_name(nodes[:end])
 
 
 def _inserted_as(one: Query, name: str) -> set[str] | None:
@@ -428,8 +406,8 @@ def _moved(chosen: Choice, text: str) -> Iterator[Fault]:
 def _elsewhere(chosen: Choice, text: str) -> Iterator[Fault]:
     """A SELECT that returns the greatest key of a table, not of the rows of the round."""
     root = chosen.root
-    is_choice = any(found is not None and found.query == root for found in (chosen.limited, chosen.compared))
-    read = joins.sources(selection.Found(root))
+    is_choice = any(one is not None and one.query == root for one in (chosen.limited, chosen.compared))
+    read = joins.sources(selection.NestedQuery(root))
     if _function(chosen) is not None and not is_choice and read and all(source.is_table for source in read):
         source = root.clause("from")
         yield Fault(
@@ -438,3 +416,20 @@ def _elsewhere(chosen: Choice, text: str) -> Iterator[Fault]:
             "select the key from the query that chose the rows",
             source[0].start,
         )
+
+
+_CHECKS = (
+    _beside,
+    _offset,
+    _alternative,
+    _branch,
+    _several,
+    _direction,
+    _order,
+    _twice,
+    _beyond,
+    _returned,
+    _elsewhere,
+    _moved,
+)
+"""In the order in which faults are reported: of several, only the first is."""

@@ -10,16 +10,17 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from zmig.batches import joins, query, selection
+from zmig.batches import expressions, joins, query, selection
+from zmig.batches.expressions import written
 from zmig.sql import script
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from zmig.batches.joins import Source
-    from zmig.batches.query import Nodes, Query
-    from zmig.batches.selection import Found, Output
+    from zmig.batches.query import Nodes
+    from zmig.batches.selection import NestedQuery, Output
 
 Element = tuple[str, str]
 """A source's alias, and a column of it, an expression or a condition as `written` puts them."""
@@ -46,12 +47,21 @@ class Table:
 
 @valueclass
 class Catalog:
-    """What the server knows of the names in a query."""
+    """What the server knows of the names in one statement."""
 
     tables: Mapping[str, Table]
     """By their names as the query spells them."""
     repeating: frozenset[str] = frozenset()
     """The functions that return several rows."""
+    _scopes: dict[tuple[int, int], _Scope] = field(
+        default_factory=dict[tuple[int, int], "_Scope"], init=False, repr=False, compare=False
+    )
+
+    def scope(self, nested: NestedQuery) -> _Scope:
+        """Return a query of the statement with all that it reads from: read once, however many queries read it."""
+        if nested.span not in self._scopes:
+            self._scopes[nested.span] = _Scope(nested, self)
+        return self._scopes[nested.span]
 
 
 @valueclass
@@ -78,7 +88,7 @@ class _Equation:
 
 def index_key(parts: Sequence[str], condition: str | None) -> frozenset[str]:
     """Return the key that a unique index makes, of its columns and expressions and the condition on its rows."""
-    conditions = joins.conjuncts(_parsed(condition)) if condition is not None else ()
+    conditions = expressions.conjuncts(_parsed(condition)) if condition is not None else ()
     return frozenset([*(written(_parsed(part)) for part in parts), *(_CONDITION + written(one) for one in conditions)])
 
 
@@ -86,26 +96,21 @@ def _parsed(text: str) -> Nodes:
     return next((query.parse(one) for one in script.split(text, path="")), ())
 
 
-def tables(found: Found) -> Iterator[str]:
+def tables(nested: NestedQuery) -> Iterator[str]:
     """Yield the names of the tables that a query reads, those in brackets and WITH clauses as well."""
-    for source in joins.sources(found):
-        if source.inner is not None:
-            yield from tables(source.inner)
-        elif source.table is not None:
-            yield source.table
+    for _, read in joins.readings(nested):
+        yield from (source.table for source in read if source.table is not None)
 
 
-def calls(found: Found) -> Iterator[str]:
+def calls(nested: NestedQuery) -> Iterator[str]:
     """Yield the names of the functions that a query and those it reads from call for their results."""
-    yield from joins.called(found.query.clause("select"))
-    for source in joins.sources(found):
-        if source.inner is not None:
-            yield from calls(source.inner)
+    for each, _ in joins.readings(nested):
+        yield from expressions.called(each.query.clause("select"))
 
 
-def is_key(found: Found, spelled: Nodes, catalog: Catalog) -> bool:
+def is_key(nested: NestedQuery, spelled: Nodes, catalog: Catalog) -> bool:
     """Whether an expression differs for any two rows that a query returns."""
-    scope = _Scope(found, catalog)
+    scope = catalog.scope(nested)
     wanted = scope.distinguished_by(spelled)
     if any(key <= wanted for key in scope.keys):
         return True
@@ -114,100 +119,58 @@ def is_key(found: Found, spelled: Nodes, catalog: Catalog) -> bool:
         output.name
         for output in scope.outputs
         if query.normal(output.nodes) == query.normal(spelled)
-        or (found.query.is_compound and named is not None and output.name == named[1])
+        or (nested.query.is_compound and named is not None and output.name == named[1])
     }
     return any(key <= names for key in _of_query(scope))
 
 
-def nullable(found: Found, row: Nodes, catalog: Catalog) -> str | None:
-    """Return a column among several in brackets that may be null."""
-    return _Scope(found, catalog).nullable(row)
+def nullable(nested: NestedQuery, row: Nodes, catalog: Catalog) -> str | None:
+    """Return a column among several in brackets that may be null; casts do not count."""
+    scope = catalog.scope(nested)
+    parts = map(expressions.uncast, query.split(query.bare(row)))
+    columns = (part for part in parts if query.column(part) is not None)
+    return next((written(part) for part in columns if not scope.is_not_null(part)), None)
 
 
-def is_whole_cast(ordered: Nodes, key: Nodes) -> bool:
-    """Whether an expression is a key cast to a whole number, whose order is the key's if that is one, too."""
-    place = _cast(ordered)
-    is_cast = place is not None and ordered[-1].text in _WHOLE
-    return is_cast and query.normal(_uncast(ordered)) == query.normal(key)
-
-
-def is_whole(found: Found, spelled: Nodes, catalog: Catalog) -> bool:
+def is_whole(nested: NestedQuery, spelled: Nodes, catalog: Catalog) -> bool:
     """Whether an expression is a column of whole numbers."""
-    return _Scope(found, catalog).is_whole(spelled)
+    return catalog.scope(nested).is_whole(spelled)
 
 
-def owner(found: Found, spelled: Nodes, catalog: Catalog) -> str | None:
+def owner(nested: NestedQuery, spelled: Nodes, catalog: Catalog) -> str | None:
     """Return the source that an expression is computed from, if it is one."""
-    scope = _Scope(found, catalog)
+    scope = catalog.scope(nested)
     alias = scope.element(spelled)[0]
     return alias if any(one.alias == alias for one in scope.relations) else None
 
 
-def stays_unique(found: Found, alias: str, catalog: Catalog) -> bool:
+def stays_unique(nested: NestedQuery, alias: str, catalog: Catalog) -> bool:
     """Whether no other source takes a row of a source more than once."""
-    scope = _Scope(found, catalog)
+    scope = catalog.scope(nested)
     return any(alias == one.alias and scope.is_determined_by(one) for one in scope.relations)
 
 
-def is_computed(found: Found, spelled: Nodes, catalog: Catalog) -> bool:
+def is_computed(nested: NestedQuery, spelled: Nodes, catalog: Catalog) -> bool:
     """Whether a key is an expression, here or in what the query reads from."""
     column = query.column(spelled)
     if column is None:
         return True
-    alias = owner(found, spelled, catalog)
-    inner = next((one.inner for one in joins.sources(found) if one.alias == alias and not one.names), None)
+    alias = owner(nested, spelled, catalog)
+    inner = next((one.inner for one in joins.sources(nested) if one.alias == alias and not one.names), None)
     if inner is None or inner.query.command != "select" or inner.query.is_compound:
         return False
-    outputs = _Scope(inner, catalog).outputs
+    outputs = catalog.scope(inner).outputs
     underlying = next((output.nodes for output in outputs if output.name == column[1] and output.nodes), None)
     return underlying is not None and is_computed(inner, underlying, catalog)
-
-
-def written(nodes: Nodes) -> str:
-    """Return an expression without the names of sources and without casts to text, as one form for the same."""
-    return " ".join(_words(query.bare(nodes)))
-
-
-_OF_TYPE = frozenset({"varying", "precision", "with", "without", "time", "zone"})
-_TEXTS = frozenset({"text", "varchar", "character"})
-
-
-def _words(nodes: Nodes) -> Iterator[str]:
-    place = 0
-    while place < len(nodes):
-        node = nodes[place]
-        before = nodes[place - 1] if place else None
-        following = nodes[place + 1].text if place + 1 < len(nodes) else ""
-        if following == "." and node.name is not None:
-            place += 2
-            continue
-        if node.text == "::" and (following in _TEXTS or (before is not None and before.text[:1] in "'0123456789")):
-            place = _after_type(nodes, place + 1)
-            continue
-        if node.inside is None:
-            yield node.name if node.name is not None else node.text
-        elif node.text == "(" and len(node.inside) == 1 and (before is None or before.name is None):
-            yield from _words(node.inside)
-        else:
-            yield from (node.text, *_words(node.inside), ")")
-        place += 1
-
-
-def _after_type(nodes: Nodes, place: int) -> int:
-    place += 1
-    while place < len(nodes) and (nodes[place].text in _OF_TYPE or nodes[place].inside is not None):
-        place += 1
-    return place
 
 
 class _Scope:
     """A query with all that it reads from."""
 
-    def __init__(self, found: Found, catalog: Catalog) -> None:
-        self._found = found
+    def __init__(self, nested: NestedQuery, catalog: Catalog) -> None:
         self._catalog = catalog
-        self.query = found.query
-        self.relations = [_relation(source, catalog) for source in joins.sources(found)]
+        self.query = nested.query
+        self.relations = [_relation(source, catalog) for source in joins.sources(nested)]
         self._aliases = frozenset(one.alias for one in self.relations)
         self._merged: set[str] = set()
         """The columns that `using` and `natural` make one."""
@@ -228,51 +191,45 @@ class _Scope:
     @property
     def repeats(self) -> bool:
         """Whether it calls a function that returns several rows for each of its own."""
-        return not self._catalog.repeating.isdisjoint(joins.called(self.query.clause("select")))
+        return not self._catalog.repeating.isdisjoint(expressions.called(self.query.clause("select")))
 
     @property
     def outputs(self) -> list[Output]:
         """What it returns, with the columns that a star stands for; an output without nodes is not known."""
-        found: list[Output] = []
+        outputs: list[Output] = []
         for output in selection.columns(self.query):
-            if _is_star(output.nodes):
-                found += self._star(output)
+            words = [node.text for node in output.nodes[-2:]]
+            if words in (["*"], [".", "*"]):  # and no product
+                outputs += self._columns_of_star(output.nodes)
             else:
-                found.append(output)
-        return found
+                outputs.append(output)
+        return outputs
 
-    def _star(self, output: Output) -> Iterator[Output]:
-        star, *qualifier = reversed(output.nodes)
-        alias = qualifier[1].name if len(qualifier) > 1 else None
-        for one in self.relations:
-            if alias in (None, one.alias):
-                for name in one.columns if one.columns is not None else (None,):
-                    if name is None:
-                        yield selection.Output((), None, is_named=False)
-                    else:
-                        nodes = tuple(
-                            query.Node(text, star.start, star.end, None if text == "." else text)
-                            for text in (one.alias, ".", name)
-                        )
-                        yield selection.Output(nodes, name, is_named=False)
+    def _columns_of_star(self, nodes: Nodes) -> Iterator[Output]:
+        """Yield the columns that `*` or `t.*` stands for, as if each were written with its source."""
+        alias, star = nodes[-3].name if len(nodes) > 2 else None, nodes[len(nodes) - 1]
+        for relation in self.relations:
+            if alias not in (None, relation.alias):
+                continue
+            if relation.columns is None:
+                yield selection.Output((), None, is_named=False)
+            for name in relation.columns or ():
+                words = () if name is None else ((relation.alias, relation.alias), (".", None), (name, name))
+                spelled = tuple(query.Node(text, star.start, star.end, known) for text, known in words)
+                yield selection.Output(spelled, name, is_named=False)
 
     def is_determined_by(self, base: _Relation) -> bool:
         """Whether each row of a source meets at most one row of each of the others."""
-        determined = {base.alias}
-        while more := {
-            one.alias
-            for one in self.relations
-            if one.alias not in determined and any(key <= self._looked_up(one.alias, determined) for key in one.keys)
-        }:
-            determined |= more
+        determined, size = {base.alias}, 0
+        # A source that is looked up by a determined one is determined, too, and others may be looked up by that.
+        while len(determined) > size:
+            size = len(determined)
+            equated = {each.element for each in self._equations if self._known(each.depends_on) <= determined}
+            for relation in self.relations:
+                looked_up = {name for alias, name in equated if alias == relation.alias}
+                if any(key <= looked_up for key in relation.keys):
+                    determined.add(relation.alias)
         return len(self._aliases) == len(self.relations) == len(determined)
-
-    def _looked_up(self, alias: str, determined: set[str]) -> set[str]:
-        return {
-            one.element[1]
-            for one in self._equations
-            if one.element[0] == alias and self._known(one.depends_on) <= determined
-        }
 
     def _known(self, sources: frozenset[str]) -> frozenset[str]:
         """Return which of these it reads from, or is not known; a row of the others is given from around it."""
@@ -280,7 +237,7 @@ class _Scope:
 
     def element(self, nodes: Nodes) -> Element:
         """Return what an expression is, and of which source."""
-        sources = self._sources(nodes)
+        sources = set(self._sources(nodes))
         (alias,) = sources if len(sources) == 1 else (_OUTSIDE,)
         return alias, written(nodes)
 
@@ -299,9 +256,10 @@ class _Scope:
         """Return expressions that are the same where this one is the same."""
         joined = query.split(nodes, "||")
         if len(joined) > 1:
-            is_parted = all(_is_constant(part) or _is_constant(following) for part, following in pairwise(joined))
+            # `1 || 12` is `11 || 2`: only with a constant between any two parts can they be told apart.
+            is_parted = all(any(map(expressions.is_constant, pair)) for pair in pairwise(joined))
             return joined if is_parted and all(map(self._is_never_null, joined)) else []
-        place = _cast(nodes)
+        place = expressions.cast_place(nodes)
         if place is not None:
             inner = nodes[:place]
             return [inner] if self._is_faithful(inner, nodes[place + 1 :]) else []
@@ -314,46 +272,37 @@ class _Scope:
             inner, *kind = query.split(nodes[1].inside, "as")
             return [inner] if inner and kind and self._is_faithful(inner, kind[0]) else []
         if nodes[0].text == "coalesce":
-            return arguments[:1] if arguments and self._is_not_null(arguments[0]) else []
+            return arguments[:1] if arguments and self.is_not_null(arguments[0]) else []
         return arguments if nodes[0].text in _FAITHFUL else []
 
     def _is_never_null(self, nodes: Nodes) -> bool:
-        inner = _uncast(nodes)
+        inner = expressions.uncast(nodes)
         if len(inner) == 2 and inner[0].text == "coalesce" and inner[1].inside:
             inner = query.split(inner[1].inside)[0]
-        return _is_constant(inner) or self._is_not_null(inner)
+        return expressions.is_constant(inner) or self.is_not_null(inner)
 
     def _is_faithful(self, inner: Nodes, kind: Nodes) -> bool:
         """Whether a cast to a type keeps different what was different."""
         name = kind[0].text if len(kind) == 1 else ""
-        return name in ("text", "varchar", "numeric") or (name in _WHOLE and self._is_of(inner, "whole"))
+        return name in ("text", "varchar", "numeric") or (name in expressions.WHOLE and self.is_whole(inner))
 
-    def _is_not_null(self, nodes: Nodes) -> bool:
-        return self._is_of(nodes, "not_null")
+    def is_not_null(self, nodes: Nodes) -> bool:
+        """Whether an expression is a column that is never null."""
+        alias, name = self.element(nodes)
+        return any(one.alias == alias and name in one.not_null for one in self.relations)
 
     def is_whole(self, nodes: Nodes) -> bool:
         """Whether an expression is a column of whole numbers."""
-        return self._is_of(nodes, "whole")
-
-    def nullable(self, row: Nodes) -> str | None:
-        """Return a column among several in brackets that may be null; casts do not count."""
-        parts = [part for part in map(_uncast, query.split(query.bare(row))) if query.column(part) is not None]
-        return next((written(part) for part in parts if not self._is_not_null(part)), None)
-
-    def _is_of(self, nodes: Nodes, which: str) -> bool:
         alias, name = self.element(nodes)
-        return any(one.alias == alias and name in getattr(one, which) for one in self.relations)
+        return any(one.alias == alias and name in one.whole for one in self.relations)
 
-    def _sources(self, nodes: Nodes) -> frozenset[str]:
-        return frozenset(self._named(nodes))
-
-    def _named(self, nodes: Nodes) -> Iterator[str]:
+    def _sources(self, nodes: Nodes) -> Iterator[str]:
         """Yield the sources that an expression is computed from."""
         place = 0
         while place < len(nodes):
             node, start = nodes[place], place
             if node.text == "::":
-                place = _after_type(nodes, place + 1)
+                place = expressions.after_type(nodes, place + 1)
                 continue
             while place + 2 < len(nodes) and nodes[place + 1].text == "." and node.name is not None:
                 place += 2
@@ -361,7 +310,7 @@ class _Scope:
             # A function's name is before brackets, a type's before a constant, as in `date '2026-01-01'`.
             is_column = following is None or (following.inside is None and not following.text.startswith("'"))
             if node.inside is not None:
-                yield from self._named(node.inside)
+                yield from self._sources(node.inside)
             elif node.name is None or not is_column or node.text in _NO_COLUMNS:
                 pass
             elif place > start:
@@ -370,39 +319,42 @@ class _Scope:
                 yield self._owner(node.name)
             place += 1
 
-    def _owner(self, name: str) -> str:
+    def _owner(self, column: str) -> str:
         """Return the source that a column without one is of."""
-        owners = [one.alias for one in self.relations if one.columns is None or name in one.columns]
         if len(self.relations) == 1:
             return self.relations[0].alias
-        return owners[0] if len(owners) == 1 or (owners and name in self._merged) else _UNKNOWN
+        owners = [one.alias for one in self.relations if one.columns is None or column in one.columns]
+        return owners[0] if len(owners) == 1 or (owners and column in self._merged) else _UNKNOWN
 
     def _equated(self) -> Iterator[_Equation]:
+        """Yield what the conditions of joins and WHERE set equal."""
         before: list[_Relation] = []
         joined = zip(joins.joined(self.query.clause("from")), self.relations, strict=True)
         for (words, item), relation in joined:
             yield from self._by_using(words, item, relation, before)
             place = next((place for place, node in enumerate(item) if node.text == "on"), len(item))
+            # An outer join keeps the rows of the one side for which the condition does not hold: there it says of the
+            # other side alone which of its rows are met, and nothing of all rows that the query returns.
             is_outer = not {"left", "full"}.isdisjoint(words)
             is_lasting = not is_outer and "right" not in words
-            for part in joins.conjuncts(item[place + 1 :]):
+            for part in expressions.conjuncts(item[place + 1 :]):
                 for each in self._read(part, is_lasting=is_lasting):
                     if not is_outer or each.element[0] == relation.alias:
                         yield each
             before.append(relation)
-        for part in joins.conjuncts(self.query.clause("where")):
+        for part in expressions.conjuncts(self.query.clause("where")):
             yield from self._read(part, is_lasting=True)
 
     def _read(self, part: Nodes, *, is_lasting: bool) -> Iterator[_Equation]:
         """Yield what a condition says."""
-        sides, is_of_nulls = _sides(part)
+        sides, is_of_nulls = expressions.equal_sides(part)
         for side, other in (sides, sides[::-1]) if sides else ():
             element = self.element(side)
-            if element[0] in self._aliases and (not is_of_nulls or self._is_not_null(side)):
-                yield _Equation(element, self._sources(other), is_lasting)
-        sources = self._sources(part)
-        if len(sources) == 1:
-            yield _Equation((next(iter(sources)), _CONDITION + written(part)), frozenset(), is_lasting)
+            if element[0] in self._aliases and (not is_of_nulls or self.is_not_null(side)):
+                yield _Equation(element, frozenset(self._sources(other)), is_lasting)
+        sources = set(self._sources(part))
+        if len(sources) == 1:  # it may be the condition of an index
+            yield _Equation((sources.pop(), _CONDITION + written(part)), frozenset(), is_lasting)
 
     def _by_using(
         self, words: frozenset[str], item: Nodes, relation: _Relation, before: Sequence[_Relation]
@@ -424,7 +376,6 @@ class _Scope:
 
 _FAITHFUL = frozenset({"row", "max", "min"})
 """Functions whose results differ where the arguments do, as far as they are used for keys."""
-_WHOLE = frozenset({"int", "integer", "int2", "int4", "int8", "bigint", "smallint"})
 _NO_COLUMNS = frozenset(
     {
         *("and", "or", "not", "is", "null", "true", "false", "in", "like", "ilike", "between", "distinct", "from"),
@@ -432,61 +383,6 @@ _NO_COLUMNS = frozenset(
         *("current_date", "current_timestamp", "localtimestamp"),
     }
 )
-
-
-_NOT_SAME = frozenset({"any", "all", "some", "isnull", "notnull", "random", "gen_random_uuid", "clock_timestamp"})
-"""Words by which a column equals one of several values, none, or another one for each row."""
-
-
-def _uncast(nodes: Nodes) -> Nodes:
-    """Return an expression without casts."""
-    nodes = query.bare(nodes)
-    while len(nodes) == 2 and nodes[0].text == "cast" and nodes[1].inside:
-        nodes = query.bare(query.split(nodes[1].inside, "as")[0])
-    place = _cast(nodes)
-    return nodes if place is None else _uncast(nodes[:place])
-
-
-def _cast(nodes: Nodes) -> int | None:
-    """Return where the type begins that an expression as a whole is cast to."""
-    place = next((place for place in reversed(range(1, len(nodes))) if nodes[place].text == "::"), None)
-    is_whole = place is not None and _after_type(nodes, place + 1) == len(nodes) and not _has_operator(nodes[:place])
-    return place if is_whole else None
-
-
-def _has_operator(nodes: Nodes) -> bool:
-    """Whether a cast after these is one of their last part alone."""
-    return any(node.name is None and node.inside is None and node.text not in (".", "::") for node in nodes[:-1])
-
-
-def _is_constant(nodes: Nodes) -> bool:
-    return len(nodes) == 1 and nodes[0].name is None and nodes[0].inside is None
-
-
-def _is_star(nodes: Nodes) -> bool:
-    """Whether these are `*` or `t.*`, and no product."""
-    words = [node.text for node in nodes[-2:]]
-    return words == ["*"] or words == [".", "*"]
-
-
-def _sides(part: Nodes) -> tuple[tuple[Nodes, Nodes] | None, bool]:
-    """Return what a condition says is equal, and whether it is where both are null, too."""
-    sides = query.split(part, "=")
-    words = [node.text for node in part]
-    if not _NOT_SAME.isdisjoint(query.words(part)):
-        return None, False
-    if len(sides) == 2 and all(sides):
-        return ((sides[0], sides[1]) if {"not", "is"}.isdisjoint(words) else None), False
-    for place, node in enumerate(part):
-        if node.text == "in" and place == len(part) - 2 and words[place - 1] != "not":
-            listed = part[-1].inside or ()
-            if place and listed and not query.is_query(part[-1]) and len(query.split(listed)) == 1:
-                return (part[:place], listed), False
-        if place and words[place : place + 4] == ["is", "not", "distinct", "from"] and part[place + 4 :]:
-            other = part[place + 4 :]
-            is_plain = {"not", "is"}.isdisjoint([*words[:place], *words[place + 4 :]])
-            return ((part[:place], other) if is_plain else None), True
-    return None, False
 
 
 def _relation(source: Source, catalog: Catalog) -> _Relation:
@@ -502,15 +398,18 @@ def _relation(source: Source, catalog: Catalog) -> _Relation:
 
 
 def _returned(
-    found: Found, names: Sequence[str], catalog: Catalog
+    nested: NestedQuery, names: Sequence[str], catalog: Catalog
 ) -> tuple[tuple[str | None, ...] | None, list[frozenset[str]]]:
     """Return the columns and the keys of a query, whose first columns may be given names."""
-    one = found.query
-    if one.command == "values":
-        return _of_values(one, names)
-    if one.command != "select":
+    if nested.query.command == "values":
+        rows = [query.split(node.inside) for node in nested.query.nodes if node.inside is not None]
+        count = len(rows[0]) if rows else 0
+        columns = (*names, *(f"column{number + 1}" for number in range(count)[len(names) :]))[:count]
+        values = [[row[number] for row in rows if number < len(row)] for number in range(count)]
+        return columns, [frozenset({name}) for name, listed in zip(columns, values, strict=True) if _differ(listed)]
+    if nested.query.command != "select":
         return None, []
-    scope = _Scope(found, catalog)
+    scope = catalog.scope(nested)
     outputs, keys = scope.outputs, _of_query(scope)
     own = [output.name for output in outputs]
     if not own or any(not output.nodes for output in outputs):
@@ -520,19 +419,7 @@ def _returned(
     return columns, [frozenset(renamed.get(name, name) for name in key) for key in keys]
 
 
-def _of_values(one: Query, names: Sequence[str]) -> tuple[tuple[str | None, ...], list[frozenset[str]]]:
-    rows = [query.split(node.inside) for node in one.nodes if node.inside is not None]
-    count = len(rows[0]) if rows else 0
-    columns = [names[number] if number < len(names) else f"column{number + 1}" for number in range(count)]
-    keys = [
-        frozenset({name})
-        for number, name in enumerate(columns)
-        if _are_different([row[number] for row in rows if number < len(row)])
-    ]
-    return tuple(columns), keys
-
-
-def _are_different(values: Sequence[Nodes]) -> bool:
+def _differ(values: Sequence[Nodes]) -> bool:
     """Whether these are constants of one kind, and no two alike."""
     texts = [value[0].text for value in values if len(value) == 1]
     is_known = all(text.isdigit() for text in texts) or all(text.startswith("'") for text in texts)
@@ -547,31 +434,25 @@ def _of_query(scope: _Scope) -> list[frozenset[str]]:
         return []
     outputs = scope.outputs
     names = frozenset(output.name for output in outputs if output.name is not None)
-    is_named = all(output.name is not None and output.nodes for output in outputs)
+    whole = [names] if all(output.name is not None and output.nodes for output in outputs) else []
     if [node.text for node in one.clause("limit")] == ["1"]:
         return [frozenset()]
-    whole = [names] if one.is_compound and is_named and not joins.keeps_duplicates(one) else []
+    keys = whole if one.is_compound and not joins.keeps_duplicates(one) else []
     if joins.is_union(one):
-        return whole
-    return [
-        *whole,
-        *_distinct(one, scope, names if is_named else None),
-        *([] if scope.repeats else _of_rows(one, scope)),
-    ]
-
-
-def _distinct(one: Query, scope: _Scope, names: frozenset[str] | None) -> Iterator[frozenset[str]]:
+        return keys
     listed = one.clause("select")
-    if not listed or listed[0].text != "distinct":
-        return
-    if len(listed) > 2 and listed[1].text == "on" and listed[2].inside is not None:
-        items = query.split(listed[2].inside)
-        yield from _shown([selection.output(query.bare(item), one) for item in items], scope)
-    elif names is not None:
-        yield names
+    if listed and listed[0].text == "distinct":
+        if len(listed) > 2 and listed[1].text == "on" and listed[2].inside is not None:
+            items = query.split(listed[2].inside)
+            keys = [*keys, *_shown([selection.output(query.bare(item), one) for item in items], scope)]
+        else:
+            keys = [*keys, *whole]
+    return [*keys, *([] if scope.repeats else _of_rows(scope))]
 
 
-def _of_rows(one: Query, scope: _Scope) -> Iterator[frozenset[str]]:
+def _of_rows(scope: _Scope) -> Iterator[frozenset[str]]:
+    """Yield what is unique without DISTINCT: by GROUP BY, by keys of what is read, or by `row_number()`."""
+    one = scope.query
     groups = [item for item in query.split(one.clause("group")) if item]
     if groups and not joins.groups_repeatedly(one):
         yield from _shown([scope.grouped(item) for item in groups], scope)
@@ -582,20 +463,13 @@ def _of_rows(one: Query, scope: _Scope) -> Iterator[frozenset[str]]:
         shown = [next((name for name, by in known if name is not None and part in by), None) for part in key]
         if None not in shown:
             yield frozenset(name for name in shown if name is not None)
-    yield from _numbered(scope)
-
-
-def _numbered(scope: _Scope) -> Iterator[frozenset[str]]:
-    """Yield the keys that `row_number() over (partition by ...)` makes."""
     for output in scope.outputs:
-        nodes = output.nodes
-        words = [node.text for node in nodes]
-        if words != ["row_number", "(", "over", "("] or output.name is None:
+        if [node.text for node in output.nodes] != ["row_number", "(", "over", "("] or output.name is None:
             continue
-        window = nodes[3].inside or ()
+        window = output.nodes[3].inside or ()
         order = next((place for place, node in enumerate(window) if node.text == "order"), len(window))
         parted = query.split(window[2:order]) if window and window[0].text == "partition" else []
-        if parted or order == 0:
+        if parted or order == 0:  # and not by the name of a window that is defined elsewhere
             yield from (key | {output.name} for key in _shown(parted, scope))
 
 

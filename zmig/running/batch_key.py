@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import psycopg
 
-from zmig.batches import batch, joins, query, selection, side_queries, uniqueness
+from zmig.batches import batch, expressions, joins, query, selection, side_queries, uniqueness
 from zmig.batches.uniqueness import Catalog, Table
 from zmig.database import wire
 from zmig.database.quoting import literal
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zmig.batches.query import Node, Nodes
-    from zmig.batches.selection import Choice, Found
+    from zmig.batches.selection import Choice, NestedQuery
     from zmig.running.attempt import Attempt
     from zmig.running.run_session import RunSession
     from zmig.sql.statement import Statement
@@ -158,15 +158,15 @@ class _Check:
         if found is not None and spelled and not is_unique and not self._may_share_keys:
             self._judge_repeated(found, spelled, name if known else None)
 
-    def _judge_order(self, found: Found | None) -> None:
+    def _judge_order(self, found: NestedQuery | None) -> None:
         """Make sure that an order by the key as a whole number is that of the key."""
         order, key = self._chosen.order, self._chosen.key
-        if found is None or order is None or not key or not uniqueness.is_whole_cast(order.key, key):
+        if found is None or order is None or not key or not expressions.is_whole_cast(order.key, key):
             return
         if not uniqueness.is_whole(found, key, self._catalog):
             self._refuse(self._shown, *_CAST)
 
-    def _judge_repeated(self, found: Found, spelled: Nodes, name: str | None) -> None:
+    def _judge_repeated(self, found: NestedQuery, spelled: Nodes, name: str | None) -> None:
         """Judge whether the query that chooses may return a key several times; it has a name if it is a column."""
         if name is None:
             if self._chosen.limited is not None and found.query.command == "select":
@@ -177,7 +177,7 @@ class _Check:
         if not self._stays_unique(found, spelled):
             self._refuse(name, *self._why_repeated(found))
 
-    def _is_unique(self, found: Found, spelled: Nodes) -> bool:
+    def _is_unique(self, found: NestedQuery, spelled: Nodes) -> bool:
         """Whether the indexes of the tables that are read, and the text, make the key unique."""
         is_collated = any(one.collation is not None for one in self._chosen.comparisons)
         return not is_collated and uniqueness.is_key(found, spelled, self._catalog)
@@ -224,7 +224,7 @@ class _Check:
         }
         return {name: tables[oid] for name, oid in oids.items() if oid in tables}
 
-    def _judge_unknown(self, found: Found, spelled: Nodes) -> None:
+    def _judge_unknown(self, found: NestedQuery, spelled: Nodes) -> None:
         """Judge a key that is no column of a table: an expression, or what a query in brackets returns."""
         if not self._chosen.inserts and joins.repeats_alike(found.query, spelled, None):
             return
@@ -233,7 +233,7 @@ class _Check:
         if uniqueness.is_computed(found, spelled, self._catalog):
             self._refuse(self._shown, *_COMPUTED)
 
-    def _judge_row(self, found: Found, row: Node) -> None:
+    def _judge_row(self, found: NestedQuery, row: Node) -> None:
         """Judge several columns that are compared together, where all that is read are tables."""
         read = [self._catalog.tables.get(source.table or "") for source in joins.sources(found)]
         if any(table is None or table.is_view for table in read):
@@ -242,17 +242,17 @@ class _Check:
             self._refuse(self._shown, *_SHARED_ROW)
         self._judge_nulls(found, (row,))
 
-    def _judge_nulls(self, found: Found, spelled: Nodes) -> None:
+    def _judge_nulls(self, found: NestedQuery, spelled: Nodes) -> None:
         """Make sure that no row is without a key that consists of several columns, or is a cast of one."""
         column = uniqueness.nullable(found, spelled, self._catalog)
         if column is not None and not self._chosen.leaves_out_nulls_of(column):
             left_out = f"take columns that are not null, or say that those are left out: `and {column} is not null`"
             self._refuse(self._shown, "may be null: rows without a key would be passed over", left_out)
 
-    def _calls_repeating(self, found: Found) -> bool:
+    def _calls_repeating(self, found: NestedQuery) -> bool:
         return not self._catalog.repeating.isdisjoint(uniqueness.calls(found))
 
-    def _why_repeated(self, found: Found) -> tuple[str, str]:
+    def _why_repeated(self, found: NestedQuery) -> tuple[str, str]:
         if self._calls_repeating(found):
             return _OF_A_FUNCTION
         return _REPEATED if joins.repeats_rows(found) else _JOINED
@@ -264,7 +264,7 @@ class _Check:
     def _returns_sets(self) -> bool:
         """Whether the query that chooses calls a function for its result that returns several rows."""
         found = self._chosen.limited
-        called = joins.called(found.query.clause("select")) if found is not None else ()
+        called = expressions.called(found.query.clause("select")) if found is not None else ()
         return not self._catalog.repeating.isdisjoint(called)
 
     def _check_returned(self) -> None:
@@ -333,7 +333,7 @@ class _Check:
         found, spelled = chosen.chooser, side_queries.chooser_key(chosen)
         return found is not None and bool(spelled) and joins.is_grouped(found.query, spelled or ())
 
-    def _stays_unique(self, found: Found, spelled: Nodes) -> bool:
+    def _stays_unique(self, found: NestedQuery, spelled: Nodes) -> bool:
         """Whether no join takes a row of the key's table more than once."""
         read = joins.sources(found) if found.query.command == "select" else []
         alias = uniqueness.owner(found, spelled, self._catalog) if read else None
