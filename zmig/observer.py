@@ -94,8 +94,8 @@ def _masked(progress: Progress, redact: Callable[[str], str]) -> Progress:
             return replace(progress, message=redact(str(progress.message)), detail=detail, hint=hint)
         case Reported():
             return replace(progress, message=redact(str(progress.message)))
-        case StatementStarted():
-            return replace(progress, text=redact(progress.text))
+        case StatementStarted() if (text := redact(progress.text)) != progress.text:
+            return replace(progress, text=text)
         case _:
             return progress
 

@@ -441,7 +441,15 @@ def storable(data: Mapping[str, object], encoding: Encoding = UTF8) -> str:
     jsonb refuses NUL and unpaired surrogates in texts, and numbers that are none; anything JSON has no form for
     becomes text.
     """
-    return json.dumps(_clean(data, encoding), allow_nan=False, ensure_ascii=False)
+    try:
+        text = _encode(data)
+    except (TypeError, ValueError):
+        return _encode(_clean(data, encoding))
+    is_storable = text.isascii() and "\\u0000" not in text
+    return text if is_storable else _encode(_clean(data, encoding))
+
+
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
 
 
 def _clean(value: object, encoding: Encoding) -> object:

@@ -117,7 +117,8 @@ def send(
                 meanwhile()
             if is_brief:
                 _busy_wait(link)
-            return replace(_read(link, look), interrupt=interrupts.taken())
+            reply, interrupt = _read(link, look), interrupts.taken()
+            return reply if interrupt is None else replace(reply, interrupt=interrupt)
         except BaseException as interrupt:
             if isinstance(interrupt, Exception) or link.transaction_status != pq.TransactionStatus.ACTIVE:
                 raise

@@ -103,9 +103,8 @@ def read(plan: Plan, *, conforming: bool = True) -> tuple[PreparedStep, ...]:
     problems: list[Problem] = []
     for step in plan.steps:
         try:
-            prepared_steps.append(
-                _with_rollback(replace(_read_step(step, conforming=conforming), conforming=conforming))
-            )
+            prepared = _read_step(step, conforming=conforming)
+            prepared_steps.append(_with_rollback(prepared if conforming else replace(prepared, conforming=False)))
         except ZmigError as error:
             problems += error.problems
     if problems:
@@ -165,7 +164,7 @@ def _script(step: Step, file: Path, written: str, *, conforming: bool) -> Prepar
     if mode.transactional:
         kept = tuple(one for one in statements if not script.surrounds_large_objects(text, one))
         _refuse_contradictions(prepared, kept)
-        return replace(prepared, statements=kept)
+        return prepared if len(kept) == len(statements) else replace(prepared, statements=kept)
     return prepared
 
 

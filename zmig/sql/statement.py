@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,11 @@ def first_summary(text: str) -> str:
 
 @lru_cache(maxsize=16)  # it is asked for more than once while a statement is sent
 def _summary(text: str, *, is_one: bool = True, conforming: bool = True) -> str:
+    beginning = text[:_BEGINNING]
+    if is_one and _IS_PLAIN.fullmatch(beginning) is not None:
+        shown = " ".join(beginning.split())
+        if len(shown) > _SUMMARY_LIMIT or len(beginning) == len(text):
+            return _shortened(secrets.redact(shown))
     shown = ""
     end = 0
     is_secret = False
@@ -78,7 +84,16 @@ def _summary(text: str, *, is_one: bool = True, conforming: bool = True) -> str:
         end = token.end
         if len(shown) > _SUMMARY_LIMIT and not is_secret:
             break
-    shown = secrets.redact(shown)
+    return _shortened(secrets.redact(shown))
+
+
+_BEGINNING = 400
+"""How many characters are looked at to see whether a statement's beginning is plain."""
+_IS_PLAIN = re.compile(r"[\w \t\r\n()\[\],.:=<>+*]*", re.ASCII)
+"""Words and signs that hold no constant, no comment and no quoted name."""
+
+
+def _shortened(shown: str) -> str:
     return shown if len(shown) <= _SUMMARY_LIMIT else shown[: _SUMMARY_LIMIT - 1] + "…"
 
 
