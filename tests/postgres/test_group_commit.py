@@ -21,6 +21,7 @@ from zmig.database import wire
 from zmig.errors import ConnectionFailed, MigrationFailed
 from zmig.progress import RunFinished, StatementFinished, StepFailed, StepFinished, StepStarted
 from zmig.running.cancellation import Cancellation
+from zmig.sql.command import Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -484,3 +485,95 @@ def test_nothing_is_shared_where_a_definition_runs_code(
     assert connection.execute("select distinct * from noted").fetchall() == [(usual[0].replace("off", "local"), 0)]
     names = [f"{number:03}_m" for number in range(1, 6)]
     assert facts.told == [(name, type) for name in names for type in ("started", "done")]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "int",
+        "int default 0",
+        "int not null default -1",
+        "text default 'new' not null",
+        "varchar(20) not null default ''",
+        "numeric(3, 1) not null default 1.5",
+        "boolean default false",
+        "timestamptz not null default '2020-01-01'",
+        "jsonb not null default '{}'",
+        "text not null default 'new'::text",
+    ],
+)
+@pytest.mark.parametrize("table", ["whole", "empty", "split"])
+def test_a_new_column_with_a_constant_default_runs_no_code(
+    connection: psycopg.Connection, table: str, column: str
+) -> None:
+    """What counts as a definition: the table has code wherever it can have any."""
+    connection.execute(
+        """
+        create sequence noted;
+        create function job(by text) returns int language plpgsql immutable as
+            $$ begin perform nextval('public.noted'); return 1; end $$;
+        create function triggered() returns trigger language plpgsql as $$ begin perform job('trigger'); end $$;
+        create table whole (x int, y int generated always as (x + job('generated')) stored, check (x > job('check')));
+        create index on whole ((x + job('index')));
+        create trigger t before insert or update on whole for each row execute function triggered();
+        create rule r as on update to whole do also select job('rule');
+        create table empty (like whole including all);
+        create table split (x int, check (x > job('check'))) partition by range (x);
+        create table part partition of split for values from (0) to (10);
+        alter table whole disable trigger t;
+        insert into whole values (3);
+        insert into split values (3);
+        alter table whole enable trigger t;
+        """
+    )
+    before = connection.execute("select last_value from noted").fetchone()
+    text = f"alter table {table} add column added {column}"
+    assert Command(text).is_definition
+    connection.execute(text.encode())
+    assert before is not None
+    assert before > (1,)
+    assert connection.execute("select last_value from noted").fetchone() == before
+
+
+def test_before_what_may_take_long_all_is_flushed_and_nothing_waits_for_its_own(
+    tmp_path: Path, database: str, facts: Facts
+) -> None:
+    forms = ("create table t{n} (x int);", "alter table t{n} add column y int default 0;", "create index on t{n} (y);")
+    with Wiretap(database) as tap:
+        project = ProjectFolder(tmp_path, tap.url)
+        for number in range(9):
+            project.sql(f"{number + 1:03}_m", forms[number % 3].format(n=number // 3))
+        Migrator(project.manifest).migrate()
+    sent = [text for texts in tap.sessions for text in texts if "execute zmig_open" in text]
+    assert len(sent) == 9
+    may_take_long = [number for number in range(9) if number % 3]
+    assert all("execute zmig_begin (null)" in sent[number] for number in may_take_long)
+    assert [", null);" in text for text in sent] == [False] * 8 + [True]
+    names = [f"{number:03}_m" for number in range(1, 10)]
+    assert facts.told == [(name, type) for name in names for type in ("started", "done")]
+
+
+@pytest.mark.parametrize("step", [2, 3, 4, 8])
+def test_a_crash_takes_columns_and_indexes_whole(tmp_path: Path, crash_server: CrashServer, step: int) -> None:
+    forms = ("create table t{n} (x int);", "alter table t{n} add column y int default 0;", "create index on t{n} (y);")
+    project = ProjectFolder(tmp_path, crash_server.url())
+    for number in range(30):
+        project.sql(f"{number + 1:03}_m", forms[number % 3].format(n=number // 3))
+    with pytest.raises(ConnectionFailed):
+        Migrator(project.manifest, observer=At(step, crash_server.crash)).migrate()
+    crash_server.start()
+    with psycopg.connect(crash_server.url(), autocommit=True) as connection:
+        there = [
+            connection.execute(f"select count(*) from {what}".encode()).fetchone() or (0,)
+            for what in (
+                "pg_class where relname ~ '^t[0-9]+$'",
+                "pg_attribute where attname = 'y' and attrelid::regclass::text ~ '^t[0-9]+$'",
+                "pg_class where relname ~ '^t[0-9]+_y_idx$'",
+            )
+        ]
+        applied = Facts(connection).applied
+        assert sum(number for (number,) in there) == len(applied)
+        assert [version for version, _ in applied] == list(range(1, len(applied) + 1))
+        assert [name for name, type in Facts(connection).told if type == "done"] == [name for _, name in applied]
+        Migrator(project.manifest).migrate()
+        assert len(Facts(connection).applied) == 30

@@ -59,7 +59,12 @@ def closing_sql(session: RunSession, attempt: Attempt, *, seconds: float | None)
 
 def around_sql(session: RunSession, attempt: Attempt) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return what opens and what commits the transaction of a step, with `started` before it and `done` in it."""
-    return opening_sql(session, attempt), (*closing_sql(session, attempt, seconds=None), "commit")
+    return opening_sql(session, attempt), committing_sql(session, attempt)
+
+
+def committing_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
+    """Return the statements that record `done` and commit, for a step that the server times."""
+    return (*closing_sql(session, attempt, seconds=None), "commit")
 
 
 @contextmanager
@@ -115,8 +120,8 @@ def limits_sql(attempt: Attempt) -> tuple[str, ...]:
 def prepare_sql(session: RunSession) -> tuple[str, ...]:
     """Return the statements that make the session ready for the prepared form, until it is cleaned.
 
-    `zmig_begin` holds the session's own settings and a commit that is not waited for, `zmig_open` for what marks
-    a migration's transaction and limits it, `zmig_check` for what must hold at its end. `zmig_begin` declines where an
+    `zmig_begin` holds the session's own settings and how the commit of `started` is waited for, `zmig_open` what marks
+    a migration's transaction and limits it, `zmig_check` what must hold at its end. `zmig_begin` declines where an
     event trigger was made since the run began: its code would run after what only defines something.
     """
     limits = {
@@ -125,11 +130,12 @@ def prepare_sql(session: RunSession) -> tuple[str, ...]:
         IDLE_IN_TRANSACTION: LONGEST_IDLE,
         "synchronous_commit": f"coalesce($3, {FLUSHED})",
     }
+    commit = {"synchronous_commit": f"coalesce($1, {FLUSHED})"}
     settings = session.server.settings_sql(session.run.application_name)
     check = check_sql(session)
     return (
         *session.store.prepare_sql(session.run),
-        f"prepare zmig_begin as {settings}, {set_config({'synchronous_commit': _OFF}, local=True)}, {_DECLINE}",
+        f"prepare zmig_begin (pg_catalog.text) as {settings}, {set_config(commit, local=True)}, {_DECLINE}",
         "prepare zmig_open (pg_catalog.text, pg_catalog.text, pg_catalog.text) as "
         f"{session.lock.mark_sql}, {set_config(limits, local=True)}",
         f"prepare zmig_check as {check}, {set_config({'statement_timeout': _NONE}, local=True)}",
@@ -152,22 +158,22 @@ _DECLINE = f"(case when {HAS_EVENT_TRIGGERS} then '{invariants.words(_DECLINED)}
 
 
 def prepared_opening_sql(
-    session: RunSession, attempt: Attempt, *, is_prepared: bool, awaits_flush: bool
+    session: RunSession, attempt: Attempt, *, is_prepared: bool, flushes_first: bool, awaits_flush: bool
 ) -> tuple[str, ...]:
     """Return the prepared form of `opening_sql`, for a session ready for it or, unless `is_prepared`, in any state.
 
-    The commit waits until WAL is flushed, unless `awaits_flush` is false because that of a later migration does.
+    `flushes_first` says that the commit of `started` waits until WAL is flushed, and everything before it with it;
+    `awaits_flush` the same of the migration's own, which may be left to a later migration.
     """
     lock_timeout, statement_timeout = _limits(attempt)
-    commit = "null" if awaits_flush else _OFF
     return (
         *(() if is_prepared else (*session.clean_sql, *prepare_sql(session))),
         "begin read write",
-        *reset_by_sql("execute zmig_begin"),
+        *reset_by_sql(f"execute zmig_begin ({'null' if flushes_first else _OFF})"),
         _prepared_started_sql(session, attempt),
         "commit",
         "begin",
-        f"execute zmig_open ({lock_timeout}, {statement_timeout}, {commit})",
+        f"execute zmig_open ({lock_timeout}, {statement_timeout}, {'null' if awaits_flush else _OFF})",
         *become_sql(attempt),
     )
 

@@ -1,10 +1,12 @@
 """What one migration hands over to the next, so that a run of many small ones does not wait between them.
 
-A file that only defines something leaves the session as it was: statements prepared on the server last, and the next
-file's message is put together while the server works on the present one. Where both are brief, the first one's commit
-need not wait until WAL is flushed: the last one's does, or the first one's after some milliseconds. WAL is one
-sequence, so a server that goes down in between loses the last ones whole, each with its facts, and the run that was cut
-off is repeated. That a run is over is reported only once everything is flushed.
+The next file's first message is put together while the server works on the present one. A file that only defines
+something leaves the session as it was: zmig's own statements around such files are prepared on the server once.
+
+Such files share a flush of WAL, too: a commit need not wait for it where the next such file's message follows at once.
+WAL is one sequence, so a server that goes down in between loses the last ones whole, each with its facts, and the run
+that was cut off is repeated. A file that may take long, or comes after some milliseconds, begins with a flush: that of
+its `started`. That a run is over is reported only once everything is flushed.
 """
 
 from __future__ import annotations
@@ -16,13 +18,12 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig.database import wire
 from zmig.planning.plan import Action, Direction
 from zmig.running import envelope
 from zmig.running.attempt import Attempt
 from zmig.session import conditions
 from zmig.sql import message
-from zmig.sql.message import Message
+from zmig.sql.message import Composed, Message
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -31,33 +32,40 @@ if TYPE_CHECKING:
     from zmig.observer import BufferedObserver
     from zmig.project.prepare import PreparedStep
     from zmig.running.run_session import RunSession
-    from zmig.running.transport import Script
-    from zmig.sql.message import Composed
-    from zmig.sql.statement import Statement
+    from zmig.running.transport import Script, Sendable
 
 _LONGEST_UNFLUSHED_SECONDS = 0.05
 
 
 @valueclass
 class _StepTraits:
-    """What may be shared between a step and the next one."""
+    """What may be shared between a step and those beside it."""
 
+    sendables: tuple[Sendable, ...] = ()
+    """What it sends in a transaction; empty where it is sent in the plain form."""
     is_plain: bool = False
     """Whether it only defines something, and leaves the session as it was."""
-    whole: Message | None = None
-    """Its statements, where it is plain and they are one message."""
+    may_share_flush: bool = False
+    """Whether it is one message, is plain, and takes no setting over from the session."""
     is_brief: bool = False
-    """Whether all of those are brief, and none takes a setting over from the session."""
+    """Whether all of its statements are brief."""
+
+
+_PLAIN_FORM = _StepTraits()
 
 
 @valueclass
 class _ComposedStep:
-    """A step that is one message, put together."""
+    """A step whose first message is put together."""
 
     prepared: PreparedStep
-    composed: Composed
+    first: Composed
+    rest: tuple[Sendable, ...]
+    closing: tuple[str, ...]
+    flushes_first: bool
+    """Whether the commit of `started` waits until WAL is flushed, with all that was committed before."""
     awaits_flush: bool
-    """Whether its commit waits until WAL is flushed."""
+    """Whether its own commit does."""
 
 
 class GroupCommit:
@@ -87,7 +95,7 @@ class GroupCommit:
         """Go on to the step at this 0-based index."""
         self._known_traits.pop(self._index - 1, None)
         self._index, self._present = index, None
-        if not self._traits(index).is_plain:
+        if not self._traits(index).sendables:
             self.reset()
 
     def reset(self) -> None:
@@ -100,23 +108,21 @@ class GroupCommit:
         session, attempt = script.session, script.attempt
         if session.read_as_usual():
             self.reset()
+        if attempt.number > 1 or not self._traits(self._index).sendables:
+            self.reset()
+            _run_plain(script, envelope.opening_sql(session, attempt))
+            return
         try:
-            whole = self._whole(session, attempt)
-            if whole is not None:
-                self._send_whole(script, whole)
-                return
-            for part in script.parts(*self._envelope(session, attempt)):
-                script.send(part)
+            self._run_prepared(script)
         except psycopg.Error as error:
             opening = self._opening_instead(session, attempt, error)
             if opening is None:
                 raise
-            self._give_up()
+            self.reset()
+            self._has_given_up, self._present = True, None
             session.send("rollback")
             script.start_again()
-            _, closing = envelope.around_sql(session, attempt)
-            for part in script.parts(opening, closing):
-                script.send(part)
+            _run_plain(script, opening)
 
     def _opening_instead(self, session: RunSession, attempt: Attempt, error: psycopg.Error) -> tuple[str, ...] | None:
         """Return what opens a step again that failed by its prepared form; None where it failed by anything else.
@@ -124,59 +130,58 @@ class GroupCommit:
         Either the server declined it, and carried nothing of it out, or code took back what its end needs; then its
         `started` is recorded already.
         """
+        if not self._traits(self._index).is_plain:
+            return None
         if envelope.is_declined(error):
             return envelope.opening_sql(session, attempt)
-        if self._traits(self._index).is_plain and envelope.is_taken_back(error):
+        if envelope.is_taken_back(error):
             return (*session.clean_sql, *envelope.open_sql(session, attempt))
         return None
 
-    def _give_up(self) -> None:
-        self.reset()
-        self._has_given_up, self._present = True, None
+    def _run_prepared(self, script: Script) -> None:
+        present = self._present = self._composed_step(script.session, script.attempt)
+        self._is_flushed = self._is_flushed and present.awaits_flush
+        if present.flushes_first:
+            self._flushed_at = time.monotonic()
+        for part in script.parts_after(present.first, present.rest, present.closing):
+            if isinstance(part, Composed):
+                self._send(script, part)
+            else:
+                self._observer.release()
+                script.send(part)
 
-    def _whole(self, session: RunSession, attempt: Attempt) -> Composed | None:
-        """Return a step as one message; None where it is not to be one, or where the last attempt at it failed."""
+    def _composed_step(self, session: RunSession, attempt: Attempt) -> _ComposedStep:
+        """Return the present step, which may be composed already."""
         ready, self._next = self._next, None
-        if attempt.number > 1 or self._traits(self._index).whole is None:
-            self._present = None
-            return None
-        if ready is None or ready.prepared is not attempt.prepared:
-            ready = self._compose(session, self._index, is_prepared=self._is_prepared)
-        self._present = ready
-        self._is_flushed = self._is_flushed and ready.awaits_flush
-        return ready.composed
+        flushes_first = not self._is_flushed and self._is_flush_due(self._index)
+        if ready is None or ready.prepared is not attempt.prepared or ready.flushes_first < flushes_first:
+            return self._compose(session, self._index, is_prepared=self._is_prepared, flushes_first=flushes_first)
+        return ready
 
-    def _send_whole(self, script: Script, whole: Composed) -> None:
-        began = script.begin(whole)
-        connection, work_ahead = script.session.connection, partial(self._work_ahead, script)
-        try:
-            reply = wire.send(connection, whole.text, meanwhile=work_ahead, is_brief=True)
-        except wire.MessageError as failed:
-            raise script.refused(whole, failed) from None
-        self._is_prepared = True
+    def _send(self, script: Script, part: Composed) -> None:
+        assert self._present is not None
+        is_brief = self._traits(self._index).is_brief and not self._present.awaits_flush
+        reply, began = script.carry_out(part, meanwhile=partial(self._work_ahead, script, part), is_brief=is_brief)
+        self._is_prepared = self._traits(self._index).is_plain
         if self._next is not None:
             self._observer.hold()  # it is reported while the server works on the next one
-        script.finish(whole, reply, began)
+        script.finish(part, reply, began)
 
-    def _envelope(self, session: RunSession, attempt: Attempt) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return what opens and what closes a step that is several messages."""
-        if attempt.number > 1 or not self._traits(self._index).is_plain:
-            self.reset()
-            return envelope.around_sql(session, attempt)
-        is_prepared, self._is_prepared = self._is_prepared, True
-        opening = envelope.prepared_opening_sql(session, attempt, is_prepared=is_prepared, awaits_flush=True)
-        return opening, (*envelope.prepared_closing_sql(session, attempt), "commit")
-
-    def _work_ahead(self, script: Script) -> None:
-        """Report what was held back and put the next step's message together; the server works on the present one."""
+    def _work_ahead(self, script: Script, part: Composed) -> None:
+        """Report what was held back, and put together what is sent next; the server works on a part."""
         began = time.monotonic()
         self._observer.release()
         script.attempt.stopwatch.leave_out(time.monotonic() - began)
         index = self._index + 1
-        if index < len(self._prepared_steps) and self._traits(index).whole is not None:
+        if not part.tail:
+            script.read_ahead()
+        elif index < len(self._prepared_steps) and self._traits(index).sendables:
+            assert self._present is not None
+            is_prepared = self._traits(self._index).is_plain
+            flushes_first = not self._present.awaits_flush and self._is_flush_due(index)
             # What it raises, it raises again when it is the next step's turn.
             with contextlib.suppress(Exception):
-                self._next = self._compose(script.session, index, is_prepared=True)
+                self._next = self._compose(script.session, index, is_prepared=is_prepared, flushes_first=flushes_first)
 
     def committed(self) -> None:
         """Take note that the present step is committed, which may have been waited for."""
@@ -206,46 +211,66 @@ class GroupCommit:
 
     def _traits(self, index: int) -> _StepTraits:
         if self._has_given_up:
-            return _StepTraits()
+            return _PLAIN_FORM
         if index not in self._known_traits:
             self._known_traits[index] = _traits_of(self._prepared_steps[index])
         return self._known_traits[index]
 
-    def _compose(self, session: RunSession, index: int, *, is_prepared: bool) -> _ComposedStep:
-        prepared, sent = self._prepared_steps[index], self._traits(index).whole
-        assert sent is not None
-        attempt = Attempt(prepared, prepared.step.attempt)
-        awaits_flush = not self._may_leave_flush_to_next(index)
-        opening = envelope.prepared_opening_sql(session, attempt, is_prepared=is_prepared, awaits_flush=awaits_flush)
-        closing = (*envelope.prepared_closing_sql(session, attempt), "commit")
-        composed = message.compose(sent, opening, closing, name=attempt.name, total=prepared.count)
-        return _ComposedStep(prepared, composed, awaits_flush)
+    def _compose(self, session: RunSession, index: int, *, is_prepared: bool, flushes_first: bool) -> _ComposedStep:
+        prepared, traits = self._prepared_steps[index], self._traits(index)
+        attempt, awaits_flush = Attempt(prepared, prepared.step.attempt), not self._may_leave_flush_to_next(index)
+        opening, closing = envelope.opening_sql(session, attempt), envelope.committing_sql(session, attempt)
+        if traits.is_plain:
+            opening = envelope.prepared_opening_sql(
+                session, attempt, is_prepared=is_prepared, flushes_first=flushes_first, awaits_flush=awaits_flush
+            )
+            closing = (*envelope.prepared_closing_sql(session, attempt), "commit")
+        first, *rest = traits.sendables
+        assert isinstance(first, Message)
+        return _ComposedStep(
+            prepared=prepared,
+            first=message.compose(first, opening, () if rest else closing, name=attempt.name, total=prepared.count),
+            rest=tuple(rest),
+            closing=closing,
+            flushes_first=flushes_first,
+            awaits_flush=awaits_flush,
+        )
 
     def _may_leave_flush_to_next(self, index: int) -> bool:
-        if not self._traits(index).is_brief or time.monotonic() - self._flushed_at > _LONGEST_UNFLUSHED_SECONDS:
-            return False
-        return index + 1 < len(self._prepared_steps) and self._traits(index + 1).is_brief
+        """Whether the commit of a step need not wait until WAL is flushed, since that of the next one follows."""
+        is_last = index + 1 >= len(self._prepared_steps)
+        return not is_last and self._traits(index).may_share_flush and self._traits(index + 1).is_plain
+
+    def _is_flush_due(self, index: int) -> bool:
+        """Whether a step should begin with a flush of what was committed before it."""
+        return not self._traits(index).is_brief or time.monotonic() - self._flushed_at > _LONGEST_UNFLUSHED_SECONDS
 
 
 _FLUSH = "select pg_catalog.pg_logical_emit_message(true, 'zmig', 'flush')"
 """Writes next to nothing to WAL; the commit of a transaction that wrote nothing would not be waited for."""
 
 
+def _run_plain(script: Script, opening: Sequence[str]) -> None:
+    for part in script.parts(opening, envelope.committing_sql(script.session, script.attempt)):
+        script.send(part)
+
+
 def _traits_of(prepared: PreparedStep) -> _StepTraits:
     statements, step = prepared.statements, prepared.step
     if not statements or not prepared.mode.transactional or prepared.batch is not None:
-        return _StepTraits()
+        return _PLAIN_FORM
     if step.direction is not Direction.FORWARD or step.action in (Action.RECORD_END, Action.CHECK) or step.attempt > 1:
-        return _StepTraits()
+        return _PLAIN_FORM
     if conditions.needs_check(step):  # the server is asked something after it
-        return _StepTraits()
-    if not all(one.command.is_definition for one in statements):
-        return _StepTraits()
-    sent = tuple(prepared.sendables(runs_no_code=True))
-    whole = sent[0] if len(sent) == 1 and isinstance(sent[0], Message) else None
-    is_brief = whole is not None and all(map(_is_brief, whole.statements))
-    return _StepTraits(True, whole, is_brief)
-
-
-def _is_brief(one: Statement) -> bool:
-    return one.command.is_short and "from current" not in " ".join(one.text.lower().split())
+        return _PLAIN_FORM
+    is_plain = all(one.command.is_definition for one in statements)
+    sendables = tuple(prepared.sendables(runs_no_code=is_plain))
+    if not isinstance(sendables[0], Message):
+        return _PLAIN_FORM
+    takes_over = any("from current" in " ".join(one.text.lower().split()) for one in statements)
+    return _StepTraits(
+        sendables=sendables,
+        is_plain=is_plain,
+        may_share_flush=is_plain and len(sendables) == 1 and not takes_over,
+        is_brief=is_plain and all(one.command.is_short for one in statements),
+    )

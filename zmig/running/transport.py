@@ -19,7 +19,7 @@ from zmig.sql.statement import Statement
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import psycopg
 
@@ -98,6 +98,9 @@ class OwnStatements:
     """Whether they end the step."""
 
 
+Sendable = Message | ChunkMessage | Statement
+"""What of a migration's is sent at once; a statement by itself is a COPY with its rows."""
+
 Part = Composed | OwnStatements | Statement
 """What is sent at once; a statement by itself is a COPY with its rows."""
 
@@ -136,7 +139,18 @@ class Script:
         if self.session.server.has_citus:
             yield from self._single_parts(tuple(opening), tuple(closing))
             return
-        self._sendables = _Sendables(self.attempt.prepared.sendables())
+        yield from self._composed_parts(self.attempt.prepared.sendables(), opening, closing)
+
+    def parts_after(self, first: Composed, rest: Iterable[Sendable], closing: Sequence[str]) -> Iterator[Part]:
+        """Yield a part that is put together already, and those with the rest of the statements."""
+        yield first
+        if not first.tail:
+            yield from self._composed_parts(iter(rest), (), closing)
+
+    def _composed_parts(
+        self, sendables: Iterator[Sendable], opening: Sequence[str], closing: Sequence[str]
+    ) -> Iterator[Part]:
+        self._sendables = _Sendables(sendables)
         for sendable, is_last in self._sendables:
             if isinstance(sendable, Message | ChunkMessage):
                 yield self._composed(sendable, opening, closing if is_last else ())
@@ -160,17 +174,25 @@ class Script:
 
     def send(self, part: Part) -> None:
         """Send a part, and report what became of its statements."""
-        if not isinstance(part, Composed):
+        if isinstance(part, Composed):
+            self.finish(part, *self.carry_out(part, meanwhile=self.read_ahead))
+        else:
             self._send_other(part)
-            return
-        began = self.begin(part)
-        try:
-            reply = wire.send(self.session.connection, part.text, meanwhile=self._sendables.read_ahead)
-        except wire.MessageError as failed:
-            raise self.refused(part, failed) from None
-        self.finish(part, reply, began)
 
-    def begin(self, part: Composed) -> float:
+    def carry_out(
+        self, part: Composed, *, meanwhile: Callable[[], object], is_brief: bool = False
+    ) -> tuple[wire.Reply, float]:
+        """Send a message; return what the server said to it, and when it was sent, by the attempt's stopwatch.
+
+        `meanwhile` is called while the server works on it; the answer to a brief one is busy-waited for.
+        """
+        began = self._begin(part)
+        try:
+            return wire.send(self.session.connection, part.text, meanwhile=meanwhile, is_brief=is_brief), began
+        except wire.MessageError as failed:
+            raise self._refused(part, failed) from None
+
+    def _begin(self, part: Composed) -> float:
         """Report the statements of a message that is about to be sent; return when, by the attempt's stopwatch."""
         sent = part.sent
         self._announce(sent)
@@ -179,7 +201,7 @@ class Script:
         self.may_commit = bool(part.tail)
         return self.attempt.seconds
 
-    def refused(self, part: Composed, failed: wire.MessageError) -> psycopg.Error:
+    def _refused(self, part: Composed, failed: wire.MessageError) -> psycopg.Error:
         """Return the server's error; the statement that is running is the one that failed."""
         index = failed.completed - part.opening
         if index < 0:
@@ -198,6 +220,10 @@ class Script:
             self._running = None
         if reply.interrupt is not None:
             raise reply.interrupt
+
+    def read_ahead(self) -> None:
+        """Read on in the file, while the server works."""
+        self._sendables.read_ahead()
 
     def start_again(self) -> None:
         """Take note that everything was rolled back that was sent."""
@@ -288,11 +314,11 @@ class _Sendables:
     next is asked for.
     """
 
-    def __init__(self, sendables: Iterator[Message | ChunkMessage | Statement]) -> None:
+    def __init__(self, sendables: Iterator[Sendable]) -> None:
         self._unread = sendables
-        self._read: deque[Message | ChunkMessage | Statement] = deque()
+        self._read: deque[Sendable] = deque()
 
-    def __iter__(self) -> Iterator[tuple[Message | ChunkMessage | Statement, bool]]:
+    def __iter__(self) -> Iterator[tuple[Sendable, bool]]:
         needs_end = True
         while self._read or self.read_ahead():
             one = self._read.popleft()

@@ -165,7 +165,7 @@ class Command:
                 return kind != "" and kind not in _CODE_WHEN_DROPPED
             case "alter":
                 is_known = not self._modifiers and self._kind in _ALTERED
-                return is_known and _evaluates().search(self._without_comments()) is None
+                return is_known and _evaluates().search(_added_column().sub(" ", self._without_comments())) is None
             case "create":
                 return self._creates_without_code()
             case _:
@@ -251,16 +251,31 @@ def _commits() -> re.Pattern[str]:
 
 @cache
 def _evaluates() -> re.Pattern[str]:
-    """Return what is evaluated for the rows of a table that is altered; a new column counts but for a known type."""
-    words = "type|validate|attach|default|using|check|constraint|generated|identity"
+    """Return what is evaluated for the rows of a table that is altered."""
+    words = "add|type|validate|attach|default|using|check|constraint|generated|identity"
+    return re.compile(rf"\(|\b(?:{words})\b|\bnot\s+null\b", re.IGNORECASE)
+
+
+@cache
+def _added_column() -> re.Pattern[str]:
+    """Return a new column of a type of the server's own, with at most a constant as its default.
+
+    The constant is not written to the rows that are there (PostgreSQL documentation, "ALTER TABLE", notes), so none is
+    read. Nor are the table's conditions gone through to see whether they make the column not null.
+    """
     name = r'(?:"[^"]++"|[^\s",]++)'
     known = (
-        "bigint|int|integer|smallint|boolean|bool|real|numeric|text|varchar|uuid|json|jsonb|bytea|date|time|interval"
-        "|timestamptz|timestamp|int2|int4|int8|float4|float8|inet"
-        r"|double\s+precision|character\s+varying|time(?:stamp)?\s+with(?:out)?\s+time\s+zone"
+        r"(?:bigint|int|integer|smallint|boolean|bool|real|numeric|text|varchar|uuid|json|jsonb|bytea|date|time|interval"
+        r"|timestamptz|timestamp|int2|int4|int8|float4|float8|inet"
+        r"|double\s+precision|character\s+varying|time(?:stamp)?\s+with(?:out)?\s+time\s+zone)"
     )
-    column = rf"\s++(?:column\s++)?(?:if\s++not\s++exists\s++)?{name}\s++(?:{known})\s*+(?:,|null\b|\Z)"
-    return re.compile(rf"\(|\b(?:{words})\b|\bnot\s+null\b|\badd\b(?!{column})", re.IGNORECASE)
+    length = r"(?:\s*+\(\s*+\d++\s*+(?:,\s*+\d++\s*+)?\))?"
+    constant = rf"(?:[-+]?\d++(?:\.\d++)?|true|false|null|'(?:[^'\\]|'')*+'(?:::{known})?)"
+    default = rf"(?:\s++not\s+null)?\s++default\s*+{constant}(?:\s*+not\s+null)?"
+    exists = r"(?:if\s++not\s++exists\s++)?"
+    return re.compile(
+        rf"\badd\s++(?:column\s++)?{exists}{name}\s++{known}{length}(?:{default}|\s++null)?+\s*+(?=,|\Z)", re.IGNORECASE
+    )
 
 
 @cache
