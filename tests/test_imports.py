@@ -104,6 +104,17 @@ def test_apply_with_nothing_to_do_loads_nothing_that_would_do_it(database: str, 
     assert len({name for name in loaded if name.startswith("zmig")}) <= 68
 
 
+def test_status_loads_no_driver_and_nothing_that_executes(database: str, tmp_path: Path) -> None:
+    project = ProjectFolder(tmp_path, database)
+    project.sql("001_one", "create table one ();")
+    loaded_by_command("apply", str(project.manifest))
+    patiently = "from zmig.database import libpq; libpq._LONGEST_WAIT_SECONDS = 600.0"
+    words = ["status", str(project.manifest)]
+    loaded = loaded_by(f"{patiently}; from zmig.cli.main import main; assert main({words}) == 0")
+    assert loaded & (DRIVER | CONSOLE | LINT | {"dataclasses", "inspect", "zmig.planning.failure_report"}) == set()
+    assert not any(name.startswith("zmig.running") for name in loaded)
+
+
 def test_what_a_function_imports_of_its_own_room_is_what_a_start_can_do_without(database: str, tmp_path: Path) -> None:
     """See docs/adr/0017; the command line is left out, whose `--version` does without its own parser."""
     project = ProjectFolder(tmp_path, database)

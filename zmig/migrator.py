@@ -14,7 +14,7 @@ import os
 from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from zmig.errors import ManifestError, ZmigError
 from zmig.observer import isolated, naming, redacting
@@ -26,9 +26,10 @@ from zmig.text.secrets import Redactor, redact, secret_values
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 
     from zmig.context import CodeMigration
+    from zmig.database.timeline import TimelineChange
     from zmig.errors import Problem
     from zmig.facts import Fact
     from zmig.model import Migration
@@ -41,8 +42,12 @@ if TYPE_CHECKING:
     from zmig.running.rehearsal import Rehearsal
     from zmig.session.database_session import DatabaseSession
     from zmig.session.operator import Decision
+    from zmig.session.quick_session import QuickSession
+    from zmig.session.snapshot import DatabaseSnapshot
     from zmig.session.status import Status
     from zmig.session.watcher import Watcher
+
+Answer = TypeVar("Answer")
 
 
 class Migrator:
@@ -73,6 +78,7 @@ class Migrator:
             lock_wait_seconds=lock_wait_seconds,
             environ=environ,
             interrupts=interrupts or Interrupts(),
+            learn=self._learn,
             named=named,
         )
         self._registered: list[Migration] = []
@@ -80,6 +86,9 @@ class Migrator:
     def redact(self, text: str) -> str:
         """Return `text` without the secrets of the database's URL; all of them are known once it was opened."""
         return self._redactor(text)
+
+    def _learn(self, secrets: Iterable[str]) -> None:
+        self._redactor = self._redactor.knowing(secrets)
 
     def project(self) -> Project:
         """Read the manifest and the files it names.
@@ -109,11 +118,10 @@ class Migrator:
         from zmig.project import undeclared
         from zmig.session import status
 
-        with self._session() as session:
-            loaded = session.project
-            snapshot = session.snapshot()
+        with self.open() as opened:
+            loaded = opened.project
+            snapshot, changed = opened.status()
             made = status.make(snapshot, manifest=loaded.name, environment=loaded.environment)
-            changed = session.timeline_change(snapshot.inspection)
             return replace(made, timeline_change=changed, undeclared=undeclared.of_project(loaded))
 
     def current_version(self) -> int:
@@ -422,6 +430,8 @@ class _Options:
     lock_wait_seconds: float | None
     environ: Mapping[str, str]
     interrupts: Interrupts
+    learn: Callable[[Iterable[str]], None]
+    """Makes more texts known as secret."""
     named: Callable[[Problem], Problem]
     """Returns a problem of which the hints mean this manifest and database, wherever they are printed."""
 
@@ -514,12 +524,35 @@ class MigratorSession:
 
     def _is_up_to_date(self) -> bool | None:
         """Whether nothing is left to apply, asked while there is no connection; None where that was not asked."""
+        from zmig.planning import up_to_date
+
+        expected = up_to_date.expected_lines(self._migrations)
+        return self._ask_quickly(lambda session: session.is_up_to_date(expected)) if expected else None
+
+    def status(self) -> tuple[DatabaseSnapshot, TimelineChange | None]:
+        """Return the state of every migration, and how the server's timeline has changed since the last run.
+
+        Raises like `session`.
+        """
+        if self._migrations and not any(migration.is_conditional for migration in self._migrations):
+            found = self._ask_quickly(lambda session: session.status(self._migrations))
+            if found is not None:
+                return found
+        snapshot = self.session.snapshot()
+        return snapshot, self.session.timeline_change(snapshot.inspection)
+
+    def _ask_quickly(self, question: Callable[[QuickSession], Answer | None]) -> Answer | None:
+        """Return the answer to a question that is asked without psycopg; None where there is none, or a connection."""
         if self._session is not None:
             return None
-        from zmig.session import quick_check
+        from zmig.session import quick_session
 
         options = self._options
-        return quick_check.is_up_to_date(self.project, self._migrations, options.database_url, environ=options.environ)
+        url = self.project.database_url(options.database_url, environ=options.environ)
+        answer = quick_session.ask(url, self.project.tracking, question)
+        if answer is not None:
+            options.learn(filter(None, (quick_session.password(url), *self.project.secrets)))
+        return answer
 
     def _nothing_to_run(self, request: Request, snapshot: Snapshot, confirmed: Plan | None) -> Plan | None:
         """Return the plan where it has no steps; None where there are some, or another run is to be waited for.

@@ -149,6 +149,11 @@ class Migration:
         return self.kind is Kind.REPEATABLE
 
     @property
+    def is_conditional(self) -> bool:
+        """Whether a query, or code, is asked whether it is due again."""
+        return self.repeat is not None and self.repeat.rule is not RepeatRule.CHECKSUM
+
+    @property
     def is_reversible(self) -> bool:
         """Whether a rollback is declared for it."""
         return self.rollback_file is not None or self.has_code_rollback

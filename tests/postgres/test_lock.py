@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from zmig.database.connection import WorkingConnection
     from zmig.database.lock_holder import LockHolder
-    from zmig.database.types import Connection
+    from zmig.database.types import Questioning
 
 CROWD = 20
 
@@ -211,7 +211,7 @@ class _Meanwhile(RunLock):
         super().__init__("zmig")
         self._happens = [happens]
 
-    def holder(self, connection: Connection) -> LockHolder | None:
+    def holder(self, connection: Questioning) -> LockHolder | None:
         if self._happens:
             self._happens.pop()()
         return super().holder(connection)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from zmig.cli import table
 from zmig.database import lock_holder
-from zmig.planning import failure_report
-from zmig.planning.state import Entry, FindingCode
+from zmig.planning.state import Entry, FindingCode, State
 from zmig.presentation import words
 from zmig.presentation.problems import problem_text
 from zmig.project import undeclared
@@ -131,7 +130,12 @@ def _findings(status: Status) -> Iterator[str]:
 
 
 def _problems(status: Status, hints: HintStyle) -> Iterator[str]:
-    for entry in status.migrations:
+    unhealthy = [entry for entry in status.migrations if entry.state in (State.FAILED, State.STUCK)]
+    if not unhealthy:
+        return
+    from zmig.planning import failure_report
+
+    for entry in unhealthy:
         problem = failure_report.describe(entry)
         if problem is not None:
             yield problem_text(problem, hints)

@@ -12,26 +12,32 @@ from __future__ import annotations
 
 import ctypes
 import select
-from collections import deque
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from zmig.database.types import Row
+
+    Loader = Callable[[bytes], object]
 
 _SECONDS_PER_WAIT = 0.1
 """A wait is no longer, so that Python sees signals in between."""
 _LONGEST_WAIT_SECONDS = 2.0
-"""For the connection, and for the answer to one question: both take milliseconds, or something is unusual."""
+"""For the connection, which takes milliseconds, or something is unusual."""
+_LONGEST_ANSWER_SECONDS = 20.0
+"""For the answer to one question, which takes seconds where there are millions of facts."""
 
-_CONNECTION_OK, _COMMAND_OK, _TUPLES_OK = 0, 1, 2
-_POLLING_FAILED, _POLLING_READING, _POLLING_WRITING, _POLLING_OK = 0, 1, 2, 3
-"""ConnStatusType, ExecStatusType and PostgresPollingStatusType of libpq-fe.h, whose values are part of its ABI."""
+_COMMAND_OK, _TUPLES_OK = 1, 2
+_POLLING_READING, _POLLING_WRITING, _POLLING_OK = 1, 2, 3
+_ACTIVE = 1
+"""Of ExecStatusType, PostgresPollingStatusType and PGTransactionStatusType in libpq-fe.h, whose values are its ABI."""
 
 
 class Unavailable(Exception):
@@ -60,7 +66,15 @@ def connect(parameters: Mapping[str, str]) -> Generator[QuickConnection]:
         connection.wait_until_open()
         yield connection
     finally:
+        _cancel(library, link)
         library.PQfinish(link)
+
+
+def _cancel(library: ctypes.CDLL, link: int) -> None:
+    """Cancel what the server still works on, because it takes too long or the user ended the process."""
+    if library.PQtransactionStatus(link) == _ACTIVE and (request := library.PQgetCancel(link)):
+        library.PQcancel(request, ctypes.create_string_buffer(256), 256)
+        library.PQfreeCancel(request)
 
 
 def _strings(values: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
@@ -93,36 +107,34 @@ class Info:
 class Cursor:
     """A question and the rows that it returned; named as psycopg names it."""
 
-    def __init__(self, ask: Callable[[bytes], list[Row]]) -> None:
+    def __init__(self, ask: Callable[[bytes], Iterator[Row]]) -> None:
         self._ask = ask
-        self._rows: deque[Row] = deque()
+        self._rows: Iterator[Row] = iter(())
 
     def execute(self, query: bytes, /) -> Cursor:
         """Send one statement.
 
         Raises:
-            Unavailable: the server refuses it, does not answer for long, or returns a value of another type.
+            Unavailable: the server refuses it, does not answer for long, or returns a type of value that is not known.
+                A value that cannot be read raises it when its row is fetched.
         """
-        self._rows = deque(self._ask(query))
+        self._rows = self._ask(query)
         return self
 
     def fetchone(self) -> Row | None:
         """Return the next row; None after the last one."""
-        return self._rows.popleft() if self._rows else None
+        return next(self._rows, None)
 
     def fetchall(self) -> list[Row]:
         """Return all rows that are left."""
-        rows = list(self._rows)
-        self._rows.clear()
-        return rows
+        return list(self._rows)
 
     def fetchmany(self, size: int, /) -> list[Row]:
         """Return the next rows, at most so many; none after the last one."""
-        return [self._rows.popleft() for _ in range(min(size, len(self._rows)))]
+        return list(islice(self._rows, size))
 
     def __iter__(self) -> Iterator[Row]:
-        while self._rows:
-            yield self._rows.popleft()
+        return self._rows
 
 
 class QuickConnection:
@@ -158,21 +170,18 @@ class QuickConnection:
         """Send one statement and return its rows. Raises like `Cursor.execute`."""
         return self.cursor().execute(query)
 
-    def _ask(self, query: bytes) -> list[Row]:
+    def _ask(self, query: bytes) -> Iterator[Row]:
         if not self._library.PQsendQuery(self._link, query):
             raise Unavailable("not sent")
-        rows: list[Row] = []
+        rows: Iterator[Row] = iter(())
         while result := self._next_result():
-            try:
-                rows = self._rows(result)
-            finally:
-                self._library.PQclear(result)
+            rows = self._read(_Result(self._library, result))
         return rows
 
     def _next_result(self) -> int | None:
         waited = 0.0
         while self._library.PQisBusy(self._link):
-            if waited > _LONGEST_WAIT_SECONDS:
+            if waited > _LONGEST_ANSWER_SECONDS:
                 raise Unavailable("no answer")
             waited += 0.0 if self._await() else _SECONDS_PER_WAIT
             if not self._library.PQconsumeInput(self._link):
@@ -188,37 +197,78 @@ class QuickConnection:
         poll.register(socket, select.POLLOUT if writing else select.POLLIN)
         return bool(poll.poll(_SECONDS_PER_WAIT * 1000))
 
-    def _rows(self, result: int) -> list[Row]:
+    def _read(self, result: _Result) -> Iterator[Row]:
         library = self._library
-        if library.PQresultStatus(result) not in (_COMMAND_OK, _TUPLES_OK):
+        if library.PQresultStatus(result.address) not in (_COMMAND_OK, _TUPLES_OK):
             raise Unavailable("refused")
-        columns = range(library.PQnfields(result))
-        loaders = [_loader(library.PQftype(result, column)) for column in columns]
-        return [
-            tuple(self._value(result, row, column, loaders[column]) for column in columns)
-            for row in range(library.PQntuples(result))
+        loaders = [
+            self._loader(library.PQftype(result.address, column)) for column in range(library.PQnfields(result.address))
         ]
+        return result.rows(loaders)
 
-    def _value(self, result: int, row: int, column: int, load: Callable[[str], object]) -> object:
-        if self._library.PQgetisnull(result, row, column):
-            return None
-        value = self._library.PQgetvalue(result, row, column)
-        return load(value.decode())
+    def _loader(self, oid: int) -> Loader:
+        if oid not in _LOADERS:
+            raise Unavailable(f"type {oid}")
+        return self._load_time if oid == _TIMESTAMPTZ else _LOADERS[oid]
+
+    @cached_property
+    def _load_time(self) -> Loader:
+        """What reads a time, which is in the session's time zone, as psycopg's are."""
+        name = self.info.parameter_status("TimeZone")
+        if name in (None, "UTC", "Etc/UTC"):
+            return _time
+        from zoneinfo import ZoneInfo
+
+        try:
+            zone = ZoneInfo(name)
+        except (OSError, ValueError, KeyError):
+            raise Unavailable(name) from None
+        return lambda value: _time(value).astimezone(zone)
 
 
-def _text(value: str) -> object:
-    return value
+class _Result:
+    """What the server returned for one statement, which libpq holds until this goes."""
+
+    def __init__(self, library: ctypes.CDLL, address: int) -> None:
+        self._library = library
+        self.address = address
+
+    def __del__(self) -> None:
+        self._library.PQclear(self.address)
+
+    def rows(self, loaders: Sequence[Loader]) -> Iterator[Row]:
+        """Yield the rows, with a loader for each column."""
+        value_of, is_null, address = self._library.PQgetvalue, self._library.PQgetisnull, self.address
+        columns = list(enumerate(loaders))
+        for row in range(self._library.PQntuples(address)):
+            yield tuple(
+                [
+                    # A null's value is empty, too.
+                    load(value)
+                    if (value := value_of(address, row, column)) or not is_null(address, row, column)
+                    else None
+                    for column, load in columns
+                ]
+            )
 
 
-def _boolean(value: str) -> object:
-    return value == "t"
+def _text(value: bytes) -> str:
+    return value.decode()
 
 
-def _time(value: str) -> object:
+def _boolean(value: bytes) -> bool:
+    return value == b"t"
+
+
+def _time(value: bytes) -> datetime:
     try:
-        return datetime.fromisoformat(value)
+        return datetime.fromisoformat(value.decode())
     except ValueError:  # `infinity`, or a year that Python cannot hold
         raise Unavailable(value) from None
+
+
+def _array(value: bytes) -> object:
+    return array(value.decode())
 
 
 def array(value: str) -> object:
@@ -261,7 +311,8 @@ def _item(value: str, place: int) -> tuple[str | None, int]:
     return "".join(text), place + 1
 
 
-_LOADERS: dict[int, Callable[[str], object]] = {
+_TIMESTAMPTZ = 1184
+_LOADERS: dict[int, Loader] = {
     16: _boolean,
     18: _text,  # "char"
     19: _text,  # name
@@ -270,18 +321,13 @@ _LOADERS: dict[int, Callable[[str], object]] = {
     23: int,
     25: _text,
     26: int,  # oid
-    1003: array,  # name[]
-    1009: array,  # text[]
+    701: float,  # double precision
+    1003: _array,  # name[]
+    1009: _array,  # text[]
     1043: _text,  # varchar
-    1184: _time,  # timestamp with time zone
+    _TIMESTAMPTZ: _time,
 }
 """By the type's oid, which is the same on every server (pg_type.dat)."""
-
-
-def _loader(oid: int) -> Callable[[str], object]:
-    if oid not in _LOADERS:
-        raise Unavailable(f"type {oid}")
-    return _LOADERS[oid]
 
 
 _NoticeProcessor = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p)
@@ -337,6 +383,10 @@ def _declare(library: ctypes.CDLL) -> None:
         ("PQgetisnull", number, pointer, number, number),
         ("PQgetvalue", text, pointer, number, number),
         ("PQclear", None, pointer),
+        ("PQtransactionStatus", number, pointer),
+        ("PQgetCancel", pointer, pointer),
+        ("PQcancel", number, pointer, text, number),
+        ("PQfreeCancel", None, pointer),
     ):
         function = getattr(library, name)
         function.restype, function.argtypes = returned, taken

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from zmig.database.invariants import Broken
     from zmig.database.lock_holder import LockHolder
-    from zmig.database.types import Connection
+    from zmig.database.types import Connection, Questioning
 
 _EQUALS = operator("=")
 _MARK_SETTING = "zmig.transaction"
@@ -134,7 +134,7 @@ class RunLock:
         give = f"pg_catalog.pg_advisory_unlock({self.key})"
         connection.execute(f"select {give}, {give} where {_is_mine(self.key)}".encode())
 
-    def holder(self, connection: Connection) -> LockHolder | None:
+    def holder(self, connection: Questioning) -> LockHolder | None:
         """Return the backend that holds the lock; None when nobody does."""
         row = connection.execute(_HOLDER.format(condition=self._condition).encode()).fetchone()
         if row is None:

@@ -9,7 +9,7 @@ import psycopg
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from zmig.database.types import Connection
+    from zmig.database.types import Questioning
 
 _QUERY = """
 select extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.pg_last_xact_replay_timestamp())::float8,
@@ -50,7 +50,7 @@ class Standby:
         return f"the last transaction it replayed is {self.replay_lag_seconds:.0f} s old"
 
 
-def read(connection: Connection) -> Standby:
+def read(connection: Questioning) -> Standby:
     """Ask a standby about itself; what it does not say, as on services that lack these functions, is None."""
     try:
         row = connection.execute(_QUERY.encode()).fetchone()

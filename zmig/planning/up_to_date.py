@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.model import RepeatRule
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -20,8 +18,7 @@ def expected_lines(migrations: Iterable[Migration]) -> list[str] | None:
     """Return a line for each migration with its version, its checksum and its name; None where they do not say."""
     found: list[str] = []
     for migration in migrations:
-        repeat = migration.repeat
-        if migration.checksum is None or (repeat is not None and repeat.rule is not RepeatRule.CHECKSUM):
+        if migration.checksum is None or migration.is_conditional:
             return None
         found.append(f"{migration.version} {migration.checksum} {migration.name}")
     return found

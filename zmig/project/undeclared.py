@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.project.migration_file import undoes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from zmig.project.project import Project
 
@@ -25,17 +25,24 @@ def files(named: Iterable[Path]) -> list[Path]:
 
     A file that is called as one that undoes another is left out.
     """
-    paths = list(named)
-    known = {os.path.realpath(path) for path in paths}
-    found: list[Path] = []
-    for folder in sorted({path.parent for path in paths}):
-        try:
-            names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
-        except OSError:
-            continue
-        fitting = (folder / name for name in names if _NUMBERED.fullmatch(name) and not undoes(name))
-        found += (path for path in fitting if os.path.realpath(path) not in known)
-    return found
+    beside: dict[str, set[str]] = {}
+    for path in named:
+        folder, name = os.path.split(path)
+        beside.setdefault(folder, set()).add(name)
+    found = [Path(folder, name) for folder in sorted(beside) for name in _fitting(folder) if name not in beside[folder]]
+    # A link may lead to a file that is named, and a file that is named may be a link.
+    known = {os.path.realpath(Path(folder, name)) for folder in beside for name in beside[folder]} if found else ()
+    return [path for path in found if os.path.realpath(path) not in known]
+
+
+def _fitting(folder: str) -> list[str]:
+    """Return the names of the files in a folder that look like migrations."""
+    try:
+        with os.scandir(folder or ".") as entries:
+            names = sorted(entry.name for entry in entries if _NUMBERED.fullmatch(entry.name) and entry.is_file())
+    except OSError:
+        return []
+    return [name for name in names if not undoes(name)]
 
 
 def of_project(project: Project) -> list[str]:

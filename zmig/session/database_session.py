@@ -151,7 +151,7 @@ class DatabaseSession:
         self, inspection: Inspection | None = None, *, holds_lock: bool = False, ask_repeatables: bool = True
     ) -> DatabaseSnapshot:
         """Return the state of every migration. Reads only; `inspection` is given where that was made just before."""
-        from zmig.session.snapshot import RelevantFacts, SnapshotReader
+        from zmig.session.snapshot import RelevantFacts, SnapshotReader, asking
 
         seen = self.inspect() if inspection is None else inspection
         reader = SnapshotReader(
@@ -160,6 +160,7 @@ class DatabaseSession:
             self.lock,
             RelevantFacts(self.store, self.migrations),
             stuck_after_seconds=self.project.tracking.stuck_after_seconds,
+            ask=asking(self.connection),
         )
         with database.translated(self.target):
             return reader.read(self.migrations, seen, holds_lock=holds_lock, ask_repeatables=ask_repeatables)

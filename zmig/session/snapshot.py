@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from zmig.model import RepeatRule
 from zmig.planning import state
 from zmig.planning.history import History, fold
 from zmig.planning.snapshot import Snapshot
@@ -16,18 +15,21 @@ from zmig.planning.state import Entry, Liveness, State
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from zmig.database.connection import WorkingConnection
     from zmig.database.fact_reader import FactReader
     from zmig.database.lock import RunLock
     from zmig.database.lock_holder import LockHolder
     from zmig.database.standby import Standby
-    from zmig.database.store import Store
     from zmig.database.tracking_check import Inspection
+    from zmig.database.types import Questioning
     from zmig.facts import Fact, OddRow
-    from zmig.model import Migration
+    from zmig.model import LastRun, Migration
     from zmig.planning.orphaned_rows import Unfounded
+
+    Asks = Callable[[Migration, LastRun | None], bool | None]
+    """Asks the condition of a repeatable; None where it cannot be answered."""
 
 
 @valueclass
@@ -132,15 +134,20 @@ class SnapshotReader:
 
     def __init__(
         self,
-        connection: WorkingConnection,
-        store: Store,
+        connection: Questioning,
+        store: FactReader,
         lock: RunLock,
         facts: FactSource,
         *,
         stuck_after_seconds: float,
+        ask: Asks | None = None,
         always_finds_holder: bool = False,
     ) -> None:
-        """`always_finds_holder` asks who holds the lock, too, while nothing is started and not ended."""
+        """Without `ask`, no condition is asked.
+
+        `always_finds_holder` asks who holds the lock, too, while nothing is started and not ended.
+        """
+        self._ask_condition = ask
         self._connection = connection
         self._store = store
         self._lock = lock
@@ -252,22 +259,24 @@ class SnapshotReader:
         conditional = [
             (entry.migration, entry.record.last_run if entry.record else None)
             for entry in entries
-            if entry.migration is not None
-            and entry.state is State.DONE
-            and entry.migration.repeat is not None
-            and entry.migration.repeat.rule is not RepeatRule.CHECKSUM
+            if entry.migration is not None and entry.state is State.DONE and entry.migration.is_conditional
         ]
-        if not conditional:
-            return {}
+        ask = self._ask_condition
+        return {migration.version: ask and ask(migration, last_run) for migration, last_run in conditional}
+
+
+def asking(connection: WorkingConnection) -> Asks:
+    """Return what asks the conditions of repeatables over a connection."""
+
+    def ask(migration: Migration, last_run: LastRun | None) -> bool | None:
         from zmig.session import conditions
 
-        return {
-            migration.version: conditions.answer(self._connection, migration, last_run)
-            for migration, last_run in conditional
-        }
+        return conditions.answer(connection, migration, last_run)
+
+    return ask
 
 
-def standby_of(connection: WorkingConnection, inspection: Inspection) -> Standby | None:
+def standby_of(connection: Questioning, inspection: Inspection) -> Standby | None:
     """Return what a standby is like; None where the server is none."""
     if not inspection.in_recovery:
         return None

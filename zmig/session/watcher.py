@@ -19,7 +19,7 @@ from zmig.project.reload import Files
 from zmig.session import database_session as opening
 from zmig.session import status
 from zmig.session.follower import EventFollower
-from zmig.session.snapshot import SnapshotReader
+from zmig.session.snapshot import SnapshotReader, asking
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -159,6 +159,7 @@ class _Session:
             self._lock,
             self._facts,
             stuck_after_seconds=self._tracking.stuck_after_seconds,
+            ask=asking(self.connection),
             always_finds_holder=True,
         )
         self._needs_answers = True

@@ -25,7 +25,7 @@ def visible(text: str) -> str:
 
     Line feeds, tabs and joiners between letters stay; a CRLF becomes a line feed.
     """
-    if text.isascii() and text.isprintable():
+    if all(map(str.isprintable, text.split("\n"))):
         return text
     text = text.replace("\r\n", "\n")
     joiners = {found.start() for found in _joiner().finditer(text)}

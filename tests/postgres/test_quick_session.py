@@ -1,10 +1,10 @@
-"""The question whether anything is left to do, asked through libpq itself: never yes where a session says no."""
+"""What is asked through libpq itself, whether anything is left to do and the status: never other than psycopg says."""
 
 from __future__ import annotations
 
 import signal
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -15,11 +15,16 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.support import pgbouncer
 from tests.support.process import Process
 from zmig import Migrator
+from zmig.cli import status_text
 from zmig.database import libpq
 from zmig.database.libpq import Unavailable
+from zmig.database.lock import RunLock
 from zmig.database.store import Store
 from zmig.errors import ZmigError
-from zmig.session import quick_check
+from zmig.planning import up_to_date
+from zmig.presentation.hints import LibraryStyle
+from zmig.session import quick_session
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +44,7 @@ VALUES = [
     "select '{}'::text[], array[null, 'NULL', '', ' ', 'a\"b\\c', '{x,y}', E'\\n']",
     "select array[array['x', 'y z'], array['1', '{}']], array['a'::name, 'b,c'::name]",
     "select timestamptz '2026-11-27 10:11:12.5+02', timestamptz '0001-01-02 00:00:00+00'",
+    "select 1.5::float8, 'NaN'::float8::text, 'infinity'::float8, 1e-300::float8",
     "select generate_series(1, 3)::int8",
     "select from pg_class where false",
     "do 'begin end'",
@@ -78,7 +84,7 @@ UNUSUAL = {
 @pytest.mark.parametrize("query", UNUSUAL.values(), ids=UNUSUAL)
 def test_what_is_unusual_is_left_to_psycopg(database: str, query: str) -> None:
     with quick(database) as asked, pytest.raises(Unavailable):
-        asked.execute(query.encode())
+        asked.execute(query.encode()).fetchall()
 
 
 def test_a_notice_is_printed_nowhere(database: str, capfd: pytest.CaptureFixture[str]) -> None:
@@ -123,7 +129,10 @@ class Setting:
     def says(self, url: str | None = None) -> bool | None:
         """Return what the quick check says."""
         loaded = Migrator(self.project.manifest).project()
-        return quick_check.is_up_to_date(loaded, loaded.migrations, url, environ={})
+        expected = up_to_date.expected_lines(loaded.migrations)
+        assert expected is not None
+        url = loaded.database_url(url, environ={})
+        return quick_session.ask(url, loaded.tracking, lambda session: session.is_up_to_date(expected))
 
 
 def _edit(one: Setting) -> None:
@@ -277,3 +286,123 @@ def test_a_signal_ends_the_wait_for_a_server_that_says_nothing(project: ProjectF
         with Process("apply", project.manifest, "--database-url", url) as process, silent.accept()[0]:
             process.send(signal.SIGTERM)
             assert process.wait().code == 128 + signal.SIGTERM
+
+
+def test_a_time_is_in_the_time_zone_of_the_session(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGTZ", "Europe/Berlin")
+    query = b"select timestamptz '2026-07-01 12:00:00+00', timestamptz '2026-12-01 12:00:00+00'"
+    with psycopg.connect(database) as connection, quick(database) as asked:
+        expected = connection.execute(query).fetchone()
+        found = asked.execute(query).fetchone()
+    assert expected is not None
+    assert found is not None
+    assert [f"{one:%c %Z}" for one in found] == [f"{one:%c %Z}" for one in expected]
+
+
+def test_what_the_server_works_on_is_cancelled_where_nobody_waits_for_it(
+    database: str, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(libpq, "_LONGEST_ANSWER_SECONDS", 0.0)
+    with pytest.raises(Unavailable), quick(database, application_name="left") as asked:
+        asked.execute(b"select pg_sleep(600)")
+    left = b"select count(*) from pg_stat_activity where application_name = 'left'"
+    while connection.execute(left).fetchone() != (0,):
+        pass
+
+
+def _start(one: Setting) -> None:
+    """Hold the run's lock, and begin a migration."""
+    pid = one.connection.info.backend_pid
+    one.connection.execute("set application_name = 'zmig/abcdef'")
+    one.connection.execute(b"select pg_advisory_lock(%d)" % RunLock("zmig").key)
+    one.facts.append("002_b", "migration.started", data=f'{{"version": 2, "backend_pid": {pid}}}')
+
+
+def _fail(one: Setting) -> None:
+    error = '{"message": "no table \\"x\\"", "sqlstate": "42P01", "position": 3, "hint": "ünïcode"}'
+    one.facts.append("002_b", "migration.failed", data=f'{{"version": 2, "error": {error}}}')
+
+
+def _add_conditional(one: Setting) -> None:
+    one.project.repeatable("091_c", "select 1;", repeat={"condition": "select true"})
+    Migrator(one.project.manifest).migrate()
+
+
+def _leave_out(one: Setting) -> None:
+    (one.project.folder / "007_x.sql").write_text("select 1")
+
+
+STATUSES: dict[str, Callable[[Setting], None]] = {
+    **CHANGES,
+    "nothing has happened": lambda one: None,
+    "a run is at work": _start,
+    "one failed with an error": _fail,
+    "one is stuck": lambda one: one.facts.append("002_b", "migration.started", data='{"version": 2, "backend_pid": 1}'),
+    "one is old, and nobody knows of what backend": lambda one: one.facts.append(
+        "002_b", "migration.started", age="1 day", data='{"version": 2}'
+    ),
+    "a fact cannot be read": lambda one: one.facts.append("001_a", "migration.sung", data='{"version": 1}'),
+    "a repeatable has a condition": _add_conditional,
+    "a file is not declared": _leave_out,
+}
+FALLS_THROUGH = {
+    "a trigger of somebody's": "tracking-altered",
+    "a column has another default": "tracking-altered",
+    "a repeatable has a condition": None,
+}
+"""What the status is left to psycopg for, and the code of the problem that it ends in."""
+
+
+def _status(project: ProjectFolder, url: str | None = None) -> tuple[dict[str, Any], str] | list[str]:
+    """Return the document and the text of the status, or the codes of the problems in its place."""
+    try:
+        found = Migrator(project.manifest, database_url=url).status()
+    except ZmigError as error:
+        return [problem.code for problem in error.problems]
+    if found.holder is not None:
+        found = replace(found, holder=replace(found.holder, seconds=None))
+    return found.as_dict(), status_text.text(found, LibraryStyle(), width=None, is_ascii=False)
+
+
+@pytest.mark.parametrize("time_zone", ["Etc/UTC", "Asia/Kolkata"])
+@pytest.mark.parametrize("change", STATUSES)
+def test_the_status_is_the_same_both_ways(
+    setting: Setting, change: str, time_zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    STATUSES[change](setting)
+    monkeypatch.setenv("PGTZ", time_zone)
+    with monkeypatch.context() as patch:
+        patch.setattr(libpq, "_path", lambda: None)
+        expected = _status(setting.project)
+    if change not in FALLS_THROUGH:
+        monkeypatch.setattr(psycopg.Connection, "connect", None)
+    assert _status(setting.project) == expected
+    if (code := FALLS_THROUGH.get(change)) is not None:
+        assert expected == [code]
+
+
+def test_the_status_of_a_database_without_facts_is_the_same_both_ways(
+    project: ProjectFolder, database: str, asked_through: str
+) -> None:
+    project.sql("001_a", "create table a ();")
+    found = Migrator(project.manifest).status()
+    assert (found.pending, found.applied, found.current_version) == (["001_a"], [], 0)
+
+
+def test_the_secrets_of_the_url_and_of_variables_are_known_after_a_status(
+    setting: Setting, asked_through: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = conninfo_to_dict(setting.database)
+    monkeypatch.setenv("PGHOST", str(parts["host"]))
+    monkeypatch.setenv("PGPORT", str(parts.get("port") or 5432))
+    url = f"postgresql://{parts['user']}:p%40ssw0rd-x@/{parts['dbname']}"
+    setting.project.change(variables={"key": "${THE_KEY}"})
+    migrator = Migrator(setting.project.manifest, database_url=url, environ={"THE_KEY": "of-the-house"})
+    assert migrator.status().applied == ["001_a", "002_b", "090_r"]
+    assert migrator.redact("p@ssw0rd-x p%40ssw0rd-x of-the-house") == "*** *** ***"
+
+
+def test_the_status_behind_a_pooler_is_the_same(setting: Setting, pooler_folder: Path) -> None:
+    expected = _status(setting.project)
+    with pgbouncer.pooled(pooler_folder, setting.database, mode="session") as url:
+        assert _status(setting.project, url) == expected
