@@ -598,7 +598,7 @@ class TestPlans:
     @pytest.mark.parametrize(
         ("other", "is_same"),
         [
-            pytest.param(Step(once(), Action.APPLY, "for another reason", 2), True, id="reason and attempt"),
+            pytest.param(Step(once(), Action.APPLY, "for another reason", attempt=2), True, id="reason and attempt"),
             pytest.param(Step(once(2), Action.APPLY, ""), False, id="another migration"),
             pytest.param(Step(once(), Action.RETRY, ""), False, id="another action"),
             pytest.param(Step(once(checksum="c2"), Action.APPLY, ""), False, id="another text"),

@@ -14,6 +14,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from dataclasses import KW_ONLY
 
     from zmig.batches.batch import Reached
     from zmig.facts import Fact
@@ -26,6 +27,7 @@ class Sent:
     """A statement that was sent alone, and whose end is in no checkpoint."""
 
     number: int
+    _: KW_ONLY
     subject: str | None
     """What it may leave half done, as `zmig.running.resume` calls it."""
     before: object
@@ -78,21 +80,17 @@ def from_facts(record: Record) -> Checkpoint | None:
         return None
     from zmig.batches import batch
 
-    statements, sent = fact.integer("statement") or 0, _sent(fact, record.last)
+    sent, number = None, fact.integer("sent")
+    if number is not None:
+        sent = Sent(
+            number,
+            subject=fact.text("subject"),
+            before=fact.data.get("before"),
+            digest=fact.text("sent_digest") or "",
+            is_refused=record.last is not None and _is_refusal(record.last, number),
+        )
+    statements = fact.integer("statement") or 0
     return Checkpoint(statements, fact.text("digest"), sent, batch.reached(fact.data))
-
-
-def _sent(fact: Fact, last: Fact | None) -> Sent | None:
-    number = fact.integer("sent")
-    if number is None:
-        return None
-    return Sent(
-        number,
-        fact.text("subject"),
-        fact.data.get("before"),
-        fact.text("sent_digest") or "",
-        is_refused=last is not None and _is_refusal(last, number),
-    )
 
 
 def _is_refusal(last: Fact, number: int) -> bool:

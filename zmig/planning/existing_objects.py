@@ -82,16 +82,12 @@ def history_of(tables: Mapping[str, frozenset[str]]) -> tuple[str, str] | None:
     `tables` holds the columns of each table, by its qualified name.
     """
     for mark in _MARKS:
+        wanted = frozenset(mark.columns.split())
         for name, columns in tables.items():
-            if _fits(mark, name.lower(), columns):
+            if mark.name in name.lower() and (columns == wanted if mark.is_exact else wanted <= columns):
                 return name, mark.tool
     for name, columns in tables.items():
         if name.lower().endswith("schema_migrations") and columns == frozenset({"version"}):
             is_rails = any(other.endswith("ar_internal_metadata") for other in tables)
             return name, "Rails" if is_rails else "dbmate"
     return None
-
-
-def _fits(mark: _Mark, name: str, columns: frozenset[str]) -> bool:
-    wanted = frozenset(mark.columns.split())
-    return mark.name in name and (columns == wanted if mark.is_exact else wanted <= columns)

@@ -50,10 +50,13 @@ def _failed(entry: Entry, last: Fact) -> Problem:
     what = "the rollback of migration" if last.type is EventType.ROLLBACK_FAILED else "migration"
     verdict = "was resolved as failed" if last.type is EventType.RESOLVED else "failed"
     message = last.error_message or last.text("reason") or "no reason is recorded"
+    location, (path, line, column) = None, (error.get(key) for key in ("file", "line", "column"))
+    if isinstance(path, str) and isinstance(line, int) and isinstance(column, int):
+        location = Location(path, line, column)
     return Problem(
         "migration-failed",
         f"{what} `{entry.name}` {verdict}: {message}",
-        location=_location(error),
+        location=location,
         facts=(", ".join(_numbers(error, last)), *_who(last)),
         effect=_effect(entry.record, last),
         hint=_way_on(entry),
@@ -61,15 +64,9 @@ def _failed(entry: Entry, last: Fact) -> Problem:
 
 
 def _error(fact: Fact | None) -> Mapping[str, object]:
+    """Return what a fact stores of an error; nothing where it has none."""
     error = None if fact is None else fact.data.get("error")
     return cast("Mapping[str, object]", error) if isinstance(error, dict) else {}
-
-
-def _location(error: Mapping[str, object]) -> Location | None:
-    path, line, column = (error.get(key) for key in ("file", "line", "column"))
-    if isinstance(path, str) and isinstance(line, int) and isinstance(column, int):
-        return Location(path, line, column)
-    return None
 
 
 def _numbers(error: Mapping[str, object], fact: Fact) -> Iterator[str]:

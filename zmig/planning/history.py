@@ -14,6 +14,7 @@ from zmig.valueclass import field, slotted, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from dataclasses import KW_ONLY
     from datetime import datetime
 
 ROLLED_BACK_WITH = "rolled-back-with"
@@ -30,6 +31,7 @@ class Record:
     name: str
     """The name it is applied under, else the one in its last fact."""
     version: int | None = None
+    _: KW_ONLY
     last: Fact | None = None
     """The fact that decides its state."""
     applied: Fact | None = None
@@ -127,11 +129,19 @@ def fold(facts: Iterable[Fact], *, versions: Mapping[str, int] | None = None) ->
     A fact without a version (appended by hand) counts for the version that `versions`, or else the latest fact of
     its name that has one, gives.
     """
-    latest = _latest(facts)
-    known = {fact.name: version for version, fact in latest if version is not None} | dict(versions or {})
+    latest: dict[tuple[str, EventType, int | None, str | None], Fact] = {}
+    for fact in facts:
+        slot = fact.superseding_key
+        earlier = latest.get(slot)
+        if earlier is None or earlier.position < fact.position:
+            latest[slot] = fact
+    in_order = sorted(latest.items(), key=lambda pair: pair[1].position)
+    # What a fact states of its version is in its slot, where it was worked out already.
+    stated_versions = [(version, fact) for (_, _, version, _), fact in in_order]
+    known = {fact.name: version for version, fact in stated_versions if version is not None} | dict(versions or {})
     records: dict[int, list[Fact]] = {}
     unversioned: dict[str, list[Fact]] = {}
-    for stated, fact in latest:
+    for stated, fact in stated_versions:
         version = known.get(fact.name) if stated is None else stated
         if version is None:
             unversioned.setdefault(fact.name, []).append(fact)
@@ -141,18 +151,6 @@ def fold(facts: Iterable[Fact], *, versions: Mapping[str, int] | None = None) ->
         {version: _record(own, version) for version, own in records.items()},
         {name: _record(own, None) for name, own in unversioned.items()},
     )
-
-
-def _latest(facts: Iterable[Fact]) -> list[tuple[int | None, Fact]]:
-    """Return the latest fact of each slot, after the version it states, in order of position."""
-    latest: dict[tuple[str, EventType, int | None, str | None], Fact] = {}
-    for fact in facts:
-        slot = fact.superseding_key
-        known = latest.get(slot)
-        if known is None or known.position < fact.position:
-            latest[slot] = fact
-    pairs = [(version, fact) for (_, _, version, _), fact in latest.items()]
-    return sorted(pairs, key=lambda pair: pair[1].position)
 
 
 @slotted
@@ -172,32 +170,22 @@ class _RecordBuilder:
 
     def apply(self, fact: Fact) -> None:
         match fact.type:
-            case EventType.DONE:
-                self.completed = fact
-                self._set_end(fact, is_applied=True)
+            case EventType.DONE | EventType.BASELINED | EventType.ROLLED_BACK:
+                self._set_end(fact, is_applied=fact.type is not EventType.ROLLED_BACK)
             case EventType.STARTED | EventType.ROLLBACK_STARTED:
                 self._begin(fact)
             case EventType.FAILED | EventType.ROLLBACK_FAILED:
                 self.last = self.failed = fact
-            case EventType.BASELINED:
-                self._set_end(fact, is_applied=True)
-            case EventType.ROLLED_BACK:
-                self._set_end(fact, is_applied=False)
             case EventType.RESOLVED:
                 self._resolve(fact)
             case EventType.CHECKPOINT:
                 self.checkpoint = fact
             case EventType.ACCEPTED:
                 self.accepted = fact if self.applied is not None else None
-            case EventType.PAUSED | EventType.RESUMED | EventType.OUTDATED:
-                self._note(fact)
-
-    def _note(self, fact: Fact) -> None:
-        """Let a fact count that changes no state."""
-        if fact.type is EventType.OUTDATED:
-            self.outdated = fact if self.applied is not None else None
-        else:
-            self.paused = fact if fact.type is EventType.PAUSED else None
+            case EventType.OUTDATED:
+                self.outdated = fact if self.applied is not None else None
+            case EventType.PAUSED | EventType.RESUMED:
+                self.paused = fact if fact.type is EventType.PAUSED else None
 
     def _begin(self, fact: Fact) -> None:
         self.last = self.begun = fact
@@ -208,6 +196,8 @@ class _RecordBuilder:
 
     def _set_end(self, fact: Fact, *, is_applied: bool) -> None:
         self.last, self.applied = fact, fact if is_applied else None
+        if fact.type is EventType.DONE:
+            self.completed = fact
         self.accepted = self.begun = self.checkpoint = self.paused = self.outdated = None
 
     def _resolve(self, fact: Fact) -> None:
@@ -221,21 +211,21 @@ class _RecordBuilder:
 
 
 def _record(facts: list[Fact], version: int | None) -> Record:
-    draft = _RecordBuilder()
+    builder = _RecordBuilder()
     for fact in facts:
-        draft.apply(fact)
-    named = draft.accepted or draft.applied or draft.last or facts[-1]
+        builder.apply(fact)
+    named = builder.accepted or builder.applied or builder.last or facts[-1]
     return Record(
         named.name,
         version,
-        draft.last,
-        draft.applied,
-        draft.completed,
-        draft.accepted,
-        draft.started,
-        draft.failed,
-        draft.begun,
-        draft.checkpoint,
-        draft.paused,
-        draft.outdated,
+        last=builder.last,
+        applied=builder.applied,
+        completed=builder.completed,
+        accepted=builder.accepted,
+        started=builder.started,
+        failed=builder.failed,
+        begun=builder.begun,
+        checkpoint=builder.checkpoint,
+        paused=builder.paused,
+        outdated=builder.outdated,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zmig.model import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from zmig.model import Migration
     from zmig.planning.history import Record
@@ -39,32 +39,26 @@ def is_other(migration: Migration, record: Record) -> bool:
 def renumbered(declared: Iterable[Migration], applied: Iterable[Record]) -> dict[int, Record]:
     """Return the applied migrations that are declared under another version, by that version.
 
-    `declared` are migrations that are not applied, `applied` records that no declared migration stands for. The same
+    `declared` are migrations that are not applied, `applied` records of no declared migration. The same
     name goes before the same checksum. Repeatables have no part in it: to run one again does no harm.
     """
-    found: dict[int, Record] = {}
+    renumbered: dict[int, Record] = {}
     taken: set[int | None] = set()
     migrations = [one for one in declared if not one.is_repeatable]
-    left = [record for record in applied if record.version is not None and not _is_repeatable(record)]
-    for migration, record in (*_by_name(migrations, left), *_by_checksum(migrations, left)):
-        if migration.version not in found and record.version not in taken:
-            found[migration.version] = record
-            taken.add(record.version)
-    return found
-
-
-def _by_name(migrations: Iterable[Migration], records: Iterable[Record]) -> Iterator[tuple[Migration, Record]]:
+    records = [record for record in applied if record.version is not None and not _is_repeatable(record)]
     names = {migration.name: migration for migration in migrations}
-    yield from ((names[record.name], record) for record in records if record.name in names)
-
-
-def _by_checksum(migrations: Iterable[Migration], records: Iterable[Record]) -> Iterator[tuple[Migration, Record]]:
-    known: dict[str | None, list[Record]] = {}
+    pairs = [(names[record.name], record) for record in records if record.name in names]
+    by_checksum: dict[str | None, list[Record]] = {}
     for record in records:
-        known.setdefault(record.checksum, []).append(record)
+        by_checksum.setdefault(record.checksum, []).append(record)
     for migration in migrations:
-        if migration.checksum is not None:
-            yield from ((migration, record) for record in known.get(migration.checksum, ()))
+        alike = by_checksum.get(migration.checksum, ()) if migration.checksum is not None else ()
+        pairs += ((migration, record) for record in alike)
+    for migration, record in pairs:
+        if migration.version not in renumbered and record.version not in taken:
+            renumbered[migration.version] = record
+            taken.add(record.version)
+    return renumbered
 
 
 def _is_repeatable(record: Record) -> bool:

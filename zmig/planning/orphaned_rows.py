@@ -36,19 +36,19 @@ def marked(entries: Sequence[Entry], rows: Collection[Unfounded]) -> tuple[Entry
     if not rows:
         return tuple(entries)
     by_version = {row.version: row for row in rows}
-    found = {
+    findings = {
         version: Finding(
             FindingCode.UNFOUNDED, f"applied at position {row.position} by `schema_migrations`, which no fact has"
         )
         for version, row in by_version.items()
     }
     known = [
-        replace(one, findings=(*one.findings, found.pop(one.version))) if one.version in found else one
+        replace(one, findings=(*one.findings, findings.pop(one.version))) if one.version in findings else one
         for one in entries
     ]
     alone = (
         Entry(None, Record(by_version[version].name, version), State.PENDING, (finding,))
-        for version, finding in found.items()
+        for version, finding in findings.items()
     )
     return (*known, *alone)
 
@@ -60,29 +60,27 @@ def versions(entries: Sequence[Entry]) -> list[int]:
 
 def refusals(entries: Sequence[Entry], *, effect: str) -> Iterator[Refusal]:
     """Yield what forbids to run or to record anything: all such rows as one problem."""
-    found = [one for one in entries if one.has(FindingCode.UNFOUNDED)]
-    if found:
-        yield Refusal(found[0].version, found[0].name, _problem(found, effect))
-
-
-def _problem(found: Sequence[Entry], effect: str) -> Problem:
-    first = found[0]
-    names = ", ".join(f"`{one.name}`" for one in found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
-    what = f"migration {names} is" if len(found) == 1 else f"{len(found)} migrations are"
-    pending = [one for one in found if one.state is State.PENDING and one.migration is not None]
-    if len(pending) == len(found) > 1 and not any(one.is_repeatable for one in found):
-        resolve = run_command("baseline", "--to", str(max(one.version or 0 for one in found)), "--reason", "...")
+    concerned = [one for one in entries if one.has(FindingCode.UNFOUNDED)]
+    if not concerned:
+        return
+    first, is_one = concerned[0], len(concerned) == 1
+    names = ", ".join(f"`{one.name}`" for one in concerned[:_SHOWN]) + (", ..." if len(concerned) > _SHOWN else "")
+    what = f"migration {names} is" if is_one else f"{len(concerned)} migrations are"
+    are_pending = all(one.state is State.PENDING and one.migration is not None for one in concerned)
+    if are_pending and not is_one and not any(one.is_repeatable for one in concerned):
+        resolve = run_command("baseline", "--to", str(max(one.version or 0 for one in concerned)), "--reason", "...")
     else:
         resolve = run_command("resolve", "--as", "done", "--reason", "...", about=first)
-    return Problem(
+    problem = Problem(
         "facts-missing",
         f"{what} applied by `schema_migrations`, but no fact says so",
         location=first.migration.declared_at if first.migration is not None else None,
         facts=(
-            *(() if len(found) == 1 else (names,)),
+            *(() if is_one else (names,)),
             "the facts were removed, come from an older backup than the data, or are hidden from this role",
-            Hint(f"if {'its' if len(found) == 1 else 'their'} changes are in the database, ", resolve),
+            Hint(f"if {'its' if is_one else 'their'} changes are in the database, ", resolve),
         ),
         effect=effect,
         hint=Hint("restore the rows of `migration_events`, and see what is there with ", command("status")),
     )
+    yield Refusal(first.version, first.name, problem)

@@ -13,6 +13,7 @@ from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from dataclasses import KW_ONLY
     from pathlib import Path
 
     from zmig.errors import Problem
@@ -60,6 +61,7 @@ class Step:
     migration: Migration
     action: Action
     reason: str
+    _: KW_ONLY
     attempt: int = 1
     checkpoint: Checkpoint | None = None
     """Where it continues; None for one that begins at its beginning."""
@@ -108,6 +110,7 @@ class Plan:
     direction: Direction
     steps: tuple[Step, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    _: KW_ONLY
     is_first: bool = False
     """Whether it is the first on a database, which holds no facts, and must hold nothing else that it could harm."""
     undeclared: tuple[str, ...] | None = None
@@ -135,7 +138,7 @@ class Plan:
     def check(self) -> None:
         """Raise `PlanRefused` with every refusal, if there is one."""
         if self.refusals:
-            raise PlanRefused(*(found.problem for found in self.refusals))
+            raise PlanRefused(*(refusal.problem for refusal in self.refusals))
 
     def with_refusals(self, refusals: Iterable[Refusal]) -> Plan:
         """Return the same plan with more refusals."""
@@ -153,6 +156,7 @@ class RunResult:
     run_id: str | None
     """None where nothing had to run, so no run began."""
     plan: Plan
+    _: KW_ONLY
     completed: tuple[str, ...] = ()
     """Names of the migrations applied, or rolled back, in order."""
     skipped: tuple[str, ...] = ()

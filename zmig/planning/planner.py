@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 from zmig.errors import Problem, UsageError
 from zmig.hints import Hint, command, run_command
 from zmig.model import RepeatRule
-from zmig.planning import checkpoint, orphaned_rows, reasons, selection
-from zmig.planning import refusals as refusal
+from zmig.planning import checkpoint, orphaned_rows, reasons, refusals, selection
 from zmig.planning.plan import Action, Direction, Plan, Step
 from zmig.planning.request import Apply, Retry, Rollback
 from zmig.planning.state import FindingCode, State
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from zmig.model import Migration, Repeat
     from zmig.planning.history import Record
+    from zmig.planning.plan import Refusal
     from zmig.planning.request import Request
     from zmig.planning.snapshot import Snapshot
     from zmig.planning.state import Entry
@@ -50,16 +50,19 @@ def _apply(request: Apply, snapshot: Snapshot) -> Plan:
     entries, to = snapshot.entries, request.to
     selection.check_target(entries, to)
     within = [entry for entry in entries if to is None or (entry.version or 0) <= to]
-    notable = [entry for entry in within if entry.findings or entry.state is not State.DONE]
-    refusals = [
-        found
-        for entry in notable
-        for found in refusal.of_apply(entry, entries, allow_out_of_order=request.allow_out_of_order)
-    ]
-    refusals += [found for entry in notable for found in refusal.of_partial(entry)]
-    refusals += orphaned_rows.refusals(entries, effect="nothing was run")
+    refused: list[Refusal] = []
+    partial: list[Refusal] = []
+    for entry in within:
+        # Of a long history nearly all are done, and there is nothing to say about them.
+        if entry.findings or entry.state is not State.DONE:
+            refused += refusals.of_apply(entry, entries, allow_out_of_order=request.allow_out_of_order)
+            partial += refusals.of_partial(entry)
+    refused += [*partial, *orphaned_rows.refusals(entries, effect="nothing was run")]
     is_first = snapshot.is_first and not request.allow_existing
-    return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refusals), is_first)
+    return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refused), is_first=is_first)
+
+
+_UNHEALTHY = frozenset({State.FAILED, State.STUCK})
 
 
 def _retry(request: Retry, snapshot: Snapshot) -> Plan:
@@ -68,28 +71,22 @@ def _retry(request: Retry, snapshot: Snapshot) -> Plan:
     What is done by now of what was awaited, because another run completed it meanwhile, is left out.
     """
     entries = snapshot.entries
-    if not request.names:
+    if request.names:
+        named = selection.find_all(entries, request.names)
+        chosen = [entry for entry in named if entry.state is not State.DONE or entry.name not in snapshot.awaited]
+        problems = [problem for entry in chosen for problem in _not_retryable(entry)]
+        if problems:
+            raise UsageError(*problems)
+    else:
         unhealthy = frozenset({State.STUCK}) if request.only_stuck else _UNHEALTHY
-        return _again(entries, [entry for entry in entries if entry.state in unhealthy])
-    named = selection.find_all(entries, request.names)
-    chosen = [entry for entry in named if entry.state is not State.DONE or entry.name not in snapshot.awaited]
-    problems = [problem for entry in chosen for problem in _not_retryable(entry)]
-    if problems:
-        raise UsageError(*problems)
-    return _again(entries, chosen)
-
-
-_UNHEALTHY = frozenset({State.FAILED, State.STUCK})
-
-
-def _again(entries: Sequence[Entry], chosen: Iterable[Entry]) -> Plan:
+        chosen = [entry for entry in entries if entry.state in unhealthy]
     wanted = set(map(id, chosen))
     kept = [entry for entry in entries if id(entry) in wanted]
     others = [entry for entry in entries if id(entry) not in wanted]
-    refusals = [found for entry in kept for found in refusal.of_apply(entry, entries, allow_out_of_order=True)]
-    refusals += refusal.out_of_order_retries(kept, others)
-    refusals += orphaned_rows.refusals(entries, effect="nothing was run")
-    return Plan(Direction.FORWARD, tuple(_steps(kept)), tuple(refusals))
+    refused = [one for entry in kept for one in refusals.of_apply(entry, entries, allow_out_of_order=True)]
+    refused += refusals.out_of_order_retries(kept, others)
+    refused += orphaned_rows.refusals(entries, effect="nothing was run")
+    return Plan(Direction.FORWARD, tuple(_steps(kept)), tuple(refused))
 
 
 def _not_retryable(entry: Entry) -> Iterator[Problem]:
@@ -127,26 +124,26 @@ def _step(entry: Entry, migration: Migration, record: Record | None, *, is_first
         case State.PENDING:
             return Step(migration, Action.APPLY, reasons.pending(record))
         case State.FAILED | State.STUCK if record is not None:
-            is_to_stay = record.is_in_rollback and entry.is_applied and not entry.is_repeatable
-            return _record_rollback(entry, migration, record) if is_to_stay else _rerun(entry, migration, record)
+            return _rerun(entry, migration, record)
         case State.DONE if migration.repeat is not None and record is not None:
             return _repeat(migration, migration.repeat, record, due=entry.due, is_first=is_first)
         case _:
             return None
 
 
-def _rerun(entry: Entry, migration: Migration, record: Record) -> Step:
-    reached, attempt = None if record.is_in_rollback else checkpoint.from_facts(record), max(record.attempt, 1) + 1
-    if entry.state is State.STUCK:
-        return Step(migration, Action.RESUME, reasons.stuck(record, reached), attempt, reached, record.last)
-    return Step(migration, Action.RETRY, reasons.failed(record, reached), attempt, reached)
-
-
-def _record_rollback(entry: Entry, migration: Migration, record: Record) -> Step | None:
-    """A rollback that failed outside a transaction is refused; one that was cut off inside one left nothing."""
-    if entry.state is not State.STUCK:
-        return None
-    return Step(migration, Action.RECORD_END, reasons.END_RECORDED, max(record.attempt, 1), unended=record.last)
+def _rerun(entry: Entry, migration: Migration, record: Record) -> Step | None:
+    if record.is_in_rollback and entry.is_applied and not entry.is_repeatable:
+        # A rollback that failed outside a transaction is refused; one that was cut off inside one left nothing.
+        attempt, unended = max(record.attempt, 1), record.last
+        end = Step(migration, Action.RECORD_END, reasons.END_RECORDED, attempt=attempt, unended=unended)
+        return end if entry.state is State.STUCK else None
+    attempt = max(record.attempt, 1) + 1
+    reached = None if record.is_in_rollback else checkpoint.from_facts(record)
+    if entry.state is State.FAILED:
+        reason = reasons.failed(record, reached)
+        return Step(migration, Action.RETRY, reason, attempt=attempt, checkpoint=reached)
+    reason = reasons.stuck(record, reached)
+    return Step(migration, Action.RESUME, reason, attempt=attempt, checkpoint=reached, unended=record.last)
 
 
 def _repeat(migration: Migration, repeat: Repeat, record: Record, *, due: bool | None, is_first: bool) -> Step | None:
@@ -163,23 +160,22 @@ def _rollback(request: Rollback, entries: Sequence[Entry]) -> Plan:
     if to is None and request.steps < 1:
         message = f"{request.steps} migrations cannot be rolled back"
         raise UsageError(Problem("steps-invalid", message, hint="write `--steps 1`"))
-    ordered = sorted(entries, key=_applied_order, reverse=True)
-    wanted = [entry for entry in ordered if request.include_repeatables or not entry.is_repeatable]
-    applied = [entry for entry in wanted if _can_be_taken_back(entry)]
-    chosen = applied[: request.steps] if to is None else [entry for entry in applied if (entry.version or 0) > to]
-    made = [_rollback_step(entry) for entry in chosen]
-    refusals = [*refusal.of_rollback(entries, chosen)]
-    refusals += orphaned_rows.refusals(entries, effect="nothing was rolled back")
-    return Plan(Direction.ROLLBACK, tuple(step for step in made if step is not None), tuple(refusals))
-
-
-def _applied_order(entry: Entry) -> tuple[bool, int]:
-    return (entry.is_repeatable, entry.version or 0)
-
-
-def _can_be_taken_back(entry: Entry) -> bool:
-    is_left_alone = entry.is_repeatable and (entry.migration is None or not entry.migration.is_reversible)
-    return entry.is_applied and not is_left_alone
+    applied = sorted(
+        (entry for entry in entries if entry.is_applied),
+        key=lambda entry: (entry.is_repeatable, entry.version or 0),
+        reverse=True,
+    )
+    wanted = [
+        entry
+        for entry in applied
+        if not entry.is_repeatable
+        or (request.include_repeatables and entry.migration is not None and entry.migration.is_reversible)
+    ]
+    chosen = wanted[: request.steps] if to is None else [entry for entry in wanted if (entry.version or 0) > to]
+    steps = [step for entry in chosen if (step := _rollback_step(entry)) is not None]
+    refused = [*refusals.of_rollback(entries, chosen)]
+    refused += orphaned_rows.refusals(entries, effect="nothing was rolled back")
+    return Plan(Direction.ROLLBACK, tuple(steps), tuple(refused))
 
 
 def _rollback_step(entry: Entry) -> Step | None:
@@ -190,7 +186,12 @@ def _rollback_step(entry: Entry) -> Step | None:
     if not record.is_in_rollback:
         return Step(migration, Action.ROLL_BACK, reasons.rolled_back(record, None), recorded_rollback=recorded)
     reached = checkpoint.from_facts(record)
-    unended = record.last if entry.state is State.STUCK else None
-    words = reasons.rolled_back(record, reached)
-    attempt = max(record.attempt, 1) + 1
-    return Step(migration, Action.ROLL_BACK, words, attempt, reached, unended, recorded_rollback=recorded)
+    return Step(
+        migration,
+        Action.ROLL_BACK,
+        reasons.rolled_back(record, reached),
+        attempt=max(record.attempt, 1) + 1,
+        checkpoint=reached,
+        unended=record.last if entry.state is State.STUCK else None,
+        recorded_rollback=recorded,
+    )

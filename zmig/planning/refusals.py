@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zmig.planning.existing_objects import Existing
     from zmig.planning.history import Record
     from zmig.planning.plan import Plan
-    from zmig.planning.state import Entry, Finding
+    from zmig.planning.state import Entry
 
 _NOTHING_RUN = "nothing was run"
 _NOTHING_ROLLED_BACK = "nothing was rolled back"
@@ -52,13 +52,9 @@ def _changed(
 ) -> Problem | None:
     """Return what is wrong with a migration that is not what was applied."""
     other = of_other(entry, entries, effect=effect)
-    if other is not None:
-        return other
     finding = entry.finding(FindingCode.DRIFT)
-    return None if finding is None else _drift(entry, migration, record, finding, effect=effect)
-
-
-def _drift(entry: Entry, migration: Migration, record: Record, finding: Finding, *, effect: str) -> Problem:
+    if other is not None or finding is None:
+        return other
     if entry.has(FindingCode.RENAMED):
         message = f"version {entry.version} was applied as `{record.name}`, but the manifest declares `{entry.name}`"
     else:
@@ -174,6 +170,7 @@ def _unproven(entry: Entry, record: Record, *, effect: str) -> Problem | None:
 def _half_rolled_back(entry: Entry, record: Record) -> Problem | None:
     if not record.is_in_rollback or entry.state not in (State.FAILED, State.STUCK) or record.is_undone:
         return None
+    repeatables = ("--include-repeatables",) if entry.is_repeatable else ()
     return Problem(
         "rollback-incomplete",
         f"the rollback of `{entry.name}` did not complete, and no transaction undid it",
@@ -182,12 +179,8 @@ def _half_rolled_back(entry: Entry, record: Record) -> Problem | None:
             Hint("if the migration is whole again, ", _resolve(entry, "done")),
         ),
         effect=_NOTHING_RUN,
-        hint=Hint("complete it with ", command("rollback", *_with_repeatables(entry))),
+        hint=Hint("complete it with ", command("rollback", *repeatables)),
     )
-
-
-def _with_repeatables(entry: Entry) -> tuple[str, ...]:
-    return ("--include-repeatables",) if entry.is_repeatable else ()
 
 
 def of_existing(plan: Plan, existing: Existing, *, database: str) -> Refusal:
@@ -240,23 +233,20 @@ def out_of_order_retries(chosen: Sequence[Entry], others: Iterable[Entry]) -> It
     first = min(waiting, key=lambda entry: entry.version or 0)
     for entry in chosen:
         if _is_to_come(entry) and (entry.version or 0) > (first.version or 0):
-            yield Refusal(entry.version, entry.name, _overtakes(entry, first))
+            problem = Problem(
+                "out-of-order",
+                f"migration `{entry.name}` cannot be retried before `{first.name}`, which is {first.state.value}",
+                location=entry.migration.declared_at if entry.migration is not None else None,
+                effect=_NOTHING_RUN,
+                hint=Hint("run both in order with ", command("apply", "--to", str(entry.version))),
+            )
+            yield Refusal(entry.version, entry.name, problem)
 
 
 def _is_to_come(entry: Entry) -> bool:
     """Whether it runs once, is not applied, and was not overtaken before."""
     is_declared = entry.migration is not None and not entry.is_repeatable
     return is_declared and not entry.is_applied and not entry.has(FindingCode.OUT_OF_ORDER)
-
-
-def _overtakes(entry: Entry, first: Entry) -> Problem:
-    return Problem(
-        "out-of-order",
-        f"migration `{entry.name}` cannot be retried before `{first.name}`, which is {first.state.value}",
-        location=entry.migration.declared_at if entry.migration is not None else None,
-        effect=_NOTHING_RUN,
-        hint=Hint("run both in order with ", command("apply", "--to", str(entry.version))),
-    )
 
 
 def of_rollback(entries: Sequence[Entry], chosen: Sequence[Entry]) -> Iterator[Refusal]:
@@ -267,16 +257,13 @@ def of_rollback(entries: Sequence[Entry], chosen: Sequence[Entry]) -> Iterator[R
         if problem is not None:
             yield Refusal(entry.version, entry.name, problem)
     for entry in chosen:
-        problem = _unlike(entry, entries) or _irreversible(entry)
+        # A rollback file belongs to the migration it is beside, and says nothing about what was applied instead.
+        problem = None
+        if entry.migration is not None and entry.record is not None:
+            problem = _changed(entry, entry.migration, entry.record, entries, effect=_NOTHING_ROLLED_BACK)
+        problem = problem or _irreversible(entry)
         if problem is not None:
             yield Refusal(entry.version, entry.name, problem)
-
-
-def _unlike(entry: Entry, entries: Sequence[Entry]) -> Problem | None:
-    """A rollback file belongs to the migration it is beside; it says nothing about what was applied instead."""
-    if entry.migration is None or entry.record is None:
-        return None
-    return _changed(entry, entry.migration, entry.record, entries, effect=_NOTHING_ROLLED_BACK)
 
 
 def _unfinished_above(entry: Entry, lowest: int | None) -> Problem | None:
@@ -284,8 +271,12 @@ def _unfinished_above(entry: Entry, lowest: int | None) -> Problem | None:
     if lowest is None or entry.record is None or entry.version is None:
         return None
     if entry.state is State.STARTED:
-        unproven = _unproven(entry, entry.record, effect=_NOTHING_ROLLED_BACK)
-        return unproven or _running(entry)
+        return _unproven(entry, entry.record, effect=_NOTHING_ROLLED_BACK) or Problem(
+            "running",
+            f"migration `{entry.name}` is running",
+            effect=_NOTHING_ROLLED_BACK,
+            hint=Hint("wait for it; see it with ", command("status")),
+        )
     is_above = not entry.is_applied and entry.version > lowest
     if not is_above or entry.state not in (State.FAILED, State.STUCK) or entry.record.is_undone:
         return None
@@ -295,15 +286,6 @@ def _unfinished_above(entry: Entry, lowest: int | None) -> Problem | None:
         facts=("it may rest on what is to be rolled back",),
         effect=_NOTHING_ROLLED_BACK,
         hint=Hint("undo by hand what is left of it, then ", _resolve(entry, "pending")),
-    )
-
-
-def _running(entry: Entry) -> Problem:
-    return Problem(
-        "running",
-        f"migration `{entry.name}` is running",
-        effect=_NOTHING_ROLLED_BACK,
-        hint=Hint("wait for it; see it with ", command("status")),
     )
 
 

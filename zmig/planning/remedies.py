@@ -30,6 +30,7 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 _ENDED = ("08", "57P", "25P03", "25P04")
 """The connection, or the session, was ended."""
 
+# Texts of the server, as src/backend/catalog/aclchk.c has them; in another language no right is named.
 _RIGHT = re.compile(r'permission denied for (?P<kind>[a-z ]+?) "?(?P<name>[^"]+?)"?')
 _OWNER = re.compile(r'must be owner of (?P<kind>[a-z ]+?) "?(?P<name>[^"]+?)"?')
 _RIGHTS = {
@@ -123,18 +124,19 @@ def seconds_of(migration: Migration, setting: str) -> float:
 
 
 def _grant(message: str, role: str | None, migration: Migration | None) -> str:
+    """Return what gives the role the right that a message of the server names, where that is in English."""
     who = _quoted(role) if role else "the role"
     owner = _OWNER.fullmatch(message)
     if owner is not None:
         name = f" of `{migration.name}`" if migration is not None else ""
         return f"write `run_as` with the owner of {owner['kind']} `{owner['name']}` in the manifest entry{name}"
-    found = _RIGHT.fullmatch(message)
-    right = _RIGHTS.get(found["kind"]) if found is not None else None
-    if found is None or right is None:
+    denied = _RIGHT.fullmatch(message)
+    right = _RIGHTS.get(denied["kind"]) if denied is not None else None
+    if denied is None or right is None:
         return f"grant {who if role is None else f'`{who}`'} the right it lacks"
-    if found["kind"] == "schema" and found["name"] == "public":
+    if denied["kind"] == "schema" and denied["name"] == "public":
         right = "create on schema"  # all have `usage` on this one
-    return f"let its owner run `grant {right} {_quoted(found['name'])} to {who}`"
+    return f"let its owner run `grant {right} {_quoted(denied['name'])} to {who}`"
 
 
 def _quoted(name: str) -> str:

@@ -10,7 +10,7 @@ from zmig.text.nearest import nearest
 from zmig.text.terminal import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from zmig.planning.state import Entry
 
@@ -60,31 +60,26 @@ def find_all(entries: Iterable[Entry], names: Collection[str]) -> list[Entry]:
     for entry in entries:
         by_name.setdefault(entry.name, entry)
         by_version.setdefault(entry.version, entry)
-    found = {name: by_name.get(name) or by_version.get(_version(name)) for name in names}
-    unknown = [_unknown(name, by_name) for name, entry in found.items() if entry is None]
+    meant: dict[str, Entry | None] = {}
+    for name in names:
+        is_version = name.isascii() and name.isdecimal() and len(name) <= _LONGEST_VERSION
+        meant[name] = by_name.get(name) or (by_version.get(int(name)) if is_version else None)
+    unknown = [_unknown(name, by_name) for name, entry in meant.items() if entry is None]
     if unknown:
         raise UsageError(*unknown)
-    return [entry for entry in found.values() if entry is not None]
-
-
-def _version(name: str) -> int:
-    """Return the version that a text spells, 0 if it spells none."""
-    return int(name) if name.isascii() and name.isdecimal() and len(name) <= _LONGEST_VERSION else 0
+    return [entry for entry in meant.values() if entry is not None]
 
 
 def _unknown(name: str, known: Collection[str]) -> Problem:
     near = nearest(name, known) if len(name) <= _LONGEST_NAME else None
+    shown = one_line(name)
+    if len(shown) > _LONGEST_NAME:
+        shown = f"{shown[:_LONGEST_NAME]}…"
     return Problem(
         "unknown-migration",
-        f"no migration is called `{_shown_name(name)}`" if name.strip() else "no migration is called by an empty name",
+        f"no migration is called `{shown}`" if name.strip() else "no migration is called by an empty name",
         hint=f"write `{near}`" if near else Hint("see the names with ", command("status")),
     )
-
-
-def _shown_name(name: str) -> str:
-    """Return what somebody wrote on one line, and of something long the beginning."""
-    shown = one_line(name)
-    return shown if len(shown) <= _LONGEST_NAME else f"{shown[:_LONGEST_NAME]}…"
 
 
 def check_target(entries: Sequence[Entry], to: int | None) -> None:
@@ -96,19 +91,16 @@ def check_target(entries: Sequence[Entry], to: int | None) -> None:
     if to is None or to == 0 or any(entry.version == to for entry in entries):
         return
     versions = sorted({entry.version for entry in entries if entry.version is not None})
-    nearest = min(versions, key=lambda version: abs(version - to), default=None)
+    near = min(versions, key=lambda version: abs(version - to), default=None)
+    listed = [str(version) for version in versions[:_SHOWN_VERSIONS]]
+    if len(versions) > _SHOWN_VERSIONS:
+        listed.append(f"... {versions[-1]}")
     raise UsageError(
         Problem(
             "unknown-version",
             f"no migration has version {to}",
-            facts=(f"versions: {', '.join(_shown(versions))}",) if versions else (),
+            facts=(f"versions: {', '.join(listed)}",) if versions else (),
             effect="nothing was run",
-            hint=f"write `--to {nearest}`" if nearest is not None else "declare a migration in the manifest",
+            hint=f"write `--to {near}`" if near is not None else "declare a migration in the manifest",
         )
     )
-
-
-def _shown(versions: Sequence[int]) -> Iterator[str]:
-    yield from map(str, versions[:_SHOWN_VERSIONS])
-    if len(versions) > _SHOWN_VERSIONS:
-        yield f"... {versions[-1]}"

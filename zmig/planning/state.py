@@ -17,6 +17,7 @@ from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.facts import Fact
     from zmig.model import Migration
@@ -78,6 +79,7 @@ class Liveness:
     """The server's clock."""
     holder_pid: int | None = None
     """The backend that holds the run's lock; None when nobody does, or when the asker does."""
+    _: KW_ONLY
     stuck_after: timedelta = timedelta(minutes=10)
     """How old a started fact must be before it counts as stuck, where nothing can be proved."""
     holder_run: str | None = None
@@ -100,7 +102,8 @@ def derive_state(record: Record | None, liveness: Liveness) -> State:
         case EventType.FAILED:
             return _before(record) if record.was_taken_back else State.FAILED
         case EventType.ROLLBACK_FAILED:
-            return _after_failed_rollback(record)
+            # A transaction that failed changed nothing; of anything else some statements may have taken effect.
+            return _before(record) if record.is_undone else State.FAILED
         case EventType.RESOLVED:
             return _RESOLVED_AS[record.last.verdict]
         case EventType.ROLLED_BACK | EventType.CHECKPOINT | EventType.ACCEPTED | EventType.PAUSED | EventType.RESUMED:
@@ -110,13 +113,6 @@ def derive_state(record: Record | None, liveness: Liveness) -> State:
 
 
 _RESOLVED_AS = {Verdict.DONE: State.DONE, Verdict.FAILED: State.FAILED, Verdict.PENDING: State.PENDING}
-
-
-def _after_failed_rollback(record: Record) -> State:
-    """A transaction that failed changed nothing; of anything else some statements may have taken effect."""
-    if not record.is_undone:
-        return State.FAILED
-    return _before(record)
 
 
 def _before(record: Record) -> State:
@@ -130,6 +126,7 @@ def _is_running(record: Record, liveness: Liveness) -> bool:
         return False
     if begun.integer("backend_pid") is not None and liveness.sees_locks:
         return is_held(begun, pid=liveness.holder_pid, run=liveness.holder_run)
+    # A fact that was appended by hand names no backend, and a standby shows no lock: then only time can tell.
     return begun is record.last and liveness.now - _began_at(begun) < liveness.stuck_after
 
 
@@ -159,6 +156,7 @@ class Entry:
     record: Record | None
     state: State
     findings: tuple[Finding, ...] = ()
+    _: KW_ONLY
     due: bool | None = False
     """For a repeatable that has run: whether it would run now; None where that cannot be known yet."""
     moved_from: Record | None = None
@@ -224,29 +222,39 @@ def evaluate(
 
     `due` holds, by version, what the conditions and `should_repeat` functions of repeatables answered.
     """
-    declared = sorted(migrations, key=lambda migration: migration.order)
-    standing = [_standing(migration, history.records.get(migration.version), liveness) for migration in declared]
-    gone = [_undeclared(record, liveness) for record in _left_over(declared, history)]
-    highest = current_version((*standing, *gone))
-    open_ones = [not _is_closed(entry) for entry in standing]
-    moved = _moved([entry for entry, is_open in zip(standing, open_ones, strict=True) if is_open], gone)
+    ordered = sorted(migrations, key=lambda migration: migration.order)
+    declared: list[Entry] = []
+    for migration in ordered:
+        record = history.records.get(migration.version)
+        declared.append(Entry(migration, record, derive_state(record, liveness)))
+    versions = {migration.version for migration in ordered}
+    others = [record for version, record in sorted(history.records.items()) if version not in versions]
+    undeclared = [_undeclared(record, liveness) for record in (*others, *history.unversioned.values())]
+    highest = current_version((*declared, *undeclared))
+    # Of a long history nearly all is done and as it was: only of the others may there be something to say.
+    is_notable = [not _is_as_applied(entry) for entry in declared]
+    moved = _moved([entry for entry, notable in zip(declared, is_notable, strict=True) if notable], undeclared)
     left = {record.version: version for version, record in moved.items()}
     entries = [
-        _with_findings(_placed(entry, moved, left), highest, (due or {}).get(entry.version or 0)) if is_open else entry
-        for entry, is_open in zip(standing, open_ones, strict=True)
+        _with_findings(_placed(entry, moved, left), highest, due or {}) if notable else entry
+        for entry, notable in zip(declared, is_notable, strict=True)
     ]
-    if due:
-        entries = list(_undecided(entries, due))
-    return (*entries, *(_placed(entry, moved, left) for entry in gone if entry.state is not State.PENDING))
+    return (*entries, *(_placed(entry, moved, left) for entry in undeclared if entry.state is not State.PENDING))
 
 
-def _moved(standing: Iterable[Entry], gone: Iterable[Entry]) -> dict[int, Record]:
+def _moved(declared: Iterable[Entry], undeclared: Iterable[Entry]) -> dict[int, Record]:
     """Return what was applied under another version than it is declared under, by the declared version."""
-    loose = [entry.record for entry in gone if entry.record is not None and entry.is_applied]
-    loose += [entry.record for entry in standing if entry.record is not None and _is_other(entry)]
+    loose = [entry.record for entry in undeclared if entry.record is not None and entry.is_applied]
+    for entry in declared:
+        if (
+            entry.migration is not None
+            and entry.record is not None
+            and identity.is_other(entry.migration, entry.record)
+        ):
+            loose.append(entry.record)
     if not loose:
         return {}
-    waiting = [entry.migration for entry in standing if entry.migration is not None and not entry.is_applied]
+    waiting = [entry.migration for entry in declared if entry.migration is not None and not entry.is_applied]
     return identity.renumbered(waiting, loose)
 
 
@@ -255,20 +263,6 @@ def _placed(entry: Entry, moved: Mapping[int, Record], left: Mapping[int | None,
     if not moved or entry.version is None:
         return entry
     return replace(entry, moved_from=moved.get(entry.version), moved_to=left.get(entry.version))
-
-
-def _is_other(entry: Entry) -> bool:
-    return entry.migration is not None and entry.record is not None and identity.is_other(entry.migration, entry.record)
-
-
-def _standing(migration: Migration, record: Record | None, liveness: Liveness) -> Entry:
-    return Entry(migration, record, derive_state(record, liveness))
-
-
-def _left_over(declared: Iterable[Migration], history: History) -> Iterator[Record]:
-    versions = {migration.version for migration in declared}
-    yield from (record for version, record in sorted(history.records.items()) if version not in versions)
-    yield from history.unversioned.values()
 
 
 def _undeclared(record: Record, liveness: Liveness) -> Entry:
@@ -281,8 +275,8 @@ def current_version(entries: Iterable[Entry]) -> int:
     return max((entry.version or 0 for entry in entries if entry.is_applied and not entry.is_repeatable), default=0)
 
 
-def _is_closed(entry: Entry) -> bool:
-    """Whether nothing can be found about it: done last, as it is. Of a long history nearly all are."""
+def _is_as_applied(entry: Entry) -> bool:
+    """Whether it was done last, and is what was done, so that nothing can be found about it."""
     migration, record = entry.migration, entry.record
     return (
         migration is not None
@@ -297,22 +291,22 @@ def _is_closed(entry: Entry) -> bool:
     )
 
 
-def _with_findings(entry: Entry, highest: int, answer: bool | None) -> Entry:
+def _with_findings(entry: Entry, highest: int, answers: Mapping[int, bool | None]) -> Entry:
     """Return an entry with its findings, and with whether it is due."""
     migration, record, due = entry.migration, entry.record, False
     findings = list(_order_findings(entry, highest))
     if migration is not None and record is not None:
-        due = _is_due(migration, record, answer) if entry.state is State.DONE else False
+        if entry.state is State.DONE and migration.repeat is not None:
+            is_by_file = migration.repeat.rule is RepeatRule.CHECKSUM
+            is_changed = record.checksum != migration.checksum or record.outdated is not None
+            due = is_changed if is_by_file else answers.get(migration.version)
         findings += _findings(entry, migration, record, due=due)
+        if entry.state is State.DONE and due is None and migration.version in answers:
+            findings.append(Finding(FindingCode.UNDECIDED, _UNDECIDED))
     return replace(entry, findings=tuple(findings), due=due) if findings or due is not False else entry
 
 
-def _undecided(entries: Iterable[Entry], answers: Mapping[int, bool | None]) -> Iterator[Entry]:
-    """Yield entries, of which those that were asked whether they are due, and gave no answer, say so."""
-    finding = Finding(FindingCode.UNDECIDED, "whether it is due is not known: the question gave no answer")
-    for entry in entries:
-        is_asked = entry.state is State.DONE and entry.version in answers and entry.due is None
-        yield replace(entry, findings=(*entry.findings, finding)) if is_asked else entry
+_UNDECIDED = "whether it is due is not known: the question gave no answer"
 
 
 def _order_findings(entry: Entry, highest: int) -> Iterator[Finding]:
@@ -332,24 +326,14 @@ def _findings(entry: Entry, migration: Migration, record: Record, *, due: bool |
     elif record.applied is not None and record.name != migration.name:
         yield Finding(FindingCode.RENAMED, f"applied as `{record.name}`")
     if entry.is_whole and not entry.is_repeatable and not identity.is_same(migration, record):
-        yield Finding(FindingCode.DRIFT, _difference(migration, record))
+        if record.checksum is None or migration.checksum is None:
+            difference = f"applied as `{record.name}`, and no checksum says that it is the same"
+        else:
+            difference = f"applied with checksum {record.checksum[:8]}, the file now has {migration.checksum[:8]}"
+        yield Finding(FindingCode.DRIFT, difference)
     if record.is_in_rollback and entry.state is not State.STARTED:
         yield Finding(FindingCode.ROLLBACK_FAILED, "its rollback did not complete")
     if record.paused is not None:
         reason = record.paused.text("reason")
         who = f"paused by `{record.paused.database_user or '?'}`"
         yield Finding(FindingCode.PAUSED, f"{who}: {reason}" if reason else who)
-
-
-def _is_due(migration: Migration, record: Record, answer: bool | None) -> bool | None:
-    if migration.repeat is None:
-        return False
-    if migration.repeat.rule is RepeatRule.CHECKSUM:
-        return record.checksum != migration.checksum or record.outdated is not None
-    return answer
-
-
-def _difference(migration: Migration, record: Record) -> str:
-    if record.checksum is None or migration.checksum is None:
-        return f"applied as `{record.name}`, and no checksum says that it is the same"
-    return f"applied with checksum {record.checksum[:8]}, the file now has {migration.checksum[:8]}"

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def expected_lines(migrations: Iterable[Migration]) -> list[str] | None:
     """Return a line for each migration with its version, its checksum and its name; None where they do not say."""
-    found: list[str] = []
+    lines: list[str] = []
     for migration in migrations:
         if migration.checksum is None or migration.is_conditional:
             return None
-        found.append(f"{migration.version} {migration.checksum} {migration.name}")
-    return found
+        lines.append(f"{migration.version} {migration.checksum} {migration.name}")
+    return lines
 
 
 def is_same(lines: Collection[str], expected: Collection[str]) -> bool:

@@ -87,7 +87,13 @@ class Runner:
             finally:
                 seconds, done = time.monotonic() - began, len(self._completed)
                 self._session.observer(RunFinished(run.id, done, self._total, seconds, failed=not succeeded))
-        return RunResult(run.id, self._plan, tuple(self._completed), tuple(self._skipped), seconds)
+        return RunResult(
+            run.id,
+            self._plan,
+            completed=tuple(self._completed),
+            skipped=tuple(self._skipped),
+            duration_seconds=seconds,
+        )
 
     @property
     def _total(self) -> int:

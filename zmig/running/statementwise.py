@@ -183,7 +183,7 @@ class Statementwise:
         """Record what is about to be sent, and send it."""
         session = self._session
         before = catalog.inspect(session.connection, one)
-        sending = Sent(one.number, resume.subject(one), before, checkpoint.digest([one]))
+        sending = Sent(one.number, subject=resume.subject(one), before=before, digest=checkpoint.digest([one]))
         with session.interrupts.deferred():
             own, become = envelope.own_role_sql(session), envelope.become_sql(self._attempt, local=False)
             session.send("begin", *own, self._checkpoint_sql(one.number - 1, sending), "commit", *become)

@@ -209,8 +209,8 @@ class SnapshotReader:
         liveness = Liveness(
             inspection.now,
             holder.pid if holder is not None else None,
-            self._stuck_after,
-            holder.run_id if holder is not None else None,
+            stuck_after=self._stuck_after,
+            holder_run=holder.run_id if holder is not None else None,
             sees_locks=not inspection.in_recovery,
         )
         entries = self._evaluated(migrations, liveness, ask_repeatables=ask_repeatables)
