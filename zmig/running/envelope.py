@@ -59,12 +59,7 @@ def closing_sql(session: RunSession, attempt: Attempt, *, seconds: float | None)
 
 def around_sql(session: RunSession, attempt: Attempt) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return what opens and what commits the transaction of a step, with `started` before it and `done` in it."""
-    return opening_sql(session, attempt), committing_sql(session, attempt)
-
-
-def committing_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
-    """Return the statements that record `done` and commit, for a step that the server times."""
-    return (*closing_sql(session, attempt, seconds=None), "commit")
+    return opening_sql(session, attempt), (*closing_sql(session, attempt, seconds=None), "commit")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from zmig.database import wire
 from zmig.planning.plan import Action, Direction
 from zmig.running import envelope
 from zmig.running.attempt import Attempt
@@ -27,12 +28,12 @@ from zmig.sql.message import Composed, Message
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from zmig.observer import BufferedObserver
     from zmig.project.prepare import PreparedStep
     from zmig.running.run_session import RunSession
-    from zmig.running.transport import Script, Sendable
+    from zmig.running.transport import Part, Script, Sendable
 
 _LONGEST_UNFLUSHED_SECONDS = 0.05
 
@@ -110,10 +111,16 @@ class GroupCommit:
             self.reset()
         if attempt.number > 1 or not self._traits(self._index).sendables:
             self.reset()
-            _run_plain(script, envelope.opening_sql(session, attempt))
+            self._present = None
+            _run_plain(script, *envelope.around_sql(session, attempt))
             return
         try:
-            self._run_prepared(script)
+            for part in self._parts(script):
+                if isinstance(part, Composed):
+                    self._send(script, part)
+                else:
+                    self._observer.release()
+                    script.send(part)
         except psycopg.Error as error:
             opening = self._opening_instead(session, attempt, error)
             if opening is None:
@@ -122,7 +129,7 @@ class GroupCommit:
             self._has_given_up, self._present = True, None
             session.send("rollback")
             script.start_again()
-            _run_plain(script, opening)
+            _run_plain(script, opening, envelope.around_sql(session, attempt)[1])
 
     def _opening_instead(self, session: RunSession, attempt: Attempt, error: psycopg.Error) -> tuple[str, ...] | None:
         """Return what opens a step again that failed by its prepared form; None where it failed by anything else.
@@ -138,17 +145,13 @@ class GroupCommit:
             return (*session.clean_sql, *envelope.open_sql(session, attempt))
         return None
 
-    def _run_prepared(self, script: Script) -> None:
+    def _parts(self, script: Script) -> Iterator[Part]:
+        """Return what is to be sent of the present step, which is about to begin."""
         present = self._present = self._composed_step(script.session, script.attempt)
         self._is_flushed = self._is_flushed and present.awaits_flush
         if present.flushes_first:
             self._flushed_at = time.monotonic()
-        for part in script.parts_after(present.first, present.rest, present.closing):
-            if isinstance(part, Composed):
-                self._send(script, part)
-            else:
-                self._observer.release()
-                script.send(part)
+        return script.parts_after(present.first, present.rest, present.closing)
 
     def _composed_step(self, session: RunSession, attempt: Attempt) -> _ComposedStep:
         """Return the present step, which may be composed already."""
@@ -161,7 +164,12 @@ class GroupCommit:
     def _send(self, script: Script, part: Composed) -> None:
         assert self._present is not None
         is_brief = self._traits(self._index).is_brief and not self._present.awaits_flush
-        reply, began = script.carry_out(part, meanwhile=partial(self._work_ahead, script, part), is_brief=is_brief)
+        began, connection = script.begin(part), script.session.connection
+        work_ahead = partial(self._work_ahead, script, part)
+        try:
+            reply = wire.send(connection, part.text, meanwhile=work_ahead, is_brief=is_brief)
+        except wire.MessageError as failed:
+            raise script.refused(part, failed) from None
         self._is_prepared = self._traits(self._index).is_plain
         if self._next is not None:
             self._observer.hold()  # it is reported while the server works on the next one
@@ -219,12 +227,13 @@ class GroupCommit:
     def _compose(self, session: RunSession, index: int, *, is_prepared: bool, flushes_first: bool) -> _ComposedStep:
         prepared, traits = self._prepared_steps[index], self._traits(index)
         attempt, awaits_flush = Attempt(prepared, prepared.step.attempt), not self._may_leave_flush_to_next(index)
-        opening, closing = envelope.opening_sql(session, attempt), envelope.committing_sql(session, attempt)
         if traits.is_plain:
             opening = envelope.prepared_opening_sql(
                 session, attempt, is_prepared=is_prepared, flushes_first=flushes_first, awaits_flush=awaits_flush
             )
             closing = (*envelope.prepared_closing_sql(session, attempt), "commit")
+        else:
+            opening, closing = envelope.around_sql(session, attempt)
         first, *rest = traits.sendables
         assert isinstance(first, Message)
         return _ComposedStep(
@@ -250,8 +259,8 @@ _FLUSH = "select pg_catalog.pg_logical_emit_message(true, 'zmig', 'flush')"
 """Writes next to nothing to WAL; the commit of a transaction that wrote nothing would not be waited for."""
 
 
-def _run_plain(script: Script, opening: Sequence[str]) -> None:
-    for part in script.parts(opening, envelope.committing_sql(script.session, script.attempt)):
+def _run_plain(script: Script, opening: Sequence[str], closing: Sequence[str]) -> None:
+    for part in script.parts(opening, closing):
         script.send(part)
 
 

@@ -19,7 +19,7 @@ from zmig.sql.statement import Statement
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import psycopg
 
@@ -174,25 +174,17 @@ class Script:
 
     def send(self, part: Part) -> None:
         """Send a part, and report what became of its statements."""
-        if isinstance(part, Composed):
-            self.finish(part, *self.carry_out(part, meanwhile=self.read_ahead))
-        else:
+        if not isinstance(part, Composed):
             self._send_other(part)
-
-    def carry_out(
-        self, part: Composed, *, meanwhile: Callable[[], object], is_brief: bool = False
-    ) -> tuple[wire.Reply, float]:
-        """Send a message; return what the server said to it, and when it was sent, by the attempt's stopwatch.
-
-        `meanwhile` is called while the server works on it; the answer to a brief one is busy-waited for.
-        """
-        began = self._begin(part)
+            return
+        began = self.begin(part)
         try:
-            return wire.send(self.session.connection, part.text, meanwhile=meanwhile, is_brief=is_brief), began
+            reply = wire.send(self.session.connection, part.text, meanwhile=self.read_ahead)
         except wire.MessageError as failed:
-            raise self._refused(part, failed) from None
+            raise self.refused(part, failed) from None
+        self.finish(part, reply, began)
 
-    def _begin(self, part: Composed) -> float:
+    def begin(self, part: Composed) -> float:
         """Report the statements of a message that is about to be sent; return when, by the attempt's stopwatch."""
         sent = part.sent
         self._announce(sent)
@@ -201,7 +193,7 @@ class Script:
         self.may_commit = bool(part.tail)
         return self.attempt.seconds
 
-    def _refused(self, part: Composed, failed: wire.MessageError) -> psycopg.Error:
+    def refused(self, part: Composed, failed: wire.MessageError) -> psycopg.Error:
         """Return the server's error; the statement that is running is the one that failed."""
         index = failed.completed - part.opening
         if index < 0:
