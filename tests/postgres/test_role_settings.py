@@ -40,8 +40,8 @@ HOSTILE = {
     "exit_on_error": "on",
     "extra_float_digits": "-15",
     "icu_validation_level": "error",
-    "idle_in_transaction_session_timeout": "2s",
-    "idle_session_timeout": "2s",
+    "idle_in_transaction_session_timeout": "1h",
+    "idle_session_timeout": "1h",
     "intervalstyle": "sql_standard",
     "jit": "on",
     "lc_messages": "C",
@@ -58,7 +58,7 @@ HOSTILE = {
     "search_path": "",
     "session_replication_role": "replica",
     "standard_conforming_strings": "off",
-    "statement_timeout": "2s",
+    "statement_timeout": "1h",
     "synchronize_seqscans": "off",
     "synchronous_commit": "off",
     "tcp_keepalives_count": "1",
@@ -68,12 +68,16 @@ HOSTILE = {
     "temp_tablespaces": "",
     "timezone": "Asia/Kathmandu",
     "timezone_abbreviations": "India",
-    "transaction_timeout": "2s",
+    "transaction_timeout": "1h",
     "transform_null_equals": "on",
     "xmlbinary": "hex",
     "xmloption": "document",
 }
-"""For each setting of the table, a value that would hurt if nothing were done about it."""
+"""For each setting of the table, a value that would hurt, or is to be seen, if nothing were done about it."""
+
+_TIMEOUTS = tuple(name for name, value in HOSTILE.items() if value == "1h")
+_SEE = f"insert into app.seen select '{{}}', name, setting from pg_settings where name in {_TIMEOUTS}"
+"""SQL by which a migration records the timeouts that it runs under."""
 
 _NOT_INHERITED = {"transaction_deferrable", "transaction_isolation", "transaction_read_only"}
 _REFUSED = {"default_transaction_read_only"}
@@ -109,25 +113,23 @@ def role(admin: psycopg.Connection, role: str) -> str:
 
 @pytest.fixture
 def project(tmp_path: Path, fresh_database: str, role: str) -> ProjectFolder:
-    """One migration of each kind that there is, each longer than the timeouts above."""
+    """One migration of each kind that there is; those that may write what they like record their timeouts."""
     made = ProjectFolder(tmp_path, make_conninfo(fresh_database, user=role, password="pa55-word"))
     made.sql(
         "001_users",
         "create table app.users (id bigint primary key, name text, at timestamptz default now());\n"
-        "insert into app.users select id, 'NAME ö' from generate_series(1, 30) id;\nselect pg_sleep(2.2);",
-        rollback="drop table app.users;",
+        "insert into app.users select id, 'NAME ö' from generate_series(1, 30) id;\n"
+        f"create table app.seen (migration text, name text, setting text);\n{_SEE.format('001_users')}",
+        rollback="drop table app.users, app.seen;",
     )
-    made.sql("002_index", "create index concurrently users_name on app.users (name);\nselect pg_sleep(2.2);")
+    made.sql("002_index", f"create index concurrently users_name on app.users (name);\n{_SEE.format('002_index')}")
     made.sql(
         "003_lower",
         "update app.users set name = lower(name) where id in"
         " (select id from app.users where id > :cursor order by id limit :size) returning id",
         batch={"size": 10, "start": 0},
     )
-    made.python(
-        "004_code",
-        "import time\ndef execute(ctx):\n    ctx.execute('select 1')\n    time.sleep(2.2)\n    ctx.execute('select 2')",
-    )
+    made.python("004_code", f'def execute(ctx):\n    ctx.execute("{_SEE.format("004_code")}")')
     made.repeatable("900_view", "create or replace view app.names as select name from app.users;")
     made.repeatable(
         "901_due",
@@ -185,6 +187,9 @@ def _run_all(project: ProjectFolder, admin: psycopg.Connection) -> None:
     migrator = Migrator(project.manifest)
     assert len(migrator.migrate().completed) == 6
     assert admin.execute("select count(*), min(name) from app.users").fetchone() == (30, "name ö")
+    seen = admin.execute("select migration, name, setting from app.seen").fetchall()
+    assert {migration for migration, _, _ in seen} == {"001_users", "002_index", "004_code"}
+    assert [one for one in seen if one[2] == "3600000"] == []
     assert migrator.migrate().completed == ()
     status = migrator.status()
     assert (len(status.applied), status.pending) == (6, [])
