@@ -12,7 +12,7 @@ from tests.support import manual
 from tests.support.process import ROOT
 from tests.support.process import run as run_process
 from zmig.cli import help
-from zmig.cli.commands import COMMANDS
+from zmig.cli.registry import COMMANDS
 from zmig.embedded import EmbeddedServer
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.support.process import run as run_process
-from zmig.cli.commands import COMMANDS
+from zmig.cli.registry import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

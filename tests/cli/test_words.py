@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.process import run as run_process
 from zmig import __version__
-from zmig.cli import suggestions
-from zmig.cli.commands import COMMANDS
+from zmig.cli import parser
+from zmig.cli.registry import COMMANDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def test_module_is_the_command() -> None:
 
 def test_no_guess_names_a_command_that_takes_away_or_records() -> None:
     words = [command[:cut] + command[cut + 1 :] for command in COMMANDS for cut in range(len(command))]
-    hints = {suggestions.hint(word) for word in words if word not in COMMANDS}
+    hints = {parser.likely_command(word) for word in words if word not in COMMANDS}
     for command in ("reset", "rollback", "resolve", "accept", "baseline", "retry"):
         assert f"write `zmig {command}`" not in hints
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zmig.cli import help
 from zmig.cli.command import COMMON, AnyCommand
-from zmig.cli.commands import GROUPS, Entry
+from zmig.cli.registry import GROUPS, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.cli.command import Command, CommandContext, Option, Options, version_number
-from zmig.cli.running import LOCK_WAIT, finish, running
+from zmig.cli.locking import LOCK_WAIT, finish, running
 from zmig.planning.request import Apply
 
 if TYPE_CHECKING:

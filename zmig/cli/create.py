@@ -20,7 +20,9 @@ class CreateOptions(Options):
 
 def run(call: CommandContext, options: CreateOptions) -> ExitCode:
     """Write the files of a new migration, and its entry in the manifest."""
-    kind = _kind(options)
+    if options.python and options.repeatable:
+        raise UsageError(Problem("usage", "`--python` and `--repeatable` exclude each other", hint="write one of them"))
+    kind = Kind.PYTHON if options.python else Kind.REPEATABLE if options.repeatable else Kind.SQL
     created = scaffold.create(
         call.manifest(),
         options.names[0],
@@ -44,12 +46,6 @@ def run(call: CommandContext, options: CreateOptions) -> ExitCode:
     else:
         call.output.data("\n".join(paths))
     return ExitCode.OK
-
-
-def _kind(options: CreateOptions) -> Kind:
-    if options.python and options.repeatable:
-        raise UsageError(Problem("usage", "`--python` and `--repeatable` exclude each other", hint="write one of them"))
-    return Kind.PYTHON if options.python else Kind.REPEATABLE if options.repeatable else Kind.SQL
 
 
 COMMAND = Command(

@@ -22,10 +22,17 @@ def run(call: CommandContext, options: Options) -> ExitCode:
             _print_url(call, server.start())
         case "url":
             _print_url(call, server.url())
-        case "psql":
-            _open_psql(call, server)
+        case "psql":  # becomes psql; what comes after `--` goes to it
+            server.start()
+            command = [*server.psql_command(), *options.rest]
+            call.output.flush()
+            os.execv(command[0], command)
         case _:
-            _stop(call, server)
+            was_running = server.stop()
+            state = "is stopped" if was_running else "was not running"
+            call.output.note(f"the private PostgreSQL {state}")
+            if call.output.is_json:
+                call.output.document({"stopped": was_running})
     return ExitCode.OK
 
 
@@ -50,21 +57,6 @@ def _print_url(call: CommandContext, url: str) -> None:
         call.output.document({"url": url})
     else:
         call.output.data(url)
-
-
-def _stop(call: CommandContext, server: EmbeddedServer) -> None:
-    was_running = server.stop()
-    call.output.note("the private PostgreSQL is stopped" if was_running else "the private PostgreSQL was not running")
-    if call.output.is_json:
-        call.output.document({"stopped": was_running})
-
-
-def _open_psql(call: CommandContext, server: EmbeddedServer) -> None:
-    """Become psql; what comes after `--` goes to it."""
-    server.start()
-    command = [*server.psql_command(), *call.options.rest]
-    call.output.flush()
-    os.execv(command[0], command)
 
 
 COMMAND = Command(

@@ -20,7 +20,13 @@ def run(words: Sequence[str]) -> int:
     """Carry out one command line and return its exit code; never raises."""
     output = Output.of(words)
     try:
-        code = _handled(words, output)
+        if output.is_json:
+            from zmig.cli import captured_output
+
+            with captured_output.as_json(output):
+                code = _guarded(words, output)
+        else:
+            code = _guarded(words, output)
     except Unwritable as error:
         return _unwritable(error, output, ExitCode.REFUSED)
     try:
@@ -45,15 +51,6 @@ def _unwritable(error: Unwritable, output: Output, code: int) -> int:
         return ExitCode.REFUSED
     output.problems([replace(problem, effect=f"what was run stays as it is; exit code {code} speaks of that alone")])
     return code
-
-
-def _handled(words: Sequence[str], output: Output) -> int:
-    if not output.is_json:
-        return _guarded(words, output)
-    from zmig.cli import printed
-
-    with printed.as_json(output):
-        return _guarded(words, output)
 
 
 def _guarded(words: Sequence[str], output: Output) -> int:

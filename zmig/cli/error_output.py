@@ -7,7 +7,7 @@ import signal
 import traceback
 from typing import TYPE_CHECKING
 
-from zmig.cli import documents
+from zmig.cli import json_documents
 from zmig.errors import ExitCode, Problem, ZmigError
 from zmig.project import outside
 
@@ -23,7 +23,9 @@ _LINE = re.compile(r"\nLINE [0-9]+:.*(?:\n[ \t]*\^)?")
 def report(error: ZmigError, output: Output) -> int:
     """Report an error that zmig raised on purpose; return its exit code."""
     if output.is_verbose and not any(map(outside.is_about, error.problems)):
-        _report_cause(error, output)
+        cause = error.__cause__
+        if cause is not None:
+            output.say(_LINE.sub("", "".join(traceback.format_exception(cause)).rstrip()) + "\n")
     return _report(error.problems, error.exit_code, output)
 
 
@@ -51,11 +53,5 @@ def _report(problems: Sequence[Problem], code: int, output: Output) -> int:
     problems = [outside.redacted(problem) for problem in problems]
     output.problems(problems)
     if output.is_json:
-        output.document(documents.of_problems(problems, code) | output.so_far)
+        output.document(json_documents.of_problems(problems, code) | output.so_far)
     return code
-
-
-def _report_cause(error: ZmigError, output: Output) -> None:
-    cause = error.__cause__
-    if cause is not None:
-        output.say(_LINE.sub("", "".join(traceback.format_exception(cause)).rstrip()) + "\n")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zmig import __version__
 from zmig.cli.command import COMMON, AnyCommand, Option, Positionals
-from zmig.cli.commands import GROUPS
+from zmig.cli.registry import GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,17 +48,13 @@ def of_command(name: str, command: AnyCommand) -> str:
     document = f"With --json it prints one object: {command.document}." if command.document else ""
     parts = [
         f"usage: {usage(name, command)}",
-        *(_paragraph(text) for text in (command.about, document) if text),
+        *("\n".join(wrap(text, _WIDTH, break_on_hyphens=False)) for text in (command.about, document) if text),
         _block("arguments:", arguments(command)),
         *([_block("options:", options(command.options))] if command.options else []),
         _block("options of every command:", (*options(COMMON), ("-h, --help", "print this"))),
         _block("example:" if len(command.examples) == 1 else "examples:", ((line, "") for line in command.examples)),
     ]
     return "\n\n".join(parts)
-
-
-def _paragraph(text: str) -> str:
-    return "\n".join(wrap(text, _WIDTH, break_on_hyphens=False))
 
 
 def usage(name: str, command: AnyCommand) -> str:

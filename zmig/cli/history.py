@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.cli import documents, table
+from zmig.cli import json_documents, table
 from zmig.cli.command import Command, CommandContext, Options, Positionals
 from zmig.errors import ExitCode
 from zmig.presentation import words
@@ -20,7 +20,7 @@ def run(call: CommandContext, options: Options) -> ExitCode:
     """Print the recorded facts, oldest first."""
     facts = call.migrator().history(options.names)
     if call.output.is_json:
-        call.output.document({"facts": [documents.of_fact(fact) for fact in facts]})
+        call.output.document({"facts": [json_documents.of_fact(fact) for fact in facts]})
     elif facts:
         call.output.data("\n".join(table.lines([_row(fact) for fact in facts])))
     else:

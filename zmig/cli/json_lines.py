@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
-from zmig.cli import documents
+from zmig.cli import json_documents
 from zmig.database.activity import Blocker, ServerProgress
 from zmig.database.lock_holder import LockHolder
 from zmig.errors import Problem
@@ -14,9 +15,8 @@ from zmig.progress import Blocked, Notice, RunStarted, ServerReported
 from zmig.valueclass import fields
 
 if TYPE_CHECKING:
-    from zmig.cli.documents import Document
+    from zmig.cli.json_documents import Document
     from zmig.cli.output import Output
-    from zmig.database.activity import Backend
     from zmig.progress import Progress
 
 _FIELDS: dict[type, tuple[str, ...]] = {
@@ -41,12 +41,9 @@ class JsonLines:
     def __call__(self, progress: Progress) -> None:
         """Write a progress."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._output.note_document({"progress": _name(progress), "at": now, **document(progress)})
-
-
-def _name(progress: Progress) -> str:
-    """Return the progress's type as words joined by hyphens."""
-    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in type(progress).__name__)[1:]
+        # The type as words joined by hyphens: StepStarted is `step-started`.
+        kind = re.sub("(?<!^)(?=[A-Z])", "-", type(progress).__name__).lower()
+        self._output.note_document({"progress": kind, "at": now, **document(progress)})
 
 
 def document(progress: Progress) -> Document:
@@ -56,7 +53,7 @@ def document(progress: Progress) -> Document:
     for name in names:
         value = getattr(progress, name)
         if isinstance(value, ServerProgress):
-            result |= _server_progress(value)
+            result |= {field.name: getattr(value, field.name) for field in fields(value)}
         else:
             result[_KEYS.get(name, name)] = _value(value, _DIGITS.get(name, 3))
     return result
@@ -71,7 +68,7 @@ def _value(value: object, digits: int) -> object:
         case Plan():
             return [_step(step) for step in value.steps]
         case Problem():
-            return documents.of_problem(value)
+            return json_documents.of_problem(value)
         case LockHolder():
             return value.as_dict()
         case Blocker():
@@ -86,21 +83,12 @@ def _step(step: Step) -> Document:
     return {"version": step.migration.version, "name": step.migration.name, "action": step.action.value}
 
 
-def _server_progress(report: ServerProgress) -> Document:
-    return {field.name: getattr(report, field.name) for field in fields(report)}
-
-
 def _blocker(blocker: Blocker) -> Document:
-    return {
-        "depth": blocker.depth,
-        "pid": blocker.pid,
-        "waiting_pid": blocker.waiting_pid,
-        **({} if blocker.backend is None else _backend(blocker.backend)),
-    }
-
-
-def _backend(backend: Backend) -> Document:
-    return {
+    document: Document = {"depth": blocker.depth, "pid": blocker.pid, "waiting_pid": blocker.waiting_pid}
+    backend = blocker.backend
+    if backend is None:
+        return document
+    return document | {
         "application_name": backend.application_name,
         "database_user": backend.database_user,
         "host": backend.host,

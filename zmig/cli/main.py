@@ -36,9 +36,9 @@ def program() -> int:
             return code
         os._exit(code)
     if "threading" in sys.modules:
-        from zmig.cli import threads
+        from zmig.cli import lingering_threads
 
-        threads.watch(code, sys.argv[1:])
+        lingering_threads.watch(code, sys.argv[1:])
     gc.freeze()
     return code
 

@@ -98,10 +98,10 @@ class Output:
     def problems(self, problems: Iterable[Problem]) -> None:
         """Write problems to stderr."""
         if self.is_json:
-            from zmig.cli import documents
+            from zmig.cli import json_documents
 
             for problem in problems:
-                self._object({"problem": documents.of_problem(problem)})
+                self._object({"problem": json_documents.of_problem(problem)})
             return
         every = tuple(problems)
         if not every:
@@ -115,9 +115,9 @@ class Output:
         if self.is_json:
             import json
 
-            from zmig.cli import documents
+            from zmig.cli import json_documents
 
-            text = json.dumps(_mapped({"problem": documents.of_problem(problem)}, self._text))
+            text = json.dumps(_mapped({"problem": json_documents.of_problem(problem)}, self._text))
         else:
             text = self.redact(problem_text(problem, self.hints))
         self.stderr.write_at_once(text + "\n")

@@ -6,9 +6,8 @@ from argparse import SUPPRESS, ArgumentError, ArgumentParser
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from zmig.cli import suggestions
 from zmig.cli.command import COMMON, AnyCommand, Option, Options, Positionals
-from zmig.cli.commands import COMMANDS
+from zmig.cli.registry import COMMANDS
 from zmig.errors import Problem, UsageError
 from zmig.text.nearest import nearest
 from zmig.valueclass import replace
@@ -25,15 +24,53 @@ def find(name: str) -> AnyCommand:
         return COMMANDS[name].load()
     if name.startswith("-"):
         raise _usage(f"option `{name}` is before the command", f"write `zmig COMMAND {name}`")
-    raise _usage(f"unknown command `{name}`", suggestions.hint(name))
+    raise _usage(f"unknown command `{name}`", likely_command(name))
+
+
+_NEVER_GUESSED = frozenset({"reset", "rollback", "resolve", "accept", "baseline", "retry"})
+"""What takes away or records: a hint is often followed without a second look."""
+
+_APPLY, _CREATE, _STATUS = "write `zmig apply`", "write `zmig create`", "write `zmig status`"
+_ROLLBACK, _BASELINE = "see `zmig rollback --help`", "see `zmig baseline --help`"
+_LINT, _PLAN, _HISTORY, _CONSOLE = "write `zmig lint`", "write `zmig plan`", "write `zmig history`", "write `zmig tui`"
+_SEE_HELP = "see the commands with `zmig help`"
+_OTHER_TOOLS = {
+    **dict.fromkeys(("migrate", "up", "upgrade", "deploy", "update", "run", "latest", "head", "push", "sync"), _APPLY),
+    **dict.fromkeys(("down", "downgrade", "undo", "revert", "back", "redo"), _ROLLBACK),
+    **dict.fromkeys(("new", "generate", "add", "make", "revision", "gen"), _CREATE),
+    **dict.fromkeys(("info", "list", "ls", "show", "pending"), _STATUS),
+    **dict.fromkeys(("current", "heads"), "write `zmig version`"),
+    **dict.fromkeys(("validate", "check", "verify"), _LINT),
+    **dict.fromkeys(("stamp", "mark", "fake"), _BASELINE),
+    **dict.fromkeys(("preview", "diff", "dry-run"), _PLAN),
+    **dict.fromkeys(("log", "logs", "events"), _HISTORY),
+    **dict.fromkeys(("ui", "console", "top"), _CONSOLE),
+    **dict.fromkeys(("init", "clean", "drop", "test", "repair", "force", "fresh", "dump", "load", "wait"), _SEE_HELP),
+}
+"""What the commands of other tools are called here; nothing is offered for what zmig does not do."""
+
+
+def likely_command(name: str) -> str:
+    """Return what to write in place of an unknown command: another tool's word, or a slip of the hand."""
+    known = _OTHER_TOOLS.get(name.lower())
+    if known is not None:
+        return known
+    near = nearest(name, (command for command in COMMANDS if command not in _NEVER_GUESSED))
+    return f"write `zmig {near}`" if near is not None else _SEE_HELP
 
 
 def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:
     """Return the options that the words after a command's name amount to. Raises UsageError."""
-    before, rest = _split(words)
+    # What is after the first `--` is for another program, or no option however it is written.
+    end = words.index("--") if "--" in words else len(words)
+    before, rest = list(words[:end]), list(words[end + 1 :])
     options: Options = command.options_type()
     parser = _Parser(name, (*command.options, *COMMON))
-    positional, unknown = _parsed(parser, before, options)
+    try:
+        _, unknown = parser.parse_known_intermixed_args(before, options)
+    except ArgumentError as error:
+        raise _usage(f"option `{error.argument_name}`: {error.message}", f"see `{parser.prog} --help`") from None
+    positional: list[str] = vars(options).pop("words")
     for word in unknown:
         if word.startswith("-"):
             raise _unknown_option(name, word, command)
@@ -43,14 +80,6 @@ def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:
     options.rest = rest if command.takes is Positionals.ACTION else []
     _assign(name, command, options, [*positional, *(rest if command.takes is not Positionals.ACTION else [])])
     return options
-
-
-def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Cut at the first `--`: what is after it is for another program, or no option however it is written."""
-    if "--" not in words:
-        return list(words), []
-    place = words.index("--")
-    return list(words[:place]), list(words[place + 1 :])
 
 
 class _Parser(ArgumentParser):
@@ -73,19 +102,9 @@ def _parsed_value(option: Option, text: str) -> object:
     try:
         return option.parse(text)
     except UsageError as error:
-        raise UsageError(*(_of_option(problem, option) for problem in error.problems)) from None
-
-
-def _of_option(problem: Problem, option: Option) -> Problem:
-    return replace(problem, message=problem.message.replace("the option", f"option `{option.name}`"))
-
-
-def _parsed(parser: _Parser, words: list[str], options: Options) -> tuple[list[str], list[str]]:
-    try:
-        _, unknown = parser.parse_known_intermixed_args(words, options)
-    except ArgumentError as error:
-        raise _usage(f"option `{error.argument_name}`: {error.message}", f"see `{parser.prog} --help`") from None
-    return vars(options).pop("words"), unknown
+        named = (problem.message.replace("the option", f"option `{option.name}`") for problem in error.problems)
+        changed = (replace(problem, message=text) for problem, text in zip(error.problems, named, strict=True))
+        raise UsageError(*changed) from None
 
 
 _PERMITTING = ("--yes", "--confirm", "--terminate", "--allow-existing", "--allow-out-of-order", "--include-repeatables")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from zmig.cli import documents, plan_text, prompt
+from zmig.cli import json_documents, plan_text, prompt
 from zmig.cli.apply import ALLOW_EXISTING
 from zmig.cli.command import Command, CommandContext, Option, Options, version_number
-from zmig.cli.running import LOCK_WAIT, running
+from zmig.cli.locking import LOCK_WAIT, running
 from zmig.errors import ExitCode
 from zmig.model import Environment
 from zmig.planning.request import Apply
@@ -42,7 +42,9 @@ def _rehearse(call: CommandContext, options: PlanOptions, request: Apply) -> Exi
             prompt.agree(call.output, question, instead="in a script, add `--yes`", effect="nothing was run")
         rehearsed = opened.rehearse(request)
     if call.output.is_json:
-        call.output.document({**documents.of_plan(rehearsed.plan), "rehearsal": rehearsal_text.document(rehearsed)})
+        call.output.document(
+            {**json_documents.of_plan(rehearsed.plan), "rehearsal": rehearsal_text.document(rehearsed)}
+        )
     else:
         call.output.data(plan_text.text(rehearsed.plan, with_limits=call.output.is_verbose))
         if rehearsed.steps:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.cli import documents, table
+from zmig.cli import json_documents, table
 from zmig.presentation import words
 from zmig.running.rehearsal import LOCK_TIMEOUT
 
 if TYPE_CHECKING:
-    from zmig.running.rehearsal import Rehearsal, StatementRehearsed, StepRehearsed, TableLock
+    from zmig.running.rehearsal import Rehearsal, StatementRehearsed, StepRehearsed
 
 
 def text(rehearsal: Rehearsal) -> str:
@@ -31,7 +31,10 @@ def _step(step: StepRehearsed) -> list[str]:
 
 
 def _statement(one: StatementRehearsed) -> tuple[str, ...]:
-    effects = [_lock(lock) for lock in one.locks]
+    effects = [
+        f"{lock.mode} on {lock.table}" + (f", blocks {lock.blocks}" if lock.blocks is not None else "")
+        for lock in one.locks
+    ]
     if one.rewritten:
         effects.append(f"REWROTE {', '.join(one.rewritten)}")
     if one.drawn:
@@ -39,26 +42,21 @@ def _statement(one: StatementRehearsed) -> tuple[str, ...]:
     return (f"line {one.line}", words.duration(one.seconds), "; ".join(effects) or "no new lock on a table", one.text)
 
 
-def _lock(lock: TableLock) -> str:
-    blocked = f", blocks {lock.blocks}" if lock.blocks is not None else ""
-    return f"{lock.mode} on {lock.table}{blocked}"
-
-
-def document(rehearsal: Rehearsal) -> list[documents.Document]:
+def document(rehearsal: Rehearsal) -> list[json_documents.Document]:
     """Return the steps."""
     return [
         {
             "version": one.step.migration.version,
             "name": one.step.migration.name,
             "skipped": one.skipped,
-            "error": None if one.problem is None else documents.of_problem(one.problem),
+            "error": None if one.problem is None else json_documents.of_problem(one.problem),
             "statements": [_of_statement(statement) for statement in one.statements],
         }
         for one in rehearsal.steps
     ]
 
 
-def _of_statement(one: StatementRehearsed) -> documents.Document:
+def _of_statement(one: StatementRehearsed) -> json_documents.Document:
     return {
         "number": one.number,
         "line": one.line,

@@ -6,7 +6,7 @@ import shlex
 
 from zmig.cli import prompt
 from zmig.cli.command import Command, CommandContext, Option, Options
-from zmig.cli.running import LOCK_WAIT, running
+from zmig.cli.locking import LOCK_WAIT, running
 from zmig.database import reset
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.presentation import words

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from zmig.cli import plan_text
 from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
-from zmig.cli.running import LOCK_WAIT, finish, running
+from zmig.cli.locking import LOCK_WAIT, finish, running
 from zmig.planning.request import Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from zmig.errors import ExitCode
 
 
@@ -30,15 +28,11 @@ def run(call: CommandContext, options: RetryOptions) -> ExitCode:
         return plan_text.show(call.migrator().plan_request(request), call.output)
     with running(call, lock_wait_seconds=options.lock_wait) as migrator:
         result = migrator.run(request, terminate=options.terminate)
-    return finish(call, result, nothing=_nothing(options.names))
-
-
-def _nothing(names: Sequence[str]) -> str:
-    """Say why nothing was run: named ones that need no retry are refused, unless another run has just done them."""
-    if not names:
-        return "nothing to retry"
-    done = ", ".join(f"`{name}`" for name in names)
-    return f"nothing to retry: another run has completed {done} meanwhile"
+    nothing = "nothing to retry"
+    if options.names:  # those that need no retry are refused, unless another run has just done them
+        done = ", ".join(f"`{name}`" for name in options.names)
+        nothing = f"nothing to retry: another run has completed {done} meanwhile"
+    return finish(call, result, nothing=nothing)
 
 
 COMMAND = Command(

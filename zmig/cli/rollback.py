@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zmig.cli import plan_text, prompt
 from zmig.cli.command import Command, CommandContext, Option, Options, count, version_number
-from zmig.cli.running import LOCK_WAIT, finish, running
+from zmig.cli.locking import LOCK_WAIT, finish, running
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.model import Environment
 from zmig.planning.request import Rollback

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, cast
 from zmig.process import background
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from typing import IO, TextIO
 
     from _typeshed import ReadableBuffer
@@ -118,7 +118,9 @@ class Spool:
                 rest = self._written(octets)
             if rest:
                 self._backlog.put(rest)
-                self._begin()
+                if self._thread is None:
+                    self._thread = background.start(self._drain, "zmig output")
+                self._changed.notify_all()
 
     def _written(self, octets: bytes) -> bytes:
         """Write what can be written without waiting; return the rest."""
@@ -132,11 +134,6 @@ class Spool:
             self.failure = error
             return b""
         return octets
-
-    def _begin(self) -> None:
-        if self._thread is None:
-            self._thread = background.start(self._drain, "zmig output")
-        self._changed.notify_all()
 
     def _drain(self) -> None:
         while True:
@@ -218,9 +215,11 @@ class _Backlog:
     def take(self) -> bytes:
         """Return the oldest octets; none where there is nothing."""
         if self._pieces:
-            octets = b"".join(self._few())
+            octets = bytearray()
+            while self._pieces and len(octets) < _PIECE:
+                octets += self._pieces.popleft()
             self._size -= len(octets)
-            return octets
+            return bytes(octets)
         if self._file is None or self._read == self._written:
             return self._latest.popleft() if self._latest else b""
         self._file.seek(self._read)
@@ -236,12 +235,6 @@ class _Backlog:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-    def _few(self) -> Iterator[bytes]:
-        size = 0
-        while self._pieces and size < _PIECE:
-            size += len(self._pieces[0])
-            yield self._pieces.popleft()
 
     def _put_into_file(self, octets: bytes) -> None:
         import tempfile

@@ -13,7 +13,6 @@ from zmig.hints import Hint, command
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import TextIO
 
     from zmig.presentation.hints import CommandLine
 
@@ -52,7 +51,7 @@ def run(call: CommandContext, options: TuiOptions) -> ExitCode:
 def _require_terminal() -> None:
     """Raise UsageError where the console cannot be drawn, or nobody can press a key."""
     streams = {"standard input": sys.stdin, "standard output": sys.stdout, "standard error": sys.stderr}
-    missing = [name for name, stream in streams.items() if not _is_terminal(stream)]
+    missing = [name for name, stream in streams.items() if stream is None or stream.closed or not stream.isatty()]
     if missing:
         reason = f"{missing[0]} is none"
     elif os.environ.get("TERM") in _TOO_SIMPLE:
@@ -67,13 +66,6 @@ def _require_terminal() -> None:
             hint=Hint("look without it: ", command("status")),
         )
     )
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    try:
-        return stream is not None and stream.isatty()
-    except ValueError:  # it was closed
-        return False
 
 
 COMMAND = Command(

@@ -102,13 +102,10 @@ class Live:
             self._display = self._started()
         saying = say(progress)
         self._now = self._after(progress, saying)
-        if saying is not None and self._stays(progress, saying):
+        if saying is None or not saying.lasts or isinstance(progress, _GOES_ON):
+            return
+        if self._output.is_verbose or not saying.is_detail:
             self._display.console.print(self._text(self._line(progress, saying), saying.tone), soft_wrap=True)
-
-    def _stays(self, progress: Progress, saying: Saying) -> bool:
-        if saying.is_detail and not self._output.is_verbose:
-            return False
-        return saying.lasts and not isinstance(progress, _GOES_ON)
 
     def _started(self) -> Display:
         from rich.live import Live as Display
@@ -171,7 +168,8 @@ class Live:
             bar.add_row(done, count)
             rows.append(bar)
         if now.headline:
-            rows.append(self._text(f"{self._spinner()} {self._fitted(now)}", Tone.BUSY))
+            spinner = words.spinner(time.monotonic(), per_second=_PER_SECOND) if self._can_draw else "*"
+            rows.append(self._text(f"{spinner} {self._fitted(now)}", Tone.BUSY))
         if now.statement:
             rows.append(self._text(f"  {now.statement}", Tone.QUIET))
         return Group(*rows)
@@ -185,9 +183,6 @@ class Live:
             detail = shortened(detail, max(display_width(detail) + room - _SHORTEST_HEADLINE, 1))
             room = _SHORTEST_HEADLINE
         return "  ".join(part for part in (shortened(headline, room), detail, clock) if part)
-
-    def _spinner(self) -> str:
-        return words.spinner(time.monotonic(), per_second=_PER_SECOND) if self._can_draw else "*"
 
     def _text(self, text: str, tone: Tone) -> Text:
         from rich.text import Text

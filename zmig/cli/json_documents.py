@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zmig.errors import Location, Problem
+    from zmig.errors import Problem
     from zmig.facts import Fact
     from zmig.planning.plan import Plan, RunResult, Step
 
@@ -16,20 +16,15 @@ Document = dict[str, object]
 
 def of_problem(problem: Problem) -> Document:
     """Return one problem; what it lacks is null."""
+    place = problem.location
     return {
         "code": problem.code,
         "message": problem.message,
-        "location": _of_location(problem.location),
+        "location": None if place is None else {"file": place.path, "line": place.line, "column": place.column},
         "facts": list(problem.facts),
         "effect": problem.effect,
         "hint": problem.hint,
     }
-
-
-def _of_location(location: Location | None) -> Document | None:
-    if location is None:
-        return None
-    return {"file": location.path, "line": location.line, "column": location.column}
 
 
 def of_problems(problems: Sequence[Problem], exit_code: int) -> Document:

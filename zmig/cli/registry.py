@@ -37,13 +37,13 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "apply": Entry("apply what is pending, failed, stuck or due", "apply"),
         "retry": Entry("run failed and stuck migrations again", "retry"),
         "rollback": Entry("undo the last migrations", "rollback"),
-        "pause": Entry("let a batched migration wait between two rounds", "pause", "PAUSE"),
-        "resume": Entry("let a paused migration go on", "pause", "RESUME"),
+        "pause": Entry("let a batched migration wait between two rounds", "operator", "PAUSE"),
+        "resume": Entry("let a paused migration go on", "operator", "RESUME"),
     },
     "decide": {
-        "resolve": Entry("record that a migration is done, failed or pending", "decide", "RESOLVE"),
-        "accept": Entry("accept the changed file of an applied migration", "decide", "ACCEPT"),
-        "baseline": Entry("record migrations as applied without running them", "decide", "BASELINE"),
+        "resolve": Entry("record that a migration is done, failed or pending", "operator", "RESOLVE"),
+        "accept": Entry("accept the changed file of an applied migration", "operator", "ACCEPT"),
+        "baseline": Entry("record migrations as applied without running them", "operator", "BASELINE"),
     },
     "make and unmake": {
         "create": Entry("write the files of a new migration and declare it", "create"),

@@ -41,13 +41,9 @@ def _watch(code: int, words: Sequence[str]) -> None:
         _end(code)
     elif left:
         names = ", ".join(f"`{thread.name}`" for thread in left)
-        _output(words).say(f"note: waiting for what a migration left running: {names}; ctrl-c ends it")
-
-
-def _output(words: Sequence[str]) -> Output:
-    """Return where zmig's own words go, also where others print into objects."""
-    output = getattr(sys.stderr, "output", None)
-    return output if isinstance(output, Output) else Output.of(words)
+        output = getattr(sys.stderr, "output", None)  # that of zmig's own words, where others print into objects
+        output = output if isinstance(output, Output) else Output.of(words)
+        output.say(f"note: waiting for what a migration left running: {names}; ctrl-c ends it")
 
 
 def _left() -> list[threading.Thread]:

@@ -1,10 +1,11 @@
-"""`zmig resolve`, `zmig accept` and `zmig baseline`: an operator's decisions, recorded with their reason."""
+"""What an operator says of migrations: `zmig resolve`, `accept` and `baseline`; `pause` and `resume` of a batch."""
 
 from __future__ import annotations
 
 from zmig.cli.command import Command, CommandContext, Option, Options, Positionals, version_number
-from zmig.cli.running import LOCK_WAIT, running
+from zmig.cli.locking import LOCK_WAIT, running
 from zmig.errors import ExitCode
+from zmig.hints import command
 from zmig.presentation import words
 
 _REASON = Option("--reason", "why this is right; it is in the history for ever", "TEXT", is_required=True)
@@ -59,6 +60,33 @@ def _baseline(call: CommandContext, options: BaselineOptions) -> ExitCode:
     return ExitCode.OK
 
 
+class PauseOptions(Options):
+    """The options of `zmig pause`."""
+
+    reason: str | None
+
+
+def _pause(call: CommandContext, options: PauseOptions) -> ExitCode:
+    name = call.migrator().pause(_name(options), reason=options.reason or "")
+    resume = call.hints.phrase(command("resume", *options.names))
+    return _printed(call, name, f"waits after its current round, until {resume}")
+
+
+def _resume(call: CommandContext, options: Options) -> ExitCode:
+    return _printed(call, call.migrator().resume(_name(options)), "goes on")
+
+
+def _name(options: Options) -> str | None:
+    return options.names[0] if options.names else None
+
+
+def _printed(call: CommandContext, name: str, what: str) -> ExitCode:
+    call.output.note(f"migration `{name}` {what}")
+    if call.output.is_json:
+        call.output.document({"name": name})
+    return ExitCode.OK
+
+
 RESOLVE = Command(
     about=(
         "Records that a migration is done, failed or pending, whatever the facts said before, and runs nothing. "
@@ -104,4 +132,29 @@ BASELINE = Command(
         LOCK_WAIT,
     ),
     examples=("zmig baseline manifests/demo.yaml --to 2 --reason 'made by the previous tool'",),
+)
+
+PAUSE = Command(
+    about=(
+        "Asks a batched migration, which runs in another process, to wait between two rounds: the one named, else the "
+        "one that is running. It keeps the run's lock, and nothing else. One that has not begun waits before its first "
+        "round. Takes no lock."
+    ),
+    document="name",
+    run=_pause,
+    options_type=PauseOptions,
+    options=(Option("--reason", "why; shown where the run waits", "TEXT"),),
+    takes=Positionals.NAME_OR_NONE,
+    name_help="a migration's name or version; without it, the one that is running",
+    examples=("zmig pause manifests/demo.yaml 092_backfill --reason 'nightly report'",),
+)
+
+RESUME = Command(
+    about="Lets a paused migration go on with its next round: the one named, else the one that is paused.",
+    document="name",
+    run=_resume,
+    options_type=Options,
+    takes=Positionals.NAME_OR_NONE,
+    name_help="a migration's name or version; without it, the one that is paused",
+    examples=("zmig resume manifests/demo.yaml 092_backfill",),
 )

@@ -1,4 +1,4 @@
-"""What every command shares that takes the lock: signals, narration, and what was done when an error ends it."""
+"""What commands share that take the run's lock: signals, narration, and what was done when an error ends them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from zmig.cli.command import Option, duration_seconds
-from zmig.cli.progress_output import ProgressOutput
 from zmig.errors import ConnectionFailed, ExitCode, Problem
 from zmig.hints import Hint, command
 from zmig.process.interrupts import Interrupted, SignalInterrupts
@@ -19,9 +18,11 @@ from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from types import TracebackType
+    from typing import Self
 
     from zmig.cli.command import CommandContext
-    from zmig.cli.documents import Document
+    from zmig.cli.json_documents import Document
     from zmig.cli.output import Output
     from zmig.migrator import Migrator
     from zmig.planning.plan import RunResult
@@ -60,12 +61,12 @@ class RunSummary:
 
     def document(self) -> Document:
         """Return what was done, empty where no run began."""
-        from zmig.cli import documents
+        from zmig.cli import json_documents
 
         if self._run is None:
             return {}
         seconds = time.monotonic() - self._began
-        return documents.of_run(self._run.run_id, self._run.plan, self._completed, self._skipped, seconds)
+        return json_documents.of_run(self._run.run_id, self._run.plan, self._completed, self._skipped, seconds)
 
     def interrupted(self, error: Interrupted) -> Problem:
         """Return the problem of an interruption between steps, or before the first one."""
@@ -77,6 +78,45 @@ class RunSummary:
         return Problem(
             "interrupted", f"interrupted by {error}{doing}", effect=effect, hint="run the same command again"
         )
+
+
+class ProgressOutput:
+    """An observer that narrates for as long as its block lasts; nothing is set up for a run that says nothing."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._narrator: Observer | None = None
+        self._ended = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        """Say nothing yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take away what was drawn and is not to stay."""
+        self._ended.close()
+
+    def __call__(self, progress: Progress) -> None:
+        """Print what a progress says."""
+        if self._narrator is None:
+            self._narrator = self._chosen()
+        self._narrator(progress)
+
+    def _chosen(self) -> Observer:
+        self._output.unblock()
+        if self._output.is_json:
+            from zmig.cli.json_lines import JsonLines
+
+            return JsonLines(self._output)
+        if self._output.is_live:
+            from zmig.cli.live_display import Live
+
+            return self._ended.enter_context(Live(self._output))
+        from zmig.cli.plain_lines import Lines
+
+        return Lines(self._output)
 
 
 @contextlib.contextmanager
@@ -151,7 +191,7 @@ def finish(call: CommandContext, result: RunResult, *, nothing: str) -> ExitCode
     if result.run_id is None:
         call.output.note(nothing)
     if call.output.is_json:
-        from zmig.cli import documents
+        from zmig.cli import json_documents
 
-        call.output.document(documents.of_result(result))
+        call.output.document(json_documents.of_result(result))
     return ExitCode.OK
