@@ -127,9 +127,9 @@ def _lines(status: Status) -> Iterator[str]:
             if finding.code is not FindingCode.DUE:
                 yield f"finding: `{entry.name}`: {finding.message}"
     if not status.is_guarded:
-        from zmig.database import guard_trigger
+        from zmig.database import tracking_sql
 
-        missing = guard_trigger.MISSING
+        missing = tracking_sql.GUARD_MISSING
         yield f"note: the facts' table is not as zmig makes it: {missing}; what is run next puts it there again"
     for row in status.odd_rows:
         yield f"note: row {row.position} of the facts, of `{row.name}`, cannot be read in full: {row.reason}"

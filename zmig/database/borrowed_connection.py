@@ -15,8 +15,8 @@ from weakref import ref
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from zmig.database.borrowing import Loan, LoanEnded
 from zmig.database.connection import WorkingConnection
+from zmig.database.loan import Loan, LoanEnded
 from zmig.database.settings import USER_TIMEOUT
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from zmig.database import shards
+from zmig.database import citus
 from zmig.database.quoting import identifier
 from zmig.errors import Problem, ZmigError
 from zmig.sql.catalog_effect import (
@@ -199,7 +199,7 @@ def _finish_unnamed_index(connection: Connection, index: CreateIndex, before: ob
 
 
 _INDEXES_OF = f"""
-select c.relname::pg_catalog.text, i.indisvalid, c.oid::pg_catalog.int8, {shards.IS_INSTALLED}
+select c.relname::pg_catalog.text, i.indisvalid, c.oid::pg_catalog.int8, {citus.HAS_SHARDS}
 from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) i.indexrelid
 where i.indrelid operator(pg_catalog.=) pg_catalog.to_regclass(%s)
 and (%s::pg_catalog.text is null or c.relname operator(pg_catalog.=) %s)
@@ -215,7 +215,7 @@ def _indexes_of(connection: Connection, table: Name, name: str | None = None) ->
     found = connection.execute(_INDEXES_OF.encode(), (_regclass(table), name, name)).fetchall()
     rows = cast("list[tuple[str, bool, int, bool]]", found)
     return {
-        name: is_valid and (not has_shards or shards.is_valid_on_all(connection, oid))
+        name: is_valid and (not has_shards or citus.is_valid_on_all_shards(connection, oid))
         for name, is_valid, oid, has_shards in rows
     }
 
@@ -229,7 +229,7 @@ where c.oid operator(pg_catalog.=) pg_catalog.to_regclass(%s)
 
 def _is_spread(connection: Connection) -> bool:
     """Whether the tables may have shards on other servers."""
-    return connection.execute(f"select {shards.IS_INSTALLED}".encode()).fetchone() == (True,)
+    return connection.execute(f"select {citus.HAS_SHARDS}".encode()).fetchone() == (True,)
 
 
 def _finish_drop(connection: Connection, drop: DropIndex) -> bool:
@@ -303,7 +303,7 @@ def _drop_leftovers_of_shards(connection: Connection, reindex: Reindex) -> None:
         condition = _OF_INDEX if reindex.kind is ReindexKind.INDEX else _OF_TABLE
         values = (_regclass(name),)
     for (table,) in connection.execute((_DISTRIBUTED + condition).encode(), values).fetchall():
-        shards.drop_leftovers(connection, cast("int", table))
+        citus.drop_leftovers_on_shards(connection, cast("int", table))
 
 
 _DETACH = """

@@ -16,9 +16,9 @@ import psycopg
 from psycopg import conninfo, waiting
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from zmig.database import child_processes, connection_hints, server, settings, tcp
-from zmig.database.borrowing import Loan, LoanEnded
+from zmig.database import connection_hints, forked_children, server, settings, tcp
 from zmig.database.interruptible import InterruptibleConnection
+from zmig.database.loan import Loan, LoanEnded
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
 from zmig.text.secrets import Redactor, secret_values
 from zmig.valueclass import valueclass
@@ -287,7 +287,7 @@ def connect_unasked(target: Target, *, application_name: str) -> WorkingConnecti
         raise UsageError(connection_string.invalid(target.redactor(str(error)).strip())) from None
     opened.process = os.getpid()
     opened.is_left_to_tcp = "tcp_user_timeout" in given
-    child_processes.keep_from(opened)
+    forked_children.keep_from(opened)
     return opened
 
 

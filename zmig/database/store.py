@@ -50,12 +50,52 @@ _ELAPSED = (
     f"pg_catalog.clock_timestamp() {operator('-')} pg_catalog.transaction_timestamp()) {operator('*')} 1000)::bigint)"
 )
 """The time since the transaction began: since its first message arrived."""
-
+_DURATION = f"(fact.event_data {operator('->>')} 'duration_ms')::bigint"
 
 _RECORDED = "zmig.recorded"
 """A setting of the open transaction that says that `zmig_done` was carried out in it."""
 
-_DURATION = f"(fact.event_data {operator('->>')} 'duration_ms')::bigint"
+_FACT = """written (event_data, created_at) as (
+    select {data}, pg_catalog.clock_timestamp()
+), fact as (
+    insert into {events} (aggregate_id, event_type, event_data, created_at, run_id, host)
+    select {name}, {type}, event_data, created_at, {run_id}, {host} from written returning *
+)"""
+"""Appends a fact, as tables of a WITH; a trigger of somebody else's may have made of it what was not `written`."""
+
+_SIMPLE_ROW = """simple as (
+    insert into {projection} as applied
+        (version, name, kind, checksum, applied_at, applied_by, duration_ms, position)
+    select {version}, {name}, {kind}, {checksum}, created_at, database_user, {duration}, position from fact
+    on conflict (version) do update set name = excluded.name, kind = excluded.kind, checksum = excluded.checksum,
+        applied_at = excluded.applied_at, applied_by = excluded.applied_by, duration_ms = excluded.duration_ms,
+        position = excluded.position
+    returning *
+)"""
+
+_OUTDATED = f"""due (name, contents, at) as (
+    select name, pg_catalog.jsonb_build_object('version', version, 'name', name) {_WITH} {{data}},
+        pg_catalog.clock_timestamp()
+    from {{projection}}
+    where kind {_EQUALS} {literal(Kind.REPEATABLE.value)} and version {operator("<>")} {{version}}
+), outdated as (
+    insert into {{events}} (aggregate_id, event_type, event_data, created_at, run_id, host)
+    select name, {{type}}, contents, at, {{run_id}}, {{host}} from due returning *
+)"""
+"""Appends, for each repeatable that is applied, a fact by which it is due again."""
+
+_SIMPLE_ROWS = f"""
+select version, name, position from {{projection}}
+union all
+select null, null, highest
+from (select pg_catalog.max(position), {{sequence}} from {{events}}) as facts (highest, sequence)
+where sequence is not null and case
+    when pg_catalog.has_sequence_privilege(sequence, 'usage, select')
+    then coalesce(pg_catalog.pg_sequence_last_value(sequence), 0) {operator("<")} highest
+    else false
+end
+"""
+"""Selects the simple table, and a row without a version where the next fact would come before another one."""
 
 
 @valueclass
@@ -63,7 +103,7 @@ class _Fact:
     """A fact to be appended, as SQL."""
 
     sql: str
-    """What makes it the table `fact` of a statement, and what was to be written the table `written`."""
+    """What makes it the table `fact` of a WITH, and what was to be written the table `written`."""
     is_written: str
     """What is true of a row of `fact` that is there as it was written, beside the row of `written`."""
 
@@ -107,7 +147,16 @@ class Store(FactReader):
             TrackingError: with each that it cannot.
         """
         own = encoding_of(self._connection)
-        problems = [_unwritable(name, own) for name in names if own.unknown(name) is not None]
+        problems = [
+            Problem(
+                "name-unwritable",
+                f"the name of migration `{name}` cannot be written in this database, whose encoding is {own.name}",
+                effect="nothing was run",
+                hint=f"give it a `name` of characters that {own.name} has",
+            )
+            for name in names
+            if own.unknown(name) is not None
+        ]
         if problems:
             raise TrackingError(*problems)
 
@@ -119,16 +168,17 @@ class Store(FactReader):
         Raises:
             TrackingError: the database is read-only, or the role lacks a right; the message names it.
         """
+        from zmig.database import tracking_sql
+
         seen.check_writable()
         if seen.exists:
-            return not seen.is_guarded and self._guard()
-        from importlib import resources
+            if not seen.is_guarded:
+                with self._connection.transaction():
+                    self._connection.execute("set local client_min_messages = warning")
+                    self._connection.execute(tracking_sql.guard_trigger(self._schema).encode())
+            return not seen.is_guarded
 
-        from zmig.database import guard_trigger
-
-        text = resources.files("zmig.database").joinpath("tracking.sql").read_text("utf-8")
-        schema = identifier(self._schema)
-        create_schema = "" if seen.schema_exists else f"create schema if not exists {schema};\n"
+        create_schema = "" if seen.schema_exists else f"create schema if not exists {identifier(self._schema)};\n"
         with self._connection.transaction():
             self._connection.execute("set local client_min_messages = warning")
             if has_citus:
@@ -136,7 +186,7 @@ class Store(FactReader):
 
                 self._connection.execute("; ".join(citus.LOCAL_ONLY).encode())
                 citus.check_schema(self._connection, self._schema)
-            made = create_schema + text.replace(":schema", schema) + guard_trigger.sql(self._schema)
+            made = create_schema + tracking_sql.tables(self._schema) + tracking_sql.guard_trigger(self._schema)
             self._connection.execute(made.encode())
             # What somebody made since the last look was passed over, and is not trusted.
             found = self.inspect()
@@ -146,15 +196,6 @@ class Store(FactReader):
                 found = self.inspect()
             found.check_writable()
         return not seen.is_guarded
-
-    def _guard(self) -> bool:
-        """Put the trigger there again that keeps facts from being changed."""
-        from zmig.database import guard_trigger
-
-        with self._connection.transaction():
-            self._connection.execute("set local client_min_messages = warning")
-            self._connection.execute(guard_trigger.sql(self._schema).encode())
-        return True
 
     def append_sql(
         self, run: Run | None, type: EventType, name: str, data: Mapping[str, object], *, needs_lock: bool = True
@@ -218,14 +259,15 @@ class Store(FactReader):
     def _append(self, run: Run | None, type: EventType, name: str, data: str, *, is_timed: bool) -> _Fact:
         """Return what appends a fact; `name` and `data` are SQL."""
         clock = _CLOCK.get(type)
-        stamp = f" {_WITH} pg_catalog.jsonb_build_object('{clock}', pg_catalog.clock_timestamp())" if clock else ""
-        if is_timed:
-            stamp += _ELAPSED
-        written = f"select {data}{stamp}, pg_catalog.clock_timestamp()"
-        kind, run_id, host = (literal(text) for text in (type.value, run and run.id, run and run.host))
-        insert = (
-            f"insert into {self._events_name} (aggregate_id, event_type, event_data, created_at, run_id, host) "
-            f"select {name}, {kind}, event_data, created_at, {run_id}, {host} from written returning *"
+        if clock is not None:
+            data += f" {_WITH} pg_catalog.jsonb_build_object('{clock}', pg_catalog.clock_timestamp())"
+        sql = _FACT.format(
+            data=data + (_ELAPSED if is_timed else ""),
+            events=self._events_name,
+            name=name,
+            type=literal(type.value),
+            run_id=literal(run and run.id),
+            host=literal(run and run.host),
         )
         is_written = _all_equal(
             ("fact.aggregate_id", name),
@@ -233,7 +275,7 @@ class Store(FactReader):
             ("fact.created_at", "written.created_at"),
             *_common("fact", type, run),
         )
-        return _Fact(f"written (event_data, created_at) as ({written}), fact as ({insert})", is_written)
+        return _Fact(sql, is_written)
 
     def _promises(self, fact: _Fact, *, needs_lock: bool = True) -> Iterator[tuple[str, Broken]]:
         """Yield what must hold of a fact that is appended under the name `fact`.
@@ -254,14 +296,13 @@ class Store(FactReader):
         from zmig.database import invariants
         from zmig.database.invariants import Broken
 
-        row = (
-            f"insert into {self._projection_name} as applied "
-            "(version, name, kind, checksum, applied_at, applied_by, duration_ms, position) "
-            f"select {version}, {name}, {kind}, {checksum}, "
-            f"created_at, database_user, {_DURATION}, position from fact "
-            "on conflict (version) do update set name = excluded.name, kind = excluded.kind, "
-            "checksum = excluded.checksum, applied_at = excluded.applied_at, applied_by = excluded.applied_by, "
-            "duration_ms = excluded.duration_ms, position = excluded.position returning *"
+        row = _SIMPLE_ROW.format(
+            projection=self._projection_name,
+            version=version,
+            name=name,
+            kind=kind,
+            checksum=checksum,
+            duration=_DURATION,
         )
         is_written = _all_equal(
             ("simple.version", version),
@@ -275,7 +316,7 @@ class Store(FactReader):
         )
         is_missing = f"(select {is_written} from simple, fact) is not true"
         checks = invariants.check_sql([*self._promises(fact), (is_missing, Broken.ROW)])
-        return f"with {fact.sql}, simple as ({row}) select {checks}"
+        return f"with {fact.sql}, {row} select {checks}"
 
     def taken_back_sql(self, run: Run | None, type: EventType, name: str, data: Mapping[str, object]) -> str:
         """Return the statement that appends a fact by which a migration no longer counts as applied."""
@@ -289,18 +330,14 @@ class Store(FactReader):
         from zmig.database.invariants import Broken
 
         version = _column(data, "version")
-        others = (
-            f"from {self._projection_name} where kind {_EQUALS} {literal(Kind.REPEATABLE.value)} "
-            f"and version {operator('<>')} {version}"
-        )
-        contents = f"pg_catalog.jsonb_build_object('version', version, 'name', name) {_WITH} " + (
-            f"{self._json({'run_id': run.id, 'rolled_back': name})}::pg_catalog.jsonb"
-        )
-        due = f"select name, {contents}, pg_catalog.clock_timestamp() {others}"
-        outdated = (
-            f"insert into {self._events_name} (aggregate_id, event_type, event_data, created_at, run_id, host) "
-            f"select name, {literal(EventType.OUTDATED.value)}, contents, at, {literal(run.id)}, {literal(run.host)} "
-            "from due returning *"
+        outdated = _OUTDATED.format(
+            data=f"{self._json({'run_id': run.id, 'rolled_back': name})}::pg_catalog.jsonb",
+            projection=self._projection_name,
+            version=version,
+            events=self._events_name,
+            type=literal(EventType.OUTDATED.value),
+            run_id=literal(run.id),
+            host=literal(run.host),
         )
         is_written = _all_equal(
             ("outdated.aggregate_id", "due.name"),
@@ -308,10 +345,12 @@ class Store(FactReader):
             ("outdated.created_at", "due.at"),
             *_common("outdated", EventType.OUTDATED, run),
         )
-        counts = [f"(select pg_catalog.count(*) from {of})" for of in (f"outdated join due on {is_written}", "due")]
+        written, due = (
+            f"(select pg_catalog.count(*) from {rows})" for rows in (f"outdated join due on {is_written}", "due")
+        )
+        some_are_missing = f"{written} {operator('<>')} {due}", Broken.FACT
         fact = self._fact(run, EventType.ROLLED_BACK, name, data)
-        also = f", due (name, contents, at) as ({due}), outdated as ({outdated})"
-        return self._taken_back(fact, version, also, (f" {operator('<>')} ".join(counts), Broken.FACT))
+        return self._taken_back(fact, version, f", {outdated}", some_are_missing)
 
     def _taken_back(self, fact: _Fact, version: str, also: str = "", *more: tuple[str, Broken]) -> str:
         """Return what appends a fact and takes the simple row away; `also` is a further part, `more` its promises."""
@@ -348,35 +387,25 @@ class Store(FactReader):
         }
         lagging: int | None = None
         found: dict[int, tuple[object, object]] = {}
-        for version, name, position in self._connection.execute(self._simple_sql.encode()):
+        query = _SIMPLE_ROWS.format(
+            projection=self._projection_name, events=self._events_name, sequence=self._sequence_sql
+        )
+        for version, name, position in self._connection.execute(query.encode()):
             if version is None:
                 lagging = cast("int", position)
             elif version not in keep:
                 found[cast("int", version)] = (name, position)
         if found != {version: (row[1], row[-1]) for version, row in applied.items()}:
-            self._rewrite(applied.values(), keep)
+            table, kept, rows = self._projection_name.replace("%", "%%"), list(keep), applied.values()
+            with self._connection.transaction(), self._connection.cursor() as cursor:
+                cursor.execute(f"delete from {table} where version <> all (%s::bigint[])".encode(), [kept])
+                cursor.executemany(f"insert into {table} values (%s, %s, %s, %s, %s, %s, %s, %s)".encode(), rows)
         return lagging
 
     @property
-    def _simple_sql(self) -> str:
-        """What selects the simple table, and a row without a version where the next fact is after another one."""
-        sequence = f"pg_catalog.pg_get_serial_sequence({literal(self._events_name)}, 'position')::pg_catalog.regclass"
-        is_behind = (
-            "case when pg_catalog.has_sequence_privilege(sequence, 'usage, select') "
-            "then coalesce(pg_catalog.pg_sequence_last_value(sequence), 0) < highest else false end"
-        )
-        return (
-            f"select version, name, position from {self._projection_name} union all "
-            f"select null, null, highest from (select pg_catalog.max(position), {sequence} from {self._events_name}) "
-            f"as facts (highest, sequence) where sequence is not null and {is_behind}"
-        )
-
-    def _rewrite(self, rows: Iterable[tuple[object, ...]], keep: Collection[int]) -> None:
-        table = self._projection_name.replace("%", "%%")
-        kept = list(keep)
-        with self._connection.transaction(), self._connection.cursor() as cursor:
-            cursor.execute(f"delete from {table} where version <> all (%s::bigint[])".encode(), [kept])
-            cursor.executemany(f"insert into {table} values (%s, %s, %s, %s, %s, %s, %s, %s)".encode(), rows)
+    def _sequence_sql(self) -> str:
+        """SQL of the sequence that hands out positions."""
+        return f"pg_catalog.pg_get_serial_sequence({literal(self._events_name)}, 'position')::pg_catalog.regclass"
 
     def advance_positions(self) -> None:
         """Put the next fact after all there are: sequences are not transactional, so at once and for all.
@@ -384,9 +413,8 @@ class Store(FactReader):
         Raises:
             psycopg.errors.InsufficientPrivilege: this role may not.
         """
-        sequence = f"pg_catalog.pg_get_serial_sequence({literal(self._events_name)}, 'position')"
         highest = f"(select pg_catalog.max(position) from {self._events_name})"
-        self._connection.execute(f"select pg_catalog.setval({sequence}::pg_catalog.regclass, {highest})".encode())
+        self._connection.execute(f"select pg_catalog.setval({self._sequence_sql}, {highest})".encode())
 
 
 def _all_equal(*pairs: tuple[str, str]) -> str:
@@ -423,15 +451,6 @@ def _row(entry: Entry, applied: Fact) -> tuple[object, ...]:
         applied.database_user,
         applied.integer("duration_ms"),
         applied.position,
-    )
-
-
-def _unwritable(name: str, own: Encoding) -> Problem:
-    return Problem(
-        "name-unwritable",
-        f"the name of migration `{name}` cannot be written in this database, whose encoding is {own.name}",
-        effect="nothing was run",
-        hint=f"give it a `name` of characters that {own.name} has",
     )
 
 

@@ -151,14 +151,14 @@ class Inspection:
         )
 
     def _unguarded(self) -> Problem:
-        from zmig.database import guard_trigger
+        from zmig.database import tracking_sql
 
         return Problem(
             "tracking-altered",
-            f"table `{self.schema}.{EVENTS}` is not as zmig makes it: {guard_trigger.MISSING}",
+            f"table `{self.schema}.{EVENTS}` is not as zmig makes it: {tracking_sql.GUARD_MISSING}",
             facts=(f"role `{self.role}` does not own the table, so zmig cannot put it there again",),
             effect="nothing was run",
-            hint=f"as the table's owner, run `{guard_trigger.one_line(self.schema)}`",
+            hint=f"as the table's owner, run `{tracking_sql.guard_trigger_line(self.schema)}`",
         )
 
     def _foreign(self, table: str, columns: Sequence[Column], needed: Iterable[str]) -> Problem:

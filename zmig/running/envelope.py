@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig.database import client_process, invariants, roles
+from zmig.database import client_identity, invariants, roles
 from zmig.database.quoting import literal
 from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql
 from zmig.database.settings import FLUSHED, IDLE_IN_TRANSACTION, LONGEST_IDLE, READABLE, set_config
@@ -248,7 +248,7 @@ def _started_data(session: RunSession, attempt: Attempt) -> dict[str, object]:
         "transactional": attempt.prepared.mode.transactional,
         "backend_pid": session.run.backend_pid,
         "application_name": session.run.application_name,
-        "client": client_process.identity(),
+        "client": client_identity.identity(),
     }
     if session.server.identity is not None:
         data["server"] = session.server.identity.data()

@@ -8,7 +8,7 @@ import psycopg
 
 from zmig.context import Context
 from zmig.database.borrowed_connection import borrowed
-from zmig.database.borrowing import TransactionEnded
+from zmig.database.loan import TransactionEnded
 from zmig.errors import Problem, ZmigError
 from zmig.process.surroundings import surroundings_kept
 from zmig.python import locations

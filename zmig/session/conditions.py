@@ -15,7 +15,7 @@ from zmig.context import Context
 from zmig.database import connection as database
 from zmig.database import connection_hints, settings, wire
 from zmig.database.borrowed_connection import borrowed
-from zmig.database.borrowing import TransactionEnded
+from zmig.database.loan import TransactionEnded
 from zmig.database.settings import IDLE_IN_TRANSACTION, READABLE, set_config
 from zmig.errors import Location, MigrationFailed, Problem, ZmigError
 from zmig.model import Language, RepeatRule

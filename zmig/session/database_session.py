@@ -177,11 +177,11 @@ class DatabaseSession:
                 self._advance_positions(lagging)
 
     def _report_unguarded(self) -> None:
-        from zmig.database import guard_trigger
+        from zmig.database import tracking_sql
         from zmig.progress import Notice
 
         events = f"{self.project.tracking.schema}.migration_events"
-        message = f"`{events}` was not as zmig makes it: {guard_trigger.MISSING}; it is there again"
+        message = f"`{events}` was not as zmig makes it: {tracking_sql.GUARD_MISSING}; it is there again"
         self.observer(Notice(None, "WARNING", message))
 
     def _advance_positions(self, highest: int) -> None:

@@ -287,13 +287,13 @@ def standby_of(connection: Questioning, inspection: Inspection) -> Standby | Non
 
 def identify_holder(holder: LockHolder, entries: Sequence[Entry]) -> LockHolder:
     """Return the holder with what the facts say of it: the migration it works on, and its client."""
-    from zmig.database import client_process
+    from zmig.database import client_identity
 
     for entry in entries:
         begun = _begun(entry, holder)
         if begun is not None:
             at_work = _at_work(holder, entries) or entry
-            return replace(holder, migration=at_work.name, client=client_process.state(begun.data.get("client")))
+            return replace(holder, migration=at_work.name, client=client_identity.state(begun.data.get("client")))
     return holder
 
 
