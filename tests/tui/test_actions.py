@@ -270,7 +270,7 @@ async def test_a_run_elsewhere_is_watched_to_its_end(shop: Shop, connection: psy
     async with console(shop.path) as zmig:
         await zmig.until_text("#panel", "a run in another process")
         await zmig.until_text("#panel", "statement 2 of 2, line 2")
-        await zmig.until_text("#panel", f"pid {connection.info.backend_pid}")
+        await zmig.until_text("#panel", f"backend {connection.info.backend_pid}")
         await zmig.press("2")
         await zmig.until(lambda: "▶2 │ select 'xxx" in zmig.page)
         connection.execute("select pg_advisory_unlock(1)")
@@ -366,7 +366,7 @@ async def test_a_backend_that_blocks_the_run_is_terminated(
     pid = blocker.info.backend_pid
     async with console(shop.path) as zmig:
         await zmig.agree_to("a")
-        await zmig.until_text("#panel", f"pid {pid}")
+        await zmig.until_text("#panel", f"backend {pid}")
         assert "idle in transaction" in zmig.texts("#panel")
         await zmig.question("K")
         assert f"terminate backend {pid}, which blocks" in zmig.dialog()
@@ -384,10 +384,10 @@ async def test_of_several_that_block_the_run_one_is_picked_and_the_run_is_not_am
         await zmig.question("a")
         await zmig.press("y")
         for pid in pids:
-            await zmig.until_text("#panel", f"pid {pid}")
+            await zmig.until_text("#panel", f"backend {pid}")
         await zmig.open(PickDialog, "K")
         options = zmig.top.query_one(OptionList)
-        assert {int(str(option.prompt).split()[0]) for option in options.options} == pids
+        assert {int(str(option.prompt).split()[1].strip(",")) for option in options.options} == pids
         assert options.highlighted == 0
         await zmig.question("enter")
         assert "to agree, then press enter" in zmig.screen_text

@@ -133,9 +133,11 @@ def test_blockers_are_drawn_as_a_tree() -> None:
     shown = [plain(one) for one in backend_view.backend_lines(work, NOW)]
     assert " 25%  pipe · 25 of 100 bytes · copy from on orders" in shown[0]
     assert "Lock: relation" in shown[1]
-    assert shown[2].startswith("  └ pid 2 anna psql · idle in transaction for 3 min 00 s · select 1 --")
+    assert shown[2].startswith(
+        "  └ backend 2, idle in transaction for 3 min 00 s, application `psql`, user `anna`: select 1 --"
+    )
     assert "x y" not in shown[2]
-    assert shown[3].startswith("     └ pid 3")
+    assert shown[3].startswith("     └ backend 3, ")
     assert "a prepared transaction" in shown[4]
 
 

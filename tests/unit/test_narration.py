@@ -50,7 +50,7 @@ SENTENCES: list[tuple[Progress, str]] = [
     (events.Blocked(STEP, (), 3.0), "goes on, after waiting 3.0 s for a lock"),
     (
         events.Blocked(STEP, (Blocker(0, 1, 4712, BACKEND), Blocker(1, 4712, 0, None), Blocker(1, 4712, 9, None)), 3.0),
-        "blocked for 3.0 s by backend 4712, application `psql`, user `anna`, idle in transaction since 15:09:26 UTC: "
+        "blocked for 3.0 s by backend 4712, idle in transaction since 15:09:26 UTC, application `psql`, user `anna`: "
         "select 1; a prepared transaction; backend 9",
     ),
     (

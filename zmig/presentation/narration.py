@@ -201,19 +201,11 @@ def _blocked(progress: Blocked) -> str:
 
 
 def _blocker(blocker: Blocker) -> str:
-    backend = blocker.backend
+    who, backend = words.backend(blocker.pid, blocker.backend), blocker.backend
     if backend is None:
-        return f"backend {blocker.pid}" if blocker.pid else "a prepared transaction"
-    parts = [f"backend {blocker.pid}"]
-    if backend.application_name:
-        parts.append(f"application `{backend.application_name}`")
-    if backend.database_user:
-        parts.append(f"user `{backend.database_user}`")
-    if backend.state:
-        parts.append(backend.state + (f" since {backend.since:%H:%M:%S %Z}" if backend.since is not None else ""))
-    query = f": {backend.query}" if backend.query else ""
+        return who
     by = f" (which keeps backend {blocker.waiting_pid} waiting)" if blocker.depth else ""
-    return f"{', '.join(parts)}{by}{query}"
+    return f"{who}{by}{f': {backend.query}' if backend.query else ''}"
 
 
 def _server_reported(progress: ServerReported) -> str:

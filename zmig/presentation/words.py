@@ -11,6 +11,7 @@ from zmig.presentation.spans import Tone
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from zmig.database.activity import Backend
 
 GLYPHS = {State.DONE: "✓", State.PENDING: "·", State.STARTED: "▶", State.FAILED: "✗", State.STUCK: "!"}
 TONES = {
@@ -75,6 +76,24 @@ def clock(seconds: float) -> str:
 def age(since: datetime | None, now: datetime) -> str:
     """Return how long ago something was."""
     return duration((now - since).total_seconds()) if since is not None else "an unknown time"
+
+
+def backend(pid: int, known: Backend | None, *, now: datetime | None = None) -> str:
+    """Return which server process it is, in what state, since when or, with `now`, for how long, and for whom."""
+    if not pid:
+        return "a prepared transaction"
+    parts = [f"backend {pid}"]
+    if known is None:
+        return parts[0]
+    if known.state and now is not None:
+        parts.append(f"{known.state} for {age(known.since, now)}")
+    elif known.state:
+        parts.append(known.state + (f" since {known.since:%H:%M:%S %Z}" if known.since is not None else ""))
+    if known.application_name:
+        parts.append(f"application `{known.application_name}`")
+    if known.database_user:
+        parts.append(f"user `{known.database_user}`")
+    return ", ".join(parts)
 
 
 def moment(value: datetime) -> str:

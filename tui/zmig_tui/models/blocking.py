@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zmig.presentation import words
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ class BackendChoice:
     @property
     def text(self) -> str:
         """The backend in one line."""
-        of = self.backend
-        return f"{of.pid}  {self.why}: {of.database_user or '?'}, {of.application_name or '?'}, {of.state or '?'}"
+        return f"{words.backend(self.backend.pid, self.backend)}; it {self.why}"
 
 
 def choices(blocking: Blocking) -> list[BackendChoice]:

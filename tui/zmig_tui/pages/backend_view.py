@@ -46,13 +46,11 @@ def _progress(progress: ServerProgress) -> Line:
 
 def _blocker(blocker: Blocker, now: datetime) -> Line:
     lead = Span("  " + "   " * blocker.depth + "└ ", Tone.QUIET)
+    who, _, rest = words.backend(blocker.pid, blocker.backend, now=now).partition(", ")
     if blocker.backend is None:
-        return line(lead, span("a prepared transaction" if blocker.pid == 0 else f"pid {blocker.pid}", Tone.WARN))
-    backend = blocker.backend
-    who = " ".join(part for part in (backend.database_user, backend.application_name) if part)
-    state = f" · {backend.state or 'state hidden'} for {words.age(backend.since, now)} · "
-    query = span(one_line(backend.query or "query hidden from this role"))
-    return line(lead, span(f"pid {backend.pid} ", Tone.WARN), who, span(state, Tone.QUIET), query)
+        return line(lead, span(who, Tone.WARN))
+    query = one_line(blocker.backend.query or "query hidden from this role")
+    return line(lead, span(who, Tone.WARN), span(f", {rest}: " if rest else ": ", Tone.QUIET), query)
 
 
 def no_blocker_lines(blocking: Blocking) -> list[Line]:
