@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, cast
@@ -65,6 +64,8 @@ class Output:
         """How many cells a line of stdout may take; None where it is no terminal."""
         if not self.stdout.is_terminal:
             return None
+        import shutil
+
         return max(shutil.get_terminal_size().columns, _NARROWEST)
 
     def data(self, text: str) -> None:

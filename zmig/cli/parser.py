@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, ArgumentError, ArgumentParser
+from argparse import SUPPRESS, ArgumentError, ArgumentParser, HelpFormatter
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -82,9 +82,20 @@ def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:
     return options
 
 
+_FORMATTER = partial(HelpFormatter, width=80)
+"""Help is written by `zmig.cli.help`; but argparse makes one for each option, which would measure the terminal."""
+
+
 class _Parser(ArgumentParser):
     def __init__(self, name: str, options: Iterable[Option]) -> None:
-        super().__init__(prog=f"zmig {name}", add_help=False, allow_abbrev=False, exit_on_error=False, usage=SUPPRESS)
+        super().__init__(
+            prog=f"zmig {name}",
+            add_help=False,
+            allow_abbrev=False,
+            exit_on_error=False,
+            usage=SUPPRESS,
+            formatter_class=_FORMATTER,
+        )
         for option in options:
             names = (option.short, option.name) if option.short else (option.name,)
             if option.metavar is None:

@@ -12,8 +12,6 @@ See `keepalives_idle` and `tcp_user_timeout` among libpq's connection parameters
 from __future__ import annotations
 
 import os
-import socket
-import struct
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -29,7 +27,7 @@ UNACKNOWLEDGED_SECONDS = 20.0
 USER_TIMEOUT_MILLISECONDS = round(UNACKNOWLEDGED_SECONDS * 1000)
 _SECONDS_BETWEEN_LOOKS = 1.0
 
-_INFO = struct.Struct("=3xB20xI28xI")
+_INFO = "=3xB20xI28xI"
 """Of Linux's `struct tcp_info`: probes without an answer, segments without an acknowledgement, and how many
 milliseconds ago the last acknowledgement came."""
 
@@ -73,13 +71,15 @@ def _seconds_since_acknowledgement(descriptor: int) -> float | None:
     """Return how long ago the last one came, while one is waited for; None while none is, or it is not known."""
     if sys.platform != "linux":
         return None
+    import socket
+    import struct
+
     try:
         with socket.socket(fileno=os.dup(descriptor)) as ours:
             if ours.family == socket.AF_UNIX:
                 return None
-            probes, segments, milliseconds = _INFO.unpack(
-                ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
-            )
+            info = ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, struct.calcsize(_INFO))
+            probes, segments, milliseconds = struct.unpack(_INFO, info)
     except OSError:
         return None
     return milliseconds / 1000 if probes or segments else None
