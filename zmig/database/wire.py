@@ -183,6 +183,7 @@ def leave_pipeline(connection: Connection) -> None:
 
 def _flush(link: pq.abc.PGconn, look: Callable[[int], None]) -> None:
     while link.flush():
+        # Read while writing: a server that waits for its notices to be taken takes nothing of the rest of the message.
         came = _wait(link, selectors.EVENT_READ | selectors.EVENT_WRITE, _LONGEST_WAIT_SECONDS)
         if came & selectors.EVENT_READ:
             link.consume_input()

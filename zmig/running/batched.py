@@ -74,6 +74,7 @@ class Batched:
         one = attempt.prepared.statements[0] if attempt.prepared.statements is not None else None
         with session.interrupts.deferred():
             session.send(*session.clean_sql)
+        # Before `started` is recorded: a key that is refused leaves no attempt behind.
         if one is not None and batch.uses_cursor(one):
             batch_key.check(session, attempt, one, start=self._settings.start)
         elif one is not None:
@@ -116,6 +117,7 @@ class Batched:
         self._session.observer(self._attempt.starting(one))
         while True:
             done = self._touch(one, with_cursor=with_cursor)
+            # That no row was touched is not yet the end: its choice may still find rows that the statement left out.
             if done.rows == 0:
                 found = None if rest is None else self._look_again(one, rest)
                 if found is None:
@@ -147,6 +149,7 @@ class Batched:
     def _end_code(self) -> None:
         """Record `done` after Python code: with its last round, unless it left that unfinished."""
         is_open = self._session.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
+        # Code that left its loop early did not say what its round touched, so that is not counted, and not kept either.
         if is_open and (self._round is None or self._round.touched is None):
             self._session.send("rollback")
             is_open = False
@@ -184,6 +187,8 @@ class Batched:
         session = self._session
         if self._ask(one, rest) is None:
             return None
+        # Asked outside of a snapshot first, which costs nothing to give up: with most batches nothing is left.
+        # The level can only be chosen before the first query, and the marks are one.
         _, *marks = envelope.open_sql(session, self._attempt)
         session.send("rollback")
         session.send("begin isolation level repeatable read", *marks)
@@ -223,6 +228,7 @@ class Batched:
 
     def _execute(self, text: str) -> psycopg.Cursor[tuple[object, ...]]:
         cursor = self._session.connection.cursor()
+        # Python's own types end at the year 9999 and know no `infinity`; a key may be either.
         for kind in ("date", "time", "timestamp", "timestamptz"):
             cursor.adapters.register_loader(kind, _Moments)
         return cursor.execute(text.encode())
@@ -270,10 +276,12 @@ class Batched:
             session.store.append_sql(session.run, EventType.CHECKPOINT, attempt.step.migration.name, data),
             "commit",
         ]
+        # The question travels behind the commit in the same message; where a pause is first, the answer would be old.
         asking = () if self._settings.pause_seconds else (self._throttle.query,)
         try:
             reply = session.send_text("; ".join((*closing, *asking)))
         except wire.MessageError as failed:
+            # An error of the question, which is behind the commit, says nothing against the round.
             if failed.completed < len(closing):
                 raise _NotCommitted(failed.error) from None
             raise failed.error from None

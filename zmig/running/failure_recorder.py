@@ -149,10 +149,12 @@ class FailureRecorder:
         with session.interrupts.deferred():
             if session.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 session.send("rollback")
+            # Code may have switched it off; then the fact would be in a transaction that nobody commits.
             session.connection.autocommit = True
             session.send(*session.clean_sql)
             first = () if first_of_all is None else self._ended_with_sql(first_of_all, attempt.prepared)
             fact = self._failed_sql(failed, found.error, will_retry=will_retry)
+            # One message is one transaction: of an atomic run either all ends are recorded or none.
             session.send(*first, *self._unrecorded_start(attempt), fact)
             self._transport.recorded()
         if not isinstance(failed.error, KeyboardInterrupt):

@@ -157,6 +157,7 @@ class GroupCommit:
         """Return the present step, which may be composed already."""
         ready, self._next = self._next, None
         flushes_first = not self._is_flushed and self._is_flush_due(self._index)
+        # Composed when the step before had just been sent, which may have taken longer since than may stay unflushed.
         if ready is None or ready.prepared is not attempt.prepared or ready.flushes_first < flushes_first:
             return self._compose(session, self._index, is_prepared=self._is_prepared, flushes_first=flushes_first)
         return ready
@@ -171,6 +172,7 @@ class GroupCommit:
         except wire.MessageError as failed:
             raise script.refused(part, failed) from None
         self._is_prepared = self._traits(self._index).is_plain
+        # Only now, with the answer: what the server says while it works is to be seen at once.
         if self._next is not None:
             self._observer.hold()  # it is reported while the server works on the next one
         script.finish(part, reply, began)
@@ -185,6 +187,7 @@ class GroupCommit:
             script.read_ahead()
         elif index < len(self._prepared_steps) and self._traits(index).sendables:
             assert self._present is not None
+            # As if the present step succeeded: every error is followed by `reset`, which drops what is composed here.
             is_prepared = self._traits(self._index).is_plain
             flushes_first = not self._present.awaits_flush and self._is_flush_due(index)
             # What it raises, it raises again when it is the next step's turn.

@@ -115,6 +115,7 @@ class BlockingMonitor:
                 if self._is_over:
                     return
                 busy = self._busy
+                # Read again after the wait: what was at work then may be over.
                 if busy is None or time.monotonic() - busy.since < busy.patience_seconds:
                     self._blocked_since = None
                     continue
@@ -134,6 +135,7 @@ class BlockingMonitor:
         from zmig.database import activity
 
         work = activity.work(connection, self._backend_pid)
+        # The answer took a round trip, in which the run may have moved on; a blocker reported now would be another's.
         if work is not None and self._busy is busy:
             self._report(work, busy)
 

@@ -148,6 +148,7 @@ class Statementwise:
         watch.look(session, one, was_open=was_open)
         if ends:
             self._completed = one.number
+        # It opened a transaction: the migration's limits are local to each, and the script's own BEGIN has none.
         elif session.is_in_transaction and not was_open:
             session.send(*envelope.limits_sql(self._attempt))
         elif not session.is_in_transaction:
@@ -186,11 +187,13 @@ class Statementwise:
         sending = Sent(one.number, subject=resume.subject(one), before=before, digest=checkpoint.digest([one]))
         with session.interrupts.deferred():
             own, become = envelope.own_role_sql(session), envelope.become_sql(self._attempt, local=False)
+            # Committed before the statement is sent: should this process die now, the next run knows what to look up.
             session.send("begin", *own, self._checkpoint_sql(one.number - 1, sending), "commit", *become)
             self._in_doubt = sending
         try:
             self._run(one)
         except psycopg.Error as error:
+            # Without a SQLSTATE it was not the server that refused: the connection is gone, and nobody knows.
             self._in_doubt = replace(sending, is_refused=error.sqlstate is not None)
             raise
 

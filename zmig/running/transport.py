@@ -150,6 +150,7 @@ class Script:
     def _composed_parts(
         self, sendables: Iterator[Sendable], opening: Sequence[str], closing: Sequence[str]
     ) -> Iterator[Part]:
+        # `done` and the commit travel with the last statement, so each is looked at with whether another follows.
         self._sendables = _Sendables(sendables)
         for sendable, is_last in self._sendables:
             if isinstance(sendable, Message | ChunkMessage):
@@ -253,6 +254,7 @@ class Script:
         """Return the index of the statement the server could not read, for which it ran nothing of the message."""
         encoding, position = self.session.encoding, error.diag.statement_position
         if position is not None:
+            # The server counts from the message's beginning, in characters of its own encoding.
             after = int(position) - 1 - encoding.length(part.head)
             offset = encoding.index(part.sent.text, after) if after >= 0 else None
         else:
