@@ -276,12 +276,12 @@ class Batched:
             session.store.append_sql(session.run, EventType.CHECKPOINT, attempt.step.migration.name, data),
             "commit",
         ]
-        # The question travels behind the commit in the same message; where a pause is first, the answer would be old.
+        # The question travels after the commit in the same message; where a pause is first, the answer would be old.
         asking = () if self._settings.pause_seconds else (self._throttle.query,)
         try:
             reply = session.send_text("; ".join((*closing, *asking)))
         except wire.MessageError as failed:
-            # An error of the question, which is behind the commit, says nothing against the round.
+            # An error of the question, which comes after the commit, says nothing against the round.
             if failed.completed < len(closing):
                 raise _NotCommitted(failed.error) from None
             raise failed.error from None

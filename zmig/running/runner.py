@@ -131,7 +131,7 @@ class Runner:
         """Return what came of an attempt that raised something; the connection can be used again, or is lost."""
         self._transport.reset()
         self._failures.cancel_in_flight()
-        # An error that came behind the commit is no failure: the server had completed the step before it was raised.
+        # An error that came after the commit is no failure: the server had completed the step before it was raised.
         if execution.is_complete or self._failures.is_recorded(attempt, error):
             return Committed(interrupt=error)
         return execution.failed(error)
