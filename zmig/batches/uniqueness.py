@@ -256,7 +256,7 @@ class _Scope:
         """Return expressions that are the same where this one is the same."""
         joined = query.split(nodes, "||")
         if len(joined) > 1:
-            # `1 || 12` is `11 || 2`: only with a constant between any two parts can they be told apart.
+            # `1 || 12` is `11 || 2`: only with a constant between any two parts does each row keep a key of its own.
             is_parted = all(any(map(expressions.is_constant, pair)) for pair in pairwise(joined))
             return joined if is_parted and all(map(self._is_never_null, joined)) else []
         place = expressions.cast_place(nodes)
