@@ -12,6 +12,7 @@ from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from dataclasses import KW_ONLY
     from datetime import datetime
     from pathlib import Path
 
@@ -84,6 +85,7 @@ class Settings:
 class Batch:
     """How a migration is done in rounds that commit one by one."""
 
+    _: KW_ONLY
     size: int = 1000
     """How many rows a round takes."""
     start: str | int | None = None
@@ -116,6 +118,7 @@ class Migration:
     name: str
     kind: Kind
     language: Language
+    _: KW_ONLY
     file: Path | None = None
     """Absolute or relative to the working directory; None for a migration registered in code."""
     checksum: str | None = None

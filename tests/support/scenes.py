@@ -171,9 +171,17 @@ class Scene:
 
     def observation(self) -> Observation:
         history = fold(self.facts)
-        liveness = Liveness(NOW, self.holder.pid if self.holder else None, timedelta(minutes=10), None)
+        liveness = Liveness(NOW, self.holder.pid if self.holder else None)
         entries = state.evaluate(MIGRATIONS, history, liveness)
-        project = Project(Path("manifests/prod.yaml"), "shop", self.environment, None, Tracking(), MIGRATIONS, ())
+        project = Project(
+            Path("manifests/prod.yaml"),
+            "shop",
+            environment=self.environment,
+            database=None,
+            tracking=Tracking(),
+            migrations=MIGRATIONS,
+            manifests=(),
+        )
         return Observation(self._status(entries), project, "db1.internal:5432", NOW, work=self.work)
 
     def _status(self, entries: tuple[Entry, ...]) -> status.Status:

@@ -106,9 +106,9 @@ def once(
         name,
         Kind.SQL,
         Language.SQL,
-        Path(f"m/{name}.sql"),
-        checksum,
-        Path(f"m/{name}.rollback.sql") if reversible else None,
+        file=Path(f"m/{name}.sql"),
+        checksum=checksum,
+        rollback_file=Path(f"m/{name}.rollback.sql") if reversible else None,
         locate=lambda: Location("prod.yaml", version, 5),
     )
 

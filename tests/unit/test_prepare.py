@@ -20,7 +20,7 @@ def test_a_rollback_file_without_a_statement_is_refused_rather_than_taken_for_do
     file, rollback = tmp_path / "a.sql", tmp_path / "a.rollback.sql"
     file.write_text("create table a ();")
     rollback.write_text("-- description: Undoes a\n\n/* later */ ;\n")
-    migration = Migration(1, "a", Kind.SQL, Language.SQL, file, rollback_file=rollback)
+    migration = Migration(1, "a", Kind.SQL, Language.SQL, file=file, rollback_file=rollback)
     assert len(prepare.read(Plan(Direction.FORWARD, (Step(migration, Action.APPLY, ""),)))) == 1
     with pytest.raises(ManifestError) as caught:
         prepare.read(Plan(Direction.ROLLBACK, (Step(migration, Action.ROLL_BACK, ""),)))
@@ -30,7 +30,7 @@ def test_a_rollback_file_without_a_statement_is_refused_rather_than_taken_for_do
 def test_python_is_told_by_its_suffix_in_any_case(tmp_path: Path) -> None:
     file = tmp_path / "A.PY"
     file.write_text("def execute(ctx): pass\n")
-    migration = Migration(1, "a", Kind.PYTHON, Language.PYTHON, file)
+    migration = Migration(1, "a", Kind.PYTHON, Language.PYTHON, file=file)
     (work,) = prepare.read(Plan(Direction.FORWARD, (Step(migration, Action.APPLY, ""),)))
     assert work.mode.reason == "Python, one transaction"
 

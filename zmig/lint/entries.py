@@ -171,9 +171,7 @@ def _unfit(
     from zmig.project import prepare
 
     if declaration.has_variables:
-        known = {**opened.manifest.variables, **root.manifest.variables}
-        values = {name: variable.value for name, variable in known.items()}
-        migration = replace(migration, variables=values)
+        migration = replace(migration, variables=opened.variables(root))
     steps = [Step(migration, Action.APPLY, "")]
     if migration.rollback_file is not None:
         steps.append(Step(migration, Action.ROLL_BACK, ""))

@@ -270,11 +270,11 @@ class _Reading:
         default = Batch()
         pause, max_lag = self._seconds(node, "pause"), self._seconds(node, "max_lag")
         return Batch(
-            self._reader.integer(node, "size", smallest=1, largest=10_000_000) or default.size,
-            self._reader.text_or_integer(node, "start"),
-            default.pause_seconds if pause is None else pause,
-            self._recorded(node, "total", typed_reader.SOME_TEXT),
-            default.max_lag_seconds if max_lag is None else max_lag,
+            size=self._reader.integer(node, "size", smallest=1, largest=10_000_000) or default.size,
+            start=self._reader.text_or_integer(node, "start"),
+            pause_seconds=default.pause_seconds if pause is None else pause,
+            total=self._recorded(node, "total", typed_reader.SOME_TEXT),
+            max_lag_seconds=default.max_lag_seconds if max_lag is None else max_lag,
         )
 
     def _seconds(self, parent: Mapping, key: str) -> float | None:

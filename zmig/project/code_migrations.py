@@ -48,20 +48,13 @@ def _check(code: object) -> None:
         raise _unfit(kind, f"its `name` is {name!r}", "give it a text of one line as `name`, as in `004_totals`")
     if not callable(getattr(code, "execute", None)):
         raise _unfit(kind, "it has no method `execute`", "define `execute(self, ctx)`")
+    from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+
     for method in _MAY_DEFINE:
-        if _only_begins(getattr(code, method, None)):
+        function: object = getattr(code, method, None)
+        if iscoroutinefunction(function) or isgeneratorfunction(function) or isasyncgenfunction(function):
             why = f"calling its `{method}` would only begin it: it is asynchronous, or a generator"
             raise _unfit(kind, why, f"define `{method}` with plain `def`, and without `yield`")
-
-
-def _only_begins(function: object) -> bool:
-    import inspect
-
-    return (
-        inspect.iscoroutinefunction(function)
-        or inspect.isgeneratorfunction(function)
-        or inspect.isasyncgenfunction(function)
-    )
 
 
 def _unfit(kind: str, why: str, hint: str) -> UsageError:

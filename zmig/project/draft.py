@@ -14,6 +14,8 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     import datetime
+    from collections.abc import Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.manifest.declaration import Declaration
     from zmig.project.inclusion import Inclusion
@@ -32,6 +34,7 @@ class Draft:
     version: int
     name: str
     kind: Kind
+    _: KW_ONLY
     file: Path
     rollback_file: Path | None
     """None for Python, which rolls back by a function of its own."""
@@ -56,7 +59,8 @@ class Draft:
         """Return what its files hold."""
         words = " ".join((description or self.name.partition("_")[2].replace("_", " ")).split())
         if self.rollback_file is None:
-            return {self.file: _PYTHON.format(description=_escaped(words), date=today, name=self.name)}
+            words = words.replace("\\", "\\\\").replace('"', '\\"')
+            return {self.file: _PYTHON.format(description=words, date=today, name=self.name)}
         return {
             self.file: _SQL.format(description=words, date=today),
             self.rollback_file: _SQL.format(description=f"Undoes {self.name}", date=today),
@@ -91,17 +95,20 @@ def make(inclusion: Inclusion, name: str, *, kind: Kind) -> Draft:
     declarations = tuple(inclusion.declarations)
     alike = [entry for entry in declarations if (entry.effective_kind is Kind.REPEATABLE) == (kind is Kind.REPEATABLE)]
     version = _free_version(alike or declarations, declarations)
-    full_name = f"{version:0{_digits(alike or declarations)}}_{_slug(name, version)}"
+    highest = max(alike or declarations, key=lambda entry: entry.version or 0, default=None)
+    number = re.match(r"[0-9]+", stem(highest.file or "")) if highest is not None else None
+    digits = _USUAL_DIGITS if number is None else len(number[0])
+    full_name = f"{version:0{digits}}_{_slug(name, version)}"
     if any(full_name == entry.name for entry in declarations):
         message = f"the name `{full_name}` is taken"
         raise UsageError(Problem("name-repeated", message, hint="choose another name"))
     folder, path = _folder(inclusion, alike)
     rollback = None if kind is Kind.PYTHON else path / f"{full_name}.rollback.sql"
     file = path / f"{full_name}{'.py' if kind is Kind.PYTHON else '.sql'}"
-    return Draft(version, full_name, kind, file, rollback, folder)
+    return Draft(version, full_name, kind, file=file, rollback_file=rollback, folder=folder)
 
 
-def _free_version(alike: tuple[Declaration, ...] | list[Declaration], all_: tuple[Declaration, ...]) -> int:
+def _free_version(alike: Sequence[Declaration], all_: Sequence[Declaration]) -> int:
     """Return the version after the highest of those that are alike, and free."""
     taken = {entry.version for entry in all_}
     version = max((entry.version or 0 for entry in alike), default=0) + 1
@@ -114,14 +121,8 @@ def _free_version(alike: tuple[Declaration, ...] | list[Declaration], all_: tupl
     return version
 
 
-def _digits(declarations: tuple[Declaration, ...] | list[Declaration]) -> int:
-    """Return how many digits the number in the name of the highest version's file has."""
-    highest = max(declarations, key=lambda entry: entry.version or 0, default=None)
-    number = re.match(r"[0-9]+", stem(highest.file or "")) if highest is not None else None
-    return _USUAL_DIGITS if number is None else len(number[0])
-
-
 def _slug(name: str, version: int) -> str:
+    """Return a name as it is in file names: in lower case, with `_` between its words, without suffix and version."""
     words = re.sub(r"\.(sql|py)$", "", name.strip(), flags=re.IGNORECASE)
     slug = re.sub(r"[\W_]+", "_", words.lower()).strip("_")
     slug = re.sub(rf"^0*{version}_", "", slug)
@@ -156,7 +157,3 @@ def _is_root(folder: Path) -> bool:
     except FileNotFoundError:  # it was removed
         return has_mark
     return has_mark or folder in (working, *working.parents)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')

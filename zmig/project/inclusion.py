@@ -6,8 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem
-from zmig.manifest import reader as manifest
-from zmig.manifest import semantic_checks, yaml_parser
+from zmig.manifest import reader, semantic_checks, yaml_parser
 from zmig.project import text_file
 from zmig.project.migration_file import Folder, nearest_file, shown
 from zmig.valueclass import field, replace, slotted, valueclass
@@ -28,6 +27,11 @@ class LoadedManifest:
     manifest: Manifest
     folder: Folder
 
+    def variables(self, root: LoadedManifest) -> dict[str, str]:
+        """Return the values of variables in its files, of which those of the manifest that a command was given win."""
+        known = {**self.manifest.variables, **root.manifest.variables}
+        return {name: variable.value for name, variable in known.items()}
+
 
 @slotted
 class Inclusion:
@@ -46,12 +50,12 @@ class Inclusion:
         """Raise ManifestError with all problems, by manifest and line, if there are any."""
         if self.problems:
             files = {str(opened.path): number for number, opened in enumerate(self.opened)}
-            raise ManifestError(*sorted(self.problems, key=lambda problem: _place(problem, files)))
 
+            def place(problem: Problem) -> tuple[int, int, int]:
+                location = problem.location or Location("")
+                return files.get(location.path, len(files)), location.line, location.column
 
-def _place(problem: Problem, files: dict[str, int]) -> tuple[int, int, int]:
-    location = problem.location or Location("")
-    return (files.get(location.path, len(files)), location.line, location.column)
+            raise ManifestError(*sorted(self.problems, key=place))
 
 
 @valueclass
@@ -74,7 +78,9 @@ def read(path: Path, *, environ: Mapping[str, str]) -> Inclusion:
         pending = stack.pop()
         real = os.path.realpath(pending.path)
         if pending.include is not None and real in pending.chain:
-            inclusion.problems.append(_cycle(pending.include))
+            message = f"the manifest includes itself through `{pending.include.path}`"
+            place, hint = pending.include.declared_at, "remove this line of `include`"
+            inclusion.problems.append(Problem("include-cycle", message, place, hint=hint))
         elif real not in seen:
             seen.add(real)
             stack += reversed(_read(pending, (*pending.chain, real), inclusion, environ))
@@ -85,25 +91,21 @@ def read(path: Path, *, environ: Mapping[str, str]) -> Inclusion:
 def _read(
     pending: _Pending, chain: tuple[str, ...], inclusion: Inclusion, environ: Mapping[str, str]
 ) -> list[_Pending]:
+    """Read one manifest, and return those that it includes."""
     path = shown(pending.path)
     try:
-        text = _text(path)
+        if (size := text_file.size(path)) > yaml_parser.SIZE_LIMIT:
+            raise ManifestError(yaml_parser.too_large(str(path), size))
+        text = text_file.read(path)
     except ManifestError as error:
         inclusion.problems += (_relabelled(problem, path, pending.include) for problem in error.problems)
         return []
-    found = manifest.read(text, label=str(path), environ=environ, is_included=pending.include is not None)
+    manifest = reader.read(text, label=str(path), environ=environ, is_included=pending.include is not None)
     folder = Folder(path.parent)
-    folder.declare(found.declarations)
-    inclusion.opened.append(LoadedManifest(path, found, folder))
-    inclusion.problems += found.problems
-    return [_Pending(folder.path(include.path), include, chain) for include in found.includes]
-
-
-def _text(path: Path) -> str:
-    size = text_file.size(path)
-    if size > yaml_parser.SIZE_LIMIT:
-        raise ManifestError(yaml_parser.too_large(str(path), size))
-    return text_file.read(path)
+    folder.declare(manifest.declarations)
+    inclusion.opened.append(LoadedManifest(path, manifest, folder))
+    inclusion.problems += manifest.problems
+    return [_Pending(folder.path(include.path), include, chain) for include in manifest.includes]
 
 
 def _relabelled(problem: Problem, path: Path, include: Include | None) -> Problem:
@@ -114,16 +116,11 @@ def _relabelled(problem: Problem, path: Path, include: Include | None) -> Proble
     link = Problem("manifest-missing", f"the manifest `{path}` is a link to nothing", where)
     if (led := text_file.led_nowhere(path, link)) is not None:
         return led
-    found = nearest_file(path)
+    near = nearest_file(path)
     message = f"the manifest `{path}` does not exist"
-    if found is None:
+    if near is None:
         return Problem("manifest-missing", message, where, hint=f"create `{path}`")
-    hint = f"name `{path.parent / found}`"
+    hint = f"name `{path.parent / near}`"
     if include is not None:
-        hint = f"write `{include.path.removesuffix(path.name)}{found}`"
-    return Problem("manifest-missing", message, where, (f"nearest file: {path.parent / found}",), hint=hint)
-
-
-def _cycle(include: Include) -> Problem:
-    message = f"the manifest includes itself through `{include.path}`"
-    return Problem("include-cycle", message, include.declared_at, hint="remove this line of `include`")
+        hint = f"write `{include.path.removesuffix(path.name)}{near}`"
+    return Problem("manifest-missing", message, where, (f"nearest file: {path.parent / near}",), hint=hint)

@@ -78,13 +78,13 @@ class Folder:
     def path(self, text: str) -> Path:
         """Return the path that `text` means, fit to be shown and to be opened."""
         parent, slash, name = text.rpartition("/")
-        found = self._parents.get(parent)
-        if found is None:
+        folder = self._parents.get(parent)
+        if folder is None:
             joined = f"{Path(self._real, parent + slash)}"
             # A `..` after a name is not folded away: where that name is a symbolic link, it leads elsewhere.
             is_foldable = ".." not in parent.lstrip("./").split("/")
-            found = self._parents[parent] = shown(joined) if is_foldable else Path(joined)
-        return found / name
+            folder = self._parents[parent] = shown(joined) if is_foldable else Path(joined)
+        return folder / name
 
     def migration(self, declaration: Declaration, problems: list[Problem]) -> Migration | None:
         """Return the migration that an entry declares.
@@ -97,20 +97,23 @@ class Folder:
         version = declaration.version
         if not (contents and kind and language and name and version):
             return None
+        repeat = declaration.repeat if kind is Kind.REPEATABLE else None
+        if kind is Kind.REPEATABLE and repeat is None:
+            repeat = Repeat(RepeatRule.CODE if "should_repeat" in contents.names else RepeatRule.CHECKSUM)
         return Migration(
             version,
             name,
             kind,
             language,
-            contents.path,
-            contents.checksum,
-            rollback,
-            "rollback" in contents.names,
-            _repeat(declaration.repeat, contents.names) if kind is Kind.REPEATABLE else None,
-            declaration.transaction,
-            declaration.settings,
-            declaration.description,
-            declaration.locate,
+            file=contents.path,
+            checksum=contents.checksum,
+            rollback_file=rollback,
+            has_code_rollback="rollback" in contents.names,
+            repeat=repeat,
+            transaction=declaration.transaction,
+            settings=declaration.settings,
+            description=declaration.description,
+            locate=declaration.locate,
             batch=declaration.batch,
         )
 
@@ -154,24 +157,18 @@ class Folder:
         facts, hint = self._instead(path, key, written)
         return Problem("file-missing", message, declaration.location(key), facts, hint=hint)
 
-    def _taken(self, path: Path) -> set[str]:
-        """Return the names of the files that entries name, but for the one that is missing."""
-        named = {_names(text) for one in self._declarations for text in (one.file, one.rollback)}
-        return named - {path.name}
-
     def _instead(self, path: Path, key: str, written: str) -> tuple[tuple[str, ...], str]:
         """Return what is there in place of a missing file, and what to write."""
         self._searches += 1
-        may_search = self._searches <= _MOST_SEARCHES and not variables.occur(written)
-        found = nearest_file(path, besides=self._taken(path), may_undo=key == "rollback") if may_search else None
-        if found is not None:
-            return (f"nearest file: {path.parent / found}",), f"write `{key}: {written.removesuffix(path.name)}{found}`"
+        near = None
+        if self._searches <= _MOST_SEARCHES and not variables.occur(written):
+            texts = (text or "" for one in self._declarations for text in (one.file, one.rollback))
+            taken = {text.rpartition("/")[2] for text in texts} - {path.name}
+            near = nearest_file(path, besides=taken, may_undo=key == "rollback")
+        if near is not None:
+            return (f"nearest file: {path.parent / near}",), f"write `{key}: {written.removesuffix(path.name)}{near}`"
         hint = f"create the file, or correct `{key}: {written}`"
         return (() if path.parent.is_dir() else (f"there is no folder `{path.parent}`",)), hint
-
-
-def _names(text: str | None) -> str:
-    return (text or "").rpartition("/")[2]
 
 
 def is_blank(sql: str, *, is_cut: bool = False) -> bool:
@@ -219,9 +216,3 @@ def _python(path: Path) -> Contents:
 
     text = text_file.read(path)
     return Contents(path, text_file.checksum_of(text), python_source.offered(text, path=str(path)))
-
-
-def _repeat(declared: Repeat | None, names: frozenset[str]) -> Repeat:
-    if declared is not None:
-        return declared
-    return Repeat(RepeatRule.CODE if "should_repeat" in names else RepeatRule.CHECKSUM)

@@ -79,14 +79,11 @@ def unquoted(text: str, path: str) -> str:
 
 def summary(text: str, path: str) -> str:
     """Return the first words of a statement as they may be shown of a file."""
-    return HIDDEN if _is_outside_for_this_run(path) else text
-
-
-def _is_outside_for_this_run(path: str) -> bool:
-    """Whether `is_outside` holds, in a run, which asks that of many files in few folders."""
-    if os.path.islink(path):  # noqa: PTH114 -- a run has thousands of them
-        return is_outside(path)
-    return _leads_outside(os.path.abspath(os.path.dirname(path)))  # noqa: PTH100, PTH120 -- links are to stay in it
+    # A run asks this of many thousand files, in few folders.
+    if os.path.islink(path):  # noqa: PTH114
+        return HIDDEN if is_outside(path) else text
+    folder = os.path.abspath(os.path.dirname(path))  # noqa: PTH100, PTH120 -- links are to stay in it
+    return HIDDEN if _leads_outside(folder) else text
 
 
 @lru_cache(maxsize=256)

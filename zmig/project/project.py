@@ -20,6 +20,7 @@ from zmig.valueclass import field, replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from dataclasses import KW_ONLY
     from pathlib import Path
 
     from zmig.model import Environment, Migration
@@ -34,6 +35,7 @@ class Project:
 
     path: Path
     name: str
+    _: KW_ONLY
     environment: Environment
     database: Database | None
     tracking: Tracking
@@ -87,7 +89,7 @@ def _load(path: Path, environ: Mapping[str, str]) -> Project:
         for declaration in opened.manifest.declarations:
             migration = opened.folder.migration(declaration, read.problems)
             if migration is not None and declaration.has_variables:
-                migration = _with_variables(migration, opened, read.opened[0])
+                migration = replace(migration, variables=opened.variables(read.opened[0]))
             found.append(migration)
     read.raise_for_problems()
     migrations = sorted((migration for migration in found if migration), key=attrgetter("order"))
@@ -148,30 +150,20 @@ def size(path: Path) -> int:
 
 def _project(opened: list[LoadedManifest], migrations: tuple[Migration, ...]) -> Project:
     root = opened[0]
+    undeclared = root.manifest.lint.severity.get("name/undeclared")
     return Project(
         root.path,
         root.manifest.name or root.path.stem,
-        root.manifest.environment,
-        _database(root),
-        root.manifest.tracking,
-        migrations,
-        tuple(item.path for item in opened),
-        root.manifest.defaults,
-        any(item.manifest.declares_migrations for item in opened),
-        _reports_undeclared(root),
-        frozenset(one.value for item in opened for one in item.manifest.variables.values() if one.is_secret),
+        environment=root.manifest.environment,
+        database=_database(root),
+        tracking=root.manifest.tracking,
+        migrations=migrations,
+        manifests=tuple(item.path for item in opened),
+        defaults=root.manifest.defaults,
+        declares_migrations=any(item.manifest.declares_migrations for item in opened),
+        reports_undeclared=undeclared is None or undeclared.level is not Level.OFF,
+        secrets=frozenset(one.value for item in opened for one in item.manifest.variables.values() if one.is_secret),
     )
-
-
-def _reports_undeclared(root: LoadedManifest) -> bool:
-    choice = root.manifest.lint.severity.get("name/undeclared")
-    return choice is None or choice.level is not Level.OFF
-
-
-def _with_variables(migration: Migration, opened: LoadedManifest, root: LoadedManifest) -> Migration:
-    """Return a migration that uses variables with those of its manifest, and of the one a command was given."""
-    known = {**opened.manifest.variables, **root.manifest.variables}
-    return replace(migration, variables={name: variable.value for name, variable in known.items()})
 
 
 def no_migrations(project: Project) -> Problem:

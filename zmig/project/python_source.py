@@ -21,9 +21,20 @@ def offered(text: str, *, path: str) -> frozenset[str]:
     """
     names: set[str] = set()
     for statement in _top_level(_parse(text, path).body):
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.name in _CALLED:
-            _refuse_lazy(statement, text, path)
-        names.update(_bound(statement))
+        match statement:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() if statement.name in _CALLED:
+                _refuse_lazy(statement, text, path)
+                names.add(statement.name)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                names.add(statement.name)
+            case ast.Import() | ast.ImportFrom():
+                names.update(alias.asname or alias.name for alias in statement.names)
+            case ast.Assign():
+                names.update(target.id for target in statement.targets if isinstance(target, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                names.add(name)
+            case _:
+                pass
     if names.isdisjoint(("execute", "*")):
         hint = "define `def execute(ctx):` at the top level of the file"
         message = f"`{path}` has no function `execute`"
@@ -87,17 +98,3 @@ def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
         if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             for part in ("body", "orelse", "handlers", "finalbody"):
                 yield from _top_level(getattr(statement, part, []))
-
-
-def _bound(statement: ast.stmt) -> Iterator[str]:
-    match statement:
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            yield statement.name
-        case ast.Import() | ast.ImportFrom():
-            yield from (alias.asname or alias.name for alias in statement.names)
-        case ast.Assign():
-            yield from (target.id for target in statement.targets if isinstance(target, ast.Name))
-        case ast.AnnAssign(target=ast.Name(id=name)):
-            yield name
-        case _:
-            pass

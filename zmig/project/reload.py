@@ -10,7 +10,7 @@ from zmig.errors import ManifestError
 from zmig.project import project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from zmig.errors import Problem
     from zmig.project.project import Project
@@ -38,7 +38,20 @@ class Files:
         stamps = {path: _stamp(path) for path in self._stamps or (self._manifest,)}
         if self._stamps and stamps == self._stamps:
             return False
-        return self._load()
+        try:
+            self._project = project.load(self._manifest, environ=self._environ)
+            self.problems = ()
+        except ManifestError as error:
+            self.problems = error.problems
+        # What is wrong with an included manifest is corrected there.
+        places = (problem.location for problem in self.problems)
+        paths = {self._manifest, *(Path(place.path) for place in places if place is not None)}
+        if self._project is not None:
+            paths.update(self._project.manifests)
+            files = ((one.file, one.rollback_file) for one in self._project.migrations)
+            paths.update(path for pair in files for path in pair if path is not None)
+        self._stamps = {path: _stamp(path) for path in paths}
+        return not self.problems
 
     def require(self) -> Project:
         """Return the last usable project. Raises ManifestError where there was none."""
@@ -46,36 +59,10 @@ class Files:
             raise ManifestError(*self.problems)
         return self._project
 
-    def _load(self) -> bool:
-        try:
-            loaded = project.load(self._manifest, environ=self._environ)
-        except ManifestError as error:
-            self.problems = error.problems
-            loaded = None
-        else:
-            self.problems = ()
-            self._project = loaded
-        paths = set(_paths(self._project)) | {self._manifest} | set(_named(self.problems))
-        self._stamps = {path: _stamp(path) for path in paths}
-        return loaded is not None
-
-
-def _paths(loaded: Project | None) -> Iterable[Path]:
-    if loaded is None:
-        return
-    yield from loaded.manifests
-    for migration in loaded.migrations:
-        yield from (path for path in (migration.file, migration.rollback_file) if path is not None)
-
-
-def _named(problems: Iterable[Problem]) -> Iterable[Path]:
-    """Yield the files that problems are in: an included manifest is corrected there."""
-    return (Path(problem.location.path) for problem in problems if problem.location is not None)
-
 
 def _stamp(path: Path) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size

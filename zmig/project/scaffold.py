@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zmig.errors import Location, ManifestError, Problem, UsageError
-from zmig.manifest import edit, schema_errors
-from zmig.manifest import reader as manifest
+from zmig.manifest import edit, reader, schema_errors
 from zmig.project import draft, inclusion
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Mapping
+    from dataclasses import KW_ONLY
 
     from zmig.manifest.yaml_parser import Document
     from zmig.model import Kind
@@ -31,6 +31,7 @@ class Created:
 
     version: int
     name: str
+    _: KW_ONLY
     file: Path
     rollback_file: Path | None
     """None for a Python migration, which has `rollback(ctx)`."""
@@ -52,16 +53,18 @@ def create(
     Raises UsageError for a name that cannot be used and for a file that exists, ManifestError for a manifest that
     has problems or cannot be edited. Then everything is as it was.
     """
-    found = inclusion.read(path, environ=environ)
-    found.raise_for_problems()
-    root = found.opened[0]
-    new = draft.make(found, name, kind=kind)
+    manifests = inclusion.read(path, environ=environ)
+    manifests.raise_for_problems()
+    root = manifests.opened[0]
+    new = draft.make(manifests, name, kind=kind)
     text = _edited(root, new, environ)
     try:
         with ExitStack() as undo:
             for file, content in new.texts(today=today, description=description).items():
                 _create_folder(file.parent, undo)
-                _create_file(file, content, undo)
+                with file.open("x", encoding="utf-8", newline="\n") as opened:
+                    undo.callback(file.unlink, missing_ok=True)
+                    opened.write(content)
             _replace(root, text)
             undo.pop_all()
     except FileExistsError as error:
@@ -70,7 +73,7 @@ def create(
     except OSError as error:
         message = f"`{error.filename}` cannot be written: {(error.strerror or str(error)).lower()}"
         raise UsageError(Problem("file-unwritable", message, hint=f"run `ls -ld {error.filename}`")) from None
-    return Created(new.version, new.name, new.file, new.rollback_file, root.path)
+    return Created(new.version, new.name, file=new.file, rollback_file=new.rollback_file, manifest=root.path)
 
 
 def _edited(root: LoadedManifest, new: Draft, environ: Mapping[str, str]) -> str:
@@ -80,19 +83,14 @@ def _edited(root: LoadedManifest, new: Draft, environ: Mapping[str, str]) -> str
         text = edit.add(document, new.fields())
     except edit.NotEditable:
         raise ManifestError(_not_editable(root, new)) from None
-    again = manifest.read(text, label=str(root.path), environ=environ)
-    if again.problems or not _has_one_more(document, again.document, new.fields()):
+    again = reader.read(text, label=str(root.path), environ=environ)
+    before, after = _plain(document), _plain(again.document)
+    if again.problems or new.fields() not in after["migrations"]:
+        raise ManifestError(_not_editable(root, new))
+    after["migrations"].remove(new.fields())
+    if before != after:
         raise ManifestError(_not_editable(root, new))
     return text
-
-
-def _has_one_more(before: Document, after: Document, entry: dict[str, Any]) -> bool:
-    old, new = _plain(before), _plain(after)
-    entries: list[Any] = new["migrations"]
-    if entry not in entries:
-        return False
-    entries.remove(entry)
-    return old == new
 
 
 def _plain(document: Document) -> dict[str, Any]:
@@ -112,18 +110,12 @@ def _create_folder(folder: Path, undo: ExitStack) -> None:
     if not folder.exists():
         _create_folder(folder.parent, undo)
         folder.mkdir()
-        undo.callback(_remove_folder, folder)
+        undo.callback(_remove_if_empty, folder)
 
 
-def _remove_folder(folder: Path) -> None:
+def _remove_if_empty(folder: Path) -> None:
     with suppress(OSError):
         folder.rmdir()
-
-
-def _create_file(file: Path, content: str, undo: ExitStack) -> None:
-    with file.open("x", encoding="utf-8", newline="\n") as opened:
-        undo.callback(file.unlink, missing_ok=True)
-        opened.write(content)
 
 
 def _replace(root: LoadedManifest, text: str) -> None:
@@ -138,6 +130,7 @@ def _replace(root: LoadedManifest, text: str) -> None:
         raise UsageError(problem)
     status = path.stat()
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # A new file in its place, so that whoever reads it meanwhile sees the one text or the other.
     with ExitStack() as undo:
         undo.callback(os.unlink, name)
         with os.fdopen(descriptor, "wb") as file:

@@ -29,10 +29,12 @@ def files(named: Iterable[Path]) -> list[Path]:
     for path in named:
         folder, name = os.path.split(path)
         beside.setdefault(folder, set()).add(name)
-    found = [Path(folder, name) for folder in sorted(beside) for name in _fitting(folder) if name not in beside[folder]]
+    others = [
+        Path(folder, name) for folder in sorted(beside) for name in _fitting(folder) if name not in beside[folder]
+    ]
     # A link may lead to a file that is named, and a file that is named may be a link.
-    known = {os.path.realpath(Path(folder, name)) for folder in beside for name in beside[folder]} if found else ()
-    return [path for path in found if os.path.realpath(path) not in known]
+    known = {os.path.realpath(Path(folder, name)) for folder in beside for name in beside[folder]} if others else ()
+    return [path for path in others if os.path.realpath(path) not in known]
 
 
 def _fitting(folder: str) -> list[str]:
