@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import capabilities, pq
 
-from zmig.database import unresponsive
+from zmig.database import large_message, unresponsive
 from zmig.database.interruptible import InterruptibleConnection
 from zmig.process.interrupts import UNHEEDED, Look
 from zmig.valueclass import replace, valueclass
@@ -78,18 +78,20 @@ class Reply:
         return tuple(result.command_tuples for result in self.results[start:])
 
 
-def _octets(text: str) -> bytes:
+def _octets(text: str | bytes) -> bytes:
     """Return a message as it is sent. Raises psycopg.DataError where the server could not take it."""
-    octets = text.encode()
+    octets = text.encode() if isinstance(text, str) else text
     if len(octets) > LONGEST_MESSAGE:
         raise psycopg.DataError(f"it is longer than a message to the server may be: {LONGEST_MESSAGE:,} bytes")
     return octets
 
 
 def send(
-    connection: Connection, text: str, *, meanwhile: Callable[[], object] | None = None, is_brief: bool = False
+    connection: Connection, text: str | bytes, *, meanwhile: Callable[[], object] | None = None, is_brief: bool = False
 ) -> Reply:
     """Send a message without parameters and wait for all its results; of the rows, only the last is kept.
+
+    One that is large is best given as it is sent, in UTF-8.
 
     `meanwhile` is called once, when the server has the message. The answer to a brief one is waited for awake.
 
@@ -110,7 +112,7 @@ def send(
         interrupts = connection.interrupts
     with interrupts.polled():
         try:
-            link.send_query(_octets(text))
+            large_message.send(link, _octets(text))
             link.set_single_row_mode()
             _flush(link, look)
             if meanwhile is not None:
@@ -266,9 +268,13 @@ _WITHOUT_WAITING = 1
 """libpq would wait for the next row without heeding signals."""
 
 
+_LONGEST_ERROR = 1 << 16
+"""In octets. A server quotes a value that it cannot read as a whole."""
+
+
 def _error(result: pq.abc.PGresult) -> psycopg.Error:
     state = result.error_field(pq.DiagnosticField.SQLSTATE)
-    message = result.error_message.decode("utf-8", "replace").strip()
+    message = result.error_message[:_LONGEST_ERROR].decode("utf-8", "replace").strip()
     kind: type[psycopg.Error] = psycopg.OperationalError
     if state is not None:
         try:

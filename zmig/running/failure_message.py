@@ -75,7 +75,7 @@ def explain(
     """Return what `error` says about the step that was running at `place`."""
 
     def clean(text: str) -> str:
-        return exceptions.shortened(redact(text))
+        return exceptions.excerpt(text, redact)
 
     if isinstance(error, psycopg.Error):
         found = _of_server(error, place, clean=clean, record_detail=record_detail, seconds=seconds)

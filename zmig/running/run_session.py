@@ -70,7 +70,7 @@ class RunSession:
         """Send statements of zmig's own as one message, in one round trip."""
         self.send_alone("; ".join(parts))
 
-    def send_alone(self, text: str) -> wire.Reply:
+    def send_alone(self, text: str | bytes) -> wire.Reply:
         """Send a message as it is, and raise what the server says against it."""
         try:
             reply = self.send_text(text)
@@ -80,7 +80,7 @@ class RunSession:
             raise reply.interrupt
         return reply
 
-    def send_text(self, text: str) -> wire.Reply:
+    def send_text(self, text: str | bytes) -> wire.Reply:
         """Send a message as it is.
 
         Raises:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _LONGEST_TEXT = 4_000
-"""In characters; a server quotes the value it cannot read, even one of a megabyte."""
+"""In characters; a server quotes the value it cannot read, even one of many megabytes."""
+_LONGEST_READ = 1 << 16
+"""How much of a text is looked through for secrets, of which no more than `_LONGEST_TEXT` is shown."""
 
 
 def words(error: BaseException) -> str:
@@ -15,6 +22,13 @@ def words(error: BaseException) -> str:
         return str(error).strip() or type(error).__name__
     except Exception:
         return type(error).__name__
+
+
+def excerpt(text: str, redact: Callable[[str], str]) -> str:
+    """Return `text` without its secrets, or the beginning of that where it is very long."""
+    if len(text) <= _LONGEST_READ:
+        return shortened(redact(text))
+    return f"{redact(text[:_LONGEST_READ])[:_LONGEST_TEXT]}… ({len(text) - _LONGEST_TEXT} characters more)"
 
 
 def shortened(text: str) -> str:
