@@ -142,7 +142,7 @@ def _prove_statement(one: Statement, path: Path, tally: Tally) -> None:
     tally.counts["statements"] += 1
     parsed = _parse(one.text)
     if parsed is None:
-        one = replace(one, text=_without_variables(one.text))
+        one = replace(one, source=_without_variables(one.text))
         parsed = _parse(one.text)
     if parsed is None:
         tally.counts["refused by the parser"] += 1

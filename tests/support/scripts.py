@@ -32,13 +32,17 @@ class Cut(NamedTuple):
     problem: str | None
 
 
-def cut(reads: Iterable[str]) -> Cut:
+def cut(reads: Iterable[str], *, is_octets: bool = False) -> Cut:
     """Cut a script that comes in pieces to its end."""
     found: list[tuple[Statement, str | None]] = []
     try:
-        for statement in script.split_stream(reads, path="a.sql"):
-            rows = None if statement.copy_data is None else "".join(statement.copy_data.blocks)
+        for statement in script.split_stream(reads, path="a.sql", is_octets=is_octets):
+            rows = None if statement.copy_data is None else _text(statement.copy_data.blocks)
             found.append((replace(statement, copy_data=None), rows))
     except ManifestError as error:
         return Cut(found, f"{error.code} {error.problems[0].location}")
     return Cut(found, None)
+
+
+def _text(blocks: Iterable[str | bytes]) -> str:
+    return b"".join(one.encode() if isinstance(one, str) else one for one in blocks).decode()

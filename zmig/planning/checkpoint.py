@@ -115,7 +115,8 @@ class Digest:
 
     def add(self, one: Statement) -> None:
         """Let the next statement count."""
-        self._hash.update(one.text.encode() + b"\0")
+        self._hash.update(one.content)
+        self._hash.update(b"\0")
 
     def __str__(self) -> str:
         return self._hash.hexdigest()

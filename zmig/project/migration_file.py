@@ -197,14 +197,18 @@ def _sql(path: Path) -> Contents:
 
 
 def _large_sql(path: Path) -> Contents:
-    texts = text_file.pieces(path)
-    first = next(texts, "")
+    pieces = text_file.octet_pieces(path)
+    checksum = text_file.Checksum()
+    first = next(pieces, b"")
+    text = first.decode(errors="ignore")
     # A piece may end in half of what opens a comment.
-    if is_blank(first, is_cut=True) or is_blank(first[:-1], is_cut=True):
-        first += "".join(texts)
-        if is_blank(first):
+    if is_blank(text, is_cut=True) or is_blank(text[:-1], is_cut=True):
+        first += b"".join(pieces)
+        if is_blank(first.decode()):
             raise ManifestError(_empty(path))
-    return Contents(path, text_file.checksum(chain((first,), texts)), frozenset())
+    for piece in chain((first,), pieces):
+        checksum.add(piece)
+    return Contents(path, str(checksum), frozenset())
 
 
 def _empty(path: Path) -> Problem:

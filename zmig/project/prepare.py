@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem, ZmigError
 from zmig.planning.plan import Action, Direction, Mode, Step
+from zmig.process import allocator
 from zmig.project import project, text_file
-from zmig.sql import message, script, tool_markers
+from zmig.sql import message, octets, script, tool_markers
 from zmig.text import merge_conflict
 from zmig.valueclass import replace, valueclass
 
@@ -38,8 +39,9 @@ class PreparedStep:
     """What messages call its file."""
     mode: Mode
     text: str | None = None
-    statements: tuple[Statement, ...] | None = None
     """None for a step written in Python, and for a script too large to be held."""
+    statements: tuple[Statement, ...] | None = None
+    """None for a step written in Python, and for a large script that is read as it is sent."""
     count: int | None = None
     """How many statements it has; None for a step written in Python."""
     function: Execute | None = None
@@ -76,7 +78,8 @@ class PreparedStep:
         if self.statements is not None:
             return message.one_by_one(self.statements)
         pieces = _unchanged_pieces(Path(self.path), self.step)
-        return message.one_by_one(script.split_stream(pieces, path=self.path, conforming=self.conforming))
+        statements = script.split_stream(pieces, path=self.path, conforming=self.conforming, is_octets=True)
+        return message.one_by_one(statements)
 
     def place(self, offset: int | None) -> Location | None:
         """Return the place of an offset in its file; that of its entry where there is none."""
@@ -135,8 +138,9 @@ def _read_step(step: Step, *, conforming: bool) -> PreparedStep:
         return PreparedStep(step, str(file or step.migration.name), Mode(transactional, reason))
     small = project.read_small_text(file)
     if small is None:
-        whole = _large_script(step, file, conforming=conforming)
-        return whole or _script(step, file, project.read_text(file), conforming=conforming)
+        allocator.return_large_blocks()
+        large = _large_script(step, file, conforming=conforming) or _very_large(step, file, conforming=conforming)
+        return large or _script(step, file, project.read_text(file), conforming=conforming)
     return _script(step, file, small, conforming=conforming)
 
 
@@ -207,24 +211,50 @@ def _large_script(step: Step, file: Path, *, conforming: bool) -> PreparedStep |
 
     checksum = text_file.Checksum()
     suspects = _Suspects()
-    pieces = suspects.watched(_counted(project.read_pieces(file), checksum))
-    found = prescan.scan(pieces, path=str(file), conforming=conforming)
+    pieces = suspects.watched(_counted(project.read_octets(file), checksum))
+    found = prescan.scan(pieces, path=str(file), conforming=conforming, is_octets=True)
     if found.refusing is not None or found.controlling is not None or suspects.is_any:
         return None
     confirmed = str(checksum) if step.direction is Direction.ROLLBACK else None
     return PreparedStep(step, str(file), Mode(True, "one transaction", confirmed), count=found.statements)
 
 
+_VERY_LARGE = 16 << 20
+"""How many octets a file has that is not held as a text beside its statements, to show lines of it."""
+
+
+def _very_large(step: Step, file: Path, *, conforming: bool) -> PreparedStep | None:
+    """Return a script that runs statement by statement with its large ones held once; None for any other."""
+    migration = step.migration
+    if migration.variables is not None or migration.batch is not None or project.size(file) < _VERY_LARGE:
+        return None
+    checksum = text_file.Checksum()
+    suspects = _Suspects()
+    pieces = suspects.watched(_counted(project.read_octets(file), checksum))
+    stream = script.split_stream(pieces, path=str(file), conforming=conforming, is_octets=True)
+    statements = tuple(map(script.with_rows, stream))
+    mode = _mode(step, statements)
+    if suspects.is_any or suspects.is_conflict or not statements or mode.transactional:
+        return None
+    if step.direction is Direction.ROLLBACK:
+        mode = replace(mode, rollback_checksum=str(checksum))
+    else:
+        _check_checksum(file, step, checksum)
+    return PreparedStep(step, str(file), mode, None, statements, len(statements))
+
+
 class _Suspects:
-    """Notes whether a text that comes in pieces may hold a mark of another tool."""
+    """Notes whether a text that comes in pieces may hold a mark of another tool, or of a merge."""
 
     is_any = False
+    is_conflict = False
 
     def watched(self, pieces: Iterable[str]) -> Iterator[str]:
         """Yield the pieces as they are."""
         before = ""
         for piece in pieces:
             self.is_any = self.is_any or tool_markers.may_hold(before + piece)
+            self.is_conflict = self.is_conflict or merge_conflict.BEGIN in before + piece
             before = piece[-tool_markers.LONGEST_WORD :]
             yield piece
 
@@ -248,17 +278,24 @@ def _text(step: Step, file: Path, text: str) -> tuple[str, Substitution | None, 
 
 
 def _unchanged_pieces(file: Path, step: Step) -> Iterator[str]:
-    """Yield a file in pieces; raises ManifestError after the last one where it was edited meanwhile."""
+    """Yield a file in pieces of octets; raises ManifestError after the last one where it was edited meanwhile."""
     found = text_file.Checksum()
-    yield from _counted(project.read_pieces(file), found)
-    if step.direction is Direction.FORWARD and step.migration.checksum not in (None, str(found)):
+    yield from _counted(project.read_octets(file), found)
+    if step.direction is Direction.FORWARD:
+        _check_checksum(file, step, found)
+
+
+def _check_checksum(file: Path, step: Step, found: text_file.Checksum) -> None:
+    """Make sure that a file is what the plan was made from. Raises ManifestError where it was edited meanwhile."""
+    if step.migration.checksum not in (None, str(found)):
         raise ManifestError(text_file.edited(file))
 
 
-def _counted(pieces: Iterable[str], checksum: text_file.Checksum) -> Iterator[str]:
+def _counted(pieces: Iterable[bytes], checksum: text_file.Checksum) -> Iterator[str]:
+    """Yield pieces as `zmig.sql.octets` has them, after their checksum took note of them."""
     for piece in pieces:
         checksum.add(piece)
-        yield piece
+        yield octets.from_bytes(piece)
 
 
 def _mode(step: Step, statements: tuple[Statement, ...]) -> Mode:

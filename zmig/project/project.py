@@ -143,6 +143,11 @@ def read_pieces(path: Path) -> Iterator[str]:
     return text_file.pieces(path)
 
 
+def read_octets(path: Path) -> Iterator[bytes]:
+    """Yield the same in UTF-8. Raises like `read_text`."""
+    return text_file.octet_pieces(path)
+
+
 def size(path: Path) -> int:
     """Return the size of a migration's file, in bytes. Raises ManifestError where there is no file."""
     return text_file.size(path)

@@ -17,7 +17,7 @@ from zmig.errors import Location, ManifestError, Problem
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterator
     from mmap import mmap
     from pathlib import Path
 
@@ -59,6 +59,19 @@ def size(path: Path) -> int:
 
 def pieces(path: Path) -> Iterator[str]:
     """Yield the text in pieces of at most a million characters, its line ends as they are."""
+    for text, _ in _decoded(path):
+        yield text
+
+
+def octet_pieces(path: Path) -> Iterator[bytes]:
+    """Yield the same in UTF-8, after the same checks."""
+    is_first = True
+    for _, chunk in _decoded(path):
+        yield chunk.removeprefix(BOM_UTF8) if is_first else chunk
+        is_first = False
+
+
+def _decoded(path: Path) -> Iterator[tuple[str, bytes]]:
     decoder = getincrementaldecoder("utf-8")()
     offset = 0
     for chunk in _chunks(path):
@@ -69,7 +82,7 @@ def pieces(path: Path) -> Iterator[str]:
             raise ManifestError(_not_utf8(path, offset - held + error.start)) from None
         if (found := chunk.find(b"\0")) >= 0:
             raise ManifestError(_nul(path, offset + found))
-        yield text.removeprefix("\ufeff") if offset == 0 else text
+        yield text.removeprefix("\ufeff") if offset == 0 else text, chunk
         offset += len(chunk)
     if held := len(decoder.getstate()[0]):
         raise ManifestError(_not_utf8(path, offset - held))
@@ -80,16 +93,16 @@ class Checksum:
 
     def __init__(self) -> None:
         self._digest = sha256()
-        self._held = ""
+        self._held = b""
 
-    def add(self, piece: str) -> None:
-        """Let the next piece count; a CRLF may be torn between two of them."""
+    def add(self, piece: bytes) -> None:
+        """Let the next piece count, in UTF-8; a CRLF may be torn between two of them."""
         text = self._held + piece
-        self._held = ""
-        if "\r" in text:
-            self._held = "\r" if text.endswith("\r") else ""
-            text = text.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n")
-        self._digest.update(text.encode())
+        self._held = b""
+        if b"\r" in text:
+            self._held = b"\r" if text.endswith(b"\r") else b""
+            text = text.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        self._digest.update(text)
 
     def __str__(self) -> str:
         """In hex, once all pieces are added."""
@@ -103,14 +116,6 @@ def checksum_of(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return sha256(text.encode()).hexdigest()
-
-
-def checksum(texts: Iterable[str]) -> str:
-    """Return the sha256, in hex, of a text that comes in pieces."""
-    found = Checksum()
-    for text in texts:
-        found.add(text)
-    return str(found)
 
 
 def check(path: Path) -> None:

@@ -276,7 +276,7 @@ def _broken_by(session: RunSession, attempt: Attempt, error: BaseException, at: 
     is_own = at.statement is None and not from_code
     broken = session.store.broken_by(error, is_own=is_own)
     # A script whose statements run one by one is still at its last one when zmig records how far it is.
-    writes_facts = from_code or (at.statement is not None and EVENTS in at.statement.text.lower())
+    writes_facts = from_code or (at.statement is not None and at.statement.spells(EVENTS))
     return None if broken is Broken.POSITION and writes_facts else broken
 
 

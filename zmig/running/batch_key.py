@@ -292,7 +292,7 @@ class _Check:
     def _described(self, text: str) -> list[_Column]:
         """Return the columns of tables that a statement returns; a column of no table has the oid 0."""
         session = self._session
-        sent = batch.render(replace(self._one, text=text), size=1, cursor=self._after).text
+        sent = batch.render(replace(self._one, source=text), size=1, cursor=self._after).text
         session.send_alone(f"prepare {_NAME} as {sent}")
         described = wire.describe(session.connection, _NAME)
         session.send(f"deallocate {_NAME}")

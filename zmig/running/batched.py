@@ -210,7 +210,7 @@ class Batched:
         session.check_reading(one)
         session.send("savepoint zmig_rest")
         try:
-            with self._execute(self._render(replace(one, text=rest.text)).text) as answered:
+            with self._execute(self._render(replace(one, source=rest.text)).text) as answered:
                 found = _answer(answered)
         except psycopg.errors.LockNotAvailable:
             raise

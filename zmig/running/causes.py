@@ -78,6 +78,8 @@ def _read_only(found: Failure, failed: Failed, data: dict[str, object]) -> tuple
 
 def _lets_only_read(one: Statement) -> bool:
     """Whether a statement says so outside of its comments and strings."""
+    if not one.spells("only"):
+        return False
     words = " ".join(token.text for token in one.tokens if token.kind is lexer.Kind.WORD)
     return _LETS_ONLY_READ.search(words) is not None
 
@@ -87,7 +89,7 @@ def _lost_tables(found: Failure, failed: Failed, schema: str) -> Failure:
     takers = [
         one
         for one in failed.attempt.prepared.statements or ()
-        if schema.lower() in one.text.lower() and one.text[:5].lower() in ("drop ", "alter")
+        if not one.is_large and schema.lower() in one.text.lower() and one.text[:5].lower() in ("drop ", "alter")
     ]
     place = failed.attempt.prepared.location(takers[0].offset) if takers else found.location
     message = f"it took away zmig's own tables in schema `{schema}`: {found.message}"

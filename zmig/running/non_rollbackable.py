@@ -30,11 +30,11 @@ def reason(
     `sequences` are those that others use; one that the transaction makes goes with it.
     """
     for one in statements:
-        if (call := _ELSEWHERE.search(one.text)) is not None and one.command.verb != "create":
+        if (call := _ELSEWHERE.search(one.searchable)) is not None and one.command.verb != "create":
             return f"`{call[1].lower()}` in line {one.line} acts on other servers at once, since no rollback undoes it"
-        if "setval" not in one.text.lower() or one.command.verb == "create":
+        if not one.spells("setval") or one.command.verb == "create":
             continue
-        if any(_may_last(connection, found["name"], sequences) for found in _SETVAL.finditer(one.text)):
+        if any(_may_last(connection, found["name"], sequences) for found in _SETVAL.finditer(one.searchable)):
             return f"`setval` in line {one.line} would last, since no rollback undoes it"
     return None
 

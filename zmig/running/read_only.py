@@ -34,7 +34,7 @@ class ReadOnlyWatch:
     """Looks at each transaction that a script opens itself; the server is asked only where the script speaks of it."""
 
     def __init__(self, statements: Iterable[Statement]) -> None:
-        self._is_spoken_of = any(_READ_ONLY.search(one.text) for one in statements)
+        self._is_spoken_of = any(one.spells("only") and _READ_ONLY.search(one.searchable) for one in statements)
         self.is_read_only = False
         """Whether the open transaction may only read."""
         self.culprit: Statement | None = None

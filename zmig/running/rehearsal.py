@@ -19,7 +19,7 @@ from zmig.planning.plan import Action
 from zmig.project import project
 from zmig.running import copy_rows, envelope, failure_message, non_rollbackable
 from zmig.running.attempt import Attempt
-from zmig.sql import script
+from zmig.sql import octets, script
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -255,9 +255,8 @@ def _why_not(prepared: PreparedStep) -> str | None:
 def _statements(prepared: PreparedStep) -> Iterable[Statement]:
     if prepared.statements is not None:
         return prepared.statements
-    return script.split_stream(
-        project.read_pieces(Path(prepared.path)), path=prepared.path, conforming=prepared.conforming
-    )
+    pieces = map(octets.from_bytes, project.read_octets(Path(prepared.path)))
+    return script.split_stream(pieces, path=prepared.path, conforming=prepared.conforming, is_octets=True)
 
 
 def _run(session: RunSession, one: Statement) -> int | None:
@@ -265,7 +264,7 @@ def _run(session: RunSession, one: Statement) -> int | None:
         return copy_rows.copy_rows(session, one)
     session.check_reading(one)
     try:
-        reply = wire.send(session.connection, one.text)
+        reply = wire.send(session.connection, one.source)
     except wire.MessageError as failed:
         raise failed.error from None
     if reply.interrupt is not None:

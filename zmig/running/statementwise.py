@@ -260,7 +260,7 @@ def _send_statement(session: RunSession, one: Statement) -> int | None:
     if one.copy_data is not None:
         return copy_rows(session, one)
     session.check_reading(one)
-    reply = session.send_alone(one.text)
+    reply = session.send_alone(one.source)
     return next(iter(reply.rows()), None)
 
 

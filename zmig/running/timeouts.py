@@ -72,7 +72,7 @@ def _is_set_by_file(failed: Failed, setting: str) -> bool:
         path = failed.attempt.prepared.path
         return not failed.attempt.prepared.is_sql and setting in source(path)
     return any(
-        setting in one.text.lower() and _names(one, setting)
+        one.spells(setting) and _names(one, setting)
         for one in statements
         if running is None or one.number <= running.number
     )

@@ -153,13 +153,15 @@ class Script:
         # `done` and the commit travel with the last statement, so each is looked at with whether another follows.
         self._sendables = _Sendables(sendables)
         for sendable, is_last in self._sendables:
+            if opening and _is_by_itself(sendable):
+                yield OwnStatements(tuple(opening), is_end=False)
+                opening = ()
             if isinstance(sendable, Message | ChunkMessage):
                 yield self._composed(sendable, opening, closing if is_last else ())
             else:
-                if opening:
-                    yield OwnStatements(tuple(opening), is_end=False)
                 yield sendable
             opening = ()
+            del sendable  # a large one is not held while the next is read
 
     def _single_parts(self, opening: tuple[str, ...], closing: tuple[str, ...]) -> Iterator[Part]:
         if opening:
@@ -180,7 +182,8 @@ class Script:
             return
         began = self.begin(part)
         try:
-            reply = wire.send(self.session.connection, part.text, meanwhile=self.read_ahead)
+            meanwhile = None if part.sent.is_large else self.read_ahead
+            reply = wire.send(self.session.connection, part.content, meanwhile=meanwhile)
         except wire.MessageError as failed:
             raise self.refused(part, failed) from None
         self.finish(part, reply, began)
@@ -269,7 +272,8 @@ class Script:
             self._running, self._shift, self._at_commit = None, 0, index >= 0
         else:
             self._running, before = member
-            self._shift = self.session.encoding.length(part.head + part.sent.text[:before])
+            front = part.head + part.sent.text[:before] if before else part.head
+            self._shift = self.session.encoding.length(front)
 
     def _check_reading(self, sent: Message | ChunkMessage) -> None:
         """Make sure that the server will see the statements that were found in the file."""
@@ -305,7 +309,7 @@ class _Sendables:
     """What is sent, one after the other, each with whether it is the last one.
 
     A message is read while the server works on the one before the last; rows after a COPY must be read before the
-    next is asked for.
+    next is asked for, and a large statement is sent before the next is held in memory.
     """
 
     def __init__(self, sendables: Iterator[Sendable]) -> None:
@@ -316,16 +320,22 @@ class _Sendables:
         needs_end = True
         while self._read or self.read_ahead():
             one = self._read.popleft()
-            needs_end = not isinstance(one, Message | ChunkMessage)
+            needs_end = _is_by_itself(one)
             yield one, not (needs_end or self._read or self.read_ahead())
+            del one  # a large one is not held while the next is read
         if needs_end:
             yield Message(()), True
 
     def read_ahead(self) -> bool:
         """Read one more, unless rows come in between; return whether there was one."""
-        if self._read and not isinstance(self._read[-1], Message | ChunkMessage):
+        if self._read and _is_by_itself(self._read[-1]):
             return False
         one = next(self._unread, None)
         if one is not None:
             self._read.append(one)
         return one is not None
+
+
+def _is_by_itself(one: Sendable) -> bool:
+    """Whether nothing of zmig's own goes into one message with it: a COPY, and a large statement."""
+    return not isinstance(one, Message | ChunkMessage) or one.is_large

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from zmig.sql import backslashes, fast_path, script, statement
+from zmig.sql import backslashes, fast_path, octets, script, statement
 from zmig.sql.buffer import Window
 from zmig.sql.statement import Statement
 from zmig.valueclass import valueclass
@@ -43,25 +43,22 @@ class Chunk:
 
 
 def chunks(
-    reads: Iterable[str], *, path: str, size: int = SIZE, conforming: bool = True
+    reads: Iterable[str], *, path: str, size: int = SIZE, conforming: bool = True, is_octets: bool = False
 ) -> Iterator[Chunk | Statement]:
     """Yield a script that comes in pieces as chunks of about `size` characters.
 
-    A statement that must be sent alone, or that is not plain to read, comes as itself; its COPY rows must be read
-    before the next one is asked for. Raises ManifestError where the text stops being a script.
+    A statement that must be sent alone, is large, or is not plain to read comes as itself; its COPY rows must
+    be read before the next one is asked for. `is_octets` says that the pieces are as `zmig.sql.octets` has them. Raises
+    ManifestError where the text stops being a script.
     """
-    window = Window(reads, path=path, conforming=conforming)
+    window = Window(reads, path=path, conforming=conforming, is_octets=is_octets)
     number = 1
-    while True:
-        if chunk := _next_chunk(window, number, size):
-            yield chunk
-            number += chunk.statements
-        elif statement := script.next_statement(window, number):
-            yield statement
-            script.skip_rows(statement)
-            number += 1
-        else:
-            return
+    while one := _next_chunk(window, number, size) or script.next_statement(window, number):
+        number += one.statements if isinstance(one, Chunk) else 1
+        yield one
+        if isinstance(one, Statement):
+            script.skip_rows(one)
+        del one  # a large one is not held while the next is read
 
 
 def member(chunk: Chunk, index: int) -> Statement | None:
@@ -75,17 +72,24 @@ def member(chunk: Chunk, index: int) -> Statement | None:
     return Statement(one.number, one.text, chunk.offset + one.offset, line, column)
 
 
-def _next_chunk(window: Window, number: int, size: int) -> Chunk | None:
+def _next_chunk(window: Window, number: int, size: int) -> Chunk | Statement | None:
     first = fast_path.next_match(window)
     if first is None:
         return None
     match = fast_path.statement().match
     text, start, end, count = window.text, first.start(1), first.end(), 1
+    if end - start > octets.LARGE:
+        window.position = end
+        last = first.end(1)
+        del first, text  # they hold all of the window
+        return script.statement_at(window, number, start, last)
     while end - start < size and (found := match(text, end)):
+        if found.end() - end > octets.LARGE:
+            break
         if backslashes.text_depends(found[1], conforming=True):  # none that can be in a chunk is sure to run no code
             break
         end = found.end()
         count += 1
     line, column = window.place(start)
     window.position = end
-    return Chunk(number, count, text[start:end], window.base + start, line, column)
+    return Chunk(number, count, window.shown(text[start:end]), window.base + start, line, column)

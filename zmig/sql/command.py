@@ -13,7 +13,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from zmig.sql import lexer
+from zmig.sql import lexer, octets
 from zmig.sql.lexer import NAME_PART, NAME_START, SPACE
 from zmig.sql.token_reader import KIND_MODIFIERS, full_kind
 
@@ -29,6 +29,8 @@ _HEAD = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 
+_HEAD_OCTETS = 1 << 12
+"""In which the first words of a large statement are."""
 _CONTROLS = frozenset({"abort", "begin", "commit", "end", "prepare", "rollback", "start"})
 _DEFINES = frozenset({"alter", "create", "drop"})
 _ALWAYS_READ = frozenset({"cluster", "commit", "discard", "reindex", "rollback", "vacuum"})
@@ -56,24 +58,30 @@ _LANGUAGES = frozenset({"plpgsql", "sql"})
 class Command:
     """One statement's reading; `conforming` is how its strings are read, as in `zmig.sql.lexer`."""
 
-    __slots__ = ("_conforming", "_end", "_kind", "_modifiers", "_parsed", "_text", "verb")
+    __slots__ = ("_conforming", "_end", "_kind", "_modifiers", "_parsed", "_source", "verb")
 
     verb: str
     """Its first word, in lower case; empty where it begins with something else."""
 
-    def __init__(self, text: str, *, conforming: bool = True) -> None:
-        self._text = text
+    def __init__(self, text: str | bytes, *, conforming: bool = True) -> None:
+        """Read the first words of a statement; a large one, that begins with a verb, may be given in UTF-8."""
+        self._source = text
         self._conforming = conforming
         self._parsed: ParsedCommand | None = None
         self._modifiers: tuple[str, ...] = ()
         self._end = 0
-        head = _HEAD.match(text)
+        head = _HEAD.match(text if isinstance(text, str) else octets.from_bytes(text[:_HEAD_OCTETS]))
         verb, before, kind = head.groups("") if head is not None else ("", "", "")
         self.verb = verb.lower()
         self._kind = kind.lower()
         if before:
             self._modifiers = tuple(before.lower().split())
             self._kind = full_kind(self._modifiers, self._kind)
+
+    @property
+    def _text(self) -> str:
+        """The statement; the octets of a large one, whose words are ASCII and whose names nobody asks for."""
+        return self._source if isinstance(self._source, str) else octets.from_bytes(self._source)
 
     @property
     def parsed(self) -> ParsedCommand:
@@ -93,9 +101,9 @@ class Command:
         if self.verb in _DEFINES:
             if not self._kind or self._kind in _OUTSIDE_OF_TRANSACTIONS:
                 return True
-            return self._kind in _CONCURRENT and "concurrently" in self._text.lower()
+            return self._kind in _CONCURRENT and _spells(self._text, "concurrently")
         return self.verb in _ALWAYS_READ or (
-            self.verb == "select" and "create_distributed_table_concurrently" in self._text.lower()
+            self.verb == "select" and _spells(self._text, "create_distributed_table_concurrently")
         )
 
     @property
@@ -230,6 +238,15 @@ class Command:
             return True
         lower = self._text.lower()
         return any(word in lower for word in _STRING_SYNTAX) and _string_syntax().search(lower) is not None
+
+
+_BLOCK = 1 << 20
+
+
+def _spells(text: str, word: str) -> bool:
+    """Whether a text holds a word in whatever case; of a long one, no copy is made as a whole."""
+    step = _BLOCK - len(word)
+    return any(word in text[start : start + _BLOCK].lower() for start in range(0, len(text), step))
 
 
 def _lists_rows(text: str, start: int) -> bool:

@@ -23,8 +23,11 @@ class CopyData:
     """0-based, in the file."""
     line: int
     """1-based; the line after the statement's last."""
-    blocks: Iterable[str]
-    """Whole lines in pieces of any size; from `split_stream` to be read once, before the next statement."""
+    blocks: Iterable[str | bytes]
+    """Whole lines in pieces of any size, as text or in UTF-8.
+
+    From `split_stream`, they are read once, before the next statement.
+    """
 
 
 def open_rows(window: Window, statement_start: int) -> CopyData:
@@ -62,19 +65,19 @@ def _skip_rest_of_line(window: Window) -> None:
         return
 
 
-def _blocks(window: Window, unterminated: ManifestError) -> Iterator[str]:
+def _blocks(window: Window, unterminated: ManifestError) -> Iterator[str | bytes]:
     while True:
         start = window.position
         found = _closing_line().search(window.text, start)
         if found and (window.ended or found.end() < len(window.text)):
             window.position = found.end()
             if found.start() > start:
-                yield window.text[start : found.start()]
+                yield window.rows(start, found.start())
             return
         end = found.start() if found else _end_of_last_line(window.text, start)
         window.position = end
         if end > start:
-            yield window.text[start:end]
+            yield window.rows(start, end)
         if not window.extend():
             raise unterminated
 

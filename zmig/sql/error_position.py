@@ -30,7 +30,8 @@ def index(statement: Statement, diagnostic: psycopg.errors.Diagnostic, *, shift:
     """
     position = diagnostic.statement_position
     if position is not None:
-        return encoding.index(statement.text, max(int(position) - 1 - shift, 0))
+        place = max(int(position) - 1 - shift, 0)
+        return encoding.index(statement.text, place) if encoding.counts_octets else place
     found = _BLOCK.search(diagnostic.context or "")
     return _in_block(statement, int(found[1]), diagnostic) if found else 0
 

@@ -40,10 +40,17 @@ class Message:
         """What is sent."""
         return _SEPARATOR.join(one.text for one in self.statements)
 
+    @property
+    def is_large(self) -> bool:
+        """Whether it is one large statement, which is sent as it is: with others, it would be copied."""
+        return len(self.statements) == 1 and self.statements[0].is_large
+
     def member(self, index: int) -> tuple[Statement, int] | None:
         """Return the statement with this 0-based index, and how many characters of `text` are before it."""
         if not 0 <= index < len(self.statements):
             return None
+        if index == 0:
+            return self.statements[0], 0
         before = sum(len(one.text) + len(_SEPARATOR) for one in self.statements[:index])
         return self.statements[index], before
 
@@ -64,6 +71,8 @@ class ChunkMessage:
     chunk: Chunk
     conforming = True
     """How the strings in it were read."""
+    is_large = False
+    """Whether it is one large statement."""
 
     @property
     def statements(self) -> Iterator[Statement]:
@@ -103,11 +112,23 @@ class Composed:
         """What is sent."""
         return self.head + self.sent.text + self.tail
 
+    @property
+    def content(self) -> str | bytes:
+        """The same; in UTF-8 where it is a large statement, and no copy of that."""
+        if isinstance(self.sent, Message) and self.sent.is_large and not (self.head or self.tail):
+            return self.sent.statements[0].content
+        return self.text
+
 
 def compose(
     sent: Message | ChunkMessage, opening: Sequence[str], closing: Sequence[str], *, name: str, total: int | None
 ) -> Composed:
-    """Put a message of a migration's script together with zmig's own statements; the script has `total` statements."""
+    """Put a message of a migration's script together with zmig's own statements; the script has `total` statements.
+
+    A large statement goes without any, and without the line for whoever looks at the server's activity.
+    """
+    if sent.is_large and not (opening or closing):
+        return Composed(sent, "", 0, "")
     running, where = _waited_for(sent, total)
     text = query_tag(running, f"{name}, {where}") + "".join(f"{part}; " for part in opening)
     between = _SEPARATOR if sent.text and closing else ""
@@ -165,14 +186,14 @@ def of_statements(statements: Iterable[Statement], *, runs_no_code: bool = False
     held: list[Statement] = []
     size = 0
     for one in statements:
-        if held and (one.copy_data is not None or (not runs_no_code and _is_read_otherwise(one, held))):
+        if held and (one.copy_data is not None or one.is_large or (not runs_no_code and _is_read_otherwise(one, held))):
             yield Message(tuple(held))
             held, size = [], 0
         if one.copy_data is not None:
             yield one
             continue
         held.append(one)
-        size += len(one.text)
+        size += len(one.source)
         if size > _LARGEST or not one.command.is_short:
             yield Message(tuple(held))
             held, size = [], 0
@@ -194,11 +215,12 @@ def _is_read_otherwise(one: Statement, before: Sequence[Statement]) -> bool:
 def of_large_script(
     pieces: Iterable[str], *, path: str, conforming: bool = True
 ) -> Iterator[Message | ChunkMessage | Statement]:
-    """Yield a large script, which comes in pieces, in chunks of whole statements."""
-    for one in chunking.chunks(pieces, path=path, conforming=conforming):
-        if isinstance(one, chunking.Chunk):
-            yield ChunkMessage(one)
-        elif one.copy_data is None:
-            yield Message((one,))
-        else:
-            yield one
+    """Yield a large script, which comes in pieces of octets, in chunks of whole statements."""
+    chunks = chunking.chunks(pieces, path=path, conforming=conforming, is_octets=True)
+    return map(_of_large_script, chunks)
+
+
+def _of_large_script(one: Chunk | Statement) -> Message | ChunkMessage | Statement:
+    if isinstance(one, chunking.Chunk):
+        return ChunkMessage(one)
+    return one if one.copy_data is not None else Message((one,))

@@ -26,12 +26,13 @@ class Prescan:
     """Begins, ends or prepares a transaction."""
 
 
-def scan(reads: Iterable[str], *, path: str, conforming: bool = True) -> Prescan:
+def scan(reads: Iterable[str], *, path: str, conforming: bool = True, is_octets: bool = False) -> Prescan:
     """Read a script that comes in pieces to its end; `path` is what problems call it.
 
+    `is_octets` says that the pieces are as `zmig.sql.octets` has them.
     Raises ManifestError where the text stops being a script.
     """
-    window = Window(reads, path=path, conforming=conforming)
+    window = Window(reads, path=path, conforming=conforming, is_octets=is_octets)
     skip = fast_path.data_statement().match
     found = Prescan()
     number = 0

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Protocol
 
 from zmig.errors import Location
-from zmig.sql import copy_data, fast_path, lexer, splitter
+from zmig.sql import copy_data, fast_path, lexer, octets, splitter
 from zmig.sql.buffer import Window, shown_line
 from zmig.sql.lexer import Kind
 from zmig.sql.statement import Statement
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_DATA = re.compile(rb"(?i:insert|update|delete|merge|select|values|with)\b")
 _OPENS_LARGE_OBJECT = re.compile(r"BEGIN;\s+SELECT pg_catalog\.lo_open\(")
 _CLOSES_LARGE_OBJECT = "SELECT pg_catalog.lo_close(0);"
 
@@ -52,21 +53,26 @@ def split(text: str, *, path: str, conforming: bool = True) -> Iterator[Statemen
     `conforming` is how strings are read: the server's `standard_conforming_strings`.
     Raises ManifestError where the text stops being a script.
     """
-    for statement in split_stream((text,), path=path, conforming=conforming):
-        if statement.copy_data is None:
-            yield statement
-        else:
-            rows = statement.copy_data
-            yield replace(statement, copy_data=replace(rows, blocks=tuple(rows.blocks)))
+    yield from map(with_rows, split_stream((text,), path=path, conforming=conforming))
 
 
-def split_stream(reads: Iterable[str], *, path: str, conforming: bool = True) -> Iterator[Statement]:
+def with_rows(statement: Statement) -> Statement:
+    """Return a statement that holds its rows, which are read now."""
+    rows = statement.copy_data
+    if rows is None:
+        return statement
+    return replace(statement, copy_data=replace(rows, blocks=tuple(rows.blocks)))
+
+
+def split_stream(
+    reads: Iterable[str], *, path: str, conforming: bool = True, is_octets: bool = False
+) -> Iterator[Statement]:
     """Yield the statements of a text that comes in pieces, holding little more than the longest statement.
 
-    COPY rows must be read before the next statement is asked for; what was not read is skipped.
-    Raises ManifestError where the text stops being a script.
+    COPY rows must be read before the next statement is asked for; what was not read is skipped. `is_octets` says that
+    the pieces are as `zmig.sql.octets` has them. Raises ManifestError where the text stops being a script.
     """
-    window = Window(reads, path=path, conforming=conforming)
+    window = Window(reads, path=path, conforming=conforming, is_octets=is_octets)
     number = 1
     while (statement := next_statement(window, number)) is not None:
         yield statement
@@ -88,10 +94,29 @@ def next_statement(window: Window, number: int) -> Statement | None:
     else:
         return None
     splitter.check_length(window, start, end)
+    return statement_at(window, number, start, end, reads_client=reads_client)
+
+
+def statement_at(window: Window, number: int, start: int, end: int, *, reads_client: bool = False) -> Statement:
+    """Return the statement between two indexes, which lie after those asked for before, and what may follow it.
+
+    `reads_client` says that rows follow it.
+    """
     line, column = window.place(start)
-    text, offset = window.text[start:end].rstrip(lexer.BLANKS), window.base + start
+    while window.text[end - 1] in lexer.BLANKS:
+        end -= 1
+    text, offset = window.taken(start, end), window.base + start
+    if isinstance(text, bytes) and not _lists_data(text):
+        text = text.decode()
     rows = copy_data.open_rows(window, start) if reads_client else None
+    if isinstance(text, bytes):
+        window.drop()
     return Statement(number, text, offset, line, column, rows, window.conforming)
+
+
+def _lists_data(text: bytes) -> bool:
+    """Whether a statement is one of those that may be as long as the data in them, and whose names zmig never asks."""
+    return _DATA.match(text) is not None
 
 
 def skip_rows(statement: Statement) -> None:
@@ -103,8 +128,11 @@ def skip_rows(statement: Statement) -> None:
 
 def locate(sent: Placed, position: int) -> tuple[int, int]:
     """Return line and column in the file of `position`, which counts from 1 over the text that was sent."""
-    index = min(max(position - 1, 0), len(sent.text))
-    line, column = _whole(sent.text).place(index)
+    if isinstance(sent, Statement) and sent.is_large:
+        line, column = octets.place(sent.content, max(position - 1, 0))
+    else:
+        index = min(max(position - 1, 0), len(sent.text))
+        line, column = _whole(sent.text).place(index)
     return sent.line + line - 1, column + (sent.column - 1 if line == 1 else 0)
 
 

@@ -46,17 +46,18 @@ def next_span(window: Window) -> Span | None:
     Raises ManifestError for what psql alone understands and for what never ends.
     """
     while True:
+        span, unterminated = None, None
         try:
             span = _scan(window)
         except lexer.UnterminatedError as error:
-            _refuse_endless(window)
-            if not window.extend():
-                raise _unterminated(window, error) from None
-            continue
-        if span is None:
-            _refuse_endless(window)
-        if span is not None or not window.extend():
+            unterminated = error.with_traceback(None)  # whose frames hold the text
+        if span is not None:
             return span
+        _refuse_endless(window)
+        if not window.extend():
+            if unterminated is not None:
+                raise _unterminated(window, unterminated) from None
+            return None
 
 
 def check_length(window: Window, start: int, end: int) -> None:
@@ -225,7 +226,7 @@ _PSQL_HINTS = {
 
 
 def _psql_command(window: Window, start: int) -> ManifestError:
-    command = re.match(r"\\([A-Za-z_]+|\S?)", window.text[start : start + 40])
+    command = re.match(r"\\([A-Za-z_]+|\S?)", window.shown(window.text[start : start + 40]))
     name = command.group(1) if command else ""
     message = f"`\\{name}` is a command of psql, which the server does not know"
     hint = _PSQL_HINTS.get(name, f"write `\\{name}` as SQL, or remove it")
@@ -233,5 +234,6 @@ def _psql_command(window: Window, start: int) -> ManifestError:
 
 
 def _unterminated(window: Window, error: lexer.UnterminatedError) -> ManifestError:
-    message = f"the {error.construct} that begins here never ends"
-    return window.error(error.offset, "sql-unterminated", message, hint=f"close the {error.construct}")
+    construct = window.shown(error.construct)
+    message = f"the {construct} that begins here never ends"
+    return window.error(error.offset, "sql-unterminated", message, hint=f"close the {construct}")

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from zmig.sql import lexer
+from zmig.sql import lexer, octets
 from zmig.sql.command import Command
 from zmig.sql.lexer import Kind
 from zmig.text import secrets
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from zmig.sql.lexer import Token
 
 _SUMMARY_LIMIT = 80
+_SUMMARY_SOURCE = 1 << 16
+"""How many characters a summary is made from; nothing masked and no comment of a statement is so long."""
 _SECRET_FOLLOWS = frozenset({"password", "connection"})
 
 
@@ -28,10 +30,10 @@ class Statement:
 
     number: int
     """1-based place in the file."""
-    text: str
-    """From its first token to its last, verbatim, without the semicolon."""
+    source: str | bytes
+    """From its first token to its last, verbatim, without the semicolon; in UTF-8 where it is large."""
     offset: int
-    """0-based, in the file."""
+    """0-based, in the file: in characters, or in octets where the file is read as them."""
     line: int
     column: int
     """1-based, like `line`; counts characters."""
@@ -42,10 +44,36 @@ class Statement:
     _command: Command | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
+    def text(self) -> str:
+        """What it says; of a large one, a copy of all of it."""
+        return self.source if isinstance(self.source, str) else self.source.decode()
+
+    @property
+    def content(self) -> bytes:
+        """The same in UTF-8, as it is sent."""
+        return self.source.encode() if isinstance(self.source, str) else self.source
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is so large that it is held in UTF-8, once, and copied nowhere."""
+        return isinstance(self.source, bytes)
+
+    @property
+    def searchable(self) -> str:
+        """What to look for words of ASCII in: its text; the octets of a large one, which take no more than those."""
+        return self.source if isinstance(self.source, str) else octets.from_bytes(self.source)
+
+    def spells(self, word: str) -> bool:
+        """Whether a word of lower-case ASCII letters is anywhere in its text, in whatever case."""
+        if isinstance(self.source, str):
+            return word in self.source.lower()
+        return octets.holds(self.source, word.encode())
+
+    @property
     def command(self) -> Command:
         """What it does; read where it is first asked for."""
         if self._command is None:
-            object.__setattr__(self, "_command", Command(self.text, conforming=self.conforming))
+            object.__setattr__(self, "_command", Command(self.source, conforming=self.conforming))
         assert self._command is not None
         return self._command
 
@@ -57,7 +85,9 @@ class Statement:
     @property
     def summary(self) -> str:
         """Its beginning on one line of at most 80 characters, without comments and passwords."""
-        return _summary(self.text, conforming=self.conforming)
+        if isinstance(self.source, str):
+            return _summary(self.source, conforming=self.conforming)
+        return _summary(self.source[:_SUMMARY_SOURCE].decode(errors="ignore"), conforming=self.conforming)
 
 
 def first_summary(text: str) -> str:
@@ -65,8 +95,12 @@ def first_summary(text: str) -> str:
     return _summary(text, is_one=False)
 
 
-@lru_cache(maxsize=16)  # it is asked for more than once while a statement is sent
 def _summary(text: str, *, is_one: bool = True, conforming: bool = True) -> str:
+    return _short_summary(text[:_SUMMARY_SOURCE], is_one=is_one, conforming=conforming)
+
+
+@lru_cache(maxsize=16)  # it is asked for more than once while a statement is sent
+def _short_summary(text: str, *, is_one: bool, conforming: bool) -> str:
     beginning = text[:_BEGINNING]
     if is_one and _IS_PLAIN.fullmatch(beginning) is not None:
         shown = " ".join(beginning.split())
@@ -75,11 +109,14 @@ def _summary(text: str, *, is_one: bool = True, conforming: bool = True) -> str:
     shown = ""
     end = 0
     is_secret = False
-    for token in lexer.tokens(text, conforming=conforming):
+    for token in _tokens(text, conforming=conforming):
         if token.text == ";" and not is_one:
             break
         gap = " " if shown and token.start > end else ""
-        shown += gap + _shown(text[token.start : token.end], token.kind, is_secret=is_secret)
+        piece = text[token.start : token.end]
+        if token.end == _SUMMARY_SOURCE:
+            piece = _without_cut_url(piece)
+        shown += gap + _shown(piece, token.kind, is_secret=is_secret)
         is_secret = token.text in _SECRET_FOLLOWS
         end = token.end
         if len(shown) > _SUMMARY_LIMIT and not is_secret:
@@ -95,6 +132,22 @@ _IS_PLAIN = re.compile(r"[\w \t\r\n()\[\],.:=<>+*]*", re.ASCII)
 
 def _shortened(shown: str) -> str:
     return shown if len(shown) <= _SUMMARY_LIMIT else shown[: _SUMMARY_LIMIT - 1] + "…"
+
+
+def _tokens(text: str, *, conforming: bool) -> Iterator[Token]:
+    """Yield tokens; where the text is cut off inside of one, that comes last, as a string."""
+    try:
+        yield from lexer.tokens(text, conforming=conforming)
+    except lexer.UnterminatedError as error:
+        if error.construct != "comment":
+            yield lexer.Token(Kind.STRING, text[error.offset :], error.offset, len(text))
+
+
+def _without_cut_url(piece: str) -> str:
+    """Return a piece without what follows a URL's scheme in its last word: the `@` after a password may be cut off."""
+    word = "" if piece[-1:].isspace() else piece.split()[-1]
+    scheme, mark, _ = word.partition("://")
+    return piece if not mark else f"{piece[: -len(word)]}{scheme}{mark}{secrets.MASK}"
 
 
 def _shown(piece: str, kind: Kind, *, is_secret: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_BEGIN, _MIDDLE, _END = "<<<<<<<", "=======", ">>>>>>>"
+BEGIN, _MIDDLE, _END = "<<<<<<<", "=======", ">>>>>>>"
 
 HINT = "keep what belongs there of both sides, and remove the three lines of marks"
 
@@ -13,7 +13,7 @@ def find(text: str) -> int | None:
     A conflict is three lines that begin with seven `<`, `=` and `>`, in this order.
     https://git-scm.com/docs/git-merge#_how_conflicts_are_presented
     """
-    begin = _line_of(text, _BEGIN, 0)
+    begin = _line_of(text, BEGIN, 0)
     middle = None if begin is None else _line_of(text, _MIDDLE, begin)
     return begin if middle is not None and _line_of(text, _END, middle) is not None else None
 

@@ -1,0 +1,96 @@
+"""What zmig takes of memory: of a large statement little more than libpq does, however its run ends."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from zmig.database import wire
+
+if TYPE_CHECKING:
+    from tests.support.project import ProjectFolder
+    from zmig.database.types import Connection
+
+SIZE = 20_000_000
+"""In octets."""
+
+_RUN = """
+import sys
+from contextlib import suppress
+from zmig import Migrator
+from zmig.errors import ZmigError
+with suppress(ZmigError):
+    Migrator(sys.argv[1]).migrate()
+for line in open("/proc/self/status"):
+    if line.startswith("VmHWM:"):
+        print(int(line.split()[1]) * 1024)
+"""
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much it was")
+
+
+def _peak(project: ProjectFolder) -> int:
+    """Return how much memory a process had at most that applied what is pending."""
+    ended = subprocess.run([sys.executable, "-c", _RUN, project.manifest], capture_output=True, text=True, check=True)
+    return int(ended.stdout)
+
+
+def _literal(piece: str) -> str:
+    return "insert into t (x) values ('" + piece * (SIZE // len(piece.encode())) + "')"
+
+
+STATEMENTS = {
+    "one long string": _literal("x"),
+    "characters of four octets": _literal("x" * 1000 + "\N{GRINNING FACE}"),
+    "many rows": "insert into t (x) values ('a')" + ",\n('some text')" * (SIZE // 14),
+    "a query": "select length('" + "x" * SIZE + "')",
+    "a failure": _literal("x\n")[:-1] + ", nowhere)",
+    "a failure at the beginning": _literal("x").replace("into", "intoo", 1),
+}
+
+
+@needs_proc
+@pytest.mark.parametrize("transaction", [True, False])
+@pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS)
+def test_a_large_statement_is_held_by_zmig_once(project: ProjectFolder, statement: str, *, transaction: bool) -> None:
+    project.sql("001_small", "create table t (x text);")
+    before = _peak(project)
+    project.sql("002_large", f"{statement};\nselect 1;", transaction=transaction)
+    # libpq has one copy, too; and there is what the allocator keeps.
+    assert _peak(project) - before < 2.6 * SIZE
+
+
+@needs_proc
+def test_the_limit_that_spares_a_copy_is_taken_away_again(connection: Connection) -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    for _ in range(2):
+        reply = wire.send(connection, b"select length('" + b"x" * SIZE + b"')")
+        assert reply.last == (str(SIZE),)
+    with pytest.raises(wire.MessageError) as caught:
+        wire.send(connection, b"select length('" + b"x" * SIZE + b"', nowhere)")
+    assert caught.value.error.diag.statement_position == str(SIZE + 19)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+@needs_proc
+def test_a_lower_limit_of_the_user_is_kept(connection: Connection) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    lower = 4 << 30
+    resource.setrlimit(resource.RLIMIT_DATA, (lower, hard))
+    try:
+        assert wire.send(connection, b"select length('" + b"x" * SIZE + b"')").last == (str(SIZE),)
+        assert resource.getrlimit(resource.RLIMIT_DATA) == (lower, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def test_a_lost_connection_is_told_of_a_large_message_as_well(connection: Connection) -> None:
+    connection.close()
+    with pytest.raises(psycopg.OperationalError):
+        wire.send(connection, b"select length('" + b"x" * SIZE + b"')")
