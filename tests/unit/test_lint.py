@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 LOADING = (
     "manifest/reader", "manifest/semantic_checks", "manifest/yaml_parser", "manifest/yaml_errors", "manifest/variables",
-    "manifest/typed_reader", "manifest/schema_messages", "manifest/schema_errors", "project/inclusion",
+    "manifest/typed_reader", "manifest/schema_errors", "project/inclusion",
     "project/migration_file", "project/text_file", "project/python_source", "sql/splitter", "sql/copy_data",
     "sql/buffer", "sql/variables", "batches/batch", "batches/checks",
 )  # fmt: skip

@@ -41,16 +41,14 @@ class DatabaseUrl:
                         fault.code,
                         f"`database.url` cannot be used: {fault.message}",
                         self.declared_at,
-                        hint=fault.hint if fault.name is None else _url_hint(fault.name),
+                        hint=fault.hint
+                        if fault.name is None
+                        else f"run `export {fault.name}=postgresql://USER@HOST/DATABASE`, or give `--database-url`",
                     )
                     for fault in faults
                 )
             )
         return text
-
-
-def _url_hint(name: str) -> str:
-    return f"run `export {name}=postgresql://USER@HOST/DATABASE`, or give `--database-url`"
 
 
 @valueclass

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.manifest.yaml_parser import Mapping, Scalar, Sequence, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from collections.abc import Mapping as Map
 
     from zmig.manifest.yaml_parser import Document, Node
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     Fields = Map[str, str | int]
 
 _BARE = re.compile(r"[\w./][\w./+@-]*(?: [\w./+@-]+)*")
+# Of a list whose items are on the lines after their dash, the dash may end its line.
 _DASH = re.compile(r"([ \t]*)-(?:([ \t]+)|(?=[\r\n]))")
 _BLANKS_AND_COMMENT = re.compile(r"(?:[ \t]*+(?:\r\n|\r|\n))++([ \t]*+)#[^\r\n]*")
 _REST_OF_LINE = re.compile(r"[ \t]*+(,?)[ \t]*+(?:#[^\r\n]*)?(?=[\r\n]|\Z)")
+_LINE = re.compile(r"[^\r\n]*")
 _COMMENT_OR_WORD = re.compile(r"#[^\r\n]*|\S+")
 
 
@@ -123,18 +125,15 @@ class _Style:
     def _scalar(self, key: str, value: str | int) -> str:
         if isinstance(value, int):
             return str(value)
-        quote = self._quote(key)
+        node = self._model.get("file" if key == "rollback" else key)
+        quote = '"' if self._is_json else ""
+        if not quote and isinstance(node, Scalar) and not node.plain:
+            quote = self._text[node.start]
         if quote == "'":
             return "'" + value.replace("'", "''") + "'"
         if quote != '"' and _BARE.fullmatch(value) and typed(value) == value:
             return value
         return json.dumps(value, ensure_ascii=False)
-
-    def _quote(self, key: str) -> str:
-        if self._is_json:
-            return '"'
-        node = self._model.get("file" if key == "rollback" else key)
-        return self._text[node.start] if isinstance(node, Scalar) and not node.plain else ""
 
 
 def _entry(fields: Fields, style: _Style, indent: str, gap: str) -> list[str]:
@@ -151,13 +150,13 @@ def _flow(fields: Fields, style: _Style) -> str:
 def _neighbour(node: Sequence, fields: Fields) -> Node:
     """Return the item that the new one comes after."""
     new = fields["version"]
-    found = node.items[-1]
+    neighbour = node.items[-1]
     for item in node.items:
         version = item.get("version") if isinstance(item, Mapping) else None
         value = version.value if isinstance(version, Scalar) else None
         if isinstance(value, int) and isinstance(new, int) and value < new:
-            found = item
-    return found
+            neighbour = item
+    return neighbour
 
 
 def _opens_with(bracket: str, text: str, node: Node) -> bool:
@@ -188,25 +187,18 @@ def _content_end(text: str, node: Node) -> int:
     """Return where a node ends, without the comments and blank lines that the parser counts to it."""
     if isinstance(node, Scalar) or _opens_with("{", text, node) or _opens_with("[", text, node):
         return node.start + len(text[node.start : node.end].rstrip())
-    inside = (child for child in _children(node) if node.start <= child.start and child.end <= node.end)
+    children = node.items if isinstance(node, Sequence) else chain.from_iterable(node.entries.values())
+    inside = (child for child in children if node.start <= child.start and child.end <= node.end)
     end = max((_content_end(text, child) for child in inside), default=node.start)
     # What may follow the last child is an alias, whose node is where its anchor is.
     words = [match for match in _COMMENT_OR_WORD.finditer(text, end, node.end) if not match[0].startswith("#")]
     return words[-1].end() if words else end
 
 
-def _children(node: Sequence | Mapping) -> Iterator[Node]:
-    if isinstance(node, Sequence):
-        yield from node.items
-    else:
-        for key, value in node.entries.values():
-            yield key
-            yield value
-
-
 def _after_comments(text: str, offset: int, indentation: int) -> int:
     """Return the end of the line, or of the comments below it that are indented by more than `indentation`."""
-    end = _line_end(text, offset)
+    rest_of_line = _LINE.match(text, offset)
+    end = offset if rest_of_line is None else rest_of_line.end()
     while (match := _BLANKS_AND_COMMENT.match(text, end)) and len(match[1]) > indentation:
         end = match.end()
     return end
@@ -224,8 +216,3 @@ def _line_break(text: str) -> str:
 
 def _line_start(text: str, offset: int) -> int:
     return max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
-
-
-def _line_end(text: str, offset: int) -> int:
-    match = re.compile(r"[^\r\n]*").match(text, offset)
-    return offset if match is None else match.end()

@@ -68,19 +68,17 @@ def settings(reader: Reader, top: Mapping) -> LintSettings:
 
 
 def _severity(reader: Reader, parent: Mapping) -> dict[str, Choice]:
-    found: dict[str, Choice] = {}
+    severity: dict[str, Choice] = {}
     node = parent.get("severity")
-    if node is None or (mapping := reader.as_mapping(node, frozenset(_keys(node)))) is None:
-        return found
+    # Any name may be a rule, as far as the schema knows; `zmig lint` itself reports those that are none.
+    names = frozenset(node.entries) if isinstance(node, Mapping) else frozenset[str]()
+    if node is None or (mapping := reader.as_mapping(node, names)) is None:
+        return severity
     for name, (key, _) in mapping.entries.items():
         level = reader.choice(mapping, name, Level)
         if level is not None:
-            found[name] = Choice(level, key.start, key.end)
-    return found
-
-
-def _keys(node: object) -> tuple[str, ...]:
-    return tuple(node.entries) if isinstance(node, Mapping) else ()
+            severity[name] = Choice(level, key.start, key.end)
+    return severity
 
 
 def ignored(reader: Reader, entry: Mapping) -> tuple[Ignored, ...]:
@@ -88,7 +86,7 @@ def ignored(reader: Reader, entry: Mapping) -> tuple[Ignored, ...]:
     node = reader.mapping(entry, "lint", _ENTRY_KEYS)
     if node is None:
         return ()
-    found: list[Ignored] = []
+    ignored: list[Ignored] = []
     for item in reader.items(node, "ignore"):
         mapping = reader.as_mapping(item, _IGNORE_KEYS, _IGNORE_KEYS)
         if mapping is None:
@@ -97,5 +95,5 @@ def ignored(reader: Reader, entry: Mapping) -> tuple[Ignored, ...]:
         reason = reader.text(mapping, "reason", typed_reader.SOME_TEXT)
         if rule is not None and reason is not None:
             place = mapping.entries["rule"][1]
-            found.append(Ignored(rule, reason, place.start, place.end))
-    return tuple(found)
+            ignored.append(Ignored(rule, reason, place.start, place.end))
+    return tuple(ignored)

@@ -84,16 +84,10 @@ def read(text: str, *, label: str, environ: Map[str, str], is_included: bool = F
     with yaml_parser.collector_paused():
         document = yaml_parser.parse(text, label=label)
         if document.root is None:
-            return Manifest(document, problems=document.problems or (_empty(label),))
+            hint = "begin it with `manifest: 1`"
+            empty = Problem("manifest-invalid", "the manifest is empty", Location(label), hint=hint)
+            return Manifest(document, problems=document.problems or (empty,))
         return _Reading(document, environ, is_included=is_included).manifest(document.root)
-
-
-def _empty(label: str) -> Problem:
-    return Problem("manifest-invalid", "the manifest is empty", Location(label), hint="begin it with `manifest: 1`")
-
-
-def _place(problem: Problem) -> tuple[int, int]:
-    return (0, 0) if problem.location is None else (problem.location.line, problem.location.column)
 
 
 class _Reading:
@@ -118,13 +112,14 @@ class _Reading:
             explained = schema_errors.problems(self._document, root, suspects=self._suspects)
             assert explained, "the quick check refuses what the schema accepts"
             problems += explained
-        problems.sort(key=_place)
+        problems.sort(key=lambda one: (0, 0) if one.location is None else (one.location.line, one.location.column))
         return replace(manifest, problems=tuple(problems))
 
     def _top(self, top: Mapping) -> Manifest:
         reader = self._reader
         reader.integer(top, "manifest", smallest=1, largest=1)
-        defaults = self._defaults(top)
+        node = reader.mapping(top, "defaults", _SETTINGS_KEYS)
+        defaults = Settings() if node is None else self._settings(node, Settings())
         return Manifest(
             self._document,
             name=self._own(top, "name", typed_reader.NAME),
@@ -176,17 +171,13 @@ class _Reading:
         return tuple(includes)
 
     def _variables(self, top: Mapping) -> dict[str, Variable]:
-        found: dict[str, Variable] = {}
+        declared: dict[str, Variable] = {}
         node = self._reader.mapping_of_names(top, "variables")
         for key, (_, value) in node.entries.items() if node is not None else ():
             text = self._expanded_node(value)
             if text is not None:
-                found[key] = Variable(text, isinstance(value, Scalar) and variables.occur(value.text))
-        return found
-
-    def _defaults(self, top: Mapping) -> Settings:
-        node = self._reader.mapping(top, "defaults", _SETTINGS_KEYS)
-        return Settings() if node is None else self._settings(node, Settings())
+                declared[key] = Variable(text, isinstance(value, Scalar) and variables.occur(value.text))
+        return declared
 
     def _settings(self, node: Mapping, default: Settings) -> Settings:
         if node.entries.keys().isdisjoint(_SETTINGS_KEYS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem
@@ -23,8 +24,13 @@ def problems(declarations: Iterable[Declaration]) -> Iterator[Problem]:
             kind, language = declaration.kind, declaration.language
             if language is None or (kind is not None and kind not in (Kind.REPEATABLE, KINDS[language])):
                 yield _misfit(declaration, kind, language)
-            if declaration.given_name is None and not _gives_a_name(declaration):
-                yield _nameless(declaration)
+            # A file gives a name that may be recorded: none with the value of a variable in it.
+            is_variable = variables.occur(declaration.text("file").rpartition("/")[2])
+            is_name = not is_variable and typed_reader.NAME.fullmatch(declaration.name or "") is not None
+            if declaration.given_name is None and not is_name:
+                message = f"{declaration.subject} needs a name: none can be taken from its file"
+                hint = "add a line such as `name: create_users`"
+                yield Problem("name-invalid", message, declaration.location("file"), hint=hint)
         if declaration.rollback is not None:
             yield from _of_rollback(declaration, declaration.rollback)
         if declaration.repeat is not None:
@@ -32,18 +38,6 @@ def problems(declarations: Iterable[Declaration]) -> Iterator[Problem]:
         if declaration.batch is not None and declaration.transaction is not None:
             message = f"{declaration.subject} has `transaction` beside `batch`, whose rounds have a transaction each"
             yield Problem("batch-invalid", message, declaration.location("transaction"), hint="remove the line")
-
-
-def _nameless(declaration: Declaration) -> Problem:
-    message = f"{declaration.subject} needs a name: none can be taken from its file"
-    hint = "add a line such as `name: create_users`"
-    return Problem("name-invalid", message, declaration.location("file"), hint=hint)
-
-
-def _gives_a_name(declaration: Declaration) -> bool:
-    """Return whether a file gives a name that may be recorded: none with the value of a variable in it."""
-    is_variable = variables.occur(declaration.text("file").rpartition("/")[2])
-    return not is_variable and typed_reader.NAME.fullmatch(declaration.name or "") is not None
 
 
 def _misfit(declaration: Declaration, kind: Kind | None, language: Language | None) -> Problem:
@@ -87,54 +81,37 @@ def repeated(declarations: Iterable[Declaration]) -> Iterator[Problem]:
     taken = {declaration.version for declaration in declarations}
     versions: dict[int, Declaration] = {}
     names: dict[str, Declaration] = {}
-    for declaration in declarations:
-        version, name = declaration.version, declaration.name
-        if version is not None and (first := versions.setdefault(version, declaration)) is not declaration:
-            free = next(number for number in _near(version) if number not in taken)
+    for second in declarations:
+        version, name = second.version, second.name
+        if version is not None and (first := versions.setdefault(version, second)) is not second:
+            # The next one that is free, or else the one before.
+            near = chain(range(version, LARGEST_VERSION + 1), range(version - 1, 0, -1))
+            free = next(number for number in near if number not in taken)
             taken.add(free)
-            yield _repeated_version(declaration, first, free)
-        if name is not None and (first := names.setdefault(name, declaration)) is not declaration:
-            yield _repeated_name(declaration, first, name)
+            message = f"{second.subject} repeats version {version}"
+            facts = (f"first declared at {first.location('version')}, by `{first.name}`",)
+            hint = f"write `version: {free}`"
+            yield Problem("version-repeated", message, second.location("version"), facts, hint=hint)
+        if name is not None and (first := names.setdefault(name, second)) is not second:
+            message = f"{second.subject} repeats the name of version {first.version}"
+            facts = (f"first declared at {first.location(first.name_key)}",)
+            hint = f"give it another name: `name: {name}_{second.version or 2}`"
+            yield Problem("name-repeated", message, second.location(second.name_key), facts, hint=hint)
 
 
 def _repeated_files(declarations: tuple[Declaration, ...]) -> Iterator[Problem]:
     """Yield the entries whose file another one names, too: both would run it."""
     is_one_manifest = len({id(declaration.document) for declaration in declarations}) == 1
     files: dict[str, Declaration] = {}
-    for declaration in declarations:
-        if declaration.file is None:
+    for second in declarations:
+        if second.file is None:
             continue
-        file = declaration.file if is_one_manifest else _path(declaration, declaration.file)
-        if (first := files.setdefault(file, declaration)) is not declaration and first.name != declaration.name:
-            yield _repeated_file(declaration, first)
-
-
-def _path(declaration: Declaration, file: str) -> str:
-    """Return a file's path, which its manifest's folder goes before."""
-    return os.path.normpath(os.path.join(os.path.dirname(declaration.document.source.label), file))  # noqa: PTH118, PTH120
-
-
-def _repeated_file(second: Declaration, first: Declaration) -> Problem:
-    message = f"{second.subject} names the file of `{first.name}`: `{second.text('file')}`"
-    facts = (f"first declared at {first.location('file')}", "both would run it")
-    hint = "name a file of its own, or remove one of the two entries"
-    return Problem("file-repeated", message, second.location("file"), facts, hint=hint)
-
-
-def _near(number: int) -> Iterator[int]:
-    """Yield the versions from a number on, and then those below it."""
-    yield from range(number, LARGEST_VERSION + 1)
-    yield from range(number - 1, 0, -1)
-
-
-def _repeated_version(second: Declaration, first: Declaration, free: int) -> Problem:
-    message = f"{second.subject} repeats version {second.version}"
-    facts = (f"first declared at {first.location('version')}, by `{first.name}`",)
-    return Problem("version-repeated", message, second.location("version"), facts, hint=f"write `version: {free}`")
-
-
-def _repeated_name(second: Declaration, first: Declaration, name: str) -> Problem:
-    message = f"{second.subject} repeats the name of version {first.version}"
-    facts = (f"first declared at {first.location(first.name_key)}",)
-    hint = f"give it another name: `name: {name}_{second.version or 2}`"
-    return Problem("name-repeated", message, second.location(second.name_key), facts, hint=hint)
+        path = second.file
+        if not is_one_manifest:  # paths are relative to the folder of their manifest
+            folder = os.path.dirname(second.document.source.label)  # noqa: PTH120
+            path = os.path.normpath(os.path.join(folder, path))  # noqa: PTH118
+        if (first := files.setdefault(path, second)) is not second and first.name != second.name:
+            message = f"{second.subject} names the file of `{first.name}`: `{second.text('file')}`"
+            facts = (f"first declared at {first.location('file')}", "both would run it")
+            hint = "name a file of its own, or remove one of the two entries"
+            yield Problem("file-repeated", message, second.location("file"), facts, hint=hint)

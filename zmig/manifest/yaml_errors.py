@@ -81,9 +81,13 @@ def explain(error: Exception, source: Source) -> Problem:
         message = f"`{source.label}` holds a conflict that git could not merge"
         return Problem("file-conflict", message, source.location(conflict), hint=merge_conflict.HINT)
     mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return _unreadable(source)
-    offset: int = mark.index
+    if mark is None:  # the parser got no further than to a character
+        match = re.search(_UNREADABLE, source.text)
+        offset = 0 if match is None else match.start()
+        character = source.text[offset : offset + 1]
+        message = f"the character U+{ord(character or ' '):04X} is not allowed in YAML"
+        return Problem("manifest-syntax", message, source.location(offset), hint="remove the character")
+    offset = mark.index
     words = str(getattr(error, "problem", ""))
     fault = _fault(words, offset, source)
     opening = getattr(error, "context_mark", None)
@@ -93,25 +97,10 @@ def explain(error: Exception, source: Source) -> Problem:
 
 
 def _fault(words: str, offset: int, source: Source) -> _Fault:
+    """Return what the parser means: its words alone are misleading for a tab and for a bare `${...}` in brackets."""
     if source.text[offset : offset + 1] == "\t":
         return _TAB
     line, _ = source.line_and_column(offset)
     if re.search(r"[\[{].*(?<!['\"])\$\{", source.line_text(line)[:_LONGEST_LOOKED_AT]):
         return _BARE_VARIABLE
     return next((fault for fault in _FAULTS if re.search(fault.words, words)), _UNKNOWN)
-
-
-def escaped(text: str) -> str | None:
-    """Return what is wrong with a value written with escape sequences, None where nothing is."""
-    match = re.search(r"[\x00\ud800-\udfff]", text)
-    if match is None:
-        return None
-    return "a value holds a NUL character" if match[0] == "\0" else "a value holds half of a character"
-
-
-def _unreadable(source: Source) -> Problem:
-    match = re.search(_UNREADABLE, source.text)
-    offset = 0 if match is None else match.start()
-    character = source.text[offset : offset + 1]
-    message = f"the character U+{ord(character or ' '):04X} is not allowed in YAML"
-    return Problem("manifest-syntax", message, source.location(offset), hint="remove the character")

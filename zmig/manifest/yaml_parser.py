@@ -3,29 +3,114 @@
 The traps of YAML 1.1 are closed: only plain `true`, `false`, `null` and decimal numbers have a type, so `no`,
 `1:30` and dates stay text and `0010` is ten. A repeated key, a tag or a second document is a problem. Aliases
 and merge keys (`<<`) work; what they may unfold to is bounded, and so is the depth of nesting.
+
+A node's `start` and `end` are 0-based offsets, in characters; `Document.location` makes lines and columns of them.
 """
 
 from __future__ import annotations
 
 import gc
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from zmig.errors import Problem
 from zmig.manifest import yaml_errors
-from zmig.manifest.yaml_tree import Document, Mapping, Node, Scalar, Sequence, typed
 from zmig.text.places import Source
-from zmig.valueclass import slotted
+from zmig.valueclass import slotted, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["Document", "Mapping", "Node", "Scalar", "Sequence", "collector_paused", "parse", "too_large", "typed"]
+    from zmig.errors import Location
 
 SIZE_LIMIT = 32 * 1024 * 1024
 """Characters a text may have."""
 NODE_LIMIT = 2_000_000
 """Nodes a text may unfold to; a manifest of 100,000 full entries has 1.7 million."""
+
+# Nodes are compared as objects: each is one place in a text.
+
+
+@slotted
+class Scalar:
+    """A single value."""
+
+    text: str
+    plain: bool
+    """Whether it is without quotes, so that it may be a number, a boolean or null."""
+    start: int
+    end: int
+
+    @property
+    def value(self) -> str | int | float | bool | None:
+        """The text, or what a plain scalar stands for."""
+        return typed(self.text) if self.plain else self.text
+
+
+@slotted
+class Sequence:
+    """A list of nodes."""
+
+    items: list[Node]
+    start: int
+    end: int
+
+
+@slotted
+class Mapping:
+    """Keys and values, in the order of the text; keys are always text."""
+
+    entries: dict[str, tuple[Scalar, Node]]
+    start: int
+    end: int
+
+    def get(self, key: str) -> Node | None:
+        """Return the value of `key`, None where it is absent."""
+        entry = self.entries.get(key)
+        return None if entry is None else entry[1]
+
+
+Node = Scalar | Sequence | Mapping
+
+
+@valueclass
+class Document:
+    """What a text holds."""
+
+    source: Source
+    root: Node | None
+    """None for an empty text and for one that is not YAML."""
+    problems: tuple[Problem, ...] = ()
+
+    def location(self, node: Node) -> Location:
+        """Return where a node is; for a list or a mapping, where it begins."""
+        if isinstance(node, Scalar):
+            return self.source.location(node.start, node.end)
+        return self.source.location(node.start)
+
+
+_TYPED_FIRST = frozenset("0123456789+-.tTfFnN~")
+_MOST_DIGITS = 40
+_NUMBER = re.compile(r"[-+]?[0-9]{1,40}(\.[0-9]{1,40})?|[-+]?\.[0-9]{1,40}")
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
+}
+
+
+def typed(text: str) -> str | int | float | bool | None:
+    """Return what a plain scalar stands for."""
+    if text.isdecimal() and text.isascii() and len(text) <= _MOST_DIGITS:
+        return int(text)
+    if text and text[0] not in _TYPED_FIRST:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _NUMBER.fullmatch(text):
+        return float(text) if "." in text else int(text)
+    return text
 
 
 @contextmanager
@@ -119,13 +204,13 @@ class _Builder:
             self._next = loader(self._source.text).get_event
             root = self._root()
         except _Stop:
-            root = None
+            pass
         except (self._yaml.YAMLError, UnicodeEncodeError) as error:
-            root = None
             self._problems.append(yaml_errors.explain(error, self._source))
         return Document(self._source, root, tuple(self._problems))
 
     def _root(self) -> Node | None:
+        """Return the one document of the stream; None where the text is empty."""
         self._next()  # the stream's start
         if not isinstance(self._next(), self._yaml.DocumentStartEvent):
             return None
@@ -176,8 +261,10 @@ class _Builder:
     def _scalar(self, event: _Event) -> Scalar:
         text = event.value
         plain = event.implicit[0] or (event.tag is not None and not event.style)
-        if not plain and not text.isprintable() and (fault := yaml_errors.escaped(text)):
-            self._report(event, fault, "remove the escape sequence")
+        # In quotes, an escape sequence may spell what no text of PostgreSQL's can hold.
+        if not plain and not text.isprintable() and (match := re.search(r"[\x00\ud800-\udfff]", text)):
+            what = "a NUL character" if match[0] == "\0" else "half of a character"
+            self._report(event, f"a value holds {what}", "remove the escape sequence")
         return Scalar(text, plain, event.start_mark.index, event.end_mark.index)
 
     def _sequence(self, event: _Event) -> Sequence:
@@ -200,7 +287,7 @@ class _Builder:
                 self._report(event, "a list or a mapping is where a key belongs", "write a plain word before the `:`")
             elif key.plain and key.text == "<<" and not merged:
                 merged.extend(value.items if isinstance(value, Sequence) else [value])
-            else:
+            else:  # a quoted `<<`, or a key that is there already
                 self._add(mapping, key, value)
         mapping.end = event.end_mark.index
         for node in merged:
@@ -230,7 +317,7 @@ class _Builder:
             self._problems.append(Problem("manifest-syntax", "`<<` merges mappings only", location, hint=hint))
             return
         for key, entry in node.entries.items():
-            mapping.entries.setdefault(key, entry)
+            mapping.entries.setdefault(key, entry)  # what is written in the mapping itself goes before
 
     def _alias(self, event: _Event) -> Node:
         anchor = self._anchors.get(event.anchor or "")
