@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.facts import Facts
+from tests.support.proxy import Proxy
 from tests.support.steady import steady
-from tests.support.wiretap import Wiretap
 from zmig.embedded import EmbeddedServer
 
 if TYPE_CHECKING:
@@ -220,10 +220,10 @@ class TestRollback:
         assert (ended.code, ended.stderr) == (0, "nothing to roll back\n")
 
     def test_what_is_asked_and_what_is_run_share_a_connection(self, applied: Shop, run: Run) -> None:
-        with Wiretap(applied.url) as tap:
-            ended = run("rollback", "shop.yaml", "--include-repeatables", "--yes", "--database-url", tap.url)
+        with Proxy(applied.url) as proxy:
+            ended = run("rollback", "shop.yaml", "--include-repeatables", "--yes", "--database-url", proxy.url)
         assert ended.code == 0
-        assert len(tap.sessions) == 1
+        assert len(proxy.sessions) == 1
 
     def test_irreversible_migration_refuses_the_plan(self, applied: Shop, run: Run) -> None:
         applied.add(3, "0003", "select 1;")
@@ -285,10 +285,10 @@ class TestReset:
     def test_the_name_is_asked_for_and_everything_dropped_over_one_connection(
         self, applied: Shop, run: Run, connection: psycopg.Connection
     ) -> None:
-        with Wiretap(applied.url) as tap:
-            ended = run("reset", "shop.yaml", "--confirm", connection.info.dbname, "--database-url", tap.url)
+        with Proxy(applied.url) as proxy:
+            ended = run("reset", "shop.yaml", "--confirm", connection.info.dbname, "--database-url", proxy.url)
         assert ended.code == 0
-        assert len(tap.sessions) == 1
+        assert len(proxy.sessions) == 1
 
     def test_what_belongs_to_something_else_goes_with_it(
         self, shop: Shop, run: Run, connection: psycopg.Connection

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.crash import wal_flushes
 from tests.support.project import ProjectFolder
-from tests.support.wiretap import Wiretap
+from tests.support.proxy import Proxy
 from zmig import Migrator
 from zmig.embedded import EmbeddedServer
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def _round_trips(project: ProjectFolder, act: Callable[[Migrator], object]) -> int:
-    with Wiretap(project.url) as tap:
-        act(Migrator(project.manifest, database_url=tap.url))
-    return tap.round_trips
+    with Proxy(project.url) as proxy:
+        act(Migrator(project.manifest, database_url=proxy.url))
+    return proxy.round_trips
 
 
 def _each(project: ProjectFolder, declare: Callable[[int], object]) -> float:

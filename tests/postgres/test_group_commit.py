@@ -14,8 +14,8 @@ import pytest
 from tests.support import backends
 from tests.support.facts import Facts
 from tests.support.project import ProjectFolder
+from tests.support.proxy import Proxy
 from tests.support.recorder import Recorder
-from tests.support.wiretap import Wiretap
 from zmig import Migrator
 from zmig.database import wire
 from zmig.errors import ConnectionFailed, MigrationFailed
@@ -88,11 +88,11 @@ def test_each_is_told_in_order_and_recorded_as_if_it_were_alone(project: Project
 def test_where_it_is_switched_off_nothing_is_prepared_and_every_commit_is_waited_for(
     tmp_path: Path, database: str, facts: Facts, group_commit: bool
 ) -> None:
-    with Wiretap(database) as tap:
-        project = ProjectFolder(tmp_path, tap.url, tracking={"group_commit": group_commit})
+    with Proxy(database) as proxy:
+        project = ProjectFolder(tmp_path, proxy.url, tracking={"group_commit": group_commit})
         declare_many(project, range(1, 6))
         Migrator(project.manifest).migrate()
-    sent = [text for texts in tap.sessions for text in texts]
+    sent = [text for texts in proxy.sessions for text in texts]
     assert any("zmig_begin" in text for text in sent) is group_commit
     steps = [text for text in sent if "create table t" in text]
     assert len(steps) == 5
@@ -539,12 +539,12 @@ def test_before_what_may_take_long_all_is_flushed_and_nothing_waits_for_its_own(
     tmp_path: Path, database: str, facts: Facts
 ) -> None:
     forms = ("create table t{n} (x int);", "alter table t{n} add column y int default 0;", "create index on t{n} (y);")
-    with Wiretap(database) as tap:
-        project = ProjectFolder(tmp_path, tap.url)
+    with Proxy(database) as proxy:
+        project = ProjectFolder(tmp_path, proxy.url)
         for number in range(9):
             project.sql(f"{number + 1:03}_m", forms[number % 3].format(n=number // 3))
         Migrator(project.manifest).migrate()
-    sent = [text for texts in tap.sessions for text in texts if "execute zmig_open" in text]
+    sent = [text for texts in proxy.sessions for text in texts if "execute zmig_open" in text]
     assert len(sent) == 9
     may_take_long = [number for number in range(9) if number % 3]
     assert all("execute zmig_begin (null)" in sent[number] for number in may_take_long)

@@ -14,8 +14,8 @@ from psycopg import sql
 from tests.support import everything, pgbouncer
 from tests.support.process import ROOT
 from tests.support.project import ProjectFolder
+from tests.support.proxy import Proxy
 from tests.support.qualified import Heard, statements
-from tests.support.wiretap import Wiretap
 from zmig import Migrator
 from zmig.database.activity import Backend, Blocker
 from zmig.database.lock import RunLock
@@ -51,9 +51,9 @@ def test_every_name_and_operator_is_qualified_or_looked_up_in_pg_catalog_alone(
     project: ProjectFolder, connection: psycopg.Connection
 ) -> None:
     everything.declare(project)
-    with Wiretap(project.url) as tap:
-        everything.do(project, tap.url, connection)
-    heard = [each for session in tap.sessions for each in _own(session)]
+    with Proxy(project.url) as proxy:
+        everything.do(project, proxy.url, connection)
+    heard = [each for session in proxy.sessions for each in _own(session)]
     loose = {(one.text, name) for one, own_path in heard if not own_path for name in one.unqualified()}
     assert loose == set()
     kinds = {kind for one, _ in heard for kind in one.kinds}

@@ -1,4 +1,4 @@
-"""A proxy between zmig and the server that loses the connection at a chosen moment."""
+"""A proxy between zmig and the server: counts round trips, keeps what is sent, loses the connection when it is to."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from urllib.parse import quote, urlencode
 from psycopg.conninfo import conninfo_to_dict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 _BLOCK = 1 << 16
 _DEFAULT_PORT = 5432
+_READY, _QUERY, _PARSE = b"Z", b"Q", b"P"
 
 
 class Moment(Enum):
@@ -37,6 +39,10 @@ class Proxy:
         self._moment = moment
         self.messages = 0
         """How many messages the first connection has passed on, or would have."""
+        self.round_trips = 0
+        """How often the server has said that it is ready for the next message, to all connections."""
+        self.sessions: list[list[str]] = []
+        """What each connection's client sent of SQL, one text for each message, in order."""
         self.has_cut = False
         self.is_silent = False
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -80,6 +86,7 @@ class Proxy:
                 client, _ = self._listener.accept()
                 link = _Link(self, client, _server(self._parameters))
                 self._links.append(link)
+                self.sessions.append(link.statements)
                 link.start()
 
     def __enter__(self) -> Self:
@@ -118,6 +125,7 @@ class _Link:
         self._client = client
         self._server = server
         self._is_dumb = False
+        self.statements: list[str] = []
         self._threads = [threading.Thread(target=pump, daemon=True) for pump in (self._to_server, self._to_client)]
 
     def start(self) -> None:
@@ -139,8 +147,10 @@ class _Link:
 
     def _to_server(self) -> None:
         is_start_up = True
+        messages = _Messages(is_start_up=True)
         with contextlib.suppress(OSError):
             while block := self._client.recv(_BLOCK):
+                self.statements += (text for kind, body in messages.ended_by(block) for text in _sql(kind, body))
                 if self._proxy.is_silent:
                     continue
                 if not is_start_up and self._proxy.is_due(self):
@@ -153,11 +163,37 @@ class _Link:
         self.cut()
 
     def _to_client(self) -> None:
+        messages = _Messages(is_start_up=False)
         with contextlib.suppress(OSError):
             while block := self._server.recv(_BLOCK):
+                self._proxy.round_trips += sum(kind == _READY for kind, _ in messages.ended_by(block))
                 if self._is_dumb:
                     break
                 if self._proxy.is_silent:
                     continue
                 self._client.sendall(block)
         self.cut()
+
+
+class _Messages:
+    """Cuts what one end sends into messages: a type of one octet, which a client's first one lacks, and a length."""
+
+    def __init__(self, *, is_start_up: bool) -> None:
+        self._held = b""
+        self._type_octets = 0 if is_start_up else 1
+
+    def ended_by(self, block: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the type and the body of each message that a block is the end of."""
+        self._held += block
+        while len(self._held) >= (begin := self._type_octets) + 4:
+            end = begin + int.from_bytes(self._held[begin : begin + 4], "big")
+            if len(self._held) < end:
+                return
+            yield self._held[:begin], self._held[begin + 4 : end]
+            self._held, self._type_octets = self._held[end:], 1
+
+
+def _sql(kind: bytes, body: bytes) -> list[str]:
+    if kind == _QUERY:
+        return [body.rstrip(b"\0").decode(errors="replace")]
+    return [body.split(b"\0")[1].decode(errors="replace")] if kind == _PARSE else []
