@@ -27,6 +27,7 @@ from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.context import CodeMigration
     from zmig.database.timeline import TimelineChange
@@ -424,6 +425,7 @@ class Migrator:
 class _Options:
     """What a `Migrator` was made with."""
 
+    _: KW_ONLY
     manifest: Path
     database_url: str | None
     observer: Observer

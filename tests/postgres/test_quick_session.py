@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.support import pgbouncer
 from tests.support.process import Process
 from zmig import Migrator
-from zmig.cli import status_text
+from zmig.cli import status
 from zmig.database import libpq
 from zmig.database.libpq import Unavailable
 from zmig.database.lock import RunLock
@@ -361,7 +361,7 @@ def _status(project: ProjectFolder, url: str | None = None) -> tuple[dict[str, A
         return [problem.code for problem in error.problems]
     if found.holder is not None:
         found = replace(found, holder=replace(found.holder, seconds=None))
-    return found.as_dict(), status_text.text(found, LibraryStyle(), width=None, is_ascii=False)
+    return found.as_dict(), status.text(found, LibraryStyle(), width=None, is_ascii=False)
 
 
 @pytest.mark.parametrize("time_zone", ["Etc/UTC", "Asia/Kolkata"])

@@ -207,7 +207,18 @@ def _look(migrator: Migrator, connection: psycopg.Connection) -> None:
         assert watcher.terminate(replace(_NOBODY, pid=pid)) is False
 
 
-_NOBODY = Backend(0, None, None, None, None, None, None, None, None, None)
+_NOBODY = Backend(
+    0,
+    started_at=None,
+    application_name=None,
+    database_user=None,
+    host=None,
+    state=None,
+    since=None,
+    query=None,
+    query_since=None,
+    wait=None,
+)
 
 
 _AS_CONFIGURED = """

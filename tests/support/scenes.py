@@ -182,7 +182,7 @@ class Scene:
             migrations=MIGRATIONS,
             manifests=(),
         )
-        return Observation(self._status(entries), project, "db1.internal:5432", NOW, work=self.work)
+        return Observation(self._status(entries), project=project, server="db1.internal:5432", now=NOW, work=self.work)
 
     def _status(self, entries: tuple[Entry, ...]) -> status.Status:
         def names(wanted: state.State) -> list[str]:
@@ -210,7 +210,7 @@ class Scene:
         modes = {entry.version or 0: Mode(True, "one transaction")}
         statements = sum(1 for _ in script.split(file.text or "", path=entry.name))
         plan = plan.with_modes(modes)
-        return Detail(entry, file, File("select 2;\n"), facts, plan, statements=statements)
+        return Detail(entry, file=file, rollback=File("select 2;\n"), facts=facts, plan=plan, statements=statements)
 
 
 class StillController(Controller):
@@ -343,11 +343,11 @@ def _backend(pid: int, **changes: object) -> Backend:
 _HOLDER = LockHolder(
     4711,
     f"zmig/{RUN_ID}",
-    "deploy",
-    "10.0.4.17",
-    NOW - timedelta(minutes=3, seconds=12),
-    None,
-    "011_orders_by_customer",
+    database_user="deploy",
+    host="10.0.4.17",
+    since=NOW - timedelta(minutes=3, seconds=12),
+    query=None,
+    migration="011_orders_by_customer",
 )
 
 
@@ -355,7 +355,12 @@ def running() -> Scene:
     """A run of this console builds an index."""
     facts, migration = _running_scene()
     progress = ServerProgress(
-        "create index concurrently", "building index: scanning table", "orders", 430_112, 1_000_000, "blocks"
+        "create index concurrently",
+        "building index: scanning table",
+        relation="orders",
+        done=430_112,
+        total=1_000_000,
+        unit="blocks",
     )
 
     async def act(app: ConsoleApp, _pilot: Pilot[int]) -> None:
@@ -449,7 +454,14 @@ def blocked() -> Scene:
     )
     work = BackendWork(
         _backend(4711, wait="Lock: virtualxid"),
-        ServerProgress("create index concurrently", "waiting for writers before build", "orders", 1, 2, "transactions"),
+        ServerProgress(
+            "create index concurrently",
+            "waiting for writers before build",
+            relation="orders",
+            done=1,
+            total=2,
+            unit="transactions",
+        ),
         (Blocker(0, 4711, 4690, report), Blocker(1, 4690, 4655, psql)),
     )
     return Scene(facts.all, work=work, holder=_HOLDER, texts={migration.name: _RUNNING_FILE})

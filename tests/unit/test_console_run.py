@@ -122,12 +122,21 @@ def test_blockers_are_drawn_as_a_tree() -> None:
     def backend(pid: int, wait: str | None = None) -> Backend:
         query = "select\n  1 -- password = 'x y'"
         return Backend(
-            pid, NOW, "psql", "anna", None, "idle in transaction", NOW - timedelta(minutes=3), query, NOW, wait
+            pid,
+            started_at=NOW,
+            application_name="psql",
+            database_user="anna",
+            host=None,
+            state="idle in transaction",
+            since=NOW - timedelta(minutes=3),
+            query=query,
+            query_since=NOW,
+            wait=wait,
         )
 
     work = BackendWork(
         backend(1, "Lock: relation"),
-        ServerProgress("copy from", "pipe", "orders", 25, 100, "bytes"),
+        ServerProgress("copy from", "pipe", relation="orders", done=25, total=100, unit="bytes"),
         (Blocker(0, 1, 2, backend(2)), Blocker(1, 2, 3, backend(3)), Blocker(1, 2, 0, None)),
     )
     shown = [plain(one) for one in backend_view.backend_lines(work, NOW)]
@@ -160,7 +169,19 @@ def test_the_number_in_a_message_goes_before_what_its_query_looks_like() -> None
 
 
 def _backend(query: str | None, statement: int | None = None) -> Backend:
-    return Backend(1, NOW, "zmig/r", "anna", None, "active", NOW, query, NOW, None, statement)
+    return Backend(
+        1,
+        started_at=NOW,
+        application_name="zmig/r",
+        database_user="anna",
+        host=None,
+        state="active",
+        since=NOW,
+        query=query,
+        query_since=NOW,
+        wait=None,
+        statement=statement,
+    )
 
 
 def _fact(type: EventType, second: int, **data: object) -> Fact:

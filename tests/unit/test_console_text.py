@@ -89,5 +89,5 @@ def test_a_tone_has_a_class_in_the_style_sheet() -> None:
 def test_the_heading_says_of_a_standby_how_far_behind_it_is(standby: Standby | None, shown: str | None) -> None:
     seen = Scene([]).observation()
     seen = replace(seen, status=replace(seen.status, standby=standby))
-    second = "".join(one.text for one in Heading("prod.yaml", seen, {}).lines(100)[1])
+    second = "".join(one.text for one in Heading("prod.yaml", observation=seen, counts={}).lines(100)[1])
     assert "standby" not in second if shown is None else shown in second

@@ -21,8 +21,29 @@ if TYPE_CHECKING:
 AT = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 STEP = Step(Migration(7, "007_users", Kind.SQL, Language.SQL), Action.APPLY, "pending")
 NAMED = {"version": 7, "name": "007_users", "action": "apply"}
-BACKEND = Backend(4712, AT, "psql", "anna", "10.0.0.1", "active", AT, "select 1", AT, "Lock: relation")
-HOLDER = LockHolder(4711, "zmig/5d1e", "anna", "10.0.0.1", AT, "select 1", "007_users", 12.5, ClientState.GONE)
+BACKEND = Backend(
+    4712,
+    started_at=AT,
+    application_name="psql",
+    database_user="anna",
+    host="10.0.0.1",
+    state="active",
+    since=AT,
+    query="select 1",
+    query_since=AT,
+    wait="Lock: relation",
+)
+HOLDER = LockHolder(
+    4711,
+    "zmig/5d1e",
+    database_user="anna",
+    host="10.0.0.1",
+    since=AT,
+    query="select 1",
+    migration="007_users",
+    seconds=12.5,
+    client=ClientState.GONE,
+)
 
 DOCUMENTS: list[tuple[Progress, dict[str, object]]] = [
     (
@@ -85,7 +106,9 @@ DOCUMENTS: list[tuple[Progress, dict[str, object]]] = [
         },
     ),
     (
-        events.ServerReported(STEP, ServerProgress("create index", "scanning", "users", 43, 100, "blocks"), 5.0),
+        events.ServerReported(
+            STEP, ServerProgress("create index", "scanning", relation="users", done=43, total=100, unit="blocks"), 5.0
+        ),
         {
             "step": NAMED,
             "seconds": 5.0,

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
 STEP = Step(Migration(7, "007_users", Kind.SQL, Language.SQL), Action.APPLY, "pending")
 AT = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
-BACKEND = Backend(4712, AT, "psql", "anna", None, "idle in transaction", AT, "select 1", AT, None)
+BACKEND = Backend(
+    4712,
+    started_at=AT,
+    application_name="psql",
+    database_user="anna",
+    host=None,
+    state="idle in transaction",
+    since=AT,
+    query="select 1",
+    query_since=AT,
+    wait=None,
+)
 PROBLEM = Problem("migration-failed", "migration `007_users` failed: no luck")
 
 
@@ -54,11 +65,15 @@ SENTENCES: list[tuple[Progress, str]] = [
         "select 1; a prepared transaction; backend 9",
     ),
     (
-        events.ServerReported(STEP, ServerProgress("create index", "scanning", "users", 43, 100, "blocks"), 5.0),
+        events.ServerReported(
+            STEP, ServerProgress("create index", "scanning", relation="users", done=43, total=100, unit="blocks"), 5.0
+        ),
         "create index of users: scanning, 43% of 100 blocks",
     ),
     (
-        events.ServerReported(STEP, ServerProgress("copy from", "pipe", None, 43, None, "rows"), 5.0),
+        events.ServerReported(
+            STEP, ServerProgress("copy from", "pipe", relation=None, done=43, total=None, unit="rows"), 5.0
+        ),
         "copy from: pipe, 43 rows",
     ),
     (

@@ -22,6 +22,7 @@ from zmig.valueclass import slotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from dataclasses import KW_ONLY
 
     from _typeshed import ReadableBuffer
 
@@ -177,6 +178,7 @@ class _Pipe:
 
     name: str
     number: int
+    _: KW_ONLY
     read: int
     write: int
     original: int

@@ -15,6 +15,7 @@ from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from dataclasses import KW_ONLY
 
     from zmig.cli.output import Output
     from zmig.migrator import Migrator
@@ -68,6 +69,7 @@ class Option:
     metavar: str | None = None
     """What its value is called; None for a switch."""
     parse: Callable[[str], object] = str
+    _: KW_ONLY
     short: str | None = None
     attribute: str | None = None
     """The name it has in `Options`, where that is not its own."""
@@ -99,6 +101,7 @@ COMMON = (
 class Command(Generic[OptionsT]):
     """One command of `zmig`."""
 
+    _: KW_ONLY
     about: str
     """What it does and when, in a few sentences."""
     document: str

@@ -27,6 +27,7 @@ from zmig.text.terminal import display_width, one_line, shortened
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
     from types import TracebackType
     from typing import Self
 
@@ -62,6 +63,7 @@ class _Now:
 
     began: float
     headline: str = ""
+    _: KW_ONLY
     detail: str = ""
     statement: str = ""
     ends: float | None = None

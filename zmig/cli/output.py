@@ -17,6 +17,7 @@ from zmig.valueclass import field, slotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from dataclasses import KW_ONLY
 
     from zmig.cli.spool import SpooledText
     from zmig.errors import Problem
@@ -33,6 +34,7 @@ class Output:
 
     stdout: Stream
     stderr: Stream
+    _: KW_ONLY
     is_json: bool = False
     is_quiet: bool = False
     is_verbose: bool = False

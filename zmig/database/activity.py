@@ -12,6 +12,7 @@ from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from dataclasses import KW_ONLY
     from datetime import datetime
 
     from zmig.database.types import Connection
@@ -26,6 +27,7 @@ class Backend:
     """One server process that serves a client."""
 
     pid: int
+    _: KW_ONLY
     started_at: datetime | None
     """Distinguishes it from a later backend of the same pid."""
     application_name: str | None
@@ -67,6 +69,7 @@ class ServerProgress:
 
     command: str
     phase: str
+    _: KW_ONLY
     relation: str | None
     done: int | None = None
     total: int | None = None
@@ -224,13 +227,13 @@ def blocking(connection: Connection, pid: int, remembered: Iterable[Blocker]) ->
     earlier = {one.pid: one for one in remembered if one.backend is not None and one.pid not in known}
     rows = connection.execute(_SEVERAL.encode(), [list(earlier)]).fetchall() if earlier else []
     backends = [_backend(row) for row in rows]
-    before = (replace(earlier[one.pid], backend=one) for one in backends if _is_same(one, earlier[one.pid].backend))
+    before: list[Blocker] = []
+    for backend in backends:
+        seen = earlier[backend.pid].backend
+        # The same backend, in the transaction that it was seen in.
+        if seen is not None and (backend.started_at, backend.since) == (seen.started_at, seen.since):
+            before.append(replace(earlier[backend.pid], backend=backend))
     return Blocking(now, tuple(before))
-
-
-def _is_same(backend: Backend, earlier: Backend | None) -> bool:
-    """Whether a backend is in the transaction that it was seen in."""
-    return earlier is not None and (backend.started_at, backend.since) == (earlier.started_at, earlier.since)
 
 
 def cancel(connection: Connection, backend: Backend) -> bool:

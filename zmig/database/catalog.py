@@ -99,7 +99,8 @@ def _invalid_index(connection: Connection, index: CreateIndex, before: object) -
 def _took_effect(connection: Connection, found: CatalogEffect) -> bool:
     match found:
         case DropIndex(names):
-            return not any(_index(connection, name) for name in names)
+            query = b"select pg_catalog.to_regclass(%s) is not null"
+            return not any(connection.execute(query, (_regclass(name),)).fetchone() == (True,) for name in names)
         case DetachPartition() as detach:
             return _detach_state(connection, detach) is None
         case CreateShared(kind, name):
@@ -160,11 +161,6 @@ def _exists(connection: Connection, query: str, value: str) -> bool:
 def _regclass(name: Name) -> str:
     parts = [part for part in (name.schema, name.name) if part is not None]
     return identifier(*parts)
-
-
-def _index(connection: Connection, name: Name) -> bool:
-    row = connection.execute("select pg_catalog.to_regclass(%s) is not null", (_regclass(name),)).fetchone()
-    return row is not None and row[0] is True
 
 
 def _index_of(connection: Connection, index: CreateIndex) -> bool | None:

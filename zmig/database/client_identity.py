@@ -23,7 +23,7 @@ def identity() -> dict[str, object] | None:
     return _identity(os.getpid())
 
 
-@cache
+@cache  # once for each process, also for a forked one
 def _identity(pid: int) -> dict[str, object] | None:
     space, started = _space(), _started(pid)
     if space is None or started is None:

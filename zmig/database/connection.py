@@ -336,16 +336,13 @@ def translated(target: Target) -> Generator[None]:
     try:
         yield
     except psycopg.Error as error:
-        if _is_ending(error):
+        if error.sqlstate is None:
+            is_ending = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        else:
+            is_ending = error.sqlstate[:2] == "08" or error.sqlstate in _ENDING
+        if is_ending:
             raise connection_lost(target, error, effect="nothing was run") from error
         raise _refused(target, error) from error
-
-
-def _is_ending(error: psycopg.Error) -> bool:
-    """Whether an error says that the connection is no more."""
-    if error.sqlstate is None:
-        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    return error.sqlstate[:2] == "08" or error.sqlstate in _ENDING
 
 
 _ENDING = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})

@@ -11,6 +11,7 @@ from zmig.hints import Hint, command, repeat
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
     from datetime import datetime
 
 _SHOWN_QUERY = 200
@@ -37,6 +38,7 @@ class LockHolder:
 
     pid: int
     application_name: str | None = None
+    _: KW_ONLY
     database_user: str | None = None
     host: str | None = None
     since: datetime | None = None
@@ -122,11 +124,6 @@ def _way_on(holder: LockHolder | None) -> Hint:
     return Hint("wait longer for it with ", repeat("--lock-wait", "10min"))
 
 
-def _shortened(query: str) -> str:
-    """Return the end of a long query, where the statement is that takes long."""
-    return query if len(query) <= _SHOWN_QUERY else f"…{query[1 - _SHOWN_QUERY :]}"
-
-
 def ensure_client_gone(holder: LockHolder) -> None:
     """Make sure that a backend may be ended.
 
@@ -150,7 +147,9 @@ def zombie(holder: LockHolder | None) -> Problem | None:
     if holder is None or not holder.is_orphaned:
         return None
     age = f", for {holder.seconds:.0f} s now" if holder.seconds is not None else ""
-    query = _shortened(" ".join((holder.query or "").split()))
+    query = " ".join((holder.query or "").split())
+    if len(query) > _SHOWN_QUERY:  # the statement that takes long is at its end
+        query = f"…{query[1 - _SHOWN_QUERY :]}"
     return Problem(
         "zombie",
         f"backend {holder.pid} works on `{holder.migration}`{age}, although the process it works for is gone",

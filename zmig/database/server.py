@@ -11,6 +11,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from dataclasses import KW_ONLY
 
     from zmig.database.types import Questioning
 
@@ -62,6 +63,7 @@ class Identity:
 class Server:
     """One session's server process."""
 
+    _: KW_ONLY
     backend_pid: int
     """Its process id; behind a pooler not the one libpq knows of."""
     version: int
@@ -175,7 +177,15 @@ def identify(connection: Questioning, limits: Mapping[str, str]) -> Server:
     text = text.lower()
     watches_client, is_on_linux = _watches_client(version, text), "linux" in text
     return Server(
-        pid, version, watches_client, role, strings, has_citus, has_event_triggers, identity, is_on_linux=is_on_linux
+        backend_pid=pid,
+        version=version,
+        watches_client=watches_client,
+        role=role,
+        standard_conforming_strings=strings,
+        has_citus=has_citus,
+        has_event_triggers=has_event_triggers,
+        identity=identity,
+        is_on_linux=is_on_linux,
     )
 
 

@@ -15,6 +15,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from dataclasses import KW_ONLY
 
 
 class Treatment(StrEnum):
@@ -36,6 +37,7 @@ class Setting:
     name: str
     treatment: Treatment
     why: str
+    _: KW_ONLY
     own: str | None = None
     """SQL of its value for zmig's own reading; None where that is left as it is."""
     running: str | None = None
@@ -71,16 +73,16 @@ LONGEST_IDLE = "'60s'"
 
 
 def _set(name: str, value: str, why: str, *, since: int = 0) -> Setting:
-    return Setting(name, Treatment.SET, why, value, value, since)
+    return Setting(name, Treatment.SET, why, own=value, running=value, since=since)
 
 
 def _own(name: str, value: str, why: str) -> Setting:
-    return Setting(name, Treatment.SET, why, value)
+    return Setting(name, Treatment.SET, why, own=value)
 
 
 def _limit(name: str, *, since: int = 0) -> Setting:
     why = "no inherited limit ends a migration, whose own limits are the manifest's; reads such as `status` keep to it"
-    return Setting(name, Treatment.SET, why, None, _NEVER, since)
+    return Setting(name, Treatment.SET, why, own=None, running=_NEVER, since=since)
 
 
 def _left(name: str, why: str, *, since: int = 0) -> Setting:
@@ -131,7 +133,7 @@ TABLE = (
         Treatment.REFUSED,
         "where a policy may hide facts, what was applied would look as if it were not; zmig's own reading has it off, "
         f"with which the server refuses, too; {_MIGRATION}",
-        "'off'",
+        own="'off'",
     ),
     _left("restrict_nonsystem_relation_kind", "zmig reads and writes ordinary tables only"),
     _own("DateStyle", "'ISO'", f"times are written as they can be read; {_SQL}"),
@@ -148,7 +150,11 @@ TABLE = (
     _left("client_min_messages", "notices are shown as the administrator wants them"),
     # what a transaction is
     Setting(
-        "synchronous_commit", Treatment.SET, "what a run said is done is on disk: off becomes local", FLUSHED, FLUSHED
+        "synchronous_commit",
+        Treatment.SET,
+        "what a run said is done is on disk: off becomes local",
+        own=FLUSHED,
+        running=FLUSHED,
     ),
     Setting("default_transaction_read_only", Treatment.REFUSED, "nothing could be recorded"),
     _own("default_transaction_isolation", "'read committed'", f"each reading sees what is committed; {_MIGRATION}"),

@@ -43,9 +43,13 @@ def server_account(data: Path) -> Account | None:
         return None
     if not DESCRIPTORS.is_dir():
         raise _cannot_run(f"{DESCRIPTORS} is needed to hand the folder to another account, and is not there")
-    owner = _owner(data)
+    owner = data.stat().st_uid if data.exists() else 0
     if owner:
-        return _account_of(owner)
+        try:
+            entry = pwd.getpwuid(owner)
+        except KeyError:
+            return Account(str(owner), owner, owner)
+        return Account(entry.pw_name, owner, entry.pw_gid)
     for name in _UNPRIVILEGED:
         try:
             entry = pwd.getpwnam(name)
@@ -65,21 +69,6 @@ def _cannot_run(why: str) -> ServerError:
     )
 
 
-def _owner(folder: Path) -> int:
-    try:
-        return folder.stat().st_uid
-    except FileNotFoundError:
-        return 0
-
-
-def _account_of(uid: int) -> Account:
-    try:
-        entry = pwd.getpwuid(uid)
-    except KeyError:
-        return Account(str(uid), uid, uid)
-    return Account(entry.pw_name, uid, entry.pw_gid)
-
-
 def run(
     command: Sequence[str | Path],
     *,
@@ -92,11 +81,13 @@ def run(
 
     Raises `OSError` if it cannot be executed at all.
     """
+    # Without libpq's variables: `PGPORT` and `PGDATA` steer a server, too.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return subprocess.run(
         command,
         check=False,
         cwd=folder,
-        env=_environment(),
+        env=environment | {"LC_ALL": "C"},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
@@ -107,9 +98,3 @@ def run(
         group=account.gid if account else None,
         extra_groups=[] if account else None,
     )
-
-
-def _environment() -> dict[str, str]:
-    """Return the caller's environment without libpq's variables: `PGPORT` and `PGDATA` steer a server too."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return inherited | {"LC_ALL": "C"}

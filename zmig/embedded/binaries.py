@@ -15,7 +15,7 @@ from zmig.errors import Problem, ServerError
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from zmig.embedded.account import Account
 
@@ -124,19 +124,14 @@ def _try(binaries: Binaries, account: Account | None, rejected: list[str]) -> In
         reason = error.strerror or str(error)
     by = f" by `{account.name}`" if account else ""
     rejected.append(f"{binaries.source} in {binaries.folder} cannot be executed{by}: {reason}")
-    copy = _copy_for_others(binaries, rejected) if account else None
-    return _try(copy, account, rejected) if copy else None
-
-
-def _copy_for_others(binaries: Binaries, rejected: list[str]) -> Binaries | None:
-    if binaries.package is None:
+    if account is None or binaries.package is None:
         return None
     try:
         install = readable_copy(binaries.package, binaries.folder.parent)
     except OSError as error:
         rejected.append(f"{binaries.source} was not copied: {error.strerror or error}")
         return None
-    return Binaries(install / "bin", f"a copy of {binaries.source}")
+    return _try(Binaries(install / "bin", f"a copy of {binaries.source}"), account, rejected)
 
 
 def _places() -> Iterator[Binaries]:
@@ -151,12 +146,10 @@ def _places() -> Iterator[Binaries]:
     if on_path:
         yield Binaries(Path(os.path.realpath(on_path)).parent, "PATH")
     for pattern in _INSTALLED:
-        for folder in _newest_first(Path("/").glob(pattern.removeprefix("/"))):
+        folders = Path("/").glob(pattern.removeprefix("/"))
+        numbers = {folder: [int(number) for number in re.findall(r"\d+", str(folder))] for folder in folders}
+        for folder in sorted(numbers, key=lambda folder: numbers[folder], reverse=True):
             yield Binaries(folder, str(folder))
-
-
-def _newest_first(folders: Iterable[Path]) -> list[Path]:
-    return sorted(folders, key=lambda folder: [int(number) for number in re.findall(r"\d+", str(folder))], reverse=True)
 
 
 def _missing(major: int | None, rejected: list[str]) -> ServerError:

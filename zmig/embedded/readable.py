@@ -23,8 +23,7 @@ def readable_copy(package: Path, install: Path) -> Path:
     Raises `OSError` if no cache folder can be used.
     """
     digest = hashlib.sha256((install / "bin" / "postgres").read_bytes()).hexdigest()
-    cache = _cache()
-    copy = cache / f"{install.name}-{digest[:16]}"
+    copy = _cache() / f"{install.name}-{digest[:16]}"
     if not copy.is_dir():
         _fill(copy, package, install)
     return copy / package.name / install.name

@@ -47,17 +47,13 @@ class CommandLine:
 
     def line(self, command: SuggestedCommand) -> str:
         """Return the command line for this manifest and database, the password masked."""
-        if command.is_repetition and self.given:
-            return self._again(command.options)
+        if command.is_repetition and self.given:  # as it was given, with another value of an option
+            import shlex
+
+            end = self.given.index("--") if "--" in self.given else len(self.given)
+            kept = _without(self.given[:end], command.options[0])
+            return shlex.join(("zmig", *map(redact, kept), *command.options, *self.given[end:]))
         return command.line(self.manifest, None if self.database_url is None else redact(self.database_url))
-
-    def _again(self, option: tuple[str, ...]) -> str:
-        """Return the command line that was given, with another value of an option."""
-        import shlex
-
-        end = self.given.index("--") if "--" in self.given else len(self.given)
-        kept = _without(self.given[:end], option[0])
-        return shlex.join(("zmig", *map(redact, kept), *option, *self.given[end:]))
 
 
 def _without(words: Sequence[str], option: str) -> Iterator[str]:

@@ -30,6 +30,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from dataclasses import KW_ONLY
 
     from zmig.database.activity import Blocker
     from zmig.database.lock_holder import LockHolder
@@ -52,6 +53,7 @@ class Saying:
     tone: Tone = Tone.PLAIN
     mark: str = ""
     """A glyph, `INSIDE`, or nothing."""
+    _: KW_ONLY
     quoted: str = ""
     """The statement that follows the brief words."""
     took: str = ""
@@ -82,10 +84,14 @@ def say(progress: Progress) -> Saying | None:
         case StepSkipped():
             short = f"{progress.step.migration.name}: {progress.reason}"
             return Saying(f"skipped {short}", short, Tone.QUIET, "-")
-        case StepFailed():
-            return _step_failed(progress)
+        case StepFailed():  # where that is the end, the error that follows says why
+            message = progress.problem.message
+            failed = f"failed {progress.step.migration.name}, {words.duration(progress.duration_seconds)}"
+            return Saying(f"{failed}: {message}" if progress.will_retry else failed, message, Tone.BAD, "✗")
         case RetryScheduled():
-            return _retry_scheduled(progress)
+            name, pause = progress.step.migration.name, words.duration(progress.delay_seconds)
+            attempt = f"try {progress.attempt} of {progress.attempts}"
+            return Saying(f"trying {name} again in {pause}, {attempt}", f"{attempt} in {pause}", Tone.WARN, "↻")
         case RunFinished():
             return _run_finished(progress)
         case _:
@@ -105,13 +111,20 @@ def _say_inside(
     """Return what is said of what happens inside of a step."""
     match progress:
         case StatementStarted():
-            return _statement_started(progress)
+            place = f"{statement_number(progress.number, progress.total)}, line {progress.line}"
+            short, text = place.removeprefix("statement "), progress.text
+            return Saying(f"{place}: {text}", short, Tone.QUIET, INSIDE, quoted=text, is_detail=True)
         case StatementFinished():
             return None
         case Notice():
-            return _notice(progress)
+            parts = [progress.message, *(part for part in (progress.detail, progress.hint) if part)]
+            tone = Tone.WARN if progress.severity.upper() == "WARNING" else Tone.PLAIN
+            return _said(f"{progress.severity.lower()}: {'; '.join(parts)}", tone, INSIDE)
+        case Reported(done=None):
+            return _passing(progress.message)
         case Reported():
-            return _passing(_reported(progress))
+            of = "" if progress.total is None else f" of {progress.total}"
+            return _passing(f"{progress.message}: {progress.done}{of}")
         case Blocked():
             return _passing(_blocked(progress), ("blocked", *(blocker.pid for blocker in progress.blockers)))
         case ServerReported():
@@ -155,41 +168,9 @@ def _run_finished(progress: RunFinished) -> Saying:
     return Saying(f"run {progress.run_id} {ending} {steps}, {took}", brief="", tone=Tone.STRONG)
 
 
-def _step_failed(progress: StepFailed) -> Saying:
-    """Say that a step failed; where that is the end, the error that follows says why."""
-    message = progress.problem.message
-    failed = f"failed {progress.step.migration.name}, {words.duration(progress.duration_seconds)}"
-    return Saying(f"{failed}: {message}" if progress.will_retry else failed, message, Tone.BAD, "✗")
-
-
-def _retry_scheduled(progress: RetryScheduled) -> Saying:
-    name, pause = progress.step.migration.name, words.duration(progress.delay_seconds)
-    attempt = f"try {progress.attempt} of {progress.attempts}"
-    return Saying(f"trying {name} again in {pause}, {attempt}", f"{attempt} in {pause}", Tone.WARN, "↻")
-
-
-def _statement_started(progress: StatementStarted) -> Saying:
-    place = f"{statement_number(progress.number, progress.total)}, line {progress.line}"
-    short = place.removeprefix("statement ")
-    return Saying(f"{place}: {progress.text}", short, Tone.QUIET, INSIDE, quoted=progress.text, is_detail=True)
-
-
 def statement_number(number: int, total: int | None) -> str:
     """Say which of a file's statements it is."""
     return f"statement {number}" + ("" if total is None else f" of {total}")
-
-
-def _notice(progress: Notice) -> Saying:
-    parts = [progress.message, *(part for part in (progress.detail, progress.hint) if part)]
-    tone = Tone.WARN if progress.severity.upper() == "WARNING" else Tone.PLAIN
-    return _said(f"{progress.severity.lower()}: {'; '.join(parts)}", tone, INSIDE)
-
-
-def _reported(progress: Reported) -> str:
-    """Say what a Python migration reports."""
-    if progress.done is None:
-        return progress.message
-    return f"{progress.message}: {progress.done}" + ("" if progress.total is None else f" of {progress.total}")
 
 
 def _blocked(progress: Blocked) -> str:

@@ -21,6 +21,7 @@ from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.database.connection import Target, WorkingConnection
     from zmig.database.lock_holder import LockHolder
@@ -66,6 +67,7 @@ def server_of(connection: WorkingConnection, schema: str, target: Target) -> Ser
 class DatabaseSession:
     """One connection to the target database, and what works through it."""
 
+    _: KW_ONLY
     project: Project
     migrations: Sequence[Migration]
     target: Target
@@ -170,19 +172,16 @@ class DatabaseSession:
         from zmig.planning import orphaned_rows
 
         if self.store.create(snapshot.inspection, has_citus=self.server.has_citus):
-            self._report_unguarded()
+            from zmig.database import tracking_sql
+            from zmig.progress import Notice
+
+            events = f"{self.project.tracking.schema}.migration_events"
+            message = f"`{events}` was not as zmig makes it: {tracking_sql.GUARD_MISSING}; it is there again"
+            self.observer(Notice(None, "WARNING", message))
         if snapshot.inspection.has_events:
             lagging = self.store.repair(snapshot.entries, keep=orphaned_rows.versions(snapshot.entries))
             if lagging is not None:
                 self._advance_positions(lagging)
-
-    def _report_unguarded(self) -> None:
-        from zmig.database import tracking_sql
-        from zmig.progress import Notice
-
-        events = f"{self.project.tracking.schema}.migration_events"
-        message = f"`{events}` was not as zmig makes it: {tracking_sql.GUARD_MISSING}; it is there again"
-        self.observer(Notice(None, "WARNING", message))
 
     def _advance_positions(self, highest: int) -> None:
         """Have new facts come after those that are there.
@@ -297,15 +296,15 @@ def open_session(
         with database.translated(target):
             found = server_of(connection, project.tracking.schema, target)
         yield DatabaseSession(
-            project,
-            migrations,
-            target,
-            connection,
-            found,
-            Store(connection, project.tracking.schema, project.tracking.owner),
-            RunLock(project.tracking.schema),
-            Run(run_id, socket.gethostname(), found.backend_pid, name),
-            observer,
+            project=project,
+            migrations=migrations,
+            target=target,
+            connection=connection,
+            server=found,
+            store=Store(connection, project.tracking.schema, project.tracking.owner),
+            lock=RunLock(project.tracking.schema),
+            run=Run(run_id, socket.gethostname(), found.backend_pid, name),
+            observer=observer,
         )
 
 

@@ -52,32 +52,26 @@ class EventFollower:
         The first reading returns the latest fact of each slot, which is all that folding needs.
         """
         if self._highest is None:
-            self._begin(self._store.positions(_WINDOW))
+            seen = sorted(self._store.positions(_WINDOW))
+            self._highest = seen[0] - 1 if seen else 0
+            self._advance(seen)
             facts = sorted(self._store.latest_facts(), key=attrgetter("position"))
         else:
             gaps = self._open_gaps()
             facts = list(self._store.facts_after(self._highest, self._gaps))
             self._gaps = gaps
         self._advance(fact.position for fact in facts)
-        self._keep(facts)
-        return facts
-
-    def _keep(self, facts: Iterable[Fact]) -> None:
         for fact in facts:
             self.revision += 1
             if _is_later(fact, self.latest.get(fact.superseding_key)):
                 self.latest[fact.superseding_key] = fact
             if _is_later(fact, self._last.get(fact.name)):
                 self._last[fact.name] = fact
+        return facts
 
     def open(self) -> Iterator[Fact]:
         """Yield the facts by which something is started and not ended."""
         return (fact for fact in self._last.values() if fact.type in OPEN)
-
-    def _begin(self, positions: Iterable[int]) -> None:
-        seen = sorted(positions)
-        self._highest = seen[0] - 1 if seen else 0
-        self._advance(seen)
 
     def _advance(self, positions: Iterable[int]) -> None:
         for position in sorted(positions):

@@ -82,7 +82,13 @@ def record(session: DatabaseSession, decision: Decision, *, lock_wait_seconds: f
     _check_words(decision, snapshot.entries)
     with session.locked(limit_seconds=lock_wait_seconds):
         snapshot = session.snapshot(session.inspect(to_write=True), holds_lock=True, ask_repeatables=False)
-        action = _action(session, snapshot.migrations, decision)
+        match decision:
+            case Resolve():
+                action = _resolved(session, snapshot.migrations, decision)
+            case Accept():
+                action = _accepted(session, snapshot.migrations, decision)
+            case Baseline():
+                action = _baselined(session, snapshot.migrations, decision)
         _refuse_contradictions(snapshot.migrations, action)
         session.store.check_names(action.names)
         if action.statements:
@@ -134,16 +140,6 @@ def _refuse_contradictions(snapshot: Snapshot, action: _Action) -> None:
     contradictions = orphaned_rows.refusals(snapshot.entries, effect="nothing was recorded")
     if not is_about_one and (problems := [refusal.problem for refusal in contradictions]):
         raise PlanRefused(*problems)
-
-
-def _action(session: DatabaseSession, snapshot: Snapshot, decision: Decision) -> _Action:
-    match decision:
-        case Resolve():
-            return _resolved(session, snapshot, decision)
-        case Accept():
-            return _accepted(session, snapshot, decision)
-        case Baseline():
-            return _baselined(session, snapshot, decision)
 
 
 def _resolved(session: DatabaseSession, snapshot: Snapshot, decision: Resolve) -> _Action:

@@ -16,6 +16,7 @@ from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.database.connection import WorkingConnection
     from zmig.database.fact_reader import FactReader
@@ -38,6 +39,7 @@ class DatabaseSnapshot:
 
     migrations: Snapshot
     inspection: Inspection
+    _: KW_ONLY
     holder: LockHolder | None = None
     """Who holds the run's lock."""
     standby: Standby | None = None
@@ -223,7 +225,7 @@ class SnapshotReader:
         return DatabaseSnapshot(
             Snapshot(entries, is_first=self._facts.is_empty),
             inspection,
-            holder,
+            holder=holder,
             standby=standby_of(self._connection, inspection),
             odd_rows=self._store.odd_rows,
         )

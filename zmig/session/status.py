@@ -10,6 +10,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.database.lock_holder import LockHolder
     from zmig.database.standby import Standby
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 class Status:
     """The state of every migration."""
 
+    _: KW_ONLY
     manifest: str
     environment: Environment
     database: str

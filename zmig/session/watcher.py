@@ -24,6 +24,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from dataclasses import KW_ONLY
     from datetime import datetime
     from pathlib import Path
 
@@ -49,6 +50,7 @@ class Observation:
     """What was in the manifest and in the database at one moment."""
 
     status: Status
+    _: KW_ONLY
     project: Project
     server: str
     """Where the server is: host and port."""
@@ -206,13 +208,13 @@ class _Session:
         holder = snapshot.holder
         return Observation(
             status.make(snapshot, manifest=loaded.name, environment=loaded.environment),
-            loaded,
-            self._target.host,
-            inspection.now,
-            tuple(self._facts.new),
-            activity.work(self.connection, holder.pid) if holder is not None else None,
-            holder is not None and holder.is_orphaned,
-            problems,
+            project=loaded,
+            server=self._target.host,
+            now=inspection.now,
+            new_facts=tuple(self._facts.new),
+            work=activity.work(self.connection, holder.pid) if holder is not None else None,
+            is_zombie=holder is not None and holder.is_orphaned,
+            manifest_problems=problems,
         )
 
     def blocking(self, remembered: Iterable[Blocker]) -> Blocking:

@@ -11,6 +11,7 @@ from zmig.valueclass import valueclass
 from zmig_tui.text import bar, line, span
 
 if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
     from datetime import datetime
 
     from zmig.planning.history import Record
@@ -33,6 +34,7 @@ class BatchProgress:
 
     rounds: int
     rows: int
+    _: KW_ONLY
     total: int | None = None
     """How many rows there are in all, or about; None where that is not known."""
     rows_per_second: float | None = None
@@ -44,7 +46,11 @@ class BatchProgress:
 def from_progress(progress: RoundFinished) -> BatchProgress:
     """Return what the engine says."""
     return BatchProgress(
-        progress.rounds, progress.rows, progress.total, progress.rows_per_second or None, progress.seconds_left
+        progress.rounds,
+        progress.rows,
+        total=progress.total,
+        rows_per_second=progress.rows_per_second or None,
+        seconds_left=progress.seconds_left,
     )
 
 
@@ -64,7 +70,9 @@ def from_record(record: Record, before: BatchProgress | None) -> BatchProgress |
     seconds = (fact.created_at - start.at).total_seconds()
     rate = (reached.rows - start.rows) / seconds if seconds > 0 else 0.0
     left = max(reached.total - reached.rows, 0) / rate if rate > 0 and reached.total is not None else None
-    return BatchProgress(reached.rounds, reached.rows, reached.total, rate or None, left, start)
+    return BatchProgress(
+        reached.rounds, reached.rows, total=reached.total, rows_per_second=rate or None, seconds_left=left, start=start
+    )
 
 
 def batch_line(rounds: BatchProgress) -> Line:

@@ -13,6 +13,7 @@ from zmig_tui.text import padded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from dataclasses import KW_ONLY
 
     from zmig_tui.models.rows import Row
 
@@ -29,6 +30,7 @@ _LEAST_NAME_CELLS = 8
 class Widths:
     """The cells of each column; 0 leaves a column out."""
 
+    _: KW_ONLY
     version: int = 0
     name: int = 0
     kind: int = 0
@@ -111,7 +113,7 @@ def row_line(row: Row, widths: Widths, *, is_under_cursor: bool = False) -> Line
     lead = Span("▌" if is_under_cursor else " ", Tone.ACCENT)
     when = row.when if widths.when >= _WHEN_CELLS else row.when[5:]
     parts = [
-        Span(padded(f"{row.glyph} {_word(row)}", _STATE_CELLS), row.tone),
+        Span(padded(f"{row.glyph} {words.state(row.state)}", _STATE_CELLS), row.tone),
         Span(padded(str(row.version or ""), widths.version, to_right=True), Tone.QUIET),
         Span(padded(row.name, widths.name), Tone.STRONG if row.is_troubled else Tone.PLAIN),
         Span(padded(row.kind, widths.kind), Tone.QUIET),
@@ -125,7 +127,3 @@ def row_line(row: Row, widths: Widths, *, is_under_cursor: bool = False) -> Line
         if part.text:
             line += [Span(_GAP), part] if line else [part]
     return (lead, *line)
-
-
-def _word(row: Row) -> str:
-    return words.state(row.state)

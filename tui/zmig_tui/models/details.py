@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
+
     from zmig.errors import Problem
     from zmig.facts import Fact
     from zmig.planning.plan import Plan
@@ -52,6 +54,7 @@ class Detail:
     """What was gathered about one migration."""
 
     entry: Entry
+    _: KW_ONLY
     file: File | None = None
     """None for a migration without a file."""
     rollback: File | None = None

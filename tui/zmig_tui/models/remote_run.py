@@ -41,21 +41,14 @@ class StatementPosition:
 
 def position_of_query(statements: Sequence[Statement], backend: Backend) -> StatementPosition | None:
     """Return which of `statements` a backend is running, as the message says or as its query reads."""
-    statement = _named(statements, backend.statement) or _alike(statements, backend.query)
+    number, query = backend.statement, (backend.query or "")[:_CUT].strip()
+    if number is not None and 0 < number <= len(statements):
+        statement = statements[number - 1]
+    else:
+        statement = next((one for one in statements if query and one.text[: len(query)] == query), None)
     if statement is None:
         return None
     return StatementPosition(statement.number, len(statements), statement.line, statement.summary)
-
-
-def _named(statements: Sequence[Statement], number: int | None) -> Statement | None:
-    return statements[number - 1] if number is not None and 0 < number <= len(statements) else None
-
-
-def _alike(statements: Sequence[Statement], query: str | None) -> Statement | None:
-    wanted = (query or "")[:_CUT].strip()
-    if not wanted:
-        return None
-    return next((statement for statement in statements if statement.text[: len(wanted)] == wanted), None)
 
 
 def remote_run(
@@ -70,7 +63,10 @@ def remote_run(
         return None
     entries = observation.status.migrations
     current = next((entry for entry in entries if entry.name == holder.migration), None)
-    is_rollback = _is_rollback(current, before if before is not None and before.run_id == holder.run_id else None)
+    if current is not None:
+        is_rollback = current.record is not None and current.record.is_in_rollback
+    else:  # between two steps it is what it was
+        is_rollback = before is not None and before.run_id == holder.run_id and before.verb == _ROLLBACK
     began = _first_moment(entries, holder.run_id)
     age = (observation.now - began).total_seconds() if began is not None else 0.0
     completed = len(_completed(entries, holder.run_id))
@@ -85,13 +81,6 @@ def remote_run(
         is_remote=True,
         run_id=holder.run_id,
     )
-
-
-def _is_rollback(current: Entry | None, before: Run | None) -> bool:
-    """Whether a run undoes something; between two steps it is what it was."""
-    if current is None:
-        return before is not None and before.verb == _ROLLBACK
-    return current.record is not None and current.record.is_in_rollback
 
 
 def _completed(entries: Iterable[Entry], run_id: str | None) -> list[Entry]:

@@ -12,7 +12,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
+    from dataclasses import KW_ONLY
 
     from zmig.planning.state import Entry
     from zmig.presentation.spans import Tone
@@ -26,6 +26,7 @@ class Row:
 
     key: str
     """What stays the same while its state changes."""
+    _: KW_ONLY
     entry: Entry
     state: State
     version: int | None
@@ -62,6 +63,7 @@ def make_row(entry: Entry) -> Row:
     applied = record.applied if record is not None else None
     last = record.last if record is not None else None
     decisive = applied or last
+    since = decisive if entry.state is State.DONE else last
     took = record.duration_ms if record is not None else None
     kind = entry.migration.kind.value if entry.migration is not None else ""
     findings = " ".join(finding.code.value for finding in entry.findings)
@@ -73,23 +75,13 @@ def make_row(entry: Entry) -> Row:
         version=entry.version,
         name=name,
         kind=kind,
-        when=words.day_and_minute(_when(entry, applied.created_at if applied else None)) if last is not None else "",
+        when=words.day_and_minute(since.created_at) if since is not None else "",
         took=words.duration(took / 1000) if took is not None else "",
         by=visible(decisive.database_user or "") if decisive is not None else "",
         findings=findings,
         has_warning=any(finding.code is not FindingCode.DUE for finding in entry.findings),
         haystack=f"{entry.version or ''} {name} {state} {kind} {findings}".lower(),
     )
-
-
-def _when(entry: Entry, applied_at: datetime | None) -> datetime:
-    """Return when its state began."""
-    last = entry.record.last if entry.record is not None else None
-    if entry.state is State.DONE and applied_at is not None:
-        return applied_at
-    if last is None:
-        raise AssertionError("a migration without facts has no time")
-    return last.created_at
 
 
 @valueclass
@@ -139,16 +131,11 @@ class Order(StrEnum):
 _URGENCY = [State.FAILED, State.STUCK, State.STARTED, State.PENDING, State.DONE]
 
 
-def _took(row: Row) -> int:
-    record = row.entry.record
-    return (record.duration_ms if record is not None else None) or -1
-
-
 _KEYS: dict[Order, Callable[[Row], tuple[int, str]]] = {
     Order.STATE: lambda row: (_URGENCY.index(row.state), ""),
     Order.NAME: lambda row: (0, row.name),
     Order.WHEN: lambda row: (0, row.when),
-    Order.TOOK: lambda row: (_took(row), ""),
+    Order.TOOK: lambda row: ((row.entry.record.duration_ms if row.entry.record is not None else None) or -1, ""),
 }
 
 

@@ -25,6 +25,7 @@ from zmig_tui.text import line, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.errors import Problem
     from zmig.presentation.narration import Saying
@@ -42,6 +43,7 @@ class CurrentStep:
     name: str
     version: int
     began: float
+    _: KW_ONLY
     attempt: int = 1
     statement: int | None = None
     statements: int | None = None
@@ -72,6 +74,7 @@ class Run:
     verb: str
     """What was asked for: `apply`, `rollback`, ..."""
     began: float
+    _: KW_ONLY
     total: int = 0
     finished: int = 0
     current: CurrentStep | None = None
@@ -127,7 +130,7 @@ def advance(run: Run, progress: Progress, now: float) -> Run:
                 step.migration.name,
                 step.migration.version,
                 now,
-                progress.attempt,
+                attempt=progress.attempt,
                 statements=progress.statements,
                 is_rollback=step.direction is Direction.ROLLBACK,
             )

@@ -7,13 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from zmig.model import Language
-from zmig.presentation.spans import Line, Span, Tone
+from zmig.presentation.spans import Line, Span, Tone, plain
 from zmig.text.terminal import display_width, visible
 from zmig.valueclass import valueclass
 from zmig_tui.text import span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 _COLOURED_LIMIT = 60_000
 """Characters; a larger file is shown without colours, because lexing it would be felt."""
@@ -51,30 +51,24 @@ def code_lines(text: str, language: Language, mark: Mark | None = None) -> list[
         is_marked = mark is not None and mark.line == number
         gutter = Span(f"{'▶' if is_marked else ' '}{number:>{cells}} ", mark.tone if mark and is_marked else Tone.QUIET)
         lines.append((gutter, Span("│ ", Tone.QUIET), *content))
-        if mark is not None and is_marked and (mark.message or mark.column):
-            lines += _caret(mark, "".join(piece.text for piece in content), cells)
+        if mark is None or not is_marked:
+            continue
+        margin = (Span(" " * (cells + 2)), Span("│ ", Tone.QUIET))
+        if mark.column is not None:
+            before = plain(content)[: mark.column - 1]
+            lines.append((*margin, Span(" " * display_width(before) + "^", mark.tone)))
+        if mark.message:
+            lines.append((*margin, span(mark.message, mark.tone)))
     return lines
-
-
-def _caret(mark: Mark, content: str, cells: int) -> Iterator[Line]:
-    margin = (Span(" " * (cells + 2)), Span("│ ", Tone.QUIET))
-    if mark.column is not None:
-        yield (*margin, Span(" " * display_width(content[: mark.column - 1]) + "^", mark.tone))
-    if mark.message:
-        yield (*margin, span(mark.message, mark.tone))
 
 
 @lru_cache(maxsize=4)
 def _coloured(text: str, language: Language) -> tuple[Line, ...]:
     """Return the lines of a text; kept, because a page is made anew whenever its migration goes on."""
-    return tuple(_lexed(text, language))
-
-
-def _lexed(text: str, language: Language) -> Iterator[Line]:
     text = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
     if len(text) > _COLOURED_LIMIT:
-        yield from ((_safe(piece, Tone.PLAIN),) for piece in text.split("\n"))
-        return
+        return tuple((_safe(piece, Tone.PLAIN),) for piece in text.split("\n"))
+    lines: list[Line] = []
     current: list[Span] = []
     for _, kind, piece in _lexer(language).get_tokens_unprocessed(text):
         head, *others = piece.split("\n")
@@ -82,9 +76,9 @@ def _lexed(text: str, language: Language) -> Iterator[Line]:
         if head:
             current.append(_safe(head, tone))
         for other in others:
-            yield tuple(current)
+            lines.append(tuple(current))
             current = [_safe(other, tone)] if other else []
-    yield tuple(current)
+    return (*lines, tuple(current))
 
 
 def _safe(text: str, tone: Tone) -> Span:

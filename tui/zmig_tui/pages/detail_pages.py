@@ -12,9 +12,8 @@ from zmig_tui.text import line, span
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zmig.model import Migration
     from zmig.presentation.hints import HintStyle
-    from zmig_tui.models.details import Detail, File, RunningStatement
+    from zmig_tui.models.details import Detail, RunningStatement
 
 
 def page_lines(detail: Detail, tab: Tab, hints: HintStyle, running: RunningStatement | None = None) -> Sequence[Line]:
@@ -22,10 +21,8 @@ def page_lines(detail: Detail, tab: Tab, hints: HintStyle, running: RunningState
     match tab:
         case Tab.OVERVIEW:
             return list(overview.overview_lines(detail, hints))
-        case Tab.FILE:
-            return _file(detail, _mark(detail, tab, running), hints)
-        case Tab.ROLLBACK:
-            return _rollback(detail, _mark(detail, tab, running), hints)
+        case Tab.FILE | Tab.ROLLBACK:
+            return _file_lines(detail, tab, _mark(detail, tab, running), hints)
         case Tab.EVENTS:
             return list(events.event_lines(detail, hints))
 
@@ -42,23 +39,17 @@ def _mark(detail: Detail, tab: Tab, running: RunningStatement | None) -> code.Ma
     return failure_mark.failure_mark(detail) if tab is Tab.FILE else None
 
 
-def _file(detail: Detail, mark: code.Mark | None, hints: HintStyle) -> Sequence[Line]:
-    migration = detail.entry.migration
+def _file_lines(detail: Detail, tab: Tab, mark: code.Mark | None, hints: HintStyle) -> Sequence[Line]:
+    """Return the page of a migration's file, or of its rollback's."""
+    migration, file = detail.entry.migration, detail.file
+    if tab is Tab.ROLLBACK:
+        if migration is None or not migration.is_reversible:
+            return [line(span("no rollback is declared", Tone.QUIET))]
+        if migration.rollback_file is None:
+            return [line(span("`rollback(ctx)` is in the file itself: press 2", Tone.QUIET))]
+        file = detail.rollback
     if migration is None:
         return [line(span("no longer declared, so its file is not known", Tone.QUIET))]
-    return _contents(detail.file, migration, mark, hints)
-
-
-def _rollback(detail: Detail, mark: code.Mark | None, hints: HintStyle) -> Sequence[Line]:
-    migration = detail.entry.migration
-    if migration is None or not migration.is_reversible:
-        return [line(span("no rollback is declared", Tone.QUIET))]
-    if migration.rollback_file is None:
-        return [line(span("`rollback(ctx)` is in the file itself: press 2", Tone.QUIET))]
-    return _contents(detail.rollback, migration, mark, hints)
-
-
-def _contents(file: File | None, migration: Migration, mark: code.Mark | None, hints: HintStyle) -> Sequence[Line]:
     if file is None:
         return [line(span("defined in code, so there is no file", Tone.QUIET))]
     if file.is_outside:

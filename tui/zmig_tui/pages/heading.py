@@ -13,6 +13,7 @@ from zmig_tui.text import fitted, joined, line, span, spread, width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from dataclasses import KW_ONLY
 
     from zmig.database.lock_holder import LockHolder
     from zmig.planning.state import State
@@ -39,6 +40,7 @@ class Heading:
 
     manifest: str
     """How the manifest was named."""
+    _: KW_ONLY
     observation: Observation | None = None
     counts: Mapping[State, int] | None = None
     shown: int = 0

@@ -19,11 +19,10 @@ def is_allowed(request: web.BaseRequest, *, port: int, token: str) -> bool:
         return False
     # A browser may hold a cookie of an earlier console; the address that was printed last opens the page all the same.
     given = {request.query.get("token"): token, request.cookies.get(cookie_name(port)): cookie_value(token)}
-    return any(word is not None and _is_same(word, expected) for word, expected in given.items())
-
-
-def _is_same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+    return any(
+        word is not None and hmac.compare_digest(word.encode("utf-8", "replace"), expected.encode())
+        for word, expected in given.items()
+    )
 
 
 def cookie_name(port: int) -> str:

@@ -111,7 +111,10 @@ class MigrationTable(ScrollView, can_focus=True):
             self._measured = widths
             self._arrange()
         else:
-            self._refresh_changed(before)
+            top = self.scroll_offset.y
+            for index in range(top, min(top + self._visible_rows, len(rows))):
+                if rows[index] is not before[index]:
+                    self._refresh_row(index)
         self.call_after_refresh(self._reveal)
         if self.row is not under:
             self.post_message(self.Moved(self.row, by_hand=False))
@@ -174,12 +177,6 @@ class MigrationTable(ScrollView, can_focus=True):
             self.scroll_to(y=self._index, animate=False, immediate=True)
         elif self._index >= top + self._visible_rows:
             self.scroll_to(y=self._index - self._visible_rows + 1, animate=False, immediate=True)
-
-    def _refresh_changed(self, before: Sequence[Row]) -> None:
-        top = self.scroll_offset.y
-        for index in range(top, min(top + self._visible_rows, len(self._rows))):
-            if self._rows[index] is not before[index]:
-                self._refresh_row(index)
 
     def _refresh_row(self, index: int) -> None:
         y = index - self.scroll_offset.y + _HEAD_LINES

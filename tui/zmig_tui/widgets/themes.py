@@ -48,10 +48,9 @@ def register(app: App[int], environ: Mapping[str, str]) -> None:
     app.register_theme(DARK)
     app.register_theme(LIGHT)
     named = environ.get("TEXTUAL_THEME", "")
-    fitting = LIGHT.name if _is_light(environ) else DARK.name
+    is_light = environ.get("COLORFGBG", "").rpartition(";")[2] in {
+        "7",
+        "15",
+    }  # what the terminal says of its background
+    fitting = LIGHT.name if is_light else DARK.name
     app.theme = named if named in app.available_themes else fitting
-
-
-def _is_light(environ: Mapping[str, str]) -> bool:
-    """Return whether the terminal says that its background is light."""
-    return environ.get("COLORFGBG", "").rpartition(";")[2] in {"7", "15"}
