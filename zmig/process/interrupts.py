@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 _LONGEST_NAP_SECONDS = 0.2
 _SECONDS_BETWEEN_QUESTIONS = 1.0
+"""Asked of a server that says nothing."""
 SECONDS_TOGETHER = 1.0
 """A signal that comes sooner after another one was sent together with it.
 
 When a terminal closes, both the shell and the kernel send SIGHUP; a program that passes signals on sends what its
 child has got from the terminal, too.
 """
-"""Asked of a server that says nothing."""
 
 
 class Interrupted(KeyboardInterrupt):
