@@ -82,6 +82,8 @@ def _calls(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef | None, ast.Call]
 
 
 def _is_of_re(called: ast.expr) -> bool:
+    if _name(called) == "LazyPattern":
+        return True
     if not isinstance(called, ast.Attribute) or called.attr not in _USES | {"compile"}:
         return False
     return _name(called.value) == "re"
@@ -108,7 +110,7 @@ def _uses(trees: Iterable[ast.Module]) -> dict[str, set[str]]:
 
 
 def _uses_of(call: ast.Call, function: ast.FunctionDef | None, uses: dict[str, set[str]]) -> frozenset[str]:
-    if (own := _name(call.func)) is not None and own != "compile":
+    if (own := _name(call.func)) is not None and own not in ("compile", "LazyPattern"):
         return frozenset({own})
     if used := getattr(call, "used_by", None):
         return frozenset({used})
@@ -120,7 +122,9 @@ def _made(
     module: ModuleType, function: ast.FunctionDef | None, call: ast.Call, examples: Examples, place: str
 ) -> list[re.Pattern[Any]]:
     flags = [keyword.value for keyword in call.keywords if keyword.arg == "flags"]
-    known = {"compile": 1, "match": 2, "fullmatch": 2, "search": 2, "findall": 2, "finditer": 2}.get(_name(call) or "")
+    known = {"compile": 1, "LazyPattern": 1, "match": 2, "fullmatch": 2, "search": 2, "findall": 2, "finditer": 2}.get(
+        _name(call) or ""
+    )
     flags += call.args[known : known + 1] if known is not None else []
     try:
         return [re.compile(*(eval(ast.unparse(part), vars(module)) for part in [call.args[0], *flags]))]

@@ -21,6 +21,7 @@ from zmig.manifest import yaml_errors
 from zmig.project import draft
 from zmig.sql import lexer, token_reader, variables
 from zmig.text import secrets
+from zmig.text.lazy_pattern import LazyPattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,7 @@ def _lex(conforming: bool) -> None:
 
 
 EXAMPLES: patterns.Examples = {
+    ("zmig.text.lazy_pattern", "compiled"): [lambda: LazyPattern("").compiled],
     ("zmig.text.secrets", "__init__"): [lambda: secrets.Redactor("hunter2", "pass word", "(x)")],
     ("zmig.database.connection_hints", "for_failed_connection"): [lambda: connection_hints.for_failed_connection("")],
     ("zmig.lint.grammar", "_as_a_word"): [

@@ -314,7 +314,7 @@ def test_statements_come_back_as_they_were_joined(parts: list[str]) -> None:
 @given(scripts)
 def test_a_plain_match_is_what_the_tokens_say(text: str) -> None:
     text = f"select {text};"
-    found = fast_path.statement().match(text)
+    found = fast_path.STATEMENT.match(text)
     assume(found is not None)
     assert found is not None
     window = Window([text], path="a.sql")
@@ -342,7 +342,7 @@ PLAIN = {
 
 @pytest.mark.parametrize(("text", "is_plain"), PLAIN.items(), ids=PLAIN.keys())
 def test_the_fast_way_takes_what_it_can_cut_and_nothing_else(text: str, is_plain: bool) -> None:
-    assert (fast_path.statement().fullmatch(f"{text};") is not None) is is_plain
+    assert (fast_path.STATEMENT.fullmatch(f"{text};") is not None) is is_plain
 
 
 def test_a_stream_is_cut_in_flat_memory() -> None:

@@ -6,9 +6,10 @@ its clocks show, which they show twice where summer time ends.
 
 from __future__ import annotations
 
-import re
-from functools import cache
+from zmig.text.lazy_pattern import LazyPattern
 
+_DAY, _CLOCK = r"(?:(\d+)-(\d\d)-(\d\d))?", r"(?:(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?"
+_PATTERN = LazyPattern(rf"{_DAY} ?{_CLOCK}([+-]\d\d(?::\d\d)*)?( BC)?")
 _END = 1 << 80
 """Of time."""
 
@@ -21,20 +22,14 @@ def parse(text: str) -> Moment:
     """Return the moment of a date, a time of day, or both, in the ISO style. Raises ValueError for other text."""
     if text in ("infinity", "-infinity"):
         return Moment(_END if text == "infinity" else -_END)
-    found = _pattern().fullmatch(text)
-    if found is None:
+    written = _PATTERN.fullmatch(text)
+    if written is None:
         raise ValueError(f"not a date or a time as the server writes it: {text}")
-    year, month, day, hour, minute, second, fraction, offset, before_christ = found.groups()
+    year, month, day, hour, minute, second, fraction, offset, before_christ = written.groups()
     days = 0 if year is None else _days(1 - int(year) if before_christ else int(year), int(month), int(day))
     seconds = 0 if hour is None else int(hour) * 3600 + int(minute) * 60 + int(second)
     microseconds = int((fraction or "").ljust(6, "0"))
     return Moment((days * 86_400 + seconds - _offset(offset)) * 1_000_000 + microseconds)
-
-
-@cache
-def _pattern() -> re.Pattern[str]:
-    day, clock = r"(?:(\d+)-(\d\d)-(\d\d))?", r"(?:(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?"
-    return re.compile(rf"{day} ?{clock}([+-]\d\d(?::\d\d)*)?( BC)?")
 
 
 def _offset(text: str | None) -> int:

@@ -232,7 +232,7 @@ class _Reading:
 
     def _skip_data(self) -> None:
         """Pass over statements that only read or write rows, and keep where they are in spans of about 64 KiB."""
-        skip = fast_path.data_statement().match
+        skip = fast_path.DATA_STATEMENT.match
         window = self._window
         start = -1
         while passed := skip(window.text, window.position):

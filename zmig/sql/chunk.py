@@ -76,7 +76,7 @@ def _next_chunk(window: Window, number: int, size: int) -> Chunk | Statement | N
     first = fast_path.next_match(window)
     if first is None:
         return None
-    match = fast_path.statement().match
+    match = fast_path.STATEMENT.match
     text, start, end, count = window.text, first.start(1), first.end(), 1
     if end - start > octets.LARGE:
         window.position = end

@@ -10,12 +10,12 @@ those are read by one regular expression. What takes more is parsed when it is a
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING
 
 from zmig.sql import lexer, octets
 from zmig.sql.lexer import NAME_PART, NAME_START, SPACE
 from zmig.sql.token_reader import KIND_MODIFIERS, full_kind
+from zmig.text.lazy_pattern import LazyPattern
 
 if TYPE_CHECKING:
     from zmig.sql.catalog_effect import CatalogEffect
@@ -53,6 +53,46 @@ _STRING_SYNTAX = ("standard_conforming_strings", "backslash_quote", "set_config"
 """Spell the settings; a name with Unicode escapes may be any."""
 _LANGUAGES = frozenset({"plpgsql", "sql"})
 """Those whose validators read a function's text and run nothing of it."""
+
+_COMMITS = LazyPattern(r"\b(?:commit|rollback|call|execute)\b", re.IGNORECASE)
+_EVALUATES = LazyPattern(
+    r"\(|\b(?:add|type|validate|attach|default|using|check|constraint|generated|identity)\b|\bnot\s+null\b",
+    re.IGNORECASE,
+)
+"""What is evaluated for the rows of a table that is altered."""
+_NAME = r'(?:"[^"]++"|[^\s",]++)'
+_KNOWN_TYPE = (
+    r"(?:bigint|int|integer|smallint|boolean|bool|real|numeric|text|varchar|uuid|json|jsonb|bytea|date|time|interval"
+    r"|timestamptz|timestamp|int2|int4|int8|float4|float8|inet"
+    r"|double\s+precision|character\s+varying|time(?:stamp)?\s+with(?:out)?\s+time\s+zone)"
+)
+_LENGTH = r"(?:\s*+\(\s*+\d++\s*+(?:,\s*+\d++\s*+)?\))?"
+_CONSTANT = rf"(?:[-+]?\d++(?:\.\d++)?|true|false|null|'(?:[^'\\]|'')*+'(?:::{_KNOWN_TYPE})?)"
+_DEFAULT = rf"(?:\s++not\s+null)?\s++default\s*+{_CONSTANT}(?:\s*+not\s+null)?"
+_ADDED_COLUMN = LazyPattern(
+    rf"\badd\s++(?:column\s++)?(?:if\s++not\s++exists\s++)?{_NAME}\s++{_KNOWN_TYPE}{_LENGTH}"
+    rf"(?:{_DEFAULT}|\s++null)?+\s*+(?=,|\Z)",
+    re.IGNORECASE,
+)
+"""A new column of a type of the server's own, with at most a constant as its default.
+
+The constant is not written to the rows that are there (PostgreSQL documentation, "ALTER TABLE", notes), so none is
+read. Nor are the table's conditions gone through to see whether they make the column not null.
+"""
+_FILLS = LazyPattern(r"\bas\s*+(?:\(\s*+)*+(?:select|with|table|values|execute)\b|\bpartition\s+of\b", re.IGNORECASE)
+"""What fills a new table, or works out its bounds."""
+_READS_PARTS = LazyPattern(r"(?:'|\$\w*+\$)\s*+(?:[\[{(](?!\s*[\]})])|\\)")
+"""What begins a constant with other values in it: of an array, a composite type, a range, or JSON.
+
+The bracket may be written as an escape.
+"""
+_LANGUAGE = LazyPattern(r"\blanguage\s+['\"]?(\w+)", re.IGNORECASE)
+_LINE_COMMENT = LazyPattern(rf"('[^']*+'|\"[^\"]*+\")|{lexer.LINE_COMMENT}")
+"""With the constants and quoted names before it, in which two hyphens are no comment."""
+_QUERY = LazyPattern(r"\bas\b\s*+(?:\(\s*+)?(?:select|with|table|values|execute)\b", re.IGNORECASE)
+_SELECT = LazyPattern(r"\bselect\b", re.IGNORECASE)
+_VALUES = LazyPattern(r"\s*+values", re.IGNORECASE)
+_SPELLS_STRING_SYNTAX = LazyPattern(r"standard_conforming_strings|backslash_quote|set_config|\bdiscard\b|\bu&\"")
 
 
 class Command:
@@ -128,7 +168,7 @@ class Command:
     @property
     def may_commit(self) -> bool:
         """Whether it runs code that may contain a COMMIT or ROLLBACK: a CALL, or a DO that spells one."""
-        return self.verb == "call" or (self.verb == "do" and _commits().search(self._text) is not None)
+        return self.verb == "call" or (self.verb == "do" and _COMMITS.search(self._text) is not None)
 
     @property
     def runs_alone(self) -> bool:
@@ -173,7 +213,7 @@ class Command:
                 return kind != "" and kind not in _CODE_WHEN_DROPPED
             case "alter":
                 is_known = not self._modifiers and self._kind in _ALTERED
-                return is_known and _evaluates().search(_added_column().sub(" ", self._without_comments())) is None
+                return is_known and _EVALUATES.search(_ADDED_COLUMN.sub(" ", self._without_comments())) is None
             case "create":
                 return self._creates_without_code()
             case _:
@@ -185,12 +225,12 @@ class Command:
             return modifiers in ((), ("unique",))
         if (kind == "table" and modifiers in ((), ("unlogged",))) or (kind == "schema" and not modifiers):
             text = self._without_comments()
-            return _fills().search(text) is None and _reads_parts().search(text) is None
+            return _FILLS.search(text) is None and _READS_PARTS.search(text) is None
         if kind not in _MADE_WITHOUT_CODE or modifiers not in _OR_REPLACE:
             return False
         text = self._without_comments()
-        is_known = all(found[1].lower() in _LANGUAGES for found in _language().finditer(text))
-        return is_known and _reads_parts().search(text) is None
+        is_known = all(found[1].lower() in _LANGUAGES for found in _LANGUAGE.finditer(text))
+        return is_known and _READS_PARTS.search(text) is None
 
     def _without_comments(self) -> str:
         """Return the statement without what the server reads as blanks; constants stay in it."""
@@ -199,7 +239,7 @@ class Command:
             return text
         if any(mark in text for mark in ("/*", "\\", "$")):
             return " ".join(token.text for token in lexer.tokens(text, conforming=self._conforming))
-        return _line_comment().sub(lambda found: found[1] or " ", text)
+        return _LINE_COMMENT.sub(lambda found: found[1] or " ", text)
 
     @property
     def is_short(self) -> bool:
@@ -214,12 +254,12 @@ class Command:
             case "comment" | "grant" | "revoke" | "reset" | "set":
                 return True
             case "create" if self._kind == "table":
-                return _KEPT.issuperset(self._modifiers) and _query().search(self._text, self._end) is None
+                return _KEPT.issuperset(self._modifiers) and _QUERY.search(self._text, self._end) is None
             case "create":
                 return self._kind in _MADE_SHORTLY and self._modifiers in _OR_REPLACE
             case "insert":
                 lists_rows = self._kind == "into" and _lists_rows(self._text, self._end)
-                return lists_rows and _select().search(self._text, self._end) is None
+                return lists_rows and _SELECT.search(self._text, self._end) is None
             case _:
                 return False
 
@@ -237,7 +277,7 @@ class Command:
         if self.verb == "reset" and self._kind not in ("role", "session"):
             return True
         lower = self._text.lower()
-        return any(word in lower for word in _STRING_SYNTAX) and _string_syntax().search(lower) is not None
+        return any(word in lower for word in _STRING_SYNTAX) and _SPELLS_STRING_SYNTAX.search(lower) is not None
 
 
 _BLOCK = 1 << 20
@@ -258,84 +298,4 @@ def _lists_rows(text: str, start: int) -> bool:
         return True
     closing = text.find(")", opening)
     is_list = closing >= 0 and text.find("(", opening + 1, closing) < 0
-    return is_list and _values().match(text, closing + 1) is not None
-
-
-@cache
-def _commits() -> re.Pattern[str]:
-    return re.compile(r"\b(?:commit|rollback|call|execute)\b", re.IGNORECASE)
-
-
-@cache
-def _evaluates() -> re.Pattern[str]:
-    """Return what is evaluated for the rows of a table that is altered."""
-    words = "add|type|validate|attach|default|using|check|constraint|generated|identity"
-    return re.compile(rf"\(|\b(?:{words})\b|\bnot\s+null\b", re.IGNORECASE)
-
-
-@cache
-def _added_column() -> re.Pattern[str]:
-    """Return a new column of a type of the server's own, with at most a constant as its default.
-
-    The constant is not written to the rows that are there (PostgreSQL documentation, "ALTER TABLE", notes), so none is
-    read. Nor are the table's conditions gone through to see whether they make the column not null.
-    """
-    name = r'(?:"[^"]++"|[^\s",]++)'
-    known = (
-        r"(?:bigint|int|integer|smallint|boolean|bool|real|numeric|text|varchar|uuid|json|jsonb|bytea|date|time|interval"
-        r"|timestamptz|timestamp|int2|int4|int8|float4|float8|inet"
-        r"|double\s+precision|character\s+varying|time(?:stamp)?\s+with(?:out)?\s+time\s+zone)"
-    )
-    length = r"(?:\s*+\(\s*+\d++\s*+(?:,\s*+\d++\s*+)?\))?"
-    constant = rf"(?:[-+]?\d++(?:\.\d++)?|true|false|null|'(?:[^'\\]|'')*+'(?:::{known})?)"
-    default = rf"(?:\s++not\s+null)?\s++default\s*+{constant}(?:\s*+not\s+null)?"
-    exists = r"(?:if\s++not\s++exists\s++)?"
-    return re.compile(
-        rf"\badd\s++(?:column\s++)?{exists}{name}\s++{known}{length}(?:{default}|\s++null)?+\s*+(?=,|\Z)", re.IGNORECASE
-    )
-
-
-@cache
-def _fills() -> re.Pattern[str]:
-    """Return what fills a new table, or works out its bounds."""
-    query = r"\bas\s*+(?:\(\s*+)*+(?:select|with|table|values|execute)\b"
-    return re.compile(rf"{query}|\bpartition\s+of\b", re.IGNORECASE)
-
-
-@cache
-def _reads_parts() -> re.Pattern[str]:
-    """Return what begins a constant with other values in it: of an array, a composite type, a range, or JSON.
-
-    The bracket may be written as an escape.
-    """
-    return re.compile(r"(?:'|\$\w*+\$)\s*+(?:[\[{(](?!\s*[\]})])|\\)")
-
-
-@cache
-def _language() -> re.Pattern[str]:
-    return re.compile(r"\blanguage\s+['\"]?(\w+)", re.IGNORECASE)
-
-
-@cache
-def _line_comment() -> re.Pattern[str]:
-    return re.compile(rf"('[^']*+'|\"[^\"]*+\")|{lexer.LINE_COMMENT}")
-
-
-@cache
-def _query() -> re.Pattern[str]:
-    return re.compile(r"\bas\b\s*+(?:\(\s*+)?(?:select|with|table|values|execute)\b", re.IGNORECASE)
-
-
-@cache
-def _select() -> re.Pattern[str]:
-    return re.compile(r"\bselect\b", re.IGNORECASE)
-
-
-@cache
-def _values() -> re.Pattern[str]:
-    return re.compile(r"\s*+values", re.IGNORECASE)
-
-
-@cache
-def _string_syntax() -> re.Pattern[str]:
-    return re.compile(r"standard_conforming_strings|backslash_quote|set_config|\bdiscard\b|\bu&\"")
+    return is_list and _VALUES.match(text, closing + 1) is not None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from functools import cache
 from typing import TYPE_CHECKING
 
+from zmig.text.lazy_pattern import LazyPattern
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -13,6 +12,11 @@ if TYPE_CHECKING:
 
     from zmig.errors import ManifestError
     from zmig.sql.buffer import Window
+
+
+_REST_OF_LINE = LazyPattern(r"[ \t\f\v]*+(?:--[^\r\n]*+)?(?:\r\n|\n|\r|\Z)")
+_CLOSING_LINE = LazyPattern(r"\\\.(?<![^\r\n]\\\.)(?:\r\n|\n|\r|\Z)")
+"""The two characters alone on their line: that nothing is before them is looked at once they are found."""
 
 
 @valueclass
@@ -43,32 +47,22 @@ def open_rows(window: Window, statement_start: int) -> CopyData:
     return CopyData(window.base + window.position, line, _blocks(window, unterminated))
 
 
-@cache
-def _rest_of_line() -> re.Pattern[str]:
-    return re.compile(r"[ \t\f\v]*+(?:--[^\r\n]*+)?(?:\r\n|\n|\r|\Z)")
-
-
-@cache
-def _closing_line() -> re.Pattern[str]:
-    return re.compile(r"\\\.(?<![^\r\n]\\\.)(?:\r\n|\n|\r|\Z)")
-
-
 def _skip_rest_of_line(window: Window) -> None:
     while True:
-        found = _rest_of_line().match(window.text, window.position)
-        if (found is None or found.end() == len(window.text)) and window.extend():
+        rest = _REST_OF_LINE.match(window.text, window.position)
+        if (rest is None or rest.end() == len(window.text)) and window.extend():
             continue
-        if found is None:
+        if rest is None:
             message = "text follows COPY ... FROM STDIN on its line, but its rows begin on the next one"
             raise window.error(window.position, "sql-copy-rows", message, hint="move that text after the rows")
-        window.position = found.end()
+        window.position = rest.end()
         return
 
 
 def _blocks(window: Window, unterminated: ManifestError) -> Iterator[str | bytes]:
     while True:
         start = window.position
-        found = _closing_line().search(window.text, start)
+        found = _CLOSING_LINE.search(window.text, start)
         if found and (window.ended or found.end() < len(window.text)):
             window.position = found.end()
             if found.start() > start:

@@ -7,10 +7,10 @@ What you may rely on: a match is exact, and reads a statement of any length in o
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING
 
 from zmig.sql.lexer import LINE_COMMENT, NAME_PART, NAME_START, NO_NAME, SPACE
+from zmig.text.lazy_pattern import LazyPattern
 
 if TYPE_CHECKING:
     from zmig.sql.buffer import Window
@@ -39,29 +39,20 @@ _BODY = f"{_ORDINARY}(?:(?:{_SPECIAL}){_ORDINARY})*+"
 _CUT_OFF = rf"""(?:{_OPEN_ESCAPES}|'[^']*+|"[^"]*+|{LINE_COMMENT}|{_OPEN_COMMENT}|{_OPEN_DOLLARS})?+"""
 
 
-@cache
-def statement() -> re.Pattern[str]:
-    """Match the next statement if it is plain; group 1 is the statement, the match ends after its semicolon."""
-    return re.compile(f"{_LEAD}{_NOT_NESTING}({_BODY});", re.VERBOSE)
-
-
-@cache
-def data_statement() -> re.Pattern[str]:
-    """Match like `statement`, but only one that reads or writes rows and has no say in how a script runs."""
-    return re.compile(f"{_LEAD}{_DATA_VERB}({_BODY});", re.VERBOSE)
-
-
-@cache
-def _cut_short() -> re.Pattern[str]:
-    return re.compile(rf"{_LEAD}{_NOT_NESTING}{_BODY}{_CUT_OFF}\Z", re.VERBOSE)
+STATEMENT = LazyPattern(f"{_LEAD}{_NOT_NESTING}({_BODY});", re.VERBOSE)
+"""The next statement if it is plain; group 1 is the statement, the match ends after its semicolon."""
+DATA_STATEMENT = LazyPattern(f"{_LEAD}{_DATA_VERB}({_BODY});", re.VERBOSE)
+"""The same, but only one that reads or writes rows and has no say in how a script runs."""
+_CUT_SHORT = LazyPattern(rf"{_LEAD}{_NOT_NESTING}{_BODY}{_CUT_OFF}\Z", re.VERBOSE)
+"""What may be the beginning of such a statement."""
 
 
 def next_match(window: Window) -> re.Match[str] | None:
     """Match the next statement if it is plain, reading on where the text in memory ends inside of it."""
     if not window.conforming:
         return None
-    while (found := statement().match(window.text, window.position)) is None:
-        if window.ended or not _cut_short().match(window.text, window.position):
+    while (found := STATEMENT.match(window.text, window.position)) is None:
+        if window.ended or not _CUT_SHORT.match(window.text, window.position):
             return None
         window.extend()
     return found

@@ -12,6 +12,8 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from zmig.text.lazy_pattern import LazyPattern
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -64,7 +66,10 @@ class UnterminatedError(Exception):
 
 @cache
 def _token_pattern(*, conforming: bool) -> re.Pattern[str]:
+    # Repeats are possessive: where a token does not match, a shorter one would not, and to try would take ever longer.
     escapes = r"'(?:[^'\\]++|\\.|'')*+'"
+    # Constants with a line end between them are one (PostgreSQL documentation, "String Constants"). Those in E'...' are
+    # taken together, for the parts after the first have escapes, too, without saying so; the others may stay apart.
     continued = rf"(?:[ \t\f\v]|{LINE_COMMENT})*+[\r\n](?:{SPACE}|{LINE_COMMENT}[\r\n])*+"
     plain = r"(?:[uU]&|[bBxXnN])?'[^']*+(?:''[^']*+)*+'"
     if not conforming:
@@ -85,9 +90,7 @@ def _token_pattern(*, conforming: bool) -> re.Pattern[str]:
     )
 
 
-@cache
-def _comment_edge() -> re.Pattern[str]:
-    return re.compile(r"/\*|\*/")
+_COMMENT_EDGE = LazyPattern(r"/\*|\*/")
 
 
 def end_of_comment(text: str, start: int) -> int:
@@ -96,7 +99,7 @@ def end_of_comment(text: str, start: int) -> int:
     Raises UnterminatedError.
     """
     depth = 0
-    for edge in _comment_edge().finditer(text, start):
+    for edge in _COMMENT_EDGE.finditer(text, start):
         depth += 1 if edge.group() == "/*" else -1
         if depth == 0:
             return edge.end()
@@ -122,7 +125,11 @@ def tokens(text: str, start: int = 0, *, conforming: bool = True) -> Iterator[To
         elif group == "comment":
             offset = end_of_comment(text, begin)
         elif group == "dollar":
-            offset = _end_of_dollar_quote(text, begin, found.group())
+            delimiter = found.group()
+            closing = text.find(delimiter, offset)
+            if closing < 0:
+                raise UnterminatedError(f"dollar quote {delimiter}", begin)
+            offset = closing + len(delimiter)
             yield Token(Kind.STRING, text[begin:offset], begin, offset)
         else:
             raise UnterminatedError("quoted name" if found.group()[-1] == '"' else "string", begin)
@@ -133,10 +140,3 @@ def fold(word: str) -> str:
     if word.isascii():
         return word.lower()
     return "".join(character.lower() if character.isascii() else character for character in word)
-
-
-def _end_of_dollar_quote(text: str, start: int, delimiter: str) -> int:
-    closing = text.find(delimiter, start + len(delimiter))
-    if closing < 0:
-        raise UnterminatedError(f"dollar quote {delimiter}", start)
-    return closing + len(delimiter)

@@ -33,7 +33,7 @@ def scan(reads: Iterable[str], *, path: str, conforming: bool = True, is_octets:
     Raises ManifestError where the text stops being a script.
     """
     window = Window(reads, path=path, conforming=conforming, is_octets=is_octets)
-    skip = fast_path.data_statement().match
+    skip = fast_path.DATA_STATEMENT.match
     found = Prescan()
     number = 0
     while True:

@@ -7,11 +7,11 @@ dollar quote, in rows of COPY or in a block comment is no mark, and neither is o
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import Problem
 from zmig.sql.lexer import LINE_COMMENT, UnterminatedError, end_of_comment
+from zmig.text.lazy_pattern import LazyPattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,33 +60,16 @@ _WORDS = (
 LONGEST_WORD = max(map(len, _WORDS))
 
 
-@cache
-def _mark() -> re.Pattern[str]:
-    return re.compile("|".join(f"(?P<{tool}>{pattern})" for tool, pattern in _TOOLS.items()), re.IGNORECASE)
-
-
-@cache
-def _blanks() -> re.Pattern[str]:
-    return re.compile(r"\s+")
-
-
-@cache
-def _comment() -> re.Pattern[str]:
-    return re.compile(LINE_COMMENT)
-
-
-@cache
-def _end_of_rows() -> re.Pattern[str]:
-    return re.compile(r"^\\\.[ \t]*\r?$", re.MULTILINE)
-
-
-@cache
-def _way() -> re.Pattern[str]:
-    """Match a comment that says UP or DOWN and nothing else, as shmig, migrate, sqlite and sqlx write it."""
-    around = r"[ \t=@+:*-]*"
-    sentence = r"add[ \t]+(?P<script>up|down)[ \t]+migration[ \t]+script[ \t]+here"
-    said = rf"(?:migrations?-(?P<of>up|down)|{sentence}|(?P<bare>up|down))"
-    return re.compile(rf"--{around}{said}{around}\r?", re.IGNORECASE)
+_MARK = LazyPattern("|".join(f"(?P<{tool}>{pattern})" for tool, pattern in _TOOLS.items()), re.IGNORECASE)
+_BLANKS = LazyPattern(r"\s+")
+_COMMENT = LazyPattern(LINE_COMMENT)
+_END_OF_ROWS = LazyPattern(r"^\\\.[ \t]*\r?$", re.MULTILINE)
+_AROUND = r"[ \t=@+:*-]*"
+_SENTENCE = r"add[ \t]+(?P<script>up|down)[ \t]+migration[ \t]+script[ \t]+here"
+_DIRECTION = LazyPattern(
+    rf"--{_AROUND}(?:migrations?-(?P<of>up|down)|{_SENTENCE}|(?P<bare>up|down)){_AROUND}\r?", re.IGNORECASE
+)
+"""A comment that says UP or DOWN and nothing else, as shmig, migrate, sqlite and sqlx write it."""
 
 
 def may_hold(text: str) -> bool:
@@ -103,13 +86,13 @@ def find(text: str, spans: Iterable[tuple[int, int]]) -> Mark | None:
     before, has_up = 0, False
     for start, end in spans:
         for comment, offset in _between(text, before, start):
-            found = _mark().match(comment[:_LONGEST])
-            if found is not None:
-                tool = found.lastgroup or ""
+            mark = _MARK.match(comment[:_LONGEST])
+            if mark is not None:
+                tool = mark.lastgroup or ""
                 return Mark(_NAMES.get(tool, tool), comment.rstrip(), offset)
-            way = _way().fullmatch(comment[:_LONGEST])
-            says_up = way is not None and "up" in (way[way.lastgroup or ""]).lower()
-            if way is not None and not says_up and has_up:  # either alone may be any comment
+            direction = _DIRECTION.fullmatch(comment[:_LONGEST])
+            says_up = direction is not None and "up" in (direction[direction.lastgroup or ""]).lower()
+            if direction is not None and not says_up and has_up:  # either alone may be any comment
                 return Mark("another tool", comment.rstrip(), offset)
             has_up = has_up or says_up
         before = end
@@ -121,7 +104,7 @@ def spans(text: str, statements: Iterable[Statement]) -> Iterator[tuple[int, int
     for one in statements:
         end = one.offset + len(one.text)
         if one.copy_data is not None:
-            rows = _end_of_rows().search(text, end)
+            rows = _END_OF_ROWS.search(text, end)
             end = rows.end() if rows is not None else len(text)
         yield one.offset, end
 
@@ -140,9 +123,9 @@ def problem(mark: Mark, location: Location | None, *, path: str) -> Problem:
 def _between(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
     """Yield the line comments of a part of a text that holds no statement, with their offsets."""
     while start < end:
-        if blank := _blanks().match(text, start, end):
+        if blank := _BLANKS.match(text, start, end):
             start = blank.end()
-        elif comment := _comment().match(text, start):
+        elif comment := _COMMENT.match(text, start):
             yield comment[0], start
             start = comment.end()
         elif text.startswith("/*", start):

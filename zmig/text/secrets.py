@@ -11,6 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from zmig.text.lazy_pattern import LazyPattern
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -79,9 +81,22 @@ def _url_patterns() -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in (url, other_url))
 
 
-@cache
-def _words() -> re.Pattern[str]:
-    return re.compile(r"\S++")
+_CONTINUED = LazyPattern(rf"'{re.escape(MASK)}'(?:{_BLANK}'{_QUOTED}(?:'|\\?\Z))+", re.DOTALL)
+"""A masked constant and those that continue it, each after blanks, which a summary shows on one line."""
+_PIECE = LazyPattern(rf"--[^\n]{{0,200}}\n|/\*[^*]{{0,200}}\*/|'{_QUOTED}(?P<after>'|\\?\Z)", re.DOTALL)
+"""A constant, or a comment, which may hold quotes."""
+_FORMAT = r"(?P<format>\bpassword[\s=:]{1,20}(?:''|\\')?%[\d$-]{0,10}[LsI]?[^']{0,300}')"
+_VALUE = r"(?:'[^']*+'|[\w.]++(?:\([^()]{0,200}\))?)"
+_FORMATTED = LazyPattern(rf"{_FORMAT}(?P<values>(?:\s*+,\s*+{_VALUE})++(?:\s*+,\s*+'[^']*+\Z)?)", re.IGNORECASE)
+"""The format of a text with a password that is yet to be put into it, and the values for it."""
+_CONSTANT = LazyPattern(r"'[^']++(?:'|\Z)")
+_PROGRAM = LazyPattern(r"\bprogram\s+e?'[^']*+(?:''[^']*+)*+", re.IGNORECASE)
+"""The command of a COPY."""
+_OPTION = LazyPattern(
+    r"(?P<before>--[\w-]{0,20}password\s+[\"']?|\bmysql\w*(?=\s)[^|;]{0,200}?\s-p|\bsshpass\s+-p\s*)[^\s'\"]+"
+)
+"""The option of a command that holds a password."""
+_WORDS = LazyPattern(r"\S++")
 
 
 def _without_password(word: re.Match[str]) -> str:
@@ -117,64 +132,19 @@ def redact(text: str) -> str:
     folded = text.casefold()
     if not any(sign in folded for sign in _SIGNS):
         return text
+    # In this order: what follows a masked constant is known by the mask.
     if "://" in text:
-        text = _words().sub(_without_password, text)
-    text = _formatted().sub(_without_constants, text)
+        text = _WORDS.sub(_without_password, text)
+    text = _FORMATTED.sub(lambda call: call["format"] + _CONSTANT.sub(f"'{MASK}'", call["values"]), text)
     for pattern in _patterns():
         text = pattern.sub(rf"\g<before>{MASK}\g<after>", text)
-    text = _continued().sub(_without_continuation, text)
-    return _program().sub(_without_options, text)
-
-
-@cache
-def _continued() -> re.Pattern[str]:
-    """Match a masked constant and those that continue it, each after blanks, which a summary shows on one line."""
-    return re.compile(rf"'{re.escape(MASK)}'(?:{_BLANK}'{_QUOTED}(?:'|\\?\Z))+", re.DOTALL)
-
-
-@cache
-def _piece() -> re.Pattern[str]:
-    """Match a constant, or a comment, which may hold quotes."""
-    return re.compile(rf"--[^\n]{{0,200}}\n|/\*[^*]{{0,200}}\*/|'{_QUOTED}(?P<after>'|\\?\Z)", re.DOTALL)
+    text = _CONTINUED.sub(_without_continuation, text)
+    return _PROGRAM.sub(lambda command: _OPTION.sub(rf"\g<before>{MASK}", command[0]), text)
 
 
 def _without_continuation(found: re.Match[str]) -> str:
-    return _piece().sub(lambda one: one[0] if one["after"] is None else f"'{MASK}{one['after']}", found[0])
-
-
-@cache
-def _formatted() -> re.Pattern[str]:
-    """Match the format of a text with a password that is yet to be put into it, and the values for it."""
-    format = r"(?P<format>\bpassword[\s=:]{1,20}(?:''|\\')?%[\d$-]{0,10}[LsI]?[^']{0,300}')"
-    value = r"(?:'[^']*+'|[\w.]++(?:\([^()]{0,200}\))?)"
-    return re.compile(rf"{format}(?P<values>(?:\s*+,\s*+{value})++(?:\s*+,\s*+'[^']*+\Z)?)", re.IGNORECASE)
-
-
-@cache
-def _constant() -> re.Pattern[str]:
-    return re.compile(r"'[^']++(?:'|\Z)")
-
-
-def _without_constants(call: re.Match[str]) -> str:
-    return call["format"] + _constant().sub(f"'{MASK}'", call["values"])
-
-
-@cache
-def _program() -> re.Pattern[str]:
-    """Match the command of a COPY."""
-    return re.compile(r"\bprogram\s+e?'[^']*+(?:''[^']*+)*+", re.IGNORECASE)
-
-
-@cache
-def _option() -> re.Pattern[str]:
-    """Match the option of a command that holds a password."""
-    return re.compile(
-        r"(?P<before>--[\w-]{0,20}password\s+[\"']?|\bmysql\w*(?=\s)[^|;]{0,200}?\s-p|\bsshpass\s+-p\s*)[^\s'\"]+"
-    )
-
-
-def _without_options(command: re.Match[str]) -> str:
-    return _option().sub(rf"\g<before>{MASK}", command.group())
+    """Return constants that continue a masked one masked, with the comments between them."""
+    return _PIECE.sub(lambda one: one[0] if one["after"] is None else f"'{MASK}{one['after']}", found[0])
 
 
 class Redactor:
@@ -227,13 +197,14 @@ def of_environment(*environs: Mapping[str, str]) -> Redactor:
 
     A migration's code may change the environment; what was in it before is given beside what is.
     """
-    return Redactor(*{value for environ in environs for name, value in environ.items() if _is_private(name, value)})
-
-
-def _is_private(name: str, value: str) -> bool:
-    if len(value) < _SHORTEST_VALUE:
-        return False
-    return _HARMLESS.fullmatch(name) is None or _MAY_BE_SECRET.search(name) is not None
+    return Redactor(
+        *{
+            value
+            for environ in environs
+            for name, value in environ.items()
+            if len(value) >= _SHORTEST_VALUE and (not _HARMLESS.fullmatch(name) or _MAY_BE_SECRET.search(name))
+        }
+    )
 
 
 def without_detail(text: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+
+from zmig.text.lazy_pattern import LazyPattern
 
 _ESCAPED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Control, formatting (invisible, or changing the direction of what follows), surrogate, line separator."""
@@ -14,10 +15,8 @@ _JOINING_JAMO = range(0x1160, 0x1200)
 """Korean vowels and finals: drawn into the cell of the consonant before them."""
 
 
-@lru_cache(maxsize=1)
-def _joiner() -> re.Pattern[str]:
-    """Match a joiner as Persian, Indic scripts and emoji use it, between two characters that are not ASCII."""
-    return re.compile("(?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f])")
+_JOINER = LazyPattern("(?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f])")
+"""A joiner as Persian, Indic scripts and emoji use it, between two characters that are not ASCII."""
 
 
 def visible(text: str) -> str:
@@ -28,7 +27,7 @@ def visible(text: str) -> str:
     if all(map(str.isprintable, text.split("\n"))):
         return text
     text = text.replace("\r\n", "\n")
-    joiners = {found.start() for found in _joiner().finditer(text)}
+    joiners = {found.start() for found in _JOINER.finditer(text)}
     return "".join(
         character if character in "\n\t" or index in joiners else _escaped(character)
         for index, character in enumerate(text)
