@@ -30,13 +30,15 @@ def text_depends(text: str, *, conforming: bool) -> bool:
     """
     if "\\" not in text and "&'" not in text:
         return False
-    constants = (one.text for one in lexer.tokens(text, conforming=conforming) if one.kind is Kind.STRING)
-    return any(one[0] in "uU" or ("\\" in one and _is_undecided(one)) for one in constants)
-
-
-def _is_undecided(constant: str) -> bool:
-    """Whether a setting says what the backslashes of a constant mean; in `E'...'`, whether one may hide a quote."""
-    return constant[0] != "$" and (constant[0] not in "eE" or "\\'" in constant)
+    for token in lexer.tokens(text, conforming=conforming):
+        if token.kind is not Kind.STRING or token.text[0] == "$":
+            continue
+        if token.text[0] in "uU":
+            return True
+        # In E'...' a backslash escapes whatever is set; only whether it may hide a quote depends on `backslash_quote`.
+        if ("\\'" if token.text[0] in "eE" else "\\") in token.text:
+            return True
+    return False
 
 
 def is_cut_otherwise(one: Statement) -> bool:

@@ -31,6 +31,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from dataclasses import KW_ONLY
 
 
 @valueclass
@@ -51,6 +52,7 @@ class ParsedCommand:
     """The kind of object, such as `table` or `materialized view`."""
     name: Name | None = None
     """The object that it creates, or whose definition it changes."""
+    _: KW_ONLY
     is_temporary: bool = False
     replaces: bool = False
     """Whether it says OR REPLACE."""
@@ -108,25 +110,21 @@ def _create(reader: Reader) -> ParsedCommand:
     is_temporary = "temp" in modifiers or "temporary" in modifiers
     if name is None or is_temporary:
         return ParsedCommand(kind, name, is_temporary=is_temporary, is_guarded=is_guarded)
-    parent = _parent(reader, kind)
-    changes = (parent,) if parent and kind in _ON_A_TABLE else ()
+    parent = None  # the table that it is dropped with
+    before = "to" if kind == "rule" else "on"
+    if kind in _ON_A_TABLE and reader.skip_to(before):
+        reader.accept(before)
+        parent = reader.name()
+    elif kind == "table" and reader.accept("partition", "of"):
+        parent = reader.name()
     return ParsedCommand(
         kind,
         name,
         replaces=replaces,
         is_guarded=is_guarded,
         creates=(Object(kind, name, parent),),
-        changes=changes,
+        changes=(parent,) if parent and kind in _ON_A_TABLE else (),
     )
-
-
-def _parent(reader: Reader, kind: str) -> Name | None:
-    """Return the table that something is dropped with."""
-    before = "to" if kind == "rule" else "on"
-    if kind in _ON_A_TABLE and reader.skip_to(before):
-        reader.accept(before)
-        return reader.name()
-    return reader.name() if kind == "table" and reader.accept("partition", "of") else None
 
 
 def _create_index(reader: Reader, *, is_unique: bool) -> ParsedCommand:
@@ -160,7 +158,10 @@ _SHARED = frozenset(SharedKind)
 def _create_shared(reader: Reader, kind: str) -> ParsedCommand:
     name = reader.identifier()
     made = None if name is None else Name(None, name)
-    refuses = kind != "subscription" or _makes_slot(reader)
+    refuses = True
+    if kind == "subscription":  # it is the slot on the other server that no rollback would drop
+        options = _options_after_with(reader) if reader.skip_to("with", "(") else {}
+        refuses = is_true(options.get("create_slot", options.get("connect", "")))
     return ParsedCommand(
         kind,
         made,
@@ -168,11 +169,6 @@ def _create_shared(reader: Reader, kind: str) -> ParsedCommand:
         effect=None if name is None else CreateShared(SharedKind(kind), name),
         creates=() if made is None else (Object(kind, made),),
     )
-
-
-def _makes_slot(reader: Reader) -> bool:
-    options = _options_after_with(reader) if reader.skip_to("with", "(") else {}
-    return is_true(options.get("create_slot", options.get("connect", "")))
 
 
 def _options_after_with(reader: Reader) -> dict[str, str]:
@@ -229,24 +225,18 @@ def _alter_subscription(reader: Reader) -> ParsedCommand:
     is_named = reader.identifier() is not None
     action = reader.accept_any("refresh", "set", "add", "drop")
     is_idempotent = is_named and action in ("refresh", "set")
-    return ParsedCommand(
-        "subscription",
-        refuses_transaction=_subscription_refusal(reader, action),
-        effect=Idempotent("ALTER SUBSCRIPTION") if is_idempotent else None,
-    )
-
-
-def _subscription_refusal(reader: Reader, action: str | None) -> str | None:
+    refuses = None
     if action == "refresh":
-        return "ALTER SUBSCRIPTION ... REFRESH"
-    if action and reader.accept("publication"):
+        refuses = "ALTER SUBSCRIPTION ... REFRESH"
+    elif action and reader.accept("publication"):
         refreshes = not reader.skip_to("with") or is_true(_options_after_with(reader).get("refresh", ""))
-        return f"ALTER SUBSCRIPTION ... {action.upper()} PUBLICATION" if refreshes else None
-    if action == "set" and reader.sees("("):
+        refuses = f"ALTER SUBSCRIPTION ... {action.upper()} PUBLICATION" if refreshes else None
+    elif action == "set" and reader.sees("("):
         options = reader.options()
         if "failover" in options or not is_true(options.get("two_phase", "")):
-            return "ALTER SUBSCRIPTION ... SET"
-    return None
+            refuses = "ALTER SUBSCRIPTION ... SET"
+    effect = Idempotent("ALTER SUBSCRIPTION") if is_idempotent else None
+    return ParsedCommand("subscription", refuses_transaction=refuses, effect=effect)
 
 
 def _alter_object(reader: Reader, kind: str) -> ParsedCommand:
@@ -258,14 +248,21 @@ def _alter_object(reader: Reader, kind: str) -> ParsedCommand:
     first = reader.peek()
     actions = first.start if kind == "table" and first else None
     new = reader.identifier() if reader.accept("rename", "to") else None
-    detaches = _detach(reader, name) if kind == "table" else None
-    refuses = detaches is not None and detaches.concurrently
+    refuses, effect = None, None
+    if kind == "table" and reader.accept("detach", "partition") and (partition := reader.name()):
+        how = reader.accept_any("concurrently", "finalize")
+        effect = DetachPartition(name, partition, how == "concurrently", how == "finalize")
+        refuses = "ALTER TABLE ... DETACH PARTITION ... CONCURRENTLY" if how == "concurrently" else None
+    elif kind == "type" and reader.accept("add", "value"):
+        if_not_exists = reader.accept("if", "not", "exists")
+        value = reader.string()
+        effect = None if value is None else AddEnumValue(name, value, if_not_exists)
     return ParsedCommand(
         kind,
         name,
         is_guarded=is_guarded,
-        refuses_transaction="ALTER TABLE ... DETACH PARTITION ... CONCURRENTLY" if refuses else None,
-        effect=_add_enum_value(reader, name) if kind == "type" else detaches,
+        refuses_transaction=refuses,
+        effect=effect,
         creates=tuple(_added(reader, name)) if kind in ("table", "foreign table") else (),
         changes=(name,),
         renames=None if new is None else (name, Name(name.schema, new)),
@@ -273,38 +270,22 @@ def _alter_object(reader: Reader, kind: str) -> ParsedCommand:
     )
 
 
-def _detach(reader: Reader, parent: Name) -> DetachPartition | None:
-    partition = reader.name() if reader.accept("detach", "partition") else None
-    if partition is None:
-        return None
-    how = reader.accept_any("concurrently", "finalize")
-    return DetachPartition(parent, partition, how == "concurrently", how == "finalize")
-
-
-def _add_enum_value(reader: Reader, name: Name) -> AddEnumValue | None:
-    if not reader.accept("add", "value"):
-        return None
-    if_not_exists = reader.accept("if", "not", "exists")
-    value = reader.string()
-    return None if value is None else AddEnumValue(name, value, if_not_exists)
-
-
 _CONSTRAINTS = frozenset({"check", "unique", "primary", "foreign", "exclude", "not"})
 
 
 def _added(reader: Reader, table: Name) -> list[Object]:
     """Return the columns and constraints that the actions of an ALTER TABLE add."""
-    found: list[Object] = []
+    added: list[Object] = []
     depth = 0
     begins = True
     while token := reader.peek():
         if begins and reader.accept("add"):
-            found += _addition(reader, table)
+            added += _addition(reader, table)
         else:
             reader.take()
             depth += {"(": 1, ")": -1}.get(token.text, 0)
         begins = depth == 0 and token.text == ","
-    return found
+    return added
 
 
 def _addition(reader: Reader, table: Name) -> list[Object]:
@@ -403,22 +384,17 @@ def _select(reader: Reader) -> ParsedCommand:
 
 
 def _set(reader: Reader) -> ParsedCommand:
-    sets_session = not _lasts_a_transaction(reader)
-    return ParsedCommand(isolation_level=_isolation_level(reader), sets_session=sets_session, effect=Idempotent("SET"))
+    sets_session, level = not _lasts_a_transaction(reader), None
+    if reader.accept("transaction", "isolation", "level"):
+        level = reader.accept_any("serializable", "repeatable", "read")
+        if level in ("repeatable", "read"):
+            second = reader.accept_any("read", "committed", "uncommitted")
+            level = None if second is None else f"{level} {second}"
+    return ParsedCommand(isolation_level=level, sets_session=sets_session, effect=Idempotent("SET"))
 
 
 def _lasts_a_transaction(reader: Reader) -> bool:
     return any(map(reader.sees, ("local", "constraints", "transaction")))
-
-
-def _isolation_level(reader: Reader) -> str | None:
-    if not reader.accept("transaction", "isolation", "level"):
-        return None
-    first = reader.accept_any("serializable", "repeatable", "read")
-    if first is None or first == "serializable":
-        return first
-    second = reader.accept_any("read", "committed", "uncommitted")
-    return None if second is None else f"{first} {second}"
 
 
 def _reset(reader: Reader) -> ParsedCommand:

@@ -37,6 +37,7 @@ def index(statement: Statement, diagnostic: psycopg.errors.Diagnostic, *, shift:
 
 
 def _in_block(statement: Statement, line: int, diagnostic: psycopg.errors.Diagnostic) -> int:
+    """Return the index of what an error in a DO block is about: in the inner query it names, else its line."""
     text = statement.text
     body = next((token for token in statement.tokens if token.kind is Kind.STRING), None)
     if body is None or text[:2].lower() != "do":
@@ -47,16 +48,9 @@ def _in_block(statement: Statement, line: int, diagnostic: psycopg.errors.Diagno
         if start == 0:
             return 0
     start += len(text[start:]) - len(text[start:].lstrip(" \t"))
-    return start + _in_query(text, start, diagnostic)
-
-
-def _in_query(text: str, start: int, diagnostic: psycopg.errors.Diagnostic) -> int:
-    """Return how far behind `start` the position within an inner query is."""
     query, position = diagnostic.internal_query, diagnostic.internal_position
-    if query is None or position is None:
-        return 0
-    found = text.find(query[:_SAME], start)
-    return found - start + int(position) - 1 if found >= 0 else 0
+    place = text.find(query[:_SAME], start) if query is not None and position is not None else -1
+    return place + int(position) - 1 if place >= 0 and position is not None else start
 
 
 def copied_row(statement: Statement, diagnostic: psycopg.errors.Diagnostic) -> int | None:

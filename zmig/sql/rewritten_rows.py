@@ -10,21 +10,14 @@ from zmig.sql.lexer import Kind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zmig.sql.lexer import Token
     from zmig.sql.token_reader import Name, Reader
 
 
 def _insert(reader: Reader) -> Name | None:
     table = reader.name() if reader.accept("into") else None
-    return table if table and _selects(reader) else None
-
-
-def _selects(reader: Reader) -> bool:
-    """Whether rows come out of a table: a FROM outside of parentheses, before which there is no VALUES."""
-    for token in reader.outer_tokens():
-        if token.text in {"values", "from", "table", "with"}:
-            return token.text != "values"
-    return False
+    # Rows come out of a table where a FROM is outside of parentheses, and no VALUES before it.
+    words = (token.text for token in reader.outer_tokens() if token.text in ("values", "from", "table", "with"))
+    return table if table and next(words, "values") != "values" else None
 
 
 def _update(reader: Reader) -> Name | None:
@@ -47,19 +40,13 @@ _KEY = re.compile(r"(?:.*_)?(?:id|key|code|slug|name|uuid)")
 
 def _names_its_rows(reader: Reader) -> bool:
     """Whether the WHERE compares a column that looks like a key with constants, so that few rows are meant."""
-    is_conditional = any(token.text == "where" for token in reader.outer_tokens())
-    return is_conditional and _compares_a_key(reader)
-
-
-def _compares_a_key(reader: Reader) -> bool:
-    column = reader.name()
-    if column is None or not _KEY.fullmatch(column.name):
+    if not any(token.text == "where" for token in reader.outer_tokens()):
         return False
-    return (reader.accept("=") or reader.accept("in", "(")) and _is_constant(reader.peek())
-
-
-def _is_constant(token: Token | None) -> bool:
-    return token is not None and token.kind in {Kind.STRING, Kind.NUMBER}
+    column = reader.name()
+    if column is None or not _KEY.fullmatch(column.name) or not (reader.accept("=") or reader.accept("in", "(")):
+        return False
+    value = reader.peek()
+    return value is not None and value.kind in (Kind.STRING, Kind.NUMBER)
 
 
 def _merge(reader: Reader) -> Name | None:

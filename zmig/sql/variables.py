@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zmig.errors import Location
 
 _REFERENCE = re.compile(
+    # After another `$`, two of them are a dollar quote, and what follows is no reference that is escaped.
     r"(?<!\$)\$(?P<escape>\$\{[A-Za-z_][A-Za-z0-9_]*\})|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|\$\{"
 )
 
@@ -40,12 +41,13 @@ def fill(source: str, values: Mapping[str, str], *, path: str) -> Substitution:
     problems = tuple(islice(_problems(source, values, path), _MOST_REPORTED))
     if problems:
         raise ManifestError(*problems)
-    return substitute(source, _parts(source, values))
+    references = _REFERENCE.finditer(source)
+    return substitute(source, (Part(*one.span(), one["escape"] or values[one["name"]]) for one in references))
 
 
 def names(source: str) -> frozenset[str]:
     """Return the variables that a text refers to."""
-    return frozenset(found["name"] for found in _REFERENCE.finditer(source) if found["name"])
+    return frozenset(reference["name"] for reference in _REFERENCE.finditer(source) if reference["name"])
 
 
 def by_name(text: str, source: str, values: Mapping[str, str]) -> str:
@@ -75,31 +77,19 @@ def as_written(problem: Problem, filled: Substitution) -> Problem:
     return replace(problem, location=location(filled, offset, path=place.path))
 
 
-def _parts(source: str, values: Mapping[str, str]) -> Iterator[Part]:
-    for found in _REFERENCE.finditer(source):
-        text = found["escape"] or values[found["name"]]
-        yield Part(found.start(), found.end(), text)
-
-
 def _problems(source: str, values: Mapping[str, str], path: str) -> Iterator[Problem]:
-    for found in _REFERENCE.finditer(source):
-        name = found["name"]
-        if found["escape"] or name in values:
+    known = (f"variables: {', '.join(sorted(values))}",) if values else ()
+    for reference in _REFERENCE.finditer(source):
+        name = reference["name"]
+        if reference["escape"] or name in values:
             continue
-        place = script.location(source, found.start(), path=path)
+        place, effect = script.location(source, reference.start(), path=path), "nothing was run"
         if name:
+            near = nearest(name, values)
+            hint = f"write `${{{near}}}`" if near else f"add `{name}: ...` to `variables` in the manifest"
             message = f"the manifest has no variable `{name}`"
-            yield Problem("variable-undefined", message, place, _known(values), "nothing was run", _hint(name, values))
+            yield Problem("variable-undefined", message, place, facts=known, effect=effect, hint=hint)
         else:
             message = "`${` begins no reference to a variable: a name and `}` must follow"
             hint = "write `${name}`; where a dollar quote begins with `{`, put a blank or a line end between the two"
-            yield Problem("variable-invalid", message, place, (), "nothing was run", hint)
-
-
-def _known(values: Mapping[str, str]) -> tuple[str, ...]:
-    return (f"variables: {', '.join(sorted(values))}",) if values else ()
-
-
-def _hint(name: str, values: Mapping[str, str]) -> str:
-    near = nearest(name, values)
-    return f"write `${{{near}}}`" if near else f"add `{name}: ...` to `variables` in the manifest"
+            yield Problem("variable-invalid", message, place, effect=effect, hint=hint)
