@@ -85,11 +85,18 @@ def test_command_on_a_database_loads_neither_the_console_nor_the_schema(command:
     assert loaded & (CONSOLE | LINT | {"jsonschema"}) == set()
 
 
+def applied(folder: Path, database: str) -> str:
+    """Return the path of a manifest, written as people write one, that is applied."""
+    (folder / "001_one.sql").write_text("create table one ();")
+    manifest = folder / "manifest.yaml"
+    entry = "  - version: 1\n    file: 001_one.sql\n"
+    manifest.write_text(f'manifest: 1\nenvironment: test\ndatabase: {{url: "{database}"}}\nmigrations:\n{entry}')
+    loaded_by_command("apply", str(manifest))
+    return str(manifest)
+
+
 def test_apply_with_nothing_to_do_loads_nothing_that_would_do_it(database: str, tmp_path: Path) -> None:
-    project = ProjectFolder(tmp_path, database)
-    project.sql("001_one", "create table one ();")
-    words = ["apply", str(project.manifest)]
-    loaded_by_command(*words)
+    words = ["apply", applied(tmp_path, database)]
     patiently = "from zmig.database import libpq; libpq._LONGEST_WAIT_SECONDS = 600.0"
     loaded = loaded_by(f"{patiently}; from zmig.cli.main import main; assert main({words}) == 0")
     doing = {"zmig.project.prepare", "zmig.session.conditions", "zmig.python.loader"}
@@ -99,29 +106,25 @@ def test_apply_with_nothing_to_do_loads_nothing_that_would_do_it(database: str, 
     }
     folding = {"zmig.planning.planner", "zmig.planning.state", "zmig.planning.history", "zmig.session.snapshot"}
     telling = {"zmig.progress", "zmig.cli.plain_lines", "zmig.cli.json_documents", "difflib", "shlex"}
-    heavy = {"dataclasses", "inspect", "shutil", "socket"}
+    heavy = {"dataclasses", "inspect", "shutil", "socket", "yaml"}
     others = {"zmig.sql.script", "zmig.batches.batch", "zmig.running.monitor"}
     assert loaded & (doing | folding | telling | others | heavy | DRIVER) == set()
     assert len({name for name in loaded if name.startswith("zmig")}) <= 68
 
 
 def test_status_loads_no_driver_and_nothing_that_executes(database: str, tmp_path: Path) -> None:
-    project = ProjectFolder(tmp_path, database)
-    project.sql("001_one", "create table one ();")
-    loaded_by_command("apply", str(project.manifest))
+    words = ["status", applied(tmp_path, database)]
     patiently = "from zmig.database import libpq; libpq._LONGEST_WAIT_SECONDS = 600.0"
-    words = ["status", str(project.manifest)]
     loaded = loaded_by(f"{patiently}; from zmig.cli.main import main; assert main({words}) == 0")
-    assert loaded & (DRIVER | CONSOLE | LINT | {"dataclasses", "inspect", "zmig.planning.failure_report"}) == set()
+    assert (
+        loaded & (DRIVER | CONSOLE | LINT | {"dataclasses", "inspect", "yaml", "zmig.planning.failure_report"}) == set()
+    )
     assert not any(name.startswith("zmig.running") for name in loaded)
 
 
 def test_what_a_function_imports_of_its_own_room_is_what_a_start_can_do_without(database: str, tmp_path: Path) -> None:
     """See docs/adr/0017; the command line is left out, whose `--version` does without its own parser."""
-    project = ProjectFolder(tmp_path, database)
-    project.sql("001_one", "create table one ();")
-    loaded_by_command("apply", str(project.manifest))
-    loaded = loaded_by_command("apply", str(project.manifest))
+    loaded = loaded_by_command("apply", applied(tmp_path, database))
     inner = {(one, other) for one, other in _imports_in_functions() if _room(one) == _room(other) != "zmig.cli"}
     assert inner
     assert {(one, other) for one, other in inner if other in loaded} == set(), "import them at the top"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, Problem
-from zmig.manifest import durations, lint_keys, semantic_checks, typed_reader, variables, yaml_parser
+from zmig.manifest import durations, lint_keys, plain_yaml, semantic_checks, typed_reader, variables, yaml_parser
 from zmig.manifest.declaration import (
     LARGEST_VERSION,
     Database,
@@ -82,7 +82,7 @@ def read(text: str, *, label: str, environ: Map[str, str], is_included: bool = F
     need not be set.
     """
     with yaml_parser.collector_paused():
-        document = yaml_parser.parse(text, label=label)
+        document = plain_yaml.parse(text, label=label) or yaml_parser.parse(text, label=label)
         if document.root is None:
             hint = "begin it with `manifest: 1`"
             empty = Problem("manifest-invalid", "the manifest is empty", Location(label), hint=hint)

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from zmig.errors import Problem
-from zmig.manifest import yaml_errors
 from zmig.text.places import Source
 from zmig.valueclass import slotted, valueclass
 
@@ -183,7 +182,10 @@ class _Builder:
     def __init__(self, source: Source) -> None:
         import yaml
 
+        from zmig.manifest import yaml_errors
+
         self._yaml = yaml
+        self._errors = yaml_errors
         self._scalar_event: type[object] = yaml.ScalarEvent
         self._alias_event: type[object] = yaml.AliasEvent
         self._sequence_start: type[object] = yaml.SequenceStartEvent
@@ -206,7 +208,7 @@ class _Builder:
         except _Stop:
             pass
         except (self._yaml.YAMLError, UnicodeEncodeError) as error:
-            self._problems.append(yaml_errors.explain(error, self._source))
+            self._problems.append(self._errors.explain(error, self._source))
         return Document(self._source, root, tuple(self._problems))
 
     def _root(self) -> Node | None:
@@ -252,8 +254,8 @@ class _Builder:
 
     def _collection(self, event: _Event) -> Node:
         self._depth += 1
-        if self._depth > yaml_errors.DEPTH_LIMIT:
-            raise self._stop(event, yaml_errors.TOO_DEEP.message, yaml_errors.TOO_DEEP.hint)
+        if self._depth > self._errors.DEPTH_LIMIT:
+            raise self._stop(event, self._errors.TOO_DEEP.message, self._errors.TOO_DEEP.hint)
         node = self._sequence(event) if type(event) is self._sequence_start else self._mapping(event)
         self._depth -= 1
         return node
