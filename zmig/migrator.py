@@ -26,7 +26,7 @@ from zmig.text.secrets import Redactor, redact, secret_values
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
     from dataclasses import KW_ONLY
 
     from zmig.context import CodeMigration
@@ -140,18 +140,25 @@ class Migrator:
 
     def history(self, names: Collection[str] = ()) -> list[Fact]:
         """Return the facts of the migrations named, or of all, oldest first. Reads only."""
+        return list(self.read_history(names))
+
+    def read_history(self, names: Collection[str] = ()) -> Iterator[Fact]:
+        """Yield what `history` returns, of which there may be any number; few are held at a time.
+
+        The database is connected to when the first one is asked for, until there are no more.
+        """
         from zmig.planning import selection
 
         with self._session() as session:
             snapshot = session.snapshot(ask_repeatables=False)
             chosen = [selection.find(snapshot.entries, name) for name in names]
             if not snapshot.inspection.has_events:
-                return []
+                return
             versions = [entry.version for entry in chosen if entry.version is not None]
             from zmig.database import connection as database
 
             with database.translated(session.target):
-                return list(session.store.facts([entry.name for entry in chosen], versions))
+                yield from session.store.facts([entry.name for entry in chosen], versions)
 
     def plan(
         self,

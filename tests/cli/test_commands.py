@@ -165,6 +165,12 @@ class TestHistory:
         assert facts[1]["event_data"]["checksum"]
         assert [fact["position"] for fact in facts] == sorted(fact["position"] for fact in facts)
 
+    def test_json_is_written_as_any_other_document_is(self, filled: Shop, run: Run) -> None:
+        for count in (0, 1, 6):
+            written = run("history", "shop.yaml", *(["1"] if count == 1 else []), "--json").stdout
+            assert written == json.dumps(json.loads(written), indent=2) + "\n"
+            run("apply", "shop.yaml")
+
     def test_without_facts_there_is_nothing_on_stdout(self, filled: Shop, run: Run) -> None:
         ended = run("history", "shop.yaml")
         assert (ended.code, ended.stdout, ended.stderr) == (0, "", "nothing has happened yet\n")

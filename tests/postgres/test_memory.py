@@ -1,4 +1,4 @@
-"""What zmig takes of memory: of a large statement little more than libpq does, however its run ends."""
+"""What zmig takes of memory: of a large statement little more than libpq does, and nothing of facts that are past."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from bench import measured
+from zmig import Migrator
 from zmig.database import wire
 
 if TYPE_CHECKING:
@@ -94,3 +96,45 @@ def test_a_lost_connection_is_told_of_a_large_message_as_well(connection: Connec
     connection.close()
     with pytest.raises(psycopg.OperationalError):
         wire.send(connection, b"select length('" + b"x" * SIZE + b"')")
+
+
+_FACTS = """
+insert into zmig.migration_events (aggregate_id, event_type, event_data, run_id)
+select '001_small', case when i % 2 = 1 then 'migration.started' else 'migration.failed' end,
+    jsonb_build_object('version', 1, 'name', '001_small', 'attempt', i, 'error', jsonb_build_object('message', 'no')),
+    'run' || i
+from generate_series(1, {}) as i
+"""
+
+_WATCH = """
+import sys
+from zmig import Migrator
+watcher = Migrator(sys.argv[1]).watcher()
+watcher.poll()
+watcher.facts("001_small", most=200)
+"""
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    "command", ["status", "status --json", "plan", "history", "history --json", "resolve", "retry", "apply", "watch"]
+)
+def test_no_command_holds_the_facts_that_are_past(
+    project: ProjectFolder, connection: Connection, tmp_path: Path, command: str
+) -> None:
+    project.sql("001_small", "select 1;")
+    verb, *options = command.split()
+    if verb == "resolve":
+        options = ["1", "--as", "failed", "--reason", "seen"]
+    words = [sys.executable, "-m", "zmig", verb, str(project.manifest), *options]
+    if verb == "watch":
+        words = [sys.executable, "-c", _WATCH, str(project.manifest)]
+    Migrator(project.manifest).migrate()
+
+    def peak(facts: int) -> int:
+        connection.execute(_FACTS.format(facts).encode())
+        return measured.run(words, log=tmp_path / "log").peak_bytes
+
+    before = peak(20_000)
+    # Each fact would take some two thousand octets.
+    assert peak(40_000) - before < 10_000_000

@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 from tests.support.process import run
 from tests.support.project import ProjectFolder
 from zmig import Migrator
+from zmig.database import fact_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,3 +120,19 @@ def test_bytes_that_are_no_text_stand_in_the_way_of_nothing(ascii_database: str,
             b"values ('odd', 'failed', '{}', e'\\xff'), (e'n\\xfe', 'done', '{}', null)"
         )
     _use(project)
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 100])
+def test_facts_are_read_page_by_page_whatever_is_between_them(
+    project: ProjectFolder, facts: Facts, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    project.sql("001_one", "select 1;")
+    migrator = Migrator(project.manifest)
+    migrator.migrate()
+    for type in ("unheard_of", "accepted", "unheard_of", "unheard_of", "outdated"):
+        facts.append("001_one", f"migration.{type}")
+    whole = migrator.history()
+    assert [fact.type.label for fact in whole] == ["started", "done", "accepted", "outdated"]
+    monkeypatch.setattr(fact_reader, "_PAGE", page)
+    assert migrator.history() == whole
+    assert [fact.position for fact in migrator.history(["1"])] == [fact.position for fact in whole]

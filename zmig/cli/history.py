@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 def run(call: CommandContext, options: Options) -> ExitCode:
     """Print the recorded facts, oldest first."""
-    facts = call.migrator().history(options.names)
+    facts = call.migrator().read_history(options.names)
     if call.output.is_json:
-        call.output.document({"facts": [json_documents.of_fact(fact) for fact in facts]})
-    elif facts:
-        call.output.data("\n".join(table.lines([_row(fact) for fact in facts])))
-    else:
+        call.output.list_document("facts", map(json_documents.of_fact, facts))
+        return ExitCode.OK
+    is_empty = True
+    for block in table.blocks(map(_row, facts)):
+        call.output.data("\n".join(block))
+        is_empty = False
+    if is_empty:
         call.output.note("nothing has happened yet")
     return ExitCode.OK
 

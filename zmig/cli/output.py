@@ -80,6 +80,20 @@ class Output:
 
         self.stdout.write(json.dumps(_mapped(value, self._text), indent=2) + "\n")
 
+    def list_document(self, key: str, items: Iterable[object]) -> None:
+        """Write the document that is an object with a list under one key, item by item, since there may be many.
+
+        An error in between leaves it without its end.
+        """
+        import json
+
+        written = False
+        for item in items:
+            text = json.dumps(_mapped(item, self._text), indent=2).replace("\n", "\n    ")
+            self.stdout.write(f"{',' if written else _opening(key)}\n    {text}")
+            written = True
+        self.stdout.write("\n  ]\n}\n" if written else _opening(key) + "]\n}\n")
+
     def note_document(self, value: object) -> None:
         """Write one JSON document on a line of stderr, unless narration is not wanted."""
         if not self.is_quiet:
@@ -190,6 +204,11 @@ class Output:
 
             shown = color.painted(shown)
         stream.write(shown + "\n")
+
+
+def _opening(key: str) -> str:
+    """Return how a document begins that has a list under its only key."""
+    return f'{{\n  "{key}": ['
 
 
 def _mapped(value: object, change: Callable[[str], str]) -> object:

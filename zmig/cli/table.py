@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from zmig.text.terminal import display_width, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _GAP = "  "
 LONGEST_NAME = 200
@@ -18,6 +19,20 @@ def lines(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset())
     """Return rows as lines of equal columns; those numbered in `right` are aligned to the right."""
     columns = [_column(cells, to_right=number in right) for number, cells in enumerate(zip(*rows, strict=True))]
     return [_GAP.join(cells).rstrip() for cells in zip(*columns, strict=True)]
+
+
+def blocks(rows: Iterable[Sequence[str]], *, size: int = 1000) -> Iterator[list[str]]:
+    """Yield any number of rows as lines, `size` at a time; columns are as wide as in all rows so far."""
+    widest: tuple[str, ...] = ()
+    iterator = iter(rows)
+    while block := list(islice(iterator, size)):
+        held = [widest] if widest else []
+        yield lines([*held, *block])[len(held) :]
+        widest = tuple(max(cells, key=_shown_width) for cells in zip(*held, *block, strict=True))
+
+
+def _shown_width(cell: str) -> int:
+    return display_width(one_line(cell))
 
 
 def _column(cells: Sequence[str], *, to_right: bool) -> list[str]:

@@ -53,6 +53,8 @@ _KIND = f"{_MIGRATION}, event_type, event_data->>'as'"
 
 _BLOCK = 1000
 """Rows taken from the driver at once; asking for each alone takes longer than all the rest."""
+_PAGE = 10 * _BLOCK
+"""Rows asked for at once where there may be any number of them; the driver holds them all."""
 
 
 class FactReader:
@@ -77,14 +79,22 @@ class FactReader:
         return self._events
 
     def facts(self, names: Collection[str] = (), versions: Collection[int] = ()) -> Iterator[Fact]:
-        """Yield facts in order of position: those of these names or versions, or all where none are given."""
-        condition = ""
+        """Yield facts in order of position: those of these names or versions, or all where none are given.
+
+        They are asked for page by page, so that few are held however many there are.
+        """
+        condition = "true"
         if names or versions:
             numbers = f"{array(map(str, versions))}::jsonb[]"
-            condition = f"and (aggregate_id = any({array(names)}) or event_data->'version' = any({numbers}))"
-        yield from self._read(
-            f"select {_COLUMNS} from {self._events} where aggregate_type = 'migration' {condition} order by position"
-        )
+            condition = f"(aggregate_id = any({array(names)}) or event_data->'version' = any({numbers}))"
+        own, after = f"from {self._events} where aggregate_type = 'migration' and {condition}", ""
+        while True:
+            page: list[int] = []
+            query = f"select {_COLUMNS} {own} {after} order by position limit {literal(_PAGE)}"
+            yield from self._read(query, positions=page)
+            if len(page) < _PAGE:
+                return
+            after = f"and position > {literal(page[-1])}"
 
     def last_facts(self, name: str, most: int) -> list[Fact]:
         """Return the last facts of one migration, at most so many, in order of position."""
@@ -220,7 +230,10 @@ class FactReader:
         row = self._asked.execute(query.encode()).fetchone()
         return row is not None and row[0] is True
 
-    def _read(self, query: str, unfounded: list[Unfounded] | None = None) -> Iterator[Fact]:
+    def _read(
+        self, query: str, unfounded: list[Unfounded] | None = None, positions: list[int] | None = None
+    ) -> Iterator[Fact]:
+        """Yield the facts among the rows of a query; the positions of all rows are added to `positions`."""
         cursor = self._asked.cursor()
         if encoding_of(self._asked).name == "SQL_ASCII":
             _read_any_bytes(cast("psycopg.Cursor[Row]", cursor), query.encode())
@@ -242,6 +255,8 @@ class FactReader:
                     unfounded.append(Unfounded(json.loads(text)["version"], name, position))
                 else:
                     self._note(position, name, f"this version of zmig knows no facts of type `{type}`")
+            if positions is not None:
+                positions += [row[0] for row in rows]
 
     def _note(self, position: int, name: str, reason: str) -> None:
         self._odd_rows[position] = OddRow(position, name, reason)
