@@ -65,7 +65,7 @@ def test_display_is_gone_when_the_error_is_told(shop: Shop) -> None:
         assert terminal.end() == 1
         assert "✗ failed 0001, " in terminal.text
         assert terminal.text.rindex("error: migration `0001` failed: division by zero") > terminal.text.rindex("0 of 1")
-        assert f"{ESCAPE}[1;31merror:{ESCAPE}[0m" in terminal.raw
+        assert f"{ESCAPE}[31merror: {ESCAPE}[0m" in terminal.raw
 
 
 def test_waiting_for_the_lock_names_its_holder(shop: Shop, connection: psycopg.Connection) -> None:

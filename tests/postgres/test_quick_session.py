@@ -23,6 +23,7 @@ from zmig.database.store import Store
 from zmig.errors import ZmigError
 from zmig.planning import up_to_date
 from zmig.presentation.hints import LibraryStyle
+from zmig.presentation.spans import plain
 from zmig.session import quick_session
 from zmig.valueclass import replace
 
@@ -361,7 +362,7 @@ def _status(project: ProjectFolder, url: str | None = None) -> tuple[dict[str, A
         return [problem.code for problem in error.problems]
     if found.holder is not None:
         found = replace(found, holder=replace(found.holder, seconds=None))
-    return found.as_dict(), status.text(found, LibraryStyle(), width=None, is_ascii=False)
+    return found.as_dict(), "\n".join(map(plain, status.lines(found, LibraryStyle(), width=None, is_ascii=False)))
 
 
 @pytest.mark.parametrize("time_zone", ["Etc/UTC", "Asia/Kolkata"])

@@ -42,9 +42,11 @@ def _print(call: CommandContext, report: Report, form: str) -> None:
     from zmig.lint import git
     from zmig.lint.report import FORMATS, text
 
-    shown = report if form == "text" else report.renamed(git.from_repository(Path.cwd()))
-    if printed := FORMATS[form](shown):
-        call.output.data(printed)
+    if form != "text":
+        if printed := FORMATS[form](report.renamed(git.from_repository(Path.cwd()))):
+            call.output.data(printed)
+    elif report.findings:
+        call.output.data_lines(text.lines(report))
     call.output.note(text.summary(report))
 
 

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, cast
 
 from zmig.cli.stream import Stream, Unwritable
 from zmig.presentation.hints import LibraryStyle, written
-from zmig.presentation.problems import problem_text
+from zmig.presentation.problems import problem_lines, problem_text
+from zmig.presentation.spans import Span, plain
 from zmig.text.secrets import redact
 from zmig.text.terminal import safe
-from zmig.valueclass import field, slotted
+from zmig.valueclass import field, replace, slotted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from dataclasses import KW_ONLY
 
     from zmig.cli.spool import SpooledText
     from zmig.errors import Problem
     from zmig.presentation.hints import HintStyle
+    from zmig.presentation.spans import Line
 
 _NARROWEST = 60
 _MOST_PROBLEMS = 20
@@ -72,7 +74,11 @@ class Output:
 
     def data(self, text: str) -> None:
         """Write a line, or several, to stdout."""
-        self._write(self.stdout, text)
+        self.data_lines([(Span(text),)])
+
+    def data_lines(self, lines: Sequence[Line]) -> None:
+        """Write lines to stdout, with colours where they are wanted."""
+        self._write(self.stdout, lines)
 
     def document(self, value: object) -> None:
         """Write one JSON document to stdout: plain ASCII, so that it survives any locale."""
@@ -110,7 +116,7 @@ class Output:
             self._object({"note": text.strip("\n")})
             return
         with contextlib.suppress(Unwritable):
-            self._write(self.stderr, text)
+            self._write(self.stderr, [(Span(text),)])
 
     def problems(self, problems: Iterable[Problem]) -> None:
         """Write problems to stderr."""
@@ -123,9 +129,13 @@ class Output:
         every = tuple(problems)
         if not every:
             return
-        texts = [problem_text(problem, self.hints) for problem in every[:_MOST_PROBLEMS]]
-        left = len(every) - len(texts)
-        self.say("\n\n".join([*texts, f"{left} more like these; `--json` lists all {len(every)}"] if left else texts))
+        lines: list[Line] = []
+        for problem in every[:_MOST_PROBLEMS]:
+            lines += [*([()] if lines else []), *problem_lines(problem, self.hints)]
+        if (left := len(every) - _MOST_PROBLEMS) > 0:
+            lines += [(), (Span(f"{left} more like these; `--json` lists all {len(every)}"),)]
+        with contextlib.suppress(Unwritable):
+            self._write(self.stderr, lines)
 
     def problem_at_once(self, problem: Problem) -> None:
         """Write a problem to stderr now or never, for a process that ends without waiting for a reader."""
@@ -197,12 +207,15 @@ class Output:
             self.stderr.block()
         self.stdout.block()
 
-    def _write(self, stream: Stream, text: str) -> None:
-        shown = safe(self.redact(text))
+    def _write(self, stream: Stream, lines: Sequence[Line]) -> None:
+        shown = safe(self.redact("\n".join(map(plain, lines))))
         if self.has_color and stream.is_terminal:
             from zmig.cli import color
 
-            shown = color.painted(shown)
+            kept = [tuple(replace(span, text=safe(self.redact(span.text))) for span in line) for line in lines]
+            # A secret that reaches from one span into the next is masked in the whole text alone, which has no colours.
+            if "\n".join(map(plain, kept)) == shown:
+                shown = "\n".join(map(color.painted, kept))
         stream.write(shown + "\n")
 
 

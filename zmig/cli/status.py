@@ -10,7 +10,8 @@ from zmig.database import lock_holder
 from zmig.errors import ExitCode
 from zmig.planning.state import Entry, FindingCode, State
 from zmig.presentation import words
-from zmig.presentation.problems import problem_text
+from zmig.presentation.problems import problem_lines
+from zmig.presentation.spans import Span, Tone
 from zmig.project import undeclared
 from zmig.text.terminal import display_width, shortened, visible
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zmig.presentation.hints import HintStyle
+    from zmig.presentation.spans import Line
     from zmig.session.status import Status
 
 
@@ -34,7 +36,7 @@ def run(call: CommandContext, options: StatusOptions) -> ExitCode:
         call.output.document(status.as_dict())
     else:
         is_ascii = not call.output.stdout.can_show("".join(words.GLYPHS.values()) + "…")
-        call.output.data(text(status, call.hints, width=call.output.width, is_ascii=is_ascii))
+        call.output.data_lines(lines(status, call.hints, width=call.output.width, is_ascii=is_ascii))
     return _verdict(status) if options.check else ExitCode.OK
 
 
@@ -56,20 +58,28 @@ _NAME, _RIGHT = 2, frozenset({1, 5})
 _SHORTEST_NAME = 16
 
 
-def text(status: Status, hints: HintStyle, *, width: int | None, is_ascii: bool) -> str:
+def lines(status: Status, hints: HintStyle, *, width: int | None, is_ascii: bool) -> list[Line]:
     """Return the whole text; with a `width`, names are shortened so that lines fit into it."""
     title = f"{status.manifest} ({status.environment.value}), database `{status.database}`"
-    parts = [visible(f"{title}, version {status.current_version}{', standby' if status.standby is not None else ''}")]
+    title += f", version {status.current_version}{', standby' if status.standby is not None else ''}"
+    shown: list[Line] = [(Span(visible(title)),), ()]
     if status.migrations:
-        parts.append("\n".join(_table(status, width, is_ascii=is_ascii)))
-    parts.append("\n".join((_counts(status), *map(visible, _lines(status)))))
+        head, *rows = _table(status, width, is_ascii=is_ascii)
+        shown.append((Span(head),))
+        for entry, row in zip(status.migrations, rows, strict=True):
+            state_cells = row.index(" ", row.index(" ") + 1)  # a glyph and a word
+            shown.append((Span(row[:state_cells], words.TONES[entry.state]), Span(row[state_cells:])))
+        shown.append(())
+    shown += [(Span(_counts(status)),), *_notes(status)]
     problems = [lock_holder.zombie(status.holder)]
     if unhealthy := [entry for entry in status.migrations if entry.state in (State.FAILED, State.STUCK)]:
         from zmig.planning import failure_report
 
         problems += map(failure_report.describe, unhealthy)
-    parts += [problem_text(problem, hints) for problem in problems if problem is not None]
-    return "\n\n".join(parts)
+    for problem in problems:
+        if problem is not None:
+            shown += [(), *problem_lines(problem, hints)]
+    return shown
 
 
 def _table(status: Status, width: int | None, *, is_ascii: bool) -> list[str]:
@@ -114,18 +124,29 @@ def _counts(status: Status) -> str:
     return ", ".join(f"{len(names)} {word}" for word, names in counts.items() if names or word in always)
 
 
-def _lines(status: Status) -> Iterator[str]:
-    """Yield what is to be known beside the states: of the server, of who runs, of single migrations, of the facts."""
+def _notes(status: Status) -> Iterator[Line]:
+    """Yield what is to be known beside the states, of which what is found about a migration stands out."""
+    for note in _notes_of_server(status):
+        yield (Span(visible(note)),)
+    for entry in status.migrations:
+        for finding in entry.findings:
+            if finding.code is not FindingCode.DUE:
+                label, text = "finding:", visible(f" `{entry.name}`: {finding.message}")
+                yield (Span(label, Tone.WARN), Span(text))
+    for note in _notes_of_facts(status):
+        yield (Span(visible(note)),)
+
+
+def _notes_of_server(status: Status) -> Iterator[str]:
     if status.standby is not None:
         yield f"a standby of {status.standby.where}: {status.standby.lag}"
     if status.timeline_change is not None:
         yield f"note: {status.timeline_change.message}"
     if status.holder is not None:
         yield f"a run holds the lock: {lock_holder.describe(status.holder)}"
-    for entry in status.migrations:
-        for finding in entry.findings:
-            if finding.code is not FindingCode.DUE:
-                yield f"finding: `{entry.name}`: {finding.message}"
+
+
+def _notes_of_facts(status: Status) -> Iterator[str]:
     if not status.is_guarded:
         from zmig.database import tracking_sql
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zmig.presentation.spans import Line
 
 _LIBRARY = LibraryStyle()
+_LEVELS = {"warning": Tone.WARN, "note": Tone.ACCENT}
 _LONGEST_LINE = 160
 _LEAD = 60
 """How many characters of a longer line are shown before the marked one."""
@@ -33,7 +34,7 @@ def problem_text(problem: Problem, hints: HintStyle = _LIBRARY, *, level: str = 
 
 def problem_lines(problem: Problem, hints: HintStyle = _LIBRARY, *, level: str = "error") -> Iterator[Line]:
     """Yield the lines of one problem: message, place, marked line, facts, effect, hint."""
-    yield from _paragraph(f"{level}: ", problem.message, Tone.BAD)
+    yield from _paragraph(f"{level}: ", problem.message, _LEVELS.get(level.partition("[")[0], Tone.BAD))
     if problem.location is not None:
         yield from _place(problem.location)
     for fact in problem.facts if problem.effect is None else (*problem.facts, problem.effect):

@@ -5,16 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.presentation import words
-from zmig.presentation.problems import problem_text
+from zmig.presentation.problems import problem_lines
+from zmig.presentation.spans import plain
 
 if TYPE_CHECKING:
     from zmig.lint.run import Report
+    from zmig.presentation.spans import Line
+
+
+def lines(report: Report) -> list[Line]:
+    """Return the findings, with an empty line between them."""
+    shown: list[Line] = []
+    for finding in report.findings:
+        level = f"{finding.severity}[{finding.rule}]"
+        shown += [*([()] if shown else []), *problem_lines(finding.problem, level=level)]
+    return shown
 
 
 def render(report: Report) -> str:
-    """Return the findings, with an empty line between them."""
-    shown = (problem_text(one.problem, level=f"{one.severity}[{one.rule}]") for one in report.findings)
-    return "\n\n".join(shown)
+    """Return the same as text without colours."""
+    return "\n".join(map(plain, lines(report)))
 
 
 def summary(report: Report) -> str:
