@@ -16,7 +16,7 @@ import psycopg
 from psycopg import conninfo, waiting
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from zmig.database import connection_hints, forked_children, server, settings, tcp
+from zmig.database import connection_hints, forked_children, server, settings, tcp, wire
 from zmig.database.interruptible import InterruptibleConnection
 from zmig.database.loan import Loan, LoanEnded
 from zmig.errors import ConnectionFailed, Problem, TrackingError, UsageError
@@ -130,8 +130,6 @@ class WorkingConnection(InterruptibleConnection):
     def _cancel_in_flight(self) -> None:
         """Cancel a statement that is under way."""
         if self.info.transaction_status is TransactionStatus.ACTIVE:
-            from zmig.database import wire
-
             with suppress(psycopg.Error):
                 wire.cancel_in_flight(self)
 
@@ -160,8 +158,6 @@ class WorkingConnection(InterruptibleConnection):
             else:
                 self.lock = threading.Lock()
         if self.pgconn.pipeline_status != PipelineStatus.OFF:
-            from zmig.database import wire
-
             was_free = False
             with suppress(psycopg.Error):
                 wire.leave_pipeline(self)
@@ -374,8 +370,6 @@ def is_lost(connection: Connection, error: BaseException | None = None) -> bool:
     An error that ends a session may come from another one, which a migration opened; so the server is asked.
     """
     if isinstance(error, psycopg.Error) and error.sqlstate in _ENDING:
-        from zmig.database import wire
-
         with suppress(psycopg.Error, wire.MessageError):
             wire.send(connection, "")
     return connection.closed or connection.broken

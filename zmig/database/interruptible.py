@@ -6,7 +6,7 @@ import os
 
 import psycopg
 
-from zmig.database import tcp
+from zmig.database import tcp, unresponsive
 from zmig.process.interrupts import UNHEEDED, Interrupts, Look
 
 
@@ -39,12 +39,8 @@ class InterruptibleConnection(psycopg.Connection[tuple[object, ...]]):
 
     def _require_answer(self) -> None:
         """Give the connection up where the server does not answer a new one. Raises psycopg.OperationalError."""
-        from zmig.database import unresponsive
-
         unresponsive.require_answer(self)
 
     def _give_up(self) -> None:
         """Close the connection. Raises psycopg.OperationalError."""
-        from zmig.database import unresponsive
-
         unresponsive.give_up(self)

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, cast
 
-from zmig.database import quoting, tracking_check
+from zmig.database import invariants, quoting, tracking_check
 from zmig.database.fact_reader import FactReader
+from zmig.database.invariants import Broken
 from zmig.database.lock import RunLock
 from zmig.database.quoting import identifier, literal, operator
 from zmig.database.server import encoding_of
@@ -27,7 +28,6 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from zmig.database.invariants import Broken
     from zmig.database.tracking_check import Inspection
     from zmig.database.types import Connection
     from zmig.planning.state import Entry
@@ -204,8 +204,6 @@ class Store(FactReader):
 
         `needs_lock` is false for what decides no state, and is said while another session holds the lock.
         """
-        from zmig.database import invariants
-
         fact = self._fact(run, type, name, data)
         return f"with {fact.sql} select {invariants.check_sql(self._promises(fact, needs_lock=needs_lock))}"
 
@@ -216,8 +214,6 @@ class Store(FactReader):
 
     def prepare_sql(self, run: Run) -> tuple[str, str]:
         """Return the statements that make a session ready for the short forms, which are planned once in a run."""
-        from zmig.database import invariants
-
         started = self._append(run, EventType.STARTED, "$1", "$2", is_timed=False)
         done = self._append(run, EventType.DONE, "$1", "$2", is_timed=True)
         is_done = f"pg_catalog.set_config('{_RECORDED}', '{self._token}', true)"
@@ -234,9 +230,6 @@ class Store(FactReader):
 
         It is not prepared, so that whoever took back or replaced what was prepared is found out before the commit.
         """
-        from zmig.database import invariants
-        from zmig.database.invariants import Broken
-
         is_done = f"pg_catalog.current_setting('{_RECORDED}', true) {_EQUALS} '{self._token}'"
         return f"select {invariants.check_sql([(f'({is_done}) is not true', Broken.FACT)])}"
 
@@ -283,8 +276,6 @@ class Store(FactReader):
         The table is seen as it was before, so the position is compared with those of all facts that were visible then;
         each of them was handed out before.
         """
-        from zmig.database.invariants import Broken
-
         if needs_lock:
             yield self._lock.promise
         yield f"(select {fact.is_written} from fact, written) is not true", Broken.FACT
@@ -293,9 +284,6 @@ class Store(FactReader):
 
     def _applied(self, fact: _Fact, version: str, name: str, kind: str, checksum: str) -> str:
         """Return a statement that appends a fact, together with the simple row; the columns are SQL."""
-        from zmig.database import invariants
-        from zmig.database.invariants import Broken
-
         row = _SIMPLE_ROW.format(
             projection=self._projection_name,
             version=version,
@@ -327,8 +315,6 @@ class Store(FactReader):
 
         A repeatable may rest on what was rolled back; and it may have gone with it, as a view does with `cascade`.
         """
-        from zmig.database.invariants import Broken
-
         version = _column(data, "version")
         outdated = _OUTDATED.format(
             data=f"{self._json({'run_id': run.id, 'rolled_back': name})}::pg_catalog.jsonb",
@@ -354,9 +340,6 @@ class Store(FactReader):
 
     def _taken_back(self, fact: _Fact, version: str, also: str = "", *more: tuple[str, Broken]) -> str:
         """Return what appends a fact and takes the simple row away; `also` is a further part, `more` its promises."""
-        from zmig.database import invariants
-        from zmig.database.invariants import Broken
-
         own = f"from {self._projection_name} where version {_EQUALS} {version}"
         is_left = f"exists (select {own}) and not exists (select from simple)"
         checks = invariants.check_sql([*self._promises(fact), (is_left, Broken.ROW), *more])
@@ -364,14 +347,10 @@ class Store(FactReader):
 
     def broken_by(self, error: BaseException, *, is_own: bool = True) -> Broken | None:
         """Return what an error says that did not hold of the facts; `is_own` says that a statement of zmig's failed."""
-        from zmig.database import invariants
-
         return invariants.broken_by(error, schema=self._schema, is_own=is_own)
 
     def problem(self, broken: Broken, *, what: str = "it") -> Problem:
         """Return what to report of something that did not hold when `what` was to be recorded."""
-        from zmig.database import invariants
-
         events, projection = (quoting.shown(self._schema, table) for table in (EVENTS, PROJECTION))
         return invariants.problem(broken, what, events=events, projection=projection)
 

@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import connection as database
+from zmig.database import lock_holder as holders
+from zmig.database import pooler, timeline
 from zmig.database.connection_hints import GIVEN_URL
+from zmig.database.invariants import Broken
 from zmig.database.lock import RunLock
 from zmig.database.store import Store
 from zmig.errors import TrackingError
 from zmig.facts import Run
 from zmig.manifest.declaration import EmbeddedDatabase
+from zmig.planning import orphaned_rows, up_to_date
+from zmig.progress import LockWaiting, Notice
+from zmig.session.snapshot import RelevantFacts, SnapshotReader, asking, identify_holder
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
@@ -96,16 +102,12 @@ class DatabaseSession:
         """Warn where the server's timeline is another one than the last run's; the facts are read before."""
         changed = self.timeline_change(inspection)
         if changed is not None:
-            from zmig.progress import Notice
-
             self.observer(Notice(None, "WARNING", changed.message))
 
     def timeline_change(self, inspection: Inspection) -> TimelineChange | None:
         """Return how the server's timeline differs from that of the last run on record; None where it does not."""
         if not inspection.has_events:
             return None
-        from zmig.database import timeline
-
         with database.translated(self.target):
             return timeline.change(self.store, self.server.identity)
 
@@ -123,8 +125,6 @@ class DatabaseSession:
 
     def is_up_to_date(self, inspection: Inspection) -> bool:
         """Whether every migration is done as it is declared, so that nothing is left to do; False says nothing."""
-        from zmig.planning import up_to_date
-
         expected = up_to_date.expected_lines(self.migrations) if inspection.has_events else None
         if not expected:
             return False
@@ -153,8 +153,6 @@ class DatabaseSession:
         self, inspection: Inspection | None = None, *, holds_lock: bool = False, ask_repeatables: bool = True
     ) -> DatabaseSnapshot:
         """Return the state of every migration. Reads only; `inspection` is given where that was made just before."""
-        from zmig.session.snapshot import RelevantFacts, SnapshotReader, asking
-
         seen = self.inspect() if inspection is None else inspection
         reader = SnapshotReader(
             self.connection,
@@ -169,11 +167,8 @@ class DatabaseSession:
 
     def prepare_store(self, snapshot: DatabaseSnapshot) -> None:
         """Create what is missing of the tracking tables, and make the simple table fit the facts; under the lock."""
-        from zmig.planning import orphaned_rows
-
         if self.store.create(snapshot.inspection, has_citus=self.server.has_citus):
             from zmig.database import tracking_sql
-            from zmig.progress import Notice
 
             events = f"{self.project.tracking.schema}.migration_events"
             message = f"`{events}` was not as zmig makes it: {tracking_sql.GUARD_MISSING}; it is there again"
@@ -189,9 +184,6 @@ class DatabaseSession:
         Raises:
             TrackingError: this role may not.
         """
-        from zmig.database.invariants import Broken
-        from zmig.progress import Notice
-
         try:
             self.store.advance_positions()
         except psycopg.errors.InsufficientPrivilege as error:
@@ -208,8 +200,6 @@ class DatabaseSession:
             LockNotObtained: another run kept it for too long.
             UsageError: a transaction pooler is between.
         """
-        from zmig.database import pooler
-
         with database.translated(self.target):
             pooler.refuse_transaction_pooling(self.connection, self.target, backend_pid=self.server.backend_pid)
         with self._given_back():
@@ -236,8 +226,6 @@ class DatabaseSession:
         if self.connection.info.backend_pid == self.server.backend_pid:
             yield
             return
-        from zmig.database import pooler
-
         try:
             yield
         finally:
@@ -251,9 +239,6 @@ class DatabaseSession:
             UsageError: the process it works for is alive.
             TrackingError: this role may not end it.
         """
-        from zmig.database import lock_holder as holders
-        from zmig.progress import Notice
-
         with database.translated(self.target):
             holder = self.lock.holder(self.connection)
             if holder is None:
@@ -264,13 +249,9 @@ class DatabaseSession:
             self.lock.terminate(self.connection, holder)
 
     def _report_waiting(self, holder: LockHolder | None, seconds: float) -> None:
-        from zmig.progress import LockWaiting
-
         self.observer(LockWaiting(holder, seconds))
 
     def _identify(self, holder: LockHolder) -> LockHolder:
-        from zmig.session.snapshot import identify_holder
-
         return identify_holder(holder, self.snapshot(ask_repeatables=False).entries)
 
 
@@ -310,8 +291,6 @@ def open_session(
 
 def _notices_to(observer: Observer, interrupts: Interrupts) -> Callable[[psycopg.errors.Diagnostic], None]:
     def report(diagnostic: psycopg.errors.Diagnostic) -> None:
-        from zmig.progress import Notice
-
         observer(
             Notice(
                 None,
