@@ -125,7 +125,7 @@ def _counts(status: Status) -> str:
 
 
 def _notes(status: Status) -> Iterator[Line]:
-    """Yield what is to be known beside the states, of which what is found about a migration stands out."""
+    """Yield what is to be known beside the states, with what is found about a migration in colour."""
     for note in _notes_of_server(status):
         yield (Span(visible(note)),)
     for entry in status.migrations:
