@@ -21,7 +21,7 @@ def failed(
     statements = tuple(script.split(text, path="7.sql"))
     step = Step(Migration(7, "007_x", Kind.SQL, Language.SQL), Action.APPLY, "pending")
     mode = Mode(transactional, "for a test")
-    prepared = PreparedStep(step, "7.sql", mode, text, statements, len(statements))
+    prepared = PreparedStep(step, "7.sql", mode, text=text, statements=statements, count=len(statements))
     attempt = Attempt(prepared, 1, is_atomic=is_atomic)
     place = attempt.place(statements[-1])
     return Failed(attempt, ValueError("no"), fate=fate, at=place, reached=reached, seconds=1.0)

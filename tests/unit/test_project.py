@@ -17,7 +17,7 @@ from zmig.errors import ManifestError, Problem, UsageError
 from zmig.manifest.declaration import DatabaseUrl, EmbeddedDatabase
 from zmig.model import Environment, Kind, Language, Repeat, RepeatRule
 from zmig.presentation.problems import problem_text
-from zmig.project import project
+from zmig.project import choice, project, text_file
 
 if TYPE_CHECKING:
     from zmig.project.project import Project
@@ -120,7 +120,7 @@ def test_a_character_torn_between_two_reads_is_one() -> None:
         content = b" " * shift + "select '😀數é'".encode() * 100_000
         (migration,) = load(one({"a.sql": content})).migrations
         assert migration.checksum == sha256(content).hexdigest()
-        assert project.read_text(Path("a.sql")).encode() == content
+        assert text_file.read(Path("a.sql")).encode() == content
 
 
 def test_a_large_file_is_not_held_in_memory() -> None:
@@ -140,7 +140,7 @@ def test_a_large_file_is_not_held_in_memory() -> None:
 
 def test_reading_a_file_drops_the_byte_order_mark_and_keeps_line_ends() -> None:
     path = plant(Path.cwd(), {"a.sql": b"\xef\xbb\xbfselect 1;\r\n"})
-    assert project.read_text(path) == "select 1;\r\n"
+    assert text_file.read(path) == "select 1;\r\n"
 
 
 FILES: dict[str, tuple[dict[str, str | bytes], tuple[str, str, str]]] = {
@@ -555,7 +555,7 @@ def test_loading_leaves_the_garbage_collector_as_it_was() -> None:
 
 
 def find(argument: str | None = None, **environ: str) -> str:
-    return str(project.find(argument, environ=environ, cwd=Path.cwd()))
+    return str(choice.find(argument, environ=environ, cwd=Path.cwd()))
 
 
 def lost(argument: str | None = None, **environ: str) -> Problem:

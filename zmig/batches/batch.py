@@ -72,21 +72,21 @@ class Touched:
     """The last key it looked at."""
 
 
-def render(one: Statement, *, size: int, cursor: str) -> Substitution:
+def render(statement: Statement, *, size: int, cursor: str) -> Substitution:
     """Return the statement of a round; `cursor` is an SQL literal."""
     values = {"size": str(size), "cursor": cursor}
-    return substitute(one.text, (Part(start, end, values[name]) for name, start, end in placeholders(one)))
+    return substitute(statement.text, (Part(start, end, values[name]) for name, start, end in placeholders(statement)))
 
 
-def uses_cursor(one: Statement) -> bool:
+def uses_cursor(statement: Statement) -> bool:
     """Whether the statement begins each round after the last key of the one before."""
-    return any(name == "cursor" for name, _, _ in placeholders(one))
+    return any(name == "cursor" for name, _, _ in placeholders(statement))
 
 
-def placeholders(one: Statement) -> Iterator[tuple[str, int, int]]:
+def placeholders(statement: Statement) -> Iterator[tuple[str, int, int]]:
     """Yield `:size` and `:cursor` with their places; `::size` is a cast, and what is in strings is text."""
     before = colon = None
-    for token in one.tokens:
+    for token in statement.tokens:
         if colon is not None and token.start == colon.end and token.text in ("size", "cursor"):
             yield token.text, colon.start, token.end
         is_colon = token.text == ":" and not (before is not None and before.text == ":" and before.end == token.start)

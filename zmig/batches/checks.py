@@ -41,19 +41,19 @@ def _unfit(statements: Sequence[Statement], settings: Batch, path: str) -> tuple
     if len(statements) != 1:
         message = f"a batched file holds one statement, and `{path}` holds {len(statements)}"
         return message, statements[1] if statements else None, "move the other statements to migrations of their own"
-    (one,) = statements
-    command = one.command.refuses_transaction or one.command.controls_transaction
-    names = {name for name, _, _ in batch.placeholders(one)}
-    if command is not None or one.copy_data is not None:
+    (statement,) = statements
+    command = statement.command.refuses_transaction or statement.command.controls_transaction
+    names = {name for name, _, _ in batch.placeholders(statement)}
+    if command is not None or statement.copy_data is not None:
         what = command or "COPY ... FROM stdin"
-        return f"`{what}` cannot be run in batches", one, "remove `batch` from the manifest entry"
+        return f"`{what}` cannot be run in batches", statement, "remove `batch` from the manifest entry"
     if "size" not in names:
-        return "the batched statement has no `:size`", one, "write `limit :size` where it chooses rows"
+        return "the batched statement has no `:size`", statement, "write `limit :size` where it chooses rows"
     if "cursor" in names and settings.start is None:
         message = "the batched statement uses `:cursor`, and nothing says where that begins"
-        return message, one, "write `start: 0` under `batch`, or another value below every key"
-    words = [token.text for token in one.tokens if token.kind is lexer.Kind.WORD]
+        return message, statement, "write `start: 0` under `batch`, or another value below every key"
+    words = [token.text for token in statement.tokens if token.kind is lexer.Kind.WORD]
     if "cursor" in names and words[0] in ("delete", "insert", "merge", "update") and "returning" not in words:
         message = "the batched statement uses `:cursor`, and returns no key after which the next round begins"
-        return message, one, "write `returning` and the key at its end"
+        return message, statement, "write `returning` and the key at its end"
     return None

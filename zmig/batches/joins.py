@@ -115,12 +115,14 @@ def _alias(rest: Nodes) -> tuple[str | None, tuple[str, ...]]:
     return alias, tuple(part[0].name or _UNKNOWN for part in query.split(following) if part)
 
 
-def has_one_row(one: Query) -> bool:
+def has_one_row(subquery: Query) -> bool:
     """Whether a query returns one row at most."""
-    if [node.text for node in one.clause("limit")] == ["1"]:
+    if [node.text for node in subquery.clause("limit")] == ["1"]:
         return True
-    listed = one.clause("select")
-    return bool(listed) and listed[0].text in _AGGREGATES and "group" not in one.clauses and not one.is_compound
+    listed = subquery.clause("select")
+    return (
+        bool(listed) and listed[0].text in _AGGREGATES and "group" not in subquery.clauses and not subquery.is_compound
+    )
 
 
 class Repetition(Enum):
@@ -152,10 +154,10 @@ def repeats_rows(nested: NestedQuery) -> bool:
     return Repetition.SETS in repetitions(nested)
 
 
-def repeats_alike(one: Query, key: Nodes, table: str | None) -> bool:
+def repeats_alike(subquery: Query, key: Nodes, table: str | None) -> bool:
     """Whether rows with the same key are the same in all that a query returns; `table` is what the key is of."""
     wanted = query.normal(key)
-    outputs = selection.columns(one)
+    outputs = selection.columns(subquery)
     return bool(outputs) and all(
         query.normal(output.nodes) == wanted or (table is not None and set(_aliases(output.nodes)) == {table})
         for output in outputs
@@ -165,37 +167,37 @@ def repeats_alike(one: Query, key: Nodes, table: str | None) -> bool:
 _SETS = frozenset({"grouping", "rollup", "cube"})
 
 
-def groups_repeatedly(one: Query) -> bool:
+def groups_repeatedly(subquery: Query) -> bool:
     """Whether a row counts in several groups."""
-    return any(node.text in _SETS for node in one.clause("group"))
+    return any(node.text in _SETS for node in subquery.clause("group"))
 
 
-def is_union(one: Query) -> bool:
+def is_union(subquery: Query) -> bool:
     """Whether a query returns more than the rows of its first part."""
-    return one.is_compound and any(node.text == "union" for node in one.nodes)
+    return subquery.is_compound and any(node.text == "union" for node in subquery.nodes)
 
 
-def keeps_duplicates(one: Query) -> bool:
+def keeps_duplicates(subquery: Query) -> bool:
     """Whether the parts of a query may return the same row: by `union all` and the like."""
-    nodes = one.nodes
+    nodes = subquery.nodes
     return any(
         node.text in ("union", "intersect", "except") and following.text == "all" for node, following in pairwise(nodes)
     )
 
 
-def is_grouped(one: Query, key: Nodes) -> bool:
+def is_grouped(subquery: Query, key: Nodes) -> bool:
     """Whether a query itself returns one row for each key."""
     wanted = query.normal(key)
-    listed = one.clause("select")
-    groups = query.split(one.clause("group"))
-    if len(groups) == 1 and groups[0] and query.normal(selection.output(groups[0], one)) == wanted:
+    listed = subquery.clause("select")
+    groups = query.split(subquery.clause("group"))
+    if len(groups) == 1 and groups[0] and query.normal(selection.output(groups[0], subquery)) == wanted:
         return True
     if not listed or listed[0].text != "distinct":
         return False
-    outputs = [output.nodes for output in selection.columns(one)]
+    outputs = [output.nodes for output in selection.columns(subquery)]
     if len(listed) > 2 and listed[1].text == "on" and listed[2].inside is not None:
         outputs = query.split(listed[2].inside)
-    return len(outputs) == 1 and query.normal(selection.output(outputs[0], one)) == wanted
+    return len(outputs) == 1 and query.normal(selection.output(outputs[0], subquery)) == wanted
 
 
 def _aliases(nodes: Nodes) -> Iterator[str]:

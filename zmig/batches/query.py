@@ -84,16 +84,16 @@ class Query:
         return any(word in self.clauses for word in ("union", "intersect", "except"))
 
 
-def read(one: Statement) -> Query:
+def read(statement: Statement) -> Query:
     """Return the query that a statement is."""
-    return _query(parse(one))
+    return _query(parse(statement))
 
 
-def parse(one: Statement) -> Nodes:
+def parse(statement: Statement) -> Nodes:
     """Return what is in a statement."""
     stack: list[tuple[Node, list[Node]]] = []
     current: list[Node] = []
-    for node in _joined(list(one.tokens)):
+    for node in _joined(list(statement.tokens)):
         if node.text in ("(", "["):
             stack.append((node, current))
             current = []
@@ -238,18 +238,18 @@ def _clauses(nodes: Nodes) -> dict[str, Nodes]:
         return {}
     command = nodes[0].text
     words = _OF_COMMAND.get(command, frozenset[str]())
-    found: dict[str, list[Node]] = {}
-    current = found.setdefault("select" if command == "select" else "target", [])
+    parts: dict[str, list[Node]] = {}
+    current = parts.setdefault("select" if command == "select" else "target", [])
     for place in range(1, len(nodes)):
         node = nodes[place]
         if node.text in words and _begins_clause(nodes, place, command):
             # What is in a query after UNION and the like is not this query's own.
-            current = found.setdefault(node.text, [])
+            current = parts.setdefault(node.text, [])
             if node.text in ("union", "intersect", "except"):
                 words = words & {"order", "limit", "offset", "fetch", "for"}
         else:
             current.append(node)
-    clauses = {word: tuple(inside) for word, inside in found.items()}
+    clauses = {word: tuple(inside) for word, inside in parts.items()}
     for word in ("order", "group"):
         if word in clauses:
             clauses[word] = clauses[word][1:]  # without `by`

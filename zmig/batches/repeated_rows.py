@@ -38,9 +38,9 @@ class Standing:
     """What its conditions name."""
 
 
-def read(one: Statement) -> Standing | None:
+def read(statement: Statement) -> Standing | None:
     """Return what is chosen by other columns than the statement sets; None where it is not, or cannot be known."""
-    chosen = selection.read(one)
+    chosen = selection.read(statement)
     writing = [each.query for each in chosen.queries if each.query.writes]
     if chosen.limited is None or len(writing) != 1 or writing[0].command != "update":
         return None
@@ -58,13 +58,13 @@ def read(one: Statement) -> Standing | None:
     return Standing(table, sets, named)
 
 
-def _conditions(one: Query) -> Iterator[Nodes]:
+def _conditions(subquery: Query) -> Iterator[Nodes]:
     """Yield what says which rows a query sees, without the names of what it reads."""
-    for _, item in joins.joined(one.clause("from")):
+    for _, item in joins.joined(subquery.clause("from")):
         place = next((place for place, node in enumerate(item) if node.text in ("on", "using")), len(item))
         yield item[place + 1 :]
-    yield one.clause("where")
-    yield one.clause("having")
+    yield subquery.clause("where")
+    yield subquery.clause("having")
 
 
 def _set_columns(update: Query) -> Iterator[str]:

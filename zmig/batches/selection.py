@@ -80,29 +80,39 @@ class Choice:
     @property
     def lower(self) -> Comparison | None:
         """The comparison after which a round begins."""
-        return next((one for one in self.comparisons if one.is_lower and one.is_exact), None)
+        return next(
+            (comparison for comparison in self.comparisons if comparison.is_lower and comparison.is_exact), None
+        )
 
     @property
     def is_descending(self) -> bool:
         """Whether the rounds go from the greatest key to the least."""
-        return self.lower is None and any(one.is_exact and not one.is_lower for one in self.comparisons)
+        return self.lower is None and any(
+            comparison.is_exact and not comparison.is_lower for comparison in self.comparisons
+        )
 
     @property
     def upper(self) -> Comparison | None:
         """The end of the interval of keys that a round takes, as in `id <= :cursor + :size`."""
         if self.limited is not None:
             return None
-        for one in self.comparisons:
-            cursor, *added = query.split(one.bound, "+")
-            if added and not one.is_lower and not one.is_exact and _is_cursor(cursor) and query.holds(one.bound, SIZE):
-                return one
+        for comparison in self.comparisons:
+            cursor, *added = query.split(comparison.bound, "+")
+            if (
+                added
+                and not comparison.is_lower
+                and not comparison.is_exact
+                and _is_cursor(cursor)
+                and query.holds(comparison.bound, SIZE)
+            ):
+                return comparison
         return None
 
     @property
     def key(self) -> Nodes | None:
         """The key, as the query spells it that compares it."""
-        one = self.lower or next(iter(self.comparisons), None)
-        return one.key if one is not None else None
+        first = self.lower or next(iter(self.comparisons), None)
+        return first.key if first is not None else None
 
     @property
     def row(self) -> Node | None:
@@ -233,9 +243,9 @@ def _table(nodes: Nodes) -> str | None:
     return nodes[0].name if nodes else None
 
 
-def read(one: Statement) -> Choice:
+def read(statement: Statement) -> Choice:
     """Return how a statement chooses its rows."""
-    root = query.read(one)
+    root = query.read(statement)
     queries = tuple(_walk(root, ()))
     counted = ((each, (*each.query.clause("limit"), *each.query.clause("fetch"))) for each in queries)
     limited = next((each for each, clause in counted if query.holds(clause, SIZE)), None)
@@ -247,21 +257,29 @@ def read(one: Statement) -> Choice:
     return Choice(root, queries, None, (), limited)
 
 
-def _walk(one: Query, around: tuple[Query, ...]) -> Iterator[NestedQuery]:
+def _walk(subquery: Query, around: tuple[Query, ...]) -> Iterator[NestedQuery]:
     """Yield a query and those in it, each after the one around it."""
-    yield NestedQuery(one, around)
-    inner = (*around, one)
-    for cte in one.ctes:
+    yield NestedQuery(subquery, around)
+    inner = (*around, subquery)
+    for cte in subquery.ctes:
         yield from _walk(cte.query, inner)
-    chosen = query.chooser_of_insert(one) if one.command == "insert" else None
-    for below in (chosen,) if chosen is not None else query.nested(one.nodes):
+    chosen = query.chooser_of_insert(subquery) if subquery.command == "insert" else None
+    for below in (chosen,) if chosen is not None else query.nested(subquery.nodes):
         yield from _walk(below, inner)
 
 
-def conditions(one: Query) -> Nodes:
+def conditions(subquery: Query) -> Nodes:
     """Return all that says which rows a query sees: its FROM, for the joins, and its WHERE."""
     gap = Node("and", 0, 0)
-    return (*one.clause("from"), gap, *one.clause("using"), gap, *one.clause("where"), gap, *one.clause("having"))
+    return (
+        *subquery.clause("from"),
+        gap,
+        *subquery.clause("using"),
+        gap,
+        *subquery.clause("where"),
+        gap,
+        *subquery.clause("having"),
+    )
 
 
 _MIRRORED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
@@ -282,9 +300,9 @@ def _comparisons(nodes: Nodes, *, is_negated: bool = False) -> Iterator[Comparis
             yield from _comparisons(node.inside, is_negated=is_negated != _is_not(nodes, place))
 
 
-def compared_rows(one: Query) -> Node | None:
+def compared_rows(subquery: Query) -> Node | None:
     """Return the row of several values, one of which is `:cursor`, that a query compares."""
-    nodes = conditions(one)
+    nodes = conditions(subquery)
     for place, node in enumerate(nodes):
         if node.text in _MIRRORED:
             for side in (_before(nodes, place), _after(nodes, place)):
@@ -407,9 +425,9 @@ class Output:
     """Whether it was given its name by an alias."""
 
 
-def columns(one: Query, clause: str = "select") -> list[Output]:
+def columns(subquery: Query, clause: str = "select") -> list[Output]:
     """Return what a query returns."""
-    nodes = one.clause(clause)
+    nodes = subquery.clause(clause)
     if clause == "select" and nodes and nodes[0].text in ("distinct", "all"):
         nodes = nodes[1:]
         if nodes and nodes[0].text == "on":

@@ -48,8 +48,10 @@ def rest(text: str, chosen: Choice, *, with_cursor: bool) -> Rest | None:
 
 
 def _rows_left(text: str, limited: NestedQuery) -> Rest:
-    one, clause = limited.query, limited.query.clause("limit")
-    counted = f"{_named(text, limited)}select pg_catalog.count(*) from ({text[one.start : one.end]}) zmig_chosen"
+    chooser, clause = limited.query, limited.query.clause("limit")
+    counted = (
+        f"{_named(text, limited)}select pg_catalog.count(*) from ({text[chooser.start : chooser.end]}) zmig_chosen"
+    )
     return Rest(counted, is_by_key=False, takes_all=len(clause) == 1 and clause[0].text == SIZE)
 
 
@@ -92,21 +94,22 @@ def chooser_key(chosen: Choice) -> Nodes | None:
 
 def with_key(text: str, nested: NestedQuery, key: Nodes) -> str | None:
     """Return a SELECT that returns the key as well."""
-    one = nested.query
-    if one.command != "select" or one.is_compound:
+    subquery = nested.query
+    if subquery.command != "select" or subquery.is_compound:
         return None
-    listed = one.clause("select")
-    end = listed[-1].end if listed else one.nodes[0].end
-    return f"{text[one.start : end]}{',' if listed else ''} ({_spelled(text, key)}) as {KEY}{text[end : one.end]}"
+    listed = subquery.clause("select")
+    end = listed[-1].end if listed else subquery.nodes[0].end
+    returned = f"{',' if listed else ''} ({_spelled(text, key)}) as {KEY}"
+    return f"{text[subquery.start : end]}{returned}{text[end : subquery.end]}"
 
 
 def source(text: str, nested: NestedQuery) -> str:
     """Return the tables that a query reads, or writes."""
-    one = nested.query
-    if one.command == "select":
-        return _spelled(text, one.clause("from"))
-    target, others = one.clause("target"), one.clause("from") or one.clause("using")
-    if one.command == "delete":
+    subquery = nested.query
+    if subquery.command == "select":
+        return _spelled(text, subquery.clause("from"))
+    target, others = subquery.clause("target"), subquery.clause("from") or subquery.clause("using")
+    if subquery.command == "delete":
         target = target[1:]
     return ", ".join(_spelled(text, nodes) for nodes in (target, others) if nodes)
 

@@ -29,16 +29,16 @@ class Fault:
     """Where it is in the statement."""
 
 
-def faults(one: Statement) -> Iterator[Fault]:
+def faults(statement: Statement) -> Iterator[Fault]:
     """Yield what is wrong with the way a statement chooses its rows."""
-    chosen = selection.read(one)
-    yield from _locked(query.parse(one))
+    chosen = selection.read(statement)
+    yield from _locked(query.parse(statement))
     if query.holds((*chosen.root.nodes, *_of_ctes(chosen.root)), CURSOR):
-        yield from (fault for check in _CHECKS for fault in check(chosen, one.text))
+        yield from (fault for check in _CHECKS for fault in check(chosen, statement.text))
 
 
-def _of_ctes(one: Query) -> Iterator[Node]:
-    for cte in one.ctes:
+def _of_ctes(subquery: Query) -> Iterator[Node]:
+    for cte in subquery.ctes:
         yield from cte.query.nodes
         yield from _of_ctes(cte.query)
 
@@ -72,9 +72,11 @@ def _beside(chosen: Choice, text: str) -> Iterator[Fault]:
 def _names_after_cursor(chosen: Choice) -> set[str]:
     """Return the named queries that read `:cursor`, themselves or through others."""
     named = {cte.name: cte.query for nested in chosen.queries for cte in nested.query.ctes}
-    names = {name for name, one in named.items() if query.holds((*one.nodes, *_of_ctes(one)), CURSOR)}
-    while more := {n for n, one in named.items() if n not in names and any(query.holds(one.nodes, m) for m in names)}:
-        names |= more
+    names = {name for name, inner in named.items() if query.holds((*inner.nodes, *_of_ctes(inner)), CURSOR)}
+    size = 0
+    while len(names) > size:
+        size = len(names)
+        names |= {name for name, inner in named.items() if any(query.holds(inner.nodes, known) for known in names)}
     return names
 
 
@@ -114,9 +116,9 @@ def _alternatives(nodes: Nodes) -> Iterator[Fault]:
 
 def _branch(chosen: Choice, text: str) -> Iterator[Fault]:
     """A part of a UNION that is chosen whatever the cursor says."""
-    for one in (nested.query for nested in (chosen.limited, chosen.compared) if nested is not None):
-        others = one.clause("union")
-        if others and query.holds(one.clause("where"), CURSOR) and not query.holds(others, CURSOR):
+    for subquery in (nested.query for nested in (chosen.limited, chosen.compared) if nested is not None):
+        others = subquery.clause("union")
+        if others and query.holds(subquery.clause("where"), CURSOR) and not query.holds(others, CURSOR):
             yield Fault(
                 "rounds take rows again and again that are before `:cursor`: one part of the `union` ignores it",
                 "compare the key with `:cursor` in each part",
@@ -128,13 +130,14 @@ def _several(chosen: Choice, text: str) -> Iterator[Fault]:
     """Keys of two kinds that are both compared with the cursor."""
     equated = selection.equated(selection.conditions(chosen.compared.query)) if chosen.compared is not None else ()
     pairs = set(equated)
-    for one in chosen.comparisons:
-        pair = query.normal(chosen.key or ()), query.normal(one.key)
-        if one.is_exact and pair[0] != pair[1] and pair not in pairs and pair[::-1] not in pairs:
+    for comparison in chosen.comparisons:
+        pair = query.normal(chosen.key or ()), query.normal(comparison.key)
+        if comparison.is_exact and pair[0] != pair[1] and pair not in pairs and pair[::-1] not in pairs:
+            other = text[comparison.start : comparison.end]
             yield Fault(
-                f"`{text[one.start : one.end]}` compares another key than `{_spelled(chosen, text)}` with `:cursor`",
+                f"`{other}` compares another key than `{_spelled(chosen, text)}` with `:cursor`",
                 "compare one key with `:cursor`: of several columns, wrap them into one that is unique",
-                one.start,
+                comparison.start,
             )
     rows = (selection.compared_rows(nested.query) for nested in chosen.queries)
     listed = next((node for node in rows if node is not None), None)
@@ -148,7 +151,7 @@ def _several(chosen: Choice, text: str) -> Iterator[Fault]:
 
 def _direction(chosen: Choice, text: str) -> Iterator[Fault]:
     """A comparison that keeps the rows before the cursor."""
-    first = next((one for one in chosen.comparisons if one.is_exact), None)
+    first = next((comparison for comparison in chosen.comparisons if comparison.is_exact), None)
     if first is None:
         return
     function = _function(chosen)
@@ -215,7 +218,7 @@ def _order(chosen: Choice, text: str) -> Iterator[Fault]:
                 clause[0].start,
             )
         return
-    first = next((one for one in chosen.comparisons if one.is_exact), None)
+    first = next((comparison for comparison in chosen.comparisons if comparison.is_exact), None)
     if chosen.row is not None:
         yield from _order_of_row(chosen, chosen.row, text)
     if first is None or chosen.compared is None:
@@ -264,7 +267,7 @@ def _is_by_key(chosen: Choice, order: Order) -> bool:
     """Whether an order is that of the key that is compared, or may be."""
     if not order.key or chosen.limited is None or chosen.compared is None:
         return True
-    keys = [one.key for one in chosen.comparisons]
+    keys = [comparison.key for comparison in chosen.comparisons]
     if any(query.normal(order.key) == query.normal(key) for key in keys):
         return True
     if any(expressions.is_whole_cast(order.key, key) for key in keys):
@@ -292,7 +295,7 @@ def _twice(chosen: Choice, text: str) -> Iterator[Fault]:
     lower = chosen.lower
     if lower is None or lower.operator != ">=" or not _returned_key(chosen):
         return
-    if not any(one.is_exact and one.operator == ">" for one in chosen.comparisons):
+    if not any(comparison.is_exact and comparison.operator == ">" for comparison in chosen.comparisons):
         key = _spelled(chosen, text)
         yield Fault(
             f"each round takes the last row of the one before again: `{text[lower.start : lower.end]}`",
@@ -343,15 +346,15 @@ def _linked(chosen: Choice, name: str, key: str) -> bool:
     return name in known
 
 
-def _pairs(one: Query) -> Iterator[tuple[str | None, str | None]]:
+def _pairs(subquery: Query) -> Iterator[tuple[str | None, str | None]]:
     """Yield the names of columns that hold the same."""
-    for output in selection.columns(one):
+    for output in selection.columns(subquery):
         column = query.column(output.nodes)
         if output.is_named and column is not None:
             yield output.name, column[1]
         elif output.is_named:  # an expression of several columns may be any of them
             yield from ((output.name, node.name) for node in output.nodes if node.name is not None)
-    yield from _equal(one.nodes)
+    yield from _equal(subquery.nodes)
 
 
 def _equal(nodes: Nodes) -> Iterator[tuple[str | None, str | None]]:
@@ -379,11 +382,11 @@ def _last_name(nodes: Nodes) -> str:
     return names[-1] if names else ""
 
 
-def _inserted_as(one: Query, name: str) -> set[str] | None:
+def _inserted_as(subquery: Query, name: str) -> set[str] | None:
     """Return the names of what an INSERT puts into a column; None where that cannot be known."""
-    inner = query.chooser_of_insert(one)
+    inner = query.chooser_of_insert(subquery)
     outputs = selection.columns(inner) if inner is not None else []
-    target = [node for node in one.clause("target") if inner is not None and node.start < inner.start]
+    target = [node for node in subquery.clause("target") if inner is not None and node.start < inner.start]
     named = next((node.inside for node in target if node.inside is not None and not query.is_query(node)), None)
     if named is None or not outputs or any(output.nodes[-1].text == "*" for output in outputs):
         return None

@@ -141,13 +141,13 @@ def owner(nested: NestedQuery, spelled: Nodes, catalog: Catalog) -> str | None:
     """Return the source that an expression is computed from, if it is one."""
     scope = catalog.scope(nested)
     alias = scope.element(spelled)[0]
-    return alias if any(one.alias == alias for one in scope.relations) else None
+    return alias if any(relation.alias == alias for relation in scope.relations) else None
 
 
 def stays_unique(nested: NestedQuery, alias: str, catalog: Catalog) -> bool:
     """Whether no other source takes a row of a source more than once."""
     scope = catalog.scope(nested)
-    return any(alias == one.alias and scope.is_determined_by(one) for one in scope.relations)
+    return any(alias == relation.alias and scope.is_determined_by(relation) for relation in scope.relations)
 
 
 def is_computed(nested: NestedQuery, spelled: Nodes, catalog: Catalog) -> bool:
@@ -171,7 +171,7 @@ class _Scope:
         self._catalog = catalog
         self.query = nested.query
         self.relations = [_relation(source, catalog) for source in joins.sources(nested)]
-        self._aliases = frozenset(one.alias for one in self.relations)
+        self._aliases = frozenset(relation.alias for relation in self.relations)
         self._merged: set[str] = set()
         """The columns that `using` and `natural` make one."""
         self._equations = list(self._equated())
@@ -244,7 +244,7 @@ class _Scope:
     def grouped(self, item: Nodes) -> Nodes:
         """Return what an item of GROUP BY stands for: a column of a source goes before an output's alias."""
         item = query.bare(item)
-        is_own = len(item) == 1 and any(item[0].name in (one.columns or ()) for one in self.relations)
+        is_own = len(item) == 1 and any(item[0].name in (relation.columns or ()) for relation in self.relations)
         return item if is_own else selection.output(item, self.query)
 
     def distinguished_by(self, nodes: Nodes) -> Key:
@@ -289,12 +289,12 @@ class _Scope:
     def is_not_null(self, nodes: Nodes) -> bool:
         """Whether an expression is a column that is never null."""
         alias, name = self.element(nodes)
-        return any(one.alias == alias and name in one.not_null for one in self.relations)
+        return any(relation.alias == alias and name in relation.not_null for relation in self.relations)
 
     def is_whole(self, nodes: Nodes) -> bool:
         """Whether an expression is a column of whole numbers."""
         alias, name = self.element(nodes)
-        return any(one.alias == alias and name in one.whole for one in self.relations)
+        return any(relation.alias == alias and name in relation.whole for relation in self.relations)
 
     def _sources(self, nodes: Nodes) -> Iterator[str]:
         """Yield the sources that an expression is computed from."""
@@ -323,7 +323,9 @@ class _Scope:
         """Return the source that a column without one is of."""
         if len(self.relations) == 1:
             return self.relations[0].alias
-        owners = [one.alias for one in self.relations if one.columns is None or column in one.columns]
+        owners = [
+            relation.alias for relation in self.relations if relation.columns is None or column in relation.columns
+        ]
         return owners[0] if len(owners) == 1 or (owners and column in self._merged) else _UNKNOWN
 
     def _equated(self) -> Iterator[_Equation]:

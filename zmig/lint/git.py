@@ -74,9 +74,9 @@ class Repository:
 
         None where that is not known here: the clone is shallow, or the two have nothing in common.
         """
-        found = self._run("merge-base", commit, "HEAD").stdout.decode().strip()
-        if found:
-            return found
+        fork = self._run("merge-base", commit, "HEAD").stdout.decode().strip()
+        if fork:
+            return fork
         # CI services check out the merge of a branch into its base, often without any history.
         head = self._run("cat-file", "commit", "HEAD").stdout.decode(errors="replace")
         return commit if f"parent {commit}" in head.partition("\n\n")[0].splitlines() else None

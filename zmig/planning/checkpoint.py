@@ -110,12 +110,12 @@ class Digest:
 
     def __init__(self, statements: Iterable[Statement] = ()) -> None:
         self._hash = sha256()
-        for one in statements:
-            self.add(one)
+        for statement in statements:
+            self.add(statement)
 
-    def add(self, one: Statement) -> None:
+    def add(self, statement: Statement) -> None:
         """Let the next statement count."""
-        self._hash.update(one.content)
+        self._hash.update(statement.content)
         self._hash.update(b"\0")
 
     def __str__(self) -> str:

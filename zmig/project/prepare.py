@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from zmig.errors import Location, ManifestError, Problem, ZmigError
 from zmig.planning.plan import Action, Direction, Mode, Step
 from zmig.process import allocator
-from zmig.project import project, text_file
+from zmig.project import text_file
 from zmig.sql import message, octets, script, tool_markers
 from zmig.text import merge_conflict
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from dataclasses import KW_ONLY
 
     from zmig.context import Context
     from zmig.model import Batch
@@ -38,6 +39,7 @@ class PreparedStep:
     path: str
     """What messages call its file."""
     mode: Mode
+    _: KW_ONLY
     text: str | None = None
     """None for a step written in Python, and for a script too large to be held."""
     statements: tuple[Statement, ...] | None = None
@@ -121,14 +123,14 @@ def _with_rollback(prepared: PreparedStep) -> PreparedStep:
     if file is None or prepared.step.direction is Direction.ROLLBACK or prepared.step.action is Action.RECORD_END:
         return prepared
     try:
-        return replace(prepared, rollback_checksum=text_file.checksum_of(project.read_text(file)))
+        return replace(prepared, rollback_checksum=text_file.checksum_of(text_file.read(file)))
     except ManifestError:  # of no use, as a rollback of it will say
         return prepared
 
 
 def _read_step(step: Step, *, conforming: bool) -> PreparedStep:
     if step.action is Action.RECORD_END:
-        return PreparedStep(step, step.migration.name, Mode(True, "nothing is run"), None, (), 0)
+        return PreparedStep(step, step.migration.name, Mode(True, "nothing is run"), statements=(), count=0)
     file = step.file
     if file is None or file.suffix.lower() == ".py":
         if step.migration.batch is not None and step.direction is Direction.FORWARD:
@@ -136,17 +138,25 @@ def _read_step(step: Step, *, conforming: bool) -> PreparedStep:
         transactional = step.migration.transaction is not False
         reason = "Python, one transaction" if transactional else "`transaction: false` in the manifest"
         return PreparedStep(step, str(file or step.migration.name), Mode(transactional, reason))
-    small = project.read_small_text(file)
+    small = text_file.read_small(file)
     if small is None:
         allocator.return_large_blocks()
         large = _large_script(step, file, conforming=conforming) or _very_large(step, file, conforming=conforming)
-        return large or _script(step, file, project.read_text(file), conforming=conforming)
+        return large or _script(step, file, text_file.read(file), conforming=conforming)
     return _script(step, file, small, conforming=conforming)
 
 
 def _script(step: Step, file: Path, written: str, *, conforming: bool) -> PreparedStep:
-    text, filled, checksum = _text(step, file, written)
-    path = str(file)
+    text, filled, path = written, None, str(file)
+    if step.direction is Direction.ROLLBACK:
+        checksum = text_file.checksum_of(written)
+    else:
+        checksum = text_file.check_unchanged(file, written, step.migration.checksum)
+    if step.migration.variables is not None:
+        from zmig.sql import variables
+
+        filled = variables.fill(written, step.migration.variables, path=path)
+        text = filled.text
     _refuse_conflict(written, path, conforming=conforming)
     statements = _statements(text, filled, path, conforming=conforming)
     if not statements:
@@ -155,20 +165,28 @@ def _script(step: Step, file: Path, written: str, *, conforming: bool) -> Prepar
     mode = _mode(step, statements)
     if step.direction is Direction.ROLLBACK:
         mode = replace(mode, rollback_checksum=checksum)
-    prepared = PreparedStep(step, path, mode, text, statements, len(statements), filled=filled)
-    if tool_markers.may_hold(text):
-        _refuse_marks(prepared, text, statements)
+    prepared = PreparedStep(step, path, mode, text=text, statements=statements, count=len(statements), filled=filled)
+    if tool_markers.may_hold(text) and (mark := tool_markers.find(text, tool_markers.spans(text, statements))):
+        problem = tool_markers.problem(mark, prepared.location(mark.offset), path=path)
+        raise ManifestError(replace(problem, effect="nothing was run"))
+    return _checked(prepared, text, statements)
+
+
+def _checked(prepared: PreparedStep, text: str, statements: tuple[Statement, ...]) -> PreparedStep:
+    """Return a script as it runs. Raises ManifestError where its statements are not what that asks for."""
     if prepared.batch is not None:
         from zmig.batches import checks
 
-        problems = tuple(checks.problems(statements, prepared.batch, path=path, locate=prepared.place))
-        if problems:
-            raise ManifestError(*problems)
-        return replace(prepared, mode=_batch_mode(prepared.batch))
-    if mode.transactional:
-        kept = tuple(one for one in statements if not script.surrounds_large_objects(text, one))
-        _refuse_contradictions(prepared, kept)
-        return prepared if len(kept) == len(statements) else replace(prepared, statements=kept)
+        problems = tuple(checks.problems(statements, prepared.batch, path=prepared.path, locate=prepared.place))
+        prepared = replace(prepared, mode=_batch_mode(prepared.batch))
+    elif prepared.mode.transactional:
+        kept = tuple(statement for statement in statements if not script.surrounds_large_objects(text, statement))
+        problems = tuple(problem for statement in kept for problem in _contradictions(prepared, statement))
+        prepared = prepared if len(kept) == len(statements) else replace(prepared, statements=kept)
+    else:
+        return prepared
+    if problems:
+        raise ManifestError(*problems)
     return prepared
 
 
@@ -194,14 +212,6 @@ def _statements(text: str, filled: Substitution | None, path: str, *, conforming
         raise ManifestError(*(variables.as_written(problem, filled) for problem in error.problems)) from None
 
 
-def _refuse_marks(prepared: PreparedStep, text: str, statements: tuple[Statement, ...]) -> None:
-    """Make sure that a file does not hold what undoes it as well, in the form of another tool."""
-    mark = tool_markers.find(text, tool_markers.spans(text, statements))
-    if mark is not None:
-        problem = tool_markers.problem(mark, prepared.location(mark.offset), path=prepared.path)
-        raise ManifestError(replace(problem, effect="nothing was run"))
-
-
 def _large_script(step: Step, file: Path, *, conforming: bool) -> PreparedStep | None:
     """Return a script that is sent as it is read; None for one that has to be held, or cannot be read."""
     migration = step.migration
@@ -211,12 +221,12 @@ def _large_script(step: Step, file: Path, *, conforming: bool) -> PreparedStep |
 
     checksum = text_file.Checksum()
     suspects = _Suspects()
-    pieces = suspects.watched(_counted(project.read_octets(file), checksum))
-    found = prescan.scan(pieces, path=str(file), conforming=conforming, is_octets=True)
-    if found.refusing is not None or found.controlling is not None or suspects.is_any:
+    pieces = suspects.watched(_counted(text_file.octet_pieces(file), checksum))
+    scan = prescan.scan(pieces, path=str(file), conforming=conforming, is_octets=True)
+    if scan.refusing is not None or scan.controlling is not None or suspects.is_any:
         return None
     confirmed = str(checksum) if step.direction is Direction.ROLLBACK else None
-    return PreparedStep(step, str(file), Mode(True, "one transaction", confirmed), count=found.statements)
+    return PreparedStep(step, str(file), Mode(True, "one transaction", confirmed), count=scan.statements)
 
 
 _VERY_LARGE = 16 << 20
@@ -226,11 +236,11 @@ _VERY_LARGE = 16 << 20
 def _very_large(step: Step, file: Path, *, conforming: bool) -> PreparedStep | None:
     """Return a script that runs statement by statement with its large ones held once; None for any other."""
     migration = step.migration
-    if migration.variables is not None or migration.batch is not None or project.size(file) < _VERY_LARGE:
+    if migration.variables is not None or migration.batch is not None or text_file.size(file) < _VERY_LARGE:
         return None
     checksum = text_file.Checksum()
     suspects = _Suspects()
-    pieces = suspects.watched(_counted(project.read_octets(file), checksum))
+    pieces = suspects.watched(_counted(text_file.octet_pieces(file), checksum))
     stream = script.split_stream(pieces, path=str(file), conforming=conforming, is_octets=True)
     statements = tuple(map(script.with_rows, stream))
     mode = _mode(step, statements)
@@ -240,7 +250,7 @@ def _very_large(step: Step, file: Path, *, conforming: bool) -> PreparedStep | N
         mode = replace(mode, rollback_checksum=str(checksum))
     else:
         _check_checksum(file, step, checksum)
-    return PreparedStep(step, str(file), mode, None, statements, len(statements))
+    return PreparedStep(step, str(file), mode, statements=statements, count=len(statements))
 
 
 class _Suspects:
@@ -263,31 +273,17 @@ def _batch_mode(settings: Batch) -> Mode:
     return Mode(False, f"in rounds of {settings.size} rows, each in a transaction")
 
 
-def _text(step: Step, file: Path, text: str) -> tuple[str, Substitution | None, str]:
-    """Return what a file says, how that came from the text that is written in it, and the checksum of that."""
-    if step.direction is Direction.ROLLBACK:
-        checksum = text_file.checksum_of(text)
-    else:
-        checksum = text_file.check_unchanged(file, text, step.migration.checksum)
-    if step.migration.variables is None:
-        return text, None, checksum
-    from zmig.sql import variables
-
-    filled = variables.fill(text, step.migration.variables, path=str(file))
-    return filled.text, filled, checksum
-
-
 def _unchanged_pieces(file: Path, step: Step) -> Iterator[str]:
     """Yield a file in pieces of octets; raises ManifestError after the last one where it was edited meanwhile."""
-    found = text_file.Checksum()
-    yield from _counted(project.read_octets(file), found)
+    checksum = text_file.Checksum()
+    yield from _counted(text_file.octet_pieces(file), checksum)
     if step.direction is Direction.FORWARD:
-        _check_checksum(file, step, found)
+        _check_checksum(file, step, checksum)
 
 
-def _check_checksum(file: Path, step: Step, found: text_file.Checksum) -> None:
+def _check_checksum(file: Path, step: Step, checksum: text_file.Checksum) -> None:
     """Make sure that a file is what the plan was made from. Raises ManifestError where it was edited meanwhile."""
-    if step.migration.checksum not in (None, str(found)):
+    if step.migration.checksum not in (None, str(checksum)):
         raise ManifestError(text_file.edited(file))
 
 
@@ -310,35 +306,28 @@ def transaction_mode(statements: Iterable[Statement], declared: bool | None) -> 
     """Return how a script of these statements runs: as the manifest declares, else as the statements need it."""
     if declared is not None:
         return Mode(declared, f"`transaction: {str(declared).lower()}` in the manifest")
-    for one in statements:
-        if (command := one.command.refuses_transaction) is not None:
-            return Mode(False, f"`{command}` in line {one.line} cannot run inside a transaction")
+    for statement in statements:
+        if (command := statement.command.refuses_transaction) is not None:
+            return Mode(False, f"`{command}` in line {statement.line} cannot run inside a transaction")
     return Mode(True, "every statement can run inside a transaction")
 
 
-def _refuse_contradictions(prepared: PreparedStep, statements: tuple[Statement, ...]) -> None:
-    """Make sure that every statement can be in the transaction that the file runs in."""
-    problems = [problem for one in statements for problem in _contradictions(prepared, one)]
-    if problems:
-        raise ManifestError(*problems)
-
-
-def _contradictions(prepared: PreparedStep, one: Statement) -> Iterator[Problem]:
-    if one.command.controls_transaction:
+def _contradictions(prepared: PreparedStep, statement: Statement) -> Iterator[Problem]:
+    if statement.command.controls_transaction:
         yield Problem(
             "transaction-control",
-            f"statement {one.number} ends or opens a transaction, but zmig runs the file in one of its own: "
-            f"`{one.summary}`",
-            location=prepared.location(one.offset),
+            f"statement {statement.number} ends or opens a transaction, but zmig runs the file in one of its own: "
+            f"`{statement.summary}`",
+            location=prepared.location(statement.offset),
             effect="nothing was run",
             hint="remove the statement, or write `transaction: false` in the manifest entry",
         )
-    command = one.command.refuses_transaction
+    command = statement.command.refuses_transaction
     if command:
         yield Problem(
             "transaction-refused",
-            f"statement {one.number}, `{command}`, cannot run in the transaction that the manifest asks for",
-            location=prepared.location(one.offset),
+            f"statement {statement.number}, `{command}`, cannot run in the transaction that the manifest asks for",
+            location=prepared.location(statement.offset),
             effect="nothing was run",
             hint="write `transaction: false` in the manifest entry",
         )

@@ -14,19 +14,16 @@ from zmig.manifest import yaml_parser
 from zmig.manifest.declaration import Database, EmbeddedDatabase, Tracking
 from zmig.manifest.lint_keys import Level
 from zmig.model import Settings
-from zmig.project import inclusion, text_file
-from zmig.project.choice import find
+from zmig.project import inclusion
 from zmig.valueclass import field, replace, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from dataclasses import KW_ONLY
     from pathlib import Path
 
     from zmig.model import Environment, Migration
     from zmig.project.inclusion import LoadedManifest
-
-__all__ = ["Project", "find", "load", "read_text"]
 
 
 @valueclass
@@ -84,16 +81,16 @@ def load(path: Path, *, environ: Mapping[str, str]) -> Project:
 
 def _load(path: Path, environ: Mapping[str, str]) -> Project:
     read = inclusion.read(path, environ=environ)
-    found: list[Migration | None] = []
+    migrations: list[Migration] = []
     for opened in read.opened:
         for declaration in opened.manifest.declarations:
             migration = opened.folder.migration(declaration, read.problems)
             if migration is not None and declaration.has_variables:
                 migration = replace(migration, variables=opened.variables(read.opened[0]))
-            found.append(migration)
+            if migration is not None:
+                migrations.append(migration)
     read.raise_for_problems()
-    migrations = sorted((migration for migration in found if migration), key=attrgetter("order"))
-    return _project(read.opened, tuple(migrations))
+    return _project(read.opened, tuple(sorted(migrations, key=attrgetter("order"))))
 
 
 def without_migrations(path: Path, *, environ: Mapping[str, str]) -> Project:
@@ -126,31 +123,6 @@ def _database(root: LoadedManifest) -> Database | None:
     if isinstance(declared, EmbeddedDatabase):
         return EmbeddedDatabase(root.folder.path(str(declared.folder)))
     return declared
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a migration's file without its byte order mark. Raises ManifestError where it is none."""
-    return text_file.read(path)
-
-
-def read_small_text(path: Path) -> str | None:
-    """Return what `read_text` does, in a third of the time; None for a file of a megabyte or more, or a faulty one."""
-    return text_file.read_small(path)
-
-
-def read_pieces(path: Path) -> Iterator[str]:
-    """Yield the text of a migration's file in pieces, without its byte order mark. Raises like `read_text`."""
-    return text_file.pieces(path)
-
-
-def read_octets(path: Path) -> Iterator[bytes]:
-    """Yield the same in UTF-8. Raises like `read_text`."""
-    return text_file.octet_pieces(path)
-
-
-def size(path: Path) -> int:
-    """Return the size of a migration's file, in bytes. Raises ManifestError where there is no file."""
-    return text_file.size(path)
 
 
 def _project(opened: list[LoadedManifest], migrations: tuple[Migration, ...]) -> Project:

@@ -16,7 +16,7 @@ import psycopg
 from zmig.database import wire
 from zmig.errors import Problem, ZmigError
 from zmig.planning.plan import Action
-from zmig.project import project
+from zmig.project import text_file
 from zmig.running import copy_rows, envelope, failure_message, non_rollbackable
 from zmig.running.attempt import Attempt
 from zmig.sql import octets, script
@@ -255,7 +255,7 @@ def _why_not(prepared: PreparedStep) -> str | None:
 def _statements(prepared: PreparedStep) -> Iterable[Statement]:
     if prepared.statements is not None:
         return prepared.statements
-    pieces = map(octets.from_bytes, project.read_octets(Path(prepared.path)))
+    pieces = map(octets.from_bytes, text_file.octet_pieces(Path(prepared.path)))
     return script.split_stream(pieces, path=prepared.path, conforming=prepared.conforming, is_octets=True)
 
 

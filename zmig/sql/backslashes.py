@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from zmig.sql.statement import Statement
 
 
-def depends(one: Statement) -> bool:
+def depends(statement: Statement) -> bool:
     """Like `text_depends`."""
-    return text_depends(one.text, conforming=one.conforming)
+    return text_depends(statement.text, conforming=statement.conforming)
 
 
 def text_depends(text: str, *, conforming: bool) -> bool:
@@ -41,13 +41,13 @@ def text_depends(text: str, *, conforming: bool) -> bool:
     return False
 
 
-def is_cut_otherwise(one: Statement) -> bool:
+def is_cut_otherwise(statement: Statement) -> bool:
     """Whether a statement would end elsewhere, or be cut into other tokens, if a backslash had its other meaning."""
-    if "\\" not in one.text:
+    if "\\" not in statement.text:
         return False
-    other = lexer.tokens(one.text, conforming=not one.conforming)
+    other = lexer.tokens(statement.text, conforming=not statement.conforming)
     try:
-        return any(here != there for here, there in zip_longest(map(_extent, one.tokens), map(_extent, other)))
+        return any(here != there for here, there in zip_longest(map(_extent, statement.tokens), map(_extent, other)))
     except lexer.UnterminatedError:
         return True
 

@@ -62,13 +62,13 @@ def _skip_rest_of_line(window: Window) -> None:
 def _blocks(window: Window, unterminated: ManifestError) -> Iterator[str | bytes]:
     while True:
         start = window.position
-        found = _CLOSING_LINE.search(window.text, start)
-        if found and (window.ended or found.end() < len(window.text)):
-            window.position = found.end()
-            if found.start() > start:
-                yield window.rows(start, found.start())
+        closing = _CLOSING_LINE.search(window.text, start)
+        if closing and (window.ended or closing.end() < len(window.text)):
+            window.position = closing.end()
+            if closing.start() > start:
+                yield window.rows(start, closing.start())
             return
-        end = found.start() if found else _end_of_last_line(window.text, start)
+        end = closing.start() if closing else _end_of_last_line(window.text, start)
         window.position = end
         if end > start:
             yield window.rows(start, end)

@@ -32,8 +32,8 @@ def index(statement: Statement, diagnostic: psycopg.errors.Diagnostic, *, shift:
     if position is not None:
         place = max(int(position) - 1 - shift, 0)
         return encoding.index(statement.text, place) if encoding.counts_octets else place
-    found = _BLOCK.search(diagnostic.context or "")
-    return _in_block(statement, int(found[1]), diagnostic) if found else 0
+    block = _BLOCK.search(diagnostic.context or "")
+    return _in_block(statement, int(block[1]), diagnostic) if block else 0
 
 
 def _in_block(statement: Statement, line: int, diagnostic: psycopg.errors.Diagnostic) -> int:
@@ -57,5 +57,5 @@ def copied_row(statement: Statement, diagnostic: psycopg.errors.Diagnostic) -> i
     """Return the number of the row that a COPY refused, from 1; None where the error is about another thing."""
     if statement.copy_data is None:
         return None
-    found = _ROW.search(diagnostic.context or "")
-    return int(found[1]) if found else None
+    row = _ROW.search(diagnostic.context or "")
+    return int(row[1]) if row else None

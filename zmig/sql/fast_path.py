@@ -51,8 +51,8 @@ def next_match(window: Window) -> re.Match[str] | None:
     """Match the next statement if it is plain, reading on where the text in memory ends inside of it."""
     if not window.conforming:
         return None
-    while (found := STATEMENT.match(window.text, window.position)) is None:
+    while (plain := STATEMENT.match(window.text, window.position)) is None:
         if window.ended or not _CUT_SHORT.match(window.text, window.position):
             return None
         window.extend()
-    return found
+    return plain

@@ -113,26 +113,26 @@ def tokens(text: str, start: int = 0, *, conforming: bool = True) -> Iterator[To
     """
     match = _token_pattern(conforming=conforming).match
     offset = start
-    while found := match(text, offset):
-        group = found.lastgroup or ""
-        begin, offset = offset, found.end()
+    while matched := match(text, offset):
+        group = matched.lastgroup or ""
+        begin, offset = offset, matched.end()
         if group == "blank":
             continue
         if group == "word":
-            yield Token(Kind.WORD, fold(found.group()), begin, offset)
+            yield Token(Kind.WORD, fold(matched.group()), begin, offset)
         elif (kind := _KINDS.get(group)) is not None:
-            yield Token(kind, found.group(), begin, offset)
+            yield Token(kind, matched.group(), begin, offset)
         elif group == "comment":
             offset = end_of_comment(text, begin)
         elif group == "dollar":
-            delimiter = found.group()
+            delimiter = matched.group()
             closing = text.find(delimiter, offset)
             if closing < 0:
                 raise UnterminatedError(f"dollar quote {delimiter}", begin)
             offset = closing + len(delimiter)
             yield Token(Kind.STRING, text[begin:offset], begin, offset)
         else:
-            raise UnterminatedError("quoted name" if found.group()[-1] == '"' else "string", begin)
+            raise UnterminatedError("quoted name" if matched.group()[-1] == '"' else "string", begin)
 
 
 def fold(word: str) -> str:

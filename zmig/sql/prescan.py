@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zmig.sql import fast_path, script, splitter
 from zmig.sql.buffer import Window
-from zmig.valueclass import replace, valueclass
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,24 +34,20 @@ def scan(reads: Iterable[str], *, path: str, conforming: bool = True, is_octets:
     """
     window = Window(reads, path=path, conforming=conforming, is_octets=is_octets)
     skip = fast_path.DATA_STATEMENT.match
-    found = Prescan()
+    refusing: Statement | None = None
+    controlling: Statement | None = None
     number = 0
     while True:
         while conforming and (passed := skip(window.text, window.position)):
             splitter.check_length(window, window.position, passed.end())
             window.position = passed.end()
             number += 1
-        one = script.next_statement(window, number + 1)
-        if one is None:
-            return replace(found, statements=number)
+        statement = script.next_statement(window, number + 1)
+        if statement is None:
+            return Prescan(number, refusing, controlling)
         number += 1
-        found = _note(found, one)
-        script.skip_rows(one)
-
-
-def _note(found: Prescan, one: Statement) -> Prescan:
-    if found.refusing is None and one.command.refuses_transaction:
-        return replace(found, refusing=one)
-    if found.controlling is None and one.command.controls_transaction:
-        return replace(found, controlling=one)
-    return found
+        if refusing is None and statement.command.refuses_transaction:
+            refusing = statement
+        elif controlling is None and statement.command.controls_transaction:
+            controlling = statement
+        script.skip_rows(statement)

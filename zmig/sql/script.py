@@ -86,9 +86,9 @@ def next_statement(window: Window, number: int) -> Statement | None:
     Raises ManifestError where the text stops being a script.
     """
     reads_client = False
-    if found := fast_path.next_match(window):
-        start, end = found.span(1)
-        window.position = found.end()
+    if plain := fast_path.next_match(window):
+        start, end = plain.span(1)
+        window.position = plain.end()
     elif span := splitter.next_span(window):
         start, end, reads_client = span
     else:

@@ -108,18 +108,18 @@ class Reader:
 
         The value of an option without one is empty; the last of equal ones counts, as in the server.
         """
-        found: dict[str, str] = {}
+        options: dict[str, str] = {}
         words: list[str] = []
         self.accept("(")
         while token := self.take():
             if token.text in {",", ")"} and words:
-                found[words[0]] = words[1] if len(words) > 1 else ""
+                options[words[0]] = words[1] if len(words) > 1 else ""
                 words = []
             elif token.text != "=":
                 words.append(string(token, conforming=self._conforming) if token.kind is Kind.STRING else token.text)
             if token.text == ")":
                 break
-        return found
+        return options
 
     def name(self) -> Name | None:
         """Take a name; of a longer path the last two parts count."""
@@ -132,10 +132,10 @@ class Reader:
 
     def names(self) -> tuple[Name, ...]:
         """Take names with commas between them."""
-        found = [name] if (name := self.name()) else []
-        while found and self.accept(",") and (name := self.name()):
-            found.append(name)
-        return tuple(found)
+        names = [name] if (name := self.name()) else []
+        while names and self.accept(",") and (name := self.name()):
+            names.append(name)
+        return tuple(names)
 
     def identifier(self) -> str | None:
         """Take a word or a quoted name and return what it stands for, cut to 63 bytes as the server cuts it."""

@@ -101,12 +101,12 @@ def find(text: str, spans: Iterable[tuple[int, int]]) -> Mark | None:
 
 def spans(text: str, statements: Iterable[Statement]) -> Iterator[tuple[int, int]]:
     """Yield where statements begin and end, each with the rows of its COPY."""
-    for one in statements:
-        end = one.offset + len(one.text)
-        if one.copy_data is not None:
+    for statement in statements:
+        end = statement.offset + len(statement.text)
+        if statement.copy_data is not None:
             rows = _END_OF_ROWS.search(text, end)
             end = rows.end() if rows is not None else len(text)
-        yield one.offset, end
+        yield statement.offset, end
 
 
 def problem(mark: Mark, location: Location | None, *, path: str) -> Problem:

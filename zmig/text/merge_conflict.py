@@ -20,9 +20,9 @@ def find(text: str) -> int | None:
 
 def _line_of(text: str, mark: str, start: int) -> int | None:
     """Return where a line begins with a mark of seven characters and no more, at or after `start`."""
-    while (found := text.find(mark, start)) >= 0:
-        is_first = found == 0 or text[found - 1] in "\r\n"
-        if is_first and text[found + len(mark) : found + len(mark) + 1] in ("", " ", "\r", "\n"):
-            return found
-        start = found + 1
+    while (place := text.find(mark, start)) >= 0:
+        is_first = place == 0 or text[place - 1] in "\r\n"
+        if is_first and text[place + len(mark) : place + len(mark) + 1] in ("", " ", "\r", "\n"):
+            return place
+        start = place + 1
     return None
