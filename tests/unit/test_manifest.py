@@ -109,7 +109,9 @@ migrations:
     )
     assert (found.name, found.environment) == ("shop", Environment.STAGING)
     assert found.database == EmbeddedDatabase(Path("../.zmig/postgres"))
-    assert found.tracking == Tracking("public", 7200.0, record_detail=True, owner="deploy", allow_existing=True)
+    assert found.tracking == Tracking(
+        schema="public", stuck_after_seconds=7200.0, record_detail=True, owner="deploy", allow_existing=True
+    )
     assert [include.path for include in found.includes] == ["base.yaml"]
     (entry,) = found.declarations
     assert (entry.version, entry.name, entry.kind) == (10, "ten", Kind.REPEATABLE)
@@ -124,7 +126,10 @@ migrations:
 def test_what_a_manifest_does_not_say_has_a_safe_default() -> None:
     found = read("manifest: 1\nmigrations:\n  - {version: 1, file: a/001_users.sql}\n")
     assert found.environment is Environment.PRODUCTION
-    assert (found.database, found.tracking) == (None, Tracking("zmig", 600.0, record_detail=False))
+    assert (found.database, found.tracking) == (
+        None,
+        Tracking(schema="zmig", stuck_after_seconds=600.0, record_detail=False),
+    )
     (entry,) = found.declarations
     assert (entry.name, entry.effective_kind) == ("001_users", Kind.SQL)
     assert entry.settings == Settings(3.0, 900.0, Retry(5, 1.0, 30.0))

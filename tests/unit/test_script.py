@@ -27,7 +27,9 @@ def texts(text: str) -> list[str]:
 
 
 def rows(statement: Statement) -> str | None:
-    return None if statement.copy_data is None else "".join(statement.copy_data.blocks)
+    if statement.copy_data is None:
+        return None
+    return "".join(one if isinstance(one, str) else one.decode() for one in statement.copy_data.blocks)
 
 
 def problem_of(text: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from zmig.batches import joins, selection, side_queries, uniqueness
 from zmig.batches.uniqueness import Catalog, Table
 from zmig.sql import script
 
-USERS = Table(("id", "x"), frozenset({"id"}), frozenset({"id"}), (frozenset({"id"}),))
+USERS = Table(("id", "x"), not_null=frozenset({"id"}), whole=frozenset({"id"}), keys=(frozenset({"id"}),))
 
 
 def test_a_long_chain_of_named_queries_is_read_once_each() -> None:
@@ -24,7 +24,7 @@ def test_a_long_chain_of_named_queries_is_read_once_each() -> None:
     assert key
     assert uniqueness.is_key(chosen.chooser, key, Catalog({"users": USERS}))
     assert not uniqueness.is_key(
-        chosen.chooser, key, Catalog({"users": Table(("id", "x"), USERS.not_null, USERS.whole, ())})
+        chosen.chooser, key, Catalog({"users": Table(("id", "x"), not_null=USERS.not_null, whole=USERS.whole, keys=())})
     )
 
 
@@ -48,7 +48,7 @@ def test_named_queries_that_are_read_by_several_are_judged_once_each() -> None:
     assert set(uniqueness.calls(chosen.chooser)) == set()
     assert set(joins.repetitions(chosen.chooser)) == {joins.Repetition.JOIN}
     assert uniqueness.is_key(chosen.chooser, key, Catalog({"users": USERS}))
-    without_keys = Table(USERS.columns, USERS.not_null, USERS.whole, ())
+    without_keys = Table(USERS.columns, not_null=USERS.not_null, whole=USERS.whole, keys=())
     assert not uniqueness.is_key(chosen.chooser, key, Catalog({"users": without_keys}))
 
 

@@ -11,6 +11,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from dataclasses import KW_ONLY
 
     from zmig.batches.query import Node, Nodes, Query
     from zmig.batches.selection import NestedQuery
@@ -21,6 +22,7 @@ class Source:
     """What a query reads from: a table, or something else."""
 
     alias: str
+    _: KW_ONLY
     is_table: bool
     has_one_row: bool = False
     inner: NestedQuery | None = None
@@ -98,7 +100,7 @@ def _source(item: Nodes, reader: NestedQuery) -> Source:
         inner, names = cte.query, names or cte.columns
     else:
         is_table = name is not None and not is_call
-        return Source(alias, is_table, table=spelled if is_table else None, names=names)
+        return Source(alias, is_table=is_table, table=spelled if is_table else None, names=names)
     nested = selection.NestedQuery(inner, (*reader.around, reader.query))
     return Source(alias, is_table=False, has_one_row=has_one_row(inner), inner=nested, names=names)
 

@@ -13,6 +13,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.sql.lexer import Token
     from zmig.sql.statement import Statement
@@ -42,6 +43,7 @@ class Cte:
     """A query that is named in a WITH clause."""
 
     name: str
+    _: KW_ONLY
     start: int
     """Where its name is written."""
     end: int
@@ -57,6 +59,7 @@ class Query:
 
     start: int
     end: int
+    _: KW_ONLY
     ctes: tuple[Cte, ...]
     is_recursive: bool
     clauses: dict[str, Nodes]
@@ -183,7 +186,7 @@ def _query(nodes: Nodes) -> Query:
         return in_brackets(nodes[0])
     start, end = (nodes[0].start, nodes[-1].end) if nodes else (0, 0)
     ctes, is_recursive, main = _split_with(nodes)
-    return Query(start, end, ctes, is_recursive, _clauses(main), main)
+    return Query(start, end, ctes=ctes, is_recursive=is_recursive, clauses=_clauses(main), nodes=main)
 
 
 def _split_with(nodes: Nodes) -> tuple[tuple[Cte, ...], bool, Nodes]:
@@ -200,7 +203,7 @@ def _split_with(nodes: Nodes) -> tuple[tuple[Cte, ...], bool, Nodes]:
             columns = tuple(node.name or "" for node in nodes[place].inside or () if node.text != ",") or columns
             place += 1
         if place < len(nodes):
-            ctes.append(Cte(name, start, nodes[place].end, in_brackets(nodes[place]), columns))
+            ctes.append(Cte(name, start=start, end=nodes[place].end, query=in_brackets(nodes[place]), columns=columns))
         place += 1
         # After it may be how a recursion searches. The statement itself may be in brackets.
         while place < len(nodes) and nodes[place].text not in (",", *_MAIN):

@@ -14,6 +14,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from dataclasses import KW_ONLY
 
     from zmig.batches.query import Cte
     from zmig.sql.statement import Statement
@@ -26,6 +27,7 @@ class Comparison:
     operator: str
     key: Nodes
     bound: Nodes
+    _: KW_ONLY
     is_exact: bool
     """Whether it is compared with the cursor itself, and not with something that is computed from it."""
     collation: str | None
@@ -66,6 +68,7 @@ class Choice:
     root: Query
     queries: tuple[NestedQuery, ...]
     """Every query of the statement."""
+    _: KW_ONLY
     compared: NestedQuery | None
     """The query that compares the key with `:cursor`."""
     comparisons: tuple[Comparison, ...]
@@ -208,6 +211,7 @@ class Order:
 
     key: Nodes
     """An output column's number or alias is replaced by what it stands for; nothing where that is not known."""
+    _: KW_ONLY
     is_descending: bool
     collation: str | None
     start: int
@@ -253,8 +257,8 @@ def read(statement: Statement) -> Choice:
     for candidate in (*candidates, *queries):
         comparisons = tuple(_comparisons(conditions(candidate.query)))
         if comparisons:
-            return Choice(root, queries, candidate, comparisons, limited)
-    return Choice(root, queries, None, (), limited)
+            return Choice(root, queries, compared=candidate, comparisons=comparisons, limited=limited)
+    return Choice(root, queries, compared=None, comparisons=(), limited=limited)
 
 
 def _walk(subquery: Query, around: tuple[Query, ...]) -> Iterator[NestedQuery]:
@@ -344,7 +348,9 @@ def _comparison(operator: str, left: Nodes, right: Nodes) -> Iterator[Comparison
     if any(node.text == "," for node in (*key, *bound)):  # rows are compared, of several columns
         return
     start, end = min(left[0].start, right[0].start), max(left[-1].end, right[-1].end)
-    yield Comparison(operator, key, bound, _is_cursor(bound), collation or other, start, end)
+    yield Comparison(
+        operator, key, bound, is_exact=_is_cursor(bound), collation=collation or other, start=start, end=end
+    )
 
 
 def _before(nodes: Nodes, place: int) -> Nodes:
@@ -398,7 +404,7 @@ def _order(item: Nodes, chooser: Query) -> Order:
     if len(item) > 2 and item[-2].text == "using":
         is_descending, item = item[-1].text != "<", item[:-2]
     key, collation = _without_collation(item)
-    return Order(output(key, chooser), is_descending, collation, start, end)
+    return Order(output(key, chooser), is_descending=is_descending, collation=collation, start=start, end=end)
 
 
 def output(key: Nodes, chooser: Query) -> Nodes:

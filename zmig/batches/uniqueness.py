@@ -17,6 +17,7 @@ from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.batches.joins import Source
     from zmig.batches.query import Nodes
@@ -37,6 +38,7 @@ class Table:
     """A table, as the catalog has it."""
 
     columns: tuple[str, ...]
+    _: KW_ONLY
     not_null: frozenset[str]
     whole: frozenset[str]
     """The columns that hold whole numbers."""
@@ -70,6 +72,7 @@ class _Relation:
 
     alias: str
     columns: tuple[str | None, ...] | None
+    _: KW_ONLY
     keys: tuple[frozenset[str], ...] = ()
     not_null: frozenset[str] = frozenset()
     whole: frozenset[str] = frozenset()
@@ -390,13 +393,13 @@ _NO_COLUMNS = frozenset(
 def _relation(source: Source, catalog: Catalog) -> _Relation:
     if source.inner is not None:
         columns, keys = _returned(source.inner, source.names, catalog)
-        return _Relation(source.alias, columns, tuple(keys))
+        return _Relation(source.alias, columns, keys=tuple(keys))
     table = catalog.tables.get(source.table) if source.table is not None else None
     if table is None:
         return _Relation(source.alias, None)
     if source.names:  # other names for its columns
         return _Relation(source.alias, (*source.names, *table.columns[len(source.names) :]))
-    return _Relation(source.alias, table.columns, table.keys, table.not_null, table.whole)
+    return _Relation(source.alias, table.columns, keys=table.keys, not_null=table.not_null, whole=table.whole)
 
 
 def _returned(

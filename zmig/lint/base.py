@@ -115,8 +115,8 @@ def compare(entries: Iterable[Entry], fork: Base, tip: Base, *, root: Source) ->
             f"version {known.version}, `{known.name}`, is on the base and no longer declared here",
             "declare it again: a database that has applied it would report it as missing",
             root,
-            0,
-            1,
+            start=0,
+            end=1,
         )
         for known in missing
         if known.version not in renumbered
@@ -177,8 +177,8 @@ def _kept(entry: Entry, known: BaseEntry, newest: int) -> Iterator[Remark]:
             f"`{entry.name}` was edited here, and may have been applied: it is already on the base",
             f"give the file the text it had, and put the change into a new migration after version {known.version}",
             entry.source,
-            start,
-            start + 1,
+            start=start,
+            end=start + 1,
         )
 
 

@@ -83,7 +83,7 @@ class Entry:
         """Return a remark about the value of `key` in the manifest; where it is absent, about the version or file."""
         node = self.declaration.node
         named = node.get(key) or node.get("version") or node.get("file") or node
-        return Remark(rule, message, hint, self.manifest, named.start, named.end)
+        return Remark(rule, message, hint, self.manifest, start=named.start, end=named.end)
 
 
 @valueclass

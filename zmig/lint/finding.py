@@ -38,6 +38,7 @@ class Remark:
     message: str
     hint: str
     source: Source
+    _: KW_ONLY
     start: int
     """0-based offset of the first character that is meant."""
     end: int

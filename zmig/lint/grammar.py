@@ -68,7 +68,7 @@ class Grammar:
             if _ABOUT_SYNTAX.match(message):
                 start, end = place_in_body(statement.text, body, message, context)
                 start, end = statement.start + start, statement.start + end
-                yield Remark("sql/syntax", message, "correct the function's body", file.source, start, end)
+                yield Remark("sql/syntax", message, "correct the function's body", file.source, start=start, end=end)
         except ValueError:  # postgast cannot read every tree that it builds; a tree is all that is asked for
             return
 
@@ -87,7 +87,7 @@ def _remark(file: SqlFile, start: int, end: int, refusal: tuple[str, int]) -> Re
         start = min(start + position - 1, max(start, end - 1))
         word = _WORD.match(file.text, start, end)
         end = max(word.end() if word else start, start + 1)
-    return Remark("sql/syntax", message, "correct the statement", file.source, start, end)
+    return Remark("sql/syntax", message, "correct the statement", file.source, start=start, end=end)
 
 
 def plpgsql_body(statement: FileStatement) -> Token | None:

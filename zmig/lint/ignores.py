@@ -76,8 +76,8 @@ def faults(entry: Entry) -> Iterator[Remark]:
                 f"`{SQUAWK_IGNORE_FILE}` hides a whole file without a reason, so the file is checked all the same",
                 "write `-- zmig: ignore RULE why it does no harm here` before the statement that it is for",
                 file.source,
-                start,
-                start + len(SQUAWK_IGNORE_FILE),
+                start=start,
+                end=start + len(SQUAWK_IGNORE_FILE),
             )
         for comment in _comments(file):
             if not comment["reason"].strip(" \t-:"):
@@ -86,8 +86,8 @@ def faults(entry: Entry) -> Iterator[Remark]:
                     "an ignore gives no reason",
                     f"write `-- zmig: ignore {comment['rule'] or 'RULE'} why it does no harm here`",
                     file.source,
-                    comment.start(),
-                    comment.end(),
+                    start=comment.start(),
+                    end=comment.end(),
                 )
 
 
@@ -107,8 +107,8 @@ def unused(entry: Entry, used: Collection[Ignore], ran: Collection[str], known: 
                 f"nothing about `{entry.name}` is found by `{ignore.rule}` here, so there is nothing to ignore",
                 "remove the ignore",
                 ignore.source,
-                ignore.start,
-                ignore.end,
+                start=ignore.start,
+                end=ignore.end,
             )
 
 
@@ -116,7 +116,7 @@ def _unknown(name: str, source: Source, start: int, end: int) -> Remark:
     near = nearest(name, RULES, cutoff=0.5)
     hint = f"write `{near}`" if near else "see the rules in `docs/rules/index.md`"
     message = f"there is no rule `{name}`" if name else "an ignore names no rule"
-    return Remark("ignore/unknown-rule", message, hint, source, start, end)
+    return Remark("ignore/unknown-rule", message, hint, source, start=start, end=end)
 
 
 def _places(file: SqlFile, mark: str) -> Iterator[int]:

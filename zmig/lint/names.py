@@ -48,7 +48,7 @@ def description(entry: Entry) -> Iterator[Remark]:
     if comments is not None and not any(map(_says_something, comments)):
         form = '`"""What it does."""`' if entry.python else "`-- description: what it does`"
         message = f"nothing says what `{entry.name}` is for"
-        yield Remark("name/no-description", message, f"begin the file with {form}", source, 0, 1)
+        yield Remark("name/no-description", message, f"begin the file with {form}", source, start=0, end=1)
 
 
 def _sql_comments(file: SqlFile) -> Iterator[str]:

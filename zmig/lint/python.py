@@ -34,13 +34,15 @@ def signature(entry: Entry) -> Iterator[Remark]:
             continue
         given = _TAKES.get(function.name)
         if given is not None and not _can_take(function.args, len(given)):
+            start, end = _name_span(entry.python, function)
             count = "one argument" if len(given) == 1 else f"{len(given)} arguments"
             yield Remark(
                 "python/signature",
                 f"`{function.name}` cannot be called with {count}, which is what zmig gives it",
                 f"write `def {function.name}({', '.join(given)}):`",
                 entry.python,
-                *_name_span(entry.python, function),
+                start=start,
+                end=end,
             )
 
 

@@ -169,8 +169,8 @@ def _strays(projects: Sequence[Gathered]) -> dict[Path, tuple[Remark, ...]]:
             f"`{path}` looks like a migration, and no entry names it, so it is never applied",
             "declare it in the manifest, or move it out of the folder",
             owner.opened[0].manifest.document.source,
-            0,
-            1,
+            start=0,
+            end=1,
         )
         strays[owner.path] = (*strays.get(owner.path, ()), remark)
     return strays

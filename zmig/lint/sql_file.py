@@ -159,7 +159,7 @@ class SqlFile:
 
     def remark(self, rule: str, statement: FileStatement, message: str, hint: str) -> Remark:
         """Return a remark about one of its statements."""
-        return Remark(rule, message, hint, self.source, statement.start, statement.end)
+        return Remark(rule, message, hint, self.source, start=statement.start, end=statement.end)
 
     def leading_comment(self) -> str:
         """Return what is before the first statement."""

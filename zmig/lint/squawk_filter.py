@@ -138,7 +138,7 @@ def remark(file: SqlFile, rule: str, said: Mapping[str, object], start: int, end
     text, hint = said.get("message"), said.get("help")
     message = _lower((text if isinstance(text, str) else rule).strip().rstrip("."))
     advice = hint.rstrip(".") if isinstance(hint, str) and hint else _HINTS.get(rule, f"see `docs/rules/{rule}.md`")
-    return Remark(rule, message, _lower(advice), file.source, start, end)
+    return Remark(rule, message, _lower(advice), file.source, start=start, end=end)
 
 
 def _lower(text: str) -> str:

@@ -88,8 +88,8 @@ def _uses(file: SqlFile, statement: FileStatement, added: dict[str, int]) -> Ite
                 f"the enum value {token.text}, added in line {added[token.text]}, is used in the same transaction",
                 "use the value in a later migration: PostgreSQL lets nobody see it before it is committed",
                 file.source,
-                statement.start + token.start,
-                statement.start + token.end,
+                start=statement.start + token.start,
+                end=statement.start + token.end,
             )
 
 

@@ -15,6 +15,7 @@ from zmig.valueclass import field, slotted, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from dataclasses import KW_ONLY
     from pathlib import Path
 
     from zmig.manifest.lint_keys import Ignored
@@ -74,6 +75,7 @@ KINDS = {Language.SQL: Kind.SQL, Language.PYTHON: Kind.PYTHON}
 class Tracking:
     """How zmig remembers what it applied."""
 
+    _: KW_ONLY
     schema: str = "zmig"
     stuck_after_seconds: float = 600.0
     """When a started migration counts as stuck, where nothing can be proved."""
@@ -188,6 +190,7 @@ class Manifest:
     """Everything one manifest declares, and everything that is wrong with it."""
 
     document: Document = field(repr=False)
+    _: KW_ONLY
     name: str | None = None
     environment: Environment = Environment.PRODUCTION
     database: Database | None = None

@@ -21,6 +21,7 @@ from zmig.valueclass import replace, valueclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from collections.abc import Mapping as Map
+    from dataclasses import KW_ONLY
 
     from jsonschema.protocols import Validator
 
@@ -47,6 +48,7 @@ class Spot:
     node: Node
     free_version: int
     """A version that hints may offer."""
+    _: KW_ONLY
     keys: tuple[str, ...] = ()
     """The keys that lead to it from the top, or from its entry of `migrations`."""
     entry: Node | None = None

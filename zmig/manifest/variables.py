@@ -12,6 +12,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from dataclasses import KW_ONLY
 
 _REFERENCE = re.compile(r"\$(?P<escape>\$\{)|\$\{(?P<name>[^}]*)(?P<close>\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -25,6 +26,7 @@ class Fault:
     """Where the reference begins in its text, from 0."""
     reference: str
     """The reference as it is written."""
+    _: KW_ONLY
     message: str
     hint: str
     name: str | None = None
@@ -63,8 +65,9 @@ def unescape(text: str) -> tuple[str, tuple[Fault, ...]]:
         Fault(
             match.start(),
             match[0],
-            f"`{match[0]}` is not replaced here: this text is recorded, and may hold no value of the environment",
-            f"write `${match[0]}` if the text itself is meant",
+            message=f"`{match[0]}` is not replaced here: "
+            "this text is recorded, and may hold no value of the environment",
+            hint=f"write `${match[0]}` if the text itself is meant",
         )
         for match in _REFERENCE.finditer(text)
         if not match["escape"]
@@ -77,21 +80,21 @@ def unfit(text: str) -> Fault:
     match = _REFERENCE.search(text)
     offset, reference = (0, text) if match is None else (match.start(), match[0])
     message = f"the value of `{reference}` does not fit here: it holds a line break, is too long, or ends with a blank"
-    return Fault(offset, reference, message, "run `export` with another value first")
+    return Fault(offset, reference, message=message, hint="run `export` with another value first")
 
 
 def _fault(match: re.Match[str], environ: Mapping[str, str]) -> Fault | None:
     offset, reference, name = match.start(), match[0], match["name"]
     if not match["close"]:
         hint = "write `${NAME}`, or `$${` for the two characters themselves"
-        return Fault(offset, "${", "`${` has no closing brace", hint)
+        return Fault(offset, "${", message="`${` has no closing brace", hint=hint)
     if not _NAME.fullmatch(name):
         start = _NAME.match(name)
         hint = f"write `${{{start[0] if start else 'NAME'}}}`, or `$${{` for the two characters themselves"
         message = f"`{reference}` is not a variable: its name has letters, digits and `_` only"
-        return Fault(offset, reference, message, hint)
+        return Fault(offset, reference, message=message, hint=hint)
     if environ.get(name):
         return None
     state = "is set but empty" if name in environ else "is not set"
     hint = f"run `export {name}=...` with its value first"
-    return Fault(offset, reference, f"the variable `{name}` {state}", hint, name)
+    return Fault(offset, reference, message=f"the variable `{name}` {state}", hint=hint, name=name)

@@ -215,10 +215,10 @@ class _Check:
         tables = {
             oid: Table(
                 tuple(cast("list[str]", columns)),
-                frozenset(cast("list[str]", not_null)),
-                frozenset(cast("list[str]", whole)),
-                tuple(keys.get(oid, ())),
-                bool(is_view),
+                not_null=frozenset(cast("list[str]", not_null)),
+                whole=frozenset(cast("list[str]", whole)),
+                keys=tuple(keys.get(oid, ())),
+                is_view=bool(is_view),
             )
             for oid, columns, not_null, whole, is_view in self._ask(_TABLES.format(tables=listed))
         }
