@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from zmig.running.rehearsal import Rehearsal
     from zmig.session.database_session import DatabaseSession
     from zmig.session.operator import Decision
-    from zmig.session.quick_session import QuickSession
+    from zmig.session.quick_session import QuickSession, UpToDateQuestion
     from zmig.session.snapshot import DatabaseSnapshot
     from zmig.session.status import Status
     from zmig.session.watcher import Watcher
@@ -97,7 +97,10 @@ class Migrator:
         Raises:
             ManifestError: with every problem found.
         """
-        return project.load(self._options.manifest, environ=self._options.environ)
+        return self._project()
+
+    def _project(self, before_files: Callable[[Project], None] | None = None) -> Project:
+        return project.load(self._options.manifest, environ=self._options.environ, before_files=before_files)
 
     def register_migration(self, migration: CodeMigration) -> None:
         """Add a migration that is defined in code.
@@ -119,7 +122,7 @@ class Migrator:
         from zmig.project import undeclared
         from zmig.session import status
 
-        with self.open() as opened:
+        with self._open() as opened:
             loaded = opened.project
             snapshot, changed = opened.status()
             made = status.make(snapshot, manifest=loaded.name, environment=loaded.environment)
@@ -184,7 +187,7 @@ class Migrator:
             ManifestError, PlanRefused, UsageError, TrackingError, ConnectionFailed, LockNotObtained: like `migrate`.
         """
         request = Apply(to=to, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
-        with self.open() as opened:
+        with self._open() as opened:
             return opened.rehearse(request)
 
     def plan_rollback(self, *, to: int | None = None, steps: int = 1, include_repeatables: bool = False) -> Plan:
@@ -197,7 +200,7 @@ class Migrator:
 
     def plan_request(self, request: Request) -> Plan:
         """Return what `run` would run now, or why it would refuse. Reads only."""
-        with self.open() as opened:
+        with self._open() as opened:
             return opened.plan(request)
 
     def migrate(
@@ -221,7 +224,7 @@ class Migrator:
             MigrationFailed: a migration raised; the cause is chained.
         """
         request = Apply(to, atomic, allow_out_of_order=allow_out_of_order, allow_existing=allow_existing)
-        with self.open() as opened:
+        with self._open(request) as opened:
             return opened.run(request, confirmed=confirmed)
 
     def migrate_to_version(self, version: int) -> RunResult:
@@ -262,7 +265,7 @@ class Migrator:
 
         `confirmed` and `terminate` are those of `migrate` and of `retry`.
         """
-        with self.open() as opened:
+        with self._open(request) as opened:
             return opened.run(request, confirmed=confirmed, terminate=terminate)
 
     def cancel(self) -> None:
@@ -359,14 +362,16 @@ class Migrator:
         Raises:
             UsageError: the manifest's environment is production or staging.
         """
-        with self.open(for_reset=True) as opened:
+        with self._open(for_reset=True) as opened:
             return opened.reset()
 
-    def _load(self, *, with_files: bool) -> tuple[Project, Sequence[Migration]]:
+    def _load(
+        self, before_files: Callable[[Project], None] | None, *, with_files: bool
+    ) -> tuple[Project, Sequence[Migration]]:
         """Read the manifest; return it with its migrations and those that were registered, if they are wanted."""
         if not with_files:
             return project.without_migrations(self._options.manifest, environ=self._options.environ), ()
-        loaded = self.project()
+        loaded = self._project(before_files)
         if not self._registered:
             return loaded, loaded.migrations
         from zmig.project import code_migrations
@@ -386,13 +391,30 @@ class Migrator:
         Raises:
             ManifestError: with every problem found; or there are no migrations.
         """
+        with self._open(for_reset=for_reset) as opened:
+            yield opened
+
+    @contextmanager
+    def _open(self, request: Request | None = None, *, for_reset: bool = False) -> Generator[MigratorSession]:
+        """Give what `open` gives; whether there is anything to do for a `request` that is to be run is asked early."""
         with self._naming_hints(), ExitStack() as closing:
-            loaded, migrations = self._load(with_files=not for_reset)
+            early = self._asked_early(request, closing)
+            loaded, migrations = self._load(early and early.begin, with_files=not for_reset)
 
             def connect() -> DatabaseSession:
                 return closing.enter_context(self._connected(loaded, migrations))
 
-            yield MigratorSession(loaded, migrations, self._options, connect)
+            yield MigratorSession(loaded, migrations, self._options, connect, early)
+
+    def _asked_early(self, request: Request | None, closing: ExitStack) -> UpToDateQuestion | None:
+        """Return what asks whether there is anything to do while files are read; None where it is not for it to say."""
+        if self._registered or request is None or not _is_for_all(request):
+            return None
+        from zmig.session.quick_session import UpToDateQuestion
+
+        early = UpToDateQuestion(self._options.database_url, environ=self._options.environ)
+        closing.callback(early.close)
+        return early
 
     @contextmanager
     def _naming_hints(self) -> Generator[None]:
@@ -424,7 +446,7 @@ class Migrator:
 
     @contextmanager
     def _session(self) -> Generator[DatabaseSession]:
-        with self.open() as opened:
+        with self._open() as opened:
             yield opened.session
 
 
@@ -449,6 +471,11 @@ def _named(manifest: str, database_url: str | None, problem: Problem) -> Problem
     return problem.naming(manifest, None if database_url is None else redact(database_url))
 
 
+def _is_for_all(request: Request) -> bool:
+    """Whether a request has nothing to do where every migration is done as it is declared."""
+    return isinstance(request, Apply) and request.to is None
+
+
 class MigratorSession:
     """What plans and runs over one connection: what is asked in turn sees the same manifest, as it was read first."""
 
@@ -458,7 +485,9 @@ class MigratorSession:
         migrations: Sequence[Migration],
         options: _Options,
         connect: Callable[[], DatabaseSession],
+        early: UpToDateQuestion | None,
     ) -> None:
+        self._early = early
         self.project = project
         """The manifest, with the files it names."""
         self._migrations = migrations
@@ -517,8 +546,7 @@ class MigratorSession:
 
         Nothing is left to apply then: the server said so in one answer.
         """
-        may_be_done = not is_confirmed and isinstance(request, Apply) and request.to is None
-        is_done = self._is_up_to_date() if may_be_done else False
+        is_done = self._is_up_to_date() if _is_for_all(request) and not is_confirmed else False
         if is_done:
             return None
         session = self.session
@@ -533,10 +561,13 @@ class MigratorSession:
 
     def _is_up_to_date(self) -> bool | None:
         """Whether nothing is left to apply, asked while there is no connection; None where that was not asked."""
-        from zmig.planning import up_to_date
+        if self._session is not None:
+            return None
+        from zmig.session.quick_session import UpToDateQuestion
 
-        expected = up_to_date.expected_lines(self._migrations)
-        return self._ask_quickly(lambda session: session.is_up_to_date(expected)) if expected else None
+        question = self._early or UpToDateQuestion(self._options.database_url, environ=self._options.environ)
+        self._early = None
+        return question.answer(self.project, self._migrations)
 
     def status(self) -> tuple[DatabaseSnapshot, TimelineChange | None]:
         """Return the state of every migration, and how the server's timeline has changed since the last run.

@@ -20,10 +20,12 @@ from zmig.database import libpq
 from zmig.database.libpq import Unavailable
 from zmig.database.lock import RunLock
 from zmig.database.store import Store
+from zmig.embedded import EmbeddedServer
 from zmig.errors import ZmigError
-from zmig.planning import up_to_date
+from zmig.planning.request import Apply
 from zmig.presentation.hints import LibraryStyle
 from zmig.presentation.spans import plain
+from zmig.project import text_file
 from zmig.session import quick_session
 from zmig.valueclass import replace
 
@@ -90,7 +92,7 @@ def test_what_is_unusual_is_left_to_psycopg(database: str, query: str) -> None:
 
 def test_a_notice_is_printed_nowhere(database: str, capfd: pytest.CaptureFixture[str]) -> None:
     with quick(database) as asked:
-        asked.execute(b"do $$ begin raise warning 'to whom it may concern'; end $$")
+        asked.execute(b"do $$ begin raise warning 'to whom it may concern'; end $$").fetchall()
     assert capfd.readouterr() == ("", "")
 
 
@@ -130,10 +132,7 @@ class Setting:
     def says(self, url: str | None = None) -> bool | None:
         """Return what the quick check says."""
         loaded = Migrator(self.project.manifest).project()
-        expected = up_to_date.expected_lines(loaded.migrations)
-        assert expected is not None
-        url = loaded.database_url(url, environ={})
-        return quick_session.ask(url, loaded.tracking, lambda session: session.is_up_to_date(expected))
+        return quick_session.UpToDateQuestion(url, environ={}).answer(loaded, loaded.migrations)
 
 
 def _edit(one: Setting) -> None:
@@ -305,7 +304,7 @@ def test_what_the_server_works_on_is_cancelled_where_nobody_waits_for_it(
 ) -> None:
     monkeypatch.setattr(libpq, "_LONGEST_ANSWER_SECONDS", 0.0)
     with pytest.raises(Unavailable), quick(database, application_name="left") as asked:
-        asked.execute(b"select pg_sleep(600)")
+        asked.execute(b"select pg_sleep(600)").fetchall()
     left = b"select count(*) from pg_stat_activity where application_name = 'left'"
     while connection.execute(left).fetchone() != (0,):
         pass
@@ -407,3 +406,54 @@ def test_the_status_behind_a_pooler_is_the_same(setting: Setting, pooler_folder:
     expected = _status(setting.project)
     with pgbouncer.pooled(pooler_folder, setting.database, mode="session") as url:
         assert _status(setting.project, url) == expected
+
+
+def test_the_server_is_asked_before_files_are_read(
+    setting: Setting, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = text_file.read_small
+    query = b"select query like '%string_agg(line%' from pg_stat_activity where application_name = 'zmig'"
+
+    def look(path: Path) -> str | None:
+        while connection.execute(query).fetchall() != [(True,)]:
+            pass
+        return read(path)
+
+    monkeypatch.setattr(text_file, "read_small", look)
+    assert Migrator(setting.project.manifest).migrate().completed == ()
+    while connection.execute(query).fetchall() != []:
+        pass
+
+
+def test_what_is_wrong_with_a_file_or_the_url_is_said_as_without_the_early_question(
+    setting: Setting, connection: psycopg.Connection, asked_through: str
+) -> None:
+    setting.project.sql("003_c", "-- nothing")
+    assert _outcome(setting) == "file-empty"
+    setting.project.change(database={"url": "${ABSENT}"})
+    assert _outcome(setting) == "file-empty"
+    setting.project.forget(3)
+    assert _outcome(setting) == "variable-unset"
+    left = b"select count(*) from pg_stat_activity where application_name = 'zmig'"
+    while connection.execute(left).fetchone() != (0,):
+        pass
+
+
+def test_a_private_server_is_not_started_before_files_are_read(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EmbeddedServer, "start", None)
+    setting.project.change(database={"embedded": str(tmp_path / "private")})
+    setting.project.sql("003_c", "-- nothing")
+    assert _outcome(setting) == "file-empty"
+
+
+def test_a_session_that_runs_twice_asks_twice(setting: Setting) -> None:
+    request = Apply()
+    with Migrator(setting.project.manifest).open() as opened:
+        assert opened.run(request).completed == ()
+        setting.facts.append("002_b", "migration.rolled_back", data='{"version": 2}')
+        setting.connection.execute("delete from zmig.schema_migrations where version = 2")
+        setting.connection.execute("drop table b")
+        assert opened.run(request).completed == ("002_b",)
+        assert opened.run(request).completed == ()

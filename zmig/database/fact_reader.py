@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.abc import Buffer
 
-    from zmig.database.types import Questioning, Row
+    from zmig.database.types import Answer, Questioning, Row
     from zmig.planning.orphaned_rows import Unfounded
 
 _COLUMNS = (
@@ -170,8 +170,12 @@ class FactReader:
         there is one more for each row of the simple table that no fact founds, `with_projection`. There is none where
         the database may hold what is no text.
         """
+        return self.fetch_up_to_date_lines(self.ask_up_to_date_lines(with_projection=with_projection))
+
+    def ask_up_to_date_lines(self, *, with_projection: bool = False) -> Answer | None:
+        """Ask for `up_to_date_lines`; None where there are none."""
         if encoding_of(self._asked).name == "SQL_ASCII":
-            return []
+            return None
         others = f"union all select '' from ({self._unfounded_rows}) as unfounded" if with_projection else ""
         query = (
             f"select string_agg(line, e'\\n'), {self._last_begun_sql} from (select "
@@ -179,8 +183,13 @@ class FactReader:
             "then concat_ws(' ', event_data->'version', event_data->>'checksum', aggregate_id) else '' end as line "
             f"from {self._events} where {self._is_latest(_MIGRATION)} {others}) as lines"
         )
-        row = self._asked.execute(query.encode()).fetchone()
-        text, begun = cast("tuple[str | None, str | None]", row or (None, None))
+        return self._asked.execute(query.encode())
+
+    def fetch_up_to_date_lines(self, answer: Answer | None) -> list[str]:
+        """Return the lines that were asked for."""
+        if answer is None:
+            return []
+        text, begun = cast("tuple[str | None, str | None]", answer.fetchone() or (None, None))
         self._last_begun = (begun,)
         return [] if text is None else text.split("\n")
 

@@ -112,11 +112,11 @@ class Cursor:
         self._rows: Iterator[Row] = iter(())
 
     def execute(self, query: bytes, /) -> Cursor:
-        """Send one statement.
+        """Send one statement; the answer is waited for when its first row is fetched.
 
         Raises:
-            Unavailable: the server refuses it, does not answer for long, or returns a type of value that is not known.
-                A value that cannot be read raises it when its row is fetched.
+            Unavailable: it cannot be sent. Fetching raises it, too: the server refuses the statement, does not answer
+                for long, or returns a value, or a type of one, that cannot be read.
         """
         self._rows = self._ask(query)
         return self
@@ -173,10 +173,13 @@ class QuickConnection:
     def _ask(self, query: bytes) -> Iterator[Row]:
         if not self._library.PQsendQuery(self._link, query):
             raise Unavailable("not sent")
+        return self._answer()
+
+    def _answer(self) -> Iterator[Row]:
         rows: Iterator[Row] = iter(())
         while result := self._next_result():
             rows = self._read(_Result(self._library, result))
-        return rows
+        yield from rows
 
     def _next_result(self) -> int | None:
         waited = 0.0

@@ -18,7 +18,7 @@ from zmig.project import inclusion
 from zmig.valueclass import field, replace, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from dataclasses import KW_ONLY
     from pathlib import Path
 
@@ -72,15 +72,21 @@ class Project:
         return declared.resolve(environ)
 
 
-def load(path: Path, *, environ: Mapping[str, str]) -> Project:
-    """Return the project of the manifest at `path`. Raises ManifestError with everything that is wrong with it."""
+def load(path: Path, *, environ: Mapping[str, str], before_files: Callable[[Project], None] | None = None) -> Project:
+    """Return the project of the manifest at `path`. Raises ManifestError with everything that is wrong with it.
+
+    `before_files` is called with the project as it is without its migrations, before their files are read, unless
+    something is wrong with the manifests.
+    """
     with yaml_parser.collector_paused():
         # The trees are gone when this returns, so that the collector, once on again, need not walk them.
-        return _load(path, environ)
+        return _load(path, environ, before_files)
 
 
-def _load(path: Path, environ: Mapping[str, str]) -> Project:
+def _load(path: Path, environ: Mapping[str, str], before_files: Callable[[Project], None] | None) -> Project:
     read = inclusion.read(path, environ=environ)
+    if before_files is not None and not read.problems:
+        before_files(_project(read.opened, ()))
     migrations: list[Migration] = []
     for opened in read.opened:
         for declaration in opened.manifest.declarations:

@@ -7,22 +7,26 @@ psycopg asks; where there is none, because something is unusual, that one asks, 
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from zmig.database import libpq, server, timeline, tracking_check
 from zmig.database.fact_reader import FactReader
-from zmig.errors import TrackingError
+from zmig.errors import ManifestError, TrackingError
+from zmig.manifest.declaration import DatabaseUrl
 from zmig.planning import up_to_date
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from zmig.database.server import Server
     from zmig.database.timeline import TimelineChange
     from zmig.database.tracking_check import Inspection
+    from zmig.database.types import Answer as Rows
     from zmig.manifest.declaration import Tracking
     from zmig.model import Migration
+    from zmig.project.project import Project
     from zmig.session.snapshot import DatabaseSnapshot
 
 Answer = TypeVar("Answer")
@@ -39,14 +43,19 @@ For any other, `zmig.database.connection_string` decides what it means, or says 
 
 def ask(url: str, tracking: Tracking, question: Callable[[QuickSession], Answer | None]) -> Answer | None:
     """Return the answer to a question; None where it was not asked, or has no answer here."""
-    if not _PLAIN_URL.fullmatch(url):
-        return None
-    parameters = {"dbname": url, "application_name": "zmig", "client_encoding": "utf8"}
     try:
-        with libpq.connect(parameters) as connection:
-            return question(_opened(connection, tracking))
+        with _open(url, tracking) as session:
+            return question(session)
     except (libpq.Unavailable, TrackingError):
         return None
+
+
+@contextmanager
+def _open(url: str, tracking: Tracking) -> Generator[QuickSession]:
+    if not _PLAIN_URL.fullmatch(url):
+        raise libpq.Unavailable("a URL that has to be looked at")
+    with libpq.connect({"dbname": url, "application_name": "zmig", "client_encoding": "utf8"}) as connection:
+        yield _opened(connection, tracking)
 
 
 def password(url: str) -> str | None:
@@ -73,13 +82,16 @@ class QuickSession:
     inspection: Inspection
     facts: FactReader
 
-    def is_up_to_date(self, expected: Sequence[str]) -> bool | None:
-        """Whether the facts fold to the lines of `up_to_date.expected_lines`; None where a session has to look."""
+    def ask_up_to_date(self) -> Rows | None:
+        """Ask what the facts fold to, which `is_up_to_date` waits for; None where a session has to look."""
         self.inspection.check_readable(to_write=True)
         if self.inspection.in_recovery or not self.inspection.has_events:
             return None
-        lines = self.facts.up_to_date_lines(with_projection=self.inspection.sees_projection)
-        if not up_to_date.is_same(lines, expected):
+        return self.facts.ask_up_to_date_lines(with_projection=self.inspection.sees_projection)
+
+    def is_up_to_date(self, asked: Rows, expected: Sequence[str]) -> bool | None:
+        """Whether the facts fold to the lines of `up_to_date.expected_lines`; None where a session has to look."""
+        if not up_to_date.is_same(self.facts.fetch_up_to_date_lines(asked), expected):
             return False
         return None if self._timeline_change() is not None else True
 
@@ -104,3 +116,61 @@ class QuickSession:
 
     def _timeline_change(self) -> TimelineChange | None:
         return timeline.change(self.facts, self.server.identity)
+
+
+class UpToDateQuestion:
+    """Whether anything is left to do: the server works on the answer while the files of the migrations are read.
+
+    What was applied is known as of before the files are read. A run that ends in between has applied what was declared
+    then, so that the answer is no, or what is declared now, and whether it came before or after makes no difference.
+    """
+
+    def __init__(self, database_url: str | None, *, environ: Mapping[str, str]) -> None:
+        """`database_url` is the one that was given in place of the manifest's."""
+        self._database_url = database_url
+        self._environ = environ
+        self._closing = ExitStack()
+        self._asked: tuple[QuickSession, Rows] | None = None
+        self._is_begun = False
+
+    def begin(self, project: Project) -> None:
+        """Ask, once the manifests are read; a private server is not started before all is known to be right."""
+        if self._database_url is not None or isinstance(project.database, DatabaseUrl):
+            with suppress(ManifestError):  # it is reported with what is wrong with the files
+                self._begin(project)
+
+    def _begin(self, project: Project) -> None:
+        self._is_begun = True
+        url = project.database_url(self._database_url, environ=self._environ)
+        try:
+            session = self._closing.enter_context(_open(url, project.tracking))
+            rows = session.ask_up_to_date()
+        except (libpq.Unavailable, TrackingError):
+            return
+        if rows is not None:
+            self._asked = (session, rows)
+
+    def answer(self, project: Project, migrations: Sequence[Migration]) -> bool | None:
+        """Return whether every migration is done as it is declared; None where that was not asked.
+
+        Raises:
+            ManifestError: the manifest names no database, or an unset variable.
+            ServerError: the private server does not start.
+        """
+        with self._closing:
+            expected = up_to_date.expected_lines(migrations)
+            if not expected:
+                return None
+            if not self._is_begun:
+                self._begin(project)
+            if self._asked is None:
+                return None
+            session, rows = self._asked
+            try:
+                return session.is_up_to_date(rows, expected)
+            except libpq.Unavailable:
+                return None
+
+    def close(self) -> None:
+        """Close the connection, if it is open still."""
+        self._closing.close()
