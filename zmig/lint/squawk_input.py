@@ -39,6 +39,7 @@ class SquawkInput:
 
     def origin(self, line: int, byte_column: int) -> int:
         """Return the offset in the script of a place in the text, both 0-based, the column in bytes."""
+        # Columns are in bytes, and a text is in characters.
         start = self.lines.offset_of_line(line + 1)
         row = self.lines.line_text(line + 1)
         offset = start + len(row.encode()[:byte_column].decode(errors="ignore"))

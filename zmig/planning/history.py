@@ -206,6 +206,7 @@ class _RecordBuilder:
         self._set_end(fact, is_applied=fact.verdict is Verdict.DONE)
         if fact.verdict is Verdict.FAILED:
             self.failed, self.begun = fact, begun
+            # The checkpoint of a rollback is none that the migration itself could go on from.
             is_rollback = begun is not None and begun.type is EventType.ROLLBACK_STARTED
             self.checkpoint = None if is_rollback else checkpoint
 

@@ -230,6 +230,7 @@ def evaluate(
     versions = {migration.version for migration in ordered}
     others = [record for version, record in sorted(history.records.items()) if version not in versions]
     undeclared = [_undeclared(record, liveness) for record in (*others, *history.unversioned.values())]
+    # What is no longer declared counts, too: a version below one that was applied is late, whatever became of that.
     highest = current_version((*declared, *undeclared))
     # Of a long history nearly all is done and as it was: only of the others may there be something to say.
     is_notable = [not _is_as_applied(entry) for entry in declared]

@@ -15,6 +15,8 @@ from zmig.text.lazy_pattern import LazyPattern
 if TYPE_CHECKING:
     from zmig.sql.buffer import Window
 
+# All repeats are possessive: what one of them takes begins nothing else, and a text of many megabytes without an end
+# must not be gone through again and again.
 _OPEN_COMMENT = r"/\*(?:[^*/]++|\*(?!/)|/(?!\*))*+"
 _FLAT_COMMENT = rf"{_OPEN_COMMENT}\*/"
 _OPEN_ESCAPES = rf"(?<={NO_NAME}[eE])'(?:[^'\\]++|\\[\s\S]|'')*+"
@@ -25,17 +27,18 @@ _NOT_NESTING = rf"(?!(?i:copy\b|set\b|create\b(?!{SPACE}++(?!(?:or|rule|function
 _DATA_VERB = r"(?=(?i:insert|update|delete|select)\b)"
 _ORDINARY = r"""[^'"$;\-/\\]*+"""
 _SPECIAL = rf"""
-      (?<![eE])'[^']*+'
-    | [-/](?![-*])
+      (?<![eE])'[^']*+'                                    # a constant; two quotes in it are two constants in a row
+    | [-/](?![-*])                                         # an operator, which begins no comment
     | "[^"]*+"
-    | (?:{LINE_COMMENT}[\r\n]{SPACE}*+)++(?!;)
-    | (?<={NAME_START})\$|\$(?=[0-9])
-    | (?<=(?:{NAME_START}|\$)[eE])'[^']*+'
-    | {_OPEN_ESCAPES}'(?!(?:{SPACE}|{LINE_COMMENT})*+')
+    | (?:{LINE_COMMENT}[\r\n]{SPACE}*+)++(?!;)             # comments, but not at its end: they are no part of it there
+    | (?<={NAME_START})\$|\$(?=[0-9])                      # in a name, or of a parameter, and no dollar quote
+    | (?<=(?:{NAME_START}|\$)[eE])'[^']*+'                 # a constant after a name that ends with e, such as date
+    | {_OPEN_ESCAPES}'(?!(?:{SPACE}|{LINE_COMMENT})*+')    # with escapes, and no other constant that continues it
     | {_OPEN_DOLLARS}\$\$
-    | {_FLAT_COMMENT}(?!{SPACE}*+(?:;|--|/\*))
+    | {_FLAT_COMMENT}(?!{SPACE}*+(?:;|--|/\*))             # likewise not at its end
 """
 _BODY = f"{_ORDINARY}(?:(?:{_SPECIAL}){_ORDINARY})*+"
+# What the text may be cut off inside of, where a piece of it ends.
 _CUT_OFF = rf"""(?:{_OPEN_ESCAPES}|'[^']*+|"[^"]*+|{LINE_COMMENT}|{_OPEN_COMMENT}|{_OPEN_DOLLARS})?+"""
 
 

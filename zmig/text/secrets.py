@@ -42,18 +42,23 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
 
     Those of URLs are `_url_patterns`.
     """
+    # Connection strings: in the parameters of a URL, by keyword, and by keyword inside of another string, whose quotes
+    # are doubled or escaped. A text may be cut off at its end, so what would close a password may be missing there.
     parameter = rf"(?P<before>[?&]{_SECRET_PARAMETERS}=)[^&\s]+(?P<after>)"
     keyword = rf"(?<![?&\w]){_SECRET_PARAMETERS}\s*=\s*"
     nested = rf"(?P<before>{keyword}(?P<mark>''|\\'|\"))(?=[^\s'\"\\),])[^'\"\\]+(?P<after>(?P=mark))"
     nested_cut = rf"(?P<before>{keyword}(?:''|\\'|\"))(?=[^\s'\"\\),])[^'\"\\=]+(?P<after>\Z)"
+    # A password that is put together: what is joined to the first constant is a secret, and not only that.
     joined = (
         rf"(?P<before>\b(?:{_SECRET_PARAMETERS}\s*=\s*|password{_BLANK})'{{1,3}}{_JOINS}'){_QUOTED}(?P<after>'|\\?\Z)"
     )
     quoted = rf"(?P<before>{keyword}'(?!{_JOINS})){_QUOTED}(?P<after>'|\\?\Z)"
     bare = rf"(?P<before>{keyword})(?!')(?:[^\s\\]|\\.)+(?P<after>)"
+    # An entry of JSON, or of a dictionary of Python's.
     entry = (
         rf"(?P<before>(?P<mark>['\"]){_SECRET_PARAMETERS}(?P=mark)\s*:\s*(?P<quote>['\"]))[^'\"]+(?P<after>(?P=quote))"
     )
+    # SQL: `password '...'` of a role, the same in the text of a function or a DO block, and settings with secrets.
     statement = rf"(?P<before>\bpassword\"?{_BLANK}(?:e|u&|n)?'(?!{_JOINS})){_QUOTED}(?P<after>'|\\?\Z)"
     in_string = rf"(?P<before>\bpassword{_BLANK}'')(?=[^\s'),])[^']+(?P<after>''|\Z)"
     setting = rf"(?P<before>\bset\s+{_SETTING}\s*(?:=|to\b)\s*(?:e|u&|n)?'){_QUOTED}(?P<after>'|\\?\Z)"
@@ -61,6 +66,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     called = (
         rf"(?P<before>\bset_config\s*\(\s*'{_SECRET_NAME}'(?:::\w+)?\s*,\s*(?:e|u&|n)?'){_QUOTED}(?P<after>'|\\?\Z)"
     )
+    # What a program is called with that copies rows from somewhere else.
     login = rf"(?P<before>{_LOGIN_OPTION}(?P<quote>\")?[^\s:'\"/@]{{1,100}}:)(?(quote)[^\"]+|[^\s'\"]+)(?P<after>)"
     header = r"(?P<before>\bauthorization:\s*(?:basic|bearer|token)\s+)[^\s'\"]+(?P<after>)"
     dollars = rf"(?P<before>\bpassword{_BLANK}(?P<tag>\$\w*\$)).+?(?P<after>(?P=tag)|\Z)"
