@@ -74,7 +74,7 @@ def test_a_row_that_no_fact_founds_is_refused_and_stays(
     assert facts.applied == before
     assert connection.execute("select i from money order by i").fetchall() == [(1,), (2,)]
     told = [one.code for told in Migrator(paid.manifest).status().migrations for one in told.findings]
-    assert FindingCode.UNFOUNDED in told
+    assert FindingCode.FACTS_MISSING in told
     assert [one.problem.code for one in Migrator(paid.manifest).plan().refusals] == ["facts-missing"]
 
 

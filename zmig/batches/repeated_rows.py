@@ -28,7 +28,7 @@ _MOVING = frozenset({"xmin", "xmax", "cmin", "cmax", "tableoid"})
 
 
 @valueclass
-class Standing:
+class RepeatedUpdate:
     """An UPDATE that sets no column by which its rows are chosen."""
 
     table: str
@@ -38,7 +38,7 @@ class Standing:
     """What its conditions name."""
 
 
-def read(statement: Statement) -> Standing | None:
+def read(statement: Statement) -> RepeatedUpdate | None:
     """Return what is chosen by other columns than the statement sets; None where it is not, or cannot be known."""
     chosen = selection.read(statement)
     writing = [each.query for each in chosen.queries if each.query.writes]
@@ -55,7 +55,7 @@ def read(statement: Statement) -> Standing | None:
         return None
     if "ctid" in _names(chosen.limited.query.clause("where")):  # an UPDATE gives a row another
         return None
-    return Standing(table, sets, named)
+    return RepeatedUpdate(table, sets, named)
 
 
 def _conditions(subquery: Query) -> Iterator[Nodes]:

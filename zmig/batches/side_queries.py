@@ -19,7 +19,7 @@ KEY = "zmig_key"
 
 
 @valueclass
-class Rest:
+class RemainingQuery:
     """A query that says whether rows are left."""
 
     text: str
@@ -29,7 +29,7 @@ class Rest:
     """Whether the choice took every row there was, if it took fewer than `:size`."""
 
 
-def rest(text: str, chosen: Choice, *, with_cursor: bool) -> Rest | None:
+def remaining(text: str, chosen: Choice, *, with_cursor: bool) -> RemainingQuery | None:
     """Return what says whether rows are left where a round touched none; None where an empty round is the end."""
     limited = chosen.limited
     if limited is not None and any(cte.query.writes for cte in limited.query.ctes):
@@ -44,18 +44,18 @@ def rest(text: str, chosen: Choice, *, with_cursor: bool) -> Rest | None:
         return None
     direction = "asc" if chosen.is_descending else "desc"
     last = f"order by {KEY} {direction} limit 1"
-    return Rest(f"{_named(text, limited)}select {KEY} from ({inner}) zmig_chosen {last}", is_by_key=True)
+    return RemainingQuery(f"{_named(text, limited)}select {KEY} from ({inner}) zmig_chosen {last}", is_by_key=True)
 
 
-def _rows_left(text: str, limited: NestedQuery) -> Rest:
+def _rows_left(text: str, limited: NestedQuery) -> RemainingQuery:
     chooser, clause = limited.query, limited.query.clause("limit")
     counted = (
         f"{_named(text, limited)}select pg_catalog.count(*) from ({text[chooser.start : chooser.end]}) zmig_chosen"
     )
-    return Rest(counted, is_by_key=False, takes_all=len(clause) == 1 and clause[0].text == SIZE)
+    return RemainingQuery(counted, is_by_key=False, takes_all=len(clause) == 1 and clause[0].text == SIZE)
 
 
-def _key_after_gap(text: str, chosen: Choice) -> Rest | None:
+def _key_after_gap(text: str, chosen: Choice) -> RemainingQuery | None:
     """Return what finds the next key after an interval of keys in which there were none."""
     upper, compared, lower = chosen.upper, chosen.compared, chosen.lower
     if upper is None or compared is None:
@@ -64,7 +64,7 @@ def _key_after_gap(text: str, chosen: Choice) -> Rest | None:
     after = ">" if upper.operator == "<=" else ">="
     # The next round begins after this key, so that where it looks for greater ones this is the one before the first.
     begin = key if lower is not None and lower.operator == ">=" else f"({key}) operator(pg_catalog.-) 1"
-    return Rest(
+    return RemainingQuery(
         f"{_named(text, compared)}select {begin} as {KEY} from {table} "
         f"where ({key}) operator(pg_catalog.{after}) ({bound}) order by {key} limit 1",
         is_by_key=True,

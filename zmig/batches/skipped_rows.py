@@ -32,18 +32,18 @@ class Fault:
 def faults(statement: Statement) -> Iterator[Fault]:
     """Yield what is wrong with the way a statement chooses its rows."""
     chosen = selection.read(statement)
-    yield from _locked(query.parse(statement))
-    if query.holds((*chosen.root.nodes, *_of_ctes(chosen.root)), CURSOR):
+    yield from _skips_locked_rows(query.parse(statement))
+    if query.holds((*chosen.root.nodes, *_cte_nodes(chosen.root)), CURSOR):
         yield from (fault for check in _CHECKS for fault in check(chosen, statement.text))
 
 
-def _of_ctes(subquery: Query) -> Iterator[Node]:
+def _cte_nodes(subquery: Query) -> Iterator[Node]:
     for cte in subquery.ctes:
         yield from cte.query.nodes
-        yield from _of_ctes(cte.query)
+        yield from _cte_nodes(cte.query)
 
 
-def _locked(nodes: Nodes) -> Iterator[Fault]:
+def _skips_locked_rows(nodes: Nodes) -> Iterator[Fault]:
     for place, node in enumerate(nodes):
         if node.text == "locked" and place and nodes[place - 1].text == "skip":
             yield Fault(
@@ -52,13 +52,13 @@ def _locked(nodes: Nodes) -> Iterator[Fault]:
                 nodes[place - 1].start,
             )
         elif node.inside is not None:
-            yield from _locked(node.inside)
+            yield from _skips_locked_rows(node.inside)
 
 
-def _beside(chosen: Choice, text: str) -> Iterator[Fault]:
+def _cursor_outside_of_choice(chosen: Choice, text: str) -> Iterator[Fault]:
     """Rounds that take the same first rows each time, because the cursor is outside of the choice."""
     limited = chosen.limited
-    if limited is None or query.holds((*limited.query.nodes, *_of_ctes(limited.query)), CURSOR):
+    if limited is None or query.holds((*limited.query.nodes, *_cte_nodes(limited.query)), CURSOR):
         return
     if not any(query.holds(limited.query.nodes, name) for name in _names_after_cursor(chosen)):
         clause = limited.query.clause("limit") or limited.query.clause("fetch")
@@ -72,7 +72,7 @@ def _beside(chosen: Choice, text: str) -> Iterator[Fault]:
 def _names_after_cursor(chosen: Choice) -> set[str]:
     """Return the named queries that read `:cursor`, themselves or through others."""
     named = {cte.name: cte.query for nested in chosen.queries for cte in nested.query.ctes}
-    names = {name for name, inner in named.items() if query.holds((*inner.nodes, *_of_ctes(inner)), CURSOR)}
+    names = {name for name, inner in named.items() if query.holds((*inner.nodes, *_cte_nodes(inner)), CURSOR)}
     size = 0
     while len(names) > size:
         size = len(names)
@@ -80,7 +80,7 @@ def _names_after_cursor(chosen: Choice) -> set[str]:
     return names
 
 
-def _offset(chosen: Choice, text: str) -> Iterator[Fault]:
+def _skips_first_rows(chosen: Choice, text: str) -> Iterator[Fault]:
     """Rounds that do not begin at their first row."""
     nodes = chosen.limited.query.clause("offset") if chosen.limited is not None else ()
     if nodes and nodes[0].text != "0":
@@ -91,13 +91,13 @@ def _offset(chosen: Choice, text: str) -> Iterator[Fault]:
         )
 
 
-def _alternative(chosen: Choice, text: str) -> Iterator[Fault]:
+def _cursor_beside_or(chosen: Choice, text: str) -> Iterator[Fault]:
     """Rows that are chosen whatever the cursor says."""
     if chosen.compared is not None:
-        yield from _alternatives(chosen.compared.query.clause("where"))
+        yield from _free_alternatives(chosen.compared.query.clause("where"))
 
 
-def _alternatives(nodes: Nodes) -> Iterator[Fault]:
+def _free_alternatives(nodes: Nodes) -> Iterator[Fault]:
     if not query.holds(nodes, CURSOR, deep=False):
         return
     parts = query.split(nodes, "or") if not any(node.text == "case" for node in nodes) else [nodes]
@@ -111,10 +111,10 @@ def _alternatives(nodes: Nodes) -> Iterator[Fault]:
         return
     for node in nodes:
         if node.inside is not None and not query.is_query(node):
-            yield from _alternatives(node.inside)
+            yield from _free_alternatives(node.inside)
 
 
-def _branch(chosen: Choice, text: str) -> Iterator[Fault]:
+def _union_without_cursor(chosen: Choice, text: str) -> Iterator[Fault]:
     """A part of a UNION that is chosen whatever the cursor says."""
     for subquery in (nested.query for nested in (chosen.limited, chosen.compared) if nested is not None):
         others = subquery.clause("union")
@@ -126,7 +126,7 @@ def _branch(chosen: Choice, text: str) -> Iterator[Fault]:
             )
 
 
-def _several(chosen: Choice, text: str) -> Iterator[Fault]:
+def _compares_several_keys(chosen: Choice, text: str) -> Iterator[Fault]:
     """Keys of two kinds that are both compared with the cursor."""
     equated = selection.equated(selection.conditions(chosen.compared.query)) if chosen.compared is not None else ()
     pairs = set(equated)
@@ -149,7 +149,7 @@ def _several(chosen: Choice, text: str) -> Iterator[Fault]:
         )
 
 
-def _direction(chosen: Choice, text: str) -> Iterator[Fault]:
+def _looks_backward(chosen: Choice, text: str) -> Iterator[Fault]:
     """A comparison that keeps the rows before the cursor."""
     first = next((comparison for comparison in chosen.comparisons if comparison.is_exact), None)
     if first is None:
@@ -172,14 +172,14 @@ def _direction(chosen: Choice, text: str) -> Iterator[Fault]:
 
 def _function(chosen: Choice) -> str | None:
     """Return the function of which a SELECT returns the next cursor, where that is `max` or `min`."""
-    output = _result(chosen)
+    output = _key_output(chosen)
     nodes: Nodes = output.nodes if output is not None else ()
     if len(nodes) != 2 or nodes[1].inside is None or nodes[0].text not in ("max", "min"):
         return None
     return nodes[0].text
 
 
-def _result(chosen: Choice) -> Output | None:
+def _key_output(chosen: Choice) -> Output | None:
     """Return what the statement returns as the key."""
     root = chosen.root
     is_select = root.command == "select"  # of the last key and the count of rows
@@ -189,7 +189,7 @@ def _result(chosen: Choice) -> Output | None:
 
 def _returned_key(chosen: Choice) -> Nodes:
     """Return the column that is returned as the key, or of which the greatest or least is; nothing for others."""
-    output = _result(chosen)
+    output = _key_output(chosen)
     if output is None:
         return ()
     nodes = output.nodes
@@ -203,7 +203,7 @@ def _spelled(chosen: Choice, text: str) -> str:
     return text[key[0].start : key[-1].end] if key else "id"
 
 
-def _order(chosen: Choice, text: str) -> Iterator[Fault]:
+def _takes_in_other_order(chosen: Choice, text: str) -> Iterator[Fault]:
     """Rounds that do not take the rows next to the cursor first."""
     if chosen.limited is None:
         return
@@ -220,7 +220,7 @@ def _order(chosen: Choice, text: str) -> Iterator[Fault]:
         return
     first = next((comparison for comparison in chosen.comparisons if comparison.is_exact), None)
     if chosen.row is not None:
-        yield from _order_of_row(chosen, chosen.row, text)
+        yield from _takes_rows_in_other_order(chosen, chosen.row, text)
     if first is None or chosen.compared is None:
         return
     spelled = text[order.start : order.end]
@@ -240,7 +240,7 @@ def _order(chosen: Choice, text: str) -> Iterator[Fault]:
         )
 
 
-def _order_of_row(chosen: Choice, row: Node, text: str) -> Iterator[Fault]:
+def _takes_rows_in_other_order(chosen: Choice, row: Node, text: str) -> Iterator[Fault]:
     """Rounds that compare several columns together, and go through them in another order."""
     parts = [part for part in query.split(row.inside or ()) if part]
     compared = [_last_name(part) for part in parts]
@@ -290,7 +290,7 @@ def _is_by_key(chosen: Choice, order: Order) -> bool:
     return bool(tables) and (is_merged or ordered[0] is None or not tables.isdisjoint({None, ordered[0]}))
 
 
-def _twice(chosen: Choice, text: str) -> Iterator[Fault]:
+def _takes_last_row_again(chosen: Choice, text: str) -> Iterator[Fault]:
     """A round that takes the last row of the one before again."""
     lower = chosen.lower
     if lower is None or lower.operator != ">=" or not _returned_key(chosen):
@@ -304,9 +304,9 @@ def _twice(chosen: Choice, text: str) -> Iterator[Fault]:
         )
 
 
-def _beyond(chosen: Choice, text: str) -> Iterator[Fault]:
+def _returns_more_than_greatest_key(chosen: Choice, text: str) -> Iterator[Fault]:
     """A SELECT that adds something to the greatest key, although the next round begins after what it returns."""
-    output, lower = _result(chosen), chosen.lower
+    output, lower = _key_output(chosen), chosen.lower
     if output is None or chosen.root.command != "select":
         return
     nodes = output.nodes
@@ -320,7 +320,7 @@ def _beyond(chosen: Choice, text: str) -> Iterator[Fault]:
         )
 
 
-def _returned(chosen: Choice, text: str) -> Iterator[Fault]:
+def _returns_other_key(chosen: Choice, text: str) -> Iterator[Fault]:
     """A statement that returns something else than the key that it compares."""
     returned, key = _returned_key(chosen), chosen.key
     compared = query.column(key) if key else None
@@ -394,7 +394,7 @@ def _inserted_as(subquery: Query, name: str) -> set[str] | None:
     return {node.name for place, output in pairs if _last_name(place) == name for node in output.nodes if node.name}
 
 
-def _moved(chosen: Choice, text: str) -> Iterator[Fault]:
+def _changes_key(chosen: Choice, text: str) -> Iterator[Fault]:
     """A statement that gives the rows that it takes another key."""
     key = query.column(chosen.key) if chosen.key else None
     for name, item in chosen.changed:
@@ -406,7 +406,7 @@ def _moved(chosen: Choice, text: str) -> Iterator[Fault]:
             )
 
 
-def _elsewhere(chosen: Choice, text: str) -> Iterator[Fault]:
+def _returns_key_of_other_rows(chosen: Choice, text: str) -> Iterator[Fault]:
     """A SELECT that returns the greatest key of a table, not of the rows of the round."""
     root = chosen.root
     is_choice = any(one is not None and one.query == root for one in (chosen.limited, chosen.compared))
@@ -422,17 +422,17 @@ def _elsewhere(chosen: Choice, text: str) -> Iterator[Fault]:
 
 
 _CHECKS = (
-    _beside,
-    _offset,
-    _alternative,
-    _branch,
-    _several,
-    _direction,
-    _order,
-    _twice,
-    _beyond,
-    _returned,
-    _elsewhere,
-    _moved,
+    _cursor_outside_of_choice,
+    _skips_first_rows,
+    _cursor_beside_or,
+    _union_without_cursor,
+    _compares_several_keys,
+    _looks_backward,
+    _takes_in_other_order,
+    _takes_last_row_again,
+    _returns_more_than_greatest_key,
+    _returns_other_key,
+    _returns_key_of_other_rows,
+    _changes_key,
 )
 """In the order in which faults are reported: of several, only the first is."""

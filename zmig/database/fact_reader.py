@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from psycopg.abc import Buffer
 
     from zmig.database.types import Answer, Questioning, Row
-    from zmig.planning.orphaned_rows import Unfounded
+    from zmig.planning.orphaned_rows import OrphanedRow
 
 _COLUMNS = (
     "position, aggregate_id, event_type, event_data::text, "
@@ -106,7 +106,7 @@ class FactReader:
         """Yield the latest fact of each kind of each migration, which is all that folding needs."""
         yield from self._read(f"select {_COLUMNS} from {self._events} where {self._is_latest(_KIND)}")
 
-    def standing_facts(self, unfounded: list[Unfounded] | None = None) -> Iterator[Fact]:
+    def standing_facts(self, unfounded: list[OrphanedRow] | None = None) -> Iterator[Fact]:
         """Yield the facts that decide the state of each migration.
 
         Of the latest of each kind nothing is needed that came before a migration was last done; but `Record.started`
@@ -149,19 +149,19 @@ class FactReader:
             "and (aggregate_id = applied.name or event_data->'version' = to_jsonb(applied.version)))"
         )
 
-    def unfounded_rows(self) -> list[Unfounded]:
+    def unfounded_rows(self) -> list[OrphanedRow]:
         """Return the rows of the simple table that no fact founds."""
-        found: list[Unfounded] = []
+        found: list[OrphanedRow] = []
         for _ in self._read(self._unfounded_rows, found):
             pass
         return found
 
-    def simple_rows(self) -> list[Unfounded]:
+    def simple_rows(self) -> list[OrphanedRow]:
         """Return all rows of the simple table, of which none is founded where there are no facts at all."""
-        from zmig.planning.orphaned_rows import Unfounded
+        from zmig.planning.orphaned_rows import OrphanedRow
 
         query = f"select version, name, position from {self._projection} order by version"
-        return [Unfounded(*cast("tuple[int, str, int]", row)) for row in self._asked.execute(query.encode())]
+        return [OrphanedRow(*cast("tuple[int, str, int]", row)) for row in self._asked.execute(query.encode())]
 
     def up_to_date_lines(self, *, with_projection: bool = False) -> list[str]:
         """Return what the facts fold to, as `zmig.planning.up_to_date` spells it, each line once for a migration.
@@ -240,7 +240,7 @@ class FactReader:
         return row is not None and row[0] is True
 
     def _read(
-        self, query: str, unfounded: list[Unfounded] | None = None, positions: list[int] | None = None
+        self, query: str, unfounded: list[OrphanedRow] | None = None, positions: list[int] | None = None
     ) -> Iterator[Fact]:
         """Yield the facts among the rows of a query; the positions of all rows are added to `positions`."""
         cursor = self._asked.cursor()
@@ -259,9 +259,9 @@ class FactReader:
                 elif type == _BEGUN:
                     self._last_begun = (text,)
                 elif type == _UNFOUNDED and unfounded is not None:
-                    from zmig.planning.orphaned_rows import Unfounded
+                    from zmig.planning.orphaned_rows import OrphanedRow
 
-                    unfounded.append(Unfounded(json.loads(text)["version"], name, position))
+                    unfounded.append(OrphanedRow(json.loads(text)["version"], name, position))
                 else:
                     self._note(position, name, f"this version of zmig knows no facts of type `{type}`")
             if positions is not None:

@@ -44,8 +44,8 @@ class SearchPath:
         self._before = DEFAULT
         """What it was when the transaction began."""
 
-    def pass_(self, statement: Statement) -> None:
-        """Go after a statement."""
+    def follow(self, statement: Statement) -> None:
+        """Take note of a statement, for those after it."""
         controls = statement.command.controls_transaction
         if controls in ("BEGIN", "START TRANSACTION"):
             self._before = self.schema
@@ -54,7 +54,7 @@ class SearchPath:
         elif controls is not None:
             self.schema = self._lasting
         elif statement.command.verb == "rollback":  # to a savepoint
-            self.schema = self._lasting = self._some()
+            self.schema = self._lasting = self._unknown_schema()
         elif may_change(statement):
             self._set(Reader(statement.text))
 
@@ -63,11 +63,11 @@ class SearchPath:
             self.schema = self._lasting = DEFAULT
             return
         is_local = reader.sees("set", "local")
-        self.schema = (_named(reader) or self._some()) if reader.accept("set") else self._some()
+        self.schema = (_named(reader) or self._unknown_schema()) if reader.accept("set") else self._unknown_schema()
         if not is_local:
             self._lasting = self.schema
 
-    def _some(self) -> str:
+    def _unknown_schema(self) -> str:
         self._unknown += 1
         return f"\0{self._file}:{self._unknown}"
 

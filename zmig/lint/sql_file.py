@@ -189,7 +189,7 @@ def read(text: str, *, path: str, has_variables: bool = False, is_batch: bool = 
     try:
         while (statement := reading.next_statement()) is not None:
             statements.append(FileStatement(statement, names.schema))
-            names.pass_(statement)
+            names.follow(statement)
     except ManifestError as error:
         problems = error.problems
     if not problems and tool_markers.may_hold(script_text):

@@ -23,7 +23,7 @@ _SHOWN = 5
 
 
 @valueclass
-class Unfounded:
+class OrphanedRow:
     """One such row."""
 
     version: int
@@ -31,14 +31,14 @@ class Unfounded:
     position: int
 
 
-def marked(entries: Sequence[Entry], rows: Collection[Unfounded]) -> tuple[Entry, ...]:
+def marked(entries: Sequence[Entry], rows: Collection[OrphanedRow]) -> tuple[Entry, ...]:
     """Return entries with a finding for each row; one that no entry is about gets an entry of its own."""
     if not rows:
         return tuple(entries)
     by_version = {row.version: row for row in rows}
     findings = {
         version: Finding(
-            FindingCode.UNFOUNDED, f"applied at position {row.position} by `schema_migrations`, which no fact has"
+            FindingCode.FACTS_MISSING, f"applied at position {row.position} by `schema_migrations`, which no fact has"
         )
         for version, row in by_version.items()
     }
@@ -55,12 +55,12 @@ def marked(entries: Sequence[Entry], rows: Collection[Unfounded]) -> tuple[Entry
 
 def versions(entries: Sequence[Entry]) -> list[int]:
     """Return the versions of the rows that entries were marked for."""
-    return [one.version for one in entries if one.version is not None and one.has(FindingCode.UNFOUNDED)]
+    return [one.version for one in entries if one.version is not None and one.has(FindingCode.FACTS_MISSING)]
 
 
 def refusals(entries: Sequence[Entry], *, effect: str) -> Iterator[Refusal]:
     """Yield what forbids to run or to record anything: all such rows as one problem."""
-    concerned = [one for one in entries if one.has(FindingCode.UNFOUNDED)]
+    concerned = [one for one in entries if one.has(FindingCode.FACTS_MISSING)]
     if not concerned:
         return
     first, is_one = concerned[0], len(concerned) == 1

@@ -51,7 +51,7 @@ class FindingCode(StrEnum):
     """Applied under another name."""
     ROLLBACK_FAILED = "rollback-failed"
     """Its rollback was tried last, and failed or was interrupted."""
-    UNFOUNDED = "facts-missing"
+    FACTS_MISSING = "facts-missing"
     """Applied by the simple table, at a position that no fact about it has."""
     UNDECIDED = "undecided"
     """A repeatable whose condition, or `should_repeat`, gave no answer."""

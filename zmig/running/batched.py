@@ -30,7 +30,7 @@ from zmig.valueclass import replace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.batches.side_queries import Rest
+    from zmig.batches.side_queries import RemainingQuery
     from zmig.model import Batch
     from zmig.running.attempt import Attempt, Failed
     from zmig.running.run_session import RunSession
@@ -111,7 +111,7 @@ class Batched:
         """Run a statement until it touches no row."""
         with_cursor = batch.uses_cursor(one)
         chosen = selection.read(one)
-        rest = side_queries.rest(one.text, chosen, with_cursor=with_cursor)
+        rest = side_queries.remaining(one.text, chosen, with_cursor=with_cursor)
         self._running = one
         self._begin(chosen.key_name)
         self._session.observer(self._attempt.starting(one))
@@ -178,7 +178,7 @@ class Batched:
             raise ZmigError(Problem("batch-result", message, hint="write a query such as `select count(*) from users`"))
         return round(row[0])
 
-    def _look_again(self, one: Statement, rest: Rest) -> Touched | None:
+    def _look_again(self, one: Statement, rest: RemainingQuery) -> Touched | None:
         """Look again after a round that touched no row; return what became of it, None where no rows are left.
 
         What is left is asked, and the statement run, in one snapshot: the next round begins after rows that this one
@@ -204,7 +204,7 @@ class Batched:
             raise batch.left_over(left.rows)
         return left
 
-    def _ask(self, one: Statement, rest: Rest) -> Touched | None:
+    def _ask(self, one: Statement, rest: RemainingQuery) -> Touched | None:
         """Return where the next round would begin, or how many rows are left; None where there is none."""
         session, size = self._session, self._settings.size
         session.check_reading(one)

@@ -10,7 +10,7 @@ from zmig.errors import Problem, ZmigError
 from zmig.running.envelope import looked_ahead
 
 if TYPE_CHECKING:
-    from zmig.batches.repeated_rows import Standing
+    from zmig.batches.repeated_rows import RepeatedUpdate
     from zmig.running.attempt import Attempt
     from zmig.running.run_session import RunSession
     from zmig.sql.statement import Statement
@@ -50,7 +50,7 @@ def check(session: RunSession, attempt: Attempt, one: Statement) -> None:
         raise ZmigError(Problem("batch-stands-still", message, place, (), "nothing was run", hint))
 
 
-def _is_plain(session: RunSession, found: Standing) -> bool:
+def _is_plain(session: RunSession, found: RepeatedUpdate) -> bool:
     named = ", ".join(literal(name) for name in sorted({"", *found.named}))
     asked = _PLAIN.format(table=literal(found.table), named=named)
     return session.connection.execute(asked.encode()).fetchone() is not None

@@ -136,7 +136,9 @@ def _check_verdict(verdict: str) -> None:
 
 def _refuse_contradictions(snapshot: Snapshot, action: _Action) -> None:
     """Record nothing where the simple table contradicts the facts, but a decision about such a migration."""
-    is_about_one = any(entry.name in action.names and entry.has(FindingCode.UNFOUNDED) for entry in snapshot.entries)
+    is_about_one = any(
+        entry.name in action.names and entry.has(FindingCode.FACTS_MISSING) for entry in snapshot.entries
+    )
     contradictions = orphaned_rows.refusals(snapshot.entries, effect="nothing was recorded")
     if not is_about_one and (problems := [refusal.problem for refusal in contradictions]):
         raise PlanRefused(*problems)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zmig.database.types import Questioning
     from zmig.facts import Fact, OddRow
     from zmig.model import LastRun, Migration
-    from zmig.planning.orphaned_rows import Unfounded
+    from zmig.planning.orphaned_rows import OrphanedRow
 
     Asks = Callable[[Migration, LastRun | None], bool | None]
     """Asks the condition of a repeatable; None where it cannot be answered."""
@@ -83,7 +83,7 @@ class FactSource(Protocol):
         """Whether there are no facts at all."""
         ...
 
-    def unfounded(self, inspection: Inspection) -> Sequence[Unfounded]:
+    def unfounded(self, inspection: Inspection) -> Sequence[OrphanedRow]:
         """Return the rows of the simple table that no fact founds, as far as this role sees them."""
         ...
 
@@ -99,11 +99,11 @@ class RelevantFacts:
         self._store = store
         self._versions = {migration.name: migration.version for migration in migrations}
         self._history = History()
-        self._unfounded: list[Unfounded] | None = None
+        self._unfounded: list[OrphanedRow] | None = None
 
     def read(self, inspection: Inspection) -> None:
         """Read all of them; the first time with the rows that none of them founds, which one query looks for."""
-        unfounded: list[Unfounded] | None = None
+        unfounded: list[OrphanedRow] | None = None
         if self._unfounded is None:
             self._unfounded = []
             unfounded = self._unfounded if inspection.sees_projection else None
@@ -126,7 +126,7 @@ class RelevantFacts:
         """Whether there are no facts at all."""
         return not (self._history.records or self._history.unversioned)
 
-    def unfounded(self, inspection: Inspection) -> Sequence[Unfounded]:
+    def unfounded(self, inspection: Inspection) -> Sequence[OrphanedRow]:
         """Return the rows of the simple table that no fact founds."""
         return self._unfounded or ()
 

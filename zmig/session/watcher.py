@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from zmig.facts import Fact
     from zmig.model import Migration
     from zmig.planning.history import History
-    from zmig.planning.orphaned_rows import Unfounded
+    from zmig.planning.orphaned_rows import OrphanedRow
     from zmig.project.project import Project
     from zmig.session.status import Status
 
@@ -242,7 +242,7 @@ class FollowedFacts:
 
     def _forget(self) -> None:
         self._follower = EventFollower(self._connection, self._store)
-        self._unfounded: list[Unfounded] | None = None
+        self._unfounded: list[OrphanedRow] | None = None
 
     @property
     def revision(self) -> object:
@@ -271,7 +271,7 @@ class FollowedFacts:
         """Return what the facts say."""
         return fold(self._follower.latest.values(), versions={one.name: one.version for one in migrations})
 
-    def unfounded(self, inspection: Inspection) -> Sequence[Unfounded]:
+    def unfounded(self, inspection: Inspection) -> Sequence[OrphanedRow]:
         """Return the rows of the simple table that no fact founds, asked for again where there are new facts."""
         if inspection.sees_projection and (self.new or self._unfounded is None):
             self._unfounded = self._store.unfounded_rows() if inspection.has_events else self._store.simple_rows()
