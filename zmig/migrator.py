@@ -575,9 +575,9 @@ class MigratorSession:
         Raises like `session`.
         """
         if self._migrations and not any(migration.is_conditional for migration in self._migrations):
-            found = self._ask_quickly(lambda session: session.status(self._migrations))
-            if found is not None:
-                return found
+            quick = self._ask_quickly(lambda session: session.status(self._migrations))
+            if quick is not None:
+                return quick
         snapshot = self.session.snapshot()
         return snapshot, self.session.timeline_change(snapshot.inspection)
 

@@ -186,10 +186,10 @@ def duration_seconds(text: str) -> float:
     """Return the seconds that an option's value means. Raises UsageError."""
     from zmig.manifest import durations
 
-    found = durations.seconds(text)
-    if found is None:
+    seconds = durations.seconds(text)
+    if seconds is None:
         raise _unfit(text, f"write a number with a unit (ms, s, min, h, d), such as `{durations.likely(text)}`")
-    return found
+    return seconds
 
 
 def _unfit(text: str, hint: str) -> UsageError:

@@ -47,7 +47,7 @@ def _watch(code: int, words: Sequence[str]) -> None:
 
 
 def _left() -> list[threading.Thread]:
-    return [one for one in threading.enumerate() if one is not threading.main_thread() and not one.daemon]
+    return [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
 
 
 def _end(code: int) -> NoReturn:

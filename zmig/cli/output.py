@@ -178,7 +178,7 @@ class Output:
         sys.stdout = stdout if sys.stdout is self.stdout.file else sys.stdout
         sys.stderr = stderr if sys.stderr is self.stderr.file else sys.stderr
         self.stdout.file, self.stderr.file = stdout, stderr
-        self._spools = tuple(one for one in (stdout, stderr) if isinstance(one, SpooledText))
+        self._spools = tuple(stream for stream in (stdout, stderr) if isinstance(stream, SpooledText))
 
     def flush(self, *, patience_seconds: float | None = None) -> None:
         """Hand everything to the system; wait at most so long for readers who take nothing.
@@ -195,14 +195,14 @@ class Output:
         """Write what waits for its reader, and what comes from now on directly."""
         spools, self._spools = self._spools, ()
         deadline = None if patience_seconds is None else time.monotonic() + patience_seconds
-        for one in spools:
-            one.flush()
-        for one in spools:
-            one.spool.end(None if deadline is None else max(deadline - time.monotonic(), 0))
-        for one in spools:
+        for spooled in spools:
+            spooled.flush()
+        for spooled in spools:
+            spooled.spool.end(None if deadline is None else max(deadline - time.monotonic(), 0))
+        for spooled in spools:
             for name in ("stdout", "stderr"):
-                if getattr(sys, name) is one:
-                    setattr(sys, name, one.original)
+                if getattr(sys, name) is spooled:
+                    setattr(sys, name, spooled.original)
         with contextlib.suppress(Unwritable):
             self.stderr.block()
         self.stdout.block()

@@ -157,8 +157,8 @@ def _action(name: str, command: AnyCommand, words: list[str]) -> str:
 def _check_count(name: str, command: AnyCommand, names: list[str]) -> None:
     see = f"see `zmig {name} --help`"
     if command.takes is Positionals.NAME and len(names) != 1:
-        found = f"and got {len(names)}" if names else "and none is given"
-        raise _usage(f"`zmig {name}` takes one name, {found}", see)
+        got = f"and got {len(names)}" if names else "and none is given"
+        raise _usage(f"`zmig {name}` takes one name, {got}", see)
     if command.takes is Positionals.NAME_OR_NONE and len(names) > 1:
         raise _usage(f"`zmig {name}` takes one name at most, and got {len(names)}", see)
     if command.takes is Positionals.SOME_NAMES and not names:

@@ -24,7 +24,7 @@ def _step(step: StepRehearsed) -> list[str]:
     name = step.step.migration.name
     if step.skipped is not None:
         return [f"  {name} was not rehearsed: {step.skipped}"]
-    rows = [_statement(one) for one in step.statements]
+    rows = [_statement(statement) for statement in step.statements]
     where = "at its end, by a deferred check" if step.failed_in is None else f"in statement {step.failed_in}"
     ending = [f"    failed {where}"] if step.problem is not None else []
     return [f"  {name}", *(f"    {line}" for line in table.lines(rows)), *ending]
@@ -46,13 +46,13 @@ def document(rehearsal: Rehearsal) -> list[json_documents.Document]:
     """Return the steps."""
     return [
         {
-            "version": one.step.migration.version,
-            "name": one.step.migration.name,
-            "skipped": one.skipped,
-            "error": None if one.problem is None else json_documents.of_problem(one.problem),
-            "statements": [_of_statement(statement) for statement in one.statements],
+            "version": step.step.migration.version,
+            "name": step.step.migration.name,
+            "skipped": step.skipped,
+            "error": None if step.problem is None else json_documents.of_problem(step.problem),
+            "statements": [_of_statement(statement) for statement in step.statements],
         }
-        for one in rehearsal.steps
+        for step in rehearsal.steps
     ]
 
 

@@ -221,10 +221,12 @@ def blocking(connection: Connection, pid: int, remembered: Iterable[Blocker]) ->
     Between two attempts of a migration its backend waits for nobody, but whoever blocked the last one would block the
     next one too.
     """
-    found = work(connection, pid)
-    now = tuple(one for one in found.blockers if one.pid != pid) if found is not None else ()
-    known = {pid, *(one.pid for one in now)}
-    earlier = {one.pid: one for one in remembered if one.backend is not None and one.pid not in known}
+    at_work = work(connection, pid)
+    now = tuple(blocker for blocker in at_work.blockers if blocker.pid != pid) if at_work is not None else ()
+    known = {pid, *(blocker.pid for blocker in now)}
+    earlier = {
+        blocker.pid: blocker for blocker in remembered if blocker.backend is not None and blocker.pid not in known
+    }
     rows = connection.execute(_SEVERAL.encode(), [list(earlier)]).fetchall() if earlier else []
     backends = [_backend(row) for row in rows]
     before: list[Blocker] = []

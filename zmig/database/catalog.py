@@ -91,8 +91,8 @@ def _invalid_index(connection: Connection, index: CreateIndex, before: object) -
         names = [index.name] if before is False and _index_of(connection, index) is False else []
     else:
         known = cast("list[str]", before) if isinstance(before, list) else []
-        found = _indexes_of(connection, index.table)
-        names = [name for name, is_valid in found.items() if not is_valid and name not in known]
+        indexes = _indexes_of(connection, index.table)
+        names = [name for name, is_valid in indexes.items() if not is_valid and name not in known]
     return f"an invalid index `{names[0]}` is left, which the next try drops" if names else None
 
 
@@ -208,8 +208,8 @@ def _indexes_of(connection: Connection, table: Name, name: str | None = None) ->
     Raises:
         ZmigError: a node of the cluster does not say.
     """
-    found = connection.execute(_INDEXES_OF.encode(), (_regclass(table), name, name)).fetchall()
-    rows = cast("list[tuple[str, bool, int, bool]]", found)
+    answer = connection.execute(_INDEXES_OF.encode(), (_regclass(table), name, name)).fetchall()
+    rows = cast("list[tuple[str, bool, int, bool]]", answer)
     return {
         name: is_valid and (not has_shards or citus.is_valid_on_all_shards(connection, oid))
         for name, is_valid, oid, has_shards in rows

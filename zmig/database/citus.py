@@ -91,15 +91,15 @@ def check_schema(connection: Connection, schema: str) -> None:
         "select schemaid::oid::regnamespace::text from pg_catalog.pg_dist_schema "
         "where schemaid::oid = to_regnamespace(%s)::oid"
     )
-    found = cast("tuple[str] | None", connection.execute(query, [identifier(schema)]).fetchone())
-    if found is None:
+    row = cast("tuple[str] | None", connection.execute(query, [identifier(schema)]).fetchone())
+    if row is None:
         return
     raise TrackingError(
         Problem(
             "citus-tracking",
             f"schema `{schema}` is distributed by Citus, and facts have to be on the coordinator alone",
             effect="nothing was run",
-            hint=f"run `select citus_schema_undistribute({literal(found[0])})`",
+            hint=f"run `select citus_schema_undistribute({literal(row[0])})`",
         )
     )
 
@@ -168,8 +168,8 @@ def drop_leftovers_on_shards(connection: Connection, table: int) -> None:
     Raises:
         ZmigError: a node does not say, or refuses.
     """
-    found = list(_ask_shards(connection, _LEFTOVERS, str(table), str(table)))
-    for node, port, names in found:
+    leftovers = list(_ask_shards(connection, _LEFTOVERS, str(table), str(table)))
+    for node, port, names in leftovers:
         for name in names.split("\n") if names else ():
             command = f"drop index concurrently if exists {name}"
             row = connection.execute(_ALONE.encode(), (node, port, command)).fetchone()

@@ -207,12 +207,12 @@ def target(url: str, *, environ: Mapping[str, str]) -> Target:
     Raises:
         UsageError: the text is not a connection string.
     """
-    found = _plain(url)
-    if found is None:
+    parameters = _plain(url)
+    if parameters is None:
         from zmig.database import connection_string
 
-        found = connection_string.parameters(url)
-    secrets = (found.get("password"), found.get("sslpassword"), environ.get("PGPASSWORD"))
+        parameters = connection_string.parameters(url)
+    secrets = (parameters.get("password"), parameters.get("sslpassword"), environ.get("PGPASSWORD"))
     return Target(url, Redactor(*(secret for secret in secrets if secret), *secret_values(environ)))
 
 
@@ -221,12 +221,15 @@ def _plain(url: str) -> Mapping[str, str] | None:
     if not url.isprintable() or not url[:1].isalpha():
         return None
     try:
-        found = {name: str(value) for name, value in _parameters(url).items()}
+        parameters = {name: str(value) for name, value in _parameters(url).items()}
     except (psycopg.Error, UnicodeError):
         return None
-    names_one = any(found.get(name, "").strip() for name in ("host", "hostaddr", "dbname"))
-    has_odd = not {"sslmode", "connect_timeout", "service"}.isdisjoint(found) or not found.get("port", "1").isdecimal()
-    return found if names_one and not has_odd else None
+    names_one = any(parameters.get(name, "").strip() for name in ("host", "hostaddr", "dbname"))
+    has_odd = (
+        not {"sslmode", "connect_timeout", "service"}.isdisjoint(parameters)
+        or not parameters.get("port", "1").isdecimal()
+    )
+    return parameters if names_one and not has_odd else None
 
 
 def _parameters(text: str) -> Mapping[str, object]:

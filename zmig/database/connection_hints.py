@@ -66,9 +66,9 @@ def for_failed_connection(reason: str, url: str = MANIFEST_URL) -> str:
     """
     reason = reason[:_LONGEST_LOOKED_AT]
     for sign, hint in _TO_CONNECT:
-        found = re.search(sign, reason)
-        if found is not None:
-            return hint.format(option=next(filter(None, found.groups()), ""), url=url)
+        match = re.search(sign, reason)
+        if match is not None:
+            return hint.format(option=next(filter(None, match.groups()), ""), url=url)
     return f"check that the server runs and that host and port in {url} are right"
 
 

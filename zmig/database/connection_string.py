@@ -111,15 +111,15 @@ def parameters(text: str) -> Mapping[str, str]:
     if problem is not None:
         raise UsageError(problem)
     try:
-        found = {name: str(value) for name, value in conninfo.conninfo_to_dict(text).items()}
+        values = {name: str(value) for name, value in conninfo.conninfo_to_dict(text).items()}
     except psycopg.ProgrammingError as error:
         raise UsageError(_of_libpq(text, str(error).strip())) from None
     except UnicodeError:
         raise UsageError(invalid("it holds octets that are not UTF-8")) from None
-    problem = _of_values(text, found) or _of_nothing(text, found)
+    problem = _of_values(text, values) or _of_nothing(text, values)
     if problem is not None:
         raise UsageError(problem)
-    return found
+    return values
 
 
 def _of_nothing(text: str, found: Mapping[str, str]) -> Problem | None:

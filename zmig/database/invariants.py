@@ -56,7 +56,7 @@ def broken_by(error: BaseException, *, schema: str, is_own: bool = False) -> Bro
         return Broken.POSITION
     if is_own and error.sqlstate == _NOT_SUPPORTED and error.diag.source_function == "RewriteQuery":
         return Broken.FACT  # a rule that does nothing, or something else, instead
-    return next((one for one in Broken if is_said(one, error)), None)
+    return next((broken for broken in Broken if is_said(broken, error)), None)
 
 
 def words(text: str) -> str:

@@ -200,12 +200,14 @@ READABLE = {one.name: one.own for one in TABLE if one.name in _WRITING and one.o
 
 def own(version: int) -> dict[str, str]:
     """Return the values for zmig's own reading, as SQL, on a server of this version."""
-    return {one.name: one.own for one in TABLE if one.own is not None and version >= one.since}
+    return {setting.name: setting.own for setting in TABLE if setting.own is not None and version >= setting.since}
 
 
 def running(version: int) -> dict[str, str]:
     """Return the values of the working session while migrations run, as SQL, on a server of this version."""
-    return {one.name: one.running for one in TABLE if one.running is not None and version >= one.since}
+    return {
+        setting.name: setting.running for setting in TABLE if setting.running is not None and version >= setting.since
+    }
 
 
 def as_given_sql(version: int) -> tuple[str, ...]:

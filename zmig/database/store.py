@@ -136,9 +136,9 @@ class Store(FactReader):
                 what zmig did not make, or this role may not read it; the message names what it lacks to write, too,
                 where that is to follow.
         """
-        found = tracking_check.inspect(self._connection, self._schema, self._owner)
-        found.check_readable(to_write=to_write)
-        return found
+        inspection = tracking_check.inspect(self._connection, self._schema, self._owner)
+        inspection.check_readable(to_write=to_write)
+        return inspection
 
     def check_names(self, names: Iterable[str]) -> None:
         """Make sure that the database can hold the names of migrations.
@@ -189,12 +189,12 @@ class Store(FactReader):
             made = create_schema + tracking_sql.tables(self._schema) + tracking_sql.guard_trigger(self._schema)
             self._connection.execute(made.encode())
             # What somebody made since the last look was passed over, and is not trusted.
-            found = self.inspect()
-            if found.intruders:  # by default privileges
-                for name, role in found.intruders:
+            inspection = self.inspect()
+            if inspection.intruders:  # by default privileges
+                for name, role in inspection.intruders:
                     self._connection.execute(f"revoke trigger on {name} from {role}".encode())
-                found = self.inspect()
-            found.check_writable()
+                inspection = self.inspect()
+            inspection.check_writable()
         return not seen.is_guarded
 
     def append_sql(
@@ -365,7 +365,7 @@ class Store(FactReader):
             if entry.record is not None and entry.record.applied is not None and entry.version not in {None, *keep}
         }
         lagging: int | None = None
-        found: dict[int, tuple[object, object]] = {}
+        present: dict[int, tuple[object, object]] = {}
         query = _SIMPLE_ROWS.format(
             projection=self._projection_name, events=self._events_name, sequence=self._sequence_sql
         )
@@ -373,8 +373,8 @@ class Store(FactReader):
             if version is None:
                 lagging = cast("int", position)
             elif version not in keep:
-                found[cast("int", version)] = (name, position)
-        if found != {version: (row[1], row[-1]) for version, row in applied.items()}:
+                present[cast("int", version)] = (name, position)
+        if present != {version: (row[1], row[-1]) for version, row in applied.items()}:
             table, kept, rows = self._projection_name.replace("%", "%%"), list(keep), applied.values()
             with self._connection.transaction(), self._connection.cursor() as cursor:
                 cursor.execute(f"delete from {table} where version <> all (%s::bigint[])".encode(), [kept])
@@ -401,7 +401,7 @@ def _all_equal(*pairs: tuple[str, str]) -> str:
 
     As one condition, since many that could each be hashed or merged by take the server's planner long to choose from.
     """
-    return f"({' and '.join(f'{one} {_EQUALS} {other}' for one, other in pairs)}) is true"
+    return f"({' and '.join(f'{value} {_EQUALS} {other}' for value, other in pairs)}) is true"
 
 
 def _common(table: str, type: EventType, run: Run | None) -> Iterator[tuple[str, str]]:

@@ -75,10 +75,10 @@ def _seconds_since_acknowledgement(descriptor: int) -> float | None:
     import struct
 
     try:
-        with socket.socket(fileno=os.dup(descriptor)) as ours:
-            if ours.family == socket.AF_UNIX:
+        with socket.socket(fileno=os.dup(descriptor)) as own:
+            if own.family == socket.AF_UNIX:
                 return None
-            info = ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, struct.calcsize(_INFO))
+            info = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, struct.calcsize(_INFO))
             probes, segments, milliseconds = struct.unpack(_INFO, info)
     except OSError:
         return None

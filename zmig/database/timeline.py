@@ -44,10 +44,10 @@ def change(facts: FactReader, identity: Identity | None) -> TimelineChange | Non
     """
     if identity is None or identity.timeline is None:
         return None
-    found = facts.last_server()
-    if found is None:
+    last = facts.last_server()
+    if last is None:
         return None
-    run_id, system, before = found
+    run_id, system, before = last
     if system != identity.system or before == identity.timeline:
         return None
     return TimelineChange(run_id, before, identity.timeline)

@@ -40,11 +40,11 @@ def answers(connection: Connection) -> bool:
     """Whether the server at the other end of a connection answers a new one, in time."""
     with (
         contextlib.suppress(OSError),
-        socket.socket(fileno=os.dup(connection.pgconn.socket)) as ours,
-        socket.socket(ours.family, socket.SOCK_STREAM) as asking,
+        socket.socket(fileno=os.dup(connection.pgconn.socket)) as own,
+        socket.socket(own.family, socket.SOCK_STREAM) as asking,
     ):
         asking.settimeout(PATIENCE_SECONDS)
-        asking.connect(_local_address(connection) or ours.getpeername())
+        asking.connect(_local_address(connection) or own.getpeername())
         asking.sendall(_SSL_REQUEST)
         return bool(asking.recv(1))
     return False

@@ -68,10 +68,10 @@ class Binaries:
         """
         answer = accounts.run([self.path("postgres"), "--version"], account=account)
         text = answer.stdout.decode(errors="replace").strip()
-        found = re.match(r"postgres \(PostgreSQL\) (\S+)", text)
-        if not found:
+        match = re.match(r"postgres \(PostgreSQL\) (\S+)", text)
+        if not match:
             raise OSError(text or f"`postgres --version` ended with status {answer.returncode}")
-        return found[1]
+        return match[1]
 
 
 @valueclass
@@ -108,12 +108,12 @@ def find_binaries(*, major: int | None = None, account: Account | None = None) -
     """
     rejected: list[str] = []
     for binaries in candidates():
-        found = _try(binaries, account, rejected)
-        if found is None:
+        installation = _try(binaries, account, rejected)
+        if installation is None:
             continue
-        if found.major >= OLDEST_MAJOR and major in (None, found.major):
-            return found
-        rejected.append(f"{found} was found in {found.binaries.folder}")
+        if installation.major >= OLDEST_MAJOR and major in (None, installation.major):
+            return installation
+        rejected.append(f"{installation} was found in {installation.binaries.folder}")
     raise _missing(major, rejected)
 
 

@@ -25,10 +25,10 @@ def open_in(folder: Path, name: str, flags: int, *, mode: int = 0o600) -> int:
     """
     descriptor = os.open(folder / name, flags | _SAFELY, mode)
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
             raise OSError(f"`{name}` is not an ordinary file")
-        if found.st_uid not in (folder.stat().st_uid, os.geteuid()):
+        if status.st_uid not in (folder.stat().st_uid, os.geteuid()):
             raise OSError(f"`{name}` belongs to another account")
     except BaseException:
         os.close(descriptor)

@@ -60,7 +60,7 @@ def _own_folder(folder: Path) -> Path:
         folder.mkdir()
         folder.chmod(0o755)
     except FileExistsError:
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o022:
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
             raise OSError("it exists, and is not a folder that only root may write to") from None
     return folder

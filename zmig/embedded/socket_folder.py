@@ -41,8 +41,8 @@ def private_folder(folder: Path) -> Path:
     Raises `ServerError` if somebody can.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
         raise ServerError(
             Problem(
                 "embedded-folder-unusable",

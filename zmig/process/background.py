@@ -22,7 +22,7 @@ def start(work: Callable[[], object], name: str) -> threading.Thread:
     if not hasattr(signal, "pthread_sigmask"):  # as on Windows
         thread.start()
         return thread
-    blocked = signal.valid_signals() - {getattr(signal, one) for one in _OF_TERMINALS}
+    blocked = signal.valid_signals() - {getattr(signal, name) for name in _OF_TERMINALS}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
     try:
         thread.start()

@@ -49,10 +49,10 @@ def target(project: Project, database_url: str | None, *, environ: Mapping[str, 
         UsageError: the URL is not a connection string.
         ServerError: the private server does not start.
     """
-    found = database.target(project.database_url(database_url, environ=environ), environ=environ)
+    named = database.target(project.database_url(database_url, environ=environ), environ=environ)
     if database_url is not None:
-        return replace(found, written_in=GIVEN_URL)
-    return replace(found, is_embedded=isinstance(project.database, EmbeddedDatabase))
+        return replace(named, written_in=GIVEN_URL)
+    return replace(named, is_embedded=isinstance(project.database, EmbeddedDatabase))
 
 
 def server_of(connection: WorkingConnection, schema: str, target: Target) -> Server:
@@ -61,12 +61,12 @@ def server_of(connection: WorkingConnection, schema: str, target: Target) -> Ser
     Raises:
         UsageError, TrackingError: it is a node of a cluster that keeps them elsewhere.
     """
-    found = connection.server
-    if found.has_citus:
+    server = connection.server
+    if server.has_citus:
         from zmig.database import citus
 
         citus.check_node(connection, schema, target)
-    return found
+    return server
 
 
 @valueclass
@@ -93,10 +93,10 @@ class DatabaseSession:
             TrackingError: facts are to be written, and this is a standby; the message names the primary server.
         """
         with database.translated(self.target):
-            found = self.store.inspect(to_write=to_write)
+            inspection = self.store.inspect(to_write=to_write)
             if to_write:
-                self.refuse_standby(found)
-            return found
+                self.refuse_standby(inspection)
+            return inspection
 
     def report_timeline_change(self, inspection: Inspection) -> None:
         """Warn where the server's timeline is another one than the last run's; the facts are read before."""
@@ -120,8 +120,8 @@ class DatabaseSession:
         if inspection.in_recovery:
             from zmig.database import standby
 
-            found = standby.read(self.connection)
-            raise TrackingError(inspection.standby(found.where, found.lag))
+            follower = standby.read(self.connection)
+            raise TrackingError(inspection.standby(follower.where, follower.lag))
 
     def is_up_to_date(self, inspection: Inspection) -> bool:
         """Whether every migration is done as it is declared, so that nothing is left to do; False says nothing."""
@@ -129,8 +129,8 @@ class DatabaseSession:
         if not expected:
             return False
         with database.translated(self.target):
-            found = self.store.up_to_date_lines(with_projection=inspection.sees_projection)
-        return up_to_date.is_same(found, expected)
+            lines = self.store.up_to_date_lines(with_projection=inspection.sees_projection)
+        return up_to_date.is_same(lines, expected)
 
     @contextmanager
     def recording(self) -> Generator[None]:
@@ -275,16 +275,16 @@ def open_session(
         connection.interrupts = interrupts
         connection.add_notice_handler(_notices_to(observer, interrupts))
         with database.translated(target):
-            found = server_of(connection, project.tracking.schema, target)
+            server = server_of(connection, project.tracking.schema, target)
         yield DatabaseSession(
             project=project,
             migrations=migrations,
             target=target,
             connection=connection,
-            server=found,
+            server=server,
             store=Store(connection, project.tracking.schema, project.tracking.owner),
             lock=RunLock(project.tracking.schema),
-            run=Run(run_id, socket.gethostname(), found.backend_pid, name),
+            run=Run(run_id, socket.gethostname(), server.backend_pid, name),
             observer=observer,
         )
 

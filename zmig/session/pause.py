@@ -74,10 +74,10 @@ def _running(snapshot: Snapshot) -> Entry:
 
 
 def _paused(snapshot: Snapshot) -> Entry:
-    found = [entry for entry in snapshot.entries if entry.record is not None and entry.record.paused is not None]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    paused = [entry for entry in snapshot.entries if entry.record is not None and entry.record.paused is not None]
+    if len(paused) == 1:
+        return paused[0]
+    if not paused:
         raise UsageError(
             Problem(
                 "not-paused",
@@ -86,13 +86,13 @@ def _paused(snapshot: Snapshot) -> Entry:
                 hint=Hint("see every state with ", command("status")),
             )
         )
-    names = ", ".join(f"`{entry.name}`" for entry in found)
+    names = ", ".join(f"`{entry.name}`" for entry in paused)
     raise UsageError(
         Problem(
             "not-paused",
             f"more than one migration is paused: {names}",
             effect=_EFFECT,
-            hint=f"name one, such as `{found[0].name}`",
+            hint=f"name one, such as `{paused[0].name}`",
         )
     )
 

@@ -69,7 +69,7 @@ class Status:
             "timeline_change": self.timeline_change.as_dict() if self.timeline_change is not None else None,
             "undeclared": list(self.undeclared),
             "facts_guarded": self.is_guarded,
-            "odd_rows": [one.as_dict() for one in self.odd_rows],
+            "odd_rows": [row.as_dict() for row in self.odd_rows],
             "migrations": [_migration(entry) for entry in self.migrations],
         }
 

@@ -269,7 +269,9 @@ class FollowedFacts:
 
     def history(self, migrations: Sequence[Migration]) -> History:
         """Return what the facts say."""
-        return fold(self._follower.latest.values(), versions={one.name: one.version for one in migrations})
+        return fold(
+            self._follower.latest.values(), versions={migration.name: migration.version for migration in migrations}
+        )
 
     def unfounded(self, inspection: Inspection) -> Sequence[OrphanedRow]:
         """Return the rows of the simple table that no fact founds, asked for again where there are new facts."""

@@ -45,7 +45,7 @@ def position_of_query(statements: Sequence[Statement], backend: Backend) -> Stat
     if number is not None and 0 < number <= len(statements):
         statement = statements[number - 1]
     else:
-        statement = next((one for one in statements if query and one.text[: len(query)] == query), None)
+        statement = next((known for known in statements if query and known.text[: len(query)] == query), None)
     if statement is None:
         return None
     return StatementPosition(statement.number, len(statements), statement.line, statement.summary)

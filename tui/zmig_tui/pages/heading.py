@@ -53,7 +53,7 @@ class Heading:
 
     def lines(self, cells: int) -> list[Line]:
         """Return the heading in lines of `cells`."""
-        return [fitted(one, cells) for one in (self._first(cells), self._second(cells), self._third(cells))]
+        return [fitted(line, cells) for line in (self._first(cells), self._second(cells), self._third(cells))]
 
     def _first(self, cells: int) -> Line:
         name = Span(" zmig ", Tone.MARK)

@@ -34,11 +34,11 @@ def panel_lines(
     body = body[:height]
     shown = height - len(body)
     if shown > 0:
-        body += [(Span(" "), *one) for one in run.log[-shown:]]
+        body += [(Span(" "), *line) for line in run.log[-shown:]]
     if not run.is_over:
         # What a run waits for comes and goes several times a second; the table must not move each time.
         body += [EMPTY] * (_LEAST_LINES - len(body))
-    return [fitted(one, cells) for one in body]
+    return [fitted(line, cells) for line in body]
 
 
 def _title(run: Run, now: float, cells: int) -> Line:
@@ -57,7 +57,7 @@ def _title(run: Run, now: float, cells: int) -> Line:
         return spread(left, line(span(f"{words.clock(run.seconds(now))} ", Tone.QUIET)), cells)
     count = span(f" {run.finished:,} of {run.total:,}  {run.finished / run.total:.0%}  ")
     clock = span(f"{words.clock(run.seconds(now))} ", Tone.QUIET)
-    room = cells - sum(one.width for one in left) - count.width - clock.width - 2
+    room = cells - sum(piece.width for piece in left) - count.width - clock.width - 2
     return line(*left, "  ", *bar(run.finished / run.total, max(room, 4)), count, clock)
 
 
@@ -73,8 +73,8 @@ def _body(run: Run, observation: Observation | None, now: float, hints: HintStyl
     if run.current is not None:
         yield from _current(run.current, now)
     if observation is not None and observation.work is not None:
-        for one in backend_view.backend_lines(observation.work, observation.now):
-            yield (Span("   "), *one)
+        for shown in backend_view.backend_lines(observation.work, observation.now):
+            yield (Span("   "), *shown)
 
 
 def _current(current: CurrentStep, now: float) -> Iterator[Line]:

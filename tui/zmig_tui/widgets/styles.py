@@ -47,7 +47,7 @@ class StyleCache:
 
     def strip(self, shown: Line, base: Style, cells: int, offset: int = 0) -> Strip:
         """Return a line as a strip of `cells`, from the column `offset` on, over the background of `base`."""
-        segments = [Segment(one.text, base + self._laid_over(one.tone)) for one in shown]
+        segments = [Segment(piece.text, base + self._laid_over(piece.tone)) for piece in shown]
         return Strip(segments).crop_extend(offset, offset + cells, base)
 
     def _laid_over(self, tone: Tone) -> Style:
