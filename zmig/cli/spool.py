@@ -37,18 +37,17 @@ def spooled(files: Iterable[TextIO]) -> list[TextIO]:
     Those that lead to the same place share what waits, so that their order stays.
     """
     spools: dict[object, Spool] = {}
-    return [_spooled(file, spools) for file in files]
-
-
-def _spooled(file: TextIO, spools: dict[object, Spool]) -> TextIO:
-    try:
-        status = os.fstat(file.fileno())
-    except (OSError, ValueError):  # it stands for nothing of the system's
-        return file
-    place = status.st_dev, status.st_ino, status.st_rdev
-    spool = spools.get(place) or Spool(file.fileno(), status.st_mode)
-    spools[place] = spool
-    return SpooledText(file, spool)
+    streams: list[TextIO] = []
+    for file in files:
+        try:
+            status = os.fstat(file.fileno())
+        except (OSError, ValueError):  # it leads to nothing of the system's
+            streams.append(file)
+            continue
+        place = status.st_dev, status.st_ino, status.st_rdev
+        spools[place] = spools.get(place) or Spool(file.fileno(), status.st_mode)
+        streams.append(SpooledText(file, spools[place]))
+    return streams
 
 
 class SpooledText(io.TextIOWrapper):

@@ -125,37 +125,30 @@ def _counts(status: Status) -> str:
 
 
 def _notes(status: Status) -> Iterator[Line]:
-    """Yield what is to be known beside the states, with what is found about a migration in colour."""
-    for note in _notes_of_server(status):
-        yield (Span(visible(note)),)
-    for entry in status.migrations:
-        for finding in entry.findings:
-            if finding.code is not FindingCode.DUE:
-                label, text = "finding:", visible(f" `{entry.name}`: {finding.message}")
-                yield (Span(label, Tone.WARN), Span(text))
-    for note in _notes_of_facts(status):
-        yield (Span(visible(note)),)
+    """Yield what is to be known beside the states, of the server, of single migrations and of the facts."""
 
+    def note(text: str, label: str = "") -> Line:
+        return (Span(label, Tone.WARN), Span(visible(text)))
 
-def _notes_of_server(status: Status) -> Iterator[str]:
     if status.standby is not None:
-        yield f"a standby of {status.standby.where}: {status.standby.lag}"
+        yield note(f"a standby of {status.standby.where}: {status.standby.lag}")
     if status.timeline_change is not None:
-        yield f"note: {status.timeline_change.message}"
+        yield note(f"note: {status.timeline_change.message}")
     if status.holder is not None:
-        yield f"a run holds the lock: {lock_holder.describe(status.holder)}"
-
-
-def _notes_of_facts(status: Status) -> Iterator[str]:
+        yield note(f"a run holds the lock: {lock_holder.describe(status.holder)}")
+    findings = ((entry.name, finding) for entry in status.migrations for finding in entry.findings)
+    for name, finding in findings:
+        if finding.code is not FindingCode.DUE:
+            yield note(f" `{name}`: {finding.message}", "finding:")
     if not status.is_guarded:
         from zmig.database import tracking_sql
 
         missing = tracking_sql.GUARD_MISSING
-        yield f"note: the facts' table is not as zmig makes it: {missing}; what is run next puts it there again"
+        yield note(f"note: the facts' table is not as zmig makes it: {missing}; what is run next puts it there again")
     for row in status.odd_rows:
-        yield f"note: row {row.position} of the facts, of `{row.name}`, cannot be read in full: {row.reason}"
+        yield note(f"note: row {row.position} of the facts, of `{row.name}`, cannot be read in full: {row.reason}")
     if status.undeclared:
-        yield f"note: {undeclared.sentence(status.undeclared)}"
+        yield note(f"note: {undeclared.sentence(status.undeclared)}")
 
 
 COMMAND = Command(

@@ -120,6 +120,11 @@ select array_length(tree.path, 1) - 2, tree.waiting_pid, tree.pid, {_BACKEND}
 from tree left join pg_catalog.pg_stat_activity a on a.pid = tree.pid
 order by tree.path
 """
+"""The tree of those that block a backend.
+
+`pg_blocking_pids` may name one twice, as of a parallel query, and names a prepared transaction by 0, about which nobody
+can be asked. `path` ends a circle, which is a deadlock that the server has not found yet.
+"""
 
 _CREATE_INDEX = """
 select command, phase, relid, index_relid,

@@ -255,6 +255,7 @@ join pg_catalog.pg_class t on t.oid operator(pg_catalog.=) i.indrelid
 join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
 where not i.indisvalid and c.relname operator(pg_catalog.~) '_cc(new|old)[0-9]*$'
 """
+"""The names that the server gives the copies: PostgreSQL documentation, REINDEX, "Rebuilding Indexes Concurrently"."""
 
 _OF_SCHEMA = "and n.nspname operator(pg_catalog.=) %s"
 _OF_TABLE = "and t.oid operator(pg_catalog.=) pg_catalog.to_regclass(%s)"

@@ -204,7 +204,9 @@ def _of_libpq(text: str, said: str) -> Problem:
     """Return the problem of a text that libpq cannot read, with as much of its words as is no secret."""
     unknown = _UNKNOWN_PARAMETER.search(said)
     if unknown is None:
-        return invalid(_without_quotations(said))
+        # Without the parts of the URL that libpq quotes: they may be parts of a password.
+        shown = _known_parameters() | {"=", "]"}
+        return invalid(re.sub(r'"([^"]*)"', lambda quoted: quoted[0] if quoted[1] in shown else '"***"', said))
     name = unknown[1]
     known = sorted(_known_parameters())
     hint = _FOREIGN_PARAMETERS.get(name.lower())
@@ -219,12 +221,6 @@ def _of_libpq(text: str, said: str) -> Problem:
 
 def _known_parameters() -> frozenset[str]:
     return frozenset(option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults())
-
-
-def _without_quotations(message: str) -> str:
-    """Return libpq's message without the parts of the URL that it quotes: they may be parts of a password."""
-    known = _known_parameters() | {"=", "]"}
-    return re.sub(r'"([^"]*)"', lambda quoted: quoted[0] if quoted[1] in known else '"***"', message)
 
 
 def _may_show(text: str, word: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import psycopg
 
@@ -26,9 +27,9 @@ class InterruptibleConnection(psycopg.Connection[tuple[object, ...]]):
         It raises what interrupts the run, and psycopg.OperationalError where the server is gone without a word.
         """
         if self.is_left_to_tcp:
-            return Look(self.interrupts, self._require_answer)
-        missing = tcp.Acknowledgements(self.pgconn.socket, self._give_up)
-        return Look(self.interrupts, self._require_answer, missing.check)
+            return Look(self.interrupts, partial(unresponsive.require_answer, self))
+        missing = tcp.Acknowledgements(self.pgconn.socket, partial(unresponsive.give_up, self))
+        return Look(self.interrupts, partial(unresponsive.require_answer, self), missing.check)
 
     def refuse_children(self) -> None:
         """Make sure that the process is the one that opened the connection. Raises psycopg.ProgrammingError."""
@@ -36,11 +37,3 @@ class InterruptibleConnection(psycopg.Connection[tuple[object, ...]]):
             raise psycopg.ProgrammingError(
                 "a child process cannot use the connection of the run: it needs one of its own"
             )
-
-    def _require_answer(self) -> None:
-        """Give the connection up where the server does not answer a new one. Raises psycopg.OperationalError."""
-        unresponsive.require_answer(self)
-
-    def _give_up(self) -> None:
-        """Close the connection. Raises psycopg.OperationalError."""
-        unresponsive.give_up(self)

@@ -88,14 +88,10 @@ def problem(broken: Broken, what: str, *, events: str, projection: str) -> Probl
                 hint=f"remove what is on the table (`\\d {table}` in psql shows it), then run the command again",
             )
         case Broken.POSITION:
-            return _positions_lag(what, events)
-
-
-def _positions_lag(what: str, events: str) -> Problem:
-    sequence = f"pg_get_serial_sequence({literal(events)}, 'position')"
-    return Problem(
-        "positions-behind",
-        f"{what} could not be recorded: the positions that `{events}` hands out are behind those of its facts",
-        facts=("its sequence was set back, restored without its value, or promoted with a logical replica",),
-        hint=f"as its owner, run `select setval({sequence}, (select max(position) from {events}))`",
-    )
+            sequence = f"pg_get_serial_sequence({literal(events)}, 'position')"
+            return Problem(
+                "positions-behind",
+                f"{what} could not be recorded: the positions that `{events}` hands out are behind those of its facts",
+                facts=("its sequence was set back, restored without its value, or promoted with a logical replica",),
+                hint=f"as its owner, run `select setval({sequence}, (select max(position) from {events}))`",
+            )

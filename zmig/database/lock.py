@@ -37,6 +37,7 @@ from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.
 where {condition} and l.granted
 limit 1
 """
+"""A session that took the lock twice has one row still. Its backend may be one that this role may not see."""
 
 _TERMINATE = """
 select pg_catalog.pg_terminate_backend(l.pid) from pg_catalog.pg_locks l
@@ -46,11 +47,6 @@ where {condition} and l.granted and l.pid = {pid}
 
 def _key(text: str) -> int:
     return int.from_bytes(sha256(text.encode()).digest()[:8], "big", signed=True)
-
-
-def _is_lock(key: int) -> str:
-    own = f"d.datname {_EQUALS} pg_catalog.current_database()"
-    return f"{_has_key(key)} and l.database {_EQUALS} (select d.oid from pg_catalog.pg_database d where {own})"
 
 
 def _has_key(key: int) -> str:
@@ -82,7 +78,8 @@ class RunLock:
 
     @property
     def _condition(self) -> str:
-        return _is_lock(self.key)
+        own = f"d.datname {_EQUALS} pg_catalog.current_database()"
+        return f"{_has_key(self.key)} and l.database {_EQUALS} (select d.oid from pg_catalog.pg_database d where {own})"
 
     @property
     def is_held_sql(self) -> str:

@@ -54,6 +54,8 @@ select (select pg_catalog.count(*) from own),
     array(select pg_catalog.format('%%s %%I.%%I', kind, nspname, name) from own
         order by kind operator(pg_catalog.<>) 'table', nspname, name limit %(most)s)
 """
+"""Of `deptype`, `e` is what belongs to an extension, `i` what is inside of another object, as the sequence of
+an identity, and `a` a sequence that goes with its column, as a serial's does (PostgreSQL documentation, pg_depend)."""
 
 _COLUMNS = """
 select pg_catalog.format('%I.%I', s.nspname, c.relname),

@@ -66,9 +66,13 @@ class Cluster:
         descriptor = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
         try:
             begun = own_file.open_in(self.log.parent, self.log.name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            # The data folder is never named by its path, which pg_ctl would hand to a shell unquoted, and which another
+            # account may be unable to walk, as below a home that only root may enter. Such an account is given the
+            # folder itself, opened; its own working directory has to be one that it can return to.
+            place = f"{accounts.DESCRIPTORS}/{descriptor}" if self.account else "."
             with os.fdopen(begun, "ab") as log:
                 ended = accounts.run(
-                    [self.installation.binaries.path(program), *arguments, "-D", self._place(descriptor)],
+                    [self.installation.binaries.path(program), *arguments, "-D", place],
                     account=self.account,
                     folder="/" if self.account else data,
                     keep_open=[descriptor] if self.account else [],
@@ -78,14 +82,6 @@ class Cluster:
             os.close(descriptor)
         if ended.returncode != 0:
             raise not_started(self.data, self.log, f"`{program}` ended with status {ended.returncode}")
-
-    def _place(self, descriptor: int) -> str:
-        """Name the data folder for a program: never by its path, which pg_ctl would hand to a shell unquoted.
-
-        Another account may be unable to walk to the folder, as below a home that only root may enter. It is given
-        the folder itself, opened; its own working directory has to be one that it can return to.
-        """
-        return f"{accounts.DESCRIPTORS}/{descriptor}" if self.account else "."
 
 
 def _give(folder: Path, account: Account) -> None:

@@ -27,15 +27,11 @@ def explain_missing(sqlstate: str | None, message: str) -> str | None:
         return None
     extension = _EXTENSION.search(message)
     if extension:
-        return _about_extension(extension["name"] or extension["file"])
+        name = extension["name"] or extension["file"]
+        built_in, elsewhere = _BUILT_IN.get(name), _elsewhere(f"has `{name}`")
+        return f"use {built_in}, or {elsewhere}" if built_in else elsewhere
     feature = _FEATURE.search(message)
     return _elsewhere(f"is built with {feature['feature'] or feature['xml']}") if feature else None
-
-
-def _about_extension(name: str) -> str:
-    built_in = _BUILT_IN.get(name)
-    elsewhere = _elsewhere(f"has `{name}`")
-    return f"use {built_in}, or {elsewhere}" if built_in else elsewhere
 
 
 def _elsewhere(what: str) -> str:

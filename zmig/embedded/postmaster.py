@@ -23,8 +23,10 @@ _TOO_LONG = 10
 
 def find(data: Path) -> int | None:
     """Return the process number of the server that has `data` open; None if it cannot be proved that there is one."""
-    process = _recorded(data)
-    return process if process is not None and _serves(process, data) else None
+    number = (own_file.read_in(data, _PID_FILE) or "").partition("\n")[0].strip()
+    if not (number.isascii() and number.isdecimal() and len(number) < _TOO_LONG):
+        return None
+    return int(number) if _serves(int(number), data) else None
 
 
 def interrupt(process: int, data: Path) -> bool:
@@ -56,22 +58,14 @@ def forget_stale(data: Path) -> None:
     for another server.
     """
     for name in (_PID_FILE, *(path.name for path in data.glob(".s.PGSQL.*.lock"))):
-        with contextlib.suppress(FileNotFoundError):
-            _replace_process(data, name)
-
-
-def _replace_process(folder: Path, name: str) -> None:
-    with os.fdopen(own_file.open_in(folder, name, os.O_RDWR), "r+", encoding="utf-8") as file:
-        rest = file.read().partition("\n")[2]
-        file.seek(0)
-        file.truncate()
-        file.write(f"{os.getpid()}\n{rest}")
-
-
-def _recorded(data: Path) -> int | None:
-    text = own_file.read_in(data, _PID_FILE)
-    number = (text or "").partition("\n")[0].strip()
-    return int(number) if number.isascii() and number.isdecimal() and len(number) < _TOO_LONG else None
+        with (
+            contextlib.suppress(FileNotFoundError),
+            os.fdopen(own_file.open_in(data, name, os.O_RDWR), "r+", encoding="utf-8") as file,
+        ):
+            rest = file.read().partition("\n")[2]
+            file.seek(0)
+            file.truncate()
+            file.write(f"{os.getpid()}\n{rest}")
 
 
 def _serves(process: int, data: Path) -> bool:

@@ -108,7 +108,10 @@ class EmbeddedServer:
             account = accounts.server_account(self.data)
             cluster = Cluster(self.data, self.log, find_binaries(major=self._major(), account=account), account)
             if not self.data.is_dir():
-                self._refuse_foreign_files()
+                own = {path for pattern in _OWN_FILES for path in self.folder.glob(pattern)}
+                foreign = sorted(path.name for path in self.folder.iterdir() if path not in own)
+                if foreign:
+                    raise self._unusable(f"is not empty: it holds `{foreign[0]}`")
                 cluster.create(self._settings)
             postmaster.forget_stale(self.data)
             cluster.launch(_START_SECONDS)
@@ -132,12 +135,6 @@ class EmbeddedServer:
                 yield
         except OSError as error:
             raise self._unusable(f"cannot be used: {error.strerror or error}") from error
-
-    def _refuse_foreign_files(self) -> None:
-        own = {path for pattern in _OWN_FILES for path in self.folder.glob(pattern)}
-        foreign = sorted(path.name for path in self.folder.iterdir() if path not in own)
-        if foreign:
-            raise self._unusable(f"is not empty: it holds `{foreign[0]}`")
 
     def _unusable(self, why: str) -> ServerError:
         return ServerError(

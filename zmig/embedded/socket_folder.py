@@ -23,10 +23,8 @@ def socket_folder(data: Path, port: int) -> Path:
     Raises `ServerError` if a link is needed and its folder in /tmp belongs to somebody else.
     """
     path = os.fsencode(data / f".s.PGSQL.{port}")
-    return data if len(path) <= _LONGEST and b"," not in path else _link_to(data)
-
-
-def _link_to(data: Path) -> Path:
+    if len(path) <= _LONGEST and b"," not in path:
+        return data
     link = private_folder(Path(f"/tmp/zmig-{os.geteuid()}")) / hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
     if not link.is_symlink() or link.readlink() != data:
         fresh = link.with_name(f"{link.name}.{os.getpid()}")

@@ -25,6 +25,7 @@ _WINDOW = 10_000
 """How far below the highest position gaps are looked for at the beginning."""
 
 _SNAPSHOT = "select pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint from pg_current_snapshot() s"
+"""Below the first number every transaction has ended; from the second on none has begun yet."""
 
 
 class EventFollower:

@@ -23,7 +23,7 @@ def backend_lines(work: BackendWork, now: datetime) -> Iterator[Line]:
     if work.progress is not None:
         yield _progress(work.progress)
     elif work.backend.wait is not None and not work.blockers:
-        what = "the next word of zmig" if work.backend.wait == _IDLE else work.backend.wait
+        what = "the next statement of zmig" if work.backend.wait == _IDLE else work.backend.wait
         yield line(span("the server waits for ", Tone.QUIET), span(what, Tone.PLAIN))
     if work.blockers:
         yield line(
