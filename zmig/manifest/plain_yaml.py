@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zmig.manifest.yaml_parser import NODE_LIMIT, SIZE_LIMIT, Document, Mapping, Scalar, Sequence
+from zmig.text.lazy_pattern import LazyPattern
 from zmig.text.places import Source
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _PLAIN_LINE = re.compile(
     re.ASCII,
 )
 """A line: its indentation, a dash, and a key with what its value is, if it has one there; or an item of a list."""
-_PAIR = re.compile(rf"({_KEY}): ({_FLOW_VALUE})", re.ASCII)
+_PAIR = LazyPattern(rf"({_KEY}): ({_FLOW_VALUE})", re.ASCII)
 
 
 _KEY_ALONE, _PLAIN, _QUOTES, _BRACES, _ITEM, _QUOTED_ITEM = range(3, 9)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +11,7 @@ from zmig.errors import ManifestError, Problem
 from zmig.manifest import variables
 from zmig.model import Kind, Language, Migration, Repeat, RepeatRule
 from zmig.project import text_file
+from zmig.text.lazy_pattern import LazyPattern
 from zmig.text.nearest import nearest
 from zmig.valueclass import replace
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from zmig.manifest.declaration import Declaration
 
-_BLANK = re.compile(r"(?:[\s;]++|--[^\r\n]*+)*+")
+_BLANK = LazyPattern(r"(?:[\s;]++|--[^\r\n]*+)*+")
 _WORDS = {"file": "a file", "rollback": "a rollback file"}
 _MOST_SEARCHES = 20
 """How many missing files are given a nearest name; comparing thousands of names takes a second for each."""
@@ -173,6 +173,8 @@ class Folder:
 
 def is_blank(sql: str, *, is_cut: bool = False) -> bool:
     """Return whether SQL text holds nothing but comments, blanks and semicolons; of a cut text, whether it may."""
+    if sql.lstrip()[:1] not in ("", ";", "-", "/"):
+        return False
     match = _BLANK.match(sql)
     end = 0 if match is None else match.end()
     if end == len(sql):

@@ -178,7 +178,7 @@ class Redactor:
 
 
 _SHORTEST_VALUE = 8
-_HARMLESS = re.compile(
+_HARMLESS = LazyPattern(
     r"PATH|HOME|PWD|OLDPWD|SHELL|USER|LOGNAME|HOSTNAME|LANG(UAGE)?|LC_\w+|TZ|TERM\w*|COLORTERM|TMPDIR|EDITOR|VISUAL|PAGER"
     r"|VIRTUAL_ENV|PYTHON\w+|XDG_\w+|SHLVL|_|CI|GITHUB_\w+|RUNNER_\w+|ZMIG_\w+"
 )
@@ -188,7 +188,7 @@ _MAY_BE_SECRET = re.compile(
     r"|(?<!MON)(?<!TUR)(?<!DON)KEY(?!BOARD|MAP|NOTE|SPACE|WORD)"
 )
 """In the name of a variable; but for words that only sound like it, whose values would make errors unreadable."""
-_DETAIL = re.compile(r"\n[^\S\n]*DETAIL:.*?(?=\n[^\S\n]*(?:HINT|CONTEXT|LINE \d+|QUERY):|\Z)", re.DOTALL)
+_DETAIL = LazyPattern(r"\n[^\S\n]*DETAIL:.*?(?=\n[^\S\n]*(?:HINT|CONTEXT|LINE \d+|QUERY):|\Z)", re.DOTALL)
 
 
 def secret_values(environ: Mapping[str, str]) -> Iterator[str]:
