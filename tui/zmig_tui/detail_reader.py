@@ -11,7 +11,7 @@ from zmig.planning import planner
 from zmig.planning.request import Apply
 from zmig.planning.snapshot import Snapshot
 from zmig.planning.state import FindingCode
-from zmig.project import outside, prepare, project
+from zmig.project import outside, prepare, text_file
 from zmig.sql import script
 from zmig_tui.models import remote_run
 from zmig_tui.models.details import EVENTS_LIMIT, Detail, File
@@ -61,15 +61,15 @@ def _read(path: Path | None) -> File | None:
         return File(is_outside=True)
     try:
         if _is_large(path):
-            return File(next(project.read_pieces(path), ""), is_cut=True)
-        return File(project.read_text(path))
+            return File(next(text_file.pieces(path), ""), is_cut=True)
+        return File(text_file.read(path))
     except ZmigError as error:
         return File(problems=error.problems)
 
 
 def _is_large(path: Path) -> bool:
     try:
-        return project.size(path) > _SHOWN_BYTES
+        return text_file.size(path) > _SHOWN_BYTES
     except ZmigError:
         return False
 
@@ -115,6 +115,6 @@ def running_position(observation: Observation) -> StatementPosition | None:
 @lru_cache(maxsize=2)
 def _statements(file: Path, _checksum: str | None) -> tuple[Statement, ...]:
     try:
-        return tuple(script.split(project.read_text(file), path=str(file)))
+        return tuple(script.split(text_file.read(file), path=str(file)))
     except ZmigError:
         return ()
