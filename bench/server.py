@@ -40,6 +40,10 @@ class Server:
             connection.execute("checkpoint")
         return self._server.url(name)
 
+    def url(self, name: str) -> str:
+        """Return the URL of a database that was made."""
+        return self._server.url(name)
+
     @property
     def socket(self) -> Path:
         """The server's socket."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cProfile import Profile
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -128,3 +129,82 @@ def test_reads_and_a_run_with_nothing_to_do_cost_the_same_however_much_is_applie
     assert _round_trips(project, Migrator.migrate) == 4
     assert _round_trips(project, Migrator.status) == 4
     assert _round_trips(project, Migrator.current_version) == 4
+
+
+def _declared(tmp_path: Path, url: str, count: int) -> ProjectFolder:
+    """Return a project of small migrations, each with a rollback, and with a tracking schema of its own."""
+    project = ProjectFolder(tmp_path / str(count), url, tracking={"schema": f"zmig_{count}"})
+    (project.folder / "back.sql").write_text("select 1;")
+    for number in range(1, count + 1):
+        (project.folder / f"{number:03}_m.sql").write_text(f"comment on schema public is '{number}';")
+    numbers = range(1, count + 1)
+    entries = [{"version": n, "file": f"{n:03}_m.sql", "kind": "sql", "rollback": "back.sql"} for n in numbers]
+    project.change(migrations=entries)
+    return project
+
+
+def _calls(act: Callable[[Migrator], object], migrator: Migrator) -> int:
+    """Return how many functions are called, those written in C among them."""
+    profile = Profile()
+    profile.runcall(act, migrator)
+    return sum(entry.callcount for entry in profile.getstats())
+
+
+def _last(migrator: Migrator) -> int:
+    return migrator.project().migrations[-1].version
+
+
+def _watch(migrator: Migrator) -> None:
+    watcher = migrator.watcher()
+    watcher.poll()
+    watcher.close()
+
+
+COMMANDS: dict[str, tuple[bool, Callable[[Migrator], object]]] = {
+    "plan": (False, Migrator.plan),
+    "apply": (False, Migrator.migrate),
+    "apply atomically": (False, lambda migrator: migrator.migrate(atomic=True)),
+    "baseline": (False, lambda migrator: migrator.baseline(to=_last(migrator), reason="seen")),
+    "apply nothing": (True, Migrator.migrate),
+    "status": (True, Migrator.status),
+    "history": (True, Migrator.history),
+    "watch": (True, _watch),
+    "plan a rollback": (True, lambda migrator: migrator.plan_rollback(to=0)),
+    "roll back": (True, lambda migrator: migrator.rollback(to=0)),
+}
+"""Whether everything is applied before, and what is done."""
+
+
+@pytest.mark.parametrize(("is_applied", "act"), COMMANDS.values(), ids=COMMANDS)
+def test_work_grows_with_the_migrations_and_not_with_their_square(
+    tmp_path: Path, database: str, *, is_applied: bool, act: Callable[[Migrator], object]
+) -> None:
+    def calls(count: int) -> int:
+        migrator = Migrator(_declared(tmp_path, database, count).manifest)
+        if is_applied:
+            migrator.migrate()
+        return _calls(act, migrator)
+
+    calls(1)  # imports what is needed
+    few, more, many = calls(50), calls(100), calls(200)
+    # If each looked at all others, it would be four times as much instead of twice.
+    assert many - more < 2.6 * (more - few)
+
+
+def test_the_server_reads_as_many_rows_for_each_migration_however_many_there_are(
+    tmp_path: Path, database: str, connection: psycopg.Connection
+) -> None:
+    def rows_read(count: int) -> int:
+        Migrator(_declared(tmp_path, database, count).manifest).migrate()
+        query = (
+            "select sum(n_tup_ins)::int, sum(seq_tup_read + idx_tup_fetch)::int from pg_stat_all_tables "
+            "where schemaname = %s"
+        )
+        written, read = 0, 0
+        while written < 3 * count:  # a session's counts are there when it has ended
+            row = connection.execute(query, [f"zmig_{count}"]).fetchone()
+            written, read = row if row is not None and row[0] is not None else (0, 0)
+        return read
+
+    few, more, many = rows_read(50), rows_read(100), rows_read(200)
+    assert many - more < 2.6 * (more - few)
