@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.project import ProjectFolder
     from zmig.database.types import Connection
 
-SIZE = 20_000_000
+SIZE = 26_000_000
 """In octets."""
 
 _RUN = """

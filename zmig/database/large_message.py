@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from psycopg import pq
 
-_LARGE = 16 << 20
-"""In octets. Half of a smaller message would leave other threads little to go on with."""
+_LARGE = 24 << 20
+"""In octets. Half of a smaller message would not do for a thread that is started meanwhile, whose stack has 8 MB."""
 _FIRST_BUFFER = 16 << 10
 """What libpq's buffer has at first; it is doubled until a message fits."""
 _HEADER = 5
