@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zmig import Context
     from zmig.progress import Progress
 
-_NOT_OURS = {"Collection", "Generator", "Mapping", "None", "Path"}
+_NOT_OURS = {"Collection", "Generator", "Iterator", "Mapping", "None", "Path"}
 _FOR_FRONT_ENDS = {"Interrupts", "Project"}
 """What only the command line and the console need of a migrator."""
 
