@@ -6,7 +6,6 @@ the problems of a manifest, its includes and its files can be reported at once.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -217,8 +216,7 @@ class _Reading:
     def _declaration(self, node: Mapping, default: Settings) -> Declaration:
         reader = self._reader
         file, given_name = self._expanded(node, "file"), self._recorded(node, "name", typed_reader.NAME)
-        declare = partial(
-            Declaration,
+        declared = Declaration(
             node,
             self._document,
             reader.integer(node, "version", smallest=1, largest=LARGEST_VERSION),
@@ -228,18 +226,17 @@ class _Reading:
             None if file is None else language(file),
             reader.choice(node, "kind", Kind),
             self._expanded(node, "rollback"),
+            default,
         )
-        if node.entries.keys() <= _PLAIN_KEYS:  # nearly all have no others, and each takes time to be asked for
-            return declare(default)
-        return declare(
-            self._settings(node, default),
-            repeat=self._repeat(node),
-            transaction=reader.boolean(node, "transaction"),
-            description=self._recorded(node, "description", typed_reader.ANY_TEXT),
-            ignores=lint_keys.ignored(reader, node),
-            batch=self._batch(node),
-            has_variables=reader.boolean(node, "variables") or False,
-        )
+        if not node.entries.keys() <= _PLAIN_KEYS:  # few have others, and each takes time to be asked for
+            declared.settings = self._settings(node, default)
+            declared.repeat = self._repeat(node)
+            declared.transaction = reader.boolean(node, "transaction")
+            declared.description = self._recorded(node, "description", typed_reader.ANY_TEXT)
+            declared.ignores = lint_keys.ignored(reader, node)
+            declared.batch = self._batch(node)
+            declared.has_variables = reader.boolean(node, "variables") or False
+        return declared
 
     def _repeat(self, parent: Mapping) -> Repeat | None:
         node = parent.get("repeat")
