@@ -7,9 +7,13 @@ database, one hint. `zmig.presentation.problems` turns it into text, for the com
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from zmig.hints import Hint
 from zmig.valueclass import replace, valueclass
+
+if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
 
 
 class ExitCode(IntEnum):
@@ -59,6 +63,7 @@ class Problem:
     message: str
     """Subject, verb, reason; lower case, no final period; readable alone in a log."""
     location: Location | None = None
+    _: KW_ONLY
     facts: tuple[str, ...] = ()
     effect: str | None = None
     """What the database is now; required once a run has begun."""

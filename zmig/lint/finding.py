@@ -72,7 +72,7 @@ class Finding:
         """The finding in the form that errors are shown in."""
         width = self.end_column - self.column if self.end_line == self.line else len(self.text or "") - self.column + 1
         place = Location(self.file, self.line, self.column, self.text, max(1, width))
-        return Problem(self.rule, self.message, place, self.facts, hint=self.hint)
+        return Problem(self.rule, self.message, place, facts=self.facts, hint=self.hint)
 
 
 def of_remark(remark: Remark, severity: Severity, migration: str | None) -> Finding:

@@ -96,7 +96,7 @@ class Spot:
     def problem(self, message: str, hint: str, *facts: str, at: Node | None = None) -> Problem:
         """Return a problem of this node, or of the key `at` in it."""
         place = self.document.location(self.node if at is None else at)
-        return Problem("manifest-invalid", message, place, facts, hint=hint)
+        return Problem("manifest-invalid", message, place, facts=facts, hint=hint)
 
 
 def problems(document: Document, root: Node, *, suspects: list[Node]) -> list[Problem]:

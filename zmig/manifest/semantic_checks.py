@@ -91,12 +91,12 @@ def repeated(declarations: Iterable[Declaration]) -> Iterator[Problem]:
             message = f"{second.subject} repeats version {version}"
             facts = (f"first declared at {first.location('version')}, by `{first.name}`",)
             hint = f"write `version: {free}`"
-            yield Problem("version-repeated", message, second.location("version"), facts, hint=hint)
+            yield Problem("version-repeated", message, second.location("version"), facts=facts, hint=hint)
         if name is not None and (first := names.setdefault(name, second)) is not second:
             message = f"{second.subject} repeats the name of version {first.version}"
             facts = (f"first declared at {first.location(first.name_key)}",)
             hint = f"give it another name: `name: {name}_{second.version or 2}`"
-            yield Problem("name-repeated", message, second.location(second.name_key), facts, hint=hint)
+            yield Problem("name-repeated", message, second.location(second.name_key), facts=facts, hint=hint)
 
 
 def _repeated_files(declarations: tuple[Declaration, ...]) -> Iterator[Problem]:
@@ -114,4 +114,4 @@ def _repeated_files(declarations: tuple[Declaration, ...]) -> Iterator[Problem]:
             message = f"{second.subject} names the file of `{first.name}`: `{second.text('file')}`"
             facts = (f"first declared at {first.location('file')}", "both would run it")
             hint = "name a file of its own, or remove one of the two entries"
-            yield Problem("file-repeated", message, second.location("file"), facts, hint=hint)
+            yield Problem("file-repeated", message, second.location("file"), facts=facts, hint=hint)

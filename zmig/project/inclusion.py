@@ -123,4 +123,4 @@ def _relabelled(problem: Problem, path: Path, include: Include | None) -> Proble
     hint = f"name `{path.parent / near}`"
     if include is not None:
         hint = f"write `{include.path.removesuffix(path.name)}{near}`"
-    return Problem("manifest-missing", message, where, (f"nearest file: {path.parent / near}",), hint=hint)
+    return Problem("manifest-missing", message, where, facts=(f"nearest file: {path.parent / near}",), hint=hint)

@@ -155,7 +155,7 @@ class Folder:
             return led
         message = f"{declaration.subject} names {_WORDS[key]} that does not exist: `{name}`"
         facts, hint = self._instead(path, key, written)
-        return Problem("file-missing", message, declaration.location(key), facts, hint=hint)
+        return Problem("file-missing", message, declaration.location(key), facts=facts, hint=hint)
 
     def _instead(self, path: Path, key: str, written: str) -> tuple[tuple[str, ...], str]:
         """Return what is there in place of a missing file, and what to write."""

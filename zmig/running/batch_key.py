@@ -368,7 +368,7 @@ class _Check:
     def _refuse(self, key: str, why: str, hint: str) -> None:
         place = self._attempt.prepared.location(self._one.offset)
         message = f"the key of its rounds, `{key}`, {why}"
-        raise ZmigError(Problem("batch-key", message, place, (), "nothing was run", hint))
+        raise ZmigError(Problem("batch-key", message, place, facts=(), effect="nothing was run", hint=hint))
 
 
 def _spelled(one: Statement, chosen: Choice) -> str:

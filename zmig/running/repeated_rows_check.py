@@ -47,7 +47,7 @@ def check(session: RunSession, attempt: Attempt, one: Statement) -> None:
         )
         hint = f"add a condition on {sets} that is no longer true when a row is done, or use `:cursor`"
         place = attempt.prepared.location(one.offset)
-        raise ZmigError(Problem("batch-stands-still", message, place, (), "nothing was run", hint))
+        raise ZmigError(Problem("batch-stands-still", message, place, facts=(), effect="nothing was run", hint=hint))
 
 
 def _is_plain(session: RunSession, found: RepeatedUpdate) -> bool:
