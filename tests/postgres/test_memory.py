@@ -69,6 +69,17 @@ def test_a_large_statement_is_held_by_zmig_once(project: ProjectFolder, statemen
 
 
 @needs_proc
+@pytest.mark.parametrize("group_commit", [True, False])
+def test_a_large_statement_is_not_held_while_the_next_is_read(project: ProjectFolder, *, group_commit: bool) -> None:
+    project.change(tracking={"group_commit": group_commit})
+    project.sql("001_small", "create table t (x text);")
+    before = _peak(project)
+    project.sql("002_large", f"{STATEMENTS['one long string']};\n" * 3)
+    # libpq keeps the buffer of the first; the next is there as it was read, and as it is sent.
+    assert _peak(project) - before < 3.5 * SIZE
+
+
+@needs_proc
 def test_the_limit_that_spares_a_copy_is_taken_away_again(connection: Connection) -> None:
     before = resource.getrlimit(resource.RLIMIT_DATA)
     for _ in range(2):

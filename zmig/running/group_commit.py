@@ -265,6 +265,7 @@ _FLUSH = "select pg_catalog.pg_logical_emit_message(true, 'zmig', 'flush')"
 def _run_plain(script: Script, opening: Sequence[str], closing: Sequence[str]) -> None:
     for part in script.parts(opening, closing):
         script.send(part)
+        del part  # a large one is not held while the next is read
 
 
 def _traits_of(prepared: PreparedStep) -> _StepTraits:

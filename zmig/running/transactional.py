@@ -72,6 +72,7 @@ def run_body(script: Script) -> None:
     else:
         for part in script.parts():
             script.send(part)
+            del part  # a large one is not held while the next is read
     if conditions.needs_check(script.attempt.step):
         _check_condition(script)
 

@@ -75,6 +75,7 @@ class Direct:
         session.read_as_usual()
         for part in script.parts(*envelope.around_sql(session, attempt)):
             script.send(part)
+            del part  # a large one is not held while the next is read
 
     def reset(self) -> None:
         """Nothing is kept for the next attempt."""
