@@ -5,15 +5,16 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import psycopg
 import pytest
 
 from bench import measured
 from zmig import Migrator
-from zmig.database import wire
+from zmig.database import large_message, wire
 
 if TYPE_CHECKING:
     from tests.support.project import ProjectFolder
@@ -101,6 +102,28 @@ def test_a_lower_limit_of_the_user_is_kept(connection: Connection) -> None:
         assert resource.getrlimit(resource.RLIMIT_DATA) == (lower, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+@needs_proc
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_the_processes_memory_is_limited_for_a_moment_and_only_where_no_other_thread_wants_any(is_alone: bool) -> None:
+    limits: list[int] = []
+
+    class Link:
+        def send_query(self, content: bytes) -> None:
+            limits.append(resource.getrlimit(resource.RLIMIT_DATA)[0])
+
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    if not is_alone:
+        other.start()
+    try:
+        large_message.send(cast("psycopg.pq.abc.PGconn", Link()), b"x" * SIZE)
+    finally:
+        over.set()
+    assert (limits != [before[0]]) is is_alone
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
 
 def test_a_lost_connection_is_told_of_a_large_message_as_well(connection: Connection) -> None:

@@ -263,7 +263,7 @@ class Descriptors:
             read, write = os.pipe()
             os.set_blocking(read, False)
             self._pipes = (*self._pipes, _Pipe(name, number, read=read, write=write, original=os.dup(number)))
-        self._thread = background.start(self._listen, "zmig descriptors")
+        self._thread = background.start(self._listen, "descriptors")
 
     def _restore(self) -> None:
         for file in (sys.__stdout__, sys.__stderr__):

@@ -31,7 +31,7 @@ def watch(code: int, words: Sequence[str]) -> None:
         return
     if code == ExitCode.OK and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda number, _frame: _end(128 + number))
-    background.start(partial(_watch, code, words), "zmig end")
+    background.start(partial(_watch, code, words), "end")
 
 
 def _watch(code: int, words: Sequence[str]) -> None:

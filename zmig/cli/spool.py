@@ -118,7 +118,7 @@ class Spool:
             if rest:
                 self._backlog.put(rest)
                 if self._thread is None:
-                    self._thread = background.start(self._drain, "zmig output")
+                    self._thread = background.start(self._drain, "output")
                 self._changed.notify_all()
 
     def _written(self, octets: bytes) -> bytes:

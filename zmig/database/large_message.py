@@ -4,7 +4,7 @@ libpq puts a message into its buffer, and then duplicates the query once more, f
 of an error shows. It does without that copy where there is no memory for it ("if insufficient memory, query just winds
 up NULL": `PQsendQueryInternal` in PostgreSQL's `fe-exec.c`), and zmig does not use that wording. So while a large
 message is handed over, the process may have as much memory more as the buffer takes and half of the copy, but not all
-of it.
+of it. The limit is the whole process's, so it is left alone where threads are at work that are not zmig's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+
+from zmig.process import background
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -35,7 +37,7 @@ def send(link: pq.abc.PGconn, content: bytes) -> None:
     Raises:
         psycopg.OperationalError: it was not taken.
     """
-    if len(content) >= _LARGE:
+    if len(content) >= _LARGE and background.is_alone():
         with contextlib.suppress(psycopg.OperationalError, MemoryError), _limited_memory(len(content)) as is_limited:
             if is_limited:
                 link.send_query(content)

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 _OF_TERMINALS = ("SIGTTOU", "SIGTTIN")
 """Who blocks these may write to a terminal, or read from it, out of turn."""
+_PREFIX = "zmig "
 
 
 def start(work: Callable[[], object], name: str) -> threading.Thread:
-    """Start a thread that Python does not wait for at its end, and that no signal is delivered to."""
-    thread = threading.Thread(target=work, name=name, daemon=True)
+    """Start a thread `zmig NAME` that Python does not wait for at its end, and that no signal is delivered to."""
+    thread = threading.Thread(target=work, name=f"{_PREFIX}{name}", daemon=True)
     if not hasattr(signal, "pthread_sigmask"):  # as on Windows
         thread.start()
         return thread
@@ -29,3 +30,9 @@ def start(work: Callable[[], object], name: str) -> threading.Thread:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return thread
+
+
+def is_alone() -> bool:
+    """Whether no Python thread is there but the calling one and those of zmig's own."""
+    own = threading.current_thread()
+    return all(thread is own or thread.name.startswith(_PREFIX) for thread in threading.enumerate())

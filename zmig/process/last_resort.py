@@ -42,7 +42,7 @@ def watching(
         return
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    background.start(partial(_watch, reading, heeded_at, is_handled, end, seconds_together), "zmig last resort")
+    background.start(partial(_watch, reading, heeded_at, is_handled, end, seconds_together), "last resort")
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     _ours.add(writing)
     try:

@@ -68,7 +68,7 @@ class Cancellation(Interrupts):
         """Ask the run to end, and return at once; one that has not begun yet ends at its first step."""
         if not self._requested.is_set():
             self._requested.set()
-            background.start(self._pursue, "zmig cancellation")
+            background.start(self._pursue, "cancellation")
 
     @contextlib.contextmanager
     def running(self, connection: Connection) -> Generator[None]:

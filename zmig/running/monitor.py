@@ -75,7 +75,7 @@ class BlockingMonitor:
     @contextlib.contextmanager
     def watching(self) -> Generator[Observer]:
         """Give the observer to pass on in place of the one that wants to know; watch until the block ends."""
-        thread = background.start(self._watch, "zmig monitor")
+        thread = background.start(self._watch, "monitor")
         patience = _JOIN_TIMEOUT_SECONDS
         try:
             yield self._on_progress
