@@ -28,11 +28,6 @@ def from_bytes(content: bytes) -> str:
     return content.decode(_CODEC)
 
 
-def to_bytes(text: str) -> bytes:
-    """Return the octets of a text that consists of them."""
-    return text.encode(_CODEC)
-
-
 def decoded(text: str) -> str:
     """Return what octets spell; what is not whole at either end is left out."""
     return text if text.isascii() else text.encode(_CODEC).decode(errors="ignore")
