@@ -66,9 +66,6 @@ _HINTS = {
 }
 
 
-_SET_NOT_NULL = re.compile(r'alter\s+(?:column\s+)?("(?:[^"]|"")+"|\w+)\s+set\s+not\s+null', re.IGNORECASE)
-_ON_ONLY = re.compile(r"create\s+(?:unique\s+)?index\s+(?:if\s+not\s+exists\s+)?\S+\s+on\s+only\b", re.IGNORECASE)
-"""An index of a partitioned table without those of its partitions: nothing is built, and nobody waits."""
 _DROPS = re.compile("squawk/ban-drop-(?:view|function|type|domain|sequence)")
 """What is often dropped to be made again in the same file."""
 
@@ -100,9 +97,10 @@ def _is_harmless(remark: Remark, statement: FileStatement, file: SqlFile, column
         changed = new_type(statement, remark.start, remark.end)
         return changed is not None and columns.keeps_storage(statement.full(statement.parsed.changes[0]), *changed)
     if remark.rule == "squawk/require-concurrent-index-creation":
-        return _ON_ONLY.match(statement.text) is not None
+        # An index of a partitioned table without those of its partitions: nothing is built, and nobody waits.
+        return statement.parsed.kind == "index" and Reader(statement.text).skip_to("on", "only")
     if remark.rule == "squawk/adding-not-nullable-field" and statement.parsed.changes:
-        named = [Reader(setting[1]).identifier() or "" for setting in _SET_NOT_NULL.finditer(statement.text)]
+        named = [*_set_not_null(statement)]
         return bool(named) and all(
             columns.is_never_null(statement.full(statement.parsed.changes[0]), column) for column in named
         )
@@ -113,6 +111,16 @@ def _is_harmless(remark: Remark, statement: FileStatement, file: SqlFile, column
         made_again = {other.full(created.name) for other in later for created in other.parsed.creates}
         return all(statement.full(name) in made_again for name in statement.parsed.changes)
     return False
+
+
+def _set_not_null(statement: FileStatement) -> Iterator[str]:
+    for action in statement.actions:
+        reader = action.reader
+        if reader.accept("alter"):
+            reader.accept("column")
+            column = reader.identifier() or ""
+            if reader.accept("set", "not", "null"):
+                yield column
 
 
 def _are_kept(statement: FileStatement, file: SqlFile, columns: Columns) -> bool:

@@ -89,7 +89,7 @@ def _lost_tables(found: Failure, failed: Failed, schema: str) -> Failure:
     takers = [
         one
         for one in failed.attempt.prepared.statements or ()
-        if not one.is_large and schema.lower() in one.text.lower() and one.text[:5].lower() in ("drop ", "alter")
+        if not one.is_large and schema.lower() in one.text.lower() and one.command.verb in ("alter", "drop")
     ]
     place = failed.attempt.prepared.location(takers[0].offset) if takers else found.location
     message = f"it took away zmig's own tables in schema `{schema}`: {found.message}"

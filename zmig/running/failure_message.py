@@ -166,7 +166,7 @@ def _said(diagnostic: psycopg.errors.Diagnostic) -> Iterator[tuple[str, str, str
 
 def _sets_transaction(statement: Statement | None) -> bool:
     """Whether a statement sets a property of the transaction, for which one that has begun may be too late."""
-    return statement is not None and statement.summary.lower().startswith("set ")
+    return statement is not None and statement.command.verb == "set"
 
 
 def _summary_fact(sqlstate: str | None, place: Place, seconds: float) -> str:

@@ -40,7 +40,7 @@ def _in_block(statement: Statement, line: int, diagnostic: psycopg.errors.Diagno
     """Return the index of what an error in a DO block is about: in the inner query it names, else its line."""
     text = statement.text
     body = next((token for token in statement.tokens if token.kind is Kind.STRING), None)
-    if body is None or text[:2].lower() != "do":
+    if body is None or statement.command.verb != "do":
         return 0
     start = body.start + (body.text.index("$", 1) + 1 if body.text.startswith("$") else body.text.index("'") + 1)
     for _ in range(line - 1):
