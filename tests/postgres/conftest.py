@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -16,8 +17,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-OVER_BOTH_TRANSPORTS = ("test_execute", "test_group_commit", "test_promise", "test_runner")
+OVER_BOTH_TRANSPORTS = {
+    "test_batches",
+    "test_encodings",
+    "test_execute",
+    "test_group_commit",
+    "test_promise",
+    "test_runner",
+    "test_session",
+    "test_transaction_modes",
+}
 """Modules whose tests hold without group commit, too."""
+if os.environ.get("ZMIG_TEST_TRANSPORTS") == "both":
+    # Its tests wait for processes to end, for nearly a minute in all, so only the matrix has them twice.
+    OVER_BOTH_TRANSPORTS |= {"test_crash"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
