@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-OVER_BOTH_TRANSPORTS = {
+# Those of crashes wait for processes to end, for nearly a minute in all, so only the matrix has them twice.
+_BY_THE_MATRIX = {"test_crash"} if os.environ.get("ZMIG_TEST_TRANSPORTS") == "both" else set[str]()
+OVER_BOTH_TRANSPORTS = _BY_THE_MATRIX | {
     "test_batches",
     "test_encodings",
     "test_execute",
@@ -28,9 +30,6 @@ OVER_BOTH_TRANSPORTS = {
     "test_transaction_modes",
 }
 """Modules whose tests hold without group commit, too."""
-if os.environ.get("ZMIG_TEST_TRANSPORTS") == "both":
-    # Its tests wait for processes to end, for nearly a minute in all, so only the matrix has them twice.
-    OVER_BOTH_TRANSPORTS |= {"test_crash"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
