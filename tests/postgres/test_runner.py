@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from tests.support import backends
 from tests.support.recorder import Recorder
 from zmig import ConnectionFailed, MigrationFailed, Migrator
 from zmig.progress import (
@@ -327,3 +328,31 @@ class TestLostConnection:
 
         with pytest.raises(ConnectionFailed):
             Migrator(project.manifest, observer=observe).migrate()
+
+
+def test_what_the_server_says_against_the_beginning_of_a_large_file_is_said(
+    project: ProjectFolder, connection: psycopg.Connection, connect: Callable[..., psycopg.Connection]
+) -> None:
+    """It failed before any statement of the file's."""
+    project.sql("001_t", "create table t (x int);")
+    Migrator(project.manifest).migrate()
+    project.sql("002_large", "insert into t values (1);\n" * 50_000)
+    holder = connect(autocommit=False)
+    holder.execute("lock table zmig.migration_events in share row exclusive mode")
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            Migrator(project.manifest).migrate()
+        except MigrationFailed as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+    connection.execute("select pg_cancel_backend(pid) from pg_stat_activity where application_name like 'zmig/%'")
+    holder.rollback()
+    thread.join()
+    (error,) = raised
+    assert "canceling statement due to user request" in str(error)
+    assert "ValueError" not in str(error)

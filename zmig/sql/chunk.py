@@ -62,7 +62,9 @@ def chunks(
 
 
 def member(chunk: Chunk, index: int) -> Statement | None:
-    """Return the statement of a chunk with this 0-based index, as `script.split_stream` gives it."""
+    """Return the statement of a chunk with this 0-based index, as `script.split_stream` gives it; None of any other."""
+    if index < 0:
+        return None
     window = Window((chunk.text,), path="")
     numbers = range(chunk.number, chunk.number + chunk.statements)
     one = next(islice((script.next_statement(window, number) for number in numbers), index, None), None)
