@@ -48,6 +48,30 @@ def facts(connection: psycopg.Connection) -> Facts:
     return Facts(connection)
 
 
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "EUC_JP", "UTF8", "LATIN9", "KOI8R"])
+@pytest.mark.parametrize("kind", ["small", "large", "batch"])
+def test_statements_too_long_to_be_shown_whole_run(
+    project: ProjectFolder, connection: psycopg.Connection, encoding: str, kind: str
+) -> None:
+    """What a message says of itself is zmig's own, and shortened: the encoding may have no ellipsis."""
+    columns = ", ".join(f"column_{number} integer" for number in range(1, 12))
+    project.sql("001_t", f"create table t (id integer primary key, {columns});")
+    if kind == "large":
+        connection.execute("create sequence s")
+        row = "insert into t (id, column_1, column_2, column_3) values (nextval('s'), 11111111, 22222222, 33333333);\n"
+        project.sql("002_rows", row * 12_000)
+    elif kind == "batch":
+        project.sql("002_rows", "insert into t (id, column_1) select n, n from generate_series(1, 10) as n;")
+        project.sql(
+            "003_batch",
+            "update t set column_1 = column_1 + 1, column_2 = 2, column_3 = 3, column_4 = 4, column_5 = 5 "
+            "where id in (select id from t where id > :cursor order by id limit :size) returning id;",
+            batch={"size": 5, "start": 0},
+        )
+    Migrator(project.manifest).migrate()
+    assert Migrator(project.manifest).status().pending == []
+
+
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "EUC_JP", "UTF8"])
 class TestEvery:
     def test_migrations_run_and_are_recorded(self, project: ProjectFolder, facts: Facts, encoding: str) -> None:

@@ -156,11 +156,12 @@ _NUMBER = re.compile(r", statements? ([0-9]+) (?:to [0-9]+ )?of [0-9]+(?:, line 
 
 
 def query_tag(running: str, where: str) -> str:
-    """Return the line a message begins with, for whoever looks at the server's activity: `shown` reads it again.
+    """Return the line a message begins with, for whoever looks at the server's activity: `query_of` reads it again.
 
-    It is a comment, so a line end in it would let the rest of it run.
+    It is a comment, so a line end in it would let the rest of it run. Of what zmig itself writes in it, nothing is
+    outside of ASCII: the database's encoding may lack it.
     """
-    return " ".join(f"{_MARK}{running}{_WHERE}{where}".split()) + "\n"
+    return " ".join(f"{_MARK}{running}{_WHERE}{where}".replace("…", "...").split()) + "\n"
 
 
 def query_of(query: str | None) -> str | None:
