@@ -447,6 +447,7 @@ def test_an_event_trigger_that_is_made_while_a_file_runs_takes_nothing_from_it(
     assert facts.told == [(name, type) for name in ("001_t", "002_t", "003_t") for type in ("started", "done")]
 
 
+FIXED = "create function fixed(int) returns int language plpgsql immutable as $$ begin perform job(); return 0; end $$"
 EVALUATED = {
     "check of a domain": ("create domain d as int check (job())", "alter table whole add column c{n} d;"),
     "default of a domain": ("create domain d as bool default job()", "alter table whole add c{n} d;"),
@@ -456,11 +457,20 @@ EVALUATED = {
         "create aggregate c{n} (int) (sfunc = add, stype = d, initcond = '1');",
     ),
     "condition on constants": (
-        "create function fixed(int) returns int language plpgsql immutable as "
-        "$$ begin perform job(); return 0; end $$;\n"
-        "alter table whole add column i int default 2;\nalter table whole add check (i > fixed(1))",
+        f"{FIXED};\nalter table whole add column i int default 2;\nalter table whole add check (i > fixed(1))",
         "alter table whole alter column i set not null;\nalter table whole alter column i drop not null;",
     ),
+    "cast of a constant": (
+        "create function counted(boolean) returns smallint language plpgsql immutable as "
+        "$$ begin perform job(); return 1; end $$;\n"
+        "create cast (boolean as smallint) with function counted(boolean) as assignment",
+        "alter table whole add column c{n} smallint default true;",
+    ),
+    "constants in a generated column": (
+        FIXED,
+        "create table c{n} (i int, g int generated always as (i + fixed(1)) stored);",
+    ),
+    "constants in a partition key": (FIXED, "create table c{n} (i int) partition by range ((i + fixed(1)));"),
     "query behind a comment": ("create table fourth (x int)", "create table c{n} as -- all of it\n select job();"),
 }
 
@@ -485,6 +495,25 @@ def test_nothing_is_shared_where_a_definition_runs_code(
     assert connection.execute("select distinct * from noted").fetchall() == [(usual[0].replace("off", "local"), 0)]
     names = [f"{number:03}_m" for number in range(1, 6)]
     assert facts.told == [(name, type) for name in names for type in ("started", "done")]
+
+
+def test_nothing_is_shared_where_a_type_may_be_in_front_of_the_servers_own(
+    tmp_path: Path, database: str, facts: Facts, connection: psycopg.Connection
+) -> None:
+    """Then `text` may be anybody's domain."""
+    path = "pg_catalog.format('alter database %I {}', pg_catalog.current_database())"
+    connection.execute(f"do $$ begin execute {path.format('set search_path = public, pg_catalog')}; end $$".encode())
+    try:
+        with Proxy(database) as proxy:
+            project = ProjectFolder(tmp_path, proxy.url)
+            declare_many(project, range(1, 5))
+            Migrator(project.manifest).migrate()
+    finally:
+        connection.execute(f"do $$ begin execute {path.format('reset search_path')}; end $$".encode())
+    sent = [text for texts in proxy.sessions for text in texts if "create table t" in text]
+    assert ["zmig_open" in text for text in sent[:1]] == [True]
+    assert all("set local synchronous_commit = off" in text and "zmig_open" not in text for text in sent[1:])
+    assert facts.told == [(f"{number:03}_m", type) for number in range(1, 5) for type in ("started", "done")]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import client_identity, invariants, roles
-from zmig.database.quoting import literal
+from zmig.database.quoting import literal, operator
 from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql
 from zmig.database.settings import FLUSHED, IDLE_IN_TRANSACTION, LONGEST_IDLE, READABLE, set_config
 from zmig.facts import EventType
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from zmig.running.run_session import RunSession
     from zmig.sql.statement import Statement
 
-_DECLINED = "zmig: event trigger"
+_DECLINED = "zmig: code of others"
 
 
 def opening_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
@@ -117,7 +117,8 @@ def prepare_sql(session: RunSession) -> tuple[str, ...]:
 
     `zmig_begin` holds the session's own settings and how the commit of `started` is waited for, `zmig_open` what marks
     a migration's transaction and limits it, `zmig_check` what must hold at its end. `zmig_begin` declines where an
-    event trigger was made since the run began: its code would run after what only defines something.
+    event trigger was made since the run began: its code would run after what only defines something. It declines, too,
+    where a search path names `pg_catalog`: a type in front of that may be called as one of the server's own.
     """
     limits = {
         "lock_timeout": "$1",
@@ -149,7 +150,13 @@ def is_taken_back(error: psycopg.Error) -> bool:
 
 
 _OFF, _NONE = literal("off"), literal("0")
-_DECLINE = f"(case when {HAS_EVENT_TRIGGERS} then '{invariants.words(_DECLINED)}' else '1' end)::pg_catalog.int4"
+_NAMES_SERVERS_SCHEMA = (
+    f"pg_catalog.strpos(pg_catalog.lower(pg_catalog.current_setting('search_path')), 'pg_catalog') {operator('>')} 0"
+)
+_DECLINE = (
+    f"(case when {HAS_EVENT_TRIGGERS} or {_NAMES_SERVERS_SCHEMA} then '{invariants.words(_DECLINED)}' "
+    "else '1' end)::pg_catalog.int4"
+)
 
 
 def prepared_opening_sql(

@@ -1,4 +1,4 @@
-"""What one migration hands over to the next, so that a run of many small ones does not wait between them.
+"""Group commit: small migrations in a row share a flush of WAL, by `synchronous_commit`, and do not wait between them.
 
 The next file's first message is put together while the server works on the present one. A file that only defines
 something leaves the session as it was: zmig's own statements around such files are prepared on the server once.
@@ -280,7 +280,7 @@ def _traits_of(prepared: PreparedStep) -> _StepTraits:
     sendables = tuple(prepared.sendables(runs_no_code=is_plain))
     if not isinstance(sendables[0], Message):
         return _PLAIN_FORM
-    takes_over = any("from current" in " ".join(one.text.lower().split()) for one in statements)
+    takes_over = any(one.command.takes_settings_over for one in statements)
     return _StepTraits(
         sendables=sendables,
         is_plain=is_plain,

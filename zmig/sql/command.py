@@ -10,6 +10,7 @@ those are read by one regular expression. What takes more is parsed when it is a
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from zmig.sql import lexer, octets
@@ -61,26 +62,41 @@ _EVALUATES = LazyPattern(
 )
 """What is evaluated for the rows of a table that is altered."""
 _NAME = r'(?:"[^"]++"|[^\s",]++)'
-_KNOWN_TYPE = (
-    r"(?:bigint|int|integer|smallint|boolean|bool|real|numeric|text|varchar|uuid|json|jsonb|bytea|date|time|interval"
-    r"|timestamptz|timestamp|int2|int4|int8|float4|float8|inet"
-    r"|double\s+precision|character\s+varying|time(?:stamp)?\s+with(?:out)?\s+time\s+zone)"
-)
 _LENGTH = r"(?:\s*+\(\s*+\d++\s*+(?:,\s*+\d++\s*+)?\))?"
-_CONSTANT = rf"(?:[-+]?\d++(?:\.\d++)?|true|false|null|'(?:[^'\\]|'')*+'(?:::{_KNOWN_TYPE})?)"
-_DEFAULT = rf"(?:\s++not\s+null)?\s++default\s*+{_CONSTANT}(?:\s*+not\s+null)?"
+_STRING = r"'(?:[^'\\]|'')*+'"
+
+
+def _column_of(name: str, types: str, constant: str) -> str:
+    """Return a pattern of a column of one of these types, with at most a constant of that kind as its default."""
+    default = rf"(?:\s++not\s+null)?\s++default\s*+(?:null|{constant}|{_STRING}(?:::(?P={name}))?)(?:\s*+not\s+null)?"
+    return rf"(?P<{name}>{types}){_LENGTH}(?:{default}|\s++null)?+"
+
+
+_NUMBERS = "bigint|int|integer|smallint|real|numeric|int2|int4|int8|float4|float8|double\\s+precision"
+_OTHERS = (
+    "text|varchar|uuid|json|jsonb|bytea|date|time|interval|timestamptz|timestamp|inet"
+    r"|character\s+varying|time(?:stamp)?\s+with(?:out)?\s+time\s+zone"
+)
+_NEVER = r"(?!)"
 _ADDED_COLUMN = LazyPattern(
-    rf"\badd\s++(?:column\s++)?(?:if\s++not\s++exists\s++)?{_NAME}\s++{_KNOWN_TYPE}{_LENGTH}"
-    rf"(?:{_DEFAULT}|\s++null)?+\s*+(?=,|\Z)",
+    rf"\badd\s++(?:column\s++)?(?:if\s++not\s++exists\s++)?{_NAME}\s++(?:"
+    rf"{_column_of('number', _NUMBERS, r'-?[0-9]++(?:[.][0-9]++)?')}"
+    rf"|{_column_of('truth', 'boolean|bool', 'true|false')}"
+    rf"|{_column_of('other', _OTHERS, _NEVER)})\s*+(?=,|\Z)",
     re.IGNORECASE,
 )
-"""A new column of a type of the server's own, with at most a constant as its default.
+"""A new column of a type of the server's own, with at most a constant of such a type as its default.
 
 The constant is not written to the rows that are there (PostgreSQL documentation, "ALTER TABLE", notes), so none is
-read. Nor are the table's conditions gone through to see whether they make the column not null.
+read. Nor are the table's conditions gone through to see whether they make the column not null. A constant of another
+type, such as `true` for a number, may be cast by somebody's function, and a `+` in front be somebody's operator.
 """
-_FILLS = LazyPattern(r"\bas\s*+(?:\(\s*+)*+(?:select|with|table|values|execute)\b|\bpartition\s+of\b", re.IGNORECASE)
-"""What fills a new table, or works out its bounds."""
+_FILLS = LazyPattern(
+    r"\bas\s*+(?:\(\s*+)*+(?:select|with|table|values|execute)\b|\bpartition\s+of\b"
+    r"|\bgenerated\s+always\s+as\s*+\(|\bpartition\s+by\s+\w++\s*+\([^()]*+\(",
+    re.IGNORECASE,
+)
+"""What fills a new table, works out its bounds, or works out constants in an expression."""
 _READS_PARTS = LazyPattern(r"(?:'|\$\w*+\$)\s*+(?:[\[{(](?!\s*[\]})])|\\)")
 """What begins a constant with other values in it: of an array, a composite type, a range, or JSON.
 
@@ -240,6 +256,15 @@ class Command:
         if any(mark in text for mark in ("/*", "\\", "$")):
             return " ".join(token.text for token in lexer.tokens(text, conforming=self._conforming))
         return _LINE_COMMENT.sub(lambda found: found[1] or " ", text)
+
+    @property
+    def takes_settings_over(self) -> bool:
+        """Whether a function that it makes keeps a setting of the session: `set ... from current`."""
+        text = self._text
+        if "current" not in text.lower():
+            return False
+        words = [token.text.lower() for token in lexer.tokens(text, conforming=self._conforming)]
+        return ("from", "current") in pairwise(words)
 
     @property
     def is_short(self) -> bool:
