@@ -45,6 +45,7 @@ class Location:
     path: str
     line: int = 1
     column: int = 1
+    _: KW_ONLY
     text: str | None = None
     """The whole line, without its line end, for display."""
     width: int = 1

@@ -9,6 +9,7 @@ from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from dataclasses import KW_ONLY
     from datetime import datetime
 
 
@@ -82,6 +83,7 @@ class Fact:
     name: str
     """The migration's name: the row's `aggregate_id`."""
     type: EventType
+    _: KW_ONLY
     created_at: datetime
     data: Mapping[str, object] = field(default_factory=dict[str, object])
     database_user: str | None = None

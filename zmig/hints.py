@@ -13,6 +13,7 @@ from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from dataclasses import KW_ONLY
 
 
 class Named(Protocol):
@@ -35,6 +36,7 @@ class SuggestedCommand:
 
     verb: str
     options: tuple[str, ...] = ()
+    _: KW_ONLY
     name: str | None = None
     """The name of the migration that it is about; None where it is about no single migration."""
     version: int | None = None
@@ -85,7 +87,7 @@ def command(verb: str, *options: str, about: Named | None = None) -> SuggestedCo
     """Return a command as it is named in a sentence, such as "see it with `zmig status`"."""
     if about is None:
         return SuggestedCommand(verb, options)
-    return SuggestedCommand(verb, options, about.name, about.version)
+    return SuggestedCommand(verb, options, name=about.name, version=about.version)
 
 
 def run_command(verb: str, *options: str, about: Named | None = None) -> SuggestedCommand:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
+
     from zmig.database.activity import Blocker, ServerProgress
     from zmig.database.lock_holder import LockHolder
     from zmig.errors import Problem
@@ -42,6 +44,7 @@ class StepStarted:
     number: int
     """1-based place in the plan."""
     total: int
+    _: KW_ONLY
     attempt: int
     statements: int | None
     """How many statements its file has; None where that is not known."""
@@ -54,6 +57,7 @@ class StatementStarted:
     step: Step
     number: int
     total: int | None
+    _: KW_ONLY
     line: int
     text: str
     """The statement's beginning, on one line."""
@@ -132,6 +136,7 @@ class Notice:
     step: Step | None
     severity: str
     message: str
+    _: KW_ONLY
     detail: str | None = None
     hint: str | None = None
 
@@ -163,6 +168,7 @@ class StepFailed:
     step: Step
     number: int
     total: int
+    _: KW_ONLY
     duration_seconds: float
     problem: Problem
     will_retry: bool
@@ -187,6 +193,7 @@ class RunFinished:
     completed: int
     """How many steps were completed."""
     total: int
+    _: KW_ONLY
     duration_seconds: float
     failed: bool
 

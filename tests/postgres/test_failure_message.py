@@ -36,7 +36,7 @@ def _fail(
         try:
             connection.execute(one.text.encode())
         except psycopg.Error as error:
-            place = Place(_PATH, text if holds_text else None, one, len(statements))
+            place = Place(_PATH, text if holds_text else None, one, total=len(statements))
             return _explain(error, place, record_detail=record_detail)
     raise AssertionError("no statement failed")
 
@@ -209,7 +209,7 @@ def test_an_error_at_commit_says_so_and_has_no_statement(connection: psycopg.Con
     connection.execute("begin; insert into t values (1), (1)")
     with pytest.raises(psycopg.errors.UniqueViolation) as caught:
         connection.execute("commit")
-    found = _explain(caught.value, Place(_PATH, "insert into t values (1), (1)", None, 1, at_commit=True))
+    found = _explain(caught.value, Place(_PATH, "insert into t values (1), (1)", None, total=1, at_commit=True))
     assert found.location is None
     assert found.facts[0] == "PostgreSQL 23505, after 0.2 s"
     assert found.facts[-1] == "raised at commit, by a deferred check"

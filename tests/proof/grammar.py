@@ -113,7 +113,13 @@ _REFUSES: dict[str, Callable[[pb.Node], bool]] = {
 def _create_index(node: pb.Node) -> CreateIndex:
     index = node.index_stmt
     table = _relation(index.relation)
-    return CreateIndex(index.idxname or None, table, index.unique, index.if_not_exists, index.concurrent)
+    return CreateIndex(
+        index.idxname or None,
+        table,
+        is_unique=index.unique,
+        if_not_exists=index.if_not_exists,
+        concurrently=index.concurrent,
+    )
 
 
 def _drop(node: pb.Node) -> DropIndex | None:

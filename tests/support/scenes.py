@@ -135,7 +135,16 @@ class _Facts:
         }
         position = len(self.all) + 1
         run = RUN_ID if NOW - self._at < timedelta(hours=1) else "0ldfeedbeef5"
-        fact = Fact(position, migration.name, type, self._at, known | data, "deploy", run, "ci-runner-3")
+        fact = Fact(
+            position,
+            migration.name,
+            type,
+            created_at=self._at,
+            data=known | data,
+            database_user="deploy",
+            run_id=run,
+            host="ci-runner-3",
+        )
         self.all.append(fact)
 
     def done(self, migration: Migration, milliseconds: int, *, later: timedelta = timedelta(days=3)) -> None:
@@ -386,21 +395,21 @@ def _heard(migration: Migration) -> list[tuple[float, Progress]]:
     plan = Plan(Direction.FORWARD, (before, step, *others))
     return [
         (214, RunStarted(RUN_ID, plan, "shop")),
-        (214, StepStarted(before, 1, 4, 2, 3)),
-        (213, StatementStarted(before, 1, 3, 2, "update customers set email = lower(btrim(email))")),
+        (214, StepStarted(before, 1, 4, attempt=2, statements=3)),
+        (213, StatementStarted(before, 1, 3, line=2, text="update customers set email = lower(btrim(email))")),
         (201, Notice(before, "NOTICE", "12,031 addresses were changed [for good]")),
         (
             196,
             StatementStarted(
-                before, 2, 3, 4, "create unique index concurrently customers_email_key on customers (email)"
+                before, 2, 3, line=4, text="create unique index concurrently customers_email_key on customers (email)"
             ),
         ),
         (192, StepFinished(before, 1, 4, 22.0)),
-        (192, StepStarted(step, 2, 4, 2, 1)),
+        (192, StepStarted(step, 2, 4, attempt=2, statements=1)),
         (
             192,
             StatementStarted(
-                step, 1, 1, 1, "create index concurrently orders_customer_placed on orders (customer_id, …"
+                step, 1, 1, line=1, text="create index concurrently orders_customer_placed on orders (customer_id, …"
             ),
         ),
     ]
@@ -419,8 +428,8 @@ def rounds() -> Scene:
         run = Run("apply", CLOCK - 48)
         for one in (
             RunStarted(RUN_ID, plan, "shop"),
-            StepStarted(step, 1, 2, 1, 1),
-            StatementStarted(step, 1, 1, 2, "update orders set total = …"),
+            StepStarted(step, 1, 2, attempt=1, statements=1),
+            StatementStarted(step, 1, 1, line=2, text="update orders set total = …"),
             RoundFinished(step, 124, 620_000, 1_000_000, 12_916.7, 29.4),
         ):
             run = advance(run, one, CLOCK - 48)
@@ -502,7 +511,7 @@ def away() -> Scene:
         problem = Problem(
             "manifest-invalid",
             "manifest entry `0012` has an unknown kind `sqll`",
-            Location("manifests/prod.yaml", 63, 11, "    kind: sqll", 4),
+            Location("manifests/prod.yaml", 63, 11, text="    kind: sqll", width=4),
             facts=("kinds: sql, python, repeatable",),
             hint="write `kind: sql`",
         )

@@ -46,7 +46,9 @@ class Told:
     def at(self, position: int) -> Fact:
         version = {} if self.by_hand else {"version": self.of}
         name = name_of(self.of) if self.name is None else self.name
-        return Fact(position, name, self.type, NOW - self.ago, {**version, **self.data}, run_id=self.run_id)
+        return Fact(
+            position, name, self.type, created_at=NOW - self.ago, data={**version, **self.data}, run_id=self.run_id
+        )
 
 
 def _told(

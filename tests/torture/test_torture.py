@@ -35,7 +35,14 @@ def told(*facts: tuple[str, str]) -> list[str]:
     return list(
         order_faults(
             [
-                Fact(position, "001_m", EventType(f"migration.{type}"), at, {"run_id": run, "attempt": 1}, run_id=run)
+                Fact(
+                    position,
+                    "001_m",
+                    EventType(f"migration.{type}"),
+                    created_at=at,
+                    data={"run_id": run, "attempt": 1},
+                    run_id=run,
+                )
                 for position, (run, type) in enumerate(facts, start=1)
             ]
         )

@@ -26,14 +26,20 @@ from zmig.sql.token_reader import Name
 TABLE = Name(None, "t")
 
 EFFECTS: dict[str, CatalogEffect] = {
-    "create index concurrently i on t (a)": CreateIndex("i", TABLE, False, False, True),
-    "create unique index concurrently if not exists I on only S.T using btree (a)": CreateIndex(
-        "i", Name("s", "t"), True, True, True
+    "create index concurrently i on t (a)": CreateIndex(
+        "i", TABLE, is_unique=False, if_not_exists=False, concurrently=True
     ),
-    "create index on t (a)": CreateIndex(None, TABLE, False, False, False),
-    'create index concurrently "on" on "S"."a""b" (a)': CreateIndex("on", Name("S", 'a"b'), False, False, True),
-    "create index if on t (a)": CreateIndex("if", TABLE, False, False, False),
-    "create index i on d.s.t (a)": CreateIndex("i", Name("s", "t"), False, False, False),
+    "create unique index concurrently if not exists I on only S.T using btree (a)": CreateIndex(
+        "i", Name("s", "t"), is_unique=True, if_not_exists=True, concurrently=True
+    ),
+    "create index on t (a)": CreateIndex(None, TABLE, is_unique=False, if_not_exists=False, concurrently=False),
+    'create index concurrently "on" on "S"."a""b" (a)': CreateIndex(
+        "on", Name("S", 'a"b'), is_unique=False, if_not_exists=False, concurrently=True
+    ),
+    "create index if on t (a)": CreateIndex("if", TABLE, is_unique=False, if_not_exists=False, concurrently=False),
+    "create index i on d.s.t (a)": CreateIndex(
+        "i", Name("s", "t"), is_unique=False, if_not_exists=False, concurrently=False
+    ),
     "drop index concurrently a.b, c cascade": DropIndex((Name("a", "b"), Name(None, "c")), False, True),
     "drop index concurrently if exists i": DropIndex((Name(None, "i"),), True, True),
     "reindex (verbose, concurrently) index s.i": Reindex(ReindexKind.INDEX, Name("s", "i"), True),

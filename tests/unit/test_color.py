@@ -20,7 +20,9 @@ def _output(file: io.StringIO, *, has_color: bool = True) -> Output:
     return Output(Stream(io.StringIO()), Stream(file), has_color=has_color)
 
 
-PROBLEM = Problem("x", "it failed", Location("a.sql", 1, 8, "select nowhere", 7), facts=("a fact",), hint="mend it")
+PROBLEM = Problem(
+    "x", "it failed", Location("a.sql", 1, 8, text="select nowhere", width=7), facts=("a fact",), hint="mend it"
+)
 PLAIN = """\
 error: it failed
   --> a.sql:1:8

@@ -121,7 +121,10 @@ def test_what_runs_is_known_by_its_line(model: ConsoleModel, clock: Clock) -> No
     step = Step(scenes.MIGRATIONS[0], Action.APPLY, "pending")
     model.runs.begin("apply", 1)
     model.runs.advance(
-        [(StepStarted(step, 1, 1, 1, 3), clock()), (StatementStarted(step, 2, 3, 7, "select 1"), clock())]
+        [
+            (StepStarted(step, 1, 1, attempt=1, statements=3), clock()),
+            (StatementStarted(step, 2, 3, line=7, text="select 1"), clock()),
+        ]
     )
     assert model.runs.running_statement(step.migration.name) == RunningStatement(Tab.FILE, 7)
     assert model.runs.running_statement("another") is None

@@ -20,7 +20,14 @@ NOW = datetime(2026, 3, 14, tzinfo=UTC)
 
 def _entry(version: int, name: str, state: State = State.DONE, milliseconds: int = 5) -> Entry:
     migration = Migration(version, name, Kind.SQL, Language.SQL, file=Path(f"{name}.sql"))
-    done = Fact(version, name, EventType.DONE, NOW + timedelta(days=version), {"duration_ms": milliseconds}, "anna")
+    done = Fact(
+        version,
+        name,
+        EventType.DONE,
+        created_at=NOW + timedelta(days=version),
+        data={"duration_ms": milliseconds},
+        database_user="anna",
+    )
     applied = done if state is State.DONE else None
     return Entry(migration, Record(name, version, last=done, applied=applied), state)
 

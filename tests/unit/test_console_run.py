@@ -64,10 +64,10 @@ def _texts(run: Run, now: float = 10.0) -> str:
 def test_a_run_is_a_bar_with_the_statement_that_runs() -> None:
     run = _after(
         RunStarted("r", PLAN, "shop"),
-        StepStarted(STEPS[0], 1, 2, 1, 1),
+        StepStarted(STEPS[0], 1, 2, attempt=1, statements=1),
         StepFinished(STEPS[0], 1, 2, 0.5),
-        StepStarted(STEPS[1], 2, 2, 3, 5),
-        StatementStarted(STEPS[1], 3, 5, 14, "select 1"),
+        StepStarted(STEPS[1], 2, 2, attempt=3, statements=5),
+        StatementStarted(STEPS[1], 3, 5, line=14, text="select 1"),
     )
     shown = _texts(run)
     assert "1 of 2  50%" in shown
@@ -86,12 +86,16 @@ def test_waiting_says_for_whom_until_the_run_begins() -> None:
 
 
 def test_a_retry_counts_down() -> None:
-    run = _after(RunStarted("r", PLAN, "shop"), StepStarted(STEPS[0], 1, 2, 1, 1), RetryScheduled(STEPS[0], 2, 5, 30.0))
+    run = _after(
+        RunStarted("r", PLAN, "shop"),
+        StepStarted(STEPS[0], 1, 2, attempt=1, statements=1),
+        RetryScheduled(STEPS[0], 2, 5, 30.0),
+    )
     assert "tries again in 0:23" in _texts(run)
 
 
 def test_what_a_python_migration_reports_is_a_bar_of_its_own() -> None:
-    run = _after(StepStarted(STEPS[0], 1, 2, 1, None), Reported(STEPS[0], "customers", 250, 1000))
+    run = _after(StepStarted(STEPS[0], 1, 2, attempt=1, statements=None), Reported(STEPS[0], "customers", 250, 1000))
     assert "25%  250 of 1,000  customers" in _texts(run)
 
 
@@ -99,7 +103,7 @@ def test_the_log_keeps_notices_failures_and_what_was_left_out() -> None:
     problem = Problem("migration-failed", "migration `one` failed: no [bold]luck[/]")
     run = _after(
         Notice(STEPS[0], "NOTICE", "a [red]notice[/]\x1b[0m"),
-        StepFailed(STEPS[0], 1, 2, 1.0, problem, will_retry=False),
+        StepFailed(STEPS[0], 1, 2, duration_seconds=1.0, problem=problem, will_retry=False),
         StepSkipped(STEPS[1], 2, 2, "not due"),
     )
     log = "\n".join(plain(one) for one in run.log)
@@ -185,7 +189,16 @@ def _backend(query: str | None, statement: int | None = None) -> Backend:
 
 
 def _fact(type: EventType, second: int, **data: object) -> Fact:
-    return Fact(second, "one", type, NOW + timedelta(seconds=second), {"version": 1, **data}, "anna", "r", "ci")
+    return Fact(
+        second,
+        "one",
+        type,
+        created_at=NOW + timedelta(seconds=second),
+        data={"version": 1, **data},
+        database_user="anna",
+        run_id="r",
+        host="ci",
+    )
 
 
 def _rounds(*facts: Fact, before: BatchProgress | None = None) -> str:
@@ -211,7 +224,9 @@ def test_the_rate_of_a_later_attempt_leaves_out_what_was_done_before_it() -> Non
 
 
 def test_a_round_is_told_with_rows_rate_and_time_left_until_it_is_held() -> None:
-    run = _after(StepStarted(STEPS[0], 1, 2, 1, 1), RoundFinished(STEPS[0], 7, 7000, 10_000, 500.0, 6.0))
+    run = _after(
+        StepStarted(STEPS[0], 1, 2, attempt=1, statements=1), RoundFinished(STEPS[0], 7, 7000, 10_000, 500.0, 6.0)
+    )
     assert "70%  7,000 of 10,000 rows  0:06 left · 500 rows/s · round 7" in _texts(run)
     held = running.advance(run, Held(STEPS[0], "paused by `anna`", 0.5), 4)
     assert "‖ waits between two rounds: paused by `anna`" in _texts(held)

@@ -10,7 +10,12 @@ from zmig import errors
 from zmig.errors import ExitCode, Location, Problem, ZmigError
 
 _PROBLEM = Problem(
-    "x", "no migration is called `a`", Location("prod.yaml", 4, 7, "  - a", 1), facts=("f",), effect="e", hint="h"
+    "x",
+    "no migration is called `a`",
+    Location("prod.yaml", 4, 7, text="  - a", width=1),
+    facts=("f",),
+    effect="e",
+    hint="h",
 )
 
 _FAMILIES = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, ZmigError)]

@@ -24,7 +24,7 @@ def test_a_foreign_type_is_none(text: str) -> None:
 
 
 def _fact(type: EventType = EventType.STARTED, **data: object) -> Fact:
-    return Fact(7, "001_a", type, NOW, data)
+    return Fact(7, "001_a", type, created_at=NOW, data=data)
 
 
 @pytest.mark.parametrize("value", [1, 2**63 - 1])
@@ -91,7 +91,7 @@ _JUNK = st.recursive(
     st.dictionaries(st.sampled_from(["version", "as", "error", "attempt"]) | st.text(), _JUNK),
 )
 def test_no_data_is_too_odd_to_be_read(type: EventType, data: dict[str, object]) -> None:
-    fact = Fact(1, "x", type, NOW, data)
+    fact = Fact(1, "x", type, created_at=NOW, data=data)
     assert hash(fact.superseding_key) is not None
     assert fact.verdict in Verdict
     assert fact.version is None or fact.version > 0

@@ -49,9 +49,9 @@ def test_an_exception_is_told_with_its_message_its_type_and_its_line(tmp_path: P
     assert found == Failure(
         "no users to seed",
         None,
-        Location(str(path), 3, 5, line, len(line) - 4),
-        ("raised as ValueError, after 1.2 s",),
-        {
+        Location(str(path), 3, 5, text=line, width=len(line) - 4),
+        facts=("raised as ValueError, after 1.2 s",),
+        error={
             "message": "no users to seed",
             "sqlstate": None,
             "exception": "ValueError",
@@ -141,7 +141,7 @@ def test_an_error_of_the_client_without_sqlstate_says_so() -> None:
 def test_an_interruption_names_the_statement_it_cut_off(error: BaseException, message: str, name: str) -> None:
     text = "select 1;\nselect pg_sleep(60);\n"
     statements = list(script.split(text, path="a.sql"))
-    found = _explain(error, Place("a.sql", text, statements[1], 2))
+    found = _explain(error, Place("a.sql", text, statements[1], total=2))
     assert found.message == message
     assert found.facts == ("statement 2 of 2, after 1.2 s",)
     assert found.error == {

@@ -22,7 +22,7 @@ def _entry(state: State, type: EventType, data: dict[str, object], *, declared: 
     migration = Migration(
         8, "0008", Kind.SQL, Language.SQL, file=Path("0008.sql"), locate=lambda: Location("manifests/prod.yaml", 47, 5)
     )
-    last = Fact(1, "0008", type, _AT, data, run_id="5d1e", host="build-7")
+    last = Fact(1, "0008", type, created_at=_AT, data=data, run_id="5d1e", host="build-7")
     return Entry(migration if declared else None, Record("0008", 8, last=last), state)
 
 

@@ -30,7 +30,7 @@ def failed(
 def said(failed: Failed, *completed: str) -> str | None:
     """Return what people read of what the database holds."""
     so_far = RunSoFar(direction=Direction.FORWARD, completed=completed, is_embedded=False, user="ann")
-    explained = Failure("no", None, None, (), {})
+    explained = Failure("no", None, None, facts=(), error={})
     return failure_message.problem(explained, failed, so_far).effect
 
 

@@ -69,11 +69,11 @@ DOCUMENTS: list[tuple[Progress, dict[str, object]]] = [
     ),
     (events.LockWaiting(None, 0.5), {"holder": None, "waited_seconds": 0.5}),
     (
-        events.StepStarted(STEP, 2, 3, 1, None),
+        events.StepStarted(STEP, 2, 3, attempt=1, statements=None),
         {"step": NAMED, "number": 2, "total": 3, "attempt": 1, "statements": None},
     ),
     (
-        events.StatementStarted(STEP, 2, None, 14, "select 1"),
+        events.StatementStarted(STEP, 2, None, line=14, text="select 1"),
         {"step": NAMED, "number": 2, "total": None, "line": 14, "text": "select 1"},
     ),
     (
@@ -126,13 +126,15 @@ DOCUMENTS: list[tuple[Progress, dict[str, object]]] = [
     ),
     (events.Held(STEP, "paused by `anna`", 2.0), {"step": NAMED, "reason": "paused by `anna`", "held_seconds": 2.0}),
     (
-        events.Notice(STEP, "NOTICE", "hello", None, "try it"),
+        events.Notice(STEP, "NOTICE", "hello", detail=None, hint="try it"),
         {"severity": "NOTICE", "message": "hello", "detail": None, "hint": "try it"},
     ),
     (events.StepFinished(STEP, 2, 3, 0.5), {"step": NAMED, "number": 2, "total": 3, "duration_seconds": 0.5}),
     (events.StepSkipped(STEP, 2, 3, "not due"), {"step": NAMED, "number": 2, "total": 3, "reason": "not due"}),
     (
-        events.StepFailed(STEP, 2, 3, 0.5, Problem("migration-failed", "no luck"), will_retry=True),
+        events.StepFailed(
+            STEP, 2, 3, duration_seconds=0.5, problem=Problem("migration-failed", "no luck"), will_retry=True
+        ),
         {
             "step": NAMED,
             "number": 2,
@@ -154,7 +156,7 @@ DOCUMENTS: list[tuple[Progress, dict[str, object]]] = [
         {"step": NAMED, "attempt": 2, "attempts": 5, "delay_seconds": 30.0},
     ),
     (
-        events.RunFinished("5d1e", 1, 2, 75.0, failed=True),
+        events.RunFinished("5d1e", 1, 2, duration_seconds=75.0, failed=True),
         {"run_id": "5d1e", "completed": 1, "total": 2, "duration_seconds": 75.0, "failed": True},
     ),
 ]

@@ -15,7 +15,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 def judged(liveness: Liveness, *, backend_pid: int | None = 4711, run: str | None = "a1", age: timedelta) -> State:
     data: dict[str, object] = {} if backend_pid is None else {"backend_pid": backend_pid}
-    fact = Fact(1, "001_t", EventType.STARTED, NOW - age, data, run_id=run)
+    fact = Fact(1, "001_t", EventType.STARTED, created_at=NOW - age, data=data, run_id=run)
     return derive_state(Record("001_t", 1, last=fact, started=fact), liveness)
 
 

@@ -37,7 +37,7 @@ PROBLEM = Problem("migration-failed", "migration `007_users` failed: no luck")
 
 
 def _failed(*, will_retry: bool) -> Progress:
-    return events.StepFailed(STEP, 2, 3, 1.25, PROBLEM, will_retry=will_retry)
+    return events.StepFailed(STEP, 2, 3, duration_seconds=1.25, problem=PROBLEM, will_retry=will_retry)
 
 
 SENTENCES: list[tuple[Progress, str]] = [
@@ -51,10 +51,10 @@ SENTENCES: list[tuple[Progress, str]] = [
         "waiting for the lock: backend 4711, application `zmig/1`, 2.0 s",
     ),
     (events.LockWaiting(None, 0.5), "waiting for the lock: the holder has just released it, 500 ms"),
-    (events.StepStarted(STEP, 2, 3, 1, None), "apply 007_users"),
-    (events.StepStarted(STEP, 2, 3, 2, None), "apply 007_users, attempt 2"),
-    (events.StatementStarted(STEP, 2, 3, 14, "select 1"), "statement 2 of 3, line 14: select 1"),
-    (events.StatementStarted(STEP, 2, None, 14, "select 1"), "statement 2, line 14: select 1"),
+    (events.StepStarted(STEP, 2, 3, attempt=1, statements=None), "apply 007_users"),
+    (events.StepStarted(STEP, 2, 3, attempt=2, statements=None), "apply 007_users, attempt 2"),
+    (events.StatementStarted(STEP, 2, 3, line=14, text="select 1"), "statement 2 of 3, line 14: select 1"),
+    (events.StatementStarted(STEP, 2, None, line=14, text="select 1"), "statement 2, line 14: select 1"),
     (events.Reported(STEP, "customers", None, None), "customers"),
     (events.Reported(STEP, "customers", 250, 1000), "customers: 250 of 1000"),
     (events.Reported(STEP, "customers", 250, None), "customers: 250"),
@@ -82,14 +82,17 @@ SENTENCES: list[tuple[Progress, str]] = [
     ),
     (events.RoundFinished(STEP, 1, 5, None, 2.0, None), "round 1: 5 rows, 2 rows/s"),
     (events.Held(STEP, "paused by `anna`", 2.0), "waiting for 2.0 s between two rounds: paused by `anna`"),
-    (events.Notice(STEP, "NOTICE", "hello", "more", "try it"), "notice: hello; more; try it"),
+    (events.Notice(STEP, "NOTICE", "hello", detail="more", hint="try it"), "notice: hello; more; try it"),
     (events.StepFinished(STEP, 2, 3, 0.012), "done 007_users, 12 ms"),
     (events.StepSkipped(STEP, 2, 3, "not due"), "skipped 007_users: not due"),
     (_failed(will_retry=False), "failed 007_users, 1.2 s"),
     (_failed(will_retry=True), "failed 007_users, 1.2 s: migration `007_users` failed: no luck"),
     (events.RetryScheduled(STEP, 2, 5, 30.0), "trying 007_users again in 30.0 s, try 2 of 5"),
-    (events.RunFinished("5d1e", 1, 2000, 75.0, failed=True), "run 5d1e failed after 1 of 2,000 steps, 1 min 15 s"),
-    (events.RunFinished("5d1e", 1, 1, 0.5, failed=False), "run 5d1e completed 1 of 1 step, 500 ms"),
+    (
+        events.RunFinished("5d1e", 1, 2000, duration_seconds=75.0, failed=True),
+        "run 5d1e failed after 1 of 2,000 steps, 1 min 15 s",
+    ),
+    (events.RunFinished("5d1e", 1, 1, duration_seconds=0.5, failed=False), "run 5d1e completed 1 of 1 step, 500 ms"),
 ]
 
 
@@ -112,15 +115,15 @@ def test_nothing_but_the_end_of_a_statement_goes_without_a_word() -> None:
 @pytest.mark.parametrize(
     ("progress", "mark", "short", "tone"),
     [
-        (events.StepStarted(STEP, 2, 3, 2, None), "▶", "apply 007_users, attempt 2", Tone.BUSY),
+        (events.StepStarted(STEP, 2, 3, attempt=2, statements=None), "▶", "apply 007_users, attempt 2", Tone.BUSY),
         (events.StepFinished(STEP, 2, 3, 0.012), "✓", "007_users", Tone.GOOD),
         (events.StepSkipped(STEP, 2, 3, "not due"), "-", "007_users: not due", Tone.QUIET),
         (_failed(will_retry=False), "✗", PROBLEM.message, Tone.BAD),
         (events.RetryScheduled(STEP, 2, 5, 30.0), "↻", "try 2 of 5 in 30.0 s", Tone.WARN),
-        (events.StatementStarted(STEP, 2, 3, 14, "select 1"), " ", "2 of 3, line 14", Tone.QUIET),
+        (events.StatementStarted(STEP, 2, 3, line=14, text="select 1"), " ", "2 of 3, line 14", Tone.QUIET),
         (events.Notice(STEP, "WARNING", "hello"), " ", "warning: hello", Tone.WARN),
         (events.Notice(STEP, "NOTICE", "hello"), " ", "notice: hello", Tone.PLAIN),
-        (events.RunFinished("5d1e", 1, 1, 0.5, failed=False), "", "", Tone.STRONG),
+        (events.RunFinished("5d1e", 1, 1, duration_seconds=0.5, failed=False), "", "", Tone.STRONG),
     ],
 )
 def test_a_display_shows_a_mark_and_fewer_words(progress: Progress, mark: str, short: str, tone: Tone) -> None:

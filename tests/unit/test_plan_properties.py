@@ -46,7 +46,10 @@ _ROWS = st.lists(st.tuples(_NAMES, st.sampled_from(EventType), _DATA), max_size=
 
 
 def _facts(rows: list[tuple[str, EventType, dict[str, object]]], *, after: int = 0) -> list[Fact]:
-    return [Fact(after + number, name, type, NOW, data) for number, (name, type, data) in enumerate(rows, start=1)]
+    return [
+        Fact(after + number, name, type, created_at=NOW, data=data)
+        for number, (name, type, data) in enumerate(rows, start=1)
+    ]
 
 
 _ANY_FACTS = _ROWS.map(_facts)

@@ -18,14 +18,14 @@ _PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
 
 
 def _marked(text: str, column: int, *, width: int = 1) -> str:
-    return problem_text(Problem("x", "m", Location("f.sql", 7, column, text, width))).split("\n", 2)[2]
+    return problem_text(Problem("x", "m", Location("f.sql", 7, column, text=text, width=width))).split("\n", 2)[2]
 
 
 def test_a_problem_shows_message_place_line_facts_effect_and_hint_in_that_order() -> None:
     problem = Problem(
         "migration-failed",
         'migration `0007` failed: column "emial" of relation "users" does not exist',
-        Location("migrations/0007_backfill_email.sql", 14, 18, "update users set emial = lower(email);", 5),
+        Location("migrations/0007_backfill_email.sql", 14, 18, text="update users set emial = lower(email);", width=5),
         facts=("PostgreSQL 42703, statement 3 of 5, after 1.2 s",),
         effect="rolled back: `0007` left nothing behind",
         hint="correct the file, then run `zmig retry 0007`",
@@ -43,7 +43,9 @@ def test_a_problem_shows_message_place_line_facts_effect_and_hint_in_that_order(
 
 
 def test_each_part_of_a_problem_has_its_tone_what_continues_it_too() -> None:
-    problem = Problem("x", "one\ntwo", Location("a.sql", 3, 8, "select nope", 4), facts=("three",), hint="four\nfive")
+    problem = Problem(
+        "x", "one\ntwo", Location("a.sql", 3, 8, text="select nope", width=4), facts=("three",), hint="four\nfive"
+    )
     assert [tuple((span.text, span.tone) for span in line) for line in problem_lines(problem)] == [
         (("error: ", Tone.BAD), ("one", Tone.BAD)),
         (("       ", Tone.BAD), ("two", Tone.BAD)),
@@ -68,7 +70,7 @@ def test_a_place_without_its_line_shows_no_caret() -> None:
 
 
 def test_a_line_number_of_many_digits_widens_the_margin() -> None:
-    text = problem_text(Problem("x", "m", Location("a.sql", 123456, 2, "ab")))
+    text = problem_text(Problem("x", "m", Location("a.sql", 123456, 2, text="ab")))
     assert text.split("\n")[2:] == ["       |", "123456 | ab", "       |  ^"]
 
 
@@ -80,7 +82,7 @@ def test_what_continues_a_text_is_indented_so_that_nothing_can_pose_as_a_hint() 
 
 
 def test_a_file_name_cannot_begin_a_line_of_its_own() -> None:
-    text = problem_text(Problem("x", "m", Location("a\nhint: b.sql", 1, 1, "select 1")))
+    text = problem_text(Problem("x", "m", Location("a\nhint: b.sql", 1, 1, text="select 1")))
     assert text.split("\n")[1] == "  --> a hint: b.sql:1:1"
 
 

@@ -57,7 +57,7 @@ def _chunks(text: str) -> None:
 
 def _problem(text: str) -> None:
     problems.problem_text(
-        Problem("x", text, Location("a.sql", 1, len(text) // 2 + 1, text), facts=(text,), effect=text, hint=text)
+        Problem("x", text, Location("a.sql", 1, len(text) // 2 + 1, text=text), facts=(text,), effect=text, hint=text)
     )
 
 

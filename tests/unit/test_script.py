@@ -192,7 +192,7 @@ def test_a_problem_shows_its_line_and_one_hint() -> None:
     with pytest.raises(ManifestError) as caught:
         list(script.split_stream(["sel", "ect 1;  \\c", "opy t from x\nselect 2"], path="a.sql"))
     (problem,) = caught.value.problems
-    assert problem.location == Location("a.sql", 1, 12, "select 1;  \\copy t from x")
+    assert problem.location == Location("a.sql", 1, 12, text="select 1;  \\copy t from x")
     assert problem.message == "`\\copy` is a command of psql, which the server does not know"
     assert problem.hint is not None
     assert "COPY ... FROM STDIN" in problem.hint

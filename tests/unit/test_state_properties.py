@@ -39,7 +39,7 @@ _ROWS = st.tuples(_NAMES, st.sampled_from(EventType), _TIMES, _DATA, st.sampled_
 
 def _facts(rows: list[tuple[str, EventType, datetime, dict[str, object], str | None]]) -> list[Fact]:
     return [
-        Fact(position, name, type, at, data, run_id=run_id)
+        Fact(position, name, type, created_at=at, data=data, run_id=run_id)
         for position, (name, type, at, data, run_id) in enumerate(rows, start=1)
     ]
 
@@ -93,7 +93,7 @@ def test_facts_of_other_migrations_change_nothing(
     facts: list[Fact], others: list[tuple[EventType, datetime, dict[str, object]]]
 ) -> None:
     strange = [
-        Fact(1000 + number, "elsewhere", type, at, {**data, "version": 8})
+        Fact(1000 + number, "elsewhere", type, created_at=at, data={**data, "version": 8})
         for number, (type, at, data) in enumerate(others)
     ]
     with_others, without = fold([*facts, *strange], versions=_VERSIONS), fold(facts, versions=_VERSIONS)
@@ -141,7 +141,10 @@ def _told_in_words(rows: list[tuple[EventType, dict[str, object]]]) -> tuple[Sta
 
 @given(_SIMPLE)
 def test_folding_tells_what_following_every_fact_tells(rows: list[tuple[EventType, dict[str, object]]]) -> None:
-    facts = [Fact(position, name_of(1), type, NOW, data) for position, (type, data) in enumerate(rows, start=1)]
+    facts = [
+        Fact(position, name_of(1), type, created_at=NOW, data=data)
+        for position, (type, data) in enumerate(rows, start=1)
+    ]
     (entry,) = evaluate([once()], fold(facts, versions=_VERSIONS), Liveness(NOW))
     assert (entry.state, entry.is_applied) == _told_in_words(rows)
 

@@ -166,3 +166,15 @@ def test_every_value_of_zmig_is_a_dataclass_to_others() -> None:
         assert [known.name for known in dataclasses.fields(one)] == names
         given = [known.name for known in fields(one) if known.init]
         assert {*inspect.signature(one.__init__).parameters} == {"self", *given}
+
+
+_WIDE = {"Chunk", "RoundFinished", "_ComposedStep"}
+"""Those whose fields may all be given without their names, though they are many."""
+
+
+def test_no_value_takes_more_than_five_fields_by_their_places() -> None:
+    """Who reads a call of more cannot know which is which: the fields after `_: KW_ONLY` are given by name."""
+    wide = {
+        one.__name__ for one in _value_classes() if sum(known.init and not known.kw_only for known in fields(one)) > 5
+    }
+    assert wide == _WIDE

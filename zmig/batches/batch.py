@@ -16,6 +16,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.sql.statement import Statement
 
@@ -37,6 +38,7 @@ class Reached:
     """The key that the next round begins after; None where rounds need none."""
     rows: int = 0
     rounds: int = 0
+    _: KW_ONLY
     total: int | None = None
     """How many rows there were to do when it first began, where the manifest asks for that."""
     key: str | None = None
@@ -58,8 +60,8 @@ def reached(data: Mapping[str, object]) -> Reached | None:
         cast("Key | None", cursor) if isinstance(cursor, Key) else None,
         rows,
         rounds,
-        total if isinstance(total, int) else None,
-        key if isinstance(key, str) else None,
+        total=total if isinstance(total, int) else None,
+        key=key if isinstance(key, str) else None,
     )
 
 

@@ -29,6 +29,7 @@ class Node:
     """Words in lower case, operators and placeholders whole; `(` or `[` for a pair of brackets."""
     start: int
     end: int
+    _: KW_ONLY
     name: str | None = None
     """What a word or a quoted name stands for."""
     inside: tuple[Node, ...] | None = None
@@ -102,7 +103,7 @@ def parse(statement: Statement) -> Nodes:
             current = []
         elif node.text in (")", "]") and stack:
             opened, outer = stack.pop()
-            outer.append(Node(opened.text, opened.start, node.end, None, tuple(current)))
+            outer.append(Node(opened.text, opened.start, node.end, name=None, inside=tuple(current)))
             current = outer
         else:
             current.append(node)
@@ -141,7 +142,7 @@ def _joined(tokens: list[Token]) -> Iterator[Node]:
             name = token.text if token.kind is Kind.WORD else None
             if token.kind is Kind.QUOTED:
                 name = Reader(token.text).identifier()
-            yield Node(token.text, token.start, token.end, name)
+            yield Node(token.text, token.start, token.end, name=name)
         place = end
 
 
@@ -160,7 +161,7 @@ def _with_operators(nodes: Sequence[Node]) -> Iterator[Node]:
             place += 2
             continue
         if node.inside is not None:
-            node = Node(node.text, node.start, node.end, None, tuple(_with_operators(node.inside)))
+            node = Node(node.text, node.start, node.end, name=None, inside=tuple(_with_operators(node.inside)))
         yield node
         place += 1
 

@@ -218,7 +218,7 @@ class _Scope:
                 yield selection.Output((), None, is_named=False)
             for name in relation.columns or ():
                 words = () if name is None else ((relation.alias, relation.alias), (".", None), (name, name))
-                spelled = tuple(query.Node(text, star.start, star.end, known) for text, known in words)
+                spelled = tuple(query.Node(text, star.start, star.end, name=known) for text, known in words)
                 yield selection.Output(spelled, name, is_named=False)
 
     def is_determined_by(self, base: _Relation) -> bool:

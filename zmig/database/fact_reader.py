@@ -255,7 +255,16 @@ class FactReader:
                     data, oddity = fact_data.parsed(text)
                     if oddity is not None or created_at.year in _OUTERMOST_YEARS:
                         self._note(position, name, oddity or "its time is not within the years 1 to 9999")
-                    yield Fact(position, name, kind, created_at, data, database_user, run_id, host)
+                    yield Fact(
+                        position,
+                        name,
+                        kind,
+                        created_at=created_at,
+                        data=data,
+                        database_user=database_user,
+                        run_id=run_id,
+                        host=host,
+                    )
                 elif type == _BEGUN:
                     self._last_begun = (text,)
                 elif type == _UNFOUNDED and unfounded is not None:

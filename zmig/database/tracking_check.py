@@ -15,6 +15,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from dataclasses import KW_ONLY
     from datetime import datetime
 
     from zmig.database.types import Questioning
@@ -28,6 +29,7 @@ class Inspection:
     """The name of the role, quoted where SQL needs that."""
     database: str
     schema: str
+    _: KW_ONLY
     schema_exists: bool
     read_only: bool
     in_recovery: bool

@@ -71,7 +71,7 @@ class Finding:
     def problem(self) -> Problem:
         """The finding in the form that errors are shown in."""
         width = self.end_column - self.column if self.end_line == self.line else len(self.text or "") - self.column + 1
-        place = Location(self.file, self.line, self.column, self.text, max(1, width))
+        place = Location(self.file, self.line, self.column, text=self.text, width=max(1, width))
         return Problem(self.rule, self.message, place, facts=self.facts, hint=self.hint)
 
 

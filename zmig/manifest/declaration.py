@@ -113,6 +113,7 @@ class Declaration:
 
     node: MappingNode = field(repr=False)
     document: Document = field(repr=False)
+    _: KW_ONLY
     version: int | None
     file: str | None
     given_name: str | None

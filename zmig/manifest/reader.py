@@ -219,14 +219,14 @@ class _Reading:
         declared = Declaration(
             node,
             self._document,
-            reader.integer(node, "version", smallest=1, largest=LARGEST_VERSION),
-            file,
-            given_name,
-            stem(file) if given_name is None and file is not None else given_name,
-            None if file is None else language(file),
-            reader.choice(node, "kind", Kind),
-            self._expanded(node, "rollback"),
-            default,
+            version=reader.integer(node, "version", smallest=1, largest=LARGEST_VERSION),
+            file=file,
+            given_name=given_name,
+            name=stem(file) if given_name is None and file is not None else given_name,
+            language=None if file is None else language(file),
+            kind=reader.choice(node, "kind", Kind),
+            rollback=self._expanded(node, "rollback"),
+            settings=default,
         )
         if not node.entries.keys() <= _PLAIN_KEYS:  # few have others, and each takes time to be asked for
             declared.settings = self._settings(node, default)

@@ -157,6 +157,7 @@ def fold(facts: Iterable[Fact], *, versions: Mapping[str, int] | None = None) ->
 class _RecordBuilder:
     """A record while its facts are read, in order of position."""
 
+    _: KW_ONLY
     last: Fact | None = None
     applied: Fact | None = None
     completed: Fact | None = None

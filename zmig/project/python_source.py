@@ -88,7 +88,7 @@ def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
 
 
 def _location(text: str, path: str, line: int, column: int) -> Location:
-    return Location(path, max(1, line), max(1, column), Source(path, text).line_text(line))
+    return Location(path, max(1, line), max(1, column), text=Source(path, text).line_text(line))
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:

@@ -249,7 +249,7 @@ def _location(path: Path, data: mmap, offset: int) -> Location:
     end = _LINE_END.search(data, offset)
     text = data[start : len(data) if end is None else end.start()].decode(errors="replace")
     column = len(data[start:offset].decode(errors="replace")) + 1
-    return Location(str(path), line, column, text)
+    return Location(str(path), line, column, text=text)
 
 
 def check_unchanged(file: Path, text: str, checksum: str | None) -> str:

@@ -36,7 +36,7 @@ def line_location(path: str, line: int) -> Location:
 
 def _location(path: str, line: int, begin: int, end: int | None) -> Location:
     width = 1 if end is None else max(1, end - begin)
-    return Location(path, line, begin + 1, shown_line(_source_line(path, line), 0) or None, width)
+    return Location(path, line, begin + 1, text=shown_line(_source_line(path, line), 0) or None, width=width)
 
 
 def _characters(line: str, octets: int | None) -> int:

@@ -18,6 +18,8 @@ from zmig.sql.encoding import UTF8, Encoding
 from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
+
     from zmig.planning.checkpoint import Checkpoint
     from zmig.planning.plan import Step
     from zmig.project.prepare import PreparedStep
@@ -52,6 +54,7 @@ class Attempt:
     """1-based, over all runs."""
     position: int = 1
     """1-based, of the step in its plan."""
+    _: KW_ONLY
     is_atomic: bool = False
     """Whether it runs in one transaction with the others of its run."""
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
@@ -82,7 +85,7 @@ class Attempt:
 
     def starting(self, one: Statement | Chunk) -> StatementStarted:
         """Return what is reported when a statement of its file begins, or the first of a chunk."""
-        return StatementStarted(self.step, one.number, self.total, one.line, self.shown(one.summary))
+        return StatementStarted(self.step, one.number, self.total, line=one.line, text=self.shown(one.summary))
 
     def place(
         self,
@@ -124,6 +127,7 @@ class Place:
     text: str | None = None
     """The whole file; None where it is not held."""
     statement: Statement | None = None
+    _: KW_ONLY
     total: int | None = None
     at_commit: bool = False
     filled: Substitution | None = None
@@ -181,6 +185,7 @@ class Failed:
     attempt: Attempt
     error: BaseException
     fate: Fate
+    _: KW_ONLY
     at: Place
     reached: Checkpoint | None
     """Where the next attempt continues; None where it begins at its beginning."""

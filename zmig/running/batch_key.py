@@ -22,6 +22,7 @@ from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.batches.query import Node, Nodes
     from zmig.batches.selection import Choice, NestedQuery
@@ -101,6 +102,7 @@ class _Key:
     column: str
     table: str
     kind: str
+    _: KW_ONLY
     is_not_null: bool
     is_unique: bool
     has_children: bool
@@ -109,6 +111,20 @@ class _Key:
     """The query of a view each of whose rows is one of a table."""
     computed_from: list[str]
     """The columns from which the server computes it."""
+
+
+def _key(row: _Row) -> _Key:
+    column, table, kind, is_not_null, is_unique, has_children, view, computed_from = row
+    return _Key(
+        column,
+        table,
+        kind,
+        is_not_null=is_not_null,
+        is_unique=is_unique,
+        has_children=has_children,
+        view=view,
+        computed_from=computed_from,
+    )
 
 
 def check(session: RunSession, attempt: Attempt, one: Statement, *, start: object) -> None:
@@ -305,7 +321,7 @@ class _Check:
         values = ", ".join(f"({table}::oid, {number}::int2)" for table, number in columns)
         collation = next((one.collation for one in self._chosen.comparisons), None)
         wanted = "o.oid = a.attcollation" if collation is None else f"o.collname = {literal(collation)}"
-        return [_Key(*cast("_Row", row)) for row in self._ask(_COLUMN.format(columns=values, collation=wanted))]
+        return [_key(cast("_Row", row)) for row in self._ask(_COLUMN.format(columns=values, collation=wanted))]
 
     def _ask(self, text: str) -> list[tuple[object, ...]]:
         own = (f"set local search_path = {OWN_SEARCH_PATH}", "set local quote_all_identifiers = off")

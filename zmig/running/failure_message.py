@@ -25,6 +25,7 @@ from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.hints import SuggestedCommand
     from zmig.running.attempt import Attempt
@@ -48,6 +49,7 @@ class Failure:
     message: str
     sqlstate: str | None
     location: Location | None
+    _: KW_ONLY
     facts: tuple[str, ...]
     error: dict[str, object]
     """What the `failed` fact stores under `error`."""
@@ -144,7 +146,7 @@ def _of_server(
     if error.sqlstate in _NEEDS_NO_TRANSACTION and not _sets_transaction(place.statement):
         is_nested = error.sqlstate == "25001" and error.diag.context is not None
         data["is_nested" if is_nested else "needs_no_transaction"] = True
-    return Failure(message, error.sqlstate, location, tuple(facts), data)
+    return Failure(message, error.sqlstate, location, facts=tuple(facts), error=data)
 
 
 def _is_deferred(error: psycopg.Error) -> bool:
@@ -224,14 +226,14 @@ def _place_data(place: Place, location: Location | None) -> dict[str, object]:
 def _plain(message: str, place: Place, extra: dict[str, object], seconds: float) -> Failure:
     location = _sql_location(place, None)
     data = {"message": message, "sqlstate": None, **extra, **_place_data(place, location)}
-    return Failure(message, None, location, (", ".join(_when(place, seconds)),), data)
+    return Failure(message, None, location, facts=(", ".join(_when(place, seconds)),), error=data)
 
 
 def _of_zmig(problem: Problem, place: Place, *, clean: Callable[[str], str], seconds: float) -> Failure:
     location = problem.location or _sql_location(place, None)
     message = clean(problem.message)
     data = {"message": message, "sqlstate": None, "code": problem.code, **_place_data(place, location)}
-    return Failure(message, None, location, (", ".join(_when(place, seconds)), *problem.facts), data)
+    return Failure(message, None, location, facts=(", ".join(_when(place, seconds)), *problem.facts), error=data)
 
 
 def _of_code(error: BaseException, place: Place, *, clean: Callable[[str], str], seconds: float) -> Failure:
@@ -239,7 +241,7 @@ def _of_code(error: BaseException, place: Place, *, clean: Callable[[str], str],
     message = clean(exceptions.words(error))
     location = locations.code_location(error, place.path)
     data = {"message": message, "sqlstate": None, "exception": kind, **_place_data(place, location)}
-    return Failure(message, None, location, (f"raised as {kind}, after {seconds:.1f} s",), data)
+    return Failure(message, None, location, facts=(f"raised as {kind}, after {seconds:.1f} s",), error=data)
 
 
 _DEPENDED_ON = "2BP01"

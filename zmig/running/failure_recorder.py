@@ -90,7 +90,16 @@ class FailureRecorder:
                 raise self._lost(failed, refusal) from failed.error
             problem, will_retry = self._unrecorded(problem, refusal), False
         attempt, total = failed.attempt, len(self._plan.steps)
-        self._session.observer(StepFailed(attempt.step, attempt.position, total, failed.seconds, problem, will_retry))
+        self._session.observer(
+            StepFailed(
+                attempt.step,
+                attempt.position,
+                total,
+                duration_seconds=failed.seconds,
+                problem=problem,
+                will_retry=will_retry,
+            )
+        )
         if not will_retry:
             _raise(failed, problem)
         return problem

@@ -24,6 +24,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.planning.plan import Plan, Step
     from zmig.project.prepare import PreparedStep
@@ -88,6 +89,7 @@ class StatementRehearsed:
     line: int
     text: str
     """Its beginning, on one line."""
+    _: KW_ONLY
     seconds: float
     rows: int | None
     locks: tuple[TableLock, ...]
@@ -105,6 +107,7 @@ class StepRehearsed:
     step: Step
     path: str
     statements: tuple[StatementRehearsed, ...] = ()
+    _: KW_ONLY
     skipped: str | None = None
     """Why it was not rehearsed."""
     problem: Problem | None = None
@@ -196,7 +199,16 @@ class _DryRun:
         locks = (TableLock(self._names[oid], mode) for oid, mode in new.items() if oid not in self._sequences)
         drawn = sorted(self._names[oid] for oid, mode in new.items() if oid in self._sequences and mode == _DRAWS)
         taken = tuple(sorted(locks, key=lambda lock: lock.table))
-        return StatementRehearsed(one.number, one.line, summary, seconds, rows, taken, rewritten, tuple(drawn))
+        return StatementRehearsed(
+            one.number,
+            one.line,
+            summary,
+            seconds=seconds,
+            rows=rows,
+            locks=taken,
+            rewritten=rewritten,
+            drawn=tuple(drawn),
+        )
 
     def _mind_limits(self) -> None:
         """Wait for no lock longer, whatever the statement before has set."""

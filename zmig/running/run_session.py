@@ -14,6 +14,7 @@ from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from dataclasses import KW_ONLY
 
     from zmig.database.connection import WorkingConnection
     from zmig.database.lock import RunLock
@@ -40,6 +41,7 @@ class RunSession:
     connection: WorkingConnection
     server: Server
     store: Store
+    _: KW_ONLY
     lock: RunLock
     run: Run
     observer: Observer

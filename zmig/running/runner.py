@@ -86,7 +86,9 @@ class Runner:
                 self._transport.end(self._session)
             finally:
                 seconds, done = time.monotonic() - began, len(self._completed)
-                self._session.observer(RunFinished(run.id, done, self._total, seconds, failed=not succeeded))
+                self._session.observer(
+                    RunFinished(run.id, done, self._total, duration_seconds=seconds, failed=not succeeded)
+                )
         return RunResult(
             run.id,
             self._plan,
@@ -123,7 +125,7 @@ class Runner:
         """Report that an attempt begins."""
         step, total, count = attempt.step, self._total, attempt.prepared.count
         try:
-            self._session.observer(StepStarted(step, attempt.position, total, attempt.number, count))
+            self._session.observer(StepStarted(step, attempt.position, total, attempt=attempt.number, statements=count))
         except BaseException as error:
             self._end_between_steps(error, attempt.prepared)
 
@@ -208,7 +210,7 @@ class Runner:
         if step.unended is None:
             raise AssertionError(f"the rollback of {step.migration.name} has ended")
         attempt = Attempt(prepared, step.unended.integer("attempt") or 1)
-        session.observer(StepStarted(step, position, self._total, attempt.number, None))
+        session.observer(StepStarted(step, position, self._total, attempt=attempt.number, statements=None))
         with session.interrupts.deferred():
             self._scope.reset_session()
             session.send(envelope.unended_sql(session, step, step.unended))

@@ -296,8 +296,8 @@ def _notices_to(observer: Observer, interrupts: Interrupts) -> Callable[[psycopg
                 None,
                 diagnostic.severity or "NOTICE",
                 diagnostic.message_primary or "",
-                diagnostic.message_detail or _explained(diagnostic),
-                diagnostic.message_hint,
+                detail=diagnostic.message_detail or _explained(diagnostic),
+                hint=diagnostic.message_hint,
             )
         )
 

@@ -125,7 +125,7 @@ class Window:
         """
         line, column = self.place(index)
         start = self._line_start - self.base
-        return Location(self._path, line, column, self._shown_line(start) if start >= 0 else None)
+        return Location(self._path, line, column, text=self._shown_line(start) if start >= 0 else None)
 
     def _shown_line(self, start: int) -> str | None:
         if not self._is_octets:

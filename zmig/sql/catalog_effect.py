@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
+
     from zmig.sql.token_reader import Name
 
 
@@ -40,6 +42,7 @@ class CreateIndex:
     name: str | None
     """None where the server chooses it."""
     table: Name
+    _: KW_ONLY
     is_unique: bool
     if_not_exists: bool
     concurrently: bool

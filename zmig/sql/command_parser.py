@@ -141,7 +141,7 @@ def _create_index(reader: Reader, *, is_unique: bool) -> ParsedCommand:
         full_name,
         is_guarded=is_guarded,
         refuses_transaction=refuses,
-        effect=CreateIndex(name, table, is_unique, is_guarded, concurrently),
+        effect=CreateIndex(name, table, is_unique=is_unique, if_not_exists=is_guarded, concurrently=concurrently),
         creates=() if full_name is None else (Object("index", full_name, table),),
         changes=(table,),
     )

@@ -111,7 +111,7 @@ def statement_at(window: Window, number: int, start: int, end: int, *, reads_cli
     rows = copy_data.open_rows(window, start) if reads_client else None
     if isinstance(text, bytes):
         window.drop()
-    return Statement(number, text, offset, line, column, rows, window.conforming)
+    return Statement(number, text, offset, line, column, copy_data=rows, conforming=window.conforming)
 
 
 def _lists_data(text: bytes) -> bool:
@@ -139,7 +139,7 @@ def locate(sent: Placed, position: int) -> tuple[int, int]:
 def location(text: str, offset: int, *, path: str) -> Location:
     """Return the place of `offset` (0-based) in a whole file's text, with its line."""
     line, column = _whole(text).place(offset)
-    return Location(path, line, column, shown_line(text, offset - column + 1))
+    return Location(path, line, column, text=shown_line(text, offset - column + 1))
 
 
 def is_outside_strings(text: str, offset: int, *, conforming: bool = True) -> bool:

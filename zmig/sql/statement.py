@@ -14,6 +14,7 @@ from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from dataclasses import KW_ONLY
 
     from zmig.sql.copy_data import CopyData
     from zmig.sql.lexer import Token
@@ -37,6 +38,7 @@ class Statement:
     line: int
     column: int
     """1-based, like `line`; counts characters."""
+    _: KW_ONLY
     copy_data: CopyData | None = None
     """The rows of a `COPY ... FROM STDIN`."""
     conforming: bool = True

@@ -58,7 +58,7 @@ class Source:
         text = self.line_text(line)
         width = 1 if end is None else max(1, min(end - start, len(text) - column + 1))
         shown = None if may_hold_password(text) or self._is_secret(line, text) else text
-        return Location(self.label, line, column, shown, width)
+        return Location(self.label, line, column, text=shown, width=width)
 
     def _is_secret(self, line: int, text: str) -> bool:
         """Whether a line holds a secret, which may show by what is around it."""
