@@ -12,16 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.support import pgbouncer
+from tests.support import backends, pgbouncer
 from tests.support.process import Process
+from tests.support.proxy import UNENCRYPTED, Proxy
 from zmig import Migrator
 from zmig.cli import status
-from zmig.database import libpq
+from zmig.database import libpq, unresponsive
 from zmig.database.libpq import Unavailable
 from zmig.database.lock import RunLock
 from zmig.database.store import Store
 from zmig.embedded import EmbeddedServer
-from zmig.errors import ZmigError
+from zmig.errors import ConnectionFailed, ZmigError
 from zmig.planning.request import Apply
 from zmig.presentation.hints import LibraryStyle
 from zmig.presentation.spans import plain
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 
     from tests.support.facts import Facts
     from tests.support.project import ProjectFolder
+
+
+LONG = 64_000_000
+"""More octets than the buffers of sockets hold."""
 
 
 def quick(url: str, **others: str) -> AbstractContextManager[libpq.QuickConnection]:
@@ -299,15 +304,104 @@ def test_a_time_is_in_the_time_zone_of_the_session(database: str, monkeypatch: p
     assert [f"{one:%c %Z}" for one in found] == [f"{one:%c %Z}" for one in expected]
 
 
-def test_what_the_server_works_on_is_cancelled_where_nobody_waits_for_it(
-    database: str, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def locked(setting: Setting) -> Iterator[Setting]:
+    """A project whose facts somebody else has locked."""
+    setting.connection.execute("begin")
+    setting.connection.execute("lock table zmig.migration_events in access exclusive mode")
+    yield setting
+    setting.connection.execute("rollback")
+
+
+IS_BLOCKED = (
+    "(select count(*) from pg_stat_activity where datname = current_database() and application_name = 'zmig' "
+    "and wait_event_type = 'Lock') = "
+)
+COMMANDS = pytest.mark.parametrize("command", ["status", "apply"])
+
+
+@COMMANDS
+def test_a_signal_ends_the_wait_for_a_server_that_says_nothing_any_more(locked: Setting, command: str) -> None:
+    with Proxy(locked.database) as proxy:
+        url, manifest = proxy.bare_url, locked.project.manifest
+        with Process(command, manifest, "--database-url", url, environ=UNENCRYPTED) as process:
+            backends.wait_until(locked.connection, f"{IS_BLOCKED} 1")
+            proxy.fall_silent()
+            process.send(signal.SIGINT)
+            assert process.wait().code == 128 + signal.SIGINT
+
+
+@COMMANDS
+def test_a_server_that_watches_its_clients_forgets_what_one_asked_that_was_ended(locked: Setting, command: str) -> None:
+    if locked.connection.info.server_version < backends.NOTICES_GONE_CLIENTS_SINCE:
+        pytest.skip("PostgreSQL 13 cannot look for its client")
+    with Process(command, locked.project.manifest) as process:
+        backends.wait_until(locked.connection, f"{IS_BLOCKED} 1")
+        process.send(signal.SIGINT)
+        assert process.wait().code == 128 + signal.SIGINT
+        backends.wait_until(locked.connection, f"{IS_BLOCKED} 0")
+
+
+def _status_applied(one: Setting) -> list[str]:
+    return Migrator(one.project.manifest).status().applied
+
+
+def _apply_completed(one: Setting) -> list[str]:
+    return [*_status_applied(one), *Migrator(one.project.manifest).migrate().completed]
+
+
+@pytest.mark.parametrize("command", [_status_applied, _apply_completed])
+def test_a_server_that_is_there_is_waited_for(
+    locked: Setting, command: Callable[[Setting], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(libpq, "_LONGEST_ANSWER_SECONDS", 0.0)
-    with pytest.raises(Unavailable), quick(database, application_name="left") as asked:
-        asked.execute(b"select pg_sleep(600)").fetchall()
-    left = b"select count(*) from pg_stat_activity where application_name = 'left'"
-    while connection.execute(left).fetchone() != (0,):
-        pass
+    looks: list[bool] = []
+    is_there = unresponsive.is_there
+
+    def look(descriptor: int, host: str, port: int) -> bool:
+        looks.append(is_there(descriptor, host, port))
+        if len(looks) == 3:
+            locked.connection.execute("rollback")
+        return looks[-1]
+
+    monkeypatch.setattr(libpq, "_SECONDS_OF_SILENCE", 0.0)
+    monkeypatch.setattr(unresponsive, "is_there", look)
+    monkeypatch.setattr(psycopg.Connection, "connect", None)
+    assert command(locked) == ["001_a", "002_b", "090_r"]
+    assert looks[:3] == [True, True, True]
+
+
+@COMMANDS
+def test_one_that_is_gone_without_a_word_is_not(locked: Setting, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**UNENCRYPTED, "PGCONNECT_TIMEOUT": "2"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(libpq, "_SECONDS_OF_SILENCE", 0.0)
+    with Proxy(locked.database) as proxy:
+        is_there = unresponsive.is_there
+
+        def look(descriptor: int, host: str, port: int) -> bool:
+            proxy.fall_silent()
+            return is_there(descriptor, host, port)
+
+        monkeypatch.setattr(unresponsive, "is_there", look)
+        migrator = Migrator(locked.project.manifest, database_url=proxy.bare_url)
+        with pytest.raises(ConnectionFailed):
+            migrator.status() if command == "status" else migrator.migrate()
+
+
+def test_a_server_that_takes_nothing_does_not_keep_a_long_question(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in UNENCRYPTED.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(libpq, "_SECONDS_OF_SILENCE", 0.0)
+    with Proxy(database) as proxy, pytest.raises(Unavailable), quick(proxy.bare_url) as asked:
+        proxy.stop_taking()
+        asked.execute(b"select '%s'" % (b"x" * LONG)).fetchall()
+
+
+def test_a_long_question_is_sent_as_a_whole(database: str) -> None:
+    with quick(database) as asked:
+        assert asked.execute(b"select length('%s')" % (b"x" * LONG)).fetchall() == [(LONG,)]
 
 
 def _start(one: Setting) -> None:

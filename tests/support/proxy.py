@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 16
 _DEFAULT_PORT = 5432
+UNENCRYPTED = {"PGSSLMODE": "disable", "PGGSSENCMODE": "disable"}
 _READY, _QUERY, _PARSE = b"Z", b"Q", b"P"
 
 
@@ -45,6 +46,8 @@ class Proxy:
         """What each connection's client sent of SQL, one text for each message, in order."""
         self.has_cut = False
         self.is_silent = False
+        self._takes = threading.Event()
+        self._takes.set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._links: list[_Link] = []
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -53,12 +56,16 @@ class Proxy:
     def url(self) -> str:
         """The database's URL through this proxy."""
         options = {key: value for key, value in self._parameters.items() if key not in _PLACE}
+        return f"{self.bare_url}?{urlencode({**options, 'sslmode': 'disable', 'gssencmode': 'disable'})}"
+
+    @property
+    def bare_url(self) -> str:
+        """The same without parameters, for a test that gives those of `UNENCRYPTED` in the environment."""
         login = quote(self._parameters.get("user", "postgres"), safe="")
         if "password" in self._parameters:
             login += f":{quote(self._parameters['password'], safe='')}"
-        query = urlencode({**options, "sslmode": "disable", "gssencmode": "disable"})
         port = self._listener.getsockname()[1]
-        return f"postgresql://{login}@127.0.0.1:{port}/{quote(self._parameters['dbname'], safe='')}?{query}"
+        return f"postgresql://{login}@127.0.0.1:{port}/{quote(self._parameters['dbname'], safe='')}"
 
     def cut(self) -> None:
         """Lose every connection now."""
@@ -68,6 +75,14 @@ class Proxy:
     def fall_silent(self) -> None:
         """Pass nothing on from now on, as a network does that loses every packet."""
         self.is_silent = True
+
+    def stop_taking(self) -> None:
+        """Read nothing of what clients send from their next message on, as a server does that hangs."""
+        self._takes.clear()
+
+    def wait_to_take(self) -> None:
+        """Wait until messages are read."""
+        self._takes.wait()
 
     def is_due(self, link: _Link) -> bool:
         """Count a message of a connection; whether that connection is to be lost at it."""
@@ -100,6 +115,7 @@ class Proxy:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
+        self._takes.set()
         for link in self._links:
             link.cut()
             link.join()
@@ -150,6 +166,7 @@ class _Link:
         messages = _Messages(is_start_up=True)
         with contextlib.suppress(OSError):
             while block := self._client.recv(_BLOCK):
+                self._proxy.wait_to_take()
                 self.statements += (text for kind, body in messages.ended_by(block) for text in _sql(kind, body))
                 if self._proxy.is_silent:
                     continue

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import select
+import time
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from zmig.database.types import Row
 
@@ -31,13 +32,12 @@ _SECONDS_PER_WAIT = 0.1
 """A wait is no longer, so that Python sees signals in between."""
 _LONGEST_WAIT_SECONDS = 2.0
 """For the connection, which takes milliseconds, or something is unusual."""
-_LONGEST_ANSWER_SECONDS = 20.0
-"""For the answer to one question, which takes seconds where there are millions of facts."""
+_SECONDS_OF_SILENCE = 10.0
+"""After so long without a word, a server is asked whether it is still there; others may have locked what it reads."""
 
 _COMMAND_OK, _TUPLES_OK = 1, 2
 _POLLING_READING, _POLLING_WRITING, _POLLING_OK = 1, 2, 3
-_ACTIVE = 1
-"""Of ExecStatusType, PostgresPollingStatusType and PGTransactionStatusType in libpq-fe.h, whose values are its ABI."""
+"""Of ExecStatusType and PostgresPollingStatusType in libpq-fe.h, whose values are its ABI."""
 
 
 class Unavailable(Exception):
@@ -46,7 +46,10 @@ class Unavailable(Exception):
 
 @contextmanager
 def connect(parameters: Mapping[str, str]) -> Generator[QuickConnection]:
-    """Connect, and close the connection after the block.
+    """Connect, and close the connection after the block, whatever the server is doing then.
+
+    Nothing is cancelled: that needs another connection, and an answer to it. A server is to notice itself that nobody
+    waits any more.
 
     `parameters` are those of a connection string. `dbname` may be a whole one: what it says replaces the parameters
     before it, and those after it replace what it says.
@@ -66,19 +69,12 @@ def connect(parameters: Mapping[str, str]) -> Generator[QuickConnection]:
         connection.wait_until_open()
         yield connection
     finally:
-        _cancel(library, link)
         library.PQfinish(link)
 
 
-def _cancel(library: ctypes.CDLL, link: int) -> None:
-    """Cancel what the server still works on, because it takes too long or the user ended the process."""
-    if library.PQtransactionStatus(link) == _ACTIVE and (request := library.PQgetCancel(link)):
-        library.PQcancel(request, ctypes.create_string_buffer(256), 256)
-        library.PQfreeCancel(request)
-
-
-def _strings(values: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
-    return (ctypes.c_char_p * (len(values) + 1))(*values, None)
+def _strings(values: Iterable[bytes]) -> ctypes.Array[ctypes.c_char_p]:
+    strings = (*values, None)
+    return (ctypes.c_char_p * len(strings))(*strings)
 
 
 class Info:
@@ -98,10 +94,20 @@ class Info:
         """The process that the server announced."""
         return int(self._library.PQbackendPID(self._link))
 
+    @property
+    def host(self) -> str:
+        """The host that answers, or the folder of its socket."""
+        return _text(self._library.PQhost(self._link))
+
+    @property
+    def port(self) -> int:
+        """The port of the host, or the number of the socket."""
+        return int(self._library.PQport(self._link))
+
     def parameter_status(self, name: str, /) -> str | None:
         """Return the value of a setting that the server reports."""
         value = self._library.PQparameterStatus(self._link, name.encode())
-        return value.decode() if value is not None else None
+        return _text(value) if value is not None else None
 
 
 class Cursor:
@@ -115,8 +121,8 @@ class Cursor:
         """Send one statement; the answer is waited for when its first row is fetched.
 
         Raises:
-            Unavailable: it cannot be sent. Fetching raises it, too: the server refuses the statement, does not answer
-                for long, or returns a value, or a type of one, that cannot be read.
+            Unavailable: it cannot be sent. Fetching raises it, too: the server refuses the statement, is gone, or
+                returns a value, or a type of one, that cannot be read.
         """
         self._rows = self._ask(query)
         return self
@@ -150,17 +156,19 @@ class QuickConnection:
 
     def wait_until_open(self) -> None:
         """Go on until the connection is open. Raises Unavailable where the server cannot be reached, or refuses."""
-        polled, waited = _POLLING_WRITING, 0.0
+        polled, end = _POLLING_WRITING, time.monotonic() + _LONGEST_WAIT_SECONDS
         while polled != _POLLING_OK:
             # libpq leaves `connect_timeout` to whoever calls PQconnectPoll.
-            if not self._await(writing=polled == _POLLING_WRITING):
-                waited += _SECONDS_PER_WAIT
-                if waited > _LONGEST_WAIT_SECONDS:
-                    raise Unavailable("no connection in time")
+            if time.monotonic() > end:
+                raise Unavailable("no connection in time")
+            if not self._poll(select.POLLOUT if polled == _POLLING_WRITING else select.POLLIN):
                 continue
             polled = self._library.PQconnectPoll(self._link)
             if polled not in (_POLLING_READING, _POLLING_WRITING, _POLLING_OK):
                 raise Unavailable("no connection")
+        # Else sending, and even closing, would wait inside of libpq for a server that takes nothing.
+        if self._library.PQsetnonblocking(self._link, 1) != 0:
+            raise Unavailable("no connection")
 
     def cursor(self) -> Cursor:
         """Return what sends a statement and gives its rows."""
@@ -173,7 +181,15 @@ class QuickConnection:
     def _ask(self, query: bytes) -> Iterator[Row]:
         if not self._library.PQsendQuery(self._link, query):
             raise Unavailable("not sent")
+        self._flush()
         return self._answer()
+
+    def _flush(self) -> None:
+        while left := self._library.PQflush(self._link):
+            if left < 0:
+                raise Unavailable("not sent")
+            if self._wait(select.POLLIN | select.POLLOUT) & select.POLLIN:
+                self._take()
 
     def _answer(self) -> Iterator[Row]:
         rows: Iterator[Row] = iter(())
@@ -182,23 +198,38 @@ class QuickConnection:
         yield from rows
 
     def _next_result(self) -> int | None:
-        waited = 0.0
         while self._library.PQisBusy(self._link):
-            if waited > _LONGEST_ANSWER_SECONDS:
-                raise Unavailable("no answer")
-            waited += 0.0 if self._await() else _SECONDS_PER_WAIT
-            if not self._library.PQconsumeInput(self._link):
-                raise Unavailable("the connection was lost")
+            self._wait(select.POLLIN)
+            self._take()
         return self._library.PQgetResult(self._link)
 
-    def _await(self, *, writing: bool = False) -> bool:
-        """Wait for the socket; return whether it is ready."""
+    def _take(self) -> None:
+        if not self._library.PQconsumeInput(self._link):
+            raise Unavailable("the connection was lost")
+
+    def _wait(self, events: int) -> int:
+        """Wait until the socket is ready, for as long as the server is there; return what came."""
+        end = time.monotonic() + _SECONDS_OF_SILENCE
+        while not (came := self._poll(events)):
+            if time.monotonic() >= end:
+                self._require_answer()
+                end = time.monotonic() + _SECONDS_OF_SILENCE
+        return came
+
+    def _require_answer(self) -> None:
+        from zmig.database import unresponsive
+
+        if not unresponsive.is_there(self._library.PQsocket(self._link), self.info.host, self.info.port):
+            raise Unavailable(unresponsive.NO_ANSWER)
+
+    def _poll(self, events: int) -> int:
+        """Look for an instant whether the socket is ready; return what came."""
         socket = self._library.PQsocket(self._link)
         if socket < 0:
             raise Unavailable("no connection")
         poll = select.poll()
-        poll.register(socket, select.POLLOUT if writing else select.POLLIN)
-        return bool(poll.poll(_SECONDS_PER_WAIT * 1000))
+        poll.register(socket, events)
+        return sum(came for _, came in poll.poll(_SECONDS_PER_WAIT * 1000))
 
     def _read(self, result: _Result) -> Iterator[Row]:
         library = self._library
@@ -265,13 +296,13 @@ def _boolean(value: bytes) -> bool:
 
 def _time(value: bytes) -> datetime:
     try:
-        return datetime.fromisoformat(value.decode())
+        return datetime.fromisoformat(_text(value))
     except ValueError:  # `infinity`, or a year that Python cannot hold
         raise Unavailable(value) from None
 
 
 def _array(value: bytes) -> object:
-    return array(value.decode())
+    return array(_text(value))
 
 
 def array(value: str) -> object:
@@ -371,11 +402,15 @@ def _declare(library: ctypes.CDLL) -> None:
         ("PQconnectPoll", number, pointer),
         ("PQfinish", None, pointer),
         ("PQsocket", number, pointer),
+        ("PQhost", text, pointer),
+        ("PQport", text, pointer),
+        ("PQsetnonblocking", number, pointer, number),
         ("PQsetNoticeProcessor", pointer, pointer, _NoticeProcessor, pointer),
         ("PQserverVersion", number, pointer),
         ("PQbackendPID", number, pointer),
         ("PQparameterStatus", text, pointer, text),
         ("PQsendQuery", number, pointer, text),
+        ("PQflush", number, pointer),
         ("PQconsumeInput", number, pointer),
         ("PQisBusy", number, pointer),
         ("PQgetResult", pointer, pointer),
@@ -386,10 +421,6 @@ def _declare(library: ctypes.CDLL) -> None:
         ("PQgetisnull", number, pointer, number, number),
         ("PQgetvalue", text, pointer, number, number),
         ("PQclear", None, pointer),
-        ("PQtransactionStatus", number, pointer),
-        ("PQgetCancel", pointer, pointer),
-        ("PQcancel", number, pointer, text, number),
-        ("PQfreeCancel", None, pointer),
     ):
         function = getattr(library, name)
         function.restype, function.argtypes = returned, taken

@@ -200,6 +200,17 @@ def _watches_client(version: int, text: str) -> bool:
     return version >= _CHECK_INTERVAL_SINCE_ELSEWHERE and not is_windows
 
 
+def watching(version: int) -> dict[str, str]:
+    """Return the setting with which a session that only reads ends soon after its client, as SQL, where that is known.
+
+    Of other systems than Linux it is not, before they were asked.
+    """
+    if version < _CHECK_INTERVAL_SINCE:
+        return {}
+    is_on_linux = "pg_catalog.version() operator(pg_catalog.~~*) '%linux%'"
+    return {settings.CHECK_INTERVAL: f"case when {is_on_linux} then '500ms' else '0' end"}
+
+
 def encoding_of(connection: Questioning) -> Encoding:
     """Return the encoding of the database that a connection leads to."""
     return Encoding(connection.info.parameter_status("server_encoding") or "UTF8")

@@ -11,8 +11,6 @@ import socket
 import struct
 from typing import TYPE_CHECKING, NoReturn
 
-import psycopg
-
 if TYPE_CHECKING:
     from zmig.database.types import Connection
 
@@ -38,24 +36,28 @@ def require_answer(connection: Connection) -> None:
 
 def answers(connection: Connection) -> bool:
     """Whether the server at the other end of a connection answers a new one, in time."""
+    return is_there(connection.pgconn.socket, connection.info.host, connection.info.port)
+
+
+def is_there(descriptor: int, host: str, port: int) -> bool:
+    """Whether the server to which a socket is connected, by this host and port, answers a new connection, in time."""
     with (
         contextlib.suppress(OSError),
-        socket.socket(fileno=os.dup(connection.pgconn.socket)) as own,
+        socket.socket(fileno=os.dup(descriptor)) as own,
         socket.socket(own.family, socket.SOCK_STREAM) as asking,
     ):
         asking.settimeout(PATIENCE_SECONDS)
-        asking.connect(_local_address(connection) or own.getpeername())
+        asking.connect(_local_address(host, port) or own.getpeername())
         asking.sendall(_SSL_REQUEST)
         return bool(asking.recv(1))
     return False
 
 
-def _local_address(connection: Connection) -> str | None:
+def _local_address(host: str, port: int) -> str | None:
     """Return the Unix-domain socket of a server; the socket itself only knows a name in the server's own folder."""
-    info = connection.info
-    if not info.host.startswith(("/", "@")):
+    if not host.startswith(("/", "@")):
         return None
-    path = f"{info.host}/.s.PGSQL.{info.port}"
+    path = f"{host}/.s.PGSQL.{port}"
     return f"\0{path[1:]}" if path.startswith("@") else path
 
 
@@ -65,6 +67,8 @@ def give_up(connection: Connection) -> NoReturn:
     Raises:
         psycopg.OperationalError: always.
     """
+    import psycopg
+
     connection.pgconn.finish()
     raise psycopg.OperationalError(NO_ANSWER)
 

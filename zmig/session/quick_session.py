@@ -65,7 +65,7 @@ def password(url: str) -> str | None:
 
 
 def _opened(connection: libpq.QuickConnection, tracking: Tracking) -> QuickSession:
-    found = server.identify(connection, {})
+    found = server.identify(connection, server.watching(connection.info.server_version))
     if found.backend_pid != connection.info.backend_pid or found.has_citus:
         raise libpq.Unavailable("a pooler, or a cluster, of which more has to be asked")
     inspection = tracking_check.inspect(connection, tracking.schema, tracking.owner)
