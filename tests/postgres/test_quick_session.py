@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from typing import TYPE_CHECKING, Any
@@ -402,6 +403,30 @@ def test_a_server_that_takes_nothing_does_not_keep_a_long_question(
 def test_a_long_question_is_sent_as_a_whole(database: str) -> None:
     with quick(database) as asked:
         assert asked.execute(b"select length('%s')" % (b"x" * LONG)).fetchall() == [(LONG,)]
+
+
+@pytest.mark.parametrize("variable", [b"postgresql://postgr\xffes@/x", b"postgresql://127.0.0.1:1/x%FF"])
+@COMMANDS
+def test_what_is_no_text_is_refused_as_without_the_quick_way(
+    project: ProjectFolder, asked_through: str, variable: bytes, command: str
+) -> None:
+    project.sql("001_a", "create table a ();")
+    project.change(database={"url": "${THE_URL}"})
+    migrator = Migrator(project.manifest, environ={"THE_URL": os.fsdecode(variable)})
+    with pytest.raises(ZmigError) as raised:
+        migrator.status() if command == "status" else migrator.migrate()
+    assert [problem.code for problem in raised.value.problems] == ["database-url-invalid"]
+
+
+def test_a_null_character_does_not_cut_a_parameter(database: str) -> None:
+    with pytest.raises(Unavailable), quick(f"{database}\0x"):
+        pass
+
+
+def test_a_value_that_is_no_text_is_left_to_psycopg(database: str) -> None:
+    # In a database of bytes, the server converts nothing.
+    with quick(database, client_encoding="latin1") as asked, pytest.raises(Unavailable):
+        asked.execute(b"select chr(233)").fetchall()
 
 
 def _start(one: Setting) -> None:

@@ -58,8 +58,7 @@ def connect(parameters: Mapping[str, str]) -> Generator[QuickConnection]:
         Unavailable: there is no such library, or no connection.
     """
     library = _library()
-    names = [name.encode() for name in parameters]
-    values = [value.encode() for value in parameters.values()]
+    names, values = map(_octets, parameters), map(_octets, parameters.values())
     link = library.PQconnectStartParams(_strings(names), _strings(values), 1)
     try:
         if not link:
@@ -70,6 +69,16 @@ def connect(parameters: Mapping[str, str]) -> Generator[QuickConnection]:
         yield connection
     finally:
         library.PQfinish(link)
+
+
+def _octets(text: str) -> bytes:
+    """Return a text as C takes it, which would end it at a null character."""
+    if "\0" in text:
+        raise Unavailable("a null character")
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise Unavailable("no text") from None
 
 
 def _strings(values: Iterable[bytes]) -> ctypes.Array[ctypes.c_char_p]:
@@ -287,7 +296,10 @@ class _Result:
 
 
 def _text(value: bytes) -> str:
-    return value.decode()
+    try:
+        return value.decode()
+    except UnicodeDecodeError:  # from a database of bytes
+        raise Unavailable(value) from None
 
 
 def _boolean(value: bytes) -> bool:
