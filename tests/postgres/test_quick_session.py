@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
 
 from tests.support import backends, pgbouncer
 from tests.support.process import Process
@@ -427,6 +428,20 @@ def test_a_value_that_is_no_text_is_left_to_psycopg(database: str) -> None:
     # In a database of bytes, the server converts nothing.
     with quick(database, client_encoding="latin1") as asked, pytest.raises(Unavailable):
         asked.execute(b"select chr(233)").fetchall()
+
+
+VARIABLES = sorted({option.envvar.decode() for option in Conninfo.get_defaults() if option.envvar})
+
+
+@pytest.mark.parametrize("value", ["nonsense", "-1", "9" * 12])
+@pytest.mark.parametrize("variable", [*VARIABLES, "PGTZ", "PGDATESTYLE", "PGGEQO"])
+def test_a_variable_of_libpqs_has_the_same_effect_both_ways(
+    setting: Setting, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    found = _status(setting.project)
+    monkeypatch.setattr(libpq, "_path", lambda: None)
+    assert found == _status(setting.project)
 
 
 def _start(one: Setting) -> None:

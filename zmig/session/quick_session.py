@@ -6,6 +6,7 @@ psycopg asks; where there is none, because something is unusual, that one asks, 
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -41,6 +42,10 @@ For any other, `zmig.database.connection_string` decides what it means, or says 
 """
 
 
+_PLAIN_TIMEOUT = re.compile("[0-9]{0,9}")
+"""A PGCONNECT_TIMEOUT with which nothing is wrong. libpq checks the other variables itself, when it connects."""
+
+
 def ask(url: str, tracking: Tracking, question: Callable[[QuickSession], Answer | None]) -> Answer | None:
     """Return the answer to a question; None where it was not asked, or has no answer here."""
     try:
@@ -52,8 +57,8 @@ def ask(url: str, tracking: Tracking, question: Callable[[QuickSession], Answer 
 
 @contextmanager
 def _open(url: str, tracking: Tracking) -> Generator[QuickSession]:
-    if not _PLAIN_URL.fullmatch(url):
-        raise libpq.Unavailable("a URL that has to be looked at")
+    if not _PLAIN_URL.fullmatch(url) or not _PLAIN_TIMEOUT.fullmatch(os.environ.get("PGCONNECT_TIMEOUT", "")):
+        raise libpq.Unavailable("a URL or a timeout that has to be looked at")
     with libpq.connect({"dbname": url, "application_name": "zmig", "client_encoding": "utf8"}) as connection:
         yield _opened(connection, tracking)
 
