@@ -214,7 +214,7 @@ def test_it_says_that_everything_is_done(setting: Setting, monkeypatch: pytest.M
 def test_what_it_was_told_is_not_asked_again(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     _add(setting)
     assert setting.says() is False
-    monkeypatch.setattr(Store, "up_to_date_lines", None)
+    monkeypatch.setattr(Store, "ask_up_to_date", None)
     assert Migrator(setting.project.manifest).migrate().completed == ("003_c",)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tests.support.facts import Facts
     from tests.support.project import ProjectFolder
+    from zmig.database.tracking_check import Inspection
     from zmig.model import Migration
 
 Row = tuple[str, str, dict[str, object]]
@@ -68,23 +69,25 @@ def history(chance: random.Random) -> list[Row]:
     return rows if chance.random() < 0.6 else [*rows, row(chance, chance.choice(DECLARED))]
 
 
-def is_settled(store: Store, declared: Sequence[Migration]) -> bool:
+def is_settled(store: Store, inspection: Inspection, declared: Sequence[Migration]) -> bool:
     expected = up_to_date.expected_lines(declared)
     assert expected is not None
-    found = store.up_to_date_lines()
-    return len(found) == len(expected) and set(found) == set(expected)
+    asked = store.ask_up_to_date(inspection)
+    assert asked is not None
+    return store.is_up_to_date(asked, expected)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_it_agrees_with_all_facts_folded(connection: psycopg.Connection, facts: Facts, seed: int) -> None:
     chance, store, found = random.Random(seed), Store(connection, "zmig"), 0
     store.create(store.inspect())
+    inspection = store.inspect()
     for _ in range(150):
         rows = history(chance)
         with connection.transaction(force_rollback=True):
             for name, type, data in rows:
                 facts.append(name, type, data=json.dumps(data))
-            quick = is_settled(store, DECLARED)
+            quick = is_settled(store, inspection, DECLARED)
             folded = fold(store.standing_facts(), versions={one.name: one.version for one in DECLARED})
             now = store.inspect().now
         made = planned(Apply(), evaluate(DECLARED, folded, Liveness(now, stuck_after=timedelta(minutes=10))))

@@ -10,6 +10,7 @@ from zmig.database.quoting import array, identifier, literal, operator
 from zmig.database.server import encoding_of
 from zmig.database.tracking_check import EVENTS, PROJECTION
 from zmig.facts import EventType, Fact, OddRow, Run
+from zmig.planning import up_to_date
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.abc import Buffer
 
+    from zmig.database.tracking_check import Inspection
     from zmig.database.types import Answer, Questioning, Row
     from zmig.planning.orphaned_rows import OrphanedRow
 
@@ -163,20 +165,18 @@ class FactReader:
         query = f"select version, name, position from {self._projection} order by version"
         return [OrphanedRow(*cast("tuple[int, str, int]", row)) for row in self._asked.execute(query.encode())]
 
-    def up_to_date_lines(self, *, with_projection: bool = False) -> list[str]:
-        """Return what the facts fold to, as `zmig.planning.up_to_date` spells it, each line once for a migration.
+    def ask_up_to_date(self, inspection: Inspection) -> Answer | None:
+        """Ask what the facts fold to, for `is_up_to_date`; None where they do not say.
 
-        A line is empty where the last fact is another one than that the migration is done, or was applied before; and
-        there is one more for each row of the simple table that no fact founds, `with_projection`. There is none where
-        the database may hold what is no text.
+        It is a line for each migration, as `zmig.planning.up_to_date` spells it, which is empty where the last fact is
+        another one than that the migration is done, or was applied before; and there is one more for each row of the
+        simple table that no fact founds. A database that may hold what is no text is not asked.
         """
-        return self.fetch_up_to_date_lines(self.ask_up_to_date_lines(with_projection=with_projection))
-
-    def ask_up_to_date_lines(self, *, with_projection: bool = False) -> Answer | None:
-        """Ask for `up_to_date_lines`; None where there are none."""
+        if not inspection.has_events:
+            return None
         if encoding_of(self._asked).name == "SQL_ASCII":
             return None
-        others = f"union all select '' from ({self._unfounded_rows}) as unfounded" if with_projection else ""
+        others = f"union all select '' from ({self._unfounded_rows}) as unfounded" if inspection.sees_projection else ""
         query = (
             f"select string_agg(line, e'\\n'), {self._last_begun_sql} from (select "
             "case when event_type in ('migration.done', 'migration.baselined') "
@@ -185,13 +185,11 @@ class FactReader:
         )
         return self._asked.execute(query.encode())
 
-    def fetch_up_to_date_lines(self, answer: Answer | None) -> list[str]:
-        """Return the lines that were asked for."""
-        if answer is None:
-            return []
-        text, begun = cast("tuple[str | None, str | None]", answer.fetchone() or (None, None))
+    def is_up_to_date(self, asked: Answer, expected: Collection[str]) -> bool:
+        """Whether the facts fold to the lines of `up_to_date.expected_lines`, by what was asked; False says nothing."""
+        text, begun = cast("tuple[str | None, str | None]", asked.fetchone() or (None, None))
         self._last_begun = (begun,)
-        return [] if text is None else text.split("\n")
+        return up_to_date.is_same([] if text is None else text.split("\n"), expected)
 
     def facts_after(self, position: int, gaps: Collection[int]) -> Iterator[Fact]:
         """Yield the facts above `position`, and those at the positions `gaps`, in order of position."""

@@ -125,12 +125,12 @@ class DatabaseSession:
 
     def is_up_to_date(self, inspection: Inspection) -> bool:
         """Whether every migration is done as it is declared, so that nothing is left to do; False says nothing."""
-        expected = up_to_date.expected_lines(self.migrations) if inspection.has_events else None
+        expected = up_to_date.expected_lines(self.migrations)
         if not expected:
             return False
         with database.translated(self.target):
-            lines = self.store.up_to_date_lines(with_projection=inspection.sees_projection)
-        return up_to_date.is_same(lines, expected)
+            asked = self.store.ask_up_to_date(inspection)
+            return asked is not None and self.store.is_up_to_date(asked, expected)
 
     @contextmanager
     def recording(self) -> Generator[None]:

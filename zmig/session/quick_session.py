@@ -90,13 +90,11 @@ class QuickSession:
     def ask_up_to_date(self) -> Rows | None:
         """Ask what the facts fold to, which `is_up_to_date` waits for; None where a session has to look."""
         self.inspection.check_readable(to_write=True)
-        if self.inspection.in_recovery or not self.inspection.has_events:
-            return None
-        return self.facts.ask_up_to_date_lines(with_projection=self.inspection.sees_projection)
+        return None if self.inspection.in_recovery else self.facts.ask_up_to_date(self.inspection)
 
     def is_up_to_date(self, asked: Rows, expected: Sequence[str]) -> bool | None:
         """Whether the facts fold to the lines of `up_to_date.expected_lines`; None where a session has to look."""
-        if not up_to_date.is_same(self.facts.fetch_up_to_date_lines(asked), expected):
+        if not self.facts.is_up_to_date(asked, expected):
             return False
         return None if self._timeline_change() is not None else True
 
