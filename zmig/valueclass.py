@@ -19,7 +19,25 @@ if TYPE_CHECKING:
 Class = TypeVar("Class")
 Value = TypeVar("Value")
 
-_MISSING: Any = object()
+
+class _Missing:
+    """Stands for a default that is not there, or is made anew for each object."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<factory>"
+
+
+_MISSING: Any = _Missing()
+_FUNCTION_OF: dict[type, Callable[[Any], Any]] = {
+    (lambda: None).__class__: lambda function: function,
+    property: attrgetter("fget"),
+    classmethod: attrgetter("__func__"),
+    staticmethod: attrgetter("__func__"),
+}
+"""How the function is found in what a class has instead of it."""
+_NOT_A_FIELD = ("ClassVar", "typing.ClassVar", "t.ClassVar")
 
 
 class Field:
@@ -53,7 +71,10 @@ def field(
 def valueclass(cls: type[Class]) -> type[Class]:
     """Make a class one of values: with slots, equal and hashed by its fields, and shown with them.
 
-    The fields after `_: KW_ONLY` are given by name.
+    The fields after `_: KW_ONLY` are given by name; what is a `ClassVar` is no field.
+
+    Raises:
+        TypeError: the class says what a dataclass can do and this cannot, or what no dataclass can.
     """
     made, fields = _slotted(cls)
     if "__eq__" not in vars(cls):
@@ -63,7 +84,11 @@ def valueclass(cls: type[Class]) -> type[Class]:
 
 @dataclass_transform(eq_default=False, field_specifiers=(field,))
 def slotted(cls: type[Class]) -> type[Class]:
-    """Make a class with slots and fields like a `valueclass`, whose objects may change and equal only themselves."""
+    """Make a class with slots and fields like a `valueclass`, whose objects may change and equal only themselves.
+
+    Raises:
+        TypeError: as for a `valueclass`.
+    """
     return _slotted(cls)[0]
 
 
@@ -88,6 +113,7 @@ def _slotted(cls: type[Class]) -> tuple[type[Class], tuple[Field, ...]]:
     own = _own_fields(cls)
     inherited: tuple[Field, ...] = getattr(cls, "__value_fields__", ())
     fields = tuple(({one.name: one for one in inherited} | own).values())
+    _check(cls, fields)
     slots = own.keys() - {one.name for one in inherited}
     left_out = {"__dict__", "__weakref__", *own}
     namespace = {name: value for name, value in vars(cls).items() if name not in left_out}
@@ -103,7 +129,41 @@ def _slotted(cls: type[Class]) -> tuple[type[Class], tuple[Field, ...]]:
     namespace.setdefault("__repr__", _repr)
     made: type[Class] = type(cls)(cls.__name__, cls.__bases__, namespace)
     made.__qualname__ = cls.__qualname__
+    _let_super_find(made, cls)
     return made, fields
+
+
+def _check(cls: type, fields: Iterable[Field]) -> None:
+    """Refuse what would go wrong later, at the first object, or never be noticed; every start asks it of each class."""
+    if "__post_init__" in vars(cls) or "__init__" in vars(cls):
+        raise TypeError(f"{cls.__qualname__}: what it does of its own when an object is made would never be done")
+    before: Field | None = None
+    for one in fields:
+        if one.default is not _MISSING:
+            if one.default.__class__.__hash__ is None:
+                raise TypeError(f"{cls.__qualname__}.{one.name}: all objects would share this default; use a factory")
+        elif one.default_factory is _MISSING:
+            if not one.init:
+                raise TypeError(f"{cls.__qualname__}.{one.name}: a field that is not given needs a default")
+            if before is not None and not one.kw_only:
+                raise TypeError(
+                    f"{cls.__qualname__}.{one.name}: it needs a default, as `{before.name}` before it has one"
+                )
+            continue
+        if one.init and not one.kw_only:
+            before = one
+
+
+def _let_super_find(made: type, cls: type) -> None:
+    """Let `super()` in the methods of a class, which looks for that in a cell they share, find what is made of it."""
+    for value in vars(cls).values():
+        function_of = _FUNCTION_OF.get(value.__class__)
+        if function_of is None:
+            continue
+        function = function_of(value)
+        code = getattr(function, "__code__", None)
+        if code is not None and "__class__" in code.co_freevars:
+            function.__closure__[code.co_freevars.index("__class__")].cell_contents = made
 
 
 def _own_fields(cls: type) -> dict[str, Field]:
@@ -113,6 +173,12 @@ def _own_fields(cls: type) -> dict[str, Field]:
         if annotation == "KW_ONLY":
             kw_only = True
             continue
+        if not isinstance(annotation, str):
+            raise TypeError(f"{cls.__qualname__}: its module needs `from __future__ import annotations`")
+        if annotation.startswith(_NOT_A_FIELD):
+            continue
+        if name == "self":
+            raise TypeError(f"{cls.__qualname__}: no field can be called `self`")
         one = vars(cls).get(name, _MISSING)
         if not isinstance(one, Field):
             one = Field(default=one, default_factory=_MISSING, init=True, repr=True, compare=True)

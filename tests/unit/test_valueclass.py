@@ -8,7 +8,7 @@ import inspect
 import pickle
 import pkgutil
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -64,6 +64,48 @@ class Pair:
 
     left: str
     right: str
+
+
+@valueclass.valueclass
+class Twos:
+    """A value with a variable of its class."""
+
+    KNOWN: ClassVar[int] = 5
+    x: int
+    y: int = 2
+
+    def told(self) -> str:
+        """Tell of it."""
+        return f"Twos of {self.x}"
+
+    @property
+    def shown(self) -> str:
+        """The same in short."""
+        return "Twos"
+
+    @classmethod
+    def named(cls) -> str:
+        """Name it."""
+        return "Twos"
+
+
+@valueclass.valueclass
+class Above(Twos):
+    """A value whose methods call those of the class above."""
+
+    def told(self) -> str:
+        """Tell of it."""
+        return f"{super().told()}, and more"
+
+    @property
+    def shown(self) -> str:
+        """The same in short."""
+        return f"{super().shown}, shown"
+
+    @classmethod
+    def named(cls) -> str:
+        """Name it."""
+        return f"{super().named()}, named"
 
 
 @slotted
@@ -138,7 +180,57 @@ def test_a_value_is_copied_pickled_and_matched() -> None:
             pytest.fail("not matched")
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("def __post_init__(self): pass", r"Bad: what it does of its own when an object is made would never be done"),
+        ("def __init__(self): pass", r"Bad: what it does of its own when an object is made would never be done"),
+        ("a: int = field(init=False)", r"Bad\.a: a field that is not given needs a default"),
+        ("a: int = 1; b: int", r"Bad\.b: it needs a default, as `a` before it has one"),
+        ("a: list[int] = field(default_factory=list); b: int", r"Bad\.b: it needs a default, as `a` before it has one"),
+        ("a: list[int] = []", r"Bad\.a: all objects would share this default"),
+        ("a: set[int] = field(default=set())", r"Bad\.a: all objects would share this default"),
+        ("self: int", r"Bad: no field can be called `self`"),
+    ],
+)
+@pytest.mark.parametrize("decorate", [valueclass.valueclass, slotted])
+def test_what_would_go_wrong_later_is_refused_when_the_class_is_defined(decorate: Any, body: str, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        _defined(f"@decorate\nclass Bad:\n {body}", decorate=decorate)
+
+
+def test_a_default_that_comes_after_those_of_another_value_is_refused_too() -> None:
+    with pytest.raises(TypeError, match=r"Bad\.name: it needs a default, as `y` before it has one"):
+        _defined("@decorate\nclass Bad(Base):\n name: str", decorate=valueclass.valueclass, Base=Twos)
+
+
+def test_types_that_are_no_text_are_refused() -> None:
+    with pytest.raises(TypeError, match="its module needs `from __future__ import annotations`"):
+        exec(
+            compile("@decorate\nclass Bad:\n a: int", "bad.py", "exec", dont_inherit=True),
+            {"decorate": valueclass.valueclass, "__name__": "bad"},
+        )
+
+
+def _defined(text: str, **names: Any) -> None:
+    code = compile(f"from __future__ import annotations\n{text}", "bad.py", "exec")
+    exec(code, {"field": field, "__name__": "bad", **names})
+
+
+def test_a_variable_of_the_class_is_no_field() -> None:
+    assert [one.name for one in fields(Twos)] == ["x", "y"]
+    assert Twos.KNOWN == 5
+    assert Twos(1) == Twos(1, 2)
+
+
+def test_a_method_finds_those_of_the_class_above() -> None:
+    assert Above(1).told() == "Twos of 1, and more"
+    assert Above(1).shown == "Twos, shown"
+    assert Above.named() == "Twos, named"
+
+
 def test_its_signature_says_which_fields_there_are() -> None:
+    assert str(inspect.signature(Point).parameters["tags"]) == "tags: 'list[str]' = <factory>"
     assert [*inspect.signature(Point).parameters] == ["x", "y", "tags", "secret", "last"]
     assert inspect.signature(Point.__init__).parameters["y"].annotation == "int"
 
