@@ -82,14 +82,7 @@ class Structure:
         """Return each figure by its name."""
         lines = sum(module.lines for module in self.modules.values())
         private, once = self._private_functions()
-        circles = list(_circles((one.importer, one.imported) for one in self.imports))
-        return {
-            "layers of the import contract": str(len(self._layers())),
-            "circles of imports, those for types and in functions included": str(len(circles)),
-            "modules in the largest circle": str(max(map(len, circles), default=0)),
-            "imports for types alone that climb": str(
-                sum(one.is_for_types and self._climbs(one) for one in self.imports)
-            ),
+        return self.imports_figures() | {
             "files": f"{len(self.modules):,}",
             "lines": f"{lines:,}",
             "lines in the median file": str(_median([module.lines for module in self.modules.values()])),
@@ -100,6 +93,17 @@ class Structure:
             ),
             "comments per 1,000 lines": f"{1000 * sum(m.comments for m in self.modules.values()) / lines:.1f}",
             "frames from `Migrator.migrate` to the wire": frames,
+        }
+
+    def imports_figures(self) -> dict[str, str]:
+        """Return the figures of what imports what, which a change of the code seldom changes."""
+        circles = list(_circles((one.importer, one.imported) for one in self.imports))
+        climbing = sum(one.is_for_types and self._climbs(one) for one in self.imports)
+        return {
+            "layers of the import contract": str(len(self._layers())),
+            "circles of imports, those for types and in functions included": str(len(circles)),
+            "modules in the largest circle": str(max(map(len, circles), default=0)),
+            "imports for types alone that climb": str(climbing),
         }
 
     def _layers(self) -> list[set[str]]:

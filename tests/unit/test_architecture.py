@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from docs import generate_floors as floors
+from docs import measure_structure
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/adr/*.md")]
@@ -70,3 +71,12 @@ def test_the_glossary_is_in_order_and_explains_each_word_in_two_sentences() -> N
     assert words == sorted(set(words))
     for word, text in entries:
         assert len(re.findall(r"[.](?=\s)", text)) in (2, 3), word
+
+
+def test_what_the_table_says_of_layers_and_circles_is_so() -> None:
+    """The figures that every commit changes are written anew from time to time; what imports may do is held."""
+    _, _, rest = measure_structure.PAGE.read_text("utf-8").partition(measure_structure.BEGIN)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in rest.splitlines() if "|" in line]
+    written = {row[0]: row[-1] for row in rows}
+    measured = measure_structure.Structure(ROOT).imports_figures()
+    assert {name: written[name] for name in measured} == measured
