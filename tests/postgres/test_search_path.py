@@ -40,7 +40,7 @@ def _own(session: Iterable[str]) -> Iterator[tuple[Heard, bool]]:
                     own_path = own_path or was_own
                 case "reset all":
                     own_path = was_own = False
-                case text if "search_path" in text:
+                case text if "search_path" in text.replace("current_setting('search_path')", ""):
                     assert "pg_catalog, pg_temp" in text
                     own_path = True
                 case _:
