@@ -141,7 +141,7 @@ def test_a_statement_of_zmigs_own_that_a_setting_of_the_role_cuts_off_is_told(
 
 _CANCEL = (
     "select pg_cancel_backend(pid) from pg_stat_activity where {} "
-    "and datname = current_database() and application_name like 'zmig/%'"
+    "and datname = current_database() and application_name like 'zmig%'"
 )
 
 
@@ -153,7 +153,8 @@ def test_a_question_of_zmigs_own_that_somebody_cancels_may_be_asked_again(
     Migrator(project.manifest).migrate()
     admin.execute("begin; lock table zmig.migration_events")
     with Process("status", project.manifest) as process:
-        backends.wait_for(admin, 1, "wait_event_type = 'Lock'")
+        waiting = "from pg_stat_activity where application_name = 'zmig' and wait_event_type = 'Lock'"
+        backends.wait_until(admin, f"exists (select {waiting} and datname = current_database())")
         admin.execute(_CANCEL.format("wait_event_type = 'Lock'").encode())
         ended = process.wait()
     admin.execute("rollback")

@@ -357,7 +357,7 @@ def _refused(target: Target, error: psycopg.Error) -> TrackingError:
     return TrackingError(
         Problem(
             codes.get(error.sqlstate or "", "database-refused"),
-            f"somebody cancelled what zmig asked: {message}" if is_cancelled else f"the database refuses: {message}",
+            connection_hints.cancelled(message) if is_cancelled else f"the database refuses: {message}",
             facts=(*state, *(target.redactor(text) for text in said if text is not None)),
             effect="nothing was run",
             hint=connection_hints.AGAIN

@@ -80,6 +80,11 @@ def for_sqlstate(sqlstate: str | None, url: str = MANIFEST_URL) -> str:
     return "remove what is in its way on the server, then run the same command"
 
 
+def cancelled(message: str) -> str:
+    """Say that somebody cancelled what zmig asked; `message` is the server's."""
+    return f"somebody cancelled what zmig asked: {message}"
+
+
 def is_cancelled(sqlstate: str | None, message: str) -> bool:
     """Whether somebody cancelled a statement, as far as the language that the server speaks says.
 

@@ -44,6 +44,10 @@ class Unavailable(Exception):
     """The question was not answered; psycopg is to ask it."""
 
 
+class Cancelled(Unavailable):
+    """The server cancelled the question, and says why."""
+
+
 @contextmanager
 def connect(parameters: Mapping[str, str]) -> Generator[QuickConnection]:
     """Connect, and close the connection after the block, whatever the server is doing then.
@@ -243,6 +247,9 @@ class QuickConnection:
     def _read(self, result: _Result) -> Iterator[Row]:
         library = self._library
         if library.PQresultStatus(result.address) not in (_COMMAND_OK, _TUPLES_OK):
+            state, message = (library.PQresultErrorField(result.address, field) for field in (b"C", b"M"))
+            if state == QUERY_CANCELED.encode():
+                raise Cancelled((message or b"").decode("utf-8", "replace"))
             raise Unavailable("refused")
         loaders = [
             self._loader(library.PQftype(result.address, column)) for column in range(library.PQnfields(result.address))
@@ -357,6 +364,8 @@ def _item(value: str, place: int) -> tuple[str | None, int]:
     return "".join(text), place + 1
 
 
+QUERY_CANCELED = "57014"
+"""The SQLSTATE of a statement that was cancelled, or took too long."""
 _TIMESTAMPTZ = 1184
 _LOADERS: dict[int, Loader] = {
     16: _boolean,
@@ -427,6 +436,7 @@ def _declare(library: ctypes.CDLL) -> None:
         ("PQisBusy", number, pointer),
         ("PQgetResult", pointer, pointer),
         ("PQresultStatus", number, pointer),
+        ("PQresultErrorField", text, pointer, ctypes.c_char),
         ("PQntuples", number, pointer),
         ("PQnfields", number, pointer),
         ("PQftype", ctypes.c_uint, pointer, number),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from zmig.database import libpq, server, timeline, tracking_check
 from zmig.database.fact_reader import FactReader
-from zmig.errors import ManifestError, TrackingError
+from zmig.errors import ManifestError, Problem, TrackingError
 from zmig.manifest.declaration import DatabaseUrl
 from zmig.planning import up_to_date
 from zmig.valueclass import valueclass
@@ -47,12 +47,34 @@ _PLAIN_TIMEOUT = re.compile("[0-9]{0,9}")
 
 
 def ask(url: str, tracking: Tracking, question: Callable[[QuickSession], Answer | None]) -> Answer | None:
-    """Return the answer to a question; None where it was not asked, or has no answer here."""
+    """Return the answer to a question; None where it was not asked, or has no answer here.
+
+    Raises:
+        TrackingError: somebody cancelled it, who does not want it to be asked again.
+    """
     try:
         with _open(url, tracking) as session:
             return question(session)
+    except libpq.Cancelled as error:
+        from zmig.database import connection_hints
+
+        if not connection_hints.is_cancelled(libpq.QUERY_CANCELED, str(error)):
+            return None
+        raise TrackingError(_cancelled(str(error))) from None
     except (libpq.Unavailable, TrackingError):
         return None
+
+
+def _cancelled(message: str) -> Problem:
+    from zmig.database import connection_hints
+
+    return Problem(
+        "database-refused",
+        connection_hints.cancelled(message),
+        facts=(f"PostgreSQL {libpq.QUERY_CANCELED}",),
+        effect="nothing was run",
+        hint=connection_hints.AGAIN,
+    )
 
 
 @contextmanager
