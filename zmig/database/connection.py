@@ -353,16 +353,16 @@ def _refused(target: Target, error: psycopg.Error) -> TrackingError:
     state = () if error.sqlstate is None else (f"PostgreSQL {error.sqlstate}",)
     said = (error.diag.message_detail, error.diag.message_hint, error.diag.context)
     message = target.redactor(error.diag.message_primary or str(error))
-    is_cancelled = connection_hints.is_cancelled(error.sqlstate, message)
+    facts = (*state, *(target.redactor(text) for text in said if text is not None))
+    if connection_hints.is_cancelled(error.sqlstate, message):
+        return TrackingError(connection_hints.cancelled(message, facts))
     return TrackingError(
         Problem(
             codes.get(error.sqlstate or "", "database-refused"),
-            connection_hints.cancelled(message) if is_cancelled else f"the database refuses: {message}",
-            facts=(*state, *(target.redactor(text) for text in said if text is not None)),
+            f"the database refuses: {message}",
+            facts=facts,
             effect="nothing was run",
-            hint=connection_hints.AGAIN
-            if is_cancelled
-            else connection_hints.for_sqlstate(error.sqlstate, target.written_in),
+            hint=connection_hints.for_sqlstate(error.sqlstate, target.written_in),
         )
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from zmig.errors import Problem
+
 _TO_CONNECT = (
     (
         r'definition of service "[^"]*" not found|service file "[^"]*" not found',
@@ -80,9 +82,15 @@ def for_sqlstate(sqlstate: str | None, url: str = MANIFEST_URL) -> str:
     return "remove what is in its way on the server, then run the same command"
 
 
-def cancelled(message: str) -> str:
-    """Say that somebody cancelled what zmig asked; `message` is the server's."""
-    return f"somebody cancelled what zmig asked: {message}"
+def cancelled(message: str, facts: tuple[str, ...]) -> Problem:
+    """Return what to report where somebody cancelled what zmig asked; `message` is the server's."""
+    return Problem(
+        "database-refused",
+        f"somebody cancelled what zmig asked: {message}",
+        facts=facts,
+        effect="nothing was run",
+        hint=AGAIN,
+    )
 
 
 def is_cancelled(sqlstate: str | None, message: str) -> bool:

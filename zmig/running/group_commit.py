@@ -158,9 +158,9 @@ class GroupCommit:
         ready, self._next = self._next, None
         flushes_first = not self._is_flushed and self._is_flush_due(self._index)
         # Composed when the step before had just been sent, which may have taken longer since than may stay unflushed.
-        if ready is None or ready.prepared is not attempt.prepared or ready.flushes_first < flushes_first:
-            return self._compose(session, self._index, is_prepared=self._is_prepared, flushes_first=flushes_first)
-        return ready
+        if ready is not None and ready.prepared is attempt.prepared and (ready.flushes_first or not flushes_first):
+            return ready
+        return self._compose(session, self._index, is_prepared=self._is_prepared, flushes_first=flushes_first)
 
     def _send(self, script: Script, part: Composed) -> None:
         assert self._present is not None

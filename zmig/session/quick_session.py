@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from zmig.database import libpq, server, timeline, tracking_check
 from zmig.database.fact_reader import FactReader
-from zmig.errors import ManifestError, Problem, TrackingError
+from zmig.errors import ManifestError, TrackingError
 from zmig.manifest.declaration import DatabaseUrl
 from zmig.planning import up_to_date
 from zmig.valueclass import valueclass
@@ -60,21 +60,10 @@ def ask(url: str, tracking: Tracking, question: Callable[[QuickSession], Answer 
 
         if not connection_hints.is_cancelled(libpq.QUERY_CANCELED, str(error)):
             return None
-        raise TrackingError(_cancelled(str(error))) from None
+        facts = (f"PostgreSQL {libpq.QUERY_CANCELED}",)
+        raise TrackingError(connection_hints.cancelled(str(error), facts)) from None
     except (libpq.Unavailable, TrackingError):
         return None
-
-
-def _cancelled(message: str) -> Problem:
-    from zmig.database import connection_hints
-
-    return Problem(
-        "database-refused",
-        connection_hints.cancelled(message),
-        facts=(f"PostgreSQL {libpq.QUERY_CANCELED}",),
-        effect="nothing was run",
-        hint=connection_hints.AGAIN,
-    )
 
 
 @contextmanager
