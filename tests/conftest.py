@@ -47,6 +47,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[_CLOSING].close()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Let a worker that has nothing left take tests from another: some take as long as hundreds of others."""
+    if getattr(config.option, "dist", None) == "no" and getattr(config.option, "numprocesses", None):
+        config.option.dist = "worksteal"
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Take two workers a processor: half of the time, tests wait for a process, a server or a browser."""
