@@ -350,7 +350,7 @@ def test_what_the_server_says_against_the_beginning_of_a_large_file_is_said(
     thread = threading.Thread(target=run)
     thread.start()
     backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
-    connection.execute("select pg_cancel_backend(pid) from pg_stat_activity where application_name like 'zmig/%'")
+    connection.execute("select pg_cancel_backend(%s)", [backends.pid(connection, "wait_event_type = 'Lock'")])
     holder.rollback()
     thread.join()
     (error,) = raised
