@@ -70,6 +70,16 @@ MANIFEST: dict[str, list[Any]] = {
     "include": [[], ["base.yaml"]],
     "variables": [{}, {"schema": ["shop", "${A}"]}],
     "defaults": [SETTINGS],
+    "verify": [
+        {
+            "schemas": [[], ["public", "shop_*"], [3]],
+            "ignore": [[], ["public.events_p*"]],
+            "record": [True, False],
+            "any_version": [True],
+            "column_order": ["note", "error", "warning"],
+        }
+    ],
+    "schema": [{"file": ["../schema.sql"]}],
     "lint": [{"postgres_version": [10, 16, 99], "severity": [{}, {"index/unnamed": ["off", "error"]}]}],
 }
 REQUIRED = {"manifest", "version", "file", "condition", "url", "embedded"}

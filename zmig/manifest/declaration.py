@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,30 @@ class Tracking:
     """Whether the first run may go to a database that holds objects of others already."""
     group_commit: bool = True
     """Whether small migrations in a row may share one flush of WAL."""
+
+
+class ColumnOrder(StrEnum):
+    """What another order of columns is."""
+
+    NOTE = "note"
+    ERROR = "error"
+
+
+@valueclass
+class VerifySettings:
+    """What of the database's schema counts when it is compared."""
+
+    _: KW_ONLY
+    schemas: tuple[str, ...] = ("*",)
+    """The schemas that are looked at, with `*` and `?` as in file names."""
+    ignore: tuple[str, ...] = ()
+    """The schemas and relations that are left out, as `schema` or `schema.name`, with `*` and `?`."""
+    record: bool = True
+    """Whether a run that changed something records what the schema is like."""
+    any_version: bool = False
+    """Whether a scratch database may be on a server of another major version."""
+    column_order_counts: bool = False
+    """Whether another order of columns is a finding, and not a note."""
 
 
 @valueclass
@@ -205,4 +230,8 @@ class Manifest:
     """What applies to a migration that says nothing else."""
     lint: LintSettings = field(default_factory=LintSettings)
     """What `zmig lint` needs to know."""
+    verify: VerifySettings = VerifySettings()
+    """What counts when schemas are compared."""
+    schema_file: str | None = None
+    """The file that `zmig schema` keeps; None where there is none."""
     problems: tuple[Problem, ...] = ()

@@ -13,6 +13,7 @@ from zmig.errors import Location, Problem
 from zmig.manifest import durations, lint_keys, plain_yaml, semantic_checks, typed_reader, variables, yaml_parser
 from zmig.manifest.declaration import (
     LARGEST_VERSION,
+    ColumnOrder,
     Database,
     DatabaseUrl,
     Declaration,
@@ -21,6 +22,7 @@ from zmig.manifest.declaration import (
     Manifest,
     Tracking,
     Variable,
+    VerifySettings,
     language,
     stem,
 )
@@ -45,12 +47,16 @@ _MANIFEST_KEYS = frozenset(
         "variables",
         "defaults",
         "lint",
+        "verify",
+        "schema",
         "migrations",
     }
 )
 _REQUIRED_KEYS = frozenset({"manifest"})
 _DATABASE_KEYS = frozenset({"url", "embedded"})
 _TRACKING_KEYS = frozenset({"schema", "owner", "stuck_after", "record_detail", "allow_existing", "group_commit"})
+_VERIFY_KEYS = frozenset({"schemas", "ignore", "record", "any_version", "column_order"})
+_SCHEMA_KEYS = frozenset({"file"})
 _LONGEST_NAME_BYTES = 63
 """See "Identifiers and Key Words" in the PostgreSQL documentation: NAMEDATALEN is 64, with a zero at the end."""
 
@@ -131,6 +137,8 @@ class _Reading:
             declares_migrations=top.get("migrations") is not None,
             defaults=defaults,
             lint=lint_keys.settings(reader, top),
+            verify=self._verify(top),
+            schema_file=self._schema_file(top),
         )
 
     def _database(self, top: Mapping) -> Database | None:
@@ -160,6 +168,31 @@ class _Reading:
             allow_existing=self._reader.boolean(node, "allow_existing") or False,
             group_commit=self._reader.boolean(node, "group_commit") is not False,
         )
+
+    def _verify(self, top: Mapping) -> VerifySettings:
+        default = VerifySettings()
+        node = self._reader.mapping(top, "verify", _VERIFY_KEYS)
+        if node is None:
+            return default
+        order = self._reader.choice(node, "column_order", ColumnOrder)
+        schemas = self._patterns(node, "schemas")
+        if not schemas and node.get("schemas") is not None:
+            self._reader.mismatches.append(node)
+        return VerifySettings(
+            schemas=schemas or default.schemas,
+            ignore=self._patterns(node, "ignore"),
+            record=self._reader.boolean(node, "record") is not False,
+            any_version=self._reader.boolean(node, "any_version") or False,
+            column_order_counts=order is ColumnOrder.ERROR,
+        )
+
+    def _patterns(self, parent: Mapping, key: str) -> tuple[str, ...]:
+        texts = (self._reader.as_text(node) for node in self._reader.items(parent, key))
+        return tuple(text for text in texts if text is not None)
+
+    def _schema_file(self, top: Mapping) -> str | None:
+        node = self._reader.mapping(top, "schema", _SCHEMA_KEYS, _SCHEMA_KEYS)
+        return None if node is None else self._own(node, "file")
 
     def _includes(self, top: Mapping) -> tuple[Include, ...]:
         includes: list[Include] = []

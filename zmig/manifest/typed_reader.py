@@ -42,10 +42,12 @@ class Reader:
             self.mismatches.append(node)
         return node
 
-    def mapping(self, parent: Mapping, key: str, keys: frozenset[str]) -> Mapping | None:
+    def mapping(
+        self, parent: Mapping, key: str, keys: frozenset[str], required: frozenset[str] = frozenset()
+    ) -> Mapping | None:
         """Return the mapping under `key`."""
         node = parent.get(key)
-        return None if node is None else self.as_mapping(node, keys)
+        return None if node is None else self.as_mapping(node, keys, required)
 
     def mapping_of_names(self, parent: Mapping, key: str) -> Mapping | None:
         """Return the mapping under `key`, whose keys are names of its own."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem
 from zmig.manifest import yaml_parser
-from zmig.manifest.declaration import Database, EmbeddedDatabase, Tracking
+from zmig.manifest.declaration import Database, EmbeddedDatabase, Tracking, VerifySettings
 from zmig.manifest.lint_keys import Level
 from zmig.model import Settings
 from zmig.project import inclusion
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
     from pathlib import Path
 
+    from zmig.catalog.scope import Scope
     from zmig.model import Environment, Migration
     from zmig.project.inclusion import LoadedManifest
 
@@ -46,8 +47,19 @@ class Project:
     """Whether one of its manifests has `migrations`, be it without an entry."""
     reports_undeclared: bool = True
     """Whether files that look like migrations, and that no entry names, are to be reported."""
+    verify: VerifySettings = VerifySettings()
+    """What counts when schemas are compared."""
+    schema_file: Path | None = None
+    """The file that `zmig schema` keeps."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Values of variables that come from the environment."""
+
+    @property
+    def scope(self) -> Scope:
+        """What of the database's schema is looked at."""
+        from zmig.catalog.scope import Scope
+
+        return Scope(self.tracking.schema, self.verify.schemas, self.verify.ignore)
 
     def require_database(self) -> Database:
         """Return the declared database. Raises ManifestError that says what to write where there is none."""
@@ -145,6 +157,8 @@ def _project(opened: list[LoadedManifest], migrations: tuple[Migration, ...]) ->
         defaults=root.manifest.defaults,
         declares_migrations=any(item.manifest.declares_migrations for item in opened),
         reports_undeclared=undeclared is None or undeclared.level is not Level.OFF,
+        verify=root.manifest.verify,
+        schema_file=None if root.manifest.schema_file is None else root.folder.path(root.manifest.schema_file),
         secrets=frozenset(one.value for item in opened for one in item.manifest.variables.values() if one.is_secret),
     )
 
