@@ -39,12 +39,18 @@ class EmbeddedServer:
     processes may use it at the same time.
     """
 
-    def __init__(self, folder: str | Path, *, settings: Mapping[str, str] | None = None) -> None:
-        """Name the folder; `settings` are PostgreSQL parameters, written when the data is created."""
+    def __init__(
+        self, folder: str | Path, *, settings: Mapping[str, str] | None = None, major: int | None = None
+    ) -> None:
+        """Name the folder; `settings` are PostgreSQL parameters, written when the data is created.
+
+        New data are those of the version `major`, where one is given.
+        """
         self.folder = Path(folder).resolve()
         self.data = self.folder / "data"
         self.log = self.folder / "server.log"
         self._settings = dict(settings or {})
+        self._wanted = major
 
     def url(self, database: str = _DATABASE) -> str:
         """Return the connection URL of a database on this server, whether the server runs or not."""
@@ -122,7 +128,7 @@ class EmbeddedServer:
         try:
             os.lstat(self.data / "PG_VERSION")
         except FileNotFoundError:
-            return None
+            return self._wanted
         return major_of(own_file.read_in(self.data, "PG_VERSION") or "")
 
     @contextlib.contextmanager

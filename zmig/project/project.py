@@ -51,6 +51,8 @@ class Project:
     """What counts when schemas are compared."""
     schema_file: Path | None = None
     """The file that `zmig schema` keeps."""
+    postgres_version: int | None = None
+    """The oldest major version of PostgreSQL that its migrations run on, where the manifest says it."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Values of variables that come from the environment."""
 
@@ -159,6 +161,7 @@ def _project(opened: list[LoadedManifest], migrations: tuple[Migration, ...]) ->
         reports_undeclared=undeclared is None or undeclared.level is not Level.OFF,
         verify=root.manifest.verify,
         schema_file=None if root.manifest.schema_file is None else root.folder.path(root.manifest.schema_file),
+        postgres_version=root.manifest.lint.postgres_version,
         secrets=frozenset(one.value for item in opened for one in item.manifest.variables.values() if one.is_secret),
     )
 
