@@ -20,7 +20,7 @@ from zmig.errors import Problem, ZmigError
 from zmig.planning.existing_objects import history_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from zmig.catalog.objects import Key
     from zmig.catalog.scope import Scope
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 4
 _PAUSE_SECONDS = 0.2
-_BLOCK = 1000
-"""Rows taken from the driver at once."""
 
 _SETTINGS = {
     "search_path": "pg_catalog",
@@ -43,16 +41,17 @@ _SETTINGS = {
 }
 """What the server's way to write definitions depends on, and how long a table that somebody alters is waited for."""
 
-_SCHEMAS = "select oid, nspname::text from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'"
+_OF_USERS = "nspname !~ '^pg_' and nspname <> 'information_schema'"
+_SCHEMAS = f"select oid, nspname::text from pg_namespace where {_OF_USERS}"
 _RELATIONS = (
     "select c.oid, n.nspname::text, c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace "
-    "where c.relnamespace = any ({schemas}) and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'c')"
+    f"where {_OF_USERS} and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'c')"
 )
 _COLUMNS = (
-    "select c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), array(select a.attname::text "
+    "select n.oid, c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), array(select a.attname::text "
     "from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) "
     "from pg_class c join pg_namespace n on n.oid = c.relnamespace "
-    "where c.relnamespace = any ({schemas}) and c.relkind = 'r' and c.relnatts <= 30"
+    f"where {_OF_USERS} and c.relkind = 'r' and c.relnatts <= 30"
 )
 _SEQUENCES_OF = (
     "select distinct objid from pg_depend where classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass "
@@ -103,61 +102,61 @@ def _moving(error: psycopg.Error) -> Problem:
 
 
 class _Reading:
-    """One reading, in the transaction that is open."""
+    """One reading, in the transaction that is open: few messages, however far away the server is."""
 
     def __init__(self, connection: Connection, scope: Scope) -> None:
         self._connection = connection
         self._scope = scope
 
     def snapshot(self) -> SchemaSnapshot:
-        self._connection.execute("set transaction isolation level repeatable read, read only")
-        settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items())
-        self._connection.execute(f"select {settings.replace('set_config', 'pg_catalog.set_config')}".encode())
-        schemas, hidden = self._chosen()
-        routines = self._oids(_GUARDS.format(schema=literal(self._scope.tracking_schema)))
+        schemas, hidden, routines = self._chosen()
         objects: dict[Key, str] = {}
         version = self._connection.info.server_version
-        for kind, query in queries.snapshot_sql(version, schemas=schemas, hidden=hidden, routines=routines):
-            cursor = self._connection.execute(query.encode())
-            while rows := cast("list[tuple[str, str | None]]", cursor.fetchmany(_BLOCK)):
-                for identity, definition in rows:
-                    if definition is None:  # it is gone since the transaction began
-                        raise psycopg.errors.UndefinedObject(f"{kind} {identity} does not exist")
-                    before = objects.get((kind, identity))
-                    objects[kind, identity] = definition if before is None else f"{before}\n{definition}"
-        uncovered = self._connection.execute(queries.uncovered_sql().encode()).fetchall()
-        return SchemaSnapshot(version, objects, {str(name): cast("int", number) for name, number in uncovered})
+        asked = list(queries.snapshot_sql(version, schemas=schemas, hidden=hidden, routines=routines))
+        *answers, uncovered = self._ask(*(query for _, query in asked), queries.uncovered_sql())
+        for (kind, _), rows in zip(asked, answers, strict=True):
+            for identity, definition in cast("list[tuple[str, str | None]]", rows):
+                if definition is None:  # it is gone since the transaction began
+                    raise psycopg.errors.UndefinedObject(f"{kind} {identity} does not exist")
+                before = objects.get((kind, identity))
+                objects[kind, identity] = definition if before is None else f"{before}\n{definition}"
+        return SchemaSnapshot(version, objects, dict(cast("list[tuple[str, int]]", uncovered)))
 
-    def _chosen(self) -> tuple[list[int], list[int]]:
-        """Return the schemas that are looked at, and the relations in them that are not, as oids."""
+    def _chosen(self) -> tuple[list[int], list[int], list[int]]:
+        """Return the schemas that are looked at, and the relations and functions in them that are not, as oids."""
         scope = self._scope
-        named = cast("list[tuple[int, str]]", self._connection.execute(_SCHEMAS.encode()).fetchall())
-        schemas = {oid: name for oid, name in named if scope.has_schema(name)}
-        relations = cast(
-            "list[tuple[int, str, str]]",
-            self._connection.execute(_RELATIONS.format(schemas=_array(schemas)).encode()).fetchall(),
+        settings = ", ".join(f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items())
+        _, _, named, relations, columns, guards = self._ask(
+            "set transaction isolation level repeatable read, read only",
+            f"select {settings}",
+            _SCHEMAS,
+            _RELATIONS,
+            _COLUMNS,
+            _GUARDS.format(schema=literal(scope.tracking_schema)),
         )
-        own = {
-            oid for oid, schema, name in relations if schema == scope.tracking_schema and name in (EVENTS, PROJECTION)
+        schemas = {oid: name for oid, name in cast("list[tuple[int, str]]", named) if scope.has_schema(name)}
+        names = set(schemas.values())
+        inside = [row for row in cast("list[tuple[int, str, str]]", relations) if row[1] in names]
+        own = {oid for oid, schema, name in inside if schema == scope.tracking_schema and name in (EVENTS, PROJECTION)}
+        hidden = own | {oid for oid, schema, name in inside if not scope.has_relation(schema, name)}
+        hidden |= {
+            oid
+            for schema, oid, name, held in cast("list[tuple[int, int, str, list[str]]]", columns)
+            if schema in schemas and history_of({name: frozenset(held)}) is not None  # of another tool
         }
-        hidden = own | {oid for oid, schema, name in relations if not scope.has_relation(schema, name)}
-        hidden |= self._histories(schemas)
-        hidden |= set(self._oids(_SEQUENCES_OF.format(tables=_array(hidden))))
-        others = {schema for oid, schema, _ in relations if oid not in hidden}
+        (sequences,) = self._ask(_SEQUENCES_OF.format(tables=_array(hidden)))
+        hidden |= {cast("int", oid) for (oid,) in sequences}
+        others = {schema for oid, schema, _ in inside if oid not in hidden}
         if scope.tracking_schema not in others and scope.tracking_schema != "public":
             schemas = {oid: name for oid, name in schemas.items() if name != scope.tracking_schema}
-        return sorted(schemas), sorted(hidden)
+        return sorted(schemas), sorted(hidden), [cast("int", oid) for (oid,) in guards]
 
-    def _histories(self, schemas: Sequence[int] | dict[int, str]) -> set[int]:
-        """Return the tables in which other tools keep their histories."""
-        found: set[int] = set()
-        for oid, name, columns in self._connection.execute(_COLUMNS.format(schemas=_array(schemas)).encode()):
-            if history_of({str(name): frozenset(cast("list[str]", columns))}) is not None:
-                found.add(cast("int", oid))
-        return found
-
-    def _oids(self, query: str) -> list[int]:
-        return [cast("int", oid) for (oid,) in self._connection.execute(query.encode())]
+    def _ask(self, *statements: str) -> Iterator[list[tuple[object, ...]]]:
+        """Send statements as one message, and yield the rows of each."""
+        cursor = self._connection.execute(";\n".join(statements).encode(), prepare=False)
+        for _ in statements:
+            yield cursor.fetchall() if cursor.description is not None else []
+            cursor.nextset()
 
 
 def _array(oids: object) -> str:
