@@ -21,7 +21,8 @@ class ExitCode(IntEnum):
 
     OK = 0
     FAILED = 1
-    """A migration, a rollback or a rehearsal failed; `lint`: something was found that matters enough."""
+    """A migration, a rollback or a rehearsal failed; `lint`: something was found that matters enough; `schema --check`:
+    the file is old."""
     REFUSED = 2
     """Wrong usage, an invalid manifest, or a plan that was refused."""
     NO_CONNECTION = 3
@@ -119,6 +120,12 @@ class PlanRefused(ZmigError):
 
 class MigrationFailed(ZmigError):
     """A migration or a rollback raised an error; the cause is chained."""
+
+    exit_code = ExitCode.FAILED
+
+
+class Outdated(ZmigError):
+    """A file that is made of a database is not what that is now."""
 
     exit_code = ExitCode.FAILED
 

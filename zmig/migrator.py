@@ -16,7 +16,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from zmig.errors import ManifestError, ZmigError
+from zmig.errors import ManifestError, MigrationFailed, ZmigError
+from zmig.model import Environment
 from zmig.observer import isolated, naming, redacting
 from zmig.planning.plan import Direction, Plan, RunResult
 from zmig.planning.request import Apply, Retry, Rollback
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from zmig.session.database_session import DatabaseSession
     from zmig.session.operator import Decision
     from zmig.session.quick_session import QuickSession, UpToDateQuestion
+    from zmig.session.schema_file import SchemaText
     from zmig.session.snapshot import DatabaseSnapshot
     from zmig.session.status import Status
     from zmig.session.watcher import Watcher
@@ -132,6 +134,19 @@ class Migrator:
         """Return the highest applied version; 0 when nothing is applied. Reads only."""
         with self._session() as session:
             return session.snapshot(ask_repeatables=False).migrations.current_version
+
+    def schema(self) -> SchemaText:
+        """Return what is in the database, object by object and as text, as far as `verify` in the manifest says.
+
+        Reads only.
+
+        Raises:
+            ZmigError: somebody changes the schema all the time.
+        """
+        from zmig.session import schema_file
+
+        with self._session() as session:
+            return schema_file.read(session)
 
     def find_stuck_migrations(self) -> list[Entry]:
         """Return the migrations that were started, never ended, and are worked on by nobody. Reads only."""
@@ -539,7 +554,24 @@ class MigratorSession:
             plan, prepared_steps = self._executor.check(plan, confirmed)
             if not prepared_steps:
                 return RunResult(None, plan)
-            return self._executor.execute(snapshot, plan, prepared_steps, is_atomic=request.is_atomic)
+            try:
+                result = self._executor.execute(snapshot, plan, prepared_steps, is_atomic=request.is_atomic)
+            except MigrationFailed:
+                self._keep_schema_file()
+                raise
+            if result.completed:
+                self._keep_schema_file()
+            return result
+
+    def _keep_schema_file(self) -> None:
+        """Write the manifest's `schema.file` anew, where that is wanted: of its own database, in development."""
+        file = self.project.schema_file
+        is_own = self._options.database_url is None
+        if file is None or not is_own or self.project.environment is not Environment.DEVELOPMENT:
+            return
+        from zmig.session import schema_file
+
+        schema_file.keep(self.session, file)
 
     def _first_snapshot(self, request: Request, *, is_confirmed: bool, terminate: bool) -> Snapshot | None:
         """Return the state of every migration before the lock is held; None where it need not be read in full.

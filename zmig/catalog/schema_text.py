@@ -417,6 +417,8 @@ class _Text:
             self._add(place, 0, f"{number:04}", f"{head} {grant}")
 
     def _add_comment(self, identity: str, definition: str) -> None:
+        if (identity, definition) == ("schema public", "standard public schema"):  # the server's own
+            return
         words = identity.partition('"')[0]
         sort, name = next(
             ((word, identity[len(word) + 1 :]) for word in _COMMENTED if words.startswith(f"{word} ")),

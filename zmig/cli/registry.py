@@ -30,6 +30,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "plan": Entry("what `apply` would run, and why", "plan"),
         "history": Entry("what happened, fact by fact", "history"),
         "version": Entry("the highest applied version", "version"),
+        "schema": Entry("the schema as text, for review and version control", "schema"),
         "lint": Entry("check manifests and their files, without a database", "lint"),
         "tui": Entry("the terminal console", "tui"),
     },

@@ -6,18 +6,18 @@ import errno
 import os
 from codecs import BOM_UTF8
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zmig.errors import Location, ManifestError, Problem, UsageError
 from zmig.manifest import edit, reader, schema_errors
-from zmig.project import draft, inclusion
+from zmig.project import draft, inclusion, written_file
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Mapping
     from dataclasses import KW_ONLY
+    from pathlib import Path
 
     from zmig.manifest.yaml_parser import Document
     from zmig.model import Kind
@@ -65,7 +65,7 @@ def create(
                 with file.open("x", encoding="utf-8", newline="\n") as opened:
                     undo.callback(file.unlink, missing_ok=True)
                     opened.write(content)
-            _replace(root, text)
+            replace_manifest(root, text)
             undo.pop_all()
     except FileExistsError as error:
         message = f"`{error.filename}` exists already"
@@ -118,27 +118,12 @@ def _remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _replace(root: LoadedManifest, text: str) -> None:
+def replace_manifest(root: LoadedManifest, text: str) -> None:
     """Put a new text in the manifest's place, at once and with its rights."""
-    import tempfile
-
     path = root.path.resolve()
     before = path.read_bytes()
     mark = BOM_UTF8 if before.startswith(BOM_UTF8) else b""
     if before != mark + root.manifest.document.source.text.encode():
         problem = Problem("file-changed", f"`{root.path}` was changed in the meantime", hint="run the command again")
         raise UsageError(problem)
-    status = path.stat()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    # A new file in its place, so that whoever reads it meanwhile sees the one text or the other.
-    with ExitStack() as undo:
-        undo.callback(os.unlink, name)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(mark + text.encode())
-            file.flush()
-            os.fsync(descriptor)
-        Path(name).chmod(status.st_mode)
-        with suppress(OSError, AttributeError):
-            os.chown(name, status.st_uid, status.st_gid)
-        Path(name).replace(path)
-        undo.pop_all()
+    written_file.write(path, mark + text.encode())
