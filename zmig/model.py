@@ -123,6 +123,8 @@ class Migration:
     """Absolute or relative to the working directory; None for a migration registered in code."""
     checksum: str | None = None
     """sha256, in hex, of the file's normalised text; None where there is no file."""
+    token_checksum: str | None = field(default=None, repr=False, compare=False)
+    """`zmig.sql.token_checksum` of its SQL file; None where that has none, and where it was not needed."""
     rollback_file: Path | None = None
     has_code_rollback: bool = False
     """Whether the Python file or the registered object defines `rollback(ctx)`."""

@@ -256,11 +256,22 @@ class TestDeciding:
 
     def test_accept(self, applied: Shop, run: Run) -> None:
         assert run("accept", "shop.yaml", "1", "--reason", "x").code == 2
-        applied.write("0001_users.sql", "create table users (id int); -- a comment\n")
+        applied.write("0001_users.sql", "create table users (id bigint);\n")
         assert run("apply", "shop.yaml").code == 2
-        ended = run("accept", "shop.yaml", "1", "--reason", "only a comment")
+        ended = run("accept", "shop.yaml", "1", "--reason", "it is one already")
         assert (ended.code, ended.stderr) == (0, "the file of migration `0001_users` is accepted as it is now\n")
         assert run("apply", "shop.yaml").code == 0
+
+    def test_a_cosmetic_edit_is_a_note_of_status_and_plan(self, applied: Shop, run: Run) -> None:
+        applied.write("0001_users.sql", "-- who buys\nCREATE TABLE users (id int);\n")
+        note = "note: `0001_users`: edited since it was applied, in comments, white space or case only"
+        assert note in run("plan", "shop.yaml").stdout
+        assert json.loads(run("plan", "shop.yaml", "--json").stdout)["notes"] == [note.removeprefix("note: ")]
+        status = run("status", "shop.yaml", "--check")
+        assert (status.code, note in status.stdout, "cosmetic-edit" in status.stdout) == (0, True, True)
+        assert "finding:" not in status.stdout
+        (finding,) = json.loads(run("status", "shop.yaml", "--json").stdout)["migrations"][0]["findings"]
+        assert finding == {"code": "cosmetic-edit", "message": note.partition("`: ")[2]}
 
     def test_baseline(self, filled: Shop, run: Run, connection: psycopg.Connection) -> None:
         ended = run("baseline", "shop.yaml", "--to", "2", "--reason", "made by the previous tool", "--json")

@@ -100,8 +100,8 @@ def test_several_migrations_are_accepted_together_or_none(shop: Shop, run: Run) 
         shop.add(number, f"00{number}_x", f"select {number};")
     run("apply", "shop.yaml")
     for number in (1, 2):
-        shop.write(f"00{number}_x.sql", f"select {number}; -- more")
-    assert run("accept", "shop.yaml", "1", "002_x", "3", "--reason", "comments").code == 2
+        shop.write(f"00{number}_x.sql", f"select {number}, 1;")
+    assert run("accept", "shop.yaml", "1", "002_x", "3", "--reason", "one more").code == 2
     assert run("apply", "shop.yaml").stderr.count("was edited after it was applied") == 2
     ended = run("accept", "shop.yaml", "1", "002_x", "--reason", "comments")
     assert ended.stderr.splitlines() == [f"the file of migration `00{n}_x` is accepted as it is now" for n in (1, 2)]

@@ -209,3 +209,22 @@ def test_without_a_common_ancestor_the_base_is_taken_as_it_stands(branch: Branch
     assert report.missing == (
         "where this branch left `main` is not known here, so it is compared with `main` as it is",
     )
+
+
+def test_an_edit_of_comments_white_space_and_case_is_a_note(branch: Branch, checked: Checked) -> None:
+    branch.add(1, "CREATE INDEX a_x\n  ON a (x);  -- for the list\n")
+    branch.add(2, "create index b_x on b (x, y);\n")
+    branch.write()
+    found = [one for one in checked(base="main").findings if one.rule.startswith("base/")]
+    assert [(one.rule, one.severity.value, one.line) for one in found] == [
+        ("base/cosmetic", "note", 2),
+        ("base/changed", "error", 2),
+    ]
+
+
+def test_a_file_that_was_renamed_and_edited_so_is_the_same_migration(branch: Branch, checked: Checked) -> None:
+    branch.remove(1)
+    branch.add(1, "create INDEX a_x on a (x);\n", name="001_other.sql")
+    branch.write()
+    found = [one.rule for one in checked(base="main").findings if one.rule.startswith("base/")]
+    assert sorted(found) == ["base/cosmetic", "base/renamed"]

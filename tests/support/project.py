@@ -35,7 +35,7 @@ class ProjectFolder:
         """The path of the manifest, which is JSON and therefore YAML."""
         return self.folder / "manifest.yaml"
 
-    def sql(self, name: str, text: str, *, rollback: str | None = None, **entry: Any) -> Path:
+    def sql(self, name: str, text: str, /, *, rollback: str | None = None, **entry: Any) -> Path:
         """Declare an SQL migration; its name begins with its version, as in `001_users`."""
         if rollback is not None:
             entry["rollback"] = self._file(f"{name}.rollback.sql", rollback).name

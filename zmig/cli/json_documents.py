@@ -45,6 +45,7 @@ def of_plan(plan: Plan) -> Document:
             {"version": refusal.version, "name": refusal.name, **of_problem(refusal.problem)}
             for refusal in plan.refusals
         ],
+        "notes": list(plan.notes),
         **({"undeclared": list(plan.undeclared)} if plan.undeclared is not None else {}),
     }
 

@@ -62,7 +62,8 @@ COMMAND = Command(
     ),
     document=(
         "steps (version, name, kind, action, reason, attempt, resume_after, transactional, mode_reason) and refusals "
-        "(version, name, code, message, location, facts, effect, hint); undeclared (files that look like migrations, "
+        "(version, name, code, message, location, facts, effect, hint); notes (what else is worth knowing of "
+        "migrations, a sentence each); undeclared (files that look like migrations, "
         "and that no entry names); with --rehearse also rehearsal (version, name, skipped, "
         "error, statements with number, line, text, duration_seconds, rows, locks, rewritten, drawn)"
     ),

@@ -34,5 +34,7 @@ def text(plan: Plan, *, with_limits: bool = False) -> str:
     if with_limits:
         rows = [(*row, plans.limits(step)) for row, step in zip(rows, plan.steps, strict=True)]
     lines = table.lines(rows, right=frozenset({0})) if rows else []
-    notes = [visible(f"note: {undeclared.sentence(plan.undeclared)}")] if plan.undeclared else []
+    notes = [visible(f"note: {note}") for note in plan.notes]
+    if plan.undeclared:
+        notes.append(visible(f"note: {undeclared.sentence(plan.undeclared)}"))
     return "\n".join([*lines, plans.summary(plan), *notes])

@@ -8,7 +8,7 @@ from zmig.cli import table
 from zmig.cli.command import Command, CommandContext, Option, Options
 from zmig.database import lock_holder
 from zmig.errors import ExitCode
-from zmig.planning.state import Entry, FindingCode, State
+from zmig.planning.state import NO_WARNINGS, Entry, FindingCode, State
 from zmig.presentation import words
 from zmig.presentation.problems import problem_lines
 from zmig.presentation.spans import Span, Tone
@@ -139,7 +139,8 @@ def _notes(status: Status) -> Iterator[Line]:
     findings = ((entry.name, finding) for entry in status.migrations for finding in entry.findings)
     for name, finding in findings:
         if finding.code is not FindingCode.DUE:
-            yield note(f" `{name}`: {finding.message}", "finding:")
+            said = f"`{name}`: {finding.message}"
+            yield note(f"note: {said}") if finding.code in NO_WARNINGS else note(f" {said}", "finding:")
     if not status.is_guarded:
         from zmig.database import tracking_sql
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from zmig.lint.finding import Remark
 from zmig.manifest import reader
 from zmig.model import Kind
+from zmig.project import token_checksums
 from zmig.project.text_file import checksum_of
 from zmig.valueclass import field, valueclass
 
@@ -152,11 +153,27 @@ def _is_changed(entry: Entry, known: BaseEntry | None) -> bool:
     return entry.source.text != known.text and checksum_of(entry.source.text) != checksum_of(known.text)
 
 
+_MAYBE = "and may have been applied"
+_ONLY = "in comments, white space or case only"
+_NO_REFUSAL = "leave it: where it was applied with this version of zmig or a later one, nothing refuses it"
+
+
+def _is_respelled(entry: Entry, known: BaseEntry) -> bool:
+    """Whether a changed file differs in comments, white space and case only."""
+    if entry.sql is None or known.text is None:
+        return False
+    has_variables = entry.declaration.has_variables
+    now = token_checksums.of_text(entry.sql.source.text, has_variables=has_variables)
+    return now is not None and now == token_checksums.of_text(known.text, has_variables=has_variables)
+
+
 def _kept(entry: Entry, known: BaseEntry, newest: int) -> Iterator[Remark]:
     """Yield what is wrong with an entry whose version was there where the branch left the base."""
     if entry.is_repeatable and known.is_repeatable:
         return
-    if entry.name != known.name and _is_changed(entry, known):
+    is_changed = _is_changed(entry, known)
+    is_respelled = is_changed and _is_respelled(entry, known)
+    if entry.name != known.name and is_changed and not is_respelled:
         message = f"version {entry.version} belongs to `{known.name}` on the base, which is another migration"
         yield entry.remark("base/taken", "version", message, _own_version(newest))
         return
@@ -169,13 +186,16 @@ def _kept(entry: Entry, known: BaseEntry, newest: int) -> Iterator[Remark]:
             f"version {known.version} is called `{known.name}` on the base, and facts of runs are kept under that name",
             f"write `name: {known.name}`",
         )
-    if entry.source is not None and known.text is not None and _is_changed(entry, known):
+    if entry.source is not None and known.text is not None and is_changed:
         texts = zip(entry.source.text, known.text, strict=False)
         start = next((place for place, (here, there) in enumerate(texts) if here != there), 0)
+        rule = "base/cosmetic" if is_respelled else "base/changed"
+        edited = f"`{entry.name}` was edited here, {_ONLY if is_respelled else _MAYBE}: it is already on the base"
+        again = f"give the file the text it had, and put the change into a new migration after version {known.version}"
         yield Remark(
-            "base/changed",
-            f"`{entry.name}` was edited here, and may have been applied: it is already on the base",
-            f"give the file the text it had, and put the change into a new migration after version {known.version}",
+            rule,
+            edited,
+            _NO_REFUSAL if is_respelled else again,
             entry.source,
             start=start,
             end=start + 1,

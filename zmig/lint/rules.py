@@ -104,6 +104,7 @@ _ALL = (
     Rule("rollback/missing", _NOTE, "a migration that makes something has no rollback"),
     # what only a comparison with another revision shows
     Rule("base/changed", _ERROR, "a file was edited that is already on the base", _BASE),
+    Rule("base/cosmetic", _NOTE, "a file on the base was edited in comments, white space or case only", _BASE),
     Rule("base/deleted", _ERROR, "an entry was deleted that is already on the base", _BASE),
     Rule("base/late", _ERROR, "a new entry comes before one that is already on the base", _BASE),
     Rule("base/renamed", _ERROR, "an entry has another name than on the base", _BASE),

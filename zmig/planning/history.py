@@ -59,6 +59,12 @@ class Record:
         return source.text("checksum") if source is not None else None
 
     @property
+    def token_checksum(self) -> str | None:
+        """The checksum that the tokens of its file are expected to have, None where no fact recorded one."""
+        source = self.accepted or self.applied
+        return source.text("token_checksum") if source is not None else None
+
+    @property
     def applied_at(self) -> datetime | None:
         """When it was applied."""
         return self.applied.created_at if self.applied is not None else None

@@ -18,14 +18,26 @@ if TYPE_CHECKING:
 
 
 def is_same(migration: Migration, record: Record) -> bool:
-    """Whether what is declared is what was applied: by its checksum; where one is unknown, by its name."""
+    """Whether what is declared is what was applied: by its checksum, else that of its tokens.
+
+    Where a checksum is unknown, by its name.
+    """
     if record.checksum is None or migration.checksum is None:
         return record.name == migration.name
-    return record.checksum == migration.checksum
+    return record.checksum == migration.checksum or _has_same_tokens(migration, record)
+
+
+def is_respelled(migration: Migration, record: Record) -> bool:
+    """Whether a file was edited since it was applied, and the server would be sent the same tokens all the same."""
+    return record.checksum != migration.checksum and _has_same_tokens(migration, record)
+
+
+def _has_same_tokens(migration: Migration, record: Record) -> bool:
+    return record.token_checksum is not None and record.token_checksum == migration.token_checksum
 
 
 def is_other(migration: Migration, record: Record) -> bool:
-    """Whether a version was applied as another migration: both its name and its checksum differ.
+    """Whether a version was applied as another migration: both its name and its checksums differ.
 
     A repeatable that takes the place of a repeatable is no danger, since both may run again at any time.
     """
@@ -33,7 +45,7 @@ def is_other(migration: Migration, record: Record) -> bool:
         return False
     if migration.is_repeatable and _is_repeatable(record):
         return False
-    return record.name != migration.name and record.checksum != migration.checksum
+    return record.name != migration.name and not is_same(migration, record)
 
 
 def renumbered(declared: Iterable[Migration], applied: Iterable[Record]) -> dict[int, Record]:

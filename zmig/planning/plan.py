@@ -113,6 +113,8 @@ class Plan:
     _: KW_ONLY
     is_first: bool = False
     """Whether it is the first on a database, which holds no facts, and must hold nothing else that it could harm."""
+    notes: tuple[str, ...] = ()
+    """What is to be known of migrations that it does not refuse for it, a sentence each."""
     undeclared: tuple[str, ...] | None = None
     """Files that look like migrations, and that no entry names; None where they were not looked for."""
 

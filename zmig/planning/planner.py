@@ -59,7 +59,12 @@ def _apply(request: Apply, snapshot: Snapshot) -> Plan:
             partial += refusals.of_partial(entry)
     refused += [*partial, *orphaned_rows.refusals(entries, effect="nothing was run")]
     is_first = snapshot.is_first and not request.allow_existing
-    return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refused), is_first=is_first)
+    return Plan(Direction.FORWARD, tuple(_steps(within)), tuple(refused), is_first=is_first, notes=_notes(within))
+
+
+def _notes(entries: Iterable[Entry]) -> tuple[str, ...]:
+    found = ((entry, entry.finding(FindingCode.COSMETIC)) for entry in entries if entry.findings)
+    return tuple(f"`{entry.name}`: {finding.message}" for entry, finding in found if finding is not None)
 
 
 _UNHEALTHY = frozenset({State.FAILED, State.STUCK})
@@ -175,7 +180,7 @@ def _rollback(request: Rollback, entries: Sequence[Entry]) -> Plan:
     steps = [step for entry in chosen if (step := _rollback_step(entry)) is not None]
     refused = [*refusals.of_rollback(entries, chosen)]
     refused += orphaned_rows.refusals(entries, effect="nothing was rolled back")
-    return Plan(Direction.ROLLBACK, tuple(steps), tuple(refused))
+    return Plan(Direction.ROLLBACK, tuple(steps), tuple(refused), notes=_notes(chosen))
 
 
 def _rollback_step(entry: Entry) -> Step | None:

@@ -41,6 +41,8 @@ class FindingCode(StrEnum):
 
     DRIFT = "drift"
     """It is not what was applied: its file's checksum differs, or nothing proves that it is the same."""
+    COSMETIC = "cosmetic-edit"
+    """Its file was edited since it was applied, in comments, white space or case only: the server saw no difference."""
     MISSING = "missing"
     """Applied, no longer declared."""
     OUT_OF_ORDER = "out-of-order"
@@ -61,6 +63,10 @@ class FindingCode(StrEnum):
     """Its version was applied as another migration, with another name and another checksum."""
     RENUMBERED = "renumbered"
     """Not applied, but the same name or the same file is, under another version that is no longer its own."""
+
+
+NO_WARNINGS = frozenset({FindingCode.DUE, FindingCode.COSMETIC})
+"""What is worth knowing, and nobody has to do anything about."""
 
 
 @valueclass
@@ -307,6 +313,7 @@ def _with_findings(entry: Entry, highest: int, answers: Mapping[int, bool | None
     return replace(entry, findings=tuple(findings), due=due) if findings or due is not False else entry
 
 
+_COSMETIC = "edited since it was applied, in comments, white space or case only"
 _UNDECIDED = "whether it is due is not known: the question gave no answer"
 
 
@@ -326,7 +333,9 @@ def _findings(entry: Entry, migration: Migration, record: Record, *, due: bool |
         yield Finding(FindingCode.OTHER, f"version {entry.version} was applied as another migration, `{record.name}`")
     elif record.applied is not None and record.name != migration.name:
         yield Finding(FindingCode.RENAMED, f"applied as `{record.name}`")
-    if entry.is_whole and not entry.is_repeatable and not identity.is_same(migration, record):
+    if entry.is_whole and not entry.is_repeatable and identity.is_respelled(migration, record):
+        yield Finding(FindingCode.COSMETIC, _COSMETIC)
+    elif entry.is_whole and not entry.is_repeatable and not identity.is_same(migration, record):
         if record.checksum is None or migration.checksum is None:
             difference = f"applied as `{record.name}`, and no checksum says that it is the same"
         else:

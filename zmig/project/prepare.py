@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Location, ManifestError, Problem, ZmigError
 from zmig.planning.plan import Action, Direction, Mode, Step
 from zmig.process import allocator
-from zmig.project import text_file
+from zmig.project import text_file, token_checksums
 from zmig.sql import message, octets, script, tool_markers
 from zmig.text import merge_conflict
 from zmig.valueclass import replace, valueclass
@@ -50,6 +50,8 @@ class PreparedStep:
     """What a step written in Python calls; filled in by `zmig.running.python_functions`."""
     filled: Substitution | None = None
     """How `text` came from what is written in the file, where variables were replaced."""
+    token_checksum: str | None = None
+    """Of the tokens of a file of SQL that runs forward; None where it has none."""
     rollback_checksum: str | None = None
     """Of the rollback file that belongs to it, for a step forward that has one."""
     conforming: bool = True
@@ -143,11 +145,11 @@ def _read_step(step: Step, *, conforming: bool) -> PreparedStep:
         allocator.return_large_blocks()
         large = _large_script(step, file, conforming=conforming) or _very_large(step, file, conforming=conforming)
         return large or _script(step, file, text_file.read(file), conforming=conforming)
-    return _script(step, file, small, conforming=conforming)
+    return _script(step, file, small, conforming=conforming, is_small=True)
 
 
-def _script(step: Step, file: Path, written: str, *, conforming: bool) -> PreparedStep:
-    text, filled, path = written, None, str(file)
+def _script(step: Step, file: Path, written: str, *, conforming: bool, is_small: bool = False) -> PreparedStep:
+    text, filled, path, of_tokens = written, None, str(file), None
     if step.direction is Direction.ROLLBACK:
         checksum = text_file.checksum_of(written)
     else:
@@ -165,7 +167,18 @@ def _script(step: Step, file: Path, written: str, *, conforming: bool) -> Prepar
     mode = _mode(step, statements)
     if step.direction is Direction.ROLLBACK:
         mode = replace(mode, rollback_checksum=checksum)
-    prepared = PreparedStep(step, path, mode, text=text, statements=statements, count=len(statements), filled=filled)
+    elif is_small:
+        of_tokens = token_checksums.of_statements(written, statements, has_variables=filled is not None)
+    prepared = PreparedStep(
+        step,
+        path,
+        mode,
+        text=text,
+        statements=statements,
+        count=len(statements),
+        filled=filled,
+        token_checksum=of_tokens,
+    )
     if tool_markers.may_hold(text) and (mark := tool_markers.find(text, tool_markers.spans(text, statements))):
         problem = tool_markers.problem(mark, prepared.location(mark.offset), path=path)
         raise ManifestError(replace(problem, effect="nothing was run"))

@@ -331,6 +331,8 @@ def _done_data(
         "checksum": attempt.step.migration.checksum,
         "kind": attempt.step.migration.kind.value,
     }
+    if attempt.prepared.token_checksum is not None:
+        data["token_checksum"] = attempt.prepared.token_checksum
     if attempt.prepared.rollback_checksum is not None:
         data["rollback_checksum"] = attempt.prepared.rollback_checksum
     if reached is not None:

@@ -13,6 +13,7 @@ from zmig.facts import EventType, Verdict
 from zmig.hints import Hint, command, run_command
 from zmig.planning import identity, orphaned_rows, refusals, selection
 from zmig.planning.state import FindingCode, State
+from zmig.project import token_checksums
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def _acceptable(snapshot: Snapshot, name: str) -> Entry:
     """Return a migration whose file may be accepted as it is now. Raises UsageError."""
     entry = selection.find_one(snapshot.entries, name)
     _refuse_other(entry, snapshot)
-    if not entry.has(FindingCode.DRIFT):
+    if not (entry.has(FindingCode.DRIFT) or entry.has(FindingCode.COSMETIC)):
         raise UsageError(
             Problem(
                 "nothing-to-accept",
@@ -252,13 +253,18 @@ def _unclear(entry: Entry) -> Problem:
 
 
 def _data(session: DatabaseSession, entry: Entry, reason: str) -> dict[str, object]:
-    checksum = entry.migration.checksum if entry.migration is not None else None
+    migration, more = entry.migration, dict[str, object]()
+    if migration is not None and (
+        of_tokens := token_checksums.of_migration(migration, conforming=session.server.conforms)
+    ):
+        more["token_checksum"] = of_tokens
     return {
         "version": entry.version,
         "name": entry.name,
         "run_id": session.run.id,
         "reason": session.target.redactor(reason),
-        "checksum": checksum,
+        "checksum": migration.checksum if migration is not None else None,
+        **more,
         "kind": _kind(entry),
     }
 

@@ -158,6 +158,8 @@ class SnapshotReader:
         self._always_finds_holder = always_finds_holder
         self._answers: dict[int, bool | None] = {}
         self._answers_table: object = None
+        self._respelled: dict[int, tuple[Migration, Migration]] = {}
+        """Edited migrations with the checksum of their tokens, after what they are without it."""
         self._entries: tuple[Entry, ...] = ()
         self._entries_key: tuple[object, ...] | None = None
 
@@ -240,12 +242,32 @@ class SnapshotReader:
         if key is not None and key == self._entries_key and not ask_repeatables:
             return self._entries
         history = self._facts.history(migrations)
+        migrations = self._with_tokens(migrations, history)
         entries = state.evaluate(migrations, history, liveness, due=self._answers)
         if ask_repeatables and (answers := self._ask(entries)) != self._answers:
             self._answers = answers
             entries = state.evaluate(migrations, history, liveness, due=answers)
         self._entries, self._entries_key = entries, key
         return entries
+
+    def _with_tokens(self, migrations: Sequence[Migration], history: History) -> Sequence[Migration]:
+        """Return the migrations, of which those that were edited since have the checksum of their tokens, too."""
+        edited = [
+            one
+            for one in migrations
+            if (record := history.records.get(one.version)) is not None
+            and record.token_checksum is not None
+            and record.checksum != one.checksum
+        ]
+        if not edited:
+            return migrations
+        from zmig.project import token_checksums
+
+        for one in edited:
+            if self._respelled.get(one.version, (None,))[0] is not one:
+                self._respelled[one.version] = one, replace(one, token_checksum=token_checksums.of_migration(one))
+        known = {id(self._respelled[one.version][0]): self._respelled[one.version][1] for one in edited}
+        return [known.get(id(one), one) for one in migrations]
 
     def _key(self, migrations: Sequence[Migration], liveness: Liveness) -> tuple[object, ...] | None:
         """Return what entries depend on; None where the time that goes by may change them, or facts unseen."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from zmig.planning.state import FindingCode, State
+from zmig.planning.state import NO_WARNINGS, State
 from zmig.presentation import words
 from zmig.text.terminal import visible
 from zmig.valueclass import valueclass
@@ -79,7 +79,7 @@ def make_row(entry: Entry) -> Row:
         took=words.duration(took / 1000) if took is not None else "",
         by=visible(decisive.database_user or "") if decisive is not None else "",
         findings=findings,
-        has_warning=any(finding.code is not FindingCode.DUE for finding in entry.findings),
+        has_warning=any(finding.code not in NO_WARNINGS for finding in entry.findings),
         haystack=f"{entry.version or ''} {name} {state} {kind} {findings}".lower(),
     )
 

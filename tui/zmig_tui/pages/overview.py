@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zmig.facts import EventType
 from zmig.planning import failure_report
-from zmig.planning.state import FindingCode, State
+from zmig.planning.state import NO_WARNINGS, FindingCode, State
 from zmig.presentation import plans, words
 from zmig.presentation.spans import Line, Tone
 from zmig.valueclass import replace
@@ -57,7 +57,7 @@ def _findings(detail: Detail) -> Iterator[Line]:
         return
     yield from _heading("findings")
     for finding in detail.entry.findings:
-        tone = Tone.ACCENT if finding.code is FindingCode.DUE else Tone.WARN
+        tone = Tone.ACCENT if finding.code in NO_WARNINGS else Tone.WARN
         yield line(span(f"  {finding.code.value}: ", tone), finding.message)
         if finding.code is FindingCode.DRIFT:
             yield from _drift(detail)
