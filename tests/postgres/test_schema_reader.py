@@ -230,9 +230,12 @@ CHANGES = {
     "default privileges": ("alter default privileges in schema app grant select on tables to zmig_probe_role", None),
     "a publication": ("alter publication everything add table app.customers", {"publication everything"}),
     "what is published": ("alter publication everything set (publish = 'insert')", {"publication everything"}),
-    "an operator": ("drop operator app.=== (int, int)", {"operator app.===(integer,integer)"}),
+    "an operator": (
+        "drop operator app.=== (int, int)",
+        {"operator app.===(integer,integer)", "owner operator app.===(integer,integer)"},
+    ),
     "a cast": ("drop cast (app.pair as text)", {"cast app.pair as text"}),
-    "a collation": ("drop collation app.plain", {"collation app.plain"}),
+    "a collation": ("drop collation app.plain", {"collation app.plain", "owner collation app.plain"}),
     "a dictionary": ("alter text search dictionary app.simple (accept = false)", {"text search dictionary app.simple"}),
     "a name with quotes": ('alter table app."Odd ""Name"" ünd" rename column "a.b" to "c.d"', None),
 }
@@ -269,3 +272,56 @@ def test_each_change_is_found_and_nothing_else(
         assert found
     else:
         assert found == expected
+
+
+def test_where_a_domain_was_made_makes_no_difference(connection: psycopg.Connection) -> None:
+    connection.execute("create schema app; create type app.mood as enum ('ok')")
+    connection.execute("create domain app.state as app.mood default 'ok'::app.mood")
+    before = read(connection)
+    connection.execute("drop domain app.state; set search_path = app")
+    connection.execute("create domain app.state as app.mood default 'ok'::mood")
+    connection.execute("reset search_path")
+    assert differences(before, read(connection)) == []
+
+
+def test_options_of_servers_are_not_shown(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "create foreign data wrapper far options (key 'pa55-word');"
+        "create server further foreign data wrapper far options (password 'pa55-word');"
+        "create user mapping for public server further options (password 'pa55-word')"
+    )
+    shown = "\n".join(read(connection).objects.values())
+    assert "password 'sha256:" not in shown
+    assert "password sha256:" in shown
+    assert "pa55-word" not in shown
+
+
+def test_what_a_session_has_set_makes_no_difference(schema: psycopg.Connection) -> None:
+    schema.execute(
+        "create table app.spelled (a text default E'a\\\\b', b interval default '1 day', c float8 default 0.1,"
+        " d bytea default '\\\\xff', e date default '2024-01-31', f timestamptz default '2024-01-31 00:00+00')"
+    )
+    before = read(schema)
+    schema.execute(
+        "set standard_conforming_strings = off; set intervalstyle = iso_8601; set extra_float_digits = -3;"
+        "set bytea_output = escape; set datestyle = 'German'; set timezone = 'Asia/Tokyo';"
+        "set quote_all_identifiers = on; set search_path = app; set statement_timeout = '1ms'"
+    )
+    schema.execute("create temporary table pg_class (x int)")
+    after = read(schema)
+    schema.execute("drop table pg_temp.pg_class")
+    assert differences(before, after) == []
+
+
+def test_names_that_look_alike_are_different_objects(connection: psycopg.Connection) -> None:
+    connection.execute(
+        'create schema a; create schema "a.b"; create schema "a"".""b";'
+        'create table a."b.c" (); create table "a.b".c (); create table a."b"".""c" (); create table "a"".""b".c ();'
+        'create table a.b ("c.d" int, "c" int); create table a."b.c.d" (); create table a." " (" " int);'
+        'create function a.f("x integer, y" int) returns int language sql as $$ select 1 $$;'
+        "create function a.f(x int, y int) returns int language sql as $$ select 1 $$"
+    )
+    objects = read(connection).objects
+    assert len([key for key in objects if key[0] == "table"]) == 7
+    assert len([key for key in objects if key[0] == "column"]) == 3
+    assert len([key for key in objects if key[0] == "routine"]) == 2

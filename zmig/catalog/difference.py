@@ -5,6 +5,7 @@ Which of the two is right is for the caller to say: the first one is what is exp
 
 from __future__ import annotations
 
+import re
 from difflib import unified_diff
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
     from zmig.catalog.objects import Key, SchemaSnapshot
 
-_MAINTAIN_SINCE = 170000
+_MULTIRANGE_SINCE, _PUBLIC_SINCE, _MAINTAIN_SINCE, _DOMAIN_NOT_NULL_SINCE, _NOT_NULL_SINCE = 14, 15, 17, 17, 18
+_PUBLIC_RIGHTS = (Kind.PRIVILEGES, "schema public")
+_NOT_NULL_NAME = re.compile(r"^(not null.*?) constraint .*$", re.MULTILINE)
+_SIMPLE_NAME = re.compile(r'"([a-z_][a-z0-9_]*)"')
 
 
 class Change(StrEnum):
@@ -74,14 +78,33 @@ def differences(expected: SchemaSnapshot, found: SchemaSnapshot) -> list[Differe
 
 
 def _comparable(one: SchemaSnapshot, other: SchemaSnapshot) -> Mapping[Key, str]:
-    """Return the objects of a snapshot without what the other one's server does not know."""
-    if min(one.server_version, other.server_version) >= _MAINTAIN_SINCE:
+    """Return the objects of a snapshot in the words that the servers of both have."""
+    older, newer = sorted((one.server_version // 10000, other.server_version // 10000))
+    if older == newer:
         return one.objects
-    return {
-        (kind, name): _without_maintain(text) if kind in (Kind.PRIVILEGES, Kind.DEFAULT_PRIVILEGES) else text
-        for (kind, name), text in one.objects.items()
-    }
+    objects: dict[Key, str] = {}
+    for (kind, name), text in one.objects.items():
+        known = _without_unknown(kind, text, older)
+        if known is not None:
+            objects[kind, _unquoted(name)] = _unquoted(known)
+    if older < _PUBLIC_SINCE <= newer and _PUBLIC_RIGHTS in one.objects.keys() | other.objects.keys():
+        is_newer = one.server_version // 10000 >= _PUBLIC_SINCE
+        objects.setdefault(_PUBLIC_RIGHTS, "public: usage" if is_newer else "public: create\npublic: usage")
+    return objects
 
 
-def _without_maintain(text: str) -> str:
-    return "\n".join(line for line in text.split("\n") if not line.partition(": ")[2].startswith("maintain"))
+def _without_unknown(kind: Kind, text: str, major: int) -> str | None:
+    """Return a definition without what a server of this major version does not know; None if nothing is left."""
+    if major < _MAINTAIN_SINCE and kind in (Kind.PRIVILEGES, Kind.DEFAULT_PRIVILEGES):
+        lines = [line for line in text.split("\n") if not line.partition(": ")[2].startswith("maintain")]
+        return "\n".join(lines) or None
+    if (kind is Kind.COLUMN and major < _NOT_NULL_SINCE) or (kind is Kind.DOMAIN and major < _DOMAIN_NOT_NULL_SINCE):
+        return _NOT_NULL_NAME.sub(r"\1", text)
+    if major < _MULTIRANGE_SINCE and kind is Kind.TYPE:
+        return "\n".join(line for line in text.split("\n") if not line.startswith(("multirange ", "subscript ")))
+    return text
+
+
+def _unquoted(text: str) -> str:
+    """Return text without the quotes of names that only one of the servers takes for a keyword."""
+    return _SIMPLE_NAME.sub(r"\1", text) if '"' in text else text

@@ -45,6 +45,7 @@ class Kind(StrEnum):
     SUBSCRIPTION = "subscription"
     FOREIGN_DATA_WRAPPER = "foreign data wrapper"
     SERVER = "server"
+    USER_MAPPING = "user mapping"
     CAST = "cast"
     OPERATOR = "operator"
     OPERATOR_CLASS = "operator class"

@@ -22,8 +22,41 @@ _PIECES = {
     "from_relations": "pg_class c join pg_namespace n on n.oid = c.relnamespace",
     "in_scope": "c.relnamespace = any ($schemas) and c.oid <> all ($hidden) and not exists (select from pg_depend e"
     " where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e')",
+    "in_schemas": "c.relnamespace = any ($schemas) and c.oid <> all ($hidden)",
+    "access_method": "'using ' || (select quote_ident(amname) from pg_am where oid = c.relam and amname <> 'heap')",
+    "toast_options": "(select 'toast ' || string_agg(o, ', ' order by o collate \"C\")"
+    " from pg_class t, unnest(t.reloptions) o where t.oid = c.reltoastrelid)",
+    "clustered": "'cluster on ' || (select quote_ident(ic.relname) from pg_index i"
+    " join pg_class ic on ic.oid = i.indexrelid where i.indrelid = c.oid and i.indisclustered)",
+    "parents": """
+            case when c.relispartition then 'partition of ' || (
+                select quote_ident(pn.nspname) || '.' || quote_ident(p.relname) || ' '
+                from pg_inherits i join pg_class p on p.oid = i.inhparent
+                    join pg_namespace pn on pn.oid = p.relnamespace
+                where i.inhrelid = c.oid) || pg_get_expr(c.relpartbound, c.oid) $detaching end,
+            case when not c.relispartition then 'inherits ' || (
+                select string_agg(quote_ident(pn.nspname) || '.' || quote_ident(p.relname), ', ' order by i.inhseqno)
+                from pg_inherits i join pg_class p on p.oid = i.inhparent
+                    join pg_namespace pn on pn.oid = p.relnamespace
+                where i.inhrelid = c.oid) end""",
 }
 """What several queries have in common."""
+
+
+def _options(options: str, *, salt: str | None = None) -> str:
+    """Return SQL of the options of something foreign, sorted; with a salt, their values are not shown.
+
+    They may be passwords, so eight digits of a hash are in their place: enough to see a change, and too few to be sure
+    of a guess.
+    """
+    value = "quote_literal(o.option_value)"
+    if salt is not None:
+        text = f"convert_to({salt} || ' ' || o.option_name || ' ' || o.option_value, getdatabaseencoding())"
+        value = f"'sha256:' || left(encode(sha256({text}), 'hex'), 8)"
+    return (
+        f"(select 'options ' || string_agg(quote_ident(o.option_name) || ' ' || {value}, ', ' "
+        f'order by o.option_name collate "C") from pg_options_to_table({options}) o)'
+    )
 
 
 def _of_extension(catalog: str, oid: str) -> str:
@@ -34,21 +67,26 @@ def _of_extension(catalog: str, oid: str) -> str:
     )
 
 
-def _privileges(acl: str, kind: str, owner: str) -> str:
-    """Return SQL of the rights that others than the owner have, a line each; null where they have none."""
+def _privileges(acl: str, usual: str, owner: str) -> str:
+    """Return SQL of the rights that others than the owner have and of those the owner lacks, a line each.
+
+    Null where there are none; `usual` are the rights that the owner has by default.
+    """
     grantee = "case when r.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(r.grantee)) end"
     option = "case when r.is_grantable then ' with grant option' else '' end"
     return (
-        f"(select string_agg({grantee} || ': ' || lower(r.privilege_type) || {option}, e'\\n' "
-        f'order by {grantee} collate "C", r.privilege_type collate "C", r.is_grantable) '
-        f"from aclexplode(coalesce({acl}, acldefault({kind}, {owner}))) r where r.grantee <> {owner})"
+        '(select string_agg(distinct l.line collate "C", e\'\\n\' order by l.line collate "C") from ('
+        f"select {grantee} || ': ' || lower(r.privilege_type) || {option} from aclexplode({acl}) r "
+        f"where r.grantee <> {owner} union all select 'owner: not ' || lower(r.privilege_type) "
+        f"from aclexplode({usual}) r where r.grantee = {owner} and not exists (select from aclexplode({acl}) h "
+        f"where h.grantee = {owner} and h.privilege_type = r.privilege_type)) as l (line))"
     )
 
 
 _QUERIES: tuple[tuple[Kind, str], ...] = (
     (
         Kind.SCHEMA,
-        "select quote_ident(nspname), '' from pg_namespace n where n.oid = any ($schemas) and nspname <> 'public'",
+        "select quote_ident(nspname), '' from pg_namespace n where n.oid = any ($schemas) and not $member_n",
     ),
     (
         Kind.EXTENSION,
@@ -63,29 +101,17 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
             case c.relpersistence when 'u' then 'unlogged' end,
             'of ' || format_type(nullif(c.reloftype, 0), null),
             'partition by ' || pg_get_partkeydef(c.oid),
-            case when c.relispartition then 'partition of ' || (
-                select quote_ident(pn.nspname) || '.' || quote_ident(p.relname) || ' '
-                from pg_inherits i join pg_class p on p.oid = i.inhparent
-                    join pg_namespace pn on pn.oid = p.relnamespace
-                where i.inhrelid = c.oid) || pg_get_expr(c.relpartbound, c.oid) end,
-            case when not c.relispartition then 'inherits ' || (
-                select string_agg(quote_ident(pn.nspname) || '.' || quote_ident(p.relname), ', ' order by i.inhseqno)
-                from pg_inherits i join pg_class p on p.oid = i.inhparent
-                    join pg_namespace pn on pn.oid = p.relnamespace
-                where i.inhrelid = c.oid) end,
-            'using ' || (select quote_ident(amname) from pg_am where oid = c.relam and amname <> 'heap'),
+            $parents,
+            $access_method,
             $options,
-            (select 'toast ' || string_agg(o, ', ' order by o) from pg_class t, unnest(t.reloptions) o
-                where t.oid = c.reltoastrelid),
+            $toast_options,
             case when c.relrowsecurity then 'row level security' end,
             case when c.relforcerowsecurity then 'forced row level security' end,
             case c.relreplident when 'f' then 'replica identity full' when 'n' then 'replica identity nothing'
                 when 'i' then 'replica identity using index ' || (
                     select quote_ident(ic.relname) from pg_index i join pg_class ic on ic.oid = i.indexrelid
                     where i.indrelid = c.oid and i.indisreplident) end,
-            'cluster on ' || (
-                select quote_ident(ic.relname) from pg_index i join pg_class ic on ic.oid = i.indexrelid
-                where i.indrelid = c.oid and i.indisclustered)
+            $clustered
         ], e'\\n')
         from $from_relations where c.relkind in ('r', 'p') and $in_scope
         """,
@@ -95,7 +121,8 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
         """
         select $relation, array_to_string(array[
             'server ' || quote_ident(s.srvname),
-            (select 'options ' || string_agg(o, ', ' order by o) from unnest(f.ftoptions) o)
+            $parents,
+            $table_options
         ], e'\\n')
         from $from_relations join pg_foreign_table f on f.ftrelid = c.oid join pg_foreign_server s on s.oid = f.ftserver
         where $in_scope
@@ -109,8 +136,8 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
     (
         Kind.MATERIALIZED_VIEW,
         "select $relation, array_to_string(array[$options, "
-        "'using ' || (select quote_ident(amname) from pg_am where oid = c.relam and amname <> 'heap'), "
-        "pg_get_viewdef(c.oid)], e'\\n') from $from_relations where c.relkind = 'm' and $in_scope",
+        "$toast_options, $access_method, $clustered, pg_get_viewdef(c.oid)], e'\\n') "
+        "from $from_relations where c.relkind = 'm' and $in_scope",
     ),
     (
         Kind.COLUMN,
@@ -129,8 +156,9 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
                 when 'd' then 'generated by default as identity' end,
             case when a.attnotnull then 'not null' || $not_null end,
             case when a.attstattarget >= 0 then 'statistics ' || a.attstattarget end,
-            (select 'options ' || string_agg(o, ', ' order by o) from unnest(a.attoptions) o),
-            (select 'foreign options ' || string_agg(o, ', ' order by o) from unnest(a.attfdwoptions) o)
+            (select 'options ' || string_agg(o, ', ' order by o collate "C") from unnest(a.attoptions) o),
+            'foreign ' || $column_options,
+            case when a.attislocal and a.attinhcount > 0 and not c.relispartition then 'defined here, too' end
         ], e'\\n')
         from $from_relations
             join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -162,19 +190,35 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
     (
         Kind.STORAGE,
         "select $relation, 'tablespace ' || quote_ident(s.spcname) from $from_relations "
-        "join pg_tablespace s on s.oid = c.reltablespace where c.relkind in ('r', 'p', 'm', 'i', 'I') and $in_scope",
+        "join pg_tablespace s on s.oid = c.reltablespace where c.relkind in ('r', 'p', 'm') and $in_scope "
+        "union all select 'index ' || quote_ident(n.nspname) || '.' || quote_ident(ic.relname), "
+        "'tablespace ' || quote_ident(s.spcname) from $from_relations join pg_index i on i.indrelid = c.oid "
+        "join pg_class ic on ic.oid = i.indexrelid join pg_tablespace s on s.oid = ic.reltablespace where $in_scope",
     ),
     (
         Kind.CONSTRAINT,
         """
         select $relation || '.' || quote_ident(k.conname), array_to_string(array[
             pg_get_constraintdef(k.oid),
-            case when i.indexrelid is not null then $index_state end
+            case when i.indexrelid is not null then $index_state end,
+            $index_options,
+            $index_statistics,
+            case when k.contype in ('p', 'u', 'x') then 'partition of ' || (
+                select quote_ident(pn.nspname) || '.' || quote_ident(p.relname) || '.' || quote_ident(pk.conname)
+                from pg_constraint pk join pg_class p on p.oid = pk.conrelid
+                    join pg_namespace pn on pn.oid = p.relnamespace where pk.oid = k.conparentid) end,
+            (select string_agg(distinct case g.tgenabled when 'D' then 'triggers disabled'
+                    when 'R' then 'triggers enabled replica' else 'triggers enabled always' end, e'\\n')
+                from pg_trigger g where g.tgconstraint = k.oid and g.tgisinternal and g.tgenabled <> 'O')
         ], e'\\n')
         from $from_relations join pg_constraint k on k.conrelid = c.oid
             left join pg_index i on i.indexrelid = k.conindid and k.contype in ('p', 'u', 'x')
             left join pg_class ic on ic.oid = i.indexrelid
-        where k.contype in ('c', 'f', 'p', 'u', 'x') and k.conparentid = 0 and $in_scope
+        where k.contype in ('c', 'f', 'p', 'u', 'x') and (k.conparentid = 0 or k.contype <> 'f') and $in_scope
+            and not (k.contype = 'c' and k.coninhcount > 0 and not k.conislocal and exists (
+                select from pg_inherits h join pg_constraint pk on pk.conrelid = h.inhparent
+                where h.inhrelid = c.oid and pk.contype = 'c' and pk.conname = k.conname
+                    and pk.convalidated = k.convalidated))
         """,
     ),
     (
@@ -187,8 +231,7 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
                 from pg_inherits h join pg_class p on p.oid = h.inhparent
                     join pg_namespace pn on pn.oid = p.relnamespace
                 where h.inhrelid = i.indexrelid),
-            (select string_agg('statistics of column ' || a.attnum || ': ' || a.attstattarget, e'\\n' order by a.attnum)
-                from pg_attribute a where a.attrelid = i.indexrelid and a.attstattarget >= 0)
+            $index_statistics
         ], e'\\n')
         from $from_relations join pg_index i on i.indrelid = c.oid join pg_class ic on ic.oid = i.indexrelid
         where $in_scope and not exists (
@@ -232,19 +275,19 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
             'returns ' || format_type(p.prorettype, null),
             case g.aggkind when 'o' then 'ordered set' when 'h' then 'hypothetical set' end,
             'direct arguments ' || nullif(g.aggnumdirectargs, 0),
-            'sfunc ' || g.aggtransfn::regproc, 'stype ' || format_type(g.aggtranstype, null),
+            'sfunc ' || g.aggtransfn::oid::regprocedure, 'stype ' || format_type(g.aggtranstype, null),
             'sspace ' || nullif(g.aggtransspace, 0),
-            'finalfunc ' || nullif(g.aggfinalfn::oid, 0)::regproc,
+            'finalfunc ' || nullif(g.aggfinalfn::oid, 0)::regprocedure,
             case when g.aggfinalextra then 'finalfunc extra' end,
             'finalfunc modify ' || g.aggfinalmodify::text,
-            'combinefunc ' || nullif(g.aggcombinefn::oid, 0)::regproc,
-            'serialfunc ' || nullif(g.aggserialfn::oid, 0)::regproc,
-            'deserialfunc ' || nullif(g.aggdeserialfn::oid, 0)::regproc,
+            'combinefunc ' || nullif(g.aggcombinefn::oid, 0)::regprocedure,
+            'serialfunc ' || nullif(g.aggserialfn::oid, 0)::regprocedure,
+            'deserialfunc ' || nullif(g.aggdeserialfn::oid, 0)::regprocedure,
             'initcond ' || quote_literal(g.agginitval),
-            'msfunc ' || nullif(g.aggmtransfn::oid, 0)::regproc,
-            'minvfunc ' || nullif(g.aggminvtransfn::oid, 0)::regproc,
+            'msfunc ' || nullif(g.aggmtransfn::oid, 0)::regprocedure,
+            'minvfunc ' || nullif(g.aggminvtransfn::oid, 0)::regprocedure,
             'mstype ' || format_type(nullif(g.aggmtranstype, 0), null), 'msspace ' || nullif(g.aggmtransspace, 0),
-            'mfinalfunc ' || nullif(g.aggmfinalfn::oid, 0)::regproc,
+            'mfinalfunc ' || nullif(g.aggmfinalfn::oid, 0)::regprocedure,
             case when g.aggmfinalextra then 'mfinalfunc extra' end,
             case when g.aggmtransfn <> 0 then 'mfinalfunc modify ' || g.aggmfinalmodify::text end,
             'minitcond ' || quote_literal(g.aggminitval),
@@ -264,6 +307,10 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
         ], e'\\n')
         from $from_relations join pg_trigger g on g.tgrelid = c.oid
         where not g.tgisinternal and g.tgparentid = 0 and $in_scope
+        union all
+        select $relation || '.' || quote_ident(g.tgname), 'of the parent; enabled: ' || g.tgenabled::text
+        from $from_relations join pg_trigger g on g.tgrelid = c.oid join pg_trigger pt on pt.oid = g.tgparentid
+        where not pt.tgisinternal and g.tgenabled <> pt.tgenabled and $in_scope
         """,
     ),
     (
@@ -299,22 +346,22 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
             pg_get_statisticsobjdef(x.oid), case when x.stxstattarget >= 0 then 'statistics ' || x.stxstattarget end
         ], e'\\n')
         from pg_statistic_ext x join pg_namespace n on n.oid = x.stxnamespace join pg_class c on c.oid = x.stxrelid
-        where n.oid = any ($schemas) and $in_scope
+        where n.oid = any ($schemas) and $in_scope and not $member_x
         """,
     ),
     (
         Kind.TYPE,
         """
         select quote_ident(n.nspname) || '.' || quote_ident(t.typname), case t.typtype
-            when 'e' then (select 'enum' || e'\\n' || string_agg(quote_literal(e.enumlabel), e'\\n'
-                order by e.enumsortorder)
+            when 'e' then (select concat_ws(e'\\n', 'enum', string_agg(quote_literal(e.enumlabel), e'\\n'
+                order by e.enumsortorder))
                 from pg_enum e where e.enumtypid = t.oid)
-            when 'c' then (select 'composite' || e'\\n' || string_agg(quote_ident(a.attname) || ' '
+            when 'c' then (select concat_ws(e'\\n', 'composite', string_agg(quote_ident(a.attname) || ' '
                     || format_type(a.atttypid, a.atttypmod) || coalesce((
                         select ' collate ' || quote_ident(cn.nspname) || '.' || quote_ident(co.collname)
                         from pg_collation co join pg_namespace cn on cn.oid = co.collnamespace
                             join pg_type ct on ct.oid = a.atttypid
-                        where co.oid = a.attcollation and co.oid <> ct.typcollation), ''), e'\\n' order by a.attnum)
+                        where co.oid = a.attcollation and co.oid <> ct.typcollation), ''), e'\\n' order by a.attnum))
                 from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped)
             when 'r' then (select array_to_string(array['range', 'subtype ' || format_type(r.rngsubtype, null),
                     (select 'operator class ' || quote_ident(on_.nspname) || '.' || quote_ident(o.opcname)
@@ -324,16 +371,29 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
                         from pg_collation co join pg_namespace cn on cn.oid = co.collnamespace
                             join pg_type ct on ct.oid = r.rngsubtype
                         where co.oid = r.rngcollation and co.oid <> ct.typcollation),
-                    'canonical ' || nullif(r.rngcanonical::oid, 0)::regproc,
-                    'diff ' || nullif(r.rngsubdiff::oid, 0)::regproc
+                    'canonical ' || nullif(r.rngcanonical::oid, 0)::regprocedure,
+                    'diff ' || nullif(r.rngsubdiff::oid, 0)::regprocedure,
+                    $multirange
                 ], e'\\n') from pg_range r where r.rngtypid = t.oid)
-            else array_to_string(array['base', 'input ' || t.typinput::regproc, 'output ' || t.typoutput::regproc,
-                'length ' || t.typlen, 'alignment ' || t.typalign::text, 'storage ' || t.typstorage::text,
-                'category ' || t.typcategory::text, 'default ' || quote_literal(t.typdefault)], e'\\n') end
+            else array_to_string(array[case when t.typisdefined then 'base' else 'shell' end,
+                'input ' || nullif(t.typinput::oid, 0)::regprocedure,
+                'output ' || nullif(t.typoutput::oid, 0)::regprocedure,
+                'receive ' || nullif(t.typreceive::oid, 0)::regprocedure,
+                'send ' || nullif(t.typsend::oid, 0)::regprocedure,
+                'modifiers ' || nullif(t.typmodin::oid, 0)::regprocedure || ' '
+                    || nullif(t.typmodout::oid, 0)::regprocedure,
+                'analyze ' || nullif(t.typanalyze::oid, 0)::regprocedure,
+                $subscript,
+                'element ' || format_type(nullif(t.typelem, 0), null),
+                'length ' || t.typlen, case when t.typbyval then 'passed by value' end,
+                'alignment ' || t.typalign::text, 'storage ' || t.typstorage::text,
+                'category ' || t.typcategory::text, case when t.typispreferred then 'preferred' end,
+                case when t.typcollation <> 0 then 'collatable' end, 'delimiter ' || quote_literal(t.typdelim::text),
+                'default ' || quote_literal(t.typdefault)], e'\\n') end
         from pg_type t join pg_namespace n on n.oid = t.typnamespace left join pg_class c on c.oid = t.typrelid
+            left join pg_type el on el.typarray = t.oid
         where t.typnamespace = any ($schemas) and not $member_t and (t.typtype in ('e', 'r')
-            or t.typtype = 'c' and c.relkind = 'c'
-            or t.typtype in ('b', 'p') and not exists (select from pg_type el where el.typarray = t.oid))
+            or t.typtype = 'c' and c.relkind = 'c' or t.typtype in ('b', 'p') and el.oid is null)
         """,
     ),
     (
@@ -345,7 +405,8 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
                 from pg_collation co join pg_namespace cn on cn.oid = co.collnamespace
                     join pg_type bt on bt.oid = t.typbasetype
                 where co.oid = t.typcollation and co.oid <> bt.typcollation),
-            'default ' || t.typdefault, case when t.typnotnull then 'not null' end
+            'default ' || pg_get_expr(t.typdefaultbin, 'pg_type'::regclass),
+            case when t.typnotnull then 'not null' || $domain_not_null end
         ], e'\\n')
         from pg_type t join pg_namespace n on n.oid = t.typnamespace
         where t.typtype = 'd' and t.typnamespace = any ($schemas) and not $member_t
@@ -364,7 +425,7 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
         Kind.EVENT_TRIGGER,
         """
         select quote_ident(v.evtname), array_to_string(array[
-            'on ' || v.evtevent, 'tags ' || (select string_agg(quote_literal(o), ', ' order by o)
+            'on ' || v.evtevent, 'tags ' || (select string_agg(quote_literal(o), ', ' order by o collate "C")
                 from unnest(v.evttags) o),
             'execute ' || v.evtfoid::regprocedure,
             case v.evtenabled when 'D' then 'disabled' when 'R' then 'enabled replica' when 'A'
@@ -381,34 +442,47 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
             concat_ws(', ', case when b.pubinsert then 'insert' end, case when b.pubupdate then 'update' end,
                 case when b.pubdelete then 'delete' end, case when b.pubtruncate then 'truncate' end),
             case when b.pubviaroot then 'via root' end,
+            $generated_published,
             (select string_agg('table ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || $published, e'\\n'
                     order by n.nspname, c.relname)
                 from pg_publication_rel r join pg_class c on c.oid = r.prrelid
                     join pg_namespace n on n.oid = c.relnamespace
-                where r.prpubid = b.oid)
+                where r.prpubid = b.oid and $in_schemas)
             $published_schemas
         ], e'\\n')
         from pg_publication b
         """,
     ),
-    (Kind.SUBSCRIPTION, "select quote_ident(subname), '' from pg_subscription where subdbid = $database"),
+    (
+        Kind.SUBSCRIPTION,
+        "select quote_ident(subname), 'publications ' || (select string_agg(quote_ident(o), ', ' "
+        'order by o collate "C") from unnest(subpublications) o) from pg_subscription where subdbid = $database',
+    ),
     (
         Kind.FOREIGN_DATA_WRAPPER,
-        "select quote_ident(fdwname), array_to_string(array['handler ' || nullif(fdwhandler, 0)::regproc, "
-        "'validator ' || nullif(fdwvalidator, 0)::regproc], e'\\n') from pg_foreign_data_wrapper f where not $member_f",
+        "select quote_ident(fdwname), array_to_string(array['handler ' || nullif(fdwhandler, 0)::regprocedure, "
+        "'validator ' || nullif(fdwvalidator, 0)::regprocedure, $wrapper_options], e'\\n') "
+        "from pg_foreign_data_wrapper f where not $member_f",
     ),
     (
         Kind.SERVER,
         "select quote_ident(srvname), array_to_string(array['wrapper ' || quote_ident(fdwname), 'type ' || srvtype, "
-        "'version ' || srvversion], e'\\n') "
+        "'version ' || srvversion, $server_options], e'\\n') "
         "from pg_foreign_server s join pg_foreign_data_wrapper f on f.oid = s.srvfdw where not $member_s",
+    ),
+    (
+        Kind.USER_MAPPING,
+        "select case when m.umuser = 0 then 'public' else quote_ident(m.usename) end "
+        "|| ' on ' || quote_ident(m.srvname), '' from pg_user_mappings m",
     ),
     (
         Kind.CAST,
         "select format_type(castsource, null) || ' as ' || format_type(casttarget, null), array_to_string(array["
         "case castmethod when 'f' then 'function ' || castfunc::regprocedure when 'i' then 'inout' else 'binary' end, "
         "case castcontext when 'a' then 'as assignment' when 'i' then 'as implicit' end], e'\\n') "
-        "from pg_cast a where a.oid >= 16384 and not exists (select from pg_depend e where "
+        "from pg_cast a where a.oid >= 16384 and not exists (select from pg_type t join pg_namespace n "
+        "on n.oid = t.typnamespace where t.oid in (a.castsource, a.casttarget) and n.oid <> all ($schemas) "
+        "and n.nspname !~ '^pg_' and n.nspname <> 'information_schema') and not exists (select from pg_depend e where "
         "e.classid = 'pg_cast'::regclass and e.objid = a.oid and e.deptype in ('e', 'i'))",
     ),
     (
@@ -418,7 +492,8 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
             'function ' || nullif(o.oprcode::oid, 0)::regprocedure,
             'returns ' || format_type(nullif(o.oprresult, 0), null),
             'commutator ' || nullif(o.oprcom, 0)::regoperator, 'negator ' || nullif(o.oprnegate, 0)::regoperator,
-            'restrict ' || nullif(o.oprrest::oid, 0)::regproc, 'join ' || nullif(o.oprjoin::oid, 0)::regproc,
+            'restrict ' || nullif(o.oprrest::oid, 0)::regprocedure,
+            'join ' || nullif(o.oprjoin::oid, 0)::regprocedure,
             case when o.oprcanhash then 'hashes' end, case when o.oprcanmerge then 'merges' end
         ], e'\\n')
         from pg_operator o where o.oprnamespace = any ($schemas) and not $member_o
@@ -428,6 +503,8 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
         Kind.OPERATOR_CLASS,
         "select quote_ident(n.nspname) || '.' || quote_ident(q.opcname) || ' using ' || quote_ident(m.amname), "
         "array_to_string(array['for ' || format_type(q.opcintype, null), case when q.opcdefault then 'default' end, "
+        "'family ' || (select quote_ident(fn.nspname) || '.' || quote_ident(f.opfname) from pg_opfamily f "
+        "join pg_namespace fn on fn.oid = f.opfnamespace where f.oid = q.opcfamily), "
         "'storage ' || format_type(nullif(q.opckeytype, 0), null)], e'\\n') "
         "from pg_opclass q join pg_namespace n on n.oid = q.opcnamespace join pg_am m on m.oid = q.opcmethod "
         "where n.oid = any ($schemas) and not $member_q",
@@ -437,11 +514,17 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
         """
         select quote_ident(n.nspname) || '.' || quote_ident(f.opfname) || ' using ' || quote_ident(m.amname),
             concat_ws(e'\\n',
-                (select string_agg('operator ' || o.amopstrategy || ' ' || o.amopopr::regoperator, e'\\n'
+                (select string_agg('operator ' || o.amopstrategy || ' ' || o.amopopr::regoperator
+                        || coalesce(' for order by ' || (
+                            select quote_ident(sn.nspname) || '.' || quote_ident(sf.opfname)
+                            from pg_opfamily sf join pg_namespace sn on sn.oid = sf.opfnamespace
+                            where sf.oid = o.amopsortfamily), ''), e'\\n'
                     order by o.amopstrategy, o.amopopr::regoperator::text collate "C")
                     from pg_amop o where o.amopfamily = f.oid),
-                (select string_agg('function ' || o.amprocnum || ' ' || o.amproc::regprocedure, e'\\n'
-                    order by o.amprocnum, o.amproc::regprocedure::text collate "C")
+                (select string_agg('function ' || o.amprocnum || ' (' || format_type(o.amproclefttype, null) || ', '
+                        || format_type(o.amprocrighttype, null) || ') ' || o.amproc::oid::regprocedure, e'\\n'
+                    order by o.amprocnum, format_type(o.amproclefttype, null) collate "C",
+                        format_type(o.amprocrighttype, null) collate "C")
                     from pg_amproc o where o.amprocfamily = f.oid))
         from pg_opfamily f join pg_namespace n on n.oid = f.opfnamespace join pg_am m on m.oid = f.opfmethod
         where n.oid = any ($schemas) and not $member_opf
@@ -451,6 +534,7 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
         Kind.COLLATION,
         "select quote_ident(n.nspname) || '.' || quote_ident(l.collname), array_to_string(array["
         "'provider ' || l.collprovider::text, 'locale ' || coalesce($locale, l.collcollate), "
+        "case when l.collprovider = 'c' and l.collctype <> l.collcollate then 'ctype ' || l.collctype end, $icu_rules, "
         "case when not l.collisdeterministic then 'not deterministic' end], e'\\n') "
         "from pg_collation l join pg_namespace n on n.oid = l.collnamespace"
         " where n.oid = any ($schemas) and not $member_l",
@@ -465,14 +549,17 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
     ),
     (
         Kind.LANGUAGE,
-        "select quote_ident(g.lanname), case when g.lanpltrusted then 'trusted' else '' end "
+        "select quote_ident(g.lanname), array_to_string(array[case when g.lanpltrusted then 'trusted' end, "
+        "'handler ' || nullif(g.lanplcallfoid, 0)::regprocedure, 'inline ' || nullif(g.laninline, 0)::regprocedure, "
+        "'validator ' || nullif(g.lanvalidator, 0)::regprocedure], e'\\n') "
         "from pg_language g where g.lanispl and not $member_g",
     ),
     (
         Kind.TEXT_SEARCH,
         """
         select 'configuration ' || quote_ident(n.nspname) || '.' || quote_ident(f.cfgname),
-            'parser ' || (select quote_ident(p.prsname) from pg_ts_parser p where p.oid = f.cfgparser)
+            'parser ' || (select quote_ident(pn.nspname) || '.' || quote_ident(p.prsname) from pg_ts_parser p
+                join pg_namespace pn on pn.oid = p.prsnamespace where p.oid = f.cfgparser)
             || coalesce(e'\\n' || (select string_agg(m.maptokentype || ' ' || m.mapseqno || ' '
                 || m.mapdict::regdictionary,
                 e'\\n' order by m.maptokentype, m.mapseqno) from pg_ts_config_map m where m.mapcfg = f.oid), '')
@@ -480,7 +567,8 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
             and not $member_tsc
         union all
         select 'dictionary ' || quote_ident(n.nspname) || '.' || quote_ident(d.dictname), array_to_string(array[
-            'template ' || (select quote_ident(t.tmplname) from pg_ts_template t where t.oid = d.dicttemplate),
+            'template ' || (select quote_ident(tn.nspname) || '.' || quote_ident(t.tmplname) from pg_ts_template t
+                join pg_namespace tn on tn.oid = t.tmplnamespace where t.oid = d.dicttemplate),
             d.dictinitoption], e'\\n')
         from pg_ts_dict d join pg_namespace n on n.oid = d.dictnamespace where n.oid = any ($schemas)
             and not $member_tsd
@@ -504,6 +592,8 @@ _MEMBERS = {
     "g": ("pg_language", "g.oid"),
     "tsc": ("pg_ts_config", "f.oid"),
     "tsd": ("pg_ts_dict", "d.oid"),
+    "n": ("pg_namespace", "n.oid"),
+    "x": ("pg_statistic_ext", "x.oid"),
 }
 
 
@@ -530,10 +620,70 @@ _OWNED = (
         "pg_type t join pg_namespace n on n.oid = t.typnamespace left join pg_class c on c.oid = t.typrelid"
         " where n.oid = any ($schemas) and not $member_t and (t.typtype in ('e', 'd', 'r') or c.relkind = 'c')",
     ),
-    ("'schema ' || quote_ident(n.nspname)", "n.nspowner", "pg_namespace n where n.oid = any ($schemas)"),
+    (
+        "'schema ' || quote_ident(n.nspname)",
+        "n.nspowner",
+        "pg_namespace n where n.oid = any ($schemas) and n.nspname <> 'public' and not $member_n",
+    ),
     ("'publication ' || quote_ident(b.pubname)", "b.pubowner", "pg_publication b where true"),
     ("'event trigger ' || quote_ident(v.evtname)", "v.evtowner", "pg_event_trigger v where not $member_v"),
     ("'server ' || quote_ident(s.srvname)", "s.srvowner", "pg_foreign_server s where not $member_s"),
+    (
+        "'foreign data wrapper ' || quote_ident(f.fdwname)",
+        "f.fdwowner",
+        "pg_foreign_data_wrapper f where not $member_f",
+    ),
+    (
+        "'language ' || quote_ident(g.lanname)",
+        "g.lanowner",
+        "pg_language g where g.lanispl and g.oid >= 16384 and not $member_g",
+    ),
+    (
+        "'statistics ' || quote_ident(m.nspname) || '.' || quote_ident(x.stxname)",
+        "x.stxowner",
+        "pg_statistic_ext x join pg_namespace m on m.oid = x.stxnamespace join pg_class c on c.oid = x.stxrelid"
+        " where m.oid = any ($schemas) and $in_scope and not $member_x",
+    ),
+    (
+        "'operator ' || o.oid::regoperator",
+        "o.oprowner",
+        "pg_operator o where o.oprnamespace = any ($schemas) and not $member_o",
+    ),
+    (
+        "'operator class ' || quote_ident(n.nspname) || '.' || quote_ident(q.opcname)"
+        " || ' using ' || quote_ident(m.amname)",
+        "q.opcowner",
+        "pg_opclass q join pg_namespace n on n.oid = q.opcnamespace join pg_am m on m.oid = q.opcmethod"
+        " where n.oid = any ($schemas) and not $member_q",
+    ),
+    (
+        "'operator family ' || quote_ident(n.nspname) || '.' || quote_ident(f.opfname)"
+        " || ' using ' || quote_ident(m.amname)",
+        "f.opfowner",
+        "pg_opfamily f join pg_namespace n on n.oid = f.opfnamespace join pg_am m on m.oid = f.opfmethod"
+        " where n.oid = any ($schemas) and not $member_opf",
+    ),
+    (
+        "'collation ' || quote_ident(n.nspname) || '.' || quote_ident(l.collname)",
+        "l.collowner",
+        "pg_collation l join pg_namespace n on n.oid = l.collnamespace where n.oid = any ($schemas) and not $member_l",
+    ),
+    (
+        "'conversion ' || quote_ident(n.nspname) || '.' || quote_ident(v.conname)",
+        "v.conowner",
+        "pg_conversion v join pg_namespace n on n.oid = v.connamespace"
+        " where n.oid = any ($schemas) and not $member_con",
+    ),
+    (
+        "'text search configuration ' || quote_ident(n.nspname) || '.' || quote_ident(f.cfgname)",
+        "f.cfgowner",
+        "pg_ts_config f join pg_namespace n on n.oid = f.cfgnamespace where n.oid = any ($schemas) and not $member_tsc",
+    ),
+    (
+        "'text search dictionary ' || quote_ident(n.nspname) || '.' || quote_ident(d.dictname)",
+        "d.dictowner",
+        "pg_ts_dict d join pg_namespace n on n.oid = d.dictnamespace where n.oid = any ($schemas) and not $member_tsd",
+    ),
 )
 """What has an owner: its name, the owner's oid, and where it is from."""
 
@@ -553,7 +703,7 @@ _GRANTED = (
     ),
     (_OWNED[1][0], "p.proacl", "'f'", "p.proowner", _OWNED[1][2]),
     (_OWNED[2][0], "t.typacl", "'T'", "t.typowner", _OWNED[2][2]),
-    (_OWNED[3][0], "n.nspacl", "'n'", "n.nspowner", f"{_OWNED[3][2]} and n.nspname <> 'public'"),
+    (_OWNED[3][0], "n.nspacl", "'n'", "n.nspowner", _OWNED[3][2]),
     (_OWNED[6][0], "s.srvacl", "'S'", "s.srvowner", _OWNED[6][2]),
     (
         "'foreign data wrapper ' || quote_ident(f.fdwname)",
@@ -562,19 +712,32 @@ _GRANTED = (
         "f.fdwowner",
         "pg_foreign_data_wrapper f where not $member_f",
     ),
+    ("'language ' || quote_ident(g.lanname)", "g.lanacl", "'l'", "g.lanowner", "pg_language g where true"),
 )
 """What rights are granted on: its name, its rights, their kind and the owner's oid for the defaults, and its source."""
 
+_PUBLIC_OWNER = """
+select 'schema public', case when $public_is_usual then 'the usual one' else pg_get_userbyid(n.nspowner) end
+from pg_namespace n where n.oid = any ($schemas) and n.nspname = 'public'
+"""
+_PUBLIC_GRANTS = """
+select 'schema public', coalesce(granted, 'none') from (
+    select $privileges from pg_namespace n where n.oid = any ($schemas) and n.nspname = 'public'
+) as rights (granted) where granted is distinct from $public_usual
+"""
+"""The schema `public` has another owner and other rights since PostgreSQL 15."""
+
 _COLUMN_GRANTS = (
-    "select 'column ' || $relation || '.' || quote_ident(a.attname), $privileges from $from_relations "
+    "select * from (select 'column ' || $relation || '.' || quote_ident(a.attname), $privileges from $from_relations "
     "join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attacl is not null "
-    "where $in_scope"
+    "where $in_scope) as rights (name, granted) where granted is not null"
 )
 
 _DEFAULTS = """
 select quote_ident(pg_get_userbyid(x.defaclrole)) || coalesce(' in schema ' || quote_ident(n.nspname), '')
     || ' on ' || case x.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'routines'
-        when 'T' then 'types' when 'n' then 'schemas' else x.defaclobjtype::text end, coalesce($privileges, 'none')
+        when 'T' then 'types' when 'n' then 'schemas'
+        when 'L' then 'large objects' else x.defaclobjtype::text end, coalesce($privileges, 'none')
 from pg_default_acl x left join pg_namespace n on n.oid = x.defaclnamespace
 where x.defaclnamespace = 0 or n.oid = any ($schemas)
 """
@@ -582,21 +745,39 @@ where x.defaclnamespace = 0 or n.oid = any ($schemas)
 _COMMENTS = """
 select i.type || ' ' || i.identity, d.description
 from pg_description d cross join lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) i
-where d.objoid >= 16384 and d.objoid <> all ($hidden) and d.objoid <> all ($routines)
+where (d.objoid >= 16384 or d.classoid = 'pg_namespace'::regclass) and d.objoid <> all ($hidden)
+    and d.objoid <> all ($routines) and d.classoid <> 'pg_largeobject'::regclass
     and not exists (select from pg_depend e
         where e.classid = d.classoid and e.objid = d.objoid and e.deptype = 'e')
     and case d.classoid
-        when 'pg_trigger'::regclass then exists (select from pg_trigger o join pg_class c on c.oid = o.tgrelid
-            where o.oid = d.objoid and c.relnamespace = any ($schemas) and c.oid <> all ($hidden))
-        when 'pg_rewrite'::regclass then exists (select from pg_rewrite o join pg_class c on c.oid = o.ev_class
-            where o.oid = d.objoid and c.relnamespace = any ($schemas) and c.oid <> all ($hidden))
-        when 'pg_policy'::regclass then exists (select from pg_policy o join pg_class c on c.oid = o.polrelid
-            where o.oid = d.objoid and c.relnamespace = any ($schemas) and c.oid <> all ($hidden))
-        when 'pg_constraint'::regclass then exists (select from pg_constraint o
-            where o.oid = d.objoid and o.connamespace = any ($schemas) and o.conrelid <> all ($hidden))
+        when 'pg_class'::regclass then exists (
+            select from pg_class o left join pg_index x on x.indexrelid = o.oid
+                join pg_class c on c.oid = coalesce(x.indrelid, o.oid) where o.oid = d.objoid and $in_scope)
+        when 'pg_trigger'::regclass then exists (
+            select from pg_trigger o join pg_class c on c.oid = o.tgrelid where o.oid = d.objoid and $in_scope)
+        when 'pg_rewrite'::regclass then exists (
+            select from pg_rewrite o join pg_class c on c.oid = o.ev_class where o.oid = d.objoid and $in_scope)
+        when 'pg_policy'::regclass then exists (
+            select from pg_policy o join pg_class c on c.oid = o.polrelid where o.oid = d.objoid and $in_scope)
+        when 'pg_statistic_ext'::regclass then exists (
+            select from pg_statistic_ext o join pg_class c on c.oid = o.stxrelid
+            where o.oid = d.objoid and o.stxnamespace = any ($schemas) and $in_scope)
+        when 'pg_constraint'::regclass then exists (
+            select from pg_constraint o left join pg_class c on c.oid = o.conrelid
+            where o.oid = d.objoid and o.connamespace = any ($schemas) and (o.conrelid = 0 or $in_scope))
         when 'pg_namespace'::regclass then d.objoid = any ($schemas)
+            and (i.identity, d.description) <> ('public', 'standard public schema')
         else i.schema is null or exists (select from pg_namespace n where n.oid = any ($schemas)
             and quote_ident(n.nspname) = i.schema) end
+"""
+
+_CHANGED_RIGHTS = """
+    (select 'pg_class'::regclass::oid, oid, relnamespace, relacl from pg_class where relacl is not null
+    union all select 'pg_proc'::regclass, oid, pronamespace, proacl from pg_proc where proacl is not null)
+        as o (class, oid, schema, acl)
+    left join pg_init_privs i on i.classoid = o.class and i.objoid = o.oid and i.objsubid = 0
+    where o.acl::text is distinct from i.initprivs::text and (o.schema = 'pg_catalog'::regnamespace
+        or exists (select from pg_depend e where e.classid = o.class and e.objid = o.oid and e.deptype = 'e'))
 """
 
 _UNCOVERED = (
@@ -607,12 +788,15 @@ _UNCOVERED = (
     ("text search parsers", "pg_ts_parser where oid >= 16384"),
     ("text search templates", "pg_ts_template where oid >= 16384"),
     ("transforms", "pg_transform where oid >= 16384"),
-    ("user mappings", "pg_user_mappings"),
+    ("options of user mappings", "pg_user_mappings"),
+    ("rights on what PostgreSQL or an extension brought", _CHANGED_RIGHTS),
 )
 """What of users' making is in catalogs that are not looked at, and how it is counted."""
 
 _NOT_NULL_SINCE, _SCHEMAS_PUBLISHED_SINCE, _COMPRESSION_SINCE = 180000, 150000, 140000
 _LOCALE_SINCE, _LOCALE_FOR_ALL_SINCE = 150000, 170000
+_RULES_SINCE, _MULTIRANGE_SINCE, _DOMAIN_NOT_NULL_SINCE = 160000, 140000, 170000
+_PUBLIC_SINCE = 150000
 
 
 def snapshot_sql(
@@ -632,16 +816,26 @@ def snapshot_sql(
         yield kind, _filled(text, pieces)
     for name, owner, source in _OWNED:
         yield Kind.OWNER, _filled(f"select {name}, pg_get_userbyid({owner}) from {source}", pieces)
+    yield Kind.OWNER, _filled(_PUBLIC_OWNER, pieces)
     for name, acl, defaults, owner, source in _GRANTED:
-        granted, usual = _privileges(acl, defaults, owner), _privileges("null::aclitem[]", defaults, owner)
+        default = f"acldefault({defaults}, {owner})"
+        granted, usual = _privileges(acl, default, owner), _privileges(default, default, owner)
         query = (
-            f"select name, coalesce(granted, 'none') from (select {name}, {granted}, {usual} from {source}) "
-            "as rights (name, granted, usual) where granted is distinct from usual"
+            f"select name, coalesce(granted, 'none') from (select {name}, {granted}, {usual} from {source} and {acl} "
+            "is not null) as rights (name, granted, usual) where granted is distinct from usual"
         )
         yield Kind.PRIVILEGES, _filled(query, pieces)
-    of_column = _privileges("a.attacl", "'c'", "c.relowner")
+    of_public = _privileges(
+        "coalesce(n.nspacl, acldefault('n', n.nspowner))", "acldefault('n', n.nspowner)", "n.nspowner"
+    )
+    yield Kind.PRIVILEGES, _filled(_PUBLIC_GRANTS, pieces | {"privileges": of_public})
+    of_column = _privileges("a.attacl", "acldefault('c', c.relowner)", "c.relowner")
     yield Kind.PRIVILEGES, _filled(_COLUMN_GRANTS, pieces | {"privileges": of_column})
-    of_default = _privileges("x.defaclacl", "'r'", "x.defaclrole")
+    usual = (
+        "case when x.defaclnamespace = 0 then acldefault(case x.defaclobjtype when 'S' then 's' "
+        "else x.defaclobjtype end, x.defaclrole) end"
+    )
+    of_default = _privileges("x.defaclacl", usual, "x.defaclrole")
     yield Kind.DEFAULT_PRIVILEGES, _filled(_DEFAULTS, pieces | {"privileges": of_default})
     yield Kind.COMMENT, _filled(_COMMENTS, pieces)
 
@@ -657,21 +851,32 @@ def _pieces(server_version: int) -> dict[str, str]:
     published, schemas_published = "''", ""
     if server_version >= _SCHEMAS_PUBLISHED_SINCE:
         published = (
-            "coalesce(' (' || (select string_agg(quote_ident(a.attname), ', ' order by a.attnum)"
+            "coalesce(' (' || (select string_agg(quote_ident(a.attname), ', ' order by a.attname)"
             " from pg_attribute a where a.attrelid = c.oid and a.attnum = any (r.prattrs)) || ')', '')"
             " || coalesce(' where ' || pg_get_expr(r.prqual, r.prrelid), '')"
         )
         schemas_published = (
             ", (select string_agg('tables in schema ' || quote_ident(n.nspname), e'\\n' order by n.nspname)"
-            " from pg_publication_namespace x join pg_namespace n on n.oid = x.pnnspid where x.pnpubid = b.oid)"
+            " from pg_publication_namespace x join pg_namespace n on n.oid = x.pnnspid where x.pnpubid = b.oid"
+            " and n.oid = any ($schemas))"
         )
-    not_null = "''"
+    not_null, domain_not_null = "''", "''"
+    named = "case when k.conname ~ '_not_null[0-9]*\\Z' then '' else ' constraint ' || quote_ident(k.conname) end"
     if server_version >= _NOT_NULL_SINCE:
         not_null = (
             "coalesce((select case when k.convalidated then '' else ' not valid' end"
-            " || case when k.connoinherit then ' no inherit' else '' end from pg_constraint k"
+            " || case when k.connoinherit then ' no inherit' else '' end"
+            f" || case when k.conislocal then {named} else '' end from pg_constraint k"
             " where k.conrelid = c.oid and k.contype = 'n' and k.conkey = array[a.attnum]), '')"
         )
+    if server_version >= _DOMAIN_NOT_NULL_SINCE:
+        domain_not_null = (
+            f"coalesce((select {named} from pg_constraint k where k.contypid = t.oid and k.contype = 'n'), '')"
+        )
+    multirange, subscript = "null::text", "null::text"
+    if server_version >= _MULTIRANGE_SINCE:
+        multirange = "'multirange ' || format_type(r.rngmultitypid, null)"
+        subscript = "'subscript ' || nullif(t.typsubscript::oid, 0)::regprocedure"
     compression = "null::text"
     if server_version >= _COMPRESSION_SINCE:
         compression = "case a.attcompression when 'p' then 'compression pglz' when 'l' then 'compression lz4' end"
@@ -680,6 +885,10 @@ def _pieces(server_version: int) -> dict[str, str]:
         locale = "l.colllocale"
     elif server_version >= _LOCALE_SINCE:
         locale = "l.colliculocale"
+    is_usual = "n.nspowner = 10"
+    usual_of_public = "e'public: create\\npublic: usage'"
+    if server_version >= _PUBLIC_SINCE:
+        is_usual, usual_of_public = "pg_get_userbyid(n.nspowner) = 'pg_database_owner'", "'public: usage'"
     members = {f"member_{name}": _of_extension(*source) for name, source in _MEMBERS.items()}
     return {
         **_PIECES,
@@ -688,6 +897,27 @@ def _pieces(server_version: int) -> dict[str, str]:
         "options": "(select 'with ' || string_agg(o, ', ' order by o collate \"C\") from unnest(c.reloptions) o)",
         "index_state": "case when not i.indisvalid then 'invalid' when not i.indisready then 'not ready' end",
         "not_null": not_null,
+        "domain_not_null": domain_not_null,
+        "multirange": multirange,
+        "subscript": subscript,
+        "detaching": "|| (select case when i.inhdetachpending then ' detach pending' else '' end"
+        " from pg_inherits i where i.inhrelid = c.oid)"
+        if server_version >= _MULTIRANGE_SINCE
+        else "",
+        "generated_published": "case when b.pubgencols <> 'n' then 'generated columns' end"
+        if server_version >= _NOT_NULL_SINCE
+        else "null::text",
+        "icu_rules": "'rules ' || quote_literal(l.collicurules)" if server_version >= _RULES_SINCE else "null::text",
+        "public_is_usual": is_usual,
+        "public_usual": usual_of_public,
+        "table_options": _options("f.ftoptions"),
+        "column_options": _options("a.attfdwoptions"),
+        "wrapper_options": _options("f.fdwoptions", salt="f.fdwname"),
+        "server_options": _options("s.srvoptions", salt="s.srvname"),
+        "index_options": "(select 'with ' || string_agg(o, ', ' order by o collate \"C\")"
+        " from unnest(ic.reloptions) o)",
+        "index_statistics": "(select string_agg('statistics of column ' || a.attnum || ': ' || a.attstattarget, e'\\n'"
+        " order by a.attnum) from pg_attribute a where a.attrelid = i.indexrelid and a.attstattarget >= 0)",
         "compression": compression,
         "locale": locale,
         "published": published,

@@ -30,16 +30,28 @@ _ATTEMPTS = 4
 _PAUSE_SECONDS = 0.2
 
 _SETTINGS = {
-    "search_path": "pg_catalog",
+    "search_path": "pg_catalog, pg_temp",
+    "standard_conforming_strings": "on",
     "DateStyle": "ISO",
     "TimeZone": "UTC",
     "IntervalStyle": "postgres",
     "extra_float_digits": "1",
     "bytea_output": "hex",
     "quote_all_identifiers": "off",
+    "lc_monetary": "C",
     "lock_timeout": "2s",
+    "statement_timeout": "0",
+    "jit": "off",
 }
-"""What the server's way to write definitions depends on, and how long a table that somebody alters is waited for."""
+"""What the server's way to write definitions depends on, and how long a table that somebody alters is waited for.
+
+Temporary objects come last, so that none is taken for a catalog. To compile a query would take longer than to run it.
+"""
+
+_BEGINNING = (
+    "set transaction isolation level repeatable read, read only",
+    "select " + ", ".join(f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items()),
+)
 
 _OF_USERS = "nspname !~ '^pg_' and nspname <> 'information_schema'"
 _SCHEMAS = f"select oid, nspname::text from pg_namespace where {_OF_USERS}"
@@ -57,6 +69,31 @@ _SEQUENCES_OF = (
     "select distinct objid from pg_depend where classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass "
     "and refobjid = any ({tables}) and deptype in ('a', 'i') and objid in (select seqrelid from pg_sequence)"
 )
+_OTHERS = (
+    "select 1 from pg_proc where pronamespace = {schema} and proname <> 'migration_events_refuse_change' "
+    "union all select 1 from pg_type where typnamespace = {schema} and typtype in ('e', 'd', 'r') limit 1"
+)
+"""What is in the schema of zmig's tables that is neither theirs nor a relation."""
+_STATE = """
+with k as (select oid, xmin from pg_class where relnamespace = any ({schemas})),
+rows as (
+    select oid, xmin from k
+    union all select a.attrelid, a.xmin from k join pg_attribute a on a.attrelid = k.oid where a.attnum > 0
+    union all select a.oid, a.xmin from k join pg_attrdef a on a.adrelid = k.oid
+    union all select i.indexrelid, i.xmin from k join pg_index i on i.indrelid = k.oid
+    union all select w.oid, w.xmin from k join pg_rewrite w on w.ev_class = k.oid
+    union all select g.oid, g.xmin from k join pg_trigger g on g.tgrelid = k.oid
+    union all select y.oid, y.xmin from k join pg_policy y on y.polrelid = k.oid
+    union all select oid, xmin from pg_constraint where connamespace = any ({schemas})
+    union all select oid, xmin from pg_proc where pronamespace = any ({schemas})
+    union all select oid, xmin from pg_type where typnamespace = any ({schemas})
+    union all select oid, xmin from pg_operator where oprnamespace = any ({schemas})
+    union all select oid, xmin from pg_statistic_ext where stxnamespace = any ({schemas})
+    union all select oid, xmin from pg_namespace where oid = any ({schemas})
+)
+select count(*), sum(hashtext(oid::text || ' ' || xmin::text)::bigint) from rows
+"""
+"""A number for which versions of the catalogs' rows there are: another one if anything was made, changed or dropped."""
 _GUARDS = (
     "select oid from pg_proc where proname = 'migration_events_refuse_change' "
     "and pronamespace = (select oid from pg_namespace where nspname = {schema})"
@@ -82,8 +119,12 @@ def read(connection: Connection, scope: Scope) -> SchemaSnapshot:
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
+            reading = _Reading(connection, scope)
             with connection.transaction():
-                return _Reading(connection, scope).snapshot()
+                snapshot = reading.snapshot()
+            with connection.transaction():
+                reading.require_unchanged()
+            return snapshot
         except _MOVING as error:
             if attempt == _ATTEMPTS:
                 raise ZmigError(_moving(error)) from error
@@ -107,28 +148,45 @@ class _Reading:
     def __init__(self, connection: Connection, scope: Scope) -> None:
         self._connection = connection
         self._scope = scope
+        self._schemas: Sequence[int] = ()
+        self._histories = 0
+        self._state: list[tuple[object, ...]] = []
 
     def snapshot(self) -> SchemaSnapshot:
-        schemas, hidden, routines = self._chosen()
+        self._schemas, hidden, routines = self._chosen()
         objects: dict[Key, str] = {}
         version = self._connection.info.server_version
-        asked = list(queries.snapshot_sql(version, schemas=schemas, hidden=hidden, routines=routines))
-        *answers, uncovered = self._ask(*(query for _, query in asked), queries.uncovered_sql())
+        asked = list(queries.snapshot_sql(version, schemas=self._schemas, hidden=hidden, routines=routines))
+        state = _STATE.format(schemas=_array(self._schemas))
+        *answers, found, self._state = self._ask(*(query for _, query in asked), queries.uncovered_sql(), state)
         for (kind, _), rows in zip(asked, answers, strict=True):
             for identity, definition in cast("list[tuple[str, str | None]]", rows):
                 if definition is None:  # it is gone since the transaction began
                     raise psycopg.errors.UndefinedObject(f"{kind} {identity} does not exist")
                 before = objects.get((kind, identity))
                 objects[kind, identity] = definition if before is None else f"{before}\n{definition}"
-        return SchemaSnapshot(version, objects, dict(cast("list[tuple[str, int]]", uncovered)))
+        uncovered = dict(cast("list[tuple[str, int]]", found))
+        if self._histories:
+            uncovered["tables of other migration tools"] = self._histories
+        return SchemaSnapshot(version, objects, uncovered)
+
+    def require_unchanged(self) -> None:
+        """Look, in another transaction, whether the catalogs are as they were for the snapshot.
+
+        What writes a definition saw them as they were at that moment: without this, half a change could be in it.
+
+        Raises:
+            psycopg.errors.UndefinedObject: they are not.
+        """
+        *_, state = self._ask(*_BEGINNING, _STATE.format(schemas=_array(self._schemas)))
+        if state != self._state:
+            raise psycopg.errors.UndefinedObject("the catalogs changed while they were read")
 
     def _chosen(self) -> tuple[list[int], list[int], list[int]]:
         """Return the schemas that are looked at, and the relations and functions in them that are not, as oids."""
         scope = self._scope
-        settings = ", ".join(f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items())
         _, _, named, relations, columns, guards = self._ask(
-            "set transaction isolation level repeatable read, read only",
-            f"select {settings}",
+            *_BEGINNING,
             _SCHEMAS,
             _RELATIONS,
             _COLUMNS,
@@ -139,16 +197,21 @@ class _Reading:
         inside = [row for row in cast("list[tuple[int, str, str]]", relations) if row[1] in names]
         own = {oid for oid, schema, name in inside if schema == scope.tracking_schema and name in (EVENTS, PROJECTION)}
         hidden = own | {oid for oid, schema, name in inside if not scope.has_relation(schema, name)}
-        hidden |= {
+        histories = {
             oid
             for schema, oid, name, held in cast("list[tuple[int, int, str, list[str]]]", columns)
             if schema in schemas and history_of({name: frozenset(held)}) is not None  # of another tool
         }
+        self._histories = len(histories - hidden)
+        hidden |= histories
         (sequences,) = self._ask(_SEQUENCES_OF.format(tables=_array(hidden)))
         hidden |= {cast("int", oid) for (oid,) in sequences}
         others = {schema for oid, schema, _ in inside if oid not in hidden}
-        if scope.tracking_schema not in others and scope.tracking_schema != "public":
-            schemas = {oid: name for oid, name in schemas.items() if name != scope.tracking_schema}
+        own_schema = next((oid for oid, name in schemas.items() if name == scope.tracking_schema), None)
+        if own_schema is not None and scope.tracking_schema not in {"public", *others}:
+            (others_there,) = self._ask(_OTHERS.format(schema=own_schema))
+            if not others_there:
+                del schemas[own_schema]
         return sorted(schemas), sorted(hidden), [cast("int", oid) for (oid,) in guards]
 
     def _ask(self, *statements: str) -> Iterator[list[tuple[object, ...]]]:
