@@ -172,7 +172,8 @@ class Migrator:
             chosen = [selection.find(snapshot.entries, name) for name in names]
             if not snapshot.inspection.has_events:
                 return
-            versions = [entry.version for entry in chosen if entry.version is not None]
+            replaced = [record.version for entry in chosen for record in entry.replaced]
+            versions = [version for version in (*(one.version for one in chosen), *replaced) if version is not None]
             from zmig.database import connection as database
 
             with database.translated(session.target):

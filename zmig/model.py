@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from dataclasses import KW_ONLY
     from datetime import datetime
     from pathlib import Path
@@ -99,6 +99,83 @@ class Batch:
 
 
 @valueclass
+class Versions:
+    """Versions, as the ranges that they make up: from the first to the last of each, both included."""
+
+    ranges: tuple[tuple[int, int], ...]
+    """In ascending order, and none reaches into the next."""
+
+    @classmethod
+    def parse(cls, text: str) -> Versions | None:
+        """Return what a text such as `1..12` or `1..4, 6` means; None where it means nothing."""
+        ranges: list[tuple[int, int]] = []
+        for part in text.split(","):
+            first, dots, last = part.strip().partition("..")
+            numbers = [number for number in (first, last if dots else first) if number.isascii() and number.isdecimal()]
+            if len(numbers) < 2 or max(map(len, numbers)) > _LONGEST_VERSION:
+                return None
+            low, high = map(int, numbers)
+            if not (ranges[-1][1] if ranges else 0) < low <= high:
+                return None
+            ranges.append((low, high))
+        return cls(tuple(ranges))
+
+    @classmethod
+    def of(cls, ranges: Iterable[tuple[int, int]]) -> Versions:
+        """Return the versions in any of these ranges, in whatever order they come."""
+        joined: list[tuple[int, int]] = []
+        for low, high in sorted(ranges):
+            if joined and low <= joined[-1][1] + 1:
+                joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
+            else:
+                joined.append((low, high))
+        return cls(tuple(joined))
+
+    @property
+    def first(self) -> int:
+        """The lowest."""
+        return self.ranges[0][0]
+
+    @property
+    def last(self) -> int:
+        """The highest."""
+        return self.ranges[-1][1]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return sum(high - low + 1 for low, high in self.ranges)
+
+    def __contains__(self, version: int | None) -> bool:
+        return version is not None and any(low <= version <= high for low, high in self.ranges)
+
+    def covers(self, other: Versions) -> bool:
+        """Whether all of others are among them."""
+        return all(any(low <= first and last <= high for low, high in self.ranges) for first, last in other.ranges)
+
+    def meets(self, other: Versions) -> bool:
+        """Whether some are among others."""
+        return any(low <= last and first <= high for low, high in self.ranges for first, last in other.ranges)
+
+    def lowest_not_in(self, others: Versions) -> int | None:
+        """Return the lowest that is not among others; None where all are."""
+        for low, high in self.ranges:
+            at = low
+            for first, last in others.ranges:
+                at = last + 1 if first <= at <= last else at
+            if at <= high:
+                return at
+        return None
+
+    def __str__(self) -> str:
+        return ", ".join(str(low) if low == high else f"{low}..{high}" for low, high in self.ranges)
+
+
+_LONGEST_VERSION = 19
+"""Digits of the largest `bigint`."""
+
+
+@valueclass
 class LastRun:
     """What a repeatable's `should_repeat` learns of its latest completed run."""
 
@@ -142,6 +219,8 @@ class Migration:
     """Set for a migration that is done in rounds."""
     variables: Mapping[str, str] | None = field(default=None, repr=False)
     """What `${name}` stands for in its SQL files; None where nothing is replaced."""
+    replaces: Versions | None = None
+    """The versions that it takes the place of, its own the last of them; None for one that is no squash."""
 
     @property
     def declared_at(self) -> Location | None:

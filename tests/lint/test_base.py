@@ -228,3 +228,29 @@ def test_a_file_that_was_renamed_and_edited_so_is_the_same_migration(branch: Bra
     branch.write()
     found = [one.rule for one in checked(base="main").findings if one.rule.startswith("base/")]
     assert sorted(found) == ["base/cosmetic", "base/renamed"]
+
+
+def test_entries_that_a_squash_replaces_may_be_deleted(branch: Branch, checked: Checked) -> None:
+    branch.remove(1)
+    branch.remove(2)
+    branch.add(2, "create table c (x int primary key);\n", name="002_squashed.sql", more=', replaces: "1..2"')
+    branch.write()
+    assert [rule for rule in rules(checked(base="main")) if rule.startswith("base/")] == []
+
+
+def test_entries_outside_of_a_squash_may_not(branch: Branch, checked: Checked) -> None:
+    branch.remove(1)
+    branch.remove(2)
+    branch.add(2, "create table c (x int primary key);\n", name="002_squashed.sql", more=', replaces: "2"')
+    branch.write()
+    found = [finding for finding in checked(base="main").findings if finding.rule.startswith("base/")]
+    assert [(one.rule, one.message.partition(",")[0]) for one in found] == [("base/deleted", "version 1")]
+
+
+def test_entries_beside_a_squash_are_as_they_were(branch: Branch, checked: Checked) -> None:
+    branch.entries[3] = '  - {version: 2, file: 002_squashed.sql, replaces: "1..2"}\n'
+    (branch.folder / "002_squashed.sql").write_text(COMMENT + "create table c (x int primary key);\n")
+    branch.write()
+    assert [rule for rule in rules(checked(base="main")) if rule.startswith("base/")] == []
+    (branch.folder / "002_m.sql").write_text(COMMENT + "create index b_y on b (y);\n")
+    assert [rule for rule in rules(checked(base="main")) if rule.startswith("base/")] == ["base/changed"]

@@ -48,6 +48,7 @@ ENTRY: dict[str, list[Any]] = {
     "transaction": [True, False],
     "description": ["", "what it\nis for"],
     "variables": [True, False],
+    "replaces": ["1..12", "1..4, 6,8..12", "1", "5..1", "1..", "01", "1,\n2", f"1..{2**63 - 1}"],
     "batch": [
         {"size": [1, 10_000_000], "start": [0, "", "a", -5], "pause": ["50ms", 0], "total": ["x"], "max_lag": ["1s"]}
     ],

@@ -138,7 +138,7 @@ def _notes(status: Status) -> Iterator[Line]:
         yield note(f"a run holds the lock: {lock_holder.describe(status.holder)}")
     findings = ((entry.name, finding) for entry in status.migrations for finding in entry.findings)
     for name, finding in findings:
-        if finding.code is not FindingCode.DUE:
+        if finding.code not in (FindingCode.DUE, FindingCode.SQUASHED):
             said = f"`{name}`: {finding.message}"
             yield note(f"note: {said}") if finding.code in NO_WARNINGS else note(f" {said}", "finding:")
     if not status.is_guarded:

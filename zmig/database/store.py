@@ -364,6 +364,10 @@ class Store(FactReader):
             for entry in entries
             if entry.record is not None and entry.record.applied is not None and entry.version not in {None, *keep}
         }
+        replaced = (record for entry in entries for record in entry.replaced)
+        for record in replaced:  # a squash counts as applied, and what it replaces stays applied, too
+            if record.applied is not None and record.version not in {None, *keep}:
+                applied.setdefault(record.version, _replaced_row(record.version, record.applied))
         lagging: int | None = None
         present: dict[int, tuple[object, object]] = {}
         query = _SIMPLE_ROWS.format(
@@ -421,8 +425,16 @@ def _column(data: Mapping[str, object], key: str) -> str:
 def _row(entry: Entry, applied: Fact) -> tuple[object, ...]:
     """Return the row of the simple table that an applied migration has."""
     declared = entry.migration.kind.value if entry.migration is not None else Kind.SQL.value
+    return _applied_row(entry.version, applied, declared)
+
+
+def _replaced_row(version: int | None, applied: Fact) -> tuple[object, ...]:
+    return _applied_row(version, applied, Kind.SQL.value)
+
+
+def _applied_row(version: int | None, applied: Fact, declared: str) -> tuple[object, ...]:
     return (
-        entry.version,
+        version,
         applied.name,
         applied.text("kind") or declared,
         applied.text("checksum"),

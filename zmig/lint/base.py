@@ -92,8 +92,16 @@ def _declared(
 
 def compare(entries: Iterable[Entry], fork: Base, tip: Base, *, root: Source) -> Comparison:
     """Return how entries differ from the base; `root` is the manifest that lacks what was deleted."""
-    current = {entry.version: entry for entry in entries}
-    missing = [known for known in fork.values() if known.version not in current and not known.is_repeatable]
+    entries = sorted(entries, key=lambda entry: entry.declaration.replaces is None)
+    current = {entry.version: entry for entry in entries}  # a squash comes before the last one that it replaces
+    squashes = [entry.declaration.replaces for entry in entries if entry.declaration.replaces is not None]
+    missing = [
+        known
+        for known in fork.values()
+        if known.version not in current
+        and not known.is_repeatable
+        and not any(known.version in replaces for replaces in squashes)
+    ]
     moved = _moved([entry for version, entry in current.items() if version not in fork], missing)
     newest = max((known.version for known in tip.values() if not known.is_repeatable), default=0)
     remarks: dict[int, tuple[Remark, ...]] = {}
@@ -171,6 +179,8 @@ def _kept(entry: Entry, known: BaseEntry, newest: int) -> Iterator[Remark]:
     """Yield what is wrong with an entry whose version was there where the branch left the base."""
     if entry.is_repeatable and known.is_repeatable:
         return
+    if entry.declaration.replaces is not None and entry.name != known.name:
+        return  # a squash has the version of the last one that it replaces
     is_changed = _is_changed(entry, known)
     is_respelled = is_changed and _is_respelled(entry, known)
     if entry.name != known.name and is_changed and not is_respelled:
@@ -207,6 +217,8 @@ def _added(entry: Entry, tip: Base, newest: int) -> Iterator[Remark]:
     if entry.is_repeatable and entry.version not in tip:
         return
     taken = tip.get(entry.version)
+    if entry.declaration.replaces is not None and (taken is not None or entry.version < newest):
+        return
     if taken is not None and not _is_same(entry, taken):
         message = f"version {entry.version} belongs to `{taken.name}`, which has been added to the base"
         yield entry.remark("base/taken", "version", message, _own_version(newest))

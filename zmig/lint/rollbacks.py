@@ -23,6 +23,8 @@ def missing(entry: Entry) -> Iterator[Remark]:
     """Migrations that make something, and could therefore be undone, but have no rollback."""
     if entry.sql is None or entry.declaration.rollback is not None or entry.has_code_rollback or entry.is_repeatable:
         return
+    if entry.declaration.replaces is not None:
+        return  # what undoes it would undo everything
     if created := _created(entry.sql):
         rollback = f"{entry.declaration.text('file').rpartition('.')[0]}.rollback.sql"
         yield entry.remark(

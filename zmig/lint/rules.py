@@ -59,6 +59,7 @@ _ALL = (
     Rule("manifest/name-invalid", _ERROR, "an entry needs a name"),
     Rule("manifest/name-repeated", _ERROR, "two entries have one name"),
     Rule("manifest/name-too-long", _ERROR, "a name is longer than PostgreSQL keeps"),
+    Rule("manifest/replaces-invalid", _ERROR, "`replaces` does not fit its entry, or another squash"),
     Rule("manifest/repeat-invalid", _ERROR, "`repeat` is where it means nothing"),
     Rule("manifest/rollback-invalid", _ERROR, "`rollback` does not name an SQL file of its own"),
     Rule("manifest/variable-invalid", _ERROR, "a `${...}` is not written as a variable"),

@@ -11,7 +11,7 @@ from zmig.manifest import variables
 from zmig.manifest.lint_keys import LintSettings
 from zmig.manifest.yaml_parser import Mapping as MappingNode
 from zmig.manifest.yaml_parser import Scalar
-from zmig.model import Batch, Environment, Kind, Language, Repeat, Settings
+from zmig.model import Batch, Environment, Kind, Language, Repeat, Settings, Versions
 from zmig.valueclass import field, slotted, valueclass
 
 if TYPE_CHECKING:
@@ -157,6 +157,8 @@ class Declaration:
     batch: Batch | None = None
     has_variables: bool = False
     """Whether `${name}` in its SQL files is replaced."""
+    replaces: Versions | None = None
+    """The versions that it takes the place of."""
 
     @property
     def effective_kind(self) -> Kind | None:

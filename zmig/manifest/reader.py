@@ -76,6 +76,7 @@ _MIGRATION_KEYS = (
         "lint",
         "variables",
         "batch",
+        "replaces",
     }
 )
 
@@ -269,6 +270,7 @@ class _Reading:
             declared.ignores = lint_keys.ignored(reader, node)
             declared.batch = self._batch(node)
             declared.has_variables = reader.boolean(node, "variables") or False
+            declared.replaces = reader.versions(node, "replaces")
         return declared
 
     def _repeat(self, parent: Mapping) -> Repeat | None:

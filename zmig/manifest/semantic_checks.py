@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from zmig.manifest.declaration import Declaration
+    from zmig.model import Versions
 
 
 def problems(declarations: Iterable[Declaration]) -> Iterator[Problem]:
@@ -38,6 +39,8 @@ def problems(declarations: Iterable[Declaration]) -> Iterator[Problem]:
         if declaration.batch is not None and declaration.transaction is not None:
             message = f"{declaration.subject} has `transaction` beside `batch`, whose rounds have a transaction each"
             yield Problem("batch-invalid", message, declaration.location("transaction"), hint="remove the line")
+        if declaration.replaces is not None:
+            yield from _of_replaces(declaration, declaration.replaces)
 
 
 def _misfit(declaration: Declaration, kind: Kind | None, language: Language | None) -> Problem:
@@ -74,16 +77,53 @@ def _of_repeat(declaration: Declaration) -> Iterator[Problem]:
         yield Problem("repeat-invalid", message, declaration.location("repeat"), hint=hint)
 
 
+def _of_replaces(declaration: Declaration, replaces: Versions) -> Iterator[Problem]:
+    """Yield what is wrong with a squash by itself."""
+    subject, version, place = declaration.subject, declaration.version, declaration.location("replaces")
+    if declaration.effective_kind is Kind.REPEATABLE or declaration.batch is not None:
+        what = "is repeatable" if declaration.batch is None else "runs in rounds"
+        message = f"{subject} has `replaces`, but {what}"
+        yield Problem("replaces-invalid", message, place, hint="remove the line, or the one that makes it so")
+    elif not replaces.ranges:
+        message = f"{subject} lists versions in `replaces` that are not in ascending order"
+        yield Problem("replaces-invalid", message, place, hint="write them in order, each once, such as `1..4, 6`")
+    elif version is not None and version != replaces.last:
+        message = f"{subject} has version {version}, but the last that it replaces is {replaces.last}"
+        yield Problem("replaces-invalid", message, place, hint=f"write `version: {replaces.last}`")
+
+
+def _conflicting(declarations: tuple[Declaration, ...]) -> Iterator[Problem]:
+    """Yield the squashes that replace a part of another, or what runs again and so is never replaced."""
+    squashes = [(one, one.replaces) for one in declarations if one.replaces is not None and one.replaces.ranges]
+    for number, (second, replaces) in enumerate(squashes):
+        for first, others in squashes[:number]:
+            if replaces.meets(others) and not replaces.covers(others) and not others.covers(replaces):
+                message = f"{second.subject} replaces a part of what `{first.name}` replaces"
+                facts = (f"`{first.name}` replaces {others}",)
+                hint = "let one of the two replace all that the other one does"
+                yield Problem("replaces-invalid", message, second.location("replaces"), facts=facts, hint=hint)
+        for one in declarations:
+            if one is not second and one.effective_kind is Kind.REPEATABLE and one.version in replaces:
+                message = f"{second.subject} replaces version {one.version}, `{one.name}`, which is a repeatable"
+                hint = f"leave version {one.version} out of `replaces`"
+                yield Problem("replaces-invalid", message, second.location("replaces"), hint=hint)
+
+
 def repeated(declarations: Iterable[Declaration]) -> Iterator[Problem]:
     """Yield the versions, names and files that more than one entry has, over all the manifests of a project."""
     declarations = tuple(declarations)
     yield from _repeated_files(declarations)
+    yield from _conflicting(declarations)
     taken = {declaration.version for declaration in declarations}
-    versions: dict[int, Declaration] = {}
+    versions: dict[tuple[int, bool], Declaration] = {}
     names: dict[str, Declaration] = {}
     for second in declarations:
         version, name = second.version, second.name
-        if version is not None and (first := versions.setdefault(version, second)) is not second:
+        # A squash has the version of the last one that it replaces, whose entry may be there still.
+        if (
+            version is not None
+            and (first := versions.setdefault((version, second.replaces is None), second)) is not second
+        ):
             # The next one that is free, or else the one before.
             near = chain(range(version, LARGEST_VERSION + 1), range(version - 1, 0, -1))
             free = next(number for number in near if number not in taken)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from zmig.manifest import durations
 from zmig.manifest.yaml_parser import Mapping, Scalar, Sequence
+from zmig.model import Versions
 
 if TYPE_CHECKING:
     from zmig.manifest.yaml_parser import Node
@@ -22,6 +23,7 @@ SOME_TEXT = re.compile(r"[\s\S]+")
 LINE = re.compile(r"[^\x00-\x1f\x7f]+")
 _LINE_OR_NOTHING = re.compile(r"[^\x00-\x1f\x7f]*")
 ROLE = re.compile(r"(?![\s\S]{64})[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?")
+VERSIONS = re.compile(r"[1-9][0-9]{0,18}(\.\.[1-9][0-9]{0,18})?(, ?[1-9][0-9]{0,18}(\.\.[1-9][0-9]{0,18})?)*")
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NAME = re.compile(r"(?![\s\S]{201})[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?")
 
@@ -108,6 +110,11 @@ class Reader:
         node = parent.get(key)
         value = node.value if isinstance(node, Scalar) else None
         return value if type(value) is int else self.text(parent, key, _LINE_OR_NOTHING)
+
+    def versions(self, parent: Mapping, key: str) -> Versions | None:
+        """Return the versions that the text under `key` lists; one in the wrong order is reported by its meaning."""
+        text = self.text(parent, key, VERSIONS)
+        return None if text is None else Versions.parse(text) or Versions(())
 
     def boolean(self, parent: Mapping, key: str) -> bool | None:
         """Return the truth under `key`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Location, Problem
 from zmig.facts import EventType
 from zmig.hints import Hint, command, run_command
+from zmig.model import Versions
 from zmig.planning import identity
 from zmig.planning.plan import Refusal
 from zmig.planning.reasons import moment
@@ -29,7 +30,9 @@ _NOTHING_ROLLED_BACK = "nothing was rolled back"
 def of_apply(entry: Entry, entries: Sequence[Entry], *, allow_out_of_order: bool) -> Iterator[Refusal]:
     """Yield what forbids applying, as far as one of the entries is concerned."""
     late = None if allow_out_of_order else _out_of_order(entry)
-    if entry.migration is None or entry.record is None:
+    if entry.has(FindingCode.PARTLY_REPLACED):
+        problems = (of_partly_replaced(entry, effect=_NOTHING_RUN),)
+    elif entry.migration is None or entry.record is None:
         problems = (_renumbered(entry), late)
     else:
         problems = (
@@ -92,6 +95,33 @@ def of_other(entry: Entry, entries: Sequence[Entry], *, effect: str) -> Problem 
         ),
         effect=effect,
         hint=hint,
+    )
+
+
+def of_partly_replaced(entry: Entry, *, effect: str) -> Problem | None:
+    """Return what is wrong with a squash of which a part is applied; None for any other migration."""
+    migration, finding = entry.migration, entry.finding(FindingCode.PARTLY_REPLACED)
+    if migration is None or migration.replaces is None or finding is None:
+        return None
+    applied = Versions.of(
+        (record.version, record.version)
+        for record in entry.replaced
+        if record.applied is not None and record.version is not None
+    )
+    return Problem(
+        "squash-incomplete",
+        f"migration `{entry.name}` replaces what is applied in part: {finding.message}",
+        location=migration.declared_at or _file(migration),
+        facts=(
+            f"applied: {applied or 'nothing as a whole'}",
+            "if there never was a migration of that version, take it out of `replaces`",
+            Hint("if everything that is missing was done by hand, ", _resolve(entry, "done")),
+        ),
+        effect=effect,
+        hint=Hint(
+            "with the entries and files from before the squash, ",
+            run_command("apply", "--to", str(migration.version)),
+        ),
     )
 
 
@@ -290,6 +320,15 @@ def _unfinished_above(entry: Entry, lowest: int | None) -> Problem | None:
 
 
 def _irreversible(entry: Entry) -> Problem | None:
+    if entry.migration is not None and entry.has(FindingCode.SQUASHED):
+        return Problem(
+            "squashed",
+            f"migration `{entry.name}` replaces {entry.migration.replaces}, which were applied one by one",
+            location=entry.migration.declared_at,
+            facts=("how each of them is undone, their own rollback files say, and those of the squash do not",),
+            effect=_NOTHING_ROLLED_BACK,
+            hint="roll back with the entries and files from before the squash",
+        )
     if entry.migration is None:
         return Problem(
             "missing",

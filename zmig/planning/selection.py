@@ -82,6 +82,16 @@ def _unknown(name: str, known: Collection[str]) -> Problem:
     )
 
 
+def _squashed_version(to: int, name: str, replaces: str, version: int | None) -> Problem:
+    return Problem(
+        "squashed",
+        f"version {to} is inside of `{name}`, which replaces {replaces} as a whole",
+        facts=("to stop inside of it, use the entries and files from before the squash",),
+        effect="nothing was run",
+        hint=f"write `--to {version}`",
+    )
+
+
 def check_target(entries: Sequence[Entry], to: int | None) -> None:
     """Make sure that a migration has version `to`; None and 0 always pass.
 
@@ -90,6 +100,10 @@ def check_target(entries: Sequence[Entry], to: int | None) -> None:
     """
     if to is None or to == 0 or any(entry.version == to for entry in entries):
         return
+    for entry in entries:
+        replaces = entry.migration.replaces if entry.migration is not None else None
+        if replaces is not None and to in replaces:
+            raise UsageError(_squashed_version(to, entry.name, str(replaces), entry.version))
     versions = sorted({entry.version for entry in entries if entry.version is not None})
     near = min(versions, key=lambda version: abs(version - to), default=None)
     listed = [str(version) for version in versions[:_SHOWN_VERSIONS]]

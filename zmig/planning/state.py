@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zmig.facts import Fact
     from zmig.model import Migration
     from zmig.planning.history import History, Record
+    from zmig.planning.squashes import Chosen
 
 
 class State(StrEnum):
@@ -61,11 +62,17 @@ class FindingCode(StrEnum):
     """Somebody asked it to wait between two rounds."""
     OTHER = "other-migration"
     """Its version was applied as another migration, with another name and another checksum."""
+    SQUASHED = "squashed"
+    """A squash that counts as applied, because all that it replaces is."""
+    PARTLY_REPLACED = "partly-replaced"
+    """A squash of whose parts some are applied, and some are not."""
+    REPLACED = "replaced"
+    """Applied, and no longer declared, since a squash takes its place."""
     RENUMBERED = "renumbered"
     """Not applied, but the same name or the same file is, under another version that is no longer its own."""
 
 
-NO_WARNINGS = frozenset({FindingCode.DUE, FindingCode.COSMETIC})
+NO_WARNINGS = frozenset({FindingCode.DUE, FindingCode.COSMETIC, FindingCode.SQUASHED})
 """What is worth knowing, and nobody has to do anything about."""
 
 
@@ -169,6 +176,8 @@ class Entry:
     """What it was applied as, under another version; None for nearly all."""
     moved_to: int | None = None
     """The version under which what was applied as this one's version is declared now; None for nearly all."""
+    replaced: tuple[Record, ...] = ()
+    """What was applied one by one of what it replaces, but for its own version; only for squashes."""
 
     @property
     def version(self) -> int | None:
@@ -228,6 +237,10 @@ def evaluate(
 
     `due` holds, by version, what the conditions and `should_repeat` functions of repeatables answered.
     """
+    squashes = None
+    if any(migration.replaces is not None for migration in migrations):
+        squashes = _Squashes.of(migrations, history, liveness)
+        migrations = squashes.migrations
     ordered = sorted(migrations, key=lambda migration: migration.order)
     declared: list[Entry] = []
     for migration in ordered:
@@ -236,10 +249,12 @@ def evaluate(
     versions = {migration.version for migration in ordered}
     others = [record for version, record in sorted(history.records.items()) if version not in versions]
     undeclared = [_undeclared(record, liveness) for record in (*others, *history.unversioned.values())]
+    if squashes is not None:
+        declared, undeclared = squashes.seen(declared, undeclared, liveness)
     # What is no longer declared counts, too: a version below one that was applied is late, whatever became of that.
     highest = current_version((*declared, *undeclared))
     # Of a long history nearly all is done and as it was: only of the others may there be something to say.
-    is_notable = [not _is_as_applied(entry) for entry in declared]
+    is_notable = [not (_is_as_applied(entry) or entry.findings) for entry in declared]
     moved = _moved([entry for entry, notable in zip(declared, is_notable, strict=True) if notable], undeclared)
     left = {record.version: version for version, record in moved.items()}
     entries = [
@@ -249,9 +264,77 @@ def evaluate(
     return (*entries, *(_placed(entry, moved, left) for entry in undeclared if entry.state is not State.PENDING))
 
 
+@valueclass
+class _Squashes:
+    """What there is to say of the squashes that are declared."""
+
+    chosen: Chosen
+
+    @classmethod
+    def of(cls, migrations: Sequence[Migration], history: History, liveness: Liveness) -> _Squashes:
+        from zmig.planning import squashes
+
+        states = {version: derive_state(record, liveness) for version, record in history.records.items()}
+        applied = {version for version, record in history.records.items() if record.applied is not None}
+        whole = [version for version in applied if states[version] is State.DONE]
+        there = {version for version, state in states.items() if state is not State.PENDING} | applied
+        return cls(squashes.choose(migrations, history, whole=whole, there=there))
+
+    @property
+    def migrations(self) -> Sequence[Migration]:
+        return self.chosen.migrations
+
+    def seen(
+        self, declared: list[Entry], undeclared: list[Entry], liveness: Liveness
+    ) -> tuple[list[Entry], list[Entry]]:
+        """Return the entries as they are seen: squashes as what they are, and what they replace only where it matters.
+
+        An entry that has a finding already is not looked at again.
+        """
+        hidden: set[int | None] = set()
+        seen: list[Entry] = []
+        for entry in declared:
+            squashed = self.chosen.squashed.get(entry.version or 0)
+            migration = entry.migration
+            if squashed is None or migration is None or migration.replaces is None:
+                seen.append(entry)
+                continue
+            others = tuple(record for record in squashed.records if record.version != entry.version)
+            if squashed.missing is not None:
+                undeclared = [
+                    *undeclared,
+                    *(_undeclared(one, liveness) for one in squashed.records if one not in others),
+                ]
+                words = f"of {migration.replaces}, which it replaces, version {squashed.missing} is not applied"
+                finding = Finding(FindingCode.PARTLY_REPLACED, words)
+                seen.append(Entry(migration, None, State.PENDING, (finding,), replaced=squashed.records))
+                continue
+            hidden |= {record.version for record in others}
+            if squashed.is_own:
+                seen.append(replace(entry, replaced=others))
+            else:
+                words = f"counts as applied: {migration.replaces}, which it replaces, were applied one by one"
+                finding = Finding(FindingCode.SQUASHED, words)
+                seen.append(replace(entry, state=State.DONE, findings=(finding,), replaced=others))
+        replaced = self.chosen.replaced
+        kept = [
+            replace(entry, findings=(_REPLACED,)) if entry.version in replaced and entry.findings else entry
+            for entry in undeclared
+            if entry.version not in hidden
+        ]
+        return seen, sorted(kept, key=lambda entry: (entry.version is None, entry.version or 0))
+
+
+_REPLACED = Finding(FindingCode.REPLACED, "applied, and a squash takes its place")
+
+
 def _moved(declared: Iterable[Entry], undeclared: Iterable[Entry]) -> dict[int, Record]:
     """Return what was applied under another version than it is declared under, by the declared version."""
-    loose = [entry.record for entry in undeclared if entry.record is not None and entry.is_applied]
+    loose = [
+        entry.record
+        for entry in undeclared
+        if entry.record is not None and entry.is_applied and not entry.has(FindingCode.REPLACED)
+    ]
     for entry in declared:
         if (
             entry.migration is not None

@@ -115,6 +115,7 @@ class Folder:
             description=declaration.description,
             locate=declaration.locate,
             batch=declaration.batch,
+            replaces=declaration.replaces,
         )
 
     def _rollback(self, declaration: Declaration, problems: list[Problem]) -> Path | None:

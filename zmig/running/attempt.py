@@ -116,6 +116,7 @@ class Attempt:
             "run_id": session.run.id,
             "attempt": self.number,
             **({"atomic": True} if self.is_atomic else {}),
+            **({} if migration.replaces is None else {"replaces": str(migration.replaces)}),
         }
 
 

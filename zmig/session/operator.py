@@ -149,6 +149,8 @@ def _resolved(session: DatabaseSession, snapshot: Snapshot, decision: Resolve) -
     entry, verdict, reason = selection.find_one(snapshot.entries, decision.name), decision.verdict, decision.reason
     data = _data(session, entry, reason) | {"as": str(verdict), "was": entry.state.value}
     before: list[str] = []
+    if entry.has(FindingCode.SQUASHED):
+        raise UsageError(_counted_by_parts(entry))
     if verdict == Verdict.DONE:
         _refuse_other(entry, snapshot)
         was = entry.moved_from
@@ -163,6 +165,17 @@ def _refuse_other(entry: Entry, snapshot: Snapshot) -> None:
     problem = refusals.of_other(entry, snapshot.entries, effect="nothing was recorded")
     if problem is not None:
         raise UsageError(problem)
+
+
+def _counted_by_parts(entry: Entry) -> Problem:
+    replaces = entry.migration.replaces if entry.migration is not None else None
+    return Problem(
+        "squashed",
+        f"migration `{entry.name}` counts as applied because {replaces}, which it replaces, are",
+        facts=("there is nothing to decide about it, and what it replaces is not declared any more",),
+        effect="nothing was recorded",
+        hint="resolve one of those with the entries and files from before the squash",
+    )
 
 
 def _superseded_sql(session: DatabaseSession, entry: Entry, was: Record, reason: str) -> str:
@@ -223,6 +236,9 @@ def _baselined(session: DatabaseSession, snapshot: Snapshot, decision: Baseline)
         and not entry.is_applied
         and entry.migration.version <= decision.to
     ]
+    in_part = (refusals.of_partly_replaced(entry, effect="nothing was recorded") for entry in chosen)
+    if problems := [problem for problem in in_part if problem is not None]:
+        raise UsageError(*problems)
     unclear = [_unclear(entry) for entry in chosen if not _is_untouched(entry)]
     if unclear:
         raise UsageError(*unclear)
@@ -258,7 +274,9 @@ def _data(session: DatabaseSession, entry: Entry, reason: str) -> dict[str, obje
         of_tokens := token_checksums.of_migration(migration, conforming=session.server.conforms)
     ):
         more["token_checksum"] = of_tokens
+    replaces = migration.replaces if migration is not None else None
     return {
+        **({} if replaces is None else {"replaces": str(replaces)}),
         "version": entry.version,
         "name": entry.name,
         "run_id": session.run.id,

@@ -115,8 +115,14 @@ def _migration(entry: Entry) -> dict[str, object]:
         "duration_ms": record.duration_ms if record else None,
         "checksum": record.checksum if record else None,
         "attempt": record.attempt if record else 0,
+        "replaces": _replaces(entry),
         "error": failed.data.get("error") if failed is not None else None,
     }
+
+
+def _replaces(entry: Entry) -> str | None:
+    replaces = entry.migration.replaces if entry.migration is not None else None
+    return None if replaces is None else str(replaces)
 
 
 def _kind(entry: Entry) -> str | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zmig.project.project import Project
     from zmig.verification.scratch import Scratch
 
-_MISSING_ROLE = re.compile(r'role "(.*)" does not exist')
+_MISSING_ROLE = re.compile(r'\Arole "(.*)" does not exist\Z')
 
 
 class Builder:
@@ -69,7 +69,7 @@ def _missing_role(error: BaseException | None) -> str | None:
     """Return the role that a migration failed for the want of; None where it failed for another reason."""
     while error is not None:
         if isinstance(error, (psycopg.errors.UndefinedObject, psycopg.errors.InvalidParameterValue)):
-            found = _MISSING_ROLE.search(error.diag.message_primary or "")
+            found = _MISSING_ROLE.match(error.diag.message_primary or "")
             return found and found[1]
         error = error.__cause__
     return None
