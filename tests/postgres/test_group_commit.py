@@ -96,7 +96,8 @@ def test_where_it_is_switched_off_nothing_is_prepared_and_every_commit_is_waited
     assert any("zmig_begin" in text for text in sent) is group_commit
     steps = [text for text in sent if "create table t" in text]
     assert len(steps) == 5
-    assert all("set local synchronous_commit = off" in text for text in steps) is not group_commit
+    unflushed = ["set local synchronous_commit = off" in text.rpartition("begin; ")[2] for text in steps]
+    assert unflushed == ([True] * 4 + [False] if group_commit else [False] * 5)
     assert [text.rpartition("; ")[2] for text in steps] == ["commit"] * 5
     assert facts.applied == [(number, f"{number:03}_m") for number in range(1, 6)]
 
@@ -447,6 +448,40 @@ def test_an_event_trigger_that_is_made_while_a_file_runs_takes_nothing_from_it(
     assert facts.told == [(name, type) for name in ("001_t", "002_t", "003_t") for type in ("started", "done")]
 
 
+def test_what_is_prepared_is_planned_once(tmp_path: Path, database: str, connection: psycopg.Connection) -> None:
+    if connection.info.server_version < 140000:
+        pytest.skip("the server does not tell how it planned what is prepared")
+    connection.execute("create table public.one as select 1 as x")
+    connection.execute(
+        "create function public.planned_once(int) returns int language plpgsql immutable as $$ begin "
+        "assert exists (select from pg_catalog.pg_prepared_statements) = ($1 <> 0), 'prepared'; "
+        "assert not exists (select from pg_catalog.pg_prepared_statements where custom_plans > 0), 'planned anew'; "
+        "return $1; end $$"
+    )
+    project = ProjectFolder(tmp_path, database)
+    for number in range(1, 4):
+        project.sql(f"{number:03}_m", f"create index on public.one (public.planned_once(x + {number}));")
+    project.sql("004_m", "select public.planned_once(0);")
+    assert len(Migrator(project.manifest).migrate().completed) == 4
+
+
+def test_each_has_its_own_limits(project: ProjectFolder, connection: psycopg.Connection) -> None:
+    connection.execute("create table public.one as select 1 as x")
+    connection.execute(
+        "create function public.limited(int, text) returns int language plpgsql immutable as "
+        "$$ begin assert current_setting('lock_timeout') = $2, current_setting('lock_timeout'); return $1; end $$"
+    )
+    limits = ("7s", "7s", "8s", "7s", "9s")
+    for number, limit in enumerate(limits, start=1):
+        project.sql(f"{number:03}_m", f"create index on public.one (public.limited(x, '{limit}'));", lock_timeout=limit)
+    for number, limit in enumerate(limits, start=3):
+        # After one that leaves what is prepared, and has the same limits or others.
+        comment = f"comment on table public.one is '{limit}';"
+        project.sql(f"{2 * number:03}_comment", comment, lock_timeout=limits[-1])
+        project.sql(f"{2 * number + 1:03}_call", f"select public.limited(1, '{limit}');", lock_timeout=limit)
+    assert len(Migrator(project.manifest).migrate().completed) == 15
+
+
 FIXED = "create function fixed(int) returns int language plpgsql immutable as $$ begin perform job(); return 0; end $$"
 EVALUATED = {
     "check of a domain": ("create domain d as int check (job())", "alter table whole add column c{n} d;"),
@@ -576,8 +611,9 @@ def test_before_what_may_take_long_all_is_flushed_and_nothing_waits_for_its_own(
     sent = [text for texts in proxy.sessions for text in texts if "execute zmig_open" in text]
     assert len(sent) == 9
     may_take_long = [number for number in range(9) if number % 3]
-    assert all("execute zmig_begin (null)" in sent[number] for number in may_take_long)
-    assert [", null);" in text for text in sent] == [False] * 8 + [True]
+    parts = [text.partition("execute zmig_open") for text in sent]
+    assert not any("synchronous_commit = off" in parts[number][0] for number in may_take_long)
+    assert ["synchronous_commit = off" in own for _, _, own in parts] == [True] * 8 + [False]
     names = [f"{number:03}_m" for number in range(1, 10)]
     assert facts.told == [(name, type) for name in names for type in ("started", "done")]
 

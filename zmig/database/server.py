@@ -142,9 +142,9 @@ class Server:
         return (*self.settings_stay_sql, *self.reset_sql(application_name))
 
 
-def reset_by_sql(settings_sql: str) -> tuple[str, ...]:
+def reset_by_sql(*settings_sql: str) -> tuple[str, ...]:
     """Return `Server.reset_sql` with another form of its settings, for a session that keeps what is prepared."""
-    return (*_RESETS, settings_sql, *_DISCARDS)
+    return (*_RESETS, *settings_sql, *_DISCARDS)
 
 
 _RESETS = ("reset session authorization", "reset role", "reset all")

@@ -14,7 +14,7 @@ import psycopg
 from zmig.database import client_identity, invariants, roles
 from zmig.database.quoting import literal, operator
 from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql
-from zmig.database.settings import FLUSHED, IDLE_IN_TRANSACTION, LONGEST_IDLE, READABLE, set_config
+from zmig.database.settings import FLUSHED, GENERIC_PLAN, IDLE_IN_TRANSACTION, LONGEST_IDLE, READABLE, set_config
 from zmig.facts import EventType
 from zmig.planning.plan import Action, Direction
 from zmig.sql import variables
@@ -42,7 +42,7 @@ def opening_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
     return (
         *session.clean_sql,
         "begin",
-        *(() if session.server.has_citus else ("set local synchronous_commit = off",)),
+        *(() if session.server.has_citus else (_UNFLUSHED,)),
         *started_sql(session, attempt),
         "commit",
         *open_sql(session, attempt),
@@ -104,37 +104,35 @@ def limits_sql(attempt: Attempt) -> tuple[str, ...]:
 
     What Python and the rounds of a batch read must be written as they can read it.
     """
-    lock_timeout, statement_timeout = _limits(attempt)
-    idle = LONGEST_IDLE if attempt.prepared.is_sql else _NONE
-    settings = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout, IDLE_IN_TRANSACTION: idle}
+    settings = {**_limits(attempt), IDLE_IN_TRANSACTION: LONGEST_IDLE if attempt.prepared.is_sql else _NONE}
     if attempt.prepared.batch is not None or not attempt.prepared.is_sql:
         settings |= READABLE
     return (f"select {set_config(settings, local=True)}", *become_sql(attempt))
 
 
-def prepare_sql(session: RunSession) -> tuple[str, ...]:
-    """Return the statements that make the session ready for the prepared form, until it is cleaned.
+def _prepare_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
+    """Return the statements that make the session ready for the prepared form, in whatever state it is.
 
-    `zmig_begin` holds the session's own settings and how the commit of `started` is waited for, `zmig_open` what marks
-    a migration's transaction and limits it, `zmig_check` what must hold at its end. `zmig_begin` declines where an
-    event trigger was made since the run began: its code would run after what only defines something. It declines, too,
-    where a search path names `pg_catalog`: a type in front of that may be called as one of the server's own.
+    `zmig_begin` holds the session's own settings, `zmig_open` what marks a migration's transaction and puts the limits
+    of this migration on it, `zmig_check` what must hold at its end. `zmig_begin` declines where an event trigger was
+    made since the run began: its code would run after what only defines something. It declines, too, where a search
+    path names `pg_catalog`: a type in front of that may be called as one of the server's own.
+
+    Planning is what these cost. So they have no parameters, and what has some is executed under `GENERIC_PLAN`:
+    otherwise the server would plan it again for each of its first five executions, and the session is often cleaned
+    before there are more.
     """
-    limits = {
-        "lock_timeout": "$1",
-        "statement_timeout": "$2",
-        IDLE_IN_TRANSACTION: LONGEST_IDLE,
-        "synchronous_commit": f"coalesce($3, {FLUSHED})",
-    }
-    commit = {"synchronous_commit": f"coalesce($1, {FLUSHED})"}
     settings = session.server.settings_sql(session.run.application_name)
-    check = check_sql(session)
+    begin = f"prepare zmig_begin as {settings}, {set_config(GENERIC_PLAN, local=True)}, {_DECLINE}"
+    limits = {**_limits(attempt), IDLE_IN_TRANSACTION: LONGEST_IDLE}
+    at_end = {"statement_timeout": _NONE, **GENERIC_PLAN}
     return (
+        "begin",
+        *reset_by_sql("deallocate all", begin, "execute zmig_begin"),
+        "commit",
         *session.store.prepare_sql(session.run),
-        f"prepare zmig_begin (pg_catalog.text) as {settings}, {set_config(commit, local=True)}, {_DECLINE}",
-        "prepare zmig_open (pg_catalog.text, pg_catalog.text, pg_catalog.text) as "
-        f"{session.lock.mark_sql}, {set_config(limits, local=True)}",
-        f"prepare zmig_check as {check}, {set_config({'statement_timeout': _NONE}, local=True)}",
+        f"prepare zmig_open as {session.lock.mark_sql}, {set_config(limits, local=True)}",
+        f"prepare zmig_check as {check_sql(session)}, {set_config(at_end, local=True)}",
     )
 
 
@@ -149,7 +147,9 @@ def is_taken_back(error: psycopg.Error) -> bool:
     return is_missing and any(name in str(error) for name in ("zmig_check", "zmig_done"))
 
 
-_OFF, _NONE = literal("off"), literal("0")
+_NONE = literal("0")
+_UNFLUSHED = "set local synchronous_commit = off"
+"""Before a commit that is not waited for."""
 _NAMES_SERVERS_SCHEMA = (
     f"pg_catalog.strpos(pg_catalog.lower(pg_catalog.current_setting('search_path')), 'pg_catalog') {operator('>')} 0"
 )
@@ -160,22 +160,32 @@ _DECLINE = (
 
 
 def prepared_opening_sql(
-    session: RunSession, attempt: Attempt, *, is_prepared: bool, flushes_first: bool, awaits_flush: bool
+    session: RunSession,
+    attempt: Attempt,
+    *,
+    is_prepared: bool,
+    flushes_first: bool,
+    awaits_flush: bool,
 ) -> tuple[str, ...]:
-    """Return the prepared form of `opening_sql`, for a session ready for it or, unless `is_prepared`, in any state.
+    """Return the prepared form of `opening_sql`.
+
+    `is_prepared` says that the session is ready for it, and for a migration that `has_same_limits`; otherwise it may be
+    in any state.
 
     `flushes_first` says that the commit of `started` waits until WAL is flushed, and everything before it with it;
     `awaits_flush` the same of the migration's own, which may be left to a later migration.
     """
-    lock_timeout, statement_timeout = _limits(attempt)
+    begin = reset_by_sql("execute zmig_begin") if is_prepared else ("execute zmig_begin",)
     return (
-        *(() if is_prepared else (*session.clean_sql, *prepare_sql(session))),
+        *(() if is_prepared else _prepare_sql(session, attempt)),
         "begin read write",
-        *reset_by_sql(f"execute zmig_begin ({'null' if flushes_first else _OFF})"),
+        *begin,
+        *(() if flushes_first else (_UNFLUSHED,)),
         _prepared_started_sql(session, attempt),
         "commit",
         "begin",
-        f"execute zmig_open ({lock_timeout}, {statement_timeout}, {'null' if awaits_flush else _OFF})",
+        "execute zmig_open",
+        *(() if awaits_flush else (_UNFLUSHED,)),
         *become_sql(attempt),
     )
 
@@ -200,12 +210,20 @@ def own_again_sql(session: RunSession) -> tuple[str, ...]:
     return (*session.server.settings_stay_sql, end_sql(), "reset session authorization", "reset role")
 
 
-def _limits(attempt: Attempt) -> tuple[str, str]:
+def _limits(attempt: Attempt) -> dict[str, str]:
     """Return a migration's timeouts, in milliseconds, as constants."""
     settings = attempt.step.migration.settings
-    limits = (settings.lock_timeout_seconds, settings.statement_timeout_seconds)
-    lock_timeout, statement_timeout = (literal(str(round(seconds * 1000))) for seconds in limits)
-    return lock_timeout, statement_timeout
+    limits = {"lock_timeout": settings.lock_timeout_seconds, "statement_timeout": settings.statement_timeout_seconds}
+    return {name: literal(str(round(seconds * 1000))) for name, seconds in limits.items()}
+
+
+def has_same_limits(one: Step, other: Step) -> bool:
+    """Whether what was prepared for one step holds for another."""
+    first, second = one.migration.settings, other.migration.settings
+    return (first.lock_timeout_seconds, first.statement_timeout_seconds) == (
+        second.lock_timeout_seconds,
+        second.statement_timeout_seconds,
+    )
 
 
 def become_sql(attempt: Attempt, *, local: bool = True) -> tuple[str, ...]:

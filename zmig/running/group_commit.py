@@ -230,6 +230,8 @@ class GroupCommit:
     def _compose(self, session: RunSession, index: int, *, is_prepared: bool, flushes_first: bool) -> _ComposedStep:
         prepared, traits = self._prepared_steps[index], self._traits(index)
         attempt, awaits_flush = Attempt(prepared, prepared.step.attempt), not self._may_leave_flush_to_next(index)
+        # What is prepared was prepared for the step before, or for one before that with the same limits.
+        is_prepared = is_prepared and envelope.has_same_limits(prepared.step, self._prepared_steps[index - 1].step)
         if traits.is_plain:
             opening = envelope.prepared_opening_sql(
                 session, attempt, is_prepared=is_prepared, flushes_first=flushes_first, awaits_flush=awaits_flush
