@@ -448,6 +448,35 @@ def test_an_event_trigger_that_is_made_while_a_file_runs_takes_nothing_from_it(
     assert facts.told == [(name, type) for name in ("001_t", "002_t", "003_t") for type in ("started", "done")]
 
 
+def test_an_event_trigger_that_is_made_before_a_file_with_code_takes_nothing_from_it(
+    tmp_path: Path,
+    database: str,
+    facts: Facts,
+    connection: psycopg.Connection,
+    connect: Callable[..., psycopg.Connection],
+) -> None:
+    """Its beginning would have been executed as it is prepared; it is sent again in the plain form."""
+    connection.execute("create table public.gate (x int)")
+    connection.execute("create function quiet() returns event_trigger language plpgsql as 'begin end'")
+    holder = connect(autocommit=False)
+    holder.execute("select from public.gate")
+    with Proxy(database) as proxy:
+        project = ProjectFolder(tmp_path, proxy.url)
+        project.sql("001_t", "create table public.t1 (x int);")
+        project.sql("002_t", "alter table public.gate add column y int;", lock_timeout=0)
+        project.sql("003_t", "insert into public.gate select 1, 2;", lock_timeout=0)
+        run = threading.Thread(target=Migrator(project.manifest).migrate)
+        run.start()
+        backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+        connection.execute("create event trigger quiet on ddl_command_end execute function quiet()")
+        holder.rollback()
+        run.join()
+    sent = [text for texts in proxy.sessions for text in texts if "insert into public.gate" in text]
+    assert ["execute zmig_open" in text for text in sent] == [True, False]
+    assert connection.execute("select * from public.gate").fetchall() == [(1, 2)]
+    assert facts.told == [(name, type) for name in ("001_t", "002_t", "003_t") for type in ("started", "done")]
+
+
 def test_what_is_prepared_is_planned_once(tmp_path: Path, database: str, connection: psycopg.Connection) -> None:
     if connection.info.server_version < 140000:
         pytest.skip("the server does not tell how it planned what is prepared")

@@ -164,13 +164,15 @@ def prepared_opening_sql(
     attempt: Attempt,
     *,
     is_prepared: bool,
+    stays_prepared: bool,
     flushes_first: bool,
     awaits_flush: bool,
 ) -> tuple[str, ...]:
     """Return the prepared form of `opening_sql`.
 
     `is_prepared` says that the session is ready for it, and for a migration that `has_same_limits`; otherwise it may be
-    in any state.
+    in any state. Unless it `stays_prepared`, the migration's statements find nothing prepared, as those must that run
+    code of somebody's; its end takes the plain form then.
 
     `flushes_first` says that the commit of `started` waits until WAL is flushed, and everything before it with it;
     `awaits_flush` the same of the migration's own, which may be left to a later migration.
@@ -183,9 +185,10 @@ def prepared_opening_sql(
         *(() if flushes_first else (_UNFLUSHED,)),
         _prepared_started_sql(session, attempt),
         "commit",
-        "begin",
+        _begin_sql(attempt, None),
         "execute zmig_open",
         *(() if awaits_flush else (_UNFLUSHED,)),
+        *(() if stays_prepared else ("deallocate all",)),
         *become_sql(attempt),
     )
 

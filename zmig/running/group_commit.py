@@ -137,11 +137,9 @@ class GroupCommit:
         Either the server declined it, and carried nothing of it out, or code took back what its end needs; then its
         `started` is recorded already.
         """
-        if not self._traits(self._index).is_plain:
-            return None
         if envelope.is_declined(error):
             return envelope.opening_sql(session, attempt)
-        if envelope.is_taken_back(error):
+        if self._traits(self._index).is_plain and envelope.is_taken_back(error):
             return (*session.clean_sql, *envelope.open_sql(session, attempt))
         return None
 
@@ -232,13 +230,21 @@ class GroupCommit:
         attempt, awaits_flush = Attempt(prepared, prepared.step.attempt), not self._may_leave_flush_to_next(index)
         # What is prepared was prepared for the step before, or for one before that with the same limits.
         is_prepared = is_prepared and envelope.has_same_limits(prepared.step, self._prepared_steps[index - 1].step)
-        if traits.is_plain:
+        if traits.is_plain or is_prepared:
             opening = envelope.prepared_opening_sql(
-                session, attempt, is_prepared=is_prepared, flushes_first=flushes_first, awaits_flush=awaits_flush
+                session,
+                attempt,
+                is_prepared=is_prepared,
+                stays_prepared=traits.is_plain,
+                flushes_first=flushes_first,
+                awaits_flush=awaits_flush,
             )
+        else:
+            opening = envelope.opening_sql(session, attempt)
+        if traits.is_plain:
             closing = (*envelope.prepared_closing_sql(session, attempt), "commit")
         else:
-            opening, closing = envelope.around_sql(session, attempt)
+            closing = (*envelope.closing_sql(session, attempt, seconds=None), "commit")
         first, *rest = traits.sendables
         assert isinstance(first, Message)
         return _ComposedStep(
