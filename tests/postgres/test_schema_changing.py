@@ -15,6 +15,7 @@ from tests.support.schema_parts import Part
 from zmig.catalog.difference import differences
 from zmig.catalog.scope import Scope
 from zmig.database import schema_reader
+from zmig.database.schema_reader import _Reading as Reading  # pyright: ignore[reportPrivateUsage]
 from zmig.database.schema_reader import read
 from zmig.errors import ZmigError
 
@@ -68,16 +69,16 @@ def test_a_change_in_the_middle_is_in_a_snapshot_whole_or_not_at_all(
     reader, changer = connect(), connect()
     reader.execute(SCHEMA.encode())
     before = read(reader, SCOPE)
-    choose = schema_reader._Reading._chosen
+    choose = Reading._chosen  # pyright: ignore[reportPrivateUsage]
     waiting = [change]
 
-    def chosen_then_changed(reading: schema_reader._Reading) -> tuple[list[int], list[int], list[int]]:
+    def chosen_then_changed(reading: Reading) -> tuple[list[int], list[int], list[int]]:
         chosen = choose(reading)
         if waiting:
             changer.execute(waiting.pop().encode())
         return chosen
 
-    monkeypatch.setattr(schema_reader._Reading, "_chosen", chosen_then_changed)
+    monkeypatch.setattr(Reading, "_chosen", chosen_then_changed)
     during = read(reader, SCOPE)
     after = read(reader, SCOPE)
     assert differences(before, after)

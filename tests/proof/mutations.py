@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from zmig.catalog.objects import SchemaSnapshot
 
 _SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "zmig" / "postgresql"
 
 
 class Laboratory:
@@ -126,19 +125,32 @@ def _shown(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
 
 
+def binaries_of(major: int) -> Path:
+    """Return where `tests/matrix/fetch` puts the binaries of a major version."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / f"zmig/postgresql/{major}/native/bin"
+
+
 @contextlib.contextmanager
-def _server(major: int) -> Generator[str]:
-    """Start a private server of a major version, from the binaries of `tests/matrix/fetch` where it is not 18."""
+def private_server(major: int) -> Generator[str]:
+    """Start a server of a major version for a while; return its URL."""
     folder = Path(tempfile.mkdtemp(prefix="zmig-proof-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     folder.chmod(0o755)
-    if major != 18:
-        os.environ["ZMIG_POSTGRES_BIN"] = str(_CACHE / str(major) / "native" / "bin")
     server = EmbeddedServer(folder / "server", settings=_SETTINGS)
+    before = os.environ.get("ZMIG_POSTGRES_BIN")
     try:
-        yield server.start()
+        if binaries_of(major).is_dir():
+            os.environ["ZMIG_POSTGRES_BIN"] = str(binaries_of(major))
+        try:
+            url = server.start()
+        finally:
+            os.environ.pop("ZMIG_POSTGRES_BIN", None)
+            if before is not None:
+                os.environ["ZMIG_POSTGRES_BIN"] = before
+        with psycopg.connect(url) as connection:
+            assert connection.info.server_version // 10000 == major, f"run `tests/matrix/fetch {major}`"
+        yield url
     finally:
         server.stop()
-        os.environ.pop("ZMIG_POSTGRES_BIN", None)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -156,8 +168,7 @@ def main() -> int:
     arguments = _arguments()
     parts = [Part(number, arguments.seed) for number in range(1, arguments.parts + 1)]
     tried = wrong = 0
-    with _server(arguments.major) as server:
-        os.environ.pop("ZMIG_POSTGRES_BIN", None)
+    with private_server(arguments.major) as server:
         laboratory = Laboratory(server, "mutations", parts)
         for mutation in (one for part in parts for one in part.mutations):
             if arguments.only not in mutation.name or mutation.since > arguments.major:

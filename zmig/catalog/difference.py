@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MULTIRANGE_SINCE, _PUBLIC_SINCE, _MAINTAIN_SINCE, _DOMAIN_NOT_NULL_SINCE, _NOT_NULL_SINCE = 14, 15, 17, 17, 18
 _PUBLIC_RIGHTS = (Kind.PRIVILEGES, "schema public")
 _NOT_NULL_NAME = re.compile(r"^(not null.*?) constraint .*$", re.MULTILINE)
-_SIMPLE_NAME = re.compile(r'"([a-z_][a-z0-9_]*)"')
+_QUOTED = re.compile(r'"(?:(?P<simple>[a-z_][a-z0-9_]*)|(?:[^"]|"")*)"(?!")')
 
 
 class Change(StrEnum):
@@ -42,6 +42,8 @@ class Difference:
     """Its definition; None where it was not expected."""
     found: str | None
     """The same of the one that is there; None where none is."""
+    is_respelled: bool = False
+    """Whether a server that is given both definitions writes them the same."""
 
     @property
     def change(self) -> Change:
@@ -53,7 +55,14 @@ class Difference:
     @property
     def is_note(self) -> bool:
         """Whether it is a note, and no finding."""
-        return self.kind.is_note
+        return self.is_respelled or self.kind.is_note
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is a note; None where it is a finding."""
+        if self.is_respelled:
+            return "same after reparse"
+        return self.kind.value if self.kind.is_note else None
 
     @property
     def lines(self) -> Iterator[str]:
@@ -71,25 +80,33 @@ def differences(expected: SchemaSnapshot, found: SchemaSnapshot) -> list[Differe
     What only follows from the servers' major versions is left out.
     """
     before, after = (_comparable(one, other) for one, other in ((expected, found), (found, expected)))
-    kinds = list(Kind)
-    keys = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
-    ordered = sorted(keys, key=lambda key: (kinds.index(key[0]), key[1]))
-    return [Difference(kind, name, before.get((kind, name)), after.get((kind, name))) for kind, name in ordered]
+    is_same = str.__eq__ if expected.major == found.major else _same_but_for_quotes
+    kinds = {kind: number for number, kind in enumerate(Kind)}
+    changed: list[Difference] = []
+    for key in before.keys() | after.keys():
+        name, wanted = before.get(key) or (after[key][0], None)
+        _, there = after.get(key) or (name, None)
+        if wanted is None or there is None or not is_same(wanted, there):
+            changed.append(Difference(key[0], name, wanted, there))
+    return sorted(changed, key=lambda one: (kinds[one.kind], one.identity))
 
 
-def _comparable(one: SchemaSnapshot, other: SchemaSnapshot) -> Mapping[Key, str]:
-    """Return the objects of a snapshot in the words that the servers of both have."""
-    older, newer = sorted((one.server_version // 10000, other.server_version // 10000))
-    if older == newer:
-        return one.objects
-    objects: dict[Key, str] = {}
+def _comparable(one: SchemaSnapshot, other: SchemaSnapshot) -> Mapping[Key, tuple[str, str]]:
+    """Return the objects of a snapshot without what the server of the other one does not know, as name and definition.
+
+    Where the versions differ, the keys hold no quotes that only one of the servers needs.
+    """
+    if one.major == other.major:
+        return {(kind, name): (name, text) for (kind, name), text in one.objects.items()}
+    older, newer = sorted((one.major, other.major))
+    objects: dict[Key, tuple[str, str]] = {}
     for (kind, name), text in one.objects.items():
         known = _without_unknown(kind, text, older)
         if known is not None:
-            objects[kind, _unquoted(name)] = _unquoted(known)
+            objects[kind, _unquoted(name)] = name, known
     if older < _PUBLIC_SINCE <= newer and _PUBLIC_RIGHTS in one.objects.keys() | other.objects.keys():
-        is_newer = one.server_version // 10000 >= _PUBLIC_SINCE
-        objects.setdefault(_PUBLIC_RIGHTS, "public: usage" if is_newer else "public: create\npublic: usage")
+        usual = "public: usage" if one.major >= _PUBLIC_SINCE else "public: create\npublic: usage"
+        objects.setdefault(_PUBLIC_RIGHTS, (_PUBLIC_RIGHTS[1], usual))
     return objects
 
 
@@ -105,6 +122,11 @@ def _without_unknown(kind: Kind, text: str, major: int) -> str | None:
     return text
 
 
+def _same_but_for_quotes(one: str, other: str) -> bool:
+    """Whether two definitions are the same but for the quotes of names that only one of the servers quotes."""
+    return _unquoted(one) == _unquoted(other)
+
+
 def _unquoted(text: str) -> str:
-    """Return text without the quotes of names that only one of the servers takes for a keyword."""
-    return _SIMPLE_NAME.sub(r"\1", text) if '"' in text else text
+    """Return a text without the quotes of names that are keywords at most."""
+    return _QUOTED.sub(lambda match: match["simple"] or match[0], text) if '"' in text else text

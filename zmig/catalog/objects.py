@@ -91,6 +91,11 @@ class SchemaSnapshot:
     """How many objects of users there are in catalogs that are not looked at, by the catalog's name."""
 
     @property
+    def major(self) -> int:
+        """The major version of its server."""
+        return self.server_version // 10000
+
+    @property
     def hashes(self) -> dict[Key, str]:
         """The hash of each object."""
         return {key: object_hash(*key, definition) for key, definition in self.objects.items()}

@@ -542,7 +542,7 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
     (
         Kind.CONVERSION,
         "select quote_ident(n.nspname) || '.' || quote_ident(v.conname), concat_ws(' ', "
-        "pg_encoding_to_char(v.conforencoding), 'to', pg_encoding_to_char(v.contoencoding), v.conproc::regprocedure, "
+        "pg_encoding_to_char(v.conforencoding), 'to', pg_encoding_to_char(v.contoencoding), v.conproc::oid::regproc, "
         "case when v.condefault then 'default' end) "
         "from pg_conversion v join pg_namespace n on n.oid = v.connamespace"
         " where n.oid = any ($schemas) and not $member_con",
