@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 SHOP: dict[tuple[Kind, str], str] = {
     (Kind.VERSION, "extension pg_trgm"): "1.6",
     (Kind.EXTENSION, "pg_trgm"): "schema public",
-    (Kind.OWNER, "schema public"): "pg_database_owner",
+    (Kind.SCHEMA, "public"): "",
+    (Kind.OWNER, "schema public"): "the usual one",
     (Kind.SCHEMA, "shop"): "",
     (Kind.OWNER, "schema shop"): "zmig",
     (Kind.PRIVILEGES, "schema shop"): "reader: usage",
@@ -26,7 +27,7 @@ SHOP: dict[tuple[Kind, str], str] = {
     (Kind.CONSTRAINT, "shop.email.has_at"): "CHECK ((VALUE ~ '@'::text))",
     (Kind.TABLE, "shop.orders"): "unlogged\nwith fillfactor=70\nrow level security",
     (Kind.COLUMN, "shop.orders.total"): "numeric\ndefault 0\nnot null",
-    (Kind.COLUMN, "shop.orders.id"): "bigint\ngenerated always as identity\nnot null",
+    (Kind.COLUMN, "shop.orders.id"): "bigint\ngenerated always as identity\nnot null constraint has_id",
     (Kind.COLUMN, 'shop.orders."a.b(c"'): "text\ndefault 'one\ntwo'::text",
     (Kind.COLUMN_ORDER, "shop.orders"): 'total, id, "a.b(c"',
     (Kind.CONSTRAINT, "shop.orders.orders_pkey"): "PRIMARY KEY (id)",
@@ -39,8 +40,14 @@ SHOP: dict[tuple[Kind, str], str] = {
     (Kind.INDEX, "shop.orders_total"): "CREATE INDEX orders_total ON shop.orders USING btree (total)\ninvalid",
     (Kind.TRIGGER, "shop.orders.note"): "CREATE TRIGGER note AFTER INSERT ON shop.orders EXECUTE FUNCTION shop.f()",
     (Kind.POLICY, "shop.orders.own"): "permissive\nfor select\nto public\nusing (true)",
+    (Kind.OWNER, "statistics shop.more"): "boss",
+    (Kind.STATISTICS, "shop.more"): "CREATE STATISTICS shop.more ON id, total FROM shop.orders",
+    (Kind.OWNER, "something new x"): "boss",
     (Kind.OWNER, "table shop.orders"): "Boss",
-    (Kind.PRIVILEGES, "table shop.orders"): "public: maintain\nreader: maintain\nreader: select\nreader: update",
+    (
+        Kind.PRIVILEGES,
+        "table shop.orders",
+    ): "owner: not delete\npublic: maintain\nreader: maintain\nreader: select\nreader: update",
     (Kind.PRIVILEGES, "column shop.orders.total"): "writer: update with grant option",
     (Kind.COMMENT, "table shop.orders"): "what's ordered",
     (Kind.COMMENT, "table column shop.orders.total"): "in cents",
@@ -53,14 +60,16 @@ SHOP: dict[tuple[Kind, str], str] = {
     (Kind.COLUMN, "shop.log_1.at"): "timestamp with time zone",
     (Kind.INDEX, "shop.log_at"): "CREATE INDEX log_at ON ONLY shop.log USING btree (at)",
     (Kind.INDEX, "shop.log_1_at"): "CREATE INDEX log_1_at ON shop.log_1 USING btree (at)\npartition of shop.log_at",
+    (Kind.CONSTRAINT, "shop.log_1.log_1_pkey"): "PRIMARY KEY (at)\npartition of shop.log.log_pkey",
+    (Kind.CONSTRAINT, "shop.log.log_pkey"): "PRIMARY KEY (at)",
     (Kind.VIEW, "shop.sums"): "with security_barrier=true\n SELECT sum(total) AS sum\n   FROM shop.orders;",
     (Kind.COLUMN, "shop.sums.sum"): "numeric",
     (Kind.ROUTINE, "shop.f(a integer)"): "CREATE OR REPLACE FUNCTION shop.f(a integer)\nAS $function$ x $function$\n",
     (Kind.PRIVILEGES, "routine shop.f(a integer)"): "reader: execute",
     (Kind.COMMENT, "function shop.f(integer)"): "does x",
-    (Kind.FOREIGN_TABLE, "shop.far"): "server away\noptions password=secret",
-    (Kind.COLUMN, "shop.far.x"): "integer\nforeign options column_name=secret, y=z",
-    (Kind.SERVER, "away"): "wrapper postgres_fdw",
+    (Kind.FOREIGN_TABLE, "shop.far"): "server away\noptions password 'secret\nsecret'",
+    (Kind.COLUMN, "shop.far.x"): "integer\nforeign options column_name 'secret\nsecret'",
+    (Kind.SERVER, "away"): "wrapper postgres_fdw\noptions password sha256:secret",
     (Kind.PUBLICATION, "news"): "insert, update\ntable shop.orders",
     (Kind.DEFAULT_PRIVILEGES, "zmig in schema shop on tables"): "reader: select",
     (Kind.DEFAULT_PRIVILEGES, "boss on routines"): "none",
@@ -97,7 +106,8 @@ create foreign table shop.far (
 server away;
 
 create table shop.log (
-    at timestamp with time zone
+    at timestamp with time zone,
+    constraint log_pkey PRIMARY KEY (at)
 )
 partition by RANGE (at);
 CREATE INDEX log_at ON ONLY shop.log USING btree (at);
@@ -116,14 +126,17 @@ with fillfactor=70
 row level security;
 CREATE INDEX orders_total ON shop.orders USING btree (total)
 invalid;
+CREATE STATISTICS shop.more ON id, total FROM shop.orders;
 CREATE TRIGGER note AFTER INSERT ON shop.orders EXECUTE FUNCTION shop.f();
 create policy own on shop.orders
     permissive
     for select
     to public
     using (true);
+alter statistics shop.more owner to boss;
 alter table shop.orders owner to "Boss";
 grant update (total) on table shop.orders to writer with grant option;
+revoke delete on table shop.orders from owner;
 grant select, update on table shop.orders to reader;
 comment on table shop.orders is 'what''s ordered';
 comment on trigger note on shop.orders is 'notes';
@@ -150,6 +163,8 @@ create server away
 alter default privileges for role boss revoke all on routines from public;
 
 alter default privileges in schema shop grant select on tables to reader;
+
+alter something new x owner to boss;
 """
 
 

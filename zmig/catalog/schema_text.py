@@ -31,13 +31,19 @@ _PART = re.compile(r'(?:"(?:[^"]|"")*"|[^.("])+')
 _INDEXED = re.compile(rf"CREATE (?:UNIQUE )?INDEX {_IDENTIFIER} ON (?:ONLY )?({_QUALIFIED}) ")
 _COUNTED = re.compile(rf" FROM ({_QUALIFIED})$", re.MULTILINE)
 _SERVED = re.compile(rf"(?:identity of|owned by) ({_QUALIFIED})\.({_IDENTIFIER})\Z")
-_DEFAULTS = re.compile(rf"({_IDENTIFIER})( in schema {_IDENTIFIER})? on (\w+)\Z")
+_DEFAULTS = re.compile(rf"({_IDENTIFIER})( in schema {_IDENTIFIER})? on ([a-zA-Z ]+)\Z")
 _ON = re.compile(rf"({_IDENTIFIER}) on ({_QUALIFIED})\Z")
 _PARTITION = re.compile(rf"partition of ({_QUALIFIED}) ")
 
 _LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
-_PUBLIC_OWNERS = frozenset({"pg_database_owner", "postgres"})
+_USUAL = "the usual one"
 """Who owns the schema `public` where nobody said anything."""
+
+_UNLIKE_ELSEWHERE = re.compile(
+    r"\n(?:multirange|subscript) [^\n]*|(?<=\nnot null)((?: not valid)?(?: no inherit)?) constraint "
+    r"(?:\"(?:[^\"]|\"\")*\"|[^\s\"]+)"
+)
+"""What a definition says that other versions of the server do not know."""
 
 _OPEN_TO_ALL = frozenset({"routine", "type"})
 """On what everybody has rights until they are revoked."""
@@ -45,10 +51,19 @@ _OPEN_TO_ALL = frozenset({"routine", "type"})
 _RELATIONS = frozenset({"table", "view", "materialized view", "foreign table", "sequence"})
 _ROUTINES = frozenset({"routine", "function", "procedure", "aggregate"})
 _TARGETS = (
+    "text search configuration",
+    "text search dictionary",
     "materialized view",
     "foreign table",
     "foreign data wrapper",
     "event trigger",
+    "operator class",
+    "operator family",
+    "operator",
+    "collation",
+    "conversion",
+    "language",
+    "statistics",
     "table",
     "view",
     "sequence",
@@ -90,6 +105,7 @@ _OF_THE_DATABASE = (
     Kind.CAST,
     Kind.FOREIGN_DATA_WRAPPER,
     Kind.SERVER,
+    Kind.USER_MAPPING,
     Kind.EVENT_TRIGGER,
     Kind.PUBLICATION,
     Kind.SUBSCRIPTION,
@@ -216,6 +232,8 @@ class _Text:
 
         def add(identity: str, definition: str) -> None:
             name, using = identity, ""
+            if kind in (Kind.SERVER, Kind.FOREIGN_DATA_WRAPPER):  # what they are given as options may be secret
+                definition = f"\n{definition}".partition("\noptions ")[0].removeprefix("\n")
             if kind is Kind.TEXT_SEARCH:
                 sort, _, name = identity.partition(" ")
                 what = f"{kind} {sort}"
@@ -235,11 +253,14 @@ class _Text:
         return add
 
     def _add_schema(self, identity: str, definition: str) -> None:
-        self._add(self._open("schema", identity, "schema"), 0, "", f"create schema {identity};")
+        if identity != "public":
+            self._add(self._open("schema", identity, "schema"), 0, "", f"create schema {identity};")
 
     def _add_constraint(self, identity: str, definition: str) -> None:
         """Keep a constraint for the brackets of its table; that of a domain comes after it."""
         relation, name = _parent_and_name(identity)
+        if re.search(rf"\A[^\n]*\npartition of {_QUALIFIED}\.{_IDENTIFIER}\Z", definition):
+            return  # it follows from the one it is a part of
         inside = f"constraint {name} {_one_line(definition)}"
         if (place := self._places.get(("relation", relation))) is not None:
             self._blocks[place].inside.append(inside)
@@ -253,7 +274,7 @@ class _Text:
         self._add_bracketed(identity, f"create {unlogged}table {identity}", lines)
 
     def _add_foreign_table(self, identity: str, definition: str) -> None:
-        lines = [line for line in definition.split("\n") if not line.startswith("options ")]
+        lines = definition.partition("\noptions ")[0].split("\n")
         self._add_bracketed(identity, f"create foreign table {identity}", lines)
 
     def _add_bracketed(self, identity: str, head: str, lines: list[str]) -> None:
@@ -280,7 +301,8 @@ class _Text:
         columns: dict[str, dict[str, str]] = {}
         for identity, definition in self._of(Kind.COLUMN).items():
             relation, name = _parent_and_name(identity)
-            columns.setdefault(relation, {})[name] = _one_line(definition.partition("\nforeign options ")[0])
+            shown = _shown_in_line(definition.partition("\nforeign options ")[0])
+            columns.setdefault(relation, {})[name] = shown
         return columns
 
     def _ordered(self, table: str, columns: Iterable[str]) -> list[str]:
@@ -308,7 +330,7 @@ class _Text:
 
     def _add_query(self, what: str, identity: str, definition: str) -> None:
         head = f"create {what} {identity}"
-        while definition.startswith(("with ", "using ")):  # the query itself is in upper case
+        while definition.startswith(("with ", "toast ", "using ", "cluster on ")):  # the query is in upper case
             option, _, definition = definition.partition("\n")
             head += f" {option}"
         self._add(self._places["relation", identity], 0, "", f"{head} as\n{definition}")
@@ -354,6 +376,8 @@ class _Text:
 
     def _add_part(self, identity: str, definition: str) -> None:
         relation, name = _parent_and_name(identity)
+        if definition.startswith("of the parent"):
+            definition = f"trigger {name} on {relation} {definition}"
         self._add(self._open("relation", relation, Kind.TABLE), 4, name, f"{definition.removesuffix(';')};")
 
     def _add_policy(self, identity: str, definition: str) -> None:
@@ -362,13 +386,13 @@ class _Text:
         self._add(place, 5, name, _with_lines(f"create policy {name} on {relation}", definition))
 
     def _add_type(self, identity: str, definition: str) -> None:
-        form, *lines = definition.split("\n")
+        form, *lines = _UNLIKE_ELSEWHERE.sub("", definition).split("\n")
         head = f"create type {identity}" + ("" if form == "base" else " as" if form == "composite" else f" as {form}")
         inside = ",\n".join(f"    {line}" for line in lines)
         self._add(self._places["type", identity], 0, "", f"{head} (\n{inside}\n);" if lines else f"{head} ();")
 
     def _add_domain(self, identity: str, definition: str) -> None:
-        self._add(self._places["type", identity], 0, "", f"create domain {identity} as {_one_line(definition)};")
+        self._add(self._places["type", identity], 0, "", f"create domain {identity} as {_shown_in_line(definition)};")
 
     def _add_routine(self, identity: str, definition: str) -> None:
         self._add(self._open("routine", _called(identity), Kind.ROUTINE), 0, identity, f"{definition.rstrip()};")
@@ -379,6 +403,8 @@ class _Text:
 
     def _place_of(self, sort: str, name: str) -> _Place:
         """Return where something is said about an object, whose block may be missing: it is out of scope, or odd."""
+        if sort.startswith("text search "):
+            sort, name = "text search", f"{sort.removeprefix('text search ')} {name}"
         if sort in _RELATIONS or sort == "index":
             return self._open("relation", name, Kind.TABLE)
         if sort in _ROUTINES:
@@ -391,7 +417,7 @@ class _Text:
 
     def _add_owner(self, identity: str, definition: str) -> None:
         sort, name = _target(identity)
-        if definition in self._usual_owners or (sort == "schema" and name == "public" and definition in _PUBLIC_OWNERS):
+        if definition in self._usual_owners or definition == _USUAL:
             return
         self._add(self._place_of(sort, name), 6, identity, f"alter {identity} owner to {_quoted(definition)};")
 
@@ -417,8 +443,6 @@ class _Text:
             self._add(place, 0, f"{number:04}", f"{head} {grant}")
 
     def _add_comment(self, identity: str, definition: str) -> None:
-        if (identity, definition) == ("schema public", "standard public schema"):  # the server's own
-            return
         words = identity.partition('"')[0]
         sort, name = next(
             ((word, identity[len(word) + 1 :]) for word in _COMMENTED if words.startswith(f"{word} ")),
@@ -499,8 +523,12 @@ def _sortable(identity: str) -> str:
 
 def _target(identity: str) -> tuple[str, str]:
     """Return what an owner, or rights, are about: what it is, and its name."""
-    sort = next(word for word in _TARGETS if identity.startswith(f"{word} "))
+    sort = next((word for word in _TARGETS if identity.startswith(f"{word} ")), identity.partition(" ")[0])
     return sort, identity[len(sort) + 1 :]
+
+
+def _shown_in_line(definition: str) -> str:
+    return _one_line(_UNLIKE_ELSEWHERE.sub(r"\1", definition))
 
 
 def _one_line(definition: str) -> str:
@@ -537,14 +565,19 @@ def _grants(definition: str, on: str, columns: str, *, is_open: bool, plural: st
     """Yield the statements that give these rights, which are a line each: who has it, and what it is."""
     target = on or plural
     rights: dict[tuple[str, bool], list[str]] = {}
+    lacking: list[str] = []
     for line in definition.split("\n"):
         grantee, separator, right = line.rpartition(": ")
         has_option = right.endswith(" with grant option")
         right = right.removesuffix(" with grant option")
-        if separator and right != "maintain":
+        if grantee == "owner" and right.startswith("not "):
+            lacking += [f"{right.removeprefix('not ')}{columns}"] if right != "not maintain" else []
+        elif separator and right != "maintain":
             rights.setdefault((grantee, has_option), []).append(f"{right}{columns}")
     if is_open and not any(grantee == "public" for grantee, _ in rights):
         yield f"revoke all on {target} from public;"
+    if lacking:
+        yield f"revoke {', '.join(sorted(lacking))} on {target} from owner;"
     for (grantee, has_option), granted in sorted(rights.items()):
         option = " with grant option" if has_option else ""
         yield f"grant {', '.join(sorted(granted))} on {target} to {grantee}{option};"
