@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from zmig.progress import StepStarted as StepStarted
     from zmig.running.cancellation import Cancellation as Cancellation
     from zmig.running.rehearsal import Rehearsal as Rehearsal
+    from zmig.session.schema_drift import DriftedObject as DriftedObject
+    from zmig.session.schema_drift import SchemaDrift as SchemaDrift
     from zmig.session.status import Status as Status
     from zmig.session.watcher import Observation as Observation
     from zmig.session.watcher import Watcher as Watcher
@@ -138,6 +140,10 @@ _NAMES = {
     ),
     "zmig.running.cancellation": ("Cancellation",),
     "zmig.running.rehearsal": ("Rehearsal",),
+    "zmig.session.schema_drift": (
+        "DriftedObject",
+        "SchemaDrift",
+    ),
     "zmig.session.status": ("Status",),
     "zmig.session.watcher": (
         "Observation",

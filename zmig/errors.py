@@ -33,6 +33,8 @@ class ExitCode(IntEnum):
     """`status --check`: something is failed or stuck."""
     WOULD_BE_REFUSED = 7
     """`status --check`: an apply would be refused, or a repeatable cannot be asked whether it is due."""
+    DRIFT = 8
+    """`drift`, and `status --check`: others have changed the schema since the last run."""
     BUG = 70
     HUNG_UP = 129
     INTERRUPTED = 130

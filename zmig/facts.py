@@ -31,6 +31,8 @@ class EventType(StrEnum):
     RESUMED = "migration.resumed"
     OUTDATED = "migration.outdated"
     """A repeatable is due again: a migration that it may rest on was rolled back."""
+    OBSERVED = "migration.observed"
+    """What the database's schema was like at the end of a run. It says nothing of a migration's state."""
 
     @classmethod
     def parse(cls, text: str) -> EventType | None:

@@ -14,7 +14,7 @@ import os
 from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from zmig.errors import ManifestError, MigrationFailed, ZmigError
 from zmig.model import Environment
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
     from zmig.running.rehearsal import Rehearsal
     from zmig.session.database_session import DatabaseSession
     from zmig.session.operator import Decision
-    from zmig.session.quick_session import QuickSession, UpToDateQuestion
+    from zmig.session.quick_session import UpToDateQuestion
+    from zmig.session.quick_status import QuickStatus, StatusQuestion
+    from zmig.session.schema_drift import SchemaDrift
     from zmig.session.schema_file import SchemaText
     from zmig.session.snapshot import DatabaseSnapshot
     from zmig.session.status import Status
     from zmig.session.watcher import Watcher
-
-Answer = TypeVar("Answer")
 
 
 class Migrator:
@@ -124,11 +124,33 @@ class Migrator:
         from zmig.project import undeclared
         from zmig.session import status
 
-        with self._open() as opened:
+        with self._open(for_status=True) as opened:
             loaded = opened.project
-            snapshot, changed = opened.status()
+            snapshot, changed, schema = opened.status()
             made = status.make(snapshot, manifest=loaded.name, environment=loaded.environment)
-            return replace(made, timeline_change=changed, undeclared=undeclared.of_project(loaded))
+            return replace(made, timeline_change=changed, undeclared=undeclared.of_project(loaded), schema=schema)
+
+    def drift(self) -> SchemaDrift:
+        """Return how the schema differs from what the last run recorded, and who made each object. Reads only.
+
+        Raises:
+            TrackingError, ZmigError: the schema cannot be read.
+        """
+        with self._session() as session:
+            from zmig.session import schema_comparison
+
+            return schema_comparison.read(session)
+
+    def record_schema(self, *, reason: str) -> list[str]:
+        """Record the schema as it is now, whoever made it so; return the objects that had changed.
+
+        Raises:
+            UsageError: nothing was applied yet, or the reason is empty.
+        """
+        with self._session() as session:
+            from zmig.session import schema_record
+
+            return schema_record.accept(session, reason, lock_wait_seconds=self._options.lock_wait_seconds)
 
     def current_version(self) -> int:
         """Return the highest applied version; 0 when nothing is applied. Reads only."""
@@ -411,16 +433,33 @@ class Migrator:
             yield opened
 
     @contextmanager
-    def _open(self, request: Request | None = None, *, for_reset: bool = False) -> Generator[MigratorSession]:
-        """Give what `open` gives; whether there is anything to do for a `request` that is to be run is asked early."""
+    def _open(
+        self, request: Request | None = None, *, for_reset: bool = False, for_status: bool = False
+    ) -> Generator[MigratorSession]:
+        """Give what `open` gives; whether there is anything to do for a `request` that is to be run is asked early.
+
+        So is the status, where that is wanted.
+        """
         with self._naming_hints(), ExitStack() as closing:
             early = self._asked_early(request, closing)
-            loaded, migrations = self._load(early and early.begin, with_files=not for_reset)
+            asked = self._status_asked_early(closing) if for_status else None
+            begin = early.begin if early is not None else asked and asked.begin
+            loaded, migrations = self._load(begin, with_files=not for_reset)
 
             def connect() -> DatabaseSession:
                 return closing.enter_context(self._connected(loaded, migrations))
 
-            yield MigratorSession(loaded, migrations, self._options, connect, early)
+            yield MigratorSession(loaded, migrations, self._options, connect, early, asked)
+
+    def _status_asked_early(self, closing: ExitStack) -> StatusQuestion | None:
+        """Return what asks for the status while files are read; None where it is not for it to say."""
+        if any(migration.is_conditional for migration in self._registered):
+            return None
+        from zmig.session.quick_status import StatusQuestion
+
+        asked = StatusQuestion(self._options.database_url, environ=self._options.environ)
+        closing.callback(asked.close)
+        return asked
 
     def _asked_early(self, request: Request | None, closing: ExitStack) -> UpToDateQuestion | None:
         """Return what asks whether there is anything to do while files are read; None where it is not for it to say."""
@@ -502,8 +541,10 @@ class MigratorSession:
         options: _Options,
         connect: Callable[[], DatabaseSession],
         early: UpToDateQuestion | None,
+        asked: StatusQuestion | None,
     ) -> None:
         self._early = early
+        self._asked = asked
         self.project = project
         """The manifest, with the files it names."""
         self._migrations = migrations
@@ -602,30 +643,41 @@ class MigratorSession:
         self._early = None
         return question.answer(self.project, self._migrations)
 
-    def status(self) -> tuple[DatabaseSnapshot, TimelineChange | None]:
-        """Return the state of every migration, and how the server's timeline has changed since the last run.
+    def status(self) -> tuple[DatabaseSnapshot, TimelineChange | None, SchemaDrift | None]:
+        """Return the state of every migration, how the server's timeline has changed, and how the schema has.
 
-        Raises like `session`.
+        Of the schema nothing is said where there are no facts. Raises like `session`.
         """
-        if self._migrations and not any(migration.is_conditional for migration in self._migrations):
-            quick = self._ask_quickly(lambda session: session.status(self._migrations))
-            if quick is not None:
-                return quick
-        snapshot = self.session.snapshot()
-        return snapshot, self.session.timeline_change(snapshot.inspection)
+        quick = self._quick_status()
+        if quick is not None and not quick.is_schema_unclear:
+            return quick.snapshot, quick.timeline_change, quick.schema
+        from zmig.database import connection as database
+        from zmig.session import schema_comparison
 
-    def _ask_quickly(self, question: Callable[[QuickSession], Answer | None]) -> Answer | None:
-        """Return the answer to a question that is asked without psycopg; None where there is none, or a connection."""
-        if self._session is not None:
+        session = self.session
+        snapshot = session.snapshot() if quick is None else quick.snapshot
+        change = session.timeline_change(snapshot.inspection) if quick is None else quick.timeline_change
+        if not snapshot.inspection.has_events:
+            return snapshot, change, None
+        with database.translated(session.target):
+            return snapshot, change, schema_comparison.glance(schema_comparison.source(session))
+
+    def _quick_status(self) -> QuickStatus | None:
+        """Return the status as it is asked without psycopg; None where it is not, or there is a connection."""
+        asked, migrations = self._asked, self._migrations
+        if asked is None or self._session is not None:
             return None
-        from zmig.session import quick_session
+        if not migrations or any(migration.is_conditional for migration in migrations):
+            asked.close()
+            return None
+        quick = asked.answer(self.project, migrations)
+        if quick is not None:
+            from zmig.session import quick_session
 
-        options = self._options
-        url = self.project.database_url(options.database_url, environ=options.environ)
-        answer = quick_session.ask(url, self.project.tracking, question)
-        if answer is not None:
+            options = self._options
+            url = self.project.database_url(options.database_url, environ=options.environ)
             options.learn(filter(None, (quick_session.password(url), *self.project.secrets)))
-        return answer
+        return quick
 
     def _nothing_to_run(self, request: Request, snapshot: Snapshot, confirmed: Plan | None) -> Plan | None:
         """Return the plan where it has no steps; None where there are some, or another run is to be waited for.

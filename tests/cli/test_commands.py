@@ -160,7 +160,7 @@ class TestHistory:
 
     def test_json_holds_the_facts_as_they_are_stored(self, applied: Shop, run: Run) -> None:
         facts = json.loads(run("history", "shop.yaml", "--json").stdout)["facts"]
-        assert len(facts) == 6
+        assert len(facts) == 7
         assert facts[1]["event_type"] == "migration.done"
         assert facts[1]["event_data"]["checksum"]
         assert [fact["position"] for fact in facts] == sorted(fact["position"] for fact in facts)

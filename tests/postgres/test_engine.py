@@ -207,7 +207,7 @@ class TestLock:
         assert RunLock("zmig").try_acquire(connect())
         assert migrator.status().applied == ["001_one"]
         assert len(migrator.plan().steps) == 2
-        assert len(migrator.history()) == 2
+        assert len(migrator.history()) == 3
 
     def test_a_run_waits_plans_again_and_finds_nothing_left(
         self, project: ProjectFolder, connect: Callable[..., psycopg.Connection]
@@ -288,7 +288,7 @@ class TestHistory:
         migrator.migrate_to_version(1)
         migrator.rollback()
         assert [(fact.name, fact.type.value.removeprefix("migration.")) for fact in migrator.history()] == [
-            ("001_one", type) for type in ("started", "done", "rollback_started", "rolled_back")
+            ("001_one", type) for type in ("started", "done", "observed", "rollback_started", "rolled_back", "observed")
         ]
 
     def test_it_can_be_of_some_migrations_only(self, migrator: Migrator) -> None:
@@ -313,7 +313,7 @@ class TestHistory:
         project.repeatable("090_fix", "select 1;", repeat={"condition": "select pg_sleep(20) is null"})
         migrator = Migrator(project.manifest)
         migrator.migrate()
-        assert len(migrator.history()) == 8
+        assert len(migrator.history()) == 9
         assert migrator.current_version() == 3
         assert migrator.find_stuck_migrations() == []
 

@@ -105,7 +105,8 @@ class TestFacts:
         ).fetchall()
         import platform
 
-        assert rows == [("migration", connection.info.user, run_id, platform.node(), True)] * 2
+        types = ("migration", "migration", "schema")
+        assert rows == [(type, connection.info.user, run_id, platform.node(), True) for type in types]
 
     def test_the_simple_table_repeats_the_done_fact(
         self, project: ProjectFolder, connection: psycopg.Connection

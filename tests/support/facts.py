@@ -20,8 +20,11 @@ class Facts:
 
     @property
     def told(self) -> list[tuple[str, str]]:
-        """Each fact as its migration's name and its type without the prefix, in order."""
-        query = sql.SQL("select aggregate_id, replace(event_type, 'migration.', '') from {} order by position")
+        """Each fact about a migration, as its name and its type without the prefix, in order."""
+        query = sql.SQL(
+            "select aggregate_id, replace(event_type, 'migration.', '') from {} "
+            "where aggregate_type <> 'schema' order by position"
+        )
         return [(str(name), str(type)) for name, type in self.connection.execute(query.format(self.events))]
 
     def data(self, name: str, type: str) -> list[dict[str, Any]]:

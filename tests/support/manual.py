@@ -55,6 +55,7 @@ Who holds the lock that a run waits for is the `holder` of `"lock-waiting"`, wit
 | 4 | another run held the lock for longer than `--lock-wait` |
 | 5, 6 | `status --check`: something is pending; something is failed or stuck |
 | 7 | `status --check`: `apply` would refuse, or a repeatable cannot be asked if it is due; goes before 5, after 6 |
+| 8 | `drift`, and `status --check` where nothing else is to be said: others have changed the schema |
 | 70 | a bug in zmig |
 | 129, 130, 143 | hung up (SIGHUP), interrupted (SIGINT), terminated (SIGTERM) |
 

@@ -22,6 +22,8 @@ from zmig_tui.screens.dialogs import ConfirmDialog, TextDialog
 from zmig_tui.target import Target
 
 from tests.support.tales import planned
+from zmig.catalog.difference import Difference
+from zmig.catalog.objects import Kind as CatalogKind
 from zmig.database.activity import Backend, BackendWork, Blocker, ServerProgress
 from zmig.database.lock_holder import LockHolder
 from zmig.errors import Location, Problem
@@ -37,6 +39,7 @@ from zmig.presentation.hints import CommandLine
 from zmig.progress import Notice, RoundFinished, RunStarted, StatementStarted, StepFinished, StepStarted
 from zmig.project.project import Project
 from zmig.session import status
+from zmig.session.schema_drift import DriftedObject, SchemaDrift, Verdict
 from zmig.session.watcher import Observation
 from zmig.sql import script
 
@@ -177,6 +180,7 @@ class Scene:
     texts: dict[str, str] = field(default_factory=dict[str, str])
     """The text of each migration's file, by name."""
     act: Callable[[ConsoleApp, Pilot[int]], Awaitable[None]] | None = None
+    schema: SchemaDrift | None = None
 
     def observation(self) -> Observation:
         history = fold(self.facts)
@@ -210,6 +214,7 @@ class Scene:
             due=[entry.name for entry in entries if entry.due],
             migrations=entries,
             holder=self.holder,
+            schema=self.schema,
         )
 
     def detail(self, entry: Entry) -> Detail:
@@ -522,6 +527,13 @@ def away() -> Scene:
     return Scene(_history(9).all, environment=Environment.STAGING, act=act)
 
 
+def drifted() -> Scene:
+    """Others have changed the schema since the last run."""
+    names = ((CatalogKind.TABLE, "public.notes"), (CatalogKind.INDEX, "public.orders_by_customer"))
+    objects = [DriftedObject(Difference(kind, name, None, "")) for kind, name in names]
+    return Scene(_history(13).all, schema=SchemaDrift(Verdict.CHANGED, objects=objects))
+
+
 SCENES: dict[str, Callable[[], Scene]] = {
-    scene.__name__: scene for scene in (failed, file, running, rounds, blocked, question, dry_run, away)
+    scene.__name__: scene for scene in (failed, file, running, rounds, blocked, question, dry_run, away, drifted)
 }

@@ -50,6 +50,10 @@ def _details(fact: Fact) -> Iterator[str]:
         yield f"statement {statement} of {fact.integer('statements') or '?'}"
     if (milliseconds := fact.integer("duration_ms")) is not None:
         yield words.duration(milliseconds / 1000)
+    if (objects := fact.integer("objects")) is not None:
+        yield words.counted(objects, "object")
+    if (by := fact.text("by")) is not None and by != "run":
+        yield f"by {by}"
     if (message := fact.error_message or fact.text("reason")) is not None:
         yield message
 

@@ -29,6 +29,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "status": Entry("the state of every migration", "status"),
         "plan": Entry("what `apply` would run, and why", "plan"),
         "history": Entry("what happened, fact by fact", "history"),
+        "drift": Entry("what others have changed in the schema", "drift"),
         "version": Entry("the highest applied version", "version"),
         "schema": Entry("the schema as text, for review and version control", "schema"),
         "lint": Entry("check manifests and their files, without a database", "lint"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from zmig.presentation.hints import HintStyle
     from zmig.presentation.spans import Line
+    from zmig.session.schema_drift import SchemaDrift
     from zmig.session.status import Status
 
 
@@ -50,7 +51,9 @@ def _verdict(status: Status) -> ExitCode:
     is_undecided = any(entry.has(FindingCode.UNDECIDED) for entry in status.migrations)
     if planner.plan(Apply(), Snapshot(tuple(status.migrations))).refusals or (is_undecided and not status.pending):
         return ExitCode.WOULD_BE_REFUSED
-    return ExitCode.PENDING if status.pending or status.due or status.running else ExitCode.OK
+    if status.pending or status.due or status.running:
+        return ExitCode.PENDING
+    return ExitCode.DRIFT if status.schema is not None and status.schema.is_drift else ExitCode.OK
 
 
 _HEAD = ("  state", "version", "name", "kind", "applied at (UTC)", "took", "findings")
@@ -70,7 +73,7 @@ def lines(status: Status, hints: HintStyle, *, width: int | None, is_ascii: bool
             state_cells = row.index(" ", row.index(" ") + 1)  # a glyph and a word
             shown.append((Span(row[:state_cells], words.TONES[entry.state]), Span(row[state_cells:])))
         shown.append(())
-    shown += [(Span(_counts(status)),), *_notes(status)]
+    shown += [(Span(_counts(status)),), *_notes(status), *_schema_lines(status, hints)]
     problems = [lock_holder.zombie(status.holder)]
     if unhealthy := [entry for entry in status.migrations if entry.state in (State.FAILED, State.STUCK)]:
         from zmig.planning import failure_report
@@ -152,6 +155,22 @@ def _notes(status: Status) -> Iterator[Line]:
         yield note(f"note: {undeclared.sentence(status.undeclared)}")
 
 
+def _schema_lines(status: Status, hints: HintStyle) -> Iterator[Line]:
+    """Yield what is to be known of the schema."""
+    schema = status.schema
+    if schema is None or (message := schema.message) is None or not status.applied:
+        return
+    label = "drift: " if schema.is_drift else "note: "
+    yield (Span(label, Tone.WARN), Span(visible(message)), *_see_drift(schema, hints))
+
+
+def _see_drift(schema: SchemaDrift, hints: HintStyle) -> Iterator[Span]:
+    from zmig.hints import command
+
+    if schema.is_drift:
+        yield Span(f"; see {hints.phrase(command('drift'))}")
+
+
 COMMAND = Command(
     about=(
         "Prints every migration with its state and findings, who is running, and what to do about failed and stuck "
@@ -163,13 +182,17 @@ COMMAND = Command(
         "(replay_lag_seconds, primary; null on a primary server); timeline_change (run_id, before, now; or null); "
         "undeclared (files that look like migrations, and that no entry names); facts_guarded (false where the "
         "trigger is missing that keeps facts from being changed); odd_rows (position, name and reason of facts that "
-        "cannot be read in full); "
+        "cannot be read in full); schema (what `zmig drift` prints, without who made the objects; or null); "
         "migrations (version, name, kind, state, findings, applied_at, duration_ms, error and more)"
     ),
     run=run,
     options_type=StatusOptions,
     options=(
-        Option("--check", "exit with 5 if something is pending, 6 if it is failed or stuck, 7 if apply would refuse"),
+        Option(
+            "--check",
+            "exit with 5 if something is pending, 6 if it is failed or stuck, 7 if apply would refuse, "
+            "8 if others have changed the schema",
+        ),
     ),
     examples=("zmig status manifests/demo.yaml", "zmig status manifests/demo.yaml --json"),
 )

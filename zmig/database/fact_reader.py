@@ -32,6 +32,12 @@ _COLUMNS = (
 _OUTERMOST_YEARS = frozenset({1, 9999})
 _Row = tuple[int, str, str, str, "datetime", "str | None", "str | None", "str | None"]
 
+SCHEMA = "schema"
+"""The `aggregate_type` of the facts about the schema, which whoever asks for those about migrations does not see."""
+
+_BRIEF = f"case aggregate_type when '{SCHEMA}' then event_data - 'changes' - 'all' else event_data end::text"
+"""SQL of the data of a fact without all that a fact about the schema holds of objects."""
+
 _LAST_BEGUN = (
     "(select jsonb_build_object('run_id', run_id, 'server', event_data->'server')::text from {} "
     "where event_type in ('migration.started', 'migration.rollback_started') order by position desc limit 1)"
@@ -83,16 +89,18 @@ class FactReader:
     def facts(self, names: Collection[str] = (), versions: Collection[int] = ()) -> Iterator[Fact]:
         """Yield facts in order of position: those of these names or versions, or all where none are given.
 
-        They are asked for page by page, so that few are held however many there are.
+        They are asked for page by page, so that few are held however many there are. Of facts about the schema the
+        data comes without the objects.
         """
         condition = "true"
         if names or versions:
             numbers = f"{array(map(str, versions))}::jsonb[]"
             condition = f"(aggregate_id = any({array(names)}) or event_data->'version' = any({numbers}))"
-        own, after = f"from {self._events} where aggregate_type = 'migration' and {condition}", ""
+        own, after = f"from {self._events} where aggregate_type in ('migration', '{SCHEMA}') and {condition}", ""
+        columns = _COLUMNS.replace("event_data::text", _BRIEF)
         while True:
             page: list[int] = []
-            query = f"select {_COLUMNS} {own} {after} order by position limit {literal(_PAGE)}"
+            query = f"select {columns} {own} {after} order by position limit {literal(_PAGE)}"
             yield from self._read(query, positions=page)
             if len(page) < _PAGE:
                 return

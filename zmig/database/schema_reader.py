@@ -110,14 +110,14 @@ _MOVING = (
 """What the server says of an object that somebody changes while it is read: locked, gone, or gone half-way."""
 
 
-def read(connection: Connection, scope: Scope) -> SchemaSnapshot:
+def read(connection: Connection, scope: Scope, *, attempts: int = _ATTEMPTS) -> SchemaSnapshot:
     """Return the objects of a database that are in scope; the connection is in no transaction.
 
     Raises:
         ZmigError: somebody changes the schema all the time.
         psycopg.Error: anything else that the server says.
     """
-    for attempt in range(1, _ATTEMPTS + 1):
+    for attempt in range(1, attempts + 1):
         try:
             reading = _Reading(connection, scope)
             with connection.transaction():
@@ -126,17 +126,18 @@ def read(connection: Connection, scope: Scope) -> SchemaSnapshot:
                 reading.require_unchanged()
             return snapshot
         except _MOVING as error:
-            if attempt == _ATTEMPTS:
-                raise ZmigError(_moving(error)) from error
+            if attempt == attempts:
+                raise ZmigError(_moving(error, attempts)) from error
             time.sleep(_PAUSE_SECONDS * attempt)
     raise AssertionError
 
 
-def _moving(error: psycopg.Error) -> Problem:
+def _moving(error: psycopg.Error, attempts: int) -> Problem:
+    words = f"{attempts} attempts" if attempts > 1 else "an attempt"
     return Problem(
         "schema-is-changing",
         "the schema cannot be read: somebody changes it at this moment",
-        facts=(f"after {_ATTEMPTS} attempts the server said: {error.diag.message_primary or error}",),
+        facts=(f"after {words} the server said: {error.diag.message_primary or error}",),
         effect="nothing was compared",
         hint="run the command again when the change is over",
     )

@@ -13,7 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, cast
 
 from zmig.database import invariants, quoting, tracking_check
-from zmig.database.fact_reader import FactReader
+from zmig.database.fact_reader import SCHEMA, FactReader
 from zmig.database.invariants import Broken
 from zmig.database.lock import RunLock
 from zmig.database.quoting import identifier, literal, operator
@@ -58,8 +58,8 @@ _RECORDED = "zmig.recorded"
 _FACT = """written (event_data, created_at) as (
     select {data}, pg_catalog.clock_timestamp()
 ), fact as (
-    insert into {events} (aggregate_id, event_type, event_data, created_at, run_id, host)
-    select {name}, {type}, event_data, created_at, {run_id}, {host} from written returning *
+    insert into {events} ({column}aggregate_id, event_type, event_data, created_at, run_id, host)
+    select {value}{name}, {type}, event_data, created_at, {run_id}, {host} from written returning *
 )"""
 """Appends a fact, as tables of a WITH; a trigger of somebody else's may have made of it what was not `written`."""
 
@@ -257,6 +257,9 @@ class Store(FactReader):
         sql = _FACT.format(
             data=data + (_ELAPSED if is_timed else ""),
             events=self._events_name,
+            # The table's default is that of all facts about migrations.
+            column="aggregate_type, " if type is EventType.OBSERVED else "",
+            value=f"'{SCHEMA}', " if type is EventType.OBSERVED else "",
             name=name,
             type=literal(type.value),
             run_id=literal(run and run.id),
@@ -410,7 +413,7 @@ def _all_equal(*pairs: tuple[str, str]) -> str:
 
 def _common(table: str, type: EventType, run: Run | None) -> Iterator[tuple[str, str]]:
     """Yield what all facts of a type that a run appends have in common: each column, and its value."""
-    yield f"{table}.aggregate_type", "'migration'"
+    yield f"{table}.aggregate_type", f"'{SCHEMA}'" if type is EventType.OBSERVED else "'migration'"
     yield f"{table}.event_type", literal(type.value)
     yield f"{table}.database_user", "session_user::pg_catalog.text"
     for column, value in (("run_id", run and run.id), ("host", run and run.host)):

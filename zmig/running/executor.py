@@ -6,6 +6,7 @@ little more than its connection.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from zmig.database import connection as database
@@ -22,6 +23,7 @@ from zmig.running.run_session import RunSession
 from zmig.running.runner import Runner
 from zmig.running.scope import PerStep, WholePlan
 from zmig.running.transport import Direct
+from zmig.session.schema_record import SchemaRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -133,10 +135,19 @@ class PlanExecutor:
         with database.translated(session.target):
             session.prepare_store(snapshot)
         with BlockingMonitor(session.target, session.run.backend_pid, self._observer).watching() as observer:
-            return self._runner(plan, prepared_steps, observer, is_atomic=is_atomic).run()
+            record = SchemaRecord(session) if session.project.verify.record else None
+            if record is not None and snapshot.inspection.has_events:
+                record.note_others(observer)
+            return self._runner(plan, prepared_steps, observer, record, is_atomic=is_atomic).run()
 
     def _runner(
-        self, plan: Plan, prepared_steps: tuple[PreparedStep, ...], observer: Observer, *, is_atomic: bool
+        self,
+        plan: Plan,
+        prepared_steps: tuple[PreparedStep, ...],
+        observer: Observer,
+        record: SchemaRecord | None,
+        *,
+        is_atomic: bool,
     ) -> Runner:
         session, transport = self._session, Direct()
         may_share_flush = session.server.may_share_flush and session.project.tracking.group_commit
@@ -152,6 +163,7 @@ class PlanExecutor:
             plan=plan,
             prepared_steps=prepared_steps,
             target=session.target,
+            observe=record and partial(record.observe, observer),
         )
 
     def rehearse(self, plan: Plan) -> Rehearsal:

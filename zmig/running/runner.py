@@ -13,6 +13,7 @@ import psycopg
 from zmig.database import connection as database
 from zmig.errors import MigrationFailed
 from zmig.planning.plan import Action, RunResult
+from zmig.process.interrupts import Interrupted
 from zmig.progress import RunFinished, RunStarted, StepFinished, StepSkipped, StepStarted
 from zmig.running import envelope
 from zmig.running.attempt import Attempt, Committed, Executed, Failed
@@ -21,7 +22,7 @@ from zmig.session import conditions
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from zmig.database.connection import Target
     from zmig.planning.plan import Plan, Step
@@ -46,7 +47,9 @@ class Runner:
         plan: Plan,
         prepared_steps: Sequence[PreparedStep],
         target: Target,
+        observe: Callable[[str], None] | None = None,
     ) -> None:
+        """`observe` is called with the last migration, once all is committed, where something was changed."""
         self._session = session
         self._transport = transport
         self._scope = scope
@@ -54,6 +57,9 @@ class Runner:
         self._plan = plan
         self._prepared_steps = prepared_steps
         self._target = target
+        self._observe = observe
+        self._changing: str | None = None
+        """The last migration by which the schema may have become another one."""
         self._completed: list[str] = []
         self._skipped: list[str] = []
         self._uncommitted: list[Attempt] = []
@@ -76,6 +82,8 @@ class Runner:
             succeeded = True
         except BaseException as error:
             self._session.interrupts.translate(error)  # a request that has ended the run is pursued no further
+            if not isinstance(error, Exception):
+                self._observe = None  # whoever interrupts a run waits for it to end
             broken = self._session.store.broken_by(error)
             if broken is None:
                 raise
@@ -84,6 +92,7 @@ class Runner:
         finally:
             try:
                 self._transport.end(self._session)
+                self._observe_schema(has_succeeded=succeeded)
             finally:
                 seconds, done = time.monotonic() - began, len(self._completed)
                 self._session.observer(
@@ -96,6 +105,20 @@ class Runner:
             skipped=tuple(self._skipped),
             duration_seconds=seconds,
         )
+
+    def _observe_schema(self, *, has_succeeded: bool) -> None:
+        """Have the schema recorded, if this run may have changed it; an interruption waits until that is done."""
+        if self._observe is None or self._changing is None or database.is_lost(self._session.connection):
+            return
+        try:
+            with self._session.interrupts.deferred():
+                self._observe(self._changing)
+        except KeyboardInterrupt as error:
+            if not has_succeeded:  # the run ends by what has failed
+                return
+            if not isinstance(error, Interrupted):
+                raise
+            self._session.interrupts.heed(is_over=True)
 
     @property
     def _total(self) -> int:
@@ -124,6 +147,8 @@ class Runner:
     def _announce(self, attempt: Attempt) -> None:
         """Report that an attempt begins."""
         step, total, count = attempt.step, self._total, attempt.prepared.count
+        if not attempt.prepared.mode.transactional:
+            self._changing = attempt.name
         try:
             self._session.observer(StepStarted(step, attempt.position, total, attempt=attempt.number, statements=count))
         except BaseException as error:
@@ -152,6 +177,7 @@ class Runner:
             attempt = self._uncommitted.pop(0)
             self._transport.committed()
             self._completed.append(attempt.name)
+            self._changing = attempt.name
             self._session.observer(StepFinished(attempt.step, attempt.position, self._total, attempt.seconds))
 
     def _following(self, failed: Failed, retries: RetryPolicy) -> Attempt:

@@ -111,7 +111,12 @@ def _check_words(decision: Decision, entries: Sequence[Entry]) -> None:
                 selection.find_one(entries, name)
         case Baseline():
             selection.check_target(entries, decision.to)
-    if not decision.reason.strip():
+    check_reason(decision.reason)
+
+
+def check_reason(reason: str) -> None:
+    """Make sure that a decision has a reason. Raises UsageError."""
+    if not reason.strip():
         raise UsageError(
             Problem(
                 "reason-missing",

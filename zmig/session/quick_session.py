@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from zmig.database import libpq, server, timeline, tracking_check
 from zmig.database.fact_reader import FactReader
@@ -19,7 +19,7 @@ from zmig.planning import up_to_date
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from zmig.database.server import Server
     from zmig.database.timeline import TimelineChange
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from zmig.model import Migration
     from zmig.project.project import Project
     from zmig.session.snapshot import DatabaseSnapshot
-
-Answer = TypeVar("Answer")
 
 _PLAIN_URL = re.compile(
     r"postgres(?:ql)?://(?:[^\s:@/?#\[\]]+(?::(?P<password>[^\s@/?#]*))?@)?[\w.,:-]*/[\w-]+"
@@ -46,28 +44,9 @@ _PLAIN_TIMEOUT = re.compile("[0-9]{0,9}")
 """A PGCONNECT_TIMEOUT with which nothing is wrong. libpq checks the other variables itself, when it connects."""
 
 
-def ask(url: str, tracking: Tracking, question: Callable[[QuickSession], Answer | None]) -> Answer | None:
-    """Return the answer to a question; None where it was not asked, or has no answer here.
-
-    Raises:
-        TrackingError: somebody cancelled it, who does not want it to be asked again.
-    """
-    try:
-        with _open(url, tracking) as session:
-            return question(session)
-    except libpq.Cancelled as error:
-        from zmig.database import connection_hints
-
-        if not connection_hints.is_cancelled(libpq.QUERY_CANCELED, str(error)):
-            return None
-        facts = (f"PostgreSQL {libpq.QUERY_CANCELED}",)
-        raise TrackingError(connection_hints.cancelled(str(error), facts)) from None
-    except (libpq.Unavailable, TrackingError):
-        return None
-
-
 @contextmanager
-def _open(url: str, tracking: Tracking) -> Generator[QuickSession]:
+def connected(url: str, tracking: Tracking) -> Generator[QuickSession]:
+    """Connect, and close the connection after the block. Raises libpq.Unavailable, TrackingError."""
     if not _PLAIN_URL.fullmatch(url) or not _PLAIN_TIMEOUT.fullmatch(os.environ.get("PGCONNECT_TIMEOUT", "")):
         raise libpq.Unavailable("a URL or a timeout that has to be looked at")
     with libpq.connect({"dbname": url, "application_name": "zmig", "client_encoding": "utf8"}) as connection:
@@ -75,7 +54,7 @@ def _open(url: str, tracking: Tracking) -> Generator[QuickSession]:
 
 
 def password(url: str) -> str | None:
-    """Return the password in a URL over which `ask` asks, as it is written there; None where there is none."""
+    """Return the password in a URL over which questions are asked, as it is written there; None where there is none."""
     found = _PLAIN_URL.fullmatch(url)
     return found and found["password"]
 
@@ -157,7 +136,7 @@ class UpToDateQuestion:
         self._is_begun = True
         url = project.database_url(self._database_url, environ=self._environ)
         try:
-            session = self._closing.enter_context(_open(url, project.tracking))
+            session = self._closing.enter_context(connected(url, project.tracking))
             rows = session.ask_up_to_date()
         except (libpq.Unavailable, TrackingError):
             return

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zmig.database.timeline import TimelineChange
     from zmig.facts import OddRow
     from zmig.model import Environment
+    from zmig.session.schema_drift import SchemaDrift
     from zmig.session.snapshot import DatabaseSnapshot
 
 
@@ -50,6 +51,8 @@ class Status:
     """Whether the trigger is there, and enabled, that keeps facts from being changed."""
     odd_rows: Sequence[OddRow] = ()
     """Rows among the facts that can be read only in part, or not at all, and matter to the state of a migration."""
+    schema: SchemaDrift | None = None
+    """How the database's schema differs from what the last run recorded; None where there are no facts."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the contents as JSON types."""
@@ -70,6 +73,7 @@ class Status:
             "undeclared": list(self.undeclared),
             "facts_guarded": self.is_guarded,
             "odd_rows": [row.as_dict() for row in self.odd_rows],
+            "schema": self.schema.as_dict() if self.schema is not None else None,
             "migrations": [_migration(entry) for entry in self.migrations],
         }
 

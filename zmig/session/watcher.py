@@ -7,20 +7,25 @@ manifest again only when one of its files has changed.
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, TypeVar
 
-from zmig.database import activity
+import psycopg
+
+from zmig.database import activity, schema_facts
 from zmig.database import connection as database
 from zmig.database.activity import Blocking
 from zmig.database.lock import RunLock
 from zmig.database.store import Store
+from zmig.errors import ZmigError
 from zmig.planning.history import fold
 from zmig.project.reload import Files
 from zmig.session import database_session as opening
-from zmig.session import status
+from zmig.session import schema_comparison, schema_drift, status
 from zmig.session.follower import EventFollower
+from zmig.session.schema_comparison import Source
 from zmig.session.snapshot import SnapshotReader, asking
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,9 +43,13 @@ if TYPE_CHECKING:
     from zmig.planning.history import History
     from zmig.planning.orphaned_rows import OrphanedRow
     from zmig.project.project import Project
+    from zmig.session.schema_drift import SchemaDrift
     from zmig.session.status import Status
 
 Result = TypeVar("Result")
+
+_SECONDS_BETWEEN_SCHEMAS = 30.0
+"""Between two looks at whether the schema is as it was recorded, which takes the server some milliseconds."""
 
 _LIMITS = {"statement_timeout": "'5s'", "lock_timeout": "'1s'"}
 
@@ -165,6 +174,7 @@ class _Session:
             always_finds_holder=True,
         )
         self._needs_answers = True
+        self._schema = _WatchedSchema()
         try:
             with database.translated(target):
                 opening.server_of(self.connection, self._tracking.schema, target)
@@ -206,8 +216,15 @@ class _Session:
         snapshot = self._reader.assemble(migrations, inspection, holder, ask_repeatables=asks_now)
         self._needs_answers = self._needs_answers and not asks_now
         holder = snapshot.holder
+        made = status.make(snapshot, manifest=loaded.name, environment=loaded.environment)
+        is_pooled = self.connection.info.backend_pid != self.connection.server.backend_pid
+        if inspection.has_events and holder is None and not is_pooled:  # a pooler may refuse a transaction
+            source = Source(
+                self.connection, self._store.events, loaded, migrations, self.connection.info.server_version
+            )
+            made = replace(made, schema=self._schema.read(source, is_news=bool(self._facts.new)))
         return Observation(
-            status.make(snapshot, manifest=loaded.name, environment=loaded.environment),
+            made,
             project=loaded,
             server=self._target.host,
             now=inspection.now,
@@ -226,6 +243,40 @@ class _Session:
         if holder is not None and holder.pid == backend.pid:
             return None
         return activity.terminate(self.connection, backend)
+
+
+class _WatchedSchema:
+    """How the schema differs: looked for now and then, and compared where the catalogs are not as they were before."""
+
+    def __init__(self) -> None:
+        self._drift: SchemaDrift | None = None
+        self._looked_at = float("-inf")
+        self._compared: tuple[object, ...] | None = None
+        """The fact and the state of the catalogs that `_drift` is about."""
+
+    def read(self, source: Source, *, is_news: bool) -> SchemaDrift | None:
+        """Return how it differs, as it was when that was looked for last; `is_news` says that there are new facts."""
+        if is_news or time.monotonic() - self._looked_at >= _SECONDS_BETWEEN_SCHEMAS:
+            self._look(source)
+            self._looked_at = time.monotonic()
+        return self._drift
+
+    def _look(self, source: Source) -> None:
+        recorded = schema_facts.last(source.connection, source.events)
+        known = schema_drift.decided(recorded, source.project, source.server_version)
+        if known is not None or recorded is None:
+            self._drift, self._compared = known, None
+            return
+        try:
+            state = schema_comparison.state(source)
+            if self._compared == (recorded.position, state):
+                return
+            is_same = state == recorded.state
+            same = schema_drift.same(recorded, source.server_version) if is_same else None
+            self._drift = same or schema_comparison.compared(source, recorded)
+            self._compared = (recorded.position, state)
+        except (ZmigError, psycopg.Error) as error:  # too slow for this connection, for one
+            self._drift = schema_comparison.unreadable(source, recorded, error)
 
 
 class FollowedFacts:

@@ -101,8 +101,16 @@ class Heading:
             return ()
         holder = self.observation.status.holder
         if holder is None:
-            return line(span(" lock free", Tone.QUIET))
+            return line(span(" lock free", Tone.QUIET), *self._drift())
         return _lock(holder, self.held_seconds, is_zombie=self.observation.is_zombie)
+
+    def _drift(self) -> Line:
+        """Return what others have changed in the schema since the last run."""
+        schema = self.observation.status.schema if self.observation is not None else None
+        if schema is None or not schema.is_drift:
+            return ()
+        changed = span(f"   ≠ {schema.count} changed since the last run", Tone.WARN)
+        return (changed, span(" (zmig drift): ", Tone.QUIET), span(schema.names, Tone.PLAIN))
 
 
 def _lock(holder: LockHolder, held_seconds: float | None, *, is_zombie: bool) -> Line:

@@ -1,0 +1,124 @@
+"""The status over libpq itself, of the migrations and of the schema, as it is asked most often.
+
+Whether the schema is as the last run recorded it, the server works out while the files of the migrations are read.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+
+from zmig.database import libpq, schema_facts
+from zmig.errors import ManifestError, TrackingError
+from zmig.manifest.declaration import DatabaseUrl
+from zmig.session import schema_drift
+from zmig.session.quick_session import connected
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zmig.database.schema_facts import Recorded
+    from zmig.database.timeline import TimelineChange
+    from zmig.database.types import Answer as Rows
+    from zmig.model import Migration
+    from zmig.project.project import Project
+    from zmig.session.quick_session import QuickSession
+    from zmig.session.schema_drift import SchemaDrift
+    from zmig.session.snapshot import DatabaseSnapshot
+
+
+@valueclass
+class SchemaQuestion:
+    """Whether the schema is as it was recorded, as it was asked."""
+
+    recorded: Recorded | None
+    decided: SchemaDrift | None
+    """What is known without asking for the state of the catalogs."""
+    state: Rows | None
+    """That state, which the server may still be working on."""
+
+    def answer(self, server_version: int) -> SchemaDrift | None:
+        """Return what is known; None where definitions have to be read."""
+        if self.decided is not None or self.recorded is None or self.state is None:
+            return self.decided
+        is_same = self.state.fetchone() == (self.recorded.state,)
+        return schema_drift.same(self.recorded, server_version) if is_same else None
+
+
+@valueclass
+class QuickStatus:
+    """The state of every migration, and of the schema."""
+
+    snapshot: DatabaseSnapshot
+    timeline_change: TimelineChange | None
+    schema: SchemaDrift | None
+    """None where there are no facts, or where definitions have to be read."""
+    is_schema_unclear: bool
+    """Whether definitions have to be read."""
+
+
+class StatusQuestion:
+    """The status, of which the server works on the state of its catalogs while the files of migrations are read."""
+
+    def __init__(self, database_url: str | None, *, environ: Mapping[str, str]) -> None:
+        """`database_url` is the one that was given in place of the manifest's."""
+        self._database_url = database_url
+        self._environ = environ
+        self._closing = ExitStack()
+        self._asked: tuple[QuickSession, SchemaQuestion | None] | None = None
+
+    def begin(self, project: Project) -> None:
+        """Ask, once the manifests are read; a private server is not started before all is known to be right."""
+        if self._database_url is not None or isinstance(project.database, DatabaseUrl):
+            with suppress(ManifestError, libpq.Unavailable, TrackingError):  # it comes again with the answer
+                self._begin(project)
+
+    def _begin(self, project: Project) -> None:
+        url = project.database_url(self._database_url, environ=self._environ)
+        session = self._closing.enter_context(connected(url, project.tracking))
+        self._asked = (session, _ask_schema(session, project))
+
+    def answer(self, project: Project, migrations: Sequence[Migration]) -> QuickStatus | None:
+        """Return the status; None where it has no answer here.
+
+        Raises:
+            ManifestError, ServerError, TrackingError: like `UpToDateQuestion.answer`; or somebody cancelled it.
+        """
+        with self._closing:
+            try:
+                return self._answer(project, migrations)
+            except libpq.Cancelled as error:
+                from zmig.database import connection_hints
+
+                if not connection_hints.is_cancelled(libpq.QUERY_CANCELED, str(error)):
+                    return None
+                facts = (f"PostgreSQL {libpq.QUERY_CANCELED}",)
+                raise TrackingError(connection_hints.cancelled(str(error), facts)) from None
+            except (libpq.Unavailable, TrackingError):
+                return None
+
+    def _answer(self, project: Project, migrations: Sequence[Migration]) -> QuickStatus:
+        if self._asked is None:
+            self._begin(project)
+        assert self._asked is not None
+        session, asked = self._asked
+        schema = None if asked is None else asked.answer(session.connection.info.server_version)
+        return QuickStatus(*session.status(migrations), schema, asked is not None and schema is None)
+
+    def close(self) -> None:
+        """Close the connection, if it is open still."""
+        self._closing.close()
+
+
+def _ask_schema(session: QuickSession, project: Project) -> SchemaQuestion | None:
+    """Ask whether the schema is as it was recorded; None where there are no facts."""
+    if not session.inspection.has_events:
+        return None
+    session.inspection.check_readable()
+    recorded = schema_facts.last(session.connection, session.facts.events)
+    version = session.connection.info.server_version
+    decided = schema_drift.decided(recorded, project, version)
+    if decided is not None or recorded is None:
+        return SchemaQuestion(recorded, decided, None)
+    return SchemaQuestion(recorded, None, schema_facts.ask_state(session.connection, project.scope))

@@ -1,0 +1,210 @@
+"""Records what the schema is like: at the end of a run, and where others have changed it before one begins.
+
+It is no more than a record. Whatever keeps it from being made is said in a notice, and the run is what it was.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from zmig.catalog import recorded
+from zmig.catalog.attribution import By
+from zmig.catalog.difference import Difference
+from zmig.catalog.objects import FORMAT, Kind
+from zmig.database import connection as database
+from zmig.database import schema_facts, schema_reader
+from zmig.errors import Problem, UsageError, ZmigError
+from zmig.facts import EventType
+from zmig.hints import Hint, command
+from zmig.progress import Notice
+from zmig.session import operator, schema_comparison
+from zmig.session.schema_drift import SchemaDrift, Verdict
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from zmig.catalog.objects import SchemaSnapshot
+    from zmig.catalog.recorded import Changes, Objects
+    from zmig.database.schema_facts import Recorded
+    from zmig.progress import Observer
+    from zmig.session.database_session import DatabaseSession
+    from zmig.session.schema_drift import DriftedObject
+
+_LONGEST_CHAIN = 50
+"""So many facts rest on one that holds all objects; the next one holds all again."""
+_NO_MIGRATION = "-"
+"""What such a fact is about where no run has recorded anything before."""
+
+
+@valueclass
+class _Before:
+    """What the facts said last."""
+
+    fact: Recorded
+    objects: Objects | None
+    """None where they cannot be compared with what is there."""
+    length: int
+    """How many facts they are read from."""
+
+
+class SchemaRecord:
+    """What facts keep of the schema, over one open database whose lock is held."""
+
+    def __init__(self, session: DatabaseSession) -> None:
+        self._session = session
+        self._connection = session.connection
+        self._scope = session.project.scope
+        self._events = session.store.events
+
+    def note_others(self, observer: Observer) -> None:
+        """Record what others have changed since the last run, so that it is not taken for what this one does.
+
+        Most often nothing is, which the state of the catalogs says.
+        """
+        with _reported(observer, self._session, "what others have changed was not looked for"):
+            self._speak()
+            before = schema_facts.last(self._connection, self._events)
+            if before is None or before.unrecorded is not None or not self._is_comparable(before):
+                return
+            state = self._state()
+            if state == before.state:
+                return
+            snapshot = schema_reader.read(self._connection, self._scope, attempts=1)
+            changed = self._write(before.name, By.OTHERS, snapshot, state)
+            if changed:
+                drift = SchemaDrift(Verdict.CHANGED, objects=changed)
+                verb = "was" if len(changed) == 1 else "were"
+                text = f"{drift.count} {verb} changed by others since the last run: {drift.names}; recorded as theirs"
+                observer(Notice(None, "WARNING", text))
+
+    def observe(self, observer: Observer, name: str) -> None:
+        """Record what the schema is like at the end of a run, of which this is the last migration."""
+        with _reported(observer, self._session, "the schema as this run leaves it was not recorded"):
+            self._speak(is_clean=False)
+            state = self._state()
+            self._write(name, By.RUN, schema_reader.read(self._connection, self._scope, attempts=1), state)
+
+    def accept(self, reason: str) -> list[DriftedObject]:
+        """Record what the schema is like now, as an operator wants it, and return what changed."""
+        state = self._state()
+        snapshot = schema_reader.read(self._connection, self._scope)
+        before = schema_facts.last(self._connection, self._events)
+        name = before.name if before is not None else _NO_MIGRATION
+        return self._write(name, By.OPERATOR, snapshot, state, reason=self._session.target.redactor(reason))
+
+    def _speak(self, *, is_clean: bool = True) -> None:
+        """Give the session what holds for zmig's own reading, whatever a migration has left."""
+        server, name = self._session.server, self._session.run.application_name
+        texts = (*(() if is_clean else server.clean_sql(name)), server.prepare_sql(name))
+        self._connection.execute("; ".join(texts).encode(), prepare=False)
+
+    def _state(self) -> object:
+        row = schema_facts.ask_state(self._connection, self._scope).fetchone()
+        return row[0] if row is not None else None
+
+    def _is_comparable(self, fact: Recorded) -> bool:
+        return fact.is_of_this_format and fact.is_of_major(self._session.server.version) and fact.is_of(self._scope)
+
+    def _before(self) -> _Before | None:
+        fact = schema_facts.last(self._connection, self._events)
+        if fact is None:
+            return None
+        chain = list(schema_facts.facts(self._connection, self._events, first=fact.base))
+        try:
+            objects = recorded.objects_of(one.all or one.changes or "" for one in chain)
+        except ValueError:
+            objects = None
+        return _Before(fact, objects if self._is_comparable(fact) else None, len(chain))
+
+    def _write(
+        self, name: str, by: By, snapshot: SchemaSnapshot, state: object, *, reason: str | None = None
+    ) -> list[DriftedObject]:
+        """Append the fact, and return what others changed; theirs is appended only where there is something.
+
+        Raises:
+            psycopg.Error: it cannot be appended.
+        """
+        before = self._before()
+        now = recorded.kept(snapshot.objects, self._session.target.redactor)
+        changed: Changes = {}
+        data: dict[str, object] = {
+            "run_id": self._session.run.id,
+            "name": name,
+            "by": by.value,
+            "format": FORMAT,
+            "server_version": snapshot.server_version,
+            "fingerprint": snapshot.fingerprint,
+            "objects": len(snapshot.objects),
+            "state": state,
+            "scope": schema_facts.scope_data(self._scope),
+            "since": before and before.fact.position,
+        }
+        if reason is not None:
+            data["reason"] = reason
+        if before is not None and before.objects is not None:
+            changed = recorded.changes(before.objects, snapshot.objects, now)
+            if by is By.OTHERS and not changed:
+                return []
+            data["changes"] = recorded.encoded(changed)
+        if before is None or before.objects is None or before.length >= _LONGEST_CHAIN:
+            data["all"] = recorded.encoded(now)
+        else:
+            data["base"] = before.fact.base
+        sql = self._session.store.append_sql(self._session.run, EventType.OBSERVED, name, data)
+        if not self._session.server.has_citus:
+            # WAL is one sequence: it can be lost only with all that comes after it, and then nothing was recorded.
+            sql = f"select pg_catalog.set_config('synchronous_commit', 'off', true); {sql}"
+        self._connection.execute(sql.encode(), prepare=False)
+        if by is By.RUN or before is None or before.objects is None:
+            return []
+        return _of_others(before.objects, changed)
+
+
+def _of_others(before: Objects, changed: Changes) -> list[DriftedObject]:
+    """Return what others changed, without what counts for nothing."""
+    kinds = list(Kind)
+    differences: list[Difference] = []
+    for kind, identity in sorted(changed, key=lambda key: (kinds.index(key[0]), key[1])):
+        was, now = before.get((kind, identity)), changed[kind, identity]
+        if not kind.is_note:
+            expected, found = (None if one is None else one.text or "" for one in (was, now))
+            differences.append(Difference(kind, identity, expected, found))
+    return schema_comparison.grouped(differences)
+
+
+def accept(session: DatabaseSession, reason: str, *, lock_wait_seconds: float | None) -> list[str]:
+    """Record the schema as it is now, whoever made it so, under the run's lock; return the objects that had changed.
+
+    Raises:
+        UsageError: there are no facts yet, or the reason is empty.
+        TrackingError: it cannot be written.
+        ZmigError: the schema is changed all the time.
+        LockNotObtained: another run kept the lock for too long.
+    """
+    operator.check_reason(reason)
+    if not session.inspect(to_write=True).has_events:
+        raise UsageError(
+            Problem(
+                "schema-not-recorded",
+                "nothing was applied to this database yet, so there is nothing to record beside it",
+                effect="nothing was recorded",
+                hint=Hint("apply the migrations with ", command("apply")),
+            )
+        )
+    with session.locked(limit_seconds=lock_wait_seconds), session.recording():
+        session.prepare_store(session.snapshot(session.inspect(to_write=True), holds_lock=True, ask_repeatables=False))
+        changed = SchemaRecord(session).accept(reason)
+    return [one.name for one in changed]
+
+
+@contextmanager
+def _reported(observer: Observer, session: DatabaseSession, what: str) -> Generator[None]:
+    """Say what keeps the block from being carried out, unless the connection is lost, which the run reports."""
+    try:
+        yield
+    except Exception as error:
+        if not database.is_lost(session.connection):
+            why = error.problems[0].message if isinstance(error, ZmigError) else str(error).strip().partition("\n")[0]
+            observer(Notice(None, "WARNING", f"{what}: {why}"))
