@@ -71,8 +71,11 @@ IDLE_IN_TRANSACTION = "idle_in_transaction_session_timeout"
 LONGEST_IDLE = "'60s'"
 """SQL of how long a transaction may be idle that runs an SQL file: its client only reads on in the meantime."""
 
-GENERIC_PLAN = {"plan_cache_mode": "'force_generic_plan'"}
-"""With it, a prepared statement is planned once, and not for the values of each execution; as SQL."""
+PLANNED_ONCE = {"plan_cache_mode": "'force_generic_plan'", "enable_seqscan": "'off'"}
+"""As SQL, with what a prepared statement is planned once, and not for the values of each execution.
+
+Facts may be few then, and many before it is planned again: so they are looked up by an index in any case.
+"""
 
 
 def _set(name: str, value: str, why: str, *, since: int = 0) -> Setting:

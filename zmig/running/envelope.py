@@ -14,7 +14,7 @@ import psycopg
 from zmig.database import client_identity, invariants, roles
 from zmig.database.quoting import literal, operator
 from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql
-from zmig.database.settings import FLUSHED, GENERIC_PLAN, IDLE_IN_TRANSACTION, LONGEST_IDLE, READABLE, set_config
+from zmig.database.settings import FLUSHED, IDLE_IN_TRANSACTION, LONGEST_IDLE, PLANNED_ONCE, READABLE, set_config
 from zmig.facts import EventType
 from zmig.planning.plan import Action, Direction
 from zmig.sql import variables
@@ -118,14 +118,14 @@ def _prepare_sql(session: RunSession, attempt: Attempt) -> tuple[str, ...]:
     made since the run began: its code would run after what only defines something. It declines, too, where a search
     path names `pg_catalog`: a type in front of that may be called as one of the server's own.
 
-    Planning is what these cost. So they have no parameters, and what has some is executed under `GENERIC_PLAN`:
+    Planning is what these cost. So they have no parameters, and what has some is executed under `PLANNED_ONCE`:
     otherwise the server would plan it again for each of its first five executions, and the session is often cleaned
     before there are more.
     """
     settings = session.server.settings_sql(session.run.application_name)
-    begin = f"prepare zmig_begin as {settings}, {set_config(GENERIC_PLAN, local=True)}, {_DECLINE}"
+    begin = f"prepare zmig_begin as {settings}, {set_config(PLANNED_ONCE, local=True)}, {_DECLINE}"
     limits = {**_limits(attempt), IDLE_IN_TRANSACTION: LONGEST_IDLE}
-    at_end = {"statement_timeout": _NONE, **GENERIC_PLAN}
+    at_end = {"statement_timeout": _NONE, **PLANNED_ONCE}
     return (
         "begin",
         *reset_by_sql("deallocate all", begin, "execute zmig_begin"),
