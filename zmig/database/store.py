@@ -282,8 +282,9 @@ class Store(FactReader):
         if needs_lock:
             yield self._lock.promise
         yield f"(select {fact.is_written} from fact, written) is not true", Broken.FACT
-        others = f"(select pg_catalog.max(position) from {self._events_name})"
-        yield f"(select position from fact) {operator('<=')} {others}", Broken.POSITION
+        # The server plans this faster than it does max().
+        last = f"(select position from {self._events_name} order by position desc limit 1)"
+        yield f"(select position from fact) {operator('<=')} {last}", Broken.POSITION
 
     def _applied(self, fact: _Fact, version: str, name: str, kind: str, checksum: str) -> str:
         """Return a statement that appends a fact, together with the simple row; the columns are SQL."""
