@@ -54,9 +54,9 @@ A variable that is unset or empty is an error that names it. `$${` stands for `$
 - `database.url` is looked at only when a database is needed: `zmig lint` and `--database-url` work while its variables
   are not set. It is the place for secrets: it is in no message and in no fact, and a line that may hold a password is
   not shown.
-- `name`, `description` and `condition` of a migration are taken as they are written, so that no fact holds the value of
-  a variable; `${` in them must be written `$${`. For the same reason, a file whose own name holds a variable needs a
-  `name`.
+- `name`, `description`, `condition` and a query under `verify` of a migration are taken as they are written, so that no
+  fact holds the value of a variable; `${` in them must be written `$${`. For the same reason, a file whose own name
+  holds a variable needs a `name`.
 
 ## Variables in SQL files
 

@@ -62,6 +62,18 @@ class Repeat:
 
 
 @valueclass
+class VerifyQuery:
+    """The query that has to say, after a migration has run, that it did what it is for."""
+
+    query: str | None = None
+    """As the manifest has it; None where a file holds it."""
+    file: Path | None = None
+    _: KW_ONLY
+    locate: Callable[[], Location] | None = field(default=None, repr=False, compare=False)
+    """Works out where it is declared."""
+
+
+@valueclass
 class Retry:
     """How often, and how patiently, a migration is tried again after a lock timeout or a deadlock."""
 
@@ -217,6 +229,8 @@ class Migration:
     """The registered object that defines it, a `zmig.context.CodeMigration`; None for one that has a file."""
     batch: Batch | None = None
     """Set for a migration that is done in rounds."""
+    verify: VerifyQuery | None = None
+    """What is asked before it is recorded as done; None where nothing is."""
     variables: Mapping[str, str] | None = field(default=None, repr=False)
     """What `${name}` stands for in its SQL files; None where nothing is replaced."""
     replaces: Versions | None = None
@@ -241,6 +255,12 @@ class Migration:
     def is_reversible(self) -> bool:
         """Whether a rollback is declared for it."""
         return self.rollback_file is not None or self.has_code_rollback
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that it is declared with."""
+        verify = None if self.verify is None else self.verify.file
+        return tuple(path for path in (self.file, self.rollback_file, verify) if path is not None)
 
     @property
     def order(self) -> tuple[bool, int]:

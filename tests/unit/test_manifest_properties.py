@@ -27,7 +27,7 @@ ANYTHING: list[Any] = [
     "٣s", "99999999999d", "sql", "python", "repeatable", "SQL", "checksum", "checksum\n", "production", "test",
     "staging\n", "a.sql", "../a/b.py", [], {}, ["a.yaml"], ["a.yaml", 3], [[]], {"url": "x"}, {"embedded": "x"},
     {"url": "x", "embedded": "y"}, {"condition": "x"}, {"condition": ""}, {"condition": None}, {"attempts": 3},
-    {"attempts": 0}, {"attempts": 1001}, {"a": 1}, {"a b": "x"}, {"_1": "x"}, "x" * 64,
+    {"attempts": 0}, {"file": "a.sql"}, {"attempts": 1001}, {"a": 1}, {"a b": "x"}, {"_1": "x"}, "x" * 64,
 ]  # fmt: skip
 """Values that fit somewhere, nearly fit, or fit nowhere."""
 
@@ -45,6 +45,7 @@ ENTRY: dict[str, list[Any]] = {
     "kind": ["sql", "python", "repeatable"],
     "rollback": ["a.rollback.sql"],
     "repeat": ["checksum", {"condition": ["select true"]}],
+    "verify": ["select true", "", {"file": ["a.sql", ""]}, {"query": ["select true"]}],
     "transaction": [True, False],
     "description": ["", "what it\nis for"],
     "variables": [True, False],

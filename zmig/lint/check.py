@@ -106,7 +106,7 @@ def check(gathered: Gathered, context: CheckContext) -> list[Finding]:
     findings += _weighed(of_no_entry, severities(root, root), None)
     known, columns = NewObjects(), Columns()
     for entry in gathered.entries:
-        for file, _ in entry.sql_files:
+        for file in entry.read_files:
             for problem in file.problems:
                 rule = rule_of(problem.code)
                 findings.append(of_problem(problem, rule, Severity.ERROR, file="", migration=entry.name))
@@ -149,7 +149,8 @@ def _remarks(entry: Entry, context: CheckContext, known: NewObjects, columns: Co
         yield from check_use(entry, known)
     if context.grammar is not None:
         yield from context.grammar.check_condition(entry)
-        for file, _ in entry.sql_files:
+        yield from context.grammar.check_verify(entry)
+        for file in entry.read_files:
             yield from context.grammar.check(file)
     if entry.sql is not None:
         yield from squawk_filter.weighed(entry.sql, context.squawk.get(id(entry.sql), ()), known, columns)

@@ -35,6 +35,8 @@ class Entry:
     sql: SqlFile | None = None
     python: Source | None = None
     rollback: SqlFile | None = None
+    verify: SqlFile | None = None
+    """The file that holds its verify query."""
     has_code_rollback: bool = False
     """Whether its Python file defines `rollback(ctx)`."""
 
@@ -79,6 +81,13 @@ class Entry:
             without = self.declaration.transaction is False
             yield self.rollback, self.rollback.is_transactional(False if without else None)
 
+    @property
+    def read_files(self) -> Iterator[SqlFile]:
+        """Its SQL files, and the one that holds its verify query."""
+        yield from (file for file, _ in self.sql_files)
+        if self.verify is not None:
+            yield self.verify
+
     def remark(self, rule: str, key: str, message: str, hint: str) -> Remark:
         """Return a remark about the value of `key` in the manifest; where it is absent, about the version or file."""
         node = self.declaration.node
@@ -103,7 +112,9 @@ class Gathered:
         """The files that its entries name, whether they are there or not."""
         for opened in self.opened:
             for declaration in opened.manifest.declarations:
-                yield from (opened.folder.path(text) for text in (declaration.file, declaration.rollback) if text)
+                verify = declaration.verify.file if declaration.verify is not None else None
+                texts = (declaration.file, declaration.rollback, verify and str(verify))
+                yield from (opened.folder.path(text) for text in texts if text)
 
 
 @slotted
@@ -147,16 +158,30 @@ def gather(path: Path, *, environ: Mapping[str, str], files: Files) -> Gathered:
 
 
 def _entry(declaration: Declaration, migration: Migration | None, opened: LoadedManifest, files: Files) -> Entry:
-    rollback = None
+    rollback, verify = None, None
+    if declaration.verify is not None and declaration.verify.file is not None:
+        verify = files.sql(opened.folder.path(str(declaration.verify.file)), declaration, is_rollback=True)
     if declaration.rollback is not None and declaration.rollback.lower().endswith(".sql"):
         path = opened.folder.path(declaration.rollback)
         rollback = files.sql(path, declaration, is_rollback=True)
     if migration is None or migration.file is None:
-        return Entry(declaration, rollback=rollback)
+        return Entry(declaration, rollback=rollback, verify=verify)
     if declaration.language is Language.PYTHON:
         python = Source(str(migration.file), text_file.read(migration.file))
-        return Entry(declaration, python=python, rollback=rollback, has_code_rollback=migration.has_code_rollback)
-    return Entry(declaration, sql=files.sql(migration.file, declaration), rollback=rollback)
+        has_code_rollback = migration.has_code_rollback
+        return Entry(declaration, python=python, rollback=rollback, verify=verify, has_code_rollback=has_code_rollback)
+    return Entry(declaration, sql=files.sql(migration.file, declaration), rollback=rollback, verify=verify)
+
+
+def _unfit_verify(migration: Migration) -> Iterator[Problem]:
+    from zmig.project import verify_query
+
+    if migration.verify is None or not (migration.verify.query or "x").strip():
+        return
+    try:
+        verify_query.read(migration, conforming=True)
+    except ManifestError as error:
+        yield from (problem for problem in error.problems if problem.code == "verify-invalid")
 
 
 _ABOUT_THE_ENTRY = ("batch-invalid", "batch-unordered", "variable-undefined", "variable-invalid")
@@ -165,7 +190,9 @@ _ABOUT_THE_ENTRY = ("batch-invalid", "batch-unordered", "variable-undefined", "v
 def _unfit(
     declaration: Declaration, migration: Migration, opened: LoadedManifest, root: LoadedManifest
 ) -> Iterator[Problem]:
-    """Yield why a file is not what an entry with variables or batches says it is."""
+    """Yield why a file is not what an entry with variables, batches or a verify query says it is."""
+    if declaration.verify is not None:
+        yield from _unfit_verify(migration)
     if not (declaration.has_variables or declaration.batch is not None):
         return
     from zmig.project import prepare

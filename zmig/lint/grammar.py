@@ -60,6 +60,15 @@ class Grammar:
             message = f"the condition of `{entry.name}`: {refusal[0]}"
             yield entry.remark("sql/syntax", "repeat", message, "correct the query")
 
+    def check_verify(self, entry: Entry) -> Iterator[Remark]:
+        """Yield the verify query that the manifest holds if it is no statement; its place is that of the value."""
+        verify = entry.declaration.verify
+        if verify is None or verify.query is None:
+            return
+        if (refusal := self._refusal(verify.query)) is not None:
+            message = f"the verify query of `{entry.name}`: {refusal[0]}"
+            yield entry.remark("sql/syntax", "verify", message, "correct the query")
+
     def _check_body(self, file: SqlFile, statement: FileStatement, body: Token) -> Iterator[Remark]:
         try:
             self._parse_body(statement.text)

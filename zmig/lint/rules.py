@@ -65,6 +65,7 @@ _ALL = (
     Rule("manifest/variable-invalid", _ERROR, "a `${...}` is not written as a variable"),
     Rule("manifest/variable-undefined", _ERROR, "an SQL file uses a variable that the manifest does not have"),
     Rule("manifest/variable-unset", _ERROR, "a variable has no value"),
+    Rule("manifest/verify-invalid", _ERROR, "`verify` is not one query"),
     Rule("manifest/version-repeated", _ERROR, "two entries have one version"),
     Rule("file/conflict", _ERROR, "a file holds a conflict that git could not merge"),
     Rule("file/empty", _ERROR, "a file holds no statement"),

@@ -11,7 +11,7 @@ from zmig.manifest import variables
 from zmig.manifest.lint_keys import LintSettings
 from zmig.manifest.yaml_parser import Mapping as MappingNode
 from zmig.manifest.yaml_parser import Scalar
-from zmig.model import Batch, Environment, Kind, Language, Repeat, Settings, Versions
+from zmig.model import Batch, Environment, Kind, Language, Repeat, Settings, VerifyQuery, Versions
 from zmig.valueclass import field, slotted, valueclass
 
 if TYPE_CHECKING:
@@ -155,6 +155,8 @@ class Declaration:
     ignores: tuple[Ignored, ...] = ()
     """What `zmig lint` does not report of it."""
     batch: Batch | None = None
+    verify: VerifyQuery | None = None
+    """What is asked once it has run; its file is as the manifest has it."""
     has_variables: bool = False
     """Whether `${name}` in its SQL files is replaced."""
     replaces: Versions | None = None
@@ -176,9 +178,16 @@ class Declaration:
         return "file" if self.given_name is None else "name"
 
     def text(self, key: str) -> str:
-        """Return the value of `key` as it is written, before variables are replaced: fit to be shown."""
-        node = self.node.get(key)
+        """Return the value of `key` as it is written, before variables are replaced: fit to be shown.
+
+        Of a mapping, that is the one of its `file`.
+        """
+        node = self._value(key)
         return node.text if isinstance(node, Scalar) else ""
+
+    def _value(self, key: str) -> Node | None:
+        node = self.node.get(key)
+        return (node.get("file") or node) if isinstance(node, MappingNode) else node
 
     @property
     def locate(self) -> Callable[[], Location]:
@@ -187,7 +196,7 @@ class Declaration:
 
     def location(self, key: str | None = None) -> Location:
         """Return where the value of `key` is; without one, or where it is absent, where the entry begins."""
-        node = None if key is None else self.node.get(key)
+        node = None if key is None else self._value(key)
         return self.document.location(self.node if node is None else node)
 
 

@@ -6,6 +6,7 @@ the problems of a manifest, its includes and its files can be reported at once.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ from zmig.manifest.declaration import (
     stem,
 )
 from zmig.manifest.yaml_parser import Mapping, Scalar
-from zmig.model import Batch, Environment, Kind, Repeat, RepeatRule, Retry, Settings
+from zmig.model import Batch, Environment, Kind, Repeat, RepeatRule, Retry, Settings, VerifyQuery
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ _SETTINGS_KEYS = frozenset({"lock_timeout", "statement_timeout", "retry", "run_a
 _RETRY_KEYS = frozenset({"attempts", "backoff", "max_backoff"})
 _BATCH_KEYS = frozenset({"size", "start", "pause", "total", "max_lag"})
 _REPEAT_KEYS = frozenset({"condition"})
+_VERIFY_QUERY_KEYS = frozenset({"file"})
 _REQUIRED_MIGRATION_KEYS = frozenset({"version", "file"})
 _PLAIN_KEYS = frozenset({"version", "file", "name", "kind", "rollback"})
 _MIGRATION_KEYS = (
@@ -77,6 +79,7 @@ _MIGRATION_KEYS = (
         "variables",
         "batch",
         "replaces",
+        "verify",
     }
 )
 
@@ -269,6 +272,7 @@ class _Reading:
             declared.description = self._recorded(node, "description", typed_reader.ANY_TEXT)
             declared.ignores = lint_keys.ignored(reader, node)
             declared.batch = self._batch(node)
+            declared.verify = self._verify_query(node)
             declared.has_variables = reader.boolean(node, "variables") or False
             declared.replaces = reader.versions(node, "replaces")
         return declared
@@ -285,6 +289,18 @@ class _Reading:
         mapping = self._reader.as_mapping(node, _REPEAT_KEYS, _REPEAT_KEYS)
         condition = None if mapping is None else self._recorded(mapping, "condition", typed_reader.SOME_TEXT)
         return None if condition is None else Repeat(RepeatRule.CONDITION, condition)
+
+    def _verify_query(self, parent: Mapping) -> VerifyQuery | None:
+        node = parent.get("verify")
+        if node is None:
+            return None
+        locate = partial(self._document.source.location, node.start)
+        if isinstance(node, Mapping):
+            mapping = self._reader.as_mapping(node, _VERIFY_QUERY_KEYS, _VERIFY_QUERY_KEYS)
+            file = None if mapping is None else self._expanded(mapping, "file")
+            return None if file is None else VerifyQuery(file=Path(file), locate=locate)
+        query = self._recorded(parent, "verify", typed_reader.SOME_TEXT)
+        return None if query is None else VerifyQuery(query, locate=locate)
 
     def _batch(self, parent: Mapping) -> Batch | None:
         node = self._reader.mapping(parent, "batch", _BATCH_KEYS)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from zmig.manifest.declaration import Declaration
-    from zmig.model import Versions
+    from zmig.model import VerifyQuery, Versions
 
 
 def problems(declarations: Iterable[Declaration]) -> Iterator[Problem]:
@@ -36,6 +36,8 @@ def problems(declarations: Iterable[Declaration]) -> Iterator[Problem]:
             yield from _of_rollback(declaration, declaration.rollback)
         if declaration.repeat is not None:
             yield from _of_repeat(declaration)
+        if declaration.verify is not None:
+            yield from _of_verify(declaration, declaration.verify)
         if declaration.batch is not None and declaration.transaction is not None:
             message = f"{declaration.subject} has `transaction` beside `batch`, whose rounds have a transaction each"
             yield Problem("batch-invalid", message, declaration.location("transaction"), hint="remove the line")
@@ -107,6 +109,15 @@ def _conflicting(declarations: tuple[Declaration, ...]) -> Iterator[Problem]:
                 message = f"{second.subject} replaces version {one.version}, `{one.name}`, which is a repeatable"
                 hint = f"leave version {one.version} out of `replaces`"
                 yield Problem("replaces-invalid", message, second.location("replaces"), hint=hint)
+
+
+def _of_verify(declaration: Declaration, verify: VerifyQuery) -> Iterator[Problem]:
+    place, hint = declaration.location("verify"), "write a query that returns true once the migration has done its work"
+    if verify.query is not None and not verify.query.strip():
+        yield Problem("verify-invalid", f"{declaration.subject} has an empty verify query", place, hint=hint)
+    elif verify.file is not None and verify.file.suffix.lower() != ".sql":
+        message = f"{declaration.subject} has a verify file that is not SQL: `{declaration.text('verify')}`"
+        yield Problem("verify-invalid", message, place, hint="name a file that ends in `.sql`")
 
 
 def repeated(declarations: Iterable[Declaration]) -> Iterator[Problem]:

@@ -68,6 +68,8 @@ def _of_statement(error: Mapping[str, object], migration: Migration | None) -> s
         return f"replace the character {character} with a blank in the file"
     if error.get("code") == "repeat-undecided":
         return "correct the condition in the manifest"
+    if error.get("code") == "verify-failed":
+        return "correct the migration or its verify query"
     if error.get("is_nested") is True:
         return "write the statement by itself, outside of `do` and of functions"
     if error.get("needs_no_transaction") is True and migration is not None and migration.transaction is not False:

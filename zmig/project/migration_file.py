@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from zmig.manifest.declaration import Declaration
+    from zmig.model import VerifyQuery
 
 _BLANK = LazyPattern(r"(?:[\s;]++|--[^\r\n]*+)*+")
-_WORDS = {"file": "a file", "rollback": "a rollback file"}
+_WORDS = {"file": "a file", "rollback": "a rollback file", "verify": "a verify file"}
 _MOST_SEARCHES = 20
 """How many missing files are given a nearest name; comparing thousands of names takes a second for each."""
 
@@ -92,6 +93,7 @@ class Folder:
         Where the entry or its files are faulty, returns None and adds what is wrong with the files to `problems`.
         """
         rollback = None if declaration.rollback is None else self._rollback(declaration, problems)
+        verify = None if declaration.verify is None else self._verify(declaration, declaration.verify, problems)
         contents = self._contents(declaration, problems)
         kind, language, name = declaration.effective_kind, declaration.language, declaration.name
         version = declaration.version
@@ -116,6 +118,7 @@ class Folder:
             locate=declaration.locate,
             batch=declaration.batch,
             replaces=declaration.replaces,
+            verify=verify,
         )
 
     def _rollback(self, declaration: Declaration, problems: list[Problem]) -> Path | None:
@@ -127,6 +130,16 @@ class Folder:
         except ManifestError as error:
             problems += (self._reported(problem, declaration, "rollback", path) for problem in error.problems)
         return path
+
+    def _verify(self, declaration: Declaration, verify: VerifyQuery, problems: list[Problem]) -> VerifyQuery:
+        if verify.file is None:
+            return verify
+        path = self.path(str(verify.file))
+        try:
+            text_file.check(path)
+        except ManifestError as error:
+            problems += (self._reported(problem, declaration, "verify", path) for problem in error.problems)
+        return replace(verify, file=path)
 
     def _contents(self, declaration: Declaration, problems: list[Problem]) -> Contents | None:
         if declaration.file is None or declaration.language is None:
@@ -149,13 +162,14 @@ class Folder:
 
     def _missing(self, declaration: Declaration, key: str, path: Path) -> Problem:
         written = declaration.text(key)
-        name = str(path) if written == getattr(declaration, key) else written
+        text = declaration.verify.file if key == "verify" and declaration.verify else getattr(declaration, key)
+        name = str(path) if written == str(text) else written
         message = f"{declaration.subject} names {_WORDS[key]} that is a link to nothing: `{name}`"
         link = Problem("file-missing", message, declaration.location(key))
         if (led := text_file.led_nowhere(path, link)) is not None:
             return led
         message = f"{declaration.subject} names {_WORDS[key]} that does not exist: `{name}`"
-        facts, hint = self._instead(path, key, written)
+        facts, hint = self._instead(path, "file" if key == "verify" else key, written)
         return Problem("file-missing", message, declaration.location(key), facts=facts, hint=hint)
 
     def _instead(self, path: Path, key: str, written: str) -> tuple[tuple[str, ...], str]:

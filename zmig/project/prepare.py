@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zmig.context import Context
     from zmig.model import Batch
     from zmig.planning.plan import Plan
+    from zmig.project.verify_query import PreparedVerify
     from zmig.sql.message import ChunkMessage, Message
     from zmig.sql.statement import Statement
     from zmig.text.substitution import Substitution
@@ -54,6 +55,8 @@ class PreparedStep:
     """Of the tokens of a file of SQL that runs forward; None where it has none."""
     rollback_checksum: str | None = None
     """Of the rollback file that belongs to it, for a step forward that has one."""
+    verify: PreparedVerify | None = None
+    """What is asked once it has run forward, before that is recorded."""
     conforming: bool = True
     """How its strings are read: the `standard_conforming_strings` that it finds."""
 
@@ -111,12 +114,23 @@ def read(plan: Plan, *, conforming: bool = True) -> tuple[PreparedStep, ...]:
     for step in plan.steps:
         try:
             prepared = _read_step(step, conforming=conforming)
+            prepared = _with_verify(prepared, conforming=conforming)
             prepared_steps.append(_with_rollback(prepared if conforming else replace(prepared, conforming=False)))
         except ZmigError as error:
             problems += error.problems
     if problems:
         raise ManifestError(*problems)
     return tuple(prepared_steps)
+
+
+def _with_verify(prepared: PreparedStep, *, conforming: bool) -> PreparedStep:
+    """Return a step forward with what is asked once it has run."""
+    step = prepared.step
+    if step.migration.verify is None or step.direction is Direction.ROLLBACK or step.action is Action.RECORD_END:
+        return prepared
+    from zmig.project import verify_query
+
+    return replace(prepared, verify=verify_query.read(step.migration, conforming=conforming))
 
 
 def _with_rollback(prepared: PreparedStep) -> PreparedStep:

@@ -48,8 +48,7 @@ class Files:
         paths = {self._manifest, *(Path(place.path) for place in places if place is not None)}
         if self._project is not None:
             paths.update(self._project.manifests)
-            files = ((one.file, one.rollback_file) for one in self._project.migrations)
-            paths.update(path for pair in files for path in pair if path is not None)
+            paths.update(path for one in self._project.migrations for path in one.files)
         self._stamps = {path: _stamp(path) for path in paths}
         return not self.problems
 

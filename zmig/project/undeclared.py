@@ -51,8 +51,7 @@ def of_project(project: Project) -> list[str]:
     """Return the same for a project, as paths are shown; none where its manifest has the rule of `zmig lint` off."""
     if not project.reports_undeclared:
         return []
-    pairs = ((migration.file, migration.rollback_file) for migration in project.migrations)
-    return [str(path) for path in files(path for pair in pairs for path in pair if path is not None)]
+    return [str(path) for path in files(path for migration in project.migrations for path in migration.files)]
 
 
 def sentence(paths: Sequence[str]) -> str:

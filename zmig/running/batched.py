@@ -305,6 +305,11 @@ class Batched:
     def _finish(self) -> None:
         """Record `done` in the transaction of the round that is open."""
         session, attempt = self._session, self._attempt
+        if attempt.prepared.verify is not None:
+            from zmig.running import verifying
+
+            self._running = None
+            verifying.ask_inside(session, attempt, attempt.prepared.verify)
         with session.interrupts.deferred():
             self._running, self._at_commit = None, True
             session.send(

@@ -356,6 +356,8 @@ def _done_data(
         data["token_checksum"] = attempt.prepared.token_checksum
     if attempt.prepared.rollback_checksum is not None:
         data["rollback_checksum"] = attempt.prepared.rollback_checksum
+    if attempt.prepared.verify is not None:
+        data["verified"] = True
     if reached is not None:
         data |= {"rows": reached.rows, "rounds": reached.rounds}
     return data

@@ -282,7 +282,7 @@ def _traits_of(prepared: PreparedStep) -> _StepTraits:
         return _PLAIN_FORM
     if step.direction is not Direction.FORWARD or step.action in (Action.RECORD_END, Action.CHECK) or step.attempt > 1:
         return _PLAIN_FORM
-    if conditions.needs_check(step):  # the server is asked something after it
+    if conditions.needs_check(step) or prepared.verify is not None:  # the server is asked something after it
         return _PLAIN_FORM
     is_plain = all(one.command.is_definition for one in statements)
     sendables = tuple(prepared.sendables(runs_no_code=is_plain))

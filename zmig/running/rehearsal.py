@@ -17,7 +17,7 @@ from zmig.database import wire
 from zmig.errors import Problem, ZmigError
 from zmig.planning.plan import Action
 from zmig.project import text_file
-from zmig.running import copy_rows, envelope, failure_message, non_rollbackable
+from zmig.running import copy_rows, envelope, failure_message, non_rollbackable, verifying
 from zmig.running.attempt import Attempt
 from zmig.sql import octets, script
 from zmig.valueclass import valueclass
@@ -182,6 +182,8 @@ class _DryRun:
                 done.append(self._statement(one, attempt.shown(one.summary)))
             place = attempt.place(at_commit=True)
             session.send("set constraints all immediate", "set constraints all deferred", "reset role")
+            if prepared.verify is not None:
+                verifying.ask(session, attempt, prepared.verify, lock_timeout=LOCK_TIMEOUT)
         except (psycopg.Error, ZmigError) as error:
             if session.connection.closed or session.connection.broken:
                 raise

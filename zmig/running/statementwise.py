@@ -72,6 +72,7 @@ class Statementwise:
         _refuse_open_transaction(session)
         self._running = None
         _check_condition(session, attempt)
+        _verify(session, attempt)
         with session.interrupts.deferred():
             _finish_outside(session, attempt)
             self.is_complete = True
@@ -241,6 +242,7 @@ class CodeOutside:
         call(session, attempt)
         _refuse_open_transaction(session)
         _check_condition(session, attempt)
+        _verify(session, attempt)
         with session.interrupts.deferred():
             _finish_outside(session, attempt)
             self.is_complete = True
@@ -270,6 +272,14 @@ def _check_condition(session: RunSession, attempt: Attempt) -> None:
         with session.interrupts.deferred():
             session.send(*session.clean_sql)
         conditions.check_condition(session.connection, attempt.step)
+
+
+def _verify(session: RunSession, attempt: Attempt) -> None:
+    """Ask whether it did what it is for, if it declares a query."""
+    if attempt.prepared.verify is not None:
+        from zmig.running import verifying
+
+        verifying.ask_outside(session, attempt, attempt.prepared.verify)
 
 
 def _finish_outside(session: RunSession, attempt: Attempt) -> None:

@@ -32,13 +32,14 @@ class Transactional:
 
     def run(self) -> None:
         """Execute the step; return once it is committed."""
-        if self._attempt.prepared.is_sql and not conditions.needs_check(self._attempt.step):
+        prepared = self._attempt.prepared
+        if prepared.is_sql and prepared.verify is None and not conditions.needs_check(self._attempt.step):
             self._transport.run(self._script)
         else:
             self._run_around()
 
     def _run_around(self) -> None:
-        """Run what is not only statements in a row: code, or a condition that the server is asked at the end."""
+        """Run what is not only statements in a row: code, or something that the server is asked at the end."""
         session, attempt = self._session, self._attempt
         session.read_as_usual()
         with session.interrupts.deferred():
@@ -66,7 +67,7 @@ def script_failed(script: Script, error: BaseException) -> Failed:
 
 
 def run_body(script: Script) -> None:
-    """Run a step's statements, or its function, in the transaction that is open, and check its condition there."""
+    """Run a step's statements, or its function, in the transaction that is open, and ask there what is to be asked."""
     if not script.attempt.prepared.is_sql:
         call(script.session, script.attempt)
     else:
@@ -75,6 +76,11 @@ def run_body(script: Script) -> None:
             del part  # a large one is not held while the next is read
     if conditions.needs_check(script.attempt.step):
         _check_condition(script)
+    if script.attempt.prepared.verify is not None:
+        from zmig.running import verifying
+
+        script.own()
+        verifying.ask_inside(script.session, script.attempt, script.attempt.prepared.verify)
 
 
 def _check_condition(script: Script) -> None:

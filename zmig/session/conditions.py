@@ -23,7 +23,7 @@ from zmig.planning.plan import Action, Direction, Step
 from zmig.process.surroundings import surroundings_kept
 from zmig.python import loader, locations
 from zmig.python.returned import LEFT_A_STREAM, LEFT_IN_USE, is_yet_to_run
-from zmig.sql.token_reader import Reader
+from zmig.sql.token_reader import is_query
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -52,9 +52,9 @@ def is_due(
     """
     try:
         has_condition = migration.repeat is not None and migration.repeat.rule is RepeatRule.CONDITION
-        with _read_only(connection, lock_timeout, in_code=not has_condition):
+        with read_only(connection, lock_timeout, in_code=not has_condition):
             if migration.repeat is not None and has_condition:
-                answer = _of_condition(connection, migration.repeat.condition or "")
+                answer = of_query(connection, migration.repeat.condition or "")
             else:
                 answer = _of_code(connection, migration, last_run, run_id)
     except ZmigError:
@@ -62,9 +62,7 @@ def is_due(
     except (Exception, SystemExit) as error:
         raise _failed(migration, error) from error
     if not isinstance(answer, bool):
-        raise _unanswered(
-            migration, answer if isinstance(answer, _Misfit) else f"it returned {answer!r}, not a boolean"
-        )
+        raise _unanswered(migration, answer if isinstance(answer, Misfit) else f"it returned {answer!r}, not a boolean")
     return answer
 
 
@@ -99,7 +97,7 @@ def check_condition(connection: WorkingConnection, step: Step) -> None:
         return
     migration = step.migration
     try:
-        with _read_only(connection, _PATIENCE):
+        with read_only(connection, _PATIENCE):
             misfit = _understood(connection, (migration.repeat and migration.repeat.condition) or "")
     except psycopg.Error as error:
         if database.is_lost(connection, error):
@@ -115,7 +113,7 @@ _BOOLEAN = psycopg.adapters.types["bool"].oid
 
 def _understood(connection: WorkingConnection, condition: str) -> str | None:
     """Return why a query that the server understands can be no condition."""
-    if Reader(condition).accept_any(*_QUERIES) is None:
+    if not is_query(condition):
         return _NO_QUERY
     connection.execute(f"prepare {_PREPARED} as {condition}".encode(), binary=True)
     try:
@@ -131,8 +129,10 @@ _WRITABLE = "reset default_transaction_read_only"
 
 
 @contextmanager
-def _read_only(connection: WorkingConnection, lock_timeout: str, *, in_code: bool = False) -> Generator[None]:
-    """Let nothing inside the block write; what it sets is undone, in whatever transaction it is.
+def read_only(
+    connection: WorkingConnection, lock_timeout: str, *, patience: str = _PATIENCE, in_code: bool = False
+) -> Generator[None]:
+    """Let nothing inside the block write; what it sets is undone, in whatever transaction it is, which may write again.
 
     The question is the project's own, so it finds what psql would give it; but Python, `in_code`, what it can read.
     """
@@ -143,7 +143,7 @@ def _read_only(connection: WorkingConnection, lock_timeout: str, *, in_code: boo
     as_given = "; ".join(settings.as_given_sql(connection.info.server_version))
     values = {IDLE_IN_TRANSACTION: "'0'", **(READABLE if in_code else {})}
     connection.execute(
-        f"{begin}; set transaction read only; {as_given}; set local statement_timeout = '{_PATIENCE}'; "
+        f"{begin}; set transaction read only; {as_given}; set local statement_timeout = '{patience}'; "
         f"set local lock_timeout = '{lock_timeout}'; set default_transaction_read_only = on; "
         f"select {set_config(values, local=True)}".encode()
     )
@@ -160,26 +160,26 @@ def _read_only(connection: WorkingConnection, lock_timeout: str, *, in_code: boo
                 pass  # an interruption came in the middle, or the connection is gone
 
 
-class _Misfit(str):
+class Misfit(str):
     """Why what came back is no answer."""
 
     __slots__ = ()
 
 
 _NO_QUERY = "it is not a query"
-_QUERIES = ("select", "with", "values", "table", "(")
 
 
-def _of_condition(connection: WorkingConnection, condition: str) -> object:
-    if Reader(condition).accept_any(*_QUERIES) is None:
-        return _Misfit(_NO_QUERY)
+def of_query(connection: WorkingConnection, condition: str) -> object:
+    """Return the one value that a query returns; a `Misfit` where it does not return one."""
+    if not is_query(condition):
+        return Misfit(_NO_QUERY)
     # The extended protocol, which psycopg takes for binary results, refuses a second statement.
     cursor = connection.execute(condition.encode(), binary=True)
     columns = len(cursor.description or ())
     rows = cursor.fetchmany(2)
     if columns != 1:
-        return _Misfit(f"it returned {columns} columns")
-    return rows[0][0] if len(rows) == 1 else _Misfit(f"it returned {cursor.rowcount} rows")
+        return Misfit(f"it returned {columns} columns")
+    return rows[0][0] if len(rows) == 1 else Misfit(f"it returned {cursor.rowcount} rows")
 
 
 def _of_code(connection: WorkingConnection, migration: Migration, last_run: LastRun | None, run_id: str) -> object:
@@ -192,13 +192,13 @@ def _of_code(connection: WorkingConnection, migration: Migration, last_run: Last
         context = Context(lent, version=migration.version, name=migration.name, run_id=run_id)
         answer = ask(context, last_run)
     if is_yet_to_run(answer):
-        return _Misfit(f"it returned a `{type(answer).__name__}`, which has yet to run")
+        return Misfit(f"it returned a `{type(answer).__name__}`, which has yet to run")
     if loan.is_left_in_use:
-        return _Misfit(LEFT_IN_USE.message)
+        return Misfit(LEFT_IN_USE.message)
     if loan.left is not None and loan.left is loan.swallowed(connection.info.transaction_status, None):
-        return _Misfit(LEFT_A_STREAM.message)
+        return Misfit(LEFT_A_STREAM.message)
     if connection.info.transaction_status is not psycopg.pq.TransactionStatus.INTRANS:
-        return _Misfit("it ended the transaction it was asked in")
+        return Misfit("it ended the transaction it was asked in")
     return answer
 
 

@@ -26,6 +26,9 @@ KIND_MODIFIERS = frozenset(
 _PARTS_OF_KIND = frozenset({"event", "foreign", "materialized"})
 
 
+_QUERIES = ("select", "with", "values", "table", "(")
+
+
 class Name(NamedTuple):
     """A name as it is in the catalog, with its schema if it was written with one."""
 
@@ -176,6 +179,11 @@ def string(token: Token, escape: str = "\\", *, conforming: bool = True) -> str:
     if not conforming and text[0] in "'nN":
         return _unescape(text[text.index("'") + 1 : -1].replace("''", "'"))
     return _unquote(text, "'", escape)
+
+
+def is_query(text: str) -> bool:
+    """Whether a statement begins as a query does; one that begins so may still write."""
+    return Reader(text).accept_any(*_QUERIES) is not None
 
 
 def full_kind(modifiers: Iterable[str], kind: str) -> str:
