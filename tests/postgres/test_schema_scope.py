@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from zmig import Migrator
+from zmig.catalog import queries
+from zmig.catalog.objects import Kind
 from zmig.catalog.scope import Scope
 from zmig.database import schema_reader
 from zmig.database.schema_reader import read
@@ -180,3 +182,42 @@ def test_what_is_not_looked_at_is_counted(connection: psycopg.Connection) -> Non
         }
     finally:
         connection.execute("drop access method heap2; revoke execute on function pg_ls_waldir() from public")
+
+
+@pytest.mark.parametrize(
+    "alone",
+    [
+        "create domain only_one as int",
+        "create sequence only_one",
+        "create view only_one as select 1 as one",
+        "create materialized view only_one as select 1 as one",
+        "create function only_one() returns int language sql as 'select 1'",
+        "create aggregate only_one(int) (sfunc = int4pl, stype = int)",
+        "create table t (x int); create rule only_one as on insert to t do also notify x",
+        "create table t (x int); create policy only_one on t using (true)",
+        "create table t (x int, y int); create statistics only_one on x, y from t",
+        "create publication only_one",
+        "create foreign data wrapper only_one",
+        "create type t as enum ('a'); create cast (t as int) with inout",
+        "create operator === (leftarg = int, rightarg = int, function = int4eq)",
+        "create operator class only_one for type int using btree as operator 1 <, function 1 btint4cmp(int, int)",
+        "create operator family only_one using btree",
+        "create collation only_one (locale = 'C')",
+        "create conversion only_one for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8",
+        "create text search configuration only_one (copy = simple)",
+        "create text search dictionary only_one (template = simple)",
+        "alter default privileges grant select on tables to public",
+        "comment on schema public is 'only one'",
+    ],
+)
+def test_kinds_that_do_not_occur_are_not_asked_for_and_nothing_is_missed(
+    connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, alone: str
+) -> None:
+    empty = objects(connection)
+    connection.execute(alone.encode())
+    try:
+        found = objects(connection)
+        monkeypatch.setattr(queries, "_OCCURS", {Kind.RULE: "pg_class"})
+        assert found == objects(connection) != empty
+    finally:
+        connection.execute("alter default privileges revoke select on tables from public")

@@ -60,10 +60,14 @@ _RELATIONS = (
     f"where {_OF_USERS} and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'c')"
 )
 _COLUMNS = (
-    "select n.oid, c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), array(select a.attname::text "
-    "from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) "
+    "select n.oid, c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), array_agg(a.attname::text) "
     "from pg_class c join pg_namespace n on n.oid = c.relnamespace "
-    f"where {_OF_USERS} and c.relkind = 'r' and c.relnatts <= 30"
+    "join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped "
+    f"where {_OF_USERS} and c.relkind = 'r' and c.relnatts <= 30 group by 1, 2, 3"
+)
+_OF_EXTENSIONS = (
+    "select objid from pg_depend where refclassid = 'pg_extension'::regclass and classid = 'pg_class'::regclass "
+    "and deptype = 'e'"
 )
 _SEQUENCES_OF = (
     "select distinct objid from pg_depend where classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass "
@@ -91,9 +95,9 @@ rows as (
     union all select oid, xmin from pg_statistic_ext where stxnamespace = any ({schemas})
     union all select oid, xmin from pg_namespace where oid = any ({schemas})
 )
-select count(*), sum(hashtext(oid::text || ' ' || xmin::text)::bigint) from rows
+select count(*), sum(oid::bigint), sum(xmin::text::bigint) from rows
 """
-"""A number for which versions of the catalogs' rows there are: another one if anything was made, changed or dropped."""
+"""Numbers for which versions of the catalogs' rows there are: others if anything was made, changed or dropped."""
 _GUARDS = (
     "select oid from pg_proc where proname = 'migration_events_refuse_change' "
     "and pronamespace = (select oid from pg_namespace where nspname = {schema})"
@@ -150,6 +154,7 @@ class _Reading:
         self._connection = connection
         self._scope = scope
         self._schemas: Sequence[int] = ()
+        self._occurring: set[str] = set()
         self._histories = 0
         self._state: list[tuple[object, ...]] = []
 
@@ -157,7 +162,11 @@ class _Reading:
         self._schemas, hidden, routines = self._chosen()
         objects: dict[Key, str] = {}
         version = self._connection.info.server_version
-        asked = list(queries.snapshot_sql(version, schemas=self._schemas, hidden=hidden, routines=routines))
+        asked = list(
+            queries.snapshot_sql(
+                version, schemas=self._schemas, hidden=hidden, routines=routines, occurring=self._occurring
+            )
+        )
         state = _STATE.format(schemas=_array(self._schemas))
         *answers, found, self._state = self._ask(*(query for _, query in asked), queries.uncovered_sql(), state)
         for (kind, _), rows in zip(asked, answers, strict=True):
@@ -186,12 +195,14 @@ class _Reading:
     def _chosen(self) -> tuple[list[int], list[int], list[int]]:
         """Return the schemas that are looked at, and the relations and functions in them that are not, as oids."""
         scope = self._scope
-        _, _, named, relations, columns, guards = self._ask(
+        _, _, named, relations, columns, guards, brought, kinds = self._ask(
             *_BEGINNING,
             _SCHEMAS,
             _RELATIONS,
             _COLUMNS,
             _GUARDS.format(schema=literal(scope.tracking_schema)),
+            _OF_EXTENSIONS,
+            queries.occurring_sql(),
         )
         schemas = {oid: name for oid, name in cast("list[tuple[int, str]]", named) if scope.has_schema(name)}
         names = set(schemas.values())
@@ -203,8 +214,10 @@ class _Reading:
             for schema, oid, name, held in cast("list[tuple[int, int, str, list[str]]]", columns)
             if schema in schemas and history_of({name: frozenset(held)}) is not None  # of another tool
         }
+        self._occurring = {str(kind) for (kind,) in kinds}
         self._histories = len(histories - hidden)
         hidden |= histories
+        hidden |= {cast("int", oid) for (oid,) in brought}
         (sequences,) = self._ask(_SEQUENCES_OF.format(tables=_array(hidden)))
         hidden |= {cast("int", oid) for (oid,) in sequences}
         others = {schema for oid, schema, _ in inside if oid not in hidden}
