@@ -35,7 +35,7 @@ class Cancelled(Interrupted):
 
 
 class Cancellation(Interrupts):
-    """The interruption of one run; `request` may be called from any thread, at any time."""
+    """The interruption of a run, or of several in turn; `request` may be called from any thread, at any time."""
 
     def __init__(self) -> None:
         self._gate = threading.RLock()
@@ -72,8 +72,16 @@ class Cancellation(Interrupts):
 
     @contextlib.contextmanager
     def running(self, connection: Connection) -> Generator[None]:
-        """Mark the calling thread as the one to be interrupted, until the block ends."""
+        """Mark the calling thread as the one to be interrupted, until the block ends; one run may follow another.
+
+        Raises Cancelled where the request came between two of them.
+        """
         with self._gate:
+            if not self.is_requested:
+                self._noticed.clear()
+                self._may_be_raised = True
+            elif self._noticed.is_set():
+                raise Cancelled
             self._connection, self._thread = connection, threading.get_ident()
         try:
             yield
