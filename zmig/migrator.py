@@ -420,31 +420,39 @@ class Migrator:
         return loaded, sorted((*loaded.migrations, *registered), key=lambda migration: migration.order)
 
     @contextmanager
-    def open(self, *, for_reset: bool = False) -> Generator[MigratorSession]:
+    def open(self, *, for_reset: bool = False, project: Project | None = None) -> Generator[MigratorSession]:
         """Give what plans and runs over one connection, which is opened when it is needed, and closed after the block.
 
         `for_reset` reads the manifest without the files of its migrations: a file that cannot run, such as a new one
-        without a statement, keeps nobody from beginning anew.
+        without a statement, keeps nobody from beginning anew. `project` is what is run instead of what the manifest
+        says: some of its migrations, or with other settings.
 
         Raises:
             ManifestError: with every problem found; or there are no migrations.
         """
-        with self._open(for_reset=for_reset) as opened:
+        with self._open(for_reset=for_reset, given=project) as opened:
             yield opened
 
     @contextmanager
     def _open(
-        self, request: Request | None = None, *, for_reset: bool = False, for_status: bool = False
+        self,
+        request: Request | None = None,
+        *,
+        for_reset: bool = False,
+        for_status: bool = False,
+        given: Project | None = None,
     ) -> Generator[MigratorSession]:
         """Give what `open` gives; whether there is anything to do for a `request` that is to be run is asked early.
 
-        So is the status, where that is wanted.
+        So is the status, where that is wanted. `given` is a project to run instead of what the manifest says.
         """
         with self._naming_hints(), ExitStack() as closing:
             early = self._asked_early(request, closing)
             asked = self._status_asked_early(closing) if for_status else None
             begin = early.begin if early is not None else asked and asked.begin
-            loaded, migrations = self._load(begin, with_files=not for_reset)
+            loaded, migrations = (
+                self._load(begin, with_files=not for_reset) if given is None else (given, given.migrations)
+            )
 
             def connect() -> DatabaseSession:
                 return closing.enter_context(self._connected(loaded, migrations))

@@ -40,7 +40,7 @@ _OTHER_TOOLS = {
     **dict.fromkeys(("new", "generate", "add", "make", "revision", "gen"), _CREATE),
     **dict.fromkeys(("info", "list", "ls", "show", "pending"), _STATUS),
     **dict.fromkeys(("current", "heads"), "write `zmig version`"),
-    **dict.fromkeys(("validate", "check", "verify"), _LINT),
+    **dict.fromkeys(("validate", "check"), _LINT),
     **dict.fromkeys(("stamp", "mark", "fake"), _BASELINE),
     **dict.fromkeys(("preview", "diff", "dry-run"), _PLAN),
     **dict.fromkeys(("log", "logs", "events"), _HISTORY),

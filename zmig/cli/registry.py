@@ -33,6 +33,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "version": Entry("the highest applied version", "version"),
         "schema": Entry("the schema as text, for review and version control", "schema"),
         "lint": Entry("check manifests and their files, without a database", "lint"),
+        "verify": Entry("prove on a scratch database that rollbacks undo", "verify"),
         "tui": Entry("the terminal console", "tui"),
     },
     "run": {

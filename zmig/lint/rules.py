@@ -41,7 +41,7 @@ class Rule:
     @property
     def page(self) -> str:
         """The page that explains it, from the root of the repository."""
-        return f"docs/rules/{self.code}.md"
+        return "docs/verify.md" if self.code.startswith("verify/") else f"docs/rules/{self.code}.md"
 
 
 _BASE, _GRAMMAR, _SQUAWK = Needs.BASE, Needs.GRAMMAR, Needs.SQUAWK

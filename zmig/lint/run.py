@@ -15,7 +15,7 @@ from zmig.lint.grammar import Grammar
 from zmig.lint.rules import RULES, Needs, severities
 from zmig.lint.squawk import Job, SquawkFailed, SquawkReport
 from zmig.project import outside, undeclared
-from zmig.valueclass import replace, valueclass
+from zmig.valueclass import field, replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from zmig.lint.entries import Gathered
     from zmig.lint.finding import Finding, Severity
+    from zmig.lint.rules import Rule
 
 INSTALL = 'pip install "zmig[lint]"'
 
@@ -41,6 +42,10 @@ class Report:
     """What was not checked as it should be, and why."""
     remedy: str | None = None
     """The command that gets what is missing, where there is one."""
+    rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
+    """The rules that findings may be of."""
+    title: str = "zmig lint"
+    """The command that found it."""
     is_whole: bool = True
     """Whether every rule was checked that is on: False where a tool that checks some is not there, or failed."""
 
@@ -61,7 +66,7 @@ def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None 
     """
     files, missing = Files(), list[str]()
     projects = [gather(path, environ=environ, files=files) for path in paths]
-    comparisons = [_compared(project, base, environ, missing) for project in projects]
+    comparisons = [compared(project, base, environ, missing) for project in projects]
     grammar = _grammar(missing)
     squawk_report = _squawk_report(projects, comparisons, grammar, missing)
     ran = check.rules_that_run(
@@ -89,8 +94,11 @@ def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None 
     )
 
 
-def _compared(project: Gathered, base: str | None, environ: Mapping[str, str], missing: list[str]) -> Comparison | None:
-    """Return how a project differs from a revision. Raises UsageError where git does not know it."""
+def compared(project: Gathered, base: str | None, environ: Mapping[str, str], missing: list[str]) -> Comparison | None:
+    """Return how a project differs from a revision; None without one. Adds to `missing` what is not known of that.
+
+    Raises UsageError where git does not know it.
+    """
     if base is None:
         return None
     repository = Repository.around(project.path.parent)

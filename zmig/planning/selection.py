@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from zmig.errors import Problem, UsageError
 from zmig.hints import Hint, command
@@ -12,7 +12,10 @@ from zmig.text.terminal import one_line
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from zmig.hints import Named
     from zmig.planning.state import Entry
+
+Declared = TypeVar("Declared", bound="Named")
 
 _LONGEST_VERSION = 19
 """Digits of the largest `bigint`."""
@@ -49,18 +52,18 @@ def find_one(entries: Sequence[Entry], name: str) -> Entry:
     return find(entries, name)
 
 
-def find_all(entries: Iterable[Entry], names: Collection[str]) -> list[Entry]:
-    """Return the entries a person means by names or versions, in the order of the names.
+def find_all(entries: Iterable[Declared], names: Collection[str]) -> list[Declared]:
+    """Return the entries, or migrations, a person means by names or versions, in the order of the names.
 
     Raises:
         UsageError: with every name that nothing has.
     """
-    by_name: dict[str, Entry] = {}
-    by_version: dict[int | None, Entry] = {}
+    by_name: dict[str, Declared] = {}
+    by_version: dict[int | None, Declared] = {}
     for entry in entries:
         by_name.setdefault(entry.name, entry)
         by_version.setdefault(entry.version, entry)
-    meant: dict[str, Entry | None] = {}
+    meant: dict[str, Declared | None] = {}
     for name in names:
         is_version = name.isascii() and name.isdecimal() and len(name) <= _LONGEST_VERSION
         meant[name] = by_name.get(name) or (by_version.get(int(name)) if is_version else None)

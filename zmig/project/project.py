@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import Location, ManifestError, Problem
 from zmig.manifest import yaml_parser
 from zmig.manifest.declaration import Database, EmbeddedDatabase, Tracking, VerifySettings
-from zmig.manifest.lint_keys import Level
+from zmig.manifest.lint_keys import Level, LintSettings
 from zmig.model import Settings
 from zmig.project import inclusion
 from zmig.valueclass import field, replace, valueclass
@@ -51,8 +51,8 @@ class Project:
     """What counts when schemas are compared."""
     schema_file: Path | None = None
     """The file that `zmig schema` keeps."""
-    postgres_version: int | None = None
-    """The oldest major version of PostgreSQL that its migrations run on, where the manifest says it."""
+    lint: LintSettings = LintSettings()
+    """What the manifest itself says of checks."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Values of variables that come from the environment."""
 
@@ -161,7 +161,7 @@ def _project(opened: list[LoadedManifest], migrations: tuple[Migration, ...]) ->
         reports_undeclared=undeclared is None or undeclared.level is not Level.OFF,
         verify=root.manifest.verify,
         schema_file=None if root.manifest.schema_file is None else root.folder.path(root.manifest.schema_file),
-        postgres_version=root.manifest.lint.postgres_version,
+        lint=root.manifest.lint,
         secrets=frozenset(one.value for item in opened for one in item.manifest.variables.values() if one.is_secret),
     )
 

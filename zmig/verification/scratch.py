@@ -28,7 +28,7 @@ from zmig.manifest.declaration import EmbeddedDatabase
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Set
 
     from zmig.database.connection import Target, WorkingConnection
     from zmig.project.project import Project
@@ -107,11 +107,15 @@ class Scratch:
             self._connection.execute(f"drop database if exists {identifier(name)} with (force)".encode())
         self._made.remove(name)
 
-    def add_role(self, name: str) -> bool:
-        """Make a role that cannot log in, unless the server is somebody's; return whether it was made."""
+    def add_role(self, name: str, *, may_all: bool = False) -> bool:
+        """Make a role that cannot log in, unless the server is somebody's; return whether it was made.
+
+        `may_all` is for a role that migrations run as: which rights it has is for nobody to know here.
+        """
         if self.is_private:
+            rights = "superuser" if may_all else ""
             with database.translated(self._target), suppress(psycopg.errors.DuplicateObject):
-                self._connection.execute(f"create role {identifier(name)} nologin".encode())
+                self._connection.execute(f"create role {identifier(name)} nologin {rights}".encode())
         return self.is_private
 
     def roles(self) -> set[str]:
@@ -119,6 +123,12 @@ class Scratch:
         with database.translated(self._target):
             rows = self._connection.execute(b"select rolname::text from pg_catalog.pg_roles").fetchall()
         return {str(name) for (name,) in rows}
+
+    def keep_roles(self, kept: Set[str]) -> None:
+        """Drop the roles that migrations have made meanwhile, unless the server is somebody's; nothing is theirs."""
+        for name in sorted(self.roles() - kept) if self.is_private else ():
+            with suppress(psycopg.Error):
+                self._connection.execute(f"drop role {identifier(name)}".encode())
 
     def drop_all(self) -> None:
         """Drop what is left, over a connection that nothing before can have broken; what fails, the next run finds."""
@@ -236,8 +246,8 @@ def _wanted(project: Project, live_url: str | None, environ: Mapping[str, str]) 
         return None
     if live_url is None:
         declared = project.database
-        if project.postgres_version is not None:
-            return project.postgres_version
+        if project.lint.postgres_version is not None:
+            return project.lint.postgres_version
         if isinstance(declared, EmbeddedDatabase):
             return _major_in(declared.folder)
         if declared is None:

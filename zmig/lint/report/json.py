@@ -18,13 +18,14 @@ def render(report: Report) -> str:
 def document(report: Report) -> dict[str, object]:
     """Return the object as values."""
     return {
-        "findings": [_of_finding(finding) for finding in report.findings],
+        "findings": [of_finding(finding) for finding in report.findings],
         "migrations": report.migrations,
         "not_checked": list(report.missing),
     }
 
 
-def _of_finding(finding: Finding) -> dict[str, object]:
+def of_finding(finding: Finding) -> dict[str, object]:
+    """Return one finding as values."""
     return {
         "rule": finding.rule,
         "severity": finding.severity.value,

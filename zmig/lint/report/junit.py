@@ -18,11 +18,11 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def render(report: Report) -> str:
     """Return the document; without findings it has one case that passed, so that no service takes it for empty."""
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', _open("testsuites", report.findings, name="zmig lint")]
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', _open("testsuites", report.findings, name=report.title)]
     for file, group in groupby(report.findings, key=lambda one: one.file):
         lines += _suite(file, [*group])
     if not report.findings:
-        lines += [_open("testsuite", (), name="zmig lint", tests=1), '    <testcase name="nothing found"/>']
+        lines += [_open("testsuite", (), name=report.title, tests=1), '    <testcase name="nothing found"/>']
         lines += ["  </testsuite>"]
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", "\n".join((*lines, "</testsuites>")))
 

@@ -9,9 +9,11 @@ from urllib.parse import quote
 
 import zmig
 from zmig.lint.finding import Severity
-from zmig.lint.rules import RULES, Rule
+from zmig.lint.rules import Rule
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zmig.lint.finding import Finding
     from zmig.lint.run import Report
 
@@ -22,7 +24,7 @@ _ROOT = "SRCROOT"
 def render(report: Report) -> str:
     """Return the log."""
     codes = sorted({finding.rule for finding in report.findings})
-    driver = {"name": "zmig", "version": zmig.__version__, "rules": [_rule(code) for code in codes]}
+    driver = {"name": "zmig", "version": zmig.__version__, "rules": [_rule(code, report.rules) for code in codes]}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
@@ -39,8 +41,8 @@ def render(report: Report) -> str:
     return dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-def _rule(code: str) -> dict[str, object]:
-    rule = RULES.get(code) or Rule(code, Severity.ERROR, "`zmig apply` refuses it")
+def _rule(code: str, rules: Mapping[str, Rule]) -> dict[str, object]:
+    rule = rules.get(code) or Rule(code, Severity.ERROR, "`zmig apply` refuses it")
     return {
         "id": code,
         "name": "".join(word.capitalize() for word in re.split(r"\W+", code)),

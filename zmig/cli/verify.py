@@ -1,0 +1,205 @@
+"""`zmig verify`."""
+
+from __future__ import annotations
+
+import signal
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
+from zmig.cli.scratch_options import SCRATCH_URL
+from zmig.errors import ExitCode, Problem, UsageError
+from zmig.process.interrupts import Interrupted, SignalInterrupts
+from zmig.text.terminal import one_line, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    from zmig.cli.output import Output
+    from zmig.lint.run import Report
+    from zmig.model import Migration
+    from zmig.process.interrupts import Interrupts
+    from zmig.verification.round_trips import Proof, Stage
+
+_FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit")
+_SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_BETWEEN_DRAWINGS = 0.1
+_WIDEST = 78
+_ERASE_LINE = "\r\x1b[2K"
+
+
+class VerifyOptions(Options):
+    """The options of `zmig verify`."""
+
+    base: str | None
+    all: bool
+    scratch_url: str | None
+    format: str | None
+
+
+def run(call: CommandContext, options: VerifyOptions) -> ExitCode:
+    """Prove rollbacks."""
+    form = _form(options)
+    call.output.is_json = form == "json"
+    interrupts = SignalInterrupts(report_end=partial(_report_end, call.output))
+    with interrupts.installed():
+        try:
+            return _prove(call, options, form, interrupts)
+        except Interrupted as error:
+            error.problem = Problem("interrupted", f"interrupted by {error}", effect=_EFFECT)
+            raise
+
+
+_EFFECT = "nothing was compared to its end; scratch databases are gone"
+
+
+def _report_end(output: Output, number: int, is_second: bool) -> None:
+    name = signal.Signals(number).name
+    why = f"a second signal, {name}" if is_second else f"{name}, which a migration's code did not let in"
+    effect = "scratch databases that are left are removed by the next command that makes some"
+    output.problem_at_once(Problem("interrupted", f"ended at once by {why}", effect=effect))
+
+
+def _form(options: VerifyOptions) -> str:
+    form = options.format or ("json" if options.json else "text")
+    if form not in _FORMATS:
+        message = f"unknown format `{form}`: {', '.join(_FORMATS)}"
+        raise UsageError(Problem("usage", message, hint=f"write `--format {_FORMATS[1]}`"))
+    if options.base is not None and (options.all or options.names):
+        which = "`--all`" if options.all else "names"
+        message = f"`--base` and {which} both say which migrations are proved"
+        raise UsageError(Problem("usage", message, hint="leave one of them out"))
+    return form
+
+
+def _prove(call: CommandContext, options: VerifyOptions, form: str, interrupts: Interrupts) -> ExitCode:
+    from zmig.verification import choosing, proving, report
+
+    began = time.monotonic()
+    call.output.redact = _redactor(call, options)
+    project = choosing.on_new_database(call.migrator().project())
+    call.output.redact = _redactor(call, options)
+    manifest = call.manifest()
+    chosen = choosing.choose(project, manifest, names=options.names, base=options.base, environ=call.environ)
+    task = proving.Task(manifest, project, chosen.migrations, scratch_url=options.scratch_url, environ=call.environ)
+    with _Progress(call.output, len(chosen.migrations)) as progress:
+        result = proving.prove(task, interrupts=interrupts, hear=progress)
+    made = report.of_proofs(result, project.lint, notes=chosen.notes)
+    _print(call, made, form, report.document(made, result))
+    call.output.note(report.summary(made, result, seconds=time.monotonic() - began))
+    return _exit_code(made)
+
+
+def _redactor(call: CommandContext, options: VerifyOptions) -> Callable[[str], str]:
+    """Return what masks the secrets of the scratch server's URL, and what is masked already."""
+    from zmig.database import connection as database
+
+    before = call.output.redact
+    if options.scratch_url is None:
+        return before
+    own = database.target(options.scratch_url, environ=call.environ).redactor
+    return lambda text: own(before(text))
+
+
+def _print(call: CommandContext, made: Report, form: str, document: object) -> None:
+    from zmig.lint import git
+    from zmig.lint.report import FORMATS, text
+
+    if form == "json":
+        call.output.document(document)
+    elif form != "text":
+        if printed := FORMATS[form](made.renamed(git.from_repository(Path.cwd()))):
+            call.output.data(printed)
+    elif made.findings:
+        call.output.data_lines(text.lines(made))
+
+
+def _exit_code(made: Report) -> ExitCode:
+    from zmig.lint.finding import Severity
+
+    return ExitCode.FAILED if made.count(Severity.WARNING) else ExitCode.OK
+
+
+class _Progress:
+    """Says how far it is: on a terminal in one line that is drawn again, elsewhere in a line from time to time."""
+
+    def __init__(self, output: Output, total: int) -> None:
+        self._output = output
+        self._total = total
+        self._proved = 0
+        self._next = 0.0 if output.is_live else time.monotonic() + _SECONDS_BETWEEN_LINES
+        self._is_drawn = False
+
+    def __enter__(self) -> Self:
+        """Say nothing yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take away what was drawn."""
+        if self._is_drawn:
+            self._output.stderr.write(_ERASE_LINE)
+            self._output.stderr.flush()
+
+    def __call__(self, migration: Migration, what: Stage | Proof) -> None:
+        """Hear that a stage of a migration begins, or that nothing of it is left to be proved."""
+        from zmig.verification.round_trips import Proof
+
+        if isinstance(what, Proof):
+            self._proved += not migration.is_repeatable
+            if self._output.is_json:
+                self._output.note_document(
+                    {
+                        "progress": "proof-finished",
+                        "version": migration.version,
+                        "name": migration.name,
+                        "proved": what.is_proved,
+                        "duration_seconds": round(what.seconds, 3),
+                    }
+                )
+                return
+        if self._output.is_json or time.monotonic() < self._next:
+            return
+        number = min(self._proved + 1, self._total) if self._total else 0
+        at = "" if isinstance(what, Proof) else f": {what}"
+        line = f"{number}/{self._total} {migration.name}{at}"
+        if self._output.is_live:
+            self._next = time.monotonic() + _SECONDS_BETWEEN_DRAWINGS
+            self._output.stderr.write(_ERASE_LINE + shortened(one_line(line), _WIDEST))
+            self._output.stderr.flush()
+            self._is_drawn = True
+        else:
+            self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
+            self._output.note(one_line(line))
+
+
+COMMAND = Command(
+    about=(
+        "Builds the schema from nothing on a scratch database, and proves that rollbacks undo: each migration is "
+        "applied, rolled back and applied again, and the schema and the rows are compared each time. Repeatables run "
+        "twice. The manifest's database is not touched. Exit code 1 means that something is not undone."
+    ),
+    document=(
+        "findings (rule, severity, message, file, line, column, end_line, end_column, hint, migration, details), "
+        "proved and not_proved (names of migrations), server_version (of the scratch server), notes"
+    ),
+    run=run,
+    options_type=VerifyOptions,
+    options=(
+        Option("--base", "prove what is new or changed since a git revision, such as origin/main", "REVISION"),
+        Option("--all", "prove every migration, as without names and `--base`"),
+        SCRATCH_URL,
+        Option("--format", "how findings are printed (without it: text)", "|".join(_FORMATS)),
+    ),
+    takes=Positionals.NAMES,
+    name_help="migrations to prove, by name or version; without one, and without `--base`, all",
+    examples=(
+        "zmig verify manifests/demo.yaml",
+        "zmig verify manifests/demo.yaml 2 3 --format github",
+    ),
+)

@@ -1,0 +1,55 @@
+"""Which migrations are proved: those that are named, those that are new since a revision, or all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.lint import run as linter
+from zmig.lint.entries import Files, gather
+from zmig.planning import selection
+from zmig.valueclass import replace, valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from zmig.model import Migration
+    from zmig.project.project import Project
+
+
+@valueclass
+class Choice:
+    """What is proved."""
+
+    migrations: tuple[Migration, ...]
+    """Those that run once, in order."""
+    notes: tuple[str, ...] = ()
+    """What is to be known of how they were chosen."""
+
+
+def on_new_database(project: Project) -> Project:
+    """Return a project without what never runs on a new database, since another migration takes its place there."""
+    replaced = [one.replaces for one in project.migrations if one.replaces is not None]
+    kept = (one for one in project.migrations if not any(one.version in versions for versions in replaced))
+    return replace(project, migrations=tuple(kept))
+
+
+def choose(
+    project: Project, manifest: Path, *, names: Sequence[str], base: str | None, environ: Mapping[str, str]
+) -> Choice:
+    """Return the migrations to prove: those that are named, or are not on `base` as they are here; without both, all.
+
+    Raises:
+        UsageError: nothing has such a name or version; git does not know the revision, or there is no git.
+    """
+    ordinary = tuple(one for one in project.migrations if not one.is_repeatable)
+    if names:
+        named = {one.version for one in selection.find_all(project.migrations, names)}
+        ordinary = tuple(one for one in ordinary if one.version in named)
+    if base is None:
+        return Choice(ordinary)
+    notes: list[str] = []
+    gathered = gather(manifest, environ=environ, files=Files())
+    compared = linter.compared(gathered, base, environ, notes)
+    examined = frozenset[int]() if compared is None else compared.examined
+    return Choice(tuple(one for one in ordinary if one.version in examined), tuple(notes))

@@ -1,0 +1,238 @@
+"""Runs migrations on a scratch database as in production, one by one, and looks at the database in between."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, cast
+
+import psycopg
+
+from zmig.database import connection as database
+from zmig.database import schema_reader
+from zmig.database.quoting import identifier, shown
+from zmig.database.tracking_check import EVENTS, PROJECTION
+from zmig.errors import MigrationFailed, Problem
+from zmig.migrator import Migrator
+from zmig.planning.request import Apply, Rollback
+from zmig.progress import StepFailed
+from zmig.session import operator
+from zmig.valueclass import replace, valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from zmig.catalog.objects import SchemaSnapshot
+    from zmig.database.types import Connection
+    from zmig.migrator import MigratorSession
+    from zmig.model import Migration
+    from zmig.planning.request import Request
+    from zmig.process.interrupts import Interrupts
+    from zmig.progress import Observer, Progress
+    from zmig.project.project import Project
+    from zmig.verification.scratch import Scratch
+
+_REASON = "zmig verify runs it a second time"
+_ROLE = re.compile(r'role "(?P<name>(?:[^"]|"")+)" does not exist')
+_EXTENSION = re.compile(r'extension "(?P<name>[^"]+)" is not available|/(?P<file>[^/"]+)\.control"')
+_UNDEFINED, _UNSUPPORTED, _NO_FILE = "42704", "0A000", "58P01"
+_TABLES = """
+select n.nspname::text, c.relname::text, array(select a.attname::text from pg_catalog.pg_attribute a
+    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relkind = 'r' and c.relpersistence <> 't' and pg_catalog.pg_relation_size(c.oid) > 0
+    and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and not exists (select from pg_catalog.pg_depend e
+        where e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and e.objid = c.oid and e.deptype = 'e')
+"""
+
+
+@valueclass
+class Ground:
+    """What is replayed, and where."""
+
+    manifest: Path
+    project: Project
+    scratch: Scratch
+    environ: Mapping[str, str]
+    interrupts: Interrupts
+    observer: Observer
+    """Hears what each run says; most of it is not worth a line."""
+
+    @property
+    def ordinary(self) -> tuple[Migration, ...]:
+        """The migrations that run once, in order."""
+        return tuple(one for one in self.project.migrations if not one.is_repeatable)
+
+    @property
+    def repeatables(self) -> tuple[Migration, ...]:
+        """The others, in order."""
+        return tuple(one for one in self.project.migrations if one.is_repeatable)
+
+
+@valueclass
+class Look:
+    """What is in a database at one moment."""
+
+    schema: SchemaSnapshot
+    rows: Mapping[str, int]
+    """How many rows each table that has some holds, and how many values that are not null each of its columns."""
+
+
+class Replay:
+    """One scratch database that is built; used as a context manager."""
+
+    def __init__(self, ground: Ground, url: str) -> None:
+        """`url` is the database's; it holds nothing, or what an earlier replay left in it."""
+        self._ground = ground
+        self.url = url
+        """The connection string of the database."""
+        self.failed: Migration | None = None
+        """The migration that failed last."""
+        self._closing = ExitStack()
+        self._sessions = ExitStack()
+        self._session: tuple[tuple[Migration, ...], MigratorSession] | None = None
+        self._reader: Connection | None = None
+        for role in {one.settings.run_as for one in ground.project.migrations} - {None}:
+            ground.scratch.add_role(cast("str", role), may_all=True)
+
+    def __enter__(self) -> Self:
+        """Connect to nothing yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection, so that the database can be copied."""
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection; the next use opens them again."""
+        self._sessions.close()
+        self._closing.close()
+        self._session = self._reader = None
+
+    def apply(self, *, to: int | None = None, with_repeatables: Sequence[Migration] = ()) -> None:
+        """Apply every migration that runs once up to a version, or all, and the repeatables that are given.
+
+        Raises MigrationFailed, and what else a run does; `failed` is the migration then.
+        """
+        if self._ground.ordinary or with_repeatables:
+            self._run(with_repeatables, Apply(to=to))
+
+    def roll_back(self, *, with_repeatables: Sequence[Migration] = ()) -> None:
+        """Roll the last migration back. Raises like `apply`."""
+        self._run(with_repeatables, Rollback(steps=1, include_repeatables=bool(with_repeatables)))
+
+    def make_due(self, repeatable: Migration, with_repeatables: Sequence[Migration]) -> None:
+        """Let a repeatable run again by the next `apply`."""
+        session = self._opened(with_repeatables).session
+        operator.record(session, operator.Resolve(repeatable.name, "pending", _REASON), lock_wait_seconds=None)
+
+    def look(self) -> Look:
+        """Return what is in the database."""
+        reader = self._reading()
+        return Look(schema_reader.read(reader, self._ground.project.scope), self._rows(reader))
+
+    def _run(self, repeatables: Sequence[Migration], request: Request) -> None:
+        """Run a request; a role that only lacks is made, and the request is run again."""
+        made = set[str]()
+        while True:
+            self.failed = None
+            try:
+                self._opened(repeatables).run(request)
+            except MigrationFailed as error:
+                role = _missing_role(error)
+                if role is not None and role not in made and self._ground.scratch.add_role(role):
+                    made.add(role)
+                    continue
+                raise _explained(error, role) from error.__cause__
+            return
+
+    def _opened(self, repeatables: Sequence[Migration]) -> MigratorSession:
+        """Return a session for the migrations that run once, and these repeatables."""
+        wanted = (*self._ground.ordinary, *repeatables)
+        if self._session is None or self._session[0] != wanted:
+            self._sessions.close()
+            ground = self._ground
+            migrator = Migrator(
+                ground.manifest,
+                database_url=self.url,
+                environ=ground.environ,
+                interrupts=ground.interrupts,
+                observer=self._hear,
+            )
+            # What a run records of the schema is for drift, which there is none of here.
+            project = replace(ground.project, migrations=wanted, verify=replace(ground.project.verify, record=False))
+            self._session = wanted, self._sessions.enter_context(migrator.open(project=project))
+        return self._session[1]
+
+    def _hear(self, progress: Progress) -> None:
+        if isinstance(progress, StepFailed):
+            self.failed = progress.step.migration
+        self._ground.observer(progress)
+
+    def _reading(self) -> Connection:
+        if self._reader is None:
+            target = database.target(self.url, environ=self._ground.environ)
+            reader = database.connect(target, application_name="zmig verify")
+            self._reader = self._closing.enter_context(reader)
+        return self._reader
+
+    def _rows(self, reader: Connection) -> dict[str, int]:
+        scope, rows = self._ground.project.scope, dict[str, int]()
+        tables = cast("list[tuple[str, str, list[str]]]", reader.execute(_TABLES.encode()).fetchall())
+        for schema, name, columns in tables:
+            is_own = schema == scope.tracking_schema and name in (EVENTS, PROJECTION)
+            if is_own or not scope.has_schema(schema) or not scope.has_relation(schema, name):
+                continue
+            counts = ", ".join(("count(*)", *(f"count({identifier(column)})" for column in columns)))
+            found = reader.execute(f"select {counts} from {identifier(schema, name)}".encode()).fetchone()
+            numbers = cast("tuple[int, ...]", found)
+            if numbers[0]:
+                table = shown(schema, name)
+                rows[table] = numbers[0]
+                rows |= {f"{table}.{shown_column(c)}": number for c, number in zip(columns, numbers[1:], strict=True)}
+        return rows
+
+
+def shown_column(name: str) -> str:
+    """Return a column's name as a person would write it in SQL."""
+    return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else identifier(name)
+
+
+def _server_error(error: MigrationFailed) -> psycopg.Error | None:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, psycopg.Error):
+        cause = cause.__cause__
+    return cause
+
+
+def _missing_role(error: MigrationFailed) -> str | None:
+    """Return the role that is not there, if that is what made a migration fail."""
+    said = _server_error(error)
+    if said is None or said.sqlstate != _UNDEFINED:
+        return None
+    role = _ROLE.search(said.diag.message_primary or "")
+    return role and role["name"].replace('""', '"')
+
+
+def _explained(error: MigrationFailed, role: str | None) -> MigrationFailed:
+    """Return an error with what helps where a scratch server lacks what the real one has."""
+    problem = error.problems[0]
+    if role is not None:
+        return _hinting(problem, f"run `create role {identifier(role)} nologin` on the scratch server")
+    said = _server_error(error)
+    if said is not None and said.sqlstate in (_UNSUPPORTED, _NO_FILE):
+        extension = _EXTENSION.search(said.diag.message_primary or "")
+        if extension:
+            name = extension["name"] or extension["file"]
+            return _hinting(problem, f"name a server that has the extension `{name}` with `--scratch-url`")
+    return error
+
+
+def _hinting(problem: Problem, hint: str) -> MigrationFailed:
+    return MigrationFailed(replace(problem, hint=hint))
