@@ -51,7 +51,8 @@ def test_a_new_database_runs_it(project: ProjectFolder, connection: psycopg.Conn
     assert tables(connection) == ["a", "b", "c"]
     assert migrator.migrate().run_id is None
     assert migrator.current_version() == 3
-    assert {fact.data.get("replaces") for fact in migrator.history()} == {"1..3"}
+    told = [fact for fact in migrator.history() if fact.type.label != "observed"]
+    assert {fact.data.get("replaces") for fact in told} == {"1..3"}
     with pytest.raises(PlanRefused, match="has no rollback"):
         migrator.rollback()
 

@@ -50,6 +50,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
     },
     "make and unmake": {
         "create": Entry("write the files of a new migration and declare it", "create"),
+        "squash": Entry("put one migration in the place of many", "squash"),
         "reset": Entry("drop everything in a development database", "reset"),
         "db": Entry("the private PostgreSQL: start, stop, url, psql", "db"),
     },

@@ -71,7 +71,7 @@ def _from_scratch(call: CommandContext, options: SchemaOptions) -> SchemaText:
     with scratch.opened(loaded, url=options.scratch_url, live_url=options.database_url, environ=call.environ) as place:
         call.output.redact = place.redact
         builder = building.Builder(place, environ=call.environ, report=call.output.note)
-        return builder.build(manifest, loaded).schema()
+        return builder.build(manifest, loaded).migrator.schema()
 
 
 def _print(call: CommandContext, read: SchemaText) -> ExitCode:

@@ -1,4 +1,6 @@
-"""Adds an entry to a manifest by editing its text: comments, order, indentation, quotes and line ends stay."""
+"""Adds an entry to a manifest, or takes some away, by editing its text: comments, order, indentation, quotes and line
+ends of what is left stay.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zmig.manifest.yaml_parser import Mapping, Scalar, Sequence, typed
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from collections.abc import Mapping as Map
 
     from zmig.manifest.yaml_parser import Document, Node
@@ -59,6 +62,35 @@ def add(document: Document, fields: Fields) -> str:
     for edit in reversed(sorted(edits, key=attrgetter("start"))):
         text = text[: edit.start] + edit.text + text[edit.end :]
     return text
+
+
+def remove(document: Document, nodes: Collection[Node]) -> str:
+    """Return the text of a manifest without some entries of `migrations`. Raises NotEditable.
+
+    Comments on lines of their own stay. Whoever calls this reads the result again and compares.
+    """
+    text, root = document.source.text, document.root
+    node = root.get("migrations") if isinstance(root, Mapping) else None
+    if not isinstance(node, Sequence) or _opens_with("[", text, node):
+        raise NotEditable
+    gone = [item for item in node.items if any(item is one for one in nodes)]
+    for item in reversed(gone):
+        start = _line_start(text, item.start)
+        while _DASH.match(text, start) is None:
+            if start == 0:
+                raise NotEditable
+            start = _line_start(text, start - 1)
+        rest_of_line = _LINE.match(text, _content_end(text, item))
+        end = len(text) if rest_of_line is None else rest_of_line.end()
+        end += 2 if text.startswith("\r\n", end) else 1 if end < len(text) else 0
+        after = _BLANK_LINE.match(text, end)
+        if after is not None and (start == 0 or _BLANK_LINE.match(text, _line_start(text, start - 1))):
+            end = after.end()  # of two blank lines around it one is left
+        text = text[:start] + text[end:]
+    return text
+
+
+_BLANK_LINE = re.compile(r"[ \t]*(?:\r\n|\r|\n)")
 
 
 def _to_block_list(text: str, node: Sequence, fields: Fields) -> list[_Edit]:

@@ -7,19 +7,49 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig.database.quoting import identifier
 from zmig.errors import MigrationFailed, Problem, ZmigError
 from zmig.migrator import Migrator
-from zmig.valueclass import replace
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from zmig.model import Migration
     from zmig.project.project import Project
     from zmig.verification.scratch import Scratch
 
 _MISSING_ROLE = re.compile(r'\Arole "(.*)" does not exist\Z')
+
+
+@valueclass
+class Built:
+    """A database that was built."""
+
+    url: str
+    migrator: Migrator
+
+
+class _Selected(Migrator):
+    """An engine for which a manifest has only some of its migrations."""
+
+    def __init__(
+        self,
+        manifest: Path,
+        only: Callable[[Migration], bool] | None,
+        *,
+        database_url: str,
+        environ: Mapping[str, str],
+    ) -> None:
+        super().__init__(manifest, database_url=database_url, environ=environ)
+        self._only = only
+
+    def _load(
+        self, before_files: Callable[[Project], None] | None, *, with_files: bool
+    ) -> tuple[Project, Sequence[Migration]]:
+        loaded, migrations = super()._load(before_files, with_files=with_files)
+        only = self._only
+        return loaded, migrations if only is None else [one for one in migrations if only(one)]
 
 
 class Builder:
@@ -32,37 +62,38 @@ class Builder:
         self._scratch = scratch
         self._environ = environ
         self._report = report
+        self.made_roles: set[str] = set()
+        """The roles that were made here, and not by the migrations."""
 
-    def build(self, manifest: Path, project: Project, *, to: int | None = None) -> Migrator:
-        """Return the engine on a new database in which everything up to a version is applied. Raises ZmigError.
+    def build(self, manifest: Path, project: Project, *, only: Callable[[Migration], bool] | None = None) -> Built:
+        """Return a new database in which everything is applied, or only some of the migrations. Raises ZmigError.
 
         A role that the migrations only name is made, and the database begun anew: on a private server nobody else did.
         """
         self._make_roles(project)
         while True:
             url = self._scratch.create()
-            migrator = Migrator(manifest, database_url=url, environ=self._environ)
+            migrator = _Selected(manifest, only, database_url=url, environ=self._environ)
             try:
-                migrator.migrate(to=to)
+                migrator.migrate()
             except MigrationFailed as error:
                 missing = _missing_role(error)
                 if missing is None or not self._scratch.add_role(missing):
                     raise _on_scratch(error) from error
                 self._scratch.drop(url)
+                self.made_roles.add(missing)
                 self._report(f"role `{missing}` is not made by the migrations; it was made on the scratch server")
             except ZmigError as error:
                 raise _on_scratch(error) from error
             else:
-                return migrator
+                return Built(url, migrator)
 
     def _make_roles(self, project: Project) -> None:
-        """Make the roles that migrations run as, with the rights of who owns the database."""
+        """Make the roles that migrations run as."""
         named = {project.defaults.run_as, *(migration.settings.run_as for migration in project.migrations)}
         for role in sorted(name for name in named if name is not None):
-            if role not in self._scratch.roles() and self._scratch.add_role(role):
-                with psycopg.connect(self._scratch.server, autocommit=True) as connection:
-                    owner = identifier(connection.info.user)
-                    connection.execute(f"grant {owner} to {identifier(role)}".encode())
+            if role not in self._scratch.roles() and self._scratch.add_role(role, may_all=True):
+                self.made_roles.add(role)
 
 
 def _missing_role(error: BaseException | None) -> str | None:
