@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,12 @@ class Laboratory:
             for part in parts:
                 connection.execute(part.make.encode())
         self.before = snapshot(url)
-        self.dumped_before = dumped(url)
+        self._url = url
+
+    @cached_property
+    def dumped_before(self) -> str:
+        """What pg_dump writes of it."""
+        return dumped(self._url)
 
     @contextlib.contextmanager
     def copy(self) -> Generator[str]:
