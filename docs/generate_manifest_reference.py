@@ -65,7 +65,7 @@ through. `${name}` is replaced wherever it is, in strings, comments and the bodi
 stands for the text `${name}`; after another `$`, as in `$$${name}$$`, the first two are the quote they look like.
 
 - A name that is not defined is an error with its place, before anything runs.
-- The checksum is that of the file as it is written: another value is no drift.
+- The checksum is that of the file as it is written: another value is no edit.
 - The fact `started` holds the names of the variables, not their values. Values with `${NAME}` in them, which come from
   the environment, are masked in every message and fact.
 - Errors are reported with the line and column of the file as it is written. For that, a value has one line.

@@ -63,7 +63,7 @@ class TestStatus:
         applied.write("0001_users.sql", "create table users (id bigint);")
         applied.write("0090_view.sql", "create or replace view active as select * from users;")
         text = steady(run("status", "shop.yaml").stdout)
-        assert "✓ done  1  0001_users  sql  <moment>  <duration>  drift\n" in text
+        assert "✓ done  1  0001_users  sql  <moment>  <duration>  edited\n" in text
         assert "✓ done  90  0090_view  repeatable  <moment>  <duration>  due\n" in text
         assert text.endswith(
             "3 applied, 0 pending, 1 due\nfinding: `0001_users`: applied with checksum <old>, the file now has <new>\n"

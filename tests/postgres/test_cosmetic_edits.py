@@ -52,7 +52,7 @@ def test_an_edit_of_anything_else_is_refused_beside_a_cosmetic_one(project: Proj
     migrator.migrate_to_version(1)
     project.sql("001_one", RESPELLED.replace("a  b", "a b"))
     edited = Migrator(project.manifest)
-    assert _findings(edited) == [FindingCode.DRIFT]
+    assert _findings(edited) == [FindingCode.EDITED]
     with pytest.raises(PlanRefused) as caught:
         edited.migrate()
     assert caught.value.code == "checksum-changed"
@@ -67,7 +67,7 @@ def test_facts_without_a_checksum_of_tokens_behave_as_they_did(
     connection.execute("alter table zmig.migration_events enable trigger user")
     assert _findings(Migrator(project.manifest)) == []
     project.sql("001_one", RESPELLED)
-    assert _findings(Migrator(project.manifest)) == [FindingCode.DRIFT]
+    assert _findings(Migrator(project.manifest)) == [FindingCode.EDITED]
 
 
 def test_an_edit_may_be_accepted_and_is_nothing_to_speak_of_any_more(

@@ -160,18 +160,18 @@ async def test_a_python_file_is_none_of_sql_however_its_name_is_written(shop: Sh
     shop.migrator().migrate()
     shop.write("one.PY", "def execute(ctx):\n    return None\n")
     async with console(shop.path) as zmig:
-        await zmig.until(lambda: "drift" in zmig.page and "the file now" in zmig.page)
+        await zmig.until(lambda: "edited" in zmig.page and "the file now" in zmig.page)
         assert "statements" not in zmig.page
         await zmig.press("2")
         await zmig.until(lambda: "def execute(ctx):" in zmig.page)
 
 
-async def test_drift_is_a_finding_with_both_checksums(shop: Shop) -> None:
+async def test_an_edit_is_a_finding_with_both_checksums(shop: Shop) -> None:
     shop.add(1, "one", "select 1;")
     shop.migrator().migrate()
     shop.write("one.sql", "select 1; select 2;")
     async with console(shop.path) as zmig:
-        assert "drift" in "\n".join(zmig.main.table.texts)
+        assert "edited" in "\n".join(zmig.main.table.texts)
         await zmig.until(lambda: "1 statements then, 2 now" in zmig.page)
         assert "applying it is refused" in zmig.page
 

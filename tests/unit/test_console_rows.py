@@ -50,7 +50,7 @@ ROWS = tuple(rows.make_row(entry) for entry in ENTRIES)
         ("TA fail", "beta"),
         ("state:stuck", "delta"),
         ("kind:python", ""),
-        ("has:drift", ""),
+        ("has:edited", ""),
         ("5", "epsilon"),
     ],
 )

@@ -450,12 +450,12 @@ class TestFindings:
         assert _codes(_one(done(), rollback_started(), liveness=RUNNING)) == set()
 
     def test_the_words_of_drift_name_both_checksums(self) -> None:
-        finding = _one(done(checksum="a" * 64), migration=once(checksum="b" * 64)).finding(FindingCode.DRIFT)
+        finding = _one(done(checksum="a" * 64), migration=once(checksum="b" * 64)).finding(FindingCode.EDITED)
         assert finding is not None
         assert finding.message == "applied with checksum aaaaaaaa, the file now has bbbbbbbb"
 
     def test_the_words_of_an_unproven_rename_name_the_old_name(self) -> None:
-        finding = _one(done(name="a"), migration=once(name="b", checksum=None)).finding(FindingCode.DRIFT)
+        finding = _one(done(name="a"), migration=once(name="b", checksum=None)).finding(FindingCode.EDITED)
         assert finding is not None
         assert finding.message == "applied as `a`, and no checksum says that it is the same"
 
@@ -575,7 +575,7 @@ class TestRepeatables:
         (entry,) = entries([migration], *told, due={migration.version: answer})
         assert entry.due is due
         assert entry.has(FindingCode.DUE) is (due is True)
-        assert not entry.has(FindingCode.DRIFT)
+        assert not entry.has(FindingCode.EDITED)
 
     def test_one_that_failed_again_stays_applied(self) -> None:
         (entry,) = entries([by_checksum()], done(90), started(90), failed(90))

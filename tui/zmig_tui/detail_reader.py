@@ -37,7 +37,7 @@ def read_detail(entry: Entry, watcher: Watcher) -> Detail:
     migration = entry.migration
     file = _read(migration.file) if migration is not None else None
     plan, statements, problems = _effect(entry, is_large=file is not None and file.is_cut)
-    if any(finding.code is FindingCode.DRIFT for finding in entry.findings):
+    if any(finding.code is FindingCode.EDITED for finding in entry.findings):
         statements = _counted(file, migration)
     try:
         facts = tuple(watcher.facts(entry.name, most=EVENTS_LIMIT))

@@ -110,7 +110,7 @@ def _row(entry: Entry, *, is_ascii: bool) -> tuple[str, ...]:
         kind,
         words.moment(applied_at) if applied_at else "",
         words.duration(took / 1000) if took is not None else "",
-        ", ".join(finding.code.value for finding in entry.findings),
+        ", ".join(finding.code.label for finding in entry.findings),
     )
 
 

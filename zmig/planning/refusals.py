@@ -55,7 +55,7 @@ def _changed(
 ) -> Problem | None:
     """Return what is wrong with a migration that is not what was applied."""
     other = of_other(entry, entries, effect=effect)
-    finding = entry.finding(FindingCode.DRIFT)
+    finding = entry.finding(FindingCode.EDITED)
     if other is not None or finding is None:
         return other
     if entry.has(FindingCode.RENAMED):

@@ -40,7 +40,7 @@ class State(StrEnum):
 class FindingCode(StrEnum):
     """Things worth reporting that are not states."""
 
-    DRIFT = "drift"
+    EDITED = "drift"
     """It is not what was applied: its file's checksum differs, or nothing proves that it is the same."""
     COSMETIC = "cosmetic-edit"
     """Its file was edited since it was applied, in comments, white space or case only: the server saw no difference."""
@@ -70,6 +70,11 @@ class FindingCode(StrEnum):
     """Applied, and no longer declared, since a squash takes its place."""
     RENUMBERED = "renumbered"
     """Not applied, but the same name or the same file is, under another version that is no longer its own."""
+
+    @property
+    def label(self) -> str:
+        """What people read. The code of an edited file is older than `zmig drift`, which is about the schema."""
+        return "edited" if self is FindingCode.EDITED else self.value
 
 
 NO_WARNINGS = frozenset({FindingCode.DUE, FindingCode.COSMETIC, FindingCode.SQUASHED})
@@ -423,7 +428,7 @@ def _findings(entry: Entry, migration: Migration, record: Record, *, due: bool |
             difference = f"applied as `{record.name}`, and no checksum says that it is the same"
         else:
             difference = f"applied with checksum {record.checksum[:8]}, the file now has {migration.checksum[:8]}"
-        yield Finding(FindingCode.DRIFT, difference)
+        yield Finding(FindingCode.EDITED, difference)
     if record.is_in_rollback and entry.state is not State.STARTED:
         yield Finding(FindingCode.ROLLBACK_FAILED, "its rollback did not complete")
     if record.paused is not None:

@@ -219,13 +219,13 @@ def _acceptable(snapshot: Snapshot, name: str) -> Entry:
     """Return a migration whose file may be accepted as it is now. Raises UsageError."""
     entry = selection.find_one(snapshot.entries, name)
     _refuse_other(entry, snapshot)
-    if not (entry.has(FindingCode.DRIFT) or entry.has(FindingCode.COSMETIC)):
+    if not (entry.has(FindingCode.EDITED) or entry.has(FindingCode.COSMETIC)):
         raise UsageError(
             Problem(
                 "nothing-to-accept",
                 f"the file of migration `{entry.name}` has not changed since it was applied",
                 effect="nothing was recorded",
-                hint=Hint("see what has drifted with ", command("status")),
+                hint=Hint("see what was edited with ", command("status")),
             )
         )
     return entry

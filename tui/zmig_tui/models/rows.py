@@ -66,7 +66,7 @@ def make_row(entry: Entry) -> Row:
     since = decisive if entry.state is State.DONE else last
     took = record.duration_ms if record is not None else None
     kind = entry.migration.kind.value if entry.migration is not None else ""
-    findings = " ".join(finding.code.value for finding in entry.findings)
+    findings = " ".join(finding.code.label for finding in entry.findings)
     name, state = visible(entry.name).replace("\n", "⏎").replace("\t", " "), words.state(entry.state)
     return Row(
         key=str(entry.version) if entry.version is not None else entry.name,

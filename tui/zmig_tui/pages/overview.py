@@ -58,12 +58,12 @@ def _findings(detail: Detail) -> Iterator[Line]:
     yield from _heading("findings")
     for finding in detail.entry.findings:
         tone = Tone.ACCENT if finding.code in NO_WARNINGS else Tone.WARN
-        yield line(span(f"  {finding.code.value}: ", tone), finding.message)
-        if finding.code is FindingCode.DRIFT:
-            yield from _drift(detail)
+        yield line(span(f"  {finding.code.label}: ", tone), finding.message)
+        if finding.code is FindingCode.EDITED:
+            yield from _edit(detail)
 
 
-def _drift(detail: Detail) -> Iterator[Line]:
+def _edit(detail: Detail) -> Iterator[Line]:
     """Yield the file as it was applied, by its fact, against what it is now."""
     record, migration = detail.entry.record, detail.entry.migration
     applied = record.applied if record is not None else None

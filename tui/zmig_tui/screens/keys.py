@@ -117,7 +117,7 @@ LOOKING = [
         "filter",
         "Filter",
         key_display="/",
-        tooltip="Narrow by text; state:failed kind:sql has:drift",
+        tooltip="Narrow by text; state:failed kind:sql has:edited",
         id="find.filter",
     ),
     Binding("n", "next_troubled(1)", "Next ✗", tooltip="Go to the next failed or stuck migration", id="find.next"),

@@ -9,7 +9,7 @@ class FilterField(Input):
     """Hidden until it is asked for."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, placeholder="text   state:failed   kind:sql   has:drift")
+        super().__init__(id=id, placeholder="text   state:failed   kind:sql   has:edited")
 
     def open(self) -> None:
         """Show the field, with the cursor in it."""
