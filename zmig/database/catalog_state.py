@@ -70,6 +70,11 @@ _WHOLE = (
 _OF_USERS = ("pg_cast", "pg_amop", "pg_amproc")
 
 _OTHERS = (
+    # The statistics target of an index's column.
+    (
+        "select concat_ws(' ', x.attrelid, x.attnum, x.attstattarget) from pg_attribute x where x.attstattarget >= 0 "
+        "and x.attrelid in (select indexrelid from pg_index where indrelid in (select oid from relations))"
+    ),
     # The parameters of a TOAST table are those of its table, and stored with the former.
     ("select concat_ws(' ', c.oid, c.reloptions) from pg_class c where c.relkind = 't' and c.reloptions is not null"),
     (
@@ -88,7 +93,9 @@ _OTHERS = (
         "select concat_ws(' ', x.mapcfg, x.maptokentype, x.mapseqno, x.xmin) from pg_ts_config_map x "
         f"where x.mapcfg >= {_FIRST_OID_OF_USERS}"
     ),
-    "select concat_ws(' ', subname, subowner) from pg_subscription",  # not everybody may see more of it
+    # Not everybody may see more of these.
+    "select concat_ws(' ', subname, subowner) from pg_subscription",
+    "select concat_ws(' ', umid, srvid, umuser, usename) from pg_user_mappings",
     "select concat_ws(' ', oid, spcname) from pg_tablespace",
     # Which objects extensions have brought, and which column a sequence belongs to.
     (
