@@ -317,6 +317,26 @@ def real_pg_dump() -> str:
     return found
 
 
+def test_a_value_of_the_environment_is_not_written(history: Shop, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SQUASH_SECRET", "hunter22")
+    history.add(9, "009_secret", "comment on table customers is '${secret}';", variables="true")
+    history.declare(variables="{secret: '${SQUASH_SECRET}'}")
+    ended = squash(run, history, "--to", "9", "--yes")
+    assert ended.code == 2
+    assert "the squash would hold the value that variable `secret` has in this environment" in ended.stderr
+    assert "hunter22" not in ended.stderr
+    assert not (history.folder / "009_squashed.sql").exists()
+    assert squash(run, history, "--to", "8", "--yes").code == 0
+
+
+def test_user_mappings_are_pointed_out(history: Shop, run: Run) -> None:
+    sql = "create foreign data wrapper f; create server s foreign data wrapper f; "
+    history.add(9, "009_mapping", sql + "create user mapping for public server s options (password 'x');")
+    ended = squash(run, history, "--to", "9", "--yes")
+    assert ended.code == 0, ended.stderr
+    assert "look through the options of 1 user mapping: they may be secret" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

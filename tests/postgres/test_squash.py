@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -83,6 +86,28 @@ def test_an_old_database_has_it(project: ProjectFolder, connection: psycopg.Conn
         "002_m",
         "003_m",
     ]
+
+
+NOTHING_TO_DO = """
+import sys, zmig
+assert zmig.Migrator(sys.argv[1]).migrate().run_id is None
+print("psycopg" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_that_nothing_is_left_to_do_is_known_as_quickly_as_ever(project: ProjectFolder, beside: bool) -> None:
+    before(project)
+    Migrator(project.manifest).migrate()
+    if beside:
+        document = json.loads(project.manifest.read_text(encoding="utf-8"))
+        (project.folder / "003_squashed.sql").write_text("\n".join(TABLES), encoding="utf-8")
+        document["migrations"].append({"version": 3, "file": "003_squashed.sql", "replaces": "1..3"})
+        project.manifest.write_text(json.dumps(document), encoding="utf-8")
+    else:
+        squash(project)
+    command = [sys.executable, "-c", NOTHING_TO_DO, str(project.manifest)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_the_rows_of_the_simple_table_are_put_right_again(

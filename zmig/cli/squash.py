@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zmig.verification.squash import Draft, LeftOut, Made
 
 _NOTHING = "nothing was written"
+_SHOWN = 10
 
 
 class SquashOptions(Options):
@@ -84,9 +85,13 @@ def _lines(draft: Draft, made: Made | None) -> Iterable[str]:
         yield from (_not_in_it(one) for one in made.left_out)
         for role in made.roles:
             yield f"not in it: role `{role}`, which migrations made; add `create role` to the file for new servers"
+        if made.user_mappings:
+            yield f"look through the options of {words.counted(made.user_mappings, 'user mapping')}: they may be secret"
     if draft.deleted:
         yield f"deleted: {words.counted(len(draft.parts), 'entry').replace('entrys', 'entries')}, and their files:"
-        yield from (f"  {file}" for file in draft.deleted)
+        yield from (f"  {file}" for file in draft.deleted[:_SHOWN])
+        if (more := len(draft.deleted) - _SHOWN) > 0:
+            yield f"  and {more} more"
         yield "a database that has only a part of them can then be brought further with an earlier checkout alone"
     elif made is not None:
         yield "the old entries stay beside it, for databases that have only a part of them; `--delete` removes them"
@@ -130,6 +135,7 @@ def _document(draft: Draft, made: Made | None, *, is_written: bool) -> Document:
         "objects": None if made is None else made.objects,
         "left_out": [] if made is None else [{"name": one.name, "rows": one.rows} for one in made.left_out],
         "roles": [] if made is None else list(made.roles),
+        "user_mappings": 0 if made is None else made.user_mappings,
     }
 
 
@@ -146,7 +152,7 @@ COMMAND = Command(
     ),
     document=(
         "version, name, replaces, file, manifest, written, deleted, sql, pg_dump, objects, left_out (name, and rows or "
-        "null for a sequence), roles"
+        "null for a sequence), roles, user_mappings (how many have options)"
     ),
     run=run,
     options_type=SquashOptions,

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 _NOTHING = "nothing was written"
 _SHOWN_DIFFERENCES = 20
+_SHORTEST_VALUE = 4
+"""A shorter value of a variable is found in any text."""
 
 
 @valueclass
@@ -98,6 +100,8 @@ class Made:
     left_out: tuple[LeftOut, ...] = ()
     roles: tuple[str, ...] = ()
     """The roles that migrations made, which are in no database."""
+    user_mappings: int = 0
+    """How many statements give a user mapping options, of which one may be a password."""
 
 
 def draft(path: Path, to: int, *, name: str | None, delete: bool, environ: Mapping[str, str]) -> Draft:
@@ -338,6 +342,7 @@ def make(
     statements = dump.statements(taken.text, role=role, own_role=draft.home.manifest.defaults.run_as)
     head = f"-- description: what {draft.replaces} make of an empty database\n-- date: {today}\n\n"
     text = head + "".join(f"{statement};\n\n" for statement in statements).rstrip("\n") + "\n"
+    _refuse_variables(draft, text, environ)
     with tempfile.TemporaryDirectory(prefix="zmig-squash-") as folder:
         manifest = _alone(Path(folder), draft, text)
         short = builder.build(manifest, project.load(manifest, environ=environ))
@@ -356,7 +361,24 @@ def make(
         pg_dump=taken.version,
         left_out=rows.left_out,
         roles=tuple(sorted(made_roles)),
+        user_mappings=sum(one.startswith("CREATE USER MAPPING") and " OPTIONS (" in one for one in statements),
     )
+
+
+def _refuse_variables(draft: Draft, text: str, environ: Mapping[str, str]) -> None:
+    """Make sure that a file for every environment holds no value of this one. Raises UsageError."""
+    for opened in inclusion.read(draft.path, environ=environ).opened:
+        for name, variable in opened.manifest.variables.items():
+            if variable.is_secret and len(variable.value) >= _SHORTEST_VALUE and variable.value in text:
+                raise UsageError(
+                    Problem(
+                        "squash-unfit",
+                        f"the squash would hold the value that variable `{name}` has in this environment",
+                        facts=("in others it is another one, and it may be secret",),
+                        effect=_NOTHING,
+                        hint="squash up to a version before the first migration that uses it, with `--to`",
+                    )
+                )
 
 
 def _read(url: str, tracking: str) -> tuple[SchemaSnapshot, str]:
