@@ -74,6 +74,8 @@ class Option:
     attribute: str | None = None
     """The name it has in `Options`, where that is not its own."""
     is_required: bool = False
+    may_lack_value: bool = False
+    """Whether it may be given without a value, which is an empty text then; a connection string is one, no other."""
 
     @property
     def key(self) -> str:
@@ -84,7 +86,8 @@ class Option:
     def spelling(self) -> str:
         """How help writes it."""
         names = f"{self.short}, {self.name}" if self.short else self.name
-        return f"{names} {self.metavar}" if self.metavar else names
+        value = f"[{self.metavar}]" if self.may_lack_value else self.metavar
+        return f"{names} {value}" if value else names
 
 
 COMMON = (

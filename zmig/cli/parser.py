@@ -13,7 +13,7 @@ from zmig.text.nearest import nearest
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _WITH_NAMES = (Positionals.NAME, Positionals.NAME_OR_NONE, Positionals.NAMES, Positionals.SOME_NAMES)
 
@@ -63,7 +63,7 @@ def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:
     """Return the options that the words after a command's name amount to. Raises UsageError."""
     # What is after the first `--` is for another program, or no option however it is written.
     end = words.index("--") if "--" in words else len(words)
-    before, rest = list(words[:end]), list(words[end + 1 :])
+    before, rest = list(_with_values(words[:end], command)), list(words[end + 1 :])
     options: Options = command.options_type()
     parser = _Parser(name, (*command.options, *COMMON))
     try:
@@ -80,6 +80,15 @@ def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:
     options.rest = rest if command.takes is Positionals.ACTION else []
     _assign(name, command, options, [*positional, *(rest if command.takes is not Positionals.ACTION else [])])
     return options
+
+
+def _with_values(words: Sequence[str], command: AnyCommand) -> Iterator[str]:
+    """Yield the words; an option that may lack its value has an empty one where no connection string comes next."""
+    names = {option.name for option in command.options if option.may_lack_value}
+    for number, word in enumerate(words):
+        following = words[number + 1] if number + 1 < len(words) else ""
+        lacks = word in names and (following.startswith("-") or not ("://" in following or "=" in following))
+        yield f"{word}=" if lacks else word
 
 
 _FORMATTER = partial(HelpFormatter, width=80)

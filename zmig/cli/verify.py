@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
+from zmig.cli.command import Command, CommandContext, Option, Options, Positionals, version_number
 from zmig.cli.scratch_options import SCRATCH_URL
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.process.interrupts import Interrupted, SignalInterrupts
@@ -39,6 +39,8 @@ class VerifyOptions(Options):
     all: bool
     scratch_url: str | None
     format: str | None
+    against: str | None
+    to: int | None
 
 
 def run(call: CommandContext, options: VerifyOptions) -> ExitCode:
@@ -48,6 +50,8 @@ def run(call: CommandContext, options: VerifyOptions) -> ExitCode:
     interrupts = SignalInterrupts(report_end=partial(_report_end, call.output))
     with interrupts.installed():
         try:
+            if options.against is not None:
+                return _compare(call, options, form, interrupts)
             return _prove(call, options, form, interrupts)
         except Interrupted as error:
             error.problem = Problem("interrupted", f"interrupted by {error}", effect=_EFFECT)
@@ -73,6 +77,12 @@ def _form(options: VerifyOptions) -> str:
         which = "`--all`" if options.all else "names"
         message = f"`--base` and {which} both say which migrations are proved"
         raise UsageError(Problem("usage", message, hint="leave one of them out"))
+    if options.against is not None and (options.base is not None or options.all or options.names):
+        message = "`--against` compares everything that is applied, so no migrations are chosen"
+        raise UsageError(Problem("usage", message, hint="leave names, `--base` and `--all` out"))
+    if options.against is None and options.to is not None:
+        message = "`--to` says what is expected on a live database, and none is compared"
+        raise UsageError(Problem("usage", message, hint="add `--against`, or leave `--to` out"))
     return form
 
 
@@ -94,15 +104,41 @@ def _prove(call: CommandContext, options: VerifyOptions, form: str, interrupts: 
     return _exit_code(made)
 
 
+def _compare(call: CommandContext, options: VerifyOptions, form: str, interrupts: Interrupts) -> ExitCode:
+    """Compare the live database with what the files build."""
+    from zmig.verification import live, report
+
+    began = time.monotonic()
+    project = call.migrator().project()
+    url = options.against or options.database_url
+    call.output.redact = _redactor(call, options)
+    manifest = call.manifest()
+    task = live.Task(
+        manifest, project, live_url=url, to=options.to, scratch_url=options.scratch_url, environ=call.environ
+    )
+    with _Progress(call.output, len(project.migrations)) as progress:
+        result = live.compare(task, interrupts=interrupts, hear=progress)
+    made = report.of_live(result, str(manifest))
+    _print(call, made, form, report.live_document(made, result))
+    call.output.note(report.live_summary(made, result, seconds=time.monotonic() - began))
+    return _exit_code(made)
+
+
 def _redactor(call: CommandContext, options: VerifyOptions) -> Callable[[str], str]:
-    """Return what masks the secrets of the scratch server's URL, and what is masked already."""
+    """Return what masks the secrets of every URL that is given, and what is masked already."""
     from zmig.database import connection as database
 
+    urls = (options.scratch_url, options.against, options.database_url)
+    redactors = [database.target(url, environ=call.environ).redactor for url in urls if url]
     before = call.output.redact
-    if options.scratch_url is None:
-        return before
-    own = database.target(options.scratch_url, environ=call.environ).redactor
-    return lambda text: own(before(text))
+
+    def redact(text: str) -> str:
+        text = before(text)
+        for redactor in redactors:
+            text = redactor(text)
+        return text
+
+    return redact
 
 
 def _print(call: CommandContext, made: Report, form: str, document: object) -> None:
@@ -130,7 +166,7 @@ class _Progress:
     def __init__(self, output: Output, total: int) -> None:
         self._output = output
         self._total = total
-        self._proved = 0
+        self._begun = set[int]()
         self._next = 0.0 if output.is_live else time.monotonic() + _SECONDS_BETWEEN_LINES
         self._is_drawn = False
 
@@ -150,22 +186,20 @@ class _Progress:
         """Hear that a stage of a migration begins, or that nothing of it is left to be proved."""
         from zmig.verification.round_trips import Proof
 
-        if isinstance(what, Proof):
-            self._proved += not migration.is_repeatable
-            if self._output.is_json:
-                self._output.note_document(
-                    {
-                        "progress": "proof-finished",
-                        "version": migration.version,
-                        "name": migration.name,
-                        "proved": what.is_proved,
-                        "duration_seconds": round(what.seconds, 3),
-                    }
-                )
-                return
+        self._begun.add(migration.version)
+        if isinstance(what, Proof) and self._output.is_json:
+            self._output.note_document(
+                {
+                    "progress": "proof-finished",
+                    "version": migration.version,
+                    "name": migration.name,
+                    "proved": what.is_proved,
+                    "duration_seconds": round(what.seconds, 3),
+                }
+            )
         if self._output.is_json or time.monotonic() < self._next:
             return
-        number = min(self._proved + 1, self._total) if self._total else 0
+        number = min(len(self._begun), self._total)
         at = "" if isinstance(what, Proof) else f": {what}"
         line = f"{number}/{self._total} {migration.name}{at}"
         if self._output.is_live:
@@ -182,17 +216,28 @@ COMMAND = Command(
     about=(
         "Builds the schema from nothing on a scratch database, and proves that rollbacks undo: each migration is "
         "applied, rolled back and applied again, and the schema and the rows are compared each time. Repeatables run "
-        "twice. The manifest's database is not touched. Exit code 1 means that something is not undone."
+        "twice. The manifest's database is not touched; --against reads its schema, and compares it with what the "
+        "files build. Exit code 1 means that something is not undone, or differs."
     ),
     document=(
         "findings (rule, severity, message, file, line, column, end_line, end_column, hint, migration, details), "
-        "proved and not_proved (names of migrations), server_version (of the scratch server), notes"
+        "proved and not_proved (names of migrations), server_version (of the scratch server), notes; with --against "
+        "replayed (names of migrations), noted (kind, identity, reason) and scratch_server_version instead of proved"
     ),
     run=run,
     options_type=VerifyOptions,
     options=(
         Option("--base", "prove what is new or changed since a git revision, such as origin/main", "REVISION"),
         Option("--all", "prove every migration, as without names and `--base`"),
+        Option(
+            "--against",
+            "compare a live database, the manifest's or the one that is named, with what the files build instead",
+            "URL",
+            may_lack_value=True,
+        ),
+        Option(
+            "--to", "with --against: what is expected there is everything up to this version", "VERSION", version_number
+        ),
         SCRATCH_URL,
         Option("--format", "how findings are printed (without it: text)", "|".join(_FORMATS)),
     ),
@@ -201,5 +246,6 @@ COMMAND = Command(
     examples=(
         "zmig verify manifests/demo.yaml",
         "zmig verify manifests/demo.yaml 2 3 --format github",
+        "zmig verify manifests/demo.yaml --against",
     ),
 )

@@ -263,15 +263,16 @@ def open_session(
     *,
     observer: Observer,
     interrupts: Interrupts,
+    limits: Mapping[str, str] | None = None,
 ) -> Generator[DatabaseSession]:
-    """Connect, and close the connection after the block.
+    """Connect, and close the connection after the block. `limits` are settings for a session that only reads, as SQL.
 
     Raises:
         ConnectionFailed: the server cannot be reached.
     """
     run_id = os.urandom(6).hex()
     name = f"zmig/{run_id}"
-    with database.connect(target, application_name=name) as connection:
+    with database.connect(target, application_name=name, limits=limits) as connection:
         connection.interrupts = interrupts
         connection.add_notice_handler(_notices_to(observer, interrupts))
         with database.translated(target):

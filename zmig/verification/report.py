@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from zmig.catalog.difference import Difference
     from zmig.manifest.lint_keys import LintSettings
     from zmig.model import Migration
+    from zmig.verification import live
     from zmig.verification.proving import Result
     from zmig.verification.round_trips import Deviation, Proof, RowChange
 
 _MOST_LINES = 60
 """Lines of a difference that are shown; a routine may have thousands."""
 _CONTEXT_LINES = 2
+_MOST_NOTED = 5
 _MOST_FINDINGS = 20
 """Objects of one migration that are reported one by one."""
 _CONTAINERS = frozenset(
@@ -39,6 +41,9 @@ _CONTAINERS = frozenset(
     }
 )
 """What others belong to: with a table go its columns, with any of these its owner, comment and rights."""
+_MAY_BE_IGNORED = frozenset(
+    {Kind.SCHEMA, Kind.TABLE, Kind.FOREIGN_TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW, Kind.SEQUENCE}
+)
 _BY_DEFINITION = frozenset({Kind.INDEX, Kind.SEQUENCE, Kind.STATISTICS})
 """What is named by itself, and says in its definition which table it belongs to."""
 
@@ -55,6 +60,11 @@ RULES = {
         Rule("verify/not-again", Severity.ERROR, "a migration cannot be applied again after its rollback"),
         Rule("verify/not-applied", Severity.ERROR, "a migration cannot be applied to an empty database"),
         Rule("verify/not-repeatable", Severity.ERROR, "a repeatable fails, or changes something, the second time"),
+        Rule("verify/live-missing", Severity.ERROR, "the live database lacks what the files build"),
+        Rule("verify/live-extra", Severity.ERROR, "the live database has what the files do not build"),
+        Rule(
+            "verify/live-changed", Severity.ERROR, "the live database has something otherwise than the files build it"
+        ),
         *(LINT_RULES[code] for code in ("rollback/missing",)),
     )
 }
@@ -110,6 +120,87 @@ def _is_loss(deviation: Deviation) -> bool:
     if deviation.stage is Stage.REPEAT:
         return deviation.is_by_rule and bool(deviation.rows)
     return any(one.after < one.before for one in deviation.rows)
+
+
+def of_live(result: live.Result, manifest: str) -> Report:
+    """Return the report of how a live database differs from what the files build."""
+    findings: list[Finding] = []
+    if result.failed is not None:
+        migration, error = result.failed
+        findings.append(_failure(migration, Stage.APPLY, error.problems[0]))
+    makers = {id(one.difference): one.migration for one in result.deviants}
+    for one, parts in main_ones([deviant.difference for deviant in result.deviants]):
+        findings.append(_of_live(one, parts, makers[id(one)], manifest))
+    notes = [_noted(reason, kept) for reason, kept in _by_reason(result.notes)]
+    report = Report(tuple(findings), len(result.replayed), missing=(*result.remarks, *notes), rules=RULES)
+    return replace(report, title="zmig verify")
+
+
+def _of_live(one: Difference, parts: int, migration: Migration | None, manifest: str) -> Finding:
+    what = called(one)
+    name = "" if migration is None else f"`{migration.name}`"
+    match one.change:
+        case Change.MISSING:
+            rule, message = "verify/live-missing", f"the live database lacks {what}"
+            hint = f"make it there again, as {name} did" if name else "make it there"
+            fact = f"made or last changed by {name}"
+        case Change.EXTRA:
+            rule, message = "verify/live-extra", f"the live database has {what}, which the files do not build"
+            hint = "put it into a migration, or drop it there"
+            if one.kind in _MAY_BE_IGNORED:
+                hint = f"put it into a migration, drop it there, or write `verify: {{ignore: [{one.identity}]}}`"
+            fact = f"dropped by {name}"
+        case Change.CHANGED:
+            rule, message = "verify/live-changed", f"the live database has {what} otherwise than the files build it"
+            hint = "put the change into a migration, or undo it there"
+            fact = f"made or last changed by {name}"
+    facts = [*([fact] if name else []), *shown(one)]
+    if parts:
+        facts.append(f"with {counted(parts, 'thing')} that belong{'s' if parts == 1 else ''} to it")
+    place = Location(manifest if migration is None else _file(migration))
+    return _at(place, rule, Severity.ERROR, migration, message, hint, facts)
+
+
+def _by_reason(notes: Sequence[Difference]) -> Iterator[tuple[str, list[Difference]]]:
+    for reason in dict.fromkeys(one.reason or one.kind.value for one in notes):
+        yield reason, [one for one in notes if (one.reason or one.kind.value) == reason]
+
+
+def _noted(reason: str, notes: Sequence[Difference]) -> str:
+    names = ", ".join(f"`{one.identity}`" for one in notes[:_MOST_NOTED])
+    more = f" and {len(notes) - _MOST_NOTED} more" if len(notes) > _MOST_NOTED else ""
+    words = "spelled differently by the server, and the same" if notes[0].is_respelled else f"{reason} differs"
+    return f"{words}: {names}{more}"
+
+
+def live_document(report: Report, result: live.Result) -> dict[str, object]:
+    """Return how a live database differs as JSON types."""
+    return {
+        "findings": [{**of_finding(finding), "details": list(finding.facts)} for finding in report.findings],
+        "replayed": [one.name for one in result.replayed],
+        "noted": [
+            {"kind": one.kind.value, "identity": one.identity, "reason": one.reason or one.kind.value}
+            for one in result.notes
+        ],
+        "server_version": result.server_version,
+        "scratch_server_version": result.scratch_version,
+        "notes": list(report.missing),
+    }
+
+
+def live_summary(report: Report, result: live.Result, *, seconds: float) -> str:
+    """Return how much differs, in one line, and below it what counts for nothing."""
+    found = len(report.findings)
+    of = counted(len(result.replayed), "migration")
+    if result.failed is not None:
+        what = "nothing was compared"
+    else:
+        what = f"{counted(found, 'difference')} from" if found else "the live database is"
+        what += f" what {of} build{'s' if len(result.replayed) == 1 else ''}"
+    versions = (result.server_version // 10000, result.scratch_version // 10000)
+    on = f"PostgreSQL {versions[0]}" + (f" and {versions[1]}" if versions[0] != versions[1] else "")
+    lines = [f"{what}, on {on}, in {duration(seconds)}"]
+    return "\n".join((*lines, *(f"note: {reason}" for reason in report.missing)))
 
 
 def main_ones(differences: Sequence[Difference]) -> list[tuple[Difference, int]]:
