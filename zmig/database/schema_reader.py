@@ -95,7 +95,7 @@ rows as (
     union all select oid, xmin from pg_statistic_ext where stxnamespace = any ({schemas})
     union all select oid, xmin from pg_namespace where oid = any ({schemas})
 )
-select count(*), sum(oid::bigint), sum(xmin::text::bigint) from rows
+select concat_ws(' ', count(*), sum(oid::bigint), sum(xmin::text::bigint)) from rows
 """
 """Numbers for which versions of the catalogs' rows there are: others if anything was made, changed or dropped."""
 _GUARDS = (
@@ -167,7 +167,7 @@ class _Reading:
                 version, schemas=self._schemas, hidden=hidden, routines=routines, occurring=self._occurring
             )
         )
-        state = _STATE.format(schemas=_array(self._schemas))
+        state = f"select pg_current_snapshot()::text, ({_STATE.format(schemas=_array(self._schemas))})"
         *answers, found, self._state = self._ask(*(query for _, query in asked), queries.uncovered_sql(), state)
         for (kind, _), rows in zip(asked, answers, strict=True):
             for identity, definition in cast("list[tuple[str, str | None]]", rows):
@@ -188,8 +188,13 @@ class _Reading:
         Raises:
             psycopg.errors.UndefinedObject: they are not.
         """
-        *_, state = self._ask(*_BEGINNING, _STATE.format(schemas=_array(self._schemas)))
-        if state != self._state:
+        ((moment, state),) = self._state
+        now = f"({_STATE.format(schemas=_array(self._schemas))})"
+        nobody_wrote = f"pg_current_snapshot()::text = {literal(str(moment))}"
+        *_, ((is_same,),) = self._ask(
+            *_BEGINNING, f"select case when {nobody_wrote} then true else {now} = {literal(str(state))} end"
+        )
+        if not is_same:
             raise psycopg.errors.UndefinedObject("the catalogs changed while they were read")
 
     def _chosen(self) -> tuple[list[int], list[int], list[int]]:
