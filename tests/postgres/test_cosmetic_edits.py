@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -116,13 +116,41 @@ def test_a_repeatable_is_due_after_any_edit_of_its_file(project: ProjectFolder) 
     assert list(Migrator(project.manifest).migrate().completed) == ["090_view"]
 
 
-def test_a_file_with_a_variable_in_it_and_a_large_one_have_no_checksum_of_tokens(
-    project: ProjectFolder, facts: Facts
-) -> None:
+def test_a_file_with_a_variable_in_it_has_no_checksum_of_tokens(project: ProjectFolder, facts: Facts) -> None:
     project.sql("001_one", "create table ${name} ();", variables=True)
     project.sql("002_two", "create table two ();", variables=True)
-    project.sql("003_large", "select 1;\n" * (1 << 17))
+    project.sql("003_large", f"select '${{name}}', length('{'x' * (1 << 20)}');", variables=True)
     project.change(variables={"name": "one"})
     Migrator(project.manifest).migrate()
     has = {name: "token_checksum" in facts.data(name, "done")[0] for name in ("001_one", "002_two", "003_large")}
     assert has == {"001_one": False, "002_two": True, "003_large": False}
+
+
+LARGE = f"select length('{'x' * (1 << 20)}');\nselect 2;\n"
+HELD = f"select length('{'x' * (17 << 20)}');\nselect 2;\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "entry"),
+    [
+        (LARGE, {}),
+        (LARGE, {"transaction": False}),
+        (LARGE + "-- migrate:down is what another tool says\n", {}),
+        (HELD, {"transaction": False}),
+    ],
+    ids=["sent as it is read", "held", "looked at closely", "held as octets"],
+)
+def test_of_a_large_file_what_is_before_its_first_statement_may_change(
+    project: ProjectFolder, migrator: Migrator, facts: Facts, rows: str, entry: dict[str, Any]
+) -> None:
+    project.sql("002_two", "-- rows\n" + rows, **entry)
+    migrator.migrate()
+    project.sql("002_two", "/* the rows\n*/\n\n-- of all\n" + rows, **entry)
+    assert _findings(Migrator(project.manifest), "002_two") == [FindingCode.COSMETIC]
+    Migrator(project.manifest).accept("002_two", reason="a comment")
+    project.sql("002_two", ";" + rows, **entry)
+    assert _findings(Migrator(project.manifest), "002_two") == [FindingCode.COSMETIC]
+    project.sql("002_two", rows.replace("select", "SELECT", 1), **entry)
+    assert _findings(Migrator(project.manifest), "002_two") == [FindingCode.EDITED]
+    project.sql("002_two", rows + "-- at its end\n", **entry)
+    assert _findings(Migrator(project.manifest), "002_two") == [FindingCode.EDITED]

@@ -183,6 +183,8 @@ def _script(step: Step, file: Path, written: str, *, conforming: bool, is_small:
         mode = replace(mode, rollback_checksum=checksum)
     elif is_small:
         of_tokens = token_checksums.of_statements(written, statements, has_variables=filled is not None)
+    else:
+        of_tokens = token_checksums.of_large_text(written, has_variables=filled is not None)
     prepared = PreparedStep(
         step,
         path,
@@ -246,14 +248,16 @@ def _large_script(step: Step, file: Path, *, conforming: bool) -> PreparedStep |
         return None
     from zmig.sql import prescan
 
-    checksum = text_file.Checksum()
+    checksum, large = text_file.Checksum(), token_checksums.LargeChecksum()
     suspects = _Suspects()
-    pieces = suspects.watched(_counted(text_file.octet_pieces(file), checksum))
+    pieces = suspects.watched(_counted(text_file.octet_pieces(file), checksum, large))
     scan = prescan.scan(pieces, path=str(file), conforming=conforming, is_octets=True)
     if scan.refusing is not None or scan.controlling is not None or suspects.is_any:
         return None
-    confirmed = str(checksum) if step.direction is Direction.ROLLBACK else None
-    return PreparedStep(step, str(file), Mode(True, "one transaction", confirmed), count=scan.statements)
+    if step.direction is Direction.ROLLBACK:
+        return PreparedStep(step, str(file), Mode(True, "one transaction", str(checksum)), count=scan.statements)
+    mode = Mode(True, "one transaction")
+    return PreparedStep(step, str(file), mode, count=scan.statements, token_checksum=str(large))
 
 
 _VERY_LARGE = 16 << 20
@@ -265,19 +269,21 @@ def _very_large(step: Step, file: Path, *, conforming: bool) -> PreparedStep | N
     migration = step.migration
     if migration.variables is not None or migration.batch is not None or text_file.size(file) < _VERY_LARGE:
         return None
-    checksum = text_file.Checksum()
+    checksum, large = text_file.Checksum(), token_checksums.LargeChecksum()
     suspects = _Suspects()
-    pieces = suspects.watched(_counted(text_file.octet_pieces(file), checksum))
+    pieces = suspects.watched(_counted(text_file.octet_pieces(file), checksum, large))
     stream = script.split_stream(pieces, path=str(file), conforming=conforming, is_octets=True)
     statements = tuple(map(script.with_rows, stream))
     mode = _mode(step, statements)
     if suspects.is_any or suspects.is_conflict or not statements or mode.transactional:
         return None
+    count, of_tokens = len(statements), None
     if step.direction is Direction.ROLLBACK:
         mode = replace(mode, rollback_checksum=str(checksum))
     else:
         _check_checksum(file, step, checksum)
-    return PreparedStep(step, str(file), mode, statements=statements, count=len(statements))
+        of_tokens = str(large)
+    return PreparedStep(step, str(file), mode, statements=statements, count=count, token_checksum=of_tokens)
 
 
 class _Suspects:
@@ -314,10 +320,11 @@ def _check_checksum(file: Path, step: Step, checksum: text_file.Checksum) -> Non
         raise ManifestError(text_file.edited(file))
 
 
-def _counted(pieces: Iterable[bytes], checksum: text_file.Checksum) -> Iterator[str]:
-    """Yield pieces as `zmig.sql.octets` has them, after their checksum took note of them."""
+def _counted(pieces: Iterable[bytes], *checksums: text_file.Checksum | token_checksums.LargeChecksum) -> Iterator[str]:
+    """Yield pieces as `zmig.sql.octets` has them, after their checksums took note of them."""
     for piece in pieces:
-        checksum.add(piece)
+        for checksum in checksums:
+            checksum.add(piece)
         yield octets.from_bytes(piece)
 
 
