@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -308,6 +310,18 @@ def test_a_manifest_that_is_changed_meanwhile_is_left_as_it_is(history: Shop, ru
     assert "`shop.yaml` was changed in the meantime" in ended.stderr
     assert sorted(path.name for path in history.folder.iterdir()) == before
     assert history.path.read_text().endswith("# changed\n")
+
+
+def test_one_that_is_killed_leaves_everything_as_it_was(history: Shop, tmp_path: Path) -> None:
+    program = tmp_path / "pg_dump"
+    program.write_text("#!/bin/sh\n[ \"$1\" = --version ] || kill -9 $PPID\necho 'pg_dump (PostgreSQL) 99.1'\n")
+    program.chmod(0o755)
+    before = {path.name: path.read_bytes() for path in history.folder.iterdir()}
+    command = [sys.executable, "-m", "zmig", "squash", "shop.yaml", "--to", "8", "--yes", "--delete"]
+    command += ["--scratch-url", history.url, "--pg-dump", os.fspath(program)]
+    ended = subprocess.run(command, cwd=history.folder, capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert {path.name: path.read_bytes() for path in history.folder.iterdir()} == before
 
 
 def real_pg_dump() -> str:

@@ -1,4 +1,7 @@
-"""Writes a file at once: whoever reads it meanwhile sees the whole text from before, or the whole new one."""
+"""Writes a file at once: whoever reads it meanwhile sees the whole text from before, or the whole new one.
+
+So does whoever comes after a crash: nothing is ever half there.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,23 @@ def write(path: Path, content: bytes) -> None:
                 os.chown(name, status.st_uid, status.st_gid)
         Path(name).replace(path)
         undo.pop_all()
+
+
+def create(path: Path, content: bytes) -> None:
+    """Make a file that is not there yet. Raises FileExistsError where it is, and other OSErrors."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        whole = Path(folder) / path.name
+        with whole.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(whole)  # unlike a renaming, it never takes the place of another file
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            with path.open("xb") as file:
+                file.write(content)
 
 
 def _umask() -> int:

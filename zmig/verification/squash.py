@@ -25,7 +25,7 @@ from zmig.hints import Hint, command
 from zmig.manifest import edit, reader, schema_errors, typed_reader
 from zmig.manifest.declaration import stem
 from zmig.model import Kind, Versions
-from zmig.project import inclusion, project, scaffold
+from zmig.project import inclusion, project, scaffold, written_file
 from zmig.text.nearest import nearest
 from zmig.valueclass import valueclass
 from zmig.verification import dump, reparse
@@ -322,6 +322,7 @@ def make(
         return not migration.is_repeatable and migration.version in versions
 
     tracking = draft.project.tracking.schema
+    report(f"applying {draft.replaces} to a scratch database")
     long = builder.build(draft.path, draft.project, only=is_replaced)
     expected, role = _read(long.url, tracking)
     rows = _Rows(long.url, tracking, data)
@@ -343,6 +344,7 @@ def make(
     head = f"-- description: what {draft.replaces} make of an empty database\n-- date: {today}\n\n"
     text = head + "".join(f"{statement};\n\n" for statement in statements).rstrip("\n") + "\n"
     _refuse_variables(draft, text, environ)
+    report("applying the squash alone to another one")
     with tempfile.TemporaryDirectory(prefix="zmig-squash-") as folder:
         manifest = _alone(Path(folder), draft, text)
         short = builder.build(manifest, project.load(manifest, environ=environ))
@@ -506,15 +508,14 @@ def write(draft: Draft, text: str | None) -> None:
     try:
         with ExitStack() as undo:
             if text is not None:
-                with draft.file.open("x", encoding="utf-8", newline="\n") as opened:
-                    undo.callback(draft.file.unlink, missing_ok=True)
-                    opened.write(text)
+                written_file.create(draft.file, text.encode())
+                undo.callback(draft.file.unlink, missing_ok=True)
             scaffold.replace_manifest(draft.home, draft.manifest_text)
             undo.pop_all()
         for file in draft.deleted:
             file.unlink(missing_ok=True)
-    except FileExistsError as error:
-        message = f"`{error.filename}` exists already"
+    except FileExistsError:
+        message = f"`{draft.file}` exists already"
         raise UsageError(
             Problem("file-exists", message, effect=_NOTHING, hint="choose another name with `--name NAME`")
         ) from None
