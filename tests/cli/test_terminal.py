@@ -47,6 +47,18 @@ def test_run_is_drawn_live(shop: Shop, connection: psycopg.Connection) -> None:
         assert f"{ESCAPE}[?25l" not in terminal.raw, "the cursor was hidden"
 
 
+def test_proving_is_drawn_in_one_line_that_goes_away(shop: Shop, server: str, connection: psycopg.Connection) -> None:
+    gate = f"select from pg_locks where locktype = 'advisory' and objid = 4242 and pid = {connection.info.backend_pid}"
+    connection.execute("select pg_advisory_lock(4242)")
+    waits = f"do $$ begin while exists ({gate}) loop perform pg_sleep(0.01); end loop; end $$;"
+    shop.add(1, "0001_users", "create table users (id int);", rollback=f"{waits} drop table users;")
+    with Terminal("verify", "shop.yaml", "--scratch-url", server, cwd=shop.folder) as terminal:
+        terminal.wait_for("1/1 0001_users: roll back")
+        connection.execute("select pg_advisory_unlock(4242)")
+        assert terminal.end() == 0
+        assert "1 of 1 rollback proved, on PostgreSQL" in terminal.text
+
+
 def test_a_long_name_gives_way_to_the_statement_and_the_time(shop: Shop, connection: psycopg.Connection) -> None:
     name = f"0001_{'a_very_long_name_' * 6}end"
     shop.add(1, name, f"select 1;\n{wait_sql(1)}", lock_timeout="0")

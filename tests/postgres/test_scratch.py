@@ -13,6 +13,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from tests.support import pgbouncer
 from tests.support.process import Process
 from zmig.embedded import EmbeddedServer, find_binaries
 from zmig.errors import ConnectionFailed, ServerError, UsageError
@@ -122,6 +123,18 @@ def test_a_server_that_does_not_answer_is_named_with_its_option(loaded: Project)
     with pytest.raises(ConnectionFailed) as caught, scratch.opened(loaded, url=url, environ=os.environ):
         pass
     assert "--scratch-url" in str(caught.value.problems[0].hint)
+
+
+@pytest.mark.skipif(pgbouncer.find() is None, reason="PgBouncer is not installed")
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_a_pooler_is_refused(loaded: Project, pooler_folder: Path, database: str, mode: str) -> None:
+    with (
+        pgbouncer.pooled(pooler_folder, database, mode=mode) as url,
+        pytest.raises(UsageError) as caught,
+        scratch.opened(loaded, url=url, environ=os.environ),
+    ):
+        pass
+    assert caught.value.code == "scratch-pooler"
 
 
 def test_old_databases_of_killed_runs_are_dropped_and_no_others(loaded: Project, server: str) -> None:

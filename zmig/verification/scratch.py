@@ -195,6 +195,7 @@ def _on(target: Target, *, is_private: bool) -> Generator[Scratch]:
     run = secrets.token_hex(4)
     with _connected(target, f"{_APPLICATION}{run}") as connection:
         if not is_private:
+            _refuse_pooler(connection, target)
             with database.translated(target):
                 _check_rights(connection)
                 _drop_leftovers(connection)
@@ -211,6 +212,19 @@ def _connected(target: Target, application_name: str) -> WorkingConnection:
 
 def _name(url: str) -> str:
     return str(conninfo.conninfo_to_dict(url)["dbname"])
+
+
+def _refuse_pooler(connection: WorkingConnection, target: Target) -> None:
+    """Refuse what is no server: a pooler leads to databases it knows, and keeps sessions in those that are dropped."""
+    if connection.server.backend_pid != connection.info.backend_pid:
+        raise UsageError(
+            Problem(
+                "scratch-pooler",
+                f"scratch databases cannot be made through the pooler at `{target.host}`",
+                effect="nothing was run",
+                hint=f"name the server itself in {_WRITTEN_IN}",
+            )
+        )
 
 
 def _check_rights(connection: WorkingConnection) -> None:
