@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.process import run
+from tests.support import backends
+from tests.support.process import Process, run
 from zmig import ManifestError, MigrationFailed, Migrator
 
 if TYPE_CHECKING:
@@ -104,6 +106,19 @@ def test_a_file_may_hold_the_query_and_an_error_has_its_place_there(
     assert list(migrator.migrate().completed) == ["001_roles"]
     assert not migrator.status().undeclared
     assert _tables(connection) == ["roles"]
+
+
+def test_what_is_in_a_file_that_a_link_leads_to_out_of_the_project_is_not_shown(
+    project: ProjectFolder, facts: Facts, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "other.sql"
+    elsewhere.write_text("select sesame from nowhere")
+    (project.folder / ".git").mkdir()
+    (project.folder / "verify.sql").symlink_to(elsewhere)
+    project.sql("001_roles", ROLES, verify={"file": "verify.sql"})
+    ended = run("apply", str(project.manifest))
+    assert (ended.code, "verify query gave no answer" in ended.stderr) == (1, True)
+    assert not {word for word in ("sesame", "nowhere") if word in ended.stderr + str(facts.data("001_roles", "failed"))}
 
 
 def test_variables_are_replaced_in_a_file(project: ProjectFolder) -> None:
@@ -314,6 +329,60 @@ def test_it_takes_no_longer_than_the_migration_may(project: ProjectFolder, conne
     problem = _fail(project)
     assert "statement timeout" in problem.message
     assert _tables(connection) == []
+
+
+SLEEPS = "select pg_sleep(600) is not null"
+
+
+@pytest.mark.parametrize("transaction", [True, False])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it(
+    project: ProjectFolder,
+    connection: psycopg.Connection,
+    facts: Facts,
+    number: signal.Signals,
+    code: int,
+    *,
+    transaction: bool,
+) -> None:
+    project.sql("001_roles", ROLES, transaction=transaction, verify=SLEEPS)
+    with Process("apply", project.manifest) as process:
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        process.send(number)
+        assert process.wait().code == code
+    assert _tables(connection) == ([] if transaction else ["roles"])
+    assert facts.told[-1] == ("001_roles", "failed")
+    assert facts.data("001_roles", "failed")[0]["error"]["interrupted"] == number.name
+    project.sql("001_roles", ROLES, transaction=transaction, verify=THREE)
+    assert list(Migrator(project.manifest).migrate().completed) == ["001_roles"]
+
+
+@pytest.mark.parametrize("transaction", [True, False])
+def test_a_run_that_is_killed_while_it_is_asked_has_not_done_it(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts, *, transaction: bool
+) -> None:
+    project.sql("001_roles", ROLES, transaction=transaction, verify=SLEEPS)
+    with Process("apply", project.manifest) as process:
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        process.kill()
+    backends.wait_for(connection, 0)
+    assert facts.applied == []
+    project.sql("001_roles", ROLES, transaction=transaction, verify=THREE)
+    assert list(Migrator(project.manifest).migrate().completed) == ["001_roles"]
+    assert connection.execute("select count(*) from roles").fetchone() == (3,)
+
+
+def test_a_connection_that_is_lost_while_it_is_asked_is_no_answer(
+    project: ProjectFolder, connection: psycopg.Connection, facts: Facts
+) -> None:
+    project.sql("001_roles", ROLES, verify=SLEEPS)
+    with Process("apply", project.manifest) as process:
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        working = backends.pid(connection, "wait_event = 'PgSleep'")
+        connection.execute("select pg_terminate_backend(%s)", (working,))
+        ended = process.wait()
+    assert (ended.code, "connection" in ended.stderr) == (3, True)
+    assert (_tables(connection), facts.applied) == ([], [])
 
 
 def test_a_rehearsal_asks_it_too(project: ProjectFolder, connection: psycopg.Connection) -> None:

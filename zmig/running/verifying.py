@@ -8,6 +8,7 @@ import psycopg
 
 from zmig.database import connection as database
 from zmig.errors import Location, Problem, ZmigError
+from zmig.project import outside
 from zmig.running import envelope
 from zmig.session import conditions
 
@@ -72,4 +73,4 @@ def _failed(attempt: Attempt, message: str, location: Location | None, *facts: s
     prepared = attempt.prepared
     if prepared.batch is not None or (prepared.is_sql and not prepared.mode.transactional):
         facts = (*facts, _STATEMENTS_ARE_DONE)
-    return Problem("verify-failed", message, location, facts=facts)
+    return outside.redacted(Problem("verify-failed", message, location, facts=facts))
