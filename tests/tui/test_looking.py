@@ -125,6 +125,16 @@ async def test_the_overview_says_what_applying_would_do(shop: Shop) -> None:
         assert "without a transaction" not in zmig.page
 
 
+async def test_the_overview_says_what_a_migration_is_verified_by(shop: Shop) -> None:
+    shop.add(1, "one", "create table t ();", verify='"select  true"')
+    (shop.folder / "two.verify.sql").write_text("select true")
+    shop.add(2, "two", "create table u ();", verify="{file: two.verify.sql}")
+    async with console(shop.path) as zmig:
+        await zmig.until(lambda: "select true" in zmig.page)
+        await zmig.go_to("two")
+        await zmig.until(lambda: "two.verify.sql" in zmig.page)
+
+
 async def test_of_a_large_file_the_beginning_is_shown_at_once(shop: Shop) -> None:
     shop.add(1, "dump", "select 'first';\n" + "insert into t values (1, 2, 3);\n" * 100_000)
     async with console(shop.path) as zmig:

@@ -145,6 +145,8 @@ def _settings(migration: Migration) -> Iterator[Line]:
     yield _field("rollback", str(migration.rollback_file or ("in the file" if migration.has_code_rollback else "none")))
     if migration.repeat is not None:
         yield _field("repeats", migration.repeat.condition or migration.repeat.rule.value)
+    if migration.verify is not None:
+        yield _field("verified by", str(migration.verify.file or " ".join((migration.verify.query or "").split())))
     if migration.checksum is not None:
         yield _field("checksum", migration.checksum[:16])
     yield _field("lock wait", _limit(settings.lock_timeout_seconds))
