@@ -352,8 +352,22 @@ def test_only_what_is_new_since_a_revision_is_proved(
     assert [one["migration"] for one in document["findings"]] == ["002_u"]
     assert (document["proved"], document["not_proved"]) == (["003_v"], ["002_u"])
     assert document["findings"][0]["details"]
+    (project.folder / "001_t.rollback.sql").write_text("drop table t; -- at last", encoding="utf-8")
+    ended = run("verify", project.manifest, "--base", "main", "--scratch-url", server, "--json")
+    assert json.loads(ended.stdout)["proved"] == ["001_t", "003_v"]
     ended = run("verify", project.manifest, "--base", "nowhere", "--scratch-url", server)
     assert (ended.code, "nowhere" in ended.stderr) == (2, True)
+
+
+def test_what_is_secret_is_masked_in_definitions(project: ProjectFolder, server: str) -> None:
+    project.change(variables={"word": "${THE_WORD}"})
+    text = "create table t (a text default '${word}'); create function f() returns text return '${word}';"
+    project.sql("001_t", text, rollback="select 1;", variables=True)
+    words = ("verify", project.manifest, "--scratch-url", server)
+    for more in ((), ("--json",)):
+        ended = run(*words, *more, environ={"THE_WORD": "open-sesame-3141"})
+        assert (ended.code, "function" in ended.stdout or "routine" in ended.stdout) == (1, True)
+        assert "sesame" not in ended.stdout + ended.stderr
 
 
 def test_a_base_needs_git(project: ProjectFolder, server: str) -> None:

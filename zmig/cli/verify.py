@@ -12,7 +12,9 @@ from zmig.cli.command import Command, CommandContext, Option, Options, Positiona
 from zmig.cli.scratch_options import SCRATCH_URL
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.process.interrupts import Interrupted, SignalInterrupts
+from zmig.text.secrets import Redactor
 from zmig.text.terminal import one_line, shortened
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from zmig.lint.run import Report
     from zmig.model import Migration
     from zmig.process.interrupts import Interrupts
+    from zmig.project.project import Project
     from zmig.verification.round_trips import Proof, Stage
 
 _FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit")
@@ -90,15 +93,14 @@ def _prove(call: CommandContext, options: VerifyOptions, form: str, interrupts: 
     from zmig.verification import choosing, proving, report
 
     began = time.monotonic()
-    call.output.redact = _redactor(call, options)
     project = choosing.on_new_database(call.migrator().project())
-    call.output.redact = _redactor(call, options)
+    call.output.redact = _redactor(call, options, project)
     manifest = call.manifest()
     chosen = choosing.choose(project, manifest, names=options.names, base=options.base, environ=call.environ)
     task = proving.Task(manifest, project, chosen.migrations, scratch_url=options.scratch_url, environ=call.environ)
     with _Progress(call.output, len(chosen.migrations)) as progress:
         result = proving.prove(task, interrupts=interrupts, hear=progress)
-    made = report.of_proofs(result, project.lint, notes=chosen.notes)
+    made = _redacted(report.of_proofs(result, project.lint, notes=chosen.notes))
     _print(call, made, form, report.document(made, result))
     call.output.note(report.summary(made, result, seconds=time.monotonic() - began))
     return _exit_code(made)
@@ -111,25 +113,26 @@ def _compare(call: CommandContext, options: VerifyOptions, form: str, interrupts
     began = time.monotonic()
     project = call.migrator().project()
     url = options.against or options.database_url
-    call.output.redact = _redactor(call, options)
+    call.output.redact = _redactor(call, options, project)
     manifest = call.manifest()
     task = live.Task(
         manifest, project, live_url=url, to=options.to, scratch_url=options.scratch_url, environ=call.environ
     )
     with _Progress(call.output, len(project.migrations)) as progress:
         result = live.compare(task, interrupts=interrupts, hear=progress)
-    made = report.of_live(result, str(manifest))
+    made = _redacted(report.of_live(result, str(manifest)))
     _print(call, made, form, report.live_document(made, result))
     call.output.note(report.live_summary(made, result, seconds=time.monotonic() - began))
     return _exit_code(made)
 
 
-def _redactor(call: CommandContext, options: VerifyOptions) -> Callable[[str], str]:
-    """Return what masks the secrets of every URL that is given, and what is masked already."""
+def _redactor(call: CommandContext, options: VerifyOptions, project: Project) -> Callable[[str], str]:
+    """Return what masks the secrets of the manifest and of every URL that is given, and what is masked already."""
     from zmig.database import connection as database
 
     urls = (options.scratch_url, options.against, options.database_url)
     redactors = [database.target(url, environ=call.environ).redactor for url in urls if url]
+    redactors.append(Redactor(*project.secrets))
     before = call.output.redact
 
     def redact(text: str) -> str:
@@ -139,6 +142,13 @@ def _redactor(call: CommandContext, options: VerifyOptions) -> Callable[[str], s
         return text
 
     return redact
+
+
+def _redacted(made: Report) -> Report:
+    """Return a report that shows nothing of files outside of the project, which may be anybody's."""
+    from zmig.lint import run as linter
+
+    return replace(made, findings=linter.redacted(made.findings))
 
 
 def _print(call: CommandContext, made: Report, form: str, document: object) -> None:

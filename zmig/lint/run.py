@@ -86,7 +86,7 @@ def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None 
         findings += check.check(project, context)
     entries = {(entry.manifest.label, entry.version) for project in projects for entry in project.entries}
     return Report(
-        _redacted(_once(findings)),
+        redacted(_once(findings)),
         len(entries),
         missing=tuple(missing),
         remedy=None if grammar is not None and squawk.find() is not None else INSTALL,
@@ -184,7 +184,7 @@ def _strays(projects: Sequence[Gathered]) -> dict[Path, tuple[Remark, ...]]:
     return strays
 
 
-def _redacted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def redacted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings without lines and quotations of files outside of the project."""
     findings = tuple(findings)
     hidden = {file for file in {one.file for one in findings} if outside.is_outside(file)}

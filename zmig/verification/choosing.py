@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from zmig.lint import run as linter
 from zmig.lint.entries import Files, gather
+from zmig.lint.git import Repository
 from zmig.planning import selection
+from zmig.project import text_file
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
@@ -52,4 +54,19 @@ def choose(
     gathered = gather(manifest, environ=environ, files=Files())
     compared = linter.compared(gathered, base, environ, notes)
     examined = frozenset[int]() if compared is None else compared.examined
+    examined |= _with_other_rollbacks(ordinary, manifest, base)
     return Choice(tuple(one for one in ordinary if one.version in examined), tuple(notes))
+
+
+def _with_other_rollbacks(migrations: Sequence[Migration], manifest: Path, base: str) -> frozenset[int]:
+    """Return the versions of those whose rollback file is not what it was where the branch left the base."""
+    repository = Repository.around(manifest.parent)
+    tip = repository.commit(base)
+    files = {one.version: one.rollback_file for one in migrations if one.rollback_file is not None}
+    inside = {version: repository.inside(file) for version, file in files.items()}
+    texts = repository.texts(repository.fork(tip) or tip, filter(None, inside.values()))
+    return frozenset(
+        version
+        for version, file in files.items()
+        if text_file.checksum_of(text_file.read(file)) != text_file.checksum_of(texts.get(inside[version] or "", ""))
+    )
