@@ -298,6 +298,28 @@ def test_what_a_dump_cannot_repeat_is_refused_and_nothing_is_written(history: Sh
     assert {path.name: path.read_bytes() for path in history.folder.iterdir()} == before
 
 
+def test_a_dump_that_cannot_be_applied_is_reported_as_one(history: Shop, run: Run, tmp_path: Path) -> None:
+    program = tmp_path / "pg_dump"
+    broken = f"'{real_pg_dump()}' \"$@\" | sed 's/^CREATE TABLE/CREATE TABEL/'"
+    program.write_text(f"#!/bin/sh\n[ \"$1\" = --version ] && exec '{real_pg_dump()}' --version\n{broken}\n")
+    program.chmod(0o755)
+    ended = squash(run, history, "--to", "8", "--yes", "--pg-dump", os.fspath(program))
+    assert ended.code == 1
+    assert "error: what pg_dump wrote of 1..6, 8 cannot be applied: syntax error" in ended.stderr
+    assert "hint: squash up to a version before what it cannot repeat, with `--to`" in ended.stderr
+
+
+def test_tables_that_inherit_from_each_other_are_counted_one_by_one(history: Shop, run: Run, another: str) -> None:
+    history.add(
+        9, "009_heirs", "create table up (x int); create table down () inherits (up); insert into down values (1);"
+    )
+    ended = squash(run, history, "--to", "9", "--yes", "--data", "public.down", "--delete")
+    assert ended.code == 0, ended.stderr
+    assert "public.up" not in ended.stderr
+    Migrator(history.path, database_url=another).migrate()
+    assert rows(another, "select tableoid::regclass::text, x from up") == [("down", 1)]
+
+
 def test_a_manifest_that_is_changed_meanwhile_is_left_as_it_is(history: Shop, run: Run, tmp_path: Path) -> None:
     program = tmp_path / "pg_dump"
     program.write_text(

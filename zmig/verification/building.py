@@ -113,4 +113,5 @@ def _on_scratch(error: ZmigError) -> ZmigError:
 
 
 def _moved(problem: Problem, effect: str) -> Problem:
-    return replace(problem, message=f"on a scratch database, {problem.message}", effect=effect)
+    hint = "correct it, then run the same command again" if problem.code == "migration-failed" else problem.hint
+    return replace(problem, message=f"on a scratch database, {problem.message}", effect=effect, hint=hint)

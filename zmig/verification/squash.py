@@ -20,7 +20,7 @@ from zmig.catalog.objects import Kind as ObjectKind
 from zmig.catalog.scope import Scope
 from zmig.database import schema_reader
 from zmig.database.quoting import literal
-from zmig.errors import Location, ManifestError, Outdated, Problem, UsageError
+from zmig.errors import Location, ManifestError, MigrationFailed, Outdated, Problem, UsageError
 from zmig.hints import Hint, command
 from zmig.manifest import edit, reader, schema_errors, typed_reader
 from zmig.manifest.declaration import stem
@@ -347,7 +347,10 @@ def make(
     report("applying the squash alone to another one")
     with tempfile.TemporaryDirectory(prefix="zmig-squash-") as folder:
         manifest = _alone(Path(folder), draft, text)
-        short = builder.build(manifest, project.load(manifest, environ=environ))
+        try:
+            short = builder.build(manifest, project.load(manifest, environ=environ))
+        except MigrationFailed as error:
+            raise Outdated(_inapplicable(draft, error.problems[0])) from error
     found, _ = _read(short.url, tracking)
     with psycopg.connect(long.url, autocommit=True) as connection:
         compared = reparse.mark_respelled(connection, differences(expected, found))
@@ -406,6 +409,18 @@ def _alone(folder: Path, draft: Draft, text: str) -> Path:
     }
     manifest.write_text(json.dumps(content), encoding="utf-8")
     return manifest
+
+
+def _inapplicable(draft: Draft, problem: Problem) -> Problem:
+    """Return what is wrong with a dump that the server does not take back."""
+    text = problem.location.text if problem.location is not None else None
+    return Problem(
+        "squash-differs",
+        f"what pg_dump wrote of {draft.replaces} cannot be applied: {problem.message.partition(' failed: ')[2]}",
+        facts=(*(() if text is None else (f"in `{text.strip()}`",)), *problem.facts),
+        effect=_NOTHING,
+        hint="squash up to a version before what it cannot repeat, with `--to`",
+    )
 
 
 def _differs(draft: Draft, different: Sequence[Difference]) -> Problem:
@@ -471,7 +486,7 @@ class _Rows:
                     self._wanted.append((name, kind))
                     continue
                 self.unwanted.append(name)
-                if kind == "r" and (number := _counted(connection, f"select count(*) from {name}")):
+                if kind == "r" and (number := _counted(connection, f"select count(*) from only {name}")):
                     counts[root] = (counts.get(root) or 0) + number
                 elif kind == "S" and name == root and _counted(connection, f"select is_called::int from {name}"):
                     counts[root] = None
@@ -483,8 +498,8 @@ class _Rows:
         found: list[object] = []
         with psycopg.connect(url, autocommit=True) as connection:
             for name, kind in self._wanted:
-                what = rows if kind == "r" else "last_value, is_called"
-                found.append((name, connection.execute(f"select {what} from {name} as t".encode()).fetchone()))
+                what, only = (rows, "only ") if kind == "r" else ("last_value, is_called", "")
+                found.append((name, connection.execute(f"select {what} from {only}{name} as t".encode()).fetchone()))
         return found
 
 
