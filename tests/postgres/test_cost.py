@@ -129,7 +129,7 @@ def test_reads_and_a_run_with_nothing_to_do_cost_the_same_however_much_is_applie
         project.sql(f"{number:03}_m", "select 1;")
     Migrator(project.manifest).migrate()
     assert _round_trips(project, Migrator.migrate) == 4
-    assert _round_trips(project, Migrator.status) == 4
+    assert _round_trips(project, Migrator.status) == 5, "one more, for the schema"
     assert _round_trips(project, Migrator.current_version) == 4
 
 

@@ -86,7 +86,7 @@ def facts(connection: psycopg.Connection, name: str) -> list[str]:
     """Return the types of a migration's facts, without prefix."""
     rows = connection.execute(
         "select replace(event_type, 'migration.', '') from zmig.migration_events where aggregate_id = %s "
-        "order by position",
+        "and aggregate_type = 'migration' order by position",
         [name],
     )
     return [row[0] for row in rows]

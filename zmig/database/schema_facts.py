@@ -5,6 +5,7 @@ To learn whether it may be compared with what is there takes one row, without th
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, cast
 
 from zmig.catalog.objects import FORMAT
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from zmig.catalog.scope import Scope
-    from zmig.database.types import Answer, Questioning
+    from zmig.database.types import Answer, Questioning, Row
 
 _OWN = f"aggregate_type = '{SCHEMA}' and event_type = '{EventType.OBSERVED.value}'"
 _CHANGES_SCHEMA = (
@@ -104,15 +105,43 @@ def scope_data(scope: Scope) -> dict[str, object]:
 
 def last(connection: Questioning, events: str) -> Recorded | None:
     """Return the last fact about the schema in a table of facts; None where there is none."""
+    return _recorded(connection.execute(_last_sql(events).encode()).fetchone())
+
+
+def _last_sql(events: str) -> str:
     later = f"select aggregate_id from {events} where {_CHANGES_SCHEMA} and position > own.position"
-    row = connection.execute(
-        f"select position, aggregate_id, created_at, run_id, (event_data - 'changes' - 'all')::text, "
-        f"({later} order by position limit 1) from {events} as own where {_OWN} order by position desc limit 1".encode()
-    ).fetchone()
+    return (
+        "select position, aggregate_id, created_at, run_id, (event_data - 'changes' - 'all')::text, "
+        f"({later} order by position limit 1) from {events} as own where {_OWN} order by position desc limit 1"
+    )
+
+
+def _recorded(row: Row | None) -> Recorded | None:
     if row is None:
         return None
-    position, name, at, run_id, text, unrecorded = cast("tuple[int, str, datetime, str | None, str, str | None]", row)
+    position, name, at, run_id, text, unrecorded = cast(
+        "tuple[int, str, datetime, str | None, str, str | None]", row[:6]
+    )
     return Recorded(position, name, at=at, run_id=run_id, data=fact_data.read(text), unrecorded=unrecorded)
+
+
+def ask_last_and_state(connection: Questioning, events: str, scope: Scope) -> Answer:
+    """Ask for the last fact and, where it may be compared with what is there, the state of the catalogs."""
+    scoped = f"{literal(json.dumps(scope_data(scope)))}::jsonb"
+    is_comparable = f"unrecorded is null and data->'format' = '{FORMAT}'::jsonb and data->'scope' = {scoped}"
+    state = catalog_state.state_sql(connection.info.server_version, scope)
+    return connection.execute(
+        "select position, name, at, run_id, data::text, unrecorded, "
+        f"case when {is_comparable} then ({state}) end "
+        f"from ({_last_sql(events).replace('::text', '', 1)}) as last (position, name, at, run_id, data, "
+        "unrecorded)".encode()
+    )
+
+
+def last_and_state(asked: Answer) -> tuple[Recorded | None, object]:
+    """Return what was asked for: the last fact, and the state of the catalogs."""
+    row = asked.fetchone()
+    return _recorded(row), None if row is None else row[6]
 
 
 def ask_state(connection: Questioning, scope: Scope) -> Answer:

@@ -18,7 +18,6 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zmig.database.schema_facts import Recorded
     from zmig.database.timeline import TimelineChange
     from zmig.database.types import Answer as Rows
     from zmig.model import Migration
@@ -26,24 +25,6 @@ if TYPE_CHECKING:
     from zmig.session.quick_session import QuickSession
     from zmig.session.schema_drift import SchemaDrift
     from zmig.session.snapshot import DatabaseSnapshot
-
-
-@valueclass
-class SchemaQuestion:
-    """Whether the schema is as it was recorded, as it was asked."""
-
-    recorded: Recorded | None
-    decided: SchemaDrift | None
-    """What is known without asking for the state of the catalogs."""
-    state: Rows | None
-    """That state, which the server may still be working on."""
-
-    def answer(self, server_version: int) -> SchemaDrift | None:
-        """Return what is known; None where definitions have to be read."""
-        if self.decided is not None or self.recorded is None or self.state is None:
-            return self.decided
-        is_same = self.state.fetchone() == (self.recorded.state,)
-        return schema_drift.same(self.recorded, server_version) if is_same else None
 
 
 @valueclass
@@ -66,7 +47,7 @@ class StatusQuestion:
         self._database_url = database_url
         self._environ = environ
         self._closing = ExitStack()
-        self._asked: tuple[QuickSession, SchemaQuestion | None] | None = None
+        self._asked: tuple[QuickSession, Rows | None] | None = None
 
     def begin(self, project: Project) -> None:
         """Ask, once the manifests are read; a private server is not started before all is known to be right."""
@@ -103,22 +84,20 @@ class StatusQuestion:
             self._begin(project)
         assert self._asked is not None
         session, asked = self._asked
-        schema = None if asked is None else asked.answer(session.connection.info.server_version)
-        return QuickStatus(*session.status(migrations), schema, asked is not None and schema is None)
+        if asked is None:
+            return QuickStatus(*session.status(migrations), None, is_schema_unclear=False)
+        recorded, state = schema_facts.last_and_state(asked)
+        schema = schema_drift.judged(recorded, state, project, session.connection.info.server_version)
+        return QuickStatus(*session.status(migrations), schema, is_schema_unclear=schema is None)
 
     def close(self) -> None:
         """Close the connection, if it is open still."""
         self._closing.close()
 
 
-def _ask_schema(session: QuickSession, project: Project) -> SchemaQuestion | None:
+def _ask_schema(session: QuickSession, project: Project) -> Rows | None:
     """Ask whether the schema is as it was recorded; None where there are no facts."""
     if not session.inspection.has_events:
         return None
     session.inspection.check_readable()
-    recorded = schema_facts.last(session.connection, session.facts.events)
-    version = session.connection.info.server_version
-    decided = schema_drift.decided(recorded, project, version)
-    if decided is not None or recorded is None:
-        return SchemaQuestion(recorded, decided, None)
-    return SchemaQuestion(recorded, None, schema_facts.ask_state(session.connection, project.scope))
+    return schema_facts.ask_last_and_state(session.connection, session.facts.events, project.scope)

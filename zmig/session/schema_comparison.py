@@ -15,7 +15,7 @@ from zmig.catalog.objects import Kind
 from zmig.database import connection as database
 from zmig.database import schema_facts, schema_reader
 from zmig.errors import ZmigError
-from zmig.session.schema_drift import DriftedObject, SchemaDrift, Verdict, decided, same
+from zmig.session.schema_drift import DriftedObject, SchemaDrift, Verdict, decided, judged, same
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
@@ -94,17 +94,14 @@ def read(session: DatabaseSession) -> SchemaDrift:
 
 def _known(source: Source) -> tuple[Recorded | None, SchemaDrift | None]:
     """Return the last fact, and what is known without reading definitions."""
-    recorded = schema_facts.last(source.connection, source.events)
-    known = decided(recorded, source.project, source.server_version)
-    if known is None and recorded is not None and state(source) == recorded.state:
-        known = same(recorded, source.server_version)
-    return recorded, known
+    recorded, state = last_and_state(source)
+    return recorded, judged(recorded, state, source.project, source.server_version)
 
 
-def state(source: Source) -> object:
-    """Return the state of the catalogs now."""
-    row = schema_facts.ask_state(source.connection, source.project.scope).fetchone()
-    return row[0] if row is not None else None
+def last_and_state(source: Source) -> tuple[Recorded | None, object]:
+    """Return the last fact about the schema, and the state of the catalogs now, where it may be compared."""
+    asked = schema_facts.ask_last_and_state(source.connection, source.events, source.project.scope)
+    return schema_facts.last_and_state(asked)
 
 
 def compared(source: Source, recorded: Recorded | None, *, attributes: bool = False) -> SchemaDrift:

@@ -188,3 +188,11 @@ def decided(recorded: Recorded | None, project: Project, server_version: int) ->
 def same(recorded: Recorded, server_version: int) -> SchemaDrift:
     """Return that nothing has changed."""
     return SchemaDrift(Verdict.SAME, recorded=recorded, server_version=server_version)
+
+
+def judged(recorded: Recorded | None, state: object, project: Project, server_version: int) -> SchemaDrift | None:
+    """Return what the last fact and the state of the catalogs come to; None where definitions have to be read."""
+    known = decided(recorded, project, server_version)
+    if known is None and recorded is not None and state == recorded.state:
+        return same(recorded, server_version)
+    return known

@@ -65,10 +65,10 @@ class SchemaRecord:
         """
         with _reported(observer, self._session, "what others have changed was not looked for"):
             self._speak()
-            before = schema_facts.last(self._connection, self._events)
+            asked = schema_facts.ask_last_and_state(self._connection, self._events, self._scope)
+            before, state = schema_facts.last_and_state(asked)
             if before is None or before.unrecorded is not None or not self._is_comparable(before):
                 return
-            state = self._state()
             if state == before.state:
                 return
             snapshot = schema_reader.read(self._connection, self._scope, attempts=1)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
-from zmig.database import activity, schema_facts
+from zmig.database import activity
 from zmig.database import connection as database
 from zmig.database.activity import Blocking
 from zmig.database.lock import RunLock
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from zmig.database.activity import Backend, BackendWork, Blocker
     from zmig.database.connection import Target, WorkingConnection
+    from zmig.database.schema_facts import Recorded
     from zmig.database.tracking_check import Inspection
     from zmig.database.types import Connection
     from zmig.errors import Problem
@@ -262,19 +263,14 @@ class _WatchedSchema:
         return self._drift
 
     def _look(self, source: Source) -> None:
-        recorded = schema_facts.last(source.connection, source.events)
-        known = schema_drift.decided(recorded, source.project, source.server_version)
-        if known is not None or recorded is None:
-            self._drift, self._compared = known, None
-            return
+        recorded: Recorded | None = None
         try:
-            state = schema_comparison.state(source)
-            if self._compared == (recorded.position, state):
-                return
-            is_same = state == recorded.state
-            same = schema_drift.same(recorded, source.server_version) if is_same else None
-            self._drift = same or schema_comparison.compared(source, recorded)
-            self._compared = (recorded.position, state)
+            recorded, state = schema_comparison.last_and_state(source)
+            known = schema_drift.judged(recorded, state, source.project, source.server_version)
+            seen = (recorded and recorded.position, state)
+            if known is not None or seen != self._compared:
+                self._drift = known or schema_comparison.compared(source, recorded)
+            self._compared = seen
         except (ZmigError, psycopg.Error) as error:  # too slow for this connection, for one
             self._drift = schema_comparison.unreadable(source, recorded, error)
 
