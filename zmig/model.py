@@ -5,7 +5,9 @@ Nothing here reads a file or a database; a path is a label until `zmig.project.p
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from enum import StrEnum
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from zmig.valueclass import field, valueclass
@@ -159,22 +161,27 @@ class Versions:
         return sum(high - low + 1 for low, high in self.ranges)
 
     def __contains__(self, version: int | None) -> bool:
-        return version is not None and any(low <= version <= high for low, high in self.ranges)
+        return version is not None and self._end_around(version) is not None
+
+    def _end_around(self, version: int) -> int | None:
+        """Return the last version of the range that one is in; None where it is in none."""
+        place = bisect_right(self.ranges, version, key=itemgetter(0))
+        return self.ranges[place - 1][1] if place and version <= self.ranges[place - 1][1] else None
 
     def covers(self, other: Versions) -> bool:
         """Whether all of others are among them."""
-        return all(any(low <= first and last <= high for low, high in self.ranges) for first, last in other.ranges)
+        return other.lowest_not_in(self) is None
 
     def meets(self, other: Versions) -> bool:
         """Whether some are among others."""
-        return any(low <= last and first <= high for low, high in self.ranges for first, last in other.ranges)
+        return any(low in other for low, _ in self.ranges) or any(low in self for low, _ in other.ranges)
 
     def lowest_not_in(self, others: Versions) -> int | None:
         """Return the lowest that is not among others; None where all are."""
         for low, high in self.ranges:
             at = low
-            for first, last in others.ranges:
-                at = last + 1 if first <= at <= last else at
+            while at <= high and (end := others._end_around(at)) is not None:
+                at = end + 1
             if at <= high:
                 return at
         return None

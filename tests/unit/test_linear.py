@@ -51,3 +51,31 @@ TEXTS = {
 def test_a_long_text_is_read_in_linear_time(call: str) -> None:
     ended = subprocess.run([sys.executable, "-c", _READ + call], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+_SQUASHED = """
+import resource
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+from dataclasses import replace
+from tests.support.tales import done, entries, once
+from zmig.model import Versions
+from zmig.planning import up_to_date
+from zmig.planning.state import State
+
+N = 20_000
+versions = Versions.of((number, number) for number in range(2, 2 * N, 2))
+assert Versions.parse(str(versions)) == versions
+squash = replace(once(versions.last, checksum="s", name="squashed"), replaces=versions)
+told = [done(number) for number, _ in versions.ranges]
+parts = [once(number) for number, _ in versions.ranges]
+for declared in ([squash], [*parts, squash]):
+    assert all(one.state is State.DONE for one in entries(declared, *told))
+    lines = [f"{one.version} {one.checksum} {one.name}" for one in parts]
+    assert up_to_date.is_same(lines, up_to_date.expected_lines(declared))
+    assert len(entries(declared, *told[:-1])) == N - 1
+"""
+
+
+def test_a_long_history_is_squashed_in_linear_time() -> None:
+    ended = subprocess.run([sys.executable, "-c", _SQUASHED], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")

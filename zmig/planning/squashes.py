@@ -57,8 +57,9 @@ def choose(
     squashes = [(one, one.replaces) for one in migrations if one.replaces is not None]
     chosen, squashed, replaced = list(migrations), dict[int, Squashed](), set[int]()
     # The largest first: one inside of it may be all that is left of its parts.
+    gone: set[int] = set()
     for squash, versions in sorted(squashes, key=lambda pair: pair[1].count, reverse=True):
-        if not any(one is squash for one in chosen):
+        if id(squash) in gone:
             continue
         parts = [one for one in chosen if one is not squash and not one.is_repeatable and one.version in versions]
         recorded = sorted(version for version in there if version in versions)
@@ -70,7 +71,8 @@ def choose(
                 chosen = [one for one in chosen if one is not squash]
                 replaced.update(recorded)
                 continue
-        chosen = [one for one in chosen if not any(one is part for part in parts)]
+        gone.update(map(id, parts))
+        chosen = [one for one in chosen if id(one) not in gone]
         if recorded:
             records = tuple(history.records[version] for version in recorded)
             missing = None if is_own else versions.lowest_not_in(applied)

@@ -308,7 +308,7 @@ class _Squashes:
             if squashed.missing is not None:
                 undeclared = [
                     *undeclared,
-                    *(_undeclared(one, liveness) for one in squashed.records if one not in others),
+                    *(_undeclared(one, liveness) for one in squashed.records if one.version == entry.version),
                 ]
                 words = f"of {migration.replaces}, which it replaces, version {squashed.missing} is not applied"
                 finding = Finding(FindingCode.PARTLY_REPLACED, words)
