@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
     OK = 0
     FAILED = 1
     """A migration, a rollback or a rehearsal failed; `lint`: something was found that matters enough; `schema --check`:
-    the file is old."""
+    the file is old; `squash`: what it would write does not make the same."""
     REFUSED = 2
     """Wrong usage, an invalid manifest, or a plan that was refused."""
     NO_CONNECTION = 3
@@ -127,7 +127,7 @@ class MigrationFailed(ZmigError):
 
 
 class Outdated(ZmigError):
-    """A file that is made of a database is not what that is now."""
+    """A file is not what a database is: the schema is another one now, or the file makes another one."""
 
     exit_code = ExitCode.FAILED
 

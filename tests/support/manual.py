@@ -49,7 +49,7 @@ Who holds the lock that a run waits for is the `holder` of `"lock-waiting"`, wit
 | exit code | meaning |
 | --- | --- |
 | 0 | fine |
-| 1 | a migration failed |
+| 1 | a migration failed, or what was checked is not so: `lint`, `verify`, `schema --check`, `squash` |
 | 2 | wrong usage, an invalid manifest, or a plan that was refused |
 | 3 | the database cannot be reached |
 | 4 | another run held the lock for longer than `--lock-wait` |

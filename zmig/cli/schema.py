@@ -142,8 +142,8 @@ COMMAND = Command(
     about=(
         "Prints the database's schema as text for people and for version control: one block for each table, in an "
         "order that is always the same, without what depends on the server. With `--check`, exit code 1 means that the "
-        "file is not what the schema is; the difference is printed. Reads only; with `--scratch` it does not even "
-        "connect to the database, and applies the migrations to an empty one that is dropped again."
+        "file is not what the schema is; the difference is printed. Reads only. With `--scratch` it asks the database "
+        "for nothing but its version, and applies the migrations to an empty one that is dropped again."
     ),
     document=(
         "server_version, fingerprint, uncovered (how many objects are not looked at, by what they are); schema (the "

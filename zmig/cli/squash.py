@@ -147,8 +147,8 @@ COMMAND = Command(
     about=(
         "Writes one migration in the place of all up to a version: `pg_dump` of a scratch database to which they were "
         "applied, proved to make the same on another one, and an entry with `replaces`. New databases run that file "
-        "alone; those that have all of it count it as applied. Connects to no database but scratch ones, shows what "
-        "it will write and asks first. Repeatables are not squashed."
+        "alone; those that have all of it count it as applied. Asks the manifest's database for nothing but its "
+        "version, shows what it will write and asks first. Repeatables are not squashed."
     ),
     document=(
         "version, name, replaces, file, manifest, written, deleted, sql, pg_dump, objects, left_out (name, and rows or "
