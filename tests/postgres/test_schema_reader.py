@@ -274,6 +274,51 @@ def test_each_change_is_found_and_nothing_else(
         assert found == expected
 
 
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        "insert into app.customers (name) values ('x'); delete from app.customers",
+        "select nextval('app.numbers')",
+        "truncate app.orders restart identity",
+        "refresh materialized view app.days",
+        "reindex table app.customers",
+        "cluster app.orders using orders_pkey; alter table app.orders set without cluster",
+        "alter table app.orders set (fillfactor = 70); alter table app.orders reset (fillfactor)",
+        "alter table app.orders add column more int; alter table app.orders drop column more",
+        "alter table app.orders alter column total set statistics 5; alter table app.orders alter column total "
+        "set statistics -1",
+        "alter table app.orders rename to other; alter table app.other rename to orders",
+        "alter table app.customers rename name to called; alter table app.customers rename called to name",
+        "alter type app.mood rename value 'ok' to 'fine'; alter type app.mood rename value 'fine' to 'ok'",
+        "grant select on app.orders to zmig_probe_role; revoke select on app.orders from zmig_probe_role",
+        "grant select (total) on app.orders to zmig_probe_role; revoke select (total) on app.orders "
+        "from zmig_probe_role",
+        "alter default privileges in schema app grant select on tables to zmig_probe_role;"
+        "alter default privileges in schema app revoke select on tables from zmig_probe_role",
+        "comment on table app.orders is 'x'; comment on table app.orders is null",
+        "comment on table app.customers is 'people'",
+        "drop view app.names; create view app.names as select id, name from app.customers where state = 'ok';"
+        "create rule quiet as on delete to app.names do instead nothing",
+        "alter table app.customers disable trigger all; alter table app.customers enable trigger all",
+        "alter table app.orders drop column data; alter table app.orders add column data jsonb",
+        "alter function app.plus(int, int) set work_mem = '8MB'; alter function app.plus(int, int) reset all",
+        "drop index app.orders_placed; create index orders_placed on app.orders (placed_at) include (total)",
+        "alter table app.events detach partition app.events_2024; alter table app.events attach partition "
+        "app.events_2024 for values from ('2024-01-01') to ('2025-01-01')",
+        "create temporary table customers (x int)",
+        "select lo_unlink(lo_create(0))",
+        "set role zmig_probe_role; reset role",
+    ],
+)
+def test_what_changes_nothing_is_not_found(schema: psycopg.Connection, nothing: str) -> None:
+    before = read(schema)
+    schema.execute(nothing.encode())
+    schema.execute("analyze")
+    after = read(schema)
+    assert differences(before, after) == []
+    assert (after.hashes, after.fingerprint, after.uncovered) == (before.hashes, before.fingerprint, before.uncovered)
+
+
 def test_where_a_domain_was_made_makes_no_difference(connection: psycopg.Connection) -> None:
     connection.execute("create schema app; create type app.mood as enum ('ok')")
     connection.execute("create domain app.state as app.mood default 'ok'::app.mood")
