@@ -76,7 +76,7 @@ Key = tuple[Kind, str]
 
 def object_hash(kind: str, identity: str, definition: str) -> str:
     """Return the hash of one object, in hexadecimal."""
-    return sha256(f"{kind}\0{identity}\0{definition}".encode()).hexdigest()
+    return sha256("\0".join((kind, identity, definition)).encode()).hexdigest()
 
 
 @valueclass

@@ -170,9 +170,9 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
     ),
     (
         Kind.COLUMN_ORDER,
-        "select $relation, string_agg(quote_ident(a.attname), ', ' order by a.attnum) from $from_relations "
-        "join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped "
-        "where c.relkind in ('r', 'p', 'f') and $in_scope group by 1",
+        "select * from (select $relation, (select string_agg(quote_ident(a.attname), ', ' order by a.attnum) "
+        "from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) from $from_relations "
+        "where c.relkind in ('r', 'p', 'f') and $in_scope) as t (relation, columns) where columns is not null",
     ),
     (
         Kind.STORAGE,
