@@ -40,6 +40,11 @@ def _lex(conforming: bool) -> None:
 
 
 EXAMPLES: patterns.Examples = {
+    ("zmig.catalog.attribution", "_mentions"): [lambda: re.search(r"(?<![\w$])name(?![\w$])", "", re.IGNORECASE)],
+    ("zmig.verification.report", "_goes_with"): [
+        lambda: re.search(r"(?:^| )name(?:$|[. ])", ""),
+        lambda: re.search(r" name(?:[ .(]|$)", "", re.MULTILINE),
+    ],
     ("zmig.text.lazy_pattern", "compiled"): [lambda: LazyPattern("").compiled],
     ("zmig.text.secrets", "__init__"): [lambda: secrets.Redactor("hunter2", "pass word", "(x)")],
     ("zmig.database.connection_hints", "for_failed_connection"): [lambda: connection_hints.for_failed_connection("")],

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from dataclasses import KW_ONLY
 
-_VERSION = re.compile(r"pg_dump \(PostgreSQL\) (\d+)(\S*)")
+_VERSION = re.compile(r"pg_dump \(PostgreSQL\) (\d+)((?:[^\d\s]\S*)?)")
 _OPTIONS = (
     "--format=plain",
     "--no-password",

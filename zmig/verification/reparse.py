@@ -166,7 +166,7 @@ class _Reading:
             raise _NotReadable
         shown, kept, number = row
         bare = _PLACE.sub("", str(kept or ""))
-        return _Form(str(shown), re.sub(rf"\b{number}\b", "", bare) if own else bare)
+        return _Form(str(shown), bare.replace(f" {number} ", " 0 ") if own else bare)
 
     def _column(self, identity: str, text: str) -> _Form:
         """Columns are of the relation that the first names of an identity are of."""
