@@ -28,6 +28,7 @@ COMMAND_LINES = {
     "status": "status shop.yaml",
     "plan": "plan shop.yaml",
     "history": "history shop.yaml",
+    "drift": "drift shop.yaml",
     "version": "version shop.yaml",
     "lint": "lint shop.yaml",
     "apply": "apply shop.yaml",

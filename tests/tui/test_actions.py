@@ -11,6 +11,7 @@ from zmig_tui.screens.dialogs import ConfirmDialog, PickDialog, QuitDialog, Reso
 
 from tests.support.console import console
 from zmig.database.lock import RunLock
+from zmig.facts import EventType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,8 @@ BROKEN = "select 1;\nselect * from nowhere;\n"
 
 
 def _facts(shop: Shop) -> list[tuple[str, str]]:
-    return [(fact.name, fact.type.value.removeprefix("migration.")) for fact in shop.migrator().history()]
+    facts = (fact for fact in shop.migrator().history() if fact.type is not EventType.OBSERVED)
+    return [(fact.name, fact.type.value.removeprefix("migration.")) for fact in facts]
 
 
 def _hold(shop: Shop, connection: psycopg.Connection) -> None:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _LONGEST_CHAIN = 50
 """So many facts rest on one that holds all objects; the next one holds all again."""
+_ATTEMPTS = 2
+"""Of reading, where a run waits for it."""
 _NO_MIGRATION = "-"
 """What such a fact is about where no run has recorded anything before."""
 
@@ -71,7 +73,7 @@ class SchemaRecord:
                 return
             if state == before.state:
                 return
-            snapshot = schema_reader.read(self._connection, self._scope, attempts=1)
+            snapshot = schema_reader.read(self._connection, self._scope, attempts=_ATTEMPTS)
             changed = self._write(before.name, By.OTHERS, snapshot, state)
             if changed:
                 drift = SchemaDrift(Verdict.CHANGED, objects=changed)
@@ -84,7 +86,7 @@ class SchemaRecord:
         with _reported(observer, self._session, "the schema as this run leaves it was not recorded"):
             self._speak(is_clean=False)
             state = self._state()
-            self._write(name, By.RUN, schema_reader.read(self._connection, self._scope, attempts=1), state)
+            self._write(name, By.RUN, schema_reader.read(self._connection, self._scope, attempts=_ATTEMPTS), state)
 
     def accept(self, reason: str) -> list[DriftedObject]:
         """Record what the schema is like now, as an operator wants it, and return what changed."""
