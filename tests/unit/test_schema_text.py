@@ -34,6 +34,12 @@ SHOP: dict[tuple[Kind, str], str] = {
     (Kind.SEQUENCE, "shop.orders_id_seq"): (
         "as bigint\nstart 1\nincrement 1\nminvalue 1\nmaxvalue 9223372036854775807\ncache 1\nidentity of shop.orders.id"
     ),
+    (Kind.SEQUENCE, 'shop."Odd One_position_seq"'): (
+        "as bigint\nstart 1\nincrement 1\nminvalue 1\nmaxvalue 9223372036854775807\ncache 1\n"
+        'identity of shop."Odd One"."position"'
+    ),
+    (Kind.TABLE, 'shop."Odd One"'): "",
+    (Kind.COLUMN, 'shop."Odd One"."position"'): "bigint\ngenerated always as identity",
     (Kind.SEQUENCE, "shop.numbers"): (
         "as integer\nstart -1\nincrement -5\nminvalue -2147483648\nmaxvalue -1\ncache 1\ncycle"
     ),
@@ -99,6 +105,10 @@ create type shop.pair as (
 );
 
 create sequence shop.numbers as integer increment -5 cycle;
+
+create table shop."Odd One" (
+    "position" bigint generated always as identity
+);
 
 create foreign table shop.far (
     x integer

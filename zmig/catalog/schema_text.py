@@ -352,7 +352,8 @@ class _Text:
             self._add(place, 0, "", " ".join([f"create sequence {identity}", *options]) + ";")
             return
         is_identity = "\nidentity of " in f"\n{definition}"
-        usual = f"{owned[1].rpartition('.')[0]}.{owned[1].rpartition('.')[2]}_{owned[2]}_seq"
+        schema, table = _PART.findall(owned[1])[:2]
+        usual = f"{schema}.{_quoted(f'{_plain(table)}_{_plain(owned[2])}_seq')}"
         if is_identity and not options and identity == usual:
             return
         whose = "identity of" if is_identity else "owned by"
