@@ -220,6 +220,17 @@ def test_a_database_in_between_is_refused(history: Shop, run: Run) -> None:
     assert run("rollback", "shop.yaml", "--yes").code == 2
 
 
+@pytest.mark.parametrize("words", [("--delete",), ()], ids=["deleted", "beside"])
+def test_an_old_database_is_what_its_files_make_afterwards(history: Shop, run: Run, words: tuple[str, ...]) -> None:
+    history.add(9, "009_after", "create table after (x int);", "drop table after;")
+    assert run("apply", "shop.yaml").code == 0
+    assert squash(run, history, "--to", "8", "--yes", *words).code == 0
+    ended = run("verify", "shop.yaml", "--against", "--scratch-url", history.url)
+    assert ended.code == 0, ended.stdout + ended.stderr
+    ended = run("verify", "shop.yaml", "--all", "--scratch-url", history.url)
+    assert ended.code == 0, ended.stdout + ended.stderr
+
+
 def test_status_of_an_old_database_shows_one_row(history: Shop, run: Run) -> None:
     assert run("apply", "shop.yaml").code == 0
     assert squash(run, history, "--to", "8", "--yes", "--delete").code == 0

@@ -31,8 +31,17 @@ class Choice:
 
 def on_new_database(project: Project) -> Project:
     """Return a project without what never runs on a new database, since another migration takes its place there."""
-    replaced = [one.replaces for one in project.migrations if one.replaces is not None]
-    kept = (one for one in project.migrations if not any(one.version in versions for versions in replaced))
+    squashes = [(one, one.replaces) for one in project.migrations if one.replaces is not None]
+
+    def is_replaced(migration: Migration) -> bool:
+        return any(
+            migration is not squash
+            and migration.version in versions
+            and (migration.replaces is None or migration.replaces.count < versions.count)
+            for squash, versions in squashes
+        )
+
+    kept = (one for one in project.migrations if not is_replaced(one))
     return replace(project, migrations=tuple(kept))
 
 
