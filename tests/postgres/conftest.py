@@ -28,6 +28,7 @@ OVER_BOTH_TRANSPORTS = _BY_THE_MATRIX | {
     "test_runner",
     "test_session",
     "test_transaction_modes",
+    "test_verify_queries",
 }
 """Modules whose tests hold without group commit, too."""
 
