@@ -118,6 +118,17 @@ def test_another_order_of_columns_is_no_finding_unless_the_manifest_says_so(
     ]
 
 
+def test_another_spelling_of_the_same_is_no_finding(project: ProjectFolder, verify: Verify) -> None:
+    project.sql(
+        "001_t", "create table t (a varchar(9) constraint c check (a in ('x', 'y')));", rollback="drop table t;"
+    )
+    again = "alter table t add constraint c check (a::text = any (array['x'::varchar, 'y'::varchar]::text[]));"
+    project.sql("002_c", "alter table t drop constraint c;", rollback=again)
+    assert found(verify()) == []
+    project.sql("002_c", "alter table t drop constraint c;", rollback=again.replace("'y'", "'z'"))
+    assert rules(verify()) == ["verify/changed"]
+
+
 def test_an_enum_value_that_stays_is_found(project: ProjectFolder, verify: Verify) -> None:
     project.sql("001_mood", "create type mood as enum ('sad', 'ok');", rollback="drop type mood;")
     project.sql("002_happy", "alter type mood add value 'happy';", rollback="select 1;")

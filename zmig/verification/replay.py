@@ -18,6 +18,7 @@ from zmig.planning.request import Apply, Rollback
 from zmig.progress import StepFailed
 from zmig.session import operator
 from zmig.valueclass import replace, valueclass
+from zmig.verification import reparse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from zmig.catalog.difference import Difference
     from zmig.catalog.objects import SchemaSnapshot
     from zmig.database.types import Connection
     from zmig.migrator import MigratorSession
@@ -136,6 +138,10 @@ class Replay:
         """Return what is in the database."""
         reader = self._reading()
         return Look(schema_reader.read(reader, self._ground.project.scope), self._rows(reader))
+
+    def respelled(self, found: Sequence[Difference]) -> list[Difference]:
+        """Return differences of the database as it is now, with those marked that are only of spelling."""
+        return reparse.mark_respelled(self._reading(), found)
 
     def _run(self, repeatables: Sequence[Migration], request: Request) -> None:
         """Run a request; a role that only lacks is made, and the request is run again."""

@@ -223,7 +223,7 @@ class RoundTrips:
         order_counts = self._ground.project.verify.column_order_counts
         differing = tuple(
             one
-            for one in differences(expected.schema, found.schema)
+            for one in self._replay.respelled(differences(expected.schema, found.schema))
             if not one.is_note or (order_counts and one.kind is Kind.COLUMN_ORDER)
         )
         there = {one.identity for one in differing if one.change is not Change.CHANGED}
