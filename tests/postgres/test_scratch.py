@@ -232,4 +232,11 @@ def test_the_major_version_is_that_of_the_manifests_database(
     if find_binaries().major != major:
         pytest.skip("the server of the tests is of another version than the binaries here")
     with scratch.opened(loaded, environ=os.environ) as place:
-        assert place.server_version // 10000 == major
+        assert (place.server_version // 10000, place.remark) == (major, None)
+
+
+def test_that_the_version_is_not_known_is_said(project: ProjectFolder, folder: Path) -> None:
+    project.change(database={"url": "postgresql://nobody@127.0.0.1:1/x"})
+    loaded = projects.load(project.manifest, environ=os.environ)
+    with scratch.opened(loaded, environ=os.environ) as place:
+        assert "does not answer" in (place.remark or "")

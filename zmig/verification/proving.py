@@ -53,6 +53,8 @@ class Result:
     proofs: list[Proof] = field(default_factory=list[Proof])
     stopped: Proof | None = None
     """Of the migration that cannot be applied; None where all can."""
+    remark: str | None = None
+    """What is to be known of the scratch server."""
     left: int = 0
     """How many were not reached for that."""
 
@@ -92,7 +94,7 @@ def _prove(
     result = Result()
     with ExitStack() as closing:
         place = closing.enter_context(scratch.opened(task.project, url=task.scratch_url, environ=task.environ))
-        result.server_version = place.server_version
+        result.server_version, result.remark = place.server_version, place.remark
         ground = Ground(task.manifest, task.project, place, task.environ, interrupts, lambda _: None)
         trips = RoundTrips(ground, begun=hear)
         closing.callback(trips.close)
@@ -156,7 +158,7 @@ def _together(
 
 def _joined(results: Sequence[Result], parts: Sequence[Sequence[Migration]]) -> Result:
     """Return what was found, as if one part had come after the other."""
-    joined = Result(results[0].server_version)
+    joined = Result(results[0].server_version, remark=results[0].remark)
     for number, result in enumerate(results):
         joined.proofs += result.proofs
         if result.stopped is not None:

@@ -74,7 +74,7 @@ def of_proofs(result: Result, lint: LintSettings, *, notes: Sequence[str] = ()) 
     """Return the report of what was proved."""
     without = severities(lint, lint)["rollback/missing"]
     findings = [finding for proof in result.proofs for finding in _of_proof(proof, without)]
-    missing = list(notes)
+    missing = [*notes, *filter(None, (result.remark,))]
     if result.stopped is not None:
         findings += _of_proof(result.stopped, without)
         if result.left:

@@ -24,7 +24,7 @@ from psycopg import conninfo
 from zmig.database import connection as database
 from zmig.database.quoting import identifier, literal
 from zmig.errors import ConnectionFailed, ManifestError, Problem, ServerError, UsageError, ZmigError
-from zmig.manifest.declaration import EmbeddedDatabase
+from zmig.manifest.declaration import DatabaseUrl, EmbeddedDatabase
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ _LEFT_AFTER_SECONDS = 3600
 _SECONDS_TO_LEAVE = 2.0
 """How long sessions have to end by themselves, of which the server may know a little longer than their clients."""
 _SECONDS_BETWEEN_LOOKS = 0.002
+_UNKNOWN = (
+    "which version of PostgreSQL the manifest's database has is not known, since it does not answer; "
+    "`lint: {postgres_version: ...}` in the manifest says it"
+)
 _SECONDS_TO_ASK = "3"
 _FILE_COPY_SINCE = 150000
 _MEMORY = Path("/dev/shm")
@@ -83,6 +87,8 @@ class Scratch:
         """Whether the server is zmig's own, so that it has no roles but those that are made here."""
         self.server_version = connection.info.server_version
         """As in `server_version_num`."""
+        self.remark: str | None = None
+        """What is to be known of how the server was chosen."""
 
     @property
     def server(self) -> str:
@@ -184,9 +190,13 @@ def opened(
         with _on(target, is_private=False) as scratch:
             yield scratch
         return
-    with _private_server(_wanted(project, live_url, environ)) as private_url:
+    major = _wanted(project, live_url, environ)
+    with _private_server(major) as private_url:
         target = replace(database.target(private_url, environ=environ), is_embedded=True)
         with _on(target, is_private=True) as scratch:
+            is_elsewhere = live_url is not None or isinstance(project.database, DatabaseUrl)
+            if major is None and is_elsewhere and not project.verify.any_version:
+                scratch.remark = _UNKNOWN
             yield scratch
 
 
