@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -355,6 +356,23 @@ def test_one_that_is_killed_leaves_everything_as_it_was(history: Shop, tmp_path:
     ended = subprocess.run(command, cwd=history.folder, capture_output=True, check=False)
     assert ended.returncode == -signal.SIGKILL
     assert {path.name: path.read_bytes() for path in history.folder.iterdir()} == before
+
+
+def test_one_that_is_interrupted_says_that_nothing_was_touched(history: Shop, tmp_path: Path) -> None:
+    """While a migration waits on the scratch database for what never comes."""
+    sign = tmp_path / "here"
+    wait = f"import pathlib\ndef execute(ctx):\n    pathlib.Path({str(sign)!r}).touch()\n    ctx.connection.execute"
+    history.add(9, "009_waits.py", f"{wait}('select pg_sleep(600)')\n")
+    command = [sys.executable, "-m", "zmig", "squash", "shop.yaml", "--to", "9", "--yes", "--scratch-url", history.url]
+    asked = subprocess.Popen(command, cwd=history.folder, stderr=subprocess.PIPE, text=True)
+    while not sign.exists():
+        assert asked.poll() is None
+        time.sleep(0.01)
+    asked.send_signal(signal.SIGINT)
+    _, said = asked.communicate()
+    assert asked.returncode == 130
+    assert "it was run on a scratch database, which is gone; nothing else was touched" in said
+    assert said.endswith("hint: run the same command again\n")
 
 
 def real_pg_dump() -> str:

@@ -82,7 +82,9 @@ def _lines(draft: Draft, made: Made | None) -> Iterable[str]:
         yield f"`{draft.file}`: {draft.replaces} ({parts}) in {words.counted(made.statements, 'statement')}"
         yield f"proved: it makes the same {words.counted(made.objects, 'object')} (pg_dump {made.pg_dump})"
         yield f"`{draft.home.path}` gets `- {{{entry}}}`"
-        yield from (_not_in_it(one) for one in made.left_out)
+        yield from (_not_in_it(one) for one in made.left_out[:_SHOWN])
+        if (more := len(made.left_out) - _SHOWN) > 0:
+            yield f"not in it: what migrations left in {more} more tables and sequences; `--json` lists all"
         for role in made.roles:
             yield f"not in it: role `{role}`, which migrations made; add `create role` to the file for new servers"
         if made.user_mappings:

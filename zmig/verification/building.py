@@ -9,6 +9,7 @@ import psycopg
 
 from zmig.errors import MigrationFailed, Problem, ZmigError
 from zmig.migrator import Migrator
+from zmig.process.interrupts import Interrupted
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from zmig.project.project import Project
     from zmig.verification.scratch import Scratch
 
+_EFFECT = "it was run on a scratch database, which is gone; nothing else was touched"
 _MISSING_ROLE = re.compile(r'\Arole "(.*)" does not exist\Z')
 
 
@@ -85,6 +87,10 @@ class Builder:
                 self._report(f"role `{missing}` is not made by the migrations; it was made on the scratch server")
             except ZmigError as error:
                 raise _on_scratch(error) from error
+            except Interrupted as error:
+                hint = "run the same command again"
+                error.problem = Problem("interrupted", f"interrupted by {error}", effect=_EFFECT, hint=hint)
+                raise
             else:
                 return Built(url, migrator)
 
@@ -108,10 +114,9 @@ def _missing_role(error: BaseException | None) -> str | None:
 
 def _on_scratch(error: ZmigError) -> ZmigError:
     """Return an error that says where it happened: nothing but a scratch database was touched."""
-    effect = "it was run on a scratch database, which is gone; nothing else was touched"
-    return type(error)(*(_moved(problem, effect) for problem in error.problems))
+    return type(error)(*map(_moved, error.problems))
 
 
-def _moved(problem: Problem, effect: str) -> Problem:
+def _moved(problem: Problem) -> Problem:
     hint = "correct it, then run the same command again" if problem.code == "migration-failed" else problem.hint
-    return replace(problem, message=f"on a scratch database, {problem.message}", effect=effect, hint=hint)
+    return replace(problem, message=f"on a scratch database, {problem.message}", effect=_EFFECT, hint=hint)
