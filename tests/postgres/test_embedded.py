@@ -336,6 +336,12 @@ def test_a_link_planted_while_the_data_are_created_is_not_written_through(
     assert target.read_text() == "mine"
 
 
+@pytest.mark.parametrize("folder", ["/nowhere", "/", "nowhere", "bin/nowhere"])
+def test_a_folder_of_binaries_near_the_root_is_looked_into(monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    monkeypatch.setenv(NAMED_BY, folder)
+    assert find_binaries().binaries.folder != Path(folder)
+
+
 @pytest.mark.parametrize("name", ["lock", "server.log"])
 def test_a_link_in_the_place_of_a_file_of_its_own_is_not_written_through(
     private: CrashServer, tmp_path: Path, name: str

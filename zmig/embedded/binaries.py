@@ -137,7 +137,8 @@ def _try(binaries: Binaries, account: Account | None, rejected: list[str]) -> In
 def _places() -> Iterator[Binaries]:
     named = os.environ.get(NAMED_BY)
     if named:
-        yield Binaries(Path(named), NAMED_BY, package=Path(named).parents[1])
+        above = Path(named).absolute().parents
+        yield Binaries(Path(named), NAMED_BY, package=above[1] if len(above) > 2 else None)
     for distribution, package, folder in _WHEELS:
         spec = importlib.util.find_spec(package)
         for place in (spec.submodule_search_locations or ()) if spec else ():
