@@ -229,6 +229,8 @@ def test_the_command_takes_a_url_or_none(shop: ProjectFolder, server: str, datab
     assert document["replayed"] == ["001_users", "002_index", "003_default", "004_view"]
     with psycopg.connect(database) as connection:
         connection.execute("drop view names")
+    ended = run("verify", shop.manifest, "--against", "postgresql://nobody@127.0.0.1:1/x")
+    assert (ended.code, "port in `--against` are right" in ended.stderr) == (3, True)
     ended = run("verify", shop.manifest, "--against", "--scratch-url", server)
     assert ended.code == 1
     assert "the live database lacks view `public.names`" in ended.stdout

@@ -108,6 +108,7 @@ def _prove(call: CommandContext, options: VerifyOptions, form: str, interrupts: 
 
 def _compare(call: CommandContext, options: VerifyOptions, form: str, interrupts: Interrupts) -> ExitCode:
     """Compare the live database with what the files build."""
+    from zmig.database.connection_hints import GIVEN_URL
     from zmig.verification import live, report
 
     began = time.monotonic()
@@ -116,7 +117,13 @@ def _compare(call: CommandContext, options: VerifyOptions, form: str, interrupts
     call.output.redact = _redactor(call, options, project)
     manifest = call.manifest()
     task = live.Task(
-        manifest, project, live_url=url, to=options.to, scratch_url=options.scratch_url, environ=call.environ
+        manifest,
+        project,
+        live_url=url,
+        written_in="`--against`" if options.against else GIVEN_URL,
+        to=options.to,
+        scratch_url=options.scratch_url,
+        environ=call.environ,
     )
     with _Progress(call.output, len(project.migrations)) as progress:
         result = live.compare(task, interrupts=interrupts, hear=progress)

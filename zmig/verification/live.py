@@ -13,6 +13,7 @@ from zmig.catalog.difference import differences
 from zmig.catalog.objects import Kind, object_hash
 from zmig.database import connection as database
 from zmig.database import schema_reader
+from zmig.database.connection_hints import GIVEN_URL
 from zmig.database.quoting import identifier
 from zmig.errors import MigrationFailed
 from zmig.planning.state import State
@@ -47,6 +48,8 @@ class Task:
     _: KW_ONLY
     live_url: str | None
     """The live database, where it is not the manifest's."""
+    written_in: str = GIVEN_URL
+    """Where that URL is, which hints name to be corrected."""
     to: int | None
     """The version that is expected there; None for what its facts say, or, without any, for all."""
     scratch_url: str | None
@@ -108,6 +111,8 @@ def _look(task: Task, interrupts: Interrupts) -> _Live:
     """Return what is on the live database, and what is applied there."""
     project = task.project
     target = database_session.target(project, task.live_url, environ=task.environ)
+    if task.live_url is not None:
+        target = replace(target, written_in=task.written_in)
     with database_session.open_session(
         project, project.migrations, target, observer=lambda _: None, interrupts=interrupts, limits=READ_ONLY
     ) as session:
