@@ -8,6 +8,7 @@ everything is read anew, a few times.
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
 
 import psycopg
@@ -48,10 +49,10 @@ _SETTINGS = {
 Temporary objects come last, so that none is taken for a catalog. To compile a query would take longer than to run it.
 """
 
-_BEGINNING = (
-    "set transaction isolation level repeatable read, read only",
-    "select " + ", ".join(f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items()),
+_OWN_SETTINGS = "select " + ", ".join(
+    f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items()
 )
+_BEGINNING = ("set transaction isolation level repeatable read, read only", _OWN_SETTINGS)
 
 _OF_USERS = "nspname !~ '^pg_' and nspname <> 'information_schema'"
 _SCHEMAS = f"select oid, nspname::text from pg_namespace where {_OF_USERS}"
@@ -126,8 +127,8 @@ def read(connection: Connection, scope: Scope, *, attempts: int = _ATTEMPTS) -> 
             reading = _Reading(connection, scope)
             with connection.transaction():
                 snapshot = reading.snapshot()
-            with connection.transaction():
-                reading.require_unchanged()
+            with nullcontext() if connection.autocommit else connection.transaction():
+                reading.require_unchanged()  # in one message, which is a transaction of its own
             return snapshot
         except _MOVING as error:
             if attempt == attempts:
@@ -192,7 +193,7 @@ class _Reading:
         now = f"({_STATE.format(schemas=_array(self._schemas))})"
         nobody_wrote = f"pg_current_snapshot()::text = {literal(str(moment))}"
         *_, ((is_same,),) = self._ask(
-            *_BEGINNING, f"select case when {nobody_wrote} then true else {now} = {literal(str(state))} end"
+            _OWN_SETTINGS, f"select case when {nobody_wrote} then true else {now} = {literal(str(state))} end"
         )
         if not is_same:
             raise psycopg.errors.UndefinedObject("the catalogs changed while they were read")

@@ -66,7 +66,6 @@ class SchemaRecord:
         Most often nothing is, which the state of the catalogs says.
         """
         with _reported(observer, self._session, "what others have changed was not looked for"):
-            self._speak()
             asked = schema_facts.ask_last_and_state(self._connection, self._events, self._scope)
             before, state = schema_facts.last_and_state(asked)
             if before is None or before.unrecorded is not None or not self._is_comparable(before):
@@ -84,7 +83,7 @@ class SchemaRecord:
     def observe(self, observer: Observer, name: str) -> None:
         """Record what the schema is like at the end of a run, of which this is the last migration."""
         with _reported(observer, self._session, "the schema as this run leaves it was not recorded"):
-            self._speak(is_clean=False)
+            self._speak()
             state = self._state()
             self._write(name, By.RUN, schema_reader.read(self._connection, self._scope, attempts=_ATTEMPTS), state)
 
@@ -96,10 +95,10 @@ class SchemaRecord:
         name = before.name if before is not None else _NO_MIGRATION
         return self._write(name, By.OPERATOR, snapshot, state, reason=self._session.target.redactor(reason))
 
-    def _speak(self, *, is_clean: bool = True) -> None:
+    def _speak(self) -> None:
         """Give the session what holds for zmig's own reading, whatever a migration has left."""
         server, name = self._session.server, self._session.run.application_name
-        texts = (*(() if is_clean else server.clean_sql(name)), server.prepare_sql(name))
+        texts = (*server.clean_sql(name), server.prepare_sql(name))
         self._connection.execute("; ".join(texts).encode(), prepare=False)
 
     def _state(self) -> object:
