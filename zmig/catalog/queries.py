@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PIECES = {
     "relation": "quote_ident(n.nspname) || '.' || quote_ident(c.relname)",
     "from_relations": "pg_class c join pg_namespace n on n.oid = c.relnamespace",
-    "in_scope": "c.relnamespace = any ($schemas) and c.oid <> all ($hidden)",
+    "in_scope": "c.relnamespace = any ($schemas) and c.oid not in (select unnest($hidden))",
     "access_method": "'using ' || (select quote_ident(amname) from pg_am where oid = c.relam and amname <> 'heap')",
     "toast_options": "(select 'toast ' || string_agg(o, ', ' order by o collate \"C\")"
     " from pg_class t, unnest(t.reloptions) o where t.oid = c.reltoastrelid)",
