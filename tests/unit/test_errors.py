@@ -49,6 +49,7 @@ def test_the_exit_codes_are_those_that_scripts_rely_on() -> None:
         "PENDING": 5,
         "UNHEALTHY": 6,
         "WOULD_BE_REFUSED": 7,
+        "DRIFT": 8,
         "BUG": 70,
         "HUNG_UP": 129,
         "INTERRUPTED": 130,
