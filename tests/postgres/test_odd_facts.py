@@ -78,9 +78,9 @@ def test_a_row_that_nobody_expected_stands_in_the_way_of_nothing_and_is_named(
     )
     _use(project)
     told = run("status", project.manifest)
-    assert f"note: row 3 of the facts, of `odd`, cannot be read in full: {reason}\n" in told.stdout
+    assert f"note: row 4 of the facts, of `odd`, cannot be read in full: {reason}\n" in told.stdout
     (odd,) = json.loads(run("status", project.manifest, "--json").stdout)["odd_rows"]
-    assert odd == {"position": 3, "name": "odd", "reason": reason}
+    assert odd == {"position": 4, "name": "odd", "reason": reason}
 
 
 def test_a_fact_of_a_type_that_only_a_newer_zmig_knows_is_named(
@@ -132,7 +132,7 @@ def test_facts_are_read_page_by_page_whatever_is_between_them(
     for type in ("unheard_of", "accepted", "unheard_of", "unheard_of", "outdated"):
         facts.append("001_one", f"migration.{type}")
     whole = migrator.history()
-    assert [fact.type.label for fact in whole] == ["started", "done", "accepted", "outdated"]
+    assert [fact.type.label for fact in whole] == ["started", "done", "observed", "accepted", "outdated"]
     monkeypatch.setattr(fact_reader, "_PAGE", page)
     assert migrator.history() == whole
     assert [fact.position for fact in migrator.history(["1"])] == [fact.position for fact in whole]
