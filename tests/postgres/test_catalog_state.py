@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from tests.proof.mutations import make_role
-from tests.support.schema_parts import Part
+from tests.support.schema_parts import ROLE, Part
 from zmig.catalog.difference import differences
 from zmig.catalog.scope import Scope
 from zmig.database import catalog_state, schema_reader
@@ -46,6 +46,27 @@ def test_every_change_of_a_schema_is_seen(connection: psycopg.Connection, part: 
             unseen += [one.name] if state(connection) == before else []
     assert not unseen, "\n".join(unseen)
     assert state(connection) == before
+
+
+def test_every_change_of_a_subscription_is_seen(connection: psycopg.Connection) -> None:
+    make_role(connection)
+    connection.execute("create subscription s connection 'dbname=none' publication p with (connect = false)")
+    try:
+        connection.execute("alter subscription s set (slot_name = none)")
+        connection.execute("set search_path = pg_catalog")
+        for change, expected in (
+            ("alter subscription s set publication q with (refresh = false)", "subscription s"),
+            (f"alter role {ROLE} superuser; alter subscription s owner to {ROLE}", "owner subscription s"),
+        ):
+            before, known = schema_reader.read(connection, Scope("zmig")), state(connection)
+            for statement in change.split("; "):
+                connection.execute(statement.encode())
+            after = schema_reader.read(connection, Scope("zmig"))
+            assert [f"{one.kind} {one.identity}" for one in differences(before, after)] == [expected]
+            assert state(connection) != known
+    finally:
+        connection.execute("alter subscription s owner to current_user; drop subscription s")
+        connection.execute(f"alter role {ROLE} nosuperuser".encode())
 
 
 def test_a_role_with_another_name_is_seen(connection: psycopg.Connection, worker_name: str) -> None:

@@ -171,11 +171,16 @@ def test_what_is_not_looked_at_is_counted(connection: psycopg.Connection) -> Non
         "select lo_create(0); create foreign data wrapper nowhere;"
         "create server far foreign data wrapper nowhere; create user mapping for public server far;"
         "create access method heap2 type table handler heap_tableam_handler;"
-        "grant execute on function pg_ls_waldir() to public"
+        "grant execute on function pg_ls_waldir() to public;"
+        "create function pg_catalog.hidden() returns int language sql as 'select 1';"
+        "create extension citext; create function mine() returns int language sql as 'select 1';"
+        "alter function mine() depends on extension citext"
     )
     try:
         assert read(connection, Scope("zmig")).uncovered == {
             "access methods": 1,
+            "dependencies on extensions": 1,
+            "functions in schemas of PostgreSQL": 1,
             "large objects": 1,
             "options of user mappings": 1,
             "rights on what PostgreSQL or an extension brought": 1,

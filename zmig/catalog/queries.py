@@ -26,6 +26,15 @@ _PIECES = {
     " from pg_class t, unnest(t.reloptions) o where t.oid = c.reltoastrelid)",
     "clustered": "'cluster on ' || (select quote_ident(ic.relname) from pg_index i"
     " join pg_class ic on ic.oid = i.indexrelid where i.indrelid = c.oid and i.indisclustered)",
+    "replica_identity": """
+            case c.relreplident when 'f' then 'replica identity full' when 'n' then 'replica identity nothing'
+                when 'i' then 'replica identity using index ' || (
+                    select quote_ident(ic.relname) from pg_index i join pg_class ic on ic.oid = i.indexrelid
+                    where i.indrelid = c.oid and i.indisreplident) end""",
+    "foreign_key_triggers": """(
+                select g.tgconstraint, string_agg(distinct case g.tgenabled when 'D' then 'triggers disabled'
+                    when 'R' then 'triggers enabled replica' else 'triggers enabled always' end, e'\\n') as states
+                from pg_trigger g where g.tgisinternal and g.tgenabled <> 'O' group by 1)""",
     "parents": """
             case when c.relispartition then 'partition of ' || (
                 select quote_ident(pn.nspname) || '.' || quote_ident(p.relname) || ' '
@@ -105,10 +114,7 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
             $toast_options,
             case when c.relrowsecurity then 'row level security' end,
             case when c.relforcerowsecurity then 'forced row level security' end,
-            case c.relreplident when 'f' then 'replica identity full' when 'n' then 'replica identity nothing'
-                when 'i' then 'replica identity using index ' || (
-                    select quote_ident(ic.relname) from pg_index i join pg_class ic on ic.oid = i.indexrelid
-                    where i.indrelid = c.oid and i.indisreplident) end,
+            $replica_identity,
             $clustered
         ], e'\\n')
         from $from_relations where c.relkind in ('r', 'p') and $in_scope
@@ -134,7 +140,7 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
     (
         Kind.MATERIALIZED_VIEW,
         "select $relation, array_to_string(array[$options, "
-        "$toast_options, $access_method, $clustered, pg_get_viewdef(c.oid)], e'\\n') "
+        "$toast_options, $access_method, $replica_identity, $clustered, pg_get_viewdef(c.oid)], e'\\n') "
         "from $from_relations where c.relkind = 'm' and $in_scope",
     ),
     (
@@ -213,16 +219,24 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
         from $from_relations join pg_constraint k on k.conrelid = c.oid
             left join pg_index i on i.indexrelid = k.conindid and k.contype in ('p', 'u', 'x')
             left join pg_class ic on ic.oid = i.indexrelid
-            left join (
-                select g.tgconstraint, string_agg(distinct case g.tgenabled when 'D' then 'triggers disabled'
-                    when 'R' then 'triggers enabled replica' else 'triggers enabled always' end, e'\\n') as states
-                from pg_trigger g where g.tgisinternal and g.tgenabled <> 'O' group by 1
-            ) f on f.tgconstraint = k.oid
+            left join $foreign_key_triggers f on f.tgconstraint = k.oid
         where k.contype in ('c', 'f', 'p', 'u', 'x') and (k.conparentid = 0 or k.contype <> 'f') and $in_scope
             and not (k.contype = 'c' and k.coninhcount > 0 and not k.conislocal and exists (
                 select from pg_inherits h join pg_constraint pk on pk.conrelid = h.inhparent
                 where h.inhrelid = c.oid and pk.contype = 'c' and pk.conname = k.conname
                     and pk.convalidated = k.convalidated))
+        union all
+        select $relation || '.' || quote_ident(k.conname), array_to_string(array[
+            'of the parent',
+            case when k.convalidated <> pk.convalidated then
+                case when k.convalidated then 'validated' else 'not valid' end end,
+            f.states
+        ], e'\\n')
+        from $from_relations join pg_constraint k on k.conrelid = c.oid join pg_constraint pk on pk.oid = k.conparentid
+            left join $foreign_key_triggers f on f.tgconstraint = k.oid
+            left join $foreign_key_triggers pf on pf.tgconstraint = pk.oid
+        where k.contype = 'f' and (k.convalidated <> pk.convalidated or f.states is distinct from pf.states)
+            and $in_scope
         """,
     ),
     (
@@ -623,7 +637,8 @@ _OWNED = (
         "'type ' || quote_ident(n.nspname) || '.' || quote_ident(t.typname)",
         "t.typowner",
         "pg_type t join pg_namespace n on n.oid = t.typnamespace left join pg_class c on c.oid = t.typrelid"
-        " where n.oid = any ($schemas) and not $member_t and (t.typtype in ('e', 'd', 'r') or c.relkind = 'c')",
+        " where n.oid = any ($schemas) and not $member_t and (t.typtype in ('e', 'd', 'r') or c.relkind = 'c'"
+        " or t.typtype = 'b' and not exists (select from pg_type el where el.typarray = t.oid))",
     ),
     (
         "'schema ' || quote_ident(n.nspname)",
@@ -631,6 +646,11 @@ _OWNED = (
         "pg_namespace n where n.oid = any ($schemas) and n.nspname <> 'public' and not $member_n",
     ),
     ("'publication ' || quote_ident(b.pubname)", "b.pubowner", "pg_publication b where true"),
+    (
+        "'subscription ' || quote_ident(b.subname)",
+        "b.subowner",
+        "pg_subscription b where b.subdbid = $database",
+    ),
     ("'event trigger ' || quote_ident(v.evtname)", "v.evtowner", "pg_event_trigger v where not $member_v"),
     ("'server ' || quote_ident(s.srvname)", "s.srvowner", "pg_foreign_server s where not $member_s"),
     (
@@ -707,9 +727,21 @@ _GRANTED = (
         _OWNED[0][2].partition(" and not (")[0],
     ),
     (_OWNED[1][0], "p.proacl", "'f'", "p.proowner", _OWNED[1][2]),
-    (_OWNED[2][0], "t.typacl", "'T'", "t.typowner", _OWNED[2][2]),
+    (
+        _OWNED[2][0],
+        "t.typacl",
+        "'T'",
+        "t.typowner",
+        _OWNED[2][2].replace("c.relkind = 'c'", "t.typtype = 'c' and c.oid <> all ($hidden)"),  # of tables, too
+    ),
     (_OWNED[3][0], "n.nspacl", "'n'", "n.nspowner", _OWNED[3][2]),
-    (_OWNED[6][0], "s.srvacl", "'S'", "s.srvowner", _OWNED[6][2]),
+    (
+        "'server ' || quote_ident(s.srvname)",
+        "s.srvacl",
+        "'S'",
+        "s.srvowner",
+        "pg_foreign_server s where not $member_s",
+    ),
     (
         "'foreign data wrapper ' || quote_ident(f.fdwname)",
         "f.fdwacl",
@@ -816,8 +848,15 @@ _CHANGED_RIGHTS = """
         or exists (select from pg_depend e where e.classid = o.class and e.objid = o.oid and e.deptype = 'e'))
 """
 
+_IN_SYSTEM_SCHEMAS = """
+    pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where p.oid >= 16384 and n.nspname in ('pg_catalog', 'information_schema') and not $member_p
+"""
+
 _UNCOVERED = (
     ("access methods", "pg_am where oid >= 16384"),
+    ("dependencies on extensions", "pg_depend where refclassid = 'pg_extension'::regclass and deptype = 'x'"),
+    ("functions in schemas of PostgreSQL", _IN_SYSTEM_SCHEMAS),
     ("large objects", "pg_largeobject_metadata"),
     ("security labels", "pg_seclabel"),
     ("settings of the database", "pg_db_role_setting where setdatabase = $database"),
@@ -825,6 +864,7 @@ _UNCOVERED = (
     ("text search templates", "pg_ts_template where oid >= 16384"),
     ("transforms", "pg_transform where oid >= 16384"),
     ("options of user mappings", "pg_user_mappings"),
+    ("rights on the database", "pg_database where oid = $database and datacl <> acldefault('d', datdba)"),
     ("rights on what PostgreSQL or an extension brought", _CHANGED_RIGHTS),
 )
 """What of users' making is in catalogs that are not looked at, and how it is counted."""

@@ -94,7 +94,7 @@ _OTHERS = (
         f"where x.mapcfg >= {_FIRST_OID_OF_USERS}"
     ),
     # Not everybody may see more of these.
-    "select concat_ws(' ', subname, subowner) from pg_subscription",
+    "select concat_ws(' ', subname, subowner, subpublications) from pg_subscription",
     "select concat_ws(' ', umid, srvid, umuser, usename) from pg_user_mappings",
     "select concat_ws(' ', oid, spcname) from pg_tablespace",
     # Which objects extensions have brought, and which column a sequence belongs to.
