@@ -396,6 +396,13 @@ def test_what_is_ignored_is_no_drift(project: ProjectFolder, connection: psycopg
     assert (status.schema.verdict, list(migrator.drift().objects)) == (Verdict.SAME, [])
     project.change(verify={})
     assert migrator.drift().verdict is Verdict.OTHER_SCOPE
+    _shows_nothing_compared(project)
+
+
+def _shows_nothing_compared(shop: ProjectFolder) -> None:
+    shown = run("drift", shop.manifest)
+    assert (shown.code, shown.stdout) == (ExitCode.REFUSED, "")
+    assert "nothing was compared" in shown.stderr
 
 
 def _again(connection: psycopg.Connection, **changes: object) -> None:
@@ -412,7 +419,7 @@ def test_another_format_is_no_drift(shop: ProjectFolder, connection: psycopg.Con
     _again(connection, format=FORMAT + 1)
     drift = Migrator(shop.manifest).drift()
     assert (drift.verdict, drift.objects) == (Verdict.OTHER_FORMAT, ())
-    assert run("drift", shop.manifest).code == ExitCode.OK
+    _shows_nothing_compared(shop)
     shop.sql("006_next", "create table next ();")
     Migrator(shop.manifest).migrate()
     assert Migrator(shop.manifest).drift().verdict is Verdict.SAME
@@ -445,6 +452,7 @@ def test_an_upgrade_of_the_server_is_no_drift(shop: ProjectFolder, connection: p
 def test_what_a_fact_holds_that_is_no_object_is_said(shop: ProjectFolder, connection: psycopg.Connection) -> None:
     _again(connection, all="nonsense", state="other")
     assert Migrator(shop.manifest).drift().verdict is Verdict.UNREADABLE
+    _shows_nothing_compared(shop)
     assert "note: the schema was not compared" in run("status", shop.manifest).stdout
 
 

@@ -40,7 +40,7 @@ def run(call: CommandContext, options: DriftOptions) -> ExitCode:
     drift = call.migrator().drift()
     if call.output.is_json:
         call.output.document(drift.as_dict())
-    if drift.verdict in (Verdict.UNRECORDED, Verdict.UNRECORDED_SINCE, Verdict.OFF):
+    if drift.verdict in _NOT_COMPARED:
         call.output.problems([_unrecorded(drift)])
         return ExitCode.REFUSED
     if not call.output.is_json:
@@ -63,6 +63,9 @@ def _record(call: CommandContext, options: DriftOptions) -> ExitCode:
     return ExitCode.OK
 
 
+_NOT_COMPARED = frozenset(Verdict) - {Verdict.SAME, Verdict.CHANGED, Verdict.OTHER_VERSION}
+
+
 def _unrecorded(drift: SchemaDrift) -> Problem:
     message = drift.message or "the manifest says that nothing is recorded of the schema: `verify: {record: false}`"
     record = command("drift", "--record", "--reason", "...")
@@ -82,7 +85,7 @@ def lines(drift: SchemaDrift) -> Iterator[Line]:
         by = f" by run {last.run_id}" if last.run_id is not None else ""
         when = words.moment(last.at)
         yield (Span(visible(f"compared with the schema as it was recorded at {when} (UTC){by}, after {last.name}")),)
-    if drift.message is not None and not drift.is_drift:
+    if drift.message is not None and not drift.is_drift:  # of another major version
         yield (Span("note: ", Tone.WARN), Span(visible(drift.message)))
     for one in drift.objects:
         yield ()
