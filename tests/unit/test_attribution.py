@@ -49,6 +49,49 @@ def test_of_several_the_one_whose_statement_defines_it(
     assert (found.by, found.migrations) == (By.RUN, names)
 
 
+MADE = (
+    "create table app.orders (id int primary key, customer int, note text); comment on table app.orders is 'x';"
+    "grant select on app.orders to r; create view app.totals as select 1;"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "identity", "later", "is_later"),
+    [
+        (Kind.OWNER, "table app.orders", "create index on orders (note)", False),
+        (Kind.OWNER, "table app.orders", "alter table orders add paid bool", False),
+        (Kind.OWNER, "table app.orders", "alter table orders owner to me", True),
+        (Kind.OWNER, "view app.totals", "create or replace view totals as select 2", False),
+        (Kind.COMMENT, "table app.orders", "alter table orders add paid bool", False),
+        (Kind.COMMENT, "table app.orders", "comment on column orders.note is 'x'", False),
+        (Kind.COMMENT, "table app.orders", "comment on table app.orders is 'y'", True),
+        (Kind.PRIVILEGES, "table app.orders", "alter table orders add paid bool", False),
+        (Kind.PRIVILEGES, "table app.orders", "grant select (note) on orders to r", False),
+        (Kind.PRIVILEGES, "table app.orders", "grant insert on app.orders to r", True),
+        (Kind.PRIVILEGES, "column app.orders.note", "grant select (note) on app.orders to r", True),
+        (Kind.COLUMN, "app.orders.customer", "alter table orders add foreign key (customer) references c", False),
+        (Kind.COLUMN, "app.orders.customer", "alter table orders add constraint k check (customer > 0)", False),
+        (
+            Kind.COLUMN,
+            "app.orders.customer",
+            "alter table orders add check (id > 0), alter customer drop default",
+            True,
+        ),
+        (Kind.COLUMN, "app.orders.customer", "alter table orders add constraint k primary key (customer)", True),
+        (Kind.TABLE, "app.orders", "create table other.orders (id int)", False),
+        (Kind.COLUMN, "app.orders.customer", "create table other.orders (customer int)", False),
+        (Kind.VIEW, "app.totals", "create view other.totals as select 3", False),
+        (Kind.VIEW, "app.totals", 'create or replace view "app".totals as select 3', True),
+    ],
+)
+def test_a_statement_about_something_else_changes_nothing_of_it(
+    kind: Kind, identity: str, later: str, *, is_later: bool
+) -> None:
+    steps = [Step("1", False, MADE), Step("2", False, later)]
+    found = attribute((kind, identity), [observed((kind, identity), steps=steps)])
+    assert found.migrations == (("2",) if is_later else ("1",))
+
+
 def test_the_last_fact_that_names_it_decides() -> None:
     key = (Kind.TABLE, "public.orders")
     first = observed(key, steps=[STEPS[0]])

@@ -100,7 +100,7 @@ class Attribution:
 
 def attribute(key: Key, observed: Sequence[Observed], definition: str = "") -> Attribution:
     """Return who made or last changed an object, by all facts about the schema, oldest first."""
-    searched = _Searched(key[0], *_names(key, definition))
+    searched = _searched(key, definition)
     for one in reversed(observed):
         if key not in one.changed:
             continue
@@ -125,6 +125,9 @@ class _Searched:
     """The name of the object."""
     relation: str | None = None
     """That of the relation it belongs to."""
+    schema: str | None = None
+    subject: Kind | None = None
+    """What it is said of, if it is a comment, an owner or rights."""
 
 
 def _most_likely(searched: _Searched, steps: Sequence[Step]) -> list[Step]:
@@ -155,9 +158,16 @@ def _weight_of(searched: _Searched, head: set[str], others: set[str]) -> int:
     own, relation = searched.own, searched.relation
     if (head & _SAID) - _SAYING.get(searched.kind, frozenset()):
         return _NOT
-    if searched.kind not in _OF_OTHERS and not (head & _MADE) <= _WORDS.get(searched.kind, frozenset()):
+    if _is_in_another_schema(searched, head):
+        return _MENTIONS
+    kind = searched.subject or searched.kind
+    if not head & _SAID and not (head & _MADE) <= _WORDS.get(kind, frozenset()):
         # It makes something else, on the object or out of it.
         return _MENTIONS if {own, relation} & (head | others) else _NOT
+    if searched.subject is not None and not _says_it(searched, head):
+        return _NAMES if own in head | others else _NOT
+    if searched.kind is Kind.PRIVILEGES and relation is not None and {own, relation} <= head | others:
+        return _DEFINES
     if own in head and (relation is None or relation in head or relation in others):
         return _DEFINES
     if relation is not None and relation in head:
@@ -166,6 +176,21 @@ def _weight_of(searched: _Searched, head: set[str], others: set[str]) -> int:
         # The server makes up names for what is given none.
         return _NAMES if searched.kind is Kind.INDEX and "index" in head else _NAMES_RELATION
     return _NAMES if own in others else _NOT
+
+
+def _is_in_another_schema(searched: _Searched, head: set[str]) -> bool:
+    """Whether a statement is about something in other schemas, which may have the same name."""
+    said = {word[:-1] for word in head if word.endswith(_OF)}
+    return searched.schema is not None and bool(said) and not said & {searched.schema, searched.relation, searched.own}
+
+
+def _says_it(searched: _Searched, head: set[str]) -> bool:
+    """Whether a statement is one that gives an object its comment, its rights or its owner."""
+    if searched.kind is Kind.OWNER:
+        return "owner" in head or ("create" in head and "replace" not in head)
+    if searched.kind is Kind.PRIVILEGES:
+        return bool(head & _SAYING[Kind.PRIVILEGES])
+    return "comment" in head and bool(head & _WORDS_OF_PARTS) == (searched.relation is not None)
 
 
 _SAID = frozenset({"comment", "grant", "revoke"})
@@ -182,24 +207,31 @@ _PARTS = frozenset({Kind.COLUMN, Kind.CONSTRAINT, Kind.TRIGGER, Kind.RULE, Kind.
 """What belongs to a relation, and has a name of its own in it."""
 _OF_OTHERS = frozenset({Kind.COMMENT, Kind.OWNER, Kind.PRIVILEGES})
 """What is said of another object, whose kind comes first."""
+_WORDS_OF_PARTS = frozenset(kind.value for kind in _PARTS)
 _WORDS_OF_KINDS = frozenset(word for kind in Kind for word in kind.value.split())
 _NAME = re.compile(r'"(?:[^"]|"")*"|[^\s."(),]+')
 
 
-def _names(key: Key, definition: str) -> tuple[str, str | None]:
-    """Return an object's own name, and that of the relation it belongs to."""
+def _searched(key: Key, definition: str) -> _Searched:
+    """Return what files are searched for: an object's own name, and that of the relation it belongs to."""
     kind, identity = key
+    subject = None
     if kind in _OF_OTHERS:
         words = identity.split(" ")
         while len(words) > 1 and words[0] in _WORDS_OF_KINDS:
-            kind = Kind.COLUMN if words[0] in _PARTS else kind
+            subject = Kind.COLUMN if words[0] in _PARTS else subject
             del words[0]
+        subject = subject or max(
+            (one for one in Kind if identity.startswith(f"{one.value} ")), key=lambda one: len(one.value), default=kind
+        )
         identity = " ".join(words)
     parts = _parts(identity.partition("(")[0]) or [identity]
+    schema = parts[0] if len(parts) > 1 else None
     if kind is Kind.INDEX:
         table = _parts(definition.partition(" ON ")[2].removeprefix("ONLY ").partition(" USING ")[0])
-        return parts[-1], table[-1] if table else None
-    return parts[-1], parts[-2] if kind in _PARTS and len(parts) > 1 else None
+        return _Searched(kind, parts[-1], table[-1] if table else None, schema)
+    relation = parts[-2] if (subject or kind) in _PARTS and len(parts) > 1 else None
+    return _Searched(kind, parts[-1], relation, schema, subject)
 
 
 def _parts(path: str) -> list[str]:
@@ -227,29 +259,61 @@ def _definitions(text: str) -> tuple[tuple[set[str], set[str]], ...]:
     return tuple(found)
 
 
+_OF = "."
+"""At the end of a name: that it says where the next one is."""
+_CHECKED = frozenset({"constraint", "check", "unique", "foreign", "exclude"})
+"""After ADD: what is added uses the columns in its parentheses, and changes nothing of them."""
+
+
+class _Words:
+    """The names in one statement, as they come, each with whether the head of the statement ends there."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, bool]] = []
+        self._depth = 0
+        self._is_checked = False
+        self._before = ""
+
+    def add_name(self, name: str) -> None:
+        """Take a name or a keyword."""
+        begins = self._before == "add" and name in _CHECKED
+        self._is_checked = (self._is_checked or begins) and name != "primary"
+        if not (self._is_checked and self._depth > 0):
+            self.found.append((name, name in _HEAD_ENDS))
+        self._before = name
+
+    def add_other(self, text: str) -> None:
+        """Take what is no name."""
+        self._depth += {"(": 1, ")": -1}.get(text, 0)
+        if text == "," and self._depth == 0:
+            self._is_checked = False
+        elif text == "(":
+            self.found.append(("(", True))
+        elif text == "." and self._before:
+            self.found.append((f"{self._before}{_OF}", False))
+        self._before = ""
+
+
 def _statements(text: str) -> Iterator[list[tuple[str, bool]]]:
-    """Yield the names in each statement that defines something, each with whether the head of it ends there."""
-    reader, words, is_wanted, is_new = Reader(text), list[tuple[str, bool]](), False, True
+    """Yield the names in each statement that defines something."""
+    reader, words, is_wanted, is_new = Reader(text), _Words(), False, True
     try:
         while (token := reader.peek()) is not None:
             if is_new:
-                is_wanted, is_new = token.text in _VERBS, False
+                words, is_wanted, is_new = _Words(), token.text in _VERBS, False
             name = reader.identifier()
             if name is None:
                 reader.take()
+                words.add_other(token.text)
                 is_new = token.text == ";"
-                if is_new and is_wanted and words:
-                    yield words
-                if is_new:
-                    words = []
-                elif token.text == "(":
-                    words.append(("(", True))
             elif is_wanted:
-                words.append((name, token.text in _HEAD_ENDS))
+                words.add_name(name)
+            if is_new and is_wanted and words.found:
+                yield words.found
     except lexer.UnterminatedError:
         pass
-    if is_wanted and words:
-        yield words
+    if is_wanted and not is_new and words.found:
+        yield words.found
 
 
 def _mentions(text: str, name: str) -> bool:
