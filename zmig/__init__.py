@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from zmig.running.rehearsal import Rehearsal as Rehearsal
     from zmig.session.schema_drift import DriftedObject as DriftedObject
     from zmig.session.schema_drift import SchemaDrift as SchemaDrift
+    from zmig.session.schema_file import SchemaText as SchemaText
     from zmig.session.status import Status as Status
     from zmig.session.watcher import Observation as Observation
     from zmig.session.watcher import Watcher as Watcher
@@ -144,6 +145,7 @@ _NAMES = {
         "DriftedObject",
         "SchemaDrift",
     ),
+    "zmig.session.schema_file": ("SchemaText",),
     "zmig.session.status": ("Status",),
     "zmig.session.watcher": (
         "Observation",

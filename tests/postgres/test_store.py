@@ -59,7 +59,14 @@ class TestFacts:
             "client",
             "server",
         }
-        assert done.keys() == COMMON | {"completed_at", "duration_ms", "statements", "checksum", "kind"}
+        assert done.keys() == COMMON | {
+            "completed_at",
+            "duration_ms",
+            "statements",
+            "checksum",
+            "token_checksum",
+            "kind",
+        }
         assert {key: started[key] for key in ("version", "name", "run_id", "attempt", "kind", "transactional")} == {
             "version": 1,
             "name": "001_one",

@@ -103,7 +103,14 @@ def compare(task: Task, *, interrupts: Interrupts, hear: Callable[[Migration, St
     """
     live = _look(task, interrupts)
     with scratch.opened(task.project, url=task.scratch_url, live_url=task.live_url, environ=task.environ) as place:
-        ground = Ground(task.manifest, live.project, place, task.environ, interrupts, lambda _: None)
+        ground = Ground(
+            manifest=task.manifest,
+            project=live.project,
+            scratch=place,
+            environ=task.environ,
+            interrupts=interrupts,
+            observer=lambda _: None,
+        )
         return _Comparison(ground, live, hear).result()
 
 

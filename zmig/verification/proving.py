@@ -95,7 +95,14 @@ def _prove(
     with ExitStack() as closing:
         place = closing.enter_context(scratch.opened(task.project, url=task.scratch_url, environ=task.environ))
         result.server_version, result.remark = place.server_version, place.remark
-        ground = Ground(task.manifest, task.project, place, task.environ, interrupts, lambda _: None)
+        ground = Ground(
+            manifest=task.manifest,
+            project=task.project,
+            scratch=place,
+            environ=task.environ,
+            interrupts=interrupts,
+            observer=lambda _: None,
+        )
         trips = RoundTrips(ground, begun=hear)
         closing.callback(trips.close)
 

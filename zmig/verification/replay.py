@@ -22,6 +22,7 @@ from zmig.verification import reparse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from dataclasses import KW_ONLY
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -56,6 +57,7 @@ where c.relkind = 'r' and c.relpersistence <> 't' and pg_catalog.pg_relation_siz
 class Ground:
     """What is replayed, and where."""
 
+    _: KW_ONLY
     manifest: Path
     project: Project
     scratch: Scratch
