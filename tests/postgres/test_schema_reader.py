@@ -333,12 +333,15 @@ def test_options_of_servers_are_not_shown(connection: psycopg.Connection) -> Non
     connection.execute(
         "create foreign data wrapper far options (key 'pa55-word');"
         "create server further foreign data wrapper far options (password 'pa55-word');"
-        "create user mapping for public server further options (password 'pa55-word')"
+        "create user mapping for public server further options (password 'pa55-word');"
+        "create foreign table there (a int options (api_key 'pa55-word')) server further "
+        "options (table_name 'shown', access_token 'pa55-word')"
     )
     shown = "\n".join(read(connection).objects.values())
     assert "password 'sha256:" not in shown
     assert "password sha256:" in shown
     assert "pa55-word" not in shown
+    assert "table_name 'shown'" in shown
 
 
 def test_what_a_session_has_set_makes_no_difference(schema: psycopg.Connection) -> None:

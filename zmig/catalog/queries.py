@@ -50,16 +50,19 @@ _PIECES = {
 """What several queries have in common."""
 
 
-def _options(options: str, *, salt: str | None = None) -> str:
-    """Return SQL of the options of something foreign, sorted; with a salt, their values are not shown.
+_MAY_BE_SECRET = "pass|secret|token|credential|key"
 
-    They may be passwords, so eight digits of a hash are in their place: enough to see a change, and too few to be sure
-    of a guess.
+
+def _options(options: str, *, salt: str, may_be_shown: bool = False) -> str:
+    """Return SQL of the options of something foreign, sorted; their values are shown at most where none may be secret.
+
+    For those that may be passwords eight digits of a hash are in their place: enough to see a change, and too few to
+    be sure of a guess. With `may_be_shown`, their names say which ones these are.
     """
-    value = "quote_literal(o.option_value)"
-    if salt is not None:
-        text = f"convert_to({salt} || ' ' || o.option_name || ' ' || o.option_value, getdatabaseencoding())"
-        value = f"'sha256:' || left(encode(sha256({text}), 'hex'), 8)"
+    text = f"convert_to({salt} || ' ' || o.option_name || ' ' || o.option_value, getdatabaseencoding())"
+    value = f"'sha256:' || left(encode(sha256({text}), 'hex'), 8)"
+    if may_be_shown:
+        value = f"case when o.option_name ~* '{_MAY_BE_SECRET}' then {value} else quote_literal(o.option_value) end"
     return (
         f"(select 'options ' || string_agg(quote_ident(o.option_name) || ' ' || {value}, ', ' "
         f'order by o.option_name collate "C") from pg_options_to_table({options}) o)'
@@ -1017,8 +1020,8 @@ def _pieces(server_version: int) -> dict[str, str]:
         "icu_rules": "'rules ' || quote_literal(l.collicurules)" if server_version >= _RULES_SINCE else "null::text",
         "public_is_usual": is_usual,
         "public_usual": usual_of_public,
-        "table_options": _options("f.ftoptions"),
-        "column_options": _options("a.attfdwoptions"),
+        "table_options": _options("f.ftoptions", salt="c.relname", may_be_shown=True),
+        "column_options": _options("a.attfdwoptions", salt="a.attname", may_be_shown=True),
         "wrapper_options": _options("f.fdwoptions", salt="f.fdwname"),
         "server_options": _options("s.srvoptions", salt="s.srvname"),
         "index_options": "case when ic.reloptions is not null then (select 'with ' || string_agg(o, ', '"
