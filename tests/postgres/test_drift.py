@@ -456,6 +456,24 @@ def test_what_a_fact_holds_that_is_no_object_is_said(shop: ProjectFolder, connec
     assert "note: the schema was not compared" in run("status", shop.manifest).stdout
 
 
+@pytest.mark.parametrize("data", ["null", '"x"', "7", "[]"])
+def test_a_fact_that_holds_no_object_keeps_nothing_from_being_read(
+    shop: ProjectFolder, connection: psycopg.Connection, data: str
+) -> None:
+    connection.execute(
+        "insert into zmig.migration_events (aggregate_type, aggregate_id, event_type, event_data) "
+        "values ('schema', 'x', 'migration.observed', %s)",
+        [data],
+    )
+    assert Migrator(shop.manifest).drift().verdict is Verdict.OTHER_FORMAT
+    _shows_nothing_compared(shop)
+    assert run("history", shop.manifest).code == ExitCode.OK
+    assert "note: the schema was recorded" in run("status", shop.manifest).stdout
+    shop.sql("006_next", "create table next ();")
+    Migrator(shop.manifest).migrate()
+    assert Migrator(shop.manifest).drift().verdict is Verdict.SAME
+
+
 def test_without_a_run_it_says_so(project: ProjectFolder) -> None:
     project.sql("001_tables", TABLES)
     assert Migrator(project.manifest).drift().verdict is Verdict.UNRECORDED

@@ -35,7 +35,10 @@ _Row = tuple[int, str, str, str, "datetime", "str | None", "str | None", "str | 
 SCHEMA = "schema"
 """The `aggregate_type` of the facts about the schema, which whoever asks for those about migrations does not see."""
 
-_BRIEF = f"case aggregate_type when '{SCHEMA}' then event_data - 'changes' - 'all' else event_data end::text"
+_BRIEF = (
+    f"case when aggregate_type = '{SCHEMA}' and jsonb_typeof(event_data) = 'object' "
+    "then event_data - 'changes' - 'all' else event_data end::text"
+)
 """SQL of the data of a fact without all that a fact about the schema holds of objects."""
 
 _LAST_BEGUN = (

@@ -111,7 +111,8 @@ def last(connection: Questioning, events: str) -> Recorded | None:
 def _last_sql(events: str) -> str:
     later = f"select aggregate_id from {events} where {_CHANGES_SCHEMA} and position > own.position"
     return (
-        "select position, aggregate_id, created_at, run_id, (event_data - 'changes' - 'all')::text, "
+        "select position, aggregate_id, created_at, run_id, case jsonb_typeof(event_data) when 'object' "
+        "then event_data - 'changes' - 'all' else event_data end::text, "
         f"({later} order by position limit 1) from {events} as own where {_OWN} order by position desc limit 1"
     )
 
