@@ -203,9 +203,34 @@ def test_what_is_squashed_again_is_replaced_as_a_whole() -> None:
     assert refused(entries((larger,), squashed("1..3"), done(4))) == ["squash-incomplete"]
 
 
-def test_a_checkout_from_before_is_refused_on_a_database_of_the_squash() -> None:
-    found = entries((once(1), once(2), once(3, checksum="c3"), once(4)), squashed("1..3"), done(4))
-    assert "version-taken" in refused(found)
+@pytest.mark.parametrize(
+    "declared",
+    [
+        pytest.param((once(1), once(2), once(3, checksum="c3"), once(4)), id="of just before"),
+        pytest.param((once(1, checksum="x1"), once(2, checksum="x2")), id="of long before"),
+        pytest.param((once(2, checksum="x2"),), id="with one of them"),
+    ],
+)
+@pytest.mark.parametrize("allowed", [False, True], ids=["", "out of order is allowed"])
+def test_a_checkout_from_before_runs_nothing_of_it_again_on_a_database_of_the_squash(
+    declared: tuple[Migration, ...], allowed: bool
+) -> None:
+    found = entries(declared, squashed("1..3"), done(4))
+    plan = planned(Apply(allow_out_of_order=allowed), found)
+    assert [(one.name, one.problem.code) for one in plan.refusals] == [
+        (one.name, "squashed") for one in declared if one.version <= 3
+    ]
+
+
+def test_what_is_in_no_squash_may_run_out_of_order_beside_one() -> None:
+    found = entries((once(2), squash("1, 3"), once(4)), squashed("1, 3"), done(4))
+    plan = planned(Apply(allow_out_of_order=True), found)
+    assert ([step.migration.name for step in plan.steps], list(plan.refusals)) == (["002_m"], [])
+
+
+def test_a_failed_part_is_not_retried_on_a_database_of_the_squash() -> None:
+    found = entries((once(1), once(2)), squashed("1..3"), failed(2))
+    assert [one.problem.code for one in planned(Retry(), found).refusals] == ["squashed"]
 
 
 def test_versions_that_are_not_in_a_row_are_listed() -> None:

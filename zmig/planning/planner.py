@@ -52,10 +52,11 @@ def _apply(request: Apply, snapshot: Snapshot) -> Plan:
     within = [entry for entry in entries if to is None or (entry.version or 0) <= to]
     refused: list[Refusal] = []
     partial: list[Refusal] = []
+    ran = refusals.squashes_in_place(entries)
     for entry in within:
         # Of a long history nearly all are done, and there is nothing to say about them.
         if entry.findings or entry.state is not State.DONE:
-            refused += refusals.of_apply(entry, entries, allow_out_of_order=request.allow_out_of_order)
+            refused += refusals.of_apply(entry, entries, allow_out_of_order=request.allow_out_of_order, ran=ran)
             partial += refusals.of_partial(entry)
     refused += [*partial, *orphaned_rows.refusals(entries, effect="nothing was run")]
     is_first = snapshot.is_first and not request.allow_existing
@@ -88,7 +89,8 @@ def _retry(request: Retry, snapshot: Snapshot) -> Plan:
     wanted = set(map(id, chosen))
     kept = [entry for entry in entries if id(entry) in wanted]
     others = [entry for entry in entries if id(entry) not in wanted]
-    refused = [one for entry in kept for one in refusals.of_apply(entry, entries, allow_out_of_order=True)]
+    ran = refusals.squashes_in_place(entries)
+    refused = [one for entry in kept for one in refusals.of_apply(entry, entries, allow_out_of_order=True, ran=ran)]
     refused += refusals.out_of_order_retries(kept, others)
     refused += orphaned_rows.refusals(entries, effect="nothing was run")
     return Plan(Direction.FORWARD, tuple(_steps(kept)), tuple(refused))

@@ -27,11 +27,18 @@ _NOTHING_RUN = "nothing was run"
 _NOTHING_ROLLED_BACK = "nothing was rolled back"
 
 
-def of_apply(entry: Entry, entries: Sequence[Entry], *, allow_out_of_order: bool) -> Iterator[Refusal]:
-    """Yield what forbids applying, as far as one of the entries is concerned."""
+def of_apply(
+    entry: Entry, entries: Sequence[Entry], *, allow_out_of_order: bool, ran: Sequence[tuple[Record, Versions]] = ()
+) -> Iterator[Refusal]:
+    """Yield what forbids applying, as far as one of the entries is concerned.
+
+    `ran` are the squashes that were applied, as `squashes_in_place` returns them.
+    """
     late = None if allow_out_of_order else _out_of_order(entry)
     if entry.has(FindingCode.PARTLY_REPLACED):
         problems = (of_partly_replaced(entry, effect=_NOTHING_RUN),)
+    elif inside := _inside(entry, ran):
+        problems = (inside,)
     elif entry.migration is None or entry.record is None:
         problems = (_renumbered(entry), late)
     else:
@@ -43,6 +50,39 @@ def of_apply(entry: Entry, entries: Sequence[Entry], *, allow_out_of_order: bool
             _half_rolled_back(entry, entry.record),
         )
     yield from (Refusal(entry.version, entry.name, problem) for problem in problems if problem is not None)
+
+
+_IN_DOUBT = frozenset({FindingCode.OUT_OF_ORDER, FindingCode.OTHER})
+"""What a migration of a checkout from before a squash has, where the squash was applied instead."""
+
+
+def squashes_in_place(entries: Sequence[Entry]) -> tuple[tuple[Record, Versions], ...]:
+    """Return the squashes that were applied, with what they replace; none where no entry could be inside of one."""
+    if not any(finding.code in _IN_DOUBT for entry in entries for finding in entry.findings):
+        return ()
+    from zmig.planning.squashes import replaced_by
+
+    records = (entry.record for entry in entries if entry.is_applied)
+    found = ((record, replaced_by(record)) for record in records if record is not None)
+    return tuple((record, versions) for record, versions in found if versions is not None)
+
+
+def _inside(entry: Entry, ran: Sequence[tuple[Record, Versions]]) -> Problem | None:
+    """Return what is wrong with a migration that a squash was applied in the place of: it would be done twice."""
+    migration = entry.migration
+    if not ran or migration is None or not any(entry.has(code) for code in _IN_DOUBT):
+        return None
+    for record, versions in ran:
+        if migration.version in versions and not migration.is_repeatable:
+            return Problem(
+                "squashed",
+                f"`{record.name}`, which has `{entry.name}` in it, was applied here instead",
+                location=migration.declared_at or _file(migration),
+                facts=(f"it replaces {versions}, and was applied {moment(record.applied_at)}",),
+                effect=_NOTHING_RUN,
+                hint=f"use the entries and files that have `{record.name}`",
+            )
+    return None
 
 
 def _changed(
