@@ -108,6 +108,18 @@ def test_the_file_is_written_in_the_place_of_the_old_one(shop: Shop, run: Run) -
     assert sorted(path.name for path in shop.folder.glob(".*")) == []
 
 
+def test_no_secret_is_written(shop: Shop, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.add(1, "001_users", "create table users (key text default '${key}');", variables="true")
+    shop.declare(schema="{file: schema.sql}", variables='{key: "${API_KEY}"}')
+    file = shop.folder / "schema.sql"
+    monkeypatch.setenv("API_KEY", "hunter2hunter2")
+    assert run("apply", "shop.yaml").code == 0
+    assert "key text default '***'::text" in file.read_text()
+    assert run("schema", "shop.yaml").stdout == file.read_text()
+    monkeypatch.setenv("API_KEY", "of-another-environment")
+    assert run("schema", "shop.yaml", "--check", "--scratch-url", shop.url).code == 0
+
+
 @pytest.mark.parametrize("words", [("--check",), ("--write",)])
 def test_without_a_file_it_says_how_to_name_one(shop: Shop, run: Run, words: tuple[str, ...]) -> None:
     users(shop)

@@ -12,6 +12,7 @@ from zmig.database import schema_reader
 from zmig.errors import Problem, UsageError, ZmigError
 from zmig.progress import Notice
 from zmig.project import written_file
+from zmig.text.secrets import Redactor
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ class SchemaText:
 
 
 def read(session: DatabaseSession) -> SchemaText:
-    """Return the schema of a database, as far as the manifest says that it is looked at. Reads only."""
+    """Return the schema of a database, as far as the manifest says that it is looked at. Reads only.
+
+    The text is for version control, so what a variable has from the environment is masked in it, as in all output.
+    """
     project, connection = session.project, session.connection
     with database.translated(session.target):
         snapshot = schema_reader.read(connection, project.scope)
@@ -46,7 +50,7 @@ def read(session: DatabaseSession) -> SchemaText:
         usual_owners={str(name) for name in owners},
         keeps_column_order=project.verify.column_order_counts,
     )
-    return SchemaText(text, snapshot)
+    return SchemaText(Redactor(*project.secrets)(text), snapshot)
 
 
 def keep(session: DatabaseSession, file: Path) -> None:
