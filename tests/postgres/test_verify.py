@@ -291,6 +291,19 @@ def test_a_repeatable_that_changes_something_the_second_time_is_found(project: P
     assert "makes index `public.t_n_idx1`" in made.findings[1].message
 
 
+@pytest.mark.parametrize("repeat", ["checksum", {"condition": "select true"}], ids=["checksum", "condition"])
+def test_what_one_repeatable_does_is_not_laid_to_another(
+    project: ProjectFolder, verify: Verify, repeat: object
+) -> None:
+    project.sql("001_t", "create table t (n int);", rollback="drop table t;")
+    project.repeatable("002_rows", "insert into t values (1);", repeat=repeat)
+    (project.folder / "v.rollback.sql").write_text("drop view v;", encoding="utf-8")
+    project.repeatable("003_view", "create or replace view v as select n from t;", rollback="v.rollback.sql")
+    project.repeatable("004_comment", "comment on table t is 'many';")
+    made = verify()
+    assert [(one.rule, one.migration) for one in made.findings] == [("verify/not-repeatable", "002_rows")]
+
+
 def test_nothing_is_left_on_the_server(
     project: ProjectFolder, verify: Verify, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

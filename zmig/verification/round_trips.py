@@ -181,39 +181,38 @@ class RoundTrips:
     def prove_repeatables(self) -> Iterator[Proof]:
         """Yield what is found of each repeatable, which comes after everything else: up, down, up, and once more.
 
-        One that fails is the last.
+        Those before it are as if they were not declared, so that none of them runs meanwhile. One that fails is the
+        last.
         """
-        done: list[Migration] = []
         for migration in self._ground.repeatables:
-            done.append(migration)
-            proof = self._proved_repeatable(migration, done)
+            proof = self._proved_repeatable(migration)
             yield proof
             if proof.problem is not None:
                 return
 
-    def _proved_repeatable(self, migration: Migration, done: list[Migration]) -> Proof:
+    def _proved_repeatable(self, migration: Migration) -> Proof:
         began, stage = time.monotonic(), Stage.APPLY
         deviations: list[Deviation] = []
         try:
             before = self._last or self._replay.look()
             self._last = None
-            first = after = self._at_stage(stage, migration, done)
+            first = after = self._at_stage(stage, migration)
             for stage in _ONCE_MORE if migration.is_reversible else _ONCE_MORE[-1:]:
-                after = self._at_stage(stage, migration, done)
+                after = self._at_stage(stage, migration)
                 deviations += self._compared(stage, before if stage is Stage.ROLL_BACK else first, after, migration)
             self._last = after
         except _FAILURES as error:
             return _failed(self._replay.failed or migration, stage, error, began, deviations)
         return Proof(migration, seconds=time.monotonic() - began, deviations=tuple(deviations))
 
-    def _at_stage(self, stage: Stage, migration: Migration, done: list[Migration]) -> Look:
+    def _at_stage(self, stage: Stage, migration: Migration) -> Look:
         self._begun(migration, stage)
         if stage is Stage.ROLL_BACK:
-            self._replay.roll_back(with_repeatables=done)
+            self._replay.roll_back(with_repeatables=(migration,))
         else:
             if stage is Stage.REPEAT:
-                self._replay.make_due(migration, done)
-            self._replay.apply(with_repeatables=done)
+                self._replay.make_due(migration, (migration,))
+            self._replay.apply(with_repeatables=(migration,))
         return self._replay.look()
 
     def _compared(
