@@ -304,6 +304,16 @@ def test_what_one_repeatable_does_is_not_laid_to_another(
     assert [(one.rule, one.migration) for one in made.findings] == [("verify/not-repeatable", "002_rows")]
 
 
+def test_a_migration_may_end_all_other_sessions_in_its_database(project: ProjectFolder, verify: Verify) -> None:
+    end = (
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid();"
+    )
+    project.sql("001_t", f"{end} create table t ();", rollback=f"{end} drop table t;")
+    project.sql("002_u", "create table u ();", rollback=f"select 1; {end}")
+    assert found(verify()) == [("verify/left", "the rollback of `002_u` leaves table `public.u`")]
+
+
 def test_nothing_is_left_on_the_server(
     project: ProjectFolder, verify: Verify, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,8 +137,18 @@ class Replay:
         operator.record(session, operator.Resolve(repeatable.name, "pending", _REASON), lock_wait_seconds=None)
 
     def look(self) -> Look:
-        """Return what is in the database."""
-        reader = self._reading()
+        """Return what is in the database, by another connection where a migration has ended the first one."""
+        with database.translated(database.target(self.url, environ=self._ground.environ)):
+            reader = self._reading()
+            try:
+                return self._looked(reader)
+            except psycopg.Error as error:
+                if not database.is_lost(reader, error):
+                    raise
+                self._reader = None
+                return self._looked(self._reading())
+
+    def _looked(self, reader: Connection) -> Look:
         return Look(schema_reader.read(reader, self._ground.project.scope), self._rows(reader))
 
     def respelled(self, found: Sequence[Difference]) -> list[Difference]:
