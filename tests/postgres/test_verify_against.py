@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from tests.support.process import run
 from zmig import Migrator
 from zmig.database import schema_reader
-from zmig.errors import ConnectionFailed
+from zmig.errors import ConnectionFailed, UsageError
 from zmig.process.interrupts import Interrupts
 from zmig.project import project as projects
 from zmig.verification import live, report
@@ -131,6 +131,12 @@ def test_without_facts_everything_is_expected_or_what_is_said(
     assert compare(to=2).findings == ()
 
 
+def test_a_version_that_no_migration_has_is_refused(shop: ProjectFolder, compare: Compare) -> None:
+    with pytest.raises(UsageError, match="no migration has version 7") as raised:
+        compare(to=7)
+    assert str(raised.value.problems[0].hint) == "write `--to 4`"
+
+
 def test_a_baseline_is_proved(shop: ProjectFolder, compare: Compare, connection: psycopg.Connection) -> None:
     shop.forget(4)
     connection.execute("create table users (id bigint primary key, email text)")
@@ -237,7 +243,8 @@ def test_the_command_takes_a_url_or_none(shop: ProjectFolder, server: str, datab
 
 
 @pytest.mark.parametrize(
-    "words", [("--against", "--all"), ("--against", "--base", "main"), ("3", "--against"), ("--to", "3")]
+    "words",
+    [("--against", "--all"), ("--against", "--base", "main"), ("3", "--against"), ("--to", "3"), ("3", "--all")],
 )
 def test_what_does_not_go_together_is_refused(shop: ProjectFolder, words: tuple[str, ...]) -> None:
     ended = run("verify", shop.manifest, *words)

@@ -80,6 +80,9 @@ def _form(options: VerifyOptions) -> str:
         which = "`--all`" if options.all else "names"
         message = f"`--base` and {which} both say which migrations are proved"
         raise UsageError(Problem("usage", message, hint="leave one of them out"))
+    if options.all and options.names:
+        message = "`--all` and names both say which migrations are proved"
+        raise UsageError(Problem("usage", message, hint="leave one of them out"))
     if options.against is not None and (options.base is not None or options.all or options.names):
         message = "`--against` compares everything that is applied, so no migrations are chosen"
         raise UsageError(Problem("usage", message, hint="leave names, `--base` and `--all` out"))

@@ -16,7 +16,8 @@ from zmig.database import schema_reader
 from zmig.database.connection_hints import GIVEN_URL
 from zmig.database.quoting import identifier
 from zmig.errors import MigrationFailed
-from zmig.planning.state import State
+from zmig.planning import selection
+from zmig.planning.state import Entry, State
 from zmig.session import database_session
 from zmig.valueclass import replace, valueclass
 from zmig.verification import choosing, reparse, scratch
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from zmig.catalog.difference import Difference
     from zmig.catalog.objects import Key, SchemaSnapshot
     from zmig.model import Migration
-    from zmig.planning.state import Entry
     from zmig.process.interrupts import Interrupts
     from zmig.project.project import Project
 
@@ -99,8 +99,10 @@ def compare(task: Task, *, interrupts: Interrupts, hear: Callable[[Migration, St
 
     Raises:
         ConnectionFailed, TrackingError: the live database cannot be reached, or be looked at.
-        ServerError, UsageError: there is no scratch server.
+        ServerError: there is no scratch server.
+        UsageError: nor a migration of the version that is expected.
     """
+    selection.check_target([Entry(one, None, State.PENDING) for one in task.project.migrations], task.to)
     live = _look(task, interrupts)
     with scratch.opened(task.project, url=task.scratch_url, live_url=task.live_url, environ=task.environ) as place:
         ground = Ground(
