@@ -118,6 +118,16 @@ def test_tables_of_other_tools_are_left_out_and_counted(connection: psycopg.Conn
     assert snapshot.uncovered["tables of other migration tools"] == 2
 
 
+def test_a_table_of_users_is_not_taken_for_that_of_a_tool_for_its_columns(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "create table jobs (id int, name text, run_on date); create table units (version int, dirty bool)"
+    )
+    snapshot = read(connection, Scope("zmig"))
+    assert mentions(snapshot.objects, "public.jobs")
+    assert mentions(snapshot.objects, "public.units")
+    assert snapshot.uncovered == {}
+
+
 @pytest.mark.parametrize("tracking_schema", ["zmig", "public", "shared"])
 def test_tables_of_zmig_are_left_out_wherever_they_are(
     connection: psycopg.Connection, project: ProjectFolder, tracking_schema: str

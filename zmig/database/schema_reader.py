@@ -7,6 +7,7 @@ everything is read anew, a few times.
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
@@ -103,6 +104,8 @@ _GUARDS = (
     "select oid from pg_proc where proname = 'migration_events_refuse_change' "
     "and pronamespace = (select oid from pg_namespace where nspname = {schema})"
 )
+
+_MAY_BE_HISTORY = re.compile(r"migrat|version|histor|change|revision|schema|meta|pgroll", re.IGNORECASE)
 
 _MOVING = (
     psycopg.errors.LockNotAvailable,
@@ -218,7 +221,7 @@ class _Reading:
         histories = {
             oid
             for schema, oid, name, held in cast("list[tuple[int, int, str, list[str]]]", columns)
-            if schema in schemas and history_of({name: frozenset(held)}) is not None  # of another tool
+            if schema in schemas and _is_history(name, frozenset(held))
         }
         self._occurring = {str(kind) for (kind,) in kinds}
         self._histories = len(histories - hidden)
@@ -240,6 +243,14 @@ class _Reading:
         for _ in statements:
             yield cursor.fetchall() if cursor.description is not None else []
             cursor.nextset()
+
+
+def _is_history(name: str, columns: frozenset[str]) -> bool:
+    """Whether another tool keeps its history in a table: its columns say so, and no name that speaks of something else.
+
+    A table that is taken for one is not looked at, so what others change in it would not be found.
+    """
+    return _MAY_BE_HISTORY.search(name) is not None and history_of({name: columns}) is not None
 
 
 def _array(oids: object) -> str:
