@@ -474,6 +474,16 @@ def test_a_fact_that_holds_no_object_keeps_nothing_from_being_read(
     assert Migrator(shop.manifest).drift().verdict is Verdict.SAME
 
 
+def test_what_is_not_looked_at_is_said(shop: ProjectFolder, connection: psycopg.Connection) -> None:
+    assert "not looked at" not in run("drift", shop.manifest).stdout
+    connection.execute("create table alembic_version (version_num text); select lo_create(0)")
+    shown = run("drift", shop.manifest)
+    assert shown.code == ExitCode.OK
+    assert "not looked at: large objects (1), tables of other migration tools (1)" in shown.stdout
+    connection.execute("create table mine ()")
+    assert json.loads(run("drift", shop.manifest, "--json").stdout)["uncovered"]["large objects"] == 1
+
+
 def test_without_a_run_it_says_so(project: ProjectFolder) -> None:
     project.sql("001_tables", TABLES)
     assert Migrator(project.manifest).drift().verdict is Verdict.UNRECORDED

@@ -197,6 +197,7 @@ def test_what_is_not_looked_at_is_counted(connection: psycopg.Connection) -> Non
         }
     finally:
         connection.execute("drop access method heap2; revoke execute on function pg_ls_waldir() from public")
+        connection.execute("drop function if exists pg_catalog.hidden()")
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,10 @@ def lines(drift: SchemaDrift) -> Iterator[Line]:
         yield from _object(one)
     yield from _section(drift.spelled, "spelled differently by this version of PostgreSQL, or changed by others")
     yield from _section(drift.notes, "beside that, and counting for nothing")
+    if drift.uncovered:
+        yield ()
+        counts = ", ".join(f"{name} ({number})" for name, number in sorted(drift.uncovered.items()))
+        yield (Span("not looked at: ", Tone.WARN), Span(counts))
     yield ()
     count = words.counted(len(drift.objects), "object")
     yield (Span(f"{count} changed by others" if drift.is_drift else "nothing was changed by others"),)
@@ -139,7 +143,8 @@ COMMAND = Command(
         "verdict (same, changed, unrecorded, unrecorded-since, off, other-format, other-scope, other-version or "
         "unreadable), message, recorded (position, at, run_id, migration, server_version, fingerprint; or null), "
         "server_version; objects, notes and spelled_differently (kind, identity, change, recorded, found, parts, "
-        "made_by with by, migrations, at, run_id, reason); with --record: recorded (the objects that had changed)"
+        "made_by with by, migrations, at, run_id, reason), uncovered (how many objects are not looked at, by what they "
+        "are); with --record: recorded (the objects that had changed)"
     ),
     run=run,
     options_type=DriftOptions,

@@ -140,6 +140,13 @@ def read(connection: Connection, scope: Scope, *, attempts: int = _ATTEMPTS) -> 
     raise AssertionError
 
 
+def uncovered(connection: Connection, scope: Scope) -> dict[str, int]:
+    """Return what of users' making is not looked at, and how much of each there is, as a snapshot has it."""
+    reading = _Reading(connection, scope)
+    with connection.transaction():
+        return reading.uncovered()
+
+
 def _moving(error: psycopg.Error, attempts: int) -> Problem:
     words = f"{attempts} attempts" if attempts > 1 else "an attempt"
     return Problem(
@@ -179,10 +186,16 @@ class _Reading:
                     raise psycopg.errors.UndefinedObject(f"{kind} {identity} does not exist")
                 before = objects.get((kind, identity))
                 objects[kind, identity] = definition if before is None else f"{before}\n{definition}"
-        uncovered = dict(cast("list[tuple[str, int]]", found))
-        if self._histories:
-            uncovered["tables of other migration tools"] = self._histories
-        return SchemaSnapshot(version, objects, uncovered)
+        return SchemaSnapshot(version, objects, self._counted(found))
+
+    def uncovered(self) -> dict[str, int]:
+        self._chosen()
+        (found,) = self._ask(queries.uncovered_sql())
+        return self._counted(found)
+
+    def _counted(self, found: Sequence[tuple[object, ...]]) -> dict[str, int]:
+        counts = dict(cast("Sequence[tuple[str, int]]", found))
+        return counts | {"tables of other migration tools": self._histories} if self._histories else counts
 
     def require_unchanged(self) -> None:
         """Look, in another transaction, whether the catalogs are as they were for the snapshot.

@@ -87,9 +87,9 @@ def read(session: DatabaseSession) -> SchemaDrift:
     own = source(session)
     with database.translated(session.target):
         recorded, known = _known(own)
-        if known is None or known.verdict is Verdict.OTHER_VERSION:
-            return compared(own, recorded, attributes=True)
-        return known
+        is_clear = known is not None and known.verdict is not Verdict.OTHER_VERSION
+        drift = known if known is not None and is_clear else compared(own, recorded, attributes=True)
+        return replace(drift, uncovered=schema_reader.uncovered(own.connection, own.project.scope))
 
 
 def _known(source: Source) -> tuple[Recorded | None, SchemaDrift | None]:

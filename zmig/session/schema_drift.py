@@ -10,10 +10,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from zmig.valueclass import valueclass
+from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from dataclasses import KW_ONLY
 
     from zmig.catalog.attribution import Attribution
@@ -99,6 +99,8 @@ class SchemaDrift:
     """What differs and does not count: the order of columns, storage, versions of extensions."""
     spelled: Sequence[DriftedObject] = ()
     """What a server of another major version spells otherwise, as far as that is known."""
+    uncovered: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How much there is that is not looked at, by what it is; only where that was asked for."""
     why: str | None = None
     """What kept the schema from being read."""
 
@@ -166,6 +168,7 @@ class SchemaDrift:
             "objects": [one.as_dict() for one in self.objects],
             "notes": [one.as_dict() for one in self.notes],
             "spelled_differently": [one.as_dict() for one in self.spelled],
+            "uncovered": dict(self.uncovered),
         }
 
 
