@@ -382,16 +382,30 @@ def real_pg_dump() -> str:
     return found
 
 
-def test_a_value_of_the_environment_is_not_written(history: Shop, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SQUASH_SECRET", "hunter22")
-    history.add(9, "009_secret", "comment on table customers is '${secret}';", variables="true")
+@pytest.mark.parametrize("secret", ["hunter22", "o'brien", "o\\brien"])
+def test_a_value_of_the_environment_is_not_written(
+    history: Shop, run: Run, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("SQUASH_SECRET", secret)
+    sql = "comment on table customers is $q$ ${secret}$q$;"
+    history.add(9, "009_secret", sql, variables="true")
     history.declare(variables="{secret: '${SQUASH_SECRET}'}")
     ended = squash(run, history, "--to", "9", "--yes")
     assert ended.code == 2
     assert "the squash would hold the value that variable `secret` has in this environment" in ended.stderr
-    assert "hunter22" not in ended.stderr
+    assert secret not in ended.stderr
     assert not (history.folder / "009_squashed.sql").exists()
     assert squash(run, history, "--to", "8", "--yes").code == 0
+
+
+def test_what_a_dump_does_not_hold_is_pointed_out(history: Shop, run: Run) -> None:
+    settings = "do $$ begin execute format('alter database %I set work_mem = 64', current_database()); end $$;"
+    history.add(9, "009_settings", f"select lo_create(0); {settings}")
+    ended = squash(run, history, "--to", "9", "--dry-run", "--json")
+    assert ended.code == 0, ended.stderr
+    assert json.loads(ended.stdout)["not_dumped"] == {"large objects": 1, "settings of the database": 1}
+    ended = squash(run, history, "--to", "9", "--dry-run")
+    assert "not in it: large objects (1), settings of the database (1)" in ended.stderr
 
 
 def test_user_mappings_are_pointed_out(history: Shop, run: Run) -> None:

@@ -85,6 +85,9 @@ def _lines(draft: Draft, made: Made | None) -> Iterable[str]:
         yield from (_not_in_it(one) for one in made.left_out[:_SHOWN])
         if (more := len(made.left_out) - _SHOWN) > 0:
             yield f"not in it: what migrations left in {more} more tables and sequences; `--json` lists all"
+        if made.not_dumped:
+            found = ", ".join(f"{what} ({number})" for what, number in made.not_dumped.items())
+            yield f"not in it: {found}, which migrations made and pg_dump does not write; add them to the file"
         for role in made.roles:
             yield f"not in it: role `{role}`, which migrations made; add `create role` to the file for new servers"
         if made.user_mappings:
@@ -138,6 +141,7 @@ def _document(draft: Draft, made: Made | None, *, is_written: bool) -> Document:
         "left_out": [] if made is None else [{"name": one.name, "rows": one.rows} for one in made.left_out],
         "roles": [] if made is None else list(made.roles),
         "user_mappings": 0 if made is None else made.user_mappings,
+        "not_dumped": {} if made is None else dict(made.not_dumped),
     }
 
 
@@ -154,7 +158,7 @@ COMMAND = Command(
     ),
     document=(
         "version, name, replaces, file, manifest, written, deleted, sql, pg_dump, objects, left_out (name, and rows or "
-        "null for a sequence), roles, user_mappings (how many have options)"
+        "null for a sequence), roles, user_mappings (how many have options), not_dumped (how many, by what they are)"
     ),
     run=run,
     options_type=SquashOptions,

@@ -102,6 +102,8 @@ class Made:
     """The roles that migrations made, which are in no database."""
     user_mappings: int = 0
     """How many statements give a user mapping options, of which one may be a password."""
+    not_dumped: Mapping[str, int]
+    """What migrations made that pg_dump does not write, by what it is, with how many."""
 
 
 def draft(path: Path, to: int, *, name: str | None, delete: bool, environ: Mapping[str, str]) -> Draft:
@@ -367,6 +369,11 @@ def make(
         left_out=rows.left_out,
         roles=tuple(sorted(made_roles)),
         user_mappings=sum(one.startswith("CREATE USER MAPPING") and " OPTIONS (" in one for one in statements),
+        not_dumped={
+            what: number - found.uncovered.get(what, 0)
+            for what, number in sorted(expected.uncovered.items())
+            if number > found.uncovered.get(what, 0)
+        },
     )
 
 
@@ -374,7 +381,7 @@ def _refuse_variables(draft: Draft, text: str, environ: Mapping[str, str]) -> No
     """Make sure that a file for every environment holds no value of this one. Raises UsageError."""
     for opened in inclusion.read(draft.path, environ=environ).opened:
         for name, variable in opened.manifest.variables.items():
-            if variable.is_secret and len(variable.value) >= _SHORTEST_VALUE and variable.value in text:
+            if variable.is_secret and len(variable.value) >= _SHORTEST_VALUE and _holds(text, variable.value):
                 raise UsageError(
                     Problem(
                         "squash-unfit",
@@ -384,6 +391,12 @@ def _refuse_variables(draft: Draft, text: str, environ: Mapping[str, str]) -> No
                         hint="squash up to a version before the first migration that uses it, with `--to`",
                     )
                 )
+
+
+def _holds(text: str, value: str) -> bool:
+    """Whether SQL holds a value: as it is, or as constants, quoted names and JSON in it are written."""
+    written = (value, value.replace("\\", "\\\\"), json.dumps(value)[1:-1])
+    return any(form.replace(quote, quote * 2) in text for form in written for quote in ("'", '"')) or value in text
 
 
 def _read(url: str, tracking: str) -> tuple[SchemaSnapshot, str]:
