@@ -314,6 +314,17 @@ def test_a_migration_may_end_all_other_sessions_in_its_database(project: Project
     assert found(verify()) == [("verify/left", "the rollback of `002_u` leaves table `public.u`")]
 
 
+def test_what_is_not_compared_is_counted(project: ProjectFolder, verify: Verify) -> None:
+    set_ = "do $$ begin execute format('alter database %I set work_mem = 64', current_database()); end $$;"
+    reset = "do $$ begin execute format('alter database %I reset work_mem', current_database()); end $$;"
+    project.sql("001_kept", f"select lo_create(7); {set_}", rollback=f"select lo_unlink(7); {reset}")
+    project.sql("002_left", "select lo_create(0);", rollback="select 1;")
+    (one,) = verify().findings
+    assert (one.rule, one.severity, one.migration) == ("verify/leaves-uncovered", Severity.NOTE, "002_left")
+    assert "another number of large objects, which are not compared" in one.message
+    assert one.facts == ("2 where there was 1",)
+
+
 def test_nothing_is_left_on_the_server(
     project: ProjectFolder, verify: Verify, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

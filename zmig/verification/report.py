@@ -56,6 +56,7 @@ RULES = {
         Rule("verify/changed", Severity.ERROR, "a rollback leaves something different from what it was"),
         Rule("verify/loses-data", Severity.ERROR, "a rollback loses rows or values that were there before"),
         Rule("verify/leaves-rows", Severity.NOTE, "a rollback leaves rows that were not there before"),
+        Rule("verify/leaves-uncovered", Severity.NOTE, "a rollback changes how much there is of what is not compared"),
         Rule("verify/rollback-failed", Severity.ERROR, "a rollback fails"),
         Rule("verify/not-again", Severity.ERROR, "a migration cannot be applied again after its rollback"),
         Rule("verify/not-applied", Severity.ERROR, "a migration cannot be applied to an empty database"),
@@ -292,6 +293,12 @@ def _of_deviation(migration: Migration, deviation: Deviation) -> Iterator[Findin
         yield _at(place, "verify/changed", Severity.ERROR, migration, message, "correct those that are named first")
     for rows in deviation.rows:
         yield _of_rows(migration, deviation, rows, place)
+    for one in deviation.uncovered:
+        message = (
+            f"after the rollback of `{migration.name}` there is another number of {one.name}, which are not compared"
+        )
+        fact = f"{one.after} where there {'was' if one.before == 1 else 'were'} {one.before}"
+        yield _at(place, "verify/leaves-uncovered", Severity.NOTE, migration, message, "undo that, too", (fact,))
 
 
 def _words(migration: Migration, stage: Stage, one: Difference) -> tuple[str, str, str]:

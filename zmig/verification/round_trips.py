@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
 
     from zmig.catalog.difference import Difference
+    from zmig.catalog.objects import SchemaSnapshot
     from zmig.errors import Problem, ZmigError
     from zmig.model import Migration
     from zmig.verification.replay import Ground, Look
@@ -39,7 +40,7 @@ class Stage(StrEnum):
 
 @valueclass
 class RowChange:
-    """A table, or a column, that holds another number of values than before."""
+    """A table, or a column, that holds another number of values than before; or a kind of objects, by their number."""
 
     name: str
     before: int
@@ -55,6 +56,8 @@ class Deviation:
     rows: tuple[RowChange, ...]
     is_by_rule: bool = True
     """Whether it must not be; False for rows of a repeatable that is to run whenever its condition says so."""
+    uncovered: tuple[RowChange, ...] = ()
+    """What is only counted of the schema, where there is another number of it after a rollback."""
 
 
 @valueclass
@@ -227,10 +230,11 @@ class RoundTrips:
         )
         there = {one.identity for one in differing if one.change is not Change.CHANGED}
         rows = tuple(one for one in _row_changes(expected, found) if one.name not in there)
-        if differing or rows:
+        uncovered = tuple(_counts(expected.schema, found.schema)) if stage is Stage.ROLL_BACK else ()
+        if differing or rows or uncovered:
             repeat = migration and migration.repeat
             is_by_rule = bool(differing) or repeat is None or repeat.rule is RepeatRule.CHECKSUM
-            yield Deviation(stage, differing, rows, is_by_rule)
+            yield Deviation(stage, differing, rows, is_by_rule, uncovered)
 
     def _rebuild(self, version: int) -> None:
         """Go the straight way again, from the last place that was kept to a version; keep that place, too."""
@@ -271,6 +275,14 @@ def _failed(
 
 def _of_schema(before: Look, after: Look) -> list[Difference]:
     return differences(before.schema, after.schema)
+
+
+def _counts(expected: SchemaSnapshot, found: SchemaSnapshot) -> Iterator[RowChange]:
+    """Yield what is counted and not compared, where there is another number of it."""
+    for name in sorted(expected.uncovered.keys() | found.uncovered.keys()):
+        before, after = expected.uncovered.get(name, 0), found.uncovered.get(name, 0)
+        if before != after:
+            yield RowChange(name, before, after)
 
 
 def _row_changes(expected: Look, found: Look) -> Iterator[RowChange]:
