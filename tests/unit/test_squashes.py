@@ -123,6 +123,8 @@ def test_entries_that_are_there_still_are_what_is_looked_at() -> None:
         pytest.param([done(1), done(2), done(3), rolled_back(3)], 3, id="one was rolled back"),
         pytest.param([done(1), done(2), resolved("failed", 3)], 3, id="one is resolved as failed"),
         pytest.param([failed(1)], 1, id="nothing but one that failed"),
+        pytest.param([squashed("1..3", "failed"), done(1), done(2)], 3, id="the squash failed, and then came parts"),
+        pytest.param([squashed("1..3", "started"), done(1)], 2, id="the squash is stuck, and then came a part"),
     ],
 )
 def test_a_part_of_it_is_refused_where_the_rest_is_deleted(told: list[Told], missing: int) -> None:
@@ -153,6 +155,8 @@ def test_the_version_of_a_database_in_between_is_what_is_applied() -> None:
         pytest.param([done(1)], ["002_m", "003_m", "004_m"], id="up to one"),
         pytest.param([done(1), failed(2)], ["002_m", "003_m", "004_m"], id="one failed"),
         pytest.param([done(1), done(2), done(3), rolled_back(3)], ["003_m", "004_m"], id="one was rolled back"),
+        pytest.param([squashed("1..3", "failed"), done(1), done(2)], ["003_m", "004_m"], id="the squash failed before"),
+        pytest.param([squashed("1..3", "started"), done(1)], ["002_m", "003_m", "004_m"], id="the squash is stuck"),
     ],
 )
 def test_a_part_of_it_goes_on_where_the_rest_is_declared(told: list[Told], to_run: list[str]) -> None:

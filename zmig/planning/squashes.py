@@ -65,6 +65,9 @@ def choose(
         recorded = sorted(version for version in there if version in versions)
         own = history.records.get(squash.version)
         is_own = own is not None and squash.version in there and is_own_record(squash, own)
+        if is_own and own is not None and own.applied is None:
+            # It failed, or is stuck, and left nothing; a checkout from before may have gone on since.
+            is_own = all(one == squash.version or history.records[one].applied is None for one in recorded)
         if recorded and not is_own:
             declared = Versions.of((*applied.ranges, *(pair for one in parts for pair in _ranges_of(one))))
             if parts and declared.covers(versions):
