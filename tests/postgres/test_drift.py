@@ -474,6 +474,22 @@ def test_a_fact_that_holds_no_object_keeps_nothing_from_being_read(
     assert Migrator(shop.manifest).drift().verdict is Verdict.SAME
 
 
+def test_a_run_that_recorded_everything_anew_is_not_forgotten(
+    shop: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    shop.change(verify={"ignore": ["jobs"]})
+    shop.sql(
+        "006_view", "create or replace view totals as select customer_id, min(total) as total from orders group by 1"
+    )
+    Migrator(shop.manifest).migrate()
+    connection.execute("drop view totals; drop function twice(int)")
+    made = {one.name: one.attribution for one in Migrator(shop.manifest).drift().objects}
+    assert {name: one.migrations for name, one in made.items() if one is not None} == {
+        "view public.totals": ("006_view",),
+        "routine public.twice(a integer)": ("003_index",),
+    }
+
+
 def test_what_is_not_looked_at_is_said(shop: ProjectFolder, connection: psycopg.Connection) -> None:
     assert "not looked at" not in run("drift", shop.manifest).stdout
     connection.execute("create table alembic_version (version_num text); select lo_create(0)")

@@ -65,6 +65,8 @@ class Observed:
     """What was run in between, in order."""
     is_first: bool = False
     """Whether nothing was recorded before, so that objects which no file names may be older."""
+    is_anew: bool = False
+    """Whether all objects were recorded anew, so that only the files say which of them were changed."""
     reason: str | None = None
     """An operator's."""
 
@@ -104,9 +106,11 @@ def attribute(key: Key, observed: Sequence[Observed], definition: str = "") -> A
     for one in reversed(observed):
         if key not in one.changed:
             continue
+        steps = _most_likely(searched, one.steps) if one.by is By.RUN else []
+        if one.is_anew and (not steps or _weight(searched, steps[0]) < _NAMES_RELATION):
+            continue
         if one.by is not By.RUN:
             return Attribution(one.by, (), one.at, one.run_id, one.reason)
-        steps = _most_likely(searched, one.steps)
         if not steps or (one.is_first and _weight(searched, steps[0]) < _NAMES_RELATION):
             return Attribution(None)
         return Attribution(By.RUN, tuple(dict.fromkeys(step.shown for step in steps)), one.at, one.run_id)

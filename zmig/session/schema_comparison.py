@@ -228,7 +228,7 @@ def _attributing(source: Source, recorded: Recorded) -> Callable[[Difference], A
 def _observed(facts: Sequence[SchemaFact], run: Sequence[tuple[int, str, bool]], texts: _Texts) -> Iterator[Observed]:
     before = 0
     for fact in facts:
-        stored = fact.changes if fact.changes is not None else fact.all if fact.since is None else None
+        stored = fact.changes if fact.changes is not None else fact.all
         changed: Changes = {}
         with suppress(ValueError):
             changed = kept.decoded(stored) if stored is not None else {}
@@ -243,6 +243,7 @@ def _observed(facts: Sequence[SchemaFact], run: Sequence[tuple[int, str, bool]],
             changed=changed,
             steps=steps,
             is_first=fact.since is None,
+            is_anew=fact.since is not None and fact.changes is None,
             reason=fact.reason,
         )
 
