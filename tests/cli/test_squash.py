@@ -274,6 +274,15 @@ def test_roles_and_rights_are_kept(history: Shop, run: Run, another: str) -> Non
             connection.execute(f"drop role {name}".encode())
 
 
+def test_a_role_that_is_missing_does_not_stop_one_that_is_made(shop: Shop, run: Run) -> None:
+    """The database is begun anew with the missing role, and the other one is to be made again."""
+    shop.add(1, "001_role", "create role zmig_squash_made; create table a ();")
+    shop.add(2, "002_grant", "grant select on a to zmig_squash_missing;")
+    ended = run("squash", "shop.yaml", "--to", "2", "--dry-run")
+    assert ended.code == 0, ended.stderr
+    assert "not in it: role `zmig_squash_made`, which migrations made" in ended.stderr
+
+
 def test_a_default_role_owns_everything_without_being_named(shop: Shop, run: Run, another: str) -> None:
     name = f"squash_default_{os.getpid()}"
     shop.declare()

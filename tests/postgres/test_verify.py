@@ -325,6 +325,23 @@ def test_what_is_not_compared_is_counted(project: ProjectFolder, verify: Verify)
     assert one.facts == ("2 where there was 1",)
 
 
+def test_roles_that_migrations_make_are_gone_afterwards(
+    project: ProjectFolder, verify: Verify, connection: psycopg.Connection
+) -> None:
+    role, other = f"zmig_{os.getpid()}_made", f"zmig_{os.getpid()}_meanwhile"
+    project.sql("001_role", f'create role "{role}"; create table t (); grant select on t to "{role}";')
+    project.sql("002_other", f"do $$ begin create role {other}; end $$;", rollback=f"drop role {other};")
+    project.sql("003_left", "create table u ();", rollback="select 1;")
+    found_each_time = [("verify/left", "the rollback of `003_left` leaves table `public.u`")]
+    try:
+        for _ in range(2):
+            assert [one for one in found(verify()) if one[0] != "rollback/missing"] == found_each_time
+        rows = connection.execute("select rolname from pg_roles where rolname = any(%s)", ([role, other],)).fetchall()
+        assert rows == []
+    finally:
+        connection.execute(f"drop role if exists {role}, {other}".encode())
+
+
 def test_nothing_is_left_on_the_server(
     project: ProjectFolder, verify: Verify, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

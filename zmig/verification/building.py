@@ -73,6 +73,7 @@ class Builder:
         A role that the migrations only name is made, and the database begun anew: on a private server nobody else did.
         """
         self._make_roles(project)
+        roles = self._scratch.roles()
         while True:
             url = self._scratch.create()
             migrator = _Selected(manifest, only, database_url=url, environ=self._environ)
@@ -83,6 +84,8 @@ class Builder:
                 if missing is None or not self._scratch.add_role(missing):
                     raise _on_scratch(error) from error
                 self._scratch.drop(url)
+                roles.add(missing)
+                self._scratch.keep_roles(roles)
                 self.made_roles.add(missing)
                 self._report(f"role `{missing}` is not made by the migrations; it was made on the scratch server")
             except ZmigError as error:

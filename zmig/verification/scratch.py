@@ -15,6 +15,7 @@ import shutil
 import tempfile
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +26,11 @@ from zmig.database import connection as database
 from zmig.database.quoting import identifier, literal
 from zmig.errors import ConnectionFailed, ManifestError, Problem, ServerError, UsageError, ZmigError
 from zmig.manifest.declaration import DatabaseUrl, EmbeddedDatabase
+from zmig.project import text_file
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Set
+    from collections.abc import Callable, Generator, Mapping, Set
 
     from zmig.database.connection import Target, WorkingConnection
     from zmig.project.project import Project
@@ -75,7 +77,16 @@ _RIGHTS = "select rolsuper or rolcreatedb, rolname::text from pg_catalog.pg_role
 class Scratch:
     """Where scratch databases are made; each is named by a connection string."""
 
-    def __init__(self, target: Target, connection: WorkingConnection, run: str, *, is_private: bool) -> None:
+    def __init__(
+        self,
+        target: Target,
+        connection: WorkingConnection,
+        run: str,
+        *,
+        is_private: bool,
+        is_made: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        """`is_made` says whether a migration makes a role, so that one that is new on the server is theirs."""
         self._target = target
         self._connection = connection
         self._prefix = f"{_DATABASE}{int(time.time()):08x}_{run}"
@@ -85,6 +96,8 @@ class Scratch:
         """Returns a text without the secrets of the server's URL."""
         self.is_private = is_private
         """Whether the server is zmig's own, so that it has no roles but those that are made here."""
+        self._is_made = is_made
+        self._first_roles = self.roles()
         self.server_version = connection.info.server_version
         """As in `server_version_num`."""
         self.remark: str | None = None
@@ -127,14 +140,14 @@ class Scratch:
     def roles(self) -> set[str]:
         """Return the names of all roles on the server, which are in no database, and so outlive each."""
         with database.translated(self._target):
-            rows = self._connection.execute(b"select rolname::text from pg_catalog.pg_roles").fetchall()
-        return {str(name) for (name,) in rows}
+            return _roles(self._connection)
 
     def keep_roles(self, kept: Set[str]) -> None:
-        """Drop the roles that migrations have made meanwhile, unless the server is somebody's; nothing is theirs."""
-        for name in sorted(self.roles() - kept) if self.is_private else ():
-            with suppress(psycopg.Error):
-                self._connection.execute(f"drop role {identifier(name)}".encode())
+        """Drop the roles that migrations have made meanwhile; nothing is theirs.
+
+        Of a server that is somebody's, only those that the files of migrations make: others may have made the rest.
+        """
+        self._drop_roles(self._connection, self.roles() - kept)
 
     def drop_all(self) -> None:
         """Drop what is left, over a connection that nothing before can have broken; what fails, the next run finds."""
@@ -142,6 +155,14 @@ class Scratch:
             for name in reversed(self._made):
                 with suppress(psycopg.Error):
                     connection.execute(f"drop database if exists {identifier(name)} with (force)".encode())
+            if not self.is_private:  # else the server goes, too
+                self._drop_roles(connection, _roles(connection) - self._first_roles)
+
+    def _drop_roles(self, connection: WorkingConnection, names: Set[str]) -> None:
+        for name in sorted(names):
+            if self.is_private or self._is_made(name):
+                with suppress(psycopg.Error):
+                    connection.execute(f"drop role {identifier(name)}".encode())
 
     def _make(self, template: str) -> str:
         name = f"{self._prefix}_{next(self._numbers)}"
@@ -187,7 +208,7 @@ def opened(
     """
     if url is not None:
         target = replace(database.target(url, environ=environ), written_in=_WRITTEN_IN)
-        with _on(target, is_private=False) as scratch:
+        with _on(target, is_private=False, is_made=partial(_is_made, project)) as scratch:
             yield scratch
         return
     major = _wanted(project, live_url, environ)
@@ -201,7 +222,7 @@ def opened(
 
 
 @contextmanager
-def _on(target: Target, *, is_private: bool) -> Generator[Scratch]:
+def _on(target: Target, *, is_private: bool, is_made: Callable[[str], bool] = lambda _: True) -> Generator[Scratch]:
     run = secrets.token_hex(4)
     with _connected(target, f"{_APPLICATION}{run}") as connection:
         if not is_private:
@@ -209,11 +230,21 @@ def _on(target: Target, *, is_private: bool) -> Generator[Scratch]:
             with database.translated(target):
                 _check_rights(connection)
                 _drop_leftovers(connection)
-        scratch = Scratch(target, connection, run, is_private=is_private)
+        scratch = Scratch(target, connection, run, is_private=is_private, is_made=is_made)
         try:
             yield scratch
         finally:
             scratch.drop_all()
+
+
+def _roles(connection: WorkingConnection) -> set[str]:
+    return {str(name) for (name,) in connection.execute(b"select rolname::text from pg_catalog.pg_roles").fetchall()}
+
+
+def _is_made(project: Project, role: str) -> bool:
+    """Whether a file of a migration has in it that a role is made."""
+    made = re.compile(rf'\b(?:role|user|group)\s+"?{re.escape(role)}"?(?!\w)', re.IGNORECASE)
+    return any(made.search(text_file.read(one.file)) for one in project.migrations if one.file is not None)
 
 
 def _connected(target: Target, application_name: str) -> WorkingConnection:
