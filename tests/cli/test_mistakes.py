@@ -234,6 +234,13 @@ def test_a_rehearsal_says_where_it_failed(shop: Shop, run: Run, text: str, where
     assert f"    failed {where}\n" in ended.stdout
 
 
+def test_a_rehearsal_says_that_a_verify_query_failed(shop: Shop, run: Run) -> None:
+    shop.add(1, "001_x", "select 1;", verify="select false")
+    ended = run("plan", "shop.yaml", "--rehearse")
+    assert "    failed at its end, by its verify query\n" in ended.stdout
+    assert "hint: correct the migration or its verify query, then rehearse again" in ended.stderr
+
+
 def test_a_rehearsal_of_nothing_says_so_and_no_more(shop: Shop, run: Run) -> None:
     shop.add(1, "001_x", "select 1;")
     assert run("apply", "shop.yaml").code == 0

@@ -314,6 +314,14 @@ def test_a_migration_may_end_all_other_sessions_in_its_database(project: Project
     assert found(verify()) == [("verify/left", "the rollback of `002_u` leaves table `public.u`")]
 
 
+def test_a_verify_query_that_is_not_true_is_a_migration_that_cannot_be_applied(
+    project: ProjectFolder, verify: Verify
+) -> None:
+    project.sql("001_t", "create table t ();", rollback="drop table t;", verify="select exists (select from t)")
+    (one,) = verify().findings
+    assert (one.rule, str(one.hint)) == ("verify/not-applied", "correct the migration or its verify query")
+
+
 def test_what_is_not_compared_is_counted(project: ProjectFolder, verify: Verify) -> None:
     set_ = "do $$ begin execute format('alter database %I set work_mem = 64', current_database()); end $$;"
     reset = "do $$ begin execute format('alter database %I reset work_mem', current_database()); end $$;"

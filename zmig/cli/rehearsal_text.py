@@ -25,7 +25,8 @@ def _step(step: StepRehearsed) -> list[str]:
     if step.skipped is not None:
         return [f"  {name} was not rehearsed: {step.skipped}"]
     rows = [_statement(statement) for statement in step.statements]
-    where = "at its end, by a deferred check" if step.failed_in is None else f"in statement {step.failed_in}"
+    by = "its verify query" if step.is_unverified else "a deferred check"
+    where = f"at its end, by {by}" if step.failed_in is None else f"in statement {step.failed_in}"
     ending = [f"    failed {where}"] if step.problem is not None else []
     return [f"  {name}", *(f"    {line}" for line in table.lines(rows)), *ending]
 

@@ -113,7 +113,9 @@ class StepRehearsed:
     problem: Problem | None = None
     """Why it failed; nothing was rehearsed after it."""
     failed_in: int | None = None
-    """The number of the statement that failed; None where a check did that waits for the commit."""
+    """The number of the statement that failed; None for a check that waits for the commit, and for the verify query."""
+    is_unverified: bool = False
+    """Whether it was the verify query that failed."""
 
 
 @valueclass
@@ -173,7 +175,7 @@ class _DryRun:
     def _step(self, prepared: PreparedStep) -> StepRehearsed:
         session, attempt = self._session, Attempt(prepared, prepared.step.attempt)
         done: list[StatementRehearsed] = []
-        place = attempt.place()
+        place, is_asked = attempt.place(), False
         try:
             clean = session.server.reset_inside_sql(session.run.application_name)  # of what the step before has set
             session.send(*clean, *envelope.limits_sql(attempt), f"set local lock_timeout = '{LOCK_TIMEOUT}'")
@@ -183,13 +185,19 @@ class _DryRun:
             place = attempt.place(at_commit=True)
             session.send("set constraints all immediate", "set constraints all deferred", "reset role")
             if prepared.verify is not None:
+                is_asked = True
                 verifying.ask(session, attempt, prepared.verify, lock_timeout=LOCK_TIMEOUT)
         except (psycopg.Error, ZmigError) as error:
             if session.connection.closed or session.connection.broken:
                 raise
-            problem = self._problem(attempt, place, error)
-            failed_in = None if place.statement is None else place.statement.number
-            return StepRehearsed(prepared.step, prepared.path, tuple(done), problem=problem, failed_in=failed_in)
+            return StepRehearsed(
+                prepared.step,
+                prepared.path,
+                tuple(done),
+                problem=self._problem(attempt, place, error, is_asked=is_asked),
+                failed_in=None if place.statement is None else place.statement.number,
+                is_unverified=is_asked,
+            )
         return StepRehearsed(prepared.step, prepared.path, tuple(done))
 
     def _statement(self, one: Statement, summary: str) -> StatementRehearsed:
@@ -233,14 +241,15 @@ class _DryRun:
                 new[oid] = max(mode, new.get(oid, mode), key=MODES.index)
         return new, tuple(sorted(rewritten - {self._names[oid] for oid in self._sequences}))
 
-    def _problem(self, attempt: Attempt, place: Place, error: psycopg.Error | ZmigError) -> Problem:
+    def _problem(self, attempt: Attempt, place: Place, error: psycopg.Error | ZmigError, *, is_asked: bool) -> Problem:
         found = failure_message.explain(
             error, place, redact=self._session.redact, record_detail=False, seconds=attempt.seconds
         )
         facts = found.facts
         if self._has_skipped:
             facts = (*facts, "steps before it were not rehearsed, which it may need")
-        message, hint = found.message, "correct the file, then rehearse again"
+        what = "the migration or its verify query" if is_asked else "the file"
+        message, hint = found.message, f"correct {what}, then rehearse again"
         if found.sqlstate == _LOCK_NOT_AVAILABLE:
             message = f"it would wait for a lock, and a rehearsal waits no longer than {LOCK_TIMEOUT}"
             hint = "rehearse again at a quieter time, or on a copy of the database"

@@ -272,8 +272,8 @@ def _failure(migration: Migration, stage: Stage | None, problem: Problem) -> Fin
         Stage.REPEAT: "let it run any number of times, as with `create or replace`",
     }
     hint = problem.hint if stage is Stage.APPLY or "--scratch-url" in str(problem.hint) else hints[stage]
-    if stage is Stage.APPLY and hint is not None and hint.startswith("correct the file"):
-        hint = "correct the file"
+    if stage is Stage.APPLY and hint is not None:
+        hint = str(hint).partition(", then run `zmig")[0]  # on a scratch database there is nothing to try again
     place = replace(problem, message=what[stage], hint=hint, location=problem.location or Location(_file(migration)))
     return of_problem(place, rules[stage], Severity.ERROR, file=_file(migration), migration=migration.name)
 
