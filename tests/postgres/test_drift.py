@@ -442,8 +442,17 @@ def test_an_upgrade_of_the_server_is_no_drift(shop: ProjectFolder, connection: p
     assert drift.message is not None
     assert drift.message.startswith("the schema was recorded on PostgreSQL 13, this is ")
     assert "note: the schema was recorded on PostgreSQL 13" in run("status", shop.manifest).stdout
-    connection.execute("create table mine ()")
-    assert drifted(shop) == ["table public.mine"]
+    assert run("drift", shop.manifest).stdout.endswith("\n\nnothing else was changed by others\n")
+    connection.execute(
+        "create table mine (); alter table customers alter email set not null;"
+        "comment on column customers.email is 'x'; grant select on customers to public"
+    )
+    assert drifted(shop) == [
+        "table public.mine",
+        "column public.customers.email",
+        "comment table column public.customers.email",
+        "privileges table public.customers",
+    ]
     shop.sql("006_next", "create table next ();")
     migrator.migrate()
     assert migrator.drift().verdict is Verdict.SAME

@@ -24,6 +24,17 @@ _NOT_NULL_NAME = re.compile(r"^(not null.*?) constraint .*$", re.MULTILINE)
 _QUOTED = re.compile(r'"(?:(?P<simple>[a-z_][a-z0-9_]*)|(?:[^"]|"")*)"(?!")')
 
 
+_WITH_EXPRESSIONS = frozenset(
+    {
+        Kind.COLUMN, Kind.CONSTRAINT, Kind.DOMAIN, Kind.INDEX, Kind.MATERIALIZED_VIEW, Kind.POLICY, Kind.PUBLICATION,
+        Kind.ROUTINE, Kind.RULE, Kind.STATISTICS, Kind.TABLE, Kind.TRIGGER, Kind.VIEW,
+    }
+)  # fmt: skip
+"""In the definitions of these are expressions; the server writes all other properties in the same way always."""
+_EXPRESSION = re.compile(r"^(?:default |generated always as \()", re.MULTILINE)
+"""Where an expression begins in the definition of a column."""
+
+
 class Change(StrEnum):
     """What became of an object."""
 
@@ -56,6 +67,16 @@ class Difference:
     def is_note(self) -> bool:
         """Whether it is a note, and no finding."""
         return self.is_respelled or self.kind.is_note
+
+    @property
+    def may_be_spelling(self) -> bool:
+        """Whether it may be no more than how a server of another major version writes an expression."""
+        if self.expected is None or self.found is None or self.kind not in _WITH_EXPRESSIONS:
+            return False
+        if self.kind not in (Kind.COLUMN, Kind.DOMAIN):
+            return True
+        before, after = (_EXPRESSION.split(text, maxsplit=1) for text in (self.expected, self.found))
+        return len(before) == len(after) == 2 and before[0] == after[0]
 
     @property
     def reason(self) -> str | None:

@@ -98,7 +98,8 @@ def lines(drift: SchemaDrift) -> Iterator[Line]:
         yield (Span("not looked at: ", Tone.WARN), Span(counts))
     yield ()
     count = words.counted(len(drift.objects), "object")
-    yield (Span(f"{count} changed by others" if drift.is_drift else "nothing was changed by others"),)
+    nothing = "nothing else was changed by others" if drift.spelled else "nothing was changed by others"
+    yield (Span(f"{count} changed by others" if drift.is_drift else nothing),)
 
 
 def _section(objects: Sequence[DriftedObject], title: str) -> Iterator[Line]:

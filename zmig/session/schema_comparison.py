@@ -146,7 +146,7 @@ def _made(
         return whole if made is None else [replace(one, attribution=made(one.difference)) for one in whole]
 
     is_other = not recorded.is_of_major(version)
-    spelled = [one for one in found if is_other and one.change is Change.CHANGED and not is_note(one)]
+    spelled = [one for one in found if is_other and one.may_be_spelling and not is_note(one)]
     counted = [one for one in found if not is_note(one) and one not in spelled]
     notes = [one for one in found if is_note(one)]
     objects = drifted(counted)
