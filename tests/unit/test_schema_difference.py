@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zmig.catalog.difference import Change, differences
+from zmig.catalog.difference import Change, Difference, differences
 from zmig.catalog.objects import Key, Kind, SchemaSnapshot
 
 
@@ -58,3 +58,25 @@ def test_rights_that_both_servers_know_still_count() -> None:
     assert changes(before, {}, majors=(14, 15)) == {"changed privileges schema public"}
     rights: dict[Key, str] = {(Kind.PRIVILEGES, "table t"): "x: select"}
     assert changes(rights, {}, majors=(13, 18)) == {"missing privileges table t"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "identity", "expected", "found", "may_be"),
+    [
+        (Kind.VIEW, "v", "SELECT t.a FROM t;", "SELECT a FROM t;", True),
+        (Kind.CONSTRAINT, "t.k", "CHECK (a)", "CHECK ((a))", True),
+        (Kind.COLUMN, "t.a", "text\ndefault 'a'::text", "text\ndefault ('a')::text", True),
+        (Kind.COLUMN, "t.a", "text\ndefault 'a'::text", "varchar\ndefault 'a'::text", False),
+        (Kind.COLUMN, "t.a", "text", "text\nnot null", False),
+        (Kind.COLUMN, "t.a", "text\ndefault 'a'::text", "text", False),
+        (Kind.OWNER, "schema public", "the usual one", "postgres", True),
+        (Kind.OWNER, "table t", "one", "two", False),
+        (Kind.PRIVILEGES, "table t", "r: select", "r: insert", False),
+        (Kind.SEQUENCE, "s", "start 1", "start 2", False),
+        (Kind.VIEW, "v", "SELECT 1;", None, False),
+    ],
+)
+def test_what_another_server_may_only_spell_otherwise(
+    kind: Kind, identity: str, expected: str, found: str | None, *, may_be: bool
+) -> None:
+    assert Difference(kind, identity, expected, found).may_be_spelling == may_be

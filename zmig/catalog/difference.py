@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zmig.catalog.objects import Key, SchemaSnapshot
 
 _MULTIRANGE_SINCE, _PUBLIC_SINCE, _MAINTAIN_SINCE, _DOMAIN_NOT_NULL_SINCE, _NOT_NULL_SINCE = 14, 15, 17, 17, 18
-_PUBLIC_RIGHTS = (Kind.PRIVILEGES, "schema public")
+_PUBLIC_RIGHTS, _PUBLIC_OWNER = (Kind.PRIVILEGES, "schema public"), (Kind.OWNER, "schema public")
 _NOT_NULL_NAME = re.compile(r"^(not null.*?) constraint .*$", re.MULTILINE)
 _QUOTED = re.compile(r'"(?:(?P<simple>[a-z_][a-z0-9_]*)|(?:[^"]|"")*)"(?!")')
 
@@ -71,6 +71,8 @@ class Difference:
     @property
     def may_be_spelling(self) -> bool:
         """Whether it may be no more than how a server of another major version writes an expression."""
+        if (self.kind, self.identity) == _PUBLIC_OWNER:  # a dump says who that was where another one is usual
+            return True
         if self.expected is None or self.found is None or self.kind not in _WITH_EXPRESSIONS:
             return False
         if self.kind not in (Kind.COLUMN, Kind.DOMAIN):
