@@ -499,6 +499,24 @@ def test_a_run_that_recorded_everything_anew_is_not_forgotten(
     }
 
 
+def test_what_a_dump_and_its_restoration_spell_otherwise_is_no_drift(
+    shop: ProjectFolder, connection: psycopg.Connection
+) -> None:
+    shop.sql("006_codes", "create table codes (code varchar constraint known check (code in ('a', 'b')))")
+    Migrator(shop.manifest).migrate()
+    known = "select pg_get_constraintdef(oid) from pg_constraint where conname = 'known'"
+    ((text,),) = connection.execute(known).fetchall()
+    again = "alter table codes drop constraint known, add constraint known {}"
+    connection.execute(again.format(text).encode())
+    assert connection.execute(known).fetchall() != [(text,)]
+    drift = Migrator(shop.manifest).drift()
+    assert (drift.verdict, [one.name for one in drift.notes]) == (Verdict.SAME, ["constraint public.codes.known"])
+    shop.sql("007_next", "create table next ();")
+    assert "changed by others" not in run("apply", shop.manifest).stderr
+    connection.execute(again.format(text.replace("'b'", "'c'")).encode())
+    assert drifted(shop) == ["constraint public.codes.known"]
+
+
 def test_what_is_not_looked_at_is_said(shop: ProjectFolder, connection: psycopg.Connection) -> None:
     assert "not looked at" not in run("drift", shop.manifest).stdout
     connection.execute("create table alembic_version (version_num text); select lo_create(0)")

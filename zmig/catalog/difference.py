@@ -10,11 +10,12 @@ from difflib import unified_diff
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from zmig.catalog.array_casts import at_elements
 from zmig.catalog.objects import Kind
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from zmig.catalog.objects import Key, SchemaSnapshot
 
@@ -31,6 +32,8 @@ _WITH_EXPRESSIONS = frozenset(
     }
 )  # fmt: skip
 """In the definitions of these are expressions; the server writes all other properties in the same way always."""
+_DEPARSED = _WITH_EXPRESSIONS - {Kind.ROUTINE}
+"""What the server writes by itself; a routine's body is as somebody wrote it."""
 _EXPRESSION = re.compile(r"^(?:default |generated always as \()", re.MULTILINE)
 """Where an expression begins in the definition of a column."""
 
@@ -112,6 +115,19 @@ def differences(expected: SchemaSnapshot, found: SchemaSnapshot) -> list[Differe
         if wanted is None or there is None or not is_same(wanted, there):
             changed.append(Difference(key[0], name, wanted, there))
     return sorted(changed, key=lambda one: (kinds[one.kind], one.identity))
+
+
+def marked_respelled(found: Iterable[Difference]) -> list[Difference]:
+    """Return differences, those marked as respelled that a dump of the schema and its restoration make."""
+    return [
+        replace(one, is_respelled=True)
+        if one.kind in _DEPARSED
+        and one.expected is not None
+        and one.found is not None
+        and at_elements(one.expected) == at_elements(one.found)
+        else one
+        for one in found
+    ]
 
 
 def _comparable(one: SchemaSnapshot, other: SchemaSnapshot) -> Mapping[Key, tuple[str, str]]:

@@ -125,6 +125,7 @@ def compared(source: Source, recorded: Recorded | None, *, attributes: bool = Fa
     if now is not None and (now.position != recorded.position or now.unrecorded is not None):  # a run came in between
         return decided(now, source.project, source.server_version) or same(now, source.server_version)
     found = difference.differences(kept.comparable(before, snapshot.objects, recorded.server_version), snapshot)
+    found = difference.marked_respelled(found)
     made = _attributing(source, recorded) if attributes else None
     order_counts = source.project.verify.column_order_counts
     return _made(found, recorded, snapshot.server_version, made, order_counts=order_counts)

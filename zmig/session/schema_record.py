@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from zmig.catalog import recorded
+from zmig.catalog import difference, recorded
 from zmig.catalog.attribution import By
 from zmig.catalog.difference import Difference
 from zmig.catalog.objects import FORMAT, Kind
@@ -172,7 +172,7 @@ def _of_others(before: Objects, changed: Changes) -> list[DriftedObject]:
         if not kind.is_note:
             expected, found = (None if one is None else one.text or "" for one in (was, now))
             differences.append(Difference(kind, identity, expected, found))
-    return schema_comparison.grouped(differences)
+    return schema_comparison.grouped([one for one in difference.marked_respelled(differences) if not one.is_note])
 
 
 def accept(session: DatabaseSession, reason: str, *, lock_wait_seconds: float | None) -> list[str]:
