@@ -36,6 +36,8 @@ _NOT_RESTORED = (
     "index: invalid",
     "primary key: invalid",
     "foreign key: triggers",
+    "partition: triggers of its foreign keys",
+    "partition: foreign key validated",
 )
 """Beginnings of changes that pg_dump does not write, or not all of."""
 
