@@ -429,6 +429,21 @@ def test_only_what_is_new_since_a_revision_is_proved(
     assert (ended.code, "nowhere" in ended.stderr) == (2, True)
 
 
+def test_what_has_no_rollback_is_not_called_proved(project: ProjectFolder, server: str) -> None:
+    project.sql("001_t", "create table t ();", rollback="drop table t;")
+    project.sql("002_u", "create table u ();")
+    project.repeatable("003_v", "create or replace view v as select from t;")
+    ended = run("verify", project.manifest, "--scratch-url", server, "--json")
+    document = json.loads(ended.stdout)
+    assert [document[key] for key in ("proved", "not_proved", "without_rollback")] == [
+        ["001_t", "003_v"],
+        [],
+        ["002_u"],
+    ]
+    said = [json.loads(line) for line in ended.stderr.splitlines() if "proof-finished" in line]
+    assert {one["name"]: one["proved"] for one in said} == {"001_t": True, "002_u": None, "003_v": True}
+
+
 def test_what_is_secret_is_masked_in_definitions(project: ProjectFolder, server: str) -> None:
     project.change(variables={"word": "${THE_WORD}"})
     text = "create table t (a text default '${word}'); create function f() returns text return '${word}';"

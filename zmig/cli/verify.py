@@ -213,7 +213,7 @@ class _Progress:
                     "progress": "proof-finished",
                     "version": migration.version,
                     "name": migration.name,
-                    "proved": what.is_proved,
+                    "proved": what.is_proved if what.is_of_anything else None,
                     "duration_seconds": round(what.seconds, 3),
                 }
             )
@@ -241,8 +241,8 @@ COMMAND = Command(
     ),
     document=(
         "findings (rule, severity, message, file, line, column, end_line, end_column, hint, migration, details), "
-        "proved and not_proved (names of migrations), server_version (of the scratch server), notes; with --against "
-        "replayed (names of migrations), noted (kind, identity, reason) and scratch_server_version instead of proved"
+        "proved, not_proved and without_rollback (names), server_version (of the scratch server), notes; with "
+        "--against replayed (names of migrations), noted (kind, identity, reason) and scratch_server_version instead of proved"
     ),
     run=run,
     options_type=VerifyOptions,

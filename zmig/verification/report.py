@@ -89,8 +89,9 @@ def document(report: Report, result: Result) -> dict[str, object]:
     proofs = [*result.proofs, *([] if result.stopped is None else [result.stopped])]
     return {
         "findings": findings,
-        "proved": [one.migration.name for one in proofs if _is_proved(one)],
+        "proved": [one.migration.name for one in proofs if _is_proved(one) and one.is_of_anything],
         "not_proved": [one.migration.name for one in proofs if not _is_proved(one)],
+        "without_rollback": [one.migration.name for one in proofs if _is_proved(one) and not one.is_of_anything],
         "server_version": result.server_version,
         "notes": list(report.missing),
     }

@@ -75,6 +75,11 @@ class Proof:
     """Whether it changes anything that could be undone."""
 
     @property
+    def is_of_anything(self) -> bool:
+        """Whether there is anything to prove: a rollback, or that it may run any number of times."""
+        return self.migration.is_reversible or self.migration.is_repeatable
+
+    @property
     def is_proved(self) -> bool:
         """Whether everything could be done, and undone."""
         return self.problem is None and not self.deviations
