@@ -251,6 +251,10 @@ def test_no_password_of_a_connection_string_is_left(password: str) -> None:
         pytest.param("%41", "A %41", "A ***", id="not the short text it decodes to"),
         pytest.param("", "text", "text", id="no secret at all"),
         pytest.param(None, "text", "text", id="no secret given"),
+        ("o'brien", "default 'o''brien'::text", "default '***'::text"),
+        ('o"brien', 'grant all on t to "o""brien"', 'grant all on t to "***"'),
+        ("o\\br'ien", "default E'o\\\\br''ien', '{\"a\": \"o\\\\br''ien\"}'", "default E'***', '{\"a\": \"***\"}'"),
+        ('o"\nbrien', '{"a": "o\\"\\nbrien"}', '{"a": "***"}'),
     ],
 )
 def test_a_known_secret_is_masked(secret: str | None, text: str, expected: str) -> None:

@@ -242,7 +242,8 @@ COMMAND = Command(
     document=(
         "findings (rule, severity, message, file, line, column, end_line, end_column, hint, migration, details), "
         "proved, not_proved and without_rollback (names), server_version (of the scratch server), notes; with "
-        "--against replayed (names of migrations), noted (kind, identity, reason) and scratch_server_version instead of proved"
+        "--against replayed (names of migrations), noted (kind, identity, reason) and scratch_server_version instead "
+        "of proved"
     ),
     run=run,
     options_type=VerifyOptions,

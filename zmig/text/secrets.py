@@ -153,6 +153,14 @@ def _without_continuation(found: re.Match[str]) -> str:
     return _PIECE.sub(lambda one: one[0] if one["after"] is None else f"'{MASK}{one['after']}", found[0])
 
 
+def in_sql(value: str) -> set[str]:
+    """Return how SQL may spell a value: as it is, in constants, in quoted names, and in JSON in either."""
+    escaped = value.replace("\\", "\\\\")
+    in_json = escaped.replace('"', r"\"").replace("\n", r"\n").replace("\t", r"\t")
+    forms = {value, escaped, in_json}
+    return {*forms, *(form.replace(mark, mark * 2) for form in forms for mark in ("'", '"'))}
+
+
 class Redactor:
     """Masks passwords, and a set of known secret values, in any text."""
 
@@ -162,7 +170,7 @@ class Redactor:
             spelling
             for secret in secrets
             if secret
-            for spelling in (secret, quote(secret, safe=""), unquote(secret))
+            for spelling in (quote(secret, safe=""), unquote(secret), *in_sql(secret))
             if len(spelling) >= _SHORTEST_SECRET
         }
         longest_first = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))

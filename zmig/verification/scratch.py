@@ -49,6 +49,7 @@ _UNKNOWN = (
     "which version of PostgreSQL the manifest's database has is not known, since it does not answer; "
     "`lint: {postgres_version: ...}` in the manifest says it"
 )
+_MAKES_ROLE = re.compile(r'\b(?:role|user|group)\s+(?:"(?P<quoted>[^"]*)"|(?P<name>\w*))', re.IGNORECASE)
 _SECONDS_TO_ASK = "3"
 _FILE_COPY_SINCE = 150000
 _MEMORY = Path("/dev/shm")
@@ -243,8 +244,10 @@ def _roles(connection: WorkingConnection) -> set[str]:
 
 def _is_made(project: Project, role: str) -> bool:
     """Whether a file of a migration has in it that a role is made."""
-    made = re.compile(rf'\b(?:role|user|group)\s+"?{re.escape(role)}"?(?!\w)', re.IGNORECASE)
-    return any(made.search(text_file.read(one.file)) for one in project.migrations if one.file is not None)
+    texts = (text_file.read(one.file) for one in project.migrations if one.file is not None)
+    return any(
+        role in (one["quoted"], (one["name"] or "").lower()) for text in texts for one in _MAKES_ROLE.finditer(text)
+    )
 
 
 def _connected(target: Target, application_name: str) -> WorkingConnection:

@@ -27,6 +27,7 @@ from zmig.manifest.declaration import stem
 from zmig.model import Kind, Versions
 from zmig.project import inclusion, project, scaffold, written_file
 from zmig.text.nearest import nearest
+from zmig.text.secrets import in_sql
 from zmig.valueclass import valueclass
 from zmig.verification import dump, reparse
 from zmig.verification.building import Builder
@@ -381,7 +382,11 @@ def _refuse_variables(draft: Draft, text: str, environ: Mapping[str, str]) -> No
     """Make sure that a file for every environment holds no value of this one. Raises UsageError."""
     for opened in inclusion.read(draft.path, environ=environ).opened:
         for name, variable in opened.manifest.variables.items():
-            if variable.is_secret and len(variable.value) >= _SHORTEST_VALUE and _holds(text, variable.value):
+            if (
+                variable.is_secret
+                and len(variable.value) >= _SHORTEST_VALUE
+                and any(one in text for one in in_sql(variable.value))
+            ):
                 raise UsageError(
                     Problem(
                         "squash-unfit",
@@ -391,12 +396,6 @@ def _refuse_variables(draft: Draft, text: str, environ: Mapping[str, str]) -> No
                         hint="squash up to a version before the first migration that uses it, with `--to`",
                     )
                 )
-
-
-def _holds(text: str, value: str) -> bool:
-    """Whether SQL holds a value: as it is, or as constants, quoted names and JSON in it are written."""
-    written = (value, value.replace("\\", "\\\\"), json.dumps(value)[1:-1])
-    return any(form.replace(quote, quote * 2) in text for form in written for quote in ("'", '"')) or value in text
 
 
 def _read(url: str, tracking: str) -> tuple[SchemaSnapshot, str]:
