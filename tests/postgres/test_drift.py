@@ -645,3 +645,27 @@ def test_the_console_looks_for_it_now_and_then(
     assert first is later, "it has not looked since"
     assert [[one.name for one in drift.objects] for drift in looked if drift is not None] == [["table public.mine"]] * 3
     assert len(compared) == 1
+
+
+def test_the_console_looks_again_once_it_could_not(
+    shop: ProjectFolder, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zmig.session import schema_comparison, watcher
+
+    monkeypatch.setattr(watcher, "_SECONDS_BETWEEN_SCHEMAS", 0.0)
+    connection.execute("create table mine ()")
+    look = schema_comparison.last_and_state
+    observer = Migrator(shop.manifest).watcher()
+    seen: list[Verdict | None] = []
+
+    def refused(source: schema_comparison.Source) -> tuple[Recorded | None, object]:
+        raise psycopg.errors.QueryCanceled("too slow")
+
+    try:
+        for asked in (look, refused, look):
+            monkeypatch.setattr(schema_comparison, "last_and_state", asked)
+            schema = observer.poll().status.schema
+            seen.append(schema and schema.verdict)
+    finally:
+        observer.close()
+    assert seen == [Verdict.CHANGED, Verdict.UNREADABLE, Verdict.CHANGED]

@@ -272,6 +272,7 @@ class _WatchedSchema:
                 self._drift = known or schema_comparison.compared(source, recorded)
             self._compared = seen
         except (ZmigError, psycopg.Error) as error:  # too slow for this connection, for one
+            self._compared = None
             self._drift = schema_comparison.unreadable(source, recorded, error)
 
 
