@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _BEGINNING = "(ARRAY["
 _TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\(ARRAY\[|.""", re.DOTALL)
-_CAST = re.compile(r"""\]\)::((?:"(?:[^"]|"")*"|[^][()",;])+(?:\([\d, ]+\))?[a-z ]*)\[\]""")
+_CAST = re.compile(r"""\]\)::((?:"(?:[^"]|"")*"|[^][()",;])++(?:\([\d, ]+\)[a-z ]*+)?+)\[\]""")
 
 
 def at_elements(text: str) -> str:
