@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.backends import pid, wait_for, wait_for_end
 from tests.support.process import Process, run
+from tests.support.recorder import Recorder
 from zmig import Migrator
 from zmig.catalog import recorded
 from zmig.catalog.objects import FORMAT, Kind
@@ -481,6 +482,27 @@ def test_a_fact_that_holds_no_object_keeps_nothing_from_being_read(
     shop.sql("006_next", "create table next ();")
     Migrator(shop.manifest).migrate()
     assert Migrator(shop.manifest).drift().verdict is Verdict.SAME
+
+
+@pytest.mark.parametrize(
+    "cause", ["the schema is not recorded since 006_quiet", "with another `verify` in the manifest"]
+)
+def test_a_run_says_that_it_records_anew_what_others_may_have_changed(cause: str, shop: ProjectFolder) -> None:
+    is_other = "another" in cause
+    shop.change(verify={"ignore": ["jobs"]} if is_other else {"record": False})
+    if not is_other:
+        shop.sql("006_quiet", "create table quiet ();")
+        Migrator(shop.manifest).migrate()
+        shop.change(verify={})
+    shop.sql("007_next", "create table next ();")
+    recorder = Recorder()
+    Migrator(shop.manifest, observer=recorder).migrate()
+    (notice,) = recorder.all(Notice)
+    assert notice.message.endswith(f"{cause}; this run records it anew, with what others may have changed until now")
+    shop.sql("008_last", "create table last ();")
+    recorder = Recorder()
+    Migrator(shop.manifest, observer=recorder).migrate()
+    assert recorder.all(Notice) == []
 
 
 def test_a_run_that_recorded_everything_anew_is_not_forgotten(

@@ -124,27 +124,34 @@ class SchemaDrift:
     @property
     def message(self) -> str | None:
         """What it comes to, in a sentence; None where there is nothing to say."""
-        last = self.recorded
         if self.objects:
             return f"{self.count} changed since the last run: {self.names}"
         match self.verdict:
             case Verdict.UNRECORDED:
                 return "no run has recorded the schema yet, so that changes by others cannot be seen"
-            case Verdict.UNRECORDED_SINCE if last is not None:
-                return f"the schema is not recorded since {last.unrecorded}: changes by others cannot be seen"
-            case Verdict.OTHER_FORMAT:
-                return (
-                    "the schema was recorded by another version of zmig, in another form; the next run records it anew"
-                )
-            case Verdict.OTHER_SCOPE:
-                return "the schema was recorded with another `verify` in the manifest; the next run records it anew"
+            case Verdict.UNRECORDED_SINCE:
+                return f"{self.cause}: changes by others cannot be seen"
             case Verdict.UNREADABLE:
                 return f"the schema was not compared with what was recorded: {self.why}"
-            case _ if last is not None and not last.is_of_major(self.server_version):
-                versions = f"recorded on PostgreSQL {last.server_version // _MAJOR}"
-                return (
-                    f"the schema was {versions}, this is {self.server_version // _MAJOR}; the next run records it anew"
-                )
+            case _:
+                return None if self.cause is None else f"{self.cause}; the next run records it anew"
+
+    @property
+    def cause(self) -> str | None:
+        """What keeps it from being compared with what was recorded; None where nothing is recorded, or nothing does."""
+        last = self.recorded
+        if last is None:
+            return None
+        match self.verdict:
+            case Verdict.UNRECORDED_SINCE:
+                return f"the schema is not recorded since {last.unrecorded}"
+            case Verdict.OTHER_FORMAT:
+                return "the schema was recorded by another version of zmig, in another form"
+            case Verdict.OTHER_SCOPE:
+                return "the schema was recorded with another `verify` in the manifest"
+            case _ if not last.is_of_major(self.server_version):
+                then, now = last.server_version // _MAJOR, self.server_version // _MAJOR
+                return f"the schema was recorded on PostgreSQL {then}, this is {now}"
             case _:
                 return None
 

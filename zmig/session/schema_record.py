@@ -18,7 +18,7 @@ from zmig.errors import Problem, UsageError, ZmigError
 from zmig.facts import EventType
 from zmig.hints import Hint, command
 from zmig.progress import Notice
-from zmig.session import operator, schema_comparison
+from zmig.session import operator, schema_comparison, schema_drift
 from zmig.session.schema_drift import SchemaDrift, Verdict
 from zmig.valueclass import valueclass
 
@@ -68,9 +68,13 @@ class SchemaRecord:
         with _reported(observer, self._session, "what others have changed was not looked for"):
             asked = schema_facts.ask_last_and_state(self._connection, self._events, self._scope)
             before, state = schema_facts.last_and_state(asked)
-            if before is None or before.unrecorded is not None or not self._is_comparable(before):
+            if before is None:
                 return
-            if state == before.state:
+            known = schema_drift.judged(before, state, self._session.project, self._session.server.version)
+            if known is not None:
+                if known.cause is not None:
+                    text = f"{known.cause}; this run records it anew, with what others may have changed until now"
+                    observer(Notice(None, "WARNING", text))
                 return
             snapshot = schema_reader.read(self._connection, self._scope, attempts=_ATTEMPTS)
             changed = self._write(before.name, By.OTHERS, snapshot, state)
