@@ -235,9 +235,9 @@ class _Progress:
 COMMAND = Command(
     about=(
         "Builds the schema from nothing on a scratch database, and proves that rollbacks undo: each migration is "
-        "applied, rolled back and applied again, and the schema and the rows are compared each time. Repeatables run "
-        "twice. The manifest's database is not touched; --against reads its schema, and compares it with what the "
-        "files build. Exit code 1 means that something is not undone, or differs."
+        "applied, rolled back and applied again, and the schema and the numbers of rows are compared each time. "
+        "Repeatables run twice. The manifest's database is not touched; --against reads its schema, and compares it "
+        "with what the files build. Exit code 1 means that something is not undone, or differs."
     ),
     document=(
         "findings (rule, severity, message, file, line, column, end_line, end_column, hint, migration, details), "
