@@ -5,7 +5,7 @@ Whether the schema is as the last run recorded it, the server works out while th
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from zmig.database import libpq, schema_facts
@@ -48,12 +48,18 @@ class StatusQuestion:
         self._environ = environ
         self._closing = ExitStack()
         self._asked: tuple[QuickSession, Rows | None] | None = None
+        self._cancelled: libpq.Cancelled | None = None
+        """What was said when somebody cancelled it before it was answered: it is not asked again."""
 
     def begin(self, project: Project) -> None:
         """Ask, once the manifests are read; a private server is not started before all is known to be right."""
         if self._database_url is not None or isinstance(project.database, DatabaseUrl):
-            with suppress(ManifestError, libpq.Unavailable, TrackingError):  # it comes again with the answer
+            try:
                 self._begin(project)
+            except libpq.Cancelled as error:
+                self._cancelled = error
+            except (ManifestError, libpq.Unavailable, TrackingError):
+                pass  # it comes again with the answer
 
     def _begin(self, project: Project) -> None:
         url = project.database_url(self._database_url, environ=self._environ)
@@ -80,6 +86,8 @@ class StatusQuestion:
                 return None
 
     def _answer(self, project: Project, migrations: Sequence[Migration]) -> QuickStatus:
+        if self._cancelled is not None:
+            raise self._cancelled
         if self._asked is None:
             self._begin(project)
         assert self._asked is not None
