@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit")
 _SECONDS_BETWEEN_LINES = 10.0
-_SECONDS_BETWEEN_DRAWINGS = 0.1
 _WIDEST = 78
 _ERASE_LINE = "\r\x1b[2K"
 
@@ -223,7 +222,6 @@ class _Progress:
         at = "" if isinstance(what, Proof) else f": {what}"
         line = f"{number}/{self._total} {migration.name}{at}"
         if self._output.is_live:
-            self._next = time.monotonic() + _SECONDS_BETWEEN_DRAWINGS
             self._output.stderr.write(_ERASE_LINE + shortened(one_line(line), _WIDEST))
             self._output.stderr.flush()
             self._is_drawn = True
