@@ -28,7 +28,6 @@ def part(connection: psycopg.Connection) -> Part:
     """A random schema that is there, with everything that a schema may hold."""
     made = Part(1)
     make_role(connection)
-    connection.execute(f"drop language if exists {made.names['lang']}".encode())  # another test's
     connection.execute(made.make.encode())
     connection.execute("set search_path = pg_catalog")
     return made

@@ -31,6 +31,8 @@ begin
         union all
         select format('drop foreign data wrapper if exists %I cascade', fdwname) from pg_foreign_data_wrapper
         union all
+        select format('drop language if exists %I cascade', lanname) from pg_language where oid >= 16384
+        union all
         select format('drop schema %I cascade', nspname)
         from pg_namespace
         where nspname !~ '^pg_' and nspname <> 'information_schema'

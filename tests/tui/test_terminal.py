@@ -10,6 +10,7 @@ import pytest
 
 from tests.support import backends
 from tests.support.fullscreen import FullScreen
+from zmig.facts import EventType
 
 if TYPE_CHECKING:
     import psycopg
@@ -32,7 +33,7 @@ def _begin_a_run(shop: Shop, connection: psycopg.Connection, terminal: FullScree
 
 
 def _last(shop: Shop) -> tuple[str, str | None]:
-    fact = shop.migrator().history()[-1]
+    fact = [fact for fact in shop.migrator().history() if fact.type is not EventType.OBSERVED][-1]
     return fact.type.value.removeprefix("migration."), fact.error_message
 
 
