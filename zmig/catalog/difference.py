@@ -71,6 +71,10 @@ class Difference:
         """Whether it is a note, and no finding."""
         return self.is_respelled or self.kind.is_note
 
+    def counts(self, *, column_order: bool) -> bool:
+        """Whether it is a finding, among which the order of columns may be, too."""
+        return not self.is_note or (column_order and self.kind is Kind.COLUMN_ORDER)
+
     @property
     def may_be_spelling(self) -> bool:
         """Whether it may be no more than how a server of another major version writes an expression."""

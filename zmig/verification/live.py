@@ -179,27 +179,26 @@ class _Comparison:
                 return self._made((), failed=(replay.failed, error))
             expected = replay.look().schema
         found = self._compared(expected, url)
-        if all(map(self._is_note, found)):
+        if not any(map(self._counts, found)):
             return self._made(tuple(Deviant(one, None) for one in found))
         ground.scratch.drop(url)
         ground.scratch.keep_roles(roles)
-        makers = self._makers({(one.kind, one.identity) for one in found if not self._is_note(one)})
+        makers = self._makers({(one.kind, one.identity) for one in found if self._counts(one)})
         return self._made(tuple(Deviant(one, makers.get((one.kind, one.identity))) for one in found))
 
     def _made(self, deviants: Sequence[Deviant], failed: tuple[Migration, MigrationFailed] | None = None) -> Result:
         return Result(
             replayed=self._ground.project.migrations,
-            deviants=tuple(one for one in deviants if not self._is_note(one.difference)),
-            notes=tuple(one.difference for one in deviants if self._is_note(one.difference)),
+            deviants=tuple(one for one in deviants if self._counts(one.difference)),
+            notes=tuple(one.difference for one in deviants if not self._counts(one.difference)),
             remarks=self._live.remarks,
             server_version=self._live.schema.server_version,
             scratch_version=self._ground.scratch.server_version,
             failed=failed,
         )
 
-    def _is_note(self, one: Difference) -> bool:
-        order_counts = self._ground.project.verify.column_order_counts
-        return one.is_note and not (order_counts and one.kind is Kind.COLUMN_ORDER)
+    def _counts(self, one: Difference) -> bool:
+        return one.counts(column_order=self._ground.project.verify.column_order_counts)
 
     def _compared(self, expected: SchemaSnapshot, url: str) -> list[Difference]:
         """Return what differs; which role ran the migrations is no difference."""

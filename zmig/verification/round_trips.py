@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig.catalog.difference import Change, differences
-from zmig.catalog.objects import Kind
 from zmig.errors import ManifestError, MigrationFailed, PlanRefused
 from zmig.model import RepeatRule
 from zmig.valueclass import valueclass
@@ -231,7 +230,7 @@ class RoundTrips:
         differing = tuple(
             one
             for one in self._replay.respelled(differences(expected.schema, found.schema))
-            if not one.is_note or (order_counts and one.kind is Kind.COLUMN_ORDER)
+            if one.counts(column_order=order_counts)
         )
         there = {one.identity for one in differing if one.change is not Change.CHANGED}
         rows = tuple(one for one in _row_changes(expected, found) if one.name not in there)
