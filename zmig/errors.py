@@ -152,3 +152,8 @@ class ServerError(ZmigError):
     """A private PostgreSQL server could not be found, started or stopped."""
 
     exit_code = ExitCode.NO_CONNECTION
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says in one line: the message of its first problem, else the first line of its text."""
+    return error.problems[0].message if isinstance(error, ZmigError) else str(error).strip().partition("\n")[0]

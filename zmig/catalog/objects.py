@@ -74,6 +74,11 @@ Key = tuple[Kind, str]
 """The kind of an object and its identity: its qualified name, with its parent's or the types of its arguments."""
 
 
+def major(server_version: int) -> int:
+    """Return the major version of a server, of which `server_version_num` is given; since PostgreSQL 10."""
+    return server_version // 10000
+
+
 def object_hash(kind: str, identity: str, definition: str) -> str:
     """Return the hash of one object, in hexadecimal."""
     return sha256("\0".join((kind, identity, definition)).encode()).hexdigest()
@@ -93,7 +98,7 @@ class SchemaSnapshot:
     @property
     def major(self) -> int:
         """The major version of its server."""
-        return self.server_version // 10000
+        return major(self.server_version)
 
     @property
     def hashes(self) -> dict[Key, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
-from zmig.catalog.objects import FORMAT
+from zmig.catalog.objects import FORMAT, major
 from zmig.database import catalog_state, fact_data
 from zmig.database.fact_reader import SCHEMA
 from zmig.database.quoting import literal
@@ -30,7 +30,6 @@ _CHANGES_SCHEMA = (
     "and event_data->'transactional' = 'false'::jsonb)"
 )
 """What is true of a fact of zmig's after which the schema may be another one."""
-_MAJOR = 10_000
 
 
 @valueclass
@@ -63,7 +62,7 @@ class Recorded:
 
     def is_of_major(self, server_version: int) -> bool:
         """Whether a server is of the major version that it was recorded on."""
-        return self.server_version // _MAJOR == server_version // _MAJOR
+        return major(self.server_version) == major(server_version)
 
     @property
     def is_of_this_format(self) -> bool:
@@ -105,15 +104,18 @@ def scope_data(scope: Scope) -> dict[str, object]:
 
 def last(connection: Questioning, events: str) -> Recorded | None:
     """Return the last fact about the schema in a table of facts; None where there is none."""
-    return _recorded(connection.execute(_last_sql(events).encode()).fetchone())
+    query = f"select position, name, at, run_id, data::text, unrecorded from ({_last_sql(events)}) as last"
+    return _recorded(connection.execute(query.encode()).fetchone())
 
 
 def _last_sql(events: str) -> str:
+    """Return the query for the last fact: position, name, at, run_id, data without the objects, unrecorded."""
     later = f"select aggregate_id from {events} where {_CHANGES_SCHEMA} and position > own.position"
     return (
-        "select position, aggregate_id, created_at, run_id, case jsonb_typeof(event_data) when 'object' "
-        "then event_data - 'changes' - 'all' else event_data end::text, "
-        f"({later} order by position limit 1) from {events} as own where {_OWN} order by position desc limit 1"
+        "select position, aggregate_id as name, created_at as at, run_id, case jsonb_typeof(event_data) "
+        "when 'object' then event_data - 'changes' - 'all' else event_data end as data, "
+        f"({later} order by position limit 1) as unrecorded "
+        f"from {events} as own where {_OWN} order by position desc limit 1"
     )
 
 
@@ -134,8 +136,7 @@ def ask_last_and_state(connection: Questioning, events: str, scope: Scope) -> An
     return connection.execute(
         "select position, name, at, run_id, data::text, unrecorded, "
         f"case when {is_comparable} then ({state}) end "
-        f"from ({_last_sql(events).replace('::text', '', 1)}) as last (position, name, at, run_id, data, "
-        "unrecorded)".encode()
+        f"from ({_last_sql(events)}) as last".encode()
     )
 
 

@@ -14,7 +14,7 @@ from zmig.catalog.difference import Change
 from zmig.catalog.objects import Kind
 from zmig.database import connection as database
 from zmig.database import schema_facts, schema_reader
-from zmig.errors import ZmigError
+from zmig.errors import ZmigError, first_line
 from zmig.session.schema_drift import DriftedObject, SchemaDrift, Verdict, decided, judged, same
 from zmig.valueclass import replace, valueclass
 
@@ -70,7 +70,7 @@ def unreadable(source: Source, recorded: Recorded | None, error: ZmigError | psy
     is_lost = source.connection.closed or source.connection.broken
     if is_lost and not isinstance(error, psycopg.errors.ProtocolViolation):
         raise error
-    why = error.problems[0].message if isinstance(error, ZmigError) else str(error).strip().partition("\n")[0]
+    why = first_line(error)
     return SchemaDrift(Verdict.UNREADABLE, recorded=recorded, server_version=source.server_version, why=why)
 
 
@@ -139,17 +139,21 @@ def _made(
     *,
     order_counts: bool,
 ) -> SchemaDrift:
-    def is_note(one: Difference) -> bool:
-        return one.is_note and not (order_counts and one.kind is Kind.COLUMN_ORDER)
-
     def drifted(some: Sequence[Difference]) -> list[DriftedObject]:
         whole = grouped(some)
         return whole if made is None else [replace(one, attribution=made(one.difference)) for one in whole]
 
     is_other = not recorded.is_of_major(version)
-    spelled = [one for one in found if is_other and one.may_be_spelling and not is_note(one)]
-    counted = [one for one in found if not is_note(one) and one not in spelled]
-    notes = [one for one in found if is_note(one)]
+    counted: list[Difference] = []
+    spelled: list[Difference] = []
+    notes: list[Difference] = []
+    for one in found:
+        if not one.counts(column_order=order_counts):
+            notes.append(one)
+        elif is_other and one.may_be_spelling:
+            spelled.append(one)
+        else:
+            counted.append(one)
     objects = drifted(counted)
     # The order of the columns of a table that is gone, or new, says nothing.
     heads = {one.difference.identity for one in objects if one.parts}

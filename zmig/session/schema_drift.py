@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from zmig.catalog.objects import major
 from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from zmig.database.schema_facts import Recorded
     from zmig.project.project import Project
 
-_MAJOR = 10_000
 _MOST_NAMED = 3
 
 
@@ -150,7 +150,7 @@ class SchemaDrift:
             case Verdict.OTHER_SCOPE:
                 return "the schema was recorded with another `verify` in the manifest"
             case _ if not last.is_of_major(self.server_version):
-                then, now = last.server_version // _MAJOR, self.server_version // _MAJOR
+                then, now = major(last.server_version), major(self.server_version)
                 return f"the schema was recorded on PostgreSQL {then}, this is {now}"
             case _:
                 return None

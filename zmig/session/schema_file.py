@@ -9,7 +9,7 @@ import psycopg
 from zmig.catalog import schema_text
 from zmig.database import connection as database
 from zmig.database import schema_reader
-from zmig.errors import Problem, UsageError, ZmigError
+from zmig.errors import Problem, UsageError, ZmigError, first_line
 from zmig.progress import Notice
 from zmig.project import written_file
 from zmig.text.secrets import Redactor
@@ -58,8 +58,7 @@ def keep(session: DatabaseSession, file: Path) -> None:
     try:
         is_changed = write(file, read(session).text)
     except (ZmigError, psycopg.Error) as error:
-        reason = error.problems[0].message if isinstance(error, ZmigError) else str(error).strip()
-        session.observer(Notice(None, "WARNING", f"`{file}` is not what the schema is now: {reason}"))
+        session.observer(Notice(None, "WARNING", f"`{file}` is not what the schema is now: {first_line(error)}"))
         return
     if is_changed:
         session.observer(Notice(None, "NOTICE", f"wrote the schema to `{file}`"))

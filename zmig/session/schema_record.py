@@ -14,7 +14,7 @@ from zmig.catalog.difference import Difference
 from zmig.catalog.objects import FORMAT, Kind
 from zmig.database import connection as database
 from zmig.database import schema_facts, schema_reader
-from zmig.errors import Problem, UsageError, ZmigError
+from zmig.errors import Problem, UsageError, first_line
 from zmig.facts import EventType
 from zmig.hints import Hint, command
 from zmig.progress import Notice
@@ -211,5 +211,4 @@ def _reported(observer: Observer, session: DatabaseSession, what: str) -> Genera
         yield
     except Exception as error:
         if not database.is_lost(session.connection):
-            why = error.problems[0].message if isinstance(error, ZmigError) else str(error).strip().partition("\n")[0]
-            observer(Notice(None, "WARNING", f"{what}: {why}"))
+            observer(Notice(None, "WARNING", f"{what}: {first_line(error)}"))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import conninfo
 
+from zmig.catalog.objects import major
 from zmig.embedded import binaries
 from zmig.errors import Problem, ServerError, UsageError
 from zmig.sql import script
@@ -69,7 +70,7 @@ def take(url: str, contents: Contents, *, server_version: int, given: str | None
     Raises:
         ServerError: there is no pg_dump of the server's version or a later one, or it failed.
     """
-    program, version = _program(server_version // 10000, given)
+    program, version = _program(major(server_version), given)
     schema = _quoted(contents.tracking_schema)
     tables = (f"{schema}.migration_events", f"{schema}.schema_migrations")
     left_out = (

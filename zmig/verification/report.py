@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zmig.catalog.difference import Change
-from zmig.catalog.objects import Kind
+from zmig.catalog.objects import Kind, major
 from zmig.errors import Location, Problem
 from zmig.lint.finding import Finding, Severity, of_problem
 from zmig.lint.report.json import of_finding
@@ -106,7 +106,7 @@ def summary(report: Report, result: Result, *, seconds: float) -> str:
     parts = [f"{proved} of {counted(len(undone), 'rollback')} proved"]
     parts += [f"{counted(without, 'migration')} without one"] if without else []
     parts += [f"{counted(repeatables, 'repeatable')} run twice"] if repeatables else []
-    version = result.server_version // 10000
+    version = major(result.server_version)
     lines = [f"{', '.join(parts)}, on PostgreSQL {version}, in {duration(seconds)}"]
     return "\n".join((*lines, *(f"note: {reason}" for reason in report.missing)))
 
@@ -199,7 +199,7 @@ def live_summary(report: Report, result: live.Result, *, seconds: float) -> str:
     else:
         what = f"{counted(found, 'difference')} from" if found else "the live database is"
         what += f" what {of} build{'s' if len(result.replayed) == 1 else ''}"
-    versions = (result.server_version // 10000, result.scratch_version // 10000)
+    versions = (major(result.server_version), major(result.scratch_version))
     on = f"PostgreSQL {versions[0]}" + (f" and {versions[1]}" if versions[0] != versions[1] else "")
     lines = [f"{what}, on {on}, in {duration(seconds)}"]
     return "\n".join((*lines, *(f"note: {reason}" for reason in report.missing)))

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import conninfo
 
+from zmig.catalog.objects import major
 from zmig.database import connection as database
 from zmig.database.quoting import identifier, literal
 from zmig.errors import ConnectionFailed, ManifestError, Problem, ServerError, UsageError, ZmigError
@@ -72,6 +73,7 @@ where r.rolname = current_user and d.datname like '{_DATABASE.replace("_", "!_")
     where a.datname = d.datname or a.application_name = '{_APPLICATION}' || pg_catalog.split_part(d.datname, '_', 4)
 )
 """
+_MISSING_ROLE = re.compile(r'role "(.*)" does not exist', re.DOTALL)
 _RIGHTS = "select rolsuper or rolcreatedb, rolname::text from pg_catalog.pg_roles where rolname = current_user"
 
 
@@ -191,6 +193,22 @@ class Scratch:
                 if time.monotonic() > end:
                     self._connection.execute(f"select pg_catalog.pg_terminate_backend(pid) {others}".encode())
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def server_error(error: BaseException | None) -> psycopg.Error | None:
+    """Return what the server said, if that is what an error came of."""
+    while error is not None and not isinstance(error, psycopg.Error):
+        error = error.__cause__
+    return error
+
+
+def missing_role(error: BaseException) -> str | None:
+    """Return the role that a migration failed for the want of; None where it failed for another reason."""
+    said = server_error(error)
+    if not isinstance(said, psycopg.errors.UndefinedObject | psycopg.errors.InvalidParameterValue):
+        return None
+    found = _MISSING_ROLE.fullmatch(said.diag.message_primary or "")
+    return found and found[1]
 
 
 @contextmanager
@@ -314,7 +332,7 @@ def _wanted(project: Project, live_url: str | None, environ: Mapping[str, str]) 
         named = database.target(project.database_url(live_url, environ=environ), environ=environ)
         text = conninfo.make_conninfo(named.conninfo, connect_timeout=_SECONDS_TO_ASK)
         with _connected(replace(named, conninfo=text), "zmig") as connection:
-            return connection.info.server_version // 10000
+            return major(connection.info.server_version)
     except (ManifestError, UsageError, ConnectionFailed, ServerError):
         return None  # where the database is needed, that is reported by who needs it
 
