@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
-
-import psycopg
 
 from zmig.errors import MigrationFailed, Problem, ZmigError
 from zmig.migrator import Migrator
+from zmig.planning.request import Apply
 from zmig.process.interrupts import Interrupted
 from zmig.valueclass import replace, valueclass
+from zmig.verification import scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from zmig.model import Migration
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from zmig.verification.scratch import Scratch
 
 _EFFECT = "it was run on a scratch database, which is gone; nothing else was touched"
-_MISSING_ROLE = re.compile(r'\Arole "(.*)" does not exist\Z')
 
 
 @valueclass
@@ -30,28 +28,6 @@ class Built:
 
     url: str
     migrator: Migrator
-
-
-class _Selected(Migrator):
-    """An engine for which a manifest has only some of its migrations."""
-
-    def __init__(
-        self,
-        manifest: Path,
-        only: Callable[[Migration], bool] | None,
-        *,
-        database_url: str,
-        environ: Mapping[str, str],
-    ) -> None:
-        super().__init__(manifest, database_url=database_url, environ=environ)
-        self._only = only
-
-    def _load(
-        self, before_files: Callable[[Project], None] | None, *, with_files: bool
-    ) -> tuple[Project, Sequence[Migration]]:
-        loaded, migrations = super()._load(before_files, with_files=with_files)
-        only = self._only
-        return loaded, migrations if only is None else [one for one in migrations if only(one)]
 
 
 class Builder:
@@ -68,19 +44,23 @@ class Builder:
         """The roles that were made here, and not by the migrations."""
 
     def build(self, manifest: Path, project: Project, *, only: Callable[[Migration], bool] | None = None) -> Built:
-        """Return a new database in which everything is applied, or only some of the migrations. Raises ZmigError.
+        """Return a new database in which a project is applied, or only some of its migrations. Raises ZmigError.
 
         A role that the migrations only name is made, and the database begun anew: on a private server nobody else did.
         """
         self._make_roles(project)
+        wanted = project.migrations if only is None else tuple(filter(only, project.migrations))
+        # What a run records of the schema is for drift, which there is none of here.
+        project = replace(project, migrations=wanted, verify=replace(project.verify, record=False))
         roles = self._scratch.roles()
         while True:
             url = self._scratch.create()
-            migrator = _Selected(manifest, only, database_url=url, environ=self._environ)
+            migrator = Migrator(manifest, database_url=url, environ=self._environ)
             try:
-                migrator.migrate()
+                with migrator.open(project=project) as opened:
+                    opened.run(Apply())
             except MigrationFailed as error:
-                missing = _missing_role(error)
+                missing = scratch.missing_role(error)
                 if missing is None or not self._scratch.add_role(missing):
                     raise _on_scratch(error) from error
                 self._scratch.drop(url)
@@ -103,16 +83,6 @@ class Builder:
         for role in sorted(name for name in named if name is not None):
             if role not in self._scratch.roles() and self._scratch.add_role(role, may_all=True):
                 self.made_roles.add(role)
-
-
-def _missing_role(error: BaseException | None) -> str | None:
-    """Return the role that a migration failed for the want of; None where it failed for another reason."""
-    while error is not None:
-        if isinstance(error, (psycopg.errors.UndefinedObject, psycopg.errors.InvalidParameterValue)):
-            found = _MISSING_ROLE.match(error.diag.message_primary or "")
-            return found and found[1]
-        error = error.__cause__
-    return None
 
 
 def _on_scratch(error: ZmigError) -> ZmigError:

@@ -18,7 +18,7 @@ from zmig.planning.request import Apply, Rollback
 from zmig.progress import StepFailed
 from zmig.session import operator
 from zmig.valueclass import replace, valueclass
-from zmig.verification import reparse
+from zmig.verification import reparse, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,9 +39,8 @@ if TYPE_CHECKING:
     from zmig.verification.scratch import Scratch
 
 _REASON = "zmig verify runs it a second time"
-_ROLE = re.compile(r'role "(?P<name>(?:[^"]|"")+)" does not exist')
 _EXTENSION = re.compile(r'extension "(?P<name>[^"]+)" is not available|/(?P<file>[^/"]+)\.control"')
-_UNDEFINED, _UNSUPPORTED, _NO_FILE = "42704", "0A000", "58P01"
+_UNSUPPORTED, _NO_FILE = "0A000", "58P01"
 _TABLES = """
 select n.nspname::text, c.relname::text, array(select a.attname::text from pg_catalog.pg_attribute a
     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)
@@ -163,7 +162,7 @@ class Replay:
             try:
                 self._opened(repeatables).run(request)
             except MigrationFailed as error:
-                role = _missing_role(error)
+                role = scratch.missing_role(error)
                 if role is not None and role not in made and self._ground.scratch.add_role(role):
                     made.add(role)
                     continue
@@ -222,28 +221,12 @@ def shown_column(name: str) -> str:
     return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else identifier(name)
 
 
-def _server_error(error: MigrationFailed) -> psycopg.Error | None:
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, psycopg.Error):
-        cause = cause.__cause__
-    return cause
-
-
-def _missing_role(error: MigrationFailed) -> str | None:
-    """Return the role that is not there, if that is what made a migration fail."""
-    said = _server_error(error)
-    if said is None or said.sqlstate != _UNDEFINED:
-        return None
-    role = _ROLE.search(said.diag.message_primary or "")
-    return role and role["name"].replace('""', '"')
-
-
 def _explained(error: MigrationFailed, role: str | None) -> MigrationFailed:
     """Return an error with what helps where a scratch server lacks what the real one has."""
     problem = error.problems[0]
     if role is not None:
         return _hinting(problem, f"run `create role {identifier(role)} nologin` on the scratch server")
-    said = _server_error(error)
+    said = scratch.server_error(error)
     if said is not None and said.sqlstate in (_UNSUPPORTED, _NO_FILE):
         extension = _EXTENSION.search(said.diag.message_primary or "")
         if extension:
