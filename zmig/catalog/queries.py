@@ -619,35 +619,48 @@ _MEMBERS = {
 }
 
 
+_RELATION_NAME = "$relation_kind || $relation"
+_RELATIONS_FROM = "$from_relations where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and $in_scope"
+_ROUTINE_NAME = (
+    "'routine ' || quote_ident(n.nspname) || '.' || quote_ident(p.proname)"
+    " || '(' || pg_get_function_identity_arguments(p.oid) || ')'"
+)
+_ROUTINES_FROM = (
+    "pg_proc p join pg_namespace n on n.oid = p.pronamespace"
+    " where n.oid = any ($schemas) and p.oid <> all ($routines)"
+    " and not exists (select from pg_depend e where e.classid = 'pg_proc'::regclass and e.objid = p.oid"
+    " and e.deptype in ('e', 'i'))"
+)
+_TYPE_NAME = "'type ' || quote_ident(n.nspname) || '.' || quote_ident(t.typname)"
+
+
+def _types_from(is_composite: str) -> str:
+    """Return SQL for where types are from; those with attributes are taken where `is_composite` is true."""
+    return (
+        "pg_type t join pg_namespace n on n.oid = t.typnamespace left join pg_class c on c.oid = t.typrelid"
+        f" where n.oid = any ($schemas) and not $member_t and (t.typtype in ('e', 'd', 'r') or {is_composite}"
+        " or t.typtype = 'b' and not exists (select from pg_type el where el.typarray = t.oid))"
+    )
+
+
+_SCHEMA_NAME = "'schema ' || quote_ident(n.nspname)"
+_SCHEMAS_FROM = "pg_namespace n where n.oid = any ($schemas) and n.nspname <> 'public' and not $member_n"
+_SERVER_NAME = "'server ' || quote_ident(s.srvname)"
+_SERVERS_FROM = "pg_foreign_server s where not $member_s"
+_WRAPPER_NAME = "'foreign data wrapper ' || quote_ident(f.fdwname)"
+_WRAPPERS_FROM = "pg_foreign_data_wrapper f where not $member_f"
+_LANGUAGE_NAME = "'language ' || quote_ident(g.lanname)"
+
 _OWNED = (
     (
-        "$relation_kind || $relation",
+        _RELATION_NAME,
         "c.relowner",
-        "$from_relations where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and $in_scope and not ("
-        "c.relkind = 'S' and exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid"
-        " and d.deptype in ('a', 'i')))",
+        f"{_RELATIONS_FROM} and not (c.relkind = 'S' and exists (select from pg_depend d"
+        " where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')))",
     ),
-    (
-        "'routine ' || quote_ident(n.nspname) || '.' || quote_ident(p.proname)"
-        " || '(' || pg_get_function_identity_arguments(p.oid) || ')'",
-        "p.proowner",
-        "pg_proc p join pg_namespace n on n.oid = p.pronamespace"
-        " where n.oid = any ($schemas) and p.oid <> all ($routines)"
-        " and not exists (select from pg_depend e where e.classid = 'pg_proc'::regclass and e.objid = p.oid"
-        " and e.deptype in ('e', 'i'))",
-    ),
-    (
-        "'type ' || quote_ident(n.nspname) || '.' || quote_ident(t.typname)",
-        "t.typowner",
-        "pg_type t join pg_namespace n on n.oid = t.typnamespace left join pg_class c on c.oid = t.typrelid"
-        " where n.oid = any ($schemas) and not $member_t and (t.typtype in ('e', 'd', 'r') or c.relkind = 'c'"
-        " or t.typtype = 'b' and not exists (select from pg_type el where el.typarray = t.oid))",
-    ),
-    (
-        "'schema ' || quote_ident(n.nspname)",
-        "n.nspowner",
-        "pg_namespace n where n.oid = any ($schemas) and n.nspname <> 'public' and not $member_n",
-    ),
+    (_ROUTINE_NAME, "p.proowner", _ROUTINES_FROM),
+    (_TYPE_NAME, "t.typowner", _types_from("c.relkind = 'c'")),
+    (_SCHEMA_NAME, "n.nspowner", _SCHEMAS_FROM),
     ("'publication ' || quote_ident(b.pubname)", "b.pubowner", "pg_publication b where true"),
     (
         "'subscription ' || quote_ident(b.subname)",
@@ -655,17 +668,9 @@ _OWNED = (
         "pg_subscription b where b.subdbid = $database",
     ),
     ("'event trigger ' || quote_ident(v.evtname)", "v.evtowner", "pg_event_trigger v where not $member_v"),
-    ("'server ' || quote_ident(s.srvname)", "s.srvowner", "pg_foreign_server s where not $member_s"),
-    (
-        "'foreign data wrapper ' || quote_ident(f.fdwname)",
-        "f.fdwowner",
-        "pg_foreign_data_wrapper f where not $member_f",
-    ),
-    (
-        "'language ' || quote_ident(g.lanname)",
-        "g.lanowner",
-        "pg_language g where g.lanispl and g.oid >= 16384 and not $member_g",
-    ),
+    (_SERVER_NAME, "s.srvowner", _SERVERS_FROM),
+    (_WRAPPER_NAME, "f.fdwowner", _WRAPPERS_FROM),
+    (_LANGUAGE_NAME, "g.lanowner", "pg_language g where g.lanispl and g.oid >= 16384 and not $member_g"),
     (
         "'statistics ' || quote_ident(m.nspname) || '.' || quote_ident(x.stxname)",
         "x.stxowner",
@@ -723,36 +728,19 @@ _RELATION_KIND = (
 
 _GRANTED = (
     (
-        "$relation_kind || $relation",
+        _RELATION_NAME,
         "c.relacl",
         "case c.relkind when 'S' then 's' else 'r' end::\"char\"",
         "c.relowner",
-        _OWNED[0][2].partition(" and not (")[0],
+        _RELATIONS_FROM,
     ),
-    (_OWNED[1][0], "p.proacl", "'f'", "p.proowner", _OWNED[1][2]),
-    (
-        _OWNED[2][0],
-        "t.typacl",
-        "'T'",
-        "t.typowner",
-        _OWNED[2][2].replace("c.relkind = 'c'", "t.typtype = 'c' and c.oid <> all ($hidden)"),  # of tables, too
-    ),
-    (_OWNED[3][0], "n.nspacl", "'n'", "n.nspowner", _OWNED[3][2]),
-    (
-        "'server ' || quote_ident(s.srvname)",
-        "s.srvacl",
-        "'S'",
-        "s.srvowner",
-        "pg_foreign_server s where not $member_s",
-    ),
-    (
-        "'foreign data wrapper ' || quote_ident(f.fdwname)",
-        "f.fdwacl",
-        "'F'",
-        "f.fdwowner",
-        "pg_foreign_data_wrapper f where not $member_f",
-    ),
-    ("'language ' || quote_ident(g.lanname)", "g.lanacl", "'l'", "g.lanowner", "pg_language g where true"),
+    (_ROUTINE_NAME, "p.proacl", "'f'", "p.proowner", _ROUTINES_FROM),
+    # Those of tables, too.
+    (_TYPE_NAME, "t.typacl", "'T'", "t.typowner", _types_from("t.typtype = 'c' and c.oid <> all ($hidden)")),
+    (_SCHEMA_NAME, "n.nspacl", "'n'", "n.nspowner", _SCHEMAS_FROM),
+    (_SERVER_NAME, "s.srvacl", "'S'", "s.srvowner", _SERVERS_FROM),
+    (_WRAPPER_NAME, "f.fdwacl", "'F'", "f.fdwowner", _WRAPPERS_FROM),
+    (_LANGUAGE_NAME, "g.lanacl", "'l'", "g.lanowner", "pg_language g where true"),
 )
 """What rights are granted on: its name, its rights, their kind and the owner's oid for the defaults, and its source."""
 
