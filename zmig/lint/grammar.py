@@ -56,18 +56,18 @@ class Grammar:
         repeat = entry.declaration.repeat
         if repeat is None or repeat.condition is None:
             return
-        if (refusal := self._refusal(repeat.condition)) is not None:
-            message = f"the condition of `{entry.name}`: {refusal[0]}"
-            yield entry.remark("sql/syntax", "repeat", message, "correct the query")
+        yield from self._check_query(entry, "repeat", f"the condition of `{entry.name}`", repeat.condition)
 
     def check_verify(self, entry: Entry) -> Iterator[Remark]:
         """Yield the verify query that the manifest holds if it is no statement; its place is that of the value."""
         verify = entry.declaration.verify
         if verify is None or verify.query is None:
             return
-        if (refusal := self._refusal(verify.query)) is not None:
-            message = f"the verify query of `{entry.name}`: {refusal[0]}"
-            yield entry.remark("sql/syntax", "verify", message, "correct the query")
+        yield from self._check_query(entry, "verify", f"the verify query of `{entry.name}`", verify.query)
+
+    def _check_query(self, entry: Entry, key: str, what: str, query: str) -> Iterator[Remark]:
+        if (refusal := self._refusal(query)) is not None:
+            yield entry.remark("sql/syntax", key, f"{what}: {refusal[0]}", "correct the query")
 
     def _check_body(self, file: SqlFile, statement: FileStatement, body: Token) -> Iterator[Remark]:
         try:
