@@ -75,14 +75,12 @@ def _form(options: VerifyOptions) -> str:
     if form not in _FORMATS:
         message = f"unknown format `{form}`: {', '.join(_FORMATS)}"
         raise UsageError(Problem("usage", message, hint=f"write `--format {_FORMATS[1]}`"))
-    if options.base is not None and (options.all or options.names):
-        which = "`--all`" if options.all else "names"
-        message = f"`--base` and {which} both say which migrations are proved"
+    choices = {"`--base`": options.base is not None, "`--all`": options.all, "names": bool(options.names)}
+    given = [name for name, is_given in choices.items() if is_given]
+    if len(given) > 1:
+        message = f"{given[0]} and {given[1]} both say which migrations are proved"
         raise UsageError(Problem("usage", message, hint="leave one of them out"))
-    if options.all and options.names:
-        message = "`--all` and names both say which migrations are proved"
-        raise UsageError(Problem("usage", message, hint="leave one of them out"))
-    if options.against is not None and (options.base is not None or options.all or options.names):
+    if options.against is not None and given:
         message = "`--against` compares everything that is applied, so no migrations are chosen"
         raise UsageError(Problem("usage", message, hint="leave names, `--base` and `--all` out"))
     if options.against is None and options.to is not None:
