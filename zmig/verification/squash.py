@@ -318,8 +318,7 @@ def make(
     """
     before = place.roles()
     builder = Builder(place, environ=environ, report=report)
-    replaced = {id(one) for one in draft.parts}
-    versions = {one.version for one in draft.parts if id(one) in replaced}
+    versions = {one.version for one in draft.parts}
 
     def is_replaced(migration: Migration) -> bool:
         return not migration.is_repeatable and migration.version in versions
