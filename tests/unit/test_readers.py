@@ -132,7 +132,8 @@ def _seconds(read: Callable[[str], object], text: str) -> float:
 
 def _is_too_slow(read: Callable[[str], object], head: str, odd: str) -> bool:
     short, long = (head + odd * (size // len(odd)) for size in (_SHORT, _SHORT * _TIMES_LONGER))
-    if _seconds(read, short) < _NOTHING:
+    taken = _seconds(read, short)
+    if taken < _NOTHING or _seconds(read, long) <= _TOO_MUCH * taken:
         return False
     return all(_seconds(read, long) > _TOO_MUCH * min(_seconds(read, short) for _ in range(2)) for _ in range(_TRIES))
 
