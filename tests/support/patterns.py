@@ -25,6 +25,8 @@ compiler: Any = re
 
 _ANCHORED = frozenset({"match", "fullmatch"})
 _USES = _ANCHORED | {"search", "sub", "subn", "split", "findall", "finditer", "scanner"}
+_SPEAKS_OF_PATTERNS = re.compile(rf"\bLazyPattern\b|\.\s*(?:{'|'.join(sorted(_USES | {'compile'}))})\b")
+"""What stands in every module that makes a pattern or uses one; parsing the others takes most of the time."""
 _LONG = 50
 """A repeat that goes on for so long is one that can grow."""
 
@@ -48,10 +50,11 @@ Examples = dict[tuple[str, str], Iterable[Callable[[], object]]]
 def collect(packages: Iterable[str], examples: Examples) -> Iterator[Found]:
     """Yield the regular expressions of packages; `examples` calls those functions that make theirs of arguments."""
     modules = [module for package in packages for module in _modules(package)]
-    trees = {module.__name__: ast.parse(Path(str(module.__file__)).read_text("utf-8")) for module in modules}
+    texts = {module: Path(str(module.__file__)).read_text("utf-8") for module in modules}
+    trees = {module: ast.parse(text) for module, text in texts.items() if _SPEAKS_OF_PATTERNS.search(text)}
     uses = _uses(trees.values())
-    for module in modules:
-        for function, call in _calls(trees[module.__name__]):
+    for module, tree in trees.items():
+        for function, call in _calls(tree):
             inside = module.__name__ if function is None else f"{module.__name__}.{function.name}"
             place = f"{inside}:{call.lineno}"
             for pattern in _made(module, function, call, examples, place):
