@@ -382,6 +382,7 @@ def test_one_that_is_gone_without_a_word_is_not(locked: Setting, command: str, m
 
         def look(descriptor: int, host: str, port: int) -> bool:
             proxy.fall_silent()
+            monkeypatch.setattr(libpq, "_LONGEST_WAIT_SECONDS", 0.1)  # whoever connects now is never answered
             return is_there(descriptor, host, port)
 
         monkeypatch.setattr(unresponsive, "is_there", look)
