@@ -96,6 +96,7 @@ def test_a_server_without_the_encryption_that_is_asked_for(project: ProjectFolde
     assert problem.hint == "let the server use SSL, or write another `sslmode` in `--database-url`"
 
 
+@pytest.mark.slow
 def test_how_long_a_silent_server_is_waited_for_is_ones_own_choice(project: ProjectFolder) -> None:
     with (
         RefusingServer() as server,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SECONDS = 15.0
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_and_nothing_is_done_twice(tmp_path: Path) -> None:
     began, seed = time.monotonic(), random.SystemRandom().randrange(1 << 32)
     with staged(tmp_path) as stage:

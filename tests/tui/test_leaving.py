@@ -9,6 +9,7 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import pytest
 from textual.command import CommandPalette
 from zmig_tui.controller import Controller
 from zmig_tui.screens.dialogs import ConfirmDialog, QuitDialog
@@ -86,6 +87,7 @@ async def _go_to(zmig: Console, keys: list[str]) -> None:
     await zmig.press(*keys)
 
 
+@pytest.mark.slow
 async def test_no_key_of_any_screen_ends_a_run_unasked(shop: Shop, connection: psycopg.Connection) -> None:
     pressed: set[tuple[type, str]] = set()
 
