@@ -133,6 +133,21 @@ def test_reads_and_a_run_with_nothing_to_do_cost_the_same_however_much_is_applie
     assert _round_trips(project, Migrator.current_version) == 4
 
 
+def test_to_record_the_schema_is_three_round_trips_and_to_look_before_is_one(tmp_path: Path, database: str) -> None:
+    def trips(records: bool) -> list[int]:
+        name = f"zmig_{records}".lower()
+        folder = tmp_path / name
+        project = ProjectFolder(folder, database, tracking={"schema": name}, verify={"record": records})
+        spent: list[int] = []
+        for number, text in enumerate(("create table {} ();", "create view {} as select 1;", "select '{}';"), start=1):
+            project.sql(f"00{number}_m", text.format(f"{name}_{number}"))
+            spent.append(_round_trips(project, Migrator.migrate))
+        return spent
+
+    without = trips(False)
+    assert [one - other for one, other in zip(trips(True), without, strict=True)] == [3, 4, 4]
+
+
 def _declared(tmp_path: Path, url: str, count: int) -> ProjectFolder:
     """Return a project of small migrations, each with a rollback, and with a tracking schema of its own."""
     project = ProjectFolder(tmp_path / str(count), url, tracking={"schema": f"zmig_{count}"})

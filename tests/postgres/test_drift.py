@@ -15,6 +15,7 @@ from tests.support.recorder import Recorder
 from zmig import Migrator
 from zmig.catalog import recorded
 from zmig.catalog.objects import FORMAT, Kind
+from zmig.database.schema_reader import Reading
 from zmig.database.store import Store
 from zmig.errors import ExitCode, MigrationFailed, UsageError
 from zmig.facts import EventType
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tests.support.facts import Facts
     from tests.support.project import ProjectFolder
     from zmig.database.schema_facts import Recorded
+    from zmig.database.schema_reader import Rows
     from zmig.progress import Progress
     from zmig.session.schema_drift import SchemaDrift
 
@@ -215,6 +217,64 @@ def test_a_run_that_changes_nothing_records_nothing(shop: ProjectFolder, facts: 
         Migrator(shop.manifest).migrate()
     assert (before, facts.data("006_wrong", "observed")) == (1, [])
     assert len(facts.data("005_days", "observed")) == 1
+
+
+def test_a_run_that_leaves_the_schema_as_it_was_records_that_without_reading_it(
+    shop: ProjectFolder, connection: psycopg.Connection, facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def snapshot(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    (before,) = facts.data("005_days", "observed")
+    query = "select max(position) from zmig.migration_events where event_type = 'migration.observed'"
+    before_at = (connection.execute(query.encode()).fetchone() or (None,))[0]
+    shop.sql("006_rows", "insert into customers (email) values ('a@example.org');")
+    heard: list[Progress] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(Reading, "snapshot", snapshot)
+        Migrator(shop.manifest, observer=heard.append).migrate()
+    assert [one for one in heard if isinstance(one, Notice)] == []
+    (now,) = facts.data("006_rows", "observed")
+    keys = ("by", "fingerprint", "objects", "state", "scope", "format", "server_version")
+    assert {key: now[key] for key in keys} == {key: before[key] for key in keys}
+    assert (recorded.decoded(str(now["changes"])), "all" in now, now["base"]) == ({}, False, before_at)
+    assert drifted(shop) == []
+    connection.execute("drop materialized view days")
+    assert drifted(shop) == ["materialized view public.days"]
+
+
+def test_what_others_change_while_a_run_reads_the_schema_is_read_again(
+    shop: ProjectFolder, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose, waiting = Reading.begin, ["alter table orders add column theirs int"]
+
+    def begun_then_changed(reading: Reading, *others: str) -> list[Rows]:
+        answers = choose(reading, *others)
+        if waiting:
+            connection.execute(waiting.pop().encode())
+        return answers
+
+    monkeypatch.setattr(Reading, "begin", begun_then_changed)
+    shop.sql("006_next", "create table next (id int);")
+    Migrator(shop.manifest).migrate()
+    assert waiting == []
+    status = Migrator(shop.manifest).status()
+    assert status.schema is not None
+    assert status.schema.verdict is Verdict.SAME
+    monkeypatch.setattr(Reading, "begin", choose)
+    connection.execute("drop table next; alter table orders drop column theirs")
+    assert drifted(shop) == ["table public.next", "column public.orders.theirs"]
+
+
+def test_the_schema_is_recorded_whatever_a_migration_leaves(project: ProjectFolder) -> None:
+    project.change(verify={"ignore": [r"public.mü*", r"public.x\\y"]})
+    left = "set standard_conforming_strings = off; set search_path = nowhere; set quote_all_identifiers = on;"
+    project.sql("001_t", f"create table t (id int); create table mütze (id int); {left}")
+    heard: list[Progress] = []
+    Migrator(project.manifest, observer=heard.append).migrate()
+    assert [one for one in heard if isinstance(one, Notice)] == []
+    drift = Migrator(project.manifest).drift()
+    assert (drift.verdict, drift.objects) == (Verdict.SAME, ())
 
 
 def test_a_run_that_was_killed_before_it_recorded_makes_no_drift(

@@ -15,8 +15,7 @@ from tests.support.schema_parts import Part
 from zmig.catalog.difference import differences
 from zmig.catalog.scope import Scope
 from zmig.database import schema_reader
-from zmig.database.schema_reader import _Reading as Reading  # pyright: ignore[reportPrivateUsage]
-from zmig.database.schema_reader import read
+from zmig.database.schema_reader import Reading, read
 from zmig.errors import ZmigError
 
 if TYPE_CHECKING:

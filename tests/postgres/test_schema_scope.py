@@ -224,6 +224,30 @@ def test_what_is_not_looked_at_is_counted(connection: psycopg.Connection) -> Non
         "create text search dictionary only_one (template = simple)",
         "alter default privileges grant select on tables to public",
         "comment on schema public is 'only one'",
+        "create type only_one as (a int)",
+        "create type only_one as range (subtype = int)",
+        "create type only_one as enum ('a')",
+        "create type only_one",
+        "create domain only_one as int check (value > 0)",
+        "create table only_one ()",
+        "create table only_one (a int primary key); alter table only_one alter a set statistics 7",
+        "create table only_one (a text); alter table only_one alter a set storage external",
+        "create table only_one (a int); grant select (a) on only_one to public",
+        "create table only_one (a int); grant select on only_one to public",
+        "create table only_one (); revoke usage on type only_one from public",
+        "create function only_one() returns int language sql as 'select 1'; grant execute on function only_one to "
+        "pg_monitor",
+        "create function only_one() returns int language sql as 'select 1'; revoke execute on function only_one from "
+        "public",
+        "create schema only_one; grant usage on schema only_one to public",
+        "revoke usage on schema public from public",
+        "create type only_one as enum ('a'); revoke usage on type only_one from public",
+        "create sequence only_one; grant usage on sequence only_one to public",
+        "create extension file_fdw; create server s foreign data wrapper file_fdw; "
+        "create foreign table only_one (a int) server s options (filename '/dev/null')",
+        "create function only_one() returns trigger language plpgsql as 'begin return new; end'; "
+        "create view v as select 1 as one; "
+        "create trigger only_one instead of insert on v for each row execute function only_one()",
     ],
 )
 def test_kinds_that_do_not_occur_are_not_asked_for_and_nothing_is_missed(

@@ -50,6 +50,48 @@ _PIECES = {
 """What several queries have in common."""
 
 
+_KINDS_OF_TYPES = {
+    "of_composite_types": """
+            when 'c' then (select concat_ws(e'\\n', 'composite', string_agg(quote_ident(a.attname) || ' '
+                    || format_type(a.atttypid, a.atttypmod) || coalesce((
+                        select ' collate ' || quote_ident(cn.nspname) || '.' || quote_ident(co.collname)
+                        from pg_collation co join pg_namespace cn on cn.oid = co.collnamespace
+                            join pg_type ct on ct.oid = a.atttypid
+                        where co.oid = a.attcollation and co.oid <> ct.typcollation), ''), e'\\n' order by a.attnum))
+                from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped)""",
+    "of_ranges": """
+            when 'r' then (select array_to_string(array['range', 'subtype ' || format_type(r.rngsubtype, null),
+                    (select 'operator class ' || quote_ident(on_.nspname) || '.' || quote_ident(o.opcname)
+                        from pg_opclass o join pg_namespace on_ on on_.oid = o.opcnamespace
+                        where o.oid = r.rngsubopc and not o.opcdefault),
+                    (select 'collation ' || quote_ident(cn.nspname) || '.' || quote_ident(co.collname)
+                        from pg_collation co join pg_namespace cn on cn.oid = co.collnamespace
+                            join pg_type ct on ct.oid = r.rngsubtype
+                        where co.oid = r.rngcollation and co.oid <> ct.typcollation),
+                    'canonical ' || nullif(r.rngcanonical::oid, 0)::regprocedure,
+                    'diff ' || nullif(r.rngsubdiff::oid, 0)::regprocedure,
+                    $multirange
+                ], e'\\n') from pg_range r where r.rngtypid = t.oid)""",
+    "of_base_types": """
+            else array_to_string(array[case when t.typisdefined then 'base' else 'shell' end,
+                'input ' || nullif(t.typinput::oid, 0)::regprocedure,
+                'output ' || nullif(t.typoutput::oid, 0)::regprocedure,
+                'receive ' || nullif(t.typreceive::oid, 0)::regprocedure,
+                'send ' || nullif(t.typsend::oid, 0)::regprocedure,
+                'modifiers ' || nullif(t.typmodin::oid, 0)::regprocedure || ' '
+                    || nullif(t.typmodout::oid, 0)::regprocedure,
+                'analyze ' || nullif(t.typanalyze::oid, 0)::regprocedure,
+                $subscript,
+                'element ' || format_type(nullif(t.typelem, 0), null),
+                'length ' || t.typlen, case when t.typbyval then 'passed by value' end,
+                'alignment ' || t.typalign::text, 'storage ' || t.typstorage::text,
+                'category ' || t.typcategory::text, case when t.typispreferred then 'preferred' end,
+                case when t.typcollation <> 0 then 'collatable' end, 'delimiter ' || quote_literal(t.typdelim::text),
+                'default ' || quote_literal(t.typdefault)], e'\\n')""",
+}
+"""How the query for types writes those that are no enums; it is planned in half the time without them."""
+
+
 _MAY_BE_SECRET = "pass|secret|token|credential|key"
 
 
@@ -378,40 +420,7 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
             when 'e' then (select concat_ws(e'\\n', 'enum', string_agg(quote_literal(e.enumlabel), e'\\n'
                 order by e.enumsortorder))
                 from pg_enum e where e.enumtypid = t.oid)
-            when 'c' then (select concat_ws(e'\\n', 'composite', string_agg(quote_ident(a.attname) || ' '
-                    || format_type(a.atttypid, a.atttypmod) || coalesce((
-                        select ' collate ' || quote_ident(cn.nspname) || '.' || quote_ident(co.collname)
-                        from pg_collation co join pg_namespace cn on cn.oid = co.collnamespace
-                            join pg_type ct on ct.oid = a.atttypid
-                        where co.oid = a.attcollation and co.oid <> ct.typcollation), ''), e'\\n' order by a.attnum))
-                from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped)
-            when 'r' then (select array_to_string(array['range', 'subtype ' || format_type(r.rngsubtype, null),
-                    (select 'operator class ' || quote_ident(on_.nspname) || '.' || quote_ident(o.opcname)
-                        from pg_opclass o join pg_namespace on_ on on_.oid = o.opcnamespace
-                        where o.oid = r.rngsubopc and not o.opcdefault),
-                    (select 'collation ' || quote_ident(cn.nspname) || '.' || quote_ident(co.collname)
-                        from pg_collation co join pg_namespace cn on cn.oid = co.collnamespace
-                            join pg_type ct on ct.oid = r.rngsubtype
-                        where co.oid = r.rngcollation and co.oid <> ct.typcollation),
-                    'canonical ' || nullif(r.rngcanonical::oid, 0)::regprocedure,
-                    'diff ' || nullif(r.rngsubdiff::oid, 0)::regprocedure,
-                    $multirange
-                ], e'\\n') from pg_range r where r.rngtypid = t.oid)
-            else array_to_string(array[case when t.typisdefined then 'base' else 'shell' end,
-                'input ' || nullif(t.typinput::oid, 0)::regprocedure,
-                'output ' || nullif(t.typoutput::oid, 0)::regprocedure,
-                'receive ' || nullif(t.typreceive::oid, 0)::regprocedure,
-                'send ' || nullif(t.typsend::oid, 0)::regprocedure,
-                'modifiers ' || nullif(t.typmodin::oid, 0)::regprocedure || ' '
-                    || nullif(t.typmodout::oid, 0)::regprocedure,
-                'analyze ' || nullif(t.typanalyze::oid, 0)::regprocedure,
-                $subscript,
-                'element ' || format_type(nullif(t.typelem, 0), null),
-                'length ' || t.typlen, case when t.typbyval then 'passed by value' end,
-                'alignment ' || t.typalign::text, 'storage ' || t.typstorage::text,
-                'category ' || t.typcategory::text, case when t.typispreferred then 'preferred' end,
-                case when t.typcollation <> 0 then 'collatable' end, 'delimiter ' || quote_literal(t.typdelim::text),
-                'default ' || quote_literal(t.typdefault)], e'\\n') end
+            $of_composite_types $of_ranges $of_base_types end
         from pg_type t join pg_namespace n on n.oid = t.typnamespace left join pg_class c on c.oid = t.typrelid
             left join pg_type el on el.typarray = t.oid
         where t.typnamespace = any ($schemas) and not $member_t and (t.typtype in ('e', 'r')
@@ -432,15 +441,6 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
         ], e'\\n')
         from pg_type t join pg_namespace n on n.oid = t.typnamespace
         where t.typtype = 'd' and t.typnamespace = any ($schemas) and not $member_t
-        """,
-    ),
-    (
-        Kind.CONSTRAINT,
-        """
-        select quote_ident(n.nspname) || '.' || quote_ident(t.typname) || '.' || quote_ident(k.conname),
-            pg_get_constraintdef(k.oid)
-        from pg_constraint k join pg_type t on t.oid = k.contypid join pg_namespace n on n.oid = t.typnamespace
-        where k.contype = 'c' and t.typnamespace = any ($schemas) and not $member_t
         """,
     ),
     (
@@ -598,6 +598,13 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
     ),
 )
 
+
+_CONSTRAINTS_OF_DOMAINS = """
+select quote_ident(n.nspname) || '.' || quote_ident(t.typname) || '.' || quote_ident(k.conname),
+    pg_get_constraintdef(k.oid)
+from pg_constraint k join pg_type t on t.oid = k.contypid join pg_namespace n on n.oid = t.typnamespace
+where k.contype = 'c' and t.typnamespace = any ($schemas) and not $member_t
+"""
 
 _MEMBERS = {
     "p": ("pg_proc", "p.oid"),
@@ -799,7 +806,30 @@ where (d.objoid >= 16384 or d.classoid = 'pg_namespace'::regclass) and d.objoid 
             and quote_ident(n.nspname) = i.schema) end
 """
 
+_COMMENTED = """
+pg_description d
+where d.objoid >= 16384 and not exists (
+        select from pg_class c join pg_namespace n on n.oid = c.relnamespace where d.classoid = 'pg_class'::regclass
+            and c.oid = d.objoid and n.nspname = {tracking} and c.relname in ('migration_events', 'schema_migrations'))
+    or d.classoid = 'pg_namespace'::regclass and exists (
+        select from pg_namespace n
+        where n.oid = d.objoid and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+            and (n.nspname, d.description) <> ('public', 'standard public schema'))
+"""
+
 _OCCURS = {
+    "enum": "pg_type where typtype = 'e' and oid >= 16384",
+    "of_composite_types": "pg_class where relkind = 'c' and oid >= 16384",
+    "of_ranges": "pg_type where typtype = 'r' and oid >= 16384",
+    "of_base_types": (
+        "pg_type t where t.typtype in ('b', 'p') and t.oid >= 16384 "
+        "and not exists (select from pg_type el where el.typarray = t.oid)"
+    ),
+    "c.relacl": "pg_class where relacl is not null and oid >= 16384",
+    "a.attacl": "pg_attribute where attacl is not null and attrelid >= 16384",
+    "p.proacl": "pg_proc where proacl is not null and oid >= 16384",
+    "t.typacl": "pg_type where typacl is not null and oid >= 16384",
+    "n.nspacl": "pg_namespace where nspacl is not null and oid >= 16384",
     Kind.DOMAIN: "pg_type where typtype = 'd' and oid >= 16384",
     Kind.SEQUENCE: "pg_sequence where seqrelid >= 16384",
     Kind.FOREIGN_TABLE: "pg_foreign_table",
@@ -825,10 +855,34 @@ _OCCURS = {
     Kind.CONVERSION: "pg_conversion where oid >= 16384",
     Kind.LANGUAGE: "pg_language where oid >= 16384 or lanacl is not null",
     Kind.TEXT_SEARCH: "(select oid from pg_ts_config union all select oid from pg_ts_dict) as t where oid >= 16384",
-    Kind.COMMENT: "pg_description where objoid >= 16384 or classoid = 'pg_namespace'::regclass",
+    Kind.COMMENT: _COMMENTED,
     Kind.DEFAULT_PRIVILEGES: "pg_default_acl",
 }
-"""What has to exist for there to be an object of a kind: most databases have few of the kinds, and no query is free."""
+"""What has to exist for there to be an object of a kind: most databases have few of the kinds, and no query is free.
+
+Beside kinds there are some of the types of `_KINDS_OF_TYPES`, and the columns that hold rights.
+"""
+
+_TYPES = frozenset({"enum", *_KINDS_OF_TYPES})
+
+_RELATIONS_OF = {
+    Kind.TABLE: "rp",
+    Kind.FOREIGN_TABLE: "f",
+    Kind.VIEW: "v",
+    Kind.MATERIALIZED_VIEW: "m",
+    Kind.COLUMN: "rpvmf",
+    Kind.COLUMN_ORDER: "rpf",
+    Kind.STORAGE: "rpm",
+    Kind.CONSTRAINT: "rpf",
+    Kind.INDEX: "rpm",
+    Kind.SEQUENCE: "S",
+    Kind.TRIGGER: "rpvf",
+    Kind.RULE: "rpvmf",
+    Kind.POLICY: "rp",
+    Kind.STATISTICS: "rpmf",
+}
+"""Which kinds of relations (`pg_class.relkind`) may have an object of a kind."""
+_OWNED_RELATIONS = "rpvmfS"
 
 _CHANGED_RIGHTS = """
     (select 'pg_class'::regclass::oid, oid, relnamespace, relacl from pg_class where relacl is not null
@@ -866,10 +920,13 @@ _RULES_SINCE, _MULTIRANGE_SINCE, _DOMAIN_NOT_NULL_SINCE = 160000, 140000, 170000
 _PUBLIC_SINCE = 150000
 
 
-def occurring_sql() -> str:
-    """Return the query for the kinds of which there may be objects: `snapshot_sql` leaves the others out."""
-    found = (f"select '{kind}' where exists (select from {source})" for kind, source in _OCCURS.items())
-    return _filled(" union all ".join(found), _pieces(0))
+def occurring_sql(tracking_schema: str) -> str:
+    """Return the query for what there may be objects of: `snapshot_sql` leaves all else out.
+
+    `tracking_schema` is the name of the schema that zmig's tables are in, as a constant.
+    """
+    found = (f"select '{what}' where exists (select from {source})" for what, source in _OCCURS.items())
+    return _filled(" union all ".join(found), _pieces(0)).replace("{tracking}", tracking_schema)
 
 
 def snapshot_sql(
@@ -879,28 +936,53 @@ def snapshot_sql(
     hidden: Iterable[int],
     routines: Iterable[int],
     occurring: Collection[str],
+    relation_kinds: Collection[str],
 ) -> Iterator[tuple[Kind, str]]:
     """Yield each query with the kind of the objects that it returns.
 
     `server_version` is as in `server_version_num`, and `occurring` as `occurring_sql` returns it. Objects are in one of
     `schemas`; the relations `hidden`, among which are those of extensions, and the functions `routines` are left out
-    with all that belongs to them. All are oids.
+    with all that belongs to them. All are oids. `relation_kinds` are those of the relations that remain.
     """
-    absent = {kind.value for kind in _OCCURS if kind not in occurring}
+    absent = {what for what in _OCCURS if what not in occurring}
+    if absent >= _TYPES:
+        absent.add(Kind.TYPE)
+    absent |= {kind for kind, kinds in _RELATIONS_OF.items() if not _has(relation_kinds, kinds)}
     pieces = _pieces(server_version) | {
         "schemas": _oids(schemas),
         "hidden": _oids(hidden),
         "routines": _oids(routines),
+        **{what: "" if what in absent else text for what, text in _KINDS_OF_TYPES.items()},
     }
     for kind, text in _QUERIES:
         if kind not in absent:
             yield kind, _filled(text, pieces)
+    if Kind.DOMAIN not in absent:
+        yield Kind.CONSTRAINT, _filled(_CONSTRAINTS_OF_DOMAINS, pieces)
+    yield from _owners(pieces, absent, relation_kinds)
+    yield from _rights(pieces, absent, relation_kinds)
+    if Kind.COMMENT not in absent:
+        yield Kind.COMMENT, _filled(_COMMENTS, pieces)
+
+
+def _has(relation_kinds: Collection[str], kinds: str) -> bool:
+    return any(kind in relation_kinds for kind in kinds)
+
+
+def _owners(
+    pieces: Mapping[str, str], absent: Collection[str], relation_kinds: Collection[str]
+) -> Iterator[tuple[Kind, str]]:
     for name, owner, source in _OWNED:
-        if not _is_of(absent, name):
+        if not _is_absent(name, absent, relation_kinds):
             yield Kind.OWNER, _filled(f"select {name}, pg_get_userbyid({owner}) from {source}", pieces)
     yield Kind.OWNER, _filled(_PUBLIC_OWNER, pieces)
+
+
+def _rights(
+    pieces: Mapping[str, str], absent: Collection[str], relation_kinds: Collection[str]
+) -> Iterator[tuple[Kind, str]]:
     for name, acl, defaults, owner, source in _GRANTED:
-        if _is_of(absent, name):
+        if acl in absent or (name != _TYPE_NAME and _is_absent(name, absent, relation_kinds)):
             continue
         default = f"acldefault({defaults}, {owner})"
         granted, usual = _privileges(acl, default, owner), _privileges(default, default, owner)
@@ -912,26 +994,27 @@ def snapshot_sql(
     of_public = _privileges(
         "coalesce(n.nspacl, acldefault('n', n.nspowner))", "acldefault('n', n.nspowner)", "n.nspowner"
     )
-    yield Kind.PRIVILEGES, _filled(_PUBLIC_GRANTS, pieces | {"privileges": of_public})
-    of_column = _privileges("a.attacl", "acldefault('c', c.relowner)", "c.relowner")
-    yield Kind.PRIVILEGES, _filled(_COLUMN_GRANTS, pieces | {"privileges": of_column})
+    yield Kind.PRIVILEGES, _filled(_PUBLIC_GRANTS, {**pieces, "privileges": of_public})
+    if "a.attacl" not in absent:
+        of_column = _privileges("a.attacl", "acldefault('c', c.relowner)", "c.relowner")
+        yield Kind.PRIVILEGES, _filled(_COLUMN_GRANTS, {**pieces, "privileges": of_column})
     if Kind.DEFAULT_PRIVILEGES not in absent:
         usual = (
             "case when x.defaclnamespace = 0 then acldefault(case x.defaclobjtype when 'S' then 's' "
             "else x.defaclobjtype end, x.defaclrole) end"
         )
         of_default = _privileges("x.defaclacl", usual, "x.defaclrole")
-        yield Kind.DEFAULT_PRIVILEGES, _filled(_DEFAULTS, pieces | {"privileges": of_default})
-    if Kind.COMMENT not in absent:
-        yield Kind.COMMENT, _filled(_COMMENTS, pieces)
+        yield Kind.DEFAULT_PRIVILEGES, _filled(_DEFAULTS, {**pieces, "privileges": of_default})
 
 
-def _is_of(kinds: Collection[str], name: str) -> bool:
-    """Whether SQL of a name, such as `'view ' || ...`, is that of one of the kinds."""
-    if not name.startswith("'"):
-        return False
+def _is_absent(name: str, absent: Collection[str], relation_kinds: Collection[str]) -> bool:
+    """Whether there is nothing of which SQL of a name, such as `'view ' || ...`, is that."""
+    if name == _RELATION_NAME:
+        return not _has(relation_kinds, _OWNED_RELATIONS)
     kind = name.split("'")[1].strip()
-    return kind in kinds or (kind.startswith("text search ") and Kind.TEXT_SEARCH in kinds)
+    if kind == Kind.TYPE:
+        return Kind.TYPE in absent and Kind.DOMAIN in absent
+    return kind in absent or (kind.startswith("text search ") and Kind.TEXT_SEARCH in absent)
 
 
 def uncovered_sql() -> str:

@@ -104,8 +104,12 @@ def scope_data(scope: Scope) -> dict[str, object]:
 
 def last(connection: Questioning, events: str) -> Recorded | None:
     """Return the last fact about the schema in a table of facts; None where there is none."""
-    query = f"select position, name, at, run_id, data::text, unrecorded from ({_last_sql(events)}) as last"
-    return _recorded(connection.execute(query.encode()).fetchone())
+    return recorded(connection.execute(last_sql(events).encode()).fetchone())
+
+
+def last_sql(events: str) -> str:
+    """Return the question for the last fact, whose answer `recorded` reads."""
+    return f"select position, name, at, run_id, data::text, unrecorded from ({_last_sql(events)}) as last"
 
 
 def _last_sql(events: str) -> str:
@@ -119,7 +123,8 @@ def _last_sql(events: str) -> str:
     )
 
 
-def _recorded(row: Row | None) -> Recorded | None:
+def recorded(row: Row | None) -> Recorded | None:
+    """Return the last fact, as a row has it; None where there is none."""
     if row is None:
         return None
     position, name, at, run_id, text, unrecorded = cast(
@@ -143,30 +148,37 @@ def ask_last_and_state(connection: Questioning, events: str, scope: Scope) -> An
 def last_and_state(asked: Answer) -> tuple[Recorded | None, object]:
     """Return what was asked for: the last fact, and the state of the catalogs."""
     row = asked.fetchone()
-    return _recorded(row), None if row is None else row[6]
-
-
-def ask_state(connection: Questioning, scope: Scope) -> Answer:
-    """Ask for the state of the catalogs, as one text in one row."""
-    query = catalog_state.state_sql(connection.info.server_version, scope)
-    return connection.execute(query.encode())
+    return recorded(row), None if row is None else row[6]
 
 
 def facts(connection: Questioning, events: str, *, first: int = 0) -> Iterator[SchemaFact]:
     """Yield the facts about the schema from a position on, in order."""
     cursor = connection.cursor()
-    cursor.execute(
-        "select position, created_at, run_id, event_data->>'by', event_data->>'reason', event_data->>'since', "
-        f"event_data->>'changes', event_data->>'all' from {events} where {_OWN} and position >= {literal(first)} "
-        "order by position".encode()
-    )
+    cursor.execute(_facts_sql(events, literal(first)).encode())
     while rows := cursor.fetchmany(100):
-        for row in rows:
-            position, at, run_id, by, reason, since, changes, whole = cast("_Row", row)
-            number = int(since) if since is not None and since.isdigit() else None
-            yield SchemaFact(
-                position, at=at, run_id=run_id, by=by, reason=reason, since=number, changes=changes, all=whole
-            )
+        yield from map(fact, rows)
+
+
+def chain_sql(events: str) -> str:
+    """Return the question for the facts that the last one rests on and itself, each of which `fact` reads."""
+    base = "case jsonb_typeof(event_data->'base') when 'number' then (event_data->>'base')::numeric end"
+    first = f"select coalesce({base}, position) from {events} where {_OWN} order by position desc limit 1"
+    return _facts_sql(events, f"({first})")
+
+
+def _facts_sql(events: str, first: str) -> str:
+    return (
+        "select position, created_at, run_id, event_data->>'by', event_data->>'reason', event_data->>'since', "
+        f"event_data->>'changes', event_data->>'all' from {events} where {_OWN} and position >= {first} "
+        "order by position"
+    )
+
+
+def fact(row: Row) -> SchemaFact:
+    """Return the fact that a row has."""
+    position, at, run_id, by, reason, since, changes, whole = cast("_Row", row)
+    number = int(since) if since is not None and since.isdigit() else None
+    return SchemaFact(position, at=at, run_id=run_id, by=by, reason=reason, since=number, changes=changes, all=whole)
 
 
 _Row = tuple[int, "datetime", "str | None", "str | None", "str | None", "str | None", "str | None", "str | None"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, cast
+from contextlib import ExitStack, nullcontext, suppress
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import psycopg
 
@@ -22,11 +22,16 @@ from zmig.errors import Problem, ZmigError
 from zmig.planning.existing_objects import history_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from types import TracebackType
+    from typing import Self
 
-    from zmig.catalog.objects import Key
+    from zmig.catalog.objects import Key, Kind
     from zmig.catalog.scope import Scope
-    from zmig.database.types import Connection
+    from zmig.database.types import Connection, Row
+
+Result = TypeVar("Result")
+Rows = list["Row"]
 
 _ATTEMPTS = 4
 _PAUSE_SECONDS = 0.2
@@ -53,12 +58,15 @@ Temporary objects come last, so that none is taken for a catalog. To compile a q
 _OWN_SETTINGS = "select " + ", ".join(
     f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items()
 )
-_BEGINNING = ("set transaction isolation level repeatable read, read only", _OWN_SETTINGS)
+_SEEN = "zmig.schema_seen"
+"""The setting that holds, for the rest of a message, what the catalogs were like."""
+_VIEW = "isolation level repeatable read, read only"
 
 _OF_USERS = "nspname !~ '^pg_' and nspname <> 'information_schema'"
 _SCHEMAS = f"select oid, nspname::text from pg_namespace where {_OF_USERS}"
 _RELATIONS = (
-    "select c.oid, n.nspname::text, c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+    "select c.oid, n.nspname::text, c.relname::text, c.relkind::text "
+    f"from pg_class c join pg_namespace n on n.oid = c.relnamespace "
     f"where {_OF_USERS} and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'c')"
 )
 _COLUMNS = (
@@ -71,13 +79,15 @@ _OF_EXTENSIONS = (
     "select objid from pg_depend where refclassid = 'pg_extension'::regclass and classid = 'pg_class'::regclass "
     "and deptype = 'e'"
 )
-_SEQUENCES_OF = (
-    "select distinct objid from pg_depend where classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass "
-    "and refobjid = any ({tables}) and deptype in ('a', 'i') and objid in (select seqrelid from pg_sequence)"
+_SEQUENCES = (
+    "select distinct d.objid, d.refobjid from pg_sequence s join pg_depend d on d.classid = 'pg_class'::regclass "
+    "and d.objid = s.seqrelid and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i')"
 )
+"""Which sequences belong to which tables."""
 _OTHERS = (
-    "select 1 from pg_proc where pronamespace = {schema} and proname <> 'migration_events_refuse_change' "
-    "union all select 1 from pg_type where typnamespace = {schema} and typtype in ('e', 'd', 'r') limit 1"
+    "select 1 from pg_namespace n where n.nspname = {schema} and (exists (select from pg_proc "
+    "where pronamespace = n.oid and proname <> 'migration_events_refuse_change') "
+    "or exists (select from pg_type where typnamespace = n.oid and typtype in ('e', 'd', 'r')))"
 )
 """What is in the schema of zmig's tables that is neither theirs nor a relation."""
 _STATE = """
@@ -128,14 +138,30 @@ def read(connection: Connection, scope: Scope, *, attempts: int = _ATTEMPTS) -> 
         ZmigError: somebody changes the schema all the time.
         psycopg.Error: anything else that the server says.
     """
+
+    def snapshot(reading: Reading) -> SchemaSnapshot:
+        reading.begin()
+        return reading.snapshot()
+
+    return attempted(connection, scope, snapshot, attempts=attempts)
+
+
+def attempted(
+    connection: Connection,
+    scope: Scope,
+    use: Callable[[Reading], Result],
+    *,
+    attempts: int = _ATTEMPTS,
+    first: Sequence[str] = (),
+) -> Result:
+    """Return what a function makes of a reading, which it gets anew where somebody has changed the schema meanwhile.
+
+    Raises as `read` does.
+    """
     for attempt in range(1, attempts + 1):
         try:
-            reading = _Reading(connection, scope)
-            with connection.transaction():
-                snapshot = reading.snapshot()
-            with nullcontext() if connection.autocommit else connection.transaction():
-                reading.require_unchanged()  # in one message, which is a transaction of its own
-            return snapshot
+            with Reading(connection, scope, first) as reading:
+                return use(reading)
         except _MOVING as error:
             if attempt == attempts:
                 raise ZmigError(_moving(error, attempts)) from error
@@ -145,8 +171,8 @@ def read(connection: Connection, scope: Scope, *, attempts: int = _ATTEMPTS) -> 
 
 def uncovered(connection: Connection, scope: Scope) -> dict[str, int]:
     """Return what of users' making is not looked at, and how much of each there is, as a snapshot has it."""
-    reading = _Reading(connection, scope)
-    with connection.transaction():
+    with Reading(connection, scope) as reading:
+        reading.begin()
         return reading.uncovered()
 
 
@@ -161,38 +187,104 @@ def _moving(error: psycopg.Error, attempts: int) -> Problem:
     )
 
 
-class _Reading:
-    """One reading, in the transaction that is open: few messages, however far away the server is."""
+class Reading:
+    """One reading, in one transaction and as the database was at its beginning: few messages, however far it is."""
 
-    def __init__(self, connection: Connection, scope: Scope) -> None:
+    def __init__(self, connection: Connection, scope: Scope, first: Sequence[str] = ()) -> None:
+        """The statements `first` come before all, in a transaction of their own."""
         self._connection = connection
         self._scope = scope
         self._schemas: Sequence[int] = ()
+        self._hidden: Sequence[int] = ()
+        self._routines: Sequence[int] = ()
+        self._relation_kinds: set[str] = set()
         self._occurring: set[str] = set()
         self._histories = 0
-        self._state: list[tuple[object, ...]] = []
+        self._answers: list[Rows] = []
+        self._first = first
+        self._transaction = ExitStack()
+        self._is_plain = connection.autocommit and connection.cursor_factory is psycopg.Cursor
+        """Whether a transaction may begin and end in the middle of a message."""
 
-    def snapshot(self) -> SchemaSnapshot:
-        self._schemas, hidden, routines = self._chosen()
-        objects: dict[Key, str] = {}
+    def __enter__(self) -> Self:
+        """Begin, at the latest with the first question."""
+        if self._is_plain:
+            self._transaction.callback(self._abandon)
+        else:
+            if self._first:
+                self._connection.execute("; ".join(self._first).encode(), prepare=False)
+            self._transaction.enter_context(self._connection.transaction())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the transaction, if it is open still."""
+        self._transaction.__exit__(kind, error, trace)
+
+    def _abandon(self) -> None:
+        with suppress(psycopg.Error):
+            self._connection.rollback()
+
+    def begin(self, *others: str) -> list[Rows]:
+        """Choose what is looked at; return what other questions bring, which are asked together with that.
+
+        No question has a backslash in an ordinary string, which is read as the session has it before the statements
+        that come first.
+        """
+        self._schemas, self._hidden, self._routines = self._chosen(*others)
+        return self._answers
+
+    def snapshot(self, *, counts: bool = True) -> SchemaSnapshot:
+        """Return the objects; what users made and is not looked at is counted only with `counts`. The reading is over.
+
+        Raises:
+            psycopg.errors.UndefinedObject: something has changed meanwhile.
+        """
         version = self._connection.info.server_version
         asked = list(
             queries.snapshot_sql(
-                version, schemas=self._schemas, hidden=hidden, routines=routines, occurring=self._occurring
+                version,
+                schemas=self._schemas,
+                hidden=self._hidden,
+                routines=self._routines,
+                occurring=self._occurring,
+                relation_kinds=self._relation_kinds,
             )
         )
-        state = f"select pg_current_snapshot()::text, ({_STATE.format(schemas=_array(self._schemas))})"
-        *answers, found, self._state = self._ask(*(query for _, query in asked), queries.uncovered_sql(), state)
-        for (kind, _), rows in zip(asked, answers, strict=True):
+        statements = [query for _, query in asked]
+        if counts:
+            statements.append(queries.uncovered_sql())
+        state = f"({_STATE.format(schemas=_array(self._schemas))})"
+        if self._is_plain:
+            kept = f"set_config('{_SEEN}', pg_current_snapshot()::text || ' ' || {state}, false)"
+            was = f"current_setting('{_SEEN}')"
+            *answers, _, _, _, ((is_same,),) = self._ask(
+                *statements, f"select {kept}", "commit", _OWN_SETTINGS, _is_unchanged_sql(was, state)
+            )
+        else:
+            *answers, ((was,),) = self._ask(*statements, f"select pg_current_snapshot()::text || ' ' || {state}")
+            self._transaction.close()
+            with nullcontext() if self._connection.autocommit else self._connection.transaction():
+                _, ((is_same,),) = self._ask(_OWN_SETTINGS, _is_unchanged_sql(literal(str(was)), state))
+        if not is_same:
+            raise psycopg.errors.UndefinedObject("the catalogs changed while they were read")
+        found = answers.pop() if counts else []
+        objects = self._objects((kind, rows) for (kind, _), rows in zip(asked, answers, strict=True))
+        return SchemaSnapshot(version, objects, self._counted(found))
+
+    def _objects(self, answers: Iterable[tuple[Kind, Rows]]) -> dict[Key, str]:
+        objects: dict[Key, str] = {}
+        for kind, rows in answers:
             for identity, definition in cast("list[tuple[str, str | None]]", rows):
                 if definition is None:  # it is gone since the transaction began
                     raise psycopg.errors.UndefinedObject(f"{kind} {identity} does not exist")
                 before = objects.get((kind, identity))
                 objects[kind, identity] = definition if before is None else f"{before}\n{definition}"
-        return SchemaSnapshot(version, objects, self._counted(found))
+        return objects
 
     def uncovered(self) -> dict[str, int]:
-        self._chosen()
+        """Return what of users' making is not looked at, and how much of each there is."""
         (found,) = self._ask(queries.uncovered_sql())
         return self._counted(found)
 
@@ -200,40 +292,28 @@ class _Reading:
         counts = dict(cast("Sequence[tuple[str, int]]", found))
         return counts | {"tables of other migration tools": self._histories} if self._histories else counts
 
-    def require_unchanged(self) -> None:
-        """Look, in another transaction, whether the catalogs are as they were for the snapshot.
-
-        What writes a definition saw them as they were at that moment: without this, half a change could be in it.
-
-        Raises:
-            psycopg.errors.UndefinedObject: they are not.
-        """
-        ((moment, state),) = self._state
-        now = f"({_STATE.format(schemas=_array(self._schemas))})"
-        nobody_wrote = f"pg_current_snapshot()::text = {literal(str(moment))}"
-        *_, ((is_same,),) = self._ask(
-            _OWN_SETTINGS, f"select case when {nobody_wrote} then true else {now} = {literal(str(state))} end"
-        )
-        if not is_same:
-            raise psycopg.errors.UndefinedObject("the catalogs changed while they were read")
-
-    def _chosen(self) -> tuple[list[int], list[int], list[int]]:
+    def _chosen(self, *others: str) -> tuple[list[int], list[int], list[int]]:
         """Return the schemas that are looked at, and the relations and functions in them that are not, as oids."""
-        scope = self._scope
-        _, _, named, relations, columns, guards, brought, kinds = self._ask(
-            *_BEGINNING,
+        scope, tracking = self._scope, literal(self._scope.tracking_schema)
+        beginning = (*self._first, f"begin {_VIEW}") if self._is_plain else (f"set transaction {_VIEW}",)
+        asked = (
             _SCHEMAS,
             _RELATIONS,
             _COLUMNS,
-            _GUARDS.format(schema=literal(scope.tracking_schema)),
+            _GUARDS.format(schema=tracking),
             _OF_EXTENSIONS,
-            queries.occurring_sql(),
+            _SEQUENCES,
+            _OTHERS.format(schema=tracking),
+            queries.occurring_sql(tracking),
         )
+        answers = list(self._ask(*beginning, _OWN_SETTINGS, *others, *asked))
+        self._answers = answers[len(beginning) + 1 : -len(asked)]
+        named, relations, columns, guards, brought, sequences, others_there, kinds = answers[-len(asked) :]
         schemas = {oid: name for oid, name in cast("list[tuple[int, str]]", named) if scope.has_schema(name)}
         names = set(schemas.values())
-        inside = [row for row in cast("list[tuple[int, str, str]]", relations) if row[1] in names]
-        own = {oid for oid, schema, name in inside if schema == scope.tracking_schema and name in (EVENTS, PROJECTION)}
-        hidden = own | {oid for oid, schema, name in inside if not scope.has_relation(schema, name)}
+        inside = [row for row in cast("list[tuple[int, str, str, str]]", relations) if row[1] in names]
+        own = {row[0] for row in inside if row[1] == scope.tracking_schema and row[2] in (EVENTS, PROJECTION)}
+        hidden = own | {oid for oid, schema, name, _ in inside if not scope.has_relation(schema, name)}
         histories = {
             oid
             for schema, oid, name, held in cast("list[tuple[int, int, str, list[str]]]", columns)
@@ -243,17 +323,19 @@ class _Reading:
         self._histories = len(histories - hidden)
         hidden |= histories
         hidden |= {cast("int", oid) for (oid,) in brought}
-        (sequences,) = self._ask(_SEQUENCES_OF.format(tables=_array(hidden)))
-        hidden |= {cast("int", oid) for (oid,) in sequences}
-        others = {schema for oid, schema, _ in inside if oid not in hidden}
+        hidden |= {oid for oid, table in cast("list[tuple[int, int]]", sequences) if table in hidden}
+        shown = [row for row in inside if row[0] not in hidden]
         own_schema = next((oid for oid, name in schemas.items() if name == scope.tracking_schema), None)
-        if own_schema is not None and scope.tracking_schema not in {"public", *others}:
-            (others_there,) = self._ask(_OTHERS.format(schema=own_schema))
-            if not others_there:
-                del schemas[own_schema]
+        if (
+            own_schema is not None
+            and not others_there
+            and scope.tracking_schema not in {"public", *(row[1] for row in shown)}
+        ):
+            del schemas[own_schema]
+        self._relation_kinds = {kind for *_, kind in shown}
         return sorted(schemas), sorted(hidden), [cast("int", oid) for (oid,) in guards]
 
-    def _ask(self, *statements: str) -> Iterator[list[tuple[object, ...]]]:
+    def _ask(self, *statements: str) -> Iterator[Rows]:
         """Send statements as one message, and yield the rows of each."""
         cursor = self._connection.execute(";\n".join(statements).encode(), prepare=False)
         for _ in statements:
@@ -267,6 +349,18 @@ def _is_history(name: str, columns: frozenset[str]) -> bool:
     A table that is taken for one is not looked at, so what others change in it would not be found.
     """
     return _MAY_BE_HISTORY.search(name) is not None and history_of({name: columns}) is not None
+
+
+def _is_unchanged_sql(was: str, state: str) -> str:
+    """Return the question whether the catalogs are as they were at the moment of a snapshot, asked after its end.
+
+    What writes a definition saw them as they were at that moment: without this, half a change could be in it. `was` is
+    the snapshot and the state then; where nobody has written anything since, the latter is not looked at again.
+    """
+    return (
+        f"select case when split_part({was}, ' ', 1) = pg_current_snapshot()::text then true "
+        f"else {was} = split_part({was}, ' ', 1) || ' ' || {state} end"
+    )
 
 
 def _array(oids: object) -> str:

@@ -5,15 +5,15 @@ It is no more than a record. Whatever keeps it from being made is said in a noti
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from zmig.catalog import difference, recorded
 from zmig.catalog.attribution import By
 from zmig.catalog.difference import Difference
 from zmig.catalog.objects import FORMAT, Kind
+from zmig.database import catalog_state, schema_facts, schema_reader
 from zmig.database import connection as database
-from zmig.database import schema_facts, schema_reader
 from zmig.errors import Problem, UsageError, first_line
 from zmig.facts import EventType
 from zmig.hints import Hint, command
@@ -23,11 +23,13 @@ from zmig.session.schema_drift import SchemaDrift, Verdict
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from zmig.catalog.objects import SchemaSnapshot
     from zmig.catalog.recorded import Changes, Objects
     from zmig.database.schema_facts import Recorded
+    from zmig.database.schema_reader import Reading
+    from zmig.database.types import Row
     from zmig.progress import Observer
     from zmig.session.database_session import DatabaseSession
     from zmig.session.schema_drift import DriftedObject
@@ -36,6 +38,8 @@ _LONGEST_CHAIN = 50
 """So many facts rest on one that holds all objects; the next one holds all again."""
 _ATTEMPTS = 2
 """Of reading, where a run waits for it."""
+_PATIENT_ATTEMPTS = 4
+"""Of reading, where somebody has asked for it."""
 _NO_MIGRATION = "-"
 """What such a fact is about where no run has recorded anything before."""
 
@@ -49,6 +53,30 @@ class _Before:
     """None where they cannot be compared with what is there."""
     length: int
     """How many facts they are read from."""
+
+
+@valueclass
+class _Now:
+    """What the schema is like, beside what the facts said last."""
+
+    before: _Before | None
+    state: object
+    snapshot: SchemaSnapshot | None
+    """None where it is as it was before, by the state of the catalogs."""
+
+    @property
+    def fingerprint(self) -> object:
+        """That of all objects."""
+        if self.snapshot is not None:
+            return self.snapshot.fingerprint
+        return self.before and self.before.fact.data.get("fingerprint")
+
+    @property
+    def count(self) -> int:
+        """The number of objects."""
+        if self.snapshot is not None:
+            return len(self.snapshot.objects)
+        return len(self.before.objects or ()) if self.before is not None else 0
 
 
 class SchemaRecord:
@@ -76,8 +104,7 @@ class SchemaRecord:
                     text = f"{known.cause}; this run records it anew, with what others may have changed until now"
                     observer(Notice(None, "WARNING", text))
                 return
-            snapshot = schema_reader.read(self._connection, self._scope, attempts=_ATTEMPTS)
-            changed = self._write(before.name, By.OTHERS, snapshot, state)
+            changed = self._write(before.name, By.OTHERS, self._now(attempts=_ATTEMPTS))
             if changed:
                 drift = SchemaDrift(Verdict.CHANGED, objects=changed)
                 verb = "was" if len(changed) == 1 else "were"
@@ -87,69 +114,75 @@ class SchemaRecord:
     def observe(self, observer: Observer, name: str) -> None:
         """Record what the schema is like at the end of a run, of which this is the last migration."""
         with _reported(observer, self._session, "the schema as this run leaves it was not recorded"):
-            self._speak()
-            state = self._state()
-            self._write(name, By.RUN, schema_reader.read(self._connection, self._scope, attempts=_ATTEMPTS), state)
+            self._write(name, By.RUN, self._now(attempts=_ATTEMPTS, first=self._own_settings()))
 
     def accept(self, reason: str) -> list[DriftedObject]:
         """Record what the schema is like now, as an operator wants it, and return what changed."""
-        state = self._state()
-        snapshot = schema_reader.read(self._connection, self._scope)
-        before = schema_facts.last(self._connection, self._events)
-        name = before.name if before is not None else _NO_MIGRATION
-        return self._write(name, By.OPERATOR, snapshot, state, reason=self._session.target.redactor(reason))
+        now = self._now(attempts=_PATIENT_ATTEMPTS)
+        name = now.before.fact.name if now.before is not None else _NO_MIGRATION
+        return self._write(name, By.OPERATOR, now, reason=self._session.target.redactor(reason))
 
-    def _speak(self) -> None:
-        """Give the session what holds for zmig's own reading, whatever a migration has left."""
+    def _own_settings(self) -> Sequence[str]:
+        """Return what gives the session what holds for zmig's own reading, whatever a migration has left."""
         server, name = self._session.server, self._session.run.application_name
-        texts = (*server.clean_sql(name), server.prepare_sql(name))
-        self._connection.execute("; ".join(texts).encode(), prepare=False)
+        *statements, commit = server.clean_sql(name)
+        return (*statements, server.prepare_sql(name), commit)
 
-    def _state(self) -> object:
-        row = schema_facts.ask_state(self._connection, self._scope).fetchone()
-        return row[0] if row is not None else None
+    def _now(self, *, attempts: int, first: Sequence[str] = ()) -> _Now:
+        """Read what the schema is like, and what the facts say, as of one moment; the statements `first` come first."""
+        return schema_reader.attempted(self._connection, self._scope, self._read, attempts=attempts, first=first)
 
-    def _is_comparable(self, fact: Recorded) -> bool:
-        return fact.is_of_this_format and fact.is_of_major(self._session.server.version) and fact.is_of(self._scope)
+    def _read(self, reading: Reading) -> _Now:
+        state_sql = catalog_state.state_sql(self._session.server.version, self._scope)
+        questions = (state_sql, schema_facts.last_sql(self._events), schema_facts.chain_sql(self._events))
+        ((state,),), last, chain = reading.begin(*questions)
+        before = self._before(schema_facts.recorded(last[0] if last else None), chain)
+        is_same = before is not None and before.objects is not None and before.fact.state == state
+        if is_same and before is not None and before.length < _LONGEST_CHAIN:
+            return _Now(before, state, None)
+        return _Now(before, state, reading.snapshot(counts=False))
 
-    def _before(self) -> _Before | None:
-        fact = schema_facts.last(self._connection, self._events)
+    def _before(self, fact: Recorded | None, rows: Sequence[Row]) -> _Before | None:
         if fact is None:
             return None
-        chain = list(schema_facts.facts(self._connection, self._events, first=fact.base))
-        try:
-            objects = recorded.objects_of(one.all or one.changes or "" for one in chain)
-        except ValueError:
-            objects = None
-        return _Before(fact, objects if self._is_comparable(fact) else None, len(chain))
+        chain = [schema_facts.fact(row) for row in rows]
+        is_comparable = (
+            fact.is_of_this_format and fact.is_of_major(self._session.server.version) and fact.is_of(self._scope)
+        )
+        objects = None
+        if is_comparable and chain and chain[0].position == fact.base:
+            with suppress(ValueError):
+                objects = recorded.objects_of(one.all or one.changes or "" for one in chain)
+        return _Before(fact, objects, len(chain))
 
-    def _write(
-        self, name: str, by: By, snapshot: SchemaSnapshot, state: object, *, reason: str | None = None
-    ) -> list[DriftedObject]:
+    def _write(self, name: str, by: By, seen: _Now, *, reason: str | None = None) -> list[DriftedObject]:
         """Append the fact, and return what others changed; theirs is appended only where there is something.
 
         Raises:
             psycopg.Error: it cannot be appended.
         """
-        before = self._before()
-        now = recorded.kept(snapshot.objects, self._session.target.redactor)
+        before = seen.before
+        now: Objects = {}
         changed: Changes = {}
         data: dict[str, object] = {
             "run_id": self._session.run.id,
             "name": name,
             "by": by.value,
             "format": FORMAT,
-            "server_version": snapshot.server_version,
-            "fingerprint": snapshot.fingerprint,
-            "objects": len(snapshot.objects),
-            "state": state,
+            "server_version": self._session.connection.info.server_version,
+            "fingerprint": seen.fingerprint,
+            "objects": seen.count,
+            "state": seen.state,
             "scope": schema_facts.scope_data(self._scope),
             "since": before and before.fact.position,
         }
         if reason is not None:
             data["reason"] = reason
+        if seen.snapshot is not None:
+            now = recorded.kept(seen.snapshot.objects, self._session.target.redactor)
         if before is not None and before.objects is not None:
-            changed = recorded.changes(before.objects, snapshot.objects, now)
+            if seen.snapshot is not None:
+                changed = recorded.changes(before.objects, seen.snapshot.objects, now)
             if by is By.OTHERS and not changed:
                 return []
             data["changes"] = recorded.encoded(changed)
