@@ -24,7 +24,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice(tmp_path: Path) -> None:
     began, seed = time.monotonic(), random.SystemRandom().randrange(1 << 32)
     with staged(tmp_path) as stage:
         torture = stage.torture(random.Random(seed))
-        while torture.figures.rounds == 0 or time.monotonic() - began < _SECONDS:
+        while not torture.figures.ended.total() or time.monotonic() - began < _SECONDS:
             torture.round()
     assert torture.figures.is_clean, "\n".join((f"seed {seed}", *torture.figures.lines()))
     assert torture.figures.ended.total() > 0
