@@ -93,16 +93,19 @@ def worker_name(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture(scope="session")
-def _worker_database(server: str, worker_name: str) -> Iterator[str]:
-    with databases.temporary(server, worker_name) as url:
-        yield url
+def _worker_database(server: str, worker_name: str) -> Iterator[databases.Emptied]:
+    with (
+        databases.temporary(server, worker_name) as url,
+        contextlib.closing(databases.Emptied(url)) as database,
+    ):
+        yield database
 
 
 @pytest.fixture
-def database(_worker_database: str) -> str:
+def database(_worker_database: databases.Emptied) -> str:
     """The URL of an empty database; a worker's tests share it one after the other."""
-    databases.empty(_worker_database)
-    return _worker_database
+    _worker_database.empty()
+    return _worker_database.url
 
 
 @pytest.fixture

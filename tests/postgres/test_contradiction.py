@@ -210,13 +210,11 @@ def test_a_role_that_may_not_mend_them_is_told_how(
         connection.execute(sql.SQL("drop owned by {0}; drop role {0}").format(role))
 
 
-def test_a_copied_history_is_right_as_it_is(
-    paid: ProjectFolder, connection: psycopg.Connection, server: str, worker_name: str
-) -> None:
+def test_a_copied_history_is_right_as_it_is(paid: ProjectFolder, server: str, worker_name: str) -> None:
     name = f"{worker_name}_copy"
-    connection.close()
     with psycopg.connect(server, autocommit=True) as admin:
         source = conninfo_to_dict(paid.url)["dbname"]
+        databases.end_sessions(admin, str(source))
         admin.execute(
             sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(str(source)))
         )

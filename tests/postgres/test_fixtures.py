@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -55,6 +56,18 @@ def test_whatever_was_left_is_gone(fresh_database: str, leftover: str) -> None:
         connection.execute(leftover.encode())
     databases.empty(fresh_database)
     assert contents(fresh_database) == new
+
+
+def test_a_session_that_empties_again_and_again_may_be_ended_meanwhile(fresh_database: str) -> None:
+    new = contents(fresh_database)
+    with contextlib.closing(databases.Emptied(fresh_database)) as emptied:
+        for is_ended in (False, True, False):
+            with psycopg.connect(fresh_database, autocommit=True) as connection:
+                connection.execute("create table t ()")
+                if is_ended:
+                    databases.end_sessions(connection, connection.info.dbname)
+            emptied.empty()
+            assert contents(fresh_database) == new
 
 
 def test_settings_of_the_database_are_reset(fresh_database: str) -> None:

@@ -1,6 +1,7 @@
 """Databases for tests: one for each worker that is emptied in place, or a fresh one.
 
-Emptying takes about 8 ms, creating and dropping a database 40 ms.
+Emptying takes about 2 ms in a session that has done it before, 8 ms in a new one; creating and dropping a database
+takes 40 ms.
 """
 
 from __future__ import annotations
@@ -80,21 +81,48 @@ def create(server: str, database: str) -> str:
 def drop(server: str, database: str) -> None:
     """Drop a database and end its sessions; one that does not exist is fine."""
     with psycopg.connect(server, autocommit=True) as connection:
-        _end_sessions(connection, database)
+        end_sessions(connection, database)
         connection.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(database)))
 
 
 def empty(url: str) -> None:
     """End all other sessions of a database and remove everything in it, as if it were new."""
     with psycopg.connect(url, autocommit=True) as connection:
-        _end_sessions(connection, connection.info.dbname)
-        for (transaction,) in connection.execute(
-            "select gid from pg_prepared_xacts where database = current_database()"
-        ).fetchall():
-            connection.execute(sql.SQL("rollback prepared {}").format(sql.Literal(transaction)))
-        connection.execute(sql.SQL("alter database {} reset all").format(sql.Identifier(connection.info.dbname)))
-        connection.execute("set client_min_messages = warning")
-        connection.execute(_EMPTY)
+        _empty(connection)
+
+
+def _empty(connection: psycopg.Connection) -> None:
+    end_sessions(connection, connection.info.dbname)
+    for (transaction,) in connection.execute(
+        "select gid from pg_prepared_xacts where database = current_database()"
+    ).fetchall():
+        connection.execute(sql.SQL("rollback prepared {}").format(sql.Literal(transaction)))
+    connection.execute(sql.SQL("alter database {} reset all").format(sql.Identifier(connection.info.dbname)))
+    connection.execute("set client_min_messages = warning")
+    connection.execute(_EMPTY)
+
+
+class Emptied:
+    """A database that is emptied many times, in a session that stays open meanwhile unless somebody ends it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._connection: psycopg.Connection | None = None
+
+    def empty(self) -> None:
+        """End all other sessions of the database and remove everything in it, as if it were new."""
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.OperationalError):
+                _empty(self._connection)
+                return
+            self.close()
+        self._connection = psycopg.connect(self.url, autocommit=True)
+        _empty(self._connection)
+
+    def close(self) -> None:
+        """End the session."""
+        if self._connection is not None:
+            self._connection.close()
 
 
 @contextlib.contextmanager
@@ -107,7 +135,7 @@ def temporary(server: str, database: str) -> Generator[str]:
         drop(server, database)
 
 
-def _end_sessions(connection: psycopg.Connection, database: str) -> None:
+def end_sessions(connection: psycopg.Connection, database: str) -> None:
     """Terminate the other sessions of a database and wait until they are gone.
 
     Waiting here is quicker than in `drop database`, which looks again only after 100 ms.
