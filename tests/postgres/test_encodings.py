@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -14,22 +16,34 @@ from tests.support.project import ProjectFolder
 from zmig import MigrationFailed, Migrator, TrackingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
+@pytest.fixture(scope="module")
+def encoded(server: str, worker_name: str) -> Iterator[Callable[[str], databases.Emptied]]:
+    """Return the database of an encoding, which is created once."""
+    with contextlib.ExitStack() as closing:
+
+        @functools.cache
+        def create(encoding: str) -> databases.Emptied:
+            name = f"{worker_name}_{encoding}"
+            databases.drop(server, name)
+            with psycopg.connect(server, autocommit=True) as connection:
+                statement = "create database {} template template0 encoding {} lc_collate 'C' lc_ctype 'C'"
+                connection.execute(sql.SQL(statement).format(sql.Identifier(name), encoding))
+            closing.callback(databases.drop, server, name)
+            return closing.enter_context(contextlib.closing(databases.Emptied(databases.url_of(server, name))))
+
+        yield create
+
+
 @pytest.fixture
-def url(server: str, worker_name: str, encoding: str) -> Iterator[str]:
-    """The URL of a new database in this encoding."""
-    name = f"{worker_name}_encoded"
-    databases.drop(server, name)
-    with psycopg.connect(server, autocommit=True) as connection:
-        statement = "create database {} template template0 encoding {} lc_collate 'C' lc_ctype 'C'"
-        connection.execute(sql.SQL(statement).format(sql.Identifier(name), encoding))
-    try:
-        yield databases.url_of(server, name)
-    finally:
-        databases.drop(server, name)
+def url(encoded: Callable[[str], databases.Emptied], encoding: str) -> str:
+    """The URL of an empty database in this encoding."""
+    database = encoded(encoding)
+    database.empty()
+    return database.url
 
 
 @pytest.fixture
