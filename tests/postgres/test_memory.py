@@ -17,6 +17,8 @@ from zmig import Migrator
 from zmig.database import large_message, wire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.project import ProjectFolder
     from zmig.database.types import Connection
 
@@ -48,23 +50,26 @@ def _literal(piece: str) -> str:
     return "insert into t (x) values ('" + piece * (SIZE // len(piece.encode())) + "')"
 
 
-STATEMENTS = {
-    "one long string": _literal("x"),
-    "characters of four octets": _literal("x" * 1000 + "\N{GRINNING FACE}"),
-    "many rows": "insert into t (x) values ('a')" + ",\n('some text')" * (SIZE // 14),
-    "a query": "select length('" + "x" * SIZE + "')",
-    "a failure": _literal("x\n")[:-1] + ", nowhere)",
-    "a failure at the beginning": _literal("x").replace("into", "intoo", 1),
+STATEMENTS: dict[str, Callable[[], str]] = {
+    "one long string": lambda: _literal("x"),
+    "characters of four octets": lambda: _literal("x" * 1000 + "\N{GRINNING FACE}"),
+    "many rows": lambda: "insert into t (x) values ('a')" + ",\n('some text')" * (SIZE // 14),
+    "a query": lambda: "select length('" + "x" * SIZE + "')",
+    "a failure": lambda: _literal("x\n")[:-1] + ", nowhere)",
+    "a failure at the beginning": lambda: _literal("x").replace("into", "intoo", 1),
 }
+"""What makes each: together they would fill the memory of every process that collects the tests."""
 
 
 @needs_proc
 @pytest.mark.parametrize("transaction", [True, False])
 @pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS)
-def test_a_large_statement_is_held_by_zmig_once(project: ProjectFolder, statement: str, *, transaction: bool) -> None:
+def test_a_large_statement_is_held_by_zmig_once(
+    project: ProjectFolder, statement: Callable[[], str], *, transaction: bool
+) -> None:
     project.sql("001_small", "create table t (x text);")
     before = _peak(project)
-    project.sql("002_large", f"{statement};\nselect 1;", transaction=transaction)
+    project.sql("002_large", f"{statement()};\nselect 1;", transaction=transaction)
     # libpq has one copy, too; and there is what the allocator keeps.
     assert _peak(project) - before < 2.6 * SIZE
 
@@ -75,7 +80,7 @@ def test_a_large_statement_is_not_held_while_the_next_is_read(project: ProjectFo
     project.change(tracking={"group_commit": group_commit})
     project.sql("001_small", "create table t (x text);")
     before = _peak(project)
-    project.sql("002_large", f"{STATEMENTS['one long string']};\n" * 3)
+    project.sql("002_large", f"{STATEMENTS['one long string']()};\n" * 3)
     # libpq keeps the buffer of the first; the next is there as it was read, and as it is sent.
     assert _peak(project) - before < 3.5 * SIZE
 
