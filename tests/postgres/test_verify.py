@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -510,6 +511,7 @@ def test_a_signal_ends_it_and_leaves_nothing(
     with Process(marker, "verify", project.manifest, "--json", program=program) as process:
         while not _is_rolling_back(marker):
             assert process.is_running, process.stderr
+            time.sleep(0.02)
         process.send(number)
         ended = process.wait()
     assert ended.code == 128 + number, ended.stderr
