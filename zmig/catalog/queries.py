@@ -823,7 +823,7 @@ _OCCURS = {
     "of_ranges": "pg_type where typtype = 'r' and oid >= 16384",
     "of_base_types": (
         "pg_type t where t.typtype in ('b', 'p') and t.oid >= 16384 "
-        "and not exists (select from pg_type el where el.typarray = t.oid)"
+        "and not exists (select from pg_type el where el.oid = t.typelem and el.typarray = t.oid)"
     ),
     "c.relacl": "pg_class where relacl is not null and oid >= 16384",
     "a.attacl": "pg_attribute where attacl is not null and attrelid >= 16384",
