@@ -180,14 +180,13 @@ class Store(FactReader):
 
         create_schema = "" if seen.schema_exists else f"create schema if not exists {identifier(self._schema)};\n"
         with self._connection.transaction():
-            self._connection.execute("set local client_min_messages = warning")
             if has_citus:
                 from zmig.database import citus
 
                 self._connection.execute("; ".join(citus.LOCAL_ONLY).encode())
                 citus.check_schema(self._connection, self._schema)
             made = create_schema + tracking_sql.tables(self._schema) + tracking_sql.guard_trigger(self._schema)
-            self._connection.execute(made.encode())
+            self._connection.execute(f"set local client_min_messages = warning;\n{made}".encode())
             # What somebody made since the last look was passed over, and is not trusted.
             inspection = self.inspect()
             if inspection.intruders:  # by default privileges
