@@ -487,7 +487,7 @@ def test_another_format_is_no_drift(shop: ProjectFolder, connection: psycopg.Con
 
 
 def test_an_upgrade_of_the_server_is_no_drift(shop: ProjectFolder, connection: psycopg.Connection) -> None:
-    version = 130000
+    version = 120000
     fact = connection.execute(
         "select event_data->>'all' from zmig.migration_events where event_type = 'migration.observed'"
     ).fetchone()
@@ -501,8 +501,8 @@ def test_an_upgrade_of_the_server_is_no_drift(shop: ProjectFolder, connection: p
     drift = migrator.drift()
     assert (drift.verdict, [one.name for one in drift.spelled]) == (Verdict.OTHER_VERSION, ["view public.totals"])
     assert drift.message is not None
-    assert drift.message.startswith("the schema was recorded on PostgreSQL 13, this is ")
-    assert "note: the schema was recorded on PostgreSQL 13" in run("status", shop.manifest).stdout
+    assert drift.message.startswith("the schema was recorded on PostgreSQL 12, this is ")
+    assert "note: the schema was recorded on PostgreSQL 12" in run("status", shop.manifest).stdout
     assert run("drift", shop.manifest).stdout.endswith("\n\nnothing else was changed by others\n")
     connection.execute(
         "create table mine (); alter table customers alter email set not null;"

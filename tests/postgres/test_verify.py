@@ -306,9 +306,11 @@ def test_what_one_repeatable_does_is_not_laid_to_another(
 
 
 def test_a_migration_may_end_all_other_sessions_in_its_database(project: ProjectFolder, verify: Verify) -> None:
+    others = "pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
     end = (
-        "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
-        "where datname = current_database() and pid <> pg_backend_pid();"
+        f"select pg_terminate_backend(pid) from {others}; do $$ begin for number in 1..5000 loop "
+        f"exit when not exists (select from {others}); perform pg_stat_clear_snapshot(), pg_sleep(0.002); "
+        "end loop; end $$;"
     )
     project.sql("001_t", f"{end} create table t ();", rollback=f"{end} drop table t;")
     project.sql("002_u", "create table u ();", rollback=f"select 1; {end}")
@@ -447,7 +449,8 @@ def test_what_has_no_rollback_is_not_called_proved(project: ProjectFolder, serve
 
 def test_what_is_secret_is_masked_in_definitions(project: ProjectFolder, server: str) -> None:
     project.change(variables={"word": "${THE_WORD}"})
-    text = "create table t (a text default '${word}'); create function f() returns text return '${word}';"
+    body = "create function f() returns text language sql as $$ select '${word}'::text $$;"
+    text = f"create table t (a text default '${{word}}'); {body}"
     project.sql("001_t", text, rollback="select 1;", variables=True)
     words = ("verify", project.manifest, "--scratch-url", server)
     for more in ((), ("--json",)):
