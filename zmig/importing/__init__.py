@@ -1,0 +1,1 @@
+"""Taking over from another migration tool: its files become entries of a manifest, its history becomes facts."""

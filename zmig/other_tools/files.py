@@ -1,0 +1,51 @@
+"""A project's files as a tool's module sees them: names relative to the project's folder, and texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from zmig.errors import Location
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ProjectFiles(Protocol):
+    """The files of a project, wherever they are kept. Paths are relative to its folder, with `/` between parts."""
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """All files that may be of interest, sorted as text. Folders as `.git` and `node_modules` are left out."""
+        ...
+
+    def read(self, path: str) -> bytes:
+        """Return what a file holds. Raises UsageError for one that cannot be read."""
+        ...
+
+    def text(self, path: str) -> str:
+        """Return a text without its byte order mark, line ends as they are. Raises UsageError for other than UTF-8."""
+        ...
+
+
+def children(files: ProjectFiles, folder: str) -> list[str]:
+    """Return the files directly in a folder; `.` is the project's own."""
+    prefix = "" if folder in ("", ".") else f"{folder.rstrip('/')}/"
+    return [path for path in files.paths if path.startswith(prefix) and "/" not in path[len(prefix) :]]
+
+
+def below(files: ProjectFiles, folder: str) -> list[str]:
+    """Return the files in a folder and in those inside of it."""
+    prefix = "" if folder in ("", ".") else f"{folder.rstrip('/')}/"
+    return [path for path in files.paths if path.startswith(prefix)]
+
+
+def name_of(path: str) -> str:
+    """Return the last part of a path."""
+    return path.rpartition("/")[2]
+
+
+def location(path: str, text: str, offset: int, *, width: int = 1) -> Location:
+    """Return a place in a file for a message; `offset` is 0-based, in characters."""
+    start = text.rfind("\n", 0, offset) + 1
+    line = text[start:].partition("\n")[0].rstrip("\r")
+    return Location(path, text.count("\n", 0, offset) + 1, offset - start + 1, text=line, width=width)

@@ -1,0 +1,117 @@
+"""What another tool's history table says, as values, and how such a table is recognised and locked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.valueclass import field, valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from dataclasses import KW_ONLY
+    from datetime import datetime
+
+    from zmig.errors import Problem
+    from zmig.other_tools.source import Source
+
+Row = tuple[object, ...]
+"""A row as the driver reads it: `int`, `str`, `bool`, `bytes`, `datetime`, `dict`, `list`, or None."""
+
+
+@valueclass
+class AppliedMigration:
+    """One migration that the tool counts as applied."""
+
+    id: str
+    _: KW_ONLY
+    at: datetime | None = None
+    """When; with a time zone, or UTC where the tool stores none and says so."""
+    by: str | None = None
+    """Who, as the tool recorded it."""
+    duration_ms: int | None = None
+    checksum: str | None = None
+    """As the table has it, as text; bytes in hex."""
+    was_run: bool = True
+    """False where somebody only had the tool record it, by a baseline or a like command."""
+
+
+@valueclass
+class ToolHistory:
+    """What a history table says."""
+
+    applied: tuple[AppliedMigration, ...]
+    """In the tool's order; each `id` once."""
+    _: KW_ONLY
+    problems: tuple[Problem, ...] = ()
+    """States that nobody can take over, such as a failed or a half-applied migration; each with what to do."""
+    notes: tuple[str, ...] = ()
+    """What is to be known, such as files that the tool would never run: lower case, no final period."""
+
+
+@valueclass
+class Place:
+    """A history table in one database."""
+
+    schema: str
+    table: str
+    database: str
+    columns: frozenset[str]
+    _: KW_ONLY
+    tables: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    """The columns of every table in the database, by `schema.table`, without quotes."""
+
+    @property
+    def name(self) -> str:
+        """The table as people write it."""
+        return f"{self.schema}.{self.table}"
+
+    @property
+    def quoted(self) -> str:
+        """The table as SQL writes it."""
+        return ".".join('"' + part.replace('"', '""') + '"' for part in (self.schema, self.table))
+
+    def beside(self, table: str) -> str | None:
+        """Return another table of the same schema as SQL writes it; None where it is not there."""
+        if f"{self.schema}.{table}" not in self.tables:
+            return None
+        return ".".join('"' + part.replace('"', '""') + '"' for part in (self.schema, table))
+
+
+@valueclass
+class ToolLock:
+    """What keeps the tool from running meanwhile."""
+
+    keys: tuple[int, ...] = ()
+    """Advisory locks to be held: as in `pg_try_advisory_lock(key)`."""
+    _: KW_ONLY
+    query: str | None = None
+    """Returns one text that says who holds a lock that is kept in a table, null or no row where nobody does."""
+    tables: tuple[str, ...] = ()
+    """Tables, as SQL writes them, to be locked `in access exclusive mode` beside the history table."""
+
+
+@valueclass
+class HistoryTable:
+    """How a tool keeps its history."""
+
+    default: str
+    """Where it is unless somebody has set it otherwise, as `schema.table`."""
+    columns: frozenset[str]
+    """Columns by which it is recognised, whatever its name is."""
+    _: KW_ONLY
+    queries: Callable[[Place], Sequence[str]]
+    """SELECTs, each with qualified names and a fixed list of columns; they only read."""
+    read: Callable[[Sequence[Sequence[Row]], Source], ToolHistory]
+    """What the rows of those queries mean for a project.
+
+    A source without migrations is one whose files are not known: then what the table names is what is applied.
+    """
+    lock: Callable[[Place], ToolLock]
+    name: str = ""
+    """What has to be in `schema.table`, lower case, where columns alone say too little."""
+    is_exact: bool = False
+    """Whether it has those columns and no others."""
+
+
+Matches = bool | None
+"""Whether a file is as it was when it was applied; None where the tool keeps nothing that says so."""
