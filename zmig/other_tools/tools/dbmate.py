@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, cast
 
-from zmig.errors import Problem, UsageError
 from zmig.other_tools import files as project_files
 from zmig.other_tools import sections
 from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock
+from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
 
@@ -42,8 +42,7 @@ def _migrations(files: ProjectFiles, folder: str) -> list[str]:
 def _read(files: ProjectFiles, folder: str) -> Source:
     paths = _migrations(files, folder)
     if not paths:
-        message = f"`{folder}` holds no migration of dbmate, such as `20240131120000_add_users.sql`"
-        raise UsageError(Problem("nothing-to-import", message, hint="name the folder that holds them"))
+        raise nothing_to_import(folder, "dbmate", "20240131120000_add_users.sql")
     return Source("dbmate", folder, tuple(_migration(path, files.text(path)) for path in paths))
 
 
