@@ -19,7 +19,7 @@ from zmig.catalog.objects import SchemaSnapshot
 from zmig.database.quoting import literal
 from zmig.database.tracking_check import EVENTS, PROJECTION
 from zmig.errors import Problem, ZmigError
-from zmig.planning.existing_objects import history_of
+from zmig.other_tools.history_tables import history_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from zmig.planning.existing_objects import Existing, history_of
+from zmig.other_tools.history_tables import history_of
+from zmig.planning.existing_objects import Existing
 
 if TYPE_CHECKING:
     from zmig.database.types import Connection

@@ -6,12 +6,13 @@ what belongs to them, roles and rights may be prepared by an administrator; they
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from zmig.other_tools.history_tables import MARKS
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 _SHOWN = 5
 
@@ -25,7 +26,7 @@ class Existing:
     first: tuple[str, ...]
     """Some of them, as `table public.users`."""
     history: tuple[str, str] | None = None
-    """The table in which another tool keeps its history, and the tool's name."""
+    """The table in which another tool keeps its history, and the tool, by its key in `MARKS`."""
 
     @property
     def words(self) -> Iterator[str]:
@@ -35,59 +36,4 @@ class Existing:
         yield f"it holds {', '.join(shown)}{more}"
         if self.history is not None:
             table, tool = self.history
-            yield f"`{table}` is where {tool} keeps its history: what is there was made by it"
-
-
-class _Mark(NamedTuple):
-    """How a tool's history table is recognised: by its name, by columns among others, or by all its columns."""
-
-    tool: str
-    columns: str
-    name: str = ""
-    is_exact: bool = False
-
-
-_MARKS = (
-    _Mark("Flyway", "installed_rank version description script checksum"),
-    _Mark("Liquibase", "orderexecuted exectype md5sum"),
-    _Mark("Prisma", "migration_name applied_steps_count"),
-    _Mark("goose", "version_id is_applied tstamp"),
-    _Mark("Alembic", "version_num", is_exact=True),
-    _Mark("Django", "id app name applied", is_exact=True),
-    _Mark("sqlx", "version installed_on execution_time checksum"),
-    _Mark("Atlas", "version partial_hashes operator_version"),
-    _Mark("sqitch", "change_id script_hash"),
-    _Mark("yoyo", "migration_hash migration_id"),
-    _Mark("refinery", "version name applied_on checksum", is_exact=True),
-    _Mark("Diesel", "version run_on", is_exact=True),
-    _Mark("node-pg-migrate", "id name run_on", is_exact=True),
-    _Mark("knex", "id name batch migration_time", is_exact=True),
-    _Mark("Laravel", "id migration batch", is_exact=True),
-    _Mark("Drizzle", "id hash created_at", "drizzle", is_exact=True),
-    _Mark("postgres-migrations", "id name hash executed_at", is_exact=True),
-    _Mark("TypeORM", "id timestamp name", "migrations", is_exact=True),
-    _Mark("Sequelize", "name", "sequelizemeta", is_exact=True),
-    _Mark("golang-migrate", "version dirty", is_exact=True),
-    _Mark("Ecto", "version inserted_at", is_exact=True),
-    _Mark("Supabase", "version statements name", "supabase_migrations"),
-    _Mark("pgroll", "", "pgroll."),
-    _Mark("graphile-migrate", "", "graphile_migrate."),
-    _Mark("tern", "version", "schema_version", is_exact=True),
-)
-
-
-def history_of(tables: Mapping[str, frozenset[str]]) -> tuple[str, str] | None:
-    """Return the table in which another tool keeps its history, and the tool; None where none is recognised.
-
-    `tables` holds the columns of each table, by its qualified name.
-    """
-    for mark in _MARKS:
-        wanted = frozenset(mark.columns.split())
-        for name, columns in tables.items():
-            if mark.name in name.lower() and (columns == wanted if mark.is_exact else wanted <= columns):
-                return name, mark.tool
-    for name, columns in tables.items():
-        if name.lower().endswith("schema_migrations") and columns == frozenset({"version"}):
-            is_rails = any(other.endswith("ar_internal_metadata") for other in tables)
-            return name, "Rails" if is_rails else "dbmate"
-    return None
+            yield f"`{table}` is where {MARKS[tool].title} keeps its history: what is there was made by it"
