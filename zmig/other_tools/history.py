@@ -113,5 +113,10 @@ class HistoryTable:
     """Whether it has those columns and no others."""
 
 
+def local_time(column: str) -> str:
+    """Return SQL for a time that a tool stored without a zone: it is taken to be in that of the server's sessions."""
+    return f"{column} at time zone (select reset_val from pg_catalog.pg_settings where name = 'TimeZone')"
+
+
 Matches = bool | None
 """Whether a file is as it was when it was applied; None where the tool keeps nothing that says so."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterator
+
+
+_COMMENTS = re.compile(r"(?:\s|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
 
 
 class Section(NamedTuple):
@@ -28,3 +31,9 @@ def split(text: str, marks: re.Pattern[str]) -> Iterator[Section]:
         end = text.find("\n", found.end())
         mark, start = found, len(text) if end < 0 else end + 1
     yield Section(mark, text[start:], text.count("\n", 0, start) + 1)
+
+
+def holds_sql(text: str) -> bool:
+    """Return whether there is more in a text than comments and blanks."""
+    comments = _COMMENTS.match(text)
+    return comments is None or comments.end() < len(text)
