@@ -87,6 +87,10 @@ def test_example_runs_as_printed(example: Path, run: Run, name: str, line: str) 
         declare_batched(example, "092_backfill")
     if name == "resume":
         assert run("pause", "manifests/demo.yaml", "092_backfill").code == 0
+    if name == "import":
+        file = example / "db" / "migrations" / "20240131120000_users.sql"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("-- migrate:up\ncreate table people (id int);\n-- migrate:down\ndrop table people;\n")
     program, *words = shlex.split(line)
     assert program == "zmig"
     becomes_another_program = words[:2] == ["db", "psql"]

@@ -38,6 +38,8 @@ class Positionals(Enum):
     """The same, and at least one name."""
     ACTION = auto()
     """One of the command's actions, then a manifest."""
+    FOLDER = auto()
+    """A folder, which may be left out; the manifest is an option of the command."""
 
 
 class Options(Namespace):
@@ -47,6 +49,7 @@ class Options(Namespace):
     manifests: list[str]
     names: list[str]
     action: str
+    folder: str | None
     rest: list[str]
     """What comes after `--`."""
     database_url: str | None

@@ -22,6 +22,7 @@ _WORDS = {
     Positionals.NAME_OR_NONE: "[MANIFEST] [NAME]",
     Positionals.NAMES: "[MANIFEST] [NAME...]",
     Positionals.SOME_NAMES: "[MANIFEST] NAME...",
+    Positionals.FOLDER: "[FOLDER]",
 }
 
 _MANIFEST = "a manifest's path; else $ZMIG_MANIFEST, else the only one in manifests/"
@@ -81,6 +82,8 @@ def arguments(command: AnyCommand) -> list[tuple[str, str]]:
             ]
         case Positionals.SOME_NAMES:
             return [("MANIFEST", _MANIFEST_BY_SUFFIX), ("NAME...", command.name_help)]
+        case Positionals.FOLDER:
+            return [("FOLDER", "a project's folder, or that of its migrations; without it, this one")]
         case Positionals.ACTION:
             return [*command.actions.items(), ("MANIFEST", _MANIFEST)]
 

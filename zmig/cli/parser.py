@@ -146,8 +146,15 @@ def _assign(name: str, command: AnyCommand, options: Options, words: list[str]) 
         del words[:1]
     if command.takes is Positionals.MANIFESTS:
         options.manifests, words = words, []
-    options.manifest = None
-    if words and (command.takes not in _WITH_NAMES or words[0].endswith((".yaml", ".yml"))):
+    if command.takes is Positionals.FOLDER:
+        options.folder = words.pop(0) if words else None
+    else:
+        options.manifest = None
+    if (
+        words
+        and command.takes is not Positionals.FOLDER
+        and (command.takes not in _WITH_NAMES or words[0].endswith((".yaml", ".yml")))
+    ):
         options.manifest = words.pop(0)
     options.names = words
     _check_count(name, command, words)
@@ -174,6 +181,8 @@ def _check_count(name: str, command: AnyCommand, names: list[str]) -> None:
         raise _usage(f"`zmig {name}` takes one name or more, and none is given", see)
     if command.takes in (Positionals.MANIFEST, Positionals.ACTION) and names:
         raise _usage(f"`zmig {name}` takes one manifest: `{names[0]}` is one word too many", see)
+    if command.takes is Positionals.FOLDER and names:
+        raise _usage(f"`zmig {name}` takes one folder: `{names[0]}` is one word too many", see)
 
 
 def _usage(message: str, hint: str) -> UsageError:

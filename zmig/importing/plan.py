@@ -1,0 +1,107 @@
+"""What an import is going to write, as values: decided before anything is written, and shown first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.model import Kind
+from zmig.other_tools.source import Change, Remark
+from zmig.valueclass import field, valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from dataclasses import KW_ONLY
+    from pathlib import Path
+
+    from zmig.other_tools.source import Source, SourceMigration
+
+
+@valueclass
+class PlannedFile:
+    """A file that an entry will name."""
+
+    path: Path
+    """Fit to be shown and to be opened, from the current folder."""
+    text: str | None = field(default=None, repr=False)
+    """What is to be written there; None for a file of the other tool, which is named where it is."""
+
+
+@valueclass
+class PlannedMigration:
+    """One migration of the other tool, as the manifest will have it."""
+
+    source: SourceMigration
+    version: int
+    name: str
+    _: KW_ONLY
+    file: PlannedFile
+    rollback: PlannedFile | None = None
+    kind: Kind = Kind.SQL
+    transaction: bool | None = None
+    has_variables: bool = False
+    is_empty: bool = False
+    """Whether it holds no statement, so that its entry says `empty: true`."""
+    description: str | None = None
+    remarks: tuple[Remark, ...] = ()
+    is_declared: bool = False
+    """Whether the manifest has its entry already."""
+
+    @property
+    def new_files(self) -> tuple[PlannedFile, ...]:
+        """What is to be written for it."""
+        files = (self.file, self.rollback)
+        return tuple(file for file in files if file is not None and file.text is not None)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What becomes of its text, each once."""
+        found = {remark.change for remark in self.remarks}
+        return tuple(change for change in Change if change in found)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether something in it cannot be carried over."""
+        return Change.REFUSED in self.changes
+
+
+@valueclass
+class ImportPlan:
+    """Everything that an import is going to do to files."""
+
+    source: Source
+    title: str
+    """The other tool, as people write it."""
+    manifest: Path
+    """From the current folder; it may be there already."""
+    migrations: tuple[PlannedMigration, ...]
+    """In the order in which they run."""
+    _: KW_ONLY
+    is_declared: bool = False
+    """Whether the manifest is there already."""
+    variables: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
+    """What the manifest's `variables` will have beyond those it has."""
+    left_out: tuple[SourceMigration, ...] = ()
+    """What somebody had left out."""
+    remarks: tuple[Remark, ...] = ()
+    """About what belongs to no migration."""
+
+    @property
+    def new(self) -> tuple[PlannedMigration, ...]:
+        """Those that the manifest does not have yet."""
+        return tuple(one for one in self.migrations if not one.is_declared)
+
+    @property
+    def all_remarks(self) -> Iterator[Remark]:
+        """Everything that is to be known, by place."""
+        yield from self.remarks
+        for migration in self.migrations:
+            yield from migration.remarks
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether something in it cannot be carried over, so that nothing is written."""
+        return any(remark.change is Change.REFUSED for remark in self.all_remarks)
+
+    def find(self, id: str) -> PlannedMigration | None:
+        """Return the migration that the tool's history calls by this name; None where there is none."""
+        return next((one for one in self.migrations if one.source.id == id), None)
