@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from dataclasses import KW_ONLY
     from datetime import datetime
 
@@ -120,3 +120,10 @@ def local_time(column: str) -> str:
 
 Matches = bool | None
 """Whether a file is as it was when it was applied; None where the tool keeps nothing that says so."""
+
+
+def in_order(applied: Iterable[AppliedMigration], source: Source) -> tuple[AppliedMigration, ...]:
+    """Return migrations in a project's order, and after them those that are not in it. The last of an id counts."""
+    found = {one.id: one for one in applied}
+    known = [found.pop(one.id) for one in source.migrations if one.id in found]
+    return (*known, *found.values())

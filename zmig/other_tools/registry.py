@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
     from zmig.other_tools.tool import Tool
 
-NAMES = ("dbmate", "node-pg-migrate")
+NAMES = (
+    "prisma",
+    "dbmate",
+    "node-pg-migrate",
+)
 """In the order in which a project is asked: those whose files nothing else could have written come first."""
 
 
