@@ -29,13 +29,13 @@ class ProjectFiles(Protocol):
 
 def children(files: ProjectFiles, folder: str) -> list[str]:
     """Return the files directly in a folder; `.` is the project's own."""
-    prefix = "" if folder in ("", ".") else f"{folder.rstrip('/')}/"
+    prefix = prefix_of(folder)
     return [path for path in files.paths if path.startswith(prefix) and "/" not in path[len(prefix) :]]
 
 
 def below(files: ProjectFiles, folder: str) -> list[str]:
     """Return the files in a folder and in those inside of it."""
-    prefix = "" if folder in ("", ".") else f"{folder.rstrip('/')}/"
+    prefix = prefix_of(folder)
     return [path for path in files.paths if path.startswith(prefix)]
 
 
@@ -49,3 +49,8 @@ def location(path: str, text: str, offset: int, *, width: int = 1) -> Location:
     start = text.rfind("\n", 0, offset) + 1
     line = text[start:].partition("\n")[0].rstrip("\r")
     return Location(path, text.count("\n", 0, offset) + 1, offset - start + 1, text=line, width=width)
+
+
+def prefix_of(folder: str) -> str:
+    """Return what the paths in a folder begin with: nothing in the project's own."""
+    return "" if folder in ("", ".") else f"{folder.rstrip('/')}/"

@@ -51,7 +51,7 @@ MARKS: Mapping[str, Mark] = {
     "node-pg-migrate": _mark("node-pg-migrate", "id name run_on", is_exact=True),
     "knex": _mark("knex", "id name batch migration_time", is_exact=True),
     "laravel": _mark("Laravel", "id migration batch", is_exact=True),
-    "drizzle": _mark("Drizzle", "id hash created_at", "drizzle", is_exact=True),
+    "drizzle": _mark("Drizzle", "id hash created_at", "drizzle"),
     "postgres-migrations": _mark("postgres-migrations", "id name hash executed_at", is_exact=True),
     "typeorm": _mark("TypeORM", "id timestamp name", "migrations", is_exact=True),
     "sequelize": _mark("Sequelize", "name", "sequelizemeta", is_exact=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zmig.errors import Problem, UsageError
+from zmig.errors import Location, Problem, UsageError
 
 
 def nothing_to_import(folder: str, tool: str, example: str) -> UsageError:
@@ -14,3 +14,14 @@ def nothing_to_import(folder: str, tool: str, example: str) -> UsageError:
 def unfinished(message: str, *, hint: str, facts: tuple[str, ...] = ()) -> Problem:
     """Return the problem of a migration that the tool has begun and not ended, as its history says."""
     return Problem("history-unfinished", message, facts=facts, effect="nothing was recorded", hint=hint)
+
+
+def unclear(message: str, *, hint: str, facts: tuple[str, ...] = ()) -> Problem:
+    """Return the problem of a history from which nobody can say whether migrations were applied."""
+    return Problem("history-unclear", message, facts=facts, effect="nothing was recorded", hint=hint)
+
+
+def unusable(path: str, reason: str) -> UsageError:
+    """Return the error of a configuration file without which a project cannot be read."""
+    message = f"`{path}` cannot be read: {reason}"
+    return UsageError(Problem("configuration-unreadable", message, Location(path), hint=f"correct `{path}`"))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "prisma",
+    "drizzle",
     "dbmate",
     "node-pg-migrate",
 )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import Location
 from zmig.other_tools import files as project_files
+from zmig.other_tools.checksums import line_ends
+from zmig.other_tools.files import prefix_of
 from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order
 from zmig.other_tools.problems import nothing_to_import, unfinished
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
@@ -46,16 +48,12 @@ def _find(files: ProjectFiles) -> str | None:
 
 def _names(files: ProjectFiles, folder: str) -> Iterator[str]:
     """Yield the folders of migrations, in Prisma's order, which is that of their names as text."""
-    prefix = _prefix(folder)
+    prefix = prefix_of(folder)
     known = set(files.paths)
     inner = {path[len(prefix) :].partition("/")[0] for path in project_files.below(files, folder) if path != prefix}
     for name in sorted(inner):
         if f"{prefix}{name}/{_SCRIPT}" in known:
             yield name
-
-
-def _prefix(folder: str) -> str:
-    return "" if folder in ("", ".") else f"{folder}/"
 
 
 def _read(files: ProjectFiles, folder: str) -> Source:
@@ -67,7 +65,7 @@ def _read(files: ProjectFiles, folder: str) -> Source:
     return Source(
         "prisma",
         folder,
-        tuple(_migration(files, known, f"{_prefix(folder)}{name}") for name in names),
+        tuple(_migration(files, known, f"{prefix_of(folder)}{name}") for name in names),
         history_table=None if schema is None else f"{schema}._prisma_migrations",
         remarks=(*_provider(files, folder), *remarks, *_others(files, folder, frozenset(names))),
     )
@@ -91,7 +89,7 @@ def _migration(files: ProjectFiles, known: frozenset[str], folder: str) -> Sourc
 
 
 def _provider(files: ProjectFiles, folder: str) -> Iterator[Remark]:
-    path = f"{_prefix(folder)}{_LOCK_FILE}"
+    path = f"{prefix_of(folder)}{_LOCK_FILE}"
     if path not in files.paths:
         return
     text = files.text(path)
@@ -103,7 +101,7 @@ def _provider(files: ProjectFiles, folder: str) -> Iterator[Remark]:
 
 def _schema(files: ProjectFiles, folder: str) -> tuple[str | None, tuple[Remark, ...]]:
     """Return the schema that a URL in the project names, in which Prisma has its table and runs its scripts."""
-    parent = _prefix(folder.rpartition("/")[0])
+    parent = prefix_of(folder.rpartition("/")[0])
     candidates = [f"{parent}schema.prisma", ".env", f"{parent}.env", "prisma.config.ts"]
     for path in candidates:
         if path not in files.paths:
@@ -126,7 +124,7 @@ def _schema(files: ProjectFiles, folder: str) -> tuple[str | None, tuple[Remark,
 
 def _others(files: ProjectFiles, folder: str, names: frozenset[str]) -> Iterator[Remark]:
     """Yield what is in the folder and is no migration; a folder without its script is what Prisma refuses, too."""
-    prefix = _prefix(folder)
+    prefix = prefix_of(folder)
     refused: set[str] = set()
     for path in project_files.below(files, folder):
         name, separator, rest = path[len(prefix) :].partition("/")
@@ -192,9 +190,7 @@ def _lock(place: Place) -> ToolLock:
 def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
     if row.checksum is None or migration.up is None:
         return None
-    content = files.read(migration.up.path)
-    unix = content.replace(b"\r\n", b"\n")
-    digests = [hashlib.sha256(one).digest() for one in (content, unix, content.replace(b"\n", b"\r\n"))]
+    digests = [hashlib.sha256(one).digest() for one in line_ends(files.read(migration.up.path))]
     if len(row.checksum) == _HEX_DIGITS:
         return row.checksum in [one.hex() for one in digests]
     # An old version wrote each byte without its leading zero.
