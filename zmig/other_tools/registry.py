@@ -15,6 +15,7 @@ NAMES = (
     "drizzle",
     "dbmate",
     "node-pg-migrate",
+    "liquibase",
 )
 """In the order in which a project is asked: those whose files nothing else could have written come first."""
 

@@ -85,6 +85,8 @@ class SourceMigration:
     uses_psql: bool = False
     """Whether the tool has psql run its scripts, so that psql's commands and variables may be in them."""
     description: str | None = None
+    checksums: tuple[str, ...] = ()
+    """What the tool would record of it today, in all forms of its versions; empty where `matches` finds that out."""
     remarks: tuple[Remark, ...] = ()
 
 

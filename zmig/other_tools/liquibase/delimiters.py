@@ -1,0 +1,62 @@
+"""Other delimiters of statements than `;` written as one, outside of strings, dollar quotes and comments."""
+
+from __future__ import annotations
+
+import re
+
+from zmig.valueclass import valueclass
+
+_WHOLE = r"""(?:\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"[^"]*"
+ |(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?P=tag)|--[^\n]*|/\*.*?\*/)"""
+"""What no delimiter is looked for in."""
+_ON_ITS_OWN = r"^[ \t]*(?P<end>{})[ \t]*$"
+_FLAGS = re.VERBOSE | re.DOTALL | re.MULTILINE | re.IGNORECASE
+
+
+@valueclass
+class Delimited:
+    """A text in which `;` ends the statements."""
+
+    text: str
+    first: int | None
+    """Where the first other delimiter was, 0-based; None where there was none, so that `text` is as it was."""
+    is_pattern: bool = False
+    """Whether the delimiter is a pattern, which cannot be carried over."""
+
+
+def with_semicolons(text: str, delimiter: str | None) -> Delimited:
+    r"""Write `;` for another delimiter: `delimiter` is as in `endDelimiter:`, such as `/`, `@@` or `\nGO`.
+
+    Without one, a line that is `go` or `/` and nothing else ends a statement, too.
+    """
+    if delimiter == ";":
+        return Delimited(text, None)
+    found = _pattern(delimiter)
+    if found is None:
+        return Delimited(text, None, is_pattern=True)
+    pieces: list[str] = []
+    first: int | None = None
+    copied = 0
+    last = ""
+    for one in re.compile(f"{_WHOLE}|(?:{found})", _FLAGS).finditer(text):
+        if one["end"] is None:
+            continue
+        first = one.start("end") if first is None else first
+        pieces.append(text[copied : one.start("end")])
+        last = pieces[-1].rstrip()[-1:] or last
+        pieces.append("" if last in ("", ";") else ";")
+        last = ";"
+        copied = one.end("end")
+    return Delimited("".join((*pieces, text[copied:])), first)
+
+
+def _pattern(delimiter: str | None) -> str | None:
+    if delimiter is None:
+        return _ON_ITS_OWN.format("go|/")
+    own_line = delimiter.removeprefix("\\r").removeprefix("\\n")
+    if "\\" in own_line or not own_line:
+        return None
+    literal = re.escape(own_line)
+    if own_line != delimiter or own_line == "/":
+        return _ON_ITS_OWN.format(literal)
+    return rf"(?<!\w)(?P<end>{literal})(?!\w)" if own_line.isalnum() else f"(?P<end>{literal})"
