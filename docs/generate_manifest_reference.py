@@ -82,7 +82,8 @@ migrations, where the manifest that the command is given has none of that name. 
 - Files are UTF-8. A byte order mark is dropped; a NUL character is refused.
 - The checksum of a file is the sha256 of its text with every line end as LF, so that it is the same on every system.
 - An SQL file must hold a statement. A file of comments is refused, so that a migration that was created and not yet
-  written is never taken for done.
+  written is never taken for done. `empty: true` in an entry says that its file is to hold none: it is
+  recorded as applied, and a statement in it is an error.
 - A Python file must define `execute(ctx)` at its top level, and may define `rollback(ctx)` and, for a repeatable,
   `should_repeat(ctx, last_run)`. It is looked through when the manifest is read, and run only as a migration. Where
   there is a rollback file as well as `rollback(ctx)`, the file counts.

@@ -242,6 +242,8 @@ class Migration:
     """What `${name}` stands for in its SQL files; None where nothing is replaced."""
     replaces: Versions | None = None
     """The versions that it takes the place of, its own the last of them; None for one that is no squash."""
+    is_empty: bool = False
+    """Whether its file has to be without a statement: it is done once that is recorded, and undone likewise."""
 
     @property
     def declared_at(self) -> Location | None:
@@ -260,8 +262,8 @@ class Migration:
 
     @property
     def is_reversible(self) -> bool:
-        """Whether a rollback is declared for it."""
-        return self.rollback_file is not None or self.has_code_rollback
+        """Whether a rollback is declared for it, or it has nothing to undo."""
+        return self.rollback_file is not None or self.has_code_rollback or self.is_empty
 
     @property
     def files(self) -> tuple[Path, ...]:

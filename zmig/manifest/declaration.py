@@ -161,6 +161,8 @@ class Declaration:
     """Whether `${name}` in its SQL files is replaced."""
     replaces: Versions | None = None
     """The versions that it takes the place of."""
+    is_empty: bool = False
+    """Whether its file is to hold no statement."""
 
     @property
     def effective_kind(self) -> Kind | None:

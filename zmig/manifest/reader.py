@@ -80,6 +80,7 @@ _MIGRATION_KEYS = (
         "batch",
         "replaces",
         "verify",
+        "empty",
     }
 )
 
@@ -275,6 +276,7 @@ class _Reading:
             declared.verify = self._verify_query(node)
             declared.has_variables = reader.boolean(node, "variables") or False
             declared.replaces = reader.versions(node, "replaces")
+            declared.is_empty = reader.boolean(node, "empty") or False
         return declared
 
     def _repeat(self, parent: Mapping) -> Repeat | None:

@@ -38,11 +38,20 @@ def problems(declarations: Iterable[Declaration]) -> Iterator[Problem]:
             yield from _of_repeat(declaration)
         if declaration.verify is not None:
             yield from _of_verify(declaration, declaration.verify)
-        if declaration.batch is not None and declaration.transaction is not None:
-            message = f"{declaration.subject} has `transaction` beside `batch`, whose rounds have a transaction each"
-            yield Problem("batch-invalid", message, declaration.location("transaction"), hint="remove the line")
+        yield from _beside(declaration)
         if declaration.replaces is not None:
             yield from _of_replaces(declaration, declaration.replaces)
+
+
+def _beside(declaration: Declaration) -> Iterator[Problem]:
+    """Yield the keys that mean nothing beside others."""
+    if declaration.batch is not None and declaration.transaction is not None:
+        message = f"{declaration.subject} has `transaction` beside `batch`, whose rounds have a transaction each"
+        yield Problem("batch-invalid", message, declaration.location("transaction"), hint="remove the line")
+    if declaration.is_empty and (declaration.language is Language.PYTHON or declaration.batch is not None):
+        what = "a Python file" if declaration.batch is None else "`batch`"
+        message = f"{declaration.subject} has `empty: true` beside {what}"
+        yield Problem("empty-invalid", message, declaration.location("empty"), hint="remove the line")
 
 
 def _misfit(declaration: Declaration, kind: Kind | None, language: Language | None) -> Problem:

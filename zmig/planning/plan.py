@@ -88,9 +88,9 @@ class Step:
 
     @property
     def file(self) -> Path | None:
-        """The file that it runs; None where it is a method of a registered object."""
+        """The file that it runs; None where it is a method of a registered object, or nothing at all."""
         if self.direction is Direction.ROLLBACK:
-            return self.migration.rollback_file or self.migration.file
+            return self.migration.rollback_file or (None if self.migration.is_empty else self.migration.file)
         return self.migration.file
 
 

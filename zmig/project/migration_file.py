@@ -18,6 +18,7 @@ from zmig.valueclass import replace
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from zmig.errors import Location
     from zmig.manifest.declaration import Declaration
     from zmig.model import VerifyQuery
 
@@ -119,6 +120,7 @@ class Folder:
             batch=declaration.batch,
             replaces=declaration.replaces,
             verify=verify,
+            is_empty=declaration.is_empty,
         )
 
     def _rollback(self, declaration: Declaration, problems: list[Problem]) -> Path | None:
@@ -146,7 +148,9 @@ class Folder:
             return None
         path = self.path(declaration.file)
         try:
-            return _python(path) if declaration.language is Language.PYTHON else _sql(path)
+            if declaration.language is Language.PYTHON:
+                return _python(path)
+            return _empty_sql(path) if declaration.is_empty else _sql(path)
         except ManifestError as error:
             problems += (self._reported(problem, declaration, "file", path) for problem in error.problems)
             return None
@@ -230,6 +234,26 @@ def _large_sql(path: Path) -> Contents:
 
 def _empty(path: Path) -> Problem:
     return Problem("file-empty", f"`{path}` holds no statement", hint="write the migration's statements into it")
+
+
+def _first_place(text: str, path: Path) -> Location:
+    from zmig.sql import lexer, script
+
+    try:
+        offset = next(token.start for token in lexer.tokens(text) if token.text != ";")
+    except lexer.UnterminatedError as error:
+        offset = error.offset
+    return script.location(text, offset, path=str(path))
+
+
+def _empty_sql(path: Path) -> Contents:
+    """Return a file that has to be without a statement."""
+    text = text_file.read(path)
+    if not is_blank(text):
+        message = f"`{path}` holds a statement, and its entry says `empty: true`"
+        hint = "remove `empty: true` from its entry"
+        raise ManifestError(Problem("file-not-empty", message, _first_place(text, path), hint=hint))
+    return Contents(path, text_file.checksum_of(text), frozenset())
 
 
 def _python(path: Path) -> Contents:

@@ -144,10 +144,15 @@ def _with_rollback(prepared: PreparedStep) -> PreparedStep:
         return prepared
 
 
+_NOTHING = Mode(True, "nothing is run")
+
+
 def _read_step(step: Step, *, conforming: bool) -> PreparedStep:
     if step.action is Action.RECORD_END:
-        return PreparedStep(step, step.migration.name, Mode(True, "nothing is run"), statements=(), count=0)
+        return PreparedStep(step, step.migration.name, _NOTHING, statements=(), count=0)
     file = step.file
+    if file is None and step.migration.is_empty:  # there is nothing to undo
+        return PreparedStep(step, step.migration.name, _NOTHING, text="", statements=(), count=0)
     if file is None or file.suffix.lower() == ".py":
         if step.migration.batch is not None and step.direction is Direction.FORWARD:
             return PreparedStep(step, str(file), _batch_mode(step.migration.batch))
@@ -175,10 +180,10 @@ def _script(step: Step, file: Path, written: str, *, conforming: bool, is_small:
         text = filled.text
     _refuse_conflict(written, path, conforming=conforming)
     statements = _statements(text, filled, path, conforming=conforming)
-    if not statements:
+    if not statements and not (step.migration.is_empty and step.direction is Direction.FORWARD):
         hint = "write the statements into it"
         raise ManifestError(Problem("file-empty", f"`{path}` holds no statement", Location(path), hint=hint))
-    mode = _mode(step, statements)
+    mode = _mode(step, statements) if statements else _NOTHING
     if step.direction is Direction.ROLLBACK:
         mode = replace(mode, rollback_checksum=checksum)
     elif is_small:
