@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
     from zmig.errors import Location
 
-_REFERENCE = re.compile(
+REFERENCE = re.compile(
     # After another `$`, two of them are a dollar quote, and what follows is no reference that is escaped.
     r"(?<!\$)\$(?P<escape>\$\{[A-Za-z_][A-Za-z0-9_]*\})|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|\$\{"
 )
+"""What is replaced: a reference by `name`, an `escape` by what it stands for; a `${` that is neither is an error."""
 
 _SHORTEST_VALUE = 3
 
@@ -41,13 +42,13 @@ def fill(source: str, values: Mapping[str, str], *, path: str) -> Substitution:
     problems = tuple(islice(_problems(source, values, path), _MOST_REPORTED))
     if problems:
         raise ManifestError(*problems)
-    references = _REFERENCE.finditer(source)
+    references = REFERENCE.finditer(source)
     return substitute(source, (Part(*one.span(), one["escape"] or values[one["name"]]) for one in references))
 
 
 def names(source: str) -> frozenset[str]:
     """Return the variables that a text refers to."""
-    return frozenset(reference["name"] for reference in _REFERENCE.finditer(source) if reference["name"])
+    return frozenset(reference["name"] for reference in REFERENCE.finditer(source) if reference["name"])
 
 
 def by_name(text: str, source: str, values: Mapping[str, str]) -> str:
@@ -79,7 +80,7 @@ def as_written(problem: Problem, filled: Substitution) -> Problem:
 
 def _problems(source: str, values: Mapping[str, str], path: str) -> Iterator[Problem]:
     known = (f"variables: {', '.join(sorted(values))}",) if values else ()
-    for reference in _REFERENCE.finditer(source):
+    for reference in REFERENCE.finditer(source):
         name = reference["name"]
         if reference["escape"] or name in values:
             continue

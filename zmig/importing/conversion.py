@@ -1,0 +1,209 @@
+"""From a migration as another tool has it to the texts of its entry: what zmig runs, and what the entry has to say.
+
+What you may rely on: a text that is converted is cut into statements without an error, and its statements are the
+tool's own, but for what a remark says. What cannot be carried over is a remark with its place in the tool's file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from zmig.errors import Location, ManifestError
+from zmig.importing import psql_commands, references, transactions
+from zmig.importing.traced import Edit, Origin, Traced
+from zmig.importing.transactions import Verdict
+from zmig.other_tools.source import Change, Remark
+from zmig.sql import script, tool_markers
+from zmig.sql import variables as sql_variables
+from zmig.text import merge_conflict
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
+
+    from zmig.errors import Problem
+    from zmig.other_tools.files import ProjectFiles
+    from zmig.other_tools.source import Script, Source, SourceMigration
+    from zmig.sql.statement import Statement
+    from zmig.text.substitution import Substitution
+
+
+@valueclass
+class ConvertedScript:
+    """One direction of a migration."""
+
+    text: str
+    path: str
+    """The tool's file."""
+    _: KW_ONLY
+    is_changed: bool
+    """Whether it is another text than the whole of that file."""
+    is_empty: bool
+    """Whether it holds no statement."""
+    wants_no_transaction: bool
+    """Whether it runs as it did only if the entry says `transaction: false`."""
+    has_own_transactions: bool
+    """Whether it begins and ends transactions itself."""
+
+
+@valueclass
+class ConvertedMigration:
+    """A migration as zmig can run it."""
+
+    up: ConvertedScript | None
+    """None where there is nothing that zmig could run."""
+    down: ConvertedScript | None
+    _: KW_ONLY
+    transaction: bool | None = None
+    variables: frozenset[str] = frozenset()
+    """The variables of the manifest that it uses."""
+    remarks: tuple[Remark, ...] = ()
+
+
+def convert(migration: SourceMigration, source: Source, files: ProjectFiles) -> ConvertedMigration:
+    """Return what becomes of a migration; places in its remarks are relative to the project."""
+    remarks = list(migration.remarks)
+    scripts = [_Conversion(one, migration, source, files, remarks) for one in (migration.up, migration.down) if one]
+    has_variables = migration.has_variables or any(one.references for one in scripts)
+    converted = [one.converted(has_variables=has_variables, is_escaped=migration.has_variables) for one in scripts]
+    used = {name for one in converted for name in sql_variables.names(one.text)} if has_variables else set[str]()
+    up = converted[0] if migration.up is not None else None
+    down = converted[-1] if migration.down is not None else None
+    if up is None and not any(remark.change is Change.REFUSED for remark in remarks):
+        place = Location(migration.down.path if migration.down is not None else source.folder)
+        remarks.append(Remark(Change.REFUSED, "it has no part that migrates forward", place))
+    if down is not None and down.is_empty:
+        remarks.append(
+            Remark(Change.DROPPED, "its down part holds no statement, so nothing undoes it", Location(down.path))
+        )
+        down = None
+    transaction = _transaction(up, down, remarks)
+    return ConvertedMigration(
+        up, down, transaction=transaction, variables=frozenset(used), remarks=tuple(dict.fromkeys(remarks))
+    )
+
+
+def _transaction(up: ConvertedScript | None, down: ConvertedScript | None, remarks: list[Remark]) -> bool | None:
+    """Return what the entry says of its transaction, which holds for both directions where it says `false`."""
+    if up is None:
+        return None
+    if up.wants_no_transaction:
+        return False
+    if down is None or not down.wants_no_transaction:
+        return None
+    if not down.has_own_transactions:
+        text = "its rollback runs in one transaction: `transaction: false` would hold for the migration, too"
+        remarks.append(Remark(Change.DROPPED, text, Location(down.path)))
+        return None
+    text = "`transaction: false`, for what undoes it, holds for the migration, too: it runs statement by statement"
+    remarks.append(Remark(Change.KEPT, text, Location(down.path)))
+    return False
+
+
+class _Mode(NamedTuple):
+    """What is to be said of a script's transactions."""
+
+    wants_no_transaction: bool = False
+    has_own_transactions: bool = False
+    taken_out: int = 0
+    """How many statements are not in it any more."""
+
+
+class _Conversion:
+    """The work on one script."""
+
+    def __init__(
+        self, script: Script, migration: SourceMigration, source: Source, files: ProjectFiles, remarks: list[Remark]
+    ) -> None:
+        self._script = script
+        self._remarks = remarks
+        origin = Origin(script.path, script.text, script.line)
+        self._text = Traced.of(origin)
+        if migration.uses_psql and ("\\" in script.text or ":" in script.text):
+            found = psql_commands.convert(origin, files, variables=source.variables, folder=source.folder)
+            self._text = found.text
+            remarks += found.remarks
+        self.references = references.of_psql(self._text.text)
+        """The variables of psql's that have become those of the manifest."""
+        self._values = {**dict.fromkeys(self.references), **source.variables}
+        self._filled: Substitution | None = None
+
+    def converted(self, *, has_variables: bool, is_escaped: bool) -> ConvertedScript:
+        """Return the script as zmig runs it; `is_escaped` says that what is no variable is escaped in it already."""
+        if has_variables:
+            self._text, remarks = references.written(self._text, self._values, is_escaped=is_escaped)
+            self._remarks += remarks
+        statements = self._statements(has_variables=has_variables)
+        mode = _Mode() if statements is None else self._mode(statements)
+        text = self._text.text
+        return ConvertedScript(
+            text,
+            self._script.path,
+            is_changed=not self._script.is_whole_file or text != self._script.text,
+            is_empty=statements is not None and len(statements) == mode.taken_out,
+            wants_no_transaction=mode.wants_no_transaction,
+            has_own_transactions=mode.has_own_transactions,
+        )
+
+    @property
+    def _filled_text(self) -> str:
+        """The script with a value for each variable."""
+        return self._text.text if self._filled is None else self._filled.text
+
+    def _statements(self, *, has_variables: bool) -> tuple[Statement, ...] | None:
+        """Return the script's statements; None where it is no script, which a remark says then."""
+        try:
+            if has_variables:
+                self._filled = sql_variables.fill(self._text.text, references.samples(self._values), path="")
+            text = self._filled_text
+            statements = tuple(script.split(text, path=""))
+        except ManifestError as error:
+            self._refuse(error.problems)
+            return None
+        if tool_markers.may_hold(text) and (mark := tool_markers.find(text, tool_markers.spans(text, statements))):
+            what = f"`{mark.text}` is a mark of {mark.tool}: what follows it would undo what comes before"
+            self._remark(Change.REFUSED, what, mark.offset)
+        conflict = merge_conflict.find(text)
+        if conflict is not None and script.is_outside_strings(text, conflict):
+            self._remark(Change.REFUSED, "a conflict that git could not merge", conflict)
+        return statements
+
+    def _mode(self, statements: tuple[Statement, ...]) -> _Mode:
+        """Take out a pair of BEGIN and COMMIT; return what is then to be said of transactions."""
+        verdict, found = transactions.read(statements, self._filled_text)
+        if verdict is Verdict.STRIPPED:
+            self._strip(found)
+            return _Mode(taken_out=len(found))
+        if verdict is Verdict.KEPT:
+            what = f"`transaction: false`: it has transactions of its own, the first by `{found[0].summary}`"
+            self._remark(Change.KEPT, what, found[0].offset)
+            return _Mode(wants_no_transaction=True, has_own_transactions=True)
+        if verdict is Verdict.REFUSED:
+            what = f"`{found[0].summary}` is not one of a pair that begins and commits a transaction"
+            self._remark(Change.REFUSED, what, found[0].offset)
+            return _Mode()
+        asked = self._script.transactional is False and len(statements) > 0
+        runs_alone = any(one.command.refuses_transaction for one in statements)
+        return _Mode(wants_no_transaction=asked and not runs_alone)
+
+    def _strip(self, pair: tuple[Statement, ...]) -> None:
+        what = f"`{pair[0].summary}` and `{pair[1].summary}` are left away: zmig's own transaction takes their place"
+        self._remark(Change.REWRITTEN, what, pair[0].offset)
+        removals = [transactions.removal(self._filled_text, one.offset, one.offset + len(one.text)) for one in pair]
+        edits = [Edit(self._offset(one.start), self._offset(one.end)) for one in removals]
+        self._text = self._text.edited(edits)
+
+    def _offset(self, offset: int) -> int:
+        """Return the offset in the script of what is at an offset of it with its variables filled in."""
+        return offset if self._filled is None else self._filled.source_offset(offset)
+
+    def _remark(self, change: Change, text: str, offset: int) -> None:
+        self._remarks.append(Remark(change, text, self._text.location(self._offset(offset))))
+
+    def _refuse(self, problems: tuple[Problem, ...]) -> None:
+        for problem in problems:
+            place = problem.location
+            # A variable's problem has its place in the script itself.
+            text = self._filled_text
+            offset = 0 if place is None else script.offset_of(text, place.line, place.column)
+            self._remark(Change.REFUSED, problem.message, offset)
