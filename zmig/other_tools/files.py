@@ -9,6 +9,8 @@ from zmig.errors import Location
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_TESTS = frozenset({"test", "tests", "it", "integrationTest", "testFixtures", "testdata"})
+
 
 class ProjectFiles(Protocol):
     """The files of a project, wherever they are kept. Paths are relative to its folder, with `/` between parts."""
@@ -54,3 +56,8 @@ def location(path: str, text: str, offset: int, *, width: int = 1) -> Location:
 def prefix_of(folder: str) -> str:
     """Return what the paths in a folder begin with: nothing in the project's own."""
     return "" if folder in ("", ".") else f"{folder.rstrip('/')}/"
+
+
+def is_for_tests(path: str) -> bool:
+    """Return whether a file is in a folder that holds what tests need, as the names of such folders are."""
+    return not _TESTS.isdisjoint(path.split("/")[:-1])

@@ -14,6 +14,7 @@ NAMES = (
     "prisma",
     "drizzle",
     "dbmate",
+    "flyway",
     "node-pg-migrate",
     "liquibase",
 )

@@ -15,6 +15,7 @@ from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory
 from zmig.other_tools.problems import nothing_to_import, unfinished
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
+from zmig.text.places import Source as Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -112,8 +113,7 @@ def _schema(files: ProjectFiles, folder: str) -> tuple[str | None, tuple[Remark,
             continue
         if found["name"] == "public":
             return "public", ()
-        line, column = text.count("\n", 0, found.start()) + 1, found.start("name") - text.rfind("\n", 0, found.start())
-        where = Location(path, line, column, width=len(found["name"]))  # not the line itself: it may hold a password
+        where = Places(path, text).location(found.start("name"), found.end("name"))
         message = (
             f"Prisma runs its scripts with `search_path` set to `{found['name']}`, zmig with what the role and the "
             "database have: set it there, where names in the scripts have no schema"

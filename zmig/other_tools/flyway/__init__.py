@@ -1,0 +1,1 @@
+"""Flyway: its configuration, the names of its files, its placeholders and its history."""
