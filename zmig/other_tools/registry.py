@@ -15,6 +15,7 @@ NAMES = (
     "drizzle",
     "dbmate",
     "flyway",
+    "golang-migrate",
     "node-pg-migrate",
     "liquibase",
 )
