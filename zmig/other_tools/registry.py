@@ -18,6 +18,10 @@ NAMES = (
     "golang-migrate",
     "node-pg-migrate",
     "liquibase",
+    "graphile-migrate",
+    "tern",
+    "postgres-migrations",
+    "refinery",
 )
 """In the order in which a project is asked: those whose files nothing else could have written come first."""
 
