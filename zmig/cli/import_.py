@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.cli import import_text
 from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
-from zmig.errors import ExitCode
-from zmig.importing import planning
+from zmig.errors import ExitCode, Problem, UsageError
+from zmig.hints import Hint, repeat
+from zmig.importing import planning, writing
 from zmig.importing.folder import FolderFiles
 from zmig.other_tools import registry
+from zmig.other_tools.source import Change
+from zmig.presentation import words
+from zmig.text.secrets import redact
 
 if TYPE_CHECKING:
     from zmig.importing.plan import ImportPlan
+    from zmig.importing.writing import Written
+
+_SHOWN = 5
 
 
 class ImportOptions(Options):
@@ -27,11 +35,68 @@ class ImportOptions(Options):
 def run(call: CommandContext, options: ImportOptions) -> ExitCode:
     """Show what an import would write, or write it."""
     plan = _plan(call, options)
+    if not options.write:
+        _show(call, plan)
+        return ExitCode.OK
+    if plan.is_refused:
+        _show(call, plan)
+    written = writing.write(plan, call.environ)
+    call.output.note(_sentence(plan, written))
+    if written.entries:
+        call.output.note(_next(call, plan))
     if options.json:
-        call.output.document(import_text.document(plan, is_written=False))
-    else:
+        call.output.document(import_text.document(plan, is_written=True))
+    return ExitCode.OK
+
+
+def _show(call: CommandContext, plan: ImportPlan) -> None:
+    """Print a plan. Raises UsageError where something in it is refused."""
+    document = import_text.document(plan, is_written=False)
+    if not call.output.is_json:
         call.output.data_lines(import_text.lines(plan))
-    return ExitCode.REFUSED if plan.is_refused else ExitCode.OK
+    if plan.is_refused:
+        call.output.so_far = document
+        raise UsageError(_refused(plan))
+    if call.output.is_json:
+        call.output.document(document)
+    elif plan.new or not plan.is_declared:
+        call.output.note(f"nothing is written yet: run `{_again(call, '--write')}`")
+    else:
+        call.output.note(f"`{plan.manifest}` has all of them")
+
+
+def _refused(plan: ImportPlan) -> Problem:
+    refused = [one.source.id for one in plan.migrations if one.is_refused]
+    first = next(one for one in plan.all_remarks if one.change is Change.REFUSED)
+    counted = words.counted(len(refused), "migration")
+    message = f"{counted} of {plan.title} cannot be carried over: {first.text}"
+    facts = (f"refused: {', '.join(refused[:_SHOWN])}{', ...' if len(refused) > _SHOWN else ''}",) if refused else ()
+    left_out = ",".join([*(one.id for one in plan.left_out), *refused])
+    hint = Hint("correct what is listed in the files, or leave it out: ", repeat("--leave-out", left_out))
+    return Problem("import-refused", message, first.location, facts=facts, effect="nothing was written", hint=hint)
+
+
+def _sentence(plan: ImportPlan, written: Written) -> str:
+    if not written.entries:
+        return f"nothing is new: `{plan.manifest}` has all {words.counted(len(plan.migrations), 'migration')}"
+    files = f", and {words.counted(len(written.files), 'file')}" if written.files else ""
+    entries = "1 entry" if written.entries == 1 else f"{written.entries} entries"
+    return f"wrote {entries} to `{plan.manifest}`{files}"
+
+
+def _next(call: CommandContext, plan: ImportPlan) -> str:
+    """Return what to do once everything is written."""
+    kept = [word for word in call.words if word != "--write"]
+    again = shlex.join(("zmig", *map(redact, kept), "--database"))
+    against = shlex.join(("zmig", "verify", str(plan.manifest), "--against"))
+    return (
+        f"next: `{again}` records what {plan.title} has applied, then `{against}` compares the database with the files"
+    )
+
+
+def _again(call: CommandContext, *more: str) -> str:
+    """Return the command that was given, with more words."""
+    return shlex.join(("zmig", *map(redact, call.words), *more))
 
 
 def _plan(call: CommandContext, options: ImportOptions) -> ImportPlan:
@@ -61,7 +126,7 @@ COMMAND = Command(
     ),
     document=(
         "tool, folder, manifest, written, migrations (id, version, name, file, rollback, kind, transaction, variables, "
-        "empty, declared, new_files), left_out (ids), remarks (change, text, file, line, column, migration)"
+        "empty, declared, new_files), variables, left_out (ids), remarks (change, text, file, line, column, migration)"
     ),
     run=run,
     options_type=ImportOptions,
@@ -73,6 +138,7 @@ COMMAND = Command(
             attribute="tool",
         ),
         Option("--manifest", "the manifest to write (without it: manifests/ and the project's name)", "PATH"),
+        Option("--write", "write the manifest, and the files that have to be others; without it, the plan is shown"),
         Option("--leave-out", "migrations that are not taken over, by id, with commas between them", "IDS", _names),
     ),
     takes=Positionals.FOLDER,

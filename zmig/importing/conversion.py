@@ -55,6 +55,8 @@ class ConvertedMigration:
     down: ConvertedScript | None
     _: KW_ONLY
     transaction: bool | None = None
+    has_variables: bool = False
+    """Whether something in it is to be replaced, or would be if it were not escaped."""
     variables: frozenset[str] = frozenset()
     """The variables of the manifest that it uses."""
     remarks: tuple[Remark, ...] = ()
@@ -79,7 +81,12 @@ def convert(migration: SourceMigration, source: Source, files: ProjectFiles) -> 
         down = None
     transaction = _transaction(up, down, remarks)
     return ConvertedMigration(
-        up, down, transaction=transaction, variables=frozenset(used), remarks=tuple(dict.fromkeys(remarks))
+        up,
+        down,
+        transaction=transaction,
+        has_variables=has_variables and any("${" in one.text for one in converted),
+        variables=frozenset(used),
+        remarks=tuple(dict.fromkeys(remarks)),
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import Problem, UsageError
-from zmig.importing import detection, numbering
+from zmig.importing import conversion, detection, numbering
+from zmig.importing.file_names import FileNames
 from zmig.importing.plan import ImportPlan, PlannedFile, PlannedMigration
 from zmig.model import Kind
 from zmig.project import inclusion
@@ -18,9 +19,12 @@ from zmig.valueclass import replace
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from zmig.importing.conversion import ConvertedScript
     from zmig.importing.folder import FolderFiles
+    from zmig.importing.numbering import Identity
+    from zmig.manifest.declaration import Declaration
     from zmig.other_tools.source import Remark, Source, SourceMigration
-    from zmig.project.inclusion import Inclusion
+    from zmig.project.inclusion import Inclusion, LoadedManifest
 
 
 def plan_of(
@@ -34,7 +38,8 @@ def plan_of(
 ) -> ImportPlan:
     """Return what importing a project would write; nothing is written here.
 
-    `leave_out` are migrations by their ids or names; `given` is how the folder was named.
+    `leave_out` are migrations by their ids or names; `given` is how the folder was named. What the manifest has
+    already, by name, stays as it is.
 
     Raises:
         UsageError: the tool is not known for certain, it has no migrations there, or what is left out is none of them.
@@ -42,29 +47,29 @@ def plan_of(
     """
     found = detection.choose(files, tool_name, given=given)
     source = _read(files, found)
-    declared = _declared(manifest, environ)
+    declared = _Declared.read(manifest, environ)
     left_out = _left_out(source, leave_out)
     kept = [one for one in source.migrations if one not in left_out]
-    versions = {} if declared is None else {one.name: one.version for one in declared.declarations}
-    known = {name: version for name, version in versions.items() if name is not None and version is not None}
+    identities = numbering.identities(kept, declared.versions)
+    planner = _Planner(files, source, manifest, identities)
     planned = [
-        _planned(files, one, identity, is_declared=identity.name in known)
-        for one, identity in zip(kept, numbering.identities(kept, known), strict=True)
+        declared.migration(one, identity) or planner.migration(one, identity)
+        for one, identity in zip(kept, identities, strict=True)
     ]
     return ImportPlan(
         source,
         found.tool.title,
         manifest,
-        tuple(planned),
-        is_declared=declared is not None,
-        variables=source.variables,
+        tuple(sorted(planned, key=lambda one: (one.kind is Kind.REPEATABLE, one.version))),
+        is_declared=declared.inclusion is not None,
+        variables={name: source.variables.get(name) for name in sorted(planner.variables - declared.variables)},
         left_out=left_out,
         remarks=_located(files, source.remarks),
     )
 
 
 def default_manifest(folder: Path, cwd: Path) -> Path:
-    """Return the manifest that an import writes where none is named: after the project's folder."""
+    """Return the manifest that is written where none is named: after the project's folder."""
     inside = folder.resolve().is_relative_to(cwd.resolve())
     name = re.sub(r"[^\w.-]+", "-", (cwd if inside else folder).resolve().name).strip("-.")
     return Path("manifests", f"{name or 'database'}.yaml")
@@ -85,13 +90,58 @@ def _located(files: FolderFiles, remarks: Iterable[Remark]) -> tuple[Remark, ...
     return tuple(replace(remark, location=files.located(remark.location)) for remark in remarks)
 
 
-def _declared(manifest: Path, environ: Mapping[str, str]) -> Inclusion | None:
-    """Return the manifest as it is; None where there is none. Raises ManifestError."""
-    if not manifest.exists():
-        return None
-    found = inclusion.read(manifest, environ=environ)
-    found.raise_for_problems()
-    return found
+class _Declared(NamedTuple):
+    """What the manifest has already."""
+
+    inclusion: Inclusion | None
+    """None where there is no manifest."""
+    entries: Mapping[str, tuple[LoadedManifest, Declaration]]
+    """By name."""
+
+    @classmethod
+    def read(cls, manifest: Path, environ: Mapping[str, str]) -> _Declared:
+        """Return what is there. Raises ManifestError."""
+        if not manifest.exists():
+            return cls(None, {})
+        found = inclusion.read(manifest, environ=environ)
+        found.raise_for_problems()
+        entries = {
+            declaration.name: (opened, declaration)
+            for opened in found.opened
+            for declaration in opened.manifest.declarations
+            if declaration.name is not None
+        }
+        return cls(found, entries)
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """The versions of all entries, by name."""
+        return {name: entry.version for name, (_, entry) in self.entries.items() if entry.version is not None}
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The variables that it has."""
+        return frozenset() if self.inclusion is None else frozenset(self.inclusion.opened[0].manifest.variables)
+
+    def migration(self, source: SourceMigration, identity: Identity) -> PlannedMigration | None:
+        """Return a migration as its entry has it; None for one that has none."""
+        found = self.entries.get(identity.name)
+        if found is None:
+            return None
+        opened, entry = found
+        return PlannedMigration(
+            source,
+            identity.version,
+            identity.name,
+            file=PlannedFile(opened.folder.path(entry.file or "")),
+            rollback=None if entry.rollback is None else PlannedFile(opened.folder.path(entry.rollback)),
+            kind=entry.effective_kind or Kind.SQL,
+            transaction=entry.transaction,
+            has_variables=entry.has_variables,
+            is_empty=entry.is_empty,
+            description=entry.description,
+            is_declared=True,
+        )
 
 
 def _left_out(source: Source, names: Collection[str]) -> tuple[SourceMigration, ...]:
@@ -105,18 +155,51 @@ def _left_out(source: Source, names: Collection[str]) -> tuple[SourceMigration, 
     return tuple(one for one in source.migrations if one.id in names or one.name in names)
 
 
-def _planned(
-    files: FolderFiles, migration: SourceMigration, identity: numbering.Identity, *, is_declared: bool
-) -> PlannedMigration:
-    up = migration.up
-    path = files.path(up.path) if up is not None else Path(migration.name)
-    return PlannedMigration(
-        migration,
-        identity.version,
-        identity.name,
-        file=PlannedFile(path),
-        kind=Kind.SQL if migration.repeats is None else Kind.REPEATABLE,
-        description=migration.description,
-        remarks=_located(files, migration.remarks),
-        is_declared=is_declared,
-    )
+class _Planner:
+    """Plans the migrations that the manifest does not have yet."""
+
+    def __init__(self, files: FolderFiles, source: Source, manifest: Path, identities: Collection[Identity]) -> None:
+        self._files = files
+        self._source = source
+        highest = max((one.version for one in identities), default=0)
+        self._names = FileNames(manifest, files.root / source.folder, highest=highest)
+        self._named: set[str] = set()
+        self.variables: set[str] = set()
+
+    def migration(self, source: SourceMigration, identity: Identity) -> PlannedMigration:
+        """Return what becomes of one."""
+        converted = conversion.convert(source, self._source, self._files)
+        self.variables |= converted.variables
+        stem = self._names.stem(identity)
+        up, down = converted.up, converted.down
+        file = PlannedFile(Path(stem)) if up is None else self._file(up, f"{stem}.sql")
+        return PlannedMigration(
+            source,
+            identity.version,
+            identity.name,
+            file=file,
+            rollback=None if down is None else self._file(down, f"{stem}.rollback.sql"),
+            kind=Kind.SQL if source.repeats is None else Kind.REPEATABLE,
+            transaction=converted.transaction,
+            has_variables=converted.has_variables,
+            is_empty=up is not None and up.is_empty,
+            description=" ".join(source.description.split()) or None if source.description else None,
+            remarks=_located(self._files, converted.remarks),
+        )
+
+    def _file(self, script: ConvertedScript, name: str) -> PlannedFile:
+        """Return the file of a script: the tool's own where it can be named, which is once."""
+        if not script.is_changed and script.path.lower().endswith(".sql") and script.path not in self._named:
+            self._named.add(script.path)
+            return PlannedFile(self._files.path(script.path))
+        return PlannedFile(self._names.folder / name, _text(script, self._source.tool))
+
+
+def _text(script: ConvertedScript, tool: str) -> str:
+    """Return what a new file holds: where it comes from, and the script."""
+    body = script.text.rstrip()
+    while (end := body.find("\n")) >= 0 and not body[:end].strip():
+        body = body[end + 1 :]
+    line_end = "\r\n" if "\r\n" in body else "\n"
+    origin = f"-- imported from {tool}: {script.path}"
+    return line_end.join((origin, "", body, "") if body else (origin, ""))

@@ -1,5 +1,6 @@
-"""Adds an entry to a manifest, or takes some away, by editing its text: comments, order, indentation, quotes and line
-ends of what is left stay.
+"""Adds entries and variables to a manifest, or takes entries away, by editing its text.
+
+Comments, order, indentation, quotes and line ends of what is left stay.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from zmig.manifest.yaml_parser import Mapping, Scalar, Sequence, typed
 if TYPE_CHECKING:
     from collections.abc import Collection
     from collections.abc import Mapping as Map
+    from collections.abc import Sequence as List
 
     from zmig.manifest.yaml_parser import Document, Node
 
-    Fields = Map[str, str | int]
+    Value = str | int | Map[str, str]
+    Fields = Map[str, Value]
 
 _BARE = re.compile(r"[\w./][\w./+@-]*(?: [\w./+@-]+)*")
 # Of a list whose items are on the lines after their dash, the dash may end its line.
@@ -56,9 +59,54 @@ def add(document: Document, fields: Fields) -> str:
     elif _opens_with("{", text, root):
         edits = _to_flow_root(text, root, node, fields)
     elif node is None:
-        edits = _at_end(text, root, fields)
+        edits = _at_end(text, root, [fields])
     else:
-        edits = _to_empty_list(text, root, node, fields)
+        edits = _to_empty_list(text, root, node, [fields])
+    return _edited(text, edits)
+
+
+def add_first(document: Document, entries: List[Fields]) -> str:
+    """Return the text of a manifest with its first entries, of which it has none yet. Raises NotEditable.
+
+    They are in the order given, with blank lines between them. Whoever calls this reads the result again and compares.
+    """
+    text, root = document.source.text, document.root
+    if not isinstance(root, Mapping) or _opens_with("{", text, root):
+        raise NotEditable
+    node = root.get("migrations")
+    if node is None:
+        return _edited(text, _at_end(text, root, entries))
+    if isinstance(node, Sequence) and node.items:
+        raise NotEditable
+    return _edited(text, _to_empty_list(text, root, node, entries))
+
+
+def add_variables(document: Document, values: Map[str, str]) -> str:
+    """Return the text of a manifest with more `variables`. Raises NotEditable.
+
+    Whoever calls this reads the result again and compares.
+    """
+    text, root = document.source.text, document.root
+    if not isinstance(root, Mapping) or _opens_with("{", text, root):
+        raise NotEditable
+    node = root.get("variables")
+    if node is None:
+        indent = text[_line_start(text, root.start) : root.start]
+        lines = ["", f"{indent}variables:", *(f"{indent}  {name}: {scalar(value)}" for name, value in values.items())]
+        before = [one for key, one in root.entries.values() if key.text != "migrations"]
+        if not before:
+            raise NotEditable
+        last = max(before, key=attrgetter("end"))
+        return _edited(text, [_insert_lines(text, _after_comments(text, _content_end(text, last), len(indent)), lines)])
+    if not isinstance(node, Mapping) or not node.entries or _opens_with("{", text, node):
+        raise NotEditable
+    key, last = list(node.entries.values())[-1]
+    indent = text[_line_start(text, key.start) : key.start]
+    lines = [f"{indent}{name}: {scalar(value)}" for name, value in values.items()]
+    return _edited(text, [_insert_lines(text, _after_comments(text, _content_end(text, last), len(indent)), lines)])
+
+
+def _edited(text: str, edits: list[_Edit]) -> str:
     for edit in reversed(sorted(edits, key=attrgetter("start"))):
         text = text[: edit.start] + edit.text + text[edit.end :]
     return text
@@ -125,19 +173,19 @@ def _to_flow_root(text: str, root: Mapping, node: Node | None, fields: Fields) -
     return [_Edit(node.start, node.end, f"{blank}[{_flow(fields, _Style(text, root))}]")]
 
 
-def _to_empty_list(text: str, root: Mapping, node: Node, fields: Fields) -> list[_Edit]:
+def _to_empty_list(text: str, root: Mapping, node: Node, entries: List[Fields]) -> list[_Edit]:
     """Replace an empty value, such as `[]` or nothing, by a list in block style."""
     if "#" in text[node.start : node.end]:
         raise NotEditable
     start = len(text[: node.start].rstrip(" \t"))
     indent = text[_line_start(text, root.start) : root.start]
-    lines = _entry(fields, _Style(text, root), f"{indent}  ", " ")
+    lines = _entries(entries, _Style(text, root), f"{indent}  ")
     return [_Edit(start, node.end, ""), _insert_lines(text, _after_comments(text, node.end, len(indent)), lines)]
 
 
-def _at_end(text: str, root: Mapping, fields: Fields) -> list[_Edit]:
+def _at_end(text: str, root: Mapping, entries: List[Fields]) -> list[_Edit]:
     indent = text[_line_start(text, root.start) : root.start]
-    lines = ["", f"{indent}migrations:", *_entry(fields, _Style(text, root), f"{indent}  ", " ")]
+    lines = ["", f"{indent}migrations:", *_entries(entries, _Style(text, root), f"{indent}  ")]
     return [_insert_lines(text, _after_comments(text, _content_end(text, root), -1), lines)]
 
 
@@ -150,22 +198,40 @@ class _Style:
         self.is_flow = _opens_with("{", text, model)
         self._is_json = any(not key.plain for key, _ in self._model.entries.values())
 
-    def pair(self, key: str, value: str | int) -> str:
+    def pair(self, key: str, value: Value) -> str:
         """Return a key with its value."""
-        return f"{json.dumps(key) if self._is_json else key}: {self._scalar(key, value)}"
+        return f"{json.dumps(key) if self._is_json else key}: {self._value(key, value)}"
 
-    def _scalar(self, key: str, value: str | int) -> str:
-        if isinstance(value, int):
-            return str(value)
+    def _value(self, key: str, value: Value) -> str:
+        if isinstance(value, bool | int):
+            return json.dumps(value)
+        if not isinstance(value, str):
+            return "{" + ", ".join(self.pair(inner, one) for inner, one in value.items()) + "}"
         node = self._model.get("file" if key == "rollback" else key)
         quote = '"' if self._is_json else ""
         if not quote and isinstance(node, Scalar) and not node.plain:
             quote = self._text[node.start]
         if quote == "'":
             return "'" + value.replace("'", "''") + "'"
-        if quote != '"' and _BARE.fullmatch(value) and typed(value) == value:
-            return value
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False) if quote == '"' else scalar(value)
+
+
+def lines(entries: List[Fields]) -> list[str]:
+    """Return the lines of entries for a manifest that has none yet, in block style."""
+    return _entries(entries, _Style("", Mapping({}, 0, 0)), "  ")
+
+
+def scalar(value: str) -> str:
+    """Return a text as a manifest has it: without quotes where it needs none."""
+    is_bare = _BARE.fullmatch(value) and typed(value) == value
+    return value if is_bare else json.dumps(value, ensure_ascii=False)
+
+
+def _entries(entries: List[Fields], style: _Style, indent: str) -> list[str]:
+    lines: list[str] = []
+    for fields in entries:
+        lines += [*([""] if lines else []), *_entry(fields, style, indent, " ")]
+    return lines
 
 
 def _entry(fields: Fields, style: _Style, indent: str, gap: str) -> list[str]:

@@ -145,8 +145,13 @@ def _folder(inclusion: Inclusion, alike: list[Declaration]) -> tuple[str, Path]:
         if opened is root:
             return entry.text("file").rpartition("/")[0], path
         return relpath(path, root.path.parent).replace("\\", "/"), path
-    folder = _FOLDER_BESIDE if _is_root(root.path.absolute().parent) else _USUAL_FOLDER
+    folder = usual_folder(root.path)
     return folder, root.folder.path(folder)
+
+
+def usual_folder(manifest: Path) -> str:
+    """Return where the files of a manifest's first migrations are put, relative to it."""
+    return _FOLDER_BESIDE if _is_root(manifest.absolute().parent) else _USUAL_FOLDER
 
 
 def _is_root(folder: Path) -> bool:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from codecs import BOM_UTF8
-from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from zmig.errors import Location, ManifestError, Problem, UsageError
 from zmig.manifest import edit, reader, schema_errors
-from zmig.project import draft, inclusion, written_file
+from zmig.project import draft, inclusion, new_files, written_file
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -58,21 +55,9 @@ def create(
     root = manifests.opened[0]
     new = draft.make(manifests, name, kind=kind)
     text = _edited(root, new, environ)
-    try:
-        with ExitStack() as undo:
-            for file, content in new.texts(today=today, description=description).items():
-                _create_folder(file.parent, undo)
-                with file.open("x", encoding="utf-8", newline="\n") as opened:
-                    undo.callback(file.unlink, missing_ok=True)
-                    opened.write(content)
-            replace_manifest(root, text)
-            undo.pop_all()
-    except FileExistsError as error:
-        message = f"`{error.filename}` exists already"
-        raise UsageError(Problem("file-exists", message, hint="choose another name")) from None
-    except OSError as error:
-        message = f"`{error.filename}` cannot be written: {(error.strerror or str(error)).lower()}"
-        raise UsageError(Problem("file-unwritable", message, hint=f"run `ls -ld {error.filename}`")) from None
+    contents = new.texts(today=today, description=description)
+    with new_files.written(contents, instead="choose another name"):
+        replace_manifest(root, text)
     return Created(new.version, new.name, file=new.file, rollback_file=new.rollback_file, manifest=root.path)
 
 
@@ -84,7 +69,7 @@ def _edited(root: LoadedManifest, new: Draft, environ: Mapping[str, str]) -> str
     except edit.NotEditable:
         raise ManifestError(_not_editable(root, new)) from None
     again = reader.read(text, label=str(root.path), environ=environ)
-    before, after = _plain(document), _plain(again.document)
+    before, after = plain(document), plain(again.document)
     if again.problems or new.fields() not in after["migrations"]:
         raise ManifestError(_not_editable(root, new))
     after["migrations"].remove(new.fields())
@@ -93,7 +78,8 @@ def _edited(root: LoadedManifest, new: Draft, environ: Mapping[str, str]) -> str
     return text
 
 
-def _plain(document: Document) -> dict[str, Any]:
+def plain(document: Document) -> dict[str, Any]:
+    """Return what a manifest says, as plain values; it has `migrations`, be it without any."""
     values: dict[str, Any] = {} if document.root is None else schema_errors.plain(document.root)
     return {**values, "migrations": values.get("migrations") or []}
 
@@ -102,20 +88,6 @@ def _not_editable(root: LoadedManifest, new: Draft) -> Problem:
     entry = ", ".join(f"{key}: {value}" for key, value in new.fields().items())
     message = f"an entry cannot be added to `{root.path}` by program, as it is written"
     return Problem("manifest-not-editable", message, Location(str(root.path)), hint=f"add it by hand: `- {{{entry}}}`")
-
-
-def _create_folder(folder: Path, undo: ExitStack) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-    if not folder.exists():
-        _create_folder(folder.parent, undo)
-        folder.mkdir()
-        undo.callback(_remove_if_empty, folder)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()
 
 
 def replace_manifest(root: LoadedManifest, text: str) -> None:

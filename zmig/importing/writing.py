@@ -1,0 +1,111 @@
+"""Writes what an import has planned: new files, and the manifest. All of it, or nothing; no file is ever replaced."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from zmig.errors import Location, ManifestError, Problem
+from zmig.importing import manifest_text
+from zmig.manifest import edit, reader
+from zmig.project import inclusion, new_files, project, scaffold
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from zmig.importing.plan import ImportPlan
+    from zmig.manifest.edit import Fields
+    from zmig.manifest.yaml_parser import Document
+    from zmig.project.inclusion import LoadedManifest
+
+_INSTEAD = "move it away, or name another manifest with `--manifest`"
+
+
+@valueclass
+class Written:
+    """What was written."""
+
+    files: tuple[Path, ...]
+    """New files, the manifest not among them."""
+    entries: int
+    """How many entries the manifest has got."""
+
+
+def write(plan: ImportPlan, environ: Mapping[str, str]) -> Written:
+    """Write a plan, and read all of it again. Nothing is written where the manifest has everything.
+
+    Raises:
+        UsageError: a file exists already, or cannot be written.
+        ManifestError: the manifest cannot be edited, or what it would say is wrong.
+    """
+    new = plan.new
+    if plan.is_declared and not new:
+        return Written((), 0)
+    contents: dict[Path, str | bytes] = {file.path: file.text or "" for one in new for file in one.new_files}
+    entries = [manifest_text.fields(one, plan.manifest) for one in new]
+    variables = manifest_text.values(plan.variables)
+    known = _known(plan, environ)
+    if plan.is_declared:
+        root = inclusion.read(plan.manifest, environ=known).opened[0]
+        text = _added(root, entries, variables, known)
+        with new_files.written(contents, instead=_INSTEAD):
+            scaffold.replace_manifest(root, text)
+        return Written(tuple(contents), len(entries))
+    about = f"Taken over from {plan.title} by `zmig import`."
+    text = manifest_text.new(plan.manifest, about=about, variables=variables, entries=entries)
+    schema = manifest_text.schema_file(plan.manifest)
+    everything = {**contents, **dict([schema] if schema is not None else []), plan.manifest: text}
+    with new_files.written(everything, instead=_INSTEAD):
+        project.load(plan.manifest, environ=known)  # whatever is wrong with it, nothing is left of it
+    return Written(tuple(everything)[:-1], len(entries))
+
+
+def _known(plan: ImportPlan, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment with a value for each variable that has to come from it later."""
+    return {**{name.upper(): "x" for name, value in plan.variables.items() if value is None}, **environ}
+
+
+def _added(
+    root: LoadedManifest, entries: Sequence[Fields], variables: Mapping[str, str], environ: Mapping[str, str]
+) -> str:
+    """Return the manifest's text with more entries and variables, which is read again to be sure of it."""
+    before = scaffold.plain(root.manifest.document)
+    document = root.manifest.document
+    for edited in _edits(entries, variables, has_entries=bool(root.manifest.declarations)):
+        try:
+            text = edited(document)
+        except edit.NotEditable:
+            raise ManifestError(_not_editable(root)) from None
+        again = reader.read(text, label=str(root.path), environ=environ)
+        if again.problems:
+            raise ManifestError(_not_editable(root))
+        document = again.document
+    expected = {**before, **({"variables": {**before.get("variables", {}), **variables}} if variables else {})}
+    after = scaffold.plain(document)
+    kept = [one for one in after["migrations"] if one not in entries]
+    if kept != before["migrations"] or len(after["migrations"]) != len(kept) + len(entries):
+        raise ManifestError(_not_editable(root))
+    if {**after, "migrations": kept} != expected:
+        raise ManifestError(_not_editable(root))
+    return document.source.text
+
+
+def _edits(
+    entries: Sequence[Fields], variables: Mapping[str, str], *, has_entries: bool
+) -> Iterator[Callable[[Document], str]]:
+    """Yield what is done to the manifest, one after the other."""
+    if variables:
+        yield lambda document: edit.add_variables(document, variables)
+    if not has_entries:
+        yield lambda document: edit.add_first(document, entries)
+        return
+    for fields in entries:
+        yield partial(edit.add, fields=fields)
+
+
+def _not_editable(root: LoadedManifest) -> Problem:
+    message = f"entries cannot be added to `{root.path}` by program, as it is written"
+    hint = "name another manifest with `--manifest`, and move its entries by hand"
+    return Problem("manifest-not-editable", message, Location(str(root.path)), hint=hint)
