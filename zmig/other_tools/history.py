@@ -33,6 +33,8 @@ class AppliedMigration:
     """As the table has it, as text; bytes in hex."""
     was_run: bool = True
     """False where somebody only had the tool record it, by a baseline or a like command."""
+    statements: tuple[str, ...] | None = None
+    """The SQL that was run, where the table keeps that."""
 
 
 @valueclass

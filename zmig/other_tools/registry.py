@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 NAMES = (
     "prisma",
     "drizzle",
+    "supabase",
     "dbmate",
     "flyway",
     "golang-migrate",
