@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from zmig.errors import PlanRefused, Problem, UsageError
 from zmig.facts import EventType, Verdict
-from zmig.hints import Hint, command, run_command
-from zmig.planning import identity, orphaned_rows, refusals, selection
+from zmig.hints import Hint, command
+from zmig.planning import decisions, identity, orphaned_rows, refusals, selection
 from zmig.planning.state import FindingCode, State
 from zmig.project import token_checksums
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from zmig.planning.history import Record
     from zmig.planning.snapshot import Snapshot
@@ -90,7 +90,7 @@ def record(session: DatabaseSession, decision: Decision, *, lock_wait_seconds: f
                 action = _accepted(session, snapshot.migrations, decision)
             case Baseline():
                 action = _baselined(session, snapshot.migrations, decision)
-        _refuse_contradictions(snapshot.migrations, action)
+        refuse_contradictions(snapshot.migrations, action.names)
         session.store.check_names(action.names)
         if action.statements:
             with session.recording(), session.connection.transaction():
@@ -140,11 +140,13 @@ def _check_verdict(verdict: str) -> None:
         )
 
 
-def _refuse_contradictions(snapshot: Snapshot, action: _Action) -> None:
-    """Record nothing where the simple table contradicts the facts, but a decision about such a migration."""
-    is_about_one = any(
-        entry.name in action.names and entry.has(FindingCode.FACTS_MISSING) for entry in snapshot.entries
-    )
+def refuse_contradictions(snapshot: Snapshot, names: Collection[str]) -> None:
+    """Record nothing where the simple table contradicts the facts, but a decision about such a migration.
+
+    Raises:
+        PlanRefused: it does, of others than those named.
+    """
+    is_about_one = any(entry.name in names and entry.has(FindingCode.FACTS_MISSING) for entry in snapshot.entries)
     contradictions = orphaned_rows.refusals(snapshot.entries, effect="nothing was recorded")
     if not is_about_one and (problems := [refusal.problem for refusal in contradictions]):
         raise PlanRefused(*problems)
@@ -152,7 +154,7 @@ def _refuse_contradictions(snapshot: Snapshot, action: _Action) -> None:
 
 def _resolved(session: DatabaseSession, snapshot: Snapshot, decision: Resolve) -> _Action:
     entry, verdict, reason = selection.find_one(snapshot.entries, decision.name), decision.verdict, decision.reason
-    data = _data(session, entry, reason) | {"as": str(verdict), "was": entry.state.value}
+    data = fact_data(session, entry, reason) | {"as": str(verdict), "was": entry.state.value}
     before: list[str] = []
     if entry.has(FindingCode.SQUASHED):
         raise UsageError(_counted_by_parts(entry))
@@ -185,7 +187,7 @@ def _counted_by_parts(entry: Entry) -> Problem:
 
 def _superseded_sql(session: DatabaseSession, entry: Entry, was: Record, reason: str) -> str:
     """Return what says that a migration is no longer known under the version it was applied as."""
-    data = _data(session, entry, reason) | {
+    data = fact_data(session, entry, reason) | {
         "version": was.version,
         "name": was.name,
         "as": Verdict.PENDING.value,
@@ -201,7 +203,7 @@ def _resolved_sql(session: DatabaseSession, entry: Entry, verdict: Verdict, data
     if entry.version is None:
         return session.store.append_sql(session.run, type, entry.name, data)
     if verdict is Verdict.DONE:
-        return session.store.applied_sql(session.run, type, entry.name, data, kind=_kind(entry))
+        return session.store.applied_sql(session.run, type, entry.name, data, kind=kind_of(entry))
     return session.store.taken_back_sql(session.run, type, entry.name, data)
 
 
@@ -209,7 +211,9 @@ def _accepted(session: DatabaseSession, snapshot: Snapshot, decision: Accept) ->
     entries = [_acceptable(snapshot, name) for name in dict.fromkeys(decision.names)]
     kept = {entry.name: entry for entry in entries}
     statements = [
-        session.store.append_sql(session.run, EventType.ACCEPTED, entry.name, _data(session, entry, decision.reason))
+        session.store.append_sql(
+            session.run, EventType.ACCEPTED, entry.name, fact_data(session, entry, decision.reason)
+        )
         for entry in kept.values()
     ]
     return _Action([*kept], statements)
@@ -244,36 +248,24 @@ def _baselined(session: DatabaseSession, snapshot: Snapshot, decision: Baseline)
     in_part = (refusals.of_partly_replaced(entry, effect="nothing was recorded") for entry in chosen)
     if problems := [problem for problem in in_part if problem is not None]:
         raise UsageError(*problems)
-    unclear = [_unclear(entry) for entry in chosen if not _is_untouched(entry)]
+    unclear = [decisions.unclear(entry) for entry in chosen if not decisions.is_untouched(entry)]
     if unclear:
         raise UsageError(*unclear)
     statements = [
         session.store.applied_sql(
-            session.run, EventType.BASELINED, entry.name, _data(session, entry, decision.reason), kind=_kind(entry)
+            session.run,
+            EventType.BASELINED,
+            entry.name,
+            fact_data(session, entry, decision.reason),
+            kind=kind_of(entry),
         )
         for entry in chosen
     ]
     return _Action([entry.name for entry in chosen], statements)
 
 
-def _is_untouched(entry: Entry) -> bool:
-    """Whether nothing of a migration that is not applied is in the database because zmig ran it."""
-    is_undone = entry.record is not None and entry.record.is_undone
-    return entry.state is State.PENDING or (is_undone and entry.state in (State.FAILED, State.STUCK))
-
-
-def _unclear(entry: Entry) -> Problem:
-    resolve = run_command("resolve", "--as", "done", "--reason", "...", about=entry)
-    return Problem(
-        "baseline-unclear",
-        f"migration `{entry.name}` is {entry.state.value}, and no transaction undid what it had done",
-        facts=("a baseline says that all of a migration is there; of this one a part may be",),
-        effect="nothing was recorded",
-        hint=Hint("if all of it is there, ", resolve, ", then the baseline again"),
-    )
-
-
-def _data(session: DatabaseSession, entry: Entry, reason: str) -> dict[str, object]:
+def fact_data(session: DatabaseSession, entry: Entry, reason: str) -> dict[str, object]:
+    """Return what the fact of a decision about a migration says."""
     migration, more = entry.migration, dict[str, object]()
     if migration is not None and (
         of_tokens := token_checksums.of_migration(migration, conforming=session.server.conforms)
@@ -288,11 +280,12 @@ def _data(session: DatabaseSession, entry: Entry, reason: str) -> dict[str, obje
         "reason": session.target.redactor(reason),
         "checksum": migration.checksum if migration is not None else None,
         **more,
-        "kind": _kind(entry),
+        "kind": kind_of(entry),
     }
 
 
-def _kind(entry: Entry) -> str:
+def kind_of(entry: Entry) -> str:
+    """Return the kind of a migration, as facts have it."""
     if entry.migration is not None:
         return entry.migration.kind.value
     recorded = entry.record.applied.text("kind") if entry.record and entry.record.applied else None
