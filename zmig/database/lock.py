@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, cast
 
@@ -57,6 +58,61 @@ def _has_key(key: int) -> str:
     )
 
 
+def advisory(key: int) -> str:
+    """Return what is true of a row `l` of pg_locks that is about an advisory lock in the current database, as SQL."""
+    own = f"d.datname {_EQUALS} pg_catalog.current_database()"
+    return f"{_has_key(key)} and l.database {_EQUALS} (select d.oid from pg_catalog.pg_database d where {own})"
+
+
+def find_holder(connection: Questioning, condition: str) -> LockHolder | None:
+    """Return a backend that holds a lock for which a condition on `l`, a row of pg_locks, is true; None for nobody."""
+    row = connection.execute(_HOLDER.format(condition=condition).encode()).fetchone()
+    if row is None:
+        return None
+    from zmig.database.lock_holder import LockHolder
+    from zmig.sql import message
+
+    return LockHolder(
+        pid=cast("int", row[0]),
+        application_name=cast("str | None", row[1]),
+        database_user=cast("str | None", row[2]),
+        host=cast("str | None", row[3]),
+        since=cast("datetime | None", row[4]),
+        query=message.query_of(cast("str | None", row[5])),
+        seconds=cast("float | None", row[6]),
+        in_transaction=row[7] is True,
+    )
+
+
+def poll(
+    take: Callable[[], bool],
+    *,
+    limit_seconds: float | None,
+    holder: Callable[[], LockHolder | None],
+    report: Callable[[LockHolder | None, float], object],
+    not_obtained: Callable[[LockHolder | None, float], Exception],
+) -> float:
+    """Try to take a lock until it is taken, for at most `limit_seconds` (None: for ever); return the seconds waited.
+
+    `report` is called now and then with the holder and the seconds waited so far; what `not_obtained` makes of the two
+    is raised when the time is over.
+    """
+    began = time.monotonic()
+    pause, next_note = _FIRST_PAUSE_SECONDS, 0.0
+    while not take():
+        waited = time.monotonic() - began
+        is_over = limit_seconds is not None and waited >= limit_seconds
+        if waited >= next_note or is_over:
+            found = holder()
+            if is_over:
+                raise not_obtained(found, waited)
+            report(found, waited)
+            next_note = waited + _SECONDS_BETWEEN_NOTES
+        time.sleep(pause if limit_seconds is None else min(pause, max(limit_seconds - waited, 0.01)))
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+    return time.monotonic() - began
+
+
 def _is_mine(key: int) -> str:
     own = f"l.granted and l.pid {_EQUALS} pg_catalog.pg_backend_pid()"
     return f"exists (select from pg_catalog.pg_locks l where {_has_key(key)} and {own})"
@@ -78,8 +134,7 @@ class RunLock:
 
     @property
     def _condition(self) -> str:
-        own = f"d.datname {_EQUALS} pg_catalog.current_database()"
-        return f"{_has_key(self.key)} and l.database {_EQUALS} (select d.oid from pg_catalog.pg_database d where {own})"
+        return advisory(self.key)
 
     @property
     def is_held_sql(self) -> str:
@@ -133,22 +188,7 @@ class RunLock:
 
     def holder(self, connection: Questioning) -> LockHolder | None:
         """Return the backend that holds the lock; None when nobody does."""
-        row = connection.execute(_HOLDER.format(condition=self._condition).encode()).fetchone()
-        if row is None:
-            return None
-        from zmig.database.lock_holder import LockHolder
-        from zmig.sql import message
-
-        return LockHolder(
-            pid=cast("int", row[0]),
-            application_name=cast("str | None", row[1]),
-            database_user=cast("str | None", row[2]),
-            host=cast("str | None", row[3]),
-            since=cast("datetime | None", row[4]),
-            query=message.query_of(cast("str | None", row[5])),
-            seconds=cast("float | None", row[6]),
-            in_transaction=row[7] is True,
-        )
+        return find_holder(connection, self._condition)
 
     def terminate(self, connection: Connection, holder: LockHolder) -> None:
         """Make the server end the backend that holds the lock, if it holds it still."""
@@ -173,17 +213,14 @@ class RunLock:
         """
         from zmig.database import lock_holder as holders
 
-        began = time.monotonic()
-        pause, next_note = _FIRST_PAUSE_SECONDS, 0.0
-        while not self.try_acquire(connection):
-            waited = time.monotonic() - began
-            if waited >= next_note or (limit_seconds is not None and waited >= limit_seconds):
-                holder = self.holder(connection)
-                holder = known(holder) if holder is not None else None
-                if limit_seconds is not None and waited >= limit_seconds:
-                    raise holders.not_obtained(holder, database, waited)
-                report(holder, waited)
-                next_note = waited + _SECONDS_BETWEEN_NOTES
-            time.sleep(pause if limit_seconds is None else min(pause, max(limit_seconds - waited, 0.01)))
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-        return time.monotonic() - began
+        def holder() -> LockHolder | None:
+            found = self.holder(connection)
+            return known(found) if found is not None else None
+
+        return poll(
+            partial(self.try_acquire, connection),
+            limit_seconds=limit_seconds,
+            holder=holder,
+            report=report,
+            not_obtained=lambda holder, waited: holders.not_obtained(holder, database, waited),
+        )
