@@ -33,6 +33,8 @@ class EventType(StrEnum):
     """A repeatable is due again: a migration that it may rest on was rolled back."""
     OBSERVED = "migration.observed"
     """What the database's schema was like at the end of a run. It says nothing of a migration's state."""
+    IMPORTED = "migration.imported"
+    """What another tool's history says that makes no migration applied. It says nothing of a migration's state."""
 
     @classmethod
     def parse(cls, text: str) -> EventType | None:

@@ -6,6 +6,7 @@ import shlex
 import shutil
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from tests.support import manual
@@ -91,6 +92,8 @@ def test_example_runs_as_printed(example: Path, run: Run, name: str, line: str) 
         file = example / "db" / "migrations" / "20240131120000_users.sql"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("-- migrate:up\ncreate table people (id int);\n-- migrate:down\ndrop table people;\n")
+        with psycopg.connect(run("db", "url", "manifests/demo.yaml").stdout.strip()) as connection:
+            connection.execute("create table schema_migrations (version varchar(128) primary key)")
     program, *words = shlex.split(line)
     assert program == "zmig"
     becomes_another_program = words[:2] == ["db", "psql"]

@@ -23,7 +23,7 @@ class Facts:
         """Each fact about a migration, as its name and its type without the prefix, in order."""
         query = sql.SQL(
             "select aggregate_id, replace(event_type, 'migration.', '') from {} "
-            "where aggregate_type <> 'schema' order by position"
+            "where aggregate_type = 'migration' order by position"
         )
         return [(str(name), str(type)) for name, type in self.connection.execute(query.format(self.events))]
 

@@ -6,8 +6,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig.cli import import_text
-from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
+from zmig.cli import import_history, import_text
+from zmig.cli.command import Command, CommandContext, Option, Positionals
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.hints import Hint, repeat
 from zmig.importing import planning, writing
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
-class ImportOptions(Options):
+class ImportOptions(import_history.HistoryOptions):
     """The options of `zmig import`."""
 
     tool: str | None
@@ -35,18 +35,26 @@ class ImportOptions(Options):
 def run(call: CommandContext, options: ImportOptions) -> ExitCode:
     """Show what an import would write, or write it."""
     plan = _plan(call, options)
-    if not options.write:
+    if not options.write and not options.database:
         _show(call, plan)
         return ExitCode.OK
+    if options.write:
+        _write(call, options, plan)
+    if options.database:
+        return import_history.run(call, options, plan, is_written=options.write)
+    if options.json:
+        call.output.document(import_text.document(plan, is_written=True))
+    return ExitCode.OK
+
+
+def _write(call: CommandContext, options: ImportOptions, plan: ImportPlan) -> None:
+    """Write what a plan says. Raises UsageError where something in it is refused."""
     if plan.is_refused:
         _show(call, plan)
     written = writing.write(plan, call.environ)
     call.output.note(_sentence(plan, written))
-    if written.entries:
+    if written.entries and not options.database:
         call.output.note(_next(call, plan))
-    if options.json:
-        call.output.document(import_text.document(plan, is_written=True))
-    return ExitCode.OK
 
 
 def _show(call: CommandContext, plan: ImportPlan) -> None:
@@ -126,7 +134,8 @@ COMMAND = Command(
     ),
     document=(
         "tool, folder, manifest, written, migrations (id, version, name, file, rollback, kind, transaction, variables, "
-        "empty, declared, new_files), variables, left_out (ids), remarks (change, text, file, line, column, migration)"
+        "empty, declared, new_files), variables, left_out (ids), remarks (change, text, file, line, column, "
+        f"migration); with --database also history ({import_history.DOCUMENT})"
     ),
     run=run,
     options_type=ImportOptions,
@@ -140,7 +149,12 @@ COMMAND = Command(
         Option("--manifest", "the manifest to write (without it: manifests/ and the project's name)", "PATH"),
         Option("--write", "write the manifest, and the files that have to be others; without it, the plan is shown"),
         Option("--leave-out", "migrations that are not taken over, by id, with commas between them", "IDS", _names),
+        *import_history.OPTIONS,
     ),
     takes=Positionals.FOLDER,
-    examples=("zmig import", "zmig import --from dbmate db/migrations"),
+    examples=(
+        "zmig import",
+        "zmig import --from dbmate db/migrations",
+        "zmig import --manifest manifests/demo.yaml --database",
+    ),
 )

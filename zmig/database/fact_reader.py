@@ -34,6 +34,10 @@ _Row = tuple[int, str, str, str, "datetime", "str | None", "str | None", "str | 
 
 SCHEMA = "schema"
 """The `aggregate_type` of the facts about the schema, which whoever asks for those about migrations does not see."""
+IMPORT = "import"
+"""That of the facts about another tool's history, which are not seen either."""
+
+_SHOWN = f"'migration', '{SCHEMA}', '{IMPORT}'"
 
 _BRIEF = (
     f"case when aggregate_type = '{SCHEMA}' and jsonb_typeof(event_data) = 'object' "
@@ -99,7 +103,7 @@ class FactReader:
         if names or versions:
             numbers = f"{array(map(str, versions))}::jsonb[]"
             condition = f"(aggregate_id = any({array(names)}) or event_data->'version' = any({numbers}))"
-        own, after = f"from {self._events} where aggregate_type in ('migration', '{SCHEMA}') and {condition}", ""
+        own, after = f"from {self._events} where aggregate_type in ({_SHOWN}) and {condition}", ""
         columns = _COLUMNS.replace("event_data::text", _BRIEF)
         while True:
             page: list[int] = []

@@ -13,7 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, cast
 
 from zmig.database import invariants, quoting, tracking_check
-from zmig.database.fact_reader import SCHEMA, FactReader
+from zmig.database.fact_reader import IMPORT, SCHEMA, FactReader
 from zmig.database.invariants import Broken
 from zmig.database.lock import RunLock
 from zmig.database.quoting import identifier, literal, operator
@@ -41,6 +41,9 @@ _CLOCK = {
     EventType.ROLLBACK_FAILED: "completed_at",
 }
 """The key under which a fact holds the server's time; the row's own `created_at` says the same."""
+
+_AGGREGATES = {EventType.OBSERVED: SCHEMA, EventType.IMPORTED: IMPORT}
+"""What facts are about that are not about a migration."""
 
 _WITH, _EQUALS = operator("||"), operator("=")
 
@@ -241,6 +244,31 @@ class Store(FactReader):
         version, checksum = _column(data, "version"), _column(data, "checksum")
         return f"execute zmig_done ({literal(name)}, {self._json(data)}, {version}, {literal(kind)}, {checksum})"
 
+    def prepare_many_sql(self, run: Run, applied: EventType, beside: EventType) -> tuple[str, str]:
+        """Return what makes a session ready for many facts of two types; by those of the first, migrations are applied.
+
+        No code but zmig's may run in the session from then on.
+        """
+        first = self._append(run, applied, "$1", "$2", is_timed=False)
+        other = self._append(run, beside, "$1", "$2", is_timed=False)
+        return (
+            "prepare zmig_many_applied (pg_catalog.text, pg_catalog.jsonb, bigint, pg_catalog.text, pg_catalog.text) "
+            f"as {self._applied(first, '$3', '$1', '$4', '$5')}",
+            "prepare zmig_many_beside (pg_catalog.text, pg_catalog.jsonb) as "
+            f"with {other.sql} select {invariants.check_sql(self._promises(other))}",
+        )
+
+    def one_applied_sql(self, name: str, data: Mapping[str, object], *, kind: str) -> str:
+        """Return the short form of `applied_sql`, for a session that `prepare_many_sql` made ready."""
+        version, checksum = _column(data, "version"), _column(data, "checksum")
+        return (
+            f"execute zmig_many_applied ({literal(name)}, {self._json(data)}, {version}, {literal(kind)}, {checksum})"
+        )
+
+    def one_beside_sql(self, name: str, data: Mapping[str, object]) -> str:
+        """Return the short form of `append_sql`, for a session that `prepare_many_sql` made ready."""
+        return f"execute zmig_many_beside ({literal(name)}, {self._json(data)})"
+
     def _json(self, data: Mapping[str, object]) -> str:
         return literal(storable(data, encoding_of(self._connection)))
 
@@ -257,8 +285,8 @@ class Store(FactReader):
             data=data + (_ELAPSED if is_timed else ""),
             events=self._events_name,
             # The table's default is that of all facts about migrations.
-            column="aggregate_type, " if type is EventType.OBSERVED else "",
-            value=f"'{SCHEMA}', " if type is EventType.OBSERVED else "",
+            column="aggregate_type, " if type in _AGGREGATES else "",
+            value=f"'{_AGGREGATES[type]}', " if type in _AGGREGATES else "",
             name=name,
             type=literal(type.value),
             run_id=literal(run and run.id),
@@ -413,7 +441,7 @@ def _all_equal(*pairs: tuple[str, str]) -> str:
 
 def _common(table: str, type: EventType, run: Run | None) -> Iterator[tuple[str, str]]:
     """Yield what all facts of a type that a run appends have in common: each column, and its value."""
-    yield f"{table}.aggregate_type", f"'{SCHEMA}'" if type is EventType.OBSERVED else "'migration'"
+    yield f"{table}.aggregate_type", literal(_AGGREGATES.get(type, "migration"))
     yield f"{table}.event_type", literal(type.value)
     yield f"{table}.database_user", "session_user::pg_catalog.text"
     for column, value in (("run_id", run and run.id), ("host", run and run.host)):

@@ -193,8 +193,8 @@ class _RecordBuilder:
                 self.outdated = fact if self.applied is not None else None
             case EventType.PAUSED | EventType.RESUMED:
                 self.paused = fact if fact.type is EventType.PAUSED else None
-            case EventType.OBSERVED:
-                pass  # it is about the schema, and says nothing of the migration
+            case EventType.OBSERVED | EventType.IMPORTED:
+                pass  # it is about the schema, or another tool, and says nothing of the migration
 
     def _begin(self, fact: Fact) -> None:
         self.last = self.begun = fact

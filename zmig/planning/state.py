@@ -126,7 +126,7 @@ def derive_state(record: Record | None, liveness: Liveness) -> State:
             return _RESOLVED_AS[record.last.verdict]
         case EventType.ROLLED_BACK | EventType.CHECKPOINT | EventType.ACCEPTED | EventType.PAUSED | EventType.RESUMED:
             return State.PENDING
-        case EventType.OUTDATED | EventType.OBSERVED:
+        case EventType.OUTDATED | EventType.OBSERVED | EventType.IMPORTED:
             return State.PENDING
 
 

@@ -105,9 +105,16 @@ class PlanExecutor:
         if self._existing is None:
             self._existing = (user_objects.find(session.connection, session.project.tracking.schema),)
         (existing,) = self._existing
-        if existing is not None:
+        if existing is not None and not self._was_imported():
             name = session.connection.info.dbname
             yield refusals.of_existing(plan, existing, database=name)
+
+    def _was_imported(self) -> bool:
+        """Whether another tool's history was looked at, though it had nothing of these migrations."""
+        from zmig.database import imported_facts
+
+        session = self._session
+        return session.inspect().has_events and bool(imported_facts.rows(session.connection, session.store.events))
 
     def _prepared(self, plan: Plan) -> tuple[PreparedStep, ...]:
         """Return a plan's files; what was read before the lock was held is what was looked through, so it is kept."""

@@ -1,0 +1,371 @@
+"""`zmig import --database`: another tool's history becomes facts, all of it or nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg import conninfo
+
+from tests.support.backends import wait_for_end, wait_until
+from tests.support.old_tools import DBMATE_TABLE, OldProject, PrismaTable
+from tests.support.process import Process
+from zmig import Migrator
+from zmig.cli.main import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.facts import Facts
+
+_USERS = "create table users (id int);\n"
+_ORDERS = "create table orders (id int);\n"
+_ITEMS = "create table items (id int);\n"
+_WORDS = ("import", "--manifest", "manifests/shop.yaml", "--database")
+_FIRST, _SECOND, _THIRD = "20240101000000_users", "20240102000000_orders", "20240103000000_items"
+
+
+@pytest.fixture
+def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str) -> OldProject:
+    monkeypatch.chdir(tmp_path)
+    return OldProject(tmp_path, database)
+
+
+@pytest.fixture
+def shop(old: OldProject, connection: psycopg.Connection) -> PrismaTable:
+    """Two of three migrations applied by Prisma."""
+    table = PrismaTable(connection)
+    for name, text in ((_FIRST, _USERS), (_SECOND, _ORDERS)):
+        old.prisma(name, text)
+        connection.execute(text.encode())
+        table.applied(name, text)
+    old.prisma(_THIRD, _ITEMS)
+    return table
+
+
+class Command:
+    """`zmig import --database`, in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+        self.err = ""
+
+    def __call__(self, *words: str, code: int = 0) -> dict[str, Any]:
+        self.capsys.readouterr()
+        ended = main(["import", "--manifest", "manifests/shop.yaml", "--database", "--json", *words])
+        captured = self.capsys.readouterr()
+        self.err = captured.err
+        assert ended == code, captured
+        return json.loads(captured.out or "{}")
+
+    def refused(self, *words: str, code: int = 2) -> list[dict[str, Any]]:
+        """Return the problems."""
+        return self(*words, code=code)["problems"]
+
+
+@pytest.fixture
+def take(capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(capsys)
+
+
+def _nothing_is_recorded(connection: psycopg.Connection) -> bool:
+    row = connection.execute("select to_regclass('zmig.migration_events')").fetchone()
+    return row == (None,) or connection.execute("select count(*) from zmig.migration_events").fetchone() == (0,)
+
+
+class TestTheFacts:
+    def test_say_where_each_migration_comes_from(self, shop: PrismaTable, take: Command, facts: Facts) -> None:
+        assert take()["history"]["recorded"] == [_FIRST, _SECOND]
+        assert facts.told == [(_FIRST, "baselined"), (_SECOND, "baselined")]
+        (data,) = facts.data(_FIRST, "baselined")
+        assert data["origin"] == {
+            "tool": "prisma",
+            "table": "public._prisma_migrations",
+            "id": _FIRST,
+            "applied_at": "2024-01-02T10:11:00+00:00",
+            "duration_ms": 12,
+            "checksum": data["origin"]["checksum"],
+            "was_run": True,
+            "matches": True,
+        }
+        assert data["reason"] == "imported from Prisma"
+        assert facts.applied == [(20240101000000, _FIRST), (20240102000000, _SECOND)]
+
+    def test_let_the_next_run_go_on(self, old: OldProject, shop: PrismaTable, take: Command) -> None:
+        take()
+        assert Migrator(old.manifest).migrate().completed == (_THIRD,)
+
+    def test_are_added_once(self, shop: PrismaTable, take: Command, facts: Facts) -> None:
+        take()
+        again = take()["history"]
+        assert (again["recorded"], again["known"], again["notes"]) == ([], 2, [])
+        assert len(facts.told) == 2
+
+    def test_are_added_for_what_the_tool_has_done_since(self, shop: PrismaTable, take: Command) -> None:
+        take()
+        shop.applied(_THIRD, _ITEMS)
+        again = take()["history"]
+        assert again["recorded"] == [_THIRD]
+        assert "somebody still runs Prisma" in again["notes"][0]
+
+    def test_leave_what_zmig_has_done_alone(
+        self, old: OldProject, shop: PrismaTable, take: Command, facts: Facts
+    ) -> None:
+        Migrator(old.manifest).baseline(to=20240101000000, reason="by hand")
+        assert take()["history"]["applied_before"] == [_FIRST]
+        assert facts.told == [(_FIRST, "baselined"), (_SECOND, "baselined")]
+
+    def test_do_not_bring_back_what_zmig_took_back(
+        self, old: OldProject, shop: PrismaTable, take: Command, facts: Facts
+    ) -> None:
+        take()
+        Migrator(old.manifest).resolve(_SECOND, "pending", reason="dropped by hand")
+        take()
+        assert facts.applied == [(20240101000000, _FIRST)]
+
+    def test_of_an_empty_history_say_that_it_was_looked_at(
+        self, old: OldProject, connection: psycopg.Connection, take: Command
+    ) -> None:
+        PrismaTable(connection)
+        old.prisma(_FIRST, _USERS)
+        take()
+        take()
+        rows = connection.execute("select aggregate_type, event_data->'origin' from zmig.migration_events").fetchall()
+        assert rows == [("import", {"tool": "prisma", "table": "public._prisma_migrations"})]
+        assert Migrator(old.manifest).migrate().completed == (_FIRST,)
+
+    def test_are_many_in_little_time(self, old: OldProject, connection: psycopg.Connection, take: Command) -> None:
+        PrismaTable(connection)
+        names = [f"{number:06}_t" for number in range(1, 3001)]
+        for number, name in enumerate(names, start=1):
+            path = f"prisma/migrations/{name}/migration.sql"
+            old.write(path, f"create table t{number} ();\n")
+            old.declare(number, name, f"../{path}", is_saved=False)
+        old.prisma("003001_t", "select 1;\n")
+        connection.execute(
+            "insert into _prisma_migrations (checksum, migration_name, finished_at, applied_steps_count) "
+            "select 'x', name, now(), 1 from unnest(%s::text[]) as name",
+            (names,),
+        )
+        assert len(take("--accept-mismatches", "generated")["history"]["recorded"]) == 3000
+
+
+class TestRowsWithoutAnEntry:
+    def test_are_kept_in_the_history(
+        self, old: OldProject, shop: PrismaTable, take: Command, connection: psycopg.Connection
+    ) -> None:
+        shop.applied("20230101000000_gone", "")
+        history = take()["history"]
+        assert history["kept"] == ["20230101000000_gone"]
+        assert any("no file is there of `20230101000000_gone`" in note for note in history["notes"])
+        (fact,) = [one for one in Migrator(old.manifest).history() if one.type.label == "imported"]
+        assert (fact.name, fact.text("reason")) == ("20230101000000_gone", "no file")
+        assert take()["history"]["kept"] == []
+        assert Migrator(old.manifest).status().applied == [_FIRST, _SECOND]
+
+    def test_are_of_another_project_where_all_are_such(
+        self, old: OldProject, connection: psycopg.Connection, take: Command
+    ) -> None:
+        PrismaTable(connection).applied("20230101000000_gone", "")
+        old.prisma(_FIRST, _USERS)
+        assert [one["code"] for one in take.refused()] == ["history-foreign"]
+        assert _nothing_is_recorded(connection)
+
+    def test_that_the_manifest_lacks_are_named(
+        self, old: OldProject, shop: PrismaTable, take: Command, connection: psycopg.Connection
+    ) -> None:
+        old.write("prisma/migrations/20240101500000_late/migration.sql", "select 1;\n")
+        shop.applied("20240101500000_late", "select 1;\n")
+        (problem,) = take.refused()
+        assert problem["code"] == "import-undeclared"
+        assert "20240101500000_late" in problem["message"]
+        assert "--write" in problem["hint"]
+
+
+class TestFilesThatDiffer:
+    def test_stop_the_import(
+        self, old: OldProject, shop: PrismaTable, take: Command, connection: psycopg.Connection
+    ) -> None:
+        old.write(f"prisma/migrations/{_FIRST}/migration.sql", "create table users (id bigint);\n")
+        (problem,) = take.refused()
+        assert problem["code"] == "import-mismatch"
+        assert problem["location"]["file"] == f"prisma/migrations/{_FIRST}/migration.sql"
+        assert _nothing_is_recorded(connection)
+
+    def test_are_accepted_with_a_reason(self, old: OldProject, shop: PrismaTable, take: Command, facts: Facts) -> None:
+        old.write(f"prisma/migrations/{_FIRST}/migration.sql", "create table users (id bigint);\n")
+        assert take("--accept-mismatches", "only a comment")["history"]["accepted_mismatches"] == [_FIRST]
+        (data,) = facts.data(_FIRST, "baselined")
+        assert (data["origin"]["matches"], data["origin"]["reason"]) == (False, "only a comment")
+
+    def test_need_more_than_an_empty_reason(self, shop: PrismaTable, take: Command) -> None:
+        assert [one["code"] for one in take.refused("--accept-mismatches", " ")] == ["reason-missing"]
+
+
+def test_states_that_nobody_can_take_over_stop_all_of_it(
+    shop: PrismaTable, take: Command, connection: psycopg.Connection
+) -> None:
+    shop.failed(_THIRD)
+    shop.failed("20240104000000_other")
+    assert len(take.refused()) == 2
+    assert _nothing_is_recorded(connection)
+
+
+def test_a_gap_is_said(shop: PrismaTable, take: Command, connection: psycopg.Connection) -> None:
+    connection.execute("delete from _prisma_migrations where migration_name = %s", (_FIRST,))
+    (note,) = take()["history"]["notes"]
+    assert note.startswith(f"`{_FIRST}` is not applied, though later ones are")
+
+
+class TestTheTable:
+    def test_is_found_in_any_schema(self, old: OldProject, connection: psycopg.Connection, take: Command) -> None:
+        connection.execute('create schema "Old App"')
+        table = PrismaTable(connection, '"Old App"')
+        old.prisma(_FIRST, _USERS)
+        table.applied(_FIRST, _USERS)
+        history = take()["history"]
+        assert (history["table"], history["recorded"]) == ("Old App._prisma_migrations", [_FIRST])
+
+    def test_is_named_where_there_are_two(
+        self, shop: PrismaTable, take: Command, connection: psycopg.Connection
+    ) -> None:
+        connection.execute("create schema other")
+        PrismaTable(connection, "other")
+        (problem,) = take.refused()
+        assert problem["code"] == "history-ambiguous"
+        assert problem["facts"] == ["`other._prisma_migrations`", "`public._prisma_migrations`"]
+        assert "--table other._prisma_migrations" in problem["hint"]
+        assert take("--table", "public._prisma_migrations")["history"]["recorded"] == [_FIRST, _SECOND]
+
+    @pytest.mark.parametrize(
+        ("named", "code"),
+        [("public.users", "history-unknown"), ("nothing", "history-missing"), ("a.b.c", "usage"), ("", "usage")],
+    )
+    def test_is_one_of_the_tool(self, shop: PrismaTable, take: Command, named: str, code: str) -> None:
+        assert [one["code"] for one in take.refused("--table", named)] == [code]
+
+    def test_of_another_tool_is_named(self, old: OldProject, take: Command, connection: psycopg.Connection) -> None:
+        connection.execute(DBMATE_TABLE.format(schema="public").encode())
+        old.prisma(_FIRST, _USERS)
+        (problem,) = take.refused()
+        assert problem["code"] == "history-missing"
+        assert problem["facts"] == ["`public.schema_migrations` is one of dbmate"]
+
+
+def test_that_is_killed_in_the_middle_records_nothing(
+    old: OldProject, shop: PrismaTable, take: Command, facts: Facts, connect: Callable[..., psycopg.Connection]
+) -> None:
+    Migrator(old.manifest).baseline(to=20240101000000, reason="by hand")
+    shop.connection.execute(
+        "insert into _prisma_migrations select gen_random_uuid(), checksum, finished_at, "
+        "'gone_' || n, null, null, started_at, 1 from _prisma_migrations, generate_series(1, 600) as n"
+    )
+    blocker, other = connect(autocommit=False), connect()
+    blocker.execute("insert into zmig.schema_migrations values (20240102000000, 'x', 'sql', null, now(), 'x', null, 0)")
+    with Process(*_WORDS) as importing:
+        wait_until(other, "exists (select from pg_locks where not granted)")
+        importing.kill()
+    blocker.rollback()
+    wait_for_end(other)
+    assert facts.told == [(_FIRST, "baselined")]
+    assert take()["history"]["recorded"] == [_SECOND]
+
+
+class TestTheLock:
+    def test_of_the_tool_is_waited_for_and_its_holder_named(
+        self, shop: PrismaTable, take: Command, connect: Callable[..., psycopg.Connection]
+    ) -> None:
+        holder = connect()
+        holder.execute("set application_name = 'migrate deploy'")
+        holder.execute("select pg_advisory_lock(72707369)")
+        (problem,) = take.refused("--lock-wait", "0", code=4)
+        assert problem["code"] == "tool-lock-held"
+        assert f"held by backend {holder.info.backend_pid}, application `migrate deploy`" in problem["facts"][0]
+        assert "--lock-wait 10min" in problem["hint"]
+        holder.execute("select pg_advisory_unlock_all()")
+        take("--lock-wait", "0")
+
+    def test_of_the_tool_is_held_until_the_facts_are_there(
+        self, old: OldProject, shop: PrismaTable, connect: Callable[..., psycopg.Connection]
+    ) -> None:
+        """Somebody reads the facts' table, so that its writing waits, and the tool with it."""
+        Migrator(old.manifest).baseline(to=20240101000000, reason="by hand")
+        reader, other = connect(autocommit=False), connect()
+        reader.execute("lock table zmig.migration_events in share mode")
+        with Process(*_WORDS) as importing:
+            wait_until(other, "exists (select from pg_locks where not granted and relation is not null)")
+            assert other.execute("select pg_try_advisory_lock(72707369)").fetchone() == (False,)
+            reader.commit()
+            assert importing.wait().code == 0
+        assert other.execute("select pg_try_advisory_lock(72707369)").fetchone() == (True,)
+
+    def test_is_on_the_table_where_the_tool_has_none(
+        self, old: OldProject, take: Command, connection: psycopg.Connection, connect: Callable[..., psycopg.Connection]
+    ) -> None:
+        connection.execute(DBMATE_TABLE.format(schema="public").encode())
+        connection.execute("insert into schema_migrations values ('20240101000000')")
+        old.dbmate(_FIRST, _USERS)
+        other = connect(autocommit=False)
+        other.execute("insert into schema_migrations values ('20240102000000')")
+        (problem,) = take.refused("--lock-wait", "0", code=4)
+        assert problem["code"] == "tool-lock-held"
+        assert f"backend {other.info.backend_pid}" in problem["facts"][0]
+        other.rollback()
+        assert take()["history"]["recorded"] == [_FIRST]
+
+    def test_sees_what_was_committed_while_it_was_waited_for(
+        self, old: OldProject, connection: psycopg.Connection, connect: Callable[..., psycopg.Connection], facts: Facts
+    ) -> None:
+        connection.execute(DBMATE_TABLE.format(schema="public").encode())
+        old.dbmate(_FIRST, _USERS)
+        other = connect(autocommit=False)
+        other.execute("insert into schema_migrations values ('20240101000000')")
+        with Process(*_WORDS) as importing:
+            importing.wait_for("waiting for dbmate's lock")
+            other.commit()
+            assert importing.wait().code == 0
+        assert facts.told == [(_FIRST, "baselined")]
+
+    def test_of_two_imports_lets_one_after_the_other(self, shop: PrismaTable, facts: Facts) -> None:
+        with Process(*_WORDS) as first, Process(*_WORDS) as second:
+            assert (first.wait().code, second.wait().code) == (0, 0)
+        assert facts.told == [(_FIRST, "baselined"), (_SECOND, "baselined")]
+
+
+class TestRights:
+    def test_to_read_are_asked_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, admin: psycopg.Connection, role: str, take: Command
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        admin.execute(f'grant create on database "{admin.info.dbname}" to "{role}"'.encode())
+        old = OldProject(tmp_path, _url(admin, role))
+        old.prisma(_FIRST, _USERS)
+        PrismaTable(admin).applied(_FIRST, _USERS)
+        (problem,) = take.refused()
+        assert problem["code"] == "history-forbidden"
+        assert f'to "{role}"' in problem["hint"]
+        assert "pa55-word" not in json.dumps(problem)
+        assert "pa55-word" not in take.err
+        admin.execute(f'grant select on _prisma_migrations to "{role}"'.encode())
+        assert take()["history"]["recorded"] == [_FIRST]
+
+    def test_to_lock_are_asked_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, admin: psycopg.Connection, role: str, take: Command
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        admin.execute(f'grant create on database "{admin.info.dbname}" to "{role}"'.encode())
+        admin.execute(DBMATE_TABLE.format(schema="public").encode())
+        admin.execute(f'grant select on schema_migrations to "{role}"'.encode())
+        OldProject(tmp_path, _url(admin, role)).dbmate(_FIRST, _USERS)
+        (problem,) = take.refused()
+        assert problem["code"] == "history-forbidden"
+        assert problem["hint"] == "import as the role that owns `public.schema_migrations`"
+
+
+def _url(admin: psycopg.Connection, role: str) -> str:
+    info = admin.info
+    parts = {"host": info.host, "port": info.port, "dbname": info.dbname, "user": role, "password": "pa55-word"}
+    return conninfo.make_conninfo("", **parts)

@@ -1,0 +1,93 @@
+"""`zmig import --database`: the history of the other tool becomes facts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zmig.cli import import_text
+from zmig.cli.command import Option, Options
+from zmig.cli.locking import LOCK_WAIT, running
+from zmig.errors import ExitCode, Problem, UsageError
+from zmig.hints import Hint, SuggestedCommand, command
+from zmig.presentation import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.cli.command import CommandContext
+    from zmig.importing.plan import ImportPlan
+    from zmig.importing.recording import ImportedHistory
+
+
+class HistoryOptions(Options):
+    """The options of `zmig import` that are about the history."""
+
+    database: bool
+    table: str | None
+    accept_mismatches: str | None
+    lock_wait: float | None
+
+
+OPTIONS = (
+    Option("--database", "record what the other tool has applied to the database, as its table there says"),
+    Option("--table", "the other tool's table (without it: found by itself)", "SCHEMA.TABLE"),
+    Option(
+        "--accept-mismatches", "why files may differ from what was applied; it is in the history for ever", "REASON"
+    ),
+    LOCK_WAIT,
+)
+DOCUMENT = (
+    "table, recorded and accepted_mismatches (names), kept (ids of rows without an entry), known (how many were "
+    "imported before), applied_before (names), notes"
+)
+
+
+def run(call: CommandContext, options: HistoryOptions, plan: ImportPlan, *, is_written: bool = False) -> ExitCode:
+    """Record the history, and print what was recorded."""
+    from zmig.importing import recording
+    from zmig.importing.folder import FolderFiles
+    from zmig.other_tools import registry
+
+    if not plan.manifest.exists():
+        raise UsageError(_no_manifest(plan))
+    task = recording.HistoryTask(
+        plan,
+        registry.tool(plan.source.tool),
+        FolderFiles(Path(options.folder or ".")),
+        table=options.table,
+        accepted=options.accept_mismatches,
+    )
+    with running(call, lock_wait_seconds=options.lock_wait) as migrator, migrator.open() as opened:
+        imported = recording.record(opened.session, task, lock_wait_seconds=options.lock_wait)
+    for line in _lines(call, imported):
+        call.output.note(line)
+    if options.json:
+        call.output.document({**import_text.document(plan, is_written=is_written), "history": imported.as_dict()})
+    return ExitCode.OK
+
+
+def _no_manifest(plan: ImportPlan) -> Problem:
+    return Problem(
+        "import-undeclared",
+        f"`{plan.manifest}` is not there, so nothing has an entry that could be recorded as applied",
+        effect="nothing was recorded",
+        hint=Hint("write it in the same command with ", SuggestedCommand("import", ("--write",), is_repetition=True)),
+    )
+
+
+def _lines(call: CommandContext, imported: ImportedHistory) -> Iterator[str]:
+    """Yield what was recorded, in sentences."""
+    recorded = words.counted(len(imported.names), "migration")
+    yield f"{imported.title}, `{imported.table}`: {recorded} recorded as applied, nothing was run"
+    if imported.mismatches:
+        yield f"accepted, though its file differs: {', '.join(imported.mismatches)}"
+    if imported.kept:
+        yield f"{words.counted(len(imported.kept), 'row')} kept in the history alone"
+    if imported.known:
+        yield f"{words.counted(imported.known, 'row')} imported before"
+    if imported.own:
+        yield f"{words.counted(len(imported.own), 'migration')} applied already as zmig knows it, and left as it is"
+    for note in imported.notes:
+        yield f"note: {note}"
+    yield f"see it with {call.hints.phrase(command('history'))}"

@@ -1,0 +1,35 @@
+"""Reads what facts say of other tools' histories: which of their rows were imported, and from which tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from zmig.database.quoting import operator
+from zmig.facts import EventType
+
+if TYPE_CHECKING:
+    from zmig.database.types import Questioning
+
+_ORIGIN = f"event_data {operator('->')} 'origin'"
+_ROWS = f"""
+select distinct origin {operator("->>")} 'tool', origin {operator("->>")} 'table', origin {operator("->>")} 'id'
+from (select {_ORIGIN} as origin from {{events}}
+    where (event_type {operator("=")} '{EventType.BASELINED.value}'
+        or event_type {operator("=")} '{EventType.IMPORTED.value}')
+    and pg_catalog.jsonb_typeof({_ORIGIN}) {operator("=")} 'object') as imported
+"""
+
+
+class ImportedRow(NamedTuple):
+    """One row of another tool's history that was imported."""
+
+    tool: str
+    table: str
+    id: str | None
+    """What the tool calls the migration; None where its history was empty."""
+
+
+def rows(connection: Questioning, events: str) -> list[ImportedRow]:
+    """Return the rows that were imported into a table of facts, in no order."""
+    found = connection.execute(_ROWS.format(events=events).encode()).fetchall()
+    return [ImportedRow(*cast("tuple[str, str, str | None]", row)) for row in found if row[0] and row[1]]

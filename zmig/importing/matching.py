@@ -1,0 +1,244 @@
+"""The rows of another tool's history beside the entries of a manifest: what is to be recorded, or why nothing may be.
+
+Pure. What is wrong is found in full before anything is recorded, so that one run shows all of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.errors import Location, Problem
+from zmig.facts import EventType
+from zmig.hints import Hint, SuggestedCommand
+from zmig.planning import decisions, refusals
+from zmig.planning.state import State
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from dataclasses import KW_ONLY
+
+    from zmig.importing.plan import ImportPlan, PlannedMigration
+    from zmig.other_tools.history import AppliedMigration, Matches, ToolHistory
+    from zmig.planning.state import Entry
+
+NOTHING = "nothing was recorded"
+_SHOWN = 5
+
+
+@valueclass
+class Taken:
+    """A row that makes an entry applied."""
+
+    row: AppliedMigration
+    entry: Entry
+    matches: Matches
+
+
+@valueclass
+class Kept:
+    """A row that is kept for the record alone, and why it makes no entry applied."""
+
+    row: AppliedMigration
+    reason: str
+    matches: Matches = None
+
+
+@valueclass
+class Matching:
+    """What a history comes to."""
+
+    taken: tuple[Taken, ...]
+    """What is to be recorded as applied, in the order of the entries."""
+    kept: tuple[Kept, ...]
+    """What is to be recorded beside that."""
+    _: KW_ONLY
+    known: int
+    """How many rows were imported before."""
+    own: tuple[str, ...]
+    """Entries that zmig has as applied already, by other facts than an import."""
+    problems: tuple[Problem, ...]
+    """Why nothing may be recorded."""
+    notes: tuple[str, ...]
+    """What is to be known: lower case, no final period."""
+
+
+@valueclass
+class Question:
+    """Everything that decides what a history comes to."""
+
+    plan: ImportPlan
+    history: ToolHistory
+    _: KW_ONLY
+    table: str
+    """The tool's table, as people write it."""
+    entries: Sequence[Entry]
+    """The migrations as zmig has them."""
+    imported: Collection[str]
+    """The foreign ids that were imported before."""
+    matches: Callable[[AppliedMigration, PlannedMigration], Matches]
+    """Whether a file is as the tool applied it."""
+    path_of: Callable[[PlannedMigration], str]
+    """The tool's own file, as it is shown."""
+    accepts_mismatches: bool
+
+
+def match(question: Question) -> Matching:
+    """Return what is to be recorded of a history, and what forbids it."""
+    return _Matcher(question).result()
+
+
+class _Matcher:
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._title = question.plan.title
+        self._planned = {one.source.id: one for one in question.plan.migrations}
+        self._left_out = {one.id for one in question.plan.left_out}
+        self._entries = {entry.version: entry for entry in question.entries}
+        self._taken: list[Taken] = []
+        self._kept: list[Kept] = []
+        self._known: list[str] = []
+        self._own: list[str] = []
+        self._undeclared: list[PlannedMigration] = []
+        self._problems: list[Problem] = list(question.history.problems)
+        self._notes: list[str] = list(question.history.notes)
+
+    def result(self) -> Matching:
+        for row in self._question.history.applied:
+            self._place(row)
+        self._taken.sort(key=lambda one: one.entry.version or 0)
+        self._problems += self._found_problems()
+        return Matching(
+            tuple(self._taken),
+            tuple(self._kept),
+            known=len(self._known),
+            own=tuple(self._own),
+            problems=tuple(self._problems),
+            notes=(*self._notes, *self._found_notes()),
+        )
+
+    def _place(self, row: AppliedMigration) -> None:
+        """Put one row where it belongs."""
+        planned = self._planned.get(row.id)
+        entry = self._entry(planned)
+        if row.id in self._question.imported:
+            self._known.append(row.id)
+        elif planned is None:
+            is_left_out = row.id in self._left_out
+            self._kept.append(Kept(row, "left out" if is_left_out else "no file"))
+        elif entry is None or entry.migration is None:
+            self._undeclared.append(planned)
+        elif entry.is_applied:
+            self._own.append(entry.name)
+        elif _was_taken_back(entry):
+            self._kept.append(Kept(row, "taken back"))
+            self._notes.append(f"`{entry.name}` was taken back in zmig since, so it stays {entry.state.value}")
+        elif not decisions.is_untouched(entry):
+            self._problems.append(decisions.unclear(entry))
+        else:
+            self._take(row, entry, self._question.matches(row, planned))
+
+    def _take(self, row: AppliedMigration, entry: Entry, matches: Matches) -> None:
+        # One that runs again when its file changes is run again, unless it is known to be what the tool ran.
+        if entry.is_repeatable and matches is not True:
+            self._kept.append(Kept(row, "to be run again", matches))
+        else:
+            self._taken.append(Taken(row, entry, matches))
+
+    def _entry(self, planned: PlannedMigration | None) -> Entry | None:
+        """Return the entry that the manifest has for a migration; None where it has none."""
+        entry = self._entries.get(planned.version) if planned is not None else None
+        return entry if planned is not None and entry is not None and entry.name == planned.name else None
+
+    def _found_problems(self) -> Iterator[Problem]:
+        """Yield what is wrong with the rows together."""
+        if self._undeclared:
+            yield _undeclared(self._undeclared, self._question.plan)
+        placed = self._taken or self._known or self._own or self._undeclared or self._problems
+        if self._kept and not placed and all(one.reason == "no file" for one in self._kept):
+            yield self._of_other_project()
+        for one in self._taken:
+            if one.matches is False and not self._question.accepts_mismatches:
+                yield self._mismatch(one)
+        yield from (
+            problem
+            for one in self._taken
+            if (problem := refusals.of_partly_replaced(one.entry, effect=NOTHING)) is not None
+        )
+
+    def _mismatch(self, one: Taken) -> Problem:
+        accept = SuggestedCommand("import", ("--accept-mismatches", "..."), is_repetition=True)
+        return Problem(
+            "import-mismatch",
+            f"the file of `{one.entry.name}` is not what {self._title} applied",
+            Location(self._question.path_of(self._planned[one.row.id])),
+            facts=(
+                f"{self._title} recorded checksum {one.row.checksum}",
+                Hint("if the difference is known, and harmless: ", accept),
+            ),
+            effect=NOTHING,
+            hint="put the file back as it was applied",
+        )
+
+    def _of_other_project(self) -> Problem:
+        ids = _listed([one.row.id for one in self._kept])
+        return Problem(
+            "history-foreign",
+            f"no row of `{self._question.table}` is of a migration in `{self._question.plan.source.folder}`",
+            facts=(f"it has {ids}",),
+            effect=NOTHING,
+            hint="name the folder that they come from, or another table with `--table`",
+        )
+
+    def _found_notes(self) -> Iterator[str]:
+        """Yield what is to be known of the rows together."""
+        table = self._question.table
+        new = [one.row.id for one in self._taken] + [one.row.id for one in self._kept]
+        if self._question.imported and new:
+            yield f"`{table}` has rows since the last import, {_listed(new)}: somebody still runs {self._title}"
+        without = [one.row.id for one in self._kept if one.reason == "no file"]
+        if without:
+            yield f"no file is there of {_listed(without)}: kept in the history, and nothing counts as applied for it"
+        for one in self._kept:
+            if one.reason == "to be run again":
+                planned = self._planned[one.row.id]
+                why = "its file has changed since" if one.matches is False else "whether its file changed is not known"
+                yield f"`{planned.name}` is due: it may run again, and {why}"
+        yield from self._gaps()
+
+    def _gaps(self) -> Iterator[str]:
+        """Yield which entries the tool has not applied, though it has applied later ones."""
+        applied = {one.entry.version for one in self._taken}
+        declared = [entry for entry in self._question.entries if entry.migration is not None]
+        run_once = [entry for entry in declared if not entry.is_repeatable]
+        is_applied = [entry.is_applied or entry.version in applied for entry in run_once]
+        last = max((number for number, done in enumerate(is_applied) if done), default=-1)
+        gaps = [entry.name for entry, done in zip(run_once[:last], is_applied, strict=False) if not done]
+        if gaps and self._taken:
+            verb = "is" if len(gaps) == 1 else "are"
+            yield f"{_listed(gaps)} {verb} not applied, though later ones are: only `--allow-out-of-order` runs them"
+
+
+def _was_taken_back(entry: Entry) -> bool:
+    """Whether zmig has had it as applied, or has an operator's word, and it is pending by that."""
+    last = entry.record.last if entry.record is not None else None
+    return entry.state is State.PENDING and last is not None and last.type in _TAKEN_BACK
+
+
+_TAKEN_BACK = frozenset({EventType.ROLLED_BACK, EventType.RESOLVED})
+
+
+def _undeclared(missing: Sequence[PlannedMigration], plan: ImportPlan) -> Problem:
+    names = _listed([one.name for one in missing])
+    return Problem(
+        "import-undeclared",
+        f"`{plan.manifest}` has no entry for what {plan.title} has applied: {names}",
+        effect=NOTHING,
+        hint=Hint("write the entries with ", SuggestedCommand("import", ("--write",), is_repetition=True)),
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names in a sentence, the first few of them."""
+    shown = ", ".join(f"`{name}`" for name in names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"

@@ -1,0 +1,228 @@
+"""Records another tool's history as facts: under the run's lock and the tool's own, all of it or nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from zmig.database import connection as database
+from zmig.database import imported_facts
+from zmig.errors import UsageError
+from zmig.facts import EventType
+from zmig.importing import matching
+from zmig.importing.history_reading import HistoryReader
+from zmig.session import operator
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from dataclasses import KW_ONLY
+
+    from zmig.importing.folder import FolderFiles
+    from zmig.importing.matching import Kept, Matching, Taken
+    from zmig.importing.plan import ImportPlan, PlannedMigration
+    from zmig.other_tools.history import AppliedMigration, Matches, Place
+    from zmig.other_tools.tool import Tool
+    from zmig.session.database_session import DatabaseSession
+    from zmig.session.snapshot import DatabaseSnapshot
+
+_AT_ONCE = 500
+"""How many facts travel in one message."""
+
+
+@valueclass
+class HistoryTask:
+    """Whose history is to be recorded."""
+
+    plan: ImportPlan
+    tool: Tool
+    files: FolderFiles
+    _: KW_ONLY
+    table: str | None = None
+    """The tool's table, where somebody names it."""
+    accepted: str | None = None
+    """Why files may differ from what the tool applied; None where they may not."""
+
+
+@valueclass
+class ImportedHistory:
+    """What was recorded."""
+
+    tool: str
+    title: str
+    table: str
+    _: KW_ONLY
+    names: tuple[str, ...]
+    """Entries that count as applied from now on."""
+    mismatches: tuple[str, ...]
+    """Those of them whose files differ from what the tool applied, which was accepted."""
+    kept: tuple[str, ...]
+    """Foreign ids that are kept in the history alone."""
+    known: int
+    """How many rows were imported before."""
+    own: tuple[str, ...]
+    """Entries that zmig has as applied already by itself."""
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the contents as JSON types."""
+        return {
+            "tool": self.tool,
+            "table": self.table,
+            "recorded": list(self.names),
+            "accepted_mismatches": list(self.mismatches),
+            "kept": list(self.kept),
+            "known": self.known,
+            "applied_before": list(self.own),
+            "notes": list(self.notes),
+        }
+
+
+def record(session: DatabaseSession, task: HistoryTask, *, lock_wait_seconds: float | None) -> ImportedHistory:
+    """Record a tool's history, and return what was recorded; what was recorded before is not recorded again.
+
+    Raises:
+        UsageError: the tool's table is not found, its history has states that nobody can take over, a file differs from
+            what was applied, or the manifest lacks an entry; with every problem found.
+        PlanRefused: the simple table contradicts the facts.
+        TrackingError: it cannot be read or written.
+        LockNotObtained: another run, or the tool, kept its lock for too long.
+    """
+    if task.accepted is not None:
+        operator.check_reason(task.accepted)
+    snapshot = session.snapshot(session.inspect(to_write=True), ask_repeatables=False)
+    session.report_timeline_change(snapshot.inspection)
+    reader = HistoryReader(session, task.tool, task.plan.source)
+    with database.translated(session.target):
+        reader.find(task.table)
+    with session.locked(limit_seconds=lock_wait_seconds), database.translated(session.target):
+        snapshot = session.snapshot(session.inspect(to_write=True), holds_lock=True, ask_repeatables=False)
+        at = reader.find(task.table)
+        with reader.locked(at, limit_seconds=lock_wait_seconds):
+            return _Recording(session, task, reader, at, snapshot).result()
+
+
+class _Recording:
+    """One import, in a transaction in which the tool cannot run."""
+
+    def __init__(
+        self,
+        session: DatabaseSession,
+        task: HistoryTask,
+        reader: HistoryReader,
+        at: Place,
+        snapshot: DatabaseSnapshot,
+    ) -> None:
+        self._session = session
+        self._task = task
+        self._reader = reader
+        self._at = at
+        self._snapshot = snapshot
+
+    def result(self) -> ImportedHistory:
+        """Match and record."""
+        history = self._reader.read(self._at)
+        before = self._imported_before()
+        found = matching.match(
+            matching.Question(
+                self._task.plan,
+                history,
+                table=self._at.name,
+                entries=self._snapshot.entries,
+                imported={row.id for row in before if row.id is not None},
+                matches=self._matches,
+                path_of=self._path_of,
+                accepts_mismatches=self._task.accepted is not None,
+            )
+        )
+        if found.problems:
+            raise UsageError(*found.problems)
+        operator.refuse_contradictions(self._snapshot.migrations, {one.entry.name for one in found.taken})
+        self._session.store.check_names(one.entry.name for one in found.taken)
+        if found.taken or found.kept or not before:
+            with self._session.recording():
+                self._write(found)
+        return ImportedHistory(
+            self._task.tool.name,
+            self._task.tool.title,
+            self._at.name,
+            names=tuple(one.entry.name for one in found.taken),
+            mismatches=tuple(one.entry.name for one in found.taken if one.matches is False),
+            kept=tuple(one.row.id for one in found.kept),
+            known=found.known,
+            own=found.own,
+            notes=found.notes,
+        )
+
+    def _imported_before(self) -> list[imported_facts.ImportedRow]:
+        if not self._snapshot.inspection.has_events:
+            return []
+        rows = imported_facts.rows(self._session.connection, self._session.store.events)
+        return [row for row in rows if (row.tool, row.table) == (self._task.tool.name, self._at.name)]
+
+    def _matches(self, row: AppliedMigration, planned: PlannedMigration) -> Matches:
+        return self._task.tool.matches(row, planned.source, self._task.plan.source, self._task.files)
+
+    def _path_of(self, planned: PlannedMigration) -> str:
+        script = planned.source.up
+        return str(planned.file.path if script is None else self._task.files.path(script.path))
+
+    def _write(self, found: Matching) -> None:
+        """Append the facts, many in one message."""
+        session = self._session
+        session.prepare_store(self._snapshot)
+        prepared = session.store.prepare_many_sql(session.run, EventType.BASELINED, EventType.IMPORTED)
+        for statement in prepared:
+            session.connection.execute(statement.encode())
+        for statements in _blocks(self._statements(found), _AT_ONCE):
+            session.connection.execute(";\n".join(statements).encode())
+        session.connection.execute(b"deallocate zmig_many_applied; deallocate zmig_many_beside")
+
+    def _statements(self, found: Matching) -> Iterator[str]:
+        store = self._session.store
+        for one in found.taken:
+            yield store.one_applied_sql(one.entry.name, self._applied(one), kind=operator.kind_of(one.entry))
+        for one in found.kept:
+            yield store.one_beside_sql(one.row.id, self._beside(one))
+        if not found.taken and not found.kept:  # so that it is known that somebody looked, and found nothing
+            yield store.one_beside_sql(self._at.name, self._data("nothing was applied", {}))
+
+    def _applied(self, one: Taken) -> dict[str, object]:
+        reason = self._task.accepted if one.matches is False else None
+        origin = self._origin(one.row, one.matches, reason)
+        said = f"imported from {self._task.tool.title}"
+        return {**operator.fact_data(self._session, one.entry, said), "origin": origin}
+
+    def _beside(self, one: Kept) -> dict[str, object]:
+        return self._data(one.reason, self._origin(one.row, one.matches, None))
+
+    def _data(self, reason: str, origin: dict[str, object]) -> dict[str, object]:
+        whole = {"tool": self._task.tool.name, "table": self._at.name, **origin}
+        return {"run_id": self._session.run.id, "reason": reason, "origin": whole}
+
+    def _origin(self, row: AppliedMigration, matches: Matches, reason: str | None) -> dict[str, object]:
+        """Return what a fact says of where it comes from; what is not known is left out, but for `matches`."""
+        said: dict[str, object] = {
+            "tool": self._task.tool.name,
+            "table": self._at.name,
+            "id": row.id,
+            "applied_at": None if row.at is None else _moment(row.at),
+            "applied_by": row.by,
+            "duration_ms": row.duration_ms,
+            "checksum": row.checksum,
+            "was_run": row.was_run,
+            "reason": None if reason is None else self._session.target.redactor(reason),
+        }
+        return {**{key: value for key, value in said.items() if value is not None}, "matches": matches}
+
+
+def _moment(at: datetime) -> str:
+    """Return a time in UTC; one without a zone is in UTC already."""
+    return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+
+
+def _blocks(statements: Iterable[str], size: int) -> Iterator[Sequence[str]]:
+    rest = iter(statements)
+    while block := list(islice(rest, size)):
+        yield block
