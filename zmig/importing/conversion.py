@@ -137,10 +137,12 @@ class _Conversion:
 
     def converted(self, *, has_variables: bool, is_escaped: bool) -> ConvertedScript:
         """Return the script as zmig runs it; `is_escaped` says that what is no variable is escaped in it already."""
+        remarks: list[Remark] = []
         if has_variables:
             self._text, remarks = references.written(self._text, self._values, is_escaped=is_escaped)
             self._remarks += remarks
-        statements = self._statements(has_variables=has_variables)
+        is_refused = any(remark.change is Change.REFUSED for remark in remarks)
+        statements = None if is_refused else self._statements(has_variables=has_variables)
         mode = _Mode() if statements is None else self._mode(statements)
         text = self._text.text
         return ConvertedScript(

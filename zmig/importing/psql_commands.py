@@ -90,6 +90,10 @@ class _Refused(Exception):
     """What cannot be carried over, in words."""
 
 
+class _Unclosed(_Refused):
+    """A quote that does not end in its line: psql says so, and goes on with the next."""
+
+
 class _Script(NamedTuple):
     """A script, or one that another includes."""
 
@@ -238,7 +242,12 @@ class _Reader:
         arguments: list[str] = []
         position = _end_of(_BLANKS, text, start)
         while position < len(text) and text[position] not in "\r\n\\":
-            argument, position = self._argument(text, position)
+            try:
+                argument, position = self._argument(text, position)
+            except _Unclosed:
+                if not _prints(name):
+                    raise
+                return arguments, _end_of_line(text, position)
             arguments.append(argument)
             position = _end_of(_BLANKS, text, position)
         if text.startswith("\\\\", position):  # what only ends the arguments
@@ -261,7 +270,7 @@ class _Reader:
             elif text[position] in "'\"":
                 end = text.find('"', position + 1) if text[position] == '"' else -1
                 if end < 0 or end >= _end_of_line(text, position):
-                    raise _Refused("has a quote that is not closed in its line")
+                    raise _Unclosed("has a quote that is not closed in its line")
                 parts.append(text[position : end + 1])
                 position = end + 1
             else:
@@ -344,9 +353,13 @@ def _why_dropped(name: str, arguments: list[str], text: str, end: int) -> str:
         if [one.lower().replace("-", "") for one in arguments] not in (["utf8"], ["unicode"], []):
             raise _Refused("sets another encoding than UTF-8")
         return ": files are UTF-8"
-    if name in _PRINTS or name in ("set", "unset") or name.startswith("d"):
+    if _prints(name) or name in ("set", "unset"):
         return "" if name == "unset" else ", which only prints"
     raise _Refused("does what no SQL does")
+
+
+def _prints(name: str) -> bool:
+    return name in _PRINTS or name.startswith("d")
 
 
 def _command_name(text: str, start: int) -> str:
