@@ -14,6 +14,7 @@ NAMES = (
     "prisma",
     "drizzle",
     "supabase",
+    "goose",
     "dbmate",
     "flyway",
     "golang-migrate",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from zmig.errors import Location
 from zmig.other_tools import files as project_files
+from zmig.other_tools import semicolons
 from zmig.other_tools.checksums import line_ends
 from zmig.other_tools.files import prefix_of
 from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order
@@ -161,7 +162,7 @@ def _with_semicolons(path: str, text: str) -> tuple[str, tuple[Remark, ...]]:
     offset = 0
     for index, piece in enumerate(pieces[:-1]):
         try:
-            end = _end_without_semicolon(piece)
+            end = semicolons.missing_after(piece)
         except lexer.UnterminatedError as error:
             where = project_files.location(path, text, offset + len(piece), width=len(_BREAKPOINT))
             message = f"Drizzle cuts the file here, inside of {error.construct}"
@@ -173,17 +174,6 @@ def _with_semicolons(path: str, text: str) -> tuple[str, tuple[Remark, ...]]:
             pieces[index] = f"{piece[:end]};{piece[end:]}"
         offset += len(piece) + len(_BREAKPOINT)
     return _BREAKPOINT.join(pieces), tuple(remarks)
-
-
-def _end_without_semicolon(piece: str) -> int | None:
-    """Return where the last statement of a part ends, if no semicolon does so."""
-    last = piece.rstrip()
-    if not last or (last[-1] == ";" and "--" not in last[last.rfind("\n") + 1 :]):
-        return None
-    end: int | None = None
-    for token in lexer.tokens(piece):
-        end = None if token.text == ";" else token.end
-    return end
 
 
 def _table(files: ProjectFiles) -> str | None:
