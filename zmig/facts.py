@@ -121,6 +121,12 @@ class Fact:
         return value if isinstance(value, int) and not isinstance(value, bool) and value in _INTEGERS else None
 
     @property
+    def origin(self) -> Mapping[str, object]:
+        """What it says of another tool's history that it comes from; empty where it comes from none."""
+        origin = self.data.get("origin")
+        return cast("dict[str, object]", origin) if isinstance(origin, dict) else {}
+
+    @property
     def error_message(self) -> str | None:
         """The message of the error that a failed fact holds."""
         error = self.data.get("error")

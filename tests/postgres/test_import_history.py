@@ -94,6 +94,12 @@ class TestTheFacts:
         assert data["reason"] == "imported from Prisma"
         assert facts.applied == [(20240101000000, _FIRST), (20240102000000, _SECOND)]
 
+    def test_are_in_the_history_with_the_old_dates(self, shop: PrismaTable, take: Command) -> None:
+        take()
+        assert main(["history", "manifests/shop.yaml"]) == 0
+        line = take.capsys.readouterr().out.splitlines()[0]
+        assert line.endswith("imported from Prisma; applied 2024-01-02 10:11:00 UTC, 12 ms, file unchanged")
+
     def test_let_the_next_run_go_on(self, old: OldProject, shop: PrismaTable, take: Command) -> None:
         take()
         assert Migrator(old.manifest).migrate().completed == (_THIRD,)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zmig.cli import json_documents, table
 from zmig.cli.command import Command, CommandContext, Options, Positionals
 from zmig.errors import ExitCode
-from zmig.presentation import words
+from zmig.presentation import origins, words
 from zmig.text.terminal import shortened
 
 if TYPE_CHECKING:
@@ -54,14 +54,17 @@ def _details(fact: Fact) -> Iterator[str]:
         yield words.counted(objects, "object")
     if (by := fact.text("by")) is not None and by != "run":
         yield f"by {by}"
-    if (message := fact.error_message or fact.text("reason")) is not None:
+    imported = origins.sentence(fact)
+    if imported is not None:
+        yield imported
+    if (message := fact.error_message or fact.text("reason")) is not None and message not in (imported or ""):
         yield message
 
 
 COMMAND = Command(
     about=(
         "Prints what happened, fact by fact, oldest first: when (UTC), to which migration, what, by whom and where, "
-        "and what else is known. Reads only."
+        "and what else is known; of what another tool did, when, and by whom. Reads only."
     ),
     document="facts (position, name, version, event_type, created_at, database_user, run_id, host, event_data)",
     run=run,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from zmig.facts import EventType
 from zmig.hints import command
-from zmig.presentation import words
+from zmig.presentation import origins, words
 from zmig.presentation.spans import Line, Span, Tone
 from zmig_tui.models.details import EVENTS_LIMIT
 from zmig_tui.text import line, span
@@ -30,7 +30,7 @@ _TONES = {
     EventType.ACCEPTED: Tone.ACCENT,
     EventType.BASELINED: Tone.ACCENT,
 }
-_SHOWN = frozenset({"version", "name", "run_id", "started_at", "completed_at", "error", "client"})
+_SHOWN = frozenset({"version", "name", "run_id", "started_at", "completed_at", "error", "client", "origin"})
 _MESSAGE = frozenset({"message"})
 _SHOWN_OF_ERROR = _MESSAGE | {"file", "line", "column"}
 """What is shown already where the error's `location` holds the place in one word."""
@@ -53,6 +53,9 @@ def event_lines(detail: Detail, hints: HintStyle) -> Iterator[Line]:
         error = fact.data.get("error")
         if isinstance(error, dict):
             yield from _pairs(cast("dict[str, object]", error), _SHOWN_OF_ERROR if "location" in error else _MESSAGE)
+        imported = origins.sentence(fact)
+        if imported is not None:
+            yield line(span(f"       {imported}", Tone.ACCENT))
         yield from _pairs(fact.data, _SHOWN)
 
     if len(facts) >= EVENTS_LIMIT:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zmig.facts import EventType
 from zmig.planning import failure_report
 from zmig.planning.state import NO_WARNINGS, FindingCode, State
-from zmig.presentation import plans, words
+from zmig.presentation import origins, plans, words
 from zmig.presentation.spans import Line, Tone
 from zmig.valueclass import replace
 from zmig_tui.pages import failure_mark, plan_text
@@ -130,8 +130,11 @@ def _applied(record: Record, applied: Fact) -> Iterator[Line]:
         yield _field("took", words.duration(record.duration_ms / 1000))
     if applied.run_id is not None:
         yield _field("run", applied.run_id + (f" on {applied.host}" if applied.host else ""))
+    imported = origins.sentence(applied)
+    if imported is not None:
+        yield _field("origin", imported)
     reason = applied.text("reason")
-    if reason:
+    if reason and reason not in (imported or ""):
         yield _field("reason", reason)
     if record.checksum is not None:
         yield _field("checksum", record.checksum[:16])
