@@ -59,7 +59,8 @@ class SuggestedCommand:
         """Return the command line for a manifest and a database, as a shell takes it."""
         import shlex
 
-        named = () if manifest is None else (manifest,)
+        # `import` takes a folder in that place, and its options name the manifest.
+        named = () if manifest is None or self.verb == "import" else (manifest,)
         database = () if database_url is None else ("--database-url", database_url)
         return shlex.join(("zmig", self.verb, *named, *self.words, *database))
 

@@ -73,6 +73,17 @@ class TestARefusal:
         (problem,) = _refusal(migrator).problems
         assert f"is where {tool} keeps its history" in "\n".join(problem.facts)
 
+    def test_says_how_that_history_is_recorded(
+        self, project: ProjectFolder, migrator: Migrator, connection: psycopg.Connection
+    ) -> None:
+        connection.execute("create table schema_migrations (version varchar(128) primary key)")
+        (problem,) = _refusal(migrator).problems
+        assert problem.hint is not None
+        manifest = migrator.project().migrations[0].declared_at
+        assert manifest is not None
+        assert f"`zmig import --from dbmate --manifest {manifest.path} --database`" in problem.hint
+        assert any("zmig baseline" in str(fact) for fact in problem.facts)
+
     @pytest.mark.parametrize(
         "sql",
         [

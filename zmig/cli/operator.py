@@ -121,7 +121,8 @@ ACCEPT = Command(
 BASELINE = Command(
     about=(
         "Records every migration up to a version that is not applied as applied, without running it: for a database "
-        "that has their changes already. One that failed in its transaction left nothing behind, and is recorded too."
+        "that has their changes already. One that failed in its transaction left nothing behind, and is recorded too. "
+        "What another tool applied, `zmig import --database` records as its own table has it, with when and by whom."
     ),
     document="names",
     run=_baseline,

@@ -8,6 +8,7 @@ from zmig.errors import Location, Problem
 from zmig.facts import EventType
 from zmig.hints import Hint, command, run_command
 from zmig.model import Versions
+from zmig.other_tools.history_tables import MARKS
 from zmig.planning import identity
 from zmig.planning.plan import Refusal
 from zmig.planning.reasons import moment
@@ -256,11 +257,16 @@ def _half_rolled_back(entry: Entry, record: Record) -> Problem | None:
 def of_existing(plan: Plan, existing: Existing, *, database: str) -> Refusal:
     """Return what forbids a first run on a database that is not empty."""
     first = plan.steps[0].migration
+    baseline = Hint(
+        "record what it has already, up to version N, with ", command("baseline", "--to", "N", "--reason", "...")
+    )
+    taken_over = _taken_over(existing, first)
     problem = Problem(
         "database-not-empty",
         f"database `{database}` is not empty, and zmig has never run on it",
         facts=(
             *existing.words,
+            *(() if taken_over is None else (baseline,)),
             Hint(
                 "if the migrations are to run on top of that, ",
                 run_command("apply", "--allow-existing"),
@@ -268,12 +274,23 @@ def of_existing(plan: Plan, existing: Existing, *, database: str) -> Refusal:
             ),
         ),
         effect=_NOTHING_RUN,
-        hint=Hint(
-            "record what it has already, up to version N, with ",
-            command("baseline", "--to", "N", "--reason", "..."),
-        ),
+        hint=taken_over or baseline,
     )
     return Refusal(first.version, first.name, problem)
+
+
+def _taken_over(existing: Existing, first: Migration) -> Hint | None:
+    """Return how the history is taken over that is there; None where there is none that zmig reads."""
+    from zmig.other_tools import registry
+
+    if existing.history is None or existing.history[1] not in registry.NAMES:
+        return None
+    place = first.declared_at
+    manifest = () if place is None else ("--manifest", place.path)
+    tool = existing.history[1]
+    return Hint(
+        f"record what {MARKS[tool].title} has applied with ", command("import", "--from", tool, *manifest, "--database")
+    )
 
 
 def of_partial(entry: Entry) -> Iterator[Refusal]:
