@@ -32,6 +32,7 @@ _NEVER_GUESSED = frozenset({"reset", "rollback", "resolve", "accept", "baseline"
 
 _APPLY, _CREATE, _STATUS = "write `zmig apply`", "write `zmig create`", "write `zmig status`"
 _ROLLBACK, _BASELINE = "see `zmig rollback --help`", "see `zmig baseline --help`"
+_INIT, _IMPORT = "write `zmig init`", "write `zmig import`"
 _LINT, _PLAN, _HISTORY, _CONSOLE = "write `zmig lint`", "write `zmig plan`", "write `zmig history`", "write `zmig tui`"
 _SEE_HELP = "see the commands with `zmig help`"
 _OTHER_TOOLS = {
@@ -42,10 +43,12 @@ _OTHER_TOOLS = {
     **dict.fromkeys(("current", "heads"), "write `zmig version`"),
     **dict.fromkeys(("validate", "check"), _LINT),
     **dict.fromkeys(("stamp", "mark", "fake"), _BASELINE),
+    **dict.fromkeys(("setup", "start", "bootstrap"), _INIT),
+    **dict.fromkeys(("adopt", "convert", "takeover"), _IMPORT),
     **dict.fromkeys(("preview", "diff", "dry-run"), _PLAN),
     **dict.fromkeys(("log", "logs", "events"), _HISTORY),
     **dict.fromkeys(("ui", "console", "top"), _CONSOLE),
-    **dict.fromkeys(("init", "clean", "drop", "test", "repair", "force", "fresh", "dump", "load", "wait"), _SEE_HELP),
+    **dict.fromkeys(("clean", "drop", "test", "repair", "force", "fresh", "dump", "load", "wait"), _SEE_HELP),
 }
 """What the commands of other tools are called here; nothing is offered for what zmig does not do."""
 

@@ -49,6 +49,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "baseline": Entry("record migrations as applied without running them", "operator", "BASELINE"),
     },
     "make and unmake": {
+        "init": Entry("write a manifest for a new project", "init"),
         "import": Entry("take over the migrations of another tool", "import_"),
         "create": Entry("write the files of a new migration and declare it", "create"),
         "squash": Entry("put one migration in the place of many", "squash"),

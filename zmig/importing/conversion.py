@@ -33,8 +33,8 @@ class ConvertedScript:
     """One direction of a migration."""
 
     text: str
-    path: str
-    """The tool's file."""
+    location: Location
+    """Where it begins in the tool's file."""
     _: KW_ONLY
     is_changed: bool
     """Whether it is another text than the whole of that file."""
@@ -44,6 +44,11 @@ class ConvertedScript:
     """Whether it runs as it did only if the entry says `transaction: false`."""
     has_own_transactions: bool
     """Whether it begins and ends transactions itself."""
+
+    @property
+    def path(self) -> str:
+        """The tool's file."""
+        return self.location.path
 
 
 @valueclass
@@ -72,12 +77,10 @@ def convert(migration: SourceMigration, source: Source, files: ProjectFiles) -> 
     up = converted[0] if migration.up is not None else None
     down = converted[-1] if migration.down is not None else None
     if up is None and not any(remark.change is Change.REFUSED for remark in remarks):
-        place = Location(migration.down.path if migration.down is not None else source.folder)
+        place = Location(source.folder) if down is None else down.location
         remarks.append(Remark(Change.REFUSED, "it has no part that migrates forward", place))
     if down is not None and down.is_empty:
-        remarks.append(
-            Remark(Change.DROPPED, "its down part holds no statement, so nothing undoes it", Location(down.path))
-        )
+        remarks.append(Remark(Change.DROPPED, "its down part holds no statement, so nothing undoes it", down.location))
         down = None
     transaction = _transaction(up, down, remarks)
     return ConvertedMigration(
@@ -100,10 +103,10 @@ def _transaction(up: ConvertedScript | None, down: ConvertedScript | None, remar
         return None
     if not down.has_own_transactions:
         text = "its rollback runs in one transaction: `transaction: false` would hold for the migration, too"
-        remarks.append(Remark(Change.DROPPED, text, Location(down.path)))
+        remarks.append(Remark(Change.DROPPED, text, down.location))
         return None
     text = "`transaction: false`, for what undoes it, holds for the migration, too: it runs statement by statement"
-    remarks.append(Remark(Change.KEPT, text, Location(down.path)))
+    remarks.append(Remark(Change.KEPT, text, down.location))
     return False
 
 
@@ -125,6 +128,7 @@ class _Conversion:
         self._script = script
         self._remarks = remarks
         origin = Origin(script.path, script.text, script.line)
+        self._beginning = origin.location(0)
         self._text = Traced.of(origin)
         if migration.uses_psql and ("\\" in script.text or ":" in script.text):
             found = psql_commands.convert(origin, files, variables=source.variables, folder=source.folder)
@@ -147,7 +151,7 @@ class _Conversion:
         text = self._text.text
         return ConvertedScript(
             text,
-            self._script.path,
+            self._beginning,
             is_changed=not self._script.is_whole_file or text != self._script.text,
             is_empty=statements is not None and len(statements) == mode.taken_out,
             wants_no_transaction=mode.wants_no_transaction,

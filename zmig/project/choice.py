@@ -34,7 +34,7 @@ def find(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> Path
         return Path(named)
     if not present:
         message = f"no manifest is named, and there is none in `{FOLDER}/`"
-        hint = "name one, such as `zmig status path/to/manifest.yaml`"
+        hint = "write one with `zmig init`, or name one, such as `zmig status path/to/manifest.yaml`"
         raise UsageError(Problem("manifest-unnamed", message, hint=hint))
     if len(present) > 1:
         message = f"no manifest is named, and `{FOLDER}/` holds {len(present)}"
@@ -70,4 +70,9 @@ def _missing(cwd: Path, named: str, present: list[str], *, from_variable: bool) 
     if near is not None:
         return Problem("manifest-missing", message, facts=source, hint=f"name `{near}`")
     facts = (*source, f"manifests here: {', '.join(present)}") if present else source
-    return Problem("manifest-missing", message, facts=facts, hint=_NAME_ONE)
+    hint = _NAME_ONE
+    if not present and path.suffix in _SUFFIXES and "\n" not in named:
+        import shlex
+
+        hint = f"write it with `{shlex.join(('zmig', 'init', named))}`, or name another one"
+    return Problem("manifest-missing", message, facts=facts, hint=hint)

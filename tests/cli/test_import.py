@@ -1,0 +1,269 @@
+"""`zmig import`: what it shows, and what it writes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Run
+
+USERS = "-- migrate:up\nbegin;\ncreate table users (id int);\ncommit;\n\n-- migrate:down\ndrop table users;\n"
+ORDERS = "-- migrate:up transaction:false\ncreate index on users (id);\n\n-- migrate:down\n"
+NOTHING = "-- migrate:up\n-- nothing any more\n-- migrate:down\n"
+
+
+class Project:
+    """A project of dbmate in the working directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.migrations = folder / "db" / "migrations"
+        self.migrations.mkdir(parents=True)
+        self.add("20240101000000_users.sql", USERS)
+        self.add("20240102000000_orders.sql", ORDERS)
+        self.add("20240103000000_nothing.sql", NOTHING)
+
+    def add(self, name: str, text: str) -> None:
+        (self.migrations / name).write_text(text)
+
+    def files(self) -> dict[str, bytes]:
+        """Return everything that is there."""
+        found = (path for path in self.folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in found}
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "manifests" / "shop.yaml"
+
+
+@pytest.fixture
+def project(empty: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    folder = empty / "shop"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return Project(folder)
+
+
+def test_the_plan_is_shown_and_nothing_is_written(project: Project, run: Run) -> None:
+    before = project.files()
+    ended = run("import")
+    assert ended.code == 0
+    header, blank, *rest = ended.stdout.splitlines()
+    assert (header, blank) == ("dbmate: 3 migrations in `db/migrations`, for `manifests/shop.yaml`", "")
+    assert [" ".join(line.split()) for line in rest[:4]] == [
+        "version name file rollback what is done",
+        "20240101000000 20240101000000_users migrations/20240101000000_users.sql "
+        "migrations/20240101000000_users.rollback.sql split in two files",
+        "20240102000000 20240102000000_orders migrations/20240102000000_orders.sql copied, transaction: false",
+        "20240103000000 20240103000000_nothing migrations/20240103000000_nothing.sql copied, empty",
+    ]
+    assert rest[4:] == [
+        "",
+        "rewritten:",
+        "  `begin` and `commit` are left away: zmig's own transaction takes their place",
+        "    db/migrations/20240101000000_users.sql:2:1",
+        "",
+        "dropped, without loss:",
+        "  its down part holds no statement, so nothing undoes it",
+        "    db/migrations/20240102000000_orders.sql:5:1, db/migrations/20240103000000_nothing.sql:4:1",
+    ]
+    assert ended.stderr == "nothing is written yet: run `zmig import --write`\n"
+    assert project.files() == before
+
+
+def test_what_is_written_can_be_applied_and_rolled_back(
+    project: Project, run: Run, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = project.files()
+    ended = run("import", "--write")
+    assert (ended.code, ended.stdout) == (0, "")
+    assert ended.stderr == (
+        "wrote 3 entries to `manifests/shop.yaml`, and 5 files\n"
+        "next: `zmig import --database` records what dbmate has applied, then "
+        "`zmig verify manifests/shop.yaml --against` compares the database with the files\n"
+    )
+    after = project.files()
+    assert {name: after[name] for name in before} == before
+    assert after["migrations/20240101000000_users.sql"] == (
+        b"-- imported from dbmate: db/migrations/20240101000000_users.sql\n\ncreate table users (id int);\n"
+    )
+    assert project.manifest.read_text().endswith("""\
+migrations:
+  - version: 20240101000000
+    file: ../migrations/20240101000000_users.sql
+    rollback: ../migrations/20240101000000_users.rollback.sql
+
+  - version: 20240102000000
+    file: ../migrations/20240102000000_orders.sql
+    transaction: false
+
+  - version: 20240103000000
+    file: ../migrations/20240103000000_nothing.sql
+    empty: true
+""")
+    monkeypatch.setenv("DATABASE_URL", database)
+    assert run("apply").code == 0
+    assert run("rollback", "--steps", "1", "--yes").code == 0
+    assert len(json.loads(run("status", "--json").stdout)["applied"]) == 2
+
+
+def test_a_second_time_finds_nothing_new(project: Project, run: Run) -> None:
+    assert run("import", "--write").code == 0
+    before = project.files()
+    ended = run("import", "--write")
+    assert (ended.code, ended.stderr) == (0, "nothing is new: `manifests/shop.yaml` has all 3 migrations\n")
+    assert project.files() == before
+    assert run("import").stderr == "`manifests/shop.yaml` has all of them\n"
+
+
+def test_what_is_new_since_then_is_added(project: Project, run: Run) -> None:
+    assert run("import", "--write").code == 0
+    text = project.manifest.read_text().replace("environment: production", "environment: staging")
+    project.manifest.write_text(text)
+    project.add("20240101120000_between.sql", USERS.replace("users", "between_two"))
+    project.add("20240104000000_last.sql", USERS.replace("users", "last"))
+    document = json.loads(run("import", "--json").stdout)
+    assert [one["declared"] for one in document["migrations"]] == [True, False, True, True, False]
+    assert run("import", "--write").stderr.startswith("wrote 2 entries to `manifests/shop.yaml`, and 4 files\n")
+    after = project.manifest.read_text()
+    assert after.startswith(text.partition("migrations:")[0])
+    versions = [line.split()[-1] for line in after.splitlines() if "version:" in line]
+    assert versions == sorted(versions)
+    assert len(versions) == 5
+    assert run("lint", "--fail-on", "error").code == 0
+
+
+def test_an_entry_that_somebody_wrote_is_taken_as_it_is(project: Project, run: Run) -> None:
+    assert run("init").code == 0
+    (project.folder / "migrations").mkdir()
+    (project.folder / "migrations" / "mine.sql").write_text("create table users (id bigint);")
+    text = project.manifest.read_text().replace(
+        "migrations: []",
+        "migrations:\n  - {version: 20240101000000, name: 20240101000000_users, file: ../migrations/mine.sql}",
+    )
+    project.manifest.write_text(text)
+    assert run("import", "--write").stderr.startswith("wrote 2 entries")
+    assert project.manifest.read_text().count("mine.sql") == 1
+    assert not (project.folder / "migrations" / "20240101000000_users.sql").exists()
+
+
+class TestRefused:
+    @pytest.fixture
+    def half(self, project: Project) -> Project:
+        project.add("20240102000000_orders.sql", "-- migrate:up\nselect 1;\ncommit;\n")
+        return project
+
+    def test_nothing_is_written(self, half: Project, run: Run) -> None:
+        before = half.files()
+        for words in (["import"], ["import", "--write"]):
+            ended = run(*words)
+            assert ended.code == 2
+            assert "cannot be carried over:\n" in ended.stdout
+            assert "db/migrations/20240102000000_orders.sql:3:1" in ended.stdout
+            assert ended.stderr.startswith(
+                "error: 1 migration of dbmate cannot be carried over: `commit` is not one of"
+            )
+            assert f"`{' '.join(['zmig', *words])} --leave-out 20240102000000`" in ended.stderr
+        assert half.files() == before
+
+    def test_it_may_be_left_out(self, half: Project, run: Run) -> None:
+        assert run("import", "--write", "--leave-out", "20240102000000").code == 0
+        assert "_orders" not in half.manifest.read_text()
+
+    def test_the_document_has_the_plan_beside_the_error(self, half: Project, run: Run) -> None:
+        document = json.loads(run("import", "--json").stdout)
+        assert document["error"]["code"] == "import-refused"
+        assert [one["migration"] for one in document["remarks"] if one["change"] == "refused"] == ["20240102000000"]
+
+    def test_what_is_no_migration_cannot_be_left_out(self, project: Project, run: Run) -> None:
+        ended = run("import", "--leave-out", "20240102000001")
+        assert ended.code == 2
+        assert "hint: write `--leave-out 20240102000000`" in ended.stderr
+
+
+def test_a_file_that_is_there_is_never_replaced(project: Project, run: Run) -> None:
+    other = project.folder / "migrations" / "20240102000000_orders.sql"
+    other.parent.mkdir()
+    other.write_text("mine")
+    before = project.files()
+    ended = run("import", "--write")
+    assert ended.code == 2
+    assert ended.stderr.startswith("error: `migrations/20240102000000_orders.sql` exists already\n")
+    assert project.files() == before
+
+
+def test_the_folder_of_the_migrations_may_be_named(project: Project, run: Run) -> None:
+    document = json.loads(run("import", "db/migrations", "--json").stdout)
+    assert (document["tool"], document["folder"], document["manifest"]) == ("dbmate", ".", "manifests/shop.yaml")
+    assert document["remarks"][0]["file"] == "db/migrations/20240101000000_users.sql"
+
+
+def test_a_project_elsewhere_may_be_named(project: Project, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = project.folder.parent / "tools"
+    other.mkdir()
+    monkeypatch.chdir(other)
+    assert run("import", "../shop", "--write").code == 0
+    assert (other / "manifests" / "shop.yaml").exists()
+    assert (other / "migrations" / "20240101000000_users.sql").exists()
+    assert run("lint", "--fail-on", "error").code == 0
+
+
+def test_new_files_are_never_put_where_the_other_tool_looks(
+    empty: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (empty / "migrations").mkdir()
+    (empty / "migrations" / "20240101000000_users.sql").write_text(USERS)
+    monkeypatch.chdir(empty)
+    assert run("import", "--manifest", "manifests/shop.yaml", "--write").code == 0
+    assert [path.name for path in (empty / "migrations").iterdir()] == ["20240101000000_users.sql"]
+    assert (empty / "zmig-migrations" / "20240101000000_users.sql").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["import", "gone"], "folder-missing"),
+        (["import", "manifests/shop.yaml"], "folder-missing"),
+        (["import", "other"], "tool-not-found"),
+        (["import", "--from", "dbmat"], "tool-unknown"),
+        (["import", "other", "--from", "dbmate"], "nothing-to-import"),
+        (["import", "a", "b"], "usage"),
+    ],
+)
+def test_what_cannot_be_imported_is_said(project: Project, run: Run, words: list[str], code: str) -> None:
+    (project.folder / "other").mkdir()
+    ended = run(*words, "--json")
+    assert ended.code == 2
+    assert json.loads(ended.stdout)["error"]["code"] == code
+    assert json.loads(ended.stdout)["error"]["hint"]
+
+
+def test_two_tools_are_named_with_their_commands(project: Project, run: Run) -> None:
+    prisma = project.folder / "prisma" / "migrations" / "20240101000000_a"
+    prisma.mkdir(parents=True)
+    (prisma / "migration.sql").write_text("select 1;")
+    (prisma.parent / "migration_lock.toml").write_text('provider = "postgresql"\n')
+    ended = run("import")
+    assert ended.code == 2
+    assert "Prisma in `prisma/migrations`: `zmig import --from prisma`" in ended.stderr
+    assert "dbmate in `db/migrations`: `zmig import --from dbmate`" in ended.stderr
+    assert json.loads(run("import", "--from", "prisma", "--json").stdout)["tool"] == "prisma"
+
+
+def test_a_file_that_is_no_text_is_named(project: Project, run: Run) -> None:
+    (project.migrations / "20240109000000_bad.sql").write_bytes(b"-- migrate:up\nselect '\xe9';\n")
+    ended = run("import")
+    assert ended.code == 2
+    assert "`db/migrations/20240109000000_bad.sql` is not UTF-8: byte 0xE9 at offset 22" in ended.stderr
+
+
+def test_a_manifest_in_the_way_is_read_first(project: Project, run: Run) -> None:
+    project.manifest.parent.mkdir()
+    project.manifest.write_text("manifest: 2\n")
+    assert run("import", "--write").code == 2
+    assert project.manifest.read_text() == "manifest: 2\n"
