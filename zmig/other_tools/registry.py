@@ -18,6 +18,7 @@ NAMES = (
     "dbmate",
     "flyway",
     "golang-migrate",
+    "sqlx",
     "node-pg-migrate",
     "liquibase",
     "graphile-migrate",
