@@ -19,6 +19,7 @@ NAMES = (
     "flyway",
     "golang-migrate",
     "sqlx",
+    "diesel",
     "node-pg-migrate",
     "liquibase",
     "graphile-migrate",
