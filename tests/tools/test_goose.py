@@ -202,10 +202,10 @@ def test_the_last_row_of_a_version_says_whether_it_is_applied() -> None:
 def test_its_lock_is_the_number_of_its_name_and_a_row_where_it_has_a_table() -> None:
     assert crc32(b"goose") == 4097083626
     lock = tool("goose").history.lock(Place("public", "goose_db_version", "d", frozenset()))
-    assert (lock.keys, lock.query, lock.tables) == ((4097083626,), None, ())
+    assert (lock.keys, lock.query, lock.tables) == ((4097083626,), None, ('"public"."goose_db_version"',))
     there = Place("app", "goose_db_version", "d", frozenset(), tables={"app.goose_lock": frozenset({"locked"})})
     lock = tool("goose").history.lock(there)
-    assert lock.tables == ('"app"."goose_lock"',)
+    assert lock.tables == ('"app"."goose_db_version"', '"app"."goose_lock"')
     assert lock.query is not None
 
 

@@ -327,10 +327,12 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
 
 
 def _lock(place: Place) -> ToolLock:
-    """Return the lock of goose as a library, by either way; the command line has none."""
+    """Return the lock of goose as a library, by either way, and the table: the command line has no lock."""
     table = place.beside(_LOCK_TABLE)
-    query = None if table is None else f"select locked_by from {table} where locked and lease_expires_at >= now()"
-    return ToolLock((_LOCK,), query=query, tables=() if table is None else (table,))
+    if table is None:
+        return ToolLock((_LOCK,), tables=(place.quoted,))
+    query = f"select locked_by from {table} where locked and lease_expires_at >= pg_catalog.now()"
+    return ToolLock((_LOCK,), query=query, tables=(place.quoted, table))
 
 
 def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
