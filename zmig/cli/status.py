@@ -73,7 +73,7 @@ def lines(status: Status, hints: HintStyle, *, width: int | None, is_ascii: bool
             state_cells = row.index(" ", row.index(" ") + 1)  # a glyph and a word
             shown.append((Span(row[:state_cells], words.TONES[entry.state]), Span(row[state_cells:])))
         shown.append(())
-    shown += [(Span(_counts(status)),), *_notes(status), *_schema_lines(status, hints)]
+    shown += [(Span(_counts(status)),), *_notes(status), *_tool_lines(status), *_schema_lines(status, hints)]
     problems = [lock_holder.zombie(status.holder)]
     if unhealthy := [entry for entry in status.migrations if entry.state in (State.FAILED, State.STUCK)]:
         from zmig.planning import failure_report
@@ -155,6 +155,12 @@ def _notes(status: Status) -> Iterator[Line]:
         yield note(f"note: {undeclared.sentence(status.undeclared)}")
 
 
+def _tool_lines(status: Status) -> Iterator[Line]:
+    """Yield what is to be known of other tools."""
+    for used in status.still_used:
+        yield (Span("warning:", Tone.WARN), Span(visible(f" {used.message}")))
+
+
 def _schema_lines(status: Status, hints: HintStyle) -> Iterator[Line]:
     """Yield what is to be known of the schema."""
     schema = status.schema
@@ -183,6 +189,7 @@ COMMAND = Command(
         "undeclared (files that look like migrations, and that no entry names); facts_guarded (false where the "
         "trigger is missing that keeps facts from being changed); odd_rows (position, name and reason of facts that "
         "cannot be read in full); schema (what `zmig drift` prints, without who made the objects; or null); "
+        "other_tools (tool, table, not_imported: what another tool has applied since its history was imported); "
         "migrations (version, name, kind, state, findings, applied_at, duration_ms, error and more)"
     ),
     run=run,

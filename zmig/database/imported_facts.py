@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 _ORIGIN = f"event_data {operator('->')} 'origin'"
 _ROWS = f"""
-select distinct origin {operator("->>")} 'tool', origin {operator("->>")} 'table', origin {operator("->>")} 'id'
-from (select {_ORIGIN} as origin from {{events}}
+select origin {operator("->>")} 'tool', origin {operator("->>")} 'table', origin {operator("->>")} 'id'
+from (select position, {_ORIGIN} as origin from {{events}}
     where (event_type {operator("=")} '{EventType.BASELINED.value}'
         or event_type {operator("=")} '{EventType.IMPORTED.value}')
     and pg_catalog.jsonb_typeof({_ORIGIN}) {operator("=")} 'object') as imported
+group by 1, 2, 3 order by pg_catalog.min(position)
 """
 
 
@@ -30,6 +31,6 @@ class ImportedRow(NamedTuple):
 
 
 def rows(connection: Questioning, events: str) -> list[ImportedRow]:
-    """Return the rows that were imported into a table of facts, in no order."""
+    """Return the rows that were imported into a table of facts, in their order, each once."""
     found = connection.execute(_ROWS.format(events=events).encode()).fetchall()
     return [ImportedRow(*cast("tuple[str, str, str | None]", row)) for row in found if row[0] and row[1]]

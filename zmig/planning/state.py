@@ -204,6 +204,12 @@ class Entry:
         return self.record is not None and self.record.applied is not None
 
     @property
+    def origin(self) -> Mapping[str, object]:
+        """What is known of it from another tool's history by which it counts as applied; empty for any other."""
+        applied = self.record.applied if self.record is not None else None
+        return applied.origin if applied is not None else {}
+
+    @property
     def is_whole(self) -> bool:
         """Whether everything it changed is in the database: nothing was begun since, or nothing came of it."""
         is_undone = self.record is not None and self.record.is_in_rollback and self.record.is_undone

@@ -14,6 +14,7 @@ from zmig.database import roles
 from zmig.errors import PlanRefused, Problem
 from zmig.hints import Hint, command
 from zmig.observer import BufferedObserver
+from zmig.progress import Notice
 from zmig.project import prepare
 from zmig.running import python_functions, scope
 from zmig.running.failure_recorder import FailureRecorder
@@ -141,6 +142,8 @@ class PlanExecutor:
         session.store.check_names(prepared.step.migration.name for prepared in prepared_steps)
         with database.translated(session.target):
             session.prepare_store(snapshot)
+        for used in session.still_used(snapshot):
+            self._observer(Notice(None, "WARNING", used.message))
         with BlockingMonitor(session.target, session.run.backend_pid, self._observer).watching() as observer:
             record = SchemaRecord(session) if session.project.verify.record else None
             if record is not None and snapshot.inspection.has_events:

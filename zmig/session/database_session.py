@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from zmig.progress import Observer
     from zmig.project.project import Project
     from zmig.session.snapshot import DatabaseSnapshot
+    from zmig.session.still_used import StillUsed
 
 
 def target(project: Project, database_url: str | None, *, environ: Mapping[str, str]) -> Target:
@@ -164,6 +165,19 @@ class DatabaseSession:
         )
         with database.translated(self.target):
             return reader.read(self.migrations, seen, holds_lock=holds_lock, ask_repeatables=ask_repeatables)
+
+    def still_used(self, snapshot: DatabaseSnapshot) -> tuple[StillUsed, ...]:
+        """Return the other tools that have applied something since their history was imported; none where unknown."""
+        if not any(entry.origin for entry in snapshot.entries):
+            return ()
+        from zmig.session import still_used
+
+        try:
+            with self.connection.transaction():
+                self.connection.execute(still_used.LIMITED.encode())
+                return still_used.read(self.connection, self.store.events)
+        except psycopg.Error:
+            return ()
 
     def prepare_store(self, snapshot: DatabaseSnapshot) -> None:
         """Create what is missing of the tracking tables, and make the simple table fit the facts; under the lock."""

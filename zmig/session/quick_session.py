@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from zmig.model import Migration
     from zmig.project.project import Project
     from zmig.session.snapshot import DatabaseSnapshot
+    from zmig.session.still_used import StillUsed
 
 _PLAIN_URL = re.compile(
     r"postgres(?:ql)?://(?:[^\s:@/?#\[\]]+(?::(?P<password>[^\s@/?#]*))?@)?[\w.,:-]*/[\w-]+"
@@ -106,6 +107,15 @@ class QuickSession:
         )
         snapshot = reader.read(migrations, self.inspection, ask_repeatables=False)
         return snapshot, self._timeline_change() if self.inspection.has_events else None
+
+    def still_used(self, snapshot: DatabaseSnapshot) -> tuple[StillUsed, ...]:
+        """Return the other tools that have applied something since their history was imported."""
+        if not any(entry.origin for entry in snapshot.entries):
+            return ()
+        from zmig.session import still_used
+
+        self.connection.execute(f"begin; {still_used.LIMITED}".encode()).fetchall()
+        return still_used.read(self.connection, self.facts.events)
 
     def _timeline_change(self) -> TimelineChange | None:
         return timeline.change(self.facts, self.server.identity)

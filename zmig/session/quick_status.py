@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zmig.session.quick_session import QuickSession
     from zmig.session.schema_drift import SchemaDrift
     from zmig.session.snapshot import DatabaseSnapshot
+    from zmig.session.still_used import StillUsed
 
 
 @valueclass
@@ -37,6 +38,8 @@ class QuickStatus:
     """None where there are no facts, or where definitions have to be read."""
     is_schema_unclear: bool
     """Whether definitions have to be read."""
+    still_used: tuple[StillUsed, ...] = ()
+    """Other tools that have applied something since their history was imported."""
 
 
 class StatusQuestion:
@@ -96,7 +99,9 @@ class StatusQuestion:
             return QuickStatus(*session.status(migrations), None, is_schema_unclear=False)
         recorded, state = schema_facts.last_and_state(asked)
         schema = schema_drift.judged(recorded, state, project, session.connection.info.server_version)
-        return QuickStatus(*session.status(migrations), schema, is_schema_unclear=schema is None)
+        snapshot, change = session.status(migrations)
+        used = session.still_used(snapshot)
+        return QuickStatus(snapshot, change, schema, is_schema_unclear=schema is None, still_used=used)
 
     def close(self) -> None:
         """Close the connection, if it is open still."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zmig.model import Environment
     from zmig.session.schema_drift import SchemaDrift
     from zmig.session.snapshot import DatabaseSnapshot
+    from zmig.session.still_used import StillUsed
 
 
 @valueclass
@@ -53,6 +54,8 @@ class Status:
     """Rows among the facts that can be read only in part, or not at all, and matter to the state of a migration."""
     schema: SchemaDrift | None = None
     """How the database's schema differs from what the last run recorded; None where there are no facts."""
+    still_used: Sequence[StillUsed] = ()
+    """Other tools that have applied something since their history was imported."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the contents as JSON types."""
@@ -74,6 +77,7 @@ class Status:
             "facts_guarded": self.is_guarded,
             "odd_rows": [row.as_dict() for row in self.odd_rows],
             "schema": self.schema.as_dict() if self.schema is not None else None,
+            "other_tools": [one.as_dict() for one in self.still_used],
             "migrations": [_migration(entry) for entry in self.migrations],
         }
 

@@ -1,0 +1,130 @@
+"""Somebody still runs the tool whose history was imported: `zmig status` and `zmig apply` say so."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.support.old_tools import DBMATE_TABLE, OldProject, PrismaTable
+from zmig import Migrator
+from zmig.cli.main import main
+from zmig.progress import Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from zmig.progress import Progress
+
+_USERS, _ORDERS = "create table users (id int);\n", "create table orders (id int);\n"
+_FIRST, _SECOND = "20240101000000_users", "20240102000000_orders"
+
+
+@pytest.fixture
+def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str) -> OldProject:
+    monkeypatch.chdir(tmp_path)
+    return OldProject(tmp_path, database)
+
+
+@pytest.fixture
+def table(old: OldProject, connection: psycopg.Connection) -> PrismaTable:
+    """One migration that was applied by Prisma and imported, and another one."""
+    table = PrismaTable(connection)
+    old.prisma(_FIRST, _USERS)
+    connection.execute(_USERS.encode())
+    table.applied(_FIRST, _USERS)
+    assert main(["import", "--manifest", "manifests/shop.yaml", "--database"]) == 0
+    old.prisma(_SECOND, _ORDERS)
+    return table
+
+
+def _status(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main(["status", "manifests/shop.yaml", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+class TestTheStatus:
+    def test_says_nothing_where_all_was_imported(self, table: PrismaTable, capsys: pytest.CaptureFixture[str]) -> None:
+        assert _status(capsys)["other_tools"] == []
+
+    def test_says_what_the_tool_has_done_since(self, table: PrismaTable, capsys: pytest.CaptureFixture[str]) -> None:
+        table.applied(_SECOND, _ORDERS)
+        (used,) = _status(capsys)["other_tools"]
+        assert used == {"tool": "prisma", "table": "public._prisma_migrations", "not_imported": [_SECOND]}
+        assert main(["status", "manifests/shop.yaml"]) == 0
+        said = (
+            f"warning: somebody still runs Prisma: `public._prisma_migrations` has `{_SECOND}`, which were not imported"
+        )
+        assert said in capsys.readouterr().out
+        assert main(["import", "--manifest", "manifests/shop.yaml", "--database"]) == 0
+        assert _status(capsys)["other_tools"] == []
+
+    def test_is_the_same_over_psycopg(
+        self, old: OldProject, table: PrismaTable, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        old.change(database={"url": f"{old.url}{'&' if '?' in old.url else '?'}options=-cwork_mem%3D4MB"})
+        assert _status(capsys)["other_tools"] == []
+        table.applied(_SECOND, _ORDERS)
+        assert [one["not_imported"] for one in _status(capsys)["other_tools"]] == [[_SECOND]]
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "drop table _prisma_migrations",
+            "alter table _prisma_migrations rename to gone",
+            "alter table _prisma_migrations drop column logs",
+        ],
+    )
+    def test_is_silent_where_the_table_cannot_be_read(
+        self, table: PrismaTable, capsys: pytest.CaptureFixture[str], change: str
+    ) -> None:
+        table.applied(_SECOND, _ORDERS)
+        table.connection.execute(change.encode())
+        assert _status(capsys)["other_tools"] == []
+
+    def test_does_not_wait_for_whoever_locks_the_table(
+        self, table: PrismaTable, capsys: pytest.CaptureFixture[str], connect: Callable[..., psycopg.Connection]
+    ) -> None:
+        other = connect(autocommit=False)
+        other.execute("lock table _prisma_migrations in access exclusive mode")
+        assert _status(capsys)["other_tools"] == []
+
+
+def test_a_run_warns(old: OldProject, table: PrismaTable) -> None:
+    table.applied("20240103000000_late", "")
+    heard: list[Progress] = []
+    Migrator(old.manifest, observer=heard.append).migrate()
+    warnings = [one.message for one in heard if isinstance(one, Notice) and one.severity == "WARNING"]
+    assert warnings == [
+        "somebody still runs Prisma: `public._prisma_migrations` has `20240103000000_late`, which were not imported"
+    ]
+
+
+def test_a_role_that_may_not_read_the_table_sees_the_status(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    admin: psycopg.Connection,
+    role: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = admin.info
+    place = f"host={own.host} port={own.port} dbname={own.dbname}"
+    old = OldProject(tmp_path, f"{place} user={own.user}")
+    old.dbmate(_FIRST, _USERS)
+    admin.execute(DBMATE_TABLE.format(schema="public").encode())
+    admin.execute("insert into schema_migrations values ('20240101000000')")
+    assert main(["import", "--manifest", "manifests/shop.yaml", "--database"]) == 0
+    admin.execute("insert into schema_migrations values ('20240102000000')")
+    quoted = sql.Identifier(role)
+    admin.execute(sql.SQL("grant usage on schema zmig to {}").format(quoted))
+    admin.execute(sql.SQL("grant select on all tables in schema zmig to {}").format(quoted))
+    assert len(_status(capsys)["other_tools"]) == 1
+    monkeypatch.setenv("PGPASSWORD", "pa55-word")
+    old.change(database={"url": f"{place} user='{role}'"})
+    assert _status(capsys)["other_tools"] == []

@@ -1,0 +1,76 @@
+"""Whether somebody still runs the tool whose history was imported: its table has more than was imported from it.
+
+Reads only, and never keeps anybody from anything: a table that is gone, or that cannot be read, says nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.database import imported_facts, tool_history
+from zmig.other_tools import registry
+from zmig.other_tools.history_tables import MARKS
+from zmig.other_tools.source import Source, SourceMigration
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zmig.database.types import Questioning
+
+LIMITED = "set local lock_timeout = '1s'"
+"""With which a transaction does not wait for whoever has locked the other tool's table."""
+_SHOWN = 3
+
+
+@valueclass
+class StillUsed:
+    """A tool that has applied something since its history was imported."""
+
+    tool: str
+    table: str
+    ids: tuple[str, ...]
+    """What it has applied since, as it calls migrations."""
+
+    @property
+    def message(self) -> str:
+        """What is to be known: lower case, no final period."""
+        shown = ", ".join(f"`{id}`" for id in self.ids[:_SHOWN])
+        more = f" and {len(self.ids) - _SHOWN} more" if len(self.ids) > _SHOWN else ""
+        title = MARKS[self.tool].title
+        return f"somebody still runs {title}: `{self.table}` has {shown}{more}, which were not imported"
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the contents as JSON types."""
+        return {"tool": self.tool, "table": self.table, "not_imported": list(self.ids)}
+
+
+def read(connection: Questioning, events: str) -> tuple[StillUsed, ...]:
+    """Return the tools that are still used.
+
+    Raises:
+        psycopg.Error, libpq.Unavailable: a table cannot be read.
+    """
+    return tuple(_found(connection, events))
+
+
+def _found(connection: Questioning, events: str) -> Iterator[StillUsed]:
+    imported = imported_facts.rows(connection, events)
+    for tool, table in dict.fromkeys((row.tool, row.table) for row in imported):
+        if tool in registry.NAMES:
+            ids = [row.id for row in imported if (row.tool, row.table) == (tool, table) and row.id is not None]
+            if new := _new(connection, tool, table, ids):
+                yield StillUsed(tool, table, new)
+
+
+def _new(connection: Questioning, tool: str, table: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Return what a tool's table has that is not known; what is known stands for the project's files."""
+    schema, _, name = table.partition(".")
+    seen = tool_history.tables(connection, schema)
+    if (schema, name) not in seen or not MARKS[tool].has_columns(seen[schema, name]):
+        return ()
+    history = registry.tool(tool).history
+    at = tool_history.place(connection, schema, name, seen)
+    migrations = tuple(SourceMigration(id, id, None, number=int(id) if id.isdecimal() else None) for id in known)
+    found = history.read(tool_history.rows(connection, history, at), Source(tool, "", migrations))
+    return tuple(row.id for row in found.applied if row.id not in set(known))
