@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.support.tree import plant
 from zmig.errors import ManifestError, UsageError, ZmigError
-from zmig.manifest import reader
+from zmig.manifest import edit, reader
 from zmig.model import Kind
 from zmig.project import project, scaffold
 
@@ -182,6 +182,13 @@ def test_a_manifest_in_the_root_of_a_project_keeps_its_files_there(folder: str) 
     created = create(path, "add orders")
     assert created.file == Path(folder, "migrations/001_add_orders.sql")
     assert "file: migrations/001_add_orders.sql" in path.read_text()
+
+
+def test_a_new_migration_is_never_put_into_the_folder_of_another_one() -> None:
+    entry = "  - {version: 1, name: 1_users, file: ../prisma/migrations/1_users/migration.sql}\n"
+    path = plant(Path.cwd(), {"m/m.yaml": f"manifest: 1\nmigrations:\n{entry}"})
+    assert create(path, "add orders").file == Path("migrations/002_add_orders.sql")
+    assert "file: ../migrations/002_add_orders.sql" in path.read_text()
 
 
 def test_a_created_migration_is_not_applied_before_it_is_written() -> None:
@@ -420,3 +427,51 @@ def test_an_edit_adds_lines_in_one_place_and_nothing_else(tmp_path_factory: pyte
     found = reader.read(path.read_bytes().decode(), label="m.yaml", environ={})
     assert found.problems == ()
     assert found.declarations[-1].version == created.version
+
+
+_VARIABLES = [
+    "manifest: 1\nname: shop # a\n\n# b\nmigrations: []\n",
+    "manifest: 1\nvariables:\n  a: one # a\n  # b\n\nmigrations:\n  - {version: 1, file: a.sql}\n",
+    "migrations:\n  - version: 1\n    file: a.sql\nmanifest: 1\n",
+    "manifest: 1\r\nname: shop\r\n",
+]
+
+
+@pytest.mark.parametrize("text", _VARIABLES)
+def test_variables_are_added_and_nothing_else(text: str) -> None:
+    new = {"b": "two words", "c": "${C}", "d": "it's: #1", "e": "0010", "f": 'no"ne'}
+    document = reader.read(text, label="m.yaml", environ={}).document
+    again = reader.read(edit.add_variables(document, new), label="m.yaml", environ={"C": "x"})
+    assert not again.problems
+    before, after = scaffold.plain(document), scaffold.plain(again.document)
+    assert after == {**before, "variables": {**before.get("variables", {}), **new}}
+    kept = [line for line in text.splitlines() if line]
+    assert [line for line in again.document.source.text.splitlines() if line in kept] == kept
+
+
+@pytest.mark.parametrize("text", ["{manifest: 1}", "manifest: 1\nvariables: {a: b}\n", "manifest: 1\nvariables: x\n"])
+def test_variables_are_not_added_where_it_is_not_sure_how(text: str) -> None:
+    with pytest.raises(edit.NotEditable):
+        edit.add_variables(reader.read(text, label="m.yaml", environ={}).document, {"b": "c"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "manifest: 1\n",
+        "manifest: 1\nmigrations: []\n",
+        "manifest: 1\nmigrations:\n",
+        "manifest: 1\r\nmigrations: []\r\n",
+    ],
+)
+def test_the_first_entries_are_added_together(text: str) -> None:
+    entries: list[dict[str, edit.Value]] = [
+        {"version": 1, "name": "a: b", "file": "../a b.sql", "transaction": False, "empty": True},
+        {"version": 2, "file": "b.sql", "kind": "repeatable", "repeat": {"condition": "select true"}},
+    ]
+    document = reader.read(text, label="m.yaml", environ={}).document
+    again = reader.read(edit.add_first(document, entries), label="m.yaml", environ={})
+    assert not again.problems
+    assert scaffold.plain(again.document) == {"manifest": 1, "migrations": entries}
+    with pytest.raises(edit.NotEditable):
+        edit.add_first(again.document, entries)

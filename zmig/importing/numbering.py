@@ -55,14 +55,20 @@ def identities(migrations: Sequence[SourceMigration], declared: Mapping[str, int
 
 
 def own_numbers(migrations: Sequence[SourceMigration]) -> dict[int, int] | None:
-    """Return the tool's own numbers, by index, where all can be versions; None where they cannot."""
-    numbers = {index: one.number for index, one in enumerate(migrations) if one.repeats is None}
+    """Return the tool's own numbers, by index, where all can be versions; None where they cannot.
+
+    A first one of 0 becomes 1: that is where some tools begin, and many have their own first migration.
+    """
+    numbers: dict[int, int] = {}
     before = 0
-    for number in numbers.values():
+    for index, one in enumerate(migrations):
+        if one.repeats is not None:
+            continue
+        number = 1 if one.number == 0 and not numbers else one.number
         if number is None or not before < number <= LARGEST_VERSION:
             return None
-        before = number
-    return {index: number for index, number in numbers.items() if number is not None}
+        numbers[index] = before = number
+    return numbers
 
 
 def first_repeatable(highest: int) -> int:

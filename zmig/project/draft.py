@@ -142,6 +142,8 @@ def _folder(inclusion: Inclusion, alike: list[Declaration]) -> tuple[str, Path]:
             continue
         entry = next((entry for entry in reversed(declarations) if entry in alike), declarations[-1])
         path = opened.folder.path(entry.file or "").parent
+        if path.name == entry.name:
+            break  # each migration has a folder of its own, as in other tools
         if opened is root:
             return entry.text("file").rpartition("/")[0], path
         return relpath(path, root.path.parent).replace("\\", "/"), path
