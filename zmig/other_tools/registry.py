@@ -24,6 +24,7 @@ NAMES = (
     "liquibase",
     "graphile-migrate",
     "tern",
+    "sqitch",
     "postgres-migrations",
     "refinery",
 )

@@ -103,6 +103,8 @@ class Source:
     _: KW_ONLY
     variables: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
     """Values for `${name}`; None where the project does not say, so that the environment has to."""
+    project: str | None = None
+    """What the tool calls it, where the history of several projects may be in one table."""
     history_table: str | None = None
     """The table that its configuration names, as `schema.table` or `table`; None where it says nothing."""
     remarks: tuple[Remark, ...] = ()
