@@ -133,10 +133,10 @@ def _transactional(path: str, text: str, remarks: list[Remark]) -> bool | None:
         return None
     where = project_files.location(path, text, max(text.find(_KEY), 0))
     if said is None:
-        message = f"without `{_KEY}` in it, Diesel runs the migration outside of a transaction: `transaction: false`"
+        message = f"without `{_KEY}` in it, Diesel runs the migration outside of a transaction, and zmig, too"
         remarks.append(Remark(Change.KEPT, message, where))
     elif not said:
-        remarks.append(Remark(Change.KEPT, "it becomes `transaction: false` in the manifest", where))
+        remarks.append(Remark(Change.KEPT, "zmig runs it outside of a transaction, too", where))
     return bool(said)
 
 

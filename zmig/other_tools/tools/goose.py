@@ -250,7 +250,7 @@ class _Reading:
             case _Annotation.NO_TRANSACTION:
                 self._transactional = False
                 where = self._place(self._number)
-                self.remarks.append(Remark(Change.KEPT, "it becomes `transaction: false` in the manifest", where))
+                self.remarks.append(Remark(Change.KEPT, "zmig runs it outside of a transaction, too", where))
             case _Annotation.ENVSUB_ON | _Annotation.ENVSUB_OFF:
                 self._substitutes = annotation is _Annotation.ENVSUB_ON
 

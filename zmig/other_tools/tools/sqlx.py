@@ -176,7 +176,7 @@ def _script(files: ProjectFiles, path: str, remarks: list[Remark]) -> Script:
     is_marked = files.read(path).startswith(_NO_TRANSACTION)
     if is_marked:
         where = project_files.location(path, text, 0, width=len(_NO_TRANSACTION))
-        remarks.append(Remark(Change.KEPT, "it becomes `transaction: false` in the manifest", where))
+        remarks.append(Remark(Change.KEPT, "zmig runs it outside of a transaction, too", where))
     return Script(text, path, is_whole_file=True, transactional=False if is_marked else None)
 
 
