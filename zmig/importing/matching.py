@@ -173,7 +173,7 @@ class _Matcher:
             f"the file of `{one.entry.name}` is not what {self._title} applied",
             Location(self._question.path_of(self._planned[one.row.id])),
             facts=(
-                f"{self._title} recorded checksum {one.row.checksum}",
+                f"{self._title} recorded {_evidence(one.row)}",
                 Hint("if the difference is known, and harmless: ", accept),
             ),
             effect=NOTHING,
@@ -217,6 +217,11 @@ class _Matcher:
         if gaps and self._taken:
             verb = "is" if len(gaps) == 1 else "are"
             yield f"{_listed(gaps)} {verb} not applied, though later ones are: only `--allow-out-of-order` runs them"
+
+
+def _evidence(row: AppliedMigration) -> str:
+    """Return what a tool has that says what it applied, in words."""
+    return f"checksum {row.checksum}" if row.checksum is not None else "the statements that it ran, and they are others"
 
 
 def _was_taken_back(entry: Entry) -> bool:

@@ -258,7 +258,7 @@ class _Reading:
                 message = "whether it runs is decided by an expression, which zmig does not have"
                 remarks.append(Remark(Change.REFUSED, message, where))
             elif key == "executeInTransaction":
-                remarks.append(Remark(Change.KEPT, "zmig runs it in a transaction, or outside of one, as this says", where))
+                remarks.append(Remark(Change.KEPT, "zmig runs it as this says, in a transaction or not", where))
         return _Conf(
             _boolean(values.get("executeInTransaction")),
             values.get("encoding"),
