@@ -118,6 +118,22 @@ def test_tables_of_other_tools_are_left_out_and_counted(connection: psycopg.Conn
     assert snapshot.uncovered["tables of other migration tools"] == 2
 
 
+def test_what_a_tool_makes_beside_its_history_is_left_out_too(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "create table databasechangelog (id text, orderexecuted int, exectype text, md5sum text);"
+        "create table databasechangeloglock (id int, locked bool, lockgranted timestamp, lockedby text);"
+        "create schema drizzle; create table drizzle.__drizzle_migrations (id serial, hash text, created_at bigint);"
+        "create schema app; create table app.locks (id int, locked bool, lockgranted timestamp, lockedby text)"
+    )
+    snapshot = read(connection, Scope("zmig"))
+    assert mentions(snapshot.objects, "databasechangelog") == []
+    assert mentions(snapshot.objects, "drizzle") == []
+    assert mentions(snapshot.objects, "app.locks")
+    assert snapshot.uncovered["tables of other migration tools"] == 3
+    connection.execute("create function drizzle.own() returns int language sql as 'select 1'")
+    assert ("schema", "drizzle") in {(str(kind), name) for kind, name in read(connection, Scope("zmig")).objects}
+
+
 def test_a_table_of_users_is_not_taken_for_that_of_a_tool_for_its_columns(connection: psycopg.Connection) -> None:
     connection.execute(
         "create table jobs (id int, name text, run_on date); create table units (version int, dirty bool)"

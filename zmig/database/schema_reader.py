@@ -19,7 +19,7 @@ from zmig.catalog.objects import SchemaSnapshot
 from zmig.database.quoting import literal
 from zmig.database.tracking_check import EVENTS, PROJECTION
 from zmig.errors import Problem, ZmigError
-from zmig.other_tools.history_tables import history_of
+from zmig.other_tools.history_tables import history_of, is_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from zmig.catalog.objects import Key, Kind
     from zmig.catalog.scope import Scope
     from zmig.database.types import Connection, Row
+
+    _Columns = tuple[int, int, str, list[str]]
+    """A table's schema, its oid, its qualified name and its columns."""
 
 Result = TypeVar("Result")
 Rows = list["Row"]
@@ -89,7 +92,7 @@ _OTHERS = (
     "where pronamespace = n.oid and proname <> 'migration_events_refuse_change') "
     "or exists (select from pg_type where typnamespace = n.oid and typtype in ('e', 'd', 'r')))"
 )
-"""What is in the schema of zmig's tables that is neither theirs nor a relation."""
+"""What is in the schema of zmig's tables, or of another tool's, that is neither theirs nor a relation."""
 _STATE = """
 with k as (select oid, xmin from pg_class where relnamespace = any ({schemas})),
 rows as (
@@ -314,26 +317,27 @@ class Reading:
         inside = [row for row in cast("list[tuple[int, str, str, str]]", relations) if row[1] in names]
         own = {row[0] for row in inside if row[1] == scope.tracking_schema and row[2] in (EVENTS, PROJECTION)}
         hidden = own | {oid for oid, schema, name, _ in inside if not scope.has_relation(schema, name)}
-        histories = {
-            oid
-            for schema, oid, name, held in cast("list[tuple[int, int, str, list[str]]]", columns)
-            if schema in schemas and _is_history(name, frozenset(held))
-        }
+        histories = _of_other_tools(row for row in cast("list[_Columns]", columns) if row[0] in schemas)
         self._occurring = {str(kind) for (kind,) in kinds}
-        self._histories = len(histories - hidden)
-        hidden |= histories
+        self._histories = len(histories.keys() - hidden)
+        hidden |= histories.keys()
         hidden |= {cast("int", oid) for (oid,) in brought}
         hidden |= {oid for oid, table in cast("list[tuple[int, int]]", sequences) if table in hidden}
         shown = [row for row in inside if row[0] not in hidden]
+        in_use = {"public", *(row[1] for row in shown)}
         own_schema = next((oid for oid, name in schemas.items() if name == scope.tracking_schema), None)
-        if (
-            own_schema is not None
-            and not others_there
-            and scope.tracking_schema not in {"public", *(row[1] for row in shown)}
-        ):
+        if own_schema is not None and not others_there and scope.tracking_schema not in in_use:
             del schemas[own_schema]
+        for of_a_tool in set(histories.values()) - {own_schema}:
+            if schemas[of_a_tool] not in in_use and not self._others_in(schemas[of_a_tool]):
+                del schemas[of_a_tool]
         self._relation_kinds = {kind for *_, kind in shown}
         return sorted(schemas), sorted(hidden), [cast("int", oid) for (oid,) in guards]
+
+    def _others_in(self, schema: str) -> bool:
+        """Whether something is in a schema that is no relation."""
+        (found,) = self._ask(_OTHERS.format(schema=literal(schema)))
+        return bool(found)
 
     def _ask(self, *statements: str) -> Iterator[Rows]:
         """Send statements as one message, and yield the rows of each."""
@@ -343,12 +347,26 @@ class Reading:
             cursor.nextset()
 
 
-def _is_history(name: str, columns: frozenset[str]) -> bool:
-    """Whether another tool keeps its history in a table: its columns say so, and no name that speaks of something else.
+def _of_other_tools(tables: Iterable[_Columns]) -> dict[int, int]:
+    """Return the tables that other tools have made for themselves, with their schemas, as oids."""
+    known = [(schema, oid, name, frozenset(held)) for schema, oid, name, held in tables]
+    found = {oid: (schema, tool) for schema, oid, name, held in known if (tool := _tool(name, held)) is not None}
+    there = set(found.values())
+    beside = {
+        oid: schema
+        for schema, oid, _, held in known
+        if any(one == schema and is_beside(tool, held) for one, tool in there)
+    }
+    return {**beside, **{oid: schema for oid, (schema, _) in found.items()}}
+
+
+def _tool(name: str, columns: frozenset[str]) -> str | None:
+    """Return the tool that keeps its history in a table: its columns say so, and no name that speaks of something else.
 
     A table that is taken for one is not looked at, so what others change in it would not be found.
     """
-    return _MAY_BE_HISTORY.search(name) is not None and history_of({name: columns}) is not None
+    found = history_of({name: columns}) if _MAY_BE_HISTORY.search(name) is not None else None
+    return None if found is None else found[1]
 
 
 def _is_unchanged_sql(was: str, state: str) -> str:

@@ -45,7 +45,7 @@ MARKS: Mapping[str, Mark] = {
     "sqlx": _mark("sqlx", "version installed_on execution_time checksum"),
     "atlas": _mark("Atlas", "version partial_hashes operator_version"),
     "sqitch": _mark("sqitch", "change_id script_hash"),
-    "yoyo": _mark("yoyo", "migration_hash migration_id"),
+    "yoyo": _mark("yoyo", "migration_hash migration_id applied_at_utc"),
     "refinery": _mark("refinery", "version name applied_on checksum", is_exact=True),
     "diesel": _mark("Diesel", "version run_on", is_exact=True),
     "node-pg-migrate": _mark("node-pg-migrate", "id name run_on", is_exact=True),
@@ -68,6 +68,41 @@ MARKS: Mapping[str, Mark] = {
 
 Tables of Rails and of dbmate are the same: `fitting` says which.
 """
+
+_BESIDE: Mapping[str, frozenset[frozenset[str]]] = {
+    tool: frozenset(frozenset(columns.split()) for columns in tables)
+    for tool, tables in {
+        "goose": ("lock_id locked locked_at locked_by lease_expires_at updated_at",),
+        "graphile-migrate": ("filename content date",),
+        "knex": ("index is_locked",),
+        "liquibase": ("id locked lockgranted lockedby",),
+        "pgroll": ("version initialized_at", "version initialized_at updated_at"),
+        "rails": ("key value created_at updated_at",),
+        "sqitch": (
+            "project uri created_at creator_name creator_email",
+            "tag_id tag project change_id note committed_at committer_name committer_email planned_at planner_name "
+            "planner_email",
+            "change_id type dependency dependency_id",
+            "event change_id change project note requires conflicts tags committed_at committer_name committer_email "
+            "planned_at planner_name planner_email",
+            "version installed_at installer_name installer_email",
+        ),
+        "supabase": ("path hash",),
+        "yoyo": (
+            "id migration_hash migration_id operation username hostname comment created_at_utc",
+            "version installed_at_utc",
+            "locked ctime pid",
+        ),
+    }.items()
+}
+"""The columns of the tables that a tool makes beside its history."""
+
+
+def is_beside(tool: str, columns: frozenset[str]) -> bool:
+    """Whether a table is one that a tool makes in the schema of its history, by all of its columns."""
+    same = ("rails", "dbmate") if tool in ("rails", "dbmate") else (tool,)
+    return any(columns in _BESIDE.get(one, ()) for one in same)
+
 
 _RAILS_TOO = "ar_internal_metadata"
 """A table that Rails has beside its history."""
