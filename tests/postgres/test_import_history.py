@@ -341,6 +341,27 @@ class TestTheLock:
         assert facts.told == [(_FIRST, "baselined"), (_SECOND, "baselined")]
 
 
+class TestTheProof:
+    def test_finds_nothing_where_the_files_build_the_database(
+        self, shop: PrismaTable, take: Command, server: str
+    ) -> None:
+        document = take("--verify", "--scratch-url", server)
+        assert document["history"]["recorded"] == [_FIRST, _SECOND]
+        assert (document["verified"]["findings"], document["verified"]["replayed"]) == ([], [_FIRST, _SECOND])
+
+    def test_finds_what_somebody_changed_by_hand(
+        self, shop: PrismaTable, take: Command, server: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        shop.connection.execute("alter table users add column email text")
+        document = take("--verify", "--scratch-url", server, code=1)
+        (finding,) = document["verified"]["findings"]
+        assert "email" in finding["message"]
+        assert document["history"]["recorded"] == [_FIRST, _SECOND]
+        words = ["import", "--manifest", "manifests/shop.yaml", "--verify", "--scratch-url", server]
+        assert main(words) == 1
+        assert "email" in capsys.readouterr().out
+
+
 class TestRights:
     def test_to_read_are_asked_for(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, admin: psycopg.Connection, role: str, take: Command

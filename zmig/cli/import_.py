@@ -35,16 +35,24 @@ class ImportOptions(import_history.HistoryOptions):
 def run(call: CommandContext, options: ImportOptions) -> ExitCode:
     """Show what an import would write, or write it."""
     plan = _plan(call, options)
-    if not options.write and not options.database:
+    if not (options.write or options.database or options.verify):
         _show(call, plan)
         return ExitCode.OK
     if options.write:
         _write(call, options, plan)
+    document = import_text.document(plan, is_written=options.write)
+    code = ExitCode.OK
     if options.database:
-        return import_history.run(call, options, plan, is_written=options.write)
+        document["history"] = import_history.record(call, options, plan).as_dict()
+    if options.verify:
+        from zmig.cli import verify
+
+        call.output.so_far = document
+        compared, code = verify.compare_alone(call, scratch_url=options.scratch_url)
+        document["verified"] = compared.document
     if options.json:
-        call.output.document(import_text.document(plan, is_written=True))
-    return ExitCode.OK
+        call.output.document(document)
+    return code
 
 
 def _write(call: CommandContext, options: ImportOptions, plan: ImportPlan) -> None:
@@ -53,7 +61,7 @@ def _write(call: CommandContext, options: ImportOptions, plan: ImportPlan) -> No
         _show(call, plan)
     written = writing.write(plan, call.environ)
     call.output.note(_sentence(plan, written))
-    if written.entries and not options.database:
+    if written.entries and not (options.database or options.verify):
         call.output.note(_next(call, plan))
 
 
@@ -135,7 +143,8 @@ COMMAND = Command(
     document=(
         "tool, folder, manifest, written, migrations (id, version, name, file, rollback, kind, transaction, variables, "
         "empty, declared, new_files), variables, left_out (ids), remarks (change, text, file, line, column, "
-        f"migration); with --database also history ({import_history.DOCUMENT})"
+        f"migration); with --database also history ({import_history.DOCUMENT}); with --verify also verified (what "
+        "`zmig verify --against` prints)"
     ),
     run=run,
     options_type=ImportOptions,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig.cli import import_text
 from zmig.cli.command import Option, Options
 from zmig.cli.locking import LOCK_WAIT, running
-from zmig.errors import ExitCode, Problem, UsageError
-from zmig.hints import Hint, SuggestedCommand, command
+from zmig.cli.scratch_options import SCRATCH_URL
+from zmig.errors import Problem, UsageError
+from zmig.hints import Hint, SuggestedCommand
 from zmig.presentation import words
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class HistoryOptions(Options):
     table: str | None
     accept_mismatches: str | None
     lock_wait: float | None
+    verify: bool
+    scratch_url: str | None
 
 
 OPTIONS = (
@@ -36,6 +38,8 @@ OPTIONS = (
         "--accept-mismatches", "why files may differ from what was applied; it is in the history for ever", "REASON"
     ),
     LOCK_WAIT,
+    Option("--verify", "then compare the database with what the files build, as `zmig verify --against` does"),
+    SCRATCH_URL,
 )
 DOCUMENT = (
     "table, recorded and accepted_mismatches (names), kept (ids of rows without an entry), known (how many were "
@@ -43,8 +47,8 @@ DOCUMENT = (
 )
 
 
-def run(call: CommandContext, options: HistoryOptions, plan: ImportPlan, *, is_written: bool = False) -> ExitCode:
-    """Record the history, and print what was recorded."""
+def record(call: CommandContext, options: HistoryOptions, plan: ImportPlan) -> ImportedHistory:
+    """Record the history, and say what was recorded."""
     from zmig.importing import recording
     from zmig.importing.folder import FolderFiles
     from zmig.other_tools import registry
@@ -60,11 +64,9 @@ def run(call: CommandContext, options: HistoryOptions, plan: ImportPlan, *, is_w
     )
     with running(call, lock_wait_seconds=options.lock_wait) as migrator, migrator.open() as opened:
         imported = recording.record(opened.session, task, lock_wait_seconds=options.lock_wait)
-    for line in _lines(call, imported):
+    for line in _lines(imported):
         call.output.note(line)
-    if options.json:
-        call.output.document({**import_text.document(plan, is_written=is_written), "history": imported.as_dict()})
-    return ExitCode.OK
+    return imported
 
 
 def _no_manifest(plan: ImportPlan) -> Problem:
@@ -76,7 +78,7 @@ def _no_manifest(plan: ImportPlan) -> Problem:
     )
 
 
-def _lines(call: CommandContext, imported: ImportedHistory) -> Iterator[str]:
+def _lines(imported: ImportedHistory) -> Iterator[str]:
     """Yield what was recorded, in sentences."""
     recorded = words.counted(len(imported.names), "migration")
     yield f"{imported.title}, `{imported.table}`: {recorded} recorded as applied, nothing was run"
@@ -90,4 +92,3 @@ def _lines(call: CommandContext, imported: ImportedHistory) -> Iterator[str]:
         yield f"{words.counted(len(imported.own), 'migration')} applied already as zmig knows it, and left as it is"
     for note in imported.notes:
         yield f"note: {note}"
-    yield f"see it with {call.hints.phrase(command('history'))}"

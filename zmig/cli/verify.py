@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +15,10 @@ from zmig.errors import ExitCode, Problem, UsageError
 from zmig.process.interrupts import Interrupted, SignalInterrupts
 from zmig.text.secrets import Redactor
 from zmig.text.terminal import one_line, shortened
-from zmig.valueclass import replace
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Iterable
     from types import TracebackType
     from typing import Self
 
@@ -49,12 +50,19 @@ def run(call: CommandContext, options: VerifyOptions) -> ExitCode:
     """Prove rollbacks."""
     form = _form(options)
     call.output.is_json = form == "json"
-    interrupts = SignalInterrupts(report_end=partial(_report_end, call.output))
+    with _interruptible(call.output) as interrupts:
+        if options.against is not None:
+            return _compare(call, options, form, interrupts)
+        return _prove(call, options, form, interrupts)
+
+
+@contextmanager
+def _interruptible(output: Output) -> Generator[Interrupts]:
+    """Let signals interrupt the block, and say what that means."""
+    interrupts = SignalInterrupts(report_end=partial(_report_end, output))
     with interrupts.installed():
         try:
-            if options.against is not None:
-                return _compare(call, options, form, interrupts)
-            return _prove(call, options, form, interrupts)
+            yield interrupts
         except Interrupted as error:
             error.problem = Problem("interrupted", f"interrupted by {error}", effect=_EFFECT)
             raise
@@ -94,7 +102,8 @@ def _prove(call: CommandContext, options: VerifyOptions, form: str, interrupts: 
 
     began = time.monotonic()
     project = choosing.on_new_database(call.migrator().project())
-    call.output.redact = _redactor(call, options, project)
+    urls = (options.scratch_url, options.against, options.database_url)
+    call.output.redact = _redactor(call, urls, project)
     manifest = call.manifest()
     chosen = choosing.choose(project, manifest, names=options.names, base=options.base, environ=call.environ)
     task = proving.Task(manifest, project, chosen.migrations, scratch_url=options.scratch_url, environ=call.environ)
@@ -109,35 +118,78 @@ def _prove(call: CommandContext, options: VerifyOptions, form: str, interrupts: 
 def _compare(call: CommandContext, options: VerifyOptions, form: str, interrupts: Interrupts) -> ExitCode:
     """Compare the live database with what the files build."""
     from zmig.database.connection_hints import GIVEN_URL
+
+    compared = compare(
+        call,
+        url=options.against or options.database_url,
+        written_in="`--against`" if options.against else GIVEN_URL,
+        to=options.to,
+        scratch_url=options.scratch_url,
+        interrupts=interrupts,
+    )
+    _print(call, compared.report, form, compared.document)
+    call.output.note(compared.summary)
+    return _exit_code(compared.report)
+
+
+@valueclass
+class Compared:
+    """How a live database differs from what the files build."""
+
+    report: Report
+    document: dict[str, object]
+    summary: str
+
+
+def compare(
+    call: CommandContext,
+    *,
+    url: str | None,
+    written_in: str,
+    to: int | None,
+    scratch_url: str | None,
+    interrupts: Interrupts,
+) -> Compared:
+    """Compare a live database, the manifest's where no URL is given, with what the files build."""
     from zmig.verification import live, report
 
     began = time.monotonic()
     project = call.migrator().project()
-    url = options.against or options.database_url
-    call.output.redact = _redactor(call, options, project)
+    call.output.redact = _redactor(call, (scratch_url, url, call.options.database_url), project)
     manifest = call.manifest()
     task = live.Task(
-        manifest,
-        project,
-        live_url=url,
-        written_in="`--against`" if options.against else GIVEN_URL,
-        to=options.to,
-        scratch_url=options.scratch_url,
-        environ=call.environ,
+        manifest, project, live_url=url, written_in=written_in, to=to, scratch_url=scratch_url, environ=call.environ
     )
     with _Progress(call.output, len(project.migrations)) as progress:
         result = live.compare(task, interrupts=interrupts, hear=progress)
     made = _redacted(report.of_live(result, str(manifest)))
-    _print(call, made, form, report.live_document(made, result))
-    call.output.note(report.live_summary(made, result, seconds=time.monotonic() - began))
-    return _exit_code(made)
+    summary = report.live_summary(made, result, seconds=time.monotonic() - began)
+    return Compared(made, report.live_document(made, result), summary)
 
 
-def _redactor(call: CommandContext, options: VerifyOptions, project: Project) -> Callable[[str], str]:
+def compare_alone(call: CommandContext, *, scratch_url: str | None) -> tuple[Compared, ExitCode]:
+    """Compare the manifest's database, for another command; print what was found as text, unless that prints JSON."""
+    from zmig.database.connection_hints import GIVEN_URL
+
+    with _interruptible(call.output) as interrupts:
+        compared = compare(
+            call,
+            url=call.options.database_url,
+            written_in=GIVEN_URL,
+            to=None,
+            scratch_url=scratch_url,
+            interrupts=interrupts,
+        )
+    if not call.output.is_json:
+        _print(call, compared.report, "text", compared.document)
+    call.output.note(compared.summary)
+    return compared, _exit_code(compared.report)
+
+
+def _redactor(call: CommandContext, urls: Iterable[str | None], project: Project) -> Callable[[str], str]:
     """Return what masks the secrets of the manifest and of every URL that is given, and what is masked already."""
     from zmig.database import connection as database
 
-    urls = (options.scratch_url, options.against, options.database_url)
     redactors = [database.target(url, environ=call.environ).redactor for url in urls if url]
     redactors.append(Redactor(*project.secrets))
     before = call.output.redact
