@@ -255,6 +255,22 @@ def test_two_tools_are_named_with_their_commands(project: Project, run: Run) -> 
     assert json.loads(run("import", "--from", "prisma", "--json").stdout)["tool"] == "prisma"
 
 
+def test_where_no_tool_is_certain_those_are_named_that_it_may_be(project: Project, run: Run) -> None:
+    other = project.folder / "other" / "sql"
+    other.mkdir(parents=True)
+    for name in ("000001_users.up.sql", "000001_users.down.sql"):
+        (other / name).write_text("select 1;")
+    ended = run("import", "other")
+    assert ended.code == 2
+    assert "golang-migrate in `sql`: `zmig import other --from golang-migrate`" in ended.stderr
+    assert "Flyway" not in ended.stderr
+    document = json.loads(run("import", "other", "--from", "golang-migrate", "--json").stdout)
+    assert (document["folder"], [one["file"] for one in document["migrations"]]) == (
+        "sql",
+        ["other/sql/000001_users.up.sql"],
+    )
+
+
 def test_a_file_that_is_no_text_is_named(project: Project, run: Run) -> None:
     (project.migrations / "20240109000000_bad.sql").write_bytes(b"-- migrate:up\nselect '\xe9';\n")
     ended = run("import")

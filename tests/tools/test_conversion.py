@@ -151,7 +151,8 @@ def test_savepoints_are_nobody_elses() -> None:
 
 def test_the_word_of_the_tool_decides_where_statements_do_not() -> None:
     assert convert("create table a ();", transactional=False).transaction is False
-    assert convert("create index concurrently on a (x);", transactional=False).transaction is None
+    assert convert("create index concurrently on a (x);", transactional=False).transaction is False
+    assert convert("create index concurrently on a (x);").transaction is None
     assert convert("create table a ();", transactional=True).transaction is None
     assert convert("-- nothing\n", transactional=False).transaction is None
     assert convert("begin; create table a (); commit;", transactional=False).transaction is None
@@ -161,6 +162,8 @@ def test_what_undoes_may_not_take_the_transaction_from_what_migrates() -> None:
     found = convert("create table a ();", "drop table a;", down_transactional=False)
     assert found.transaction is None
     assert [one.change for one in found.remarks] == [Change.DROPPED]
+    found = convert("create index concurrently on a (x);", "drop table a;", down_transactional=False)
+    assert (found.transaction, found.remarks) == (False, ())
     found = convert("create table a ();", "begin; drop table a; commit; select 1;")
     assert found.transaction is False
     assert [one.change for one in found.remarks] == [Change.KEPT, Change.KEPT]

@@ -103,7 +103,11 @@ def test_whatever_there_is_versions_and_names_are_each_there_once(found: list[tu
     ],
 )
 def test_a_file_is_called_by_version_and_name(identity: Identity, stem: str) -> None:
-    assert FileNames(Path("m/m.yaml"), Path("db"), highest=300).stem(identity) == stem
+    assert FileNames(Path("m/m.yaml"), Path("db"), highest=300).stem(identity, number=identity.version) == stem
+
+
+def test_a_name_that_happens_to_begin_with_its_version_is_numbered_like_the_others() -> None:
+    assert FileNames(Path("m/m.yaml"), Path("db"), highest=300).stem(Identity(1, "1_initial")) == "001_1_initial"
 
 
 def test_no_file_name_is_used_twice_not_even_in_another_case() -> None:

@@ -77,7 +77,12 @@ _HEADER = ("version", "name", "file", "rollback", "what is done")
 
 def _row(one: PlannedMigration) -> tuple[str, ...]:
     rollback = "" if one.rollback is None else str(one.rollback.path)
-    return (str(one.version), one.name, str(one.file.path), rollback, ", ".join(_done(one)))
+    return (str(one.version), one.name, _file(one) or "", rollback, ", ".join(_done(one)))
+
+
+def _file(one: PlannedMigration) -> str | None:
+    """Return the file that the entry will name; None where there is nothing that could be in one."""
+    return None if one.source.up is None and not one.is_declared else str(one.file.path)
 
 
 def _done(one: PlannedMigration) -> Iterator[str]:
@@ -124,7 +129,7 @@ def _migration(one: PlannedMigration) -> Document:
         "id": one.source.id,
         "version": one.version,
         "name": one.name,
-        "file": str(one.file.path),
+        "file": _file(one),
         "rollback": None if one.rollback is None else str(one.rollback.path),
         "kind": one.kind.value,
         "transaction": one.transaction,

@@ -41,7 +41,9 @@ class ConvertedScript:
     is_empty: bool
     """Whether it holds no statement."""
     wants_no_transaction: bool
-    """Whether it runs as it did only if the entry says `transaction: false`."""
+    """Whether the tool was asked to run it outside of a transaction, or it has transactions of its own."""
+    runs_alone: bool
+    """Whether it runs outside of a transaction whatever the entry says, since a statement needs that."""
     has_own_transactions: bool
     """Whether it begins and ends transactions itself."""
 
@@ -101,6 +103,8 @@ def _transaction(up: ConvertedScript | None, down: ConvertedScript | None, remar
         return False
     if down is None or not down.wants_no_transaction:
         return None
+    if up.runs_alone:
+        return False
     if not down.has_own_transactions:
         text = "its rollback runs in one transaction: `transaction: false` would hold for the migration, too"
         remarks.append(Remark(Change.DROPPED, text, down.location))
@@ -114,6 +118,7 @@ class _Mode(NamedTuple):
     """What is to be said of a script's transactions."""
 
     wants_no_transaction: bool = False
+    runs_alone: bool = False
     has_own_transactions: bool = False
     taken_out: int = 0
     """How many statements are not in it any more."""
@@ -155,6 +160,7 @@ class _Conversion:
             is_changed=not self._script.is_whole_file or text != self._script.text,
             is_empty=statements is not None and len(statements) == mode.taken_out,
             wants_no_transaction=mode.wants_no_transaction,
+            runs_alone=mode.runs_alone,
             has_own_transactions=mode.has_own_transactions,
         )
 
@@ -197,7 +203,7 @@ class _Conversion:
             return _Mode()
         asked = self._script.transactional is False and len(statements) > 0
         runs_alone = any(one.command.refuses_transaction for one in statements)
-        return _Mode(wants_no_transaction=asked and not runs_alone)
+        return _Mode(wants_no_transaction=asked, runs_alone=runs_alone)
 
     def _strip(self, pair: tuple[Statement, ...]) -> None:
         what = f"`{pair[0].summary}` and `{pair[1].summary}` are left away: zmig's own transaction takes their place"

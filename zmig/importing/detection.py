@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
@@ -40,15 +43,35 @@ def choose(files: FolderFiles, name: str | None, *, given: str | None = None) ->
     """
     if name is not None:
         tool = _named(name)
-        return Found(tool, tool.find(_Lenient(files)) or ".")
+        folder = tool.find(_Lenient(files))
+        return Found(tool, folder) if folder is not None else _readable(files, tool) or Found(tool, ".")
     found = find(files)
     match found:
         case (one,):
             return one
         case ():
-            raise UsageError(_nothing(files))
+            raise UsageError(_nothing(files, given))
         case _:
             raise UsageError(_several(files, found, given))
+
+
+def _readable(files: FolderFiles, tool: Tool) -> Found | None:
+    """Return where a tool would find migrations, if it were the tool; None where nothing looks like one."""
+    view = _Lenient(files)
+    for folder in _folders(files):
+        with suppress(UsageError):
+            if any(one.up is not None for one in tool.read(view, folder).migrations):
+                return Found(tool, folder)
+    return None
+
+
+def _folders(files: FolderFiles) -> list[str]:
+    """Return where migrations may be: here, in the folder with most SQL files, or in the one around it."""
+    counts = Counter(path.rpartition("/")[0] or "." for path in files.paths if path.lower().endswith(".sql"))
+    if not counts:
+        return ["."]
+    fullest = min(counts, key=lambda folder: (-counts[folder], folder))
+    return list(dict.fromkeys((".", fullest, fullest.rpartition("/")[0] or ".")))
 
 
 def _named(name: str) -> Tool:
@@ -61,21 +84,32 @@ def _named(name: str) -> Tool:
     raise UsageError(Problem("tool-unknown", f"`{name}` is no tool that zmig can import from", facts=facts, hint=hint))
 
 
-def _nothing(files: FolderFiles) -> Problem:
+def _nothing(files: FolderFiles, given: str | None) -> Problem:
+    """Return the problem of files that may be of several tools, or of none."""
+    likely = [one for tool in registry.tools() if (one := _readable(files, tool)) is not None]
     message = f"`{files.root}` holds no migrations that are of one tool for certain"
-    facts = (f"tools: {', '.join(sorted(registry.NAMES))}",)
-    hint = "name the tool, such as `zmig import FOLDER --from dbmate`"
-    return Problem("tool-not-found", message, facts=facts, hint=hint)
+    if not likely:
+        facts = (f"tools: {', '.join(sorted(registry.NAMES))}",)
+        hint = "name the folder that holds the migrations, and the tool with `--from`"
+        return Problem("tool-not-found", message, facts=facts, hint=hint)
+    return Problem("tool-not-found", message, facts=_choices(likely, given), hint=_say_which(likely, given))
 
 
 def _several(files: FolderFiles, found: Sequence[Found], given: str | None) -> Problem:
-    import shlex
-
-    words = ["zmig", "import", *([given] if given is not None else []), "--from"]
     message = f"`{files.root}` holds migrations of more than one tool"
-    facts = tuple(f"{one.tool.title} in `{one.folder}`: `{shlex.join([*words, one.tool.name])}`" for one in found)
-    hint = f"say which one, as in `{shlex.join([*words, found[0].tool.name])}`"
-    return Problem("tool-ambiguous", message, facts=facts, hint=hint)
+    return Problem("tool-ambiguous", message, facts=_choices(found, given), hint=_say_which(found, given))
+
+
+def _choices(found: Sequence[Found], given: str | None) -> tuple[str, ...]:
+    return tuple(f"{one.tool.title} in `{one.folder}`: `{_command(one, given)}`" for one in found)
+
+
+def _say_which(found: Sequence[Found], given: str | None) -> str:
+    return f"say which one, as in `{_command(found[0], given)}`"
+
+
+def _command(found: Found, given: str | None) -> str:
+    return shlex.join(["zmig", "import", *([given] if given is not None else []), "--from", found.tool.name])
 
 
 class _Lenient:

@@ -28,11 +28,11 @@ class FileNames:
         self._digits = max(_FEWEST_DIGITS, len(str(highest)))
         self._taken: set[str] = set()
 
-    def stem(self, identity: Identity) -> str:
-        """Return a file's name without its suffix: the version, and the name."""
+    def stem(self, identity: Identity, *, number: int | None = None) -> str:
+        """Return a file's name without its suffix: the version, and the name, which may begin with that `number`."""
         slug = re.sub(r"[^\w.-]+", "_", identity.name).strip("._-")[:_LONGEST].rstrip("._-")
-        number = re.match(r"[0-9]+", slug)
-        is_numbered = number is not None and int(number[0]) == identity.version
+        digits = re.match(r"[0-9]+", slug)
+        is_numbered = digits is not None and int(digits[0]) == identity.version == number
         version = f"{identity.version:0{self._digits}}"
         stem = slug if is_numbered else f"{version}_{slug}" if slug else version
         if stem.casefold() in self._taken:

@@ -170,7 +170,7 @@ class _Planner:
         """Return what becomes of one."""
         converted = conversion.convert(source, self._source, self._files)
         self.variables |= converted.variables
-        stem = self._names.stem(identity)
+        stem = self._names.stem(identity, number=source.number)
         up, down = converted.up, converted.down
         file = PlannedFile(Path(stem)) if up is None else self._file(up, f"{stem}.sql")
         return PlannedMigration(
