@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.project_files import MemoryFiles
 from zmig.errors import UsageError
+from zmig.other_tools.delimiters import with_semicolons
 from zmig.other_tools.history import Place
-from zmig.other_tools.liquibase.delimiters import with_semicolons
 from zmig.other_tools.registry import tool
 from zmig.other_tools.source import Change, Repeats, Source, SourceMigration
 

@@ -25,6 +25,8 @@ NAMES = (
     "graphile-migrate",
     "tern",
     "sqitch",
+    "atlas",
+    "yoyo",
     "postgres-migrations",
     "refinery",
 )

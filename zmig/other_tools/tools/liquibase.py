@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location
+from zmig.other_tools import delimiters
 from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, local_time
-from zmig.other_tools.liquibase import changelog, checksum, delimiters, formatted_sql, settings
+from zmig.other_tools.liquibase import changelog, checksum, formatted_sql, settings
 from zmig.other_tools.liquibase.parameters import has_nested
 from zmig.other_tools.problems import nothing_to_import, unfinished
 from zmig.other_tools.source import Change, Remark, Repeats, Script, Source, SourceMigration

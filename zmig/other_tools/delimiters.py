@@ -10,7 +10,7 @@ _WHOLE = r"""(?:\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"[^"]*"
  |(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?P=tag)|--[^\n]*|/\*.*?\*/)"""
 """What no delimiter is looked for in."""
 _ON_ITS_OWN = r"^[ \t]*(?P<end>{})[ \t]*$"
-_FLAGS = re.VERBOSE | re.DOTALL | re.MULTILINE | re.IGNORECASE
+_FLAGS = re.VERBOSE | re.DOTALL | re.MULTILINE
 
 
 @valueclass
@@ -25,7 +25,7 @@ class Delimited:
 
 
 def with_semicolons(text: str, delimiter: str | None) -> Delimited:
-    r"""Write `;` for another delimiter: `delimiter` is as in `endDelimiter:`, such as `/`, `@@` or `\nGO`.
+    r"""Write `;` for a delimiter of Liquibase's: `delimiter` is as in `endDelimiter:`, such as `/`, `@@` or `\nGO`.
 
     Without one, a line that is `go` or `/` and nothing else ends a statement, too.
     """
@@ -34,17 +34,26 @@ def with_semicolons(text: str, delimiter: str | None) -> Delimited:
     found = _pattern(delimiter)
     if found is None:
         return Delimited(text, None, is_pattern=True)
+    return _replaced(text, re.compile(f"(?:{found})|{_WHOLE}", _FLAGS | re.IGNORECASE))
+
+
+def with_semicolons_for(text: str, delimiter: str) -> Delimited:
+    """Write `;` for a delimiter that is just this text, wherever it is; its line ends stay."""
+    return _replaced(text, re.compile(f"(?P<end>{re.escape(delimiter)})|{_WHOLE}", _FLAGS))
+
+
+def _replaced(text: str, pattern: re.Pattern[str]) -> Delimited:
     pieces: list[str] = []
     first: int | None = None
     copied = 0
     last = ""
-    for one in re.compile(f"{_WHOLE}|(?:{found})", _FLAGS).finditer(text):
+    for one in pattern.finditer(text):
         if one["end"] is None:
             continue
         first = one.start("end") if first is None else first
         pieces.append(text[copied : one.start("end")])
         last = pieces[-1].rstrip()[-1:] or last
-        pieces.append("" if last in ("", ";") else ";")
+        pieces.append(("" if last in ("", ";") else ";") + "\n" * one["end"].count("\n"))
         last = ";"
         copied = one.end("end")
     return Delimited("".join((*pieces, text[copied:])), first)
