@@ -158,6 +158,16 @@ def test_the_word_of_the_tool_decides_where_statements_do_not() -> None:
     assert convert("begin; create table a (); commit;", transactional=False).transaction is None
 
 
+def test_code_that_commits_is_in_no_transaction_where_the_tool_has_none() -> None:
+    does = "do $$ begin insert into a values (1); commit; end $$;"
+    assert convert(does).transaction is False
+    assert convert(f"select 1; {does}", uses_psql=True).transaction is False
+    assert convert("call p();\nselect 1;", uses_psql=True).transaction is False
+    assert convert(f"select 1; {does}").transaction is None
+    assert convert(does, transactional=True).transaction is None
+    assert convert("do $$ begin perform 1; end $$;", uses_psql=True).transaction is None
+
+
 def test_what_undoes_may_not_take_the_transaction_from_what_migrates() -> None:
     found = convert("create table a ();", "drop table a;", down_transactional=False)
     assert found.transaction is None
@@ -318,6 +328,17 @@ class TestIncludes:
         files = {"a.sql": "select 1;", "deploy/b.sql": "select 2;"}
         found = convert("\\i a.sql\n\\i b.sql\n", files=files, uses_psql=True)
         assert tokens(up(found)) == tokens("select 1; select 2;")
+
+    def test_a_file_may_be_the_value_of_a_variable(self) -> None:
+        files = {"a.html": "<p class='x'>\n</p>\n"}
+        found = convert("\\set a `cat a.html`\nselect :'a';", files=files, uses_psql=True)
+        assert up(found) == "select '<p class=''x''>\n</p>';"
+
+    @pytest.mark.parametrize("command", ["cat gone", "cat a.sql b.sql", "cat a.sql; id", "date", "cat $(id)"])
+    def test_nothing_else_of_the_shell_is_carried_over(self, command: str) -> None:
+        found = convert(f"\\set a `{command}`\nselect :'a';", files={"a.sql": "x", "b.sql": "y"}, uses_psql=True)
+        assert len(refused(found)) == 1
+        assert not found.variables
 
     def test_what_is_included_may_set_variables(self) -> None:
         found = convert("\\i a.sql\nselect :x;", files={"a.sql": "\\set x 3\n"}, uses_psql=True)

@@ -20,6 +20,7 @@ from zmig.text.secrets import redact
 if TYPE_CHECKING:
     from zmig.importing.plan import ImportPlan
     from zmig.importing.writing import Written
+    from zmig.other_tools.source import SourceMigration
 
 _SHOWN = 5
 
@@ -82,14 +83,23 @@ def _show(call: CommandContext, plan: ImportPlan) -> None:
 
 
 def _refused(plan: ImportPlan) -> Problem:
-    refused = [one.source.id for one in plan.migrations if one.is_refused]
+    refused = [_called(one.source, plan) for one in plan.migrations if one.is_refused]
     first = next(one for one in plan.all_remarks if one.change is Change.REFUSED)
     counted = words.counted(len(refused), "migration")
     message = f"{counted} of {plan.title} cannot be carried over: {first.text}"
     facts = (f"refused: {', '.join(refused[:_SHOWN])}{', ...' if len(refused) > _SHOWN else ''}",) if refused else ()
-    left_out = ",".join([*(one.id for one in plan.left_out), *refused])
-    hint = Hint("correct what is listed in the files, or leave it out: ", repeat("--leave-out", left_out))
+    left_out = ",".join([*(_called(one, plan) for one in plan.left_out), *refused])
+    hint: str = "correct what is listed in the files"
+    if refused:
+        hint = Hint("correct what is listed in the files, or leave it out: ", repeat("--leave-out", left_out))
     return Problem("import-refused", message, first.location, facts=facts, effect="nothing was written", hint=hint)
+
+
+def _called(migration: SourceMigration, plan: ImportPlan) -> str:
+    """Return what a migration is called on a command line: its id, or its name where that is shorter, and its alone."""
+    id, name = migration.id, migration.name
+    is_its_own = sum(name in (one.id, one.name) for one in plan.source.migrations) == 1
+    return name if len(name) < len(id) and is_its_own and "," not in name else id
 
 
 def _sentence(plan: ImportPlan, written: Written) -> str:

@@ -132,6 +132,7 @@ class _Conversion:
     ) -> None:
         self._script = script
         self._remarks = remarks
+        self._uses_psql = migration.uses_psql
         origin = Origin(script.path, script.text, script.line)
         self._beginning = origin.location(0)
         self._text = Traced.of(origin)
@@ -203,7 +204,16 @@ class _Conversion:
             return _Mode()
         asked = self._script.transactional is False and len(statements) > 0
         runs_alone = any(one.command.refuses_transaction for one in statements)
-        return _Mode(wants_no_transaction=asked, runs_alone=runs_alone)
+        committing = None if asked or runs_alone else self._committing(statements)
+        if committing is not None:
+            what = f"`transaction: false`: the code that `{committing.summary}` runs may commit"
+            self._remark(Change.KEPT, what, committing.offset)
+        return _Mode(wants_no_transaction=asked or committing is not None, runs_alone=runs_alone)
+
+    def _committing(self, statements: tuple[Statement, ...]) -> Statement | None:
+        """Return a statement whose code may commit, where the tool has no transaction around it; None for none."""
+        is_bare = self._script.transactional is None and (self._uses_psql or len(statements) == 1)
+        return next((one for one in statements if one.command.may_commit), None) if is_bare else None
 
     def _strip(self, pair: tuple[Statement, ...]) -> None:
         what = f"`{pair[0].summary}` and `{pair[1].summary}` are left away: zmig's own transaction takes their place"

@@ -39,6 +39,8 @@ _BLANKS = LazyPattern(r"[ \t\f\v]*")
 _PLAIN = LazyPattern(r"[^ \t\f\v\r\n'\"`\\:]+|:")
 _QUOTED = LazyPattern(r"'((?:[^'\\\r\n]|\\.|'')*)'")
 _ESCAPE = LazyPattern(r"''|\\([0-7]{1,3}|x[0-9a-fA-F]{1,2}|.)")
+_CAT = LazyPattern(r"`[ \t]*cat[ \t]+([\w./-]+)[ \t]*`")
+_SET = re.compile(rf"\\set[ \t]+({_NAME})")
 _REFERENCE_NAME = LazyPattern(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPES = {"n": "\n", "t": "\t", "b": "\b", "r": "\r", "f": "\f"}
 
@@ -175,6 +177,8 @@ class _Reader:
             arguments, end = self._arguments(text, start + 1 + len(name), name)
             return self._obey(within, start, end, name, arguments)
         except _Refused as refused:
+            if name == "set":  # what follows is not to be taken for a variable from outside
+                self._inside.update(dict.fromkeys(_SET.findall(text, start, _end_of_line(text, start)), ""))
             self._note(within.source, start, Change.REFUSED, f"`\\{name}` of psql {refused}", is_each=True)
             return _without(text, start, _end_of_line(text, start))
 
@@ -258,7 +262,9 @@ class _Reader:
         parts: list[str] = []
         while position < len(text) and text[position] not in " \t\f\v\r\n\\":
             if text[position] == "`":
-                raise _Refused("runs a command of the shell")
+                value, position = self._output(text, position)
+                parts.append(value)
+                continue
             variable = _VARIABLE.match(text, position)
             quoted = _QUOTED.match(text, position)
             if variable is not None and not variable["test"]:
@@ -278,6 +284,17 @@ class _Reader:
                 parts.append(text[position:end])
                 position = end
         return "".join(parts), position
+
+    def _output(self, text: str, start: int) -> tuple[str, int]:
+        """Return what a command of the shell prints, where it only shows a file, and where it ends."""
+        shows = _CAT.match(text, start)
+        found = None if shows is None else self._find(shows[1], "", is_relative=False)
+        if shows is None or found is None:
+            raise _Refused("runs a command of the shell")
+        try:
+            return self._files.text(found).removesuffix("\n"), shows.end()
+        except UsageError as error:
+            raise _Refused(f"shows what cannot be read: {error.problems[0].message}") from None
 
     def _argument_value(self, variable: re.Match[str]) -> str:
         name = variable["raw"] or variable["literal"] or variable["name"]
