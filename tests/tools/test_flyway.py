@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.support.project_files import MemoryFiles
 from zmig.errors import UsageError
@@ -447,3 +449,42 @@ def test_a_checksum_of_a_file_that_is_rewritten_is_of_the_file_as_it_is() -> Non
     applied = AppliedMigration("1", checksum=checksum(text))
     assert tool("flyway").matches(applied, migration, source, files) is True
     assert tool("flyway").matches(AppliedMigration("1"), migration, source, files) is None
+
+
+def as_flyway_sends(text: str, values: dict[str, str], prefix: str, suffix: str) -> str | None:
+    """What Flyway's reader hands on: it looks ahead as far as a text agrees with the prefix, and never back."""
+    sent, position = "", 0
+    while position < len(text):
+        ahead = ""
+        while position + len(ahead) < len(text) and len(ahead) < len(prefix):
+            ahead += text[position + len(ahead)]
+            if not prefix.startswith(ahead):
+                break
+        position += len(ahead)
+        if ahead != prefix:
+            sent += ahead
+            continue
+        end = text.find(suffix, position)
+        if end < 0 or text[position:end].lower() not in values:
+            return None
+        sent += values[text[position:end].lower()]
+        position = end + len(suffix)
+    return sent
+
+
+@given(st.text("$${}{}aB#", max_size=12), st.sampled_from([("${", "}"), ("#", "#"), ("$", "}")]))
+@settings(max_examples=500, deadline=None)
+def test_zmig_sends_what_flyway_sends_or_refuses(text: str, marks: tuple[str, str]) -> None:
+    prefix, suffix = marks
+    config = (
+        f"{_CONF}flyway.placeholderPrefix={prefix}\nflyway.placeholderSuffix={suffix}\n"
+        "flyway.placeholders.a=1\nflyway.placeholders.aB=2\nflyway.placeholders.b=3\n"
+    )
+    (migration,) = tool("flyway").read(MemoryFiles({"flyway.conf": config, "sql/V1__a.sql": text}), "sql").migrations
+    expected = as_flyway_sends(text, {"a": "1", "ab": "2", "b": "3"}, prefix, suffix)
+    if expected is None or any(one.change is Change.REFUSED for one in migration.remarks):
+        return
+    assert migration.up is not None
+    values = {"a": "1", "aB": "2", "b": "3"}
+    sent = migration.up.text
+    assert (variables.fill(sent, values, path="x").text if migration.has_variables else sent) == expected
