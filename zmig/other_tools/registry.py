@@ -29,6 +29,11 @@ NAMES = (
     "yoyo",
     "postgres-migrations",
     "refinery",
+    "alembic",
+    "django",
+    "rails",
+    "ecto",
+    "knex",
 )
 """In the order in which a project is asked: those whose files nothing else could have written come first."""
 

@@ -87,6 +87,8 @@ class SourceMigration:
     description: str | None = None
     checksums: tuple[str, ...] = ()
     """What the tool would record of it today, in all forms of its versions; empty where `matches` finds that out."""
+    after: tuple[str, ...] = ()
+    """The ids of those that it comes right after, where the tool has a graph in place of an order."""
     remarks: tuple[Remark, ...] = ()
 
 
