@@ -215,6 +215,8 @@ def test_what_is_applied_is_recorded_and_the_rest_is_run(half: Half, capsys: pyt
     assert main(_IMPORT) == 0
     history = json.loads(capsys.readouterr().out)["history"]
     assert (history["recorded"], history["kept"]) == (half.recorded, [])
+    assert main(["status", "manifests/shop.yaml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["other_tools"] == []
     assert main(["apply", "manifests/shop.yaml", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["completed"] == half.pending
     assert main([*_IMPORT[:-1], "--json"]) == 0
