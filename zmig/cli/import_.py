@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig.cli import import_history, import_text
+from zmig.cli import import_code, import_history, import_text
 from zmig.cli.command import Command, CommandContext, Option, Positionals
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.hints import Hint, repeat
@@ -14,10 +14,12 @@ from zmig.importing import planning, writing
 from zmig.importing.folder import FolderFiles
 from zmig.other_tools import registry
 from zmig.other_tools.source import Change
+from zmig.other_tools.tool import Language
 from zmig.presentation import words
 from zmig.text.secrets import redact
 
 if TYPE_CHECKING:
+    from zmig.cli.json_documents import Document
     from zmig.importing.plan import ImportPlan
     from zmig.importing.writing import Written
     from zmig.other_tools.source import SourceMigration
@@ -36,15 +38,24 @@ class ImportOptions(import_history.HistoryOptions):
 def run(call: CommandContext, options: ImportOptions) -> ExitCode:
     """Show what an import would write, or write it."""
     plan = _plan(call, options)
-    if not (options.write or options.database or options.verify):
-        _show(call, plan)
-        return ExitCode.OK
-    if options.write:
-        _write(call, options, plan)
-    document = import_text.document(plan, is_written=options.write)
+    tool = registry.tool(plan.source.tool)
+    if tool.language is Language.CODE:
+        document = import_code.run(call, options, plan, tool, writes=options.write)
+    else:
+        if not (options.write or options.database or options.verify):
+            _show(call, plan)
+            return ExitCode.OK
+        if options.write:
+            _write(call, options, plan)
+        document = import_text.document(plan, is_written=options.write)
+        if options.database:
+            document["history"] = import_history.record(call, options, plan).as_dict()
+    return _ended(call, options, document)
+
+
+def _ended(call: CommandContext, options: ImportOptions, document: Document) -> ExitCode:
+    """Compare the database with the files, where that is wanted, and print the document."""
     code = ExitCode.OK
-    if options.database:
-        document["history"] = import_history.record(call, options, plan).as_dict()
     if options.verify:
         from zmig.cli import verify
 
@@ -153,8 +164,9 @@ COMMAND = Command(
     document=(
         "tool, folder, manifest, written, migrations (id, version, name, file, rollback, kind, transaction, variables, "
         "empty, declared, new_files), variables, left_out (ids), remarks (change, text, file, line, column, "
-        f"migration); with --database also history ({import_history.DOCUMENT}); with --verify also verified (what "
-        "`zmig verify --against` prints)"
+        f"migration); with --database also history ({import_history.DOCUMENT}); with --verify verified (what "
+        "`zmig verify --against` prints); where migrations are code, baseline (name, file, declared), render and files "
+        "in place of migrations, variables, left_out and remarks"
     ),
     run=run,
     options_type=ImportOptions,

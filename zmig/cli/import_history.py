@@ -27,6 +27,7 @@ class HistoryOptions(Options):
     table: str | None
     accept_mismatches: str | None
     lock_wait: float | None
+    pg_dump: str | None
     verify: bool
     scratch_url: str | None
 
@@ -38,6 +39,7 @@ OPTIONS = (
         "--accept-mismatches", "why files may differ from what was applied; it is in the history for ever", "REASON"
     ),
     LOCK_WAIT,
+    Option("--pg-dump", "the pg_dump for a baseline (without it: one of the server's version)", "FILE"),
     Option("--verify", "then compare the database with what the files build, as `zmig verify --against` does"),
     SCRATCH_URL,
 )
@@ -47,8 +49,15 @@ DOCUMENT = (
 )
 
 
-def record(call: CommandContext, options: HistoryOptions, plan: ImportPlan) -> ImportedHistory:
-    """Record the history, and say what was recorded."""
+def record(
+    call: CommandContext,
+    options: HistoryOptions,
+    plan: ImportPlan,
+    *,
+    baseline: str | None = None,
+    expected: frozenset[str] | None = None,
+) -> ImportedHistory:
+    """Record the history, and say what was recorded; the other two are those of `HistoryTask`."""
     from zmig.importing import recording
     from zmig.importing.folder import FolderFiles
     from zmig.other_tools import registry
@@ -61,6 +70,8 @@ def record(call: CommandContext, options: HistoryOptions, plan: ImportPlan) -> I
         FolderFiles(Path(options.folder or ".")),
         table=options.table,
         accepted=options.accept_mismatches,
+        baseline=baseline,
+        expected=expected,
     )
     with running(call, lock_wait_seconds=options.lock_wait) as migrator, migrator.open() as opened:
         imported = recording.record(opened.session, task, lock_wait_seconds=options.lock_wait)

@@ -18,11 +18,12 @@ from zmig.valueclass import valueclass
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
+    from zmig.database.connection import WorkingConnection
     from zmig.database.lock_holder import LockHolder
     from zmig.other_tools.history import Place, ToolHistory, ToolLock
     from zmig.other_tools.source import Source
     from zmig.other_tools.tool import Tool
-    from zmig.session.database_session import DatabaseSession
+    from zmig.progress import Observer
 
     _Tables = Mapping[tuple[str, str], frozenset[str]]
 
@@ -35,9 +36,10 @@ _PLAIN = re.compile('[^."]+')
 
 @valueclass
 class HistoryReader:
-    """What finds and reads one tool's history through a session."""
+    """What finds and reads one tool's history through a connection."""
 
-    session: DatabaseSession
+    connection: WorkingConnection
+    observer: Observer
     tool: Tool
     source: Source
 
@@ -47,7 +49,7 @@ class HistoryReader:
         Raises:
             UsageError: there is none, or more than one.
         """
-        connection = self.session.connection
+        connection = self.connection
         seen = tool_history.tables(connection)
         schema, table = self._chosen(seen, named)
         return tool_history.place(connection, schema, table, seen)
@@ -80,11 +82,11 @@ class HistoryReader:
             TrackingError: this role may not lock the table.
         """
         title, lock = self.tool.title, self.tool.history.lock(at)
-        connection, database = self.session.connection, at.database
+        connection, database = self.connection, at.database
 
         def report(holder: LockHolder | None, seconds: float) -> None:
             held = f"held by {lock_holder.describe(holder)}"
-            self.session.observer(Notice(None, "NOTICE", f"waiting for {title}'s lock, {held}; {seconds:.0f} s so far"))
+            self.observer(Notice(None, "NOTICE", f"waiting for {title}'s lock, {held}; {seconds:.0f} s so far"))
 
         def not_obtained(holder: LockHolder | None, waited: float) -> LockNotObtained:
             return LockNotObtained(_held(title, database, f"held by {lock_holder.describe(holder)}", waited))
@@ -106,7 +108,7 @@ class HistoryReader:
         """Make sure that nobody holds a lock that is a row of a table. Raises LockNotObtained."""
         if lock.query is None:
             return
-        row = self.session.connection.execute(lock.query.encode()).fetchone()
+        row = self.connection.execute(lock.query.encode()).fetchone()
         if row is not None and row[0] is not None:
             raise LockNotObtained(_held(self.tool.title, at.database, f"held by {row[0]}", None))
 
@@ -117,9 +119,9 @@ class HistoryReader:
             TrackingError: this role may not read it.
         """
         try:
-            rows = tool_history.rows(self.session.connection, self.tool.history, at)
+            rows = tool_history.rows(self.connection, self.tool.history, at)
         except psycopg.errors.InsufficientPrivilege as error:
-            role = _role(self.session.connection.info.user)
+            role = _role(self.connection.info.user)
             hint = f"as its owner, run `grant select on {at.quoted} to {role}`, and grant `usage` on its schema"
             raise TrackingError(self._forbidden("read", at, error, hint)) from error
         except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction) as error:
@@ -136,7 +138,7 @@ class HistoryReader:
             raise TrackingError(self._forbidden("lock", at, error.cause, hint)) from error.cause
 
     def _forbidden(self, what: str, at: Place, error: psycopg.Error, hint: str) -> Problem:
-        role = self.session.connection.info.user
+        role = self.connection.info.user
         return Problem(
             "history-forbidden",
             f"role `{role}` may not {what} `{at.name}`, in which {self.tool.title} keeps its history",

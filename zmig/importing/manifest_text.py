@@ -104,6 +104,11 @@ def fields(migration: PlannedMigration, manifest: Path) -> dict[str, Value]:
     return found
 
 
+def file_fields(version: int, file: Path, manifest: Path) -> dict[str, Value]:
+    """Return what the entry of an SQL file says that needs nothing else; its name is the file's."""
+    return {"version": version, "file": _escaped(_relative(file, manifest))}
+
+
 def values(variables: Mapping[str, str | None]) -> dict[str, str]:
     """Return variables as a manifest has them; one whose value is not known is taken from the environment."""
     return {name: f"${{{name.upper()}}}" if value is None else _escaped(value) for name, value in variables.items()}

@@ -61,6 +61,14 @@ class Matching:
     """Why nothing may be recorded."""
     notes: tuple[str, ...]
     """What is to be known: lower case, no final period."""
+    baseline: Entry | None = None
+    """The entry that is to be recorded as applied in place of all that code did."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The entries that are to be recorded as applied."""
+        baseline = () if self.baseline is None else (self.baseline.name,)
+        return (*baseline, *(one.entry.name for one in self.taken))
 
 
 @valueclass
@@ -86,6 +94,58 @@ class Question:
 def match(question: Question) -> Matching:
     """Return what is to be recorded of a history, and what forbids it."""
     return _Matcher(question).result()
+
+
+def match_code(question: Question, baseline: str, expected: Collection[str] | None) -> Matching:
+    """Return what is to be recorded of a tool whose migrations are code: one entry has all that they did.
+
+    `expected` is what was applied when that entry's file was made; None where it was made before.
+    """
+    title = question.plan.title
+    rows = question.history.applied
+    problems, notes = list(question.history.problems), list(question.history.notes)
+    entry = next((one for one in question.entries if one.name == baseline and one.migration is not None), None)
+    new = [row for row in rows if row.id not in question.imported]
+    if entry is None:
+        problems.append(_without_baseline(question.plan, baseline))
+    elif not entry.is_applied and not decisions.is_untouched(entry):
+        problems.append(decisions.unclear(entry))
+    if expected is not None and {row.id for row in rows} != set(expected):
+        problems.append(_moved(title))
+    if question.imported and new:
+        ids = _listed([row.id for row in new])
+        notes.append(
+            f"`{question.table}` has rows since the last import, {ids}: somebody still runs {title}, and what that did "
+            "is in no file of zmig's"
+        )
+    is_new = entry is not None and not entry.is_applied and not _was_taken_back(entry)
+    return Matching(
+        (),
+        tuple(Kept(row, f"what it did is in `{baseline}`" if is_new else "code") for row in new),
+        known=len(rows) - len(new),
+        own=(),
+        problems=tuple(problems),
+        notes=tuple(notes),
+        baseline=entry if is_new else None,
+    )
+
+
+def _without_baseline(plan: ImportPlan, baseline: str) -> Problem:
+    return Problem(
+        "import-undeclared",
+        f"`{plan.manifest}` has no entry `{baseline}`, which would have what {plan.title}'s migrations did",
+        effect=NOTHING,
+        hint=Hint("make one with ", SuggestedCommand("import", ("--write",), is_repetition=True)),
+    )
+
+
+def _moved(title: str) -> Problem:
+    return Problem(
+        "history-moved",
+        f"{title} was run while the baseline was made of the database",
+        effect=f"{NOTHING}, and nothing was written",
+        hint="run the same command again, once nobody runs it",
+    )
 
 
 class _Matcher:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zmig.importing.plan import ImportPlan, PlannedMigration
     from zmig.other_tools.history import AppliedMigration, Matches, Place
     from zmig.other_tools.tool import Tool
+    from zmig.planning.state import Entry
     from zmig.session.database_session import DatabaseSession
     from zmig.session.snapshot import DatabaseSnapshot
 
@@ -43,6 +44,10 @@ class HistoryTask:
     """The tool's table, where somebody names it."""
     accepted: str | None = None
     """Why files may differ from what the tool applied; None where they may not."""
+    baseline: str | None = None
+    """The entry that has all of what a tool did whose migrations are code; None for one whose are SQL."""
+    expected: frozenset[str] | None = None
+    """With a baseline that was just made: what the tool had applied then, by its ids."""
 
 
 @valueclass
@@ -93,7 +98,7 @@ def record(session: DatabaseSession, task: HistoryTask, *, lock_wait_seconds: fl
         operator.check_reason(task.accepted)
     snapshot = session.snapshot(session.inspect(to_write=True), ask_repeatables=False)
     session.report_timeline_change(snapshot.inspection)
-    reader = HistoryReader(session, task.tool, task.plan.source)
+    reader = HistoryReader(session.connection, session.observer, task.tool, task.plan.source)
     with database.translated(session.target):
         reader.find(task.table)
     with session.locked(limit_seconds=lock_wait_seconds), database.translated(session.target):
@@ -124,30 +129,32 @@ class _Recording:
         """Match and record."""
         history = self._reader.read(self._at)
         before = self._imported_before()
-        found = matching.match(
-            matching.Question(
-                self._task.plan,
-                history,
-                table=self._at.name,
-                entries=self._snapshot.entries,
-                imported={row.id for row in before if row.id is not None},
-                matches=self._matches,
-                path_of=self._path_of,
-                accepts_mismatches=self._task.accepted is not None,
-            )
+        question = matching.Question(
+            self._task.plan,
+            history,
+            table=self._at.name,
+            entries=self._snapshot.entries,
+            imported={row.id for row in before if row.id is not None},
+            matches=self._matches,
+            path_of=self._path_of,
+            accepts_mismatches=self._task.accepted is not None,
         )
+        if self._task.baseline is None:
+            found = matching.match(question)
+        else:
+            found = matching.match_code(question, self._task.baseline, self._task.expected)
         if found.problems:
             raise UsageError(*found.problems)
-        operator.refuse_contradictions(self._snapshot.migrations, {one.entry.name for one in found.taken})
-        self._session.store.check_names(one.entry.name for one in found.taken)
-        if found.taken or found.kept or not before:
+        operator.refuse_contradictions(self._snapshot.migrations, found.names)
+        self._session.store.check_names(found.names)
+        if found.names or found.kept or not before:
             with self._session.recording():
                 self._write(found)
         return ImportedHistory(
             self._task.tool.name,
             self._task.tool.title,
             self._at.name,
-            names=tuple(one.entry.name for one in found.taken),
+            names=found.names,
             mismatches=tuple(one.entry.name for one in found.taken if one.matches is False),
             kept=tuple(one.row.id for one in found.kept),
             known=found.known,
@@ -181,18 +188,29 @@ class _Recording:
 
     def _statements(self, found: Matching) -> Iterator[str]:
         store = self._session.store
+        if found.baseline is not None:
+            yield store.one_applied_sql(
+                found.baseline.name, self._baseline(found.baseline), kind=operator.kind_of(found.baseline)
+            )
         for one in found.taken:
             yield store.one_applied_sql(one.entry.name, self._applied(one), kind=operator.kind_of(one.entry))
         for one in found.kept:
             yield store.one_beside_sql(one.row.id, self._beside(one))
-        if not found.taken and not found.kept:  # so that it is known that somebody looked, and found nothing
+        if not found.names and not found.kept:  # so that it is known that somebody looked, and found nothing
             yield store.one_beside_sql(self._at.name, self._data("nothing was applied", {}))
 
     def _applied(self, one: Taken) -> dict[str, object]:
         reason = self._task.accepted if one.matches is False else None
         origin = self._origin(one.row, one.matches, reason)
-        said = f"imported from {self._task.tool.title}"
-        return {**operator.fact_data(self._session, one.entry, said), "origin": origin}
+        return {**operator.fact_data(self._session, one.entry, self._reason), "origin": origin}
+
+    def _baseline(self, entry: Entry) -> dict[str, object]:
+        origin = {"tool": self._task.tool.name, "table": self._at.name}
+        return {**operator.fact_data(self._session, entry, self._reason), "origin": origin}
+
+    @property
+    def _reason(self) -> str:
+        return f"imported from {self._task.tool.title}"
 
     def _beside(self, one: Kept) -> dict[str, object]:
         return self._data(one.reason, self._origin(one.row, one.matches, None))

@@ -62,6 +62,11 @@ class Contents:
     """Whether nothing but zmig's own tables is in that schema."""
     without_rows: Collection[str] = ()
     """The tables and sequences of which only the definition is wanted, quoted and with their schemas."""
+    left_out: Collection[str] = ()
+    """The tables and sequences that are not wanted, quoted and with their schemas."""
+    left_out_schemas: Collection[str] = ()
+    has_rows: bool = True
+    """Whether rows are wanted at all."""
 
 
 def take(url: str, contents: Contents, *, server_version: int, given: str | None, environ: Mapping[str, str]) -> Dump:
@@ -76,7 +81,11 @@ def take(url: str, contents: Contents, *, server_version: int, given: str | None
     left_out = (
         [f"--exclude-schema={schema}"] if contents.excludes_schema else [f"--exclude-table={one}" for one in tables]
     )
+    left_out += [f"--exclude-table={name}" for name in contents.left_out]
+    left_out += [f"--exclude-schema={_quoted(name)}" for name in contents.left_out_schemas]
     without = [f"--exclude-table-data={name}" for name in contents.without_rows]
+    if not contents.has_rows:
+        without.append("--schema-only")
     parts = conninfo.conninfo_to_dict(url)
     password = parts.pop("password", None)
     variables = {**environ, "LC_ALL": "C"} | ({} if password is None else {"PGPASSWORD": str(password)})

@@ -1,0 +1,202 @@
+"""`zmig import` of a project whose migrations are code: a baseline of the live database takes their place."""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from zmig import Migrator
+from zmig.cli.main import main
+from zmig.other_tools import registry
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock
+from zmig.other_tools.source import Source, SourceMigration
+from zmig.other_tools.tool import Language, Tool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.facts import Facts
+
+_REVISION = '''"""{name}"""
+
+revision = "{name}"
+down_revision = {before}
+
+
+def upgrade():
+    pass
+'''
+
+
+@pytest.fixture(autouse=True)
+def alembic(monkeypatch: pytest.MonkeyPatch) -> None:
+    if "alembic" in registry.NAMES:
+        return
+    module = ModuleType("zmig.other_tools.tools.alembic")
+    migrations = tuple(SourceMigration(name, name, None) for name in ("aaa", "bbb"))
+    module.TOOL = Tool(  # type: ignore[attr-defined]
+        "alembic",
+        "Alembic",
+        language=Language.CODE,
+        find=lambda files: "alembic" if "alembic.ini" in files.paths else None,
+        read=lambda files, folder: Source("alembic", folder, migrations),
+        history=HistoryTable(
+            "public.alembic_version",
+            frozenset({"version_num"}),
+            is_exact=True,
+            queries=lambda place: (f"select version_num from {place.quoted}",),
+            read=lambda rows, source: ToolHistory(tuple(AppliedMigration(str(row[0])) for row in rows[0])),
+            lock=lambda place: ToolLock(),
+        ),
+        matches=lambda *_: None,
+        render="alembic upgrade base:heads --sql",
+    )
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(registry, "NAMES", (*registry.NAMES, "alembic"))
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str, connection: psycopg.Connection) -> Path:
+    """A project of Alembic, all of which is applied."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", database)
+    (tmp_path / "alembic" / "versions").mkdir(parents=True)
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = alembic\n")
+    (tmp_path / "alembic" / "env.py").write_text("from alembic import context\n")
+    for name, before in (("aaa", None), ("bbb", "aaa")):
+        text = _REVISION.format(name=name, before=repr(before))
+        (tmp_path / "alembic" / "versions" / f"{name}_step.py").write_text(text)
+    connection.execute(
+        "create table alembic_version (version_num varchar(32) not null constraint alembic_version_pkc primary key);"
+        "insert into alembic_version values ('bbb');"
+        "create table users (id bigint generated always as identity primary key, email text not null unique);"
+        "create view emails as select email from users; insert into users (email) values ('a@example.com');"
+        "create schema app; create table app.orders (id serial primary key, of_user bigint references users);"
+        "create function app.one() returns int language sql as 'select 1'"
+    )
+    return tmp_path
+
+
+_IMPORT = ("import", "--from", "alembic", "--manifest", "manifests/shop.yaml", "--json")
+
+
+class Command:
+    """`zmig import`, in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.err = ""
+
+    def __call__(self, *words: str, code: int = 0) -> dict[str, Any]:
+        self._capsys.readouterr()
+        ended = main([*_IMPORT, *words])
+        captured = self._capsys.readouterr()
+        self.err = captured.err
+        assert ended == code, captured
+        return json.loads(captured.out)
+
+
+@pytest.fixture
+def take(capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(capsys)
+
+
+def test_a_baseline_is_written_and_counts_as_applied(shop: Path, take: Command, facts: Facts, server: str) -> None:
+    document = take("--write", "--database", "--verify", "--scratch-url", server)
+    assert document["history"]["recorded"] == ["001_baseline"]
+    assert document["history"]["kept"] == ["bbb"]
+    assert document["verified"]["findings"] == []
+    text = (shop / "migrations" / "001_baseline.sql").read_text("utf-8")
+    assert "alembic_version" not in text
+    assert "a@example.com" not in text
+    (data,) = facts.data("001_baseline", "baselined")
+    assert data["origin"] == {"tool": "alembic", "table": "public.alembic_version"}
+    (kept,) = facts.data("bbb", "imported")
+    assert (kept["origin"]["id"], kept["reason"]) == ("bbb", "what it did is in `001_baseline`")
+
+
+def test_the_file_makes_the_same_elsewhere(
+    shop: Path, take: Command, fresh_database: str, connection: psycopg.Connection
+) -> None:
+    take("--write", "--database")
+    Migrator("manifests/shop.yaml", database_url=fresh_database).migrate()
+    from zmig.catalog.scope import Scope
+    from zmig.database.schema_reader import read
+
+    with psycopg.connect(fresh_database, autocommit=True) as other:
+        assert read(other, Scope("zmig")).objects == read(connection, Scope("zmig")).objects
+
+
+def test_nothing_is_left_to_run(shop: Path, take: Command) -> None:
+    take("--write", "--database")
+    migrator = Migrator("manifests/shop.yaml")
+    assert migrator.migrate().completed == ()
+    assert migrator.status().applied == ["001_baseline"]
+
+
+def test_nothing_is_written_without_being_asked_for(shop: Path, take: Command) -> None:
+    document = take()
+    assert (document["written"], document["baseline"]["declared"]) == (False, False)
+    assert document["render"] == "alembic upgrade base:heads --sql"
+    assert "--write --database" in take.err
+    assert not (shop / "manifests").exists()
+
+
+def test_it_is_made_of_a_database(shop: Path, take: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert take("--write", code=2)["error"]["code"] == "import-needs-database"
+    monkeypatch.delenv("DATABASE_URL")
+    assert take("--write", "--database", code=2)["error"]["code"] == "database-missing"
+    assert take("--database", code=2)["error"]["code"] == "import-undeclared"
+
+
+def test_a_second_import_adds_what_the_tool_has_done_since(
+    shop: Path, take: Command, connection: psycopg.Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    take("--write", "--database")
+    again = take("--write", "--database")
+    assert (again["written"], again["history"]["recorded"], again["history"]["kept"]) == (False, [], [])
+    connection.execute("update alembic_version set version_num = 'ccc'")
+    assert main(["status", "manifests/shop.yaml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["other_tools"][0]["not_imported"] == ["ccc"]
+    third = take("--database")["history"]
+    assert (third["recorded"], third["kept"]) == ([], ["ccc"])
+    assert "is in no file of zmig's" in third["notes"][0]
+
+
+def test_what_was_written_goes_again_where_nothing_can_be_recorded(
+    shop: Path, take: Command, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zmig.importing import code_projects
+
+    written = code_projects.take
+
+    def meanwhile(*arguments: Any, **named: Any) -> object:
+        baseline = written(*arguments, **named)
+        connection.execute("update alembic_version set version_num = 'ccc'")
+        return baseline
+
+    monkeypatch.setattr(code_projects, "take", meanwhile)
+    assert take("--write", "--database", code=2)["error"]["code"] == "history-moved"
+    assert not (shop / "manifests").exists()
+    assert not (shop / "migrations").exists()
+    assert connection.execute("select to_regclass('zmig.migration_events')").fetchone() == (None,)
+
+
+def test_a_schema_of_the_tool_s_own_is_left_out(
+    shop: Path, take: Command, connection: psycopg.Connection, server: str
+) -> None:
+    connection.execute("create schema tool; alter table alembic_version set schema tool")
+    document = take("--write", "--database", "--verify", "--scratch-url", server)
+    assert document["verified"]["findings"] == []
+    assert "CREATE SCHEMA tool" not in (shop / "migrations" / "001_baseline.sql").read_text("utf-8")
+
+
+def test_no_password_is_printed(shop: Path, take: Command, monkeypatch: pytest.MonkeyPatch, database: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://postgres:s3cret-word@127.0.0.1:1/nothing")
+    shown = json.dumps(take("--write", "--database", code=3))
+    assert "s3cret-word" not in shown + take.err

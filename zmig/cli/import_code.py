@@ -1,0 +1,95 @@
+"""`zmig import` of a project whose migrations are code: a baseline takes their place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zmig.cli import import_history
+from zmig.errors import Problem, UsageError
+from zmig.hints import Hint, SuggestedCommand
+from zmig.importing import code_projects
+from zmig.presentation import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.cli.command import CommandContext
+    from zmig.cli.import_history import HistoryOptions
+    from zmig.cli.json_documents import Document
+    from zmig.importing.code_projects import CodeDraft
+    from zmig.importing.plan import ImportPlan
+    from zmig.importing.recording import ImportedHistory
+    from zmig.other_tools.tool import Tool
+
+
+def run(call: CommandContext, options: HistoryOptions, plan: ImportPlan, tool: Tool, *, writes: bool) -> Document:
+    """Show what would be written, or write and record it; return the document."""
+    draft = code_projects.draft(plan, tool, Path(options.folder or "."), environ=call.environ)
+    document: Document = {
+        "tool": tool.name,
+        "folder": plan.source.folder,
+        "manifest": str(plan.manifest),
+        "written": False,
+        "baseline": {"name": draft.name, "file": str(draft.file), "declared": draft.is_declared},
+        "render": tool.render,
+    }
+    if options.database and (draft.is_declared or not writes):
+        document["history"] = _record(call, options, draft, None).as_dict()
+    elif options.database:
+        document |= _write(call, options, draft)
+    elif writes and not draft.is_declared:
+        raise UsageError(_needs_database(draft))
+    elif not options.verify:
+        for line in _lines(call, draft):
+            call.output.note(line) if call.output.is_json else call.output.data(line)
+    return document
+
+
+def _write(call: CommandContext, options: HistoryOptions, draft: CodeDraft) -> Document:
+    """Make the baseline, and record it with the history; what was written goes again where that fails."""
+    from zmig.database import connection as database
+
+    url = code_projects.live_url(options.database_url, call.environ)
+    call.output.redact = database.target(url, environ=call.environ).redactor
+    baseline = code_projects.take(
+        draft, url, table=options.table, pg_dump=options.pg_dump, observer=lambda _: None, environ=call.environ
+    )
+    with code_projects.written(draft, baseline, call.environ) as files:
+        history = _record(call, options, draft, baseline.applied)
+    counted = words.counted(baseline.statements, "statement")
+    call.output.note(f"wrote `{draft.file}`, {counted} by pg_dump {baseline.pg_dump}, and `{draft.plan.manifest}`")
+    if baseline.roles:
+        named = ", ".join(f"`{role}`" for role in baseline.roles)
+        call.output.note(f"note: it names the roles {named}, which a new database's server has to have")
+    return {"written": True, "files": [str(file) for file in files], "history": history.as_dict()}
+
+
+def _record(
+    call: CommandContext, options: HistoryOptions, draft: CodeDraft, expected: frozenset[str] | None
+) -> ImportedHistory:
+    return import_history.record(call, options, draft.plan, baseline=draft.name, expected=expected)
+
+
+def _lines(call: CommandContext, draft: CodeDraft) -> Iterator[str]:
+    plan = draft.plan
+    counted = words.counted(len(plan.source.migrations), "migration")
+    yield f"{plan.title}, {counted} in `{plan.source.folder}`, which are code: one baseline takes their place"
+    if draft.is_declared:
+        yield f"`{plan.manifest}` has it: `{draft.name}`"
+        return
+    yield f"`{draft.file}`: the schema of the live database, as pg_dump writes it, declared in `{plan.manifest}`"
+    again = call.hints.line(SuggestedCommand("import", ("--write", "--database"), is_repetition=True))
+    yield f"nothing is written yet: run `{again}`"
+    if draft.tool.render is not None:
+        yield f"or have {plan.title} write SQL with `{draft.tool.render}`, for a folder that can be imported"
+
+
+def _needs_database(draft: CodeDraft) -> Problem:
+    return Problem(
+        "import-needs-database",
+        f"the migrations of {draft.plan.title} are code: their baseline is made of the live database",
+        facts=() if draft.tool.render is None else (f"`{draft.tool.render}` writes them as SQL",),
+        effect="nothing was written",
+        hint=Hint("make it with ", SuggestedCommand("import", ("--database",), is_repetition=True)),
+    )

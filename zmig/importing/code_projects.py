@@ -1,0 +1,213 @@
+"""Projects whose migrations are code: one entry takes their place, with the schema as it is in the live database.
+
+Its file is what pg_dump writes of that database, without the other tool's own tables and without rows.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from zmig.database import connection as database
+from zmig.database import tool_history
+from zmig.database.quoting import literal, operator
+from zmig.errors import Problem, UsageError
+from zmig.importing import manifest_text
+from zmig.importing.file_names import FileNames
+from zmig.importing.history_reading import HistoryReader
+from zmig.importing.numbering import Identity
+from zmig.other_tools.history_tables import MARKS, is_beside
+from zmig.project import inclusion, new_files, project
+from zmig.valueclass import valueclass
+from zmig.verification import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Mapping
+    from dataclasses import KW_ONLY
+    from pathlib import Path
+
+    from zmig.database.connection import WorkingConnection
+    from zmig.importing.plan import ImportPlan
+    from zmig.other_tools.history import Place
+    from zmig.other_tools.tool import Tool
+    from zmig.progress import Observer
+
+BASELINE = Identity(1, "baseline")
+_URL_VARIABLE = "DATABASE_URL"
+_TRACKING_SCHEMA = "zmig"
+_ROLE = re.compile(
+    r"(?:owner to|^grant\b.*\bto|^revoke\b.*\bfrom) (\"(?:[^\"]|\"\")+\"|\w+)", re.IGNORECASE | re.DOTALL
+)
+_NO_ROLES = frozenset({"public", "session_user", "current_user", "current_role"})
+_EQUALS = operator("=")
+
+_OWN_SEQUENCES = f"""
+select pg_catalog.format('%I.%I', s.nspname, c.relname)
+from pg_catalog.pg_depend d
+join pg_catalog.pg_class c on c.oid {_EQUALS} d.objid and c.relkind {_EQUALS} 'S'
+join pg_catalog.pg_namespace s on s.oid {_EQUALS} c.relnamespace
+where d.classid {_EQUALS} 'pg_catalog.pg_class'::pg_catalog.regclass
+    and d.refclassid {_EQUALS} 'pg_catalog.pg_class'::pg_catalog.regclass
+    and d.refobjid {_EQUALS} any (array[{{tables}}]::pg_catalog.regclass[])
+"""
+"""Selects the sequences that go with tables' columns."""
+
+_HAS_OTHERS = f"""
+select exists (select from pg_catalog.pg_class c
+        where c.relnamespace {_EQUALS} {{schema}}::pg_catalog.regnamespace
+            and c.relkind {_EQUALS} any ('{{{{r,p,v,m,f,S,c}}}}')
+            and c.oid {operator("<>")} all (array[{{relations}}]::pg_catalog.regclass[]))
+    or exists (select from pg_catalog.pg_proc p where p.pronamespace {_EQUALS} {{schema}}::pg_catalog.regnamespace)
+"""
+"""Selects whether something else is in a schema than these relations."""
+
+
+@valueclass
+class CodeDraft:
+    """What an import of such a project writes."""
+
+    plan: ImportPlan
+    tool: Tool
+    file: Path
+    """The baseline's."""
+    name: str
+    """What its entry is called."""
+    is_declared: bool
+    """Whether the manifest has that entry already."""
+
+
+@valueclass
+class Baseline:
+    """The schema of a live database, as a file."""
+
+    text: str
+    _: KW_ONLY
+    statements: int
+    pg_dump: str
+    roles: tuple[str, ...]
+    """Roles that the file names, which have to be there before it is run elsewhere."""
+    applied: frozenset[str]
+    """What the other tool had applied, by its ids."""
+
+
+def draft(plan: ImportPlan, tool: Tool, root: Path, *, environ: Mapping[str, str]) -> CodeDraft:
+    """Return what importing a project would write; nothing is written here. Raises ManifestError."""
+    names = FileNames(plan.manifest, root / plan.source.folder, highest=BASELINE.version)
+    stem = names.stem(BASELINE)
+    is_declared = False
+    if plan.manifest.exists():
+        read = inclusion.read(plan.manifest, environ=environ)
+        read.raise_for_problems()
+        is_declared = any(one.name == stem for one in read.declarations)
+    return CodeDraft(plan, tool, names.folder / f"{stem}.sql", stem, is_declared)
+
+
+def live_url(given: str | None, environ: Mapping[str, str]) -> str:
+    """Return the database that a baseline is made of: the one given, else the one that the new manifest will name."""
+    url = given or environ.get(_URL_VARIABLE)
+    if not url:
+        raise UsageError(
+            Problem(
+                "database-missing",
+                "no database is named of which a baseline could be made",
+                effect="nothing was written",
+                hint=f"set `{_URL_VARIABLE}`, which the new manifest names, or give one with `--database-url`",
+            )
+        )
+    return url
+
+
+def take(
+    draft: CodeDraft,
+    url: str,
+    *,
+    table: str | None,
+    pg_dump: str | None,
+    observer: Observer,
+    environ: Mapping[str, str],
+) -> Baseline:
+    """Return the schema of a live database as a migration. Reads only.
+
+    Raises:
+        ConnectionFailed: the database cannot be reached.
+        UsageError: the tool's table is not found there.
+        ServerError: there is no pg_dump of the server's version or a later one, or it failed.
+    """
+    target = database.target(url, environ=environ)
+    with database.connect(target, application_name="zmig import") as connection, database.translated(target):
+        reader = HistoryReader(connection, observer, draft.tool, draft.plan.source)
+        at = reader.find(table)
+        applied = frozenset(row.id for row in reader.read(at).applied)
+        relations, schemas = _own(connection, at, draft.tool.name)
+        version, role = connection.info.server_version, connection.info.user
+    taken = dump.take(
+        url,
+        dump.Contents(
+            tracking_schema=_TRACKING_SCHEMA,
+            excludes_schema=False,
+            left_out=relations,
+            left_out_schemas=schemas,
+            has_rows=False,
+        ),
+        server_version=version,
+        given=pg_dump,
+        environ=environ,
+    )
+    statements = dump.statements(taken.text, role=role)
+    title = MARKS[draft.tool.name].title
+    head = f"-- imported from {title}: the schema that its migrations made, by pg_dump {taken.version}\n\n"
+    text = head + "".join(f"{statement};\n\n" for statement in statements).rstrip("\n") + "\n"
+    return Baseline(
+        text, statements=len(statements), pg_dump=taken.version, roles=_roles(statements, role), applied=applied
+    )
+
+
+def _own(connection: WorkingConnection, at: Place, tool: str) -> tuple[list[str], list[str]]:
+    """Return what the tool has made for itself: tables and sequences as SQL, and a schema that holds nothing else."""
+    seen = tool_history.tables(connection, at.schema)
+    tables = [
+        f"{_quoted(schema)}.{_quoted(name)}"
+        for (schema, name), columns in seen.items()
+        if (schema, name) == (at.schema, at.table) or is_beside(tool, columns)
+    ]
+    listed = ", ".join(map(literal, tables))
+    rows = connection.execute(_OWN_SEQUENCES.format(tables=listed).encode()).fetchall()
+    relations = [*tables, *(str(row[0]) for row in rows)]
+    if at.schema == "public":
+        return relations, []
+    query = _HAS_OTHERS.format(schema=literal(_quoted(at.schema)), relations=", ".join(map(literal, relations)))
+    row = connection.execute(query.encode()).fetchone()
+    return relations, [] if row is None or row[0] else [at.schema]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _roles(statements: Collection[str], own: str) -> tuple[str, ...]:
+    """Return the roles that statements name, apart from the one that made the file."""
+    found = {match[1].strip('"').replace('""', '"') for one in statements if (match := _ROLE.search(one)) is not None}
+    return tuple(sorted(found - _NO_ROLES - {own}))
+
+
+@contextmanager
+def written(draft: CodeDraft, baseline: Baseline, environ: Mapping[str, str]) -> Generator[tuple[Path, ...]]:
+    """Write the baseline and a manifest that declares it, and take them back where the block raises.
+
+    Raises:
+        UsageError: a file exists already, or cannot be written.
+    """
+    plan = draft.plan
+    entry = manifest_text.file_fields(BASELINE.version, draft.file, plan.manifest)
+    about = f"Taken over from {plan.title} by `zmig import`."
+    text = manifest_text.new(plan.manifest, about=about, entries=[entry])
+    schema = manifest_text.schema_file(plan.manifest)
+    contents: dict[Path, str | bytes] = {
+        draft.file: baseline.text,
+        **dict([schema] if schema is not None else []),
+        plan.manifest: text,
+    }
+    with new_files.written(contents, instead="move it away, or name another manifest with `--manifest`"):
+        project.load(plan.manifest, environ={_URL_VARIABLE: "x", **environ})
+        yield tuple(contents)
