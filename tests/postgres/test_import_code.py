@@ -53,7 +53,7 @@ def alembic(monkeypatch: pytest.MonkeyPatch) -> None:
             read=lambda rows, source: ToolHistory(tuple(AppliedMigration(str(row[0])) for row in rows[0])),
             lock=lambda place: ToolLock(),
         ),
-        matches=lambda *_: None,
+        matches=lambda row, migration, source, files: None,
         render="alembic upgrade base:heads --sql",
     )
     monkeypatch.setitem(sys.modules, module.__name__, module)

@@ -14,7 +14,7 @@ create table if not exists :schema.migration_events (
 
 comment on table :schema.migration_events is 'What happened to each migration, one row a fact, append-only (zmig format 1)';
 comment on column :schema.migration_events.position is 'Order of the facts; handed out before commit, so a lower one may appear later';
-comment on column :schema.migration_events.aggregate_type is 'What the fact is about: migration, or schema';
+comment on column :schema.migration_events.aggregate_type is 'What the fact is about: migration, schema, or import';
 comment on column :schema.migration_events.aggregate_id is 'Name of the migration';
 comment on column :schema.migration_events.event_type is 'migration.started, migration.done, migration.failed and others';
 comment on column :schema.migration_events.event_data is 'What the fact says: version, run, checksum, duration, error';
