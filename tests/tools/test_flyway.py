@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.project_files import MemoryFiles
@@ -472,8 +472,13 @@ def as_flyway_sends(text: str, values: dict[str, str], prefix: str, suffix: str)
     return sent
 
 
-@given(st.text("$${}{}aB#", max_size=12), st.sampled_from([("${", "}"), ("#", "#"), ("$", "}")]))
-@settings(max_examples=500, deadline=None)
+_PIECES = st.lists(st.sampled_from(["$", "{", "}", "@", "#", "a", "B", "${a}", "@#aB@", "$a}"]), max_size=6)
+_MARKS = [("${", "}"), ("@#", "@"), ("$", "}")]
+
+
+@example("@@#aB@", ("@#", "@"))
+@given(_PIECES.map("".join), st.sampled_from(_MARKS))
+@settings(max_examples=200, deadline=None)
 def test_zmig_sends_what_flyway_sends_or_refuses(text: str, marks: tuple[str, str]) -> None:
     prefix, suffix = marks
     config = (
