@@ -155,7 +155,7 @@ def test_an_entry_that_somebody_wrote_is_taken_as_it_is(project: Project, run: R
 class TestRefused:
     @pytest.fixture
     def half(self, project: Project) -> Project:
-        project.add("20240102000000_orders.sql", "-- migrate:up\nselect 1;\ncommit;\n")
+        project.add("20240102000000_orders.sql", "-- migrate:up\nselect 1;\nrollback;\n")
         return project
 
     def test_nothing_is_written(self, half: Project, run: Run) -> None:
@@ -166,7 +166,7 @@ class TestRefused:
             assert "cannot be carried over:\n" in ended.stdout
             assert "db/migrations/20240102000000_orders.sql:3:1" in ended.stdout
             assert ended.stderr.startswith(
-                "error: 1 migration of dbmate cannot be carried over: `commit` is not one of"
+                "error: 1 migration of dbmate cannot be carried over: `rollback` is not one of"
             )
             assert f"`{' '.join(['zmig', *words])} --leave-out 20240102000000`" in ended.stderr
         assert half.files() == before

@@ -97,6 +97,54 @@ def test_a_script_without_any_stays_as_it_is(body: str) -> None:
     assert (found.transaction, found.remarks, found.has_variables) == (None, (), False)
 
 
+def test_a_commit_at_the_very_end_is_taken_out() -> None:
+    found = convert("create table a ();\ncommit; -- done\n")
+    assert up(found) == "create table a ();\n -- done\n"
+    assert [one.change for one in found.remarks] == [Change.REWRITTEN]
+    assert (found.transaction, refused(found)) == (None, [])
+
+
+_PARTED = {
+    "a value of an enum": (
+        "alter type t add value 'x';\n\ncommit;\n\ninsert into a values ('x');\n",
+        "begin; alter type t add value 'x'; commit; insert into a values ('x');",
+    ),
+    "several statements": (
+        "-- one\nselect 1; commit; select 2; select 3 -- end",
+        "begin; select 1; commit; begin; select 2; select 3; commit;",
+    ),
+    "rows at the end": (
+        "select 1; commit; select 2; copy a from stdin;\n1\n\\.\n",
+        "begin; select 1; commit; begin; select 2; copy a from stdin;\n1\n\\.\ncommit;",
+    ),
+    "one that begins": (
+        "select 1; commit; begin; select 2; commit;",
+        "begin; select 1; commit; begin; select 2; commit;",
+    ),
+    "two commits": ("select 1; commit; select 2; commit;", "begin; select 1; commit; begin; select 2; commit;"),
+    "a commit of nothing": ("begin; select 1; commit; commit;", "begin; select 1; commit;"),
+    "a begin in a transaction": ("begin; begin; select 1; commit;", "begin; select 1; commit;"),
+    "what no transaction may hold": (
+        "select 1; commit; create index concurrently on a (x); select 2;",
+        "begin; select 1; commit; create index concurrently on a (x); select 2;",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), _PARTED.values(), ids=_PARTED)
+def test_a_commit_in_the_middle_makes_whole_transactions(text: str, expected: str) -> None:
+    found = convert(text)
+    assert not refused(found)
+    assert tokens(up(found)) == tokens(expected)
+    assert found.transaction is False
+
+
+@pytest.mark.parametrize("text", ["select 1;\ncommit;\nselect 2;", "begin; select 1; commit;\ncommit;\nselect 2;"])
+def test_a_commit_where_nothing_is_open_is_refused(text: str) -> None:
+    assert [one.partition(": ")[0] for one in refused(convert(text, uses_psql=True))] == ["deploy/1.sql:2:1"]
+    assert [one.partition(": ")[0] for one in refused(convert(text, transactional=False))] == ["deploy/1.sql:2:1"]
+
+
 def test_lines_of_their_own_go_with_what_is_taken_out() -> None:
     text = "-- head\nbegin;\n\ncreate table a ();\n\ncommit;\n"
     assert up(convert(text)) == "-- head\n\ncreate table a ();\n\n"
@@ -125,9 +173,9 @@ def test_whole_transactions_stay_under_transaction_false(text: str) -> None:
     ("text", "line"),
     [
         ("begin;\nselect 1;", 1),
-        ("select 1;\ncommit;", 2),
+        ("select 1;\ncommit and chain;", 2),
         ("begin;\nselect 1;\nrollback;", 3),
-        ("begin;\nbegin;\nselect 1;\ncommit;\ncommit;", 2),
+        ("begin;\nselect 1;\ncommit;\nbegin;\nselect 2;", 4),
         ("begin;\nselect 1;\ncommit and chain;\nselect 2;\ncommit;", 3),
         ("begin;\nprepare transaction 'x';", 2),
         ("begin;\nselect 1;\ncommit;\nabort;", 4),
@@ -222,7 +270,7 @@ class TestVariables:
         assert (found.has_variables, found.variables) == (True, frozenset({"q"}))
 
     def test_places_are_those_before_they_are_filled_in(self) -> None:
-        text = "select '${long}'; select ${long};\ncommit;"
+        text = "select '${long}'; select ${long};\nrollback;"
         assert refused(convert(text, values={"long": "x" * 100}, has_variables=True))[0].startswith("deploy/1.sql:2:1:")
 
     def test_one_that_the_project_does_not_know_is_refused(self) -> None:

@@ -190,18 +190,17 @@ class _Conversion:
 
     def _mode(self, statements: tuple[Statement, ...]) -> _Mode:
         """Take out a pair of BEGIN and COMMIT; return what is then to be said of transactions."""
-        verdict, found = transactions.read(statements, self._filled_text)
-        if verdict is Verdict.STRIPPED:
-            self._strip(found)
-            return _Mode(taken_out=len(found))
-        if verdict is Verdict.KEPT:
-            what = f"`transaction: false`: it has transactions of its own, the first by `{found[0].summary}`"
-            self._remark(Change.KEPT, what, found[0].offset)
+        is_wrapped = self._script.transactional is not False and not self._uses_psql
+        found = transactions.read(statements, self._filled_text, is_wrapped=is_wrapped)
+        for change, what, statement in found.notes:
+            self._remark(change, what, statement.offset)
+        if found.edits:
+            edits = [Edit(self._offset(one.start), self._offset(one.end), one.text) for one in found.edits]
+            self._text = self._text.edited(edits)
+        if found.verdict is Verdict.KEPT:
             return _Mode(wants_no_transaction=True, has_own_transactions=True)
-        if verdict is Verdict.REFUSED:
-            what = f"`{found[0].summary}` is not one of a pair that begins and commits a transaction"
-            self._remark(Change.REFUSED, what, found[0].offset)
-            return _Mode()
+        if found.verdict is not Verdict.NONE:
+            return _Mode(taken_out=found.taken_out)
         asked = self._script.transactional is False and len(statements) > 0
         runs_alone = any(one.command.refuses_transaction for one in statements)
         committing = None if asked or runs_alone else self._committing(statements)
@@ -214,13 +213,6 @@ class _Conversion:
         """Return a statement whose code may commit, where the tool has no transaction around it; None for none."""
         is_bare = self._script.transactional is None and (self._uses_psql or len(statements) == 1)
         return next((one for one in statements if one.command.may_commit), None) if is_bare else None
-
-    def _strip(self, pair: tuple[Statement, ...]) -> None:
-        what = f"`{pair[0].summary}` and `{pair[1].summary}` are left away: zmig's own transaction takes their place"
-        self._remark(Change.REWRITTEN, what, pair[0].offset)
-        removals = [transactions.removal(self._filled_text, one.offset, one.offset + len(one.text)) for one in pair]
-        edits = [Edit(self._offset(one.start), self._offset(one.end)) for one in removals]
-        self._text = self._text.edited(edits)
 
     def _offset(self, offset: int) -> int:
         """Return the offset in the script of what is at an offset of it with its variables filled in."""
