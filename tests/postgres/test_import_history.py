@@ -396,3 +396,31 @@ def _url(admin: psycopg.Connection, role: str) -> str:
     info = admin.info
     parts = {"host": info.host, "port": info.port, "dbname": info.dbname, "user": role, "password": "pa55-word"}
     return conninfo.make_conninfo("", **parts)
+
+
+class TestCode:
+    """Migrations of Alembic, which zmig does not run."""
+
+    @pytest.fixture
+    def revisions(self, old: OldProject, connection: psycopg.Connection) -> list[str]:
+        old.write("alembic.ini", "[alembic]\nscript_location = alembic\n")
+        for revision, before in (("aaa1", None), ("bbb2", "aaa1"), ("ccc3", "bbb2")):
+            text = f"revision = {revision!r}\ndown_revision = {before!r}\n"
+            old.write(f"alembic/versions/{revision}_step.py", text)
+        connection.execute("create table alembic_version (version_num varchar(32) not null primary key)")
+        connection.execute("insert into alembic_version values ('bbb2')")
+        return ["aaa1", "bbb2"]
+
+    def test_is_kept_in_the_history_alone(self, revisions: list[str], take: Command, facts: Facts) -> None:
+        first = take()
+        assert (first["migrations"], first["history"]["recorded"]) == ([], [])
+        assert facts.applied == []
+        assert take()["history"]["known"] == len(revisions)
+
+    def test_is_applied_where_an_entry_has_its_name(
+        self, old: OldProject, revisions: list[str], take: Command, facts: Facts
+    ) -> None:
+        old.write("bbb2.sql", "create table t ();\n")
+        old.declare(1, "bbb2_step", "../bbb2.sql")
+        assert take()["history"]["recorded"] == ["bbb2_step"]
+        assert ("bbb2_step", "baselined") in facts.told

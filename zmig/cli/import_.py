@@ -114,6 +114,8 @@ def _called(migration: SourceMigration, plan: ImportPlan) -> str:
 
 
 def _sentence(plan: ImportPlan, written: Written) -> str:
+    if not written.entries and not plan.migrations:
+        return f"`{plan.manifest}` has no entry yet: all that is there is code"
     if not written.entries:
         return f"nothing is new: `{plan.manifest}` has all {words.counted(len(plan.migrations), 'migration')}"
     files = f", and {words.counted(len(written.files), 'file')}" if written.files else ""

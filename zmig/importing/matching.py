@@ -154,6 +154,7 @@ class _Matcher:
         self._title = question.plan.title
         self._planned = {one.source.id: one for one in question.plan.migrations}
         self._left_out = {one.id for one in question.plan.left_out}
+        self._found = {one.id for one in question.plan.source.migrations}
         self._entries = {entry.version: entry for entry in question.entries}
         self._taken: list[Taken] = []
         self._kept: list[Kept] = []
@@ -184,8 +185,7 @@ class _Matcher:
         if row.id in self._question.imported:
             self._known.append(row.id)
         elif planned is None:
-            is_left_out = row.id in self._left_out
-            self._kept.append(Kept(row, "left out" if is_left_out else "no file"))
+            self._kept.append(Kept(row, self._reason(row.id)))
         elif entry is None or entry.migration is None:
             self._undeclared.append(planned)
         elif entry.is_applied:
@@ -226,6 +226,12 @@ class _Matcher:
             if (problem := refusals.of_partly_replaced(one.entry, effect=NOTHING)) is not None
         )
 
+    def _reason(self, id: str) -> str:
+        """Return why a row has no entry."""
+        if id in self._left_out:
+            return "left out"
+        return "code" if id in self._found else "no file"
+
     def _mismatch(self, one: Taken) -> Problem:
         accept = SuggestedCommand("import", ("--accept-mismatches", "..."), is_repetition=True)
         return Problem(
@@ -256,6 +262,9 @@ class _Matcher:
         new = [one.row.id for one in self._taken] + [one.row.id for one in self._kept]
         if self._question.imported and new:
             yield f"`{table}` has rows since the last import, {_listed(new)}: somebody still runs {self._title}"
+        code = [one.row.id for one in self._kept if one.reason == "code"]
+        if code:
+            yield f"code is what {_listed(code)} are: kept in the history, and nothing counts as applied for them"
         without = [one.row.id for one in self._kept if one.reason == "no file"]
         if without:
             yield f"no file is there of {_listed(without)}: kept in the history, and nothing counts as applied for it"

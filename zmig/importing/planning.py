@@ -12,18 +12,20 @@ from zmig.importing import conversion, detection, numbering
 from zmig.importing.file_names import FileNames
 from zmig.importing.plan import ImportPlan, PlannedFile, PlannedMigration
 from zmig.model import Kind
+from zmig.other_tools.tool import Language
 from zmig.project import inclusion
 from zmig.text.nearest import nearest
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from zmig.importing.conversion import ConvertedScript
     from zmig.importing.folder import FolderFiles
     from zmig.importing.numbering import Identity
     from zmig.manifest.declaration import Declaration
     from zmig.other_tools.source import Remark, Source, SourceMigration
+    from zmig.other_tools.tool import Tool
     from zmig.project.inclusion import Inclusion, LoadedManifest
 
 
@@ -52,10 +54,15 @@ def plan_of(
     kept = [one for one in source.migrations if one not in left_out]
     identities = numbering.identities(kept, declared.versions)
     planner = _Planner(files, source, manifest, identities)
-    planned = [
-        declared.migration(one, identity) or planner.migration(one, identity)
-        for one, identity in zip(kept, identities, strict=True)
-    ]
+    planned: list[PlannedMigration] = []
+    code: list[Remark] = []
+    for one, identity in zip(kept, identities, strict=True):
+        is_code = found.tool.language is Language.CODE
+        migration = declared.migration(one, identity) or (None if is_code else planner.migration(one, identity))
+        if migration is not None:
+            planned.append(migration)
+        else:
+            code += _of_code(one, found.tool)
     return ImportPlan(
         source,
         found.tool.title,
@@ -64,8 +71,15 @@ def plan_of(
         is_declared=declared.inclusion is not None,
         variables={name: source.variables.get(name) for name in sorted(planner.variables - declared.variables)},
         left_out=left_out,
-        remarks=_located(files, source.remarks),
+        remarks=_located(files, (*source.remarks, *code)),
     )
+
+
+def _of_code(migration: SourceMigration, tool: Tool) -> Iterator[Remark]:
+    """Yield what is to be known of a migration that is code, and gets no entry."""
+    for remark in migration.remarks:
+        more = f": `{tool.render}` writes it as SQL" if tool.render is not None else ""
+        yield replace(remark, text=f"{remark.text}{more}")
 
 
 def default_manifest(folder: Path, cwd: Path) -> Path:
