@@ -253,6 +253,13 @@ def test_places_are_those_of_the_file_that_a_part_is_of() -> None:
     assert refused(found)[0].startswith("a.sql:8:1: ")
 
 
+def test_what_uses_the_other_tools_own_table_is_remarked() -> None:
+    text = "-- history\nselect 'history';\nrevoke all on public.\"History\" from crud;\n"
+    migration = SourceMigration("1", "one", Script(text, "a.sql"))
+    found = conversion.convert(migration, Source("tool", ".", (migration,)), MemoryFiles({}), own_table="history")
+    assert [(one.change, str(one.location)) for one in found.remarks] == [(Change.KEPT, "a.sql:3:22")]
+
+
 def test_a_migration_without_a_part_that_migrates_is_refused() -> None:
     migration = SourceMigration("1", "one", None, down=Script("select 1;", "a.sql"))
     found = conversion.convert(migration, Source("tool", ".", (migration,)), MemoryFiles({}))

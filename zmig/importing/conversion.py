@@ -69,10 +69,17 @@ class ConvertedMigration:
     remarks: tuple[Remark, ...] = ()
 
 
-def convert(migration: SourceMigration, source: Source, files: ProjectFiles) -> ConvertedMigration:
-    """Return what becomes of a migration; places in its remarks are relative to the project."""
+def convert(
+    migration: SourceMigration, source: Source, files: ProjectFiles, *, own_table: str = ""
+) -> ConvertedMigration:
+    """Return what becomes of a migration; places in its remarks are relative to the project.
+
+    `own_table` is the other tool's own, without its schema: one that is named in a migration is remarked.
+    """
     remarks = list(migration.remarks)
-    scripts = [_Conversion(one, migration, source, files, remarks) for one in (migration.up, migration.down) if one]
+    scripts = [
+        _Conversion(one, migration, source, files, remarks, own_table) for one in (migration.up, migration.down) if one
+    ]
     has_variables = migration.has_variables or any(one.references for one in scripts)
     converted = [one.converted(has_variables=has_variables, is_escaped=migration.has_variables) for one in scripts]
     used = {name for one in converted for name in sql_variables.names(one.text)} if has_variables else set[str]()
@@ -128,9 +135,16 @@ class _Conversion:
     """The work on one script."""
 
     def __init__(
-        self, script: Script, migration: SourceMigration, source: Source, files: ProjectFiles, remarks: list[Remark]
+        self,
+        script: Script,
+        migration: SourceMigration,
+        source: Source,
+        files: ProjectFiles,
+        remarks: list[Remark],
+        own_table: str,
     ) -> None:
         self._script = script
+        self._own_table = own_table
         self._remarks = remarks
         self._uses_psql = migration.uses_psql
         origin = Origin(script.path, script.text, script.line)
@@ -183,6 +197,8 @@ class _Conversion:
         if tool_markers.may_hold(text) and (mark := tool_markers.find(text, tool_markers.spans(text, statements))):
             what = f"`{mark.text}` is a mark of {mark.tool}: what follows it would undo what comes before"
             self._remark(Change.REFUSED, what, mark.offset)
+        if self._own_table and self._own_table in text.lower():
+            self._remark_own_table(statements)
         conflict = merge_conflict.find(text)
         if conflict is not None and script.is_outside_strings(text, conflict):
             self._remark(Change.REFUSED, "a conflict that git could not merge", conflict)
@@ -213,6 +229,17 @@ class _Conversion:
         """Return a statement whose code may commit, where the tool has no transaction around it; None for none."""
         is_bare = self._script.transactional is None and (self._uses_psql or len(statements) == 1)
         return next((one for one in statements if one.command.may_commit), None) if is_bare else None
+
+    def _remark_own_table(self, statements: tuple[Statement, ...]) -> None:
+        """Say where the other tool's table is used: a database on which that tool never ran does not have it."""
+        for one in statements:
+            for token in one.tokens:
+                if token.text.strip('"').lower() == self._own_table:
+                    what = (
+                        f"`{token.text}` is the other tool's own: a new database does not have it, and this fails there"
+                    )
+                    self._remark(Change.KEPT, what, one.offset + token.start)
+                    return
 
     def _offset(self, offset: int) -> int:
         """Return the offset in the script of what is at an offset of it with its variables filled in."""

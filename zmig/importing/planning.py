@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from zmig.project.inclusion import Inclusion, LoadedManifest
 
 
+_ANYBODYS = frozenset({"changes", "migrations"})
+"""What a tool's table is called, and many another is, too."""
+
+
 def plan_of(
     files: FolderFiles,
     tool_name: str | None = None,
@@ -53,7 +57,8 @@ def plan_of(
     left_out = _left_out(source, leave_out)
     kept = [one for one in source.migrations if one not in left_out]
     identities = numbering.identities(kept, declared.versions)
-    planner = _Planner(files, source, manifest, identities)
+    table = (source.history_table or found.tool.history.default).rpartition(".")[2]
+    planner = _Planner(files, source, manifest, identities, own_table="" if table in _ANYBODYS else table)
     planned: list[PlannedMigration] = []
     code: list[Remark] = []
     for one, identity in zip(kept, identities, strict=True):
@@ -172,8 +177,17 @@ def _left_out(source: Source, names: Collection[str]) -> tuple[SourceMigration, 
 class _Planner:
     """Plans the migrations that the manifest does not have yet."""
 
-    def __init__(self, files: FolderFiles, source: Source, manifest: Path, identities: Collection[Identity]) -> None:
+    def __init__(
+        self,
+        files: FolderFiles,
+        source: Source,
+        manifest: Path,
+        identities: Collection[Identity],
+        *,
+        own_table: str,
+    ) -> None:
         self._files = files
+        self._own_table = own_table
         self._source = source
         highest = max((one.version for one in identities), default=0)
         self._names = FileNames(manifest, files.root / source.folder, highest=highest)
@@ -182,7 +196,7 @@ class _Planner:
 
     def migration(self, source: SourceMigration, identity: Identity) -> PlannedMigration:
         """Return what becomes of one."""
-        converted = conversion.convert(source, self._source, self._files)
+        converted = conversion.convert(source, self._source, self._files, own_table=self._own_table)
         self.variables |= converted.variables
         stem = self._names.stem(identity, number=source.number)
         up, down = converted.up, converted.down
