@@ -197,6 +197,34 @@ def test_a_file_that_is_there_is_never_replaced(project: Project, run: Run) -> N
     assert project.files() == before
 
 
+@pytest.mark.parametrize("name", ['it\'s: "odd" #1 ${x}', "ä" * 100, "-- ", "\u202eevil", "{a: b}", "."])
+def test_whatever_a_file_is_called_its_migration_is_there(project: Project, run: Run, name: str) -> None:
+    project.add(f"20240109000000_{name}.sql", USERS)
+    assert run("import", "--write").code == 0
+    assert project.manifest.read_text().count("  - version:") == 4
+    assert run("lint", "--fail-on", "error").code == 0
+    assert run("import", "--write").stderr.startswith("nothing is new")
+    (file,) = (project.folder / "migrations").glob("20240109*[!k].sql")
+    assert file.read_text().splitlines()[1:] == ["", "create table users (id int);"]
+
+
+def test_files_that_cannot_be_named_are_copied(empty: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(empty)
+    folder = empty / "prisma" / "migrations"
+    for name in ("20240101000000_a\nb", "20240102000000_it's ${x}"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "migration.sql").write_text("select 1;")
+    (folder / "migration_lock.toml").write_text('provider = "postgresql"\n')
+    assert run("import", "--manifest", "manifests/m.yaml", "--write").code == 0
+    text = (empty / "manifests" / "m.yaml").read_text()
+    assert "file: ../migrations/20240101000000_a_b.sql" in text
+    assert (empty / "migrations" / "20240101000000_a_b.sql").read_text() == (
+        "-- imported from prisma: prisma/migrations/20240101000000_a b/migration.sql\n\nselect 1;\n"
+    )
+    assert "../prisma/migrations/20240102000000_it's $${x}/migration.sql" in text
+    assert run("lint", "--fail-on", "error").code == 0
+
+
 def test_the_folder_of_the_migrations_may_be_named(project: Project, run: Run) -> None:
     document = json.loads(run("import", "db/migrations", "--json").stdout)
     assert (document["tool"], document["folder"], document["manifest"]) == ("dbmate", ".", "manifests/shop.yaml")

@@ -23,6 +23,15 @@ def test_files_are_sorted_and_what_is_not_the_projects_own_is_left_out(tmp_path:
     assert FolderFiles(tmp_path).paths == sorted(files)
 
 
+def test_a_migration_whose_name_is_no_text_is_not_passed_over(tmp_path: Path) -> None:
+    for name in (b"a\xff.txt", b"b\n\xe2\x80\xae.sql"):
+        (tmp_path / os.fsdecode(name)).write_text("")
+    assert FolderFiles(tmp_path).paths == ["b\n\u202e.sql"]
+    (tmp_path / os.fsdecode(b"a\xff.sql")).write_text("")
+    with pytest.raises(UsageError, match="is not UTF-8"):
+        _ = FolderFiles(tmp_path).paths
+
+
 def test_the_folder_itself_may_be_called_as_one_that_is_left_out(tmp_path: Path) -> None:
     plant(tmp_path, {"build/a.sql": ""})
     assert FolderFiles(tmp_path / "build").paths == ["a.sql"]

@@ -122,7 +122,10 @@ class FolderFiles:
             for entry in self._entries(prefix):
                 name = f"{prefix}{entry.name}"
                 is_folder = self._is_folder(entry)
-                if is_folder is None or not name.isprintable():
+                if is_folder is None:
+                    continue
+                if not _is_text(entry.name):
+                    _refuse_migration(self.root / name)
                     continue
                 target = os.path.realpath(entry.path) if entry.is_symlink() else f"{real}/{entry.name}"
                 if not _is_inside(target, root):
@@ -155,6 +158,22 @@ class FolderFiles:
             return True if entry.is_dir() else False if entry.is_file() else None
         except OSError:
             return None
+
+
+def _is_text(name: str) -> bool:
+    """Whether the octets of a name are text."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _refuse_migration(path: Path) -> None:
+    """Raise UsageError for what may be a migration, and has a name that can be written nowhere."""
+    if path.suffix.lower() == ".sql":
+        shown = os.fsencode(path).decode(errors="replace")
+        raise UsageError(Problem("file-unreadable", f"the name of `{shown}` is not UTF-8", hint="rename the file"))
 
 
 def _is_inside(path: str, folder: str) -> bool:

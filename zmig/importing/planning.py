@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from zmig.project.inclusion import Inclusion, LoadedManifest
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+"""What no manifest has in a path, and what may end a line."""
 _ANYBODYS = frozenset({"changes", "migrations"})
 """What a tool's table is called, and many another is, too."""
 
@@ -217,7 +219,8 @@ class _Planner:
 
     def _file(self, script: ConvertedScript, name: str) -> PlannedFile:
         """Return the file of a script: the tool's own where it can be named, which is once."""
-        if not script.is_changed and script.path.lower().endswith(".sql") and script.path not in self._named:
+        is_sql = script.path.lower().endswith(".sql") and _CONTROL.search(script.path) is None
+        if not script.is_changed and is_sql and script.path not in self._named:
             self._named.add(script.path)
             return PlannedFile(self._files.path(script.path))
         return PlannedFile(self._names.folder / name, _text(script, self._source.tool))
@@ -229,5 +232,5 @@ def _text(script: ConvertedScript, tool: str) -> str:
     while (end := body.find("\n")) >= 0 and not body[:end].strip():
         body = body[end + 1 :]
     line_end = "\r\n" if "\r\n" in body else "\n"
-    origin = f"-- imported from {tool}: {script.path}"
+    origin = f"-- imported from {tool}: {_CONTROL.sub(' ', script.path)}"
     return line_end.join((origin, "", body, "") if body else (origin, ""))
