@@ -167,8 +167,8 @@ COMMAND = Command(
         "tool, folder, manifest, written, migrations (id, version, name, file, rollback, kind, transaction, variables, "
         "empty, declared, new_files), variables, left_out (ids), remarks (change, text, file, line, column, "
         f"migration); with --database also history ({import_history.DOCUMENT}); with --verify verified (what "
-        "`zmig verify --against` prints); where migrations are code, baseline (name, file, declared), render and files "
-        "in place of migrations, variables, left_out and remarks"
+        "`zmig verify --against` prints); where migrations are code, baseline (name, file, declared), render and "
+        "files"
     ),
     run=run,
     options_type=ImportOptions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig.cli import import_history
+from zmig.cli import import_history, import_text
 from zmig.errors import Problem, UsageError
 from zmig.hints import Hint, SuggestedCommand
 from zmig.importing import code_projects
@@ -27,10 +27,7 @@ def run(call: CommandContext, options: HistoryOptions, plan: ImportPlan, tool: T
     """Show what would be written, or write and record it; return the document."""
     draft = code_projects.draft(plan, tool, Path(options.folder or "."), environ=call.environ)
     document: Document = {
-        "tool": tool.name,
-        "folder": plan.source.folder,
-        "manifest": str(plan.manifest),
-        "written": False,
+        **import_text.document(plan, is_written=False),
         "baseline": {"name": draft.name, "file": str(draft.file), "declared": draft.is_declared},
         "render": tool.render,
     }
@@ -68,7 +65,10 @@ def _write(call: CommandContext, options: HistoryOptions, draft: CodeDraft) -> D
 def _record(
     call: CommandContext, options: HistoryOptions, draft: CodeDraft, expected: frozenset[str] | None
 ) -> ImportedHistory:
-    return import_history.record(call, options, draft.plan, baseline=draft.name, expected=expected)
+    is_there = draft.is_declared or expected is not None
+    return import_history.record(
+        call, options, draft.plan, baseline=draft.name if is_there else None, expected=expected
+    )
 
 
 def _lines(call: CommandContext, draft: CodeDraft) -> Iterator[str]:

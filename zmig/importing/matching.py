@@ -89,54 +89,15 @@ class Question:
     path_of: Callable[[PlannedMigration], str]
     """The tool's own file, as it is shown."""
     accepts_mismatches: bool
+    baseline: str | None = None
+    """The entry that has what code did; None where the migrations are SQL, or nobody has made such an entry."""
+    expected: Collection[str] | None = None
+    """The foreign ids that were applied when that entry's file was made; None where it was made before."""
 
 
 def match(question: Question) -> Matching:
     """Return what is to be recorded of a history, and what forbids it."""
     return _Matcher(question).result()
-
-
-def match_code(question: Question, baseline: str, expected: Collection[str] | None) -> Matching:
-    """Return what is to be recorded of a tool whose migrations are code: one entry has all that they did.
-
-    `expected` is what was applied when that entry's file was made; None where it was made before.
-    """
-    title = question.plan.title
-    rows = question.history.applied
-    problems, notes = list(question.history.problems), list(question.history.notes)
-    entry = next((one for one in question.entries if one.name == baseline and one.migration is not None), None)
-    new = [row for row in rows if row.id not in question.imported]
-    if entry is None:
-        problems.append(_without_baseline(question.plan, baseline))
-    elif not entry.is_applied and not decisions.is_untouched(entry):
-        problems.append(decisions.unclear(entry))
-    if expected is not None and {row.id for row in rows} != set(expected):
-        problems.append(_moved(title))
-    if question.imported and new:
-        ids = _listed([row.id for row in new])
-        notes.append(
-            f"`{question.table}` has rows since the last import, {ids}: somebody still runs {title}, and what that did "
-            "is in no file of zmig's"
-        )
-    is_new = entry is not None and not entry.is_applied and not _was_taken_back(entry)
-    return Matching(
-        (),
-        tuple(Kept(row, f"what it did is in `{baseline}`" if is_new else "code") for row in new),
-        known=len(rows) - len(new),
-        own=(),
-        problems=tuple(problems),
-        notes=tuple(notes),
-        baseline=entry if is_new else None,
-    )
-
-
-def _without_baseline(plan: ImportPlan, baseline: str) -> Problem:
-    return Problem(
-        "import-undeclared",
-        f"`{plan.manifest}` has no entry `{baseline}`, which would have what {plan.title}'s migrations did",
-        effect=NOTHING,
-        hint=Hint("make one with ", SuggestedCommand("import", ("--write",), is_repetition=True)),
-    )
 
 
 def _moved(title: str) -> Problem:
@@ -156,6 +117,7 @@ class _Matcher:
         self._left_out = {one.id for one in question.plan.left_out}
         self._found = {one.id for one in question.plan.source.migrations}
         self._entries = {entry.version: entry for entry in question.entries}
+        self._baseline = self._pending_baseline()
         self._taken: list[Taken] = []
         self._kept: list[Kept] = []
         self._known: list[str] = []
@@ -176,7 +138,14 @@ class _Matcher:
             own=tuple(self._own),
             problems=tuple(self._problems),
             notes=(*self._notes, *self._found_notes()),
+            baseline=self._baseline,
         )
+
+    def _pending_baseline(self) -> Entry | None:
+        """Return the entry that is to count as applied for all that code did; None where there is nothing to do."""
+        named = (one for one in self._question.entries if one.name == self._question.baseline)
+        entry = next((one for one in named if one.migration is not None), None)
+        return None if entry is None or entry.is_applied or _was_taken_back(entry) else entry
 
     def _place(self, row: AppliedMigration) -> None:
         """Put one row where it belongs."""
@@ -212,9 +181,16 @@ class _Matcher:
 
     def _found_problems(self) -> Iterator[Problem]:
         """Yield what is wrong with the rows together."""
+        expected = self._question.expected
+        if expected is not None and {row.id for row in self._question.history.applied} != set(expected):
+            yield _moved(self._title)
+        if self._baseline is not None and not decisions.is_untouched(self._baseline):
+            yield decisions.unclear(self._baseline)
         if self._undeclared:
             yield _undeclared(self._undeclared, self._question.plan)
-        placed = self._taken or self._known or self._own or self._undeclared or self._problems
+        placed = (
+            self._question.baseline or self._taken or self._known or self._own or self._undeclared or self._problems
+        )
         if self._kept and not placed and all(one.reason == "no file" for one in self._kept):
             yield self._of_other_project()
         for one in self._taken:
@@ -230,6 +206,8 @@ class _Matcher:
         """Return why a row has no entry."""
         if id in self._left_out:
             return "left out"
+        if self._baseline is not None:
+            return f"what it did is in `{self._baseline.name}`"
         return "code" if id in self._found else "no file"
 
     def _mismatch(self, one: Taken) -> Problem:
@@ -263,9 +241,13 @@ class _Matcher:
         if self._question.imported and new:
             yield f"`{table}` has rows since the last import, {_listed(new)}: somebody still runs {self._title}"
         code = [one.row.id for one in self._kept if one.reason == "code"]
+        without = [one.row.id for one in self._kept if one.reason == "no file"]
+        if self._question.baseline is not None:
+            if code or without:
+                yield f"what {_listed([*code, *without])} did is in no file of zmig's: `zmig drift` shows it"
+            return
         if code:
             yield f"code is what {_listed(code)} are: kept in the history, and nothing counts as applied for them"
-        without = [one.row.id for one in self._kept if one.reason == "no file"]
         if without:
             yield f"no file is there of {_listed(without)}: kept in the history, and nothing counts as applied for it"
         for one in self._kept:

@@ -138,11 +138,10 @@ class _Recording:
             matches=self._matches,
             path_of=self._path_of,
             accepts_mismatches=self._task.accepted is not None,
+            baseline=self._task.baseline,
+            expected=self._task.expected,
         )
-        if self._task.baseline is None:
-            found = matching.match(question)
-        else:
-            found = matching.match_code(question, self._task.baseline, self._task.expected)
+        found = matching.match(question)
         if found.problems:
             raise UsageError(*found.problems)
         operator.refuse_contradictions(self._snapshot.migrations, found.names)
