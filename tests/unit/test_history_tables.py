@@ -86,7 +86,7 @@ def test_a_table_of_ones_own_is_none() -> None:
 
 
 @pytest.mark.parametrize("name", registry.NAMES)
-def test_a_tool_says_the_same(name: str) -> None:
+def test_every_tool_that_is_read_is_recognised(name: str) -> None:
     tool, mark = registry.tool(name), MARKS[name]
     assert tool.title == mark.title
-    assert (tool.history.columns, tool.history.is_exact) == (mark.columns, mark.is_exact)
+    assert mark.name in tool.history.default

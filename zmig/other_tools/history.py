@@ -94,12 +94,10 @@ class ToolLock:
 
 @valueclass
 class HistoryTable:
-    """How a tool keeps its history."""
+    """How a tool keeps its history. By which columns it is recognised, `history_tables` says."""
 
     default: str
     """Where it is unless somebody has set it otherwise, as `schema.table`."""
-    columns: frozenset[str]
-    """Columns by which it is recognised, whatever its name is."""
     _: KW_ONLY
     queries: Callable[[Place], Sequence[str]]
     """SELECTs, each with qualified names and a fixed list of columns; they only read."""
@@ -109,10 +107,6 @@ class HistoryTable:
     A source without migrations is one whose files are not known: then what the table names is what is applied.
     """
     lock: Callable[[Place], ToolLock]
-    name: str = ""
-    """What has to be in `schema.table`, lower case, where columns alone say too little."""
-    is_exact: bool = False
-    """Whether it has those columns and no others."""
 
 
 def local_time(column: str) -> str:

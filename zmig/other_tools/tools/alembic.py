@@ -192,8 +192,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public.alembic_version",
-        frozenset({"version_num"}),
-        is_exact=True,
         queries=_queries,
         read=_read_history,
         lock=_lock,

@@ -233,7 +233,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "atlas_schema_revisions.atlas_schema_revisions",
-        frozenset({"version", "partial_hashes", "operator_version"}),
         queries=_queries,
         read=_read_history,
         lock=_lock,

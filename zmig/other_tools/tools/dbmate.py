@@ -107,9 +107,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public.schema_migrations",
-        frozenset({"version"}),
-        name="schema_migrations",
-        is_exact=True,
         queries=_queries,
         read=_read_history,
         lock=_lock,

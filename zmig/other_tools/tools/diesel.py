@@ -168,8 +168,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public.__diesel_schema_migrations",
-        frozenset({"version", "run_on"}),
-        is_exact=True,
         queries=_queries,
         read=_read_history,
         lock=_lock,

@@ -109,8 +109,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public.django_migrations",
-        frozenset({"id", "app", "name", "applied"}),
-        is_exact=True,
         queries=_queries,
         read=_read_history,
         lock=_lock,

@@ -309,8 +309,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         _TABLE,
-        frozenset({"id", "hash", "created_at"}),
-        name="drizzle",
         queries=_queries,
         read=_read_history,
         lock=_lock,

@@ -76,8 +76,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public.schema_migrations",
-        frozenset({"version", "inserted_at"}),
-        is_exact=True,
         queries=_queries,
         read=_read_history,
         lock=_lock,

@@ -339,7 +339,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public.flyway_schema_history",
-        frozenset({"installed_rank", "version", "description", "script", "checksum"}),
         queries=history.queries,
         read=history.read,
         lock=history.lock,

@@ -347,7 +347,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public.goose_db_version",
-        frozenset({"version_id", "is_applied", "tstamp"}),
         queries=_queries,
         read=_read_history,
         lock=_lock,

@@ -278,8 +278,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "graphile_migrate.migrations",
-        frozenset({"hash", "previous_hash", "filename", "date"}),
-        is_exact=True,
         queries=_queries,
         read=_read_history,
         lock=_lock,

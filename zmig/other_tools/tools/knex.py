@@ -96,8 +96,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public.knex_migrations",
-        frozenset({"id", "name", "batch", "migration_time"}),
-        is_exact=True,
         queries=_queries,
         read=_read_history,
         lock=_lock,

@@ -339,7 +339,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public.databasechangelog",
-        frozenset({"orderexecuted", "exectype", "md5sum"}),
         queries=_queries,
         read=_read_history,
         lock=_lock,

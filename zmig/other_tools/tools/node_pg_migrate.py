@@ -335,8 +335,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public.pgmigrations",
-        frozenset({"id", "name", "run_on"}),
-        is_exact=True,
         queries=_queries,
         read=_read_history,
         lock=_lock,

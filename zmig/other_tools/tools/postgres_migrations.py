@@ -134,8 +134,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public.migrations",
-        frozenset({"id", "name", "hash", "executed_at"}),
-        is_exact=True,
         queries=_queries,
         read=_read_history,
         lock=_lock,

@@ -205,7 +205,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public._prisma_migrations",
-        frozenset({"migration_name", "applied_steps_count"}),
         queries=_queries,
         read=_read_history,
         lock=_lock,

@@ -137,8 +137,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public.refinery_schema_history",
-        frozenset({"version", "name", "applied_on", "checksum"}),
-        is_exact=True,
         queries=_queries,
         read=_read_history,
         lock=_lock,

@@ -259,7 +259,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "sqitch.changes",
-        frozenset({"change_id", "script_hash"}),
         queries=_queries,
         read=_read_history,
         lock=_lock,

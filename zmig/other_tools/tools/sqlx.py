@@ -241,7 +241,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         f"public.{_TABLE}",
-        frozenset({"version", "installed_on", "execution_time", "checksum"}),
         queries=_queries,
         read=_read_history,
         lock=_lock,

@@ -144,8 +144,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "supabase_migrations.schema_migrations",
-        frozenset({"version", "statements", "name"}),
-        name="supabase_migrations",
         queries=_queries,
         read=_read_history,
         lock=_lock,

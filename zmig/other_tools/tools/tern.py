@@ -191,9 +191,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public.schema_version",
-        frozenset({"version"}),
-        name="schema_version",
-        is_exact=True,
         queries=_queries,
         read=_read_history,
         lock=_lock,

@@ -243,7 +243,6 @@ TOOL = Tool(
     read=_read,
     history=HistoryTable(
         "public._yoyo_migration",
-        frozenset({"migration_hash", "migration_id"}),
         queries=_queries,
         read=_read_history,
         lock=_lock,
