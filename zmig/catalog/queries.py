@@ -207,7 +207,8 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
             case when a.attnotnull then 'not null' || $not_null end,
             case when a.attstattarget >= 0 then 'statistics ' || a.attstattarget end,
             case when a.attoptions is not null then (
-                select 'options ' || string_agg(o, ', ' order by o collate "C") from unnest(a.attoptions) o) end,
+                select 'options ' || string_agg(o, ', ' order by o collate "C") from unnest(a.attoptions) o
+                where left(o, 10) <> 'pg_attver=' /* which servers add, another one in each database */) end,
             case when a.attfdwoptions is not null then 'foreign ' || $column_options end,
             case when a.attislocal and a.attinhcount > 0 and not c.relispartition then 'defined here, too' end
         ], e'\\n')
