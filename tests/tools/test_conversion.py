@@ -6,6 +6,8 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.project_files import MemoryFiles
 from zmig.errors import Location
@@ -302,7 +304,7 @@ _PSQL = {
         "select * from users where n = 'users' and \"users\" = 1;",
     ),
     "quotes": ("\\set q 'it''s \\n' \"b\"\nselect :'q';", "select 'it''s \n\"b\"';"),
-    "backslashes": ("\\set q 'a\\\\b'\nselect :'q';", "select E'a\\\\b';"),
+    "backslashes": ("\\set q 'a\\\\b'\nselect :'q';", "select  E'a\\\\b';"),
     "one of another": ("\\set a 1\n\\set b :a 2\nselect :b;", "select 12;"),
     "unset": ("\\set a 1\n\\unset a\nselect x[1:a];", "select x[1:a];"),
     "not in strings": ("\\set a 1\nselect ':a', $$ :a $$, \":a\"; -- :a\n", "select ':a', $$ :a $$, \":a\"; -- :a\n"),
@@ -433,3 +435,32 @@ def test_what_replaces_something_leads_to_what_was_replaced() -> None:
     assert text.text == "one\na longer text\nthree"
     assert [text.location(offset) for offset in (4, 16)] == [Location("a.sql", 6, 1, text="two")] * 2
     assert str(text.location(18)) == "a.sql:7:1"
+
+
+_ELEMENTS = (
+    "begin;", "commit;", "END ;", "start transaction;", "select 1;", "select 'commit;' -- begin;\n;", "/* commit; */",
+    "copy a from stdin;\nbegin;\n\\.\n", "create index concurrently on a (x);", "do $$ begin commit; end $$;", "\n",
+    "-- begin\n", "rollback;", "savepoint a;", "create function f() returns int begin atomic select 1; end;",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(_ELEMENTS), max_size=9), st.booleans(), st.sampled_from([None, True, False]))
+def test_no_statement_is_lost_or_changed_whatever_a_script_is_made_of(
+    elements: list[str], uses_psql: bool, transactional: bool | None
+) -> None:
+    text = "\n".join(elements)
+    found = convert(text, uses_psql=uses_psql, transactional=transactional)
+    if refused(found):
+        return
+    before, after = (tuple(sql_script.split(one, path="")) for one in (text, up(found)))
+    own = [one for one in after if not one.command.controls_transaction]
+    assert token_checksum.of_statements(own) == token_checksum.of_statements(
+        one for one in before if not one.command.controls_transaction
+    )
+    controls = [str(one.command.controls_transaction) for one in after if one.command.controls_transaction]
+    assert all(one in ("BEGIN", "START TRANSACTION") for one in controls[::2])
+    assert all(one in ("COMMIT", "END") for one in controls[1::2])
+    assert len(controls) % 2 == 0
+    assert (found.transaction is False) or not controls
+    assert found.up is not None
+    assert found.up.is_empty == (not after)

@@ -429,4 +429,6 @@ def _quoted(value: str, quote: str) -> str:
     if not quote:
         return value
     written = quote + value.replace(quote, quote * 2) + quote
-    return f"E{written.replace(chr(92), chr(92) * 2)}" if quote == "'" and "\\" in value else written
+    if quote != "'" or "\\" not in value:
+        return written
+    return f" E{written.replace(chr(92), chr(92) * 2)}"  # with a blank before it, as libpq writes it
