@@ -7,13 +7,14 @@
 #   make check    what CI runs: format, lint, types, import floors, tests
 #   make test-latest   the tests with the newest of everything that pyproject.toml allows, instead of what is locked
 #   make matrix   run the database tests on PostgreSQL 13 to 18
+#   make takeover   take projects over from the real other tools, which it installs
 #   make bench    measure zmig beside psql and other tools; ARGS goes to it, as in: make bench ARGS="--quick"
 #   make lock     lock the newest of everything: uv.lock, and constraints.txt for pip; needs uv
 #   make format   rewrite the files as `make lint` wants them
 #   make screenshots   draw the pictures of the console anew
 #   make clean    stop the private PostgreSQL and remove everything made here
 
-.PHONY: demo test unit coverage test-latest check lint types imports matrix bench lock format screenshots clean
+.PHONY: demo test unit coverage test-latest check lint types imports matrix takeover bench lock format screenshots clean
 .DEFAULT_GOAL := demo
 
 VENV := .venv
@@ -56,6 +57,9 @@ imports: $(VENV)/.dev
 
 matrix: $(VENV)/.dev
 	tests/matrix/run
+
+takeover: $(VENV)/.dev
+	$(BIN)/python -m tests.takeover $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench $(ARGS)
