@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -334,6 +335,16 @@ class TestTheLock:
             other.commit()
             assert importing.wait().code == 0
         assert facts.told == [(_FIRST, "baselined")]
+
+    def test_is_waited_for_until_somebody_interrupts(
+        self, shop: PrismaTable, connect: Callable[..., psycopg.Connection], connection: psycopg.Connection
+    ) -> None:
+        connect().execute("select pg_advisory_lock(72707369)")
+        with Process(*_WORDS) as importing:
+            importing.wait_for("waiting for Prisma's lock")
+            importing.send(signal.SIGINT)
+            assert importing.wait().code == 130
+        assert _nothing_is_recorded(connection)
 
     def test_of_two_imports_lets_one_after_the_other(self, shop: PrismaTable, facts: Facts) -> None:
         with Process(*_WORDS) as first, Process(*_WORDS) as second:
