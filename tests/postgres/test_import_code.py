@@ -163,6 +163,38 @@ def test_a_schema_of_the_tool_s_own_is_left_out(
     assert "CREATE SCHEMA tool" not in (shop / "migrations" / "001_baseline.sql").read_text("utf-8")
 
 
+def test_no_password_is_written(shop: Path, take: Command, connection: psycopg.Connection) -> None:
+    connection.execute(
+        "create foreign data wrapper nothing; create server elsewhere foreign data wrapper nothing;"
+        "create user mapping for current_user server elsewhere options (password 's3cret-word')"
+    )
+    take("--write", "--database")
+    text = (shop / "migrations" / "001_baseline.sql").read_text("utf-8")
+    assert "CREATE SERVER elsewhere" in text
+    assert "s3cret-word" not in text + take.err
+    assert "1 user mapping left out" in take.err
+
+
+def test_rights_that_another_role_granted_are_refused(
+    shop: Path, take: Command, connection: psycopg.Connection, worker_name: str
+) -> None:
+    other = f'"{worker_name} granter"'
+    connection.execute(f"create role {other}".encode())
+    try:
+        connection.execute(f"grant select on users to {other} with grant option".encode())
+        connection.execute(f"set role {other}; grant select on users to pg_monitor; reset role".encode())
+        assert take("--write", "--database", code=2)["error"]["code"] == "baseline-unfit"
+        assert not (shop / "manifests").exists()
+    finally:
+        connection.execute(f"drop owned by {other} cascade; drop role {other}".encode())
+
+
+def test_roles_that_the_file_names_are_said(shop: Path, take: Command, connection: psycopg.Connection) -> None:
+    connection.execute("grant select on users to pg_monitor")
+    take("--write", "--database")
+    assert "it names the roles `pg_monitor`" in take.err
+
+
 def test_no_password_is_printed(shop: Path, take: Command, monkeypatch: pytest.MonkeyPatch, database: str) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://postgres:s3cret-word@127.0.0.1:1/nothing")
     shown = json.dumps(take("--write", "--database", code=3))

@@ -38,14 +38,14 @@ def _fact(origin: Any, **data: object) -> Fact:
     ("origin", "said"),
     [
         (_FULL, _WORDS),
-        ({"tool": "dbmate", "id": "1", "matches": None}, "imported from dbmate; applied"),
+        ({"tool": "dbmate", "id": "1", "matches": None}, "imported from dbmate"),
         (
             {"tool": "prisma", "id": "1", "was_run": False, "matches": False, "reason": "a comment"},
             "imported from Prisma; recorded there without being run, file differs (a comment)",
         ),
-        ({"tool": "prisma", "id": "1", "applied_at": "yesterday", "duration_ms": "x"}, "imported from Prisma; applied"),
+        ({"tool": "prisma", "id": "1", "applied_at": "yesterday", "duration_ms": "x"}, "imported from Prisma"),
         ({"tool": "prisma", "table": "public._prisma_migrations"}, "imported from Prisma"),
-        ({"tool": "somebody's own", "id": 7}, "imported from somebody's own; applied"),
+        ({"tool": "somebody's own", "id": 7}, "imported from somebody's own"),
         (["what"], None),
         (None, None),
     ],

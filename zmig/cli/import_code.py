@@ -59,6 +59,9 @@ def _write(call: CommandContext, options: HistoryOptions, draft: CodeDraft) -> D
     if baseline.roles:
         named = ", ".join(f"`{role}`" for role in baseline.roles)
         call.output.note(f"note: it names the roles {named}, which a new database's server has to have")
+    if baseline.user_mappings:
+        left_out = words.counted(baseline.user_mappings, "user mapping")
+        call.output.note(f"note: {left_out} left out of it, since there may be passwords in them")
     return {"written": True, "files": [str(file) for file in files], "history": history.as_dict()}
 
 

@@ -87,6 +87,8 @@ class Baseline:
     pg_dump: str
     roles: tuple[str, ...]
     """Roles that the file names, which have to be there before it is run elsewhere."""
+    user_mappings: int
+    """How many were left out, since there may be a password in each."""
     applied: frozenset[str]
     """What the other tool had applied, by its ids."""
 
@@ -154,13 +156,34 @@ def take(
         given=pg_dump,
         environ=environ,
     )
-    statements = dump.statements(taken.text, role=role)
+    statements = _statements(taken.text, role)
+    mappings = [one for one in statements if one.startswith("CREATE USER MAPPING")]
+    statements = [one for one in statements if one not in mappings]
     title = MARKS[draft.tool.name].title
     head = f"-- imported from {title}: the schema that its migrations made, by pg_dump {taken.version}\n\n"
     text = head + "".join(f"{statement};\n\n" for statement in statements).rstrip("\n") + "\n"
     return Baseline(
-        text, statements=len(statements), pg_dump=taken.version, roles=_roles(statements, role), applied=applied
+        text,
+        statements=len(statements),
+        pg_dump=taken.version,
+        roles=_roles(statements, role),
+        user_mappings=len(mappings),
+        applied=applied,
     )
+
+
+def _statements(text: str, role: str) -> list[str]:
+    """Return the statements of a dump that the file has. Raises UsageError."""
+    try:
+        return dump.statements(text, role=role)
+    except UsageError as error:
+        hint = "let the owner of the object grant it, or write the file by hand and record a baseline"
+        raise UsageError(
+            *(
+                Problem("baseline-unfit", one.message, facts=one.facts, effect=one.effect, hint=hint)
+                for one in error.problems
+            )
+        ) from None
 
 
 def _own(connection: WorkingConnection, at: Place, tool: str) -> tuple[list[str], list[str]]:

@@ -13,16 +13,17 @@ if TYPE_CHECKING:
 
     from zmig.facts import Fact
 
+_APPLIED = "applied"
+
 
 def sentence(fact: Fact) -> str | None:
     """Return what a fact says of its origin; None where it was not imported."""
     origin = fact.origin
     if not origin:
         return None
-    parts = [f"imported from {title(origin)}"]
-    if origin.get("id") is not None:
-        parts.append(", ".join(_applied(origin)))
-    return "; ".join(parts)
+    known = ", ".join(_applied(origin)) if origin.get("id") is not None else ""
+    # Where nothing is known but that it was applied, there is nothing to say of it.
+    return f"imported from {title(origin)}{f'; {known}' if known not in ('', _APPLIED) else ''}"
 
 
 def title(origin: Mapping[str, object]) -> str:
@@ -33,7 +34,7 @@ def title(origin: Mapping[str, object]) -> str:
 
 
 def _applied(origin: Mapping[str, object]) -> Iterator[str]:
-    verb = "recorded there without being run" if origin.get("was_run") is False else "applied"
+    verb = "recorded there without being run" if origin.get("was_run") is False else _APPLIED
     at, by, took = _moment(origin.get("applied_at")), origin.get("applied_by"), origin.get("duration_ms")
     yield " ".join([verb, *([] if at is None else [at]), *([f"by {by}"] if isinstance(by, str) and by else [])])
     if isinstance(took, int) and not isinstance(took, bool):

@@ -85,7 +85,7 @@ def take(url: str, contents: Contents, *, server_version: int, given: str | None
     left_out += [f"--exclude-schema={_quoted(name)}" for name in contents.left_out_schemas]
     without = [f"--exclude-table-data={name}" for name in contents.without_rows]
     if not contents.has_rows:
-        without.append("--schema-only")
+        without += ["--schema-only", "--no-subscriptions"]  # a subscription has a password in it
     parts = conninfo.conninfo_to_dict(url)
     password = parts.pop("password", None)
     variables = {**environ, "LC_ALL": "C"} | ({} if password is None else {"PGPASSWORD": str(password)})
