@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.project_files import MemoryFiles
@@ -229,7 +229,9 @@ def test_what_undoes_may_not_take_the_transaction_from_what_migrates() -> None:
     assert [one.change for one in found.remarks] == [Change.KEPT, Change.KEPT]
 
 
-@pytest.mark.parametrize("text", ["", "-- this is an empty migration\n", ";;", "begin;\ncommit;\n", "/* x */"])
+@pytest.mark.parametrize(
+    "text", ["", "-- this is an empty migration\n", ";;", "begin;\ncommit;\n", "/* x */", "commit;commit;"]
+)
 def test_a_script_without_a_statement_is_empty(text: str) -> None:
     found = convert(text, "-- nothing to undo\n")
     assert found.up is not None
@@ -444,6 +446,7 @@ _ELEMENTS = (
 )  # fmt: skip
 
 
+@settings(max_examples=1000, deadline=None)
 @given(st.lists(st.sampled_from(_ELEMENTS), max_size=9), st.booleans(), st.sampled_from([None, True, False]))
 def test_no_statement_is_lost_or_changed_whatever_a_script_is_made_of(
     elements: list[str], uses_psql: bool, transactional: bool | None

@@ -28,7 +28,7 @@ class Verdict(Enum):
     NONE = auto()
     """There is none."""
     STRIPPED = auto()
-    """One pair around everything, or a COMMIT at the very end, which is taken out."""
+    """All there is of it is taken out: a pair around everything, a COMMIT at the very end, what does nothing."""
     KEPT = auto()
     """Whole transactions, which stay, so that zmig may write none around them."""
     REFUSED = auto()
@@ -113,10 +113,12 @@ class _Parts:
         if opened is not None:
             return _refused(opened)
         self._wrap_rest(self._statements[start:])
+        edits = tuple(sorted(self._edits, key=lambda edit: edit.start))
+        if self._taken_out == len(controls) and not any(edit.text for edit in edits):
+            return Reading(Verdict.STRIPPED, tuple(self._notes), edits, self._taken_out)
         what = f"`transaction: false`: it has transactions of its own, the first by `{controls[0].summary}`"
         notes = ((Change.KEPT, what, controls[0]), *self._notes)
-        edits = sorted(self._edits, key=lambda edit: edit.start)
-        return Reading(Verdict.KEPT, notes, tuple(edits), self._taken_out)
+        return Reading(Verdict.KEPT, notes, edits, self._taken_out)
 
     def _begin_before(self, commit: Statement, part: Sequence[Statement]) -> bool:
         """Let a transaction begin that the tool has begun; return False where there is none for a COMMIT."""
