@@ -328,6 +328,14 @@ def test_rows_say_what_was_run_and_what_was_not() -> None:
     assert len(history.notes) == 1
 
 
+@pytest.mark.parametrize(("id", "author"), [('"two', '"bob the b"'), ("two words", "bob the b"), ('"two', "bob the b")])
+def test_names_in_quotes_are_found_as_old_versions_recorded_them(id: str, author: str) -> None:
+    """Version 4.4.0 wrote the first of these."""
+    source = read({"db/a.sql": f'{HEADER}--changeset "bob the b":"two words"\nselect 1;\n--changeset b:2\nselect 2;\n'})
+    (row,) = TOOL.history.read([[(id, author, "db/a.sql", None, "EXECUTED", None)]], source).applied
+    assert row.id == source.migrations[0].id
+
+
 def test_its_lock_is_a_row_of_another_table() -> None:
     tables = {"log.databasechangeloglock": frozenset({"id", "locked"})}
     lock = TOOL.history.lock(Place("log", "databasechangelog", "d", frozenset(), tables=tables))

@@ -70,12 +70,13 @@ def roots(files: ProjectFiles, said: Settings, folder: str = ".") -> list[str]:
     """
     inside = [path for path in files.paths if folder == "." or path.startswith(f"{folder}/")]
     trees = [path for path in inside if is_tree(files, path)]
-    named = _existing(files, said.changelog, "") if said.changelog else None
+    names = _Names(files)
+    named = names.find(said.changelog, "") if said.changelog else None
     if named in inside:
         return [named]
     if not trees:
         return [path for path in inside if is_sql(files, path)]
-    included = {path for one in trees for path in _included(files, one) if path != one}
+    included = {path for one in trees for path in _included(files, names, one) if path != one}
     found = [path for path in trees if path not in included] or trees[:1]
     if len(found) > 1:
         named_so = [path for path in found if any(word in name_of(path).lower() for word in _ROOT_NAMES)]
@@ -83,28 +84,39 @@ def roots(files: ProjectFiles, said: Settings, folder: str = ".") -> list[str]:
     return found
 
 
-def _included(files: ProjectFiles, path: str) -> Iterator[str]:
+def _included(files: ProjectFiles, names: _Names, path: str) -> Iterator[str]:
     try:
         root = tree.parse(path, files.text(path))
     except UsageError:
         return
     for node in root.children:
         relative = node.is_true("relativeToChangelogFile")
-        if node.name == "include" and (found := _existing(files, node.values.get("file", ""), path, relative=relative)):
+        if node.name == "include" and (found := names.find(node.values.get("file", ""), path, relative=relative)):
             yield found
         elif node.name == "includeAll":
             yield from _in_folder(files, node, path)
 
 
-def _existing(files: ProjectFiles, name: str, including: str, *, relative: bool = False) -> str | None:
-    """Return the file that a changelog means; names are relative to it, or to a folder that Liquibase searches."""
-    name = normal(name)
-    if relative:
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(including), name))
-        return path if path in files.paths else None
-    exact = [f"{root}{name}" for root in ("", *_RESOURCES) if f"{root}{name}" in files.paths]
-    ending = sorted((path for path in files.paths if path.endswith(f"/{name}")), key=lambda path: (len(path), path))
-    return next(iter(exact + ending), None)
+class _Names:
+    """The files of a project by what changelogs call them: relative to one, or to a folder that Liquibase searches."""
+
+    def __init__(self, files: ProjectFiles) -> None:
+        self._paths = frozenset(files.paths)
+        self._ending: dict[str, list[str]] = {}
+        for path in files.paths:
+            self._ending.setdefault(name_of(path), []).append(path)
+
+    def find(self, name: str, including: str, *, relative: bool = False) -> str | None:
+        """Return the file that a changelog means; None where none is there."""
+        name = normal(name)
+        if relative:
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(including), name))
+            return path if path in self._paths else None
+        exact = next((f"{root}{name}" for root in ("", *_RESOURCES) if f"{root}{name}" in self._paths), None)
+        if exact is not None:
+            return exact
+        ending = [path for path in self._ending.get(name_of(name), ()) if path.endswith(f"/{name}")]
+        return min(ending, key=lambda path: (len(path), path), default=None)
 
 
 def normal(name: str) -> str:
@@ -171,6 +183,7 @@ class _Reading:
     def __init__(self, files: ProjectFiles, said: Settings) -> None:
         self.changelogs = Changelogs(parameters=Parameters(said.parameters))
         self._files = files
+        self._names = _Names(files)
         self._open: list[str] = []
         self._read: set[str] = set()
 
@@ -247,7 +260,7 @@ class _Reading:
 
     def _include(self, node: Node, path: str, recorded: str, inherited: tuple[Remark, ...]) -> None:
         name, relative = node.values.get("file", ""), node.is_true("relativeToChangelogFile")
-        found = _existing(self._files, name, path, relative=relative)
+        found = self._names.find(name, path, relative=relative)
         if node.is_true("ignore"):
             self._note(Change.LEFT_OUT, "an include that says `ignore`", node.location)
         elif found is not None:
@@ -281,7 +294,7 @@ class _Reading:
         if file is None:
             pairs: Sequence[tuple[str, str]] = [(node.values.get("name", ""), node.values.get("value", ""))]
         else:
-            found = _existing(self._files, file, path, relative=node.is_true("relativeToChangelogFile"))
+            found = self._names.find(file, path, relative=node.is_true("relativeToChangelogFile"))
             if found is None:
                 self._note(Change.REFUSED, f"`{file}`, which has properties, is not there", node.location)
                 return

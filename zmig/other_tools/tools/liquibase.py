@@ -298,18 +298,27 @@ class _Identities:
 
     def __init__(self, source: Source) -> None:
         self._known = {one.id for one in source.migrations}
-        self._files: dict[str, list[str]] = {}
+        self._files: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for one in source.migrations:
-            file, _, rest = one.id.partition("::")
-            self._files.setdefault(rest, []).append(file)
+            file, id, author = one.id.split("::", 2)
+            self._files.setdefault((id, author), []).append((file, one.id))
+            if len(id.split()) > 1:
+                self._files.setdefault((f'"{id.split()[0]}', author), []).append((file, one.id))
 
     def of(self, filename: str, id: str, author: str) -> str:
+        """Return the id of a changeset here, or what would be it.
+
+        Old versions, such as 4.4, know no quotes around a name: they are a part of it, and an id ends at a blank.
+        """
         file = changelog.normal(filename)
         exact = _identity(file, id, author)
         if exact in self._known:
             return exact
-        candidates = [one for one in self._files.get(f"{id}::{author}", ()) if _may_be_one(one, file)]
-        return _identity(candidates[0], id, author) if len(candidates) == 1 else exact
+        for names in ((id, author), (id, author.strip('"')), (id.strip('"'), author.strip('"'))):
+            candidates = [identity for one, identity in self._files.get(names, ()) if _may_be_one(one, file)]
+            if len(candidates) == 1:
+                return candidates[0]
+        return exact
 
 
 def _may_be_one(one: str, other: str) -> bool:
