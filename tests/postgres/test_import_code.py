@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -12,8 +13,6 @@ from zmig import Migrator
 from zmig.cli.main import main
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.facts import Facts
 
 _REVISION = '''"""{name}"""
@@ -97,6 +96,85 @@ def test_the_file_makes_the_same_elsewhere(
 
     with psycopg.connect(fresh_database, autocommit=True) as other:
         assert read(other, Scope("zmig")).objects == read(connection, Scope("zmig")).objects
+
+
+_OTHERS = {
+    "rails": (
+        {
+            "config/database.yml": "production:\n",
+            "db/migrate/20240101000000_a.rb": "class A < ActiveRecord::Migration[7.0]\nend\n",
+        },
+        "create table schema_migrations (version varchar not null primary key);"
+        "create table ar_internal_metadata (key varchar primary key, value varchar, created_at timestamp(6) not null, "
+        "updated_at timestamp(6) not null); insert into schema_migrations values ('20240101000000')",
+    ),
+    "ecto": (
+        {"mix.exs": "", "priv/repo/migrations/20240101000000_a.exs": "defmodule A do\n  use Ecto.Migration\nend\n"},
+        "create table schema_migrations (version bigint primary key, inserted_at timestamp(0) without time zone);"
+        "insert into schema_migrations values (20240101000000, now())",
+    ),
+    "knex": (
+        {"knexfile.js": "", "migrations/20240101000000_a.js": "exports.up = (knex) => knex.schema.createTable('t');\n"},
+        "create table knex_migrations (id serial primary key, name varchar(255), batch int, "
+        "migration_time timestamptz);"
+        "create table knex_migrations_lock (index serial primary key, is_locked int);"
+        "insert into knex_migrations_lock (is_locked) values (0);"
+        "insert into knex_migrations (name, batch, migration_time) values ('20240101000000_a.js', 1, now())",
+    ),
+    "django": (
+        {
+            "manage.py": "",
+            "shop/__init__.py": "",
+            "shop/migrations/__init__.py": "",
+            "shop/migrations/0001_initial.py": "from django.db import migrations\n\n\n"
+            "class Migration(migrations.Migration):\n    dependencies = []\n    operations = []\n",
+        },
+        "create table django_migrations (id bigserial primary key, app varchar(255), name varchar(255), "
+        "applied timestamptz); insert into django_migrations (app, name, applied) "
+        "values ('shop', '0001_initial', now()), ('auth', '0001_initial', now())",
+    ),
+}
+
+
+@pytest.mark.parametrize("tool", _OTHERS)
+def test_each_tool_leaves_nothing_of_its_own_in_the_file(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    database: str,
+    connection: psycopg.Connection,
+    capsys: pytest.CaptureFixture[str],
+    server: str,
+    tool: str,
+) -> None:
+    files, history = _OTHERS[tool]
+    for path, text in files.items():
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", database)
+    connection.execute(history.encode())
+    connection.execute("create table users (id bigserial primary key)")
+    words = [
+        "import",
+        "--from",
+        tool,
+        "--manifest",
+        "manifests/shop.yaml",
+        "--write",
+        "--database",
+        "--verify",
+        "--json",
+    ]
+    assert main([*words, "--scratch-url", server]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["history"]["recorded"], document["verified"]["findings"]) == (["001_baseline"], [])
+    assert document["history"]["kept"]
+    assert main(["status", "manifests/shop.yaml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["other_tools"] == []
+    text = Path(document["baseline"]["file"]).read_text("utf-8")
+    assert text.count("CREATE TABLE") == 1
+    assert text.count("CREATE SEQUENCE") == 1
 
 
 def test_nothing_is_left_to_run(shop: Path, take: Command) -> None:

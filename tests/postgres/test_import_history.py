@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -13,7 +14,7 @@ from psycopg import conninfo
 from tests.support.backends import wait_for_end, wait_until
 from tests.support.old_tools import DBMATE_TABLE, OldProject, PrismaTable
 from tests.support.process import Process
-from zmig import Migrator
+from zmig import MigrationFailed, Migrator
 from zmig.cli.main import main
 
 if TYPE_CHECKING:
@@ -190,6 +191,85 @@ class TestRowsWithoutAnEntry:
         assert problem["code"] == "import-undeclared"
         assert "20240101500000_late" in problem["message"]
         assert "--write" in problem["hint"]
+
+
+class TestWhatZmigHasTried:
+    def test_and_its_transaction_undid_is_recorded(
+        self, old: OldProject, shop: PrismaTable, take: Command, facts: Facts
+    ) -> None:
+        with pytest.raises(MigrationFailed):
+            Migrator(old.manifest).migrate(allow_existing=True)
+        assert facts.told[-1] == (_FIRST, "failed")
+        assert take()["history"]["recorded"] == [_FIRST, _SECOND]
+
+    def test_and_nothing_undid_stops_the_import(
+        self, old: OldProject, shop: PrismaTable, take: Command, connection: psycopg.Connection
+    ) -> None:
+        text = "create index concurrently one on users (id);\ncreate index concurrently one on users (id);\n"
+        name = "20240102500000_index"
+        old.prisma(name, text)
+        Migrator(old.manifest).baseline(to=20240102000000, reason="by hand")
+        with pytest.raises(MigrationFailed):
+            Migrator(old.manifest).migrate()
+        shop.applied(name, text)
+        assert [one["code"] for one in take.refused()] == ["baseline-unclear"]
+
+
+class TestLeavingOut:
+    def test_keeps_the_row_in_the_history(self, shop: PrismaTable, take: Command, facts: Facts) -> None:
+        history = take("--leave-out", _FIRST)["history"]
+        assert (history["recorded"], history["kept"]) == ([_SECOND], [_FIRST])
+        (kept,) = facts.data(_FIRST, "imported")
+        assert kept["reason"] == "left out"
+
+
+class TestRepeatables:
+    """Flyway's, which it runs again when they have changed."""
+
+    _VIEW = "create or replace view one as select 1 as x;"
+
+    @pytest.fixture
+    def flyway(self, old: OldProject, connection: psycopg.Connection) -> None:
+        old.write("flyway.conf", "flyway.locations=filesystem:sql\n")
+        old.write("sql/V1__users.sql", _USERS)
+        old.write("sql/R__view.sql", f"{self._VIEW}\n")
+        connection.execute(
+            "create table flyway_schema_history (installed_rank int primary key, version varchar(50), description "
+            "varchar(200) not null, type varchar(20) not null, script varchar(1000) not null, checksum integer, "
+            "installed_by varchar(100) not null, installed_on timestamp not null default now(), "
+            "execution_time integer not null, success boolean not null)"
+        )
+        connection.execute(f"{_USERS}{self._VIEW}".encode())
+        rows = [
+            (1, "1", "users", "V1__users.sql", zlib.crc32(_USERS.strip().encode())),
+            (2, None, "view", "R__view.sql", zlib.crc32(self._VIEW.encode())),
+        ]
+        for rank, version, description, script, checksum in rows:
+            connection.execute(
+                "insert into flyway_schema_history values (%s, %s, %s, 'SQL', %s, %s, 'deploy', now(), 7, true)",
+                (rank, version, description, script, checksum - (checksum >> 31 << 32)),
+            )
+
+    @pytest.fixture
+    def words(self, old: OldProject, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        monkeypatch.setenv("DATABASE_URL", old.url)
+        return ["import", "--manifest", "manifests/taken.yaml", "--write", "--database"]
+
+    def test_that_are_as_they_were_run_are_not_due(self, flyway: None, words: list[str]) -> None:
+        assert main(words) == 0
+        migrator = Migrator("manifests/taken.yaml")
+        assert migrator.status().due == []
+        assert migrator.migrate().completed == ()
+
+    def test_that_have_changed_since_run_again(
+        self, old: OldProject, flyway: None, words: list[str], capsys: pytest.CaptureFixture[str], facts: Facts
+    ) -> None:
+        old.write("sql/R__view.sql", "create or replace view one as select 1 as x, 2 as y;\n")
+        assert main(words) == 0
+        assert "`R__view` is due: it may run again, and its file has changed since" in capsys.readouterr().err
+        assert Migrator("manifests/taken.yaml").migrate().completed == ("R__view",)
+        (kept,) = [one for one in facts.data("R__view", "imported") or facts.data("view", "imported")]
+        assert kept["reason"] == "to be run again"
 
 
 class TestFilesThatDiffer:
