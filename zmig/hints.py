@@ -59,8 +59,9 @@ class SuggestedCommand:
         """Return the command line for a manifest and a database, as a shell takes it."""
         import shlex
 
-        # `import` takes a folder in that place, and its options name the manifest.
-        named = () if manifest is None or self.verb == "import" else (manifest,)
+        named = () if manifest is None else (manifest,)
+        if named and self.verb == "import":  # which takes a folder in that place
+            named = () if "--manifest" in self.options else ("--manifest", *named)
         database = () if database_url is None else ("--database-url", database_url)
         return shlex.join(("zmig", self.verb, *named, *self.words, *database))
 

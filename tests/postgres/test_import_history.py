@@ -101,6 +101,9 @@ class TestTheFacts:
         assert main(["history", "manifests/shop.yaml"]) == 0
         line = take.capsys.readouterr().out.splitlines()[0]
         assert line.endswith("imported from Prisma; applied 2024-01-02 10:11:00 UTC, 12 ms, file unchanged")
+        assert main(["status", "manifests/shop.yaml", "--json"]) == 0
+        first, _, last = json.loads(take.capsys.readouterr().out)["migrations"]
+        assert (first["origin"]["applied_at"], last["origin"]) == ("2024-01-02T10:11:00+00:00", None)
 
     def test_let_the_next_run_go_on(self, old: OldProject, shop: PrismaTable, take: Command) -> None:
         take()
@@ -339,7 +342,7 @@ class TestTheTable:
         old.prisma(_FIRST, _USERS)
         (problem,) = take.refused()
         assert problem["code"] == "history-missing"
-        assert problem["facts"] == ["`public.schema_migrations` is one of dbmate"]
+        assert problem["facts"] == ["`public.schema_migrations` is dbmate's"]
 
 
 def test_that_is_killed_in_the_middle_records_nothing(

@@ -58,7 +58,7 @@ class TestTheStatus:
         assert used == {"tool": "prisma", "table": "public._prisma_migrations", "not_imported": [_SECOND]}
         assert main(["status", "manifests/shop.yaml"]) == 0
         said = (
-            f"warning: somebody still runs Prisma: `public._prisma_migrations` has `{_SECOND}`, which were not imported"
+            f"warning: somebody still runs Prisma: `public._prisma_migrations` has `{_SECOND}`, which was not imported"
         )
         assert said in capsys.readouterr().out
         assert main(["import", "--manifest", "manifests/shop.yaml", "--database"]) == 0
@@ -101,7 +101,7 @@ def test_a_run_warns(old: OldProject, table: PrismaTable) -> None:
     Migrator(old.manifest, observer=heard.append).migrate()
     warnings = [one.message for one in heard if isinstance(one, Notice) and one.severity == "WARNING"]
     assert warnings == [
-        "somebody still runs Prisma: `public._prisma_migrations` has `20240103000000_late`, which were not imported"
+        "somebody still runs Prisma: `public._prisma_migrations` has `20240103000000_late`, which was not imported"
     ]
 
 

@@ -73,7 +73,7 @@ def lines(status: Status, hints: HintStyle, *, width: int | None, is_ascii: bool
             state_cells = row.index(" ", row.index(" ") + 1)  # a glyph and a word
             shown.append((Span(row[:state_cells], words.TONES[entry.state]), Span(row[state_cells:])))
         shown.append(())
-    shown += [(Span(_counts(status)),), *_notes(status), *_tool_lines(status), *_schema_lines(status, hints)]
+    shown += [(Span(_counts(status)),), *_notes(status), *_tool_lines(status, hints), *_schema_lines(status, hints)]
     problems = [lock_holder.zombie(status.holder)]
     if unhealthy := [entry for entry in status.migrations if entry.state in (State.FAILED, State.STUCK)]:
         from zmig.planning import failure_report
@@ -155,10 +155,13 @@ def _notes(status: Status) -> Iterator[Line]:
         yield note(f"note: {undeclared.sentence(status.undeclared)}")
 
 
-def _tool_lines(status: Status) -> Iterator[Line]:
+def _tool_lines(status: Status, hints: HintStyle) -> Iterator[Line]:
     """Yield what is to be known of other tools."""
+    from zmig.hints import command
+
     for used in status.still_used:
-        yield (Span("warning:", Tone.WARN), Span(visible(f" {used.message}")))
+        record = hints.phrase(command("import", "--from", used.tool, "--database"))
+        yield (Span("warning:", Tone.WARN), Span(visible(f" {used.message}; end that, and record it with {record}")))
 
 
 def _schema_lines(status: Status, hints: HintStyle) -> Iterator[Line]:

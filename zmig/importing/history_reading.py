@@ -206,7 +206,7 @@ def _other(title: str, name: str, columns: frozenset[str], wanted: frozenset[str
 
 def _none(tool: Tool, wanted: str | None, *, is_named: bool, seen: _Tables) -> Problem:
     by_name = {_written(*names): columns for names, columns in seen.items()}
-    others = [f"`{name}` is one of {MARKS[other].title}" for name, other in fitting(by_name)]
+    others = [f"`{name}` is {MARKS[other].title}'s" for name, other in fitting(by_name)]
     if wanted is None:
         message = f"no table is one in which {tool.title} keeps its history, such as `{tool.history.default}`"
     else:

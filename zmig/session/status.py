@@ -124,6 +124,7 @@ def _migration(entry: Entry) -> dict[str, object]:
         "checksum": record.checksum if record else None,
         "attempt": record.attempt if record else 0,
         "replaces": _replaces(entry),
+        "origin": dict(entry.origin) or None,
         "error": failed.data.get("error") if failed is not None else None,
     }
 

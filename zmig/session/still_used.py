@@ -38,7 +38,8 @@ class StillUsed:
         shown = ", ".join(f"`{id}`" for id in self.ids[:_SHOWN])
         more = f" and {len(self.ids) - _SHOWN} more" if len(self.ids) > _SHOWN else ""
         title = MARKS[self.tool].title
-        return f"somebody still runs {title}: `{self.table}` has {shown}{more}, which were not imported"
+        verb = "was" if len(self.ids) == 1 else "were"
+        return f"somebody still runs {title}: `{self.table}` has {shown}{more}, which {verb} not imported"
 
     def as_dict(self) -> dict[str, object]:
         """Return the contents as JSON types."""
