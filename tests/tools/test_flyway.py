@@ -348,6 +348,28 @@ def test_modules_of_one_build_are_not_mixed() -> None:
     assert [one.name for one in tool("flyway").read(files, folder).migrations] == ["V1__a"]
 
 
+@pytest.mark.parametrize(
+    ("location", "folder"),
+    [
+        ("filesystem:./sql/", "sql"),
+        ("filesystem:/flyway/sql", "db/sql"),
+        ("filesystem:db/**/pg*", "db/a/b/pg15"),
+        ("classpath:migrations", "app/src/main/resources/migrations"),
+        ("classpath:migrations", "migrations"),
+        ("db/migration", "app/src/main/resources/db/migration"),
+    ],
+)
+def test_a_location_is_found_by_its_path(location: str, folder: str) -> None:
+    config = f"flyway.locations={location}\n"
+    files = {"flyway.conf": config, f"{folder}/V1__a.sql": "", "other/V2__b.sql": "", "x/y/migrations/V3__c.sql": ""}
+    assert tool("flyway").find(MemoryFiles(files)) == folder
+
+
+def test_a_location_that_cannot_be_read_is_refused() -> None:
+    source = read({"V1__a.sql": ""}, config="flyway.locations=filesystem:sql,s3:bucket/sql\n")
+    assert remarks(source) == [(Change.REFUSED, "flyway.conf:1:1")]
+
+
 # History
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+import tomllib
+from typing import TYPE_CHECKING, cast
 
 from zmig.other_tools.files import name_of
 
@@ -12,18 +12,35 @@ if TYPE_CHECKING:
 
     from zmig.other_tools.files import ProjectFiles
 
+_MANIFEST = "Cargo.toml"
+
 
 def crates_with(files: ProjectFiles, library: str) -> Iterator[str]:
     """Yield the folders of crates, and workspaces, that name a library among what they depend on."""
-    name = re.escape(library)
-    dependency = re.compile(
-        rf"^[ \t]*[\"']?{name}[\"']?[ \t]*[.=]|^[ \t]*\[[\w.'\"()= -]*dependencies\.[\"']?{name}[\"']?\]"
-        rf"|package[ \t]*=[ \t]*[\"']{name}[\"']",
-        re.MULTILINE,
-    )
     for path in files.paths:
-        if name_of(path) == "Cargo.toml" and dependency.search(files.text(path)):
-            yield path.removesuffix("Cargo.toml").rstrip("/") or "."
+        if name_of(path) == _MANIFEST and library in (text := files.text(path)) and library in _libraries(text):
+            yield path.removesuffix(_MANIFEST).rstrip("/") or "."
+
+
+def _libraries(text: str) -> set[str]:
+    """Return what a manifest depends on, for whatever it does."""
+    try:
+        root = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return set()
+    tables = [root, _table(root, "workspace"), *(_table(_table(root, "target"), one) for one in _table(root, "target"))]
+    found: set[str] = set()
+    for table in tables:
+        for key in ("dependencies", "dev-dependencies", "build-dependencies"):
+            for name, said in _table(table, key).items():
+                renamed = cast("dict[str, object]", said).get("package") if isinstance(said, dict) else None
+                found.add(str(renamed or name))
+    return found
+
+
+def _table(table: dict[str, object], key: str) -> dict[str, object]:
+    value = table.get(key)
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def joined(folder: str, path: str) -> str:

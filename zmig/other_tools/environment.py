@@ -20,9 +20,6 @@ _PART = re.compile(
     r"\\\\|\\\$|\$\$|\$\(|\$(?P<bare>[A-Za-z][A-Za-z0-9_]*)"
     r"|\$\{(?P<name>[A-Za-z][A-Za-z0-9_]*)(?:(?P<operator>:-|-|\?)(?P<text>[^{}$\\]*))?\}|\$"
 )
-_MARK = "\0"
-"""Around the name of a variable, until all of a script is known; no file has it."""
-_MARKED = re.compile(f"{_MARK}(?P<name>[^{_MARK}]+){_MARK}")
 
 
 def line_of(path: str, text: str, number: int) -> Location:
@@ -83,7 +80,7 @@ class Substitution:
                 remarks.append(Remark(Change.REFUSED, message, where))
             remarks.append(Remark(Change.REWRITTEN, f"`{whole}` becomes `${{{name}}}`", where))
             self.is_used = True
-            return f"{_MARK}{name}{_MARK}"
+            return f"{placeholders.MARK}{name}{placeholders.MARK}"
         if whole in (r"\$", "$$"):
             return "$"
         if whole == "$" and found.string[found.end() :].strip("\r\n"):
@@ -93,7 +90,7 @@ class Substitution:
 
     def written(self, text: str, line: int, remarks: list[Remark]) -> str:
         """Return a script with zmig's variables; `line` is where it begins in the file."""
-        rewritten = placeholders.rewrite(text, _MARKED, lambda found: found["name"])
+        rewritten = placeholders.rewrite(text, placeholders.MARKED, lambda found: found["name"])
         for offset in rewritten.unwritable:
             message = "a `$` right before a variable, or `${`, which zmig's variables cannot have as text here"
             number = line + text.count("\n", 0, offset)

@@ -13,6 +13,11 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LOOKS_LIKE_ONE = re.compile(r"\$\{(?P<reference>[A-Za-z_][A-Za-z0-9_]*\})?")
 
 
+MARK = "\0"
+"""Around the name of a variable, in a text whose own placeholders are not to be looked for by a pattern."""
+MARKED = re.compile("\0(?P<name>[^\0]+)\0")
+
+
 class Rewritten(NamedTuple):
     """A text in which placeholders are zmig's."""
 

@@ -163,11 +163,14 @@ def _of_toml(path: str, text: str) -> Iterator[tuple[str, Setting]]:
     environment = str(flyway.get("environment", "default"))
     chosen = _table(_table(root, "environments"), environment)
     merged = {**chosen, **flyway, **_table(chosen, "flyway")}
+    places: dict[str, int] = {}
+    offset = 0
+    for line in text.splitlines(keepends=True):
+        name = line.partition("=")[0].strip().strip("\"'").rpartition(".")[2]
+        places.setdefault(name, offset)
+        offset += len(line)
     for key, value in _flat(merged):
-        last = key.rpartition(".")[2]
-        found = re.search(rf"^[ \t]*(?:[\w.]+\.)?[\"']?{re.escape(last)}[\"']?[ \t]*=", text, re.MULTILINE)
-        start = found.start() if found is not None else 0
-        yield key, Setting(value, Places(path, text).location(start, found.end() if found is not None else None))
+        yield key, Setting(value, Places(path, text).location(places.get(key.rpartition(".")[2], 0)))
 
 
 def _table(value: Mapping[str, object], key: str) -> dict[str, object]:

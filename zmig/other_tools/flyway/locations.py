@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from zmig.other_tools.files import is_for_tests, name_of
@@ -43,8 +44,7 @@ def of(files: ProjectFiles, configuration: Configuration) -> list[str]:
         named = _CLASSPATH if configuration.is_spring else _DEFAULTS
     found: list[str] = []
     for location in named:
-        pattern = _pattern(location, bases)
-        found += [folder for folder in folders if pattern.fullmatch(folder) and folder not in found]
+        found += [folder for folder in folders if _is_at(folder, location, bases) and folder not in found]
     return found
 
 
@@ -57,34 +57,39 @@ def _folders(files: ProjectFiles) -> list[str]:
     return sorted((one for one in folders if not is_for_tests(f"{one}/")), key=lambda one: (one.count("/"), one))
 
 
-def _pattern(location: str, bases: set[str]) -> re.Pattern[str]:
-    """Return what the folders of a location are like."""
+def _is_at(folder: str, location: str, bases: set[str]) -> bool:
+    """Return whether a folder is what a location of Flyway's names."""
     kind, separator, rest = location.partition(":")
     if not separator:
         kind, rest = "classpath", location
-    rest = rest.replace("{vendor}", "postgresql").strip()
-    inner = _wildcards(rest.strip("/").removeprefix("./"))
+    wanted = _parts(rest.replace("{vendor}", "postgresql"))
+    parts = _parts(folder)
     match kind:
         case "classpath":
-            return re.compile(
-                rf"(?:.*/)?(?:resources/)?{inner}" if "/" in inner else rf"(?:.*/)?resources/{inner}|{inner}"
-            )
-        case "filesystem" if rest.startswith("/"):
+            # One name alone may be any folder's: then it has to be among the resources of a build.
+            is_any = len(wanted) > 1
+            starts = [one for one in range(len(parts)) if is_any or parts[one - 1 : one] in ([], ["resources"])]
+            return any(_fits(parts[start:], wanted) for start in starts)
+        case "filesystem" if rest.strip().startswith("/"):
             # An absolute path, as in a container: what is there may be any folder that ends alike.
-            return re.compile(rf"(?:.*/)?{_wildcards(rest.rstrip('/').rpartition('/')[2])}")
+            return bool(parts and wanted) and fnmatchcase(parts[-1], wanted[-1])
         case "filesystem":
-            inner = inner or r"\."
-            under = "|".join(f"{re.escape(base)}/" for base in sorted(bases) if base)
-            return re.compile(rf"(?:{under})?{inner}" if under else inner)
+            return any(_fits(parts, [*_parts(base), *wanted]) for base in bases)
         case _:
-            return re.compile(r"(?!)")
+            return False
 
 
-def _wildcards(path: str) -> str:
-    """Return a pattern for a path in which `*` is a part of a name, and `**` any number of folders."""
-    parts = re.split(r"(\*\*/?|\*|\?)", path)
-    meant = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return "".join(meant.get(part, re.escape(part)) for part in parts)
+def _parts(path: str) -> list[str]:
+    return [part for part in path.strip().split("/") if part not in ("", ".")]
+
+
+def _fits(parts: list[str], wanted: list[str]) -> bool:
+    """Return whether a path is like another one in which `*` is a part of a name, and `**` any number of folders."""
+    if not wanted:
+        return not parts
+    if wanted[0] == "**":
+        return any(_fits(parts[count:], wanted[1:]) for count in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], wanted[0]) and _fits(parts[1:], wanted[1:])
 
 
 def unmistakable(files: ProjectFiles) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zmig.other_tools import placeholders
 from zmig.other_tools.files import location, name_of
 from zmig.other_tools.source import Change, Remark
+from zmig.text.substitution import Part, substitute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from zmig.other_tools.flyway.configuration import Configuration
 
 _ENVIRONMENT = re.compile(r"\$\{[^{}]*\}")
-_COMMENTED = re.compile(r"[^\n]*--[^\n]*\Z")
 
 
 class Placeholders:
@@ -24,11 +24,10 @@ class Placeholders:
 
     def __init__(self, configuration: Configuration) -> None:
         """Take what the project says of them."""
-        self._prefix = configuration.text("placeholderprefix", "${")
-        self._suffix = configuration.text("placeholdersuffix", "}")
+        self._prefix = configuration.text("placeholderprefix") or "${"
+        self._suffix = configuration.text("placeholdersuffix") or "}"
         separator = configuration.text("placeholderseparator", ":")
         self._own = f"flyway{separator}".lower()
-        self._pattern = _pattern(self._prefix, self._suffix)
         self._names: dict[str, str] = {}
         self._values: dict[str, str | None] = {}
         self.remarks: list[Remark] = []
@@ -51,42 +50,68 @@ class Placeholders:
     def rewrite(self, path: str, text: str, remarks: list[Remark]) -> tuple[str, bool]:
         """Return a script with zmig's variables, and whether there are any; what cannot be written is refused."""
         self.repeats_always = False
-        if self._prefix not in text:
-            return text, False
-        text = self._pattern.sub(lambda found: self._fixed(found, path, remarks), text)
-
-        def variable(found: re.Match[str]) -> str | None:
-            if found["open"] is not None:
+        parts: list[Part] = []
+        for start, end in self._found(text):
+            if end is None:
                 message = f"`{self._prefix}` without `{self._suffix}` after it, which Flyway refuses"
-                remarks.append(Remark(Change.REFUSED, message, location(path, text, found.start())))
-            return self._variable(found["name"]) if found["name"] is not None else None
-
-        rewritten = placeholders.rewrite(text, self._pattern, variable)
+                remarks.append(Remark(Change.REFUSED, message, location(path, text, start)))
+                break
+            name = text[start + len(self._prefix) : end - len(self._suffix)]
+            fixed = self._fixed(name, path, text, start, end, remarks)
+            mark = placeholders.MARK
+            parts.append(Part(start, end, fixed if fixed is not None else f"{mark}{self._variable(name)}{mark}"))
+        marked = substitute(text, parts)
+        rewritten = placeholders.rewrite(marked.text, placeholders.MARKED, lambda found: found["name"])
         for offset in rewritten.unwritable:
             message = "a `$` right before a placeholder, or `${`, which zmig's variables cannot have as text here"
-            remarks.append(Remark(Change.REFUSED, message, location(path, text, offset)))
+            where = location(path, text, marked.source_offset(offset))
+            remarks.append(Remark(Change.REFUSED, message, where))
         return rewritten.text, bool(rewritten.names)
 
-    def _fixed(self, found: re.Match[str], path: str, remarks: list[Remark]) -> str:
+    def _found(self, text: str) -> Iterator[tuple[int, int | None]]:
+        """Yield where placeholders begin and end; one that does not end is the last.
+
+        Flyway reads as many characters as agree with the prefix, and one more; where they turn out to be none, it does
+        not look at them again, so that in `$${name}` there is no placeholder.
+        """
+        prefix, suffix = self._prefix, self._suffix
+        start = text.find(prefix[0])
+        while start >= 0:
+            length = 1
+            while length < len(prefix) and text.startswith(prefix[length], start + length):
+                length += 1
+            if length < len(prefix):
+                start = text.find(prefix[0], start + length + 1)
+                continue
+            end = text.find(suffix, start + length)
+            if end < 0:
+                yield start, None
+                return
+            end += len(suffix)
+            yield start, end
+            start = text.find(prefix[0], end)
+
+    def _fixed(self, name: str, path: str, text: str, start: int, end: int, remarks: list[Remark]) -> str | None:
         """Return what is put in place of a placeholder that is the same, or of no use, whenever the file runs."""
-        name = (found["name"] or "").lower()
-        if not name.startswith(self._own):
-            return found[0]
-        where = location(path, found.string, found.start(), width=len(found[0]))
-        match name.removeprefix(self._own):
+        written, key = text[start:end], name.lower()
+        if not key.startswith(self._own):
+            return None
+        where = location(path, text, start, width=len(written))
+        is_comment = "--" in text[text.rfind("\n", 0, start) + 1 : start]
+        match key.removeprefix(self._own):
             case "filename":
-                remarks.append(Remark(Change.REWRITTEN, f"`{found[0]}` becomes the file's name", where))
+                remarks.append(Remark(Change.REWRITTEN, f"`{written}` becomes the file's name", where))
                 return name_of(path)
-            case "timestamp" if _COMMENTED.search(found.string, 0, found.start()):
+            case "timestamp" if is_comment:
                 self.repeats_always = True
-                remarks.append(Remark(Change.REWRITTEN, f"`{found[0]}` is a word, in a comment", where))
+                remarks.append(Remark(Change.REWRITTEN, f"`{written}` is a word, in a comment", where))
                 return "timestamp"
             case "timestamp":
-                message = f"`{found[0]}` is another text in each run, for which zmig has no variable"
+                message = f"`{written}` is another text in each run, for which zmig has no variable"
                 remarks.append(Remark(Change.REFUSED, message, where))
-                return found[0]
+                return written
             case _:
-                return found[0]
+                return None
 
     def _variable(self, written: str) -> str:
         """Return the variable for a placeholder, the same for all its spellings, and another for each."""
@@ -114,17 +139,6 @@ class Placeholders:
         if place is not None and "\n" in value:
             self.remarks.append(Remark(Change.REFUSED, "the value of a variable has one line in zmig", place))
         return value
-
-
-def _pattern(prefix: str, suffix: str) -> re.Pattern[str]:
-    """Return what matches a placeholder, or what Flyway reads and passes on while it looks for one.
-
-    It reads as many characters as agree with the prefix, and one more; where they turn out to be none, it does not
-    look at them again, so that in `$${name}` there is no placeholder.
-    """
-    passed = [rf"{re.escape(prefix[:length])}(?s:.)" for length in range(len(prefix) - 1, 0, -1)]
-    whole = rf"{re.escape(prefix)}(?s:(?P<name>.*?)){re.escape(suffix)}"
-    return re.compile("|".join([whole, rf"(?P<open>{re.escape(prefix)})", *passed]))
 
 
 def unescaped(path: str, text: str) -> Iterator[Remark]:

@@ -34,7 +34,7 @@ _DIALECTS = ("postgresql", "postgres", "pg", "cockroach")
 _NAMED = re.compile(r"(?P<time>\d{14})_.*", re.ASCII)
 _CONFIG = re.compile(r"(?:.*/)?drizzle\.config\.(?:ts|js|mjs|cjs|mts|cts|json)")
 _SETTINGS = re.compile(r"[\"']?migrations[\"']?\s*:\s*\{(?P<body>[^{}]*)\}")
-_SETTING = r"[\"']?\b%s[\"']?\s*:\s*[\"'`](?P<value>[^\"'`$]*)[\"'`]"
+_SETTING = re.compile(r"\b(?P<key>schema|table)[\"']?\s*:\s*[\"'`](?P<value>[^\"'`$]*)[\"'`]")
 
 
 class _Entry(NamedTuple):
@@ -180,8 +180,8 @@ def _table(files: ProjectFiles) -> str | None:
     """Return the table that the configuration, which is code, names where both are plain texts in it."""
     for path in files.paths:
         if _CONFIG.fullmatch(path) and (settings := _SETTINGS.search(files.text(path))) is not None:
-            names = [re.search(_SETTING % key, settings["body"]) for key in ("schema", "table")]
-            schema, table = (name["value"] if name is not None else None for name in names)
+            said = {found["key"]: found["value"] for found in _SETTING.finditer(settings["body"])}
+            schema, table = said.get("schema"), said.get("table")
             if schema is not None or table is not None:
                 return f"{schema or 'drizzle'}.{table or '__drizzle_migrations'}"
     return None

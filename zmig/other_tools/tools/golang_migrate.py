@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from zmig.errors import Location
+from zmig.other_tools import commands
 from zmig.other_tools import files as project_files
 from zmig.other_tools.files import is_for_tests, name_of
 from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order
@@ -24,16 +25,11 @@ if TYPE_CHECKING:
     from zmig.other_tools.history import Matches, Place, Row
 
 _TITLE = "golang-migrate"
-_NAME = re.compile(r"(?P<version>[0-9]+)_(?P<title>.*)\.(?P<direction>down|up)\.(?P<suffix>.*)")
+_NAME = re.compile(r"(?P<version>[0-9]+)_(?P<title>.*)\.(?P<direction>down|up)\.(?P<suffix>.*)", re.DOTALL)
 _MODULE = re.compile(r"github\.com/(?:golang-migrate|mattes)/migrate\b")
-_COMMAND = re.compile(r"\bmigrate/migrate\b|\bmigrate\b[^\n]*\s--?(?:path|source|database)\b|\bgolang-migrate\b")
-_PATH = re.compile(r"--?(?:path|source|dir)[= ]+[\"']?(?:file:/{2,3})?(?P<path>[\w./-]+)|file://(?P<url>[\w./-]+)")
+_FILE_URL = re.compile(r"file://(?P<path>[\w./-]+)")
 _TABLE = re.compile(r"x-migrations-table=(?P<table>[^&\s\"'`)]+)")
 _MULTIPLE = re.compile(r"x-multi-statement=(?:true|1|t)\b", re.IGNORECASE)
-_SCRIPTS = re.compile(
-    r"(?:GNUm|M|m)akefile|[\w.-]+\.mk|[Jj]ustfile|Taskfile(?:\.dist)?\.ya?ml|(?:docker-)?compose[\w.-]*\.ya?ml"
-    r"|(?:[\w.-]+\.)?Dockerfile(?:\.[\w.-]+)?|\.env(?:\.[\w.-]+)?|[\w.-]+\.(?:sh|env)"
-)
 _MAX = 1 << 64
 _SALT, _WORD = 1486364155, 1 << 32
 
@@ -62,19 +58,26 @@ def _find(files: ProjectFiles) -> str | None:
     }
     if not folders:
         return None
-    said = [files.text(path) for path in files.paths if _SCRIPTS.fullmatch(name_of(path))]
-    is_used = any(map(_COMMAND.search, said)) or any(
-        name_of(path) == "go.mod" and _MODULE.search(files.text(path)) for path in files.paths
-    )
-    if not is_used:
+    named = _named(files)
+    if named is None:
         return None
-    named = {_plain(found["path"] or found["url"]) for text in said for found in _PATH.finditer(text)}
 
     def order(folder: str) -> tuple[bool, bool, int, str]:
         is_named = any(folder == name or name.endswith(f"/{folder}") for name in named)
         return not is_named, not name_of(folder).startswith(("migration", "postgres")), folder.count("/"), folder
 
     return min(folders, key=order)
+
+
+def _named(files: ProjectFiles) -> set[str] | None:
+    """Return the folders that a project's commands give the tool; None where it does not use the tool."""
+    options = list(commands.options(files, "migrate", ("path", "source", "database")))
+    texts = [text for _, text in commands.texts(files)]
+    is_used = bool(options) or any("migrate/migrate" in text or _TITLE in text for text in texts)
+    if not is_used and not any(name_of(path) == "go.mod" and _MODULE.search(files.text(path)) for path in files.paths):
+        return None
+    urls = [found["path"] for text in texts for found in _FILE_URL.finditer(text)]
+    return {_plain(path) for path in [*urls, *(value for name, value in options if name == "path")]}
 
 
 def _plain(path: str) -> str:
@@ -147,9 +150,7 @@ def _said(files: ProjectFiles) -> tuple[str | None, list[Remark]]:
     """Return the table, and what is to be known, of the URLs in the project's own commands."""
     table: str | None = None
     remarks: list[Remark] = []
-    for path in files.paths:
-        if not _SCRIPTS.fullmatch(name_of(path)) or "x-m" not in (text := files.text(path)):
-            continue
+    for path, text in commands.texts(files):
         named = _TABLE.search(text)
         if named is not None and table is None and "$" not in named["table"]:
             table = unquote(named["table"]).replace('"', "")

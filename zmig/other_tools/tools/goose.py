@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import Location
-from zmig.other_tools import environment, semicolons
+from zmig.other_tools import commands, environment, semicolons
 from zmig.other_tools import files as project_files
 from zmig.other_tools.files import is_for_tests, name_of
 from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order, local_time
@@ -28,11 +28,6 @@ _UP = re.compile(r"^--[^\n]*\+goose\s+(?i:up)\s*$", re.MULTILINE)
 _MAX = (1 << 63) - 1
 _LOCK = 4097083626
 _LOCK_TABLE = "goose_lock"
-_SAID = re.compile(r"[Mm]akefile|[Jj]ustfile|Taskfile(?:\.dist)?\.ya?ml|\.env(?:\.[\w.-]+)?|[\w.-]+\.(?:sh|mk|env)")
-_FOLDER = re.compile(
-    r"GOOSE_MIGRATION_DIR\s*[:?]?=\s*[\"']?(?P<set>[\w./-]+)|\bgoose\b[^\n]*\s--?dir[= ][\"']?(?P<flag>[\w./-]+)"
-)
-_TABLE = re.compile(r"GOOSE_TABLE\s*[:?]?=\s*[\"']?(?P<set>[\w.]+)|\bgoose\b[^\n]*\s--?table[= ][\"']?(?P<flag>[\w.]+)")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 
 
@@ -57,14 +52,15 @@ def _find(files: ProjectFiles) -> str | None:
         and name["suffix"] == "sql"
         and _UP.search(files.text(path))
     }
-    named = {_plain(one) for one in _said(files, _FOLDER)} if folders else set[str]()
-    return min(folders, key=lambda one: (is_for_tests(f"{one}/"), one not in named, one.count("/"), one), default=None)
+    said = _said(files, "GOOSE_MIGRATION_DIR", "dir") if folders else None
+    named = _plain(said) if said is not None else None
+    return min(folders, key=lambda one: (is_for_tests(f"{one}/"), one != named, one.count("/"), one), default=None)
 
 
-def _said(files: ProjectFiles, what: re.Pattern[str]) -> list[str]:
-    """Return what the project's own commands say to goose."""
-    texts = [files.text(path) for path in files.paths if _SAID.fullmatch(name_of(path))]
-    return [found["set"] or found["flag"] for text in texts for found in what.finditer(text)]
+def _said(files: ProjectFiles, variable: str, option: str) -> str | None:
+    """Return what the project's own commands say to goose, in its environment or by an option."""
+    given = commands.variable(files, variable)
+    return given or next((value for _, value in commands.options(files, "goose", (option,))), None)
 
 
 def _plain(path: str) -> str:
@@ -96,7 +92,7 @@ def _read(files: ProjectFiles, folder: str) -> Source:
         _migration(files, one, first.setdefault(one.version, one.path), variables)
         for one in sorted(taken, key=lambda one: (one.version, one.path))
     ]
-    table = next(iter(_said(files, _TABLE)), None)
+    table = _said(files, "GOOSE_TABLE", "table")
     return Source(
         "goose", folder, tuple(migrations), variables=variables.values, history_table=table, remarks=tuple(others)
     )

@@ -32,7 +32,9 @@ _DOWN = "down.sql"
 _NUMBER = re.compile(r"(\d+)(?=_|\Z)", re.ASCII)
 _PROVIDER = re.compile(r"^[ \t]*provider[ \t]*=[ \t]*[\"'](?P<name>[^\"'\n]*)[\"']", re.MULTILINE)
 _POSTGRESQL = ("postgresql", "postgres", "cockroachdb")
-_SCHEMA = re.compile(r"postgres(?:ql)?://[^\s\"']*[?&]schema=(?P<name>\w+)")
+_SCHEMA = re.compile(r"[?&]schema=(?P<name>\w+)")
+_BEGINS_WORD = re.compile(r"[\s\"']")
+_LONGEST_URL = 2_000
 _LOCK_KEY = 72707369
 _HEX_DIGITS = 64
 
@@ -108,7 +110,7 @@ def _schema(files: ProjectFiles, folder: str) -> tuple[str | None, tuple[Remark,
         if path not in files.paths:
             continue
         text = files.text(path)
-        found = _SCHEMA.search(text)
+        found = next((one for one in _SCHEMA.finditer(text) if _is_in_url(text, one.start())), None)
         if found is None:
             continue
         if found["name"] == "public":
@@ -120,6 +122,12 @@ def _schema(files: ProjectFiles, folder: str) -> tuple[str | None, tuple[Remark,
         )
         return found["name"], (Remark(Change.LEFT_OUT, message, where),)
     return None, ()
+
+
+def _is_in_url(text: str, offset: int) -> bool:
+    """Return whether the word in which a place is begins as a URL of PostgreSQL's does."""
+    word = _BEGINS_WORD.split(text[max(0, offset - _LONGEST_URL) : offset])[-1]
+    return word.startswith(("postgres://", "postgresql://"))
 
 
 def _others(files: ProjectFiles, folder: str, names: frozenset[str]) -> Iterator[Remark]:

@@ -23,7 +23,7 @@ _NAME = re.compile(r"(?P<version>[0-9]+)_(?P<name>.*)\.sql")
 _INITIAL = re.compile(r"(?P<time>[0-9]{14})_init\.sql")
 _SKIPPED_BEFORE = 20211209000000
 _FOLDER = "supabase/migrations"
-_PROJECT = re.compile(r"^\s*project_id\s*=", re.MULTILINE)
+_PROJECT = re.compile(r"^[ \t]*project_id[ \t]*=", re.MULTILINE)
 _BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """What Go counts as white space."""
 _BETWEEN = re.compile(rf"[{_BLANK};]*")
