@@ -15,7 +15,7 @@ from zmig.project import migration_file, text_file
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 _LEFT_OUT = frozenset(
@@ -77,6 +77,12 @@ class FolderFiles:
         if self._paths is None:
             self._paths = sorted(self._walk())
         return self._paths
+
+    def hide(self, paths: Iterable[Path]) -> None:
+        """Leave files out that are none of the other tool's, wherever they are."""
+        root = os.path.realpath(self.root)
+        hidden = {os.path.relpath(os.path.realpath(path), root) for path in paths}
+        self._paths = [path for path in self.paths if path not in hidden]
 
     def read(self, path: str) -> bytes:
         """Return what a file holds. Raises UsageError for one that cannot be read."""

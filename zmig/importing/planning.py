@@ -13,7 +13,7 @@ from zmig.importing.file_names import FileNames
 from zmig.importing.plan import ImportPlan, PlannedFile, PlannedMigration
 from zmig.model import Kind
 from zmig.other_tools.tool import Language
-from zmig.project import inclusion
+from zmig.project import draft, inclusion
 from zmig.text.nearest import nearest
 from zmig.valueclass import replace
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from zmig.project.inclusion import Inclusion, LoadedManifest
 
 
+_HEADER = "-- imported from "
+_LONGEST_HEADER = 40
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 """What no manifest has in a path, and what may end a line."""
 _ANYBODYS = frozenset({"changes", "migrations"})
@@ -53,9 +55,10 @@ def plan_of(
         UsageError: the tool is not known for certain, it has no migrations there, or what is left out is none of them.
         ManifestError: the manifest is there, and has problems.
     """
+    declared = _Declared.read(manifest, environ)
+    files.hide(declared.own_files())
     found = detection.choose(files, tool_name, given=given)
     source = _read(files, found)
-    declared = _Declared.read(manifest, environ)
     left_out = _left_out(source, leave_out)
     kept = [one for one in source.migrations if one not in left_out]
     identities = numbering.identities(kept, declared.versions)
@@ -134,6 +137,14 @@ class _Declared(NamedTuple):
         }
         return cls(found, entries)
 
+    def own_files(self) -> Iterator[Path]:
+        """Yield the files that zmig has written, which the other tool might take for its own."""
+        for opened, entry in self.entries.values():
+            for written in (entry.file, entry.rollback):
+                path = opened.folder.path(written or "")
+                if written is not None and _begins_as_own(path):
+                    yield path
+
     @property
     def versions(self) -> dict[str, int]:
         """The versions of all entries, by name."""
@@ -163,6 +174,15 @@ class _Declared(NamedTuple):
             description=entry.description,
             is_declared=True,
         )
+
+
+def _begins_as_own(path: Path) -> bool:
+    """Whether a file begins as those do that an import has written, or that undo what `zmig create` has."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_LONGEST_HEADER).startswith((_HEADER.encode(), draft.UNDOES.encode()))
+    except OSError:
+        return False
 
 
 def _left_out(source: Source, names: Collection[str]) -> tuple[SourceMigration, ...]:
@@ -232,5 +252,5 @@ def _text(script: ConvertedScript, tool: str) -> str:
     while (end := body.find("\n")) >= 0 and not body[:end].strip():
         body = body[end + 1 :]
     line_end = "\r\n" if "\r\n" in body else "\n"
-    origin = f"-- imported from {tool}: {_CONTROL.sub(' ', script.path)}"
+    origin = f"{_HEADER}{tool}: {_CONTROL.sub(' ', script.path)}"
     return line_end.join((origin, "", body, "") if body else (origin, ""))

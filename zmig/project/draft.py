@@ -63,10 +63,12 @@ class Draft:
             return {self.file: _PYTHON.format(description=words, date=today, name=self.name)}
         return {
             self.file: _SQL.format(description=words, date=today),
-            self.rollback_file: _SQL.format(description=f"Undoes {self.name}", date=today),
+            self.rollback_file: f"{UNDOES}{self.name}\n-- date: {today}\n\n",
         }
 
 
+UNDOES = "-- description: Undoes "
+"""How a new rollback file begins."""
 _SQL = """\
 -- description: {description}
 -- date: {date}
