@@ -177,6 +177,96 @@ def test_each_tool_leaves_nothing_of_its_own_in_the_file(
     assert text.count("CREATE SEQUENCE") == 1
 
 
+_STRUCTURE = """\
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: ar_internal_metadata; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.ar_internal_metadata (
+    key character varying NOT NULL,
+    value character varying,
+    created_at timestamp(6) without time zone NOT NULL,
+    updated_at timestamp(6) without time zone NOT NULL
+);
+
+CREATE TABLE public.schema_migrations (
+    version character varying NOT NULL
+);
+
+CREATE TABLE public.users (
+    id bigint NOT NULL
+);
+
+CREATE SEQUENCE public.users_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE public.users_id_seq OWNED BY public.users.id;
+
+ALTER TABLE ONLY public.users ALTER COLUMN id SET DEFAULT nextval('public.users_id_seq'::regclass);
+
+ALTER TABLE ONLY public.ar_internal_metadata
+    ADD CONSTRAINT ar_internal_metadata_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+--
+-- PostgreSQL database dump complete
+--
+
+SET search_path TO "$user", public;
+
+INSERT INTO "schema_migrations" (version) VALUES
+('20240101000000');
+"""
+"""As Rails writes it."""
+
+
+def test_a_project_s_own_file_becomes_the_baseline(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    database: str,
+    connection: psycopg.Connection,
+    capsys: pytest.CaptureFixture[str],
+    server: str,
+) -> None:
+    files, history = _OTHERS["rails"]
+    for path, text in {**files, "db/structure.sql": _STRUCTURE}.items():
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    words = ["import", "--from", "rails", "--manifest", "manifests/shop.yaml", "--write", "--json"]
+    assert main(words) == 0
+    made = json.loads(capsys.readouterr().out)
+    text = Path(made["baseline"]["file"]).read_text("utf-8")
+    assert "schema_migrations" not in text
+    assert "search_path" not in text
+    monkeypatch.setenv("DATABASE_URL", database)
+    connection.execute(history.encode())
+    connection.execute("create table users (id bigserial primary key)")
+    assert main([*words, "--database", "--verify", "--scratch-url", server]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["history"]["recorded"], document["verified"]["findings"]) == (["001_baseline"], [])
+
+
 def test_nothing_is_left_to_run(shop: Path, take: Command) -> None:
     take("--write", "--database")
     migrator = Migrator("manifests/shop.yaml")

@@ -9,6 +9,7 @@ from zmig.cli import import_history, import_text
 from zmig.errors import Problem, UsageError
 from zmig.hints import Hint, SuggestedCommand
 from zmig.importing import code_projects
+from zmig.importing.folder import FolderFiles
 from zmig.presentation import words
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from zmig.cli.command import CommandContext
     from zmig.cli.import_history import HistoryOptions
     from zmig.cli.json_documents import Document
-    from zmig.importing.code_projects import CodeDraft
+    from zmig.importing.code_projects import Baseline, CodeDraft
     from zmig.importing.plan import ImportPlan
     from zmig.importing.recording import ImportedHistory
     from zmig.other_tools.tool import Tool
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 def run(call: CommandContext, options: HistoryOptions, plan: ImportPlan, tool: Tool, *, writes: bool) -> Document:
     """Show what would be written, or write and record it; return the document."""
-    draft = code_projects.draft(plan, tool, Path(options.folder or "."), environ=call.environ)
+    files = FolderFiles(Path(options.folder or "."))
+    draft = code_projects.draft(plan, tool, files, environ=call.environ)
     document: Document = {
         **import_text.document(plan, is_written=False),
         "baseline": {"name": draft.name, "file": str(draft.file), "declared": draft.is_declared},
@@ -36,7 +38,7 @@ def run(call: CommandContext, options: HistoryOptions, plan: ImportPlan, tool: T
     elif options.database:
         document |= _write(call, options, draft)
     elif writes and not draft.is_declared:
-        raise UsageError(_needs_database(draft))
+        document |= _write_structure(call, draft, files)
     elif not options.verify:
         for line in _lines(call, draft):
             call.output.note(line) if call.output.is_json else call.output.data(line)
@@ -54,15 +56,32 @@ def _write(call: CommandContext, options: HistoryOptions, draft: CodeDraft) -> D
     )
     with code_projects.written(draft, baseline, call.environ) as files:
         history = _record(call, options, draft, baseline.applied)
+    _say(call, draft, baseline)
+    return {"written": True, "files": [str(file) for file in files], "history": history.as_dict()}
+
+
+def _write_structure(call: CommandContext, draft: CodeDraft, files: FolderFiles) -> Document:
+    """Make the baseline of the project's own file."""
+    if draft.structure is None:
+        raise UsageError(_needs_database(draft))
+    baseline = code_projects.of_structure(draft, files)
+    with code_projects.written(draft, baseline, call.environ) as made:
+        _say(call, draft, baseline)
+    again = call.hints.line(SuggestedCommand("import", ("--database",), is_repetition=True))
+    call.output.note(f"next: `{again}` records it on a database that has all of it, and `--verify` compares the two")
+    return {"written": True, "files": [str(file) for file in made]}
+
+
+def _say(call: CommandContext, draft: CodeDraft, baseline: Baseline) -> None:
+    """Say what was written."""
     counted = words.counted(baseline.statements, "statement")
-    call.output.note(f"wrote `{draft.file}`, {counted} by pg_dump {baseline.pg_dump}, and `{draft.plan.manifest}`")
+    call.output.note(f"wrote `{draft.file}`, {counted} by {baseline.made_by}, and `{draft.plan.manifest}`")
     if baseline.roles:
         named = ", ".join(f"`{role}`" for role in baseline.roles)
         call.output.note(f"note: it names the roles {named}, which a new database's server has to have")
     if baseline.user_mappings:
         left_out = words.counted(baseline.user_mappings, "user mapping")
         call.output.note(f"note: {left_out} left out of it, since there may be passwords in them")
-    return {"written": True, "files": [str(file) for file in files], "history": history.as_dict()}
 
 
 def _record(
@@ -84,6 +103,8 @@ def _lines(call: CommandContext, draft: CodeDraft) -> Iterator[str]:
     yield f"`{draft.file}`: the schema of the live database, as pg_dump writes it, declared in `{plan.manifest}`"
     again = call.hints.line(SuggestedCommand("import", ("--write", "--database"), is_repetition=True))
     yield f"nothing is written yet: run `{again}`"
+    if draft.structure is not None:
+        yield f"or make it of `{draft.structure}`, with `--write` alone"
     if draft.tool.render is not None:
         yield f"or have {plan.title} write SQL with `{draft.tool.render}`, for a folder that can be imported"
 

@@ -1,6 +1,7 @@
 """Projects whose migrations are code: one entry takes their place, with the schema as it is in the live database.
 
-Its file is what pg_dump writes of that database, without the other tool's own tables and without rows.
+Its file is what pg_dump writes of that database, without the other tool's own tables and without rows; or what it wrote
+before, where the project keeps that.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zmig.database.connection import WorkingConnection
+    from zmig.importing.folder import FolderFiles
     from zmig.importing.plan import ImportPlan
     from zmig.other_tools.history import Place
     from zmig.other_tools.tool import Tool
@@ -40,6 +42,13 @@ _ROLE = re.compile(
     r"(?:owner to|^grant\b.*\bto|^revoke\b.*\bfrom) (\"(?:[^\"]|\"\")+\"|\w+)", re.IGNORECASE | re.DOTALL
 )
 _NO_ROLES = frozenset({"public", "session_user", "current_user", "current_role"})
+_OF_TOOLS = re.compile(
+    r"(?:create table|alter table(?: only)?|insert into|comment on (?:table|column)|create unique index \S+ on) "
+    r"(?:\"?\w+\"?\.)?\"?(?:schema_migrations|ar_internal_metadata)\b",
+    re.IGNORECASE,
+)
+"""What a project's own file says of the tables of Rails and Ecto, which are left out of a live one, too."""
+_PATH = re.compile(r"set search_path to\b", re.IGNORECASE)
 _EQUALS = operator("=")
 
 _OWN_SEQUENCES = f"""
@@ -75,34 +84,38 @@ class CodeDraft:
     """What its entry is called."""
     is_declared: bool
     """Whether the manifest has that entry already."""
+    structure: str | None
+    """The project's own file with the schema, relative to it; None where it has none."""
 
 
 @valueclass
 class Baseline:
-    """The schema of a live database, as a file."""
+    """The schema of a database, as a file."""
 
     text: str
     _: KW_ONLY
     statements: int
-    pg_dump: str
+    made_by: str
+    """The pg_dump, or the file, that it comes from."""
     roles: tuple[str, ...]
     """Roles that the file names, which have to be there before it is run elsewhere."""
     user_mappings: int
     """How many were left out, since there may be a password in each."""
-    applied: frozenset[str]
-    """What the other tool had applied, by its ids."""
+    applied: frozenset[str] | None = None
+    """What the other tool had applied, by its ids; None where it is not of a live database."""
 
 
-def draft(plan: ImportPlan, tool: Tool, root: Path, *, environ: Mapping[str, str]) -> CodeDraft:
+def draft(plan: ImportPlan, tool: Tool, files: FolderFiles, *, environ: Mapping[str, str]) -> CodeDraft:
     """Return what importing a project would write; nothing is written here. Raises ManifestError."""
-    names = FileNames(plan.manifest, root / plan.source.folder, highest=BASELINE.version)
+    names = FileNames(plan.manifest, files.root / plan.source.folder, highest=BASELINE.version)
     stem = names.stem(BASELINE)
     is_declared = False
     if plan.manifest.exists():
         read = inclusion.read(plan.manifest, environ=environ)
         read.raise_for_problems()
         is_declared = any(one.name == stem for one in read.declarations)
-    return CodeDraft(plan, tool, names.folder / f"{stem}.sql", stem, is_declared)
+    structure = tool.structure if tool.structure in files.paths else None
+    return CodeDraft(plan, tool, names.folder / f"{stem}.sql", stem, is_declared, structure)
 
 
 def live_url(given: str | None, environ: Mapping[str, str]) -> str:
@@ -156,16 +169,27 @@ def take(
         given=pg_dump,
         environ=environ,
     )
-    statements = _statements(taken.text, role)
-    mappings = [one for one in statements if one.startswith("CREATE USER MAPPING")]
-    statements = [one for one in statements if one not in mappings]
+    return _made(draft, taken.text, f"pg_dump {taken.version}", role=role, applied=applied)
+
+
+def of_structure(draft: CodeDraft, files: FolderFiles) -> Baseline:
+    """Return the schema as the project keeps it. Raises UsageError."""
+    assert draft.structure is not None, "the project has one"
+    return _made(draft, files.text(draft.structure), draft.structure, role="", applied=None)
+
+
+def _made(draft: CodeDraft, text: str, made_by: str, *, role: str, applied: frozenset[str] | None) -> Baseline:
+    """Return a dump as a migration; what the tool has made for itself, and what may hold a password, is left out."""
+    every = [one for one in _statements(text, role) if not _OF_TOOLS.match(one) and not _PATH.match(one)]
+    mappings = [one for one in every if one.startswith("CREATE USER MAPPING")]
+    statements = [one for one in every if one not in mappings]
     title = MARKS[draft.tool.name].title
-    head = f"-- imported from {title}: the schema that its migrations made, by pg_dump {taken.version}\n\n"
-    text = head + "".join(f"{statement};\n\n" for statement in statements).rstrip("\n") + "\n"
+    head = f"-- imported from {title}: the schema that its migrations made, by {made_by}\n\n"
+    body = "".join(f"{statement};\n\n" for statement in statements).rstrip("\n")
     return Baseline(
-        text,
+        f"{head}{body}\n",
         statements=len(statements),
-        pg_dump=taken.version,
+        made_by=made_by,
         roles=_roles(statements, role),
         user_mappings=len(mappings),
         applied=applied,

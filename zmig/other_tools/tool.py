@@ -48,3 +48,5 @@ class Tool:
     """Whether a migration's file is as it was when it was applied."""
     render: str | None = None
     """For code: the command by which the tool writes its migrations as SQL, for a folder that can be imported."""
+    structure: str | None = None
+    """For code: where a project may keep the schema as SQL, relative to it, as `pg_dump` wrote it."""

@@ -81,4 +81,5 @@ TOOL = Tool(
         lock=_lock,
     ),
     matches=_matches,
+    structure="priv/repo/structure.sql",
 )

@@ -91,4 +91,5 @@ TOOL = Tool(
         lock=_lock,
     ),
     matches=_matches,
+    structure="db/structure.sql",
 )
