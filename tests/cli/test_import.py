@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from zmig.importing import writing
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -223,6 +225,33 @@ def test_files_that_cannot_be_named_are_copied(empty: Path, run: Run, monkeypatc
     )
     assert "../prisma/migrations/20240102000000_it's $${x}/migration.sql" in text
     assert run("lint", "--fail-on", "error").code == 0
+
+
+def test_an_import_that_was_cut_off_is_done_by_the_same_command(
+    project: Project, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("import", "--write").code == 0
+    whole = project.files()
+    project.manifest.unlink()
+    (project.folder / "migrations" / "20240103000000_nothing.sql").unlink()
+    assert run("import", "--write").code == 0
+    assert project.files() == whole
+
+
+def test_an_interrupted_import_leaves_nothing(project: Project, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    before = project.files()
+    monkeypatch.setattr(writing.project, "load", interrupt)
+    assert run("import", "--write").code == 130
+    assert project.files() == before
+
+
+@pytest.mark.parametrize("manifest", ["shop", "shop.yml.txt", "", "manifests/"])
+def test_a_manifest_is_called_as_one(project: Project, run: Run, manifest: str) -> None:
+    ended = run("import", "--write", "--manifest", manifest)
+    assert (ended.code, ended.stderr.count("hint: ")) == (2, 1)
 
 
 def test_the_folder_of_the_migrations_may_be_named(project: Project, run: Run) -> None:

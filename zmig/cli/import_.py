@@ -142,6 +142,9 @@ def _plan(call: CommandContext, options: ImportOptions) -> ImportPlan:
     """Return what is in the project's files, beside the manifest where that is there already."""
     given = options.folder
     files = FolderFiles(Path(given or "."))
+    if options.manifest is not None and not options.manifest.endswith((".yaml", ".yml")):
+        hint = "name it like `--manifest manifests/shop.yaml`"
+        raise UsageError(Problem("name-invalid", f"`{options.manifest}` is no name for a manifest", hint=hint))
     if options.manifest is None:
         options.manifest = str(planning.default_manifest(files.root, Path()))
     return planning.plan_of(

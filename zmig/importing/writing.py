@@ -43,7 +43,9 @@ def write(plan: ImportPlan, environ: Mapping[str, str]) -> Written:
     new = plan.new
     if plan.is_declared and not new:
         return Written((), 0)
-    contents: dict[Path, str | bytes] = {file.path: file.text or "" for one in new for file in one.new_files}
+    planned = {file.path: file.text or "" for one in new for file in one.new_files}
+    # Those that are there as they would be are of an import that was cut off.
+    contents: dict[Path, str | bytes] = {path: text for path, text in planned.items() if not _holds(path, text)}
     entries = [manifest_text.fields(one, plan.manifest) for one in new]
     variables = manifest_text.values(plan.variables)
     known = _known(plan, environ)
@@ -60,6 +62,14 @@ def write(plan: ImportPlan, environ: Mapping[str, str]) -> Written:
     with new_files.written(everything, instead=_INSTEAD):
         project.load(plan.manifest, environ=known)  # whatever is wrong with it, nothing is left of it
     return Written(tuple(everything)[:-1], len(entries))
+
+
+def _holds(path: Path, text: str) -> bool:
+    """Whether a file is there with this content, and is itself no link."""
+    try:
+        return not path.is_symlink() and path.read_bytes() == text.encode()
+    except OSError:
+        return False
 
 
 def _known(plan: ImportPlan, environ: Mapping[str, str]) -> Mapping[str, str]:
