@@ -337,6 +337,20 @@ class TestTheTable:
     def test_is_one_of_the_tool(self, shop: PrismaTable, take: Command, named: str, code: str) -> None:
         assert [one["code"] for one in take.refused("--table", named)] == [code]
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "alter table _prisma_migrations enable row level security",
+            "create domain odd as text; alter table _prisma_migrations alter column logs type odd",
+            "create type kind as enum ('x'); alter table _prisma_migrations add column more kind",
+        ],
+    )
+    def test_is_not_read_where_that_may_run_code_of_others(self, shop: PrismaTable, take: Command, change: str) -> None:
+        shop.connection.execute(change.encode())
+        (problem,) = take.refused()
+        assert problem["code"] == "history-unknown"
+        assert "may run code" in problem["message"]
+
     def test_of_another_tool_is_named(self, old: OldProject, take: Command, connection: psycopg.Connection) -> None:
         connection.execute(DBMATE_TABLE.format(schema="public").encode())
         old.prisma(_FIRST, _USERS)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, cast
 import psycopg
 
 from zmig.database import lock
-from zmig.database.quoting import literal, operator
+from zmig.database.quoting import identifier, literal, operator
 from zmig.other_tools.history import Place
+from zmig.other_tools.history_tables import is_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -46,6 +47,14 @@ where (c.relkind {_EQUALS} 'r' or c.relkind {_EQUALS} 'p') and s.nspname {operat
 order by 1, 2
 """
 
+_RUNS_CODE = f"""
+select exists (select from pg_catalog.pg_class c where c.oid {_EQUALS} any (array[{{tables}}]::pg_catalog.regclass[])
+    and (c.relrowsecurity or exists (select from pg_catalog.pg_attribute a
+        join pg_catalog.pg_type t on t.oid {_EQUALS} a.atttypid
+        where a.attrelid {_EQUALS} c.oid and a.attnum {operator(">")} 0
+            and t.typnamespace {operator("<>")} 'pg_catalog'::pg_catalog.regnamespace)))
+"""
+
 
 def tables(connection: Questioning, schema: str | None = None) -> dict[tuple[str, str], frozenset[str]]:
     """Return the columns of each table, by schema and name: of one schema, or of all."""
@@ -64,6 +73,18 @@ def place(connection: Questioning, schema: str, table: str, seen: Mapping[tuple[
         seen[schema, table],
         tables={".".join(names): columns for names, columns in seen.items()},
     )
+
+
+def runs_code(connection: Questioning, at: Place, tool: str) -> bool:
+    """Whether reading a tool's tables may run code of whoever made them: a policy, or what a type of theirs brings."""
+    names = [
+        name
+        for name, columns in at.tables.items()
+        if name == at.name or (name.startswith(f"{at.schema}.") and is_beside(tool, columns))
+    ]
+    listed = ", ".join(literal(identifier(at.schema, name[len(at.schema) + 1 :])) for name in names)
+    row = connection.execute(_RUNS_CODE.format(tables=listed).encode()).fetchone()
+    return row is None or row[0] is not False
 
 
 def rows(connection: Questioning, history: HistoryTable, at: Place) -> list[Sequence[Row]]:

@@ -101,6 +101,8 @@ class HistoryReader:
                 connection, tables, limit_seconds=limit_seconds, report=report, not_obtained=not_obtained
             ),
         ):
+            if lock.query is not None:
+                self._require_plain(at)
             self._refuse_lock_in_table(lock, at)
             yield
 
@@ -118,6 +120,7 @@ class HistoryReader:
         Raises:
             TrackingError: this role may not read it.
         """
+        self._require_plain(at)
         try:
             rows = tool_history.rows(self.connection, self.tool.history, at)
         except psycopg.errors.InsufficientPrivilege as error:
@@ -145,6 +148,20 @@ class HistoryReader:
             facts=(f"PostgreSQL {error.sqlstate}: {error.diag.message_primary}",),
             effect=NOTHING,
             hint=hint,
+        )
+
+    def _require_plain(self, at: Place) -> None:
+        """Make sure that nothing but PostgreSQL's own code runs where the tool's tables are read."""
+        if tool_history.runs_code(self.connection, at, self.tool.name):
+            raise TrackingError(self._not_plain(at))
+
+    def _not_plain(self, at: Place) -> Problem:
+        return Problem(
+            "history-unknown",
+            f"`{at.name}` is not as {self.tool.title} makes it: to read it may run code of somebody else's",
+            facts=("it, or a table beside it, has row-level security, or a column of a type that is not PostgreSQL's",),
+            effect=NOTHING,
+            hint="name another table with `--table`; if it is the right one, take that away",
         )
 
     def _unknown(self, at: Place, error: psycopg.Error) -> Problem:

@@ -72,6 +72,8 @@ def _new(connection: Questioning, tool: str, table: str, known: Sequence[str]) -
         return ()
     history = registry.tool(tool).history
     at = tool_history.place(connection, schema, name, seen)
+    if tool_history.runs_code(connection, at, tool):
+        return ()
     migrations = tuple(SourceMigration(id, id, None, number=int(id) if id.isdecimal() else None) for id in known)
     found = history.read(tool_history.rows(connection, history, at), Source(tool, "", migrations))
     return tuple(row.id for row in found.applied if row.id not in set(known))
