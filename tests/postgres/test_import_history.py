@@ -292,7 +292,11 @@ class TestFilesThatDiffer:
         assert (data["origin"]["matches"], data["origin"]["reason"]) == (False, "only a comment")
 
     def test_need_more_than_an_empty_reason(self, shop: PrismaTable, take: Command) -> None:
-        assert [one["code"] for one in take.refused("--accept-mismatches", " ")] == ["reason-missing"]
+        (problem,) = take.refused("--accept-mismatches", " ")
+        assert (problem["code"], problem["hint"]) == (
+            "reason-missing",
+            "write `--accept-mismatches 'why this is right'`",
+        )
 
 
 def test_states_that_nobody_can_take_over_stop_all_of_it(

@@ -95,7 +95,7 @@ def record(session: DatabaseSession, task: HistoryTask, *, lock_wait_seconds: fl
         LockNotObtained: another run, or the tool, kept its lock for too long.
     """
     if task.accepted is not None:
-        operator.check_reason(task.accepted)
+        operator.check_reason(task.accepted, option="--accept-mismatches")
     snapshot = session.snapshot(session.inspect(to_write=True), ask_repeatables=False)
     session.report_timeline_change(snapshot.inspection)
     reader = HistoryReader(session.connection, session.observer, task.tool, task.plan.source)

@@ -114,15 +114,15 @@ def _check_words(decision: Decision, entries: Sequence[Entry]) -> None:
     check_reason(decision.reason)
 
 
-def check_reason(reason: str) -> None:
-    """Make sure that a decision has a reason. Raises UsageError."""
+def check_reason(reason: str, *, option: str = "--reason") -> None:
+    """Make sure that a decision has a reason; `option` is where it is given. Raises UsageError."""
     if not reason.strip():
         raise UsageError(
             Problem(
                 "reason-missing",
                 "a decision needs a reason, which is in the history for ever",
                 effect="nothing was recorded",
-                hint="write `--reason 'why this is right'`",
+                hint=f"write `{option} 'why this is right'`",
             )
         )
 
