@@ -162,3 +162,9 @@ def test_it_takes_more_than_names(name: str, contents: dict[str, str]) -> None:
     assert tool(name).find(MemoryFiles(contents)) is None
     with pytest.raises(UsageError):
         tool(name).read(MemoryFiles({}), "x")
+
+
+def test_a_file_that_python_cannot_parse_is_none() -> None:
+    """One that is too deep for its parser ends in a MemoryError, and so did the import."""
+    contents = _ALEMBIC | {"srv/alembic/versions/deep.py": "(" * 100_000, "srv/alembic/versions/odd.py": "x = \0"}
+    assert len(read("alembic", contents, "srv/alembic/versions").migrations) == 4

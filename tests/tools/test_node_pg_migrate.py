@@ -29,7 +29,7 @@ def test_a_file_is_parted_at_its_marks() -> None:
     assert (migration.id, migration.name, migration.number) == ("1700000000000_add-t",) * 2 + (1700000000000,)
     assert migration.up is not None
     assert migration.down is not None
-    assert (migration.up.text, migration.up.line) == ("create table t (id int);\n", 3)
+    assert (migration.up.text, migration.up.line) == ("create table t (id int);\n\n", 3)
     assert (migration.down.text, migration.down.line) == ("drop table t;\n", 6)
     assert not migration.up.is_whole_file
     assert not migration.remarks
@@ -63,6 +63,14 @@ def test_without_an_up_mark_the_whole_file_is_what_the_tool_runs() -> None:
     assert [(one.change, one.location.line, one.location.column) for one in migration.remarks] == [
         (Change.REWRITTEN, 2, 1)
     ]
+
+
+@pytest.mark.parametrize("odd", ["\n" * 50_000, " \n" * 50_000 + "x", "--\n" * 50_000, "-" * 50_000 + " up"])
+def test_a_long_file_without_marks_is_read_once(odd: str) -> None:
+    """Looked for as the tool writes its pattern, a mark took more than ten seconds in each of these."""
+    (migration,) = read(**{"1_a.sql": f"select 1;\n{odd}"}).migrations
+    assert migration.up is not None
+    assert migration.up.is_whole_file
 
 
 def test_a_mark_over_two_lines_is_refused() -> None:

@@ -70,13 +70,22 @@ def test_plain_values_become_variables_and_other_templates_are_refused() -> None
     assert migration.up is not None
     assert migration.up.text.startswith("create table ${prefix}_t (s text default '${secret}$${x}');\n")
     assert [(one.change, one.location.line, one.location.column) for one in migration.remarks] == [
-        (Change.KEPT, 1, 45),
         (Change.REFUSED, 2, 1),
         (Change.REFUSED, 3, 8),
+        (Change.KEPT, 1, 45),
         (Change.KEPT, 3, 31),
     ]
     assert [(one.change, one.location.path) for one in source.remarks] == [
         (Change.LEFT_OUT, "migrations/shared/f.sql"),
+    ]
+
+
+def test_a_template_after_many_values_is_refused_too() -> None:
+    (migration,) = read(**{"1_a.sql": "select {{.a}};\n" * 500 + "{{ if .b }}select 1;{{ end }}\n"}).migrations
+    assert [(one.change, one.location.line) for one in migration.remarks] == [
+        (Change.REFUSED, 501),
+        (Change.REFUSED, 501),
+        (Change.KEPT, 1),
     ]
 
 

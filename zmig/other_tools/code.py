@@ -61,7 +61,7 @@ def parsed(text: str) -> ast.Module | None:
     """Return the tree of a Python file, which is not run; None where it is none."""
     try:
         return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last one for what is too deep
         return None
 
 

@@ -18,6 +18,10 @@ MARK = "\0"
 MARKED = re.compile("\0(?P<name>[^\0]+)\0")
 
 
+_MOST_REPORTED = 100
+"""Each is looked for from the file's beginning, to say its line."""
+
+
 class Rewritten(NamedTuple):
     """A text in which placeholders are zmig's."""
 
@@ -43,7 +47,7 @@ def rewrite(text: str, placeholders: re.Pattern[str], variable: Callable[[re.Mat
         pieces.append(f"${{{name}}}")
         copied = one.end()
     pieces += _literal(text, copied, len(text), unwritable)
-    return Rewritten("".join(pieces), frozenset(name for _, name in found), tuple(unwritable))
+    return Rewritten("".join(pieces), frozenset(name for _, name in found), tuple(unwritable[:_MOST_REPORTED]))
 
 
 def _literal(text: str, start: int, end: int, unwritable: list[int]) -> Iterator[str]:

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _NAME = r"[^\s:@#\\\[\]]+"
-_NOTE = re.compile(r"(?P<before>.*?)[ \t]*(?:#[ \t]*(?P<note>.*))?", re.DOTALL)
 _PRAGMA = re.compile(r"[ \t]*%[ \t]*(?P<name>[^\s=]+)(?:[ \t]*=[ \t]*(?P<value>.+))?")
 _LINE = re.compile(
-    rf"""[ \t]*(?:(?P<tag>@)|[ \t]*(?P<operator>[+-])[ \t]*)?(?P<name>{_NAME})[ \t]*
+    rf"""[ \t]*+(?:(?P<tag>@)|(?P<operator>[+-])[ \t]*+)?(?P<name>{_NAME})[ \t]*
     (?:\[(?P<dependencies>[^\]]+)\][ \t]*)?
     (?P<time>\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ)[ \t]*
     (?P<planner>[^<]+[ \t]+<[^>]+>)""",
@@ -184,8 +183,6 @@ def _dependencies(text: str) -> Iterator[re.Match[str]]:
 
 def _without_note(line: str) -> tuple[str, str | None]:
     """Return a line without its note, and the note with its escapes resolved."""
-    found = _NOTE.fullmatch(line)
-    if found is None or found["note"] is None:
-        return line.rstrip(" \t"), None
-    note = re.sub(r"\\[\\nr]", lambda one: _UNESCAPED[one[0]], found["note"].strip())
-    return found["before"], note or None
+    before, mark, rest = line.partition("#")
+    note = re.sub(r"\\[\\nr]", lambda one: _UNESCAPED[one[0]], rest.strip()) if mark else None
+    return before.rstrip(" \t"), note or None

@@ -24,7 +24,7 @@ def _line(pattern: str) -> re.Pattern[str]:
 
 _HEADER = _line(r"\s*--\s*liquibase\s*formatted.*")
 _CHANGESET = _line(r"\s*--\s*changeset\s+(\"[^\"]+\"|[^:]+):\s*(\"[^\"]+\"|\S+)(.*)")
-_PROPERTY = _line(r"\s*--\s*property\s+(.*:.*)\s+(.*:.*).*")
+_PROPERTY = _line(r"\s*+--\s*+property\s++[^:]*+:\S*+\s[^:]*+:.*")
 _ROLLBACK = _line(r"\s*--\s*rollback (.*)")
 _ROLLBACK_BLOCK = _line(r"\s*/\*\s*liquibase\s*rollback\s*")
 _ROLLBACK_BLOCK_END = re.compile(r"(.*?)\s*\*/\s*", re.ASCII)

@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from zmig.other_tools.history import Matches, Place, Row
 
 _SUM = "atlas.sum"
-_SUM_LINE = re.compile(r"(?P<name>.+?)\s*h1:(?P<hash>\S+)")
 _DIRECTIVE = re.compile(r"^(?P<prefix>[ -~]*)atlas:(?P<name>\w+)(?: +(?P<value>.+))*")
 _FOREIGN = re.compile(r".*\.(?:up|down)\.sql|[VRU].*__.*\.sql")
 _FOREIGN_MARK = re.compile(r"^--\s*(?:\+goose|migrate:up|liquibase formatted)", re.MULTILINE | re.IGNORECASE)
-_SCHEMA = re.compile(r"^\s*revisions_schema\s*=\s*\"(?P<name>[^\"]+)\"", re.MULTILINE)
+_SCHEMA = re.compile(r"^[^\S\n]*+revisions_schema\s*=\s*\"(?P<name>[^\"]+)\"", re.MULTILINE)
 _ESCAPES = (("\\n", "\n"), ("\\r", "\r"), ("\\t", "\t"))
 _UNTOUCHED = ("nolint", "sum")
 """Directives that concern Atlas alone."""
@@ -110,8 +109,8 @@ def _recorded(files: ProjectFiles, folder: str) -> Mapping[str, str | None]:
     path = _SUM if folder == "." else f"{folder}/{_SUM}"
     if path not in files.paths:
         return {}
-    found = (_SUM_LINE.fullmatch(line) for line in files.text(path).splitlines()[1:])
-    return {one["name"]: one["hash"] for one in found if one is not None}
+    lines = [line.partition("h1:") for line in files.text(path).splitlines()[1:]]
+    return {name.strip(): checksum for name, mark, checksum in lines if mark}
 
 
 def _directives(text: str) -> Iterator[_Directive]:

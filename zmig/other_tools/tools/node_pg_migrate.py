@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 _TITLE = "node-pg-migrate"
 _CODE = ("js", "ts", "cjs", "mjs", "cts", "mts")
 _FILE = re.compile(rf"(?P<id>(?P<prefix>\d+).*)\.(?P<suffix>sql|{'|'.join(_CODE)})", re.ASCII)
-_UP = re.compile(r"^\s*--[\s-]*up\s+migration", re.MULTILINE | re.IGNORECASE)
-_DOWN = re.compile(r"^\s*--[\s-]*down\s+migration", re.MULTILINE | re.IGNORECASE)
+_UP = re.compile(r"up\s+migration", re.IGNORECASE)
+_DOWN = re.compile(r"down\s+migration", re.IGNORECASE)
+_DASHES = re.compile(r"^[^\S\n]*+(?P<dashes>--)", re.MULTILINE)
 _UTC = 17
 """Digits of a prefix that is a time, as `20200605075829074`; others are milliseconds, or just numbers."""
 _NOT_COMPARED = re.compile(r"[^\w]|_")
@@ -43,6 +44,36 @@ _FLAGS = {
     "--config-file": "config-file",
 }
 _LOCK = 7241865325823964
+
+
+class _Mark(NamedTuple):
+    """Where a mark is: from its dashes to the end of its words; 0-based."""
+
+    start: int
+    end: int
+
+
+def _marks(text: str, words: re.Pattern[str]) -> Iterator[_Mark]:
+    r"""Yield what the tool finds by `^\s*--[\s-]*up\s+migration`, without trying each line to the text's end."""
+    before = 0
+    for found in words.finditer(text):
+        run = found.start() - len(re.split(r"[^\s-]", text[before : found.start()])[-1])
+        dashes = _DASHES.search(
+            text, run if run == 0 or text[run - 1] == "\n" else _next_line(text, run), found.start()
+        )
+        if dashes is not None:
+            yield _Mark(dashes.start("dashes"), found.end())
+        before = found.start()
+
+
+def _mark(text: str, words: re.Pattern[str]) -> _Mark | None:
+    """Return the first mark of a direction, which is the one that counts."""
+    return next(_marks(text, words), None)
+
+
+def _next_line(text: str, offset: int) -> int:
+    end = text.find("\n", offset)
+    return len(text) if end < 0 else end + 1
 
 
 class _Settings(NamedTuple):
@@ -84,7 +115,7 @@ def _find(files: ProjectFiles) -> str | None:
     folders = {path.rpartition("/")[0] or "." for path in files.paths if path.endswith(".sql")}
     for folder in sorted(folders, key=lambda one: (one != "migrations", one)):
         paths = [path for path in _migrations(files, folder, None) if path.endswith(".sql")]
-        if any(_UP.search(text) and _DOWN.search(text) for text in map(files.text, paths)):
+        if any(_mark(text, _UP) and _mark(text, _DOWN) for text in map(files.text, paths)):
             return folder
     return None
 
@@ -258,44 +289,39 @@ def _in_schemas(script: Script, search_path: str) -> Script:
 
 def _parts(path: str, text: str) -> tuple[Script, Script | None, list[Remark]]:
     """Return both directions of one file, cut as the tool cuts it."""
-    up, down = _UP.search(text), _DOWN.search(text)
-    remarks = [_over_lines(path, text, mark) for mark in (up, down) if mark and "\n" in mark[0].lstrip()]
+    up, down = _mark(text, _UP), _mark(text, _DOWN)
+    remarks = [_over_lines(path, text, mark) for mark in (up, down) if mark and "\n" in text[mark.start : mark.end]]
     if up is None:
         if down is None:
             return _whole(path, text), None, remarks
         remark = "no `-- Up Migration` line: the tool runs all of the file, what is to undo it, too, and so will zmig"
-        remarks.append(Remark(Change.REWRITTEN, remark, location(path, text, _dashes(down))))
+        remarks.append(Remark(Change.REWRITTEN, remark, location(path, text, down.start)))
         return Script(_without_marks(text), path), _after(path, text, down, None), remarks
-    first = min(up.start(), down.start()) if down else up.start()
+    first = min(up.start, down.start) if down else up.start
     if holds_sql(text[:first]):
         place = location(path, text, len(text) - len(text.lstrip()))
         remarks.append(Remark(Change.DROPPED, "what is before the first mark, which the tool never runs", place))
     return _after(path, text, up, down), _after(path, text, down, up) if down else None, remarks
 
 
-def _after(path: str, text: str, mark: re.Match[str], other: re.Match[str] | None) -> Script:
+def _after(path: str, text: str, mark: _Mark, other: _Mark | None) -> Script:
     """Return what follows a mark's line, up to the other mark where that comes later."""
-    end = other.start() if other and other.start() > mark.start() else len(text)
-    line_end = text.find("\n", mark.end(), end)
+    end = other.start if other and other.start > mark.start else len(text)
+    line_end = text.find("\n", mark.end, end)
     start = end if line_end < 0 else line_end + 1
     return Script(_without_marks(text[start:end]), path, line=text.count("\n", 0, start) + 1)
 
 
 def _without_marks(text: str) -> str:
     """Take the words out of marks that the tool leaves in what it runs, where they are comments."""
-    for pattern in (_UP, _DOWN):
-        text = pattern.sub(lambda mark: re.sub(r"--[\s-]*\w+\s+\w+$", "--", mark[0]), text)
+    found = sorted(mark for words in (_UP, _DOWN) for mark in _marks(text, words))
+    for mark in reversed(found):
+        text = f"{text[: mark.start]}--{text[mark.end :]}"
     return text
 
 
-def _over_lines(path: str, text: str, mark: re.Match[str]) -> Remark:
-    return Remark(
-        Change.REFUSED, "a mark over several lines, which makes them SQL", location(path, text, _dashes(mark))
-    )
-
-
-def _dashes(mark: re.Match[str]) -> int:
-    return mark.start() + mark[0].index("--")
+def _over_lines(path: str, text: str, mark: _Mark) -> Remark:
+    return Remark(Change.REFUSED, "a mark over several lines, which makes them SQL", location(path, text, mark.start))
 
 
 def _queries(place: Place) -> Sequence[str]:

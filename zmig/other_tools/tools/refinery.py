@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FILE = re.compile(r"(?P<prefix>[UV])(?P<version>\d+(?:\.\d+)?)__(?P<name>\w+)\.(?P<suffix>sql|rs)")
 _EMBEDDED = re.compile(r"embed_migrations!\s*[({\[]\s*\"(?P<folder>[^\"]+)\"")
-_DEPENDENCY = re.compile(r"^\s*\[?[\w.-]*\b(?:dependencies\.)?refinery(?:-core|-cli)?\b", re.MULTILINE)
+_DEPENDENCY = re.compile(r"^[^\S\n]*+\[?[\w.-]*\b(?:dependencies\.)?refinery(?:-core|-cli)?\b", re.MULTILINE)
 _WIDTHS = (4, 8)
 """Bytes of a version: 8 with the feature `int8-versions`."""
 

@@ -24,6 +24,8 @@ _MARK = "---- create above / drop below ----"
 _NO_TRANSACTION = re.compile(r"^---- tern: disable-tx ----$", re.MULTILINE)
 _VALUE = re.compile(r"\{\{[ \t\n]*\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)[ \t\n]*\}\}")
 _TEMPLATE = re.compile(r"\{\{(?:.*?\}\})?", re.DOTALL)
+_MOST_REPORTED = 100
+"""Each is looked for from the file's beginning, to say its line."""
 _LARGEST = 2**31 - 1
 _LOCK = 9628173550095224
 
@@ -136,14 +138,20 @@ def _script(
     part = text[start:end]
     begin = start + len(part) - len(part.lstrip())
     rewritten = placeholders.rewrite(text[begin:end], _VALUE, lambda one: one["name"])
+    unknown: dict[str, int] = {}
+    refused: list[re.Match[str]] = []
     for one in _TEMPLATE.finditer(text, begin, end):
         value = _VALUE.fullmatch(one[0])
         if value is None:
-            place = location(path, text, one.start(), width=len(one[0].partition("\n")[0]))
-            remarks.append(Remark(Change.REFUSED, "a template: write the SQL that it makes", place))
+            refused.append(one)
         elif settings.data.get(value["name"]) is None:
-            message = f"`{value['name']}` has no value in `tern.conf`: the environment has to give it"
-            remarks.append(Remark(Change.KEPT, message, location(path, text, one.start())))
+            unknown.setdefault(value["name"], one.start())
+    for one in refused[:_MOST_REPORTED]:
+        place = location(path, text, one.start(), width=len(one[0].partition("\n")[0]))
+        remarks.append(Remark(Change.REFUSED, "a template: write the SQL that it makes", place))
+    for name, offset in unknown.items():
+        message = f"`{name}` has no value in `tern.conf`: the environment has to give it"
+        remarks.append(Remark(Change.KEPT, message, location(path, text, offset)))
     for offset in rewritten.unwritable:
         place = location(path, text, begin + offset)
         remarks.append(Remark(Change.REFUSED, "a `$` that zmig would take for a variable's", place))

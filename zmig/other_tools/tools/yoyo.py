@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _DIRECTIVE = re.compile(r"\s*--\s*(?P<name>transactional|depends)\s*:\s*(?P<value>.*)")
 _COMMENT_OR_EMPTY = re.compile(r"\s*(?:--.*)?")
-_IMPORT = re.compile(r"^\s*(?:from\s+yoyo\s+import|import\s+yoyo)\b", re.MULTILINE)
+_IMPORT = re.compile(r"^[^\S\n]*+(?:from\s+yoyo\s+import|import\s+yoyo)\b", re.MULTILINE)
 _NUMBER = re.compile(r"\d+", re.ASCII)
 _ROLLBACK = ".rollback.sql"
 _POST_APPLY = "post-apply"
@@ -131,7 +131,7 @@ def _depends_in_code(text: str) -> dict[str, int]:
     """Return what `__depends__` names in a Python file, without running it."""
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else []
