@@ -89,6 +89,11 @@ def test_a_template_after_many_values_is_refused_too() -> None:
     ]
 
 
+def test_a_template_that_is_not_closed_is_refused_once() -> None:
+    (migration,) = read(**{"1_a.sql": "select '{{';\nselect '{{1}';\n" + "{{" * 50_000}).migrations
+    assert [(one.change, one.location.line) for one in migration.remarks] == [(Change.REFUSED, 1)]
+
+
 def test_gaps_and_repeated_numbers_are_refused() -> None:
     source = read(**{"1_a.sql": "select 1;", "3_c.sql": "select 3;", "03_d.sql": "select 3;", "x.sql": "select 4;"})
     assert [bool(one.remarks) for one in source.migrations] == [False, True, False]

@@ -14,7 +14,7 @@ from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigrat
 from zmig.other_tools.tool import Language, Tool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from zmig.other_tools.files import ProjectFiles
     from zmig.other_tools.history import Matches, Place, Row
@@ -23,7 +23,6 @@ _FILE = re.compile(r"(?P<number>\d+)_.+\.sql", re.ASCII)
 _MARK = "---- create above / drop below ----"
 _NO_TRANSACTION = re.compile(r"^---- tern: disable-tx ----$", re.MULTILINE)
 _VALUE = re.compile(r"\{\{[ \t\n]*\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)[ \t\n]*\}\}")
-_TEMPLATE = re.compile(r"\{\{(?:.*?\}\})?", re.DOTALL)
 _MOST_REPORTED = 100
 """Each is looked for from the file's beginning, to say its line."""
 _LARGEST = 2**31 - 1
@@ -139,15 +138,15 @@ def _script(
     begin = start + len(part) - len(part.lstrip())
     rewritten = placeholders.rewrite(text[begin:end], _VALUE, lambda one: one["name"])
     unknown: dict[str, int] = {}
-    refused: list[re.Match[str]] = []
-    for one in _TEMPLATE.finditer(text, begin, end):
-        value = _VALUE.fullmatch(one[0])
+    refused: list[tuple[int, int]] = []
+    for first, last in _templates(text, begin, end):
+        value = _VALUE.fullmatch(text, first, last)
         if value is None:
-            refused.append(one)
+            refused.append((first, last))
         elif settings.data.get(value["name"]) is None:
-            unknown.setdefault(value["name"], one.start())
-    for one in refused[:_MOST_REPORTED]:
-        place = location(path, text, one.start(), width=len(one[0].partition("\n")[0]))
+            unknown.setdefault(value["name"], first)
+    for first, last in refused[:_MOST_REPORTED]:
+        place = location(path, text, first, width=len(text[first:last].partition("\n")[0]))
         remarks.append(Remark(Change.REFUSED, "a template: write the SQL that it makes", place))
     for name, offset in unknown.items():
         message = f"`{name}` has no value in `tern.conf`: the environment has to give it"
@@ -163,6 +162,14 @@ def _script(
         transactional=False if outside else None,
     )
     return script, rewritten.names
+
+
+def _templates(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield where a part of a text has templates; one that is not closed goes on to its end."""
+    while (first := text.find("{{", start, end)) >= 0:
+        last = text.find("}}", first + 2, end)
+        start = end if last < 0 else last + 2
+        yield first, start
 
 
 def _queries(place: Place) -> Sequence[str]:
