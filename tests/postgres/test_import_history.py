@@ -177,6 +177,31 @@ class TestRowsWithoutAnEntry:
         assert take()["history"]["kept"] == []
         assert Migrator(old.manifest).status().applied == [_FIRST, _SECOND]
 
+    def test_count_once_their_file_is_there(
+        self, old: OldProject, shop: PrismaTable, take: Command, facts: Facts
+    ) -> None:
+        name, text = "20230101000000_late", "create table late ();\n"
+        shop.applied(name, text)
+        assert take()["history"]["kept"] == [name]
+        old.prisma(name, text)
+        again = take()["history"]
+        assert (again["recorded"], again["kept"], again["notes"]) == ([name], [], [])
+        assert (20230101000000, name) in facts.applied
+        assert take()["history"]["known"] == 3
+
+    def test_count_once_they_are_no_longer_left_out(self, shop: PrismaTable, take: Command, facts: Facts) -> None:
+        take("--leave-out", _FIRST)
+        assert take()["history"]["recorded"] == [_FIRST]
+
+    def test_that_zmig_took_back_are_kept_once(
+        self, old: OldProject, shop: PrismaTable, take: Command, facts: Facts
+    ) -> None:
+        Migrator(old.manifest).baseline(to=20240101000000, reason="by hand")
+        Migrator(old.manifest).resolve(_FIRST, "pending", reason="dropped by hand")
+        assert take()["history"]["kept"] == [_FIRST]
+        again = take()["history"]
+        assert (again["recorded"], again["kept"]) == ([], [])
+
     def test_are_of_another_project_where_all_are_such(
         self, old: OldProject, connection: psycopg.Connection, take: Command
     ) -> None:

@@ -82,8 +82,10 @@ class Question:
     """The tool's table, as people write it."""
     entries: Sequence[Entry]
     """The migrations as zmig has them."""
-    imported: Collection[str]
-    """The foreign ids that were imported before."""
+    counted: Collection[str]
+    """The foreign ids that were imported before, by which an entry counted as applied."""
+    kept: Collection[str]
+    """Those that were imported for the record alone: they count once there is an entry for them."""
     matches: Callable[[AppliedMigration, PlannedMigration], Matches]
     """Whether a file is as the tool applied it."""
     path_of: Callable[[PlannedMigration], str]
@@ -151,7 +153,7 @@ class _Matcher:
         """Put one row where it belongs."""
         planned = self._planned.get(row.id)
         entry = self._entry(planned)
-        if row.id in self._question.imported:
+        if row.id in self._question.counted or (row.id in self._question.kept and not self._counts_now(row, planned)):
             self._known.append(row.id)
         elif planned is None:
             self._kept.append(Kept(row, self._reason(row.id)))
@@ -166,6 +168,13 @@ class _Matcher:
             self._problems.append(decisions.unclear(entry))
         else:
             self._take(row, entry, self._question.matches(row, planned))
+
+    def _counts_now(self, row: AppliedMigration, planned: PlannedMigration | None) -> bool:
+        """Whether a row that was kept for the record makes an entry applied, since that is there now."""
+        entry = self._entry(planned)
+        if planned is None or entry is None or entry.migration is None or entry.is_applied or _was_taken_back(entry):
+            return False
+        return not entry.is_repeatable or self._question.matches(row, planned) is True
 
     def _take(self, row: AppliedMigration, entry: Entry, matches: Matches) -> None:
         # One that runs again when its file changes is run again, unless it is known to be what the tool ran.
@@ -237,8 +246,9 @@ class _Matcher:
     def _found_notes(self) -> Iterator[str]:
         """Yield what is to be known of the rows together."""
         table = self._question.table
-        new = [one.row.id for one in self._taken] + [one.row.id for one in self._kept]
-        if self._question.imported and new:
+        before = {*self._question.counted, *self._question.kept}
+        new = [one.row.id for one in (*self._taken, *self._kept) if one.row.id not in before]
+        if before and new:
             yield f"`{table}` has rows since the last import, {_listed(new)}: somebody still runs {self._title}"
         code = [one.row.id for one in self._kept if one.reason == "code"]
         without = [one.row.id for one in self._kept if one.reason == "no file"]
