@@ -11,6 +11,7 @@ import pytest
 
 from zmig import Migrator
 from zmig.cli.main import main
+from zmig.database.store import Store
 
 if TYPE_CHECKING:
     from tests.support.facts import Facts
@@ -329,6 +330,16 @@ def test_a_schema_of_the_tool_s_own_is_left_out(
     document = take("--write", "--database", "--verify", "--scratch-url", server)
     assert document["verified"]["findings"] == []
     assert "CREATE SCHEMA tool" not in (shop / "migrations" / "001_baseline.sql").read_text("utf-8")
+
+
+def test_zmig_s_own_schema_is_left_out(
+    shop: Path, take: Command, connection: psycopg.Connection, fresh_database: str
+) -> None:
+    store = Store(connection, "zmig")
+    store.create(store.inspect())
+    take("--write", "--database")
+    assert "zmig" not in (shop / "migrations" / "001_baseline.sql").read_text("utf-8")
+    Migrator("manifests/shop.yaml", database_url=fresh_database).migrate()
 
 
 def test_no_password_is_written(shop: Path, take: Command, connection: psycopg.Connection) -> None:

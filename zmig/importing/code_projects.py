@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from zmig.database import connection as database
 from zmig.database import tool_history
-from zmig.database.quoting import literal, operator
+from zmig.database.quoting import array, literal, operator
 from zmig.errors import Problem, UsageError
 from zmig.importing import manifest_text
 from zmig.importing.file_names import FileNames
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 BASELINE = Identity(1, "baseline")
 _URL_VARIABLE = "DATABASE_URL"
 _TRACKING_SCHEMA = "zmig"
+_TRACKING = ("migration_events", "migration_events_position_seq", "schema_migrations")
 _ROLE = re.compile(
     r"(?:owner to|^grant\b.*\bto|^revoke\b.*\bfrom) (\"(?:[^\"]|\"\")+\"|\w+)", re.IGNORECASE | re.DOTALL
 )
@@ -62,12 +63,20 @@ where d.classid {_EQUALS} 'pg_catalog.pg_class'::pg_catalog.regclass
 """
 """Selects the sequences that go with tables' columns."""
 
+_SHOWN = """
+select pg_catalog.format('%I.%I', s.nspname, c.relname)
+from pg_catalog.pg_class c join pg_catalog.pg_namespace s on s.oid operator(pg_catalog.=) c.relnamespace
+where c.oid operator(pg_catalog.=) any (array[{tables}]::pg_catalog.regclass[])
+"""
+"""Selects tables as the server writes their names."""
+
 _HAS_OTHERS = f"""
 select exists (select from pg_catalog.pg_class c
-        where c.relnamespace {_EQUALS} {{schema}}::pg_catalog.regnamespace
-            and c.relkind {_EQUALS} any ('{{{{r,p,v,m,f,S,c}}}}')
-            and c.oid {operator("<>")} all (array[{{relations}}]::pg_catalog.regclass[]))
-    or exists (select from pg_catalog.pg_proc p where p.pronamespace {_EQUALS} {{schema}}::pg_catalog.regnamespace)
+        where c.relnamespace {_EQUALS} pg_catalog.to_regnamespace({{schema}})
+            and c.relkind {_EQUALS} any (array['r','p','v','m','f','S','c']::pg_catalog."char"[])
+            and pg_catalog.format('%I.%I', {{name}}, c.relname) {operator("<>")} all ({{relations}}))
+    or exists (select from pg_catalog.pg_proc p where p.pronamespace {_EQUALS} pg_catalog.to_regnamespace({{schema}})
+        and p.proname {operator("<>")} 'migration_events_refuse_change')
 """
 """Selects whether something else is in a schema than these relations."""
 
@@ -155,12 +164,13 @@ def take(
         at = reader.find(table)
         applied = frozenset(row.id for row in reader.read(at).applied)
         relations, schemas = _own(connection, at, draft.tool.name)
+        has_others = _has_others(connection, _TRACKING_SCHEMA, [f"{_TRACKING_SCHEMA}.{name}" for name in _TRACKING])
         version, role = connection.info.server_version, connection.info.user
     taken = dump.take(
         url,
         dump.Contents(
             tracking_schema=_TRACKING_SCHEMA,
-            excludes_schema=False,
+            excludes_schema=not has_others,
             left_out=relations,
             left_out_schemas=schemas,
             has_rows=False,
@@ -220,12 +230,17 @@ def _own(connection: WorkingConnection, at: Place, tool: str) -> tuple[list[str]
     ]
     listed = ", ".join(map(literal, tables))
     rows = connection.execute(_OWN_SEQUENCES.format(tables=listed).encode()).fetchall()
-    relations = [*tables, *(str(row[0]) for row in rows)]
-    if at.schema == "public":
-        return relations, []
-    query = _HAS_OTHERS.format(schema=literal(_quoted(at.schema)), relations=", ".join(map(literal, relations)))
+    sequences = [str(row[0]) for row in rows]
+    own = [str(row[0]) for row in connection.execute(_SHOWN.format(tables=listed).encode()).fetchall()]
+    is_shared = at.schema == "public" or _has_others(connection, at.schema, [*own, *sequences])
+    return [*tables, *sequences], [] if is_shared else [at.schema]
+
+
+def _has_others(connection: WorkingConnection, schema: str, relations: list[str]) -> bool:
+    """Whether something else is in a schema than these relations, as the server writes their names."""
+    query = _HAS_OTHERS.format(schema=literal(_quoted(schema)), name=literal(schema), relations=array(relations))
     row = connection.execute(query.encode()).fetchone()
-    return relations, [] if row is None or row[0] else [at.schema]
+    return row is None or row[0] is not False
 
 
 def _quoted(name: str) -> str:
