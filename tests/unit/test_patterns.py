@@ -18,6 +18,8 @@ from tests.support import patterns
 from zmig.database import connection_hints
 from zmig.lint import grammar
 from zmig.manifest import yaml_errors
+from zmig.other_tools import delimiters
+from zmig.other_tools.liquibase import formatted_sql
 from zmig.project import draft
 from zmig.sql import lexer, token_reader, variables
 from zmig.text import secrets
@@ -58,6 +60,20 @@ EXAMPLES: patterns.Examples = {
     ],
     ("zmig.project.draft", "_slug"): [lambda: _of(draft, "_slug")("add_orders", 7)],
     ("zmig.manifest.edit", "_opens_with"): [lambda: re.compile(r"(?:&\S+\s+)?\{").match("")],
+    ("zmig.other_tools.delimiters", "with_semicolons"): [
+        lambda: delimiters.with_semicolons("", None),
+        lambda: delimiters.with_semicolons("", "\\nGO"),
+    ],
+    ("zmig.other_tools.delimiters", "with_semicolons_for"): [lambda: delimiters.with_semicolons_for("", "@@")],
+    ("zmig.other_tools.liquibase.formatted_sql", "_line"): [
+        lambda: [
+            _of(formatted_sql, "_line")(one.pattern)
+            for one in vars(formatted_sql).values()
+            if isinstance(one, re.Pattern)
+        ],
+    ],
+    ("zmig.other_tools.tools.graphile_migrate", "_rewritten"): [lambda: re.compile(r"(?::NAME|:OTHER)\b", re.ASCII)],
+    ("zmig.other_tools.tools.node_pg_migrate", "_ignored"): [lambda: re.compile(r"\..*")],
     ("zmig.sql.lexer", "_token_pattern"): [partial(_lex, True), partial(_lex, False)],
     ("zmig.sql.token_reader", "_unescape"): [lambda: _of(token_reader, "_unescape")("")],
     ("zmig.sql.token_reader", "_unescape_unicode"): [lambda: _of(token_reader, "_unescape_unicode")("", "!")],

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zmig.other_tools.history import Matches, Place, Row
     from zmig.other_tools.sections import Section
 
-_NAME = re.compile(r"(?P<version>\d+)(?P<rest>.*)\.sql", re.ASCII)
+_NAME = re.compile(r"(?P<version>\d++)(?P<rest>.*)\.sql", re.ASCII)
 _MARK = re.compile(r"^--[^\S\n]*migrate:(?P<direction>up|down)(?=\s|\Z)(?P<options>[^\n]*)", re.MULTILINE)
 _UP = re.compile(r"^--\s*migrate:up(?:\s*$|\s+\S+)", re.MULTILINE)
 _FOLDER = "db/migrations"
