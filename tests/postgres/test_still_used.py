@@ -10,6 +10,7 @@ import pytest
 from psycopg import sql
 
 from tests.support.old_tools import DBMATE_TABLE, OldProject, PrismaTable
+from tests.support.process import Process
 from zmig import Migrator
 from zmig.cli.main import main
 from zmig.progress import Notice
@@ -63,6 +64,17 @@ class TestTheStatus:
         assert said in capsys.readouterr().out
         assert main(["import", "--manifest", "manifests/shop.yaml", "--database"]) == 0
         assert _status(capsys)["other_tools"] == []
+
+    def test_is_asked_without_psycopg(self, table: PrismaTable) -> None:
+        table.applied(_SECOND, _ORDERS)
+        code = (
+            "import sys; from zmig.cli.main import main; main(['status', 'manifests/shop.yaml']); "
+            "sys.exit('psycopg' in sys.modules)"
+        )
+        with Process(program=("-c", code)) as process:
+            ended = process.wait()
+        assert ended.code == 0
+        assert "somebody still runs Prisma" in ended.stdout
 
     def test_is_the_same_over_psycopg(
         self, old: OldProject, table: PrismaTable, capsys: pytest.CaptureFixture[str]

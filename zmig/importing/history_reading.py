@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig.database import lock_holder, tool_history
+from zmig.database import lock_holder, tool_history, tool_lock
 from zmig.errors import LockNotObtained, Problem, TrackingError, UsageError
 from zmig.hints import Hint, SuggestedCommand
 from zmig.other_tools.history_tables import MARKS, fitting, tables_of
@@ -93,11 +93,11 @@ class HistoryReader:
 
         tables = lock.tables if lock.keys else (at.quoted, *lock.tables)
         with (
-            tool_history.advisory_locks(
+            tool_lock.advisory_locks(
                 connection, lock.keys, limit_seconds=limit_seconds, report=report, not_obtained=not_obtained
             ),
             self._allowed(at),
-            tool_history.transaction(
+            tool_lock.transaction(
                 connection, tables, limit_seconds=limit_seconds, report=report, not_obtained=not_obtained
             ),
         ):
@@ -136,7 +136,7 @@ class HistoryReader:
         """Turn a right to lock that is missing into an error people can act on. Raises TrackingError."""
         try:
             yield
-        except tool_history.MayNotLock as error:
+        except tool_lock.MayNotLock as error:
             hint = f"import as the role that owns `{at.name}`"
             raise TrackingError(self._forbidden("lock", at, error.cause, hint)) from error.cause
 
