@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 _USERS = "create table users (id int);\n"
 _ORDERS = "create table orders (id int);\n"
 _ITEMS = "create table items (id int);\n"
+_WAITS = (
+    "exists (select from pg_stat_activity where datname = current_database() and application_name like 'zmig/%' "
+    "and wait_event_type = 'Lock')"
+)
+"""What is true once zmig waits for somebody in the test's own database."""
 _WORDS = ("import", "--manifest", "manifests/shop.yaml", "--database")
 _FIRST, _SECOND, _THIRD = "20240101000000_users", "20240102000000_orders", "20240103000000_items"
 
@@ -399,7 +404,7 @@ def test_that_is_killed_in_the_middle_records_nothing(
     blocker, other = connect(autocommit=False), connect()
     blocker.execute("insert into zmig.schema_migrations values (20240102000000, 'x', 'sql', null, now(), 'x', null, 0)")
     with Process(*_WORDS) as importing:
-        wait_until(other, "exists (select from pg_locks where not granted)")
+        wait_until(other, _WAITS)
         importing.kill()
     blocker.rollback()
     wait_for_end(other)
@@ -429,7 +434,7 @@ class TestTheLock:
         reader, other = connect(autocommit=False), connect()
         reader.execute("lock table zmig.migration_events in share mode")
         with Process(*_WORDS) as importing:
-            wait_until(other, "exists (select from pg_locks where not granted and relation is not null)")
+            wait_until(other, _WAITS)
             assert other.execute("select pg_try_advisory_lock(72707369)").fetchone() == (False,)
             reader.commit()
             assert importing.wait().code == 0
