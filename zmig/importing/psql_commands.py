@@ -37,7 +37,7 @@ _END_OF_ROWS = LazyPattern(r"^\\\.[ \t]*\r?$", re.MULTILINE)
 _END_OF_LINE = LazyPattern(r"[\r\n]|\Z")
 _BLANKS = LazyPattern(r"[ \t\f\v]*")
 _PLAIN = LazyPattern(r"[^ \t\f\v\r\n'\"`\\:]+|:")
-_QUOTED = LazyPattern(r"'((?:[^'\\\r\n]|\\.|'')*)'")
+_SINGLE_QUOTED = LazyPattern(r"'((?:[^'\\\r\n]++|\\.|'')*+)'")
 _ESCAPE = LazyPattern(r"''|\\([0-7]{1,3}|x[0-9a-fA-F]{1,2}|.)")
 _CAT = LazyPattern(r"`[ \t]*cat[ \t]+([\w./-]+)[ \t]*`")
 _SET = re.compile(rf"\\set[ \t]+({_NAME})")
@@ -266,7 +266,7 @@ class _Reader:
                 parts.append(value)
                 continue
             variable = _VARIABLE.match(text, position)
-            quoted = _QUOTED.match(text, position)
+            quoted = _SINGLE_QUOTED.match(text, position)
             if variable is not None and not variable["test"]:
                 parts.append(self._argument_value(variable))
                 position = variable.end()
