@@ -96,6 +96,7 @@ async def test_hostile_text_is_shown_and_never_acted_on(shop: Shop) -> None:
 async def test_the_pages_tell_file_rollback_and_events(shop: Shop) -> None:
     shop.add(1, "one", "create table one ();\n", rollback="drop table one;\n")
     shop.add(2, "two.py", "def execute(ctx):\n    pass\n", kind="python")
+    shop.add(3, "empty", "-- nothing\n", empty="true")
     shop.migrator().migrate()
     async with console(shop.path) as zmig:
         await zmig.go_to("one")
@@ -111,6 +112,11 @@ async def test_the_pages_tell_file_rollback_and_events(shop: Shop) -> None:
         await zmig.until(lambda: "def execute(ctx):" in zmig.page)
         await zmig.press("3")
         await zmig.until(lambda: "no rollback is declared" in zmig.page)
+        await zmig.press("escape")
+        await zmig.go_to("empty")
+        await zmig.until(lambda: "nothing to undo" in zmig.page)
+        await zmig.press("3")
+        await zmig.until(lambda: "its entry says `empty: true`" in zmig.page)
 
 
 async def test_the_overview_says_what_applying_would_do(shop: Shop) -> None:

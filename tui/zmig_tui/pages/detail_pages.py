@@ -45,6 +45,8 @@ def _file_lines(detail: Detail, tab: Tab, mark: code.Mark | None, hints: HintSty
     if tab is Tab.ROLLBACK:
         if migration is None or not migration.is_reversible:
             return [line(span("no rollback is declared", Tone.QUIET))]
+        if migration.rollback_file is None and not migration.has_code_rollback:
+            return [line(span("there is nothing to undo: its entry says `empty: true`", Tone.QUIET))]
         if migration.rollback_file is None:
             return [line(span("`rollback(ctx)` is in the file itself: press 2", Tone.QUIET))]
         file = detail.rollback

@@ -145,7 +145,8 @@ def _settings(migration: Migration) -> Iterator[Line]:
     yield from _heading("declared")
     if migration.file is not None:
         yield _field("file", str(migration.file))
-    yield _field("rollback", str(migration.rollback_file or ("in the file" if migration.has_code_rollback else "none")))
+    without = "in the file" if migration.has_code_rollback else "nothing to undo" if migration.is_empty else "none"
+    yield _field("rollback", str(migration.rollback_file or without))
     if migration.repeat is not None:
         yield _field("repeats", migration.repeat.condition or migration.repeat.rule.value)
     if migration.verify is not None:
