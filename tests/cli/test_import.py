@@ -335,6 +335,14 @@ def test_a_file_that_is_no_text_is_named(project: Project, run: Run) -> None:
     assert "`db/migrations/20240109000000_bad.sql` is not UTF-8: byte 0xE9 at offset 22" in ended.stderr
 
 
+def test_a_dump_beside_the_migrations_is_not_looked_at(project: Project, run: Run) -> None:
+    dump = project.folder / "00001_dump.sql"
+    dump.write_text("-- +goose Up\n" + "-- x\n" * 900_000)
+    assert dump.stat().st_size > 4 << 20
+    document = json.loads(run("import", "--json").stdout)
+    assert (document["tool"], len(document["migrations"])) == ("dbmate", 3)
+
+
 def test_a_manifest_in_the_way_is_read_first(project: Project, run: Run) -> None:
     project.manifest.parent.mkdir()
     project.manifest.write_text("manifest: 2\n")

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zmig.importing.folder import FolderFiles
-    from zmig.other_tools.files import ProjectFiles
     from zmig.other_tools.tool import Tool
+
+
+_LARGEST = 4 << 20
+"""How many octets a file has that is looked at; what is larger is seldom a migration, and never all that there are."""
 
 
 @valueclass
@@ -113,9 +116,9 @@ def _command(found: Found, given: str | None) -> str:
 
 
 class _Lenient:
-    """The same files for who only looks whether they are his: one that cannot be read is nobody's."""
+    """The same files for who only looks whether they are his: one that cannot be read, or is a dump, is nobody's."""
 
-    def __init__(self, files: ProjectFiles) -> None:
+    def __init__(self, files: FolderFiles) -> None:
         self._files = files
 
     @property
@@ -130,6 +133,6 @@ class _Lenient:
 
     def text(self, path: str) -> str:
         try:
-            return self._files.text(path)
+            return self._files.text(path) if self._files.size(path) <= _LARGEST else ""
         except UsageError:
             return ""

@@ -111,6 +111,14 @@ class FolderFiles:
             self._texts[path] = text
         return text
 
+    def size(self, path: str) -> int:
+        """Return how many octets a file has. Raises UsageError."""
+        place = self.path(path)
+        try:
+            return place.stat().st_size
+        except (OSError, ValueError) as error:
+            raise _unreadable(place, _reason(error)) from None
+
     def path(self, path: str) -> Path:
         """Return where a file is, fit to be opened, and to be shown where zmig was called."""
         return migration_file.shown(self.root / path)
