@@ -237,7 +237,7 @@ def test_a_script_without_a_statement_is_empty(text: str) -> None:
     assert found.up is not None
     assert found.up.is_empty
     assert found.down is None
-    assert not refused(found)
+    assert not any(one.change in (Change.REFUSED, Change.DROPPED) for one in found.remarks)
 
 
 def test_what_is_no_script_is_refused_where_it_ends() -> None:

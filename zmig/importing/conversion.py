@@ -89,7 +89,9 @@ def convert(
         place = Location(source.folder) if down is None else down.location
         remarks.append(Remark(Change.REFUSED, "it has no part that migrates forward", place))
     if down is not None and down.is_empty:
-        remarks.append(Remark(Change.DROPPED, "its down part holds no statement, so nothing undoes it", down.location))
+        if up is None or not up.is_empty:  # what does nothing needs nothing to undo it
+            text = "its down part holds no statement, so nothing undoes it"
+            remarks.append(Remark(Change.DROPPED, text, down.location))
         down = None
     transaction = _transaction(up, down, remarks)
     return ConvertedMigration(
