@@ -19,7 +19,8 @@ from zmig import Migrator
 from zmig.catalog.difference import differences
 from zmig.catalog.scope import Scope
 from zmig.database import schema_reader
-from zmig.embedded import EmbeddedServer, find_binaries
+from zmig.embedded import EmbeddedServer
+from zmig.embedded.binaries import candidates
 from zmig.manifest import reader
 
 if TYPE_CHECKING:
@@ -385,8 +386,9 @@ def test_one_that_is_interrupted_says_that_nothing_was_touched(history: Shop, tm
 
 
 def real_pg_dump() -> str:
-    beside = find_binaries().binaries.folder / "pg_dump"
-    found = os.fspath(beside) if beside.is_file() else shutil.which("pg_dump")
+    """Return one beside a server's binaries, wherever there is one, else the one on the path."""
+    beside = (one.path("pg_dump") for one in candidates())
+    found = next((os.fspath(path) for path in beside if path.is_file()), shutil.which("pg_dump"))
     assert found is not None
     return found
 
