@@ -10,7 +10,7 @@ import re
 import signal
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -67,7 +67,7 @@ EXAMPLES: patterns.Examples = {
     ("zmig.other_tools.delimiters", "with_semicolons_for"): [lambda: delimiters.with_semicolons_for("", "@@")],
     ("zmig.other_tools.liquibase.formatted_sql", "_line"): [
         lambda: [
-            _of(formatted_sql, "_line")(one.pattern)
+            _of(formatted_sql, "_line")(cast("re.Pattern[str]", one).pattern)
             for one in vars(formatted_sql).values()
             if isinstance(one, re.Pattern)
         ],

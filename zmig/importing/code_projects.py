@@ -87,6 +87,7 @@ class CodeDraft:
 
     plan: ImportPlan
     tool: Tool
+    _: KW_ONLY
     file: Path
     """The baseline's."""
     name: str
@@ -124,7 +125,9 @@ def draft(plan: ImportPlan, tool: Tool, files: FolderFiles, *, environ: Mapping[
         read.raise_for_problems()
         is_declared = any(one.name == stem for one in read.declarations)
     structure = tool.structure if tool.structure in files.paths else None
-    return CodeDraft(plan, tool, names.folder / f"{stem}.sql", stem, is_declared, structure)
+    return CodeDraft(
+        plan, tool, file=names.folder / f"{stem}.sql", name=stem, is_declared=is_declared, structure=structure
+    )
 
 
 def live_url(given: str | None, environ: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from dataclasses import KW_ONLY
 
 _NAME = r"[^\s:@#\\\[\]]+"
 _PRAGMA = re.compile(r"[ \t]*%[ \t]*(?P<name>[^\s=]+)(?:[ \t]*=[ \t]*(?P<value>.+))?")
@@ -37,6 +38,7 @@ class PlannedChange:
     name: str
     id: str
     location: Location
+    _: KW_ONLY
     note: str | None = None
     depends_elsewhere: tuple[str, ...] = ()
     """What it needs of other projects, and what it conflicts with, as the plan has it."""
@@ -160,7 +162,7 @@ class _Parsing:
             if not self._changes[earlier].rework_tags:
                 self._refuse(number, "the name of an earlier change, with no tag between them, which sqitch refuses")
         self._last[name] = len(self._changes)
-        self._changes.append(PlannedChange(name, identity, self._place(number), note, elsewhere))
+        self._changes.append(PlannedChange(name, identity, self._place(number), note=note, depends_elsewhere=elsewhere))
 
     def _key(self, dependency: re.Match[str]) -> str:
         """Return a dependency as sqitch writes it: with its project, where that is another one."""

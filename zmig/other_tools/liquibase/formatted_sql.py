@@ -14,6 +14,7 @@ from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from dataclasses import KW_ONLY
 
 _ANY_CASE = re.ASCII | re.IGNORECASE
 
@@ -81,6 +82,7 @@ class ChangeSet:
     """Of its line."""
     options: str
     """The whole line, in which attributes are looked for."""
+    _: KW_ONLY
     body: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     """Its lines without directives, each with its number."""
     rollback: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
