@@ -131,8 +131,11 @@ class TestTheFacts:
         self, old: OldProject, shop: PrismaTable, take: Command, facts: Facts
     ) -> None:
         Migrator(old.manifest).baseline(to=20240101000000, reason="by hand")
-        assert take()["history"]["applied_before"] == [_FIRST]
+        history = take()["history"]
+        assert (history["applied_before"], history["kept"]) == ([_FIRST], [])
         assert facts.told == [(_FIRST, "baselined"), (_SECOND, "baselined")]
+        again = take()["history"]
+        assert (again["applied_before"], again["known"], again["notes"]) == ([], 2, [])
 
     def test_do_not_bring_back_what_zmig_took_back(
         self, old: OldProject, shop: PrismaTable, take: Command, facts: Facts

@@ -65,6 +65,22 @@ class TestTheStatus:
         assert main(["import", "--manifest", "manifests/shop.yaml", "--database"]) == 0
         assert _status(capsys)["other_tools"] == []
 
+    def test_is_silent_once_what_zmig_applied_itself_was_imported_too(
+        self, old: OldProject, table: PrismaTable, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["import", "--manifest", "manifests/shop.yaml", "--write"]) == 0
+        Migrator(old.manifest).migrate()
+        table.applied(_SECOND, _ORDERS)
+        assert [one["not_imported"] for one in _status(capsys)["other_tools"]] == [[_SECOND]]
+        again = ["import", "--manifest", "manifests/shop.yaml", "--database"]
+        assert main(again) == 0
+        said = capsys.readouterr().err
+        assert "1 migration applied by zmig before, whose facts stay as they are\n" in said
+        assert f"has rows since the last import, `{_SECOND}`: somebody still runs Prisma\n" in said
+        assert _status(capsys)["other_tools"] == []
+        assert main(again) == 0
+        assert "somebody" not in capsys.readouterr().err
+
     def test_is_asked_without_psycopg(self, table: PrismaTable) -> None:
         table.applied(_SECOND, _ORDERS)
         code = (

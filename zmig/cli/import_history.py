@@ -100,6 +100,6 @@ def _lines(imported: ImportedHistory) -> Iterator[str]:
     if imported.known:
         yield f"{words.counted(imported.known, 'row')} imported before"
     if imported.own:
-        yield f"{words.counted(len(imported.own), 'migration')} applied already as zmig knows it, and left as it is"
+        yield f"{words.counted(len(imported.own), 'migration')} applied by zmig before, whose facts stay as they are"
     for note in imported.notes:
         yield f"note: {note}"

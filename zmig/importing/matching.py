@@ -45,6 +45,15 @@ class Kept:
 
 
 @valueclass
+class Own:
+    """A row of what zmig has as applied already, by other facts than an import: kept for the record alone."""
+
+    row: AppliedMigration
+    entry: Entry
+    matches: Matches
+
+
+@valueclass
 class Matching:
     """What a history comes to."""
 
@@ -55,8 +64,8 @@ class Matching:
     _: KW_ONLY
     known: int
     """How many rows were imported before."""
-    own: tuple[str, ...]
-    """Entries that zmig has as applied already, by other facts than an import."""
+    own: tuple[Own, ...]
+    """Rows of what zmig has as applied already: recorded, too, so that nobody takes them for new ones later."""
     problems: tuple[Problem, ...]
     """Why nothing may be recorded."""
     notes: tuple[str, ...]
@@ -123,7 +132,7 @@ class _Matcher:
         self._taken: list[Taken] = []
         self._kept: list[Kept] = []
         self._known: list[str] = []
-        self._own: list[str] = []
+        self._own: list[Own] = []
         self._undeclared: list[PlannedMigration] = []
         self._problems: list[Problem] = list(question.history.problems)
         self._notes: list[str] = list(question.history.notes)
@@ -160,7 +169,7 @@ class _Matcher:
         elif entry is None or entry.migration is None:
             self._undeclared.append(planned)
         elif entry.is_applied:
-            self._own.append(entry.name)
+            self._own.append(Own(row, entry, self._question.matches(row, planned)))
         elif _was_taken_back(entry):
             self._kept.append(Kept(row, "taken back"))
             self._notes.append(f"`{entry.name}` was taken back in zmig since, so it stays {entry.state.value}")
@@ -247,7 +256,7 @@ class _Matcher:
         """Yield what is to be known of the rows together."""
         table = self._question.table
         before = {*self._question.counted, *self._question.kept}
-        new = [one.row.id for one in (*self._taken, *self._kept) if one.row.id not in before]
+        new = [one.row.id for one in (*self._taken, *self._kept, *self._own) if one.row.id not in before]
         if before and new:
             yield f"`{table}` has rows since the last import, {_listed(new)}: somebody still runs {self._title}"
         code = [one.row.id for one in self._kept if one.reason == "code"]

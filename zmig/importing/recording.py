@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
 
     from zmig.importing.folder import FolderFiles
-    from zmig.importing.matching import Kept, Matching, Taken
+    from zmig.importing.matching import Kept, Matching, Own, Taken
     from zmig.importing.plan import ImportPlan, PlannedMigration
     from zmig.other_tools.history import AppliedMigration, Matches, Place
     from zmig.other_tools.tool import Tool
@@ -147,7 +147,7 @@ class _Recording:
             raise UsageError(*found.problems)
         operator.refuse_contradictions(self._snapshot.migrations, found.names)
         self._session.store.check_names(found.names)
-        if found.names or found.kept or not before:
+        if found.names or found.kept or found.own or not before:
             with self._session.recording():
                 self._write(found)
         return ImportedHistory(
@@ -158,7 +158,7 @@ class _Recording:
             mismatches=tuple(one.entry.name for one in found.taken if one.matches is False),
             kept=tuple(one.row.id for one in found.kept),
             known=found.known,
-            own=found.own,
+            own=tuple(one.entry.name for one in found.own),
             notes=found.notes,
         )
 
@@ -196,7 +196,9 @@ class _Recording:
             yield store.one_applied_sql(one.entry.name, self._applied(one), kind=operator.kind_of(one.entry))
         for one in found.kept:
             yield store.one_beside_sql(one.row.id, self._beside(one))
-        if not found.names and not found.kept:  # so that it is known that somebody looked, and found nothing
+        for own in found.own:
+            yield store.one_beside_sql(own.row.id, self._of_own(own))
+        if not (found.names or found.kept or found.own):  # so that it is known that somebody looked, and found nothing
             yield store.one_beside_sql(self._at.name, self._data("nothing was applied", {}))
 
     def _applied(self, one: Taken) -> dict[str, object]:
@@ -214,6 +216,9 @@ class _Recording:
 
     def _beside(self, one: Kept) -> dict[str, object]:
         return self._data(one.reason, self._origin(one.row, one.matches, None))
+
+    def _of_own(self, one: Own) -> dict[str, object]:
+        return self._data(f"`{one.entry.name}` is applied by zmig", self._origin(one.row, one.matches, None))
 
     def _data(self, reason: str, origin: dict[str, object]) -> dict[str, object]:
         whole = {"tool": self._task.tool.name, "table": self._at.name, **origin}
