@@ -229,6 +229,24 @@ class TestRowsWithoutAnEntry:
         assert "--write" in problem["hint"]
 
 
+class TestRowsThatWereImportedUnderAnotherName:
+    def test_are_not_due_a_second_time(
+        self, old: OldProject, connection: psycopg.Connection, take: Command, facts: Facts
+    ) -> None:
+        connection.execute(DBMATE_TABLE.format(schema="public").encode())
+        connection.execute("insert into schema_migrations values ('1')")
+        old.dbmate("1_users", _USERS)
+        take()
+        (old.folder / "db/migrations/1_users.sql").rename(old.folder / "db/migrations/1_people.sql")
+        old.declare(2, "1_people", "../migrations/1_people.sql")
+        old.write("migrations/1_people.sql", _USERS)
+        (problem,) = take.refused()
+        assert problem["code"] == "import-renamed"
+        assert "`1_users`" in problem["message"]
+        assert problem["hint"] == "take `1_people` out of `manifests/shop.yaml`"
+        assert facts.told == [("1_users", "baselined")]
+
+
 class TestWhatZmigHasTried:
     def test_and_its_transaction_undid_is_recorded(
         self, old: OldProject, shop: PrismaTable, take: Command, facts: Facts

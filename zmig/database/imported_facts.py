@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 _ORIGIN = f"event_data {operator('->')} 'origin'"
 _ROWS = f"""
 select origin {operator("->>")} 'tool', origin {operator("->>")} 'table', origin {operator("->>")} 'id',
-    pg_catalog.bool_or(event_type {operator("=")} '{EventType.BASELINED.value}')
-from (select position, event_type, {_ORIGIN} as origin from {{events}}
+    (pg_catalog.array_agg(aggregate_id order by position desc)
+        filter (where event_type {operator("=")} '{EventType.BASELINED.value}'))[1]
+from (select position, event_type, aggregate_id, {_ORIGIN} as origin from {{events}}
     where (event_type {operator("=")} '{EventType.BASELINED.value}'
         or event_type {operator("=")} '{EventType.IMPORTED.value}')
     and pg_catalog.jsonb_typeof({_ORIGIN}) {operator("=")} 'object') as imported
@@ -29,11 +30,11 @@ class ImportedRow(NamedTuple):
     table: str
     id: str | None
     """What the tool calls the migration; None where its history was empty, and for a baseline in place of code."""
-    was_counted: bool
-    """Whether a migration counted as applied by it; else it was kept for the record alone."""
+    name: str | None
+    """The entry that counted as applied by it; None where it was kept for the record alone."""
 
 
 def rows(connection: Questioning, events: str) -> list[ImportedRow]:
     """Return the rows that were imported into a table of facts, in their order, each once."""
     found = connection.execute(_ROWS.format(events=events).encode()).fetchall()
-    return [ImportedRow(*cast("tuple[str, str, str | None, bool]", row)) for row in found if row[0] and row[1]]
+    return [ImportedRow(*cast("tuple[str, str, str | None, str | None]", row)) for row in found if row[0] and row[1]]

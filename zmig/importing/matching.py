@@ -15,7 +15,7 @@ from zmig.planning.state import State
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from dataclasses import KW_ONLY
 
     from zmig.importing.plan import ImportPlan, PlannedMigration
@@ -91,8 +91,8 @@ class Question:
     """The tool's table, as people write it."""
     entries: Sequence[Entry]
     """The migrations as zmig has them."""
-    counted: Collection[str]
-    """The foreign ids that were imported before, by which an entry counted as applied."""
+    counted: Mapping[str, str]
+    """The foreign ids that were imported before, each with the name of the entry that counted as applied by it."""
     kept: Collection[str]
     """Those that were imported for the record alone: they count once there is an entry for them."""
     matches: Callable[[AppliedMigration, PlannedMigration], Matches]
@@ -162,8 +162,11 @@ class _Matcher:
         """Put one row where it belongs."""
         planned = self._planned.get(row.id)
         entry = self._entry(planned)
-        if row.id in self._question.counted or (row.id in self._question.kept and not self._counts_now(row, planned)):
+        before = self._question.counted.get(row.id)
+        if before is not None or (row.id in self._question.kept and not self._counts_now(row, planned)):
             self._known.append(row.id)
+            if before is not None and entry is not None and _would_run_again(entry, before):
+                self._problems.append(self._renamed(row, entry, before))
         elif planned is None:
             self._kept.append(Kept(row, self._reason(row.id)))
         elif entry is None or entry.migration is None:
@@ -242,6 +245,20 @@ class _Matcher:
             hint="put the file back as it was applied",
         )
 
+    def _renamed(self, row: AppliedMigration, entry: Entry, before: str) -> Problem:
+        """Return the problem of an entry that a later name of the same migration has brought."""
+        is_there = any(one.name == before and one.migration is not None for one in self._question.entries)
+        leave_out = SuggestedCommand("import", ("--leave-out", row.id), is_repetition=True)
+        return Problem(
+            "import-renamed",
+            f"`{entry.name}` is what {self._title} applied as `{row.id}`, and that was imported as `{before}`",
+            facts=("`zmig apply` would run it a second time", Hint("no import brings it again with ", leave_out)),
+            effect=NOTHING,
+            hint=f"take `{entry.name}` out of `{self._question.plan.manifest}`"
+            if is_there
+            else f"call it `{before}` in `{self._question.plan.manifest}`",
+        )
+
     def _of_other_project(self) -> Problem:
         ids = _listed([one.row.id for one in self._kept])
         return Problem(
@@ -298,6 +315,11 @@ def _was_taken_back(entry: Entry) -> bool:
     """Whether zmig has had it as applied, or has an operator's word, and it is pending by that."""
     last = entry.record.last if entry.record is not None else None
     return entry.state is State.PENDING and last is not None and last.type in _TAKEN_BACK
+
+
+def _would_run_again(entry: Entry, imported_as: str) -> bool:
+    """Whether a migration has an entry that is due, though another one counts as applied for it."""
+    return entry.name != imported_as and entry.migration is not None and not entry.is_applied
 
 
 _TAKEN_BACK = frozenset({EventType.ROLLED_BACK, EventType.RESOLVED})
