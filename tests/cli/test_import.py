@@ -140,6 +140,25 @@ def test_what_is_new_since_then_is_added(project: Project, run: Run) -> None:
     assert run("lint", "--fail-on", "error").code == 0
 
 
+def test_a_file_that_was_renamed_since_is_still_the_same_migration(project: Project, run: Run) -> None:
+    run("import", "--write")
+    before = project.manifest.read_text()
+    old = project.migrations / "20240101000000_users.sql"
+    old.rename(project.migrations / "20240101000000_people.sql")
+    shown = run("import")
+    assert "it is that one, renamed\n    db/migrations/20240101000000_people.sql" in shown.stdout
+    assert run("import", "--write").code == 0
+    assert project.manifest.read_text() == before
+
+
+def test_a_number_of_zmigs_own_makes_no_migration_of_the_tool_known(project: Project, run: Run) -> None:
+    run("import", "--write")
+    assert "20240103000001_items.sql" in run("create", "items").stdout
+    project.add("20240103000001_others.sql", USERS.replace("users", "others"))
+    document = json.loads(run("import", "--json").stdout)
+    assert [one["declared"] for one in document["migrations"] if one["name"] == "20240103000001_others"] == [False]
+
+
 def test_an_entry_that_somebody_wrote_is_taken_as_it_is(project: Project, run: Run) -> None:
     assert run("init").code == 0
     (project.folder / "migrations").mkdir()

@@ -26,8 +26,13 @@ class Identity(NamedTuple):
     name: str
 
 
-def identities(migrations: Sequence[SourceMigration], declared: Mapping[str, int]) -> list[Identity]:
+def identities(
+    migrations: Sequence[SourceMigration], declared: Mapping[str, int], gone: Mapping[int, str] | None = None
+) -> list[Identity]:
     """Return what each migration is called; `declared` are the versions of a manifest's entries, by name.
+
+    `gone` are those of them, by version, whose file the tool does not have any more: one of the same number is the same
+    migration under another name, as the tool itself sees it.
 
     The tool's own numbers stay where all can be versions, in the tool's own order; else they are counted from 1.
     Repeatables come after a gap that no other version will reach.
@@ -35,6 +40,10 @@ def identities(migrations: Sequence[SourceMigration], declared: Mapping[str, int
     names = _names(migrations)
     taken = set(declared.values())
     numbers = own_numbers(migrations)
+    for index, number in (numbers or {}).items():
+        earlier = (gone or {}).get(number)
+        if names[index] not in declared and earlier is not None and earlier not in names:
+            names[index] = earlier
     versions: dict[int, int] = {}
     for is_repeatable in (False, True):
         alike = [index for index, one in enumerate(migrations) if (one.repeats is not None) is is_repeatable]

@@ -7,11 +7,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from zmig.errors import Problem, UsageError
+from zmig.errors import Location, Problem, UsageError
 from zmig.importing import conversion, detection, numbering
 from zmig.importing.file_names import FileNames
 from zmig.importing.plan import ImportPlan, PlannedFile, PlannedMigration
 from zmig.model import Kind
+from zmig.other_tools.source import Change, Remark
 from zmig.other_tools.tool import Language
 from zmig.project import draft, inclusion
 from zmig.text.nearest import nearest
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from zmig.importing.folder import FolderFiles
     from zmig.importing.numbering import Identity
     from zmig.manifest.declaration import Declaration
-    from zmig.other_tools.source import Remark, Source, SourceMigration
+    from zmig.other_tools.source import Source, SourceMigration
     from zmig.other_tools.tool import Tool
     from zmig.project.inclusion import Inclusion, LoadedManifest
 
 
 _HEADER = "-- imported from "
 _LONGEST_HEADER = 40
+_LONGEST_PATH = 8_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 """What no manifest has in a path, and what may end a line."""
 _ANYBODYS = frozenset({"changes", "migrations"})
@@ -61,12 +63,17 @@ def plan_of(
     source = _read(files, found)
     left_out = _left_out(source, leave_out)
     kept = [one for one in source.migrations if one not in left_out]
-    identities = numbering.identities(kept, declared.versions)
+    gone = declared.gone(files)
+    identities = numbering.identities(kept, declared.versions, gone)
     table = (source.history_table or found.tool.history.default).rpartition(".")[2]
     planner = _Planner(files, source, manifest, identities, own_table="" if table in _ANYBODYS else table)
     planned: list[PlannedMigration] = []
     code: list[Remark] = []
+    renamed: list[Remark] = []
     for one, identity in zip(kept, identities, strict=True):
+        if one.up is not None and gone.get(identity.version) == identity.name != numbering.fitting(one.name):
+            what = f"`{identity.name}` in the manifest has its number, and its file is gone: it is that one, renamed"
+            renamed.append(Remark(Change.KEPT, what, Location(one.up.path)))
         is_code = found.tool.language is Language.CODE
         migration = declared.migration(one, identity) or (None if is_code else planner.migration(one, identity))
         if migration is not None:
@@ -81,7 +88,7 @@ def plan_of(
         is_declared=declared.inclusion is not None,
         variables={name: source.variables.get(name) for name in sorted(planner.variables - declared.variables)},
         left_out=left_out,
-        remarks=_located(files, (*source.remarks, *code)),
+        remarks=_located(files, (*source.remarks, *renamed, *code)),
     )
 
 
@@ -145,6 +152,14 @@ class _Declared(NamedTuple):
                 if written is not None and _begins_as_own(path):
                     yield path
 
+    def gone(self, files: FolderFiles) -> dict[int, str]:
+        """Return the entries, by version, that are made of a file which the other tool does not have any more."""
+        return {
+            entry.version: name
+            for name, (opened, entry) in self.entries.items()
+            if entry.version is not None and entry.file is not None and _is_gone(opened.folder.path(entry.file), files)
+        }
+
     @property
     def versions(self) -> dict[str, int]:
         """The versions of all entries, by name."""
@@ -183,6 +198,16 @@ def _begins_as_own(path: Path) -> bool:
             return file.read(_LONGEST_HEADER).startswith((_HEADER.encode(), draft.UNDOES.encode()))
     except OSError:
         return False
+
+
+def _is_gone(path: Path, files: FolderFiles) -> bool:
+    """Whether a file is not there, or was written by an import of one that is not there."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(_LONGEST_PATH).decode(errors="replace").rstrip()
+    except OSError:
+        return True
+    return first.startswith(_HEADER) and first.removeprefix(_HEADER).partition(": ")[2] not in files.paths
 
 
 def _left_out(source: Source, names: Collection[str]) -> tuple[SourceMigration, ...]:
