@@ -229,6 +229,22 @@ class TestRowsWithoutAnEntry:
         assert "--write" in problem["hint"]
 
 
+def test_a_file_that_comes_after_the_import_is_not_applied_by_a_number_above_it(
+    old: OldProject, connection: psycopg.Connection, take: Command, facts: Facts
+) -> None:
+    connection.execute("create table schema_migrations (version bigint primary key, dirty boolean not null)")
+    connection.execute("insert into schema_migrations values (3, false)")
+    old.write("go.mod", "module shop\nrequire github.com/golang-migrate/migrate/v4 v4.17.0\n")
+    for version in (1, 3, 2):
+        old.write(f"migrations/{version}_a.up.sql", f"create table a{version} ();\n")
+        old.declare(version, f"{version}_a", f"../migrations/{version}_a.up.sql")
+        taken = take()["history"]
+    assert facts.told == [("1_a", "baselined"), ("3_a", "baselined")]
+    assert taken["recorded"] == []
+    assert "`2` came after the last import" in taken["notes"][-1]
+    assert take()["history"]["notes"] == taken["notes"]
+
+
 class TestRowsThatWereImportedUnderAnotherName:
     def test_are_not_due_a_second_time(
         self, old: OldProject, connection: psycopg.Connection, take: Command, facts: Facts

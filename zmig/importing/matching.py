@@ -133,6 +133,8 @@ class _Matcher:
         self._kept: list[Kept] = []
         self._known: list[str] = []
         self._own: list[Own] = []
+        self._late: list[str] = []
+        self._highest = max(map(_number, (*question.counted, *question.kept)), default=-1)
         self._undeclared: list[PlannedMigration] = []
         self._problems: list[Problem] = list(question.history.problems)
         self._notes: list[str] = list(question.history.notes)
@@ -167,6 +169,8 @@ class _Matcher:
             self._known.append(row.id)
             if before is not None and entry is not None and _would_run_again(entry, before):
                 self._problems.append(self._renamed(row, entry, before))
+        elif self._came_later(row) and not (entry is not None and entry.is_applied):
+            self._late.append(row.id)
         elif planned is None:
             self._kept.append(Kept(row, self._reason(row.id)))
         elif entry is None or entry.migration is None:
@@ -180,6 +184,10 @@ class _Matcher:
             self._problems.append(decisions.unclear(entry))
         else:
             self._take(row, entry, self._question.matches(row, planned))
+
+    def _came_later(self, row: AppliedMigration) -> bool:
+        """Whether nothing but a number says that it is applied, and an import before saw that number without it."""
+        return row.is_concluded and _number(row.id) < self._highest
 
     def _counts_now(self, row: AppliedMigration, planned: PlannedMigration | None) -> bool:
         """Whether a row that was kept for the record makes an entry applied, since that is there now."""
@@ -276,6 +284,11 @@ class _Matcher:
         new = [one.row.id for one in (*self._taken, *self._kept, *self._own) if one.row.id not in before]
         if before and new:
             yield f"`{table}` has rows since the last import, {_listed(new)}: somebody still runs {self._title}"
+        if self._late:
+            yield (
+                f"{_listed(self._late)} came after the last import, with a number below that of `{table}`: "
+                f"{self._title} never runs that, and it counts as not applied: `--allow-out-of-order` runs it"
+            )
         code = [one.row.id for one in self._kept if one.reason == "code"]
         without = [one.row.id for one in self._kept if one.reason == "no file"]
         if self._question.baseline is not None:
@@ -315,6 +328,10 @@ def _was_taken_back(entry: Entry) -> bool:
     """Whether zmig has had it as applied, or has an operator's word, and it is pending by that."""
     last = entry.record.last if entry.record is not None else None
     return entry.state is State.PENDING and last is not None and last.type in _TAKEN_BACK
+
+
+def _number(id: str) -> int:
+    return int(id) if id.isdecimal() else -1
 
 
 def _would_run_again(entry: Entry, imported_as: str) -> bool:

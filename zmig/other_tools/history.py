@@ -33,6 +33,8 @@ class AppliedMigration:
     """As the table has it, as text; bytes in hex."""
     was_run: bool = True
     """False where somebody only had the tool record it, by a baseline or a like command."""
+    is_concluded: bool = False
+    """Whether the table does not name it: it keeps one number, and this is a migration with a smaller one."""
     statements: tuple[str, ...] | None = None
     """The SQL that was run, where the table keeps that."""
 

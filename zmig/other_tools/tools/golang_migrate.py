@@ -185,7 +185,7 @@ def _up_to(version: int, source: Source) -> Iterator[AppliedMigration]:
     """Yield what is applied: all up to the one number there is."""
     for one in source.migrations:
         if one.number is not None and one.number <= version:
-            yield AppliedMigration(one.id)
+            yield AppliedMigration(one.id, is_concluded=one.number < version)
     if source.find(str(version)) is None:
         yield AppliedMigration(str(version))
 
