@@ -151,6 +151,46 @@ def test_a_file_that_was_renamed_since_is_still_the_same_migration(project: Proj
     assert project.manifest.read_text() == before
 
 
+class TestAFileThatHasAnotherMigrationSince:
+    """What is new in a file that an entry names is not run by that entry, and what was in it not by another."""
+
+    def test_of_liquibase_is_refused(self, empty: Path, run: Run) -> None:
+        changelog = empty / "changelog.sql"
+        first = "--liquibase formatted sql\n--changeset jo:1\nselect 1;\n"
+        changelog.write_text(first)
+        (empty / "liquibase.properties").write_text("changeLogFile: changelog.sql\n")
+        assert run("import", "--manifest", "manifests/shop.yaml", "--write").code == 0
+        changelog.write_text(f"{first}--changeset jo:2\nselect 2;\n")
+        refused = run("import", "--manifest", "manifests/shop.yaml", "--write")
+        assert refused.code == 2
+        assert "`changelog-1` in the manifest names this file" in refused.stderr
+        (empty / "first.sql").write_text(first)
+        manifest = empty / "manifests" / "shop.yaml"
+        manifest.write_text(manifest.read_text().replace("../changelog.sql", "../first.sql"))
+        run("import", "--manifest", "manifests/shop.yaml", "--write")
+        document = json.loads(run("import", "--manifest", "manifests/shop.yaml", "--json").stdout)
+        assert [one["name"] for one in document["migrations"]] == ["changelog-1", "changelog-2"]
+        assert all(one["declared"] for one in document["migrations"])
+
+    def test_of_sqitch_leaves_the_first_one_its_name(self, empty: Path, run: Run) -> None:
+        who = "2026-11-28T05:10:33Z Ann <a@b.c> # note"
+        for path, text in {
+            "sqitch.conf": "[core]\nengine = pg\n",
+            "sqitch.plan": f"%syntax-version=1.0.0\n%project=shop\n\nusers {who}\n@v1 {who}\n",
+            "deploy/users.sql": "begin;\nselect 1;\ncommit;\n",
+        }.items():
+            (empty / path).parent.mkdir(exist_ok=True)
+            (empty / path).write_text(text)
+        run("import", "--manifest", "manifests/shop.yaml", "--write")
+        (empty / "deploy" / "users.sql").rename(empty / "deploy" / "users@v1.sql")
+        (empty / "deploy" / "users.sql").write_text("begin;\nselect 2;\ncommit;\n")
+        plan = empty / "sqitch.plan"
+        plan.write_text(f"{plan.read_text()}\nusers [users@v1] {who}\n")
+        assert run("import", "--manifest", "manifests/shop.yaml", "--write").code == 0
+        texts = {path.name: path.read_text().splitlines()[-1] for path in (empty / "migrations").glob("*.sql")}
+        assert texts == {"001_users.sql": "select 1;", "002_users_since-v1.sql": "select 2;"}
+
+
 def test_a_number_of_zmigs_own_makes_no_migration_of_the_tool_known(project: Project, run: Run) -> None:
     run("import", "--write")
     assert "20240103000001_items.sql" in run("create", "items").stdout

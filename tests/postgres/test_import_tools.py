@@ -244,7 +244,7 @@ _HALVES = {
         f"'{liquibase_checksum.v9(_USERS)}')",
         _USERS,
         ["1-1"],
-        ["1-2", "2"],
+        ["1-2", "2-1"],
         "db/sql/1.sql",
     ),
     "graphile-migrate": Half(

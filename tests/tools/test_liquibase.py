@@ -57,7 +57,8 @@ def test_a_file_with_one_changeset_stays_as_it_is() -> None:
     assert migration.up is not None
     assert migration.up.is_whole_file
     assert migration.up.text == HEADER + "--changeset bob:1\nselect 1;\n"
-    assert migration.name == "a"
+    assert migration.name == "a-1"  # as it would be with another one beside it
+    assert one("--changeset bob:a\nselect 1;\n").name == "a"
     rolled_back = one("--changeset bob:1\nselect 1;\n--rollback select 2;\n")
     assert rolled_back.up is not None
     assert not rolled_back.up.is_whole_file

@@ -56,7 +56,7 @@ def read(**changed: str) -> Source:
 def test_changes_are_in_the_order_of_the_plan_with_sqitchs_ids() -> None:
     source = read()
     assert [one.id for one in source.migrations] == _IDS
-    assert [one.name for one in source.migrations] == ["users@v1", "orders", "sub/third", "users"]
+    assert [one.name for one in source.migrations] == ["users", "orders", "sub/third", "users@since-v1"]
     assert [one.description for one in source.migrations] == ["The users # with hash", "multi line", "n3", "again"]
     assert source.project == "shop"
     assert source.history_table == "sqitch.changes"
@@ -173,6 +173,15 @@ def test_a_plan_that_was_edited_is_matched_by_names() -> None:
     history = TOOL.history.read([rows], source)
     assert [one.id for one in history.applied] == [source.migrations[2].id, "w" * 40]
     assert len(history.notes) == 1
+
+
+def test_a_reworked_change_in_a_plan_that_was_edited_is_matched_in_order() -> None:
+    source = read(**{"sqitch.plan": _PLAN.replace("%project=shop", "%project=shop\n%uri=https://example.com/")})
+    at = datetime(2026, 11, 28, 6, tzinfo=UTC)
+    rows = [(number * 40, "h", "shop", "users", at, "Ann", "a@b") for number in ("1", "2")]
+    assert not {number * 40 for number in ("1", "2")} & {one.id for one in source.migrations}
+    history = TOOL.history.read([rows], source)
+    assert [one.id for one in history.applied] == [source.migrations[0].id, source.migrations[3].id]
 
 
 def test_events_are_asked_for_where_there_are_any() -> None:

@@ -66,7 +66,8 @@ def plan_of(
     gone = declared.gone(files)
     identities = numbering.identities(kept, declared.versions, gone)
     table = (source.history_table or found.tool.history.default).rpartition(".")[2]
-    planner = _Planner(files, source, manifest, identities, own_table="" if table in _ANYBODYS else table)
+    own_table = "" if table in _ANYBODYS else table
+    planner = _Planner(files, source, manifest, identities, own_table=own_table, named=declared.named(files))
     planned: list[PlannedMigration] = []
     code: list[Remark] = []
     renamed: list[Remark] = []
@@ -160,6 +161,15 @@ class _Declared(NamedTuple):
             if entry.version is not None and entry.file is not None and _is_gone(opened.folder.path(entry.file), files)
         }
 
+    def named(self, files: FolderFiles) -> dict[str, str]:
+        """Return the tool's own files that entries name, each with the name of its entry."""
+        root = os.path.realpath(files.root)
+        return {
+            os.path.relpath(os.path.realpath(opened.folder.path(entry.file)), root): name
+            for name, (opened, entry) in self.entries.items()
+            if entry.file is not None
+        }
+
     @property
     def versions(self) -> dict[str, int]:
         """The versions of all entries, by name."""
@@ -232,8 +242,10 @@ class _Planner:
         identities: Collection[Identity],
         *,
         own_table: str,
+        named: Mapping[str, str],
     ) -> None:
         self._files = files
+        self._entries = named
         self._own_table = own_table
         self._source = source
         highest = max((one.version for one in identities), default=0)
@@ -259,8 +271,15 @@ class _Planner:
             has_variables=converted.has_variables,
             is_empty=up is not None and up.is_empty,
             description=" ".join(source.description.split()) or None if source.description else None,
-            remarks=_located(self._files, converted.remarks),
+            remarks=_located(self._files, (*converted.remarks, *self._taken(up))),
         )
+
+    def _taken(self, script: ConvertedScript | None) -> Iterator[Remark]:
+        """Yield what is wrong where the entry of another migration names all of a file, which has more since."""
+        entry = None if script is None else self._entries.get(script.path)
+        if script is not None and entry is not None:
+            what = f"`{entry}` in the manifest names this file: let it name one that holds what it was, and no more"
+            yield Remark(Change.REFUSED, what, script.location)
 
     def _file(self, script: ConvertedScript, name: str) -> PlannedFile:
         """Return the file of a script: the tool's own where it can be named, which is once."""

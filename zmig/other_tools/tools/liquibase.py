@@ -89,7 +89,7 @@ def _identity(file: str, id: str, author: str) -> str:
 def _name(path: str, id: str) -> str:
     stem = path.rpartition("/")[2].rpartition(".")[0]
     plain = re.sub(r"[^\w.]+", "-", id).strip("-.")
-    return f"{stem}-{plain}" if plain else stem
+    return stem if not plain or (plain == stem and not plain.isdigit()) else f"{stem}-{plain}"
 
 
 def _plain(files: ProjectFiles, part: Part) -> SourceMigration:
@@ -125,7 +125,7 @@ class _Converting:
             self._parameters.expanded(one, self._part.path) or one for one in (changeset.id, changeset.author)
         )
         repeats = self._repeats()
-        name = _name(self._part.path, id) if len(file.changesets) > 1 else _name(self._part.path, "")
+        name = _name(self._part.path, id)
         up, down = self._up(), self._down()
         return SourceMigration(
             _identity(recorded, id, author),

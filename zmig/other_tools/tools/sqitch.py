@@ -133,7 +133,10 @@ def _read(files: ProjectFiles, folder: str) -> Source:
     if settings.plan not in files.paths:
         raise nothing_to_import(folder, "sqitch", _PLAN)
     plan = sqitch_plan.parse(settings.plan, files.text(settings.plan))
-    migrations = tuple(_migration(files, settings, change) for change in plan.changes)
+    names = _names(files, settings, plan)
+    migrations = tuple(
+        _migration(files, settings, change, name) for change, name in zip(plan.changes, names, strict=True)
+    )
     if not migrations:
         raise nothing_to_import(folder, "sqitch", f"{settings.folder('deploy', is_reworked=False)}/users.sql")
     variables: dict[str, str | None] = dict(settings.variables)
@@ -151,7 +154,18 @@ def _read(files: ProjectFiles, folder: str) -> Source:
     )
 
 
-def _migration(files: ProjectFiles, settings: _Settings, change: PlannedChange) -> SourceMigration:
+def _names(files: ProjectFiles, settings: _Settings, plan: Plan) -> Iterator[str]:
+    """Yield a name for each change, which it keeps when a later one reworks it."""
+    earlier: dict[str, str] = {}
+    for change in plan.changes:
+        yield f"{change.name}{earlier.get(change.name, '')}"
+        if change.rework_tags:
+            deploy = name_of(_script_path(files, settings, change, "deploy"))
+            tag = deploy.removesuffix(f".{settings.extension}").rpartition("@")[2]
+            earlier[change.name] = f"@since-{tag}"
+
+
+def _migration(files: ProjectFiles, settings: _Settings, change: PlannedChange, name: str) -> SourceMigration:
     deploy, revert, verify = (_script_path(files, settings, change, direction) for direction in _DIRECTIONS)
     remarks = [
         Remark(Change.DROPPED, f"`{one}`: zmig looks at no other project, and knows no conflicts", change.location)
@@ -163,10 +177,9 @@ def _migration(files: ProjectFiles, settings: _Settings, change: PlannedChange) 
     if verify in files.paths and holds_sql(_EMPTY_CHECK.sub("", files.text(verify))):
         text = "a check after deploying: zmig has `verify`, a query that returns true, in its place"
         remarks.append(Remark(Change.LEFT_OUT, text, location(verify, files.text(verify), 0)))
-    prefix = f"{settings.folder('deploy', is_reworked=bool(change.rework_tags))}/"
     return SourceMigration(
         change.id,
-        deploy.removeprefix(prefix).removesuffix(f".{settings.extension}"),
+        name,
         up,
         down=_script(files, revert),
         uses_psql=True,
@@ -213,8 +226,10 @@ def _queries(place: Place) -> Sequence[str]:
 
 def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHistory:
     ids = {one.id for one in source.migrations}
-    names = Counter(one.name for one in source.migrations)
-    by_name = {one.name: one.id for one in source.migrations if names[one.name] == 1}
+    by_name: dict[str, list[str]] = {}
+    for one in source.migrations:
+        by_name.setdefault(one.name.partition("@")[0], []).append(one.id)
+    rows: Counter[str] = Counter()
     recorded = {str(row[0]) for row in results[0]}
     applied: list[AppliedMigration] = []
     renamed: list[str] = []
@@ -224,9 +239,12 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
         if source.project is not None and project != source.project:
             others[str(project)] += 1
             continue
-        if identity not in ids and by_name.get(str(change), identity) not in recorded:
+        # Of changes with one name, which were reworked, the first row is of the first one.
+        instances = by_name.get(str(change), [])[rows[str(change)] :]
+        rows[str(change)] += 1
+        if identity not in ids and instances and instances[0] not in recorded:
             renamed.append(str(change))
-            identity = by_name[str(change)]
+            identity = instances[0]
         checksum = None if script_hash in (None, change_id) else str(script_hash)
         when = at if isinstance(at, datetime) else None
         applied.append(AppliedMigration(identity, at=when, by=f"{name} <{email}>", checksum=checksum))
