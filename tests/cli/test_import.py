@@ -57,14 +57,14 @@ def test_the_plan_is_shown_and_nothing_is_written(project: Project, run: Run) ->
     assert ended.code == 0
     header, blank, *rest = ended.stdout.splitlines()
     assert (header, blank) == ("dbmate: 3 migrations in `db/migrations`, for `manifests/shop.yaml`", "")
-    assert [" ".join(line.split()) for line in rest[:4]] == [
-        "version name file rollback what is done",
-        "20240101000000 20240101000000_users migrations/20240101000000_users.sql "
-        "migrations/20240101000000_users.rollback.sql split in two files",
-        "20240102000000 20240102000000_orders migrations/20240102000000_orders.sql copied, transaction: false",
-        "20240103000000 20240103000000_nothing migrations/20240103000000_nothing.sql copied, empty",
+    assert [" ".join(line.split()) for line in rest[:5]] == [
+        "files are in `migrations`; `*` in a path is the name",
+        "name file rollback what is done",
+        "20240101000000_users *.sql *.rollback.sql split in two files",
+        "20240102000000_orders *.sql copied, transaction: false",
+        "20240103000000_nothing *.sql copied, empty",
     ]
-    assert rest[4:] == [
+    assert rest[5:] == [
         "",
         "rewritten:",
         "  `begin` and `commit` are left away: zmig's own transaction takes their place",
@@ -76,6 +76,24 @@ def test_the_plan_is_shown_and_nothing_is_written(project: Project, run: Run) ->
     ]
     assert ended.stderr == "nothing is written yet: run `zmig import --write`\n"
     assert project.files() == before
+
+
+def test_the_plan_of_long_paths_fits_a_terminal(empty: Path, run: Run) -> None:
+    for day in range(1, 6):
+        folder = empty / "migrations" / f"2024-01-0{day}-030405_create_users_and_all_of_their_orders"
+        folder.mkdir(parents=True)
+        (folder / "up.sql").write_text("begin;\nselect 1;\ncommit;\n")
+        (folder / "down.sql").write_text("select 2;\n")
+    ended = run("import", "--from", "diesel", "--manifest", "manifests/shop.yaml")
+    lines = ended.stdout.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert "files are in `zmig-migrations`; rollbacks are in `migrations`; `*` in a path is the name" in lines
+    document = json.loads(run("import", "--from", "diesel", "--manifest", "manifests/shop.yaml", "--json").stdout)
+    name = "2024-01-05-030405_create_users_and_all_of_their_orders"
+    assert (document["migrations"][-1]["name"], document["migrations"][-1]["rollback"]) == (
+        name,
+        f"migrations/{name}/down.sql",
+    )
 
 
 def test_what_is_written_can_be_applied_and_rolled_back(
@@ -146,7 +164,7 @@ def test_a_file_that_was_renamed_since_is_still_the_same_migration(project: Proj
     old = project.migrations / "20240101000000_users.sql"
     old.rename(project.migrations / "20240101000000_people.sql")
     shown = run("import")
-    assert "it is that one, renamed\n    db/migrations/20240101000000_people.sql" in shown.stdout
+    assert "`20240101000000_users` in the manifest has its number, and its file is gone" in shown.stdout
     assert run("import", "--write").code == 0
     assert project.manifest.read_text() == before
 

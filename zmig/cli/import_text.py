@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from zmig.cli import table
@@ -12,7 +13,7 @@ from zmig.presentation import words
 from zmig.presentation.spans import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from zmig.cli.json_documents import Document
     from zmig.errors import Location
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from zmig.presentation.spans import Line
 
 
+_WIDTH = 100
+"""How long a line of text is at most, as terminals show one whole."""
+_LONGEST = 40
+"""How much of a name the table has; JSON has all of it."""
 _SHOWN = 3
 """How many places are shown of what is said of several."""
 _HEADINGS = {
@@ -47,7 +52,7 @@ def _texts(plan: ImportPlan) -> Iterator[str]:
         yield f"left out: {', '.join(f'`{one.id}`' for one in plan.left_out)}"
     if plan.new:
         yield ""
-        yield from table.lines([_HEADER, *map(_row, plan.new)], right=frozenset({0}))
+        yield from _table(plan.new)
     if plan.variables:
         yield ""
         yield "variables:"
@@ -66,18 +71,90 @@ def _remark_lines(plan: ImportPlan) -> Iterator[str]:
             yield ""
             yield heading
         for text, places in found[change].items():
-            shown = ", ".join(map(str, places[:_SHOWN]))
-            more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
-            yield f"  {text}"
-            yield f"    {shown}{more}"
+            more = [f"and {len(places) - _SHOWN} more"] if len(places) > _SHOWN else []
+            yield from _folded(text.split(" "), "  ")
+            shown = [str(place) for place in places[:_SHOWN]]
+            yield from _folded([*(f"{place}," for place in shown[:-1]), shown[-1], *more], "    ")
 
 
-_HEADER = ("version", "name", "file", "rollback", "what is done")
+def _folded(words: Iterable[str], indent: str) -> Iterator[str]:
+    """Yield words in lines that a terminal shows whole; one that is longer has a line of its own."""
+    line = ""
+    for word in words:
+        if line and len(indent) + len(line) + 1 + len(word) > _WIDTH:
+            yield f"{indent}{line}"
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    if line:
+        yield f"{indent}{line}"
 
 
-def _row(one: PlannedMigration) -> tuple[str, ...]:
-    rollback = "" if one.rollback is None else str(one.rollback.path)
-    return (str(one.version), one.name, _file(one) or "", rollback, ", ".join(_done(one)))
+def _table(migrations: Sequence[PlannedMigration]) -> Iterator[str]:
+    """Yield the entries as a table in which nothing is said twice: not the name in a path, nor the folder of all."""
+    files = [_short(_file(one), one.name) for one in migrations]
+    rollbacks = [_short(_rollback(one), one.name) for one in migrations]
+    both = _common_folder([*files, *rollbacks])
+    file_folder, rollback_folder = (both, both) if both else (_common_folder(files), _common_folder(rollbacks))
+    columns = [
+        ("version", [str(one.version) for one in migrations]),
+        ("name", [_left(one.name) for one in migrations]),
+        ("file", [file.removeprefix(file_folder) for file in files]),
+        ("rollback", [rollback.removeprefix(rollback_folder) for rollback in rollbacks]),
+        ("what is done", [", ".join(_done(one)) for one in migrations]),
+    ]
+    if all(_begins_with_version(one) for one in migrations):
+        del columns[0]
+    shown = [(head, *column) for head, column in columns if any(column)]
+    said = [
+        f"{what} are in `{folder.rstrip('/')}`"
+        for what, folder in (("files", file_folder), ("rollbacks", "" if both else rollback_folder))
+        if folder
+    ]
+    if any("*" in path for path in (*files, *rollbacks)):
+        said.append("`*` in a path is the name")
+    if said:
+        yield "; ".join(said)
+    yield from table.lines(list(zip(*shown, strict=True)), right=frozenset({0} if columns[0][0] == "version" else ()))
+
+
+def _begins_with_version(one: PlannedMigration) -> bool:
+    """Whether the name of a migration says its version, too."""
+    digits = re.match("[0-9]+", one.name)
+    return digits is not None and int(digits[0]) == one.version
+
+
+def _rollback(one: PlannedMigration) -> str | None:
+    return None if one.rollback is None else str(one.rollback.path)
+
+
+def _short(path: str | None, name: str) -> str:
+    """Return a path with `*` for each part that is the migration's name, or that and a suffix or a number."""
+    parts = (path or "").split("/")
+    return "/".join(
+        f"{found['before']}*{found['after']}" if (found := _named(part, name)) is not None else part for part in parts
+    )
+
+
+def _named(part: str, name: str) -> re.Match[str] | None:
+    if name not in part:
+        return None
+    return re.fullmatch(rf"(?P<before>(?:[0-9]+_)?){re.escape(name)}(?P<after>(?:\.[a-z.]+)?)", part)
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    """Return the folder that all paths are in, with `/` at its end; empty where they have none in common."""
+    folders = [path.split("/")[:-1] for path in paths if path]
+    common: list[str] = []
+    for parts in zip(*folders, strict=False):
+        if len(set(parts)) > 1 or "*" in parts[0]:
+            break
+        common.append(parts[0])
+    return "/".join((*common, "")) if common else ""
+
+
+def _left(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}\u2026"
 
 
 def _file(one: PlannedMigration) -> str | None:
