@@ -304,6 +304,38 @@ def test_a_second_import_adds_what_the_tool_has_done_since(
     assert any("what `ccc` did is in no file of zmig's" in note for note in third["notes"])
 
 
+def test_what_the_tool_has_not_applied_is_named_until_there_is_an_entry_for_it(
+    shop: Path, take: Command, connection: psycopg.Connection
+) -> None:
+    connection.execute("update alembic_version set version_num = 'aaa'")
+    note = "`bbb_step` is not applied, and not in the baseline: write it as SQL, under the same name"
+    assert take("--write", "--database")["history"]["notes"] == [note]
+    assert take("--database")["history"]["notes"] == [note]
+    (shop / "migrations" / "bbb_step.sql").write_text("create table bbb (id bigint);")
+    manifest = shop / "manifests" / "shop.yaml"
+    manifest.write_text(f"{manifest.read_text()}\n  - version: 2\n    file: ../migrations/bbb_step.sql\n")
+    assert take("--database")["history"]["notes"] == []
+    assert Migrator("manifests/shop.yaml").migrate().completed == ("bbb_step",)
+
+
+def test_a_squashed_one_of_django_is_none_that_is_not_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str, connection: psycopg.Connection, take: Command
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", database)
+    files, statements = _OTHERS["django"]
+    first = files["shop/migrations/0001_initial.py"]
+    squashed = first.replace("dependencies", "replaces = [('shop', '0001_initial')]\n    dependencies")
+    later = first.replace("dependencies = []", "dependencies = [('shop', '0001_squashed')]")
+    others = {"shop/migrations/0001_squashed.py": squashed, "shop/migrations/0002_later.py": later}
+    for name, text in {**files, **others}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    connection.execute(statements.encode())
+    (note,) = take("--from", "django", "--write", "--database")["history"]["notes"][-1:]
+    assert note == "`0002_later` is not applied, and not in the baseline: write it as SQL, under the same name"
+
+
 def test_what_was_written_goes_again_where_nothing_can_be_recorded(
     shop: Path, take: Command, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -294,6 +294,7 @@ class _Matcher:
         if self._question.baseline is not None:
             if code or without:
                 yield f"what {_listed([*code, *without])} did is in no file of zmig's: `zmig drift` shows it"
+            yield from self._pending_code()
             return
         if code:
             yield f"code is what {_listed(code)} are: kept in the history, and nothing counts as applied for them"
@@ -305,6 +306,16 @@ class _Matcher:
                 why = "its file has changed since" if one.matches is False else "whether its file changed is not known"
                 yield f"`{planned.name}` is due: it may run again, and {why}"
         yield from self._gaps()
+
+    def _pending_code(self) -> Iterator[str]:
+        """Yield which migrations that are code the tool has not applied: a baseline of the database lacks them."""
+        done = {*(row.id for row in self._question.history.applied), *self._planned, *self._left_out}
+        found = [one for one in self._question.plan.source.migrations if one.id not in done]
+        pending = [one.name for one in found if not one.replaces or not done.issuperset(one.replaces)]
+        if pending:
+            verb, them = ("is", "it") if len(pending) == 1 else ("are", "them")
+            todo = f"write {them} as SQL, under the same name"
+            yield f"{_listed(pending)} {verb} not applied, and not in the baseline: {todo}"
 
     def _gaps(self) -> Iterator[str]:
         """Yield which entries the tool has not applied, though it has applied later ones."""

@@ -89,6 +89,8 @@ class SourceMigration:
     """What the tool would record of it today, in all forms of its versions; empty where `matches` finds that out."""
     after: tuple[str, ...] = ()
     """The ids of those that it comes right after, where the tool has a graph in place of an order."""
+    replaces: tuple[str, ...] = ()
+    """The ids of those in whose place it is: where all of them are applied, the tool does not run it."""
     remarks: tuple[Remark, ...] = ()
 
 

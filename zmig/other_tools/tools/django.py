@@ -13,6 +13,7 @@ from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
+from zmig.valueclass import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,14 +61,17 @@ def _migration(files: ProjectFiles, path: str) -> SourceMigration | None:
     for node in tree.body if tree is not None else ():
         if isinstance(node, ast.ClassDef) and node.name == "Migration":
             values = dict(code.assignments(node.body))
-            pairs = values.get("dependencies")
-            after = [code.texts(one) for one in pairs.elts] if isinstance(pairs, ast.List | ast.Tuple) else []
             name = name_of(path).removesuffix(".py")
             identity = f"{_application(files, path)}.{name}"
-            return code.migration(
-                path, identity, "Python", after=tuple(".".join(one) for one in after if len(one) == 2)
-            )
+            migration = code.migration(path, identity, "Python", after=_named(values.get("dependencies")))
+            return replace(migration, replaces=_named(values.get("replaces")))
     return None
+
+
+def _named(pairs: ast.expr | None) -> tuple[str, ...]:
+    """Return the migrations that a list of pairs of an application and a name has."""
+    listed = [code.texts(one) for one in pairs.elts] if isinstance(pairs, ast.List | ast.Tuple) else []
+    return tuple(".".join(one) for one in listed if len(one) == 2)
 
 
 def _application(files: ProjectFiles, path: str) -> str:
