@@ -209,6 +209,24 @@ class TestAFileThatHasAnotherMigrationSince:
         assert texts == {"001_users.sql": "select 1;", "002_users_since-v1.sql": "select 2;"}
 
 
+def test_a_value_that_may_be_a_secret_is_neither_written_nor_shown(empty: Path, run: Run) -> None:
+    (empty / "sql").mkdir()
+    (empty / "sql" / "V1__role.sql").write_text(
+        "alter role app password '${appPassword}'; comment on role app is '${what}';\n"
+    )
+    (empty / "flyway.conf").write_text(
+        "flyway.locations=filesystem:sql\nflyway.placeholders.appPassword=hunter2\nflyway.placeholders.what=app\n"
+    )
+    shown = run("import", "--manifest", "manifests/shop.yaml", "--write")
+    manifest = (empty / "manifests" / "shop.yaml").read_text()
+    assert '  appPassword: "${APPPASSWORD}"\n  what: app\n' in manifest
+    assert "hunter2" not in shown.stdout + shown.stderr + manifest
+    plan = run("import", "--manifest", "manifests/other.yaml")
+    assert "`appPassword` may be a secret" in plan.stdout
+    linted = run("lint", "manifests/shop.yaml")
+    assert "export APPPASSWORD=...` with its value" in linted.stdout + linted.stderr
+
+
 def test_a_number_of_zmigs_own_makes_no_migration_of_the_tool_known(project: Project, run: Run) -> None:
     run("import", "--write")
     assert "20240103000001_items.sql" in run("create", "items").stdout

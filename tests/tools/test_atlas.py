@@ -125,7 +125,10 @@ def test_what_was_begun_with_a_checkpoint_or_a_baseline_has_all_before_it(kind: 
         contents["2.sql"] = "select 2;"
     history = TOOL.history.read([[row("2", kind=kind), row("3")]], read(contents))
     expected = [("1", False), ("3", True)] if kind == 2 else [("1", False), ("2", False), ("3", True)]
-    assert [(one.id, one.was_run) for one in history.applied] == expected
+    assert [(one.id, one.was_run) for one in history.applied if one.stands_for is None] == expected
+    assert [(one.id, one.stands_for) for one in history.applied if one.stands_for is not None] == (
+        [("2", "a checkpoint")] if kind == 2 else []
+    )
 
 
 def test_files_of_another_tools_form_are_that_tools() -> None:

@@ -415,8 +415,20 @@ def test_a_baseline_says_that_all_up_to_its_version_is_there() -> None:
 
 def test_a_baseline_that_was_run_is_a_migration() -> None:
     source = read({"B2__all.sql": "select 1;", "V3__c.sql": "select 1;"})
-    found = history([row(1, "2", "SQL_BASELINE", crc=4)], source)
+    rows = [(1, "2", "all", "SQL_BASELINE", "B2__all.sql", 4, "me", None, 1, True)]
+    found = history(rows, source)
     assert [(one.id, one.checksum) for one in found.applied] == [("2", "4")]
+
+
+def test_a_baseline_beside_a_migration_of_its_version_says_nothing_of_its_file() -> None:
+    source = read({"B2__all.sql": "select 1;", "V1__a.sql": "select 1;", "V2__b.sql": "select 1;"})
+    rows = [(1, "2", "all", "SQL_BASELINE", "B2__all.sql", 4, "me", None, 1, True)]
+    assert [(one.id, one.checksum) for one in history(rows, source).applied] == [("1", None), ("2", None)]
+
+
+def test_a_baseline_without_a_migration_of_its_version_is_kept_for_the_record() -> None:
+    found = history([row(1, "1", "BASELINE")], read({"V2__b.sql": "select 1;"}))
+    assert [(one.id, one.stands_for) for one in found.applied] == [("1", "a baseline")]
 
 
 def test_a_row_that_failed_is_a_problem_until_it_was_repaired() -> None:

@@ -12,7 +12,7 @@ from zmig.errors import UsageError
 from zmig.other_tools import sqitch_plan
 from zmig.other_tools.history import Place
 from zmig.other_tools.registry import tool
-from zmig.other_tools.source import Change, Source
+from zmig.other_tools.source import Change, Source, SourceMigration
 
 TOOL = tool("sqitch")
 _WHO = "Ann \xc3\x96 <ann@example.com>"
@@ -182,6 +182,14 @@ def test_a_reworked_change_in_a_plan_that_was_edited_is_matched_in_order() -> No
     assert not {number * 40 for number in ("1", "2")} & {one.id for one in source.migrations}
     history = TOOL.history.read([rows], source)
     assert [one.id for one in history.applied] == [source.migrations[0].id, source.migrations[3].id]
+
+
+def test_other_projects_of_a_registry_are_none_of_this_one_without_its_plan() -> None:
+    rows = [(name[0] * 40, "h", name, "users", None, "Ann", "a@b") for name in ("shop", "other")]
+    known = SourceMigration("s" * 40, "users", None)
+    history = TOOL.history.read([rows], Source("sqitch", "", (known,)))
+    assert [one.id for one in history.applied] == ["s" * 40]
+    assert len(TOOL.history.read([rows], Source("sqitch", "", ())).applied) == 2
 
 
 def test_events_are_asked_for_where_there_are_any() -> None:

@@ -172,7 +172,7 @@ class _Matcher:
         elif self._came_later(row) and not (entry is not None and entry.is_applied):
             self._late.append(row.id)
         elif planned is None:
-            self._kept.append(Kept(row, self._reason(row.id)))
+            self._kept.append(Kept(row, row.stands_for or self._reason(row.id)))
         elif entry is None or entry.migration is None:
             self._undeclared.append(planned)
         elif entry.is_applied:

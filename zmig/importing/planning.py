@@ -16,6 +16,7 @@ from zmig.other_tools.source import Change, Remark
 from zmig.other_tools.tool import Language
 from zmig.project import draft, inclusion
 from zmig.text.nearest import nearest
+from zmig.text.secrets import names_secret
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
@@ -81,16 +82,25 @@ def plan_of(
             planned.append(migration)
         else:
             code += _of_code(one, found.tool)
+    variables, about_secrets = _variables(source, planner.variables - declared.variables)
     return ImportPlan(
         source,
         found.tool.title,
         manifest,
         tuple(sorted(planned, key=lambda one: (one.kind is Kind.REPEATABLE, one.version))),
         is_declared=declared.inclusion is not None,
-        variables={name: source.variables.get(name) for name in sorted(planner.variables - declared.variables)},
+        variables=variables,
         left_out=left_out,
-        remarks=_located(files, (*source.remarks, *renamed, *code)),
+        remarks=_located(files, (*source.remarks, *about_secrets, *renamed, *code)),
     )
+
+
+def _variables(source: Source, names: Collection[str]) -> tuple[dict[str, str | None], list[Remark]]:
+    """Return the values for the manifest, and a remark on each that is none to be written there."""
+    kept = [name for name in sorted(names) if source.variables.get(name) is not None and names_secret(name)]
+    values = {name: None if name in kept else source.variables.get(name) for name in sorted(names)}
+    what = "may be a secret, so that the manifest does not have its value: the environment has to give it"
+    return values, [Remark(Change.KEPT, f"`{name}` {what}", Location(source.folder)) for name in kept]
 
 
 def _of_code(migration: SourceMigration, tool: Tool) -> Iterator[Remark]:

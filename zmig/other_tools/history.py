@@ -35,6 +35,8 @@ class AppliedMigration:
     """False where somebody only had the tool record it, by a baseline or a like command."""
     is_concluded: bool = False
     """Whether the table does not name it: it keeps one number, and this is a migration with a smaller one."""
+    stands_for: str | None = None
+    """What it is in place of a migration, such as a baseline: then it is kept for the record alone."""
     statements: tuple[str, ...] | None = None
     """The SQL that was run, where the table keeps that."""
 

@@ -31,9 +31,15 @@ _JOINS = r"\s*\|\|\s*(?:[\w.]{1,60}\(\s*)?"
 """What joins a constant, or one in a call, to the one before."""
 _SECRET_NAME = r"[\w.]{0,60}(?:passw(?:or)?d|secret|token|api_?key)"
 """The name of a setting with a secret, or of a column."""
+_NAME_OF_SECRET = re.compile(rf"{_SECRET_NAME}\w*", re.IGNORECASE)
 _SETTING = rf"(?:session\s+|local\s+)?\"?{_SECRET_NAME}\"?"
 _LOGIN_OPTION = r"(?<![\w-])(?:-u\s*|--user[\s=]\s*|-U\s*|--proxy-user[\s=]\s*)"
 """Of curl, whose logins are written as name, colon and password."""
+
+
+def names_secret(name: str) -> bool:
+    """Whether a setting or a variable of this name likely has a secret as its value."""
+    return _NAME_OF_SECRET.fullmatch(name) is not None
 
 
 @cache
@@ -53,7 +59,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         rf"(?P<before>\b(?:{_SECRET_PARAMETERS}\s*=\s*|password{_BLANK})'{{1,3}}{_JOINS}'){_QUOTED}(?P<after>'|\\?\Z)"
     )
     quoted = rf"(?P<before>{keyword}'(?!{_JOINS})){_QUOTED}(?P<after>'|\\?\Z)"
-    bare = rf"(?P<before>{keyword})(?!')(?:[^\s\\]|\\.)+(?P<after>)"
+    bare = rf"(?P<before>{keyword})(?!'|\.\.\.`)(?:[^\s\\]|\\.)+(?P<after>)"
     # An entry of JSON, or of a dictionary of Python's.
     entry = (
         rf"(?P<before>(?P<mark>['\"]){_SECRET_PARAMETERS}(?P=mark)\s*:\s*(?P<quote>['\"]))[^'\"]+(?P<after>(?P=quote))"

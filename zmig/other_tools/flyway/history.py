@@ -63,13 +63,14 @@ def read(results: Sequence[Sequence[Row]], source: Source) -> ToolHistory:
     rows = [_entry(row) for row in results[0]]
     standing = _standing(rows)
     problems = tuple(_failed(row) for row in standing if not row.success)
-    ids = {_key_of(one): one.id for one in source.migrations}
+    by_key = {_key_of(one): one for one in source.migrations}
     applied: list[AppliedMigration] = []
     for row in standing:
         if row.success:
             applied += _below(row, source) if row.type in _BASELINES else ()
-            if row.type != "BASELINE" or not source.migrations:
-                applied.append(_applied(row, ids.get(row.key, row.id)))
+            one = by_key.get(row.key)
+            if row.type != "BASELINE" or one is None:
+                applied.append(_applied(row, one))
     return ToolHistory(in_order(applied, source), problems=problems, notes=tuple(_notes(rows, source)))
 
 
@@ -122,15 +123,23 @@ def _below(baseline: _Entry, source: Source) -> Iterator[AppliedMigration]:
             yield AppliedMigration(one.id, at=baseline.at, by=baseline.by, was_run=False)
 
 
-def _applied(row: _Entry, id: str) -> AppliedMigration:
+def _applied(row: _Entry, one: SourceMigration | None) -> AppliedMigration:
+    """Return a row as applied; the checksum of a baseline's file says nothing of a migration of the same version."""
+    is_other_file = row.type in _BASELINES and one is not None and one.up is not None and not _is_of(row, one.up.path)
     return AppliedMigration(
-        id,
+        row.id if one is None else one.id,
         at=row.at,
         by=row.by,
         duration_ms=row.duration_ms,
-        checksum=str(row.checksum) if row.checksum is not None else None,
+        checksum=str(row.checksum) if row.checksum is not None and not is_other_file else None,
         was_run=row.type not in _BASELINES,
+        stands_for="a baseline" if row.type == "BASELINE" else None,
     )
+
+
+def _is_of(row: _Entry, path: str) -> bool:
+    """Whether a row names a file, whose folder it has relative to one of the locations."""
+    return path.rpartition("/")[2] == row.script.rpartition("/")[2]
 
 
 def _failed(row: _Entry) -> Problem:

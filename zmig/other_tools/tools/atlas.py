@@ -196,10 +196,17 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
         when = at if isinstance(at, datetime) else None
         checksum = str(hash) if hash and bits & _EXECUTED else None
         was_run = bool(bits & _EXECUTED)
-        if str(version) not in _checkpoints(source):
-            applied.append(
-                AppliedMigration(str(version), at=when, duration_ms=duration, checksum=checksum, was_run=was_run)
+        is_checkpoint = str(version) in _checkpoints(source)
+        applied.append(
+            AppliedMigration(
+                str(version),
+                at=when,
+                duration_ms=duration,
+                checksum=checksum,
+                was_run=was_run,
+                stands_for="a checkpoint" if is_checkpoint else None,
             )
+        )
     return ToolHistory(in_order(applied, source), problems=tuple(problems))
 
 

@@ -231,12 +231,14 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
         by_name.setdefault(one.name.partition("@")[0], []).append(one.id)
     rows: Counter[str] = Counter()
     recorded = {str(row[0]) for row in results[0]}
+    # Where the plan is not there, the project is the one of which changes are known.
+    projects = {row[2] for row in results[0] if str(row[0]) in ids} if ids and source.project is None else None
     applied: list[AppliedMigration] = []
     renamed: list[str] = []
     others: Counter[str] = Counter()
     for change_id, script_hash, project, change, at, name, email in results[0]:
         identity = str(change_id)
-        if source.project is not None and project != source.project:
+        if (projects is not None and project not in projects) or project != (source.project or project):
             others[str(project)] += 1
             continue
         # Of changes with one name, which were reworked, the first row is of the first one.
