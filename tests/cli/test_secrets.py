@@ -42,6 +42,8 @@ COMMAND_LINES = {
     "pause": "pause shop.yaml 1 --reason x",
     "resume": "resume shop.yaml 1",
     "baseline": "baseline shop.yaml --to 1 --reason x",
+    "init": "init other",
+    "import": "import --from dbmate --manifest shop.yaml --write --database",
     "create": "create shop.yaml add_items",
     "reset": "reset shop.yaml --confirm other",
     "db": "db url shop.yaml",
@@ -94,6 +96,14 @@ def test_no_command_shows_it(shop: Shop, run: Run, login: dict[str, str], form: 
     shop.add(1, "0001", "create table users ();", rollback="drop table users;")
     said = "something" if line.startswith("lint") else SECRET  # lint shows what the files hold, and knows no database
     shop.add(2, "0002", f"do $$ begin raise notice 'connected with {said}'; end $$; select 1/0;")
+    if line.startswith("import"):
+        migrations = shop.folder / "db" / "migrations"
+        migrations.mkdir(parents=True)
+        text = f"-- migrate:up\ncomment on schema public is 'of {SECRET}';\n-- migrate:down\n"
+        (migrations / "20240101000000_comment.sql").write_text(text)
+        with psycopg.connect(shop.url, autocommit=True) as connection:
+            connection.execute("create table schema_migrations (version varchar primary key)")
+            connection.execute("insert into schema_migrations values ('20240101000000')")
     for option in ("--verbose", "--json"):
         assert_clean(run("apply", "shop.yaml", option))
         assert_clean(run(*line.split(), option))
