@@ -11,7 +11,7 @@ import itertools
 import pkgutil
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -52,14 +52,14 @@ def collect(packages: Iterable[str], examples: Examples) -> Iterator[Found]:
     modules = [module for package in packages for module in _modules(package)]
     texts = {module: Path(str(module.__file__)).read_text("utf-8") for module in modules}
     trees = {module: ast.parse(text) for module, text in texts.items() if _SPEAKS_OF_PATTERNS.search(text)}
-    uses = _uses(trees.values())
+    uses = _uses({module.__name__: tree for module, tree in trees.items()})
     for module, tree in trees.items():
         for function, call in _calls(tree):
             inside = module.__name__ if function is None else f"{module.__name__}.{function.name}"
             place = f"{inside}:{call.lineno}"
             for pattern in _made(module, function, call, examples, place):
                 if isinstance(pattern.pattern, str):
-                    yield Found(place, pattern, _uses_of(call, function, uses))
+                    yield Found(place, pattern, _uses_of(module.__name__, call, function, uses))
 
 
 def _modules(package: str) -> Iterator[ModuleType]:
@@ -95,30 +95,46 @@ def _is_of_re(called: ast.expr) -> bool:
 def _name(node: ast.AST) -> str | None:
     if isinstance(node, ast.Call):
         node = node.func
+    if isinstance(node, ast.Subscript):
+        node = node.value
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else None
 
 
-def _uses(trees: Iterable[ast.Module]) -> dict[str, set[str]]:
-    """Return for each name how what it stands for is used as a pattern."""
+def _scoped(module: str, name: str) -> str:
+    """Return what a name is known by: a private one of another module stands for something else."""
+    return f"{module}.{name}" if name.startswith("_") else name
+
+
+def _uses(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
+    """Return for each name how what it stands for is used as a pattern, by the trees of modules by their names."""
     uses: dict[str, set[str]] = defaultdict(set)
-    for node in itertools.chain.from_iterable(map(ast.walk, trees)):
+    assigned: list[tuple[str, str]] = []
+    for module, node in ((module, node) for module, tree in trees.items() for node in ast.walk(tree)):
         if isinstance(node, ast.Attribute) and node.attr in _USES and (name := _name(node.value)) is not None:
-            uses[name].add(node.attr)
+            uses[_scoped(module, name)].add(node.attr)
             vars(node.value)["used_by"] = node.attr
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            vars(node.value)["assigned_to"] = _name(node.targets[0])
+        if isinstance(node, ast.Assign) and (target := _name(node.targets[0])) is not None:
+            if isinstance(node.value, ast.Call):
+                vars(node.value)["assigned_to"] = target
+            called = [one.func for one in ast.walk(node.value) if isinstance(one, ast.Call)]
+            makers = [one.id for one in called if isinstance(one, ast.Name)]
+            assigned += [(_scoped(module, maker), _scoped(module, target)) for maker in makers]
+    for function, target in assigned:
+        uses[function] |= uses.get(target, set())
     return uses
 
 
-def _uses_of(call: ast.Call, function: ast.FunctionDef | None, uses: dict[str, set[str]]) -> frozenset[str]:
+def _uses_of(
+    module: str, call: ast.Call, function: ast.FunctionDef | None, uses: Mapping[str, set[str]]
+) -> frozenset[str]:
     if (own := _name(call.func)) is not None and own not in ("compile", "LazyPattern"):
         return frozenset({own})
     if used := getattr(call, "used_by", None):
         return frozenset({used})
     name = getattr(call, "assigned_to", None) or (function.name if function is not None else None)
-    return frozenset(uses.get(name or "") or {"search"})
+    return frozenset(uses.get(_scoped(module, name or "")) or {"search"})
 
 
 def _made(

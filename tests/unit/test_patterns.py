@@ -163,6 +163,17 @@ def test_the_patterns_are_found() -> None:
     assert "in the statement" not in sources
 
 
+def test_a_private_name_is_of_its_own_module() -> None:
+    """What `_COMMENT` of one module is used by says nothing about that of another."""
+    uses = {one.place.partition(":")[0]: one.uses for one in ALL if "(?P<block>" in one.pattern.pattern}
+    assert uses == {"zmig.lint.names": {"finditer"}}
+
+
+def test_a_pattern_that_a_function_makes_is_used_as_what_it_is_assigned_to() -> None:
+    place = "zmig.other_tools.liquibase.formatted_sql._line:"
+    assert {one.uses for one in ALL if one.place.startswith(place)} == {frozenset({"fullmatch"})}
+
+
 @pytest.mark.parametrize(
     ("source", "use"),
     [
