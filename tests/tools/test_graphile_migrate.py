@@ -149,5 +149,9 @@ def test_a_folder_without_committed_files_is_refused() -> None:
 def test_json5_is_read_as_json() -> None:
     text = '{a: \'it\\\'s "x"\', $b: [1, 2, /* c */], "u//r": "http://x", // end\n}'
     assert json5.loads(text) == {"a": 'it\'s "x"', "$b": [1, 2], "u//r": "http://x"}
+    assert json5.loads("{a: [1, // ]\n 2, /* ] */ 3]}") == {"a": [1, 2, 3]}
     with pytest.raises(ValueError, match="object"):
         json5.loads("[1]")
+    for odd in ("{a: 'b}", '{a: "b}', "{a: 1} /* b"):
+        with pytest.raises(ValueError, match="not closed"):
+            json5.loads(odd)

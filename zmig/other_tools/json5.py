@@ -7,8 +7,9 @@ import re
 from typing import cast
 
 _TOKEN = re.compile(
-    r"(?P<double>\"(?:[^\"\\]|\\.)*\")|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<comment>//[^\n]*|/\*.*?\*/)"
-    r"|(?P<comma>,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[\]}]))|(?P<key>[A-Za-z_$][\w$]*(?=\s*:))",
+    r"(?P<double>\"(?:[^\"\\]|\\.)*+\")|'(?P<single>(?:[^'\\]|\\.)*+)'|(?P<comment>//[^\n]*+|/\*.*?\*/)"
+    r"|(?P<unclosed>(?:[\"']|/\*).*+)"
+    r"|(?P<comma>,(?=(?:\s|//[^\n]*+|(?>/\*.*?\*/))*+[\]}]))|(?P<key>(?<![\w$])[A-Za-z_$][\w$]*+(?=\s*+:))",
     re.DOTALL,
 )
 
@@ -22,6 +23,8 @@ def loads(text: str) -> dict[str, object]:
 
 
 def _as_json(token: re.Match[str]) -> str:
+    if token["unclosed"] is not None:
+        raise ValueError("a string or a comment that is not closed")
     if token["comment"] is not None or token["comma"] is not None:
         return " "
     if token["double"] is not None:
