@@ -131,6 +131,8 @@ def test_a_rollback_may_be_in_a_comment() -> None:
         ("select 1 @@\nselect '@@'; @@", "@@", "select 1 ;\nselect '@@'; "),
         ("select 1\nGO\nselect $$\nGO\n$$\ngo", "\\nGO", "select 1\n;\nselect $$\nGO\n$$\n;"),
         ("select 1 # 2; -- #\n#", "#", "select 1 ; 2; -- #\n;"),
+        ("select /* 1 @@\n$a$ '@@' @@", "@@", "select /* 1 ;\n$a$ '@@' ;"),
+        ("select $a$ @@ $b$ @@ $a$ @@ /* @@ */ $b$ @@", "@@", "select $a$ @@ $b$ @@ $a$ ; /* @@ */ $b$ ;"),
         ("select 1;\ngo\nselect a.go\n/\n", None, "select 1;\n\nselect a.go\n;\n"),
         ("select 1/2; select 3 ; /* ; */", ";", "select 1/2; select 3 ; /* ; */"),
     ],

@@ -15,6 +15,7 @@ _READ = """
 import resource
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 from zmig.sql import script
+from zmig.other_tools import delimiters
 from zmig.text import secrets
 
 def read(text):
@@ -43,6 +44,8 @@ TEXTS = {
     "schemes": "secrets.redact('a.' * (N // 2) + '://x:y@z')",
     "passwords": "secrets.redact('password' * (N // 8))",
     "line ends": "secrets.redact('password' + '\\n' * N + \"'***'\" + '\\n' * N)",
+    "comments that are not closed": "delimiters.with_semicolons_for('/*a' * N, '@@')",
+    "dollar quotes that are not closed": "delimiters.with_semicolons(' '.join(f'$a{n}$' for n in range(N)), '@@')",
     "passwords with blanks": "secrets.redact('password ' * (N // 9))",
 }
 

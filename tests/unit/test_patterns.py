@@ -65,6 +65,7 @@ EXAMPLES: patterns.Examples = {
         lambda: delimiters.with_semicolons("", "\\nGO"),
     ],
     ("zmig.other_tools.delimiters", "with_semicolons_for"): [lambda: delimiters.with_semicolons_for("", "@@")],
+    ("zmig.other_tools.delimiters", "_ends"): [lambda: delimiters.with_semicolons_for("$a$ $a$", "@@")],
     ("zmig.other_tools.liquibase.formatted_sql", "_line"): [
         lambda: [
             _of(formatted_sql, "_line")(cast("re.Pattern[str]", one).pattern)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from zmig.valueclass import valueclass
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _WHOLE = r"""(?:\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"[^"]*"
- |(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?P=tag)|--[^\n]*|/\*.*?\*/)"""
-"""What no delimiter is looked for in."""
+ |(?P<tag>\$(?:[^\W\d]\w*+)?\$)|--[^\n]*+|(?P<comment>/\*))"""
+"""What no delimiter is looked for in; of a dollar quote and of a comment, where it begins."""
+_TAG = re.compile(r"(?=(\$(?:[^\W\d]\w*+)?\$))")
+"""Each place where a dollar quote may begin or end: one may begin with the last character of another."""
 _ON_ITS_OWN = r"^[ \t]*(?P<end>{})[ \t]*$"
 _FLAGS = re.VERBOSE | re.DOTALL | re.MULTILINE
 
@@ -47,9 +53,7 @@ def _replaced(text: str, pattern: re.Pattern[str]) -> Delimited:
     first: int | None = None
     copied = 0
     last = ""
-    for one in pattern.finditer(text):
-        if one["end"] is None:
-            continue
+    for one in _ends(text, pattern):
         first = one.start("end") if first is None else first
         pieces.append(text[copied : one.start("end")])
         last = pieces[-1].rstrip()[-1:] or last
@@ -57,6 +61,28 @@ def _replaced(text: str, pattern: re.Pattern[str]) -> Delimited:
         last = ";"
         copied = one.end("end")
     return Delimited("".join((*pieces, text[copied:])), first)
+
+
+def _ends(text: str, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    """Yield the delimiters that are in no quotes and no comment; what is not closed is looked for once."""
+    flags = pattern.flags & re.IGNORECASE
+    fold = str.casefold if flags else str
+    last_comment = text.rfind("*/")
+    last_tags: dict[str, int] | None = None
+    at = 0
+    while (one := pattern.search(text, at)) is not None:
+        at = one.end()
+        if one["end"] is not None:
+            yield one
+        elif one["comment"] is not None:
+            at = text.find("*/", at) + 2 if last_comment >= at else one.start() + 1
+        elif (tag := one["tag"]) is not None:
+            if last_tags is None:
+                last_tags = {fold(found[1]): found.start() for found in _TAG.finditer(text)}
+            end = None
+            if last_tags.get(fold(tag), -1) >= at:
+                end = re.compile(re.escape(tag), flags).search(text, at)
+            at = one.start() + 1 if end is None else end.end()
 
 
 def _pattern(delimiter: str | None) -> str | None:
