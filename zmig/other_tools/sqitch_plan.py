@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
 
 _NAME = r"[^\s:@#\\\[\]]+"
-_PRAGMA = re.compile(r"[ \t]*%[ \t]*(?P<name>[^\s=]+)(?:[ \t]*=[ \t]*(?P<value>.+))?")
+_PRAGMA = re.compile(r"[ \t]*+%[ \t]*+(?P<name>[^\s=]++)(?:[ \t]*+=[ \t]*+(?P<value>.+))?+")
 _LINE = re.compile(
-    rf"""[ \t]*+(?:(?P<tag>@)|(?P<operator>[+-])[ \t]*+)?(?P<name>{_NAME})[ \t]*
-    (?:\[(?P<dependencies>[^\]]+)\][ \t]*)?
-    (?P<time>\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ)[ \t]*
-    (?P<planner>[^<]+[ \t]+<[^>]+>)""",
+    rf"""[ \t]*+(?:(?P<tag>@)|(?P<operator>[+-])[ \t]*+)?(?P<name>{_NAME})[ \t]*+
+    (?:\[(?P<dependencies>[^\]]++)\][ \t]*+)?+
+    (?P<time>\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ)(?>[ \t]*+(?!<)|[ \t]*(?=[ \t]{{2}}<))
+    (?P<planner>[^<]++(?<=[ \t])<[^>]++>)""",
     re.VERBOSE | re.ASCII,
 )
 _DEPENDENCY = re.compile(
@@ -151,7 +151,7 @@ class _Parsing:
         ]
         more += ["", note] if note else []
         parent = self._changes[-1].id if self._changes else None
-        planner = re.sub(r"[ \t]+<", " <", found["planner"])
+        planner = re.sub(r"(?<![ \t])[ \t]++<", " <", found["planner"])
         identity = change_id(self._project, self._pragmas.get("uri"), name, parent, planner, found["time"], more=more)
         elsewhere = tuple(one[0] for one in dependencies if one["conflicts"] or ":" in self._key(one))
         earlier = self._last.get(name)

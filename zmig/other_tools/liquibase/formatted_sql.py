@@ -24,14 +24,15 @@ def _line(pattern: str) -> re.Pattern[str]:
 
 
 _HEADER = _line(r"\s*--\s*liquibase\s*formatted.*")
-_CHANGESET = _line(r"\s*--\s*changeset\s+(\"[^\"]+\"|[^:]+):\s*(\"[^\"]+\"|\S+)(.*)")
+_CHANGESET = _line(r"\s*+--\s*+changeset(?>\s++(?!:)|\s+(?=\s:))(\"[^\"]++\"|[^:]++):\s*+(\"[^\"]++\"|\S++)(.*)")
 _PROPERTY = _line(r"\s*+--\s*+property\s++[^:]*+:\S*+\s[^:]*+:.*")
 _ROLLBACK = _line(r"\s*--\s*rollback (.*)")
 _ROLLBACK_BLOCK = _line(r"\s*/\*\s*liquibase\s*rollback\s*")
-_ROLLBACK_BLOCK_END = re.compile(r"(.*?)\s*\*/\s*", re.ASCII)
 _COMMENT = _line(r"--\s*comment:? (.*)")
 _VALID_CHECKSUM = _line(r"--\s*validCheckSum:? (.*)")
 _PRECONDITION = _line(r"\s*--\s*precondition(?:s|-).*")
+_BLANKS = " \t\n\r\f\v"
+"""What Java counts as blank."""
 _IGNORE_LINES = _line(r"--\s*ignoreLines:(\w+)")
 _INCLUDE = _line(r"\s*--\s*include(?:All)?\b.*:.*")
 _MISTAKES = (
@@ -181,15 +182,21 @@ def _block(numbered: Iterator[tuple[int, str]], number: int, line: str, reader: 
     yield number, line
     for number, line in numbered:
         yield number, line
-        if _ROLLBACK_BLOCK_END.fullmatch(line):
+        if _before_block_end(line) is not None:
             return
     reader.note(Change.REFUSED, "a rollback comment that is not closed")
 
 
 def _inside(block: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     for number, line in block[1:]:
-        end = _ROLLBACK_BLOCK_END.fullmatch(line)
-        yield number, end[1] if end else line
+        before = _before_block_end(line)
+        yield number, line if before is None else before
+
+
+def _before_block_end(line: str) -> str | None:
+    """Return what is before the end of a comment that ends a line; None where none does."""
+    text = line.rstrip(_BLANKS)
+    return text[:-2].rstrip(_BLANKS) if text.endswith("*/") else None
 
 
 class _Line:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from zmig.other_tools.files import ProjectFiles
 
-_PROPERTY = re.compile(r"[ \t\f]*(?P<key>(?:\\.|[^\s:=\\#!])(?:\\.|[^\s:=\\])*)[ \t\f]*[:=]?[ \t\f]*(?P<value>.*)")
+_PROPERTY = re.compile(r"[ \t\f]*+(?P<key>(?:\\.|[^\s:=\\#!])(?:\\.|[^\s:=\\])*+)[ \t\f]*+[:=]?+[ \t\f]*+(?P<value>.*)")
 _PREFIXES = ("spring.liquibase.", "liquibase.command.", "liquibase.")
 _PARAMETERS = ("parameters.", "parameter.")
 _SPRING = "application"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _SUM = "atlas.sum"
 _DIRECTIVE = re.compile(r"^(?P<prefix>[ -~]*)atlas:(?P<name>\w+)(?: +(?P<value>.+))*")
-_FOREIGN = re.compile(r".*\.(?:up|down)\.sql|[VRU].*__.*\.sql")
+_FOREIGN = re.compile(r".*\.(?:up|down)\.sql|[VRU](?:(?!__).)*+__.*\.sql")
 _FOREIGN_MARK = re.compile(r"^--\s*(?:\+goose|migrate:up|liquibase formatted)", re.MULTILINE | re.IGNORECASE)
 _SCHEMA = re.compile(r"^[^\S\n]*+revisions_schema\s*=\s*\"(?P<name>[^\"]+)\"", re.MULTILINE)
 _ESCAPES = (("\\n", "\n"), ("\\r", "\r"), ("\\t", "\t"))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zmig.other_tools.history import Matches, Place, Row
 
 _FOLDER = "migrations"
-_IMPORT = re.compile(r"^[^\S\n]*+from\s+django\.(?:contrib\.gis\.)?db\s+import\s+.*\bmigrations\b", re.MULTILINE)
+_IMPORT = re.compile(r"^[^\S\n]*+from\s++django\.(?:contrib\.gis\.)?db\s++import\s++.*\bmigrations\b", re.MULTILINE)
 _MANAGE = "DJANGO_SETTINGS_MODULE"
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zmig.other_tools.source import SourceMigration
 
 _FILE = re.compile(r"(?P<version>\d+)_.*\.exs", re.ASCII)
-_USE = re.compile(r"^[^\S\n]*+use\s+\(?\s*Ecto\.Migration\b", re.MULTILINE)
+_USE = re.compile(r"^[^\S\n]*+use\s++\(?\s*+Ecto\.Migration\b", re.MULTILINE)
 
 
 def _find(files: ProjectFiles) -> str | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _TITLE = "node-pg-migrate"
 _CODE = ("js", "ts", "cjs", "mjs", "cts", "mts")
-_FILE = re.compile(rf"(?P<id>(?P<prefix>\d+).*)\.(?P<suffix>sql|{'|'.join(_CODE)})", re.ASCII)
+_FILE = re.compile(rf"(?P<id>(?P<prefix>\d++).*)\.(?P<suffix>sql|{'|'.join(_CODE)})", re.ASCII)
 _UP = re.compile(r"up\s+migration", re.IGNORECASE)
 _DOWN = re.compile(r"down\s+migration", re.IGNORECASE)
 _DASHES = re.compile(r"^[^\S\n]*+(?P<dashes>--)", re.MULTILINE)

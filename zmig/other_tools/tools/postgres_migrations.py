@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zmig.other_tools.history import Matches, Place, Row
 
 _TITLE = "postgres-migrations"
-_FILE = re.compile(r"(?P<number>-?\d+)[-_]?(?P<name>.*)\.(?P<suffix>sql|js)", re.ASCII | re.IGNORECASE)
+_FILE = re.compile(r"(?P<number>-?\d++)[-_]?+(?P<name>.*)\.(?P<suffix>sql|js)", re.ASCII | re.IGNORECASE)
 _NO_TRANSACTION = "-- postgres-migrations disable-transaction"
 _LOCK = -8525285245963000605
 

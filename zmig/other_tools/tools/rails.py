@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zmig.other_tools.history import Matches, Place, Row
     from zmig.other_tools.source import SourceMigration
 
-_FILE = re.compile(r"(?P<version>[0-9]+)_[_a-z0-9]*\.?[_a-z0-9]*\.rb")
+_FILE = re.compile(r"(?P<version>[0-9]++)_[_a-z0-9]*+(?:\.[_a-z0-9]*+)?\.rb")
 _BASE = "ActiveRecord::Migration"
 _SALT = 2053462845
 _STRUCTURE = re.compile(r"(?:.*_)?structure\.sql")

@@ -111,7 +111,7 @@ def _configuration(text: str) -> Iterator[tuple[str, str]]:
     """Yield the settings of a file that is written as git's configuration is."""
     section = ""
     for line in text.splitlines():
-        plain = re.sub(r"(^|\s)[#;].*$", "", line).strip() if '"' not in line else line.strip()
+        plain = re.sub(r"(^|\s)[#;].*", "", line).strip() if '"' not in line else line.strip()
         header = _SECTION.match(plain)
         if header is not None:
             section = header["name"].lower() + (f".{header['sub']}" if header["sub"] is not None else "")
