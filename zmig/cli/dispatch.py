@@ -79,7 +79,7 @@ def _run(words: Sequence[str], output: Output) -> int:
     if not words or words[0] in (*_HELP, "help"):
         return _help(words, output)
     name, *others = words
-    command = parser.find(name)
+    command = parser.find(name, others)
     options_end = others.index("--") if "--" in others else len(others)
     if any(word in _HELP for word in others[:options_end]):
         return _help(words[:1], output)

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 _WITH_NAMES = (Positionals.NAME, Positionals.NAME_OR_NONE, Positionals.NAMES, Positionals.SOME_NAMES)
 
 
-def find(name: str) -> AnyCommand:
-    """Return the command of that name. Raises UsageError with the nearest one."""
+def find(name: str, following: Sequence[str] = ()) -> AnyCommand:
+    """Return the command of that name. Raises UsageError with the nearest one, by the words that follow, too."""
     if name in COMMANDS:
         return COMMANDS[name].load()
     if name.startswith("-"):
         raise _usage(f"option `{name}` is before the command", f"write `zmig COMMAND {name}`")
-    raise _usage(f"unknown command `{name}`", likely_command(name))
+    raise _usage(f"unknown command `{name}`", likely_command(name, following))
 
 
 _NEVER_GUESSED = frozenset({"reset", "rollback", "resolve", "accept", "baseline", "retry"})
@@ -53,13 +53,31 @@ _OTHER_TOOLS = {
 """What the commands of other tools are called here; nothing is offered for what zmig does not do."""
 
 
-def likely_command(name: str) -> str:
+_GROUPS = frozenset({"migrate", "migration", "migrations", "db", "database", "schema"})
+"""Words before a command's own in other tools, as in `migrate status` and `db:rollback`."""
+_IN_GROUPS = {"dev": _CREATE, **dict.fromkeys(("goto", "pull", "reset"), _SEE_HELP)}
+
+
+def likely_command(name: str, following: Sequence[str] = ()) -> str:
     """Return what to write in place of an unknown command: another tool's word, or a slip of the hand."""
-    known = _OTHER_TOOLS.get(name.lower())
+    group, *parts = name.lower().split(":")
+    if group in _GROUPS:
+        for word in (*reversed(parts), *following):
+            if (hint := _of_a_group(word.lower())) is not None:
+                return hint
+    known = _OTHER_TOOLS.get(group if group in _GROUPS else name.lower())
     if known is not None:
         return known
     near = nearest(name, (command for command in COMMANDS if command not in _NEVER_GUESSED))
     return f"write `zmig {near}`" if near is not None else _SEE_HELP
+
+
+def _of_a_group(word: str) -> str | None:
+    """Return what a word means that is after the name of a group of commands; None where it is none of theirs."""
+    hint = _IN_GROUPS.get(word) or _OTHER_TOOLS.get(word)
+    if hint is not None or word not in COMMANDS or word in _GROUPS:
+        return hint
+    return f"see `zmig {word} --help`" if word in _NEVER_GUESSED else f"write `zmig {word}`"
 
 
 def parse(name: str, command: AnyCommand, words: Sequence[str]) -> Options:
@@ -168,8 +186,10 @@ def _action(name: str, command: AnyCommand, words: list[str]) -> str:
     if not words:
         raise _usage(f"`zmig {name}` needs an action: {known}", f"write `zmig {name} {next(iter(command.actions))}`")
     if words[0] not in command.actions:
-        near = nearest(words[0], command.actions) or next(iter(command.actions))
-        raise _usage(f"`zmig {name}` has no action `{words[0]}`: {known}", f"write `zmig {name} {near}`")
+        near = nearest(words[0], command.actions)
+        other = _of_a_group(words[0].lower()) if near is None else None
+        hint = other or f"write `zmig {name} {near or next(iter(command.actions))}`"
+        raise _usage(f"`zmig {name}` has no action `{words[0]}`: {known}", hint)
     return words[0]
 
 
