@@ -94,6 +94,20 @@ def test_a_check_is_written_for_ci_and_printed_where_its_file_exists(
     assert run("init", "c", "--ci", "hudson").code == 2
 
 
+def test_a_check_for_ci_may_be_written_later(place: Path, run: Run) -> None:
+    assert run("init", "shop").code == 0
+    before = (place / "manifests" / "shop.yaml").read_text()
+    ended = run("init", "--ci", "github")
+    assert (ended.code, ended.stdout, ended.stderr) == (0, "", "wrote `.github/workflows/zmig.yml`\n")
+    assert "zmig lint manifests/shop.yaml --base" in (place / ".github" / "workflows" / "zmig.yml").read_text()
+    document = json.loads(run("init", "shop", "--ci", "gitlab", "--json").stdout)
+    assert (document["manifest"], document["files"]) == ("manifests/shop.yaml", [".gitlab-ci.yml"])
+    again = run("init", "shop", "--ci", "gitlab")
+    assert (again.code, again.stdout, again.stderr) == (0, (place / ".gitlab-ci.yml").read_text(), "")
+    assert (place / "manifests" / "shop.yaml").read_text() == before
+    assert sorted(path.name for path in (place / "manifests").iterdir()) == ["manifest.schema.json", "shop.yaml"]
+
+
 def test_nothing_is_left_where_something_cannot_be_written(place: Path, run: Run) -> None:
     (place / ".github").write_text("a file")
     ended = run("init", "--ci", "github")

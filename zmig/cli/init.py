@@ -77,10 +77,10 @@ class InitOptions(Options):
 def run(call: CommandContext, options: InitOptions) -> ExitCode:
     """Write a manifest without a migration, and what else was asked for; say what is there already."""
     manifest = _manifest(options)
-    schema = manifest_text.schema_file(manifest)
-    about = "Declares the migrations of one database."
-    contents: dict[Path, str | bytes] = {manifest: manifest_text.new(manifest, about=about)}
-    contents |= {} if schema is None else dict([schema])
+    is_there = manifest.exists() or manifest.is_symlink()
+    if is_there and options.ci is None:
+        raise UsageError(_exists(manifest))
+    contents: dict[Path, str | bytes] = {} if is_there else _new(manifest)
     printed = None
     if options.ci is not None:
         ci = _CI[options.ci]
@@ -91,8 +91,8 @@ def run(call: CommandContext, options: InitOptions) -> ExitCode:
             contents[ci.path] = text
     with new_files.written(contents, instead="choose another name"):
         pass
-    found = _found()
-    _say(call, options, manifest, list(contents), found)
+    found = () if is_there else _found()
+    _say(call, manifest, list(contents), found, is_there=is_there)
     if options.json:
         call.output.document(_document(manifest, list(contents), printed, found))
     elif printed is not None:
@@ -100,23 +100,31 @@ def run(call: CommandContext, options: InitOptions) -> ExitCode:
     return ExitCode.OK
 
 
+def _new(manifest: Path) -> dict[Path, str | bytes]:
+    """Return the files of a new manifest."""
+    schema = manifest_text.schema_file(manifest)
+    text = manifest_text.new(manifest, about="Declares the migrations of one database.")
+    return {manifest: text, **({} if schema is None else dict([schema]))}
+
+
 def _manifest(options: InitOptions) -> Path:
-    """Return the manifest to be written. Raises UsageError where it is there."""
+    """Return the manifest that is meant. Raises UsageError where that is no name for one."""
     name = options.names[0] if options.names else None
     if name is not None and (not name.strip(". ") or "/" in name or not name.isprintable()):
         hint = "name it like `zmig init shop`, or by a path that ends in `.yaml`"
         raise UsageError(Problem("name-invalid", f"`{name}` is no name for a manifest", hint=hint))
     if options.manifest is not None:
-        manifest = Path(options.manifest)
-    elif name is not None:
-        manifest = Path(choice.FOLDER, f"{name}.yaml")
-    else:
-        manifest = planning.default_manifest(Path(), Path())
-    if manifest.exists() or manifest.is_symlink():
-        look = SuggestedCommand("status", (), is_step=True, manifest=str(manifest))
-        hint = Hint("look at it with ", f"`{look.line(str(manifest), None)}`")
-        raise UsageError(Problem("file-exists", f"the manifest `{manifest}` exists already", hint=hint))
-    return manifest
+        return Path(options.manifest)
+    if name is not None:
+        return Path(choice.FOLDER, f"{name}.yaml")
+    present = choice.present_in(Path()) if options.ci is not None else []
+    return Path(present[0]) if len(present) == 1 else planning.default_manifest(Path(), Path())
+
+
+def _exists(manifest: Path) -> Problem:
+    look = SuggestedCommand("status", (), is_step=True, manifest=str(manifest))
+    hint = Hint("look at it with ", f"`{look.line(str(manifest), None)}`")
+    return Problem("file-exists", f"the manifest `{manifest}` exists already", hint=hint)
 
 
 def _found() -> tuple[Found, ...]:
@@ -128,13 +136,14 @@ def _found() -> tuple[Found, ...]:
 
 
 def _say(
-    call: CommandContext, options: InitOptions, manifest: Path, written: Sequence[Path], found: Sequence[Found]
+    call: CommandContext, manifest: Path, written: Sequence[Path], found: Sequence[Found], *, is_there: bool
 ) -> None:
-    call.output.note(f"wrote {', '.join(f'`{path}`' for path in written)}")
+    if written:
+        call.output.note(f"wrote {', '.join(f'`{path}`' for path in written)}")
     for one in found:
         line = _import_line(one, manifest, is_only=len(found) == 1)
         call.output.note(f"{one.tool.title} has migrations in `{one.folder}`: `{line}` shows how they are taken over")
-    if not found:
+    if not found and not is_there:
         create = shlex.join(("zmig", "create", str(manifest), "what it is for"))
         call.output.note(f"next: `{create}` writes the first migration")
 
@@ -186,7 +195,7 @@ COMMAND = Command(
         Option(
             "--ci",
             "also write a check of what is new, to .github/workflows/zmig.yml or .gitlab-ci.yml; print it where that "
-            "exists",
+            "exists; write nothing else where the manifest exists",
             "|".join(_CI),
             _ci,
         ),

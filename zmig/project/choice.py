@@ -23,9 +23,7 @@ def find(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> Path
     A relative path is taken from `cwd`. Raises UsageError, with the names that come near, where there is none.
     """
     named = environ.get(VARIABLE) if argument is None else argument
-    folder = cwd / FOLDER
-    names = (path for path in folder.iterdir() if path.suffix in _SUFFIXES) if folder.is_dir() else ()
-    present = sorted(f"{FOLDER}/{path.name}" for path in names)
+    present = present_in(cwd)
     if argument == "":
         raise UsageError(Problem("manifest-missing", "the manifest that is named is an empty word", hint=_NAME_ONE))
     if named:
@@ -41,6 +39,13 @@ def find(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> Path
         facts = (f"manifests here: {', '.join(present)}",)
         raise UsageError(Problem("manifest-unnamed", message, facts=facts, hint=f"name one, such as `{present[0]}`"))
     return Path(present[0])
+
+
+def present_in(cwd: Path) -> list[str]:
+    """Return the paths of what is in `manifests/`."""
+    folder = cwd / FOLDER
+    names = (path for path in folder.iterdir() if path.suffix in _SUFFIXES) if folder.is_dir() else ()
+    return sorted(f"{FOLDER}/{path.name}" for path in names)
 
 
 _NAME_ONE = "name a manifest, such as `manifests/prod.yaml`"
