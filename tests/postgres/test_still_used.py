@@ -11,7 +11,7 @@ from psycopg import sql
 
 from tests.support.old_tools import DBMATE_TABLE, OldProject, PrismaTable
 from tests.support.process import Process
-from zmig import Migrator
+from zmig import Migrator, PlanRefused
 from zmig.cli.main import main
 from zmig.progress import Notice
 
@@ -131,6 +131,18 @@ def test_a_run_warns(old: OldProject, table: PrismaTable) -> None:
     assert warnings == [
         "somebody still runs Prisma: `public._prisma_migrations` has `20240103000000_late`, which was not imported"
     ]
+
+
+def test_a_run_does_not_repeat_what_the_tool_has_done_since(old: OldProject, table: PrismaTable) -> None:
+    table.connection.execute(_ORDERS.replace("table", "table if not exists").encode())
+    table.applied(_SECOND, _ORDERS)
+    with pytest.raises(PlanRefused) as refused:
+        Migrator(old.manifest).migrate()
+    (problem,) = refused.value.problems
+    assert problem.code == "applied-by-other-tool"
+    assert str(problem.hint).endswith("`zmig import --from prisma --manifest manifests/shop.yaml --database`")
+    assert main(["import", "--manifest", "manifests/shop.yaml", "--database"]) == 0
+    assert Migrator(old.manifest).migrate().completed == ()
 
 
 def test_a_role_that_may_not_read_the_table_sees_the_status(

@@ -10,12 +10,12 @@ from zmig.hints import Hint, command, run_command
 from zmig.model import Versions
 from zmig.other_tools.history_tables import MARKS
 from zmig.planning import identity
-from zmig.planning.plan import Refusal
+from zmig.planning.plan import Direction, Refusal
 from zmig.planning.reasons import moment
 from zmig.planning.state import FindingCode, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from zmig.hints import SuggestedCommand
     from zmig.model import Migration
@@ -285,11 +285,37 @@ def _taken_over(existing: Existing, first: Migration) -> Hint | None:
 
     if existing.history is None or existing.history[1] not in registry.NAMES:
         return None
+    return _import_from(existing.history[1], first)
+
+
+def _import_from(tool: str, first: Migration) -> Hint:
+    """Return how a tool's history is recorded."""
     place = first.declared_at
     manifest = () if place is None else ("--manifest", place.path)
-    tool = existing.history[1]
     return Hint(
         f"record what {MARKS[tool].title} has applied with ", command("import", "--from", tool, *manifest, "--database")
+    )
+
+
+def of_done_elsewhere(plan: Plan, ids: Collection[str], *, tool: str, table: str) -> tuple[Problem, ...]:
+    """Return what forbids to apply what another tool has applied since its history was imported, by its `ids`."""
+    if plan.direction is not Direction.FORWARD:
+        return ()
+    again = [
+        step.migration
+        for step in plan.steps
+        if not step.migration.is_repeatable and not {step.migration.name, str(step.migration.version)}.isdisjoint(ids)
+    ]
+    return tuple(
+        Problem(
+            "applied-by-other-tool",
+            f"`{one.name}` is pending, and {MARKS[tool].title} has applied it since its history was imported",
+            one.declared_at,
+            facts=(f"`{table}` has it",),
+            effect=_NOTHING_RUN,
+            hint=_import_from(tool, one),
+        )
+        for one in again
     )
 
 

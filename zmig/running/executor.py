@@ -14,6 +14,7 @@ from zmig.database import roles
 from zmig.errors import PlanRefused, Problem
 from zmig.hints import Hint, command
 from zmig.observer import BufferedObserver
+from zmig.planning import refusals
 from zmig.progress import Notice
 from zmig.project import prepare
 from zmig.running import python_functions, scope
@@ -98,7 +99,6 @@ class PlanExecutor:
     def _of_existing(self, plan: Plan) -> Iterator[Refusal]:
         """Yield what forbids a first run on a database that holds something already; it is looked for once."""
         from zmig.database import user_objects
-        from zmig.planning import refusals
 
         session = self._session
         if not plan.steps or session.project.tracking.allow_existing:
@@ -144,6 +144,8 @@ class PlanExecutor:
             session.prepare_store(snapshot)
         for used in session.still_used(snapshot):
             self._observer(Notice(None, "WARNING", used.message))
+            if problems := refusals.of_done_elsewhere(plan, used.ids, tool=used.tool, table=used.table):
+                raise PlanRefused(*problems)
         with BlockingMonitor(session.target, session.run.backend_pid, self._observer).watching() as observer:
             record = SchemaRecord(session) if session.project.verify.record else None
             if record is not None and snapshot.inspection.has_events:
