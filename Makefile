@@ -2,9 +2,10 @@
 #
 #   make demo     apply manifests/demo.yaml to a private PostgreSQL
 #   make test     run the tests; ARGS goes to pytest, as in: make test ARGS="-k planner"
+#   make growth   the tests of how time and memory grow, which `make test` leaves out
 #   make unit     the tests that need no server, in seconds
 #   make coverage how much of the code the tests run, by line and by branch, in the processes that they start, too
-#   make check    what CI runs: format, lint, types, import floors, tests
+#   make check    what CI runs: format, lint, types, import floors, and all tests
 #   make test-latest   the tests with the newest of everything that pyproject.toml allows, instead of what is locked
 #   make matrix   run the database tests on PostgreSQL 13 to 18
 #   make takeover   take projects over from the real other tools, which it installs
@@ -14,7 +15,7 @@
 #   make screenshots   draw the pictures of the console anew
 #   make clean    stop the private PostgreSQL and remove everything made here
 
-.PHONY: demo test unit coverage test-latest check lint types imports matrix takeover bench lock format screenshots clean
+.PHONY: demo test growth unit coverage test-latest check lint types imports matrix takeover bench lock format screenshots clean
 .DEFAULT_GOAL := demo
 
 VENV := .venv
@@ -28,7 +29,10 @@ demo: $(VENV)/.demo
 	@echo 'look at it with: $(BIN)/zmig status manifests/demo.yaml'
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n auto -m "not growth" $(ARGS)
+
+growth: $(VENV)/.dev
+	$(BIN)/pytest -n auto -m growth $(ARGS)
 
 unit: $(VENV)/.dev
 	ZMIG_TEST_SERVER=none $(BIN)/pytest -n auto tests/unit tests/lint tests/packaging/test_lock.py tests/test_words.py $(ARGS)
@@ -43,7 +47,8 @@ test-latest:
 	@.ci/install $(LATEST) dev newest
 	$(LATEST)/bin/pytest -n auto $(ARGS)
 
-check: lint types imports test
+check: lint types imports
+	$(BIN)/pytest -n auto
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check

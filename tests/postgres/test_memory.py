@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.support.project import ProjectFolder
     from zmig.database.types import Connection
 
+pytestmark = pytest.mark.growth
+
 SIZE = 26_000_000
 """In octets."""
 

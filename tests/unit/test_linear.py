@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.growth
+
 _READ = """
 import resource
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from tests.support.patterns import Attack, Found
 
+pytestmark = pytest.mark.growth
+
 
 def _of(module: ModuleType, name: str) -> Any:
     return vars(module)[name]

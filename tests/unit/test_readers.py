@@ -34,6 +34,8 @@ from zmig.text.places import Source
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+pytestmark = pytest.mark.growth
+
 
 def _pieces(text: str) -> Iterable[str]:
     return (text[start : start + 1024] for start in range(0, len(text), 1024))
