@@ -130,16 +130,17 @@ def _rollback(one: PlannedMigration) -> str | None:
 
 def _short(path: str | None, name: str) -> str:
     """Return a path with `*` for each part that is the migration's name, or that and a suffix or a number."""
-    parts = (path or "").split("/")
-    return "/".join(
-        f"{found['before']}*{found['after']}" if (found := _named(part, name)) is not None else part for part in parts
-    )
+    return "/".join(_shortened(part, name) for part in (path or "").split("/"))
 
 
-def _named(part: str, name: str) -> re.Match[str] | None:
-    if name not in part:
-        return None
-    return re.fullmatch(rf"(?P<before>(?:[0-9]+_)?){re.escape(name)}(?P<after>(?:\.[a-z.]+)?)", part)
+def _shortened(part: str, name: str) -> str:
+    before, found, after = part.partition(name)
+    is_named = found and _NUMBER.fullmatch(before) and _SUFFIX.fullmatch(after)
+    return f"{before}*{after}" if is_named else part
+
+
+_NUMBER = re.compile("(?:[0-9]++_)?")
+_SUFFIX = re.compile(r"(?:\.[a-z.]++)?")
 
 
 def _common_folder(paths: Sequence[str]) -> str:
