@@ -51,6 +51,23 @@ def project(empty: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return Project(folder)
 
 
+def test_what_the_manifest_has_already_is_offered_as_no_tools(
+    empty: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(empty)
+    assert run("init", "shop").code == 0
+    assert run("create", "create orders").code == 0
+    (empty / "migrations" / "001_create_orders.sql").write_text("create table orders (id bigint primary key);\n")
+    (empty / "migrations" / "001_create_orders.rollback.sql").write_text("drop table orders;\n")
+    words = ("import", "--manifest", "manifests/shop.yaml")
+    ended = run(*words)
+    assert ended.code == 2
+    assert "--from" not in ended.stderr.partition("hint:")[0]
+    assert "   = files that the manifest has already are left aside\n" in ended.stderr
+    (empty / "migrations" / "002_users.sql").write_text("create table users (id bigint primary key);\n")
+    assert "Supabase in `migrations`: `zmig import --from supabase`\n" in run(*words).stderr
+
+
 def test_the_plan_is_shown_and_nothing_is_written(project: Project, run: Run) -> None:
     before = project.files()
     ended = run("import")

@@ -13,7 +13,8 @@ from zmig.text.nearest import nearest
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
 
     from zmig.importing.folder import FolderFiles
     from zmig.other_tools.tool import Tool
@@ -38,8 +39,10 @@ def find(files: FolderFiles) -> tuple[Found, ...]:
     return tuple(Found(tool, folder) for tool in registry.tools() if (folder := tool.find(view)) is not None)
 
 
-def choose(files: FolderFiles, name: str | None, *, given: str | None = None) -> Found:
+def choose(files: FolderFiles, name: str | None, *, given: str | None = None, declared: Collection[Path] = ()) -> Found:
     """Return the tool of that name, or the only one that is found; `given` is how the folder was named.
+
+    Files that are `declared` in the manifest are offered as no tool's, where none is certain.
 
     Raises:
         UsageError: no tool, or more than one, is found, or none is of that name.
@@ -53,7 +56,7 @@ def choose(files: FolderFiles, name: str | None, *, given: str | None = None) ->
         case (one,):
             return one
         case ():
-            raise UsageError(_nothing(files, given))
+            raise UsageError(_nothing(files, given, declared))
         case _:
             raise UsageError(_several(files, found, given))
 
@@ -87,13 +90,17 @@ def _named(name: str) -> Tool:
     raise UsageError(Problem("tool-unknown", f"`{name}` is no tool that zmig can import from", facts=facts, hint=hint))
 
 
-def _nothing(files: FolderFiles, given: str | None) -> Problem:
+def _nothing(files: FolderFiles, given: str | None, declared: Collection[Path]) -> Problem:
     """Return the problem of files that may be of several tools, or of none."""
+    before = len(files.paths)
+    files.hide(declared)
+    is_any_known = len(files.paths) < before
     likely = [one for tool in registry.tools() if (one := _readable(files, tool)) is not None]
     message = f"`{files.root}` holds no migrations that are of one tool for certain"
     if not likely:
-        facts = (f"tools: {', '.join(sorted(registry.NAMES))}",)
-        hint = "name the folder that holds the migrations, and the tool with `--from`"
+        said = ("files that the manifest has already are left aside",) if is_any_known else ()
+        facts = (*said, f"tools: {', '.join(sorted(registry.NAMES))}")
+        hint = "name the folder that holds the other tool's migrations, and the tool with `--from`"
         return Problem("tool-not-found", message, facts=facts, hint=hint)
     return Problem("tool-not-found", message, facts=_choices(likely, given), hint=_say_which(likely, given))
 

@@ -60,7 +60,7 @@ def plan_of(
     """
     declared = _Declared.read(manifest, environ)
     files.hide(declared.own_files())
-    found = detection.choose(files, tool_name, given=given)
+    found = detection.choose(files, tool_name, given=given, declared=tuple(declared.files()))
     source = _read(files, found)
     left_out = _left_out(source, leave_out)
     kept = [one for one in source.migrations if one not in left_out]
@@ -155,13 +155,14 @@ class _Declared(NamedTuple):
         }
         return cls(found, entries)
 
+    def files(self) -> Iterator[Path]:
+        """Yield the files that entries name."""
+        for opened, entry in self.entries.values():
+            yield from (opened.folder.path(name) for name in (entry.file, entry.rollback) if name is not None)
+
     def own_files(self) -> Iterator[Path]:
         """Yield the files that zmig has written, which the other tool might take for its own."""
-        for opened, entry in self.entries.values():
-            for written in (entry.file, entry.rollback):
-                path = opened.folder.path(written or "")
-                if written is not None and _begins_as_own(path):
-                    yield path
+        return filter(_begins_as_own, self.files())
 
     def gone(self, files: FolderFiles) -> dict[int, str]:
         """Return the entries, by version, that are made of a file which the other tool does not have any more."""
