@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from tests.support import patterns
+from zmig.cli import import_text
 from zmig.database import connection_hints
 from zmig.lint import grammar
 from zmig.manifest import yaml_errors
@@ -52,6 +53,7 @@ EXAMPLES: patterns.Examples = {
     ("zmig.text.lazy_pattern", "compiled"): [lambda: LazyPattern("").compiled],
     ("zmig.text.secrets", "__init__"): [lambda: secrets.Redactor("hunter2", "pass word", "(x)")],
     ("zmig.database.connection_hints", "for_failed_connection"): [lambda: connection_hints.for_failed_connection("")],
+    ("zmig.cli.import_text", "_named"): [lambda: _of(import_text, "_named")("001_name.sql", "name")],
     ("zmig.lint.grammar", "_as_a_word"): [
         lambda: _of(grammar, "_as_a_word")("word"),
         lambda: _of(grammar, "_as_a_word")(":="),
