@@ -73,8 +73,17 @@ EXAMPLES: patterns.Examples = {
     ("zmig.other_tools.liquibase.formatted_sql", "_line"): [
         lambda: [
             _of(formatted_sql, "_line")(cast("re.Pattern[str]", one).pattern)
-            for one in vars(formatted_sql).values()
+            for one in (
+                *vars(formatted_sql).values(),
+                *(mistake for mistake, _ in _of(formatted_sql, "_MISTAKES")),
+            )
             if isinstance(one, re.Pattern)
+        ],
+    ],
+    ("zmig.other_tools.liquibase.formatted_sql", "_attribute"): [
+        lambda: [
+            _of(formatted_sql, "_attribute")("name", cast("re.Pattern[str]", one).pattern.partition(":(")[2][:-1])
+            for one in _of(formatted_sql, "_VALUES").values()
         ],
     ],
     ("zmig.other_tools.tools.graphile_migrate", "_rewritten"): [lambda: re.compile(r"(?::NAME|:OTHER)\b", re.ASCII)],

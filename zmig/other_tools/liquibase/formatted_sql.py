@@ -23,6 +23,10 @@ def _line(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, _ANY_CASE)
 
 
+def _attribute(name: str, value: str) -> re.Pattern[str]:
+    return re.compile(f".*{name}:({value})", _ANY_CASE)
+
+
 _HEADER = _line(r"\s*--\s*liquibase\s*formatted.*")
 _CHANGESET = _line(r"\s*+--\s*+changeset(?>\s++(?!:)|\s+(?=\s:))(\"[^\"]++\"|[^:]++):\s*+(\"[^\"]++\"|\S++)(.*)")
 _PROPERTY = _line(r"\s*+--\s*+property\s++[^:]*+:\S*+\s[^:]*+:.*")
@@ -43,12 +47,12 @@ _MISTAKES = (
     (_line(r"\s*-\s*rollback\s.*"), "`--rollback statement`"),
     (_line(r"\s*-\s*preconditions?.*"), "`--preconditions onFail:HALT`"),
     (_line(r"-\s*validCheckSum.*"), "`--validCheckSum: checksum`"),
-    (_line(r"-\s*?ignoreLines:\w+.*|--\s*ignore:\w+"), "`--ignoreLines:start`"),
+    (_line(r"-\s*+ignoreLines:\w.*|--\s*ignore:\w+"), "`--ignoreLines:start`"),
 )
 """Lines that Liquibase refuses, and what they are taken for."""
 
 _VALUES = {
-    name.removeprefix(r"\b").lower(): _line(rf".*{name}:({value}).*")
+    name.removeprefix(r"\b").lower(): _attribute(name, value)
     for name, value in {
         "stripComments": r"\w+",
         "splitStatements": r"\w+",
@@ -126,7 +130,7 @@ def lines(text: str) -> list[str]:
 
 def option(line: str, name: str) -> str | None:
     """Return what an attribute in a line says, the last one where it is there more than once."""
-    found = _VALUES[name.lower()].fullmatch(line)
+    found = _VALUES[name.lower()].match(line)
     return found[1].strip() if found else None
 
 
