@@ -289,7 +289,10 @@ class _Planner:
         """Yield what is wrong where the entry of another migration names all of a file, which has more since."""
         entry = None if script is None else self._entries.get(script.path)
         if script is not None and entry is not None:
-            what = f"`{entry}` in the manifest names this file: let it name one that holds what it was, and no more"
+            what = (
+                f"`{entry}` in the manifest names this file, which has this one since: "
+                f"write `name: {entry}` there, and a file that holds what it was, and no more"
+            )
             yield Remark(Change.REFUSED, what, script.location)
 
     def _file(self, script: ConvertedScript, name: str) -> PlannedFile:
