@@ -229,6 +229,16 @@ class TestRowsWithoutAnEntry:
         assert "--write" in problem["hint"]
 
 
+def test_what_the_tool_took_back_after_the_import_is_named(
+    shop: PrismaTable, connection: psycopg.Connection, take: Command
+) -> None:
+    take()
+    connection.execute("update _prisma_migrations set rolled_back_at = now() where migration_name = %s", [_SECOND])
+    (note,) = take()["history"]["notes"]
+    assert note.startswith(f"Prisma has taken back `{_SECOND}` since the last import")
+    assert f"`zmig resolve manifests/shop.yaml {_SECOND} --as pending --reason ...`" in note
+
+
 def test_a_file_that_comes_after_the_import_is_not_applied_by_a_number_above_it(
     old: OldProject, connection: psycopg.Connection, take: Command, facts: Facts
 ) -> None:

@@ -189,6 +189,8 @@ def test_other_projects_of_a_registry_are_none_of_this_one_without_its_plan() ->
     known = SourceMigration("s" * 40, "users", None)
     history = TOOL.history.read([rows], Source("sqitch", "", (known,)))
     assert [one.id for one in history.applied] == ["s" * 40]
+    edited = SourceMigration("e" * 40, "users", None)  # of a plan that was edited before it was imported
+    assert [one.id for one in TOOL.history.read([rows[:1]], Source("sqitch", "", (edited,))).applied] == ["e" * 40]
     assert len(TOOL.history.read([rows], Source("sqitch", "", ())).applied) == 2
 
 

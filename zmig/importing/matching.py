@@ -5,6 +5,7 @@ Pure. What is wrong is found in full before anything is recorded, so that one ru
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, Problem
@@ -284,6 +285,7 @@ class _Matcher:
         new = [one.row.id for one in (*self._taken, *self._kept, *self._own) if one.row.id not in before]
         if before and new:
             yield f"`{table}` has rows since the last import, {_listed(new)}: somebody still runs {self._title}"
+        yield from self._taken_back()
         if self._late:
             yield (
                 f"{_listed(self._late)} came after the last import, with a number below that of `{table}`: "
@@ -316,6 +318,19 @@ class _Matcher:
             verb, them = ("is", "it") if len(pending) == 1 else ("are", "them")
             todo = f"write {them} as SQL, under the same name"
             yield f"{_listed(pending)} {verb} not applied, and not in the baseline: {todo}"
+
+    def _taken_back(self) -> Iterator[str]:
+        """Yield which migrations the tool does not have as applied any more, though zmig has, by an earlier import."""
+        rows = {row.id for row in self._question.history.applied}
+        covered = {planned.name for id in rows if (planned := self._planned.get(id)) is not None}
+        gone = {name for id, name in self._question.counted.items() if id not in rows and name not in covered}
+        names = [one.name for one in self._question.entries if one.name in gone and one.is_applied]
+        if names:
+            again = f"zmig resolve {self._question.plan.manifest} {shlex.quote(names[0])} --as pending --reason ..."
+            yield (
+                f"{self._title} has taken back {_listed(names)} since the last import, which zmig has as applied: look "
+                f"what is in the database, and if it is undone, say so with `{again}`"
+            )
 
     def _gaps(self) -> Iterator[str]:
         """Yield which entries the tool has not applied, though it has applied later ones."""

@@ -14,7 +14,7 @@ from zmig.other_tools.source import Source, SourceMigration
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
     from zmig.database.types import Questioning
 
@@ -59,13 +59,17 @@ def _found(connection: Questioning, events: str) -> Iterator[StillUsed]:
     imported = imported_facts.rows(connection, events)
     for tool, table in dict.fromkeys((row.tool, row.table) for row in imported):
         if tool in registry.NAMES:
-            ids = [row.id for row in imported if (row.tool, row.table) == (tool, table) and row.id is not None]
-            if new := _new(connection, tool, table, ids):
+            known = {
+                row.id: row.name or row.id
+                for row in imported
+                if (row.tool, row.table) == (tool, table) and row.id is not None
+            }
+            if new := _new(connection, tool, table, known):
                 yield StillUsed(tool, table, new)
 
 
-def _new(connection: Questioning, tool: str, table: str, known: Sequence[str]) -> tuple[str, ...]:
-    """Return what a tool's table has that is not known; what is known stands for the project's files."""
+def _new(connection: Questioning, tool: str, table: str, known: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what a tool's table has that is not known; what is known, with names, stands for the project's files."""
     schema, _, name = table.partition(".")
     seen = tool_history.tables(connection, schema)
     if (schema, name) not in seen or not MARKS[tool].has_columns(seen[schema, name]):
@@ -74,6 +78,8 @@ def _new(connection: Questioning, tool: str, table: str, known: Sequence[str]) -
     at = tool_history.place(connection, schema, name, seen)
     if tool_history.runs_code(connection, at, tool):
         return ()
-    migrations = tuple(SourceMigration(id, id, None, number=int(id) if id.isdecimal() else None) for id in known)
+    migrations = tuple(
+        SourceMigration(id, name, None, number=int(id) if id.isdecimal() else None) for id, name in known.items()
+    )
     found = history.read(tool_history.rows(connection, history, at), Source(tool, "", migrations))
-    return tuple(row.id for row in found.applied if row.id not in set(known))
+    return tuple(row.id for row in found.applied if row.id not in known)

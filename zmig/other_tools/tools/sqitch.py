@@ -232,7 +232,10 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
     rows: Counter[str] = Counter()
     recorded = {str(row[0]) for row in results[0]}
     # Where the plan is not there, the project is the one of which changes are known.
-    projects = {row[2] for row in results[0] if str(row[0]) in ids} if ids and source.project is None else None
+    projects = None
+    if ids and source.project is None:
+        projects = {row[2] for row in results[0] if str(row[0]) in ids}
+        projects = projects or {row[2] for row in results[0] if str(row[3]) in by_name}
     applied: list[AppliedMigration] = []
     renamed: list[str] = []
     others: Counter[str] = Counter()
