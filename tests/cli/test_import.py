@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,6 +68,29 @@ def test_what_the_manifest_has_already_is_offered_as_no_tools(
     assert "   = files that the manifest has already are left aside\n" in ended.stderr
     (empty / "migrations" / "002_users.sql").write_text("create table users (id bigint primary key);\n")
     assert "Supabase in `migrations`: `zmig import --from supabase`\n" in run(*words).stderr
+
+
+def test_what_is_to_be_done_comes_after_the_plan_in_a_log_of_both_streams(project: Project) -> None:
+    command = [sys.executable, "-m", "zmig", "import"]
+    shown = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
+    assert shown.startswith("dbmate: 3 migrations in `db/migrations`")
+    assert shown.splitlines()[-1] == "nothing is written yet: run `zmig import --write`"
+    project.add("20240104000000_odd.sql", "create table odd ();\n")
+    refused = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert refused.returncode == 2
+    assert refused.stdout.splitlines()[-1].startswith("hint: ")
+
+
+def test_a_single_file_is_named_and_the_next_step_told(empty: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = empty / "shop"
+    (folder / "db" / "migration").mkdir(parents=True)
+    (folder / "db" / "migration" / "V1__users.sql").write_text("create table users (id bigint primary key);\n")
+    monkeypatch.chdir(folder)
+    first = run("import", "--write").stderr.splitlines()[0]
+    assert first == "wrote 1 entry to `manifests/shop.yaml`, and `manifests/manifest.schema.json`"
+    assert run("import").stderr == (
+        "`manifests/shop.yaml` has all of them: `zmig import --database` records what Flyway has applied\n"
+    )
 
 
 def test_the_plan_is_shown_and_nothing_is_written(project: Project, run: Run) -> None:
@@ -155,7 +180,7 @@ def test_a_second_time_finds_nothing_new(project: Project, run: Run) -> None:
     ended = run("import", "--write")
     assert (ended.code, ended.stderr) == (0, "nothing is new: `manifests/shop.yaml` has all 3 migrations\n")
     assert project.files() == before
-    assert run("import").stderr == "`manifests/shop.yaml` has all of them\n"
+    assert run("import").stderr.startswith("`manifests/shop.yaml` has all of them: ")
 
 
 def test_what_is_new_since_then_is_added(project: Project, run: Run) -> None:

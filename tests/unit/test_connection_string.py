@@ -29,6 +29,11 @@ SAID = {
         "it begins with `jdbc:`, as Java's drivers have it",
         "write it as `postgresql://user:password@host:5432/name`, without `jdbc:`",
     ),
+    "sqitch": (
+        "db:pg://app:hunter2@h/db",
+        "it begins with `db:`, as sqitch has it",
+        "write it as `postgresql://user:password@host:5432/name`, without `db:`",
+    ),
     "GeoDjango": (
         "postgis://app:hunter2@h/db",
         "its scheme is `postgis`, which PostgreSQL's client does not know",

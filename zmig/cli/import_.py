@@ -82,6 +82,7 @@ def _show(call: CommandContext, plan: ImportPlan) -> None:
     document = import_text.document(plan, is_written=False)
     if not call.output.is_json:
         call.output.data_lines(import_text.lines(plan))
+        call.output.flush()  # where a log has both streams, what is to be done comes after the plan
     if plan.is_refused:
         call.output.so_far = document
         raise UsageError(_refused(plan))
@@ -90,7 +91,8 @@ def _show(call: CommandContext, plan: ImportPlan) -> None:
     elif plan.new or not plan.is_declared:
         call.output.note(f"nothing is written yet: run `{_again(call, '--write')}`")
     else:
-        call.output.note(f"`{plan.manifest}` has all of them")
+        again = _again(call, "--database")
+        call.output.note(f"`{plan.manifest}` has all of them: `{again}` records what {plan.title} has applied")
 
 
 def _refused(plan: ImportPlan) -> Problem:
@@ -118,9 +120,13 @@ def _sentence(plan: ImportPlan, written: Written) -> str:
         return f"`{plan.manifest}` has no entry yet: all that is there is code"
     if not written.entries:
         return f"nothing is new: `{plan.manifest}` has all {words.counted(len(plan.migrations), 'migration')}"
-    files = f", and {words.counted(len(written.files), 'file')}" if written.files else ""
+    files = f", and {_files(written)}" if written.files else ""
     entries = "1 entry" if written.entries == 1 else f"{written.entries} entries"
     return f"wrote {entries} to `{plan.manifest}`{files}"
+
+
+def _files(written: Written) -> str:
+    return f"`{written.files[0]}`" if len(written.files) == 1 else words.counted(len(written.files), "file")
 
 
 def _next(call: CommandContext, plan: ImportPlan) -> str:

@@ -183,6 +183,8 @@ def _of_scheme(text: str, scheme: str, *, has_slashes: bool) -> Problem | None:
     if lower == "jdbc":
         hint = f"write it as {_FORM}, without `jdbc:`"
         return invalid("it begins with `jdbc:`, as Java's drivers have it", hint)
+    if lower == "db" and not has_slashes:
+        return invalid("it begins with `db:`, as sqitch has it", f"write it as {_FORM}, without `db:`")
     if not has_slashes:
         if family in _SCHEMES:
             return invalid(f"`//` is missing after `{scheme}:`", f"write it as {_FORM}")
