@@ -104,6 +104,18 @@ def test_what_should_have_been_dropped_names_the_migration_that_drops_it(
     assert "dropped by `002_drop`" in one.facts
 
 
+def test_the_order_of_columns_of_a_table_that_is_new_or_gone_is_no_note(
+    shop: ProjectFolder, compare: Compare, connection: psycopg.Connection
+) -> None:
+    Migrator(shop.manifest).migrate()
+    connection.execute("drop table users cascade; create table extra (a int, b int)")
+    made = compare()
+    said = {one.message for one in made.findings}
+    assert "the live database has table `public.extra`, which the files do not build" in said
+    assert "the live database lacks table `public.users`" in said
+    assert made.missing == ()
+
+
 def test_what_is_only_spelled_differently_is_a_note(
     project: ProjectFolder, compare: Compare, connection: psycopg.Connection
 ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from zmig.catalog.difference import differences
+from zmig.catalog.difference import Change, differences
 from zmig.catalog.objects import Kind, object_hash
 from zmig.database import connection as database
 from zmig.database import schema_reader
@@ -190,7 +190,7 @@ class _Comparison:
         return Result(
             replayed=self._ground.project.migrations,
             deviants=tuple(one for one in deviants if self._counts(one.difference)),
-            notes=tuple(one.difference for one in deviants if not self._counts(one.difference)),
+            notes=tuple(one.difference for one in deviants if self._is_noted(one.difference)),
             remarks=self._live.remarks,
             server_version=self._live.schema.server_version,
             scratch_version=self._ground.scratch.server_version,
@@ -199,6 +199,11 @@ class _Comparison:
 
     def _counts(self, one: Difference) -> bool:
         return one.counts(column_order=self._ground.project.verify.column_order_counts)
+
+    def _is_noted(self, one: Difference) -> bool:
+        """Whether it is a note; the order of the columns of a table that is gone, or new, says nothing."""
+        is_of_whole = one.kind is Kind.COLUMN_ORDER and one.change is not Change.CHANGED
+        return not self._counts(one) and not is_of_whole
 
     def _compared(self, expected: SchemaSnapshot, url: str) -> list[Difference]:
         """Return what differs; which role ran the migrations is no difference."""
