@@ -70,6 +70,14 @@ def test_what_the_manifest_has_already_is_offered_as_no_tools(
     assert "Supabase in `migrations`: `zmig import --from supabase`\n" in run(*words).stderr
 
 
+def test_a_tool_that_is_given_as_the_folder_is_told_the_option(project: Project, run: Run) -> None:
+    ended = run("import", "Dbmate", "--write")
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "error: the folder `Dbmate` does not exist\nhint: a tool is named with `--from`: `zmig import --from dbmate`\n"
+    )
+
+
 def test_what_is_to_be_done_comes_after_the_plan_in_a_log_of_both_streams(project: Project) -> None:
     command = [sys.executable, "-m", "zmig", "import"]
     shown = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout

@@ -11,6 +11,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, ManifestError, Problem, UsageError
+from zmig.other_tools import registry
 from zmig.project import migration_file, text_file
 from zmig.valueclass import replace
 
@@ -203,6 +204,8 @@ def _no_folder(root: Path) -> Problem | None:
         return Problem("folder-missing", f"`{root}` cannot be looked at: {_reason(error)}", hint="name a folder")
     message = f"`{root}` is no folder" if is_there else f"the folder `{root}` does not exist"
     hint = "name the project's folder, or the one that holds its migrations"
+    if str(root).lower() in registry.NAMES:
+        hint = f"a tool is named with `--from`: `zmig import --from {str(root).lower()}`"
     return Problem("folder-missing", message, hint=hint)
 
 
