@@ -145,6 +145,19 @@ def test_a_run_does_not_repeat_what_the_tool_has_done_since(old: OldProject, tab
     assert Migrator(old.manifest).migrate().completed == ()
 
 
+def test_a_tool_that_had_done_nothing_before_is_seen_too(
+    old: OldProject, connection: psycopg.Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = PrismaTable(connection)
+    old.prisma(_FIRST, _USERS)
+    assert main(["import", "--manifest", "manifests/shop.yaml", "--database"]) == 0
+    assert _status(capsys)["other_tools"] == []
+    table.applied(_FIRST, _USERS)
+    assert [one["not_imported"] for one in _status(capsys)["other_tools"]] == [[_FIRST]]
+    with pytest.raises(PlanRefused):
+        Migrator(old.manifest).migrate()
+
+
 def test_a_role_that_may_not_read_the_table_sees_the_status(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

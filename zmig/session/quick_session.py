@@ -110,7 +110,7 @@ class QuickSession:
 
     def still_used(self, snapshot: DatabaseSnapshot) -> tuple[StillUsed, ...]:
         """Return the other tools that have applied something since their history was imported."""
-        if not any(entry.origin for entry in snapshot.entries):
+        if not snapshot.may_have_imported:
             return ()
         from zmig.session import still_used
 

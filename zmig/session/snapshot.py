@@ -52,6 +52,16 @@ class DatabaseSnapshot:
         """Every migration."""
         return self.migrations.entries
 
+    @property
+    def may_have_imported(self) -> bool:
+        """Whether another tool's history may have been imported; one that was empty then is in no entry.
+
+        That is worth a question until something is applied, when whatever the tool does would be done again.
+        """
+        if any(entry.origin for entry in self.entries):
+            return True
+        return self.inspection.has_events and not any(entry.is_applied for entry in self.entries)
+
 
 class FactSource(Protocol):
     """The facts of one event store, as a snapshot needs them."""
