@@ -278,7 +278,7 @@ def test_nothing_is_left_to_run(shop: Path, take: Command) -> None:
 def test_nothing_is_written_without_being_asked_for(shop: Path, take: Command) -> None:
     document = take()
     assert (document["written"], document["baseline"]["declared"]) == (False, False)
-    assert document["render"] == "alembic upgrade base:heads --sql"
+    assert document["render"] == "alembic upgrade BEFORE:REVISION --sql"
     assert "--write --database" in take.err
     assert not (shop / "manifests").exists()
 
@@ -316,6 +316,30 @@ def test_what_the_tool_has_not_applied_is_named_until_there_is_an_entry_for_it(
     manifest.write_text(f"{manifest.read_text()}\n  - version: 2\n    file: ../migrations/bbb_step.sql\n")
     assert take("--database")["history"]["notes"] == []
     assert Migrator("manifests/shop.yaml").migrate().completed == ("bbb_step",)
+
+
+def test_no_baseline_is_made_where_each_migration_is_there_as_sql(
+    shop: Path, take: Command, connection: psycopg.Connection, facts: Facts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connection.execute("update alembic_version set version_num = 'aaa'")
+    (shop / "manifests").mkdir()
+    (shop / "migrations").mkdir()
+    entries = ["manifest: 1", "database: {url: '${DATABASE_URL}'}", "migrations:"]
+    for number, name in enumerate(("aaa_step", "bbb_step"), start=1):
+        (shop / "migrations" / f"{name}.sql").write_text(f"create table {name} (id bigint);")
+        entries.append(f"  - {{version: {number}, file: ../migrations/{name}.sql}}")
+    manifest = shop / "manifests" / "shop.yaml"
+    manifest.write_text("\n".join(entries) + "\n")
+    assert main([word for word in _IMPORT if word != "--json"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "`manifests/shop.yaml` has all of them: `zmig import --from alembic --manifest manifests/shop.yaml --database` "
+        "records what Alembic has applied"
+    )
+    history = take("--write", "--database")["history"]
+    assert (history["recorded"], history["kept"], history["notes"]) == (["aaa_step"], [], [])
+    assert facts.applied == [(1, "aaa_step")]
+    assert manifest.read_text() == "\n".join(entries) + "\n"
+    assert not list((shop / "migrations").glob("*baseline*"))
 
 
 def test_a_squashed_one_of_django_is_none_that_is_not_applied(

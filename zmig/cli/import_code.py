@@ -33,14 +33,15 @@ def run(call: CommandContext, options: HistoryOptions, plan: ImportPlan, tool: T
         "baseline": {"name": draft.name, "file": str(draft.file), "declared": draft.is_declared},
         "render": tool.render,
     }
-    if options.database and (draft.is_declared or not writes):
+    is_all_there = bool(plan.migrations) and len(plan.migrations) + len(plan.left_out) == len(plan.source.migrations)
+    if options.database and (draft.is_declared or is_all_there or not writes):
         document["history"] = _record(call, options, draft, None).as_dict()
     elif options.database:
         document |= _write(call, options, draft)
-    elif writes and not draft.is_declared:
+    elif writes and not draft.is_declared and not is_all_there:
         document |= _write_structure(call, draft, files)
     elif not options.verify:
-        for line in _lines(call, draft):
+        for line in _lines_of_entries(call, draft) if is_all_there else _lines(call, draft):
             call.output.note(line) if call.output.is_json else call.output.data(line)
     return document
 
@@ -106,7 +107,15 @@ def _lines(call: CommandContext, draft: CodeDraft) -> Iterator[str]:
     if draft.structure is not None:
         yield f"or make it of `{draft.structure}`, with `--write` alone"
     if draft.tool.render is not None:
-        yield f"or have {plan.title} write SQL with `{draft.tool.render}`, for a folder that can be imported"
+        yield f"or declare each as SQL, under its own name: `{draft.tool.render}` writes it"
+
+
+def _lines_of_entries(call: CommandContext, draft: CodeDraft) -> Iterator[str]:
+    """Yield the lines of a project each of whose migrations somebody has written as SQL."""
+    plan = draft.plan
+    again = call.hints.line(SuggestedCommand("import", ("--database",), is_repetition=True))
+    yield f"{plan.title}, {words.counted(len(plan.source.migrations), 'migration')} in `{plan.source.folder}`"
+    yield f"`{plan.manifest}` has all of them: `{again}` records what {plan.title} has applied"
 
 
 def _needs_database(draft: CodeDraft) -> Problem:

@@ -197,5 +197,5 @@ TOOL = Tool(
         lock=_lock,
     ),
     matches=_matches,
-    render="alembic upgrade base:heads --sql",
+    render="alembic upgrade BEFORE:REVISION --sql",
 )
