@@ -145,6 +145,22 @@ def test_a_run_does_not_repeat_what_the_tool_has_done_since(old: OldProject, tab
     assert Migrator(old.manifest).migrate().completed == ()
 
 
+def test_a_run_does_not_repeat_what_had_no_entry_when_it_was_imported(
+    old: OldProject, connection: psycopg.Connection
+) -> None:
+    table = PrismaTable(connection)
+    for name, text in ((_FIRST, _USERS), (_SECOND, _ORDERS)):
+        old.prisma(name, text)
+        table.applied(name, text)
+    words = ["import", "--manifest", "manifests/shop.yaml", "--database"]
+    assert main([*words, "--leave-out", _SECOND]) == 0
+    with pytest.raises(PlanRefused) as refused:
+        Migrator(old.manifest).migrate()
+    assert [one.code for one in refused.value.problems] == ["applied-by-other-tool"]
+    Migrator(old.manifest).resolve(_SECOND, "pending", reason="another one of that name")
+    assert Migrator(old.manifest).migrate().completed == (_SECOND,)
+
+
 def test_a_tool_that_had_done_nothing_before_is_seen_too(
     old: OldProject, connection: psycopg.Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from zmig.database.imported_facts import LEFT_OUT, NO_FILE
 from zmig.errors import Location, Problem
 from zmig.facts import EventType
 from zmig.hints import Hint, SuggestedCommand
@@ -235,10 +236,10 @@ class _Matcher:
     def _reason(self, id: str) -> str:
         """Return why a row has no entry."""
         if id in self._left_out:
-            return "left out"
+            return LEFT_OUT
         if self._baseline is not None:
             return f"what it did is in `{self._baseline.name}`"
-        return "code" if id in self._found else "no file"
+        return "code" if id in self._found else NO_FILE
 
     def _mismatch(self, one: Taken) -> Problem:
         accept = SuggestedCommand("import", ("--accept-mismatches", "..."), is_repetition=True)

@@ -297,21 +297,34 @@ def _import_from(tool: str, first: Migration) -> Hint:
     )
 
 
-def of_done_elsewhere(plan: Plan, ids: Collection[str], *, tool: str, table: str) -> tuple[Problem, ...]:
-    """Return what forbids to apply what another tool has applied since its history was imported, by its `ids`."""
+def of_done_elsewhere(
+    plan: Plan, ids: Collection[str], *, known: Collection[int | None], tool: str, table: str
+) -> tuple[Problem, ...]:
+    """Return what forbids to apply what another tool has applied, by its `ids`, and no import has recorded as applied.
+
+    `known` are the versions of which there are facts: then somebody has said what they are.
+    """
     if plan.direction is not Direction.FORWARD:
         return ()
     again = [
         step.migration
         for step in plan.steps
-        if not step.migration.is_repeatable and not {step.migration.name, str(step.migration.version)}.isdisjoint(ids)
+        if not step.migration.is_repeatable
+        and step.migration.version not in known
+        and not {step.migration.name, str(step.migration.version)}.isdisjoint(ids)
     ]
     return tuple(
         Problem(
             "applied-by-other-tool",
-            f"`{one.name}` is pending, and {MARKS[tool].title} has applied it since its history was imported",
+            f"`{one.name}` is pending, and {MARKS[tool].title} has applied it, which no import has recorded",
             one.declared_at,
-            facts=(f"`{table}` has it",),
+            facts=(
+                f"`{table}` has it",
+                Hint(
+                    "if it is another one of that name or number: ",
+                    command("resolve", "--as", "pending", "--reason", "...", about=one),
+                ),
+            ),
             effect=_NOTHING_RUN,
             hint=_import_from(tool, one),
         )

@@ -28,7 +28,7 @@ from zmig.running.transport import Direct
 from zmig.session.schema_record import SchemaRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from zmig.planning.existing_objects import Existing
     from zmig.planning.plan import Plan, Refusal, RunResult
@@ -132,6 +132,15 @@ class PlanExecutor:
             hint=Hint("look at it again with ", command("plan")),
         )
 
+    @staticmethod
+    def _refuse_to_repeat(
+        snapshot: DatabaseSnapshot, plan: Plan, ids: Collection[str], *, tool: str, table: str
+    ) -> None:
+        """Make sure that nothing runs which another tool has applied. Raises PlanRefused."""
+        known = {entry.version for entry in snapshot.entries if entry.record is not None}
+        if problems := refusals.of_done_elsewhere(plan, ids, known=known, tool=tool, table=table):
+            raise PlanRefused(*problems)
+
     def execute(
         self, snapshot: DatabaseSnapshot, plan: Plan, prepared_steps: tuple[PreparedStep, ...], *, is_atomic: bool
     ) -> RunResult:
@@ -144,8 +153,9 @@ class PlanExecutor:
             session.prepare_store(snapshot)
         for used in session.still_used(snapshot):
             self._observer(Notice(None, "WARNING", used.message))
-            if problems := refusals.of_done_elsewhere(plan, used.ids, tool=used.tool, table=used.table):
-                raise PlanRefused(*problems)
+            self._refuse_to_repeat(snapshot, plan, used.ids, tool=used.tool, table=used.table)
+        for row in session.without_entry(snapshot):
+            self._refuse_to_repeat(snapshot, plan, {row.id or ""}, tool=row.tool, table=row.table)
         with BlockingMonitor(session.target, session.run.backend_pid, self._observer).watching() as observer:
             record = SchemaRecord(session) if session.project.verify.record else None
             if record is not None and snapshot.inspection.has_events:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
 
     from zmig.database.connection import Target, WorkingConnection
+    from zmig.database.imported_facts import ImportedRow
     from zmig.database.lock_holder import LockHolder
     from zmig.database.server import Server
     from zmig.database.timeline import TimelineChange
@@ -178,6 +179,14 @@ class DatabaseSession:
                 return still_used.read(self.connection, self.store.events)
         except psycopg.Error:
             return ()
+
+    def without_entry(self, snapshot: DatabaseSnapshot) -> Sequence[ImportedRow]:
+        """Return the rows of other tools that were imported for the record alone, since no entry was there for them."""
+        if not snapshot.may_have_imported:
+            return ()
+        from zmig.database import imported_facts
+
+        return [row for row in imported_facts.rows(self.connection, self.store.events) if row.lacks_entry]
 
     def prepare_store(self, snapshot: DatabaseSnapshot) -> None:
         """Create what is missing of the tracking tables, and make the simple table fit the facts; under the lock."""
