@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from zmig.text.secrets import MASK, Redactor, redact, secret_values
+from zmig.text.secrets import MASK, Redactor, names_secret, redact, secret_values
 
 
 @pytest.mark.parametrize(
@@ -277,3 +277,13 @@ def test_a_variable_that_sounds_secret_is(name: str) -> None:
 )
 def test_a_variable_that_only_sounds_so_is_not(name: str) -> None:
     assert list(secret_values({name: "customers"})) == []
+
+
+@pytest.mark.parametrize("name", ["password", "appPassword", "DB_PASSWD", "api_key", "secret_key2", "reader.token"])
+def test_names_of_secrets_are_known(name: str) -> None:
+    assert names_secret(name)
+
+
+@pytest.mark.parametrize("name", ["schema", "token_table", "password_reset_days", "key", "owner"])
+def test_other_names_are_none_of_secrets(name: str) -> None:
+    assert not names_secret(name)

@@ -31,7 +31,7 @@ _JOINS = r"\s*\|\|\s*(?:[\w.]{1,60}\(\s*)?"
 """What joins a constant, or one in a call, to the one before."""
 _SECRET_NAME = r"[\w.]{0,60}(?:passw(?:or)?d|secret|token|api_?key)"
 """The name of a setting with a secret, or of a column."""
-_NAME_OF_SECRET = re.compile(rf"{_SECRET_NAME}\w*", re.IGNORECASE)
+_NAME_OF_SECRET = re.compile(rf"{_SECRET_NAME}(?:_?key|_?value)?[0-9]*", re.IGNORECASE)
 _SETTING = rf"(?:session\s+|local\s+)?\"?{_SECRET_NAME}\"?"
 _LOGIN_OPTION = r"(?<![\w-])(?:-u\s*|--user[\s=]\s*|-U\s*|--proxy-user[\s=]\s*)"
 """Of curl, whose logins are written as name, colon and password."""
