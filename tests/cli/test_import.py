@@ -70,6 +70,14 @@ def test_what_the_manifest_has_already_is_offered_as_no_tools(
     assert "Supabase in `migrations`: `zmig import --from supabase`\n" in run(*words).stderr
 
 
+def test_the_only_manifest_is_meant_where_none_is_named(project: Project, run: Run) -> None:
+    assert run("init", "orders").code == 0
+    assert run("import", "--write").stderr.startswith("wrote 3 entries to `manifests/orders.yaml`, ")
+    assert [path.name for path in project.manifest.parent.glob("*.yaml")] == ["orders.yaml"]
+    assert run("init", "other").code == 0  # of several, none is
+    assert "for `manifests/shop.yaml`" in run("import").stdout
+
+
 def test_a_tool_that_is_given_as_the_folder_is_told_the_option(project: Project, run: Run) -> None:
     ended = run("import", "Dbmate", "--write")
     assert (ended.code, ended.stdout) == (2, "")

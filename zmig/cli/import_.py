@@ -16,6 +16,7 @@ from zmig.other_tools import registry
 from zmig.other_tools.source import Change
 from zmig.other_tools.tool import Language
 from zmig.presentation import words
+from zmig.project import choice
 from zmig.text.secrets import redact
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _plan(call: CommandContext, options: ImportOptions) -> ImportPlan:
         hint = "name it like `--manifest manifests/shop.yaml`"
         raise UsageError(Problem("name-invalid", f"`{options.manifest}` is no name for a manifest", hint=hint))
     if options.manifest is None:
-        options.manifest = str(planning.default_manifest(files.root, Path()))
+        options.manifest = str(_default_manifest(files.root))
     return planning.plan_of(
         files,
         options.tool,
@@ -161,6 +162,13 @@ def _plan(call: CommandContext, options: ImportOptions) -> ImportPlan:
         given=given,
         environ=call.environ,
     )
+
+
+def _default_manifest(folder: Path) -> Path:
+    """Return the manifest that is meant where none is named: the project's, or the only one, as for other commands."""
+    default = planning.default_manifest(folder, Path())
+    present = choice.present_in(Path())
+    return Path(present[0]) if len(present) == 1 and not default.exists() else default
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -188,7 +196,11 @@ COMMAND = Command(
             "TOOL",
             attribute="tool",
         ),
-        Option("--manifest", "the manifest to write (without it: manifests/ and the project's name)", "PATH"),
+        Option(
+            "--manifest",
+            "the manifest to write (without it: the project's name, or the only one, in manifests/)",
+            "PATH",
+        ),
         Option("--write", "write the manifest, and the files that have to be others; without it, the plan is shown"),
         Option("--leave-out", "migrations that are not taken over, by id, with commas between them", "IDS", _names),
         *import_history.OPTIONS,
