@@ -62,7 +62,9 @@ def test_outside_a_transaction_each_statement_is_three_and_the_run_of_them_three
 @pytest.fixture
 def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A server on which nobody else writes, and which flushes what is committed."""
-    server = EmbeddedServer(tmp_path_factory.mktemp("server"))
+    # What flushes by itself does so seldom, however long the runs take on a busy machine.
+    settings = {"wal_writer_delay": "10s", "bgwriter_delay": "10s", "checkpoint_timeout": "1h"}
+    server = EmbeddedServer(tmp_path_factory.mktemp("server"), settings=settings)
     server.start()
     yield server
     server.stop()
