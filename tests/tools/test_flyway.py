@@ -20,6 +20,8 @@ from zmig.other_tools.tools.flyway import checksum
 from zmig.sql import variables
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zmig.other_tools.history import Row, ToolHistory
 
 _AT = datetime(2024, 2, 1, 12, tzinfo=UTC)
@@ -45,7 +47,7 @@ def row(rank: int, version: str | None, type: str = "SQL", *, success: bool = Tr
     return (rank, version, description, type, f"V{version}__d.sql", other.get("crc"), "deploy", _AT, 12, success)
 
 
-def history(rows: list[Row], source: Source) -> ToolHistory:
+def history(rows: Sequence[Row], source: Source) -> ToolHistory:
     return tool("flyway").history.read([rows], source)
 
 
