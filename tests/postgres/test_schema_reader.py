@@ -362,14 +362,14 @@ def test_what_a_session_has_set_makes_no_difference(schema: psycopg.Connection) 
         " d bytea default '\\\\xff', e date default '2024-01-31', f timestamptz default '2024-01-31 00:00+00')"
     )
     before = read(schema)
+    schema.execute("create temporary table pg_class (x int)")
     schema.execute(
         "set standard_conforming_strings = off; set intervalstyle = iso_8601; set extra_float_digits = -3;"
         "set bytea_output = escape; set datestyle = 'German'; set timezone = 'Asia/Tokyo';"
         "set quote_all_identifiers = on; set search_path = app; set statement_timeout = '1ms'"
     )
-    schema.execute("create temporary table pg_class (x int)")
     after = read(schema)
-    schema.execute("drop table pg_temp.pg_class")
+    schema.execute("reset statement_timeout; drop table pg_temp.pg_class")
     assert differences(before, after) == []
 
 
