@@ -211,7 +211,7 @@ class TestRetries:
         other.execute("set deadlock_timeout = '10min'; begin; lock table right_side")
         project.sql(
             "001_one",
-            "set deadlock_timeout = '5ms';\nlock table left_side;\nlock table right_side;",
+            "set deadlock_timeout = '500ms';\nlock table left_side;\nlock table right_side;",
             lock_timeout="20s",
             retry={"attempts": 2, "backoff": 0},
         )
