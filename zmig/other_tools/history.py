@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from zmig.valueclass import field, valueclass
@@ -9,7 +10,6 @@ from zmig.valueclass import field, valueclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from dataclasses import KW_ONLY
-    from datetime import datetime
 
     from zmig.errors import Problem
     from zmig.other_tools.source import Source
@@ -96,6 +96,16 @@ class ToolLock:
     """Tables, as SQL writes them, to be locked `in access exclusive mode` beside the history table."""
 
 
+def no_lock(place: Place) -> ToolLock:
+    """Return the lock of a tool that has none: only its history table keeps it from running."""
+    return ToolLock()
+
+
+def advisory_lock(key: int) -> Callable[[Place], ToolLock]:
+    """Return the lock of a tool that has one key for all databases."""
+    return lambda place: ToolLock((key,))
+
+
 @valueclass
 class HistoryTable:
     """How a tool keeps its history. By which columns it is recognised, `history_tables` says."""
@@ -110,7 +120,13 @@ class HistoryTable:
 
     A source without migrations is one whose files are not known: then what the table names is what is applied.
     """
-    lock: Callable[[Place], ToolLock]
+    lock: Callable[[Place], ToolLock] = no_lock
+    """What keeps the tool from running meanwhile."""
+
+
+def moment(value: object) -> datetime | None:
+    """Return a time as a row has it; None where it has none."""
+    return value if isinstance(value, datetime) else None
 
 
 def local_time(column: str) -> str:

@@ -25,6 +25,13 @@ class Language(StrEnum):
     """Code, of which only the history can be taken over, beside a dump of the schema."""
 
 
+def matches_checksums(
+    row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles
+) -> Matches:
+    """Return whether the recorded checksum is one that the file may have; None where either of them has none."""
+    return row.checksum in migration.checksums if migration.checksums and row.checksum else None
+
+
 @valueclass
 class Tool:
     """Another migration tool."""
@@ -44,7 +51,7 @@ class Tool:
         UsageError: there is no migration of this tool.
     """
     history: HistoryTable
-    matches: Callable[[AppliedMigration, SourceMigration, Source, ProjectFiles], Matches]
+    matches: Callable[[AppliedMigration, SourceMigration, Source, ProjectFiles], Matches] = matches_checksums
     """Whether a migration's file is as it was when it was applied."""
     render: str | None = None
     """For code: the command by which the tool writes its migrations as SQL, for a folder that can be imported."""

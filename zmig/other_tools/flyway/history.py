@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.other_tools.flyway.names import Version, repeatable_id
-from zmig.other_tools.history import AppliedMigration, ToolHistory, ToolLock, in_order, local_time
+from zmig.other_tools.history import AppliedMigration, ToolHistory, ToolLock, in_order, local_time, moment
 from zmig.other_tools.problems import unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from zmig.errors import Problem
     from zmig.other_tools.history import Place, Row
@@ -84,7 +84,7 @@ def _entry(row: Row) -> _Entry:
         str(script),
         checksum if isinstance(checksum, int) else None,
         str(by) if by is not None else None,
-        at if isinstance(at, datetime) else None,
+        moment(at),
         duration if isinstance(duration, int) else None,
         bool(success),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from zmig.other_tools import code
 from zmig.other_tools import files as project_files
 from zmig.other_tools.files import name_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, in_order
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
 
 _CONFIGURATION = "alembic.ini"
 _PROJECT = "pyproject.toml"
@@ -175,15 +175,6 @@ def _full(revision: str, known: Mapping[str, SourceMigration]) -> str:
     return found[0] if len(found) == 1 else revision
 
 
-def _lock(place: Place) -> ToolLock:
-    """Return nothing but the history table's own: Alembic has no lock."""
-    return ToolLock()
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return None
-
-
 TOOL = Tool(
     "alembic",
     "Alembic",
@@ -194,8 +185,6 @@ TOOL = Tool(
         "public.alembic_version",
         queries=_queries,
         read=_read_history,
-        lock=_lock,
     ),
-    matches=_matches,
     render="alembic upgrade BEFORE:REVISION --sql",
 )

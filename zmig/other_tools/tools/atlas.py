@@ -5,14 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import Location
 from zmig.other_tools import delimiters
 from zmig.other_tools import files as project_files
 from zmig.other_tools.files import location, name_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order
+from zmig.other_tools.history import (
+    AppliedMigration,
+    HistoryTable,
+    ToolHistory,
+    advisory_lock,
+    in_order,
+    moment,
+)
 from zmig.other_tools.problems import nothing_to_import, unfinished
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 
     from zmig.errors import Problem
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
 
 _SUM = "atlas.sum"
 _DIRECTIVE = re.compile(r"^(?P<prefix>[ -~]*)atlas:(?P<name>\w+)(?: +(?P<value>.+))*")
@@ -193,7 +199,7 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
             continue
         applied += _before(str(version), bits, source, is_first=not applied)
         duration = nanoseconds // 1_000_000 if isinstance(nanoseconds, int) and bits & _EXECUTED else None
-        when = at if isinstance(at, datetime) else None
+        when = moment(at)
         checksum = str(hash) if hash and bits & _EXECUTED else None
         was_run = bool(bits & _EXECUTED)
         is_checkpoint = str(version) in _checkpoints(source)
@@ -222,15 +228,6 @@ def _before(version: str, bits: int, source: Source, *, is_first: bool) -> Itera
                 yield AppliedMigration(one.id, was_run=False)
 
 
-def _lock(place: Place) -> ToolLock:
-    return ToolLock((_LOCK,))
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    """Compare hashes, which are of all files before one, too: an edited file makes all after it differ."""
-    return row.checksum in migration.checksums if migration.checksums and row.checksum else None
-
-
 TOOL = Tool(
     "atlas",
     "Atlas",
@@ -241,7 +238,6 @@ TOOL = Tool(
         "atlas_schema_revisions.atlas_schema_revisions",
         queries=_queries,
         read=_read_history,
-        lock=_lock,
+        lock=advisory_lock(_LOCK),
     ),
-    matches=_matches,
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from zmig.other_tools import files as project_files
 from zmig.other_tools import sections
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, in_order
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
     from zmig.other_tools.sections import Section
 
 _NAME = re.compile(r"(?P<version>\d++)(?P<rest>.*)\.sql", re.ASCII)
@@ -84,19 +84,8 @@ def _queries(place: Place) -> Sequence[str]:
 
 
 def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHistory:
-    versions = [str(row[0]) for row in results[0]]
-    ranks = {one.id: rank for rank, one in enumerate(source.migrations)}
-    versions.sort(key=lambda version: (ranks.get(version, len(ranks)), version))
-    return ToolHistory(tuple(AppliedMigration(version) for version in versions))
-
-
-def _lock(place: Place) -> ToolLock:
-    """Return nothing but the history table's own: dbmate has no lock."""
-    return ToolLock()
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return None
+    versions = sorted(str(row[0]) for row in results[0])
+    return ToolHistory(in_order(map(AppliedMigration, versions), source))
 
 
 TOOL = Tool(
@@ -109,7 +98,5 @@ TOOL = Tool(
         "public.schema_migrations",
         queries=_queries,
         read=_read_history,
-        lock=_lock,
     ),
-    matches=_matches,
 )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from zmig.errors import Location
 from zmig.other_tools import cargo
 from zmig.other_tools import files as project_files
 from zmig.other_tools.files import name_of, prefix_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order, local_time
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, in_order, local_time, moment
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
 
 _UP, _DOWN, _METADATA = "up.sql", "down.sql", "metadata.toml"
 _SETTINGS = "diesel.toml"
@@ -145,19 +144,8 @@ def _queries(place: Place) -> Sequence[str]:
 
 
 def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHistory:
-    applied = [
-        AppliedMigration(str(version), at=at if isinstance(at, datetime) else None) for version, at in results[0]
-    ]
+    applied = [AppliedMigration(str(version), at=moment(at)) for version, at in results[0]]
     return ToolHistory(in_order(applied, source))
-
-
-def _lock(place: Place) -> ToolLock:
-    """Return nothing but the history table's own: Diesel has no lock."""
-    return ToolLock()
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return None
 
 
 TOOL = Tool(
@@ -170,7 +158,5 @@ TOOL = Tool(
         "public.__diesel_schema_migrations",
         queries=_queries,
         read=_read_history,
-        lock=_lock,
     ),
-    matches=_matches,
 )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from zmig.other_tools import code
 from zmig.other_tools.files import name_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, moment
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
 
 _FOLDER = "migrations"
 _IMPORT = re.compile(r"^[^\S\n]*+from\s++django\.(?:contrib\.gis\.)?db\s++import\s++.*\bmigrations\b", re.MULTILINE)
@@ -92,17 +91,8 @@ def _queries(place: Place) -> Sequence[str]:
 
 
 def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHistory:
-    times = {f"{app}.{name}": at if isinstance(at, datetime) else None for app, name, at in results[0]}
+    times = {f"{app}.{name}": moment(at) for app, name, at in results[0]}
     return ToolHistory(tuple(AppliedMigration(id, at=at) for id, at in times.items()))
-
-
-def _lock(place: Place) -> ToolLock:
-    """Return nothing but the history table's own: Django has no lock."""
-    return ToolLock()
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return None
 
 
 TOOL = Tool(
@@ -115,8 +105,6 @@ TOOL = Tool(
         "public.django_migrations",
         queries=_queries,
         read=_read_history,
-        lock=_lock,
     ),
-    matches=_matches,
     render="python manage.py sqlmigrate APP NAME",
 )

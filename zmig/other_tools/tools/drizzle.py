@@ -13,7 +13,7 @@ from zmig.other_tools import files as project_files
 from zmig.other_tools import semicolons
 from zmig.other_tools.checksums import line_ends
 from zmig.other_tools.files import prefix_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, in_order, moment
 from zmig.other_tools.problems import nothing_to_import, unclear, unusable
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
@@ -208,7 +208,7 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
             str(hash),
             when if isinstance(when, int) else None,
             name if isinstance(name, str) else None,
-            at if isinstance(at, datetime) else None,
+            moment(at),
         )
         for hash, when, name, at in results[0]
     ]
@@ -289,11 +289,6 @@ def _several(ids: list[str]) -> Problem:
     )
 
 
-def _lock(place: Place) -> ToolLock:
-    """Return nothing but the history table's own: Drizzle has no lock."""
-    return ToolLock()
-
-
 def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
     """Return whether the hash is of the file, as it is or with the line ends of the other systems."""
     if row.checksum is None or migration.up is None:
@@ -311,7 +306,6 @@ TOOL = Tool(
         _TABLE,
         queries=_queries,
         read=_read_history,
-        lock=_lock,
     ),
     matches=_matches,
 )

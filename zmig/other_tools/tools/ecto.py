@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from zmig.other_tools import code
 from zmig.other_tools import files as project_files
 from zmig.other_tools.files import name_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, in_order, moment
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Source
 from zmig.other_tools.tool import Language, Tool
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
-    from zmig.other_tools.source import SourceMigration
+    from zmig.other_tools.history import Place, Row
 
 _FILE = re.compile(r"(?P<version>\d+)_.*\.exs", re.ASCII)
 _USE = re.compile(r"^[^\S\n]*+use\s++\(?\s*+Ecto\.Migration\b", re.MULTILINE)
@@ -55,17 +53,8 @@ def _queries(place: Place) -> Sequence[str]:
 
 
 def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHistory:
-    rows = [AppliedMigration(str(version), at=at if isinstance(at, datetime) else None) for version, at in results[0]]
+    rows = [AppliedMigration(str(version), at=moment(at)) for version, at in results[0]]
     return ToolHistory(in_order(rows, source))
-
-
-def _lock(place: Place) -> ToolLock:
-    """Return nothing but the history table's own, which Ecto locks itself."""
-    return ToolLock()
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return None
 
 
 TOOL = Tool(
@@ -78,8 +67,6 @@ TOOL = Tool(
         "public.schema_migrations",
         queries=_queries,
         read=_read_history,
-        lock=_lock,
     ),
-    matches=_matches,
     structure="priv/repo/structure.sql",
 )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from zmig.errors import Problem
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
 
 _TITLE = "golang-migrate"
 _NAME = re.compile(r"(?P<version>[0-9]+)_(?P<title>.*)\.(?P<direction>down|up)\.(?P<suffix>.*)", re.DOTALL)
@@ -237,10 +237,6 @@ def _lock_key(*names: str) -> int:
     return zlib.crc32("\0".join(names).encode()) * _SALT % _WORD
 
 
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return None
-
-
 TOOL = Tool(
     _TITLE,
     _TITLE,
@@ -253,5 +249,4 @@ TOOL = Tool(
         read=_read_history,
         lock=_lock,
     ),
-    matches=_matches,
 )

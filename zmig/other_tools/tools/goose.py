@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +10,7 @@ from zmig.errors import Location
 from zmig.other_tools import commands, environment, semicolons
 from zmig.other_tools import files as project_files
 from zmig.other_tools.files import is_for_tests, name_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order, local_time
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order, local_time, moment
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
 
 _NAME = re.compile(r"(?P<version>\+?[0-9]+)_.*\.(?P<suffix>sql|go)")
 _UP = re.compile(r"^--[^\n]*\+goose\s+(?i:up)\s*$", re.MULTILINE)
@@ -317,7 +316,7 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
     last: dict[int, AppliedMigration | None] = {}
     for version, is_applied, at in results[0]:
         if isinstance(version, int) and version != 0:
-            row = AppliedMigration(str(version), at=at if isinstance(at, datetime) else None)
+            row = AppliedMigration(str(version), at=moment(at))
             last[version] = row if is_applied else None
     return ToolHistory(in_order([row for row in last.values() if row is not None], source))
 
@@ -329,10 +328,6 @@ def _lock(place: Place) -> ToolLock:
         return ToolLock((_LOCK,), tables=(place.quoted,))
     query = f"select locked_by from {table} where locked and lease_expires_at >= pg_catalog.now()"
     return ToolLock((_LOCK,), query=query, tables=(place.quoted, table))
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return None
 
 
 TOOL = Tool(
@@ -347,5 +342,4 @@ TOOL = Tool(
         read=_read_history,
         lock=_lock,
     ),
-    matches=_matches,
 )

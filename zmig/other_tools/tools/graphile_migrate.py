@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from zmig.other_tools import files as project_files
 from zmig.other_tools import json5, placeholders
 from zmig.other_tools.files import location, name_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, advisory_lock, moment
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.sections import holds_sql
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
 
 _TITLE = "graphile-migrate"
 _FILE = re.compile(r"(?P<number>[0-9]+)(?:-(?P<slug>[-_a-zA-Z0-9]*))?\.sql")
@@ -254,20 +253,11 @@ def _queries(place: Place) -> Sequence[str]:
 
 def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHistory:
     applied = {
-        str(name): AppliedMigration(str(name), at=at if isinstance(at, datetime) else None, checksum=str(hash))
-        for name, hash, at in results[0]
+        str(name): AppliedMigration(str(name), at=moment(at), checksum=str(hash)) for name, hash, at in results[0]
     }
     names = [str(row[0]) for rows in results[1:] for row in rows]
     notes = [f"`{name}` was run here and is not committed: what it made is no migration's" for name in names]
     return ToolHistory(tuple(applied.values()), notes=tuple(notes))
-
-
-def _lock(place: Place) -> ToolLock:
-    return ToolLock((_LOCK,))
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return row.checksum in migration.checksums if migration.checksums and row.checksum else None
 
 
 TOOL = Tool(
@@ -280,7 +270,6 @@ TOOL = Tool(
         "graphile_migrate.migrations",
         queries=_queries,
         read=_read_history,
-        lock=_lock,
+        lock=advisory_lock(_LOCK),
     ),
-    matches=_matches,
 )

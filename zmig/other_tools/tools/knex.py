@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from zmig.other_tools import code
 from zmig.other_tools import files as project_files
 from zmig.other_tools.files import name_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, moment
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Source
 from zmig.other_tools.tool import Language, Tool
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
-    from zmig.other_tools.source import SourceMigration
+    from zmig.other_tools.history import Place, Row
 
 _FILE = re.compile(r".+\.(?:co|coffee|eg|iced|js|cjs|litcoffee|ls|ts)")
 _DIRECTORY = re.compile(r"\bdirectory\s*:\s*[\"'](?P<folder>[^\"']+)[\"']")
@@ -71,7 +69,7 @@ def _queries(place: Place) -> Sequence[str]:
 
 
 def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHistory:
-    times = {str(name): at if isinstance(at, datetime) else None for name, at in results[0]}
+    times = {str(name): moment(at) for name, at in results[0]}
     return ToolHistory(tuple(AppliedMigration(name, at=at) for name, at in times.items()))
 
 
@@ -82,10 +80,6 @@ def _lock(place: Place) -> ToolLock:
     return ToolLock(
         query=f"select 'somebody, or a run that was cut off' from {table} where is_locked = 1", tables=(table,)
     )
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return None
 
 
 TOOL = Tool(
@@ -100,5 +94,4 @@ TOOL = Tool(
         read=_read_history,
         lock=_lock,
     ),
-    matches=_matches,
 )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location
 from zmig.other_tools import delimiters
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, local_time
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, local_time, moment
 from zmig.other_tools.liquibase import changelog, checksum, formatted_sql, settings
 from zmig.other_tools.liquibase.parameters import has_nested
 from zmig.other_tools.problems import nothing_to_import, unfinished
@@ -273,7 +272,7 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
     for id, author, filename, at, kind, md5sum in results[0]:
         identity = identities.of(str(filename), str(id), str(author))
         if kind in _APPLIED or kind is None:
-            when = at if isinstance(at, datetime) else None
+            when = moment(at)
             checksum = None if md5sum is None else str(md5sum)
             row = AppliedMigration(identity, at=when, checksum=checksum, was_run=kind != "MARK_RAN")
             applied.setdefault(identity, row)

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from zmig.other_tools import files as project_files
 from zmig.other_tools.files import location, name_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, local_time
+from zmig.other_tools.history import (
+    AppliedMigration,
+    HistoryTable,
+    ToolHistory,
+    advisory_lock,
+    local_time,
+    moment,
+)
 from zmig.other_tools.problems import nothing_to_import, unfinished
 from zmig.other_tools.sections import holds_sql
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
 
 _TITLE = "node-pg-migrate"
 _CODE = ("js", "ts", "cjs", "mjs", "cts", "mts")
@@ -331,7 +338,7 @@ def _queries(place: Place) -> Sequence[str]:
 def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHistory:
     times: dict[str, datetime | None] = {}
     for name, at in results[0]:
-        times.setdefault(str(name), at if isinstance(at, datetime) else None)
+        times.setdefault(str(name), moment(at))
     ids = {one.id for one in source.migrations}
     apart = [name for name in times if name not in ids and name.endswith((".up", ".down"))]
     problems = tuple(
@@ -345,14 +352,6 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
     return ToolHistory(tuple(AppliedMigration(name, at=at) for name, at in times.items()), problems=problems)
 
 
-def _lock(place: Place) -> ToolLock:
-    return ToolLock((_LOCK,))
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return None
-
-
 TOOL = Tool(
     _TITLE,
     _TITLE,
@@ -363,7 +362,6 @@ TOOL = Tool(
         "public.pgmigrations",
         queries=_queries,
         read=_read_history,
-        lock=_lock,
+        lock=advisory_lock(_LOCK),
     ),
-    matches=_matches,
 )

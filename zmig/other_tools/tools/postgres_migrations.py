@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from zmig.other_tools import files as project_files
 from zmig.other_tools.files import location, name_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, local_time
+from zmig.other_tools.history import (
+    AppliedMigration,
+    HistoryTable,
+    ToolHistory,
+    advisory_lock,
+    local_time,
+    moment,
+)
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
 
 _TITLE = "postgres-migrations"
 _FILE = re.compile(r"(?P<number>-?\d++)[-_]?+(?P<name>.*)\.(?P<suffix>sql|js)", re.ASCII | re.IGNORECASE)
@@ -111,19 +117,11 @@ def _queries(place: Place) -> Sequence[str]:
 def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHistory:
     """Leave out 0, by which the tool makes its own table."""
     applied = tuple(
-        AppliedMigration(str(number), at=at if isinstance(at, datetime) else None, checksum=str(hash))
+        AppliedMigration(str(number), at=moment(at), checksum=str(hash))
         for number, hash, at in results[0]
         if number != 0
     )
     return ToolHistory(applied)
-
-
-def _lock(place: Place) -> ToolLock:
-    return ToolLock((_LOCK,))
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return row.checksum in migration.checksums if migration.checksums and row.checksum else None
 
 
 TOOL = Tool(
@@ -136,7 +134,6 @@ TOOL = Tool(
         "public.migrations",
         queries=_queries,
         read=_read_history,
-        lock=_lock,
+        lock=advisory_lock(_LOCK),
     ),
-    matches=_matches,
 )

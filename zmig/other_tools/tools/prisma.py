@@ -11,7 +11,14 @@ from zmig.errors import Location
 from zmig.other_tools import files as project_files
 from zmig.other_tools.checksums import line_ends
 from zmig.other_tools.files import prefix_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order
+from zmig.other_tools.history import (
+    AppliedMigration,
+    HistoryTable,
+    ToolHistory,
+    advisory_lock,
+    in_order,
+    moment,
+)
 from zmig.other_tools.problems import nothing_to_import, unfinished
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
@@ -166,7 +173,7 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
             applied.append(
                 AppliedMigration(
                     str(name),
-                    at=finished if isinstance(finished, datetime) else None,
+                    at=moment(finished),
                     duration_ms=_milliseconds(started, finished) if was_run else None,
                     checksum=str(checksum),
                     was_run=was_run,
@@ -191,10 +198,6 @@ def _failed(name: str, started: object) -> Problem:
     )
 
 
-def _lock(place: Place) -> ToolLock:
-    return ToolLock((_LOCK_KEY,))
-
-
 def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
     if row.checksum is None or migration.up is None:
         return None
@@ -215,7 +218,7 @@ TOOL = Tool(
         "public._prisma_migrations",
         queries=_queries,
         read=_read_history,
-        lock=_lock,
+        lock=advisory_lock(_LOCK_KEY),
     ),
     matches=_matches,
 )

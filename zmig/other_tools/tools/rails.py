@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
-    from zmig.other_tools.source import SourceMigration
+    from zmig.other_tools.history import Place, Row
 
 _FILE = re.compile(r"(?P<version>[0-9]++)_[_a-z0-9]*+(?:\.[_a-z0-9]*+)?\.rb")
 _BASE = "ActiveRecord::Migration"
@@ -74,10 +73,6 @@ def _lock(place: Place) -> ToolLock:
     return ToolLock((_SALT * zlib.crc32(place.database.encode()),))
 
 
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return None
-
-
 TOOL = Tool(
     "rails",
     "Rails",
@@ -90,6 +85,5 @@ TOOL = Tool(
         read=_read_history,
         lock=_lock,
     ),
-    matches=_matches,
     structure="db/structure.sql",
 )

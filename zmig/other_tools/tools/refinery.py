@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from zmig.other_tools import files as project_files
 from zmig.other_tools.files import location, name_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.siphash import siphash13
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
 
 _FILE = re.compile(r"(?P<prefix>[UV])(?P<version>\d+(?:\.\d+)?)__(?P<name>\w+)\.(?P<suffix>sql|rs)")
 _EMBEDDED = re.compile(r"embed_migrations!\s*[({\[]\s*\"(?P<folder>[^\"]+)\"")
@@ -120,15 +120,6 @@ def _time(text: object) -> datetime | None:
     return time if time.tzinfo is not None else None
 
 
-def _lock(place: Place) -> ToolLock:
-    """Return nothing but the history table's own: refinery has no lock."""
-    return ToolLock()
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return row.checksum in migration.checksums if migration.checksums and row.checksum else None
-
-
 TOOL = Tool(
     "refinery",
     "refinery",
@@ -139,7 +130,5 @@ TOOL = Tool(
         "public.refinery_schema_history",
         queries=_queries,
         read=_read_history,
-        lock=_lock,
     ),
-    matches=_matches,
 )

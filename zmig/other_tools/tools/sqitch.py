@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from zmig.errors import Location
 from zmig.other_tools import sqitch_plan
 from zmig.other_tools.files import location, name_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order
+from zmig.other_tools.history import (
+    AppliedMigration,
+    HistoryTable,
+    ToolHistory,
+    advisory_lock,
+    in_order,
+    moment,
+)
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.sections import holds_sql
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
     from zmig.other_tools.sqitch_plan import Plan, PlannedChange
 
 _CONFIGURATION = "sqitch.conf"
@@ -251,7 +258,7 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
             renamed.append(str(change))
             identity = instances[0]
         checksum = None if script_hash in (None, change_id) else str(script_hash)
-        when = at if isinstance(at, datetime) else None
+        when = moment(at)
         applied.append(AppliedMigration(identity, at=when, by=f"{name} <{email}>", checksum=checksum))
     notes = [f"`{name}` has another id in the plan than in the registry: the plan was edited" for name in renamed]
     notes += [f"the registry also has project `{name}`, of {count} changes" for name, count in sorted(others.items())]
@@ -266,14 +273,6 @@ def _failures(results: Sequence[Sequence[Row]], source: Source, recorded: set[st
             yield f"`{change}` failed{when}, and what of it is in the database is not known: it counts as not applied"
 
 
-def _lock(place: Place) -> ToolLock:
-    return ToolLock((_LOCK,))
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return row.checksum in migration.checksums if migration.checksums and row.checksum else None
-
-
 TOOL = Tool(
     "sqitch",
     "sqitch",
@@ -284,7 +283,6 @@ TOOL = Tool(
         "sqitch.changes",
         queries=_queries,
         read=_read_history,
-        lock=_lock,
+        lock=advisory_lock(_LOCK),
     ),
-    matches=_matches,
 )

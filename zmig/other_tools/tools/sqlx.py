@@ -6,7 +6,6 @@ import hashlib
 import re
 import tomllib
 import zlib
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from zmig.errors import Location, UsageError
@@ -14,7 +13,7 @@ from zmig.other_tools import cargo
 from zmig.other_tools import files as project_files
 from zmig.other_tools.checksums import line_ends
 from zmig.other_tools.files import name_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order, moment
 from zmig.other_tools.problems import nothing_to_import, unfinished, unusable
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
@@ -195,7 +194,7 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
         applied.append(
             AppliedMigration(
                 str(version),
-                at=at if isinstance(at, datetime) else None,
+                at=moment(at),
                 duration_ms=round(cast("int", nanoseconds) / _NANOSECONDS) if is_known else None,
                 checksum=checksum.hex() if isinstance(checksum, bytes) else None,
             )

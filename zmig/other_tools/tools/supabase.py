@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from zmig.errors import Location
 from zmig.other_tools import files as project_files
 from zmig.other_tools.files import name_of, prefix_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, in_order
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
@@ -106,11 +106,6 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
     return ToolHistory(in_order(applied, source))
 
 
-def _lock(place: Place) -> ToolLock:
-    """Return nothing but the history table's own: the tool has no lock."""
-    return ToolLock()
-
-
 def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
     """Return whether the file holds the statements that were run, and nothing else but what separates them."""
     if row.statements is None or migration.up is None:
@@ -146,7 +141,6 @@ TOOL = Tool(
         "supabase_migrations.schema_migrations",
         queries=_queries,
         read=_read_history,
-        lock=_lock,
     ),
     matches=_matches,
 )

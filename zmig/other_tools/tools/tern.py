@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from zmig.other_tools import files as project_files
 from zmig.other_tools import placeholders
 from zmig.other_tools.files import location, name_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, advisory_lock
 from zmig.other_tools.problems import nothing_to_import, unfinished
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
 
 _FILE = re.compile(r"(?P<number>\d+)_.+\.sql", re.ASCII)
 _MARK = "---- create above / drop below ----"
@@ -190,14 +190,6 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
     return ToolHistory(tuple(AppliedMigration(str(number)) for number in range(1, last + 1)))
 
 
-def _lock(place: Place) -> ToolLock:
-    return ToolLock((_LOCK,))
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    return None
-
-
 TOOL = Tool(
     "tern",
     "tern",
@@ -208,7 +200,6 @@ TOOL = Tool(
         "public.schema_version",
         queries=_queries,
         read=_read_history,
-        lock=_lock,
+        lock=advisory_lock(_LOCK),
     ),
-    matches=_matches,
 )

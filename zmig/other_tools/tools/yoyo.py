@@ -6,14 +6,13 @@ import ast
 import configparser
 import posixpath
 import re
-from datetime import datetime
 from fnmatch import fnmatchcase
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.other_tools import files as project_files
 from zmig.other_tools.files import location, name_of
-from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order
+from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, in_order, moment
 from zmig.other_tools.problems import nothing_to_import
 from zmig.other_tools.source import Change, Remark, Repeats, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
 
 _DIRECTIVE = re.compile(r"\s*--\s*(?P<name>transactional|depends)\s*:\s*(?P<value>.*)")
 _COMMENT_OR_EMPTY = re.compile(r"\s*(?:--.*)?")
@@ -217,7 +216,7 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
     for hash, identity, at in results[0]:
         operation, user, host = log.get(str(hash), (None, None, None))
         by = f"{user}@{host}" if user and host else None
-        when = at if isinstance(at, datetime) else None
+        when = moment(at)
         applied.append(AppliedMigration(str(identity), at=when, by=by, was_run=operation != "mark"))
     return ToolHistory(in_order(applied, source))
 
@@ -228,11 +227,6 @@ def _lock(place: Place) -> ToolLock:
         return ToolLock()
     holder = f"select 'process ' || pid || coalesce(' since ' || ctime, '') from {table} where locked = 1"
     return ToolLock(query=holder, tables=(table,))
-
-
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    """Return nothing: yoyo's hash is of the name alone."""
-    return None
 
 
 TOOL = Tool(
@@ -247,5 +241,4 @@ TOOL = Tool(
         read=_read_history,
         lock=_lock,
     ),
-    matches=_matches,
 )
