@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from zmig.errors import Problem
     from zmig.other_tools.files import ProjectFiles
-    from zmig.other_tools.history import Matches, Place, Row
+    from zmig.other_tools.history import Place, Row
 
 _NAME = re.compile(r"(?P<version>[^_]*)_(?P<rest>.*\.sql)")
 _VERSION = re.compile(r"[+-]?[0-9]+")
@@ -138,12 +138,14 @@ def _read(files: ProjectFiles, folder: str) -> Source:
         raise nothing_to_import(folder, "sqlx", "20240131120000_add_users.sql")
     down = {one.version: one for one in reversed(taken) if one.is_down}
     first: dict[int, str] = {}
+    settings = _settings_of(files, folder)
+    ignored = settings.ignored if settings is not None else frozenset[str]()
     migrations = [
-        _migration(files, one, down.pop(one.version, None), first.setdefault(one.version, one.path)) for one in forward
+        _migration(files, one, down.pop(one.version, None), first.setdefault(one.version, one.path), ignored)
+        for one in forward
     ]
     for one in down.values():
         remarks.append(Remark(Change.LEFT_OUT, "undoes a version of which there is no file", Location(one.path)))
-    settings = _settings_of(files, folder)
     if settings is not None and settings.schemas:
         message = f"sqlx creates {', '.join(settings.schemas)} before all migrations: do it in the first one"
         remarks.append(Remark(Change.LEFT_OUT, message, Location(settings.path)))
@@ -157,7 +159,9 @@ def _settings_of(files: ProjectFiles, folder: str) -> _Settings | None:
     return next((one for one in found if one.folder == folder), found[0] if found else None)
 
 
-def _migration(files: ProjectFiles, one: _File, down: _File | None, first: str) -> SourceMigration:
+def _migration(
+    files: ProjectFiles, one: _File, down: _File | None, first: str, ignored: frozenset[str]
+) -> SourceMigration:
     id = str(one.version)
     remarks: list[Remark] = []
     if first != one.path:
@@ -166,7 +170,16 @@ def _migration(files: ProjectFiles, one: _File, down: _File | None, first: str) 
         remarks.append(Remark(Change.REFUSED, message, Location(one.path)))
     up = _script(files, one.path, remarks)
     back = _script(files, down.path, remarks) if down is not None else None
-    return SourceMigration(id, one.name, up, number=one.version, down=back, remarks=tuple(remarks))
+    return SourceMigration(
+        id,
+        one.name,
+        up,
+        number=one.version,
+        down=back,
+        # With the line ends of either system.
+        checksums=tuple(_checksum(content, ignored) for content in line_ends(files.read(one.path))),
+        remarks=tuple(remarks),
+    )
 
 
 def _script(files: ProjectFiles, path: str, remarks: list[Remark]) -> Script:
@@ -217,15 +230,6 @@ def _lock(place: Place) -> ToolLock:
     return ToolLock((zlib.crc32(place.database.encode()) * _LOCK_FACTOR,))
 
 
-def _matches(row: AppliedMigration, migration: SourceMigration, source: Source, files: ProjectFiles) -> Matches:
-    """Return whether the checksum is of the file, with the line ends of either system."""
-    if row.checksum is None or migration.up is None:
-        return None
-    settings = _settings_of(files, source.folder)
-    ignored = settings.ignored if settings is not None else frozenset[str]()
-    return row.checksum in [_checksum(one, ignored) for one in line_ends(files.read(migration.up.path))]
-
-
 def _checksum(content: bytes, ignored: frozenset[str]) -> str:
     if ignored:
         content = "".join(one for one in content.decode() if one not in ignored).encode()
@@ -244,5 +248,4 @@ TOOL = Tool(
         read=_read_history,
         lock=_lock,
     ),
-    matches=_matches,
 )
