@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.project import ProjectFolder
 from zmig import Migrator
-from zmig.database.quoting import identifier, literal
+from zmig.sql.quoting import identifier, literal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.catalog.objects import Kind
+from zmig.sql.quoting import bare
 from zmig.valueclass import field, slotted
 
 if TYPE_CHECKING:
@@ -353,7 +354,7 @@ class _Text:
             return
         is_identity = "\nidentity of " in f"\n{definition}"
         schema, table = _PART.findall(owned[1])[:2]
-        usual = f"{schema}.{_quoted(f'{_plain(table)}_{_plain(owned[2])}_seq')}"
+        usual = f"{schema}.{bare(f'{_plain(table)}_{_plain(owned[2])}_seq')}"
         if is_identity and not options and identity == usual:
             return
         whose = "identity of" if is_identity else "owned by"
@@ -420,7 +421,7 @@ class _Text:
         sort, name = _target(identity)
         if definition in self._usual_owners or definition == _USUAL:
             return
-        self._add(self._place_of(sort, name), 6, identity, f"alter {identity} owner to {_quoted(definition)};")
+        self._add(self._place_of(sort, name), 6, identity, f"alter {identity} owner to {bare(definition)};")
 
     def _add_privileges(self, identity: str, definition: str) -> None:
         sort, name = _target(identity)
@@ -510,10 +511,6 @@ def _called(identity: str) -> str:
 def _plain(part: str) -> str:
     """Return a name without its quotes."""
     return part[1:-1].replace('""', '"') if part.startswith('"') else part
-
-
-def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
 
 
 def _sortable(identity: str) -> str:

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from zmig.database import citus
-from zmig.database.quoting import identifier
 from zmig.errors import Problem, ZmigError
 from zmig.sql.catalog_effect import (
     CreateIndex,
@@ -23,6 +22,7 @@ from zmig.sql.catalog_effect import (
     ReindexKind,
     SharedKind,
 )
+from zmig.sql.quoting import identifier
 
 if TYPE_CHECKING:
     from zmig.database.types import Connection

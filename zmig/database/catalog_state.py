@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.database.quoting import literal
+from zmig.sql.quoting import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from zmig.database.quoting import identifier, literal
 from zmig.errors import Problem, TrackingError, UsageError, ZmigError
 from zmig.hints import Hint, command
+from zmig.sql.quoting import identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

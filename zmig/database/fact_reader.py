@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, cast
 
 from zmig.database import fact_data
-from zmig.database.quoting import array, identifier, literal, operator
 from zmig.database.server import encoding_of
 from zmig.database.tracking_check import EVENTS, PROJECTION
 from zmig.facts import EventType, Fact, OddRow, Run
 from zmig.planning import up_to_date
+from zmig.sql.quoting import array, identifier, literal, operator
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from zmig.database.quoting import operator
 from zmig.facts import EventType
+from zmig.sql.quoting import operator
 
 if TYPE_CHECKING:
     from zmig.database.types import Questioning

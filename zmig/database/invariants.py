@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from zmig.database.quoting import literal
 from zmig.database.table_definitions import EVENTS
 from zmig.errors import Problem
+from zmig.sql.quoting import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

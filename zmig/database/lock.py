@@ -13,7 +13,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, cast
 
-from zmig.database.quoting import operator
+from zmig.sql.quoting import operator
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from zmig.database.quoting import identifier, literal
 from zmig.database.settings import set_config
 from zmig.errors import Problem
 from zmig.planning.plan import Refusal
+from zmig.sql.quoting import identifier, literal
 from zmig.text.nearest import nearest
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, cast
 from zmig.catalog.objects import FORMAT, major
 from zmig.database import catalog_state, fact_data
 from zmig.database.fact_reader import SCHEMA
-from zmig.database.quoting import literal
 from zmig.facts import EventType
+from zmig.sql.quoting import literal
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ import psycopg
 
 from zmig.catalog import queries
 from zmig.catalog.objects import SchemaSnapshot
-from zmig.database.quoting import literal
 from zmig.database.tracking_check import EVENTS, PROJECTION
 from zmig.errors import Problem, ZmigError
 from zmig.other_tools.history_tables import history_of, is_beside
+from zmig.sql.quoting import literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

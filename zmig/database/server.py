@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from zmig.database import settings, tcp
-from zmig.database.quoting import literal
 from zmig.sql.encoding import Encoding
+from zmig.sql.quoting import literal
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:

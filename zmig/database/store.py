@@ -12,17 +12,18 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, cast
 
-from zmig.database import invariants, quoting, tracking_check
+from zmig.database import invariants, tracking_check
 from zmig.database.fact_reader import IMPORT, SCHEMA, FactReader
 from zmig.database.invariants import Broken
 from zmig.database.lock import RunLock
-from zmig.database.quoting import identifier, literal, operator
 from zmig.database.server import encoding_of
 from zmig.database.tracking_check import EVENTS, PROJECTION
 from zmig.errors import Problem, TrackingError
 from zmig.facts import EventType, Fact, Run
 from zmig.model import Kind
+from zmig.sql import quoting
 from zmig.sql.encoding import UTF8, Encoding
+from zmig.sql.quoting import identifier, literal, operator
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:

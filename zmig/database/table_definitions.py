@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.database import quoting
+from zmig.sql import quoting
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:

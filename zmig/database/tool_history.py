@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from zmig.database.quoting import identifier, literal, operator
 from zmig.other_tools.history import Place
 from zmig.other_tools.history_tables import is_beside
+from zmig.sql.quoting import identifier, literal, operator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import lock
-from zmig.database.quoting import literal, operator
+from zmig.sql.quoting import literal, operator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

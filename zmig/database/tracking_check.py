@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from zmig.database import table_definitions
-from zmig.database.quoting import array, literal
 from zmig.database.table_definitions import EVENTS, PROJECTION, Column, Oddity
 from zmig.errors import Problem, TrackingError
+from zmig.sql.quoting import array, literal
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:

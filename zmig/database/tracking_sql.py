@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-from zmig.database.quoting import identifier
+from zmig.sql.quoting import identifier
 
 GUARD_MISSING = "its trigger `append_only`, which keeps facts from being changed, is missing or disabled"
 """What is reported where it is not there."""

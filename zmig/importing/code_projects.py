@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from zmig.database import connection as database
 from zmig.database import tool_history
-from zmig.database.quoting import array, literal, operator
 from zmig.errors import Problem, UsageError
 from zmig.importing import manifest_text
 from zmig.importing.file_names import FileNames
@@ -20,6 +19,7 @@ from zmig.importing.history_reading import HistoryReader
 from zmig.importing.numbering import Identity
 from zmig.other_tools.history_tables import MARKS, is_beside
 from zmig.project import inclusion, new_files, project
+from zmig.sql.quoting import array, identifier, literal, operator
 from zmig.valueclass import valueclass
 from zmig.verification import dump
 
@@ -227,7 +227,7 @@ def _own(connection: WorkingConnection, at: Place, tool: str) -> tuple[list[str]
     """Return what the tool has made for itself: tables and sequences as SQL, and a schema that holds nothing else."""
     seen = tool_history.tables(connection, at.schema)
     tables = [
-        f"{_quoted(schema)}.{_quoted(name)}"
+        identifier(schema, name)
         for (schema, name), columns in seen.items()
         if (schema, name) == (at.schema, at.table) or is_beside(tool, columns)
     ]
@@ -241,13 +241,9 @@ def _own(connection: WorkingConnection, at: Place, tool: str) -> tuple[list[str]
 
 def _has_others(connection: WorkingConnection, schema: str, relations: list[str]) -> bool:
     """Whether something else is in a schema than these relations, as the server writes their names."""
-    query = _HAS_OTHERS.format(schema=literal(_quoted(schema)), name=literal(schema), relations=array(relations))
+    query = _HAS_OTHERS.format(schema=literal(identifier(schema)), name=literal(schema), relations=array(relations))
     row = connection.execute(query.encode()).fetchone()
     return row is None or row[0] is not False
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _roles(statements: Collection[str], own: str) -> tuple[str, ...]:

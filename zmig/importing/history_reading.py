@@ -13,6 +13,7 @@ from zmig.errors import LockNotObtained, Problem, TrackingError, UsageError
 from zmig.hints import Hint, SuggestedCommand
 from zmig.other_tools.history_tables import MARKS, fitting, tables_of
 from zmig.progress import Notice
+from zmig.sql.quoting import bare, identifier
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class HistoryReader:
         try:
             rows = tool_history.rows(self.connection, self.tool.history, at)
         except psycopg.errors.InsufficientPrivilege as error:
-            role = _role(self.connection.info.user)
+            role = bare(self.connection.info.user)
             hint = f"as its owner, run `grant select on {at.quoted} to {role}`, and grant `usage` on its schema"
             raise TrackingError(self._forbidden("read", at, error, hint)) from error
         except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction) as error:
@@ -197,7 +198,7 @@ def _unquoted(name: str) -> str:
 
 def _written(schema: str, table: str) -> str:
     """Return a table as `--table` takes it."""
-    return ".".join(name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"' for name in (schema, table))
+    return ".".join(name if _PLAIN.fullmatch(name) else identifier(name) for name in (schema, table))
 
 
 def _several(title: str, found: Sequence[tuple[str, str]]) -> Problem:
@@ -248,11 +249,6 @@ def _held(title: str, database: str, by: str, waited: float | None) -> Problem:
         effect=NOTHING,
         hint=release if waited is None else longer,
     )
-
-
-def _role(name: str) -> str:
-    """Return a role as SQL writes it."""
-    return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
 
 
 def _again(option: str, value: str) -> SuggestedCommand:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from zmig.sql.quoting import identifier
 from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
@@ -74,13 +75,11 @@ class Place:
     @property
     def quoted(self) -> str:
         """The table as SQL writes it."""
-        return ".".join('"' + part.replace('"', '""') + '"' for part in (self.schema, self.table))
+        return identifier(self.schema, self.table)
 
     def beside(self, table: str) -> str | None:
         """Return another table of the same schema as SQL writes it; None where it is not there."""
-        if f"{self.schema}.{table}" not in self.tables:
-            return None
-        return ".".join('"' + part.replace('"', '""') + '"' for part in (self.schema, table))
+        return identifier(self.schema, table) if f"{self.schema}.{table}" in self.tables else None
 
 
 @valueclass

@@ -14,10 +14,10 @@ import psycopg
 from zmig.batches import batch, expressions, joins, query, selection, side_queries, uniqueness
 from zmig.batches.uniqueness import Catalog, Table
 from zmig.database import wire
-from zmig.database.quoting import literal
 from zmig.database.settings import OWN_SEARCH_PATH
 from zmig.errors import Problem, ZmigError
 from zmig.running.envelope import looked_ahead
+from zmig.sql.quoting import literal
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:

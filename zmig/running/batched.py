@@ -15,7 +15,6 @@ from zmig.batches import batch, selection, side_queries, timestamps
 from zmig.batches.batch import Answer, Reached, Touched
 from zmig.context import Round
 from zmig.database import wire
-from zmig.database.quoting import literal
 from zmig.errors import Problem, ZmigError
 from zmig.facts import EventType
 from zmig.planning.checkpoint import Checkpoint
@@ -25,6 +24,7 @@ from zmig.running.attempt import Fate, failed
 from zmig.running.python_call import call
 from zmig.running.throttle import Throttle
 from zmig.sql import message
+from zmig.sql.quoting import literal
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:

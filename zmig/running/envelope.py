@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from zmig.database import client_identity, invariants, roles
-from zmig.database.quoting import literal, operator
 from zmig.database.server import HAS_EVENT_TRIGGERS, reset_by_sql
 from zmig.database.settings import FLUSHED, IDLE_IN_TRANSACTION, LONGEST_IDLE, PLANNED_ONCE, READABLE, set_config
 from zmig.facts import EventType
 from zmig.planning.plan import Action, Direction
 from zmig.sql import variables
+from zmig.sql.quoting import literal, operator
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:

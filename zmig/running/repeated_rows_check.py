@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.batches import repeated_rows
-from zmig.database.quoting import literal
 from zmig.errors import Problem, ZmigError
 from zmig.running.envelope import looked_ahead
+from zmig.sql.quoting import literal
 
 if TYPE_CHECKING:
     from zmig.batches.repeated_rows import RepeatedUpdate

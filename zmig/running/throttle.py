@@ -6,9 +6,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from zmig.database.quoting import array, literal, operator
 from zmig.facts import EventType
 from zmig.progress import Held, Notice
+from zmig.sql.quoting import array, literal, operator
 
 if TYPE_CHECKING:
     from zmig.running.attempt import Attempt

@@ -18,6 +18,7 @@ from zmig.catalog.objects import major
 from zmig.embedded import binaries
 from zmig.errors import Problem, ServerError, UsageError
 from zmig.sql import script
+from zmig.sql.quoting import identifier
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -76,13 +77,14 @@ def take(url: str, contents: Contents, *, server_version: int, given: str | None
         ServerError: there is no pg_dump of the server's version or a later one, or it failed.
     """
     program, version = _program(major(server_version), given)
-    schema = _quoted(contents.tracking_schema)
+    # In quotes a name is no pattern to pg_dump.
+    schema = identifier(contents.tracking_schema)
     tables = (f"{schema}.migration_events", f"{schema}.schema_migrations")
     left_out = (
         [f"--exclude-schema={schema}"] if contents.excludes_schema else [f"--exclude-table={one}" for one in tables]
     )
     left_out += [f"--exclude-table={name}" for name in contents.left_out]
-    left_out += [f"--exclude-schema={_quoted(name)}" for name in contents.left_out_schemas]
+    left_out += [f"--exclude-schema={identifier(name)}" for name in contents.left_out_schemas]
     without = [f"--exclude-table-data={name}" for name in contents.without_rows]
     if not contents.has_rows:
         without += ["--schema-only", "--no-subscriptions"]  # a subscription has a password in it
@@ -104,11 +106,6 @@ def take(url: str, contents: Contents, *, server_version: int, given: str | None
             )
         )
     return Dump(ended.stdout.decode(), version)
-
-
-def _quoted(name: str) -> str:
-    """Return a name as pg_dump takes it for exactly that, and not for a pattern."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _program(major: int, given: str | None) -> tuple[str, str]:
@@ -184,7 +181,7 @@ def _kept_settings(texts: Iterable[str]) -> set[str]:
 
 def _names(role: str) -> frozenset[str]:
     """Return how a role may be written."""
-    return frozenset({role, _quoted(role)})
+    return frozenset({role, identifier(role)})
 
 
 def _shown(text: str, kept: Collection[str], role: Collection[str], own_role: Collection[str] | None) -> str | None:

@@ -14,11 +14,11 @@ from zmig.catalog.objects import Kind, object_hash
 from zmig.database import connection as database
 from zmig.database import schema_reader
 from zmig.database.connection_hints import GIVEN_URL
-from zmig.database.quoting import identifier
 from zmig.errors import MigrationFailed
 from zmig.planning import selection
 from zmig.planning.state import Entry, State
 from zmig.session import database_session
+from zmig.sql.quoting import identifier
 from zmig.valueclass import replace, valueclass
 from zmig.verification import choosing, reparse, scratch
 from zmig.verification.replay import Ground, Replay

@@ -15,7 +15,7 @@ import psycopg
 
 from zmig.catalog.difference import Change
 from zmig.catalog.objects import Kind
-from zmig.database.quoting import literal
+from zmig.sql.quoting import literal
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:

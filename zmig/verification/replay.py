@@ -10,13 +10,13 @@ import psycopg
 
 from zmig.database import connection as database
 from zmig.database import schema_reader
-from zmig.database.quoting import identifier, shown
 from zmig.database.tracking_check import EVENTS, PROJECTION
 from zmig.errors import MigrationFailed, Problem
 from zmig.migrator import Migrator
 from zmig.planning.request import Apply, Rollback
 from zmig.progress import StepFailed
 from zmig.session import operator
+from zmig.sql.quoting import bare, identifier, shown
 from zmig.valueclass import replace, valueclass
 from zmig.verification import reparse, scratch
 
@@ -212,13 +212,8 @@ class Replay:
             if numbers[0]:
                 table = shown(schema, name)
                 rows[table] = numbers[0]
-                rows |= {f"{table}.{shown_column(c)}": number for c, number in zip(columns, numbers[1:], strict=True)}
+                rows |= {f"{table}.{bare(c)}": number for c, number in zip(columns, numbers[1:], strict=True)}
         return rows
-
-
-def shown_column(name: str) -> str:
-    """Return a column's name as a person would write it in SQL."""
-    return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else identifier(name)
 
 
 def _explained(error: MigrationFailed, role: str | None) -> MigrationFailed:

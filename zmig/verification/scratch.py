@@ -24,10 +24,10 @@ from psycopg import conninfo
 
 from zmig.catalog.objects import major
 from zmig.database import connection as database
-from zmig.database.quoting import identifier, literal
 from zmig.errors import ConnectionFailed, ManifestError, Problem, ServerError, UsageError, ZmigError
 from zmig.manifest.declaration import DatabaseUrl, EmbeddedDatabase
 from zmig.project import text_file
+from zmig.sql.quoting import identifier, literal
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:

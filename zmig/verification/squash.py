@@ -19,13 +19,13 @@ from zmig.catalog.difference import differences
 from zmig.catalog.objects import Kind as ObjectKind
 from zmig.catalog.scope import Scope
 from zmig.database import schema_reader
-from zmig.database.quoting import literal
 from zmig.errors import Location, ManifestError, MigrationFailed, Outdated, Problem, UsageError
 from zmig.hints import Hint, command
 from zmig.manifest import edit, reader, schema_errors, typed_reader
 from zmig.manifest.declaration import stem
 from zmig.model import Kind, Versions
 from zmig.project import inclusion, project, scaffold, written_file
+from zmig.sql.quoting import literal
 from zmig.text.nearest import nearest
 from zmig.text.secrets import in_sql
 from zmig.valueclass import valueclass

@@ -22,6 +22,7 @@ from zmig.other_tools.problems import nothing_to_import, unfinished
 from zmig.other_tools.sections import holds_sql
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
 from zmig.other_tools.tool import Language, Tool
+from zmig.sql.quoting import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -226,7 +227,7 @@ def _read(files: ProjectFiles, folder: str) -> Source:
     if not paths:
         raise nothing_to_import(folder, _TITLE, "1700000000000_add-users.sql")
     schemas = settings.schemas if settings else []
-    prefix = f"set search_path to {', '.join(map(_quoted, schemas))};\n" if schemas not in ([], ["public"]) else ""
+    prefix = f"set search_path to {', '.join(map(identifier, schemas))};\n" if schemas not in ([], ["public"]) else ""
     downs = {path for path in paths if path.endswith(".down.sql") and _partner(path) in paths}
     migrations = tuple(
         _migration(files, path, _partner(path, "up", "down"), paths, prefix) for path in paths if path not in downs
@@ -245,10 +246,6 @@ def _about_schema(settings: _Settings | None, prefix: str) -> tuple[Remark, ...]
         return ()
     text = f"`{prefix.strip()}` is at the beginning of each file, because the tool ran it before each"
     return (Remark(Change.REWRITTEN, text, project_files.Location(settings.path)),)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _partner(path: str, this: str = "down", other: str = "up") -> str:

@@ -40,6 +40,11 @@ def identifier(*names: str) -> str:
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
+def bare(name: str) -> str:
+    """Return a name, quoted only where its characters need that: for where it may be a keyword, too."""
+    return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else identifier(name)
+
+
 def shown(*names: str) -> str:
     """Return a name as a person would write it in SQL: quoted only where it is not plain, or may be a keyword."""
     is_plain = all(re.fullmatch("[a-z_][a-z0-9_]*", name) for name in names) and len(names) > 1
