@@ -38,10 +38,11 @@ class ImportOptions(import_history.HistoryOptions):
 
 def run(call: CommandContext, options: ImportOptions) -> ExitCode:
     """Show what an import would write, or write it."""
-    plan = _plan(call, options)
+    files = FolderFiles(Path(options.folder or "."))
+    plan = _plan(call, options, files)
     tool = registry.tool(plan.source.tool)
     if tool.language is Language.CODE:
-        document = import_code.run(call, options, plan, tool, writes=options.write)
+        document = import_code.run(call, options, plan, tool, files, writes=options.write)
     else:
         if not (options.write or options.database or options.verify):
             _show(call, plan)
@@ -50,7 +51,7 @@ def run(call: CommandContext, options: ImportOptions) -> ExitCode:
             _write(call, options, plan)
         document = import_text.document(plan, is_written=options.write)
         if options.database:
-            document["history"] = import_history.record(call, options, plan).as_dict()
+            document["history"] = import_history.record(call, options, plan, files).as_dict()
     return _ended(call, options, document)
 
 
@@ -145,10 +146,8 @@ def _again(call: CommandContext, *more: str) -> str:
     return shlex.join(("zmig", *map(redact, call.words), *more))
 
 
-def _plan(call: CommandContext, options: ImportOptions) -> ImportPlan:
+def _plan(call: CommandContext, options: ImportOptions, files: FolderFiles) -> ImportPlan:
     """Return what is in the project's files, beside the manifest where that is there already."""
-    given = options.folder
-    files = FolderFiles(Path(given or "."))
     if options.manifest is not None and not options.manifest.endswith((".yaml", ".yml")):
         hint = "name it like `--manifest manifests/shop.yaml`"
         raise UsageError(Problem("name-invalid", f"`{options.manifest}` is no name for a manifest", hint=hint))
@@ -159,7 +158,7 @@ def _plan(call: CommandContext, options: ImportOptions) -> ImportPlan:
         options.tool,
         manifest=Path(options.manifest),
         leave_out=options.leave_out or (),
-        given=given,
+        given=options.folder,
         environ=call.environ,
     )
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.cli import import_history, import_text
 from zmig.errors import Problem, UsageError
 from zmig.hints import Hint, SuggestedCommand
 from zmig.importing import code_projects
-from zmig.importing.folder import FolderFiles
 from zmig.presentation import words
 
 if TYPE_CHECKING:
@@ -19,14 +17,16 @@ if TYPE_CHECKING:
     from zmig.cli.import_history import HistoryOptions
     from zmig.cli.json_documents import Document
     from zmig.importing.code_projects import Baseline, CodeDraft
+    from zmig.importing.folder import FolderFiles
     from zmig.importing.plan import ImportPlan
     from zmig.importing.recording import ImportedHistory
     from zmig.other_tools.tool import Tool
 
 
-def run(call: CommandContext, options: HistoryOptions, plan: ImportPlan, tool: Tool, *, writes: bool) -> Document:
+def run(
+    call: CommandContext, options: HistoryOptions, plan: ImportPlan, tool: Tool, files: FolderFiles, *, writes: bool
+) -> Document:
     """Show what would be written, or write and record it; return the document."""
-    files = FolderFiles(Path(options.folder or "."))
     draft = code_projects.draft(plan, tool, files, environ=call.environ)
     document: Document = {
         **import_text.document(plan, is_written=False),
@@ -35,9 +35,9 @@ def run(call: CommandContext, options: HistoryOptions, plan: ImportPlan, tool: T
     }
     is_all_there = bool(plan.migrations) and len(plan.migrations) + len(plan.left_out) == len(plan.source.migrations)
     if options.database and (draft.is_declared or is_all_there or not writes):
-        document["history"] = _record(call, options, draft, None).as_dict()
+        document["history"] = _record(call, options, draft, files, None).as_dict()
     elif options.database:
-        document |= _write(call, options, draft)
+        document |= _write(call, options, draft, files)
     elif writes and not draft.is_declared and not is_all_there:
         document |= _write_structure(call, draft, files)
     elif not options.verify:
@@ -46,7 +46,7 @@ def run(call: CommandContext, options: HistoryOptions, plan: ImportPlan, tool: T
     return document
 
 
-def _write(call: CommandContext, options: HistoryOptions, draft: CodeDraft) -> Document:
+def _write(call: CommandContext, options: HistoryOptions, draft: CodeDraft, files: FolderFiles) -> Document:
     """Make the baseline, and record it with the history; what was written goes again where that fails."""
     from zmig.database import connection as database
 
@@ -55,10 +55,10 @@ def _write(call: CommandContext, options: HistoryOptions, draft: CodeDraft) -> D
     baseline = code_projects.take(
         draft, url, table=options.table, pg_dump=options.pg_dump, observer=lambda _: None, environ=call.environ
     )
-    with code_projects.written(draft, baseline, call.environ) as files:
-        history = _record(call, options, draft, baseline.applied)
+    with code_projects.written(draft, baseline, call.environ) as made:
+        history = _record(call, options, draft, files, baseline.applied)
     _say(call, draft, baseline)
-    return {"written": True, "files": [str(file) for file in files], "history": history.as_dict()}
+    return {"written": True, "files": [str(file) for file in made], "history": history.as_dict()}
 
 
 def _write_structure(call: CommandContext, draft: CodeDraft, files: FolderFiles) -> Document:
@@ -86,11 +86,15 @@ def _say(call: CommandContext, draft: CodeDraft, baseline: Baseline) -> None:
 
 
 def _record(
-    call: CommandContext, options: HistoryOptions, draft: CodeDraft, expected: frozenset[str] | None
+    call: CommandContext,
+    options: HistoryOptions,
+    draft: CodeDraft,
+    files: FolderFiles,
+    expected: frozenset[str] | None,
 ) -> ImportedHistory:
     is_there = draft.is_declared or expected is not None
     return import_history.record(
-        call, options, draft.plan, baseline=draft.name if is_there else None, expected=expected
+        call, options, draft.plan, files, baseline=draft.name if is_there else None, expected=expected
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.cli.command import Option, Options
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zmig.cli.command import CommandContext
+    from zmig.importing.folder import FolderFiles
     from zmig.importing.plan import ImportPlan
     from zmig.importing.recording import ImportedHistory
 
@@ -53,13 +53,13 @@ def record(
     call: CommandContext,
     options: HistoryOptions,
     plan: ImportPlan,
+    files: FolderFiles,
     *,
     baseline: str | None = None,
     expected: frozenset[str] | None = None,
 ) -> ImportedHistory:
     """Record the history, and say what was recorded; the other two are those of `HistoryTask`."""
     from zmig.importing import recording
-    from zmig.importing.folder import FolderFiles
     from zmig.other_tools import registry
 
     if not plan.manifest.exists():
@@ -67,7 +67,7 @@ def record(
     task = recording.HistoryTask(
         plan,
         registry.tool(plan.source.tool),
-        FolderFiles(Path(options.folder or ".")),
+        files,
         table=options.table,
         accepted=options.accept_mismatches,
         baseline=baseline,
