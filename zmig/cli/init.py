@@ -102,9 +102,8 @@ def run(call: CommandContext, options: InitOptions) -> ExitCode:
 
 def _new(manifest: Path) -> dict[Path, str | bytes]:
     """Return the files of a new manifest."""
-    schema = manifest_text.schema_file(manifest)
     text = manifest_text.new(manifest, about="Declares the migrations of one database.")
-    return {manifest: text, **({} if schema is None else dict([schema]))}
+    return {manifest: text, **manifest_text.schema_file(manifest)}
 
 
 def _manifest(options: InitOptions) -> Path:

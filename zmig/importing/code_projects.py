@@ -263,12 +263,7 @@ def written(draft: CodeDraft, baseline: Baseline, environ: Mapping[str, str]) ->
     entry = manifest_text.file_fields(BASELINE.version, draft.file, plan.manifest)
     about = f"Taken over from {plan.title} by `zmig import`."
     text = manifest_text.new(plan.manifest, about=about, entries=[entry])
-    schema = manifest_text.schema_file(plan.manifest)
-    contents: dict[Path, str | bytes] = {
-        draft.file: baseline.text,
-        **dict([schema] if schema is not None else []),
-        plan.manifest: text,
-    }
+    contents = {draft.file: baseline.text, **manifest_text.schema_file(plan.manifest), plan.manifest: text}
     with new_files.written(contents, instead="move it away, or name another manifest with `--manifest`"):
         project.load(plan.manifest, environ={_URL_VARIABLE: "x", **environ})
         yield tuple(contents)

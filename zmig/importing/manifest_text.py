@@ -72,12 +72,12 @@ def schema_path(manifest: Path) -> str:
     return SCHEMA_NAME
 
 
-def schema_file(manifest: Path) -> tuple[Path, bytes] | None:
-    """Return the schema, to be written beside a manifest; None where the project has it."""
+def schema_file(manifest: Path) -> dict[Path, str | bytes]:
+    """Return the schema, to be written beside a manifest; nothing where the project has it."""
     path = manifest.parent / SCHEMA_NAME
     if schema_path(manifest) != SCHEMA_NAME or path.exists():
-        return None
-    return path, schema.path("manifest").read_bytes()
+        return {}
+    return {path: schema.path("manifest").read_bytes()}
 
 
 def fields(migration: PlannedMigration, manifest: Path) -> dict[str, Value]:

@@ -57,8 +57,7 @@ def write(plan: ImportPlan, environ: Mapping[str, str]) -> Written:
         return Written(tuple(contents), len(entries))
     about = f"Taken over from {plan.title} by `zmig import`."
     text = manifest_text.new(plan.manifest, about=about, variables=variables, entries=entries)
-    schema = manifest_text.schema_file(plan.manifest)
-    everything = {**contents, **dict([schema] if schema is not None else []), plan.manifest: text}
+    everything = {**contents, **manifest_text.schema_file(plan.manifest), plan.manifest: text}
     with new_files.written(everything, instead=_INSTEAD):
         project.load(plan.manifest, environ=known)  # whatever is wrong with it, nothing is left of it
     return Written(tuple(everything)[:-1], len(entries))
