@@ -170,13 +170,8 @@ def _assign(name: str, command: AnyCommand, options: Options, words: list[str]) 
     if command.takes is Positionals.FOLDER:
         options.folder = words.pop(0) if words else None
     else:
-        options.manifest = None
-    if (
-        words
-        and command.takes is not Positionals.FOLDER
-        and (command.takes not in _WITH_NAMES or words[0].endswith((".yaml", ".yml")))
-    ):
-        options.manifest = words.pop(0)
+        is_manifest = words and (command.takes not in _WITH_NAMES or words[0].endswith((".yaml", ".yml")))
+        options.manifest = words.pop(0) if is_manifest else None
     options.names = words
     _check_count(name, command, words)
 
