@@ -134,7 +134,7 @@ _MOVING = (
 """What the server says of an object that somebody changes while it is read: locked, gone, or gone half-way."""
 
 
-def read(connection: Connection, scope: Scope, *, attempts: int = _ATTEMPTS) -> SchemaSnapshot:
+def read(connection: Connection, scope: Scope) -> SchemaSnapshot:
     """Return the objects of a database that are in scope; the connection is in no transaction.
 
     Raises:
@@ -146,7 +146,7 @@ def read(connection: Connection, scope: Scope, *, attempts: int = _ATTEMPTS) -> 
         reading.begin()
         return reading.snapshot()
 
-    return attempted(connection, scope, snapshot, attempts=attempts)
+    return attempted(connection, scope, snapshot)
 
 
 def attempted(
@@ -154,13 +154,14 @@ def attempted(
     scope: Scope,
     use: Callable[[Reading], Result],
     *,
-    attempts: int = _ATTEMPTS,
+    attempts: int | None = None,
     first: Sequence[str] = (),
 ) -> Result:
     """Return what a function makes of a reading, which it gets anew where somebody has changed the schema meanwhile.
 
-    Raises as `read` does.
+    Without `attempts` it is as patient as somebody who has asked for it. Raises as `read` does.
     """
+    attempts = _ATTEMPTS if attempts is None else attempts
     for attempt in range(1, attempts + 1):
         try:
             with Reading(connection, scope, first) as reading:

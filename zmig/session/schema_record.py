@@ -38,8 +38,6 @@ _LONGEST_CHAIN = 50
 """So many facts rest on one that holds all objects; the next one holds all again."""
 _ATTEMPTS = 2
 """Of reading, where a run waits for it."""
-_PATIENT_ATTEMPTS = 4
-"""Of reading, where somebody has asked for it."""
 _NO_MIGRATION = "-"
 """What such a fact is about where no run has recorded anything before."""
 
@@ -118,7 +116,7 @@ class SchemaRecord:
 
     def accept(self, reason: str) -> list[DriftedObject]:
         """Record what the schema is like now, as an operator wants it, and return what changed."""
-        now = self._now(attempts=_PATIENT_ATTEMPTS)
+        now = self._now()
         name = now.before.fact.name if now.before is not None else _NO_MIGRATION
         return self._write(name, By.OPERATOR, now, reason=self._session.target.redactor(reason))
 
@@ -128,7 +126,7 @@ class SchemaRecord:
         *statements, commit = server.clean_sql(name)
         return (*statements, server.prepare_sql(name), commit)
 
-    def _now(self, *, attempts: int, first: Sequence[str] = ()) -> _Now:
+    def _now(self, *, attempts: int | None = None, first: Sequence[str] = ()) -> _Now:
         """Read what the schema is like, and what the facts say, as of one moment; the statements `first` come first."""
         return schema_reader.attempted(self._connection, self._scope, self._read, attempts=attempts, first=first)
 
