@@ -14,6 +14,7 @@ from zmig.facts import EventType
 from zmig.hints import Hint, SuggestedCommand
 from zmig.planning import decisions, refusals
 from zmig.planning.state import State
+from zmig.text import listing
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -381,5 +382,4 @@ def _undeclared(missing: Sequence[PlannedMigration], plan: ImportPlan) -> Proble
 
 def _listed(names: Sequence[str]) -> str:
     """Return names in a sentence, the first few of them."""
-    shown = ", ".join(f"`{name}`" for name in names[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
+    return listing.quoted(names, _SHOWN)

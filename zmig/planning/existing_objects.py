@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.other_tools.history_tables import MARKS
+from zmig.text import listing
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ class Existing:
     @property
     def words(self) -> Iterator[str]:
         """What is there, a sentence each."""
-        shown = self.first[:_SHOWN]
-        more = f" and {self.count - len(shown)} more" if self.count > len(shown) else ""
-        yield f"it holds {', '.join(shown)}{more}"
+        yield f"it holds {listing.first(self.first, _SHOWN, count=self.count)}"
         if self.history is not None:
             table, tool = self.history
             yield f"`{table}` is where {MARKS[tool].title} keeps its history: what is there was made by it"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.project.migration_file import undoes
+from zmig.text import listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,8 +57,7 @@ def of_project(project: Project) -> list[str]:
 
 def sentence(paths: Sequence[str]) -> str:
     """Return what is reported of such files, of the first few by name."""
-    names = ", ".join(f"`{path}`" for path in paths[:_SHOWN])
+    names = listing.quoted(paths, _SHOWN)
     if len(paths) == 1:
         return f"{names} looks like a migration, and no entry names it, so it is never applied"
-    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-    return f"{len(paths)} files look like migrations, and no entry names them, so they are never applied: {names}{more}"
+    return f"{len(paths)} files look like migrations, and no entry names them, so they are never applied: {names}"

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from zmig.catalog.objects import major
+from zmig.text import listing
 from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
@@ -117,9 +118,7 @@ class SchemaDrift:
     @property
     def names(self) -> str:
         """The names of a few of them."""
-        names = [one.name for one in self.objects]
-        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        return ", ".join(names[:_MOST_NAMED]) + more
+        return listing.first([one.name for one in self.objects], _MOST_NAMED)
 
     @property
     def message(self) -> str | None:

@@ -11,6 +11,7 @@ from zmig.database import imported_facts, tool_history
 from zmig.other_tools import registry
 from zmig.other_tools.history_tables import MARKS
 from zmig.other_tools.source import Source, SourceMigration
+from zmig.text import listing
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -35,11 +36,10 @@ class StillUsed:
     @property
     def message(self) -> str:
         """What is to be known: lower case, no final period."""
-        shown = ", ".join(f"`{id}`" for id in self.ids[:_SHOWN])
-        more = f" and {len(self.ids) - _SHOWN} more" if len(self.ids) > _SHOWN else ""
+        shown = listing.quoted(self.ids, _SHOWN)
         title = MARKS[self.tool].title
         verb = "was" if len(self.ids) == 1 else "were"
-        return f"somebody still runs {title}: `{self.table}` has {shown}{more}, which {verb} not imported"
+        return f"somebody still runs {title}: `{self.table}` has {shown}, which {verb} not imported"
 
     def as_dict(self) -> dict[str, object]:
         """Return the contents as JSON types."""

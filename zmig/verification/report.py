@@ -14,6 +14,7 @@ from zmig.lint.rules import RULES as LINT_RULES
 from zmig.lint.rules import Rule, severities
 from zmig.lint.run import Report
 from zmig.presentation.words import counted, duration
+from zmig.text import listing
 from zmig.valueclass import replace
 from zmig.verification.round_trips import Stage
 
@@ -169,10 +170,9 @@ def _by_reason(notes: Sequence[Difference]) -> Iterator[tuple[str, list[Differen
 
 
 def _noted(reason: str, notes: Sequence[Difference]) -> str:
-    names = ", ".join(f"`{one.identity}`" for one in notes[:_MOST_NOTED])
-    more = f" and {len(notes) - _MOST_NOTED} more" if len(notes) > _MOST_NOTED else ""
+    names = listing.quoted([one.identity for one in notes], _MOST_NOTED)
     words = "spelled differently by the server, and the same" if notes[0].is_respelled else f"{reason} differs"
-    return f"{words}: {names}{more}"
+    return f"{words}: {names}"
 
 
 def live_document(report: Report, result: live.Result) -> dict[str, object]:
