@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from pathlib import Path
@@ -54,6 +55,14 @@ class Server:
         """Return the server's version."""
         with psycopg.connect(self._server.url()) as connection:
             return str(connection.info.parameter_status("server_version"))
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time, in seconds, of all backends that have ended since the server began."""
+        process = self._server.process()
+        assert process is not None, "it is started"
+        # The 14th and 15th field after the name, which may hold anything, are of the children waited for: proc(5).
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
     def wal_syncs(self) -> int:
         """Return how often WAL was flushed to disk since the server began."""

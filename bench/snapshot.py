@@ -48,7 +48,8 @@ create trigger touch before update on app.things_{n} for each row execute functi
 """
 
 
-def _make(url: str, tables: int) -> None:
+def make(url: str, tables: int) -> None:
+    """Make tables with what belongs to them, 25 objects each, in the schema `app`."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("create schema app")
         for first in range(0, tables, 50):  # a transaction can lock only so many objects
@@ -57,7 +58,8 @@ def _make(url: str, tables: int) -> None:
         connection.execute("vacuum analyze")
 
 
-def _read(url: str) -> int:
+def read(url: str) -> int:
+    """Read the schema over a new connection, with its fingerprint; return of how many objects it is."""
     with psycopg.connect(url) as connection:
         snapshot = schema_reader.read(connection, Scope("zmig"))
     assert snapshot.fingerprint
@@ -78,10 +80,10 @@ def _seconds(do: Callable[[str], object], url: str) -> float:
 def measure(server: Server, tables: int, rounds: int) -> None:
     """Measure one size, and print a row."""
     url = server.new_database(f"snapshot_{tables}")
-    _make(url, tables)
-    objects = _read(url)
+    make(url, tables)
+    objects = read(url)
     _dump(url)
-    pairs = [(_seconds(_read, url), _seconds(_dump, url)) for _ in range(rounds)]
+    pairs = [(_seconds(read, url), _seconds(_dump, url)) for _ in range(rounds)]
     ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = statistics.median(one / other for one, other in pairs)
     sys.stdout.write(f"| {objects:,} | {ours:.2f} s | {theirs:.2f} s | {ratio:.2f} |\n")
