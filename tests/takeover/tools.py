@@ -243,14 +243,48 @@ class Liquibase(Tool):
         self._installation.program("java")
 
     def write(self, folder: Path, steps: Sequence[Step]) -> None:
-        parts = ["--liquibase formatted sql\n"]
+        """Write a root in XML that includes a file for each step: in SQL, in YAML, or with a file that it runs."""
+        included: list[str] = []
         for step in steps:
-            options = " splitStatements:false" if "$body$" in step.up else ""
-            options += "" if step.transactional else " runInTransaction:false"
-            undo = "".join(f"--rollback {line}\n" for line in step.down.splitlines())
-            parts.append(f"--changeset ann:{step.name}{options}\n{step.up}{undo}")
-        (folder / "changelog.sql").write_text("\n".join(parts), encoding="utf-8")
-        write(folder / "liquibase.properties", "changeLogFile: changelog.sql\n")
+            form = (self._in_sql, self._in_yaml, self._beside_xml)[step.number % 3]
+            included.append(form(folder / "changes", step))
+        includes = "".join(f'  <include file="changes/{name}"/>\n' for name in included)
+        root = f"<databaseChangeLog {self._SPACE}>\n{includes}</databaseChangeLog>\n"
+        (folder / "changelog.xml").write_text(root, encoding="utf-8")
+        write(folder / "liquibase.properties", "changeLogFile: changelog.xml\n")
+
+    _SPACE = (
+        'xmlns="http://www.liquibase.org/xml/ns/dbchangelog" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
+        'xsi:schemaLocation="http://www.liquibase.org/xml/ns/dbchangelog '
+        'http://www.liquibase.org/xml/ns/dbchangelog/dbchangelog-4.1.xsd"'
+    )
+
+    def _in_sql(self, folder: Path, step: Step) -> str:
+        options = " splitStatements:false" if "$body$" in step.up else ""
+        options += "" if step.transactional else " runInTransaction:false"
+        undo = "".join(f"--rollback {line}\n" for line in step.down.splitlines())
+        text = f"--liquibase formatted sql\n\n--changeset ann:{step.name}{options}\n{step.up}{undo}"
+        write(folder / f"{step.name}.sql", text)
+        return f"{step.name}.sql"
+
+    def _in_yaml(self, folder: Path, step: Step) -> str:
+        change: dict[str, object] = {"sql": step.up, "splitStatements": "$body$" not in step.up}
+        rollback = [{"sql": {"sql": step.down}}]
+        changeset = {"id": step.name, "author": "ann", "changes": [{"sql": change}], "rollback": rollback}
+        changeset["runInTransaction"] = step.transactional
+        write(folder / f"{step.name}.yaml", json.dumps({"databaseChangeLog": [{"changeSet": changeset}]}, indent=2))
+        return f"{step.name}.yaml"
+
+    def _beside_xml(self, folder: Path, step: Step) -> str:
+        write(folder / f"{step.name}.up.sql", step.up)
+        splits, runs = (str(one).lower() for one in ("$body$" not in step.up, step.transactional))
+        text = (
+            f'<databaseChangeLog {self._SPACE}>\n<changeSet id="{step.name}" author="ann" runInTransaction="{runs}">\n'
+            f'<sqlFile path="changes/{step.name}.up.sql" splitStatements="{splits}"/>\n'
+            f"<rollback><![CDATA[{step.down}]]></rollback>\n</changeSet>\n</databaseChangeLog>\n"
+        )
+        write(folder / f"{step.name}.xml", text)
+        return f"{step.name}.xml"
 
     def apply(self, folder: Path, url: str) -> None:
         place = self._installation.package("liquibase") / "dist"
@@ -263,7 +297,7 @@ class Liquibase(Tool):
             "liquibase.integration.commandline.LiquibaseCommandLine",
             f"--url=jdbc:postgresql://{parts.hostname}:{parts.port}{parts.path}?sslmode=disable",
             f"--username={parts.username}",
-            "--changeLogFile=changelog.sql",
+            "--changeLogFile=changelog.xml",
             "update",
         ]
         run(command, folder)

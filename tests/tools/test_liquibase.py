@@ -205,7 +205,7 @@ _JSON = """{"databaseChangeLog": [
 """
 
 
-@pytest.mark.parametrize(("name", "root", "line"), [("r.xml", _XML, 5), ("r.yaml", _YAML, 8), ("r.json", _JSON, 4)])
+@pytest.mark.parametrize(("name", "root", "line"), [("r.xml", _XML, 6), ("r.yaml", _YAML, 12), ("r.json", _JSON, 4)])
 def test_the_root_changelog_gives_the_order(name: str, root: str, line: int) -> None:
     source = read(
         {

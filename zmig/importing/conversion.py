@@ -151,7 +151,8 @@ class _Conversion:
         self._uses_psql = migration.uses_psql
         origin = Origin(script.path, script.text, script.line)
         self._beginning = origin.location(0)
-        self._text = Traced.of(origin)
+        parts = [Origin(part.path, part.text, part.line) for part in script.parts]
+        self._text = Traced.joined(parts) if parts else Traced.of(origin)
         if migration.uses_psql and ("\\" in script.text or ":" in script.text):
             found = psql_commands.convert(origin, files, variables=source.variables, folder=source.folder)
             self._text = found.text

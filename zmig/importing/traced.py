@@ -61,6 +61,16 @@ class Traced:
         """Return a text as its file has it."""
         return cls(origin.text, (Piece(0, origin, 0, is_verbatim=True),))
 
+    @classmethod
+    def joined(cls, origins: Iterable[Origin]) -> Traced:
+        """Return texts one after the other, as their files have them."""
+        pieces: list[Piece] = []
+        length = 0
+        for origin in origins:
+            pieces.append(Piece(length, origin, 0, is_verbatim=True))
+            length += len(origin.text)
+        return cls("".join(piece.origin.text for piece in pieces), tuple(pieces))
+
     def location(self, offset: int, *, width: int = 1) -> Location:
         """Return where in its file the character at an offset (0-based) came from."""
         piece = self._piece(offset)

@@ -62,6 +62,8 @@ class Script:
     """Whether it is all that the file holds, and nothing was changed: then zmig can run that file itself."""
     transactional: bool | None = None
     """Whether the tool was asked to run it in a transaction, or not to; None where its statements may decide."""
+    parts: tuple[Script, ...] = ()
+    """Where it was put together of several: those, whose texts one after the other are its own."""
 
 
 @valueclass

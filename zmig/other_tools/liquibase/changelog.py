@@ -70,7 +70,7 @@ def roots(files: ProjectFiles, said: Settings, folder: str = ".") -> list[str]:
     """
     inside = [path for path in files.paths if folder == "." or path.startswith(f"{folder}/")]
     trees = [path for path in inside if is_tree(files, path)]
-    names = _Names(files)
+    names = Names(files)
     named = names.find(said.changelog, "") if said.changelog else None
     if named in inside:
         return [named]
@@ -84,7 +84,7 @@ def roots(files: ProjectFiles, said: Settings, folder: str = ".") -> list[str]:
     return found
 
 
-def _included(files: ProjectFiles, names: _Names, path: str) -> Iterator[str]:
+def _included(files: ProjectFiles, names: Names, path: str) -> Iterator[str]:
     try:
         root = tree.parse(path, files.text(path))
     except UsageError:
@@ -97,7 +97,7 @@ def _included(files: ProjectFiles, names: _Names, path: str) -> Iterator[str]:
             yield from _in_folder(files, node, path)
 
 
-class _Names:
+class Names:
     """The files of a project by what changelogs call them: relative to one, or to a folder that Liquibase searches."""
 
     def __init__(self, files: ProjectFiles) -> None:
@@ -183,7 +183,7 @@ class _Reading:
     def __init__(self, files: ProjectFiles, said: Settings) -> None:
         self.changelogs = Changelogs(parameters=Parameters(said.parameters))
         self._files = files
-        self._names = _Names(files)
+        self._names = Names(files)
         self._open: list[str] = []
         self._read: set[str] = set()
 
@@ -240,9 +240,8 @@ class _Reading:
 
     def _tree(self, path: str, recorded: str, inherited: tuple[Remark, ...]) -> None:
         root = tree.parse(path, self._files.text(path))
-        logical = root.values.get("logicalFilePath") or next(
-            (one.values[""] for one in root.children if one.name == "logicalFilePath" and "" in one.values), None
-        )
+        said = [one.values.get(tree.OWN) for one in root.children if one.name == "logicalFilePath"]
+        logical = root.values.get("logicalFilePath") or next(filter(None, said), None)
         for node in root.children:
             if node.name == "include":
                 self._include(node, path, recorded, inherited)
