@@ -198,6 +198,16 @@ _MADE = [
         held="update public.knex_migrations_lock set is_locked = 1",
     ),
     Made(
+        "pgroll",
+        "pgroll.migrations",
+        "create table pgroll.migrations (schema name not null, name text not null, migration jsonb not null, "
+        "created_at timestamptz not null default current_timestamp, updated_at timestamptz not null "
+        "default current_timestamp, parent text, done boolean not null default false, resulting_schema jsonb "
+        "not null default '{}'::jsonb, primary key (schema, name), migration_type varchar(32) default 'pgroll')",
+        "(schema, name, migration, done) values ('public', '01_a', '{\"operations\": []}', true)",
+        ["01_a"],
+    ),
+    Made(
         "prisma",
         "public._prisma_migrations",
         _PRISMA,
@@ -277,7 +287,7 @@ def read(connection: psycopg.Connection, made: Made) -> ToolHistory:
     assert list(fitting({".".join(names): columns for names, columns in seen.items()})) == [(made.table, made.tool)]
     at = tool_history.place(connection, schema, name, seen)
     history = tool(made.tool).history
-    assert bool(history.lock(at).tables) is bool(made.held) or made.tool == "goose"
+    assert bool(history.lock(at).tables) is bool(made.held) or made.tool in ("goose", "pgroll")
     for key in history.lock(at).keys:
         assert connection.execute("select pg_try_advisory_xact_lock(%s)", (key,)).fetchone() == (True,)
     return history.read(tool_history.rows(connection, history, at), Source(made.tool, ".", ()))

@@ -454,7 +454,7 @@ _QUERIES: tuple[tuple[Kind, str], ...] = (
             case v.evtenabled when 'D' then 'disabled' when 'R' then 'enabled replica' when 'A'
                 then 'enabled always' end
         ], e'\\n')
-        from pg_event_trigger v where not $member_v
+        from pg_event_trigger v where not $member_v and v.evtfoid <> all ($routines)
         """,
     ),
     (
@@ -675,7 +675,11 @@ _OWNED = (
         "b.subowner",
         "pg_subscription b where b.subdbid = $database",
     ),
-    ("'event trigger ' || quote_ident(v.evtname)", "v.evtowner", "pg_event_trigger v where not $member_v"),
+    (
+        "'event trigger ' || quote_ident(v.evtname)",
+        "v.evtowner",
+        "pg_event_trigger v where not $member_v and v.evtfoid <> all ($routines)",
+    ),
     (_SERVER_NAME, "s.srvowner", _SERVERS_FROM),
     (_WRAPPER_NAME, "f.fdwowner", _WRAPPERS_FROM),
     (_LANGUAGE_NAME, "g.lanowner", "pg_language g where g.lanispl and g.oid >= 16384 and not $member_g"),

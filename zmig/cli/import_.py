@@ -14,7 +14,6 @@ from zmig.importing import planning, writing
 from zmig.importing.folder import FolderFiles
 from zmig.other_tools import registry
 from zmig.other_tools.source import Change
-from zmig.other_tools.tool import Language
 from zmig.presentation import words
 from zmig.project import choice
 from zmig.text.secrets import redact
@@ -40,8 +39,8 @@ def run(call: CommandContext, options: ImportOptions) -> ExitCode:
     """Show what an import would write, or write it."""
     files = FolderFiles(Path(options.folder or "."))
     plan = _plan(call, options, files)
-    tool = registry.tool(plan.source.tool)
-    if tool.language is Language.CODE:
+    if plan.is_code:
+        tool = registry.tool(plan.source.tool)
         document = import_code.run(call, options, plan, tool, files, writes=options.write)
     else:
         if not (options.write or options.database or options.verify):

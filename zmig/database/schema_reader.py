@@ -18,6 +18,7 @@ from zmig.catalog import queries
 from zmig.catalog.objects import SchemaSnapshot
 from zmig.database.tracking_check import EVENTS, PROJECTION
 from zmig.errors import Problem, ZmigError
+from zmig.other_tools import pgroll_objects
 from zmig.other_tools.history_tables import history_of, is_beside
 from zmig.sql.quoting import literal
 
@@ -318,7 +319,8 @@ class Reading:
         inside = [row for row in cast("list[tuple[int, str, str, str]]", relations) if row[1] in names]
         own = {row[0] for row in inside if row[1] == scope.tracking_schema and row[2] in (EVENTS, PROJECTION)}
         hidden = own | {oid for oid, schema, name, _ in inside if not scope.has_relation(schema, name)}
-        histories = _of_other_tools(row for row in cast("list[_Columns]", columns) if row[0] in schemas)
+        tables = [row for row in cast("list[_Columns]", columns) if row[0] in schemas]
+        histories = _of_other_tools(tables)
         self._occurring = {str(kind) for (kind,) in kinds}
         self._histories = len(histories.keys() - hidden)
         hidden |= histories.keys()
@@ -332,13 +334,32 @@ class Reading:
         for of_a_tool in set(histories.values()) - {own_schema}:
             if schemas[of_a_tool] not in in_use and not self._others_in(schemas[of_a_tool]):
                 del schemas[of_a_tool]
+        routines = [cast("int", oid) for (oid,) in guards]
+        for schema, table in _of_pgroll(tables):
+            if schema not in schemas or schemas[schema] not in in_use:
+                schemas.pop(schema, None)
+                routines += self._without_pgroll(schemas, schema, table)
         self._relation_kinds = {kind for *_, kind in shown}
-        return sorted(schemas), sorted(hidden), [cast("int", oid) for (oid,) in guards]
+        return sorted(schemas), sorted(hidden), routines
 
     def _others_in(self, schema: str) -> bool:
         """Whether something is in a schema that is no relation."""
         (found,) = self._ask(_OTHERS.format(schema=literal(schema)))
         return bool(found)
+
+    def _without_pgroll(self, schemas: dict[int, str], schema: int, table: str) -> list[int]:
+        """Leave out the schemas of views that pgroll has made; return its functions, which its event triggers run.
+
+        A history that may not be read says nothing of them.
+        """
+        functions, is_readable = self._ask(
+            f"select oid from pg_proc where pronamespace = {schema}", pgroll_objects.as_made_sql(table)
+        )
+        if is_readable:
+            (versions,) = self._ask(pgroll_objects.versions_sql(table))
+            for oid, _ in cast("list[tuple[int, str]]", versions):
+                schemas.pop(oid, None)
+        return [cast("int", oid) for (oid,) in functions]
 
     def _ask(self, *statements: str) -> Iterator[Rows]:
         """Send statements as one message, and yield the rows of each."""
@@ -359,6 +380,13 @@ def _of_other_tools(tables: Iterable[_Columns]) -> dict[int, int]:
         if any(one == schema and is_beside(tool, held) for one, tool in there)
     }
     return {**beside, **{oid: schema for oid, (schema, _) in found.items()}}
+
+
+def _of_pgroll(tables: Iterable[_Columns]) -> Iterator[tuple[int, str]]:
+    """Yield the tables in which pgroll keeps its history, each after its schema's oid."""
+    for schema, _, name, held in tables:
+        if _tool(name, frozenset(held)) == "pgroll":
+            yield schema, name
 
 
 def _tool(name: str, columns: frozenset[str]) -> str | None:

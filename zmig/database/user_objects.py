@@ -11,7 +11,7 @@ from zmig.other_tools.history_tables import history_of
 from zmig.planning.existing_objects import Existing
 
 if TYPE_CHECKING:
-    from zmig.database.types import Connection
+    from zmig.database.types import Connection, Questioning
 
 _MOST = 20
 
@@ -74,7 +74,21 @@ def find(connection: Connection, schema: str) -> Existing | None:
     row = connection.execute(_OBJECTS, {"schema": schema, "most": _MOST}).fetchone()
     if row is None or not row[0]:
         return None
-    tables = {
-        str(name): frozenset(cast("list[str]", columns)) for name, columns in connection.execute(_COLUMNS.encode())
-    }
-    return Existing(cast("int", row[0]), tuple(cast("list[str]", row[1])), history_of(tables))
+    history = tool_history(connection)
+    active = _active(connection, history[0]) if history is not None and history[1] == "pgroll" else ()
+    return Existing(cast("int", row[0]), tuple(cast("list[str]", row[1])), history, active)
+
+
+def tool_history(connection: Questioning) -> tuple[str, str] | None:
+    """Return the table in which another tool keeps its history, and the tool's name; None where there is none."""
+    rows = connection.execute(_COLUMNS.encode()).fetchall()
+    return history_of({str(name): frozenset(cast("list[str]", columns)) for name, columns in rows})
+
+
+def _active(connection: Connection, table: str) -> tuple[str, ...]:
+    """Return pgroll's migrations that are begun and not ended; none where its table cannot be read."""
+    from zmig.other_tools import pgroll_objects
+
+    if not connection.execute(pgroll_objects.as_made_sql(table).encode()).fetchall():
+        return ()
+    return tuple(str(row[0]) for row in connection.execute(pgroll_objects.active_sql(table).encode()))

@@ -18,6 +18,7 @@ from zmig.importing.file_names import FileNames
 from zmig.importing.history_reading import HistoryReader
 from zmig.importing.numbering import Identity
 from zmig.other_tools.history_tables import MARKS, is_beside
+from zmig.other_tools.pgroll_objects import EVENT_TRIGGERS
 from zmig.project import inclusion, new_files, project
 from zmig.sql.quoting import array, identifier, literal, operator
 from zmig.valueclass import valueclass
@@ -44,11 +45,13 @@ _ROLE = re.compile(
 )
 _NO_ROLES = frozenset({"public", "session_user", "current_user", "current_role"})
 _OF_TOOLS = re.compile(
-    r"(?:create table|alter table(?: only)?|insert into|comment on (?:table|column)|create unique index \S+ on) "
+    rf"(?:create|alter|comment on) event trigger \"?(?:{'|'.join(EVENT_TRIGGERS)})\b"
+    r"|(?:create table|alter table(?: only)?|insert into|comment on (?:table|column)|create unique index \S+ on) "
     r"(?:\"?\w+\"?\.)?\"?(?:schema_migrations|ar_internal_metadata)\b",
     re.IGNORECASE,
 )
-"""What a project's own file says of the tables of Rails and Ecto, which are left out of a live one, too."""
+"""What a project's own file says of the tables of Rails and Ecto, which are left out of a live one, too, and what
+pg_dump says of pgroll's event triggers, which are in no schema."""
 _PATH = re.compile(r"set search_path to\b", re.IGNORECASE)
 _EQUALS = operator("=")
 
@@ -158,15 +161,18 @@ def take(
 
     Raises:
         ConnectionFailed: the database cannot be reached.
-        UsageError: the tool's table is not found there.
+        UsageError: the tool's table is not found there, or has states that nobody can take over.
         ServerError: there is no pg_dump of the server's version or a later one, or it failed.
     """
     target = database.target(url, environ=environ)
     with database.connect(target, application_name="zmig import") as connection, database.translated(target):
         reader = HistoryReader(connection, observer, draft.tool, draft.plan.source)
         at = reader.find(table)
-        applied = frozenset(row.id for row in reader.read(at).applied)
-        relations, schemas = _own(connection, at, draft.tool.name)
+        history = reader.read(at)
+        if history.problems:
+            raise UsageError(*history.problems)
+        applied = frozenset(row.id for row in history.applied)
+        relations, schemas = _own(connection, at, draft.tool)
         has_others = _has_others(connection, _TRACKING_SCHEMA, [f"{_TRACKING_SCHEMA}.{name}" for name in _TRACKING])
         version, role = connection.info.server_version, connection.info.user
     taken = dump.take(
@@ -223,18 +229,21 @@ def _statements(text: str, role: str) -> list[str]:
         ) from None
 
 
-def _own(connection: WorkingConnection, at: Place, tool: str) -> tuple[list[str], list[str]]:
-    """Return what the tool has made for itself: tables and sequences as SQL, and a schema that holds nothing else."""
+def _own(connection: WorkingConnection, at: Place, tool: Tool) -> tuple[list[str], list[str]]:
+    """Return what the tool has made for itself: tables and sequences as SQL, and schemas that hold nothing else."""
     seen = tool_history.tables(connection, at.schema)
     tables = [
         identifier(schema, name)
         for (schema, name), columns in seen.items()
-        if (schema, name) == (at.schema, at.table) or is_beside(tool, columns)
+        if (schema, name) == (at.schema, at.table) or is_beside(tool.name, columns)
     ]
     listed = ", ".join(map(literal, tables))
     rows = connection.execute(_OWN_SEQUENCES.format(tables=listed).encode()).fetchall()
     sequences = [str(row[0]) for row in rows]
     own = [str(row[0]) for row in connection.execute(_SHOWN.format(tables=listed).encode()).fetchall()]
+    if tool.history.schemas is not None:
+        rows = connection.execute(tool.history.schemas(at).encode()).fetchall()
+        return [*tables, *sequences], [at.schema, *(str(row[1]) for row in rows)]
     is_shared = at.schema == "public" or _has_others(connection, at.schema, [*own, *sequences])
     return [*tables, *sequences], [] if is_shared else [at.schema]
 

@@ -78,6 +78,8 @@ class ImportPlan:
     _: KW_ONLY
     is_declared: bool = False
     """Whether the manifest is there already."""
+    is_code: bool = False
+    """Whether its migrations are no SQL, so that a baseline takes their place."""
     variables: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
     """What the manifest's `variables` will have beyond those it has."""
     left_out: tuple[SourceMigration, ...] = ()

@@ -20,7 +20,7 @@ from zmig.text.secrets import names_secret
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from zmig.importing.conversion import ConvertedScript
     from zmig.importing.folder import FolderFiles
@@ -72,11 +72,11 @@ def plan_of(
     planned: list[PlannedMigration] = []
     code: list[Remark] = []
     renamed: list[Remark] = []
+    is_code = found.tool.language is Language.CODE and not _is_all_sql(kept, identities, declared)
     for one, identity in zip(kept, identities, strict=True):
         if one.up is not None and gone.get(identity.version) == identity.name != numbering.fitting(one.name):
             what = f"`{identity.name}` in the manifest has its number, and its file is gone: it is that one, renamed"
             renamed.append(Remark(Change.KEPT, what, Location(one.up.path)))
-        is_code = found.tool.language is Language.CODE
         migration = declared.migration(one, identity) or (None if is_code else planner.migration(one, identity))
         if migration is not None:
             planned.append(migration)
@@ -89,10 +89,18 @@ def plan_of(
         manifest,
         tuple(sorted(planned, key=lambda one: (one.kind is Kind.REPEATABLE, one.version))),
         is_declared=declared.inclusion is not None,
+        is_code=is_code,
         variables=variables,
         left_out=left_out,
         remarks=_located(files, (*source.remarks, *about_secrets, *renamed, *code)),
     )
+
+
+def _is_all_sql(migrations: Sequence[SourceMigration], identities: Sequence[Identity], declared: _Declared) -> bool:
+    """Whether migrations of a tool that also has others are SQL this time, but for those that somebody has written."""
+    written = [identity.name in declared.entries for identity in identities]
+    found = [one.up is not None for one in migrations]
+    return any(found) and all(sql or known for sql, known in zip(found, written, strict=True))
 
 
 def _variables(source: Source, names: Collection[str]) -> tuple[dict[str, str | None], list[Remark]]:

@@ -53,6 +53,8 @@ class ToolHistory:
     """States that nobody can take over, such as a failed or a half-applied migration; each with what to do."""
     notes: tuple[str, ...] = ()
     """What is to be known, such as files that the tool would never run: lower case, no final period."""
+    begun: tuple[str, ...] = ()
+    """What it has begun and not ended, as it calls migrations, where it has a row for such a thing."""
 
 
 @valueclass
@@ -121,6 +123,8 @@ class HistoryTable:
     """
     lock: Callable[[Place], ToolLock] = no_lock
     """What keeps the tool from running meanwhile."""
+    schemas: Callable[[Place], str] | None = None
+    """For a tool whose schema holds nothing but what it has made: selects its other schemas, oid and name."""
 
 
 def moment(value: object) -> datetime | None:

@@ -34,6 +34,7 @@ NAMES = (
     "rails",
     "ecto",
     "knex",
+    "pgroll",
 )
 """In the order in which a project is asked: those whose files nothing else could have written come first."""
 

@@ -28,6 +28,8 @@ class Existing:
     """Some of them, as `table public.users`."""
     history: tuple[str, str] | None = None
     """The table in which another tool keeps its history, and the tool, by its key in `MARKS`."""
+    active: tuple[str, ...] = ()
+    """Migrations of pgroll's that are begun, and neither completed nor rolled back."""
 
     @property
     def words(self) -> Iterator[str]:
@@ -36,3 +38,6 @@ class Existing:
         if self.history is not None:
             table, tool = self.history
             yield f"`{table}` is where {MARKS[tool].title} keeps its history: what is there was made by it"
+        if self.active:
+            named = listing.quoted(self.active, _SHOWN)
+            yield f"{named} is active in pgroll: run `pgroll complete`, or `pgroll rollback`, first"

@@ -82,4 +82,4 @@ def _new(connection: Questioning, tool: str, table: str, known: Mapping[str, str
         SourceMigration(id, name, None, number=int(id) if id.isdecimal() else None) for id, name in known.items()
     )
     found = history.read(tool_history.rows(connection, history, at), Source(tool, "", migrations))
-    return tuple(row.id for row in found.applied if row.id not in known)
+    return tuple(id for id in (*(row.id for row in found.applied), *found.begun) if id not in known)
