@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from zmig.session.schema_file import SchemaText
     from zmig.session.snapshot import DatabaseSnapshot
     from zmig.session.status import Status
-    from zmig.session.still_used import StillUsed
+    from zmig.session.still_used import NotImported, StillUsed
     from zmig.session.watcher import Watcher
 
 
@@ -127,10 +127,16 @@ class Migrator:
 
         with self._open(for_status=True) as opened:
             loaded = opened.project
-            snapshot, changed, schema, used = opened.status()
+            snapshot, changed, schema, used, existing = opened.status()
             made = status.make(snapshot, manifest=loaded.name, environment=loaded.environment)
-            others = undeclared.of_project(loaded)
-            return replace(made, timeline_change=changed, undeclared=others, schema=schema, still_used=used)
+            return replace(
+                made,
+                timeline_change=changed,
+                undeclared=undeclared.of_project(loaded),
+                schema=schema,
+                still_used=used,
+                not_imported=existing,
+            )
 
     def drift(self) -> SchemaDrift:
         """Return how the schema differs from what the last run recorded, and who made each object. Reads only.
@@ -653,14 +659,16 @@ class MigratorSession:
         self._early = None
         return question.answer(self.project, self._migrations)
 
-    def status(self) -> tuple[DatabaseSnapshot, TimelineChange | None, SchemaDrift | None, Sequence[StillUsed]]:
+    def status(
+        self,
+    ) -> tuple[DatabaseSnapshot, TimelineChange | None, SchemaDrift | None, Sequence[StillUsed], NotImported | None]:
         """Return the state of every migration, how timeline and schema have changed, and what other tools have done.
 
-        Of the schema nothing is said where there are no facts. Raises like `session`.
+        Where there are no facts, nothing is said of the schema, but whose history is there. Raises like `session`.
         """
         quick = self._quick_status()
         if quick is not None and not quick.is_schema_unclear:
-            return quick.snapshot, quick.timeline_change, quick.schema, quick.still_used
+            return quick.snapshot, quick.timeline_change, quick.schema, quick.still_used, quick.not_imported
         from zmig.database import connection as database
         from zmig.session import schema_comparison
 
@@ -668,10 +676,10 @@ class MigratorSession:
         snapshot = session.snapshot() if quick is None else quick.snapshot
         change = session.timeline_change(snapshot.inspection) if quick is None else quick.timeline_change
         if not snapshot.inspection.has_events:
-            return snapshot, change, None, ()
+            return snapshot, change, None, (), session.not_imported(snapshot)
         used = session.still_used(snapshot) if quick is None else quick.still_used
         with database.translated(session.target):
-            return snapshot, change, schema_comparison.glance(schema_comparison.source(session)), used
+            return snapshot, change, schema_comparison.glance(schema_comparison.source(session)), used, None
 
     def _quick_status(self) -> QuickStatus | None:
         """Return the status as it is asked without psycopg; None where it is not, or there is a connection."""

@@ -123,6 +123,79 @@ class TestTheStatus:
         assert _status(capsys)["other_tools"] == []
 
 
+class TestBeforeAnImport:
+    @pytest.fixture
+    def untouched(self, old: OldProject, connection: psycopg.Connection) -> OldProject:
+        """A database that Prisma has migrated, and zmig has not seen yet."""
+        PrismaTable(connection).applied(_FIRST, _USERS)
+        old.prisma(_FIRST, _USERS)
+        return old
+
+    @pytest.fixture(params=["libpq", "psycopg"])
+    def asked(self, request: pytest.FixtureRequest, untouched: OldProject) -> OldProject:
+        """The same, asked in either way."""
+        if request.param == "psycopg":
+            url = f"{untouched.url}{'&' if '?' in untouched.url else '?'}options=-cwork_mem%3D4MB"
+            untouched.change(database={"url": url})
+        return untouched
+
+    def test_the_status_names_the_table(self, asked: OldProject, capsys: pytest.CaptureFixture[str]) -> None:
+        assert _status(capsys)["existing_history"] == {"tool": "prisma", "table": "public._prisma_migrations"}
+        assert main(["status", "manifests/shop.yaml"]) == 0
+        assert (
+            "note: `public._prisma_migrations` is where Prisma keeps its history, which is not imported: "
+            "`zmig import --manifest manifests/shop.yaml --from prisma --database` records it\n"
+        ) in capsys.readouterr().out
+
+    def test_nothing_is_said_once_it_is_imported(self, asked: OldProject, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["import", "--manifest", "manifests/shop.yaml", "--database"]) == 0
+        assert _status(capsys)["existing_history"] is None
+
+    def test_a_tool_that_zmig_does_not_read_is_named_without_a_command(
+        self, old: OldProject, connection: psycopg.Connection, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        connection.execute("create table migrations (id serial, migration varchar(255), batch int)")
+        old.declare(1, "one", "../one.sql")
+        old.write("one.sql", "select 1;\n")
+        assert main(["status", "manifests/shop.yaml"]) == 0
+        shown = capsys.readouterr().out
+        assert "note: `public.migrations` is where Laravel keeps its history, which is not imported\n" in shown
+
+
+class TestTheConsole:
+    def test_knows_a_history_that_is_not_imported(self, old: OldProject, connection: psycopg.Connection) -> None:
+        PrismaTable(connection)
+        old.prisma(_FIRST, _USERS)
+        watcher = Migrator(old.manifest).watcher()
+        there = watcher.poll().tools.not_imported
+        watcher.close()
+        assert there is not None
+        assert (there.tool, there.table) == ("prisma", "public._prisma_migrations")
+
+    def test_knows_who_still_runs_a_tool_and_what_was_kept(
+        self, old: OldProject, table: PrismaTable, connection: psycopg.Connection
+    ) -> None:
+        table.applied("20230101000000_gone", "")
+        watcher = Migrator(old.manifest).watcher()
+        assert [one.ids for one in watcher.poll().tools.used] == [("20230101000000_gone",)]
+        watcher.close()
+        assert main(["import", "--manifest", "manifests/shop.yaml", "--database"]) == 0
+        seen = watcher.poll().tools
+        watcher.close()
+        assert (seen.used, dict(seen.kept)) == ((), {"prisma": 1})
+
+    def test_shows_rows_that_are_of_a_migration_for_the_record_alone(self, old: OldProject, table: PrismaTable) -> None:
+        assert main(["import", "--manifest", "manifests/shop.yaml", "--write"]) == 0
+        Migrator(old.manifest).migrate()
+        table.applied(_SECOND, _ORDERS)
+        assert main(["import", "--manifest", "manifests/shop.yaml", "--database"]) == 0
+        watcher = Migrator(old.manifest).watcher()
+        watcher.poll()
+        facts = watcher.facts(_SECOND, most=10)
+        watcher.close()
+        assert [fact.type.label for fact in facts] == ["started", "done", "imported"]
+
+
 def test_a_run_warns(old: OldProject, table: PrismaTable) -> None:
     table.applied("20240103000000_late", "")
     heard: list[Progress] = []

@@ -12,6 +12,8 @@ from zmig_tui.text import line, span
 from tests.support.scenes import Scene
 from zmig.database.standby import Standby
 from zmig.presentation.spans import Span, Tone, plain
+from zmig.session.still_used import NotImported, StillUsed
+from zmig.session.watched_tools import ToolsSeen
 from zmig.text.terminal import display_width
 
 
@@ -91,3 +93,21 @@ def test_the_heading_says_of_a_standby_how_far_behind_it_is(standby: Standby | N
     seen = replace(seen, status=replace(seen.status, standby=standby))
     second = "".join(one.text for one in Heading("prod.yaml", observation=seen, counts={}).lines(100)[1])
     assert "standby" not in second if shown is None else shown in second
+
+
+@pytest.mark.parametrize(
+    ("tools", "shown"),
+    [
+        (ToolsSeen(), "lock free"),
+        (
+            ToolsSeen((StillUsed("prisma", "public.p", ("a", "b", "c", "d")),)),
+            "! somebody still runs Prisma (zmig import): a, b, c and 1 more",
+        ),
+        (ToolsSeen(kept={"flyway": 2}), "2 rows of Flyway in the history alone (zmig history)"),
+        (ToolsSeen(not_imported=NotImported("goose", "public.g")), "! goose's history is not imported"),
+    ],
+)
+def test_the_heading_says_what_other_tools_have_there(tools: ToolsSeen, shown: str) -> None:
+    seen = replace(Scene([]).observation(), tools=tools)
+    third = "".join(one.text for one in Heading("prod.yaml", observation=seen, counts={}).lines(120)[2])
+    assert shown in third

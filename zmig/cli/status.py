@@ -162,6 +162,10 @@ def _tool_lines(status: Status, hints: HintStyle) -> Iterator[Line]:
     for used in status.still_used:
         record = hints.phrase(command("import", "--from", used.tool, "--database"))
         yield (Span("warning:", Tone.WARN), Span(visible(f" {used.message}; end that, and record it with {record}")))
+    if (existing := status.not_imported) is not None:
+        record = hints.phrase(command("import", "--from", existing.tool, "--database"))
+        how = f": {record} records it" if existing.can_be_imported else ""
+        yield (Span(visible(f"note: {existing.message}{how}")),)
 
 
 def _schema_lines(status: Status, hints: HintStyle) -> Iterator[Line]:
@@ -193,6 +197,7 @@ COMMAND = Command(
         "trigger is missing that keeps facts from being changed); odd_rows (position, name and reason of facts that "
         "cannot be read in full); schema (what `zmig drift` prints, without who made the objects; or null); "
         "other_tools (tool, table, not_imported: what another tool has applied since its history was imported); "
+        "existing_history (tool, table; where another tool keeps its history, before zmig has run; or null); "
         "migrations (version, name, kind, state, findings, applied_at, duration_ms, error and more)"
     ),
     run=run,

@@ -114,8 +114,11 @@ class FactReader:
             after = f"and position > {literal(page[-1])}"
 
     def last_facts(self, name: str, most: int) -> list[Fact]:
-        """Return the last facts of one migration, at most so many, in order of position."""
-        own = f"aggregate_type = 'migration' and aggregate_id = {literal(name)}"
+        """Return the last facts of one migration, at most so many, in order of position.
+
+        What was imported of a migration of that name for the record alone is among them.
+        """
+        own = f"aggregate_type in ('migration', 'import') and aggregate_id = {literal(name)}"
         query = f"select {_COLUMNS} from {self._events} where {own} order by position desc limit {literal(most)}"
         return list(self._read(query))[::-1]
 

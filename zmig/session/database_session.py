@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from zmig.progress import Observer
     from zmig.project.project import Project
     from zmig.session.snapshot import DatabaseSnapshot
-    from zmig.session.still_used import StillUsed
+    from zmig.session.still_used import NotImported, StillUsed
 
 
 def target(project: Project, database_url: str | None, *, environ: Mapping[str, str]) -> Target:
@@ -179,6 +179,17 @@ class DatabaseSession:
                 return still_used.read(self.connection, self.store.events)
         except psycopg.Error:
             return ()
+
+    def not_imported(self, snapshot: DatabaseSnapshot) -> NotImported | None:
+        """Return whose history is there, where zmig has not run yet; None where it has, or nobody knows."""
+        if snapshot.inspection.has_events:
+            return None
+        from zmig.session import still_used
+
+        try:
+            return still_used.not_imported(self.connection)
+        except psycopg.Error:
+            return None
 
     def without_entry(self, snapshot: DatabaseSnapshot) -> Sequence[ImportedRow]:
         """Return the rows of other tools that were imported for the record alone, since no entry was there for them."""

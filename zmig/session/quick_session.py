@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zmig.model import Migration
     from zmig.project.project import Project
     from zmig.session.snapshot import DatabaseSnapshot
-    from zmig.session.still_used import StillUsed
+    from zmig.session.still_used import NotImported, StillUsed
 
 _PLAIN_URL = re.compile(
     r"postgres(?:ql)?://(?:[^\s:@/?#\[\]]+(?::(?P<password>[^\s@/?#]*))?@)?[\w.,:-]*/[\w-]+"
@@ -116,6 +116,14 @@ class QuickSession:
 
         self.connection.execute(f"begin; {still_used.LIMITED}".encode()).fetchall()
         return still_used.read(self.connection, self.facts.events)
+
+    def not_imported(self) -> NotImported | None:
+        """Return whose history is there, where zmig has not run yet; None where it has, or there is none."""
+        if self.inspection.has_events:
+            return None
+        from zmig.session import still_used
+
+        return still_used.not_imported(self.connection)
 
     def _timeline_change(self) -> TimelineChange | None:
         return timeline.change(self.facts, self.server.identity)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zmig.session.quick_session import QuickSession
     from zmig.session.schema_drift import SchemaDrift
     from zmig.session.snapshot import DatabaseSnapshot
-    from zmig.session.still_used import StillUsed
+    from zmig.session.still_used import NotImported, StillUsed
 
 
 @valueclass
@@ -40,6 +40,8 @@ class QuickStatus:
     """Whether definitions have to be read."""
     still_used: tuple[StillUsed, ...] = ()
     """Other tools that have applied something since their history was imported."""
+    not_imported: NotImported | None = None
+    """The tool whose history is there, where there are no facts."""
 
 
 class StatusQuestion:
@@ -96,7 +98,9 @@ class StatusQuestion:
         assert self._asked is not None
         session, asked = self._asked
         if asked is None:
-            return QuickStatus(*session.status(migrations), None, is_schema_unclear=False)
+            return QuickStatus(
+                *session.status(migrations), None, is_schema_unclear=False, not_imported=session.not_imported()
+            )
         recorded, state = schema_facts.last_and_state(asked)
         schema = schema_drift.judged(recorded, state, project, session.connection.info.server_version)
         snapshot, change = session.status(migrations)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zmig.model import Environment
     from zmig.session.schema_drift import SchemaDrift
     from zmig.session.snapshot import DatabaseSnapshot
-    from zmig.session.still_used import StillUsed
+    from zmig.session.still_used import NotImported, StillUsed
 
 
 @valueclass
@@ -56,6 +56,8 @@ class Status:
     """How the database's schema differs from what the last run recorded; None where there are no facts."""
     still_used: Sequence[StillUsed] = ()
     """Other tools that have applied something since their history was imported."""
+    not_imported: NotImported | None = None
+    """The tool whose history is in the database, where zmig has not run on it yet."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the contents as JSON types."""
@@ -78,6 +80,7 @@ class Status:
             "odd_rows": [row.as_dict() for row in self.odd_rows],
             "schema": self.schema.as_dict() if self.schema is not None else None,
             "other_tools": [one.as_dict() for one in self.still_used],
+            "existing_history": self.not_imported.as_dict() if self.not_imported is not None else None,
             "migrations": [_migration(entry) for entry in self.migrations],
         }
 

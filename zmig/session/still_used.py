@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.database import imported_facts, tool_history
+from zmig.database import imported_facts, tool_history, user_objects
 from zmig.other_tools import registry
 from zmig.other_tools.history_tables import MARKS
 from zmig.other_tools.source import Source, SourceMigration
@@ -15,8 +15,9 @@ from zmig.text import listing
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from zmig.database.imported_facts import ImportedRow
     from zmig.database.types import Questioning
 
 LIMITED = "set local lock_timeout = '1s'"
@@ -46,17 +47,49 @@ class StillUsed:
         return {"tool": self.tool, "table": self.table, "not_imported": list(self.ids)}
 
 
+@valueclass
+class NotImported:
+    """A tool whose history is in a database on which zmig has not run yet."""
+
+    tool: str
+    table: str
+
+    @property
+    def message(self) -> str:
+        """What is to be known: lower case, no final period."""
+        return f"`{self.table}` is where {MARKS[self.tool].title} keeps its history, which is not imported"
+
+    @property
+    def can_be_imported(self) -> bool:
+        """Whether zmig reads this tool's history."""
+        return self.tool in registry.NAMES
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the contents as JSON types."""
+        return {"tool": self.tool, "table": self.table}
+
+
+def not_imported(connection: Questioning) -> NotImported | None:
+    """Return whose history is in a database on which zmig has not run yet; None where there is none.
+
+    Raises:
+        psycopg.Error, libpq.Unavailable: the catalogs cannot be read.
+    """
+    found = user_objects.tool_history(connection)
+    return None if found is None else NotImported(found[1], found[0])
+
+
 def read(connection: Questioning, events: str) -> tuple[StillUsed, ...]:
     """Return the tools that are still used.
 
     Raises:
         psycopg.Error, libpq.Unavailable: a table cannot be read.
     """
-    return tuple(_found(connection, events))
+    return tuple(of_imported(connection, imported_facts.rows(connection, events)))
 
 
-def _found(connection: Questioning, events: str) -> Iterator[StillUsed]:
-    imported = imported_facts.rows(connection, events)
+def of_imported(connection: Questioning, imported: Sequence[ImportedRow]) -> Iterator[StillUsed]:
+    """Yield the tools that are still used, where it is known what was imported. Raises like `read`."""
     for tool, table in dict.fromkeys((row.tool, row.table) for row in imported):
         if tool in registry.NAMES:
             known = {

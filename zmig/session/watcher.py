@@ -25,7 +25,8 @@ from zmig.session import schema_comparison, schema_drift, status
 from zmig.session.follower import EventFollower
 from zmig.session.schema_comparison import Source
 from zmig.session.snapshot import SnapshotReader, asking
-from zmig.valueclass import replace, valueclass
+from zmig.session.watched_tools import ToolsSeen, WatchedTools
+from zmig.valueclass import field, replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -72,6 +73,8 @@ class Observation:
     """What the backend that holds the run's lock is doing."""
     is_zombie: bool = False
     """Whether that backend works on although its client is provably gone."""
+    tools: ToolsSeen = field(default_factory=ToolsSeen)
+    """Other migration tools, as they were when they were looked for last."""
     manifest_problems: tuple[Problem, ...] = ()
     """What is wrong with the manifest as it is now; the rest is as it was before."""
 
@@ -176,6 +179,8 @@ class _Session:
         )
         self._needs_answers = True
         self._schema = _WatchedSchema()
+        self._tools = WatchedTools()
+        self._tools_seen = ToolsSeen()
         try:
             with database.translated(target):
                 opening.server_of(self.connection, self._tracking.schema, target)
@@ -224,6 +229,10 @@ class _Session:
                 self.connection, self._store.events, loaded, migrations, self.connection.info.server_version
             )
             made = replace(made, schema=self._schema.read(source, is_news=bool(self._facts.new)))
+        if holder is None and not is_pooled:
+            self._tools_seen = self._tools.read(
+                self.connection, self._store.events, snapshot, is_news=bool(self._facts.new)
+            )
         return Observation(
             made,
             project=loaded,
@@ -232,6 +241,7 @@ class _Session:
             new_facts=tuple(self._facts.new),
             work=activity.work(self.connection, holder.pid) if holder is not None else None,
             is_zombie=holder is not None and holder.is_orphaned,
+            tools=self._tools_seen,
             manifest_problems=problems,
         )
 

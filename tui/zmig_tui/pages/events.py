@@ -29,6 +29,7 @@ _TONES = {
     EventType.RESOLVED: Tone.ACCENT,
     EventType.ACCEPTED: Tone.ACCENT,
     EventType.BASELINED: Tone.ACCENT,
+    EventType.IMPORTED: Tone.ACCENT,
 }
 _SHOWN = frozenset({"version", "name", "run_id", "started_at", "completed_at", "error", "client", "origin"})
 _MESSAGE = frozenset({"message"})

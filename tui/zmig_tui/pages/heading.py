@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.model import Environment
+from zmig.other_tools.history_tables import MARKS
 from zmig.presentation import words
 from zmig.presentation.spans import Line, Span, Tone
+from zmig.text import listing
 from zmig.text.terminal import shortened
 from zmig.valueclass import valueclass
 from zmig_tui.text import fitted, joined, line, span, spread, width
@@ -27,6 +29,7 @@ _ENVIRONMENT_TONES = {
 }
 
 _LEAST_SERVER_CELLS = 12
+_MOST_IDS = 3
 
 
 def environment_badge(value: Environment) -> Span:
@@ -101,8 +104,26 @@ class Heading:
             return ()
         holder = self.observation.status.holder
         if holder is None:
-            return line(span(" lock free", Tone.QUIET), *self._drift())
+            return line(span(" lock free", Tone.QUIET), *self._tools(), *self._drift())
         return _lock(holder, self.held_seconds, is_zombie=self.observation.is_zombie)
+
+    def _tools(self) -> Line:
+        """Return what other migration tools have in the database that matters here."""
+        if self.observation is None:
+            return ()
+        seen = self.observation.tools
+        spans: list[Span] = []
+        for used in seen.used:
+            spans.append(span(f"   ! somebody still runs {MARKS[used.tool].title}", Tone.WARN))
+            spans += (span(" (zmig import): ", Tone.QUIET), span(listing.first(used.ids, _MOST_IDS), Tone.PLAIN))
+        if (there := seen.not_imported) is not None:
+            spans.append(span(f"   ! {MARKS[there.tool].title}'s history is not imported", Tone.WARN))
+            spans += (span(" (zmig import): ", Tone.QUIET), span(there.table, Tone.PLAIN))
+        for tool, count in seen.kept.items():
+            title = MARKS[tool].title if tool in MARKS else tool
+            rows = words.counted(count, "row")
+            spans.append(span(f"   {rows} of {title} in the history alone (zmig history)", Tone.QUIET))
+        return tuple(spans)
 
     def _drift(self) -> Line:
         """Return what others have changed in the schema since the last run."""
