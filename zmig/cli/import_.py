@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,11 @@ class ImportOptions(import_history.HistoryOptions):
 def run(call: CommandContext, options: ImportOptions) -> ExitCode:
     """Show what an import would write, or write it."""
     files = FolderFiles(Path(options.folder or "."))
+    with writing.alone() if options.write else nullcontext():
+        return _run(call, options, files)
+
+
+def _run(call: CommandContext, options: ImportOptions, files: FolderFiles) -> ExitCode:
     plan = _plan(call, options, files)
     if plan.is_code:
         tool = registry.tool(plan.source.tool)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from zmig.errors import Location, ManifestError, Problem
+from zmig.errors import Location, ManifestError, Problem, UsageError
 from zmig.importing import manifest_text
 from zmig.manifest import edit, reader
 from zmig.project import inclusion, new_files, project, scaffold
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from zmig.importing.plan import ImportPlan
@@ -61,6 +63,37 @@ def write(plan: ImportPlan, environ: Mapping[str, str]) -> Written:
     with new_files.written(everything, instead=_INSTEAD):
         project.load(plan.manifest, environ=known)  # whatever is wrong with it, nothing is left of it
     return Written(tuple(everything)[:-1], len(entries))
+
+
+@contextmanager
+def alone() -> Generator[None]:
+    """Let no other import write from this folder inside the block: each would take the other one's files for its own.
+
+    Raises UsageError where one does.
+    """
+    import fcntl
+
+    folder = os.open(".", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(folder)
+        raise UsageError(_running()) from None
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(folder)
+
+
+def _running() -> Problem:
+    return Problem(
+        "import-running",
+        "another import is writing in this folder",
+        effect="nothing was written",
+        hint="run the command again once that has ended",
+    )
 
 
 def _holds(path: Path, text: str) -> bool:

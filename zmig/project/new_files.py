@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
+import shlex
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-    from pathlib import Path
 
 
 @contextmanager
@@ -21,20 +23,51 @@ def written(contents: Mapping[Path, str | bytes], *, instead: str) -> Generator[
     `instead` is the hint where one exists already. Raises UsageError for that, and for one that cannot be written.
     """
     with ExitStack() as undo:
-        try:
-            for path, content in contents.items():
+        for path, content in contents.items():
+            try:
                 _create_folder(path.parent, undo)
-                with path.open("xb") as opened:
-                    undo.callback(path.unlink, missing_ok=True)
-                    opened.write(content.encode() if isinstance(content, str) else content)
-            yield
-        except FileExistsError as error:
-            message = f"`{error.filename}` exists already"
-            raise UsageError(Problem("file-exists", message, hint=instead)) from None
-        except OSError as error:
-            message = f"`{error.filename}` cannot be written: {(error.strerror or str(error)).lower()}"
-            raise UsageError(Problem("file-unwritable", message, hint=f"run `ls -ld {error.filename}`")) from None
+                _create(path, content.encode() if isinstance(content, str) else content)
+            except FileExistsError:
+                raise UsageError(Problem("file-exists", f"`{path}` exists already", hint=instead)) from None
+            except OSError as error:
+                raise UsageError(unwritable(path, error)) from None
+            undo.callback(path.unlink, missing_ok=True)
+        yield
         undo.pop_all()
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Make a file that has all of its content from the moment it is there, even if the process is killed.
+
+    Half of one would be taken for a whole one by whoever comes after that.
+    """
+    unnamed = path.parent / f".zmig-{secrets.token_hex(6)}"
+    with unnamed.open("xb") as file, ExitStack() as undo:
+        undo.callback(unnamed.unlink, missing_ok=True)
+        file.write(content)
+        file.flush()
+        try:
+            path.hardlink_to(unnamed)  # unlike a renaming, it never takes the place of another file
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            with path.open("xb") as whole:
+                whole.write(content)
+
+
+def unwritable(path: Path, error: OSError) -> Problem:
+    """Return the problem of a file that cannot be written, which a folder in its path may be the reason of."""
+    named = Path(os.fsdecode(error.filename)) if error.filename is not None else path
+    place = named if path.is_relative_to(named) else path
+    reason = (error.strerror or str(error)).lower()
+    look = "df" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "ls -ld"
+    hint = f"run `{look} {shlex.quote(str(_nearest(place)))}`"
+    return Problem("file-unwritable", f"`{place}` cannot be written: {reason}", hint=hint)
+
+
+def _nearest(path: Path) -> Path:
+    """Return a path, or the folder around it that is there."""
+    return next((one for one in (path, *path.parents) if os.path.lexists(one)), Path())
 
 
 def _create_folder(folder: Path, undo: ExitStack) -> None:

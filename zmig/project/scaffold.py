@@ -98,4 +98,7 @@ def replace_manifest(root: LoadedManifest, text: str) -> None:
     if before != mark + root.manifest.document.source.text.encode():
         problem = Problem("file-changed", f"`{root.path}` was changed in the meantime", hint="run the command again")
         raise UsageError(problem)
-    written_file.write(path, mark + text.encode())
+    try:
+        written_file.write(path, mark + text.encode())
+    except OSError as error:
+        raise UsageError(new_files.unwritable(root.path, error)) from None
