@@ -111,7 +111,7 @@ def test_a_statement_that_somebody_cancels_is_no_fault_of_the_file(
 ) -> None:
     shop.add(1, "001_long", "select pg_sleep(600);")
     with Process("apply", "shop.yaml", cwd=shop.folder) as process:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         connection.execute(
             "select pg_cancel_backend(pid) from pg_stat_activity "
             "where wait_event = 'PgSleep' and datname = current_database() and application_name like 'zmig/%'"
@@ -126,7 +126,7 @@ def test_status_after_a_signal_says_that_apply_starts_it_again(
 ) -> None:
     shop.add(1, "001_long", "select pg_sleep(600);")
     with Process("apply", "shop.yaml", cwd=shop.folder) as process:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         os.kill(process.pid, signal.SIGTERM)
         ended = process.wait()
     assert hint_of(ended.stderr) == "run `zmig apply shop.yaml`, which starts it again"

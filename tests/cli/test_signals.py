@@ -33,7 +33,7 @@ def test_during_sql_the_statement_is_cancelled_and_the_failure_recorded(
     shop.add(2, "0002", "create table orders ();\nselect pg_sleep(600);")
     with Process("apply", "shop.yaml", "-v", cwd=shop.folder) as process:
         process.wait_for("statement 2 of 2")
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         os.kill(process.pid, number)
         ended = process.wait()
     assert ended.code == code
@@ -122,7 +122,7 @@ def test_reading_command_is_interrupted_without_a_traceback(shop: Shop, connecti
     with Process("apply", "shop.yaml", cwd=shop.folder) as process:
         assert process.wait().code == 0
     with Process("status", "shop.yaml", cwd=shop.folder) as process:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         os.kill(process.pid, signal.SIGINT)
         ended = process.wait()
     assert (ended.code, ended.stderr) == (130, "error: interrupted by SIGINT\n")

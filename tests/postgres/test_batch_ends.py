@@ -119,7 +119,7 @@ def test_rows_that_another_session_deletes_meanwhile_do_not_end_the_rounds(
     other.execute("delete from t where id <= 10")
     with Process("apply", project.manifest) as process:
         backends.wait_until(
-            connection, "exists (select from pg_locks where not granted and locktype = 'transactionid')"
+            connection, "exists (select from pg_locks where not granted and locktype = 'transactionid')", of=process
         )
         other.commit()
         ended = process.wait()

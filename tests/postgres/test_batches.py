@@ -289,7 +289,7 @@ def test_a_run_that_is_killed_loses_at_most_the_round_in_flight_and_is_continued
     counted = UPDATE.replace("lower(name)", "lower(name), touched = touched + 1")
     project.sql("001_lower", counted, batch={**BATCH, "size": 1}, lock_timeout="10min")
     with row_held(connection, 80), Process("apply", project.manifest) as process:
-        backends.wait_until(connection, "(select count(*) from users where touched > 0) >= 15")
+        backends.wait_until(connection, "(select count(*) from users where touched > 0) >= 15", of=process)
         process.kill()
         backends.wait_for_end(connection)
     done = facts.data("001_lower", "checkpoint")[-1]["rows"]
@@ -462,7 +462,7 @@ def test_a_run_is_paused_from_elsewhere_and_goes_on(
         assert before > 0
         status = Migrator(project.manifest).status()
         assert [finding.code.value for finding in status.migrations[0].findings] == ["paused"]
-        backends.wait_for(connection, 1, "state = 'idle' and query like '%pg_stat_replication%'")
+        backends.wait_for(connection, 1, "state = 'idle' and query like '%pg_stat_replication%'", of=process)
         assert left(connection) == before
         assert Migrator(project.manifest).resume() == "001_lower"
         ended = process.wait()

@@ -335,14 +335,14 @@ def test_an_index_that_is_valid_on_the_coordinator_and_on_no_shard_is_built_agai
     reader.execute("begin isolation level repeatable read")
     reader.execute("select count(*) from pg_class")
     with Process("apply", distributed.manifest) as process, ThreadPoolExecutor(1) as threads:
-        backends.wait_for(elsewhere, 1, "wait_event = 'virtualxid' and query like 'create unique index%'")
+        backends.wait_for(elsewhere, 1, "wait_event = 'virtualxid' and query like 'create unique index%'", of=process)
         queued.execute("begin")
         locked = threads.submit(queued.execute, "lock table app.ev in share update exclusive mode")
         waits = f"select from pg_locks where pid = {queued.info.backend_pid} and not granted"
-        backends.wait_until(elsewhere, f"exists ({waits})")
+        backends.wait_until(elsewhere, f"exists ({waits})", of=process)
         reader.execute("rollback")
         locked.result()
-        backends.wait_for(elsewhere, 1, "wait_event = 'relation' and query like 'create unique index%'")
+        backends.wait_for(elsewhere, 1, "wait_event = 'relation' and query like 'create unique index%'", of=process)
         assert coordinator.execute(
             "select indisvalid from pg_index where indexrelid = 'app.ev_x'::regclass"
         ).fetchone() == (True,)
@@ -391,6 +391,7 @@ def test_what_was_killed_on_the_way_through_the_shards_is_completed(
             backends.wait_until(
                 watch,
                 "exists (select from pg_stat_activity where wait_event_type = 'Lock' and query ilike '%concurrently%')",
+                of=process,
             )
         process.kill()
     backends.wait_for_end(elsewhere)

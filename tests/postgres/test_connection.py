@@ -95,7 +95,7 @@ def test_in_the_middle_of_a_statement_the_loss_and_the_effect_are_told(
     gate.execute("select pg_advisory_lock(1)")
     project.sql("001_slow", "create table t ();\nselect pg_advisory_xact_lock(1);\ncreate table u ();")
     with Proxy(database) as proxy, Process("apply", project.manifest, "--database-url", proxy.url) as process:
-        backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+        backends.wait_for(connection, 1, "wait_event_type = 'Lock'", of=process)
         proxy.cut()
         ended = process.wait()
     assert ended.code == 3

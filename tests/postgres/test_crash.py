@@ -43,7 +43,7 @@ def tracked(project: ProjectFolder) -> ProjectFolder:
 def die(connection: psycopg.Connection, project: ProjectFolder, *arguments: str, when: str) -> None:
     """Run zmig and kill it once its backend fulfils a condition; return when the backend is gone."""
     with Process(arguments[0] if arguments else "apply", project.manifest, *arguments[1:]) as process:
-        backends.wait_for(connection, 1, when)
+        backends.wait_for(connection, 1, when, of=process)
         process.kill()
     backends.wait_for_end(connection)
 
@@ -151,10 +151,10 @@ class TestIndexBuiltConcurrently:
         tracked.sql("002_index", f"{INDEX};\ninsert into t values (2);")
         snapshot = no_index(connect)
         with Process("apply", tracked.manifest) as process:
-            backends.wait_for(connection, 1, IN_INDEX)
+            backends.wait_for(connection, 1, IN_INDEX, of=process)
             facts_gate = no_facts(connect)
             snapshot.open()
-            backends.wait_for(connection, 1, IN_CHECKPOINT)
+            backends.wait_for(connection, 1, IN_CHECKPOINT, of=process)
             process.kill()
         backends.wait_for_end(connection)
         facts_gate.open()
@@ -172,10 +172,10 @@ class TestIndexBuiltConcurrently:
         tracked.sql("002_index", "create index concurrently on t (x)")
         snapshot = no_index(connect)
         with Process("apply", tracked.manifest) as process:
-            backends.wait_for(connection, 1, IN_INDEX)
+            backends.wait_for(connection, 1, IN_INDEX, of=process)
             facts_gate = no_facts(connect)
             snapshot.open()
-            backends.wait_for(connection, 1, IN_CHECKPOINT)
+            backends.wait_for(connection, 1, IN_CHECKPOINT, of=process)
             process.kill()
         backends.wait_for_end(connection)
         facts_gate.open()
@@ -211,7 +211,7 @@ class TestIndexBuiltConcurrently:
             assert (ended.code, problem(ended.stdout)["code"]) == (1, "migration-failed")
         gate = no_facts(connect)
         with Process("apply", tracked.manifest) as process:
-            backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+            backends.wait_for(connection, 1, "wait_event_type = 'Lock'", of=process)
             process.kill()
         backends.wait_for_end(connection)
         gate.open()
@@ -314,7 +314,7 @@ class TestUndecided:
         tracked.sql("002_call", "call batches();", transaction=False)
         gate = Gate(connect(), "select pg_advisory_xact_lock(1)")
         with Process("apply", tracked.manifest) as process:
-            backends.wait_for(connection, 1, "wait_event_type = 'Lock' and query like 'call%'")
+            backends.wait_for(connection, 1, "wait_event_type = 'Lock' and query like 'call%'", of=process)
             process.send(signal.SIGTERM)
             assert process.wait().code == 143
         gate.open()
@@ -430,7 +430,7 @@ def test_python_interrupted_outside_a_transaction_is_left_to_a_person(
     body = "    ctx.execute('insert into t values (2)')\n    ctx.execute('select pg_sleep(600)')\n"
     tracked.python("002_code", f"def execute(ctx):\n{body}", transaction=False)
     with Process("apply", tracked.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         process.send(signal.SIGTERM)
         ended = process.wait()
     assert ended.code == 143

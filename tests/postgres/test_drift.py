@@ -317,7 +317,7 @@ def test_a_process_that_ends_while_the_schema_is_read_leaves_no_drift(
     with psycopg.connect(database) as other:
         other.execute("lock table totals in access exclusive mode")
         with Process("apply", shop.manifest) as process:
-            wait_for(connection, 1, WAITS)
+            wait_for(connection, 1, WAITS, of=process)
             process.send(end)
             ended = process.wait() if end is signal.SIGKILL else None
             other.rollback()
@@ -636,7 +636,7 @@ def test_a_connection_that_is_lost_at_the_end_is_the_runs_own_error_alone(
     shop.sql("006_next", "create table next ();")
     with psycopg.connect(database) as other, Process("apply", shop.manifest) as process:
         other.execute("lock table totals in access exclusive mode")
-        wait_for(connection, 1, WAITS)
+        wait_for(connection, 1, WAITS, of=process)
         connection.execute(f"select pg_terminate_backend({pid(connection, WAITS)})".encode())
         ended = process.wait()
     assert ended.code == ExitCode.OK

@@ -1,14 +1,17 @@
-"""The databases that tests are given: empty, whatever the test before has left."""
+"""The databases that tests are given are empty, whatever the test before has left; and how tests wait."""
 
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
+from tests.support import backends
 from tests.support import database as databases
+from tests.support.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,3 +105,33 @@ def test_prepared_transactions_are_rolled_back(database: str, connect: Callable[
 def test_databases_of_two_fixtures_are_not_the_same(database: str, fresh_database: str) -> None:
     with psycopg.connect(database) as one, psycopg.connect(fresh_database) as other:
         assert one.info.dbname != other.info.dbname
+
+
+def test_who_waits_is_in_nobodys_way(connect: Callable[..., psycopg.Connection]) -> None:
+    """An index that is built concurrently waits for every transaction that has a snapshot."""
+    waiting, other = connect(), connect()
+    waiting.execute("create table t (x int)")
+    with ThreadPoolExecutor(1) as threads:
+        is_built = "exists (select from pg_index where indrelid = 't'::regclass and indisvalid)"
+        reached = threads.submit(backends.wait_until, waiting, is_built)
+        query = f"(select query from pg_stat_activity where pid = {waiting.info.backend_pid})"
+        backends.wait_until(other, f"{query} like '%indisvalid%'")
+        other.execute("create index concurrently t_x on t (x)")
+        reached.result()
+
+
+def test_who_waits_in_vain_tells_what_the_process_said_and_what_the_sessions_do(connection: psycopg.Connection) -> None:
+    vain = pytest.raises(AssertionError, match="the process ended before this was true: false")
+    with vain as failure, Process("nonsense") as process:
+        backends.wait_until(connection, "false", of=process)
+    assert f"{connection.info.backend_pid} | {connection.info.dbname}" in str(failure.value)
+    (note,) = failure.value.__notes__
+    assert note.startswith("`python -m zmig nonsense` had ended with code 2; its stderr:\nerror: ")
+
+
+def test_a_wait_in_a_transaction_sees_what_changes_outside_of_it(connect: Callable[..., psycopg.Connection]) -> None:
+    waiting, other = connect(autocommit=False), connect()
+    gone = f"not exists (select from pg_stat_activity where pid = {other.info.backend_pid})"
+    assert waiting.execute(f"select {gone}".encode()).fetchone() == (False,)
+    other.close()
+    backends.wait_until(waiting, gone)

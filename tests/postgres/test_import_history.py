@@ -451,7 +451,7 @@ def test_that_is_killed_in_the_middle_records_nothing(
     blocker, other = connect(autocommit=False), connect()
     blocker.execute("insert into zmig.schema_migrations values (20240102000000, 'x', 'sql', null, now(), 'x', null, 0)")
     with Process(*_WORDS) as importing:
-        wait_until(other, _WAITS)
+        wait_until(other, _WAITS, of=importing)
         importing.kill()
     blocker.rollback()
     wait_for_end(other)
@@ -481,7 +481,7 @@ class TestTheLock:
         reader, other = connect(autocommit=False), connect()
         reader.execute("lock table zmig.migration_events in share mode")
         with Process(*_WORDS) as importing:
-            wait_until(other, _WAITS)
+            wait_until(other, _WAITS, of=importing)
             assert other.execute("select pg_try_advisory_lock(72707369)").fetchone() == (False,)
             reader.commit()
             assert importing.wait().code == 0

@@ -25,7 +25,7 @@ def test_one_signal_ends_the_run(
 ) -> None:
     project.python("001_deaf", DEAF)
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         process.send(number)
         ended = process.wait()
     assert ended.code == code
@@ -44,7 +44,7 @@ def test_one_signal_ends_a_run_whose_question_lets_none_in(
     project.python("001_asks", f"def execute(ctx):\n    pass\n\n\n{asks}", kind="repeatable")
     assert run("apply", project.manifest).code == 0
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         process.send(signal.SIGTERM)
         ended = process.wait()
     assert ended.code == 143

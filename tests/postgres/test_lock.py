@@ -70,7 +70,7 @@ def test_a_waiting_run_names_the_backend_the_run_and_the_migration_it_waits_for(
     project.sql("001_slow", "select pg_advisory_lock(1);\nselect pg_advisory_unlock(1);")
     with Process("apply", project.manifest, "--verbose") as first:
         first.wait_for("pg_advisory_lock(1)")
-        backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+        backends.wait_for(connection, 1, "wait_event_type = 'Lock'", of=first)
         pid = backends.pid(connection, "wait_event_type = 'Lock'")
         (name,) = connection.execute(
             "select application_name from pg_stat_activity where pid = %s", [pid]
@@ -182,7 +182,7 @@ def test_an_atomic_run_writes_through_one_connection(
     project.sql("001_t", "create table t (x int)")
     project.sql("002_slow", "select pg_advisory_xact_lock(1)")
     with Process("apply", project.manifest, "--atomic") as process:
-        backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+        backends.wait_for(connection, 1, "wait_event_type = 'Lock'", of=process)
         assert backends.count(connection) == 1
         gate.execute("select pg_advisory_unlock(1)")
         assert process.wait().code == 0

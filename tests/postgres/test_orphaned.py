@@ -47,7 +47,7 @@ def zombie(project: ProjectFolder, gate: psycopg.Connection) -> Iterator[int]:
     """The pid of a backend that works on although its client was killed."""
     project.sql(NAME, f"{blind(gate)}select pg_advisory_xact_lock(1);\ninsert into t values (1);")
     with Process("apply", project.manifest) as process:
-        backends.wait_for(gate, 1, "wait_event_type = 'Lock'")
+        backends.wait_for(gate, 1, "wait_event_type = 'Lock'", of=process)
         pid = backends.pid(gate, "wait_event_type = 'Lock'")
         process.kill()
         yield pid
@@ -64,7 +64,7 @@ def test_where_the_server_looks_for_its_client_the_backend_is_gone_while_its_sta
         pytest.skip("PostgreSQL 13 cannot look for its client")
     project.sql(NAME, "insert into t values (1);\nselect pg_advisory_xact_lock(1);")
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+        backends.wait_for(connection, 1, "wait_event_type = 'Lock'", of=process)
         process.kill()
     backends.wait_for(connection, 0)
     gate.execute("select pg_advisory_unlock(1)")
@@ -119,7 +119,7 @@ def test_a_backend_whose_client_lives_is_not_ended(
 ) -> None:
     project.sql(NAME, "select pg_advisory_xact_lock(1);")
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+        backends.wait_for(connection, 1, "wait_event_type = 'Lock'", of=process)
         ended = run("retry", project.manifest, "--terminate", "--json")
         assert (ended.code, json.loads(ended.stdout)["problems"][0]["code"]) == (2, "holder-alive")
         gate.execute("select pg_advisory_unlock(1)")
@@ -133,7 +133,7 @@ def test_a_statement_outside_a_transaction_that_ends_after_its_client_is_not_don
     reader = connect()
     reader.execute("begin isolation level repeatable read; select * from t")
     with Process("apply", project.manifest) as process:
-        backends.wait_for(gate, 1, "query like 'create index%' and wait_event_type = 'Lock'")
+        backends.wait_for(gate, 1, "query like 'create index%' and wait_event_type = 'Lock'", of=process)
         process.kill()
     reader.execute("rollback")
     backends.wait_for(gate, 0)

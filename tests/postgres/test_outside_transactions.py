@@ -93,7 +93,7 @@ def test_what_is_done_is_not_done_again_when_the_rest_is_corrected(
 def kill_where(project: ProjectFolder, connection: psycopg.Connection, condition: str) -> None:
     """Kill an apply where a condition on the catalog is true, and wait until its backend is gone."""
     with Process("apply", project.manifest) as process:
-        backends.wait_until(connection, condition)
+        backends.wait_until(connection, condition, of=process)
         process.kill()
     backends.wait_for_end(connection)
 

@@ -327,7 +327,7 @@ def test_a_signal_ends_the_wait_for_a_server_that_says_nothing_any_more(locked: 
     with Proxy(locked.database) as proxy:
         url, manifest = proxy.bare_url, locked.project.manifest
         with Process(command, manifest, "--database-url", url, environ=UNENCRYPTED) as process:
-            backends.wait_until(locked.connection, f"{IS_BLOCKED} 1")
+            backends.wait_until(locked.connection, f"{IS_BLOCKED} 1", of=process)
             proxy.fall_silent()
             process.send(signal.SIGINT)
             assert process.wait().code == 128 + signal.SIGINT
@@ -338,7 +338,7 @@ def test_a_server_that_watches_its_clients_forgets_what_one_asked_that_was_ended
     if locked.connection.info.server_version < backends.NOTICES_GONE_CLIENTS_SINCE:
         pytest.skip("PostgreSQL 13 cannot look for its client")
     with Process(command, locked.project.manifest) as process:
-        backends.wait_until(locked.connection, f"{IS_BLOCKED} 1")
+        backends.wait_until(locked.connection, f"{IS_BLOCKED} 1", of=process)
         process.send(signal.SIGINT)
         assert process.wait().code == 128 + signal.SIGINT
         backends.wait_until(locked.connection, f"{IS_BLOCKED} 0")

@@ -155,7 +155,7 @@ def test_a_question_of_zmigs_own_that_somebody_cancels_may_be_asked_again(
     admin.execute("begin; lock table zmig.migration_events")
     with Process("status", project.manifest) as process:
         waiting = "from pg_stat_activity where application_name = 'zmig' and wait_event_type = 'Lock'"
-        backends.wait_until(admin, f"exists (select {waiting} and datname = current_database())")
+        backends.wait_until(admin, f"exists (select {waiting} and datname = current_database())", of=process)
         admin.execute(_CANCEL.format("wait_event_type = 'Lock'").encode())
         ended = process.wait()
     admin.execute("rollback")

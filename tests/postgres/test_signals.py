@@ -71,7 +71,7 @@ def test_between_the_rows_of_a_copy_to_the_client(
 ) -> None:
     project.sql("001_rows", SLOW_ROWS, transaction=transaction)
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         process.send(signal.SIGINT)
         assert process.wait().code == 130
     assert facts.told[-1] == ("001_rows", "failed")
@@ -137,7 +137,7 @@ def test_one_that_was_ignored_before_is_ignored(
         f"sys.exit(main(['apply', {str(project.manifest)!r}]))"
     )
     with Process(program=("-c", program)) as process:
-        backends.wait_for(gate, 1, "wait_event_type = 'Lock'")
+        backends.wait_for(gate, 1, "wait_event_type = 'Lock'", of=process)
         process.send(number)
         gate.execute("select pg_advisory_unlock(1)")
         assert process.wait().code == 0
@@ -174,7 +174,7 @@ def test_while_it_commits_what_is_recorded_is_what_happened(
     project.sql("001_late", "insert into late values (1)", transaction=transaction)
     project.sql("002_next", "create table next ()")
     with Process("apply", project.manifest) as process:
-        backends.wait_for(gate, 1, "wait_event_type = 'Lock'")
+        backends.wait_for(gate, 1, "wait_event_type = 'Lock'", of=process)
         process.send(number)
         gate.execute("select pg_advisory_unlock(1)")
         ended = process.wait()
@@ -207,13 +207,13 @@ def test_ctrl_c_that_comes_too_late_for_a_library_is_told_from_one_that_does_not
     gate.execute("select pg_advisory_lock(1)")
     program = f"from zmig import Migrator; Migrator({str(project.manifest)!r}).migrate()"
     with Process(program=("-c", program)) as process:
-        backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+        backends.wait_for(connection, 1, "wait_event_type = 'Lock'", of=process)
         connection.execute(  # once zmig has looked at its tables
             "create constraint trigger late after insert on zmig.schema_migrations "
             "deferrable initially deferred for each row execute function ignore_cancel()"
         )
         gate.execute("select pg_advisory_unlock(1)")
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         process.send(signal.SIGINT)
         assert process.wait().code != 0
     assert facts.told[-1] == ("002_next", "done")
@@ -263,7 +263,7 @@ def test_inside_python_code(
 def test_a_terminal_that_closes_sends_two(project: ProjectFolder, facts: Facts, connection: psycopg.Connection) -> None:
     project.sql("001_waits", "select pg_sleep(600)")
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         process.send(signal.SIGHUP)
         backends.wait_for(connection, 0, "wait_event = 'PgSleep'")
         process.send(signal.SIGHUP)
@@ -279,7 +279,7 @@ def test_inside_an_index_build(
     reader = connect()
     reader.execute("begin isolation level repeatable read; select * from t")
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "query like 'create index%' and wait_event_type = 'Lock'")
+        backends.wait_for(connection, 1, "query like 'create index%' and wait_event_type = 'Lock'", of=process)
         process.send(signal.SIGTERM)
         ended = process.wait()
     reader.execute("rollback")
@@ -299,7 +299,7 @@ def test_inside_copied_rows(project: ProjectFolder, facts: Facts, connection: ps
     """)
     project.sql("001_rows", "copy t from stdin;\n" + "".join(f"{n}\n" for n in range(1000)) + "\\.\n")
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         process.send(signal.SIGINT)
         ended = process.wait()
     assert ended.code == 130
@@ -342,10 +342,10 @@ def test_a_failure_that_is_being_recorded_is_recorded_and_told(
     gate, block = connect(), connect()
     gate.execute("select pg_advisory_lock(1)")
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+        backends.wait_for(connection, 1, "wait_event_type = 'Lock'", of=process)
         block.execute("begin; lock table zmig.migration_events in exclusive mode")
         gate.execute("select pg_advisory_unlock(1)")
-        backends.wait_for(connection, 1, "wait_event_type = 'Lock' and query like '%migration.failed%'")
+        backends.wait_for(connection, 1, "wait_event_type = 'Lock' and query like '%migration.failed%'", of=process)
         process.send(signal.SIGTERM)
         block.execute("rollback")
         ended = process.wait()

@@ -52,7 +52,7 @@ def test_while_a_condition_is_asked_nothing_of_the_repeatable_is_recorded(
     project.sql("001_first", "create table first ()")
     project.repeatable("100_last", "select 2")
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         process.send(number)
         ended = process.wait()
     assert ended.code == code
@@ -92,7 +92,7 @@ def test_in_the_middle_of_a_round_that_is_taken_back_and_done_again(
     gate = connect()
     gate.execute("begin; select from t where id = 4 for update")
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+        backends.wait_for(connection, 1, "wait_event_type = 'Lock'", of=process)
         process.send(number)
         ended = process.wait()
     assert ended.code == code

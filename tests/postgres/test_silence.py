@@ -69,7 +69,7 @@ def test_one_signal_ends_a_client_whose_network_is_gone(
     project.sql("001_first", "create table first ()")
     project.sql("002_waits", WAITS[wait])
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         proxy.fall_silent()
         process.send(number)
         ended = process.wait()
@@ -86,7 +86,7 @@ def test_one_that_comes_while_a_commit_is_under_way_does_too(
     project = ProjectFolder(tmp_path, proxy.url)
     project.python("001_late", INSERTS, lock_timeout="10min")
     with Process("apply", project.manifest) as process:
-        backends.wait_for(gate, 1, "wait_event_type = 'Lock'")
+        backends.wait_for(gate, 1, "wait_event_type = 'Lock'", of=process)
         proxy.fall_silent()
         process.send(signal.SIGTERM)
         ended = process.wait()
@@ -107,7 +107,7 @@ def test_a_server_that_answers_is_waited_for(
     project = ProjectFolder(tmp_path, database)
     project.python("001_late", INSERTS, lock_timeout="10min")
     with Process("apply", project.manifest) as process:
-        backends.wait_for(gate, 1, "wait_event_type = 'Lock'")
+        backends.wait_for(gate, 1, "wait_event_type = 'Lock'", of=process)
         process.send(signal.SIGTERM)
         gate.execute("select pg_sleep(3)")  # longer than a server that is gone would be waited for
         assert process.is_running, process.stderr
@@ -121,7 +121,7 @@ def test_one_signal_ends_a_client_whose_server_is_stopped(tmp_path: Path, crash_
     project = ProjectFolder(tmp_path, crash_server.url())
     project.sql("001_waits", text)
     with psycopg.connect(crash_server.url(), autocommit=True) as connection, Process("apply", project.manifest) as ours:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=ours)
         server = crash_server.process()
         assert server is not None
         stopped = (server, backends.pid(connection, "true"))

@@ -347,7 +347,7 @@ def test_a_signal_ends_it(
 ) -> None:
     project.sql("001_roles", ROLES, transaction=transaction, verify=SLEEPS)
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         process.send(number)
         assert process.wait().code == code
     assert _tables(connection) == ([] if transaction else ["roles"])
@@ -363,7 +363,7 @@ def test_a_run_that_is_killed_while_it_is_asked_has_not_done_it(
 ) -> None:
     project.sql("001_roles", ROLES, transaction=transaction, verify=SLEEPS)
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         working = backends.pid(connection, "wait_event = 'PgSleep'")
         process.kill()
     # Before PostgreSQL 14 a server does not notice that a client is gone while a query runs.
@@ -380,7 +380,7 @@ def test_a_connection_that_is_lost_while_it_is_asked_is_no_answer(
 ) -> None:
     project.sql("001_roles", ROLES, verify=SLEEPS)
     with Process("apply", project.manifest) as process:
-        backends.wait_for(connection, 1, "wait_event = 'PgSleep'")
+        backends.wait_for(connection, 1, "wait_event = 'PgSleep'", of=process)
         working = backends.pid(connection, "wait_event = 'PgSleep'")
         connection.execute("select pg_terminate_backend(%s)", (working,))
         ended = process.wait()

@@ -14,12 +14,14 @@ import termios
 import time
 from typing import TYPE_CHECKING, Self
 
+from tests.support.process import note
 from tests.support.screen import Screen
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
     from pathlib import Path
+    from types import TracebackType
 
 _WIDTH, _HEIGHT = 100, 30
 _PATIENCE_SECONDS = 120
@@ -54,11 +56,21 @@ class FullScreen:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        code = self._process.poll()
+        if error is not None:
+            self._read_what_is_there()
+        if code is None:
             self._process.kill()
         self._process.wait()
         self.close()
+        note(error, "zmig tui", code, screen=self.screen.text)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
 
     def press(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
@@ -79,6 +91,11 @@ class FullScreen:
             if time.monotonic() > end:
                 raise AssertionError(f"never reached; the screen is\n{self.screen.text}")
             if select.select([self._ours], [], [], 0.2)[0]:
+                self.screen.feed(os.read(self._ours, 1 << 16))
+
+    def _read_what_is_there(self) -> None:
+        with contextlib.suppress(OSError):  # Linux says so when the other side was closed
+            while self._ours >= 0 and select.select([self._ours], [], [], 0)[0]:
                 self.screen.feed(os.read(self._ours, 1 << 16))
 
     def shows(self, *texts: str) -> None:

@@ -22,6 +22,15 @@ ROOT = Path(__file__).parent.parent.parent
 _PATIENCE_SECONDS = 120.0
 _PIECE = 1 << 16
 _MOST_IN_A_PIPE = 1 << 20
+_MOST_IN_A_NOTE = 4000
+
+
+def note(error: BaseException | None, name: str, code: int | None, **said: str) -> None:
+    """Add to a test's failure what a process has said, and whether it had ended by then."""
+    if error is not None:
+        how = "still ran" if code is None else f"had ended with code {code}"
+        parts = (f"; its {place}:\n{text[-_MOST_IN_A_NOTE:]}" for place, text in said.items() if text)
+        error.add_note(f"`{name}` {how}{''.join(parts)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,7 @@ class Process:
         cwd: Path | None = None,
         program: Sequence[str] = ("-m", "zmig"),
     ) -> None:
+        self._name = " ".join(("python", *program, *map(str, arguments)))
         self._popen = subprocess.Popen(
             [sys.executable, *program, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
@@ -135,12 +145,14 @@ class Process:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.is_running:
+        code = self._popen.poll()
+        if code is None:
             self._popen.kill()
         self._popen.wait()
         os.write(self._end, b".")
         for reader in self._readers:
             reader.join()
+        note(error, self._name, code, stdout=self.stdout, stderr=self.stderr)
         for pipe in (self._popen.stdout, self._popen.stderr):
             if pipe is not None:
                 pipe.close()

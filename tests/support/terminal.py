@@ -15,11 +15,12 @@ import termios
 import time
 from typing import TYPE_CHECKING, Self
 
-from tests.support.process import ROOT
+from tests.support.process import ROOT, note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from types import TracebackType
 
 _PATIENCE_SECONDS = 120.0
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
@@ -35,6 +36,7 @@ class Terminal:
     """A `zmig` process whose standard streams are one terminal."""
 
     def __init__(self, *words: str, cwd: Path, columns: int = 100, variables: Mapping[str, str] | None = None) -> None:
+        self._name = " ".join(("zmig", *words))
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.process = subprocess.Popen(
@@ -53,11 +55,15 @@ class Terminal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        code = self.process.poll()
+        if code is None:
             self.process.kill()
         self.process.wait()
         os.close(self._ours)
+        note(error, self._name, code, screen=self.text)
 
     @property
     def text(self) -> str:

@@ -29,7 +29,7 @@ def _begin_a_run(shop: Shop, connection: psycopg.Connection, terminal: FullScree
     terminal.press("a")
     terminal.agree()
     terminal.shows("statement 1 of 1")
-    backends.wait_for(connection, 1, "wait_event_type = 'Lock'")
+    backends.wait_for(connection, 1, "wait_event_type = 'Lock'", of=terminal)
 
 
 def _last(shop: Shop) -> tuple[str, str | None]:
@@ -77,7 +77,7 @@ def test_a_run_whose_terminal_goes_away_is_carried_to_its_end(
     with FullScreen(shop_that_waits.path, is_controlling=is_told) as terminal:
         _begin_a_run(shop_that_waits, connection, terminal)
         terminal.close()
-        _let_it_look(connection)
+        _let_it_look(connection, terminal)
         assert _last(shop_that_waits)[0] == "started"
         connection.execute("select pg_advisory_unlock(1)")
         assert terminal.end() == HANGUP
@@ -85,11 +85,11 @@ def test_a_run_whose_terminal_goes_away_is_carried_to_its_end(
     backends.wait_for_end(connection)
 
 
-def _let_it_look(connection: psycopg.Connection) -> None:
+def _let_it_look(connection: psycopg.Connection, terminal: FullScreen) -> None:
     """Wait until the console has looked at the database again, some times: it still does something."""
     row = connection.execute("select clock_timestamp() + interval '2 seconds'").fetchone()
     assert row is not None
-    backends.wait_for(connection, 1, f"application_name = 'zmig/console' and query_start > '{row[0]}'")
+    backends.wait_for(connection, 1, f"application_name = 'zmig/console' and query_start > '{row[0]}'", of=terminal)
 
 
 def test_a_run_that_nobody_watches_any_more_heeds_a_signal(
@@ -98,7 +98,7 @@ def test_a_run_that_nobody_watches_any_more_heeds_a_signal(
     with FullScreen(shop_that_waits.path, is_controlling=False) as terminal:
         _begin_a_run(shop_that_waits, connection, terminal)
         terminal.close()
-        _let_it_look(connection)
+        _let_it_look(connection, terminal)
         terminal.send(signal.SIGTERM)
         assert terminal.end() == TERMINATED
     assert _last(shop_that_waits) == ("failed", "interrupted by request")
@@ -112,7 +112,7 @@ def test_a_terminal_that_takes_nothing_more_keeps_no_signal_waiting(
         # Nobody reads: keys that draw the whole screen anew fill what the terminal holds, and then Textual's queue.
         for _ in range(60):
             terminal.press("?\x1b")
-        _let_it_look(connection)
+        _let_it_look(connection, terminal)
         terminal.send(signal.SIGTERM)
         assert terminal.end(reads=False) == TERMINATED
     assert _last(shop_that_waits) == ("failed", "interrupted by request")
