@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _SERVER = pytest.StashKey[SharedServer]()
+_CONNECT_TIMEOUT_SECONDS = "120"
+"""zmig's own ten seconds are for servers that are gone; here they would be a limit to how slow the machine may be."""
 _CLOSING = pytest.StashKey[contextlib.ExitStack]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     _heed_interrupts()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it, each process that a test starts compiles all of zmig
+    os.environ.setdefault("PGCONNECT_TIMEOUT", _CONNECT_TIMEOUT_SECONDS)
     told: dict[str, str] | None = getattr(config, "workerinput", None)
     if told is not None:
         config.stash[_SERVER] = SharedServer(Source(told["zmig_source"]), Path(told["zmig_folder"]))

@@ -97,7 +97,10 @@ def test_a_server_without_the_encryption_that_is_asked_for(project: ProjectFolde
 
 
 @pytest.mark.slow
-def test_how_long_a_silent_server_is_waited_for_is_ones_own_choice(project: ProjectFolder) -> None:
+def test_how_long_a_silent_server_is_waited_for_is_ones_own_choice(
+    project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PGCONNECT_TIMEOUT")
     with (
         RefusingServer() as server,
         Process(
