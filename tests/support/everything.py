@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from tests.support.project import ProjectFolder
+    from zmig.progress import Progress
 
 _EQUALS = "operator(pg_catalog.=)"
 _KEYS = "select id from theirs.a where id operator(pg_catalog.>) {} order by id limit {}"
@@ -58,6 +59,9 @@ vacuum theirs.a;
 set search_path = theirs;
 update theirs.a set x = 3 where id {_EQUALS} 1;
 """
+_ALTER = "alter table theirs.a add column y int;"
+_WAITING = f"datname {_EQUALS} pg_catalog.current_database() and wait_event_type {_EQUALS} 'Lock'"
+_CANCEL = f"select pg_catalog.pg_cancel_backend(pid) from pg_catalog.pg_stat_activity where {_WAITING}"
 _AGAIN = "do $theirs$ begin raise exception using errcode = '40001'; end $theirs$;"
 
 
@@ -119,8 +123,8 @@ def _watch(migrator: Migrator, connection: psycopg.Connection) -> None:
 
 def _fail(project: ProjectFolder, url: str, connection: psycopg.Connection) -> None:
     """Fail in SQL, in SQL outside a transaction, in Python, in a row of attempts, and for want of a lock."""
-    wrong, recorder = "insert into theirs.missing values (1);", Recorder()
-    migrator = Migrator(project.manifest, database_url=url, observer=recorder)
+    wrong = "insert into theirs.missing values (1);"
+    migrator = Migrator(project.manifest, database_url=url)
     project.sql("010_wrong", wrong)
     with pytest.raises(MigrationFailed):
         migrator.migrate()
@@ -130,11 +134,24 @@ def _fail(project: ProjectFolder, url: str, connection: psycopg.Connection) -> N
     project.sql("010_wrong", _AGAIN, retry={"attempts": 2, "backoff": "1ms"})
     with pytest.raises(MigrationFailed):
         migrator.retry(["010_wrong"])
-    project.sql("010_wrong", "alter table theirs.a add column y int;", lock_timeout="800ms", retry={"attempts": 1})
-    connection.execute("begin; lock table theirs.a")
-    with pytest.raises(MigrationFailed):
-        migrator.retry(["010_wrong"])
-    connection.execute("rollback")
+    _fail_for_want_of_a_lock(project, url, connection)
+
+
+def _fail_for_want_of_a_lock(project: ProjectFolder, url: str, connection: psycopg.Connection) -> None:
+    """Fail once the wait was seen and somebody has ended it, and once because it lasted too long."""
+    recorder = Recorder()
+
+    def observe(progress: Progress) -> None:
+        recorder(progress)
+        if isinstance(progress, Blocked):
+            connection.execute(_CANCEL)
+
+    for lock_timeout, observer in (("10min", observe), ("50ms", recorder)):
+        project.sql("010_wrong", _ALTER, lock_timeout=lock_timeout, retry={"attempts": 1})
+        connection.execute("begin; lock table theirs.a")
+        with pytest.raises(MigrationFailed):
+            Migrator(project.manifest, database_url=url, observer=observer).retry(["010_wrong"])
+        connection.execute("rollback")
     assert recorder.all(Blocked)
 
 
