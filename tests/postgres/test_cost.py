@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from cProfile import Profile
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from tests.support.project import ProjectFolder
 from tests.support.proxy import Proxy
 from zmig import Migrator
 from zmig.embedded import EmbeddedServer
+from zmig.running import group_commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,16 +72,27 @@ def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer
     server.stop()
 
 
+_BRIEF = "create table t{n} (x int);"
+
+
 @pytest.mark.parametrize(
-    ("text", "least", "most"),
+    ("text", "longest_unflushed", "least", "most"),
     [
-        pytest.param("create table t{n} (x int); create index on t{n} (x);", 100, 110, id="each by itself"),
-        pytest.param("create table t{n} (x int);", 1, 50, id="brief ones together"),
+        pytest.param(f"{_BRIEF} create index on t{{n}} (x);", math.inf, 100, 110, id="each by itself"),
+        pytest.param(_BRIEF, math.inf, 1, 50, id="brief ones together"),
+        pytest.param(_BRIEF, 0.0, 100, 110, id="brief ones that take their time"),
     ],
 )
 def test_a_small_migration_flushes_wal_at_most_once(
-    private: EmbeddedServer, tmp_path: Path, text: str, least: int, most: int
+    private: EmbeddedServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    longest_unflushed: float,
+    least: int,
+    most: int,
 ) -> None:
+    monkeypatch.setattr(group_commit, "_LONGEST_UNFLUSHED_SECONDS", longest_unflushed)
     with psycopg.connect(private.url()) as connection:
         if connection.info.server_version < 150000:
             pytest.skip("the server does not tell at once how often it flushed")
