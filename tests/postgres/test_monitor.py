@@ -7,12 +7,11 @@ import threading
 from typing import TYPE_CHECKING
 
 import psycopg
-import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.support.process import Process
 from tests.support.recorder import Recorder
-from zmig import MigrationFailed, Migrator
+from zmig import Migrator
 from zmig.progress import Blocked, ServerReported, StepStarted
 
 if TYPE_CHECKING:
@@ -48,15 +47,20 @@ def test_who_blocks_a_statement_is_told_while_it_waits(
 def test_who_blocks_a_statement_is_told_before_a_short_lock_timeout_is_over(
     project: ProjectFolder, connect: Callable[..., psycopg.Connection]
 ) -> None:
-    project.sql(
-        "001_a", "alter table a add column b int;", lock_timeout="800ms", retry={"attempts": 3, "backoff": "10ms"}
-    )
+    # On a busy machine an attempt may be over before anybody has looked; then the next one is seen.
+    retry = {"attempts": 100, "backoff": "10ms", "max_backoff": "10ms"}
+    project.sql("001_a", "alter table a add column b int;", lock_timeout="800ms", retry=retry)
     connect().execute("create table a ()")
     holder = connect(autocommit=False)
     holder.execute("select from a")
     recorder = Recorder()
-    with pytest.raises(MigrationFailed, match="lock timeout"):
-        Migrator(project.manifest, observer=recorder).migrate()
+
+    def observe(progress: Progress) -> None:
+        recorder(progress)
+        if isinstance(progress, Blocked) and progress.blockers:
+            holder.rollback()
+
+    Migrator(project.manifest, observer=observe).migrate()
     (blocker,) = recorder.all(Blocked)[0].blockers
     assert blocker.pid == holder.info.backend_pid
 
