@@ -99,10 +99,18 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                link = _Link(self, client, _server(self._parameters))
-                self._links.append(link)
-                self.sessions.append(link.statements)
-                link.start()
+                self._pass_on(client)
+
+    def _pass_on(self, client: socket.socket) -> None:
+        try:
+            server = _server(self._parameters)
+        except OSError:
+            client.close()  # whoever connects without a server is told so, and the next one may have one
+            return
+        link = _Link(self, client, server)
+        self._links.append(link)
+        self.sessions.append(link.statements)
+        link.start()
 
     def __enter__(self) -> Self:
         self._thread.start()
