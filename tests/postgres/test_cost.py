@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from tests.support import backends
+from tests.support import database as databases
 from tests.support.crash import wal_flushes
 from tests.support.project import ProjectFolder
 from tests.support.proxy import Proxy
@@ -61,7 +62,7 @@ def test_outside_a_transaction_each_statement_is_three_and_the_run_of_them_three
     assert _each(project, lambda n: project.sql(f"{n:03}_m", "select 1;\nselect 2;", transaction=False)) == 3 + 2 * 3
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A server on which nobody else writes, and which flushes what is committed."""
     # What flushes by itself does so seldom, however long the runs take on a busy machine.
@@ -93,17 +94,18 @@ def test_a_small_migration_flushes_wal_at_most_once(
     most: int,
 ) -> None:
     monkeypatch.setattr(group_commit, "_LONGEST_UNFLUSHED_SECONDS", longest_unflushed)
-    with psycopg.connect(private.url()) as connection:
+    url = databases.create(private.url(), "shop")
+    with psycopg.connect(url) as connection:
         if connection.info.server_version < 150000:
             pytest.skip("the server does not tell at once how often it flushed")
-    project = ProjectFolder(tmp_path, private.url())
+    project = ProjectFolder(tmp_path, url)
     project.sql("001_m", text.format(n=1))
     Migrator(project.manifest).migrate()
     for number in range(2, 102):
         project.sql(f"{number:03}_m", text.format(n=number))
     before = wal_flushes(private.url())
     Migrator(project.manifest).migrate()
-    with psycopg.connect(private.url(), autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         backends.wait_for_end(connection)  # what it has flushed is counted when its session is over
     # The server's own writers flush now and then, too.
     assert least <= wal_flushes(private.url()) - before <= most
