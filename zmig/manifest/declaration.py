@@ -163,6 +163,8 @@ class Declaration:
     """The versions that it takes the place of."""
     is_empty: bool = False
     """Whether its file is to hold no statement."""
+    origin: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What other tools call it, by their names."""
 
     @property
     def effective_kind(self) -> Kind | None:
@@ -236,6 +238,8 @@ class Manifest:
     tracking: Tracking = Tracking()
     includes: tuple[Include, ...] = ()
     variables: Mapping[str, Variable] = field(default_factory=dict[str, Variable])
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """What no import brings, by the other tool's name."""
     declarations: tuple[Declaration, ...] = ()
     declares_migrations: bool = False
     """Whether it has `migrations`, be it without an entry."""

@@ -46,6 +46,7 @@ _MANIFEST_KEYS = frozenset(
         "tracking",
         "include",
         "variables",
+        "import",
         "defaults",
         "lint",
         "verify",
@@ -58,6 +59,7 @@ _DATABASE_KEYS = frozenset({"url", "embedded"})
 _TRACKING_KEYS = frozenset({"schema", "owner", "stuck_after", "record_detail", "allow_existing", "group_commit"})
 _VERIFY_KEYS = frozenset({"schemas", "ignore", "record", "any_version", "column_order"})
 _SCHEMA_KEYS = frozenset({"file"})
+_IMPORT_KEYS = frozenset({"leave_out"})
 _LONGEST_NAME_BYTES = 63
 """See "Identifiers and Key Words" in the PostgreSQL documentation: NAMEDATALEN is 64, with a zero at the end."""
 
@@ -81,6 +83,7 @@ _MIGRATION_KEYS = (
         "replaces",
         "verify",
         "empty",
+        "origin",
     }
 )
 
@@ -138,6 +141,7 @@ class _Reading:
             tracking=self._tracking(top),
             includes=self._includes(top),
             variables=self._variables(top),
+            left_out=self._left_out(top),
             declarations=self._declarations(top, defaults),
             declares_migrations=top.get("migrations") is not None,
             defaults=defaults,
@@ -216,6 +220,16 @@ class _Reading:
                 declared[key] = Variable(text, isinstance(value, Scalar) and variables.occur(value.text))
         return declared
 
+    def _left_out(self, top: Mapping) -> dict[str, tuple[str, ...]]:
+        node = self._reader.mapping(top, "import", _IMPORT_KEYS)
+        by_tool = None if node is None else self._reader.mapping_of_names(node, "leave_out", typed_reader.TOOL)
+        found: dict[str, tuple[str, ...]] = {}
+        if by_tool is not None:
+            for tool in by_tool.entries:
+                texts = (self._recorded_node(one, typed_reader.LINE) for one in self._reader.items(by_tool, tool))
+                found[tool] = tuple(text for text in texts if text is not None)
+        return found
+
     def _settings(self, node: Mapping, default: Settings) -> Settings:
         if node.entries.keys().isdisjoint(_SETTINGS_KEYS):
             return default
@@ -277,7 +291,17 @@ class _Reading:
             declared.has_variables = reader.boolean(node, "variables") or False
             declared.replaces = reader.versions(node, "replaces")
             declared.is_empty = reader.boolean(node, "empty") or False
+            declared.origin = self._origin(node)
         return declared
+
+    def _origin(self, parent: Mapping) -> dict[str, str]:
+        node = self._reader.mapping_of_names(parent, "origin", typed_reader.TOOL)
+        if node is None:
+            return {}
+        if not node.entries:
+            self._reader.mismatches.append(node)
+        ids = {tool: self._recorded(node, tool, typed_reader.LINE) for tool in node.entries}
+        return {tool: id for tool, id in ids.items() if id is not None}
 
     def _repeat(self, parent: Mapping) -> Repeat | None:
         node = parent.get("repeat")
@@ -366,10 +390,13 @@ class _Reading:
 
     def _recorded(self, parent: Mapping, key: str, form: re.Pattern[str]) -> str | None:
         """Return the text under `key`, in which variables are not replaced because it is stored in facts."""
-        text = self._reader.text(parent, key, form)
+        node = parent.get(key)
+        return None if node is None else self._recorded_node(node, form)
+
+    def _recorded_node(self, node: Node, form: re.Pattern[str]) -> str | None:
+        text = self._reader.as_text(node, form)
         if text is None or not variables.occur(text):
             return text
-        node = parent.entries[key][1]
         assert isinstance(node, Scalar)
         return self._without_faults(node, *variables.unescape(text))
 

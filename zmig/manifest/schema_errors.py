@@ -177,7 +177,7 @@ def _problems(spot: Spot, keyword: str, schema: Schema) -> Iterator[Problem]:
 def _unknown_keys(spot: Spot, schema: Schema) -> Iterator[Problem]:
     assert isinstance(spot.node, Mapping)
     if "patternProperties" in schema:
-        yield from _unfit_names(spot, spot.node)
+        yield from _unfit_names(spot, spot.node, next(iter(schema["patternProperties"])))
         return
     known: Map[str, Schema] = schema["properties"]
     for key, (node, _) in spot.node.entries.items():
@@ -190,14 +190,20 @@ def _unknown_keys(spot: Spot, schema: Schema) -> Iterator[Problem]:
         yield spot.problem(message, hint, f"keys: {', '.join(known)}", at=node)
 
 
-def _unfit_names(spot: Spot, node: Mapping) -> Iterator[Problem]:
+def _unfit_names(spot: Spot, node: Mapping, pattern: str) -> Iterator[Problem]:
+    is_of_tools = typed_reader.TOOL.pattern in pattern
+    form = typed_reader.TOOL if is_of_tools else typed_reader.WORD
     for key, (at, _) in node.entries.items():
-        if not typed_reader.WORD.fullmatch(key):
+        if form.fullmatch(key):
+            continue
+        named = f" `{key}`" if _may_show(key) else ""
+        if is_of_tools:
+            word = re.sub("[^a-z0-9]+", "-", key.lower()).strip("-").lstrip("0123456789-") or "flyway"
+            message = f"{spot.noun} has a name{named} that is no tool's, as `zmig import --from` has them"
+        else:
             word = re.sub("[^A-Za-z0-9_]+", "_", key).strip("_").lstrip("0123456789_") or "name"
-            named = f" `{key}`" if _may_show(key) else ""
-            yield spot.problem(
-                f"{spot.noun} has a name{named} that is not of letters, digits and `_`", f"write `{word}`", at=at
-            )
+            message = f"{spot.noun} has a name{named} that is not of letters, digits and `_`"
+        yield spot.problem(message, f"write `{word}`", at=at)
 
 
 def _missing_keys(spot: Spot, schema: Schema) -> Iterator[Problem]:
@@ -223,6 +229,8 @@ def _versions(document: Document) -> list[int]:
 
 
 def _not_one_of(spot: Spot, schema: Schema) -> Problem:
+    if "properties" not in schema:
+        return spot.problem(f"{spot.noun} is empty", _example(spot, schema))
     names = [f"`{name}`" for name in schema["properties"]]
     entries = spot.node.entries if isinstance(spot.node, Mapping) else {}
     present = [name for name in schema["properties"] if name in entries]

@@ -25,6 +25,7 @@ _LINE_OR_NOTHING = re.compile(r"[^\x00-\x1f\x7f]*")
 ROLE = re.compile(r"(?![\s\S]{64})[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?")
 VERSIONS = re.compile(r"[1-9][0-9]{0,18}(\.\.[1-9][0-9]{0,18})?(, ?[1-9][0-9]{0,18}(\.\.[1-9][0-9]{0,18})?)*")
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+TOOL = re.compile(r"[a-z][a-z0-9-]*")
 NAME = re.compile(r"(?![\s\S]{201})[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?")
 
 
@@ -51,10 +52,10 @@ class Reader:
         node = parent.get(key)
         return None if node is None else self.as_mapping(node, keys, required)
 
-    def mapping_of_names(self, parent: Mapping, key: str) -> Mapping | None:
-        """Return the mapping under `key`, whose keys are names of its own."""
+    def mapping_of_names(self, parent: Mapping, key: str, form: re.Pattern[str] = WORD) -> Mapping | None:
+        """Return the mapping under `key`, whose keys are names of its own, of that form."""
         node = parent.get(key)
-        if isinstance(node, Mapping) and not all(map(WORD.fullmatch, node.entries)):
+        if isinstance(node, Mapping) and not all(map(form.fullmatch, node.entries)):
             self.mismatches.append(node)
             return node
         return None if node is None else self.as_mapping(node, frozenset(getattr(node, "entries", ())))

@@ -121,6 +121,7 @@ class Folder:
             replaces=declaration.replaces,
             verify=verify,
             is_empty=declaration.is_empty,
+            origin=declaration.origin,
         )
 
     def _rollback(self, declaration: Declaration, problems: list[Problem]) -> Path | None:
