@@ -168,7 +168,8 @@ def test_what_is_written_can_be_applied_and_rolled_back(
     after = project.files()
     assert {name: after[name] for name in before} == before
     assert after["migrations/20240101000000_users.sql"] == (
-        b"-- imported from dbmate: db/migrations/20240101000000_users.sql\n\ncreate table users (id int);\n"
+        b"-- imported from dbmate: db/migrations/20240101000000_users.sql\n"
+        b"-- as imported, what follows has sha256 3f8b42df7ebea372\n\ncreate table users (id int);\n"
     )
     assert project.manifest.read_text().endswith("""\
 migrations:
@@ -360,7 +361,7 @@ def test_whatever_a_file_is_called_its_migration_is_there(project: Project, run:
     assert run("lint", "--fail-on", "error").code == 0
     assert run("import", "--write").stderr.startswith("nothing is new")
     (file,) = (project.folder / "migrations").glob("20240109*[!k].sql")
-    assert file.read_text().splitlines()[1:] == ["", "create table users (id int);"]
+    assert file.read_text().splitlines()[2:] == ["", "create table users (id int);"]
 
 
 def test_files_that_cannot_be_named_are_copied(empty: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,7 +375,8 @@ def test_files_that_cannot_be_named_are_copied(empty: Path, run: Run, monkeypatc
     text = (empty / "manifests" / "m.yaml").read_text()
     assert "file: ../migrations/20240101000000_a_b.sql" in text
     assert (empty / "migrations" / "20240101000000_a_b.sql").read_text() == (
-        "-- imported from prisma: prisma/migrations/20240101000000_a b/migration.sql\n\nselect 1;\n"
+        "-- imported from prisma: prisma/migrations/20240101000000_a b/migration.sql\n"
+        "-- as imported, what follows has sha256 354b7196c9ba5fb4\n\nselect 1;\n"
     )
     assert "../prisma/migrations/20240102000000_it's $${x}/migration.sql" in text
     assert run("lint", "--fail-on", "error").code == 0

@@ -273,6 +273,55 @@ class TestRowsThatWereImportedUnderAnotherName:
         assert facts.told == [("1_users", "baselined")]
 
 
+class TestACopyOfAFileThatWasEditedSince:
+    """dbmate's files are split, so that an import copies them."""
+
+    @pytest.fixture
+    def words(self, old: OldProject, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        monkeypatch.setenv("DATABASE_URL", old.url)
+        connection.execute(DBMATE_TABLE.format(schema="public").encode())
+        connection.execute("insert into schema_migrations values ('1')")
+        for name in ("1_users", "2_orders"):
+            old.write(f"db/migrations/{name}.sql", "-- migrate:up\nselect 1;\n-- migrate:down\n")
+        words = ["import", "--manifest", "manifests/taken.yaml", "--write"]
+        assert main(words) == 0
+        return [*words, "--database"]
+
+    @staticmethod
+    def edit(old: OldProject, name: str) -> None:
+        old.write(f"db/migrations/{name}.sql", "-- migrate:up\nselect 2;\n-- migrate:down\n")
+
+    def test_stops_the_import_where_the_tool_has_applied_it(
+        self, old: OldProject, words: list[str], capsys: pytest.CaptureFixture[str], facts: Facts
+    ) -> None:
+        self.edit(old, "1_users")
+        assert main([*words, "--json"]) == 2
+        (problem,) = json.loads(capsys.readouterr().out)["problems"]
+        assert (problem["code"], problem["location"]["file"]) == ("import-mismatch", "migrations/1_users.sql")
+        (old.folder / "migrations" / "1_users.sql").unlink()
+        assert main(words) == 0
+        assert facts.told == [("1_users", "baselined")]
+
+    def test_is_accepted_with_a_reason(self, old: OldProject, words: list[str], facts: Facts) -> None:
+        self.edit(old, "1_users")
+        assert main([*words, "--accept-mismatches", "only a comment"]) == 0
+        assert facts.told == [("1_users", "baselined")]
+
+    def test_is_said_by_what_is_applied_and_what_is_pending(
+        self, old: OldProject, words: list[str], capsys: pytest.CaptureFixture[str], facts: Facts
+    ) -> None:
+        assert main(words) == 0
+        self.edit(old, "1_users")
+        self.edit(old, "2_orders")
+        capsys.readouterr()
+        assert main(words) == 0
+        said = capsys.readouterr().err
+        assert "`1_users` has another text in dbmate's file than when it was copied: what is applied stays" in said
+        assert "it is pending, so that `rm migrations/2_orders.sql`, and then `--write` writes what `2_orders`" in said
+        assert "while it is pending" not in said
+        assert facts.told == [("1_users", "baselined")]
+
+
 class TestWhatZmigHasTried:
     def test_and_its_transaction_undid_is_recorded(
         self, old: OldProject, shop: PrismaTable, take: Command, facts: Facts

@@ -17,13 +17,15 @@ from zmig.other_tools import registry
 from zmig.other_tools.source import Change
 from zmig.presentation import words
 from zmig.project import choice
+from zmig.text import listing
 from zmig.text.secrets import redact
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zmig.cli.json_documents import Document
     from zmig.importing.plan import ImportPlan
     from zmig.importing.writing import Written
-    from zmig.other_tools.source import SourceMigration
 
 _SHOWN = 5
 
@@ -79,7 +81,8 @@ def _write(call: CommandContext, options: ImportOptions, plan: ImportPlan) -> No
     if plan.is_refused:
         _show(call, plan)
     written = writing.write(plan, call.environ)
-    call.output.note(_sentence(plan, written))
+    for line in _sentences(plan, written, has_notes=options.database):
+        call.output.note(line)
     if written.entries and not (options.database or options.verify):
         call.output.note(_next(call, plan))
 
@@ -95,7 +98,7 @@ def _show(call: CommandContext, plan: ImportPlan) -> None:
         raise UsageError(_refused(plan))
     if call.output.is_json:
         call.output.document(document)
-    elif plan.new or not plan.is_declared:
+    elif plan.has_work:
         call.output.note(f"nothing is written yet: run `{_again(call, '--write')}`")
     else:
         again = _again(call, "--database")
@@ -103,28 +106,38 @@ def _show(call: CommandContext, plan: ImportPlan) -> None:
 
 
 def _refused(plan: ImportPlan) -> Problem:
-    refused = [_called(one.source, plan) for one in plan.migrations if one.is_refused]
+    refused = [plan.called(one.source) for one in plan.migrations if one.is_refused]
     first = next(one for one in plan.all_remarks if one.change is Change.REFUSED)
-    counted = words.counted(len(refused), "migration")
-    message = f"{counted} of {plan.title} cannot be carried over: {first.text}"
+    counted = f"{words.counted(len(refused), 'migration')} of {plan.title}" if refused else plan.title
+    message = f"{counted} cannot be carried over: {first.text}"
     facts = (f"refused: {', '.join(refused[:_SHOWN])}{', ...' if len(refused) > _SHOWN else ''}",) if refused else ()
-    left_out = ",".join([*(_called(one, plan) for one in plan.left_out), *refused])
+    left_out = ",".join([*(plan.called(one) for one in plan.left_out), *refused])
     hint: str = "correct what is listed in the files"
     if refused:
         hint = Hint("correct what is listed in the files, or leave it out: ", repeat("--leave-out", left_out))
     return Problem("import-refused", message, first.location, facts=facts, effect="nothing was written", hint=hint)
 
 
-def _called(migration: SourceMigration, plan: ImportPlan) -> str:
-    """Return what a migration is called on a command line: its id, or its name where that is shorter, and its alone."""
-    id, name = migration.id, migration.name
-    is_its_own = sum(name in (one.id, one.name) for one in plan.source.migrations) == 1
-    return name if len(name) < len(id) and is_its_own and "," not in name else id
+def _sentences(plan: ImportPlan, written: Written, *, has_notes: bool) -> Iterator[str]:
+    """Yield what was written, and what is to be known of what was imported before.
+
+    Where the history is recorded in the same command, what is noted there `has_notes` on single migrations.
+    """
+    yield _sentence(plan, written)
+    if plan.to_leave_out:
+        names = listing.quoted([plan.called(one) for one in plan.to_leave_out], _SHOWN)
+        yield f"`{plan.manifest}` leaves {names} out from now on, until it is taken out of `import.leave_out` there"
+    for remark in plan.remarks if has_notes else plan.all_remarks:
+        if remark.change is Change.CHANGED:
+            yield f"note: {remark.location}: {remark.text}"
 
 
 def _sentence(plan: ImportPlan, written: Written) -> str:
     if not written.entries and not plan.migrations:
-        return f"`{plan.manifest}` has no entry yet: all that is there is code"
+        why = "everything is left out" if plan.left_out else "all that is there is code"
+        return f"`{plan.manifest}` has no entry yet: {why}"
+    if not written.entries and written.files:
+        return f"wrote {_files(written)} again"
     if not written.entries:
         return f"nothing is new: `{plan.manifest}` has all {words.counted(len(plan.migrations), 'migration')}"
     files = f", and {_files(written)}" if written.files else ""
@@ -206,7 +219,12 @@ COMMAND = Command(
             "PATH",
         ),
         Option("--write", "write the manifest, and the files that have to be others; without it, the plan is shown"),
-        Option("--leave-out", "migrations that are not taken over, by id, with commas between them", "IDS", _names),
+        Option(
+            "--leave-out",
+            "migrations that are not taken over, by id, with commas between them; `--write` keeps that in the manifest",
+            "IDS",
+            _names,
+        ),
         *import_history.OPTIONS,
     ),
     takes=Positionals.FOLDER,

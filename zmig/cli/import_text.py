@@ -11,6 +11,7 @@ from zmig.model import Kind
 from zmig.other_tools.source import Change
 from zmig.presentation import words
 from zmig.presentation.spans import Span
+from zmig.text import listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +31,7 @@ _SHOWN = 3
 """How many places are shown of what is said of several."""
 _HEADINGS = {
     Change.REFUSED: "cannot be carried over:",
+    Change.CHANGED: "changed since it was imported:",
     Change.KEPT: "carried over by other means:",
     Change.REWRITTEN: "rewritten:",
     Change.DROPPED: "dropped, without loss:",
@@ -49,7 +51,10 @@ def _texts(plan: ImportPlan) -> Iterator[str]:
     if known:
         yield f"{words.counted(known, 'migration')} in the manifest already"
     if plan.left_out:
-        yield f"left out: {', '.join(f'`{one.id}`' for one in plan.left_out)}"
+        yield f"left out: {', '.join(f'`{plan.called(one)}`' for one in plan.left_out)}"
+    if plan.again:
+        files = [str(file.path) for one in plan.again for file in one.new_files]
+        yield f"gone, and to be written again: {listing.quoted(files, _SHOWN)}"
     if plan.new:
         yield ""
         yield from _table(plan.new)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zmig.importing.copies import CONTROL
 from zmig.manifest import edit, schema
 from zmig.manifest.declaration import stem
 from zmig.model import Kind
@@ -14,7 +15,7 @@ from zmig.other_tools.source import Repeats
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zmig.importing.plan import PlannedMigration
+    from zmig.importing.plan import ImportPlan, PlannedMigration
     from zmig.manifest.edit import Fields, Value
 
 SCHEMA_NAME = "manifest.schema.json"
@@ -40,6 +41,10 @@ _VARIABLES = """
 # What `${name}` stands for in the files of entries that say `variables: true`.
 variables:
 """
+_IMPORT = """
+# What `zmig import` leaves out: the next one brings what is taken out of here.
+import:
+"""
 _MIGRATIONS = """
 # In the order of their versions, repeatables after all others. `zmig create "add orders"` writes the next one.
 migrations:
@@ -47,7 +52,12 @@ migrations:
 
 
 def new(
-    manifest: Path, *, about: str, variables: Mapping[str, str] | None = None, entries: Sequence[Fields] = ()
+    manifest: Path,
+    *,
+    about: str,
+    variables: Mapping[str, str] | None = None,
+    left_out: Mapping[str, Sequence[str]] | None = None,
+    entries: Sequence[Fields] = (),
 ) -> str:
     """Return the text of a new manifest; `about` says in a line what it is."""
     name = " ".join(manifest.stem.split()) or "database"
@@ -55,6 +65,8 @@ def new(
     text = _HEAD.format(schema=schema_path(manifest), about=about, path=path, name=edit.scalar(_escaped(name)))
     if variables:
         text += _VARIABLES + "".join(f"  {key}: {edit.scalar(value)}\n" for key, value in variables.items())
+    if left_out:
+        text += _IMPORT + "".join(f"  {line}\n" for line in edit.left_out_lines(left_out))
     text += _MIGRATIONS
     if not entries:
         return f"{text.removesuffix(chr(10))} []\n"
@@ -80,7 +92,7 @@ def schema_file(manifest: Path) -> dict[Path, str | bytes]:
     return {path: schema.path("manifest").read_bytes()}
 
 
-def fields(migration: PlannedMigration, manifest: Path) -> dict[str, Value]:
+def fields(migration: PlannedMigration, manifest: Path, tool: str) -> dict[str, Value]:
     """Return what a migration's entry says."""
     file = _relative(migration.file.path, manifest)
     found: dict[str, Value] = {"version": migration.version}
@@ -101,7 +113,22 @@ def fields(migration: PlannedMigration, manifest: Path) -> dict[str, Value]:
         found["variables"] = True
     if migration.description is not None:
         found["description"] = _escaped(migration.description)
+    if (id := _origin(migration)) is not None:
+        found["origin"] = {tool: _escaped(id)}
     return found
+
+
+def left_out(plan: ImportPlan) -> dict[str, list[str]]:
+    """Return what the manifest is to leave out from now on, by the tool's name."""
+    names = [_escaped(CONTROL.sub(" ", plan.called(one))) for one in plan.to_leave_out]
+    return {plan.source.tool: names} if names else {}
+
+
+def _origin(migration: PlannedMigration) -> str | None:
+    """Return what the tool calls a migration, where neither its name nor a version that is its number says so."""
+    id = migration.source.id
+    is_version = id == str(migration.version) == str(migration.source.number)
+    return None if is_version or id == migration.name or not id or CONTROL.search(id) else id
 
 
 def file_fields(version: int, file: Path, manifest: Path) -> dict[str, Value]:

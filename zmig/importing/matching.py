@@ -12,6 +12,8 @@ from zmig.database.imported_facts import LEFT_OUT, NO_FILE
 from zmig.errors import Location, Problem
 from zmig.facts import EventType
 from zmig.hints import Hint, SuggestedCommand
+from zmig.importing import outdated
+from zmig.other_tools.history import came_later, highest_number
 from zmig.planning import decisions, refusals
 from zmig.planning.state import State
 from zmig.text import listing
@@ -224,6 +226,8 @@ class _Matcher:
             self._question.baseline or self._taken or self._known or self._own or self._undeclared or self._problems
         )
         if self._kept and not placed and all(one.reason == "no file" for one in self._kept):
+            elif (planned := self._planned[one.row.id]).outdated and not self._question.accepts_mismatches:
+                yield self._outdated(planned)
             yield self._of_other_project()
         for one in self._taken:
             if one.matches is False and not self._question.accepts_mismatches:
@@ -252,6 +256,18 @@ class _Matcher:
                 f"{self._title} recorded {_evidence(one.row)}",
                 Hint("if the difference is known, and harmless: ", accept),
             ),
+    def _outdated(self, planned: PlannedMigration) -> Problem:
+        """Return the problem of a copy that is not what the file of the tool is, which is what it applied."""
+        accept = SuggestedCommand("import", ("--accept-mismatches", "..."), is_repetition=True)
+        return Problem(
+            "import-mismatch",
+            f"`{planned.name}` was copied before {self._title} applied it, and its file was another one then",
+            Location(str(planned.outdated[0])),
+            facts=(Hint("if the difference is known, and harmless: ", accept),),
+            effect=NOTHING,
+            hint=f"run {outdated.way(planned.name, planned.outdated)}",
+        )
+
             effect=NOTHING,
             hint="put the file back as it was applied",
         )
@@ -284,6 +300,7 @@ class _Matcher:
         """Yield what is to be known of the rows together."""
         table = self._question.table
         before = {*self._question.counted, *self._question.kept}
+        yield from self._changed()
         new = [one.row.id for one in (*self._taken, *self._kept, *self._own) if one.row.id not in before]
         if before and new:
             yield f"`{table}` has rows since the last import, {_listed(new)}: somebody still runs {self._title}"
@@ -330,6 +347,19 @@ class _Matcher:
         if names:
             again = f"zmig resolve {self._question.plan.manifest} {shlex.quote(names[0])} --as pending --reason ..."
             yield (
+    def _changed(self) -> Iterator[str]:
+        """Yield which copies are not what the tool's files are any more, and what to do about each."""
+        taken = {one.entry.name for one in self._taken}
+        for planned in self._question.plan.migrations:
+            entry = self._entry(planned) if planned.outdated else None
+            if entry is None:
+                continue
+            what = f"`{planned.name}` has another text in {self._title}'s file than when it was copied"
+            if entry.is_applied or entry.name in taken:
+                yield f"{what}: what is applied stays as it is, and a change comes with a new migration"
+            else:
+                yield f"{what}: it is pending, so that {outdated.way(planned.name, planned.outdated)}"
+
                 f"{self._title} has taken back {_listed(names)} since the last import, which zmig has as applied: look "
                 f"what is in the database, and if it is undone, say so with `{again}`"
             )

@@ -27,23 +27,18 @@ class Identity(NamedTuple):
 
 
 def identities(
-    migrations: Sequence[SourceMigration], declared: Mapping[str, int], gone: Mapping[int, str] | None = None
+    migrations: Sequence[SourceMigration], declared: Mapping[str, int], called: Sequence[str] | None = None
 ) -> list[Identity]:
     """Return what each migration is called; `declared` are the versions of a manifest's entries, by name.
 
-    `gone` are those of them, by version, whose file the tool does not have any more: one of the same number is the same
-    migration under another name, as the tool itself sees it.
+    `called` are their names where some have others in the manifest than `names_of` would give them.
 
     The tool's own numbers stay where all can be versions, in the tool's own order; else they are counted from 1.
     Repeatables come after a gap that no other version will reach.
     """
-    names = _names(migrations)
+    names = list(called if called is not None else names_of(migrations))
     taken = set(declared.values())
     numbers = own_numbers(migrations)
-    for index, number in (numbers or {}).items():
-        earlier = (gone or {}).get(number)
-        if names[index] not in declared and earlier is not None and earlier not in names:
-            names[index] = earlier
     versions: dict[int, int] = {}
     for is_repeatable in (False, True):
         alike = [index for index, one in enumerate(migrations) if (one.repeats is not None) is is_repeatable]
@@ -99,7 +94,7 @@ def _free(floor: int, taken: Iterable[int]) -> int:
     return version
 
 
-def _names(migrations: Sequence[SourceMigration]) -> list[str]:
+def names_of(migrations: Sequence[SourceMigration]) -> list[str]:
     """Return a name for each that no other has, and that a manifest takes."""
     names: list[str] = []
     taken: set[str] = set()

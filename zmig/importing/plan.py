@@ -45,6 +45,8 @@ class PlannedMigration:
     remarks: tuple[Remark, ...] = ()
     is_declared: bool = False
     """Whether the manifest has its entry already."""
+    outdated: tuple[Path, ...] = ()
+    """Files that were written of it, which has another text since."""
 
     @property
     def new_files(self) -> tuple[PlannedFile, ...]:
@@ -83,7 +85,9 @@ class ImportPlan:
     variables: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
     """What the manifest's `variables` will have beyond those it has."""
     left_out: tuple[SourceMigration, ...] = ()
-    """What somebody had left out."""
+    """What is left out, as somebody says now, or has said before."""
+    to_leave_out: tuple[SourceMigration, ...] = ()
+    """Those of them that the manifest is to have from now on."""
     remarks: tuple[Remark, ...] = ()
     """About what belongs to no migration."""
 
@@ -91,6 +95,16 @@ class ImportPlan:
     def new(self) -> tuple[PlannedMigration, ...]:
         """Those that the manifest does not have yet."""
         return tuple(one for one in self.migrations if not one.is_declared)
+
+    @property
+    def again(self) -> tuple[PlannedMigration, ...]:
+        """Those with an entry whose files are gone, and to be written again."""
+        return tuple(one for one in self.migrations if one.is_declared and one.new_files)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is anything to be written."""
+        return not self.is_declared or bool(self.new or self.again or self.to_leave_out)
 
     @property
     def all_remarks(self) -> Iterator[Remark]:
@@ -103,6 +117,14 @@ class ImportPlan:
     def is_refused(self) -> bool:
         """Whether something in it cannot be carried over, so that nothing is written."""
         return any(remark.change is Change.REFUSED for remark in self.all_remarks)
+
+    def called(self, migration: SourceMigration) -> str:
+        """Return what a migration is called where somebody writes it: its id, or its name where that is shorter, and
+        its alone.
+        """
+        id, name = migration.id, migration.name
+        is_its_own = sum(name in (one.id, one.name) for one in self.source.migrations) == 1
+        return name if len(name) < len(id) and is_its_own and "," not in name else id
 
     def find(self, id: str) -> PlannedMigration | None:
         """Return the migration that the tool's history calls by this name; None where there is none."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zmig.errors import Location, ManifestError, Problem, UsageError
 from zmig.importing import manifest_text
@@ -35,6 +36,14 @@ class Written:
     """How many entries the manifest has got."""
 
 
+class _Additions(NamedTuple):
+    """What a manifest gets."""
+
+    entries: Sequence[Fields]
+    variables: Mapping[str, str]
+    left_out: Mapping[str, Sequence[str]]
+
+
 def write(plan: ImportPlan, environ: Mapping[str, str]) -> Written:
     """Write a plan, and read all of it again. Nothing is written where the manifest has everything.
 
@@ -42,23 +51,24 @@ def write(plan: ImportPlan, environ: Mapping[str, str]) -> Written:
         UsageError: a file exists already, or cannot be written.
         ManifestError: the manifest cannot be edited, or what it would say is wrong.
     """
-    new = plan.new
-    if plan.is_declared and not new:
+    if not plan.has_work:
         return Written((), 0)
-    planned = {file.path: file.text or "" for one in new for file in one.new_files}
+    planned = {file.path: file.text or "" for one in plan.migrations for file in one.new_files}
     # Those that are there as they would be are of an import that was cut off.
     contents: dict[Path, str | bytes] = {path: text for path, text in planned.items() if not _holds(path, text)}
-    entries = [manifest_text.fields(one, plan.manifest) for one in new]
-    variables = manifest_text.values(plan.variables)
+    entries = [manifest_text.fields(one, plan.manifest, plan.source.tool) for one in plan.new]
+    additions = _Additions(entries, manifest_text.values(plan.variables), manifest_text.left_out(plan))
     known = _known(plan, environ)
     if plan.is_declared:
         root = inclusion.read(plan.manifest, environ=known).opened[0]
-        text = _added(root, entries, variables, known)
+        text = _added(root, additions, known)
         with new_files.written(contents, instead=_INSTEAD):
             scaffold.replace_manifest(root, text)
         return Written(tuple(contents), len(entries))
     about = f"Taken over from {plan.title} by `zmig import`."
-    text = manifest_text.new(plan.manifest, about=about, variables=variables, entries=entries)
+    text = manifest_text.new(
+        plan.manifest, about=about, variables=additions.variables, left_out=additions.left_out, entries=entries
+    )
     everything = {**contents, **manifest_text.schema_file(plan.manifest), plan.manifest: text}
     with new_files.written(everything, instead=_INSTEAD):
         project.load(plan.manifest, environ=known)  # whatever is wrong with it, nothing is left of it
@@ -109,22 +119,23 @@ def _known(plan: ImportPlan, environ: Mapping[str, str]) -> Mapping[str, str]:
     return {**{name.upper(): "x" for name, value in plan.variables.items() if value is None}, **environ}
 
 
-def _added(
-    root: LoadedManifest, entries: Sequence[Fields], variables: Mapping[str, str], environ: Mapping[str, str]
-) -> str:
-    """Return the manifest's text with more entries and variables, which is read again to be sure of it."""
+def _added(root: LoadedManifest, additions: _Additions, environ: Mapping[str, str]) -> str:
+    """Return the manifest's text with what it gets, which is read again to be sure of it."""
     before = scaffold.plain(root.manifest.document)
     document = root.manifest.document
-    for edited in _edits(entries, variables, has_entries=bool(root.manifest.declarations)):
+    for edited, refusal in _edits(root, additions):
         try:
             text = edited(document)
         except edit.NotEditable:
-            raise ManifestError(_not_editable(root)) from None
+            raise ManifestError(refusal) from None
         again = reader.read(text, label=str(root.path), environ=environ)
         if again.problems:
-            raise ManifestError(_not_editable(root))
+            raise ManifestError(refusal)
         document = again.document
+    entries, variables = additions.entries, additions.variables
     expected = {**before, **({"variables": {**before.get("variables", {}), **variables}} if variables else {})}
+    if additions.left_out:
+        expected["import"] = _with_left_out(before.get("import", {}), additions.left_out)
     after = scaffold.plain(document)
     kept = [one for one in after["migrations"] if one not in entries]
     if kept != before["migrations"] or len(after["migrations"]) != len(kept) + len(entries):
@@ -134,17 +145,33 @@ def _added(
     return document.source.text
 
 
-def _edits(
-    entries: Sequence[Fields], variables: Mapping[str, str], *, has_entries: bool
-) -> Iterator[Callable[[Document], str]]:
-    """Yield what is done to the manifest, one after the other."""
-    if variables:
-        yield lambda document: edit.add_variables(document, variables)
-    if not has_entries:
-        yield lambda document: edit.add_first(document, entries)
+def _with_left_out(before: Mapping[str, Any], more: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return what `import` in the manifest is to say."""
+    known: Mapping[str, Sequence[str]] = before.get("leave_out", {})
+    return {**before, "leave_out": {**known, **{tool: [*known.get(tool, ()), *names] for tool, names in more.items()}}}
+
+
+def _edits(root: LoadedManifest, additions: _Additions) -> Iterator[tuple[Callable[[Document], str], Problem]]:
+    """Yield what is done to the manifest, one after the other, each with what is wrong where that cannot be done."""
+    if additions.variables:
+        yield lambda document: edit.add_variables(document, additions.variables), _not_editable(root)
+    for tool, names in additions.left_out.items():
+        yield partial(edit.add_left_out, tool=tool, names=names), _cannot_leave_out(root, tool, names)
+    if not additions.entries:
         return
-    for fields in entries:
-        yield partial(edit.add, fields=fields)
+    if not root.manifest.declarations:
+        yield lambda document: edit.add_first(document, additions.entries), _not_editable(root)
+        return
+    for fields in additions.entries:
+        yield partial(edit.add, fields=fields), _not_editable(root)
+
+
+def _cannot_leave_out(root: LoadedManifest, tool: str, names: Sequence[str]) -> Problem:
+    """Return the problem of a manifest that cannot get what the next import has to know."""
+    message = f"what is left out cannot be written to `{root.path}` by program, as it is written"
+    listed = ", ".join(json.dumps(name, ensure_ascii=False) for name in names)
+    hint = f"write `import: {{leave_out: {{{tool}: [{listed}]}}}}` there by hand, and import without `--leave-out`"
+    return Problem("manifest-not-editable", message, Location(str(root.path)), hint=hint)
 
 
 def _not_editable(root: LoadedManifest) -> Problem:

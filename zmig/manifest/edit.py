@@ -106,6 +106,50 @@ def add_variables(document: Document, values: Map[str, str]) -> str:
     return _edited(text, [_insert_lines(text, _after_comments(text, _content_end(text, last), len(indent)), lines)])
 
 
+def add_left_out(document: Document, tool: str, names: List[str]) -> str:
+    """Return the text of a manifest that leaves more migrations of a tool out. Raises NotEditable.
+
+    Whoever calls this reads the result again and compares.
+    """
+    text, root = document.source.text, document.root
+    if not isinstance(root, Mapping) or _opens_with("{", text, root):
+        raise NotEditable
+    indent = text[_line_start(text, root.start) : root.start]
+    node = root.get("import")
+    if node is None:
+        about = "# What `zmig import` leaves out: the next one brings what is taken out of here."
+        lines = ["", *(f"{indent}{line}" for line in (about, "import:"))]
+        lines += [f"{indent}  {line}" for line in left_out_lines({tool: names})]
+        before = [one for key, one in root.entries.values() if key.text != "migrations"]
+        if not before:
+            raise NotEditable
+        last = max(before, key=attrgetter("end"))
+        return _edited(text, [_insert_lines(text, _after_comments(text, _content_end(text, last), len(indent)), lines)])
+    by_tool = node.get("leave_out") if isinstance(node, Mapping) else None
+    listed = by_tool.get(tool) if isinstance(by_tool, Mapping) else None
+    if isinstance(listed, Sequence) and listed.items:
+        last = listed.items[-1]
+        if _opens_with("[", text, listed):
+            return _edited(text, [_Edit(last.end, last.end, "".join(f", {scalar(name)}" for name in names))])
+        dash, gap = _dash(text, last)
+        lines = [f"{dash}-{gap}{scalar(name)}" for name in names]
+        return _edited(text, [_insert_lines(text, _after_comments(text, _content_end(text, last), len(dash)), lines)])
+    if listed is not None or not isinstance(by_tool, Mapping) or not by_tool.entries or _opens_with("{", text, by_tool):
+        raise NotEditable
+    key, last = list(by_tool.entries.values())[-1]
+    indent = text[_line_start(text, key.start) : key.start]
+    lines = [f"{indent}{line.removeprefix('  ')}" for line in left_out_lines({tool: names})[1:]]
+    return _edited(text, [_insert_lines(text, _after_comments(text, _content_end(text, last), len(indent)), lines)])
+
+
+def left_out_lines(by_tool: Map[str, List[str]]) -> list[str]:
+    """Return the lines that say what is left out, by tool, in block style."""
+    lines = ["leave_out:"]
+    for tool, names in by_tool.items():
+        lines += [f"  {tool}:", *(f"    - {scalar(name)}" for name in names)]
+    return lines
+
+
 def _edited(text: str, edits: list[_Edit]) -> str:
     for edit in reversed(sorted(edits, key=attrgetter("start"))):
         text = text[: edit.start] + edit.text + text[edit.end :]

@@ -25,6 +25,8 @@ class Change(StrEnum):
     """It is not in zmig's file, and nothing is lost by that."""
     LEFT_OUT = "left-out"
     """A file that is no migration."""
+    CHANGED = "changed"
+    """It is another one than when it was imported, and what was imported stays."""
     REFUSED = "refused"
     """It cannot be carried over, and the migration not without it."""
 

@@ -1,0 +1,160 @@
+"""What a manifest has of a project that was imported before: its entries, and the files that they name."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from zmig.importing import copies
+from zmig.model import Kind
+from zmig.project import draft, inclusion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from zmig.importing.copies import Copy
+    from zmig.importing.folder import FolderFiles
+    from zmig.manifest.declaration import Declaration
+    from zmig.project.inclusion import Inclusion, LoadedManifest
+
+_LONGEST_HEADER = 40
+
+
+class DeclaredEntry:
+    """One entry."""
+
+    def __init__(self, opened: LoadedManifest, declaration: Declaration) -> None:
+        self.declaration = declaration
+        self._folder = opened.folder
+        self._manifest = opened.path
+
+    @property
+    def name(self) -> str:
+        """What the manifest calls it."""
+        return self.declaration.name or ""
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it may run again."""
+        return self.declaration.effective_kind is Kind.REPEATABLE
+
+    @cached_property
+    def path(self) -> Path:
+        """Its file."""
+        return self._folder.path(self.declaration.file or "")
+
+    @cached_property
+    def rollback(self) -> Path | None:
+        """Its rollback file."""
+        return None if self.declaration.rollback is None else self._folder.path(self.declaration.rollback)
+
+    @property
+    def files(self) -> Iterator[Path]:
+        """The files that it names."""
+        if self.declaration.file is not None:
+            yield self.path
+        if self.rollback is not None:
+            yield self.rollback
+
+    def relative(self, path: Path) -> str:
+        """Return a path as its manifest names it."""
+        return os.path.relpath(path.absolute(), self._manifest.absolute().parent)
+
+    @cached_property
+    def copy(self) -> Copy | None:
+        """Its file as a copy of one of the other tool's; None where it is none."""
+        return _copy(self.path)
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether its file is not there."""
+        return self.declaration.file is not None and not os.path.lexists(self.path)
+
+    def is_gone(self, files: FolderFiles) -> bool:
+        """Whether its file is not there, or was written by an import of one that is not there."""
+        if self.declaration.file is None:
+            return False
+        try:
+            source = copies.source_of(self.path)
+        except OSError:
+            return True
+        return source is not None and source not in files.paths
+
+
+class Declared:
+    """What the manifest has already."""
+
+    def __init__(self, found: Inclusion | None) -> None:
+        self._inclusion = found
+        self.entries: Mapping[str, DeclaredEntry] = {
+            declaration.name: DeclaredEntry(opened, declaration)
+            for opened in (found.opened if found is not None else ())
+            for declaration in opened.manifest.declarations
+            if declaration.name is not None
+        }
+        """By name."""
+
+    @classmethod
+    def read(cls, manifest: Path, environ: Mapping[str, str]) -> Declared:
+        """Return what is there. Raises ManifestError."""
+        if not manifest.exists():
+            return cls(None)
+        found = inclusion.read(manifest, environ=environ)
+        found.raise_for_problems()
+        return cls(found)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a manifest."""
+        return self._inclusion is not None
+
+    def files(self) -> Iterator[Path]:
+        """Yield the files that entries name."""
+        for entry in self.entries.values():
+            yield from entry.files
+
+    def own_files(self) -> Iterator[Path]:
+        """Yield the files that zmig has written, which the other tool might take for its own."""
+        return filter(_begins_as_own, self.files())
+
+    def named(self, files: FolderFiles) -> dict[str, str]:
+        """Return the tool's own files that entries name, each with the name of its entry."""
+        root = os.path.realpath(files.root)
+        return {
+            os.path.relpath(os.path.realpath(entry.path), root): name
+            for name, entry in self.entries.items()
+            if entry.declaration.file is not None
+        }
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """The versions of all entries, by name."""
+        found = ((name, entry.declaration.version) for name, entry in self.entries.items())
+        return {name: version for name, version in found if version is not None}
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The variables that it has."""
+        return frozenset() if self._inclusion is None else frozenset(self._inclusion.opened[0].manifest.variables)
+
+    def left_out(self, tool: str) -> tuple[str, ...]:
+        """Return what no import of a tool brings, by id or name."""
+        return () if self._inclusion is None else self._inclusion.opened[0].manifest.left_out.get(tool, ())
+
+
+def _begins_as_own(path: Path) -> bool:
+    """Whether a file begins as those do that an import has written, or that undo what `zmig create` has."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_LONGEST_HEADER).startswith((copies.HEADER.encode(), draft.UNDOES.encode()))
+    except OSError:
+        return False
+
+
+def _copy(path: Path) -> Copy | None:
+    try:
+        return copies.read(path)
+    except OSError:
+        return None

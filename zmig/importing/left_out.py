@@ -1,0 +1,75 @@
+"""What an import leaves out: what somebody says now, and what the manifest has of that from before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from zmig.errors import Problem, UsageError
+from zmig.importing import copies, numbering
+from zmig.text.nearest import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from zmig.importing.declared import Declared
+    from zmig.other_tools.source import Source, SourceMigration
+
+
+class LeftOut(NamedTuple):
+    """Migrations that are left out."""
+
+    all: tuple[SourceMigration, ...]
+    """In the tool's order."""
+    new: tuple[SourceMigration, ...]
+    """Those that the manifest does not have for that, nor an entry of."""
+
+
+def find(source: Source, names: Collection[str], declared: Declared) -> LeftOut:
+    """Return what is left out; `names` are ids or names that somebody gives now.
+
+    What has an entry all the same is there because somebody wrote it, and comes.
+
+    Raises:
+        UsageError: a name is no migration's, or one in the manifest is that of several.
+    """
+    given = _given(source, names)
+    before = [one for one in _before(source, declared.left_out(source.tool)) if not _has_entry(one, source, declared)]
+    everything = [*given, *before]
+    return LeftOut(
+        tuple(one for one in source.migrations if one in everything),
+        tuple(one for one in given if one not in before and not _has_entry(one, source, declared)),
+    )
+
+
+def written(name: str) -> str:
+    """Return a name as a manifest has it."""
+    return copies.CONTROL.sub(" ", name)
+
+
+def _given(source: Source, names: Collection[str]) -> list[SourceMigration]:
+    every = {name for one in source.migrations for name in (one.id, one.name)}
+    for name in names:
+        if name not in every:
+            near = nearest(name, every)
+            message = f"`{name}` is no migration of `{source.folder}`, so it cannot be left out"
+            hint = f"write `--leave-out {near}`" if near is not None else "see them with `zmig import`"
+            raise UsageError(Problem("unknown-migration", message, hint=hint))
+    return [one for one in source.migrations if one.id in names or one.name in names]
+
+
+def _before(source: Source, names: Collection[str]) -> Iterator[SourceMigration]:
+    """Yield what the manifest has: by its id, else by its name, of which there has to be one; what is gone is gone."""
+    for name in names:
+        by_id = [one for one in source.migrations if written(one.id) == name]
+        found = by_id or [one for one in source.migrations if written(one.name) == name]
+        if len(found) > 1:
+            ids = ", ".join(f"`{one.id}`" for one in found)
+            message = f"`{name}` in `import.leave_out` of the manifest is the name of {len(found)} migrations"
+            hint = f"write the id of the one that is meant: {ids}"
+            raise UsageError(Problem("unknown-migration", message, hint=hint))
+        yield from found
+
+
+def _has_entry(one: SourceMigration, source: Source, declared: Declared) -> bool:
+    ids = {entry.declaration.origin.get(source.tool) for entry in declared.entries.values()}
+    return numbering.fitting(one.name) in declared.entries or one.id in ids

@@ -1,0 +1,150 @@
+"""Which entries of a manifest are migrations of another tool that have other names since they were imported.
+
+A migration is known again by what the tool calls it, by its number, and by its text: in that order, and only where the
+entry's own name is no migration's any more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from zmig.errors import Location
+from zmig.importing import copies, numbering
+from zmig.other_tools.source import Change, Remark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from zmig.importing.declared import DeclaredEntry
+    from zmig.importing.folder import FolderFiles
+    from zmig.other_tools.source import SourceMigration
+
+
+class Known(NamedTuple):
+    """What migrations are called, as far as a manifest knows them."""
+
+    names: list[str]
+    """By their order."""
+    remarks: list[Remark]
+    """On those that have other names now, and on those of which nobody can say."""
+
+
+def known(
+    migrations: Sequence[SourceMigration],
+    entries: Mapping[str, DeclaredEntry],
+    files: FolderFiles,
+    *,
+    tool: str,
+    text_of: Callable[[SourceMigration], str | None],
+) -> Known:
+    """Return what each migration is called; `text_of` is what zmig would run of it, None where that is nothing."""
+    return _Search(migrations, entries, files, tool, text_of).result()
+
+
+class _Search:
+    def __init__(
+        self,
+        migrations: Sequence[SourceMigration],
+        entries: Mapping[str, DeclaredEntry],
+        files: FolderFiles,
+        tool: str,
+        text_of: Callable[[SourceMigration], str | None],
+    ) -> None:
+        self._migrations = migrations
+        self._entries = entries
+        self._files = files
+        self._tool = tool
+        self._text_of = text_of
+        self._names = numbering.names_of(migrations)
+        self._remarks: list[Remark] = []
+
+    def result(self) -> Known:
+        if self._entries:
+            self._by_id()
+            self._by_number()
+            self._by_text()
+            self._remarks += self._open_questions()
+        return Known(self._names, self._remarks)
+
+    @property
+    def _new(self) -> list[int]:
+        """The migrations without an entry."""
+        return [index for index, name in enumerate(self._names) if name not in self._entries]
+
+    @property
+    def _left(self) -> list[DeclaredEntry]:
+        """The entries whose names are no migration's."""
+        names = set(self._names)
+        return [entry for name, entry in self._entries.items() if name not in names]
+
+    def _by_id(self) -> None:
+        """Find those whose entry has the tool's own id of them, whatever else is called as that entry."""
+        own = {
+            id: entry
+            for entry in self._entries.values()
+            if (id := entry.declaration.origin.get(self._tool)) is not None
+        }
+        if not own:
+            return
+        found = {index: own[one.id].name for index, one in enumerate(self._migrations) if one.id in own}
+        taken = set(found.values())
+        for index, name in enumerate(self._names):
+            if index not in found and name in taken:  # another one's name by now
+                self._names[index] = numbering.fitting(f"{self._migrations[index].id} {name}")
+        for index, name in found.items():
+            if self._names[index] != name:
+                self._is(index, name, "has its id")
+
+    def _by_number(self) -> None:
+        """Find those whose numbers are versions, where the entry's file is not there any more."""
+        numbers = numbering.own_numbers(self._migrations)
+        if numbers is None:
+            return
+        own = (
+            entry for entry in self._left if self._tool not in entry.declaration.origin
+        )  # that number is not its own
+        left = {entry.declaration.version: entry for entry in own}
+        for index in self._new:
+            entry = left.get(numbers.get(index))
+            if entry is not None and entry.is_gone(self._files):
+                self._is(index, entry.name, "has its number, and its file is gone")
+
+    def _by_text(self) -> None:
+        """Find those that hold what an entry's copy was made of, each entry's once."""
+        waiting: dict[tuple[bool, str], list[DeclaredEntry]] = {}
+        for entry in self._left if self._new else ():
+            for checksum in entry.copy.checksums if entry.copy is not None else ():
+                waiting.setdefault((entry.is_repeatable, checksum), []).append(entry)
+        for index in self._new if waiting else ():
+            one = self._migrations[index]
+            text = self._text_of(one)
+            same = waiting.get((one.repeats is not None, copies.checksum(text)), []) if text else []
+            entry = next((entry for entry in same if entry.name not in self._names), None)
+            if entry is not None:
+                self._is(index, entry.name, "has its text, and the tool has none of its name any more")
+
+    def _open_questions(self) -> Iterator[Remark]:
+        """Yield what nobody can answer: of a file that is gone, whether a new migration was in it."""
+        gone = [entry for entry in self._left if entry.is_missing and not entry.is_repeatable]
+        new = [self._migrations[index] for index in self._new]
+        scripts = [one.up for one in new if one.up is not None and one.repeats is None]
+        for number, entry in enumerate(gone if scripts else ()):
+            script = scripts[min(number, len(scripts) - 1)]
+            again = f"`file: {entry.relative(self._files.path(script.path))}`"
+            what = (
+                f"the file of `{entry.name}` in the manifest is gone, so that this may be it under another name: if it "
+                f"is, write {again} in that entry, with its `name`, and else take the entry out"
+            )
+            yield Remark(Change.REFUSED, what, Location(script.path))
+
+    def _is(self, index: int, name: str, why: str) -> None:
+        """Take a migration for the one of an entry."""
+        script = self._migrations[index].up
+        self._names[index] = name
+        entry = self._entries[name]
+        if script is None:
+            return
+        what = f"`{name}` in the manifest {why}: it is that one, renamed"
+        if entry.is_missing:
+            what += f"; write `file: {entry.relative(self._files.path(script.path))}` there"
+        self._remarks.append(Remark(Change.CHANGED, what, Location(script.path)))
