@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from zmig.facts import Fact
     from zmig.model import Migration
     from zmig.planning.request import Request
-    from zmig.planning.snapshot import Snapshot
     from zmig.planning.state import Entry
     from zmig.progress import Observer
     from zmig.project.project import Project
@@ -585,8 +584,9 @@ class MigratorSession:
         from zmig.planning import planner
         from zmig.project import undeclared
 
-        made = planner.plan(request, self.session.snapshot().migrations)
-        made = self._executor.completed(made, is_atomic=request.is_atomic)
+        snapshot = self.session.snapshot()
+        made = planner.plan(request, snapshot.migrations)
+        made = self._executor.completed(made, snapshot, is_atomic=request.is_atomic)
         refusals = (replace(refusal, problem=self._options.named(refusal.problem)) for refusal in made.refusals)
         made = replace(made, refusals=tuple(refusals))
         if made.direction is not Direction.FORWARD:
@@ -608,8 +608,8 @@ class MigratorSession:
 
         with self._locked():
             snapshot = self.session.snapshot(holds_lock=True)
-            plan = planner.plan(request, snapshot.migrations.after(first))
-            plan, prepared_steps = self._executor.check(plan, confirmed)
+            plan = planner.plan(request, snapshot.migrations.after(first.migrations))
+            plan, prepared_steps = self._executor.check(plan, snapshot, confirmed)
             if not prepared_steps:
                 return RunResult(None, plan)
             try:
@@ -631,7 +631,7 @@ class MigratorSession:
 
         schema_file.keep(self.session, file)
 
-    def _first_snapshot(self, request: Request, *, is_confirmed: bool, terminate: bool) -> Snapshot | None:
+    def _first_snapshot(self, request: Request, *, is_confirmed: bool, terminate: bool) -> DatabaseSnapshot | None:
         """Return the state of every migration before the lock is held; None where it need not be read in full.
 
         Nothing is left to apply then: the server said so in one answer.
@@ -645,7 +645,7 @@ class MigratorSession:
         inspection = session.inspect(to_write=True)
         if is_done is None:
             is_done = session.is_up_to_date(inspection)
-        first = None if is_done else session.snapshot(inspection).migrations
+        first = None if is_done else session.snapshot(inspection)
         session.report_timeline_change(inspection)
         return first
 
@@ -698,7 +698,7 @@ class MigratorSession:
             options.learn(filter(None, (quick_session.password(url), *self.project.secrets)))
         return quick
 
-    def _nothing_to_run(self, request: Request, snapshot: Snapshot, confirmed: Plan | None) -> Plan | None:
+    def _nothing_to_run(self, request: Request, snapshot: DatabaseSnapshot, confirmed: Plan | None) -> Plan | None:
         """Return the plan where it has no steps; None where there are some, or another run is to be waited for.
 
         Raises:
@@ -706,11 +706,11 @@ class MigratorSession:
         """
         from zmig.planning import planner
 
-        if snapshot.is_someone_running:
+        if snapshot.migrations.is_someone_running:
             return None
-        plan = planner.plan(request, snapshot)
+        plan = planner.plan(request, snapshot.migrations)
         if plan.steps or plan.refusals or confirmed is not None:
-            plan, _ = self._executor.check(plan, confirmed)
+            plan, _ = self._executor.check(plan, snapshot, confirmed)
         return None if plan.steps else plan
 
     def rehearse(self, request: Apply) -> Rehearsal:
@@ -722,7 +722,7 @@ class MigratorSession:
             inspection = session.inspect()
             session.refuse_standby(inspection)
             snapshot = session.snapshot(inspection, holds_lock=True)
-            return self._executor.rehearse(planner.plan(request, snapshot.migrations))
+            return self._executor.rehearse(planner.plan(request, snapshot.migrations), snapshot)
 
     def reset(self) -> list[str]:
         """Drop every schema of the database. Raises like `Migrator.reset`."""

@@ -408,3 +408,68 @@ def test_a_file_that_is_another_one_stops_it_where_the_tool_can_say_so(
     captured = capsys.readouterr()
     assert ("import-mismatch" in captured.err + captured.out) == half.has_checksum
     assert "None" not in captured.err
+
+
+class _Later:
+    """What a tool does after its history was imported."""
+
+    def __init__(self, connection: psycopg.Connection, table: str) -> None:
+        self._connection = connection
+        self._table = table
+        self._run("create table saved as select t as row from {} as t")
+
+    def _run(self, statement: str) -> None:
+        self._connection.execute(statement.format(self._table).encode())
+
+    def forget(self) -> None:
+        self._run("delete from {}")
+
+    def remember(self) -> None:
+        self._run("insert into {} select (row).* from saved")
+
+
+@pytest.fixture
+def later(half: Half, connection: psycopg.Connection) -> _Later:
+    """A history that was empty when it was imported."""
+    table = half.history.split("insert into ")[1].split(" ")[0]
+    return _Later(connection, table)
+
+
+def test_a_plan_refuses_what_the_tool_has_done_since(
+    half: Half, later: _Later, capsys: pytest.CaptureFixture[str]
+) -> None:
+    later.forget()
+    assert main(_IMPORT) == 0
+    later.remember()
+    capsys.readouterr()
+    assert main(["plan", "manifests/shop.yaml", "--json"]) == 2
+    refusals = json.loads(capsys.readouterr().out)["refusals"]
+    assert {(one["code"], one["name"]) for one in refusals} == {
+        ("applied-by-other-tool", name) for name in half.recorded
+    }
+    assert main(["status", "manifests/shop.yaml", "--check"]) == 7
+    for words in (["apply", "--dry-run"], ["apply"]):
+        assert main([words[0], "manifests/shop.yaml", *words[1:]]) == 2
+        assert "has applied it, which no import has recorded" in capsys.readouterr().err
+    for name in half.recorded:
+        assert main(["resolve", "manifests/shop.yaml", name, "--as", "pending", "--reason", "another"]) == 0
+    capsys.readouterr()
+    assert main(["plan", "manifests/shop.yaml", "--json"]) == 0
+
+
+def test_what_the_tool_has_taken_back_is_in_the_status(
+    half: Half, later: _Later, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(_IMPORT) == 0
+    later.forget()
+    capsys.readouterr()
+    assert main(["status", "manifests/shop.yaml", "--json"]) == 0
+    (used,) = json.loads(capsys.readouterr().out)["other_tools"]
+    assert (used["taken_back"], used["not_imported"]) == (half.recorded, [])
+    assert main(["status", "manifests/shop.yaml"]) == 0
+    assert f"has taken back `{half.recorded[0]}`" in capsys.readouterr().out
+    for name in half.recorded:
+        assert main(["resolve", "manifests/shop.yaml", name, "--as", "pending", "--reason", "undone"]) == 0
+    capsys.readouterr()
+    assert main(["status", "manifests/shop.yaml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["other_tools"] == []

@@ -56,7 +56,12 @@ class TestTheStatus:
     def test_says_what_the_tool_has_done_since(self, table: PrismaTable, capsys: pytest.CaptureFixture[str]) -> None:
         table.applied(_SECOND, _ORDERS)
         (used,) = _status(capsys)["other_tools"]
-        assert used == {"tool": "prisma", "table": "public._prisma_migrations", "not_imported": [_SECOND]}
+        assert used == {
+            "tool": "prisma",
+            "table": "public._prisma_migrations",
+            "not_imported": [_SECOND],
+            "taken_back": [],
+        }
         assert main(["status", "manifests/shop.yaml"]) == 0
         said = (
             f"warning: somebody still runs Prisma: `public._prisma_migrations` has `{_SECOND}`, which was not imported"

@@ -103,6 +103,10 @@ def test_the_heading_says_of_a_standby_how_far_behind_it_is(standby: Standby | N
             ToolsSeen((StillUsed("prisma", "public.p", ("a", "b", "c", "d")),)),
             "! somebody still runs Prisma (zmig import): a, b, c and 1 more",
         ),
+        (
+            ToolsSeen((StillUsed("flyway", "public.f", taken_back=("V1__a",)),)),
+            "! Flyway has taken back (zmig status): V1__a",
+        ),
         (ToolsSeen(kept={"flyway": 2}), "2 rows of Flyway in the history alone (zmig history)"),
         (ToolsSeen(not_imported=NotImported("goose", "public.g")), "! goose's history is not imported"),
     ],

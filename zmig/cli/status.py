@@ -51,6 +51,8 @@ def _verdict(status: Status) -> ExitCode:
     is_undecided = any(entry.has(FindingCode.UNDECIDED) for entry in status.migrations)
     if planner.plan(Apply(), Snapshot(tuple(status.migrations))).refusals or (is_undecided and not status.pending):
         return ExitCode.WOULD_BE_REFUSED
+    if any(used.done for used in status.still_used):
+        return ExitCode.WOULD_BE_REFUSED
     if status.pending or status.due or status.running:
         return ExitCode.PENDING
     return ExitCode.DRIFT if status.schema is not None and status.schema.is_drift else ExitCode.OK
@@ -160,12 +162,20 @@ def _tool_lines(status: Status, hints: HintStyle) -> Iterator[Line]:
     from zmig.hints import command
 
     for used in status.still_used:
-        record = hints.phrase(command("import", "--from", used.tool, "--database"))
-        yield (Span("warning:", Tone.WARN), Span(visible(f" {used.message}; end that, and record it with {record}")))
+        if (message := used.more) is not None:
+            record = hints.phrase(command("import", "--from", used.tool, "--database"))
+            yield _warning(f"{message}; end that, and record it with {record}")
+        if (message := used.less) is not None:
+            undone = hints.phrase(command("resolve", used.taken_back[0], "--as", "pending", "--reason", "..."))
+            yield _warning(f"{message}; look what is in the database, and if it is undone, say so with {undone}")
     if (existing := status.not_imported) is not None:
         record = hints.phrase(command("import", "--from", existing.tool, "--database"))
         how = f": {record} records it" if existing.can_be_imported else ""
         yield (Span(visible(f"note: {existing.message}{how}")),)
+
+
+def _warning(text: str) -> Line:
+    return (Span("warning:", Tone.WARN), Span(visible(f" {text}")))
 
 
 def _schema_lines(status: Status, hints: HintStyle) -> Iterator[Line]:
@@ -196,7 +206,8 @@ COMMAND = Command(
         "undeclared (files that look like migrations, and that no entry names); facts_guarded (false where the "
         "trigger is missing that keeps facts from being changed); odd_rows (position, name and reason of facts that "
         "cannot be read in full); schema (what `zmig drift` prints, without who made the objects; or null); "
-        "other_tools (tool, table, not_imported: what another tool has applied since its history was imported); "
+        "other_tools (tool, table, not_imported: what another tool has applied since its history was imported, "
+        "taken_back: what it does not have as applied any more); "
         "existing_history (tool, table; where another tool keeps its history, before zmig has run; or null); "
         "migrations (version, name, kind, state, findings, applied_at, duration_ms, error and more)"
     ),

@@ -139,7 +139,7 @@ class _Matcher:
         self._known: list[str] = []
         self._own: list[Own] = []
         self._late: list[str] = []
-        self._highest = max(map(_number, (*question.counted, *question.kept)), default=-1)
+        self._highest = highest_number((*question.counted, *question.kept))
         self._undeclared: list[PlannedMigration] = []
         self._problems: list[Problem] = list(question.history.problems)
         self._notes: list[str] = list(question.history.notes)
@@ -174,7 +174,7 @@ class _Matcher:
             self._known.append(row.id)
             if before is not None and entry is not None and _would_run_again(entry, before):
                 self._problems.append(self._renamed(row, entry, before))
-        elif self._came_later(row) and not (entry is not None and entry.is_applied):
+        elif came_later(row, self._highest) and not (entry is not None and entry.is_applied):
             self._late.append(row.id)
         elif planned is None:
             self._kept.append(Kept(row, row.stands_for or self._reason(row.id)))
@@ -189,10 +189,6 @@ class _Matcher:
             self._problems.append(decisions.unclear(entry))
         else:
             self._take(row, entry, self._question.matches(row, planned))
-
-    def _came_later(self, row: AppliedMigration) -> bool:
-        """Whether nothing but a number says that it is applied, and an import before saw that number without it."""
-        return row.is_concluded and _number(row.id) < self._highest
 
     def _counts_now(self, row: AppliedMigration, planned: PlannedMigration | None) -> bool:
         """Whether a row that was kept for the record makes an entry applied, since that is there now."""
@@ -226,12 +222,12 @@ class _Matcher:
             self._question.baseline or self._taken or self._known or self._own or self._undeclared or self._problems
         )
         if self._kept and not placed and all(one.reason == "no file" for one in self._kept):
-            elif (planned := self._planned[one.row.id]).outdated and not self._question.accepts_mismatches:
-                yield self._outdated(planned)
             yield self._of_other_project()
         for one in self._taken:
             if one.matches is False and not self._question.accepts_mismatches:
                 yield self._mismatch(one)
+            elif (planned := self._planned[one.row.id]).outdated and not self._question.accepts_mismatches:
+                yield self._outdated(planned)
         yield from (
             problem
             for one in self._taken
@@ -256,6 +252,10 @@ class _Matcher:
                 f"{self._title} recorded {_evidence(one.row)}",
                 Hint("if the difference is known, and harmless: ", accept),
             ),
+            effect=NOTHING,
+            hint="put the file back as it was applied",
+        )
+
     def _outdated(self, planned: PlannedMigration) -> Problem:
         """Return the problem of a copy that is not what the file of the tool is, which is what it applied."""
         accept = SuggestedCommand("import", ("--accept-mismatches", "..."), is_repetition=True)
@@ -266,10 +266,6 @@ class _Matcher:
             facts=(Hint("if the difference is known, and harmless: ", accept),),
             effect=NOTHING,
             hint=f"run {outdated.way(planned.name, planned.outdated)}",
-        )
-
-            effect=NOTHING,
-            hint="put the file back as it was applied",
         )
 
     def _renamed(self, row: AppliedMigration, entry: Entry, before: str) -> Problem:
@@ -300,11 +296,11 @@ class _Matcher:
         """Yield what is to be known of the rows together."""
         table = self._question.table
         before = {*self._question.counted, *self._question.kept}
-        yield from self._changed()
         new = [one.row.id for one in (*self._taken, *self._kept, *self._own) if one.row.id not in before]
         if before and new:
             yield f"`{table}` has rows since the last import, {_listed(new)}: somebody still runs {self._title}"
         yield from self._taken_back()
+        yield from self._changed()
         if self._late:
             yield (
                 f"{_listed(self._late)} came after the last import, with a number below that of `{table}`: "
@@ -347,6 +343,10 @@ class _Matcher:
         if names:
             again = f"zmig resolve {self._question.plan.manifest} {shlex.quote(names[0])} --as pending --reason ..."
             yield (
+                f"{self._title} has taken back {_listed(names)} since the last import, which zmig has as applied: look "
+                f"what is in the database, and if it is undone, say so with `{again}`"
+            )
+
     def _changed(self) -> Iterator[str]:
         """Yield which copies are not what the tool's files are any more, and what to do about each."""
         taken = {one.entry.name for one in self._taken}
@@ -359,10 +359,6 @@ class _Matcher:
                 yield f"{what}: what is applied stays as it is, and a change comes with a new migration"
             else:
                 yield f"{what}: it is pending, so that {outdated.way(planned.name, planned.outdated)}"
-
-                f"{self._title} has taken back {_listed(names)} since the last import, which zmig has as applied: look "
-                f"what is in the database, and if it is undone, say so with `{again}`"
-            )
 
     def _gaps(self) -> Iterator[str]:
         """Yield which entries the tool has not applied, though it has applied later ones."""
@@ -386,10 +382,6 @@ def _was_taken_back(entry: Entry) -> bool:
     """Whether zmig has had it as applied, or has an operator's word, and it is pending by that."""
     last = entry.record.last if entry.record is not None else None
     return entry.state is State.PENDING and last is not None and last.type in _TAKEN_BACK
-
-
-def _number(id: str) -> int:
-    return int(id) if id.isdecimal() else -1
 
 
 def _would_run_again(entry: Entry, imported_as: str) -> bool:

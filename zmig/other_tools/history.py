@@ -40,6 +40,8 @@ class AppliedMigration:
     """What it is in place of a migration, such as a baseline: then it is kept for the record alone."""
     statements: tuple[str, ...] | None = None
     """The SQL that was run, where the table keeps that."""
+    called: str | None = None
+    """What an import would call it by what the row alone says, where that is another name than `id`."""
 
 
 @valueclass
@@ -125,6 +127,8 @@ class HistoryTable:
     """What keeps the tool from running meanwhile."""
     schemas: Callable[[Place], str] | None = None
     """For a tool whose schema holds nothing but what it has made: selects its other schemas, oid and name."""
+    has_one_number: bool = False
+    """Whether it keeps a single number, and `read` takes all migrations up to that as applied."""
 
 
 def moment(value: object) -> datetime | None:
@@ -139,6 +143,19 @@ def local_time(column: str) -> str:
 
 Matches = bool | None
 """Whether a file is as it was when it was applied; None where the tool keeps nothing that says so."""
+
+
+def highest_number(ids: Iterable[str]) -> int:
+    """Return the highest of the ids that are numbers."""
+    return max((int(id) for id in ids if id.isdecimal()), default=-1)
+
+
+def came_later(row: AppliedMigration, highest: int) -> bool:
+    """Whether nothing but a number says that a migration is applied, and an import saw that number without it.
+
+    `highest` is that of what was imported.
+    """
+    return row.is_concluded and row.id.isdecimal() and int(row.id) < highest
 
 
 def in_order(applied: Iterable[AppliedMigration], source: Source) -> tuple[AppliedMigration, ...]:

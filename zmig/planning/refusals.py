@@ -15,7 +15,7 @@ from zmig.planning.reasons import moment
 from zmig.planning.state import FindingCode, State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from zmig.hints import SuggestedCommand
     from zmig.model import Migration
@@ -297,29 +297,22 @@ def _import_from(tool: str, first: Migration) -> Hint:
     )
 
 
-def of_done_elsewhere(
-    plan: Plan, ids: Collection[str], *, known: Collection[int | None], tool: str, table: str
-) -> tuple[Problem, ...]:
-    """Return what forbids to apply what another tool has applied, by its `ids`, and no import has recorded as applied.
+def of_done_elsewhere(plan: Plan, ids: Mapping[int, str], *, tool: str, table: str) -> Iterator[Refusal]:
+    """Yield what forbids to apply what another tool has applied, and no import has recorded as applied.
 
-    `known` are the versions of which there are facts: then somebody has said what they are.
+    `ids` is what that tool calls such migrations, by their versions.
     """
-    if plan.direction is not Direction.FORWARD:
-        return ()
-    again = [
-        step.migration
-        for step in plan.steps
-        if not step.migration.is_repeatable
-        and step.migration.version not in known
-        and not {step.migration.name, str(step.migration.version)}.isdisjoint(ids)
-    ]
-    return tuple(
-        Problem(
+    for one in (step.migration for step in plan.steps if step.direction is Direction.FORWARD):
+        if one.version not in ids:
+            continue
+        id = ids[one.version]
+        as_what = "" if id in (one.name, str(one.version)) else f" as `{id}`"
+        problem = Problem(
             "applied-by-other-tool",
             f"`{one.name}` is pending, and {MARKS[tool].title} has applied it, which no import has recorded",
             one.declared_at,
             facts=(
-                f"`{table}` has it",
+                f"`{table}` has it{as_what}",
                 Hint(
                     "if it is another one of that name or number: ",
                     command("resolve", "--as", "pending", "--reason", "...", about=one),
@@ -328,8 +321,7 @@ def of_done_elsewhere(
             effect=_NOTHING_RUN,
             hint=_import_from(tool, one),
         )
-        for one in again
-    )
+        yield Refusal(one.version, one.name, problem)
 
 
 def of_partial(entry: Entry) -> Iterator[Refusal]:

@@ -28,7 +28,7 @@ from zmig.running.transport import Direct
 from zmig.session.schema_record import SchemaRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from zmig.planning.existing_objects import Existing
     from zmig.planning.plan import Plan, Refusal, RunResult
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from zmig.running.rehearsal import Rehearsal
     from zmig.session.database_session import DatabaseSession
     from zmig.session.snapshot import DatabaseSnapshot
+    from zmig.session.still_used import StillUsed
 
 
 class PlanExecutor:
@@ -60,27 +61,31 @@ class PlanExecutor:
         """The plan whose files were read last, with them."""
         self._existing: tuple[Existing | None] | None = None
         """What was in the database before the first run, once that was looked for."""
+        self._still_used: tuple[StillUsed, ...] = ()
+        """What other tools have done since their histories were imported, as of the plan that was read last."""
 
-    def completed(self, plan: Plan, *, is_atomic: bool = False) -> Plan:
-        """Return a plan with what the files of its steps, and the roles they run as, say of it."""
-        plan, prepared_steps = self._read(plan)
+    def completed(self, plan: Plan, snapshot: DatabaseSnapshot, *, is_atomic: bool = False) -> Plan:
+        """Return a plan with what the files of its steps, the roles they run as, and other tools say of it."""
+        plan, prepared_steps = self._read(plan, snapshot)
         return plan.with_refusals(scope.refusals(prepared_steps)) if is_atomic else plan
 
-    def check(self, plan: Plan, confirmed: Plan | None) -> tuple[Plan, tuple[PreparedStep, ...]]:
-        """Return a plan that may be carried out, with its steps' files.
+    def check(
+        self, plan: Plan, snapshot: DatabaseSnapshot, confirmed: Plan | None
+    ) -> tuple[Plan, tuple[PreparedStep, ...]]:
+        """Return a plan that may be carried out, with its steps' files; `snapshot` is what it was made of.
 
         Raises:
             ManifestError: with every problem of every file.
             PlanRefused: something forbids it, or it is not the plan that was confirmed.
         """
         plan.check()
-        plan, prepared_steps = self._read(plan)
+        plan, prepared_steps = self._read(plan, snapshot)
         plan.check()
         if confirmed is not None and confirmed.fingerprint != plan.fingerprint:
             raise PlanRefused(self._changed(confirmed, plan))
         return plan, prepared_steps
 
-    def _read(self, plan: Plan) -> tuple[Plan, tuple[PreparedStep, ...]]:
+    def _read(self, plan: Plan, snapshot: DatabaseSnapshot) -> tuple[Plan, tuple[PreparedStep, ...]]:
         prepared_steps = self._prepared(plan)
         plan = plan.with_modes({prepared.step.migration.version: prepared.mode for prepared in prepared_steps})
         begun = [
@@ -94,7 +99,15 @@ class PlanExecutor:
             plan = plan.with_refusals(resume.refusals(begun))
         with database.translated(self._session.target):
             plan = plan.with_refusals(roles.refusals(self._session.connection, plan))
+            plan = plan.with_refusals(self._of_other_tools(plan, snapshot))
             return (plan.with_refusals(self._of_existing(plan)) if plan.is_first else plan), prepared_steps
+
+    def _of_other_tools(self, plan: Plan, snapshot: DatabaseSnapshot) -> Iterator[Refusal]:
+        """Yield what forbids to run what another tool has applied."""
+        self._still_used = self._session.still_used(snapshot) if plan.steps else ()
+        for used in self._still_used:
+            ids = {one.version: one.id for one in used.done}
+            yield from refusals.of_done_elsewhere(plan, ids, tool=used.tool, table=used.table)
 
     def _of_existing(self, plan: Plan) -> Iterator[Refusal]:
         """Yield what forbids a first run on a database that holds something already; it is looked for once."""
@@ -132,15 +145,6 @@ class PlanExecutor:
             hint=Hint("look at it again with ", command("plan")),
         )
 
-    @staticmethod
-    def _refuse_to_repeat(
-        snapshot: DatabaseSnapshot, plan: Plan, ids: Collection[str], *, tool: str, table: str
-    ) -> None:
-        """Make sure that nothing runs which another tool has applied. Raises PlanRefused."""
-        known = {entry.version for entry in snapshot.entries if entry.record is not None}
-        if problems := refusals.of_done_elsewhere(plan, ids, known=known, tool=tool, table=table):
-            raise PlanRefused(*problems)
-
     def execute(
         self, snapshot: DatabaseSnapshot, plan: Plan, prepared_steps: tuple[PreparedStep, ...], *, is_atomic: bool
     ) -> RunResult:
@@ -151,11 +155,8 @@ class PlanExecutor:
         session.store.check_names(prepared.step.migration.name for prepared in prepared_steps)
         with database.translated(session.target):
             session.prepare_store(snapshot)
-        for used in session.still_used(snapshot):
-            self._observer(Notice(None, "WARNING", used.message))
-            self._refuse_to_repeat(snapshot, plan, used.ids, tool=used.tool, table=used.table)
-        for row in session.without_entry(snapshot):
-            self._refuse_to_repeat(snapshot, plan, {row.id or ""}, tool=row.tool, table=row.table)
+        for message in (message for used in self._still_used for message in used.messages):
+            self._observer(Notice(None, "WARNING", message))
         with BlockingMonitor(session.target, session.run.backend_pid, self._observer).watching() as observer:
             record = SchemaRecord(session) if session.project.verify.record else None
             if record is not None and snapshot.inspection.has_events:
@@ -188,11 +189,11 @@ class PlanExecutor:
             observe=record and partial(record.observe, observer),
         )
 
-    def rehearse(self, plan: Plan) -> Rehearsal:
+    def rehearse(self, plan: Plan, snapshot: DatabaseSnapshot) -> Rehearsal:
         """Run the steps of a plan in one transaction that is rolled back; the lock is held."""
         from zmig.running import rehearsal
 
-        plan, prepared_steps = self.check(plan, None)
+        plan, prepared_steps = self.check(plan, snapshot, None)
         with database.translated(self._session.target):
             return rehearsal.rehearse(self._run_session(self._observer), plan, prepared_steps)
 

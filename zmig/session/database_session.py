@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
 
     from zmig.database.connection import Target, WorkingConnection
-    from zmig.database.imported_facts import ImportedRow
     from zmig.database.lock_holder import LockHolder
     from zmig.database.server import Server
     from zmig.database.timeline import TimelineChange
@@ -168,17 +167,19 @@ class DatabaseSession:
             return reader.read(self.migrations, seen, holds_lock=holds_lock, ask_repeatables=ask_repeatables)
 
     def still_used(self, snapshot: DatabaseSnapshot) -> tuple[StillUsed, ...]:
-        """Return the other tools that have applied something since their history was imported; none where unknown."""
+        """Return what other tools have done since their history was imported; less where that cannot be read."""
         if not snapshot.may_have_imported:
             return ()
+        from zmig.database import imported_facts
         from zmig.session import still_used
 
+        imported = imported_facts.rows(self.connection, self.store.events)
         try:
             with self.connection.transaction():
                 self.connection.execute(still_used.LIMITED.encode())
-                return still_used.read(self.connection, self.store.events)
+                return still_used.read(self.connection, imported, snapshot.entries)
         except psycopg.Error:
-            return ()
+            return still_used.of_facts(imported, snapshot.entries)
 
     def not_imported(self, snapshot: DatabaseSnapshot) -> NotImported | None:
         """Return whose history is there, where zmig has not run yet; None where it has, or nobody knows."""
@@ -190,14 +191,6 @@ class DatabaseSession:
             return still_used.not_imported(self.connection)
         except psycopg.Error:
             return None
-
-    def without_entry(self, snapshot: DatabaseSnapshot) -> Sequence[ImportedRow]:
-        """Return the rows of other tools that were imported for the record alone, since no entry was there for them."""
-        if not snapshot.may_have_imported:
-            return ()
-        from zmig.database import imported_facts
-
-        return [row for row in imported_facts.rows(self.connection, self.store.events) if row.lacks_entry]
 
     def prepare_store(self, snapshot: DatabaseSnapshot) -> None:
         """Create what is missing of the tracking tables, and make the simple table fit the facts; under the lock."""

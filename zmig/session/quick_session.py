@@ -109,13 +109,15 @@ class QuickSession:
         return snapshot, self._timeline_change() if self.inspection.has_events else None
 
     def still_used(self, snapshot: DatabaseSnapshot) -> tuple[StillUsed, ...]:
-        """Return the other tools that have applied something since their history was imported."""
+        """Return what other tools have done since their history was imported."""
         if not snapshot.may_have_imported:
             return ()
+        from zmig.database import imported_facts
         from zmig.session import still_used
 
+        imported = imported_facts.rows(self.connection, self.facts.events)
         self.connection.execute(f"begin; {still_used.LIMITED}".encode()).fetchall()
-        return still_used.read(self.connection, self.facts.events)
+        return still_used.read(self.connection, imported, snapshot.entries)
 
     def not_imported(self) -> NotImported | None:
         """Return whose history is there, where zmig has not run yet; None where it has, or there is none."""

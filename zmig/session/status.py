@@ -79,7 +79,7 @@ class Status:
             "facts_guarded": self.is_guarded,
             "odd_rows": [row.as_dict() for row in self.odd_rows],
             "schema": self.schema.as_dict() if self.schema is not None else None,
-            "other_tools": [one.as_dict() for one in self.still_used],
+            "other_tools": [one.as_dict() for one in self.still_used if one.ids or one.taken_back],
             "existing_history": self.not_imported.as_dict() if self.not_imported is not None else None,
             "migrations": [_migration(entry) for entry in self.migrations],
         }

@@ -1,50 +1,89 @@
-"""Whether somebody still runs the tool whose history was imported: its table has more than was imported from it.
+"""What the tools have done since whose histories were imported: applied more, or taken something back.
 
-Reads only, and never keeps anybody from anything: a table that is gone, or that cannot be read, says nothing.
+Reads only, and never keeps anybody from anything: a table that is gone, or that cannot be read, says nothing. Rows are
+found to be of migrations by the same rules as where a history is imported: those of the tool, `HistoryTable.read`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from zmig.database import imported_facts, tool_history, user_objects
+from zmig.database import tool_history, user_objects
 from zmig.other_tools import registry
+from zmig.other_tools.history import came_later, highest_number
 from zmig.other_tools.history_tables import MARKS
 from zmig.other_tools.source import Source, SourceMigration
 from zmig.text import listing
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.database.imported_facts import ImportedRow
     from zmig.database.types import Questioning
+    from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory
+    from zmig.planning.state import Entry
 
 LIMITED = "set local lock_timeout = '1s'"
 """With which a transaction does not wait for whoever has locked the other tool's table."""
 _SHOWN = 3
 
 
+class Done(NamedTuple):
+    """A migration that is to be applied, and that the tool has applied."""
+
+    version: int
+    id: str
+    """What the tool calls it."""
+
+
 @valueclass
 class StillUsed:
-    """A tool that has applied something since its history was imported."""
+    """A tool that has done something since its history was imported, or of whose rows some have entries since."""
 
     tool: str
     table: str
-    ids: tuple[str, ...]
+    ids: tuple[str, ...] = ()
     """What it has applied since, as it calls migrations."""
+    _: KW_ONLY
+    taken_back: tuple[str, ...] = ()
+    """The names of migrations that it does not have as applied any more, and zmig has, by an import."""
+    done: tuple[Done, ...] = ()
+    """What would be done again, if it were applied."""
 
     @property
-    def message(self) -> str:
+    def messages(self) -> Iterator[str]:
         """What is to be known: lower case, no final period."""
+        yield from filter(None, (self.more, self.less))
+
+    @property
+    def more(self) -> str | None:
+        """What is to be known of what it has applied."""
+        if not self.ids:
+            return None
         shown = listing.quoted(self.ids, _SHOWN)
-        title = MARKS[self.tool].title
         verb = "was" if len(self.ids) == 1 else "were"
+        title = MARKS[self.tool].title
         return f"somebody still runs {title}: `{self.table}` has {shown}, which {verb} not imported"
+
+    @property
+    def less(self) -> str | None:
+        """What is to be known of what it has taken back."""
+        if not self.taken_back:
+            return None
+        shown = listing.quoted(self.taken_back, _SHOWN)
+        title = MARKS[self.tool].title
+        return f"{title} has taken back {shown} since: `{self.table}` does not have that as applied, and zmig has"
 
     def as_dict(self) -> dict[str, object]:
         """Return the contents as JSON types."""
-        return {"tool": self.tool, "table": self.table, "not_imported": list(self.ids)}
+        return {
+            "tool": self.tool,
+            "table": self.table,
+            "not_imported": list(self.ids),
+            "taken_back": list(self.taken_back),
+        }
 
 
 @valueclass
@@ -79,40 +118,126 @@ def not_imported(connection: Questioning) -> NotImported | None:
     return None if found is None else NotImported(found[1], found[0])
 
 
-def read(connection: Questioning, events: str) -> tuple[StillUsed, ...]:
-    """Return the tools that are still used.
+def read(connection: Questioning, imported: Sequence[ImportedRow], entries: Sequence[Entry]) -> tuple[StillUsed, ...]:
+    """Return what the tools have done since, of whose histories some rows are `imported`.
 
     Raises:
         psycopg.Error, libpq.Unavailable: a table cannot be read.
     """
-    return tuple(of_imported(connection, imported_facts.rows(connection, events)))
+    return tuple(one for known in _all_known(imported, entries) if (one := _use(known, _history(connection, known))))
 
 
-def of_imported(connection: Questioning, imported: Sequence[ImportedRow]) -> Iterator[StillUsed]:
-    """Yield the tools that are still used, where it is known what was imported. Raises like `read`."""
+def of_facts(imported: Sequence[ImportedRow], entries: Sequence[Entry]) -> tuple[StillUsed, ...]:
+    """Return as much of that as facts alone say."""
+    return tuple(one for known in _all_known(imported, entries) if (one := _use(known, None)))
+
+
+class _Known:
+    """What is known of one table: its rows that were imported, and the manifest's entries."""
+
+    def __init__(self, tool: str, table: str, rows: Sequence[ImportedRow], entries: Sequence[Entry]) -> None:
+        self.tool = tool
+        self.table = table
+        self.history: HistoryTable = registry.tool(tool).history
+        self.ids = {row.id: row.name for row in rows if row.id is not None}
+        """What was imported, each with the entry that counted as applied by it."""
+        self.without_entry = [row.id for row in rows if row.id is not None and row.lacks_entry]
+        imported = {name for name in self.ids.values() if name is not None}
+        self.applied = {one.name for one in entries if one.is_applied and one.origin and one.name in imported}
+        self._open = [one for one in entries if one.migration is not None and one.name not in imported]
+        self._by_id: dict[str, Entry] = {}
+        self._by_name: dict[str, Entry] = {}
+        for one in self._open:
+            if (id := self._id(one)) is not None:
+                self._by_id[id] = one
+            else:
+                self._by_name |= {one.name: one, str(one.version): one}
+
+    def _id(self, entry: Entry) -> str | None:
+        """Return what the tool calls an entry, where somebody has said so; None where its name or its number does."""
+        return None if entry.migration is None else entry.migration.origin.get(self.tool)
+
+    def source(self) -> Source:
+        """Return the project's files as far as facts and entries know them."""
+        known = {id: name or id for id, name in self.ids.items()}
+        known |= {id: entry.name for id, entry in self._by_id.items() if id not in known}
+        found = [SourceMigration(id, name, None, number=_number(id)) for id, name in known.items()]
+        if self.history.has_one_number:
+            numbers = {str(one.version): one for one in self._by_name.values() if str(one.version) not in known}
+            found += [SourceMigration(id, one.name, None, number=one.version) for id, one in numbers.items()]
+        return Source(self.tool, "", tuple(found))
+
+    def entry(self, row: AppliedMigration) -> Entry | None:
+        """Return the entry that a row is of; None where it is of none, or its entry was imported."""
+        return self.entry_of(row.id) or (None if row.called is None else self._by_name.get(row.called))
+
+    def entry_of(self, id: str) -> Entry | None:
+        """Return the entry that the tool calls by an id."""
+        return self._by_id.get(id) or self._by_name.get(id)
+
+    def would_run(self, entry: Entry | None) -> bool:
+        """Whether an entry is to be applied once, and nobody has said anything of it."""
+        return entry is not None and not entry.is_repeatable and entry.record is None
+
+
+def _all_known(imported: Sequence[ImportedRow], entries: Sequence[Entry]) -> Iterator[_Known]:
     for tool, table in dict.fromkeys((row.tool, row.table) for row in imported):
         if tool in registry.NAMES:
-            known = {
-                row.id: row.name or row.id
-                for row in imported
-                if (row.tool, row.table) == (tool, table) and row.id is not None
-            }
-            if new := _new(connection, tool, table, known):
-                yield StillUsed(tool, table, new)
+            rows = [row for row in imported if (row.tool, row.table) == (tool, table)]
+            yield _Known(tool, table, rows, entries)
 
 
-def _new(connection: Questioning, tool: str, table: str, known: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what a tool's table has that is not known; what is known, with names, stands for the project's files."""
-    schema, _, name = table.partition(".")
-    seen = tool_history.tables(connection, schema)
-    if (schema, name) not in seen or not MARKS[tool].has_columns(seen[schema, name]):
-        return ()
-    history = registry.tool(tool).history
-    at = tool_history.place(connection, schema, name, seen)
-    if tool_history.runs_code(connection, at, tool):
-        return ()
-    migrations = tuple(
-        SourceMigration(id, name, None, number=int(id) if id.isdecimal() else None) for id, name in known.items()
+def _use(known: _Known, history: ToolHistory | None) -> StillUsed | None:
+    """Return what a tool has done, as its history says, where that can be read; None where it is nothing."""
+    rows = {} if history is None else _new(known, history)
+    done = {id: entry for id, entry in rows.items() if known.would_run(entry)}
+    for id in known.without_entry:
+        entry = known.entry_of(id)
+        if known.would_run(entry) and entry not in done.values():
+            done[id] = entry
+    covered = {entry.name for entry in rows.values() if entry is not None}
+    back = () if history is None else tuple(_taken_back(known, history, covered))
+    if not (rows or back or done):
+        return None
+    return StillUsed(
+        known.tool,
+        known.table,
+        ids=tuple(rows),
+        taken_back=back,
+        done=tuple(Done(entry.version or 0, id) for id, entry in done.items() if entry is not None),
     )
-    found = history.read(tool_history.rows(connection, history, at), Source(tool, "", migrations))
-    return tuple(id for id in (*(row.id for row in found.applied), *found.begun) if id not in known)
+
+
+def _new(known: _Known, history: ToolHistory) -> dict[str, Entry | None]:
+    """Return the rows that were not imported, by what the tool calls them, with the entries that they are of."""
+    highest = highest_number(known.ids)
+    rows = {row.id: known.entry(row) for row in history.applied if not came_later(row, highest)}
+    rows |= {id: known.entry_of(id) for id in history.begun}
+    return {id: entry for id, entry in rows.items() if id not in known.ids}
+
+
+def _taken_back(known: _Known, history: ToolHistory, covered: set[str]) -> Iterator[str]:
+    """Yield the names of what was imported as applied, and is not any more, where the history says what is."""
+    if history.problems and not history.applied:
+        return
+    rows = {row.id for row in history.applied}
+    there = covered | {name for id, name in known.ids.items() if id in rows and name is not None}
+    for id, name in known.ids.items():
+        if id not in rows and name in known.applied and name not in there:
+            yield name
+
+
+def _history(connection: Questioning, known: _Known) -> ToolHistory | None:
+    """Return what a tool's table says; None where that is not there, or not as the tool makes it."""
+    schema, _, name = known.table.partition(".")
+    seen = tool_history.tables(connection, schema)
+    if (schema, name) not in seen or not MARKS[known.tool].has_columns(seen[schema, name]):
+        return None
+    at = tool_history.place(connection, schema, name, seen)
+    if tool_history.runs_code(connection, at, known.tool):
+        return None
+    return known.history.read(tool_history.rows(connection, known.history, at), known.source())
+
+
+def _number(id: str) -> int | None:
+    return int(id) if id.isdecimal() else None

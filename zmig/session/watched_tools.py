@@ -27,7 +27,7 @@ class ToolsSeen:
     """Other tools, and what they have in a database."""
 
     used: tuple[StillUsed, ...] = ()
-    """Those that have applied something since their history was imported."""
+    """Those that have done something since their history was imported."""
     kept: Mapping[str, int] = field(default_factory=dict[str, int])
     """How many rows are in the history for the record alone, by the name of the tool."""
     not_imported: NotImported | None = None
@@ -61,4 +61,4 @@ def _look(connection: Connection, events: str, snapshot: DatabaseSnapshot) -> To
         return ToolsSeen()
     imported = imported_facts.rows(connection, events)
     kept = Counter(row.tool for row in imported if row.id is not None and row.name is None)
-    return ToolsSeen(tuple(still_used.of_imported(connection, imported)), kept)
+    return ToolsSeen(still_used.read(connection, imported, snapshot.entries), kept)

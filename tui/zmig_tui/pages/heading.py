@@ -114,8 +114,14 @@ class Heading:
         seen = self.observation.tools
         spans: list[Span] = []
         for used in seen.used:
-            spans.append(span(f"   ! somebody still runs {MARKS[used.tool].title}", Tone.WARN))
-            spans += (span(" (zmig import): ", Tone.QUIET), span(listing.first(used.ids, _MOST_IDS), Tone.PLAIN))
+            title = MARKS[used.tool].title
+            if used.ids:
+                spans.append(span(f"   ! somebody still runs {title}", Tone.WARN))
+                spans += (span(" (zmig import): ", Tone.QUIET), span(listing.first(used.ids, _MOST_IDS), Tone.PLAIN))
+            if used.taken_back:
+                spans.append(span(f"   ! {title} has taken back", Tone.WARN))
+                names = listing.first(used.taken_back, _MOST_IDS)
+                spans += (span(" (zmig status): ", Tone.QUIET), span(names, Tone.PLAIN))
         if (there := seen.not_imported) is not None:
             spans.append(span(f"   ! {MARKS[there.tool].title}'s history is not imported", Tone.WARN))
             spans += (span(" (zmig import): ", Tone.QUIET), span(there.table, Tone.PLAIN))

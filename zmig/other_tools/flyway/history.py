@@ -134,6 +134,7 @@ def _applied(row: _Entry, one: SourceMigration | None) -> AppliedMigration:
         checksum=str(row.checksum) if row.checksum is not None and not is_other_file else None,
         was_run=row.type not in _BASELINES,
         stands_for="a baseline" if row.type == "BASELINE" else None,
+        called=row.script.rpartition("/")[2].rpartition(".")[0] or None,
     )
 
 

@@ -248,5 +248,6 @@ TOOL = Tool(
         queries=_queries,
         read=_read_history,
         lock=_lock,
+        has_one_number=True,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.other_tools.history import AppliedMigration, HistoryTable, ToolHistory, ToolLock, local_time, moment
-from zmig.other_tools.liquibase import changelog, checksum, from_sql, from_tree, settings
+from zmig.other_tools.liquibase import changelog, checksum, converting, from_sql, from_tree, settings
 from zmig.other_tools.liquibase.converting import identity
 from zmig.other_tools.problems import nothing_to_import, unfinished
 from zmig.other_tools.source import Change, Remark, Script, Source, SourceMigration
@@ -105,7 +105,13 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
         if kind in _APPLIED or kind is None:
             when = moment(at)
             checksum = None if md5sum is None else str(md5sum)
-            row = AppliedMigration(found, at=when, checksum=checksum, was_run=kind != "MARK_RAN")
+            row = AppliedMigration(
+                found,
+                at=when,
+                checksum=checksum,
+                was_run=kind != "MARK_RAN",
+                called=converting.name(str(filename), str(id)),
+            )
             applied.setdefault(found, row)
         else:
             (problems if kind == "FAILED" else skipped).append(found)
@@ -130,7 +136,8 @@ class _Identities:
         self._known = {one.id for one in source.migrations}
         self._files: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for one in source.migrations:
-            file, id, author = one.id.split("::", 2)
+            file, _, rest = one.id.partition("::")
+            id, _, author = rest.partition("::")
             self._files.setdefault((id, author), []).append((file, one.id))
             if len(id.split()) > 1:
                 self._files.setdefault((f'"{id.split()[0]}', author), []).append((file, one.id))

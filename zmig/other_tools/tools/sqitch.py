@@ -259,7 +259,9 @@ def _read_history(results: Sequence[Sequence[Row]], source: Source) -> ToolHisto
             identity = instances[0]
         checksum = None if script_hash in (None, change_id) else str(script_hash)
         when = moment(at)
-        applied.append(AppliedMigration(identity, at=when, by=f"{name} <{email}>", checksum=checksum))
+        applied.append(
+            AppliedMigration(identity, at=when, by=f"{name} <{email}>", checksum=checksum, called=str(change))
+        )
     notes = [f"`{name}` has another id in the plan than in the registry: the plan was edited" for name in renamed]
     notes += [f"the registry also has project `{name}`, of {count} changes" for name, count in sorted(others.items())]
     return ToolHistory(in_order(applied, source), notes=(*notes, *_failures(results, source, recorded)))
