@@ -6,7 +6,6 @@ import contextlib
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.support.ports import reserved_port
 from tests.support.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -39,14 +39,18 @@ def pooled(folder: Path, url: str, *, mode: str, size: int = 20, cleans: bool = 
     program = find()
     assert program is not None
     # PgBouncer's account may not enter the folder of the server's socket, so a proxy stands between.
-    with Proxy(url) as server, _started(program, folder, server.url, mode=mode, size=size, cleans=cleans) as address:
+    with (
+        Proxy(url) as server,
+        reserved_port() as port,
+        _started(program, folder, server.url, port=port, mode=mode, size=size, cleans=cleans) as address,
+    ):
         yield address
 
 
 @contextlib.contextmanager
-def _started(program: str, folder: Path, url: str, *, mode: str, size: int, cleans: bool) -> Generator[str]:
+def _started(program: str, folder: Path, url: str, *, port: int, mode: str, size: int, cleans: bool) -> Generator[str]:
     parameters = {key: str(value) for key, value in conninfo_to_dict(url).items()}
-    port, user, name = _free_port(), parameters.get("user", "postgres"), parameters["dbname"]
+    user, name = parameters.get("user", "postgres"), parameters["dbname"]
     arguments = [program, str(_configure(folder, parameters, mode=mode, port=port, size=size, cleans=cleans))]
     if os.geteuid() == 0:
         account = pwd.getpwnam("nobody")
@@ -76,11 +80,6 @@ def _configure(folder: Path, parameters: dict[str, str], *, mode: str, port: int
         + ("" if cleans else "server_reset_query =\n")
     )
     return settings
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -34,13 +34,13 @@ pytest.importorskip("textual_serve")
 needs_browser = pytest.mark.skipif(browser.EXECUTABLE is None, reason="there is no Chromium here")
 
 _SERVE = """
-import socket, sys
+import sys
 from pathlib import Path
+from tests.support.ports import reserved_port
 from zmig.presentation.hints import CommandLine
 from zmig_tui.web.serve import serve
-with socket.create_server(("127.0.0.1", 0)) as free:  # tests beside this one would try the same first port
-    port = free.getsockname()[1]
-sys.exit(serve(Path(sys.argv[1]), database_url=None, hints=CommandLine(sys.argv[1]), port=port))
+with reserved_port() as port:  # tests beside this one would try the same first port
+    sys.exit(serve(Path(sys.argv[1]), database_url=None, hints=CommandLine(sys.argv[1]), port=port))
 """
 _PATIENCE_SECONDS = 120
 
