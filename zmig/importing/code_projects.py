@@ -21,6 +21,7 @@ from zmig.other_tools.history_tables import MARKS, is_beside
 from zmig.other_tools.pgroll_objects import EVENT_TRIGGERS
 from zmig.project import inclusion, new_files, project
 from zmig.sql.quoting import array, identifier, literal, operator
+from zmig.sql.token_reader import Reader
 from zmig.valueclass import valueclass
 from zmig.verification import dump
 
@@ -257,7 +258,7 @@ def _has_others(connection: WorkingConnection, schema: str, relations: list[str]
 
 def _roles(statements: Collection[str], own: str) -> tuple[str, ...]:
     """Return the roles that statements name, apart from the one that made the file."""
-    found = {match[1].strip('"').replace('""', '"') for one in statements if (match := _ROLE.search(one)) is not None}
+    found = {Reader(match[1]).identifier() or "" for one in statements if (match := _ROLE.search(one)) is not None}
     return tuple(sorted(found - _NO_ROLES - {own}))
 
 
