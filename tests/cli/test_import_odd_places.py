@@ -12,9 +12,11 @@ import pytest
 from tests.support.process import Process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.cli.conftest import Run
+    from tests.support.process import Ended
 
 _LIMITED = """
 import resource, signal, sys
@@ -37,6 +39,13 @@ from zmig.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 """A command that is killed before one of its files is there."""
+_WITHOUT_RIGHTS = """
+import ctypes, os, sys
+for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH: without them root has the rights of others, too
+    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
+os.execv(sys.executable, [sys.executable, "-m", "zmig", *sys.argv[1:]])
+"""
+"""A command for which the bits of files and folders count, whoever calls it."""
 _WORDS = ("import", "--manifest", "manifests/shop.yaml", "--write")
 
 
@@ -153,3 +162,77 @@ def test_a_link_that_leads_nowhere_is_not_written_through(shop: Path, run: Run) 
     assert ended.code == 2
     assert "`manifests/shop.yaml` exists already" in ended.stderr
     assert not (shop / "migrations").exists()
+
+
+def _restricted(folder: Path, *words: str) -> Ended:
+    with Process(*words, cwd=folder, program=("-c", _WITHOUT_RIGHTS)) as process:
+        return process.wait()
+
+
+@pytest.fixture
+def closed() -> Iterator[Callable[[Path, int], None]]:
+    """Take rights away from a folder, until the test ends."""
+    changed: list[Path] = []
+
+    def close(folder: Path, mode: int) -> None:
+        changed.append(folder)
+        folder.chmod(mode)
+
+    yield close
+    for folder in changed:
+        folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o111, 0o444, 0o555])
+@pytest.mark.parametrize("words", [("import", "--write"), ("init", "shop"), ("status",), ("init", "--ci", "github")])
+def test_a_folder_of_manifests_that_may_not_be_used_is_named(
+    shop: Path, closed: Callable[[Path, int], None], words: tuple[str, ...], mode: int
+) -> None:
+    (shop / "manifests").mkdir()
+    closed(shop / "manifests", mode)
+    ended = _restricted(shop, *words)
+    assert ended.code == 2
+    assert "internal error" not in ended.stderr
+    assert "manifests" in ended.stderr
+    if words[0] != "status":
+        assert "permission denied" in ended.stderr
+        assert "`ls -ld manifests`" in ended.stderr
+    assert not (shop / "migrations").exists()
+
+
+def test_a_folder_that_may_not_be_written_to_is_named(shop: Path, closed: Callable[[Path, int], None]) -> None:
+    closed(shop, 0o555)
+    ended = _restricted(shop, *_WORDS)
+    assert (ended.code, ended.stderr) == (
+        2,
+        "error: `migrations` cannot be written: permission denied\nhint: run `ls -ld .`\n",
+    )
+    assert _restricted(shop, *_WORDS[:-1]).code == 0, "to look is no harm"
+
+
+def test_a_folder_of_migrations_that_may_not_be_read_is_not_passed_over(
+    empty: Path, closed: Callable[[Path, int], None]
+) -> None:
+    inner = empty / "db" / "migration" / "later"
+    inner.mkdir(parents=True)
+    (empty / "db" / "migration" / "V1__a.sql").write_text("select 1;\n")
+    (inner / "V2__b.sql").write_text("select 2;\n")
+    closed(inner, 0o000)
+    ended = _restricted(empty, "import", "--write")
+    assert ended.code == 2
+    assert "a folder that cannot be looked into: permission denied" in ended.stderr
+    assert not (empty / "manifests").exists()
+    closed(empty / "db", 0o000)
+    ended = _restricted(empty, "import")
+    assert "= `db` cannot be looked into: permission denied" in ended.stderr
+
+
+def test_another_folder_that_may_not_be_read_is_left_out_and_said(
+    shop: Path, closed: Callable[[Path, int], None]
+) -> None:
+    (shop / "pgdata").mkdir()
+    closed(shop / "pgdata", 0o000)
+    ended = _restricted(shop, *_WORDS[:-1])
+    assert ended.code == 0
+    assert "a folder that cannot be looked into: permission denied\n    pgdata:1:1" in ended.stdout
+    assert _restricted(shop, *_WORDS).code == 0

@@ -270,8 +270,13 @@ class Liquibase(Tool):
     def _in_yaml(self, folder: Path, step: Step) -> str:
         change: dict[str, object] = {"sql": step.up, "splitStatements": "$body$" not in step.up}
         rollback = [{"sql": {"sql": step.down}}]
-        changeset = {"id": step.name, "author": "ann", "changes": [{"sql": change}], "rollback": rollback}
-        changeset["runInTransaction"] = step.transactional
+        changeset: dict[str, object] = {
+            "id": step.name,
+            "author": "ann",
+            "runInTransaction": step.transactional,
+            "changes": [{"sql": change}],
+            "rollback": rollback,
+        }
         write(folder / f"{step.name}.yaml", json.dumps({"databaseChangeLog": [{"changeSet": changeset}]}, indent=2))
         return f"{step.name}.yaml"
 

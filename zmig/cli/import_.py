@@ -185,7 +185,7 @@ def _default_manifest(folder: Path) -> Path:
     """Return the manifest that is meant where none is named: the project's, or the only one, as for other commands."""
     default = planning.default_manifest(folder, Path())
     present = choice.present_in(Path())
-    return Path(present[0]) if len(present) == 1 and not default.exists() else default
+    return Path(present[0]) if len(present) == 1 and not choice.is_there(default) else default
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ class InitOptions(Options):
 def run(call: CommandContext, options: InitOptions) -> ExitCode:
     """Write a manifest without a migration, and what else was asked for; say what is there already."""
     manifest = _manifest(options)
-    is_there = manifest.exists() or manifest.is_symlink()
+    is_there = choice.is_there(manifest)
     if is_there and options.ci is None:
         raise UsageError(_exists(manifest))
     contents: dict[Path, str | bytes] = {} if is_there else _new(manifest)
@@ -85,7 +85,7 @@ def run(call: CommandContext, options: InitOptions) -> ExitCode:
     if options.ci is not None:
         ci = _CI[options.ci]
         text = ci.text.format(manifest=shlex.quote(manifest.as_posix()))
-        if ci.path.exists():
+        if choice.is_there(ci.path):
             printed = text
         else:
             contents[ci.path] = text

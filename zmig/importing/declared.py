@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from zmig.importing import copies
 from zmig.model import Kind
-from zmig.project import draft, inclusion
+from zmig.project import choice, draft, inclusion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,7 +99,7 @@ class Declared:
     @classmethod
     def read(cls, manifest: Path, environ: Mapping[str, str]) -> Declared:
         """Return what is there. Raises ManifestError."""
-        if not manifest.exists():
+        if not (choice.is_there(manifest) and manifest.exists()):
             return cls(None)
         found = inclusion.read(manifest, environ=environ)
         found.raise_for_problems()

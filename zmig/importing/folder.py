@@ -68,6 +68,8 @@ class FolderFiles:
         self.root = root
         self._paths: Sequence[str] | None = None
         self._texts: dict[str, str] = {}
+        self.unreadable: dict[str, str] = {}
+        """Folders that could not be looked into, relative to this one, with the reason, once `paths` was asked for."""
         problem = _no_folder(root)
         if problem is not None:
             raise UsageError(problem)
@@ -160,6 +162,7 @@ class FolderFiles:
                 found = list(entries)
         except OSError as error:
             if prefix:
+                self.unreadable[prefix.rstrip("/")] = _reason(error)
                 return []
             raise _unreadable(folder, _reason(error)) from None
         if prefix and any(entry.name == _MARK_OF_ENVIRONMENT for entry in found):

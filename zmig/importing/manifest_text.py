@@ -77,9 +77,9 @@ def schema_path(manifest: Path) -> str:
     """Return where the schema of manifests is, relative to one: that of the project, else beside it."""
     for folder in list(manifest.absolute().parents)[:4]:
         found = folder / "schemas" / SCHEMA_NAME
-        if found.is_file():
+        if os.access(found, os.R_OK):
             return Path(os.path.relpath(found, manifest.absolute().parent)).as_posix()
-        if (folder / ".git").exists():
+        if os.path.lexists(folder / ".git"):
             break
     return SCHEMA_NAME
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ def find(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> Path
     A relative path is taken from `cwd`. Raises UsageError, with the names that come near, where there is none.
     """
     named = environ.get(VARIABLE) if argument is None else argument
-    present = present_in(cwd)
+    present = _near(cwd) if named else present_in(cwd)
     if argument == "":
         raise UsageError(Problem("manifest-missing", "the manifest that is named is an empty word", hint=_NAME_ONE))
     if named:
@@ -42,10 +43,35 @@ def find(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> Path
 
 
 def present_in(cwd: Path) -> list[str]:
-    """Return the paths of what is in `manifests/`."""
+    """Return the paths of what is in `manifests/`. Raises UsageError where nobody may look there."""
     folder = cwd / FOLDER
-    names = (path for path in folder.iterdir() if path.suffix in _SUFFIXES) if folder.is_dir() else ()
-    return sorted(f"{FOLDER}/{path.name}" for path in names)
+    try:
+        names = (path for path in folder.iterdir() if path.suffix in _SUFFIXES) if folder.is_dir() else ()
+        return sorted(f"{FOLDER}/{path.name}" for path in names)
+    except OSError as error:
+        raise UsageError(_unreadable(Path(FOLDER), Path(FOLDER), error)) from None
+
+
+def _near(cwd: Path) -> list[str]:
+    """Return the same, for what is only offered in place of another one."""
+    with suppress(UsageError):
+        return present_in(cwd)
+    return []
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a manifest is there, be it a link to nothing. Raises UsageError where nobody may look there."""
+    try:
+        return path.exists() or path.is_symlink()
+    except OSError as error:
+        raise UsageError(_unreadable(path, path.parent, error)) from None
+
+
+def _unreadable(path: Path, reason: Path, error: OSError) -> Problem:
+    import shlex
+
+    message = f"`{path}` cannot be looked at: {(error.strerror or str(error)).lower()}"
+    return Problem("file-unreadable", message, hint=f"run `ls -ld {shlex.quote(str(reason))}`")
 
 
 _NAME_ONE = "name a manifest, such as `manifests/prod.yaml`"
