@@ -173,9 +173,12 @@ def execute(ctx):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["the server takes rows", "code takes rows"])
 def test_a_stream_of_rows_may_stand_still_for_longer_than_a_network(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, kind: str
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    seconds = int(tcp.UNACKNOWLEDGED_SECONDS) + 5
+    limit = 6
+    monkeypatch.setattr(tcp, "UNACKNOWLEDGED_SECONDS", float(limit))
+    monkeypatch.setattr(tcp, "USER_TIMEOUT_MILLISECONDS", limit * 1000)
+    seconds = limit + 5
     with _on_loopback(tmp_path_factory) as (server, address):
         project = ProjectFolder(tmp_path, f"postgresql://postgres@{address}/postgres")
         if kind == "the server takes rows":
