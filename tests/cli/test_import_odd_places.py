@@ -224,7 +224,7 @@ def test_a_folder_of_migrations_that_may_not_be_read_is_not_passed_over(
     assert not (empty / "manifests").exists()
     closed(empty / "db", 0o000)
     ended = _restricted(empty, "import")
-    assert "= `db` cannot be looked into: permission denied" in ended.stderr
+    assert "= `db` is a folder that cannot be looked into: permission denied" in ended.stderr
 
 
 def test_another_folder_that_may_not_be_read_is_left_out_and_said(
@@ -236,3 +236,54 @@ def test_another_folder_that_may_not_be_read_is_left_out_and_said(
     assert ended.code == 0
     assert "a folder that cannot be looked into: permission denied\n    pgdata:1:1" in ended.stdout
     assert _restricted(shop, *_WORDS).code == 0
+
+
+def _to_nothing(path: Path) -> None:
+    path.symlink_to("gone.sql")
+
+
+def _to_the_outside(path: Path) -> None:
+    outside = path.parents[3] / "shared.sql"
+    outside.write_text("-- migrate:up\nselect 4;\n-- migrate:down\n")
+    path.symlink_to(outside)
+
+
+def _to_a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("make", [_to_nothing, _to_the_outside, _to_a_pipe])
+def test_a_migration_that_is_no_file_of_the_project_is_not_passed_over(
+    shop: Path, run: Run, make: Callable[[Path], None]
+) -> None:
+    assert run(*_WORDS[:-1]).code == 0
+    make(shop / "db" / "migrations" / "4_a.sql")
+    ended = run(*_WORDS)
+    assert (ended.code, ended.stderr.partition(" ")[0]) == (2, "error:")
+    assert "db/migrations/4_a.sql:1:1" in ended.stderr
+    assert not (shop / "manifests").exists()
+
+
+def test_a_link_elsewhere_is_left_out_and_said(shop: Path, run: Run) -> None:
+    (shop / "result").symlink_to("/usr")
+    (shop / "node_modules").symlink_to("/usr")
+    ended = run(*_WORDS[:-1])
+    assert ended.code == 0
+    assert "a link that leads out of the folder, and is not followed\n    result:1:1\n" in ended.stdout
+    assert "node_modules" not in ended.stdout
+
+
+def test_a_folder_may_be_a_link_or_hold_itself(shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shop / "db" / "migrations" / "again").symlink_to("..")
+    link = shop.parent / "link"
+    link.symlink_to("shop")
+    monkeypatch.chdir(shop.parent)
+    ended = run("import", "link", "--write")
+    assert ended.code == 0, ended.stderr
+    assert ended.stderr.startswith("wrote 3 entries")
+
+
+def test_a_folder_that_is_a_file_is_named(shop: Path, run: Run) -> None:
+    ended = run("import", "db/migrations/1_a.sql")
+    assert ended.code == 2
+    assert ended.stderr.startswith("error: `db/migrations/1_a.sql` is no folder\n")

@@ -99,7 +99,7 @@ def _nothing(files: FolderFiles, given: str | None, declared: Collection[Path]) 
     message = f"`{files.root}` holds no migrations that are of one tool for certain"
     if not likely:
         said = ("files that the manifest has already are left aside",) if is_any_known else ()
-        said += tuple(f"`{folder}` cannot be looked into: {why}" for folder, why in sorted(files.unreadable.items()))
+        said += tuple(f"`{name}` is {why}" for name, why in sorted(files.passed_over.items()))
         facts = (*said, f"tools: {', '.join(sorted(registry.NAMES))}")
         hint = "name the folder that holds the other tool's migrations, and the tool with `--from`"
         return Problem("tool-not-found", message, facts=facts, hint=hint)

@@ -68,8 +68,8 @@ class FolderFiles:
         self.root = root
         self._paths: Sequence[str] | None = None
         self._texts: dict[str, str] = {}
-        self.unreadable: dict[str, str] = {}
-        """Folders that could not be looked into, relative to this one, with the reason, once `paths` was asked for."""
+        self.passed_over: dict[str, str] = {}
+        """What may hold migrations and could not be looked at, with the reason, once `paths` was asked for."""
         problem = _no_folder(root)
         if problem is not None:
             raise UsageError(problem)
@@ -140,12 +140,16 @@ class FolderFiles:
                 name = f"{prefix}{entry.name}"
                 is_folder = self._is_folder(entry)
                 if is_folder is None:
+                    is_link = entry.is_symlink()
+                    self._pass_over(name, "a link that leads nowhere" if is_link else "no ordinary file")
                     continue
                 if not _is_text(entry.name):
                     _refuse_migration(self.root / name)
                     continue
                 target = os.path.realpath(entry.path) if entry.is_symlink() else f"{real}/{entry.name}"
                 if not _is_inside(target, root):
+                    outside = "a link that leads out of the folder, and is not followed"
+                    self._pass_over(name, outside, is_folder=is_folder)
                     continue
                 if not is_folder:
                     count += 1
@@ -155,6 +159,12 @@ class FolderFiles:
                 elif entry.name not in _LEFT_OUT and target not in above and len(above) < _DEEPEST:
                     waiting.append((f"{name}/", target, above | {target}))
 
+    def _pass_over(self, name: str, reason: str, *, is_folder: bool = False) -> None:
+        """Remember what is not read, if it may be a migration or hold some."""
+        last = name.rpartition("/")[2]
+        if (last not in _LEFT_OUT if is_folder else last.lower().endswith(".sql")) and _is_text(name):
+            self.passed_over[name] = reason
+
     def _entries(self, prefix: str) -> list[os.DirEntry[str]]:
         folder = self.root / prefix
         try:
@@ -162,7 +172,9 @@ class FolderFiles:
                 found = list(entries)
         except OSError as error:
             if prefix:
-                self.unreadable[prefix.rstrip("/")] = _reason(error)
+                self._pass_over(
+                    prefix.rstrip("/"), f"a folder that cannot be looked into: {_reason(error)}", is_folder=True
+                )
                 return []
             raise _unreadable(folder, _reason(error)) from None
         if prefix and any(entry.name == _MARK_OF_ENVIRONMENT for entry in found):

@@ -85,16 +85,17 @@ def plan_of(
         variables=variables,
         left_out=without.all,
         to_leave_out=without.new,
-        remarks=_located(files, (*source.remarks, *_unreadable(files, source), *about_secrets, *known.remarks, *code)),
+        remarks=_located(files, (*source.remarks, *_passed_over(files, source), *about_secrets, *known.remarks, *code)),
     )
 
 
-def _unreadable(files: FolderFiles, source: Source) -> Iterator[Remark]:
-    """Yield the folders that could not be looked into; one among the migrations may hold some of them."""
-    for folder, reason in sorted(files.unreadable.items()):
-        is_among = source.folder != "." and f"{folder}/".startswith(f"{source.folder}/")
-        change = Change.REFUSED if is_among else Change.LEFT_OUT
-        yield Remark(change, f"a folder that cannot be looked into: {reason}", Location(folder))
+def _passed_over(files: FolderFiles, source: Source) -> Iterator[Remark]:
+    """Yield what could not be looked at; where that is among the migrations, one may be missing."""
+    for name, reason in sorted(files.passed_over.items()):
+        folder = name.rpartition("/")[0] or "."
+        is_among = folder == source.folder or (source.folder != "." and f"{folder}/".startswith(f"{source.folder}/"))
+        is_refused = is_among and (source.folder != "." or name.lower().endswith(".sql"))
+        yield Remark(Change.REFUSED if is_refused else Change.LEFT_OUT, reason, Location(name))
 
 
 def _is_all_sql(migrations: Sequence[SourceMigration], identities: Sequence[Identity], declared: Declared) -> bool:
