@@ -290,3 +290,66 @@ class TestAFileThatWasEditedAfterItWasCopied:
         project.taken()
         project.write({"db/migrations/1_a.sql": f"-- migrate:up\n{_USERS}-- migrate:down\ndrop table users cascade;\n"})
         assert "`rm migrations/1_a.rollback.sql`" in project.taken()
+
+
+class TestTwoProjectsInOneManifest:
+    """What is called the same in both is two migrations, of which neither may take the other one's place."""
+
+    @pytest.mark.parametrize(
+        "names", [("10_users", "2_orders"), ("1_users", "2_orders"), ("10_people", "3_x")], ids=["all", "one", "id"]
+    )
+    def test_of_one_tool_are_refused_where_names_or_ids_are_the_same(
+        self, project: Project, names: tuple[str, str]
+    ) -> None:
+        for folder, both in (("a", ("10_users", "2_orders")), ("b", names)):
+            for name in both:
+                text = f"-- migrate:up\ncreate table {folder}_{name} ();\n-- migrate:down\n"
+                project.write({f"{folder}/db/migrations/{name}.sql": text})
+        assert project.run("import", "a", *_WORDS[1:], "--write").code == 0
+        before = project.manifest.read_text()
+        ended = project.run("import", "b", *_WORDS[1:], "--write")
+        assert ended.code == 2
+        assert "in the manifest already, of another project" in ended.stderr
+        assert "comes from `a/db/migrations/" in ended.stderr
+        assert project.manifest.read_text() == before
+        assert project.run("import", "a", *_WORDS[1:], "--write").stderr.startswith("nothing is new")
+
+    def test_of_one_tool_are_refused_where_files_are_named_where_they_are(self, project: Project) -> None:
+        for folder in ("a", "b"):
+            project.write({f"{folder}/flyway.conf": "flyway.locations=filesystem:sql\n"})
+            project.write({f"{folder}/sql/V1__users.sql": f"create table {folder} ();\n"})
+        assert project.run("import", "a", *_WORDS[1:], "--write").code == 0
+        ended = project.run("import", "b", *_WORDS[1:], "--write")
+        assert ended.code == 2
+        assert "`V1__users` comes from `a/sql/V1__users.sql`" in ended.stderr
+
+    def test_of_two_tools_are_refused_where_names_are_the_same(self, project: Project) -> None:
+        project.write({"a/db/migrations/1_users.sql": "-- migrate:up\nselect 1;\n"})
+        project.write({"b/1_users.sql": "-- +goose Up\nselect 2;\n"})
+        assert project.run("import", "a", *_WORDS[1:], "--write").code == 0
+        assert "of another project" in project.run("import", "b", *_WORDS[1:], "--write").stderr
+
+    def test_are_both_there_where_nothing_is_the_same(self, project: Project) -> None:
+        project.write({"a/db/migrations/1_users.sql": "-- migrate:up\nselect 1;\n"})
+        project.write({"b/db/migrations/2_orders.sql": "-- migrate:up\nselect 2;\n"})
+        for folder in ("a", "b", "a", "b"):
+            assert project.run("import", folder, *_WORDS[1:], "--write").code == 0
+        assert project.manifest.read_text().count("version:") == 2
+
+    def test_are_one_from_wherever_it_is_imported(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        project.write({"a/db/migrations/1_users.sql": "-- migrate:up\nselect 1;\n"})
+        assert project.run("import", "a", *_WORDS[1:], "--write").code == 0
+        assert project.taken().startswith("nothing is new")
+        monkeypatch.chdir(project.folder / "a")
+        words = ("import", "--manifest", "../manifests/shop.yaml", "--write")
+        assert project.run(*words).stderr.startswith("nothing is new")
+
+
+@pytest.mark.parametrize("name", ["l\nm", "\x86c1", "\ufffe"])
+def test_names_that_no_manifest_has_are_known_again(project: Project, name: str) -> None:
+    files = {f"prisma/migrations/{number}_{name}/migration.sql": "select 1;\n" for number in (2, 10, 99)}
+    project.write({"prisma/migrations/migration_lock.toml": 'provider = "postgresql"\n', **files})
+    project.taken("--leave-out", f"99_{name}")
+    assert project.taken().startswith("nothing is new")
+    assert project.manifest.read_text().count("version:") == 2
+    assert project.run("lint", "--fail-on", "error").code == 0

@@ -275,3 +275,33 @@ def test_a_role_that_may_not_read_the_table_sees_the_status(
     monkeypatch.setenv("PGPASSWORD", "pa55-word")
     old.change(database={"url": f"{place} user='{role}'"})
     assert _status(capsys)["other_tools"] == []
+
+
+def test_a_number_says_nothing_of_what_another_tool_calls_otherwise(
+    old: OldProject, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries of two tools: the version of one is not the number of the other."""
+    monkeypatch.setenv("DATABASE_URL", old.url)
+    connection.execute(DBMATE_TABLE.format(schema="public").encode())
+    old.write("db/migrations/1_users.sql", f"-- migrate:up\n{_USERS}")
+    old.write("flyway.conf", "flyway.locations=filesystem:sql\n")
+    old.write("sql/V1.5__orders.sql", _ORDERS)
+    for words in (("dbmate", "--write", "--database"), ("flyway", "--write")):
+        assert main(["import", "--from", *words, "--manifest", "manifests/both.yaml"]) == 0
+    connection.execute("insert into schema_migrations values ('2')")
+    assert Migrator("manifests/both.yaml").migrate().completed == ("1_users", "V1.5__orders")
+
+
+def test_a_name_that_no_manifest_has_is_found_all_the_same(
+    old: OldProject, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", old.url)
+    table = PrismaTable(connection)
+    old.write("prisma/migrations/migration_lock.toml", 'provider = "postgresql"\n')
+    for name in ("2_a\nb", "10_a\nb"):
+        old.write(f"prisma/migrations/{name}/migration.sql", _USERS)
+    assert main(["import", "--manifest", "manifests/odd.yaml", "--write", "--database"]) == 0
+    table.applied("2_a\nb", _USERS)
+    with pytest.raises(PlanRefused) as refused:
+        Migrator("manifests/odd.yaml").migrate()
+    assert [one.code for one in refused.value.problems] == ["applied-by-other-tool"]

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from zmig.other_tools.source import on_one_line
 
 HEADER = "-- imported from "
 """What the first line of each begins with."""
 _CHECKSUM = "-- as imported, what follows has sha256 "
 _DIGITS = 16
-CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
-"""What no manifest has in a path, and what may end a line."""
 _LINE_END = re.compile(r"\r\n?")
 _LONGEST_PATH = 8_000
+
+
+class Origin(NamedTuple):
+    """What the first line of a copy says of where it comes from."""
+
+    tool: str
+    """As `--from` has it."""
+    path: Path
+    """The other tool's file, fit to be opened."""
 
 
 class Copy(NamedTuple):
     """A file that an import wrote."""
 
-    source: str
-    """The other tool's file, relative to the project that was imported."""
+    origin: Origin
     checksum: str | None
     """That of the text when it was written; None where the file does not say so any more."""
     text: str
@@ -40,42 +47,48 @@ class Copy(NamedTuple):
         return frozenset({self.checksum or "", checksum(self.text)}) - {"", _OF_NOTHING}
 
 
-def written(text: str, tool: str, path: str) -> str:
-    """Return what a new file holds: where it comes from, and the text."""
+def written(text: str, tool: str, source: Path, place: Path) -> str:
+    """Return what a new file holds: where it comes from, as seen from the folder around its own, and the text."""
     body = text.rstrip()
     while (end := body.find("\n")) >= 0 and not body[:end].strip():
         body = body[end + 1 :]
     line_end = "\r\n" if "\r\n" in body else "\n"
-    first = f"{HEADER}{tool}: {CONTROL.sub(' ', path)}"
+    first = f"{HEADER}{tool}: {on_one_line(_relative(source, place))}"
     second = f"{_CHECKSUM}{checksum(body)}"
     return line_end.join((first, second, "", body, "") if body else (first, second, ""))
 
 
 def read(path: Path) -> Copy | None:
-    """Return a file as a copy; None for any other, and for one that cannot be read."""
-    if source_of(path) is None:
+    """Return a file as a copy; None for any other. Raises OSError where it cannot be read."""
+    origin = origin_of(path)
+    if origin is None:
         return None
-    try:
-        first, _, rest = path.read_bytes().decode(errors="replace").partition("\n")
-    except OSError:
-        return None
+    _, _, rest = path.read_bytes().decode(errors="replace").partition("\n")
     second, _, after = rest.partition("\n")
     recorded = second.strip().removeprefix(_CHECKSUM) if second.startswith(_CHECKSUM) else None
-    return Copy(_source(first), recorded, rest if recorded is None else after)
+    return Copy(origin, recorded, rest if recorded is None else after)
 
 
-def source_of(path: Path) -> str | None:
-    """Return the other tool's file that a file is a copy of, as its first line says; None for any other file.
+def origin_of(path: Path) -> Origin | None:
+    """Return where a file comes from, as its first line says; None for one that no import wrote.
 
     Raises OSError where it cannot be read.
     """
     with path.open("rb") as file:
         first = file.readline(_LONGEST_PATH).decode(errors="replace")
-    return _source(first) if first.startswith(HEADER) else None
+    if not first.startswith(HEADER):
+        return None
+    tool, _, source = first.rstrip("\r\n").removeprefix(HEADER).partition(": ")
+    return Origin(tool, Path(os.path.normpath(_around(path) / source)))
 
 
-def _source(first: str) -> str:
-    return first.rstrip().removeprefix(HEADER).partition(": ")[2]
+def _relative(source: Path, place: Path) -> str:
+    return Path(os.path.relpath(source.absolute(), _around(place))).as_posix()
+
+
+def _around(place: Path) -> Path:
+    """Return the folder around that of a copy, which is the project's own where its manifest is where it usually is."""
+    return place.absolute().parent.parent
 
 
 def checksum(text: str) -> str:

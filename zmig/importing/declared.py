@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zmig.importing import copies
 from zmig.model import Kind
+from zmig.other_tools.files import name_of
 from zmig.project import choice, draft, inclusion
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from zmig.importing.copies import Copy
     from zmig.importing.folder import FolderFiles
     from zmig.manifest.declaration import Declaration
+    from zmig.other_tools.source import SourceMigration
     from zmig.project.inclusion import Inclusion, LoadedManifest
 
 _LONGEST_HEADER = 40
@@ -72,15 +74,33 @@ class DeclaredEntry:
         """Whether its file is not there."""
         return self.declaration.file is not None and not os.path.lexists(self.path)
 
-    def is_gone(self, files: FolderFiles) -> bool:
+    def is_gone(self) -> bool:
         """Whether its file is not there, or was written by an import of one that is not there."""
         if self.declaration.file is None:
             return False
         try:
-            source = copies.source_of(self.path)
+            origin = copies.origin_of(self.path)
         except OSError:
             return True
-        return source is not None and source not in files.paths
+        return origin is not None and not origin.path.exists()
+
+    @property
+    def made_of(self) -> str:
+        """The other tool's file."""
+        return str(self.path) if self.copy is None else os.path.relpath(self.copy.origin.path)
+
+    def is_of_other_project(self, migration: SourceMigration | None, files: FolderFiles, tool: str) -> bool:
+        """Whether it was made of a file that is there, and is none of this project, though it is called like one."""
+        origin = self.declaration.origin
+        if origin and tool not in origin:
+            return True
+        if self.copy is not None:
+            made_of = self.copy.origin
+            return made_of.tool != tool or (made_of.path.exists() and not files.holds(made_of.path))
+        up = None if migration is None else migration.up
+        if up is None or self.path.name != name_of(up.path) or not self.path.exists():
+            return False
+        return not files.holds(self.path)
 
 
 class Declared:

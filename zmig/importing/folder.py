@@ -122,6 +122,11 @@ class FolderFiles:
         except (OSError, ValueError) as error:
             raise _unreadable(place, _reason(error)) from None
 
+    def holds(self, path: Path) -> bool:
+        """Whether a file is in the folder, by its name or where links lead to."""
+        is_there = _is_inside(*(os.path.normpath(one.absolute()) for one in (path, self.root)))
+        return is_there or _is_inside(os.path.realpath(path), os.path.realpath(self.root))
+
     def path(self, path: str) -> Path:
         """Return where a file is, fit to be opened, and to be shown where zmig was called."""
         return migration_file.shown(self.root / path)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import Problem, UsageError
-from zmig.importing import copies, numbering
+from zmig.importing import numbering
+from zmig.other_tools.source import on_one_line
 from zmig.text.nearest import nearest
 
 if TYPE_CHECKING:
@@ -41,11 +42,6 @@ def find(source: Source, names: Collection[str], declared: Declared) -> LeftOut:
     )
 
 
-def written(name: str) -> str:
-    """Return a name as a manifest has it."""
-    return copies.CONTROL.sub(" ", name)
-
-
 def _given(source: Source, names: Collection[str]) -> list[SourceMigration]:
     every = {name for one in source.migrations for name in (one.id, one.name)}
     for name in names:
@@ -60,8 +56,8 @@ def _given(source: Source, names: Collection[str]) -> list[SourceMigration]:
 def _before(source: Source, names: Collection[str]) -> Iterator[SourceMigration]:
     """Yield what the manifest has: by its id, else by its name, of which there has to be one; what is gone is gone."""
     for name in names:
-        by_id = [one for one in source.migrations if written(one.id) == name]
-        found = by_id or [one for one in source.migrations if written(one.name) == name]
+        by_id = [one for one in source.migrations if on_one_line(one.id) == name]
+        found = by_id or [one for one in source.migrations if on_one_line(one.name) == name]
         if len(found) > 1:
             ids = ", ".join(f"`{one.id}`" for one in found)
             message = f"`{name}` in `import.leave_out` of the manifest is the name of {len(found)} migrations"
@@ -72,4 +68,4 @@ def _before(source: Source, names: Collection[str]) -> Iterator[SourceMigration]
 
 def _has_entry(one: SourceMigration, source: Source, declared: Declared) -> bool:
     ids = {entry.declaration.origin.get(source.tool) for entry in declared.entries.values()}
-    return numbering.fitting(one.name) in declared.entries or one.id in ids
+    return numbering.fitting(one.name) in declared.entries or on_one_line(one.id) in ids

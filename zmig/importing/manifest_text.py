@@ -6,11 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig.importing.copies import CONTROL
 from zmig.manifest import edit, schema
 from zmig.manifest.declaration import stem
 from zmig.model import Kind
-from zmig.other_tools.source import Repeats
+from zmig.other_tools.source import Repeats, on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,15 +119,15 @@ def fields(migration: PlannedMigration, manifest: Path, tool: str) -> dict[str, 
 
 def left_out(plan: ImportPlan) -> dict[str, list[str]]:
     """Return what the manifest is to leave out from now on, by the tool's name."""
-    names = [_escaped(CONTROL.sub(" ", plan.called(one))) for one in plan.to_leave_out]
+    names = [_escaped(on_one_line(plan.called(one))) for one in plan.to_leave_out]
     return {plan.source.tool: names} if names else {}
 
 
 def _origin(migration: PlannedMigration) -> str | None:
     """Return what the tool calls a migration, where neither its name nor a version that is its number says so."""
-    id = migration.source.id
+    id = on_one_line(migration.source.id)
     is_version = id == str(migration.version) == str(migration.source.number)
-    return None if is_version or id == migration.name or not id or CONTROL.search(id) else id
+    return None if is_version or id == migration.name or not id.strip() else id
 
 
 def file_fields(version: int, file: Path, manifest: Path) -> dict[str, Value]:

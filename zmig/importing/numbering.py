@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.manifest.declaration import LARGEST_VERSION
+from zmig.other_tools.source import on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from zmig.other_tools.source import SourceMigration
 
 _LONGEST_NAME = 200
-_UNFIT = re.compile(r"[\x00-\x1f\x7f]+")
+_BLANKS = re.compile(" {2,}")
 _FEWEST_DIGITS = 4
 _TIMESTAMP_DIGITS = 10
 """Numbers of so many digits are moments, which do not get a digit more for centuries."""
@@ -113,4 +114,5 @@ def names_of(migrations: Sequence[SourceMigration]) -> list[str]:
 
 def fitting(name: str) -> str:
     """Return a name as a manifest takes it, as near to the given one as can be."""
-    return _UNFIT.sub(" ", name).strip(" \x7f")[:_LONGEST_NAME].strip()
+    plain = on_one_line(name)
+    return (plain if plain == name else _BLANKS.sub(" ", plain)).strip()[:_LONGEST_NAME].strip()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zmig.importing.conversion import ConvertedMigration, ConvertedScript
     from zmig.importing.copies import Copy
     from zmig.importing.declared import DeclaredEntry
+    from zmig.importing.folder import FolderFiles
     from zmig.importing.plan import PlannedMigration
 
 
@@ -31,7 +32,13 @@ def may_be(entry: DeclaredEntry, folder: Path) -> bool:
 
 
 def compared(
-    planned: PlannedMigration, entry: DeclaredEntry, converted: ConvertedMigration, *, folder: Path, tool: str
+    planned: PlannedMigration,
+    entry: DeclaredEntry,
+    converted: ConvertedMigration,
+    files: FolderFiles,
+    *,
+    folder: Path,
+    tool: str,
 ) -> PlannedMigration:
     """Return what an entry has with what is to be known of its copies, and with those that are to be written again.
 
@@ -44,7 +51,7 @@ def compared(
             continue
         if _is_gone(path, folder):
             if script is not None:
-                text = copies.written(script.text, tool, script.path)
+                text = copies.written(script.text, tool, files.path(script.path), path)
                 planned = _with_file(planned, path, text)
         elif (copy := _read(path)) is not None and (how := _difference(copy, script)) is not None:
             changed.append(path)

@@ -13,7 +13,7 @@ from zmig.importing.declared import Declared
 from zmig.importing.file_names import FileNames
 from zmig.importing.plan import ImportPlan, PlannedFile, PlannedMigration
 from zmig.model import Kind
-from zmig.other_tools.source import Change, Remark
+from zmig.other_tools.source import Change, Remark, on_one_line
 from zmig.other_tools.tool import Language
 from zmig.text.secrets import names_secret
 from zmig.valueclass import replace
@@ -190,7 +190,7 @@ class _Planner:
         if source.up is None or not outdated.may_be(entry, self._folder):
             return planned
         converted = self._convert(source)
-        found = outdated.compared(planned, entry, converted, folder=self._folder, tool=self._source.tool)
+        found = outdated.compared(planned, entry, converted, self._files, folder=self._folder, tool=self._source.tool)
         if found.new_files:
             self.variables |= converted.variables
         return replace(found, remarks=_located(self._files, found.remarks))
@@ -235,8 +235,10 @@ class _Planner:
 
     def _file(self, script: ConvertedScript, name: str) -> PlannedFile:
         """Return the file of a script: the tool's own where it can be named, which is once."""
-        is_sql = script.path.lower().endswith(".sql") and copies.CONTROL.search(script.path) is None
+        is_sql = script.path.lower().endswith(".sql") and script.path == on_one_line(script.path)
         if not script.is_changed and is_sql and script.path not in self._named:
             self._named.add(script.path)
             return PlannedFile(self._files.path(script.path))
-        return PlannedFile(self._folder / name, copies.written(script.text, self._source.tool, script.path))
+        place = self._folder / name
+        text = copies.written(script.text, self._source.tool, self._files.path(script.path), place)
+        return PlannedFile(place, text)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from zmig.errors import Location
+from zmig.errors import Location, Problem, UsageError
 from zmig.importing import copies, numbering
-from zmig.other_tools.source import Change, Remark
+from zmig.other_tools.source import Change, Remark, on_one_line
+from zmig.text import listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,8 +38,15 @@ def known(
     tool: str,
     text_of: Callable[[SourceMigration], str | None],
 ) -> Known:
-    """Return what each migration is called; `text_of` is what zmig would run of it, None where that is nothing."""
+    """Return what each migration is called; `text_of` is what zmig would run of it, None where that is nothing.
+
+    Raises:
+        UsageError: an entry that is called like a migration is one of another project.
+    """
     return _Search(migrations, entries, files, tool, text_of).result()
+
+
+_SHOWN = 5
 
 
 class _Search:
@@ -64,6 +72,7 @@ class _Search:
             self._by_number()
             self._by_text()
             self._remarks += self._open_questions()
+            self._refuse_others()
         return Known(self._names, self._remarks)
 
     @property
@@ -86,7 +95,9 @@ class _Search:
         }
         if not own:
             return
-        found = {index: own[one.id].name for index, one in enumerate(self._migrations) if one.id in own}
+        found = {
+            index: own[id].name for index, one in enumerate(self._migrations) if (id := on_one_line(one.id)) in own
+        }
         taken = set(found.values())
         for index, name in enumerate(self._names):
             if index not in found and name in taken:  # another one's name by now
@@ -106,15 +117,16 @@ class _Search:
         left = {entry.declaration.version: entry for entry in own}
         for index in self._new:
             entry = left.get(numbers.get(index))
-            if entry is not None and entry.is_gone(self._files):
+            if entry is not None and entry.is_gone():
                 self._is(index, entry.name, "has its number, and its file is gone")
 
     def _by_text(self) -> None:
         """Find those that hold what an entry's copy was made of, each entry's once."""
         waiting: dict[tuple[bool, str], list[DeclaredEntry]] = {}
         for entry in self._left if self._new else ():
-            for checksum in entry.copy.checksums if entry.copy is not None else ():
-                waiting.setdefault((entry.is_repeatable, checksum), []).append(entry)
+            if entry.copy is not None and not entry.is_of_other_project(None, self._files, self._tool):
+                for checksum in entry.copy.checksums:
+                    waiting.setdefault((entry.is_repeatable, checksum), []).append(entry)
         for index in self._new if waiting else ():
             one = self._migrations[index]
             text = self._text_of(one)
@@ -137,6 +149,17 @@ class _Search:
             )
             yield Remark(Change.REFUSED, what, Location(script.path))
 
+    def _refuse_others(self) -> None:
+        """Make sure that no entry of another project is taken for one of this. Raises UsageError."""
+        others = [
+            entry
+            for one, name in zip(self._migrations, self._names, strict=True)
+            if (entry := self._entries.get(name)) is not None
+            and entry.is_of_other_project(one, self._files, self._tool)
+        ]
+        if others:
+            raise UsageError(_of_others(others))
+
     def _is(self, index: int, name: str, why: str) -> None:
         """Take a migration for the one of an entry."""
         script = self._migrations[index].up
@@ -148,3 +171,16 @@ class _Search:
         if entry.is_missing:
             what += f"; write `file: {entry.relative(self._files.path(script.path))}` there"
         self._remarks.append(Remark(Change.CHANGED, what, Location(script.path)))
+
+
+def _of_others(entries: Sequence[DeclaredEntry]) -> Problem:
+    names = listing.quoted([entry.name for entry in entries], _SHOWN)
+    verb = "is" if len(entries) == 1 else "are"
+    return Problem(
+        "import-other-project",
+        f"{names} {verb} in the manifest already, of another project: what is called so here would not get an entry",
+        entries[0].declaration.location(),
+        facts=tuple(f"`{entry.name}` comes from `{entry.made_of}`" for entry in entries[:1]),
+        effect="nothing was written",
+        hint="name another manifest with `--manifest`, one for each project",
+    )

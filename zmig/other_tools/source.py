@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from zmig.text.lazy_pattern import LazyPattern
 from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
@@ -12,6 +13,15 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY
 
     from zmig.errors import Location
+
+
+_UNFIT = LazyPattern(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+"""What no manifest has in a text of one line, what may end a line, and what is not allowed in YAML."""
+
+
+def on_one_line(text: str) -> str:
+    """Return a text, such as an id or a path, as a manifest and a comment have it."""
+    return _UNFIT.sub(" ", text)
 
 
 class Change(StrEnum):

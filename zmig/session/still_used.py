@@ -12,7 +12,7 @@ from zmig.database import tool_history, user_objects
 from zmig.other_tools import registry
 from zmig.other_tools.history import came_later, highest_number
 from zmig.other_tools.history_tables import MARKS
-from zmig.other_tools.source import Source, SourceMigration
+from zmig.other_tools.source import Source, SourceMigration, on_one_line
 from zmig.text import listing
 from zmig.valueclass import valueclass
 
@@ -144,18 +144,15 @@ class _Known:
         self.without_entry = [row.id for row in rows if row.id is not None and row.lacks_entry]
         imported = {name for name in self.ids.values() if name is not None}
         self.applied = {one.name for one in entries if one.is_applied and one.origin and one.name in imported}
-        self._open = [one for one in entries if one.migration is not None and one.name not in imported]
         self._by_id: dict[str, Entry] = {}
         self._by_name: dict[str, Entry] = {}
-        for one in self._open:
-            if (id := self._id(one)) is not None:
+        for one in entries:
+            if one.migration is None or one.name in imported:
+                continue
+            if (id := one.migration.origin.get(tool)) is not None:
                 self._by_id[id] = one
-            else:
+            elif not one.migration.origin:  # else it is another tool's, and so are its name and number
                 self._by_name |= {one.name: one, str(one.version): one}
-
-    def _id(self, entry: Entry) -> str | None:
-        """Return what the tool calls an entry, where somebody has said so; None where its name or its number does."""
-        return None if entry.migration is None else entry.migration.origin.get(self.tool)
 
     def source(self) -> Source:
         """Return the project's files as far as facts and entries know them."""
@@ -173,7 +170,8 @@ class _Known:
 
     def entry_of(self, id: str) -> Entry | None:
         """Return the entry that the tool calls by an id."""
-        return self._by_id.get(id) or self._by_name.get(id)
+        plain = on_one_line(id)
+        return self._by_id.get(plain) or self._by_name.get(plain)
 
     def would_run(self, entry: Entry | None) -> bool:
         """Whether an entry is to be applied once, and nobody has said anything of it."""
