@@ -17,6 +17,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.database.timeline import TimelineChange
     from zmig.database.types import Answer as Rows
@@ -36,6 +37,7 @@ class QuickStatus:
     timeline_change: TimelineChange | None
     schema: SchemaDrift | None
     """None where there are no facts, or where definitions have to be read."""
+    _: KW_ONLY
     is_schema_unclear: bool
     """Whether definitions have to be read."""
     still_used: tuple[StillUsed, ...] = ()
