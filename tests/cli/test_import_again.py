@@ -87,6 +87,12 @@ class TestAFileThatWasRenamed:
         assert "write `file: ../sql/V1.1__sales.sql` there" in said
         assert flyway.names == before
 
+    def test_is_known_by_that_though_it_happens_to_be_its_version(self, flyway: Project) -> None:
+        before = flyway.names
+        flyway.rename("sql/V1__users.sql", "sql/V1__people.sql")
+        assert "`V1__users` in the manifest has its id: it is that one, renamed" in flyway.taken()
+        assert flyway.names == before
+
     def test_is_known_by_that_though_the_file_is_a_copy(self, dbmate: Project) -> None:
         before, text = dbmate.names, dbmate.manifest.read_text()
         dbmate.rename("db/migrations/20_orders.sql", "db/migrations/20_sales.sql")

@@ -91,8 +91,8 @@ def schema_file(manifest: Path) -> dict[Path, str | bytes]:
     return {path: schema.path("manifest").read_bytes()}
 
 
-def fields(migration: PlannedMigration, manifest: Path, tool: str) -> dict[str, Value]:
-    """Return what a migration's entry says."""
+def fields(migration: PlannedMigration, manifest: Path, tool: str, *, keeps_numbers: bool) -> dict[str, Value]:
+    """Return what a migration's entry says; `keeps_numbers` that the tool's own numbers are the versions."""
     file = _relative(migration.file.path, manifest)
     found: dict[str, Value] = {"version": migration.version}
     if migration.name != stem(file) or "${" in file:
@@ -112,7 +112,7 @@ def fields(migration: PlannedMigration, manifest: Path, tool: str) -> dict[str, 
         found["variables"] = True
     if migration.description is not None:
         found["description"] = _escaped(migration.description)
-    if (id := _origin(migration)) is not None:
+    if (id := _origin(migration, keeps_numbers=keeps_numbers)) is not None:
         found["origin"] = {tool: _escaped(id)}
     return found
 
@@ -123,10 +123,10 @@ def left_out(plan: ImportPlan) -> dict[str, list[str]]:
     return {plan.source.tool: names} if names else {}
 
 
-def _origin(migration: PlannedMigration) -> str | None:
+def _origin(migration: PlannedMigration, *, keeps_numbers: bool) -> str | None:
     """Return what the tool calls a migration, where neither its name nor a version that is its number says so."""
     id = on_one_line(migration.source.id)
-    is_version = id == str(migration.version) == str(migration.source.number)
+    is_version = keeps_numbers and id == str(migration.version)
     return None if is_version or id == migration.name or not id.strip() else id
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zmig.importing import numbering
 from zmig.model import Kind
 from zmig.other_tools.source import Change, Remark
 from zmig.valueclass import field, valueclass
@@ -95,6 +96,11 @@ class ImportPlan:
     def new(self) -> tuple[PlannedMigration, ...]:
         """Those that the manifest does not have yet."""
         return tuple(one for one in self.migrations if not one.is_declared)
+
+    @property
+    def keeps_numbers(self) -> bool:
+        """Whether the tool's own numbers are the versions."""
+        return numbering.own_numbers([one for one in self.source.migrations if one not in self.left_out]) is not None
 
     @property
     def again(self) -> tuple[PlannedMigration, ...]:

@@ -56,7 +56,10 @@ def write(plan: ImportPlan, environ: Mapping[str, str]) -> Written:
     planned = {file.path: file.text or "" for one in plan.migrations for file in one.new_files}
     # Those that are there as they would be are of an import that was cut off.
     contents: dict[Path, str | bytes] = {path: text for path, text in planned.items() if not _holds(path, text)}
-    entries = [manifest_text.fields(one, plan.manifest, plan.source.tool) for one in plan.new]
+    keeps_numbers = plan.keeps_numbers
+    entries = [
+        manifest_text.fields(one, plan.manifest, plan.source.tool, keeps_numbers=keeps_numbers) for one in plan.new
+    ]
     additions = _Additions(entries, manifest_text.values(plan.variables), manifest_text.left_out(plan))
     known = _known(plan, environ)
     if plan.is_declared:
