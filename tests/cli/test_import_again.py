@@ -359,3 +359,37 @@ def test_names_that_no_manifest_has_are_known_again(project: Project, name: str)
     assert project.taken().startswith("nothing is new")
     assert project.manifest.read_text().count("version:") == 2
     assert project.run("lint", "--fail-on", "error").code == 0
+
+
+class TestASquashOfWhatWasImported:
+    """The tool's files are there still, while the entries of what was copied from them are not."""
+
+    @staticmethod
+    def squash(project: Project, versions: str, file: str) -> None:
+        project.write({file: "select 'all of them';\n"})
+        head = project.manifest.read_text().partition("migrations:\n")[0]
+        last = int(versions.rpartition(".")[2])
+        entry = f"migrations:\n  - version: {last}\n    file: ../{file}\n    replaces: {versions}\n"
+        project.manifest.write_text(head + entry)
+
+    def test_keeps_its_parts_out(self, project: Project) -> None:
+        for name in ("1_a", "2_b", "3_c"):
+            project.write({f"db/migrations/{name}.sql": f"-- migrate:up\nselect {name[0]};\n"})
+        project.taken()
+        self.squash(project, "1..2", "migrations/2_squashed.sql")
+        said = project.taken()
+        assert said.startswith("wrote 1 entry to")
+        assert [name for _, name in project.names] == ["3_c"]
+        assert project.document()["left_out"] == ["1", "2"]
+
+    def test_may_have_what_has_no_number(self, dbmate: Project) -> None:
+        dbmate.write({"db/migrations/40_more.sql": "-- migrate:up\nselect 4;\n"})
+        self.squash(dbmate, "1..3", "migrations/003_squashed.sql")
+        for path in (dbmate.folder / "migrations").glob("*_items.sql"):
+            path.unlink()
+        ended = dbmate.run(*_WORDS, "--write")
+        assert ended.code == 2
+        assert "it may be in `003_squashed`, which replaces earlier ones" in ended.stderr
+        dbmate.taken("--leave-out", "100,20,30")
+        assert [name for _, name in dbmate.names] == ["40_more"]
+        assert dbmate.taken().startswith("nothing is new")

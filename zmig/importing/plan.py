@@ -100,7 +100,9 @@ class ImportPlan:
     @property
     def keeps_numbers(self) -> bool:
         """Whether the tool's own numbers are the versions."""
-        return numbering.own_numbers([one for one in self.source.migrations if one not in self.left_out]) is not None
+        left_out = {one.id for one in self.left_out}
+        kept = [one for one in self.source.migrations if one.id not in left_out]
+        return numbering.own_numbers(kept) is not None
 
     @property
     def again(self) -> tuple[PlannedMigration, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.errors import Location, Problem, UsageError
-from zmig.importing import conversion, copies, detection, left_out, numbering, outdated, renaming
+from zmig.importing import conversion, copies, detection, left_out, numbering, outdated, renaming, squashed
 from zmig.importing.declared import Declared
 from zmig.importing.file_names import FileNames
 from zmig.importing.plan import ImportPlan, PlannedFile, PlannedMigration
@@ -56,7 +56,9 @@ def plan_of(
     found = detection.choose(files, tool_name, given=given, declared=tuple(declared.files()))
     source = _read(files, found)
     without = left_out.find(source, leave_out, declared)
-    kept = [one for one in source.migrations if one not in without.all]
+    wanted = [one for one in source.migrations if one not in without.all]
+    parts = squashed.find(wanted, declared.entries, source.tool)
+    kept = [one for one in wanted if one.id not in parts.inside]
     table = (source.history_table or found.tool.history.default).rpartition(".")[2]
     own_table = "" if table in _ANYBODYS else table
     planner = _Planner(files, source, own_table=own_table, named=declared.named(files))
@@ -73,7 +75,9 @@ def plan_of(
         elif is_code:
             code += _of_code(one, found.tool)
         else:
-            planned.append(planner.migration(one, identity))
+            doubt = _located(files, _doubts(one, parts.unclear))
+            new = planner.migration(one, identity)
+            planned.append(replace(new, remarks=(*new.remarks, *doubt)))
     variables, about_secrets = _variables(source, planner.variables - declared.variables)
     return ImportPlan(
         source,
@@ -83,9 +87,19 @@ def plan_of(
         is_declared=declared.is_there,
         is_code=is_code,
         variables=variables,
-        left_out=without.all,
+        left_out=(*without.all, *(one for one in wanted if one.id in parts.inside)),
         to_leave_out=without.new,
-        remarks=_located(files, (*source.remarks, *_passed_over(files, source), *about_secrets, *known.remarks, *code)),
+        remarks=_located(
+            files,
+            (
+                *source.remarks,
+                *_passed_over(files, source),
+                *about_secrets,
+                *known.remarks,
+                *_parts(wanted, parts.inside),
+                *code,
+            ),
+        ),
     )
 
 
@@ -103,6 +117,21 @@ def _is_all_sql(migrations: Sequence[SourceMigration], identities: Sequence[Iden
     written = [identity.name in declared.entries for identity in identities]
     found = [one.up is not None for one in migrations]
     return any(found) and all(sql or known for sql, known in zip(found, written, strict=True))
+
+
+def _parts(migrations: Iterable[SourceMigration], inside: Mapping[str, str]) -> Iterator[Remark]:
+    """Yield which migrations get no entry, since a squash has them."""
+    for one in migrations:
+        if one.id in inside and one.up is not None:
+            what = f"`{inside[one.id]}` in the manifest replaces it, so that it gets no entry"
+            yield Remark(Change.LEFT_OUT, what, Location(one.up.path))
+
+
+def _doubts(one: SourceMigration, unclear: Mapping[str, str]) -> Iterator[Remark]:
+    """Yield what is to be known of a migration that may be in a squash, and would be done again then."""
+    if one.id in unclear and one.up is not None:
+        what = f"it may be in `{unclear[one.id]}`, which replaces earlier ones: if it is, leave it out"
+        yield Remark(Change.REFUSED, what, Location(one.up.path))
 
 
 def _variables(source: Source, names: Collection[str]) -> tuple[dict[str, str | None], list[Remark]]:
