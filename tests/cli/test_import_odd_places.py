@@ -287,3 +287,18 @@ def test_a_folder_that_is_a_file_is_named(shop: Path, run: Run) -> None:
     ended = run("import", "db/migrations/1_a.sql")
     assert ended.code == 2
     assert ended.stderr.startswith("error: `db/migrations/1_a.sql` is no folder\n")
+
+
+@pytest.mark.parametrize("words", [("init",), ("init", "shop"), ("import",), ("import", "--write")])
+def test_a_current_folder_that_is_gone_is_said(
+    empty: Path, run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    gone = empty / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    ended = run(*words)
+    assert (ended.code, ended.stderr.splitlines()[0]) == (
+        2,
+        "error: the current folder cannot be used: no such file or directory",
+    )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
+from tests.support.backends import wait_until
+from tests.support.process import Process
 from zmig import Migrator
 from zmig.cli.main import main
 from zmig.database.store import Store
@@ -266,6 +269,28 @@ def test_a_project_s_own_file_becomes_the_baseline(
     assert main([*words, "--database", "--verify", "--scratch-url", server]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["history"]["recorded"], document["verified"]["findings"]) == (["001_baseline"], [])
+
+
+def test_an_import_that_is_killed_before_it_records_is_done_by_the_same_command(
+    shop: Path, take: Command, connection: psycopg.Connection
+) -> None:
+    waits = (
+        "exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' "
+        "and application_name like 'zmig/%')"
+    )
+    with psycopg.connect(connection.info.dsn, autocommit=False) as other:
+        other.execute("create schema zmig")  # so that making its tables has to wait
+        with Process(*_IMPORT, "--write", "--database") as process:
+            wait_until(connection, waits)
+            assert process.kill().code == -signal.SIGKILL
+        other.rollback()
+    wait_until(connection, f"not {waits}")
+    assert (shop / "migrations" / "001_baseline.sql").exists()
+    document = take("--write", "--database")
+    assert (document["history"]["recorded"], document["history"]["kept"]) == (["001_baseline"], ["aaa", "bbb"])
+    assert "note: `001_baseline` was written by an earlier command" in take.err
+    take("--write", "--database")
+    assert "earlier command" not in take.err
 
 
 def test_nothing_is_left_to_run(shop: Path, take: Command) -> None:

@@ -40,6 +40,7 @@ class ImportOptions(import_history.HistoryOptions):
 
 def run(call: CommandContext, options: ImportOptions) -> ExitCode:
     """Show what an import would write, or write it."""
+    choice.require_current_folder()
     files = FolderFiles(Path(options.folder or "."))
     with writing.alone() if options.write else nullcontext():
         return _run(call, options, files)

@@ -35,7 +35,14 @@ def run(
     }
     is_all_there = bool(plan.migrations) and len(plan.migrations) + len(plan.left_out) == len(plan.source.migrations)
     if options.database and (draft.is_declared or is_all_there or not writes):
-        document["history"] = _record(call, options, draft, files, None).as_dict()
+        history = _record(call, options, draft, files, None)
+        document["history"] = history.as_dict()
+        if draft.name in history.names and not options.verify:
+            proof = call.hints.line(SuggestedCommand("import", ("--verify",), is_repetition=True))
+            call.output.note(
+                f"note: `{draft.name}` was written by an earlier command, and the database may be another one since: "
+                f"`{proof}` compares them"
+            )
     elif options.database:
         document |= _write(call, options, draft, files)
     elif writes and not draft.is_declared and not is_all_there:

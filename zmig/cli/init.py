@@ -76,6 +76,7 @@ class InitOptions(Options):
 
 def run(call: CommandContext, options: InitOptions) -> ExitCode:
     """Write a manifest without a migration, and what else was asked for; say what is there already."""
+    choice.require_current_folder()
     manifest = _manifest(options)
     is_there = choice.is_there(manifest)
     if is_there and options.ci is None:

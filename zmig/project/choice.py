@@ -59,6 +59,15 @@ def _near(cwd: Path) -> list[str]:
     return []
 
 
+def require_current_folder() -> None:
+    """Make sure that the current folder is there, for what is written beside it. Raises UsageError."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        message = f"the current folder cannot be used: {(error.strerror or str(error)).lower()}"
+        raise UsageError(Problem("folder-missing", message, hint="go to one that is there, as with `cd ~`")) from None
+
+
 def is_there(path: Path) -> bool:
     """Return whether a manifest is there, be it a link to nothing. Raises UsageError where nobody may look there."""
     try:
