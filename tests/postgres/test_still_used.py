@@ -305,3 +305,25 @@ def test_a_name_that_no_manifest_has_is_found_all_the_same(
     with pytest.raises(PlanRefused) as refused:
         Migrator("manifests/odd.yaml").migrate()
     assert [one.code for one in refused.value.problems] == ["applied-by-other-tool"]
+
+
+@pytest.mark.parametrize("applied", ["('1'), ('2')", "('1')"])
+def test_a_squash_of_what_the_tool_has_applied_is_not_run(
+    old: OldProject, connection: psycopg.Connection, applied: str
+) -> None:
+    """Its parts were imported for the record alone, since they have no entries any more."""
+    connection.execute(DBMATE_TABLE.format(schema="public").encode())
+    connection.execute(f"insert into schema_migrations values {applied}".encode())
+    for name, text in (("1_users", _USERS), ("2_orders", _ORDERS), ("3_items", "select 3;\n")):
+        old.write(f"db/migrations/{name}.sql", f"-- migrate:up\n{text}")
+    old.write("squashed.sql", f"{_USERS}{_ORDERS}")
+    head = f"manifest: 1\nenvironment: test\ndatabase: {{url: '{old.url}'}}\nmigrations:\n"
+    old.write("manifests/all.yaml", f"{head}  - {{version: 2, file: ../squashed.sql, replaces: 1..2}}\n")
+    assert main(["import", "--manifest", "manifests/all.yaml", "--write", "--database"]) == 0
+    with pytest.raises(PlanRefused) as refused:
+        Migrator("manifests/all.yaml").migrate()
+    (problem,) = {one.message: one for one in refused.value.problems}.values()
+    assert problem.code == "applied-by-other-tool"
+    assert str(problem.hint).startswith("if all that it replaces is applied, run `zmig resolve")
+    Migrator("manifests/all.yaml").resolve("squashed", "done", reason="dbmate has applied its parts")
+    assert Migrator("manifests/all.yaml").migrate().completed == ("3_items",)

@@ -319,9 +319,14 @@ def of_done_elsewhere(plan: Plan, ids: Mapping[int, str], *, tool: str, table: s
                 ),
             ),
             effect=_NOTHING_RUN,
-            hint=_import_from(tool, one),
+            hint=_import_from(tool, one)
+            if one.replaces is None
+            else Hint("if all that it replaces is applied, ", run_command("resolve", *_AS_DONE, about=one)),
         )
         yield Refusal(one.version, one.name, problem)
+
+
+_AS_DONE = ("--as", "done", "--reason", "...")
 
 
 def of_partial(entry: Entry) -> Iterator[Refusal]:

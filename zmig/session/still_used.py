@@ -146,6 +146,7 @@ class _Known:
         self.applied = {one.name for one in entries if one.is_applied and one.origin and one.name in imported}
         self._by_id: dict[str, Entry] = {}
         self._by_name: dict[str, Entry] = {}
+        self._squashes = [one for one in entries if one.migration is not None and one.migration.replaces is not None]
         for one in entries:
             if one.migration is None or one.name in imported:
                 continue
@@ -171,11 +172,19 @@ class _Known:
     def entry_of(self, id: str) -> Entry | None:
         """Return the entry that the tool calls by an id."""
         plain = on_one_line(id)
-        return self._by_id.get(plain) or self._by_name.get(plain)
+        return self._by_id.get(plain) or self._by_name.get(plain) or self._squash_of(_number(id))
+
+    def _squash_of(self, number: int | None) -> Entry | None:
+        """Return the squash that has a migration of this number in it; None where there is none."""
+        for one in self._squashes:
+            versions = one.migration.replaces if one.migration is not None else None
+            if number is not None and versions is not None and number in versions:
+                return one
+        return None
 
     def would_run(self, entry: Entry | None) -> bool:
         """Whether an entry is to be applied once, and nobody has said anything of it."""
-        return entry is not None and not entry.is_repeatable and entry.record is None
+        return entry is not None and not entry.is_repeatable and not entry.is_applied and entry.record is None
 
 
 def _all_known(imported: Sequence[ImportedRow], entries: Sequence[Entry]) -> Iterator[_Known]:
