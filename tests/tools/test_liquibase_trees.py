@@ -233,6 +233,16 @@ def test_aliases_do_not_make_a_short_text_a_long_one() -> None:
     assert "too large" in caught.value.problems[0].message
 
 
+def test_nor_do_they_in_a_configuration() -> None:
+    lines = [
+        "a0: &a0 {x: {}}",
+        *(f"a{n}: &a{n} {{{', '.join(f'k{k}: *a{n - 1}' for k in range(20))}}}" for n in range(1, 11)),
+    ]
+    text = "\n".join([*lines, "spring: {liquibase: {change-log: r.xml}}"])
+    source = read({"application.yml": text, "r.xml": xml(changeset("<sql>select 1</sql>"))})
+    assert len(source.migrations) == 1
+
+
 _ENTITIES = (
     '<?xml version="1.0"?>\n<!DOCTYPE databaseChangeLog [<!ENTITY a SYSTEM "file:///etc/passwd">]>\n'
     "<databaseChangeLog><changeSet id='1' author='a'><sql>&a;</sql></changeSet></databaseChangeLog>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 import yaml
@@ -19,6 +20,8 @@ _PROPERTY = re.compile(r"[ \t\f]*+(?P<key>(?:\\.|[^\s:=\\#!])(?:\\.|[^\s:=\\])*+
 _PREFIXES = ("spring.liquibase.", "liquibase.command.", "liquibase.")
 _PARAMETERS = ("parameters.", "parameter.")
 _SPRING = "application"
+_MOST = 100_000
+"""How many keys of a configuration are looked at."""
 
 
 @valueclass
@@ -83,16 +86,18 @@ def _spring(text: str) -> Iterator[tuple[str, str]]:
         root = yaml.compose(text.split("\n---")[0], yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError):
         return
-    yield from ((key, value) for key, value in _flat(root, "", 0) if key.startswith(_PREFIXES[0]))
+    seen = count()
+    yield from ((key, value) for key, value in _flat(root, "", 0, seen) if key.startswith(_PREFIXES[0]))
 
 
-def _flat(node: Any, prefix: str, depth: int) -> Iterator[tuple[str, str]]:
+def _flat(node: Any, prefix: str, depth: int, seen: Iterator[int]) -> Iterator[tuple[str, str]]:
+    """Yield the plain values with their paths, as long as aliases have not made too many of them."""
     if not isinstance(node, yaml.MappingNode) or depth > 10:
         return
     for key, value in cast("list[tuple[Any, Any]]", node.value):
-        if isinstance(key, yaml.ScalarNode):
+        if isinstance(key, yaml.ScalarNode) and next(seen) < _MOST:
             name = f"{prefix}{key.value}"
             if isinstance(value, yaml.ScalarNode):
                 yield name, str(value.value)
             else:
-                yield from _flat(value, f"{name}.", depth + 1)
+                yield from _flat(value, f"{name}.", depth + 1, seen)
