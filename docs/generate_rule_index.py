@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from zmig.lint.rules import DECIDED_BY_ZMIG, RULES, Needs  # noqa: E402 - the checkout is put on the path first
+from zmig.lint.registry import DECIDED_BY_ZMIG, RULES, Needs  # noqa: E402 - the checkout is put on the path first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zmig.lint.rules import Rule
+    from zmig.lint.registry import Rule
 
 PAGE = ROOT / "docs" / "rules" / "index.md"
 

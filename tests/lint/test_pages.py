@@ -9,7 +9,7 @@ import pytest
 
 from docs import generate_rule_index as index
 from tests.support import rulepages
-from zmig.lint.rules import RULES, Needs
+from zmig.lint.registry import RULES, Needs
 from zmig.lint.run import lint
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from jsonschema import Draft7Validator
 
 from tests.support import rulepages, sarif
 from zmig.lint.finding import Finding, Severity
+from zmig.lint.registry import RULES
 from zmig.lint.report import sarif as report
-from zmig.lint.rules import RULES
 from zmig.lint.run import Report, lint
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zmig.lint import squawk
+from zmig.lint.squawk import program as squawk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,7 +191,7 @@ def test_without_the_extra_everything_else_is_checked(folder: Path, found: Found
     found("selec 1;\ncommit;\n-- zmig: ignore squawk/renaming-table for a while\nalter table a rename to b;\n")
     code = (
         "import sys; sys.modules['postgast'] = None\n"
-        "from zmig.lint import squawk; squawk.find = lambda: None\n"
+        "from zmig.lint.squawk import program; program.find = lambda: None\n"
         "from zmig.cli.main import main; sys.exit(main(['lint', 'manifest.yaml']))"
     )
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zmig.lint import locks, rollbacks, sql_file
+from zmig.lint import sql_file
 from zmig.lint.finding import Severity
 from zmig.lint.new_objects import NewObjects, follow
-from zmig.lint.rules import RULES, of_problem
+from zmig.lint.registry import RULES, of_problem
+from zmig.lint.rules import locks, rollbacks
 from zmig.sql import script
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def test_every_problem_of_loading_has_a_rule() -> None:
         codes |= {*re.findall(r"""\berror\([^,]+, "([a-z0-9-]+)",""", source)}
     assert len(codes) > 20
     unknown = {code for code in codes - DURING_A_RUN if of_problem(code) not in RULES}
-    assert unknown == set(), "add a rule to zmig/lint/rules.py, and its page to docs/rules"
+    assert unknown == set(), "add a rule to zmig/lint/registry.py, and its page to docs/rules"
 
 
 def test_severities_are_ordered() -> None:

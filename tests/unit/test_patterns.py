@@ -58,7 +58,7 @@ EXAMPLES: patterns.Examples = {
         lambda: _of(grammar, "_as_a_word")("word"),
         lambda: _of(grammar, "_as_a_word")(":="),
     ],
-    ("zmig.lint.python", "_name_span"): [lambda: re.search(r"\bdef\s+(execute)\b", "")],
+    ("zmig.lint.rules.python", "_name_span"): [lambda: re.search(r"\bdef\s+(execute)\b", "")],
     ("zmig.manifest.yaml_errors", "_fault"): [
         lambda: [re.search(fault.words, "") for fault in _of(yaml_errors, "_FAULTS")],
     ],
@@ -180,7 +180,7 @@ def test_the_patterns_are_found() -> None:
 def test_a_private_name_is_of_its_own_module() -> None:
     """What `_COMMENT` of one module is used by says nothing about that of another."""
     uses = {one.place.partition(":")[0]: one.uses for one in ALL if "(?P<block>" in one.pattern.pattern}
-    assert uses == {"zmig.lint.names": {"finditer"}}
+    assert uses == {"zmig.lint.rules.names": {"finditer"}}
 
 
 def test_a_pattern_that_a_function_makes_is_used_as_what_it_is_assigned_to() -> None:

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.lint import (
-    batches,
-    changes,
-    ignores,
-    indexes,
-    locks,
-    names,
-    python,
-    rollbacks,
-    squawk_filter,
-    transactions,
-)
+from zmig.lint import ignores
 from zmig.lint.columns import Columns
 from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
 from zmig.lint.new_objects import NewObjects
-from zmig.lint.rules import RULES, Needs, severities
-from zmig.lint.rules import of_problem as rule_of
+from zmig.lint.registry import RULES, Needs, severities
+from zmig.lint.registry import of_problem as rule_of
+from zmig.lint.rules import batches, changes, indexes, locks, names, python, rollbacks, transactions
+from zmig.lint.squawk import weighing
 from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
@@ -30,7 +21,7 @@ if TYPE_CHECKING:
     from zmig.lint.base import Comparison
     from zmig.lint.entries import Entry, Gathered
     from zmig.lint.grammar import Grammar
-    from zmig.lint.rules import Severities
+    from zmig.lint.registry import Severities
 
 _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
     transactions.refused,
@@ -153,7 +144,7 @@ def _remarks(entry: Entry, context: CheckContext, known: NewObjects, columns: Co
         for file in entry.read_files:
             yield from context.grammar.check(file)
     if entry.sql is not None:
-        yield from squawk_filter.weighed(entry.sql, context.squawk.get(id(entry.sql), ()), known, columns)
+        yield from weighing.weighed(entry.sql, context.squawk.get(id(entry.sql), ()), known, columns)
 
 
 def rules_that_run(*, has_grammar: bool, has_squawk: bool, has_base: bool) -> frozenset[str]:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Remark
-from zmig.lint.rules import RULES
+from zmig.lint.registry import RULES
 from zmig.sql import lexer
 from zmig.text.nearest import nearest
 from zmig.valueclass import valueclass
@@ -69,7 +69,7 @@ def faults(entry: Entry) -> Iterator[Remark]:
         if ignore.rule not in RULES:
             yield _unknown(ignore.rule, ignore.source, ignore.start, ignore.end)
     for file, _ in entry.sql_files:
-        # By this comment squawk would skip the file, so `zmig.lint.squawk_input` hides it from squawk.
+        # By this comment squawk would skip the file, so `zmig.lint.squawk.reading` hides it from squawk.
         for start in _places(file, SQUAWK_IGNORE_FILE):
             yield Remark(
                 "ignore/file",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.lint import check, squawk
+from zmig.lint import check
 from zmig.lint.base import Comparison, compare
 from zmig.lint.base import read as read_base
 from zmig.lint.check import CheckContext
@@ -12,8 +12,9 @@ from zmig.lint.entries import Files, gather
 from zmig.lint.finding import Remark
 from zmig.lint.git import Repository
 from zmig.lint.grammar import Grammar
-from zmig.lint.rules import RULES, Needs, severities
-from zmig.lint.squawk import Job, SquawkFailed, SquawkReport
+from zmig.lint.registry import RULES, Needs, severities
+from zmig.lint.squawk import program as squawk
+from zmig.lint.squawk.program import Job, SquawkFailed, SquawkReport
 from zmig.project import outside, undeclared
 from zmig.valueclass import field, replace, valueclass
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from zmig.lint.entries import Gathered
     from zmig.lint.finding import Finding, Severity
-    from zmig.lint.rules import Rule
+    from zmig.lint.registry import Rule
 
 INSTALL = 'pip install "zmig[lint]"'
 

@@ -16,9 +16,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from zmig.lint import squawk_filter
-from zmig.lint.rules import DECIDED_BY_ZMIG, RULES
-from zmig.lint.squawk_input import squawk_inputs
+from zmig.lint.registry import DECIDED_BY_ZMIG, RULES
+from zmig.lint.squawk import weighing
+from zmig.lint.squawk.reading import squawk_inputs
 from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from zmig.lint.finding import Remark
     from zmig.lint.sql_file import SqlFile
-    from zmig.lint.squawk_input import SquawkInput
+    from zmig.lint.squawk.reading import SquawkInput
 
 _SECONDS = 300
 _FILES_A_CALL = 500
@@ -147,7 +147,7 @@ def _add(report: SquawkReport, answer: dict[str, object], file: SqlFile, given: 
     elif rule in RULES:
         start = given.origin(_number(answer, "line"), _number(answer, "column"))
         end = given.origin(_number(answer, "line_end"), _number(answer, "column_end"))
-        remark = squawk_filter.remark(file, rule, answer, start, max(start + 1, end))
+        remark = weighing.remark(file, rule, answer, start, max(start + 1, end))
         report.remarks.setdefault(id(file), []).append(remark)
     elif name not in DECIDED_BY_ZMIG:
         report.unknown[name] = report.unknown.get(name, 0) + 1

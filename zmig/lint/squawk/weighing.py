@@ -1,6 +1,6 @@
 """What squawk says, corrected by what it cannot know: which tables are not in use yet, and what is proved already.
 
-Pure: it takes squawk's findings as values. `zmig.lint.squawk` runs the program.
+Pure: it takes squawk's findings as values. `zmig.lint.squawk.program` runs it.
 """
 
 from __future__ import annotations

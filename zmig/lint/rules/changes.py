@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint import new_objects
-from zmig.lint.locks import locks_table
+from zmig.lint.rules.locks import locks_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
