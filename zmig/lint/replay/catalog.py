@@ -1,0 +1,439 @@
+"""The catalog at one moment: what is there, what depends on it, and how sure that is.
+
+What you may rely on: what is not known is not guessed. A table that no statement made is not there, unless something
+was learnt about it since; then it is not whole. Catalogs are cheap to copy, and only the replay changes its own copy.
+"""
+
+from __future__ import annotations
+
+import re
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from zmig.lint.replay.layers import Layers
+from zmig.lint.replay.objects import (
+    BUILT_IN,
+    TEMPORARY,
+    ConstraintKind,
+    Domain,
+    Function,
+    Index,
+    Node,
+    Schema,
+    Sequence,
+    Space,
+    Table,
+    TableKind,
+    View,
+)
+from zmig.sql.token_reader import Name
+from zmig.valueclass import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from zmig.lint.replay.objects import Column, Composite, Constraint, Relation, Type, UserType
+
+_MOVES = re.compile(r"\b(?:rename|drop|rollback|schema|search_path)\b", re.IGNORECASE)
+"""Words of code after which a name may be another thing's."""
+_DYNAMIC = re.compile(r"\bexecute\b", re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d]\w*")
+_OF_THE_SERVER = ("pg_", "information_schema")
+
+
+class Catalog:
+    """What is there after the statements so far."""
+
+    __slots__ = (
+        "_dependents", "_doubts", "_functions", "_gone", "_indexes", "_is_open", "_opened", "_relations", "_schemas",
+        "_types", "brief", "extensions", "fresh", "period", "roles",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._relations: Layers[Name, Relation] = Layers()
+        self._types: Layers[Name, UserType] = Layers()
+        self._functions: Layers[Name, tuple[Function, ...]] = Layers()
+        self._schemas: Layers[str, Schema] = Layers()
+        self._dependents: Layers[Node, frozenset[Node]] = Layers()
+        self._gone: Layers[Node, bool] = Layers()
+        self._doubts: frozenset[str] = frozenset()
+        self._indexes = 0
+        self._is_open = False
+        self._opened = 0
+        """The period since which things may have changed unseen."""
+        self.extensions: frozenset[str] = frozenset()
+        self.roles: frozenset[str] = frozenset()
+        self.brief: frozenset[Name] = frozenset()
+        """Temporary tables that are dropped at the next commit."""
+        self.period = 0
+        """A mark of what is made from now on; one begins with each entry, and where names may have changed unseen."""
+        self.fresh: frozenset[int] = frozenset()
+        """The periods of which nobody can be using anything."""
+
+    def copy(self) -> Catalog:
+        """Return another one that can be changed by itself."""
+        made = Catalog.__new__(Catalog)
+        for name in Catalog.__slots__:
+            setattr(made, name, getattr(self, name))
+        return made
+
+    # what is there
+
+    def relation(self, name: Name) -> Relation | None:
+        """Return the table, view, index or sequence of this name; None where none is known."""
+        return self._relations.get(name)
+
+    def table(self, name: Name) -> Table | None:
+        """Return the table of this name; None where none is known."""
+        found = self._relations.get(name)
+        return found if isinstance(found, Table) else None
+
+    def index(self, name: Name) -> Index | None:
+        """Return the index of this name; None where none is known."""
+        found = self._relations.get(name)
+        return found if isinstance(found, Index) else None
+
+    def view(self, name: Name) -> View | None:
+        """Return the view of this name; None where none is known."""
+        found = self._relations.get(name)
+        return found if isinstance(found, View) else None
+
+    def type(self, name: Name) -> UserType | None:
+        """Return the type of this name that somebody made; None where none is known."""
+        return self._types.get(name)
+
+    def functions(self, name: Name) -> tuple[Function, ...]:
+        """Return the functions of this name, one for each list of arguments."""
+        return self._functions.get(name) or ()
+
+    def schema(self, name: str) -> Schema | None:
+        """Return the schema of this name; None where no statement made it."""
+        return self._schemas.get(name)
+
+    def tables(self) -> Iterator[Table]:
+        """Yield all tables that are known."""
+        yield from (one for one in self._relations.values() if isinstance(one, Table))
+
+    def relations_in(self, schema: str) -> Iterator[Relation]:
+        """Yield the relations of a schema."""
+        yield from (one for one in self._relations.values() if one.name.schema == schema)
+
+    def types_in(self, schema: str) -> Iterator[UserType]:
+        """Yield the types of a schema that somebody made."""
+        yield from (one for one in self._types.values() if one.name.schema == schema)
+
+    def functions_in(self, schema: str) -> Iterator[Function]:
+        """Yield the functions of a schema."""
+        yield from (one for all_of in self._functions.values() for one in all_of if one.name.schema == schema)
+
+    def find(self, path: Iterable[str], name: Name) -> Name | None:
+        """Return the full name of the relation that a name means on a search path; None where it is not known."""
+        if name.schema is not None:
+            return name if name in self._relations else None
+        path = tuple(path)
+        for number, schema in enumerate(path if TEMPORARY in path else (TEMPORARY, *path)):
+            if (full := Name(schema, name.name)) in self._relations:
+                # There may be another one in a schema before, where they do not come first.
+                return None if schema == TEMPORARY and number else full
+        return None
+
+    def find_type(self, path: Iterable[str], name: Name) -> Name | None:
+        """Return the full name of a type that somebody made; None where it is not known."""
+        if name.schema is not None:
+            return name if name in self._types else None
+        return next((full for schema in path if (full := Name(schema, name.name)) in self._types), None)
+
+    def find_function(self, path: Iterable[str], name: Name) -> Name | None:
+        """Return the full name of a function that somebody made; None where it is not known."""
+        if name.schema is not None:
+            return name if name in self._functions else None
+        return next((full for schema in path if (full := Name(schema, name.name)) in self._functions), None)
+
+    # what belongs together
+
+    def dependents(self, space: Space, name: Name) -> Iterator[Node]:
+        """Yield what depends on an object, in the order of names."""
+        yield from sorted(self._dependents.get(Node(space, name)) or ())
+
+    def _relations_on(self, name: Name) -> Iterator[Relation]:
+        for node in self.dependents(Space.RELATION, name):
+            if node.space is Space.RELATION and (found := self._relations.get(node.name)) is not None:
+                yield found
+
+    def indexes_of(self, table: Name) -> tuple[Index, ...]:
+        """Return the indexes of a table or materialized view, the oldest first."""
+        found = (one for one in self._relations_on(table) if isinstance(one, Index) and one.table == table)
+        return tuple(sorted(found, key=attrgetter("number")))
+
+    def children_of(self, table: Name) -> tuple[Table, ...]:
+        """Return the partitions of a table, and those that inherit from it, but not theirs."""
+        return tuple(one for one in self._relations_on(table) if isinstance(one, Table) and table in one.parents)
+
+    def descendants_of(self, table: Name) -> tuple[Table, ...]:
+        """Return its partitions and inheritors with theirs."""
+        found: dict[Name, Table] = {}
+        waiting = [*self.children_of(table)]
+        while waiting:
+            one = waiting.pop(0)
+            if one.name not in found:
+                found[one.name] = one
+                waiting += self.children_of(one.name)
+        return tuple(found.values())
+
+    def stored(self, table: Table, *, is_only: bool = False) -> tuple[Table, ...]:
+        """Return the tables that hold the rows of one: itself, and its partitions and inheritors unless `is_only`."""
+        all_of = (table,) if is_only else (table, *self.descendants_of(table.name))
+        holding = tuple(one for one in all_of if one.kind is TableKind.TABLE)
+        # Partitions of a table in use may well be made by a program, in which case they are not known.
+        is_partitioned = table.kind is TableKind.PARTITIONED and not is_only and self.is_in_use(table.name)
+        return (table, *holding) if is_partitioned and not (holding and table.is_whole) else holding
+
+    def may_have_rows(self, table: Table) -> bool:
+        """Whether there may be rows in a table: one that is in use has some, unless it was emptied just now."""
+        if table.empty_since == self.period:
+            return False
+        return table.empty_since not in self.fresh or self.is_in_use(table.name)
+
+    def views_on(self, relation: Name) -> tuple[View, ...]:
+        """Return the views that read a table or view."""
+        return tuple(one for one in self._relations_on(relation) if isinstance(one, View))
+
+    def sequences_of(self, table: Name, column: str | None = None) -> tuple[Sequence, ...]:
+        """Return the sequences that are dropped with a table, or with one of its columns."""
+        found = (one for one in self._relations_on(table) if isinstance(one, Sequence) and one.owner is not None)
+        return tuple(one for one in found if one.owner is not None and column in (None, one.owner[1]))
+
+    def referencing(self, table: Name) -> tuple[tuple[Table, Constraint], ...]:
+        """Return the foreign keys of other tables, and of its own, that reference a table."""
+        on_it = (one for one in self._relations_on(table) if isinstance(one, Table))
+        tables = {one.name: one for one in on_it}
+        if (own := self.table(table)) is not None:
+            tables[table] = own
+        return tuple((one, key) for one in tables.values() for key in one.foreign_keys if key.references == table)
+
+    def columns_of_type(self, name: Name) -> tuple[tuple[Table, Column], ...]:
+        """Return the columns that have a type that somebody made, also those of domains over it."""
+        found: list[tuple[Table, Column]] = []
+        for node in self.dependents(Space.TYPE, name):
+            if node.space is Space.TYPE and isinstance(self._types.get(node.name), Domain):
+                found += self.columns_of_type(node.name)
+            elif (table := self.table(node.name)) is not None:
+                columns = table.columns.values()
+                found += ((table, one) for one in columns if one.type is not None and one.type.name == name)
+        return tuple(found)
+
+    # how sure it is
+
+    def is_in_use(self, name: Name) -> bool:
+        """Whether others may be using a relation: it was there before, or may have been."""
+        found = self._relations.get(name)
+        if isinstance(found, Index):
+            name = found.table
+            found = self._relations.get(name)
+        if found is None:
+            return name.schema != TEMPORARY
+        if isinstance(found, Table) and found.is_temporary:
+            return False
+        return found.made_by not in self.fresh
+
+    def is_type_in_use(self, name: Name) -> bool:
+        """Whether others may be using a type."""
+        found = self._types.get(name)
+        return found is None or found.made_by not in self.fresh
+
+    def certainly_lacks(self, space: Space, name: Name) -> bool:
+        """Whether there is certainly nothing of a full name: it was dropped, or all of its schema is known."""
+        is_known = {
+            Space.RELATION: self._relations,
+            Space.TYPE: self._types,
+            Space.FUNCTION: self._functions,
+        }[space]
+        if name in is_known or self._is_doubtful(name) or (name.schema or "").startswith(_OF_THE_SERVER):
+            return False
+        if space is Space.RELATION and name.name.startswith("pg_"):
+            return False
+        if Node(space, name) in self._gone:
+            return True
+        schema = self._schemas.get(name.schema or "")
+        if self._is_open or schema is None or not schema.is_whole:
+            return False
+        # Extensions make types and functions, which no statement names.
+        return space is Space.RELATION or not self.extensions
+
+    def is_certain(self, made: Relation | UserType | Function) -> bool:
+        """Whether something that was learnt of is certainly still there, and as it was."""
+        if made.name.name in self._doubts:
+            return False
+        return self._opened == 0 or (made.made_by is not None and made.made_by >= self._opened)
+
+    def _is_doubtful(self, name: Name) -> bool:
+        return name.name in self._doubts
+
+    def is_schema_gone(self, name: str) -> bool:
+        """Whether a schema was dropped or renamed, and has not come back."""
+        return Node(Space.TYPE, Name(None, name)) in self._gone and name not in self._doubts
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something happened that may have made anything."""
+        return self._is_open
+
+    # changes, made by the replay to its own copy
+
+    def put(self, made: Relation) -> None:
+        """Put a relation in, in place of what had its name."""
+        if isinstance(made, Index) and not made.number:
+            self._indexes += 1
+            made = replace(made, number=self._indexes)
+        node = Node(Space.RELATION, made.name)
+        old = self._relations.get(made.name)
+        self._relations = self._relations.put(made.name, made)
+        self._link(node, () if old is None else self.uses(old), self.uses(made))
+        self._come(node)
+
+    def remove(self, name: Name) -> None:
+        """Take a relation out."""
+        old = self._relations.get(name)
+        node = Node(Space.RELATION, name)
+        if old is not None:
+            self._relations = self._relations.put(name, None)
+            self._link(node, self.uses(old), ())
+        self._gone = self._gone.put(node, True)
+
+    def put_type(self, made: UserType) -> None:
+        """Put a type in."""
+        node = Node(Space.TYPE, made.name)
+        old = self._types.get(made.name)
+        self._types = self._types.put(made.name, made)
+        self._link(node, () if old is None else _type_uses(old), _type_uses(made))
+        self._come(node)
+
+    def remove_type(self, name: Name) -> None:
+        """Take a type out."""
+        old = self._types.get(name)
+        node = Node(Space.TYPE, name)
+        if old is not None:
+            self._types = self._types.put(name, None)
+            self._link(node, _type_uses(old), ())
+        self._gone = self._gone.put(node, True)
+
+    def put_function(self, made: Function) -> None:
+        """Put a function in, in place of one with the same arguments."""
+        others = tuple(one for one in self.functions(made.name) if one.arguments != made.arguments)
+        self._functions = self._functions.put(made.name, (*others, made))
+        self._come(Node(Space.FUNCTION, made.name))
+
+    def remove_functions(self, name: Name, kept: tuple[Function, ...] = ()) -> None:
+        """Take the functions of a name out, but those that are kept."""
+        self._functions = self._functions.put(name, kept or None)
+        if not kept:
+            self._gone = self._gone.put(Node(Space.FUNCTION, name), True)
+
+    def put_schema(self, made: Schema) -> None:
+        """Put a schema in."""
+        self._schemas = self._schemas.put(made.name, made)
+        self._gone = self._gone.put(Node(Space.TYPE, Name(None, made.name)), None)
+
+    def remove_schema(self, name: str) -> None:
+        """Take a schema out; what was in it is taken out by who calls this."""
+        self._schemas = self._schemas.put(name, None)
+        self._gone = self._gone.put(Node(Space.TYPE, Name(None, name)), True)
+
+    def begin_schema(self, name: str) -> None:
+        """Take note that the first statement about a schema makes a table in it: it was empty before, as it seems."""
+        if name not in self._schemas:
+            self.put_schema(Schema(name, is_whole=not self._is_open))
+
+    def open_schema(self, name: str) -> None:
+        """Take note that something is in a schema that no statement made."""
+        known = self._schemas.get(name) or Schema(name)
+        self._schemas = self._schemas.put(name, replace(known, is_whole=False))
+
+    def lose_track(self) -> None:
+        """Take note that anything may have been made, changed or dropped, by what is not seen."""
+        self._is_open = True
+        self._gone = Layers()
+        self.begin_period()
+        self._opened = self.period
+
+    def end_transaction(self) -> None:
+        """Take out what lasts until a commit."""
+        for name in self.brief:
+            self.remove_temporary(name)
+        self.brief = frozenset()
+
+    def end_session(self) -> None:
+        """Take out what only a session has."""
+        for one in [*self.relations_in(TEMPORARY)]:
+            self.remove_temporary(one.name)
+        self.brief = frozenset()
+
+    def remove_temporary(self, name: Name) -> None:
+        """Take a temporary table out, of which nothing is left to know."""
+        self.remove(name)
+        self._gone = self._gone.put(Node(Space.RELATION, name), None)
+
+    def begin_period(self) -> None:
+        """Let nothing that is there be new, but what is made from now on."""
+        self.period += 1
+        self.fresh = frozenset({self.period})
+
+    def distrust(self, code: str) -> None:
+        """Take note of code whose effects are not seen."""
+        if _MOVES.search(code) is not None:
+            self.lose_track()
+        elif _DYNAMIC.search(code) is not None:
+            self._is_open = True
+        words = frozenset(word.lower() for word in _WORD.findall(code))
+        self._doubts |= words
+        for table in [one for one in self.tables() if one.is_whole and one.name.name in words]:
+            self.put(replace(table, is_whole=False))
+
+    def doubt(self, names: Iterable[str]) -> None:
+        """Take note of names that may be there by other means."""
+        self._doubts |= frozenset(names)
+
+    def _come(self, node: Node) -> None:
+        if node in self._gone:
+            self._gone = self._gone.put(node, None)
+
+    def _link(self, node: Node, before: Iterable[Node], after: Iterable[Node]) -> None:
+        old, new = set(before), set(after)
+        for used in old - new:
+            left = (self._dependents.get(used) or frozenset()) - {node}
+            self._dependents = self._dependents.put(used, left or None)
+        for used in new - old:
+            self._dependents = self._dependents.put(used, (self._dependents.get(used) or frozenset()) | {node})
+
+    def uses(self, made: Relation) -> Iterator[Node]:
+        """Yield what a relation depends on."""
+        match made:
+            case Table():
+                yield from (Node(Space.RELATION, parent) for parent in made.parents)
+                for constraint in made.constraints.values():
+                    if constraint.kind is ConstraintKind.FOREIGN_KEY and constraint.references is not None:
+                        yield Node(Space.RELATION, constraint.references)
+                for column in made.columns.values():
+                    if column.type is not None and column.type.name.schema != BUILT_IN:
+                        yield Node(Space.TYPE, column.type.name)
+                yield from (Node(Space.FUNCTION, one.function) for one in made.triggers.values())
+            case View():
+                yield from (Node(Space.RELATION, used) for used in made.uses)
+            case Index():
+                yield Node(Space.RELATION, made.table)
+            case Sequence():
+                if made.owner is not None:
+                    yield Node(Space.RELATION, made.owner[0])
+
+
+def _type_uses(made: UserType) -> Iterator[Node]:
+    if isinstance(made, Domain):
+        types: Iterable[Type | None] = (made.base,)
+    else:
+        types = _attributes(made).values()
+    yield from (Node(Space.TYPE, one.name) for one in types if one is not None and not one.is_built_in)
+
+
+def _attributes(made: UserType) -> dict[str, Type]:
+    composite: Composite | object = made
+    return dict(getattr(composite, "attributes", {}))

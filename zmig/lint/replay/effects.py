@@ -1,0 +1,249 @@
+"""What one statement does to a catalog that is there: the values that rules ask.
+
+An effect says what the server does, whether that hurts or not; whether a table is in use, its catalog knows.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
+
+    from zmig.lint.replay.objects import LockMode, Ref, Relation, UserType
+    from zmig.sql.token_reader import Name
+
+
+@valueclass
+class Effect:
+    """Something that a statement does."""
+
+    _: KW_ONLY
+    action: int | None = None
+    """Which action of an ALTER TABLE does it, 0-based; None for the statement as a whole."""
+
+
+@valueclass
+class Locks(Effect):
+    """It takes a lock on a table, and keeps it until its transaction ends."""
+
+    table: Name
+    mode: LockMode
+
+
+class RewriteCause(StrEnum):
+    """Why a table is written anew."""
+
+    ADDED_COLUMN = "added column"
+    TYPE = "type"
+    GENERATED = "generated"
+    PERSISTENCE = "persistence"
+    TABLESPACE = "tablespace"
+    ACCESS_METHOD = "access method"
+    COMMAND = "command"
+    """CLUSTER, VACUUM FULL, REFRESH MATERIALIZED VIEW."""
+
+
+@valueclass
+class Rewrites(Effect):
+    """It writes all rows of a table anew, with all of its indexes, while nobody can read it."""
+
+    table: Name
+    cause: RewriteCause
+    reason: str
+    """Why, in words that follow `since`."""
+    column: str | None = None
+    concurrently: bool = False
+    """Whether others read meanwhile."""
+    is_certain: bool = True
+    """False where a type is not known from which, or to which, a column changes."""
+
+
+class ScanCause(StrEnum):
+    """What all rows of a table are read for."""
+
+    CHECK = "check"
+    NOT_NULL = "not null"
+    PRIMARY_KEY = "primary key"
+    FOREIGN_KEY = "foreign key"
+    PARTITION = "partition"
+    DEFAULT_PARTITION = "default partition"
+    DOMAIN = "domain"
+    RECHECK = "recheck"
+    """A constraint on a column whose type changes."""
+
+
+@valueclass
+class Scans(Effect):
+    """It reads all rows of a table, under a lock."""
+
+    table: Name
+    mode: LockMode
+    cause: ScanCause
+    reason: str
+    """What for, in words that follow `to`."""
+    column: str | None = None
+    constraint: str | None = None
+    is_certain: bool = True
+    """False where nothing is known of the column, so that it may well be declared not to be null."""
+
+
+@valueclass
+class Builds(Effect):
+    """It builds an index of all rows of a table, under a lock."""
+
+    index: Name | None
+    """None where the server chooses its name, and it is not known."""
+    table: Name
+    mode: LockMode
+    concurrently: bool = False
+    is_rebuilt: bool = False
+    """Whether it was there before."""
+    is_of_nothing: bool = False
+    """Whether the table is empty then, as after TRUNCATE."""
+
+
+@valueclass
+class Validates(Effect):
+    """It looks up every row of a table in the table that a foreign key references."""
+
+    constraint: str
+    table: Name
+    references: Name
+    mode: LockMode
+
+
+class Extent(StrEnum):
+    """How many rows are written."""
+
+    ALL = "all"
+    SOME = "some"
+    """Those for which a condition holds."""
+    FEW = "few"
+    """Those that are listed, or named by their key."""
+
+
+class RowChange(StrEnum):
+    """What is done with rows."""
+
+    INSERT = "insert"
+    UPDATE = "update"
+    DELETE = "delete"
+    MERGE = "merge"
+    COPY = "copy"
+    TRUNCATE = "truncate"
+
+
+@valueclass
+class WritesRows(Effect):
+    """It writes or removes rows of a table."""
+
+    table: Name
+    change: RowChange
+    extent: Extent
+    columns: tuple[str, ...] = ()
+    """Those that are named."""
+
+
+@valueclass
+class Makes(Effect):
+    """It makes something."""
+
+    ref: Ref
+
+
+@valueclass
+class Drops(Effect):
+    """It drops something, and with it what depends on it."""
+
+    ref: Ref
+    cascaded: tuple[Ref, ...] = ()
+    """What goes with it that is no part of it: by CASCADE."""
+    parts: tuple[Ref, ...] = ()
+    """What is part of it: indexes, constraints, owned sequences."""
+
+
+@valueclass
+class Renames(Effect):
+    """It gives something another name, or another schema."""
+
+    before: Ref
+    after: Ref
+
+
+@valueclass
+class Redefines(Effect):
+    """It changes what something is; `before` and `after` are the whole objects, None where they are not known."""
+
+    ref: Ref
+    before: Relation | UserType | None = None
+    after: Relation | UserType | None = None
+    what: str = ""
+    """Such as `type`, `default`, `not null`, `row security`."""
+
+
+@valueclass
+class LosesData(Effect):
+    """It throws away what was stored in a table, or in one of its columns."""
+
+    ref: Ref
+
+
+@valueclass
+class Grants(Effect):
+    """It gives privileges, or takes them."""
+
+    kind: str
+    """What kind of object they are for, such as `table`."""
+    objects: tuple[Name, ...]
+    privileges: tuple[str, ...]
+    """Empty for all."""
+    grantees: tuple[str, ...]
+    """`public` is everybody."""
+    is_revoke: bool = False
+
+
+class FailureCause(StrEnum):
+    """Why a statement cannot succeed."""
+
+    MISSING = "missing"
+    """A name that does not exist."""
+    EXISTS = "exists"
+    """A name that is taken."""
+    IN_THE_WAY = "in the way"
+    """Something depends on what is changed or dropped."""
+    PARTITIONED = "partitioned"
+    """CONCURRENTLY on a partitioned table."""
+    REFUSED = "refused"
+    """What the server refuses whatever is in the table."""
+
+
+@valueclass
+class Fails(Effect):
+    """It cannot succeed on a database that has what the migrations so far make, so nothing of it is done."""
+
+    cause: FailureCause
+    reason: str
+    """In words of a whole sentence."""
+    advice: str
+    blockers: tuple[Ref, ...] = ()
+    """What is in the way."""
+
+
+@valueclass
+class FailsIfRows(Effect):
+    """It fails as soon as the table has a row."""
+
+    table: Name
+    reason: str
+    column: str | None = None
+
+
+@valueclass
+class RunsCode(Effect):
+    """It runs code whose effects are not seen: a DO block, a procedure, a function."""
+
+    text: str

@@ -1,0 +1,233 @@
+"""Partitions: what their bounds are, what a constraint proves of them, and what it takes to attach one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from zmig.lint.replay import constraints, tree
+from zmig.lint.replay.effects import Builds, FailureCause, ScanCause, Scans, Validates
+from zmig.lint.replay.objects import Bound, ConstraintKind, Index, LockMode, Table, TableKind
+from zmig.valueclass import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from postgast import pg_query_pb2 as pg
+
+    from zmig.lint.replay.objects import Comparison, Constraint, Expression
+    from zmig.lint.replay.scene import Scene
+
+_MIDNIGHT = re.compile(r"[ T]00:00(?::00(?:\.0+)?)?$")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_NUMBER = re.compile(r"-?\d+")
+
+
+def bound(spec: pg.PartitionBoundSpec) -> Bound:
+    """Return which rows a partition is for."""
+    if spec.is_default:
+        return Bound(is_default=True)
+    return Bound(
+        values=frozenset(_datum(one) for one in spec.listdatums),
+        lower=tuple(map(_datum, spec.lowerdatums)),
+        upper=tuple(map(_datum, spec.upperdatums)),
+        is_hash=spec.strategy == "h",
+    )
+
+
+def _datum(node: pg.Node) -> str:
+    if node.HasField("partition_range_datum"):
+        return _datum(node.partition_range_datum.value)
+    shown = tree.constant(node)
+    if shown is None:
+        return (tree.column(node) or "null").lower()
+    return _MIDNIGHT.sub("", shown)
+
+
+def default_of(scene: Scene, parent: Table) -> Table | None:
+    """Return the default partition of a table, where it is known to have one."""
+    children = scene.catalog.children_of(parent.name)
+    return next((one for one in children if one.bound is not None and one.bound.is_default), None)
+
+
+def make_room(scene: Scene, parent: Table, made: Table) -> None:
+    """Say what it takes that the rows of a new partition are not in the default one."""
+    default = default_of(scene, parent)
+    if default is None or made.bound is None or made.bound.is_default or default.name == made.name:
+        return
+    scene.lock(default.name, LockMode.ACCESS_EXCLUSIVE)
+    for one in scene.catalog.stored(default):
+        if scene.catalog.may_have_rows(one) and not _excludes(one, parent, made.bound):
+            reason = f"see that none of its rows belongs to the new partition `{made.name.name}`"
+            scene.say(Scans(one.name, LockMode.ACCESS_EXCLUSIVE, ScanCause.DEFAULT_PARTITION, reason))
+
+
+def attach(scene: Scene, parent: Table, child: Table, new_bound: Bound) -> Table:
+    """ATTACH PARTITION: return the child as part of its parent."""
+    _need_fit(scene, parent, child)
+    scene.lock(parent.name, LockMode.SHARE_UPDATE_EXCLUSIVE)
+    for one in (child, *scene.catalog.descendants_of(child.name)):
+        scene.lock(one.name, LockMode.ACCESS_EXCLUSIVE)
+    for one in scene.catalog.stored(child):
+        if one.kind is TableKind.TABLE and not implies(one, parent, new_bound):
+            reason = f"see that each of its rows belongs to the partition of `{parent.name.name}`"
+            scene.say(Scans(one.name, LockMode.ACCESS_EXCLUSIVE, ScanCause.PARTITION, reason))
+    child = replace(child, parents=(parent.name,), bound=new_bound)
+    make_room(scene, parent, child)
+    child = _with_keys(scene, parent, child)
+    scene.catalog.put(child)
+    return child
+
+
+def _need_fit(scene: Scene, parent: Table, child: Table) -> None:
+    if not (parent.is_whole and child.is_whole):
+        return
+    if parent.kind is not TableKind.PARTITIONED:
+        reason = f"`{parent.name.name}` is not partitioned, so nothing can be attached to it"
+        raise scene.fail(FailureCause.REFUSED, reason, "correct the name", (parent.ref,))
+    lacking = next((one for one in parent.columns if one not in child.columns), None)
+    extra = next((one for one in child.columns if one not in parent.columns), None)
+    if lacking is not None or extra is not None:
+        who, whom = (child, parent) if extra is not None else (parent, child)
+        reason = f"`{who.name.name}` has the column `{extra or lacking}`, which `{whom.name.name}` does not have"
+        raise scene.fail(FailureCause.REFUSED, reason, "give both tables the same columns first", (child.ref,))
+
+
+def _with_keys(scene: Scene, parent: Table, child: Table) -> Table:
+    """Give a partition the indexes and foreign keys of its parent that it does not have, and say what that takes."""
+    scene.catalog.put(child)
+    own = list(scene.catalog.indexes_of(child.name))
+    for index in scene.catalog.indexes_of(parent.name):
+        match = next((one for one in own if one.parent is None and _is_alike(one, index)), None)
+        if match is not None:
+            scene.catalog.put(replace(match, parent=index.name))
+            continue
+        for one in scene.catalog.stored(child):
+            scene.say(Builds(None, one.name, LockMode.ACCESS_EXCLUSIVE))
+        child = constraints.copy_index(scene, child, index, parent=index.name)
+    for key in parent.foreign_keys:
+        if key.references is None or any(_is_same_key(one, key) for one in child.foreign_keys):
+            continue
+        scene.lock(key.references, LockMode.SHARE_ROW_EXCLUSIVE)
+        if key.is_valid and key.is_enforced:
+            for one in scene.catalog.stored(child):
+                scene.say(Validates(key.name, one.name, key.references, LockMode.ACCESS_EXCLUSIVE))
+        child = replace(child, constraints={key.name: replace(key, is_inherited=True), **child.constraints})
+    return child
+
+
+def _is_same_key(one: Constraint, key: Constraint) -> bool:
+    return one.is_valid and (one.columns, one.references) == (key.columns, key.references)
+
+
+def _is_alike(one: Index, other: Index) -> bool:
+    """Whether an index of a partition can be part of an index of its parent."""
+    if one.expressions or other.expressions or one.predicate is not None or other.predicate is not None:
+        return False
+    has_constraint = other.constraint is None or one.constraint is not None
+    return (
+        has_constraint
+        and one.is_valid
+        and one.method == other.method
+        and (one.columns, one.is_unique, one.included) == (other.columns, other.is_unique, other.included)
+    )
+
+
+def detach(scene: Scene, parent: Table, child: Table, *, concurrently: bool) -> Table:
+    """DETACH PARTITION: return the child as a table of its own."""
+    default = default_of(scene, parent)
+    mode = LockMode.SHARE_UPDATE_EXCLUSIVE if concurrently else LockMode.ACCESS_EXCLUSIVE
+    if concurrently and default is not None and scene.catalog.is_certain(default):
+        raise scene.fail(
+            FailureCause.PARTITIONED,
+            f"`{parent.name.name}` has a default partition, so none can be detached concurrently",
+            "detach it without `concurrently`, with a short `lock_timeout`",
+            (default.ref,),
+        )
+    scene.lock(parent.name, mode)
+    scene.lock(child.name, LockMode.ACCESS_EXCLUSIVE if not concurrently else mode)
+    if default is not None and default.name != child.name:
+        scene.lock(default.name, LockMode.ACCESS_EXCLUSIVE)
+    kept = {name: replace(one, is_inherited=False) for name, one in child.constraints.items()}
+    columns = {name: replace(one, is_inherited=False) for name, one in child.columns.items()}
+    for index in scene.catalog.indexes_of(child.name):
+        scene.catalog.put(replace(index, parent=None))
+    return replace(child, parents=(), bound=None, constraints=kept, columns=columns)
+
+
+def implies(child: Table, parent: Table, new_bound: Bound) -> bool:
+    """Whether valid checks of a table prove that all of its rows belong to a partition."""
+    if new_bound.is_default or new_bound.is_hash or (not new_bound.values and len(new_bound.lower) != 1):
+        return False
+    key = parent.partition_key
+    if len(key) == 1:
+        return key[0] is not None and _proves(child, key[0], new_bound)
+    # By which column a table is parted that no migration made, only what is said of the new partition shows.
+    return not key and not parent.is_whole and any(_proves(child, one.column, new_bound) for one in _said(child))
+
+
+def _proves(child: Table, column: str, new_bound: Bound) -> bool:
+    said = [one for one in _said(child) if one.column == column]
+    if new_bound.values:
+        listed = any(one.operator == "=" and new_bound.values.issuperset(one.constants) for one in said)
+        return listed and ("null" in new_bound.values or child.is_never_null(column))
+    (lower,), (upper,) = new_bound.lower, new_bound.upper
+    above = lower == "minvalue" or any(one.operator in (">=", ">", "=") and _is_least(lower, one) for one in said)
+    below = upper == "maxvalue" or any(
+        (one.operator == "<" and _at_most(one.constants[0], upper))
+        or (one.operator in ("<=", "=") and _at_most(one.constants[0], upper) and one.constants[0] != upper)
+        for one in said
+    )
+    return above and below and child.is_never_null(column)
+
+
+def _is_least(lower: str, one: Comparison) -> bool:
+    return all(_at_most(lower, constant) for constant in one.constants)
+
+
+def _said(table: Table) -> Iterator[Comparison]:
+    for one in _valid_checks(table):
+        yield from (_plain(said) for said in one.comparisons)
+
+
+def _valid_checks(table: Table) -> Iterator[Expression]:
+    for one in table.constraints.values():
+        if one.kind is ConstraintKind.CHECK and one.is_valid and one.is_enforced and one.expression is not None:
+            yield one.expression
+
+
+def _plain(one: Comparison) -> Comparison:
+    return one._replace(constants=tuple(_MIDNIGHT.sub("", constant) for constant in one.constants))
+
+
+def _excludes(default: Table, parent: Table, new_bound: Bound) -> bool:
+    """Whether a valid check of a default partition proves that no row of it belongs to a new one."""
+    column = parent.partition_key[0] if len(parent.partition_key) == 1 else None
+    if column is None or new_bound.is_hash:
+        return False
+    if new_bound.values:
+        return False
+    (lower,), (upper,) = new_bound.lower, new_bound.upper
+    return any(_is_outside(map(_plain, one.alternatives), column, lower, upper) for one in _valid_checks(default))
+
+
+def _is_outside(alternatives: Iterable[Comparison], column: str, lower: str, upper: str) -> bool:
+    arms = [*alternatives]
+    return bool(arms) and all(
+        one.column == column
+        and (
+            one.operator == "is null"
+            or (one.operator == "<" and _at_most(one.constants[0], lower))
+            or (one.operator == ">=" and _at_most(upper, one.constants[0]))
+        )
+        for one in arms
+    )
+
+
+def _at_most(one: str, other: str) -> bool:
+    """Whether a constant is certainly not more than another: as numbers, as days, or being the same."""
+    if one == other:
+        return True
+    if _NUMBER.fullmatch(one) and _NUMBER.fullmatch(other):
+        return int(one) <= int(other)
+    return bool(_DATE.fullmatch(one) and _DATE.fullmatch(other)) and one <= other

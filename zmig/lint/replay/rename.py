@@ -1,0 +1,442 @@
+"""What is called something else from now on, or moves to another schema; whatever refers to it goes on doing so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from postgast import pg_query_pb2 as pg
+
+from zmig.lint.replay import tree
+from zmig.lint.replay.effects import FailureCause, Renames
+from zmig.lint.replay.objects import (
+    Column,
+    Composite,
+    Domain,
+    Enum,
+    Expression,
+    Index,
+    LockMode,
+    ObjectKind,
+    Ref,
+    Sequence,
+    Space,
+    Table,
+    View,
+)
+from zmig.sql.token_reader import Name
+from zmig.text.nearest import nearest
+from zmig.valueclass import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from zmig.lint.replay.objects import Constraint, Relation, Type
+    from zmig.lint.replay.scene import Scene
+
+_RELATIONS = frozenset(
+    {
+        pg.OBJECT_FOREIGN_TABLE, pg.OBJECT_INDEX, pg.OBJECT_MATVIEW, pg.OBJECT_SEQUENCE, pg.OBJECT_TABLE,
+        pg.OBJECT_VIEW,
+    }
+)  # fmt: skip
+_OF_RELATIONS = frozenset({pg.OBJECT_COLUMN, pg.OBJECT_TABCONSTRAINT})
+_TYPES = frozenset({pg.OBJECT_TYPE, pg.OBJECT_DOMAIN})
+_FUNCTIONS = frozenset({pg.OBJECT_FUNCTION, pg.OBJECT_PROCEDURE, pg.OBJECT_ROUTINE})
+_PARTS = {
+    pg.OBJECT_TRIGGER: ObjectKind.TRIGGER,
+    pg.OBJECT_POLICY: ObjectKind.POLICY,
+    pg.OBJECT_RULE: ObjectKind.RULE,
+}
+
+
+def statement(scene: Scene, asked: pg.RenameStmt) -> None:
+    """ALTER ... RENAME."""
+    kind = asked.rename_type
+    if kind in _OF_RELATIONS or kind in _RELATIONS or kind in _PARTS:
+        name = scene.relation(asked.relation, is_optional=asked.missing_ok)
+        if name is not None:
+            _rename_of_relation(scene, name, asked)
+    elif kind in _TYPES:
+        name = scene.known_type(tree.object_name(asked.object))
+        if name is not None:
+            _move_type(scene, name, Name(name.schema, asked.newname))
+    elif kind in _FUNCTIONS:
+        _move_function(scene, tree.object_name(asked.object), new=asked.newname)
+    else:
+        _rename_other(scene, asked)
+
+
+def _rename_of_relation(scene: Scene, name: Name, asked: pg.RenameStmt) -> None:
+    match asked.rename_type:
+        case pg.OBJECT_COLUMN:
+            _rename_column(scene, name, asked.subname, asked.newname, is_only=not asked.relation.inh)
+        case pg.OBJECT_TABCONSTRAINT:
+            _rename_constraint(scene, name, asked.subname, asked.newname)
+        case part if part in _PARTS:
+            _rename_part(scene, name, _PARTS[part], asked.subname, asked.newname)
+        case _:
+            _rename_relation(scene, name, asked.newname)
+
+
+def _rename_other(scene: Scene, asked: pg.RenameStmt) -> None:
+    before, after = Name(None, asked.subname), Name(None, asked.newname)
+    match asked.rename_type:
+        case pg.OBJECT_ATTRIBUTE:
+            name = scene.known_type(tree.relation_name(asked.relation))
+            if name is not None:
+                _rename_attribute(scene, name, asked.subname, asked.newname)
+        case pg.OBJECT_SCHEMA:
+            _rename_schema(scene, asked.subname, asked.newname)
+        case pg.OBJECT_ROLE:
+            scene.catalog.roles = scene.catalog.roles - {asked.subname} | {asked.newname}
+            scene.say(Renames(Ref(ObjectKind.ROLE, before), Ref(ObjectKind.ROLE, after)))
+        case _:
+            return
+
+
+def set_schema(scene: Scene, asked: pg.AlterObjectSchemaStmt) -> None:
+    """ALTER ... SET SCHEMA."""
+    kind, schema = asked.object_type, asked.newschema
+    if kind in _RELATIONS:
+        name = scene.relation(asked.relation, is_optional=asked.missing_ok)
+        if name is None:
+            return
+        new = Name(schema, name.name)
+        scene.aim(name)
+        scene.need_free(new)
+        scene.need_schema(new)
+        scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
+        for part in (*scene.catalog.indexes_of(name), *scene.catalog.sequences_of(name)):
+            move(scene, part.name, Name(schema, part.name.name))
+        before = _ref(scene, name)
+        move(scene, name, new)
+        scene.say(Renames(before, Ref(before.kind, new)))
+    elif kind in _TYPES:
+        name = scene.known_type(tree.object_name(asked.object))
+        if name is not None:
+            _move_type(scene, name, Name(schema, name.name))
+    elif kind in _FUNCTIONS:
+        _move_function(scene, tree.object_name(asked.object), schema=schema)
+
+
+def _ref(scene: Scene, name: Name) -> Ref:
+    relation = scene.catalog.relation(name)
+    return Ref(ObjectKind.TABLE, name) if relation is None else relation.ref
+
+
+# relations
+
+
+def _rename_relation(scene: Scene, name: Name, new_name: str) -> None:
+    new = Name(name.schema, new_name)
+    scene.aim(name)
+    scene.need_free(new)
+    relation = scene.catalog.relation(name)
+    if not isinstance(relation, Index):
+        scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    before = _ref(scene, name)
+    if relation is None:
+        # Nothing is known of it, but that it has this name now.
+        scene.catalog.remove(name)
+        scene.catalog.put(Table(new, is_whole=False))
+    else:
+        move(scene, name, new)
+    if isinstance(relation, Index) and relation.constraint is not None:
+        _rename_constraint_of(scene, relation.table, relation.constraint, new_name)
+    scene.say(Renames(before, Ref(before.kind, new)))
+
+
+def move(scene: Scene, old: Name, new: Name) -> None:
+    """Give a relation another full name, everywhere."""
+    relation = scene.catalog.relation(old)
+    if relation is None:
+        return
+    around = [*_around(scene, old)]
+    scene.catalog.remove(old)
+    scene.catalog.put(_referring(replace(relation, name=new), old, new))
+    for one in around:
+        if one.name != old:
+            scene.catalog.put(_referring(one, old, new))
+
+
+def _around(scene: Scene, name: Name) -> Iterable[Relation]:
+    """Yield what refers to a relation by its name."""
+    for node in scene.catalog.dependents(Space.RELATION, name):
+        if node.space is Space.RELATION and (found := scene.catalog.relation(node.name)) is not None:
+            yield found
+    index = scene.catalog.index(name)
+    if index is not None:
+        owner = scene.catalog.table(index.table)
+        if owner is not None:
+            yield owner
+            for child in scene.catalog.descendants_of(owner.name):
+                yield from (one for one in scene.catalog.indexes_of(child.name) if one.parent == name)
+
+
+def _referring(relation: Relation, old: Name, new: Name) -> Relation:
+    """Return a relation that refers to another by its new name."""
+    match relation:
+        case Table():
+            constraints = {
+                name: replace(
+                    one,
+                    references=new if one.references == old else one.references,
+                    index=new if one.index == old else one.index,
+                )
+                for name, one in relation.constraints.items()
+            }
+            parents = tuple(new if one == old else one for one in relation.parents)
+            return replace(relation, constraints=constraints, parents=parents)
+        case View():
+            return replace(relation, uses={new if name == old else name: used for name, used in relation.uses.items()})
+        case Index():
+            table = new if relation.table == old else relation.table
+            return replace(relation, table=table, parent=new if relation.parent == old else relation.parent)
+        case Sequence():
+            owner = relation.owner
+            return replace(relation, owner=(new, owner[1])) if owner is not None and owner[0] == old else relation
+
+
+# columns and other parts
+
+
+def _rename_column(scene: Scene, name: Name, before: str, after: str, *, is_only: bool) -> None:
+    scene.aim(name)
+    scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    relation = scene.catalog.relation(name)
+    ref = Ref(ObjectKind.COLUMN, name, before)
+    if isinstance(relation, View):
+        if relation.columns is not None:
+            columns = tuple(after if one == before else one for one in relation.columns)
+            scene.catalog.put(replace(relation, columns=columns))
+        _rename_users(scene, name, before, after)
+        scene.say(Renames(ref, Ref(ObjectKind.COLUMN, name, after)))
+        return
+    table = scene.table(name)
+    _need_column(scene, table, before, after)
+    for one in (table, *(() if is_only else scene.catalog.descendants_of(name))):
+        if one.name != name:
+            scene.lock(one.name, LockMode.ACCESS_EXCLUSIVE)
+        _rename_in(scene, one, before, after)
+    scene.say(Renames(ref, Ref(ObjectKind.COLUMN, name, after)))
+
+
+def _need_column(scene: Scene, table: Table, before: str, after: str) -> None:
+    if not scene.catalog.is_certain(table):
+        return
+    if table.certainly_lacks(before):
+        raise scene.missing("column", Name(table.name.name, before), nearest(before, table.columns))
+    known = table.column(before)
+    if table.parents and known is not None and known.is_inherited:
+        reason = f"`{table.name.name}` inherits the column `{before}`"
+        raise scene.fail(FailureCause.REFUSED, reason, f"rename it in `{table.parents[0].name}`")
+    if after in table.columns:
+        reason = f"`{table.name.name}` already has a column `{after}`"
+        blocker = Ref(ObjectKind.COLUMN, table.name, after)
+        raise scene.fail(FailureCause.EXISTS, reason, "choose another name", (blocker,))
+
+
+def _rename_in(scene: Scene, table: Table, before: str, after: str) -> None:
+    for index in scene.catalog.indexes_of(table.name):
+        if before in index.all_columns:
+            scene.catalog.put(_renamed_index(index, before, after))
+    for sequence in scene.catalog.sequences_of(table.name, before):
+        scene.catalog.put(replace(sequence, owner=(table.name, after)))
+    for other, key in scene.catalog.referencing(table.name):
+        if before in key.referenced_columns:
+            columns = _renamed(key.referenced_columns, before, after)
+            known = scene.table(other.name)
+            changed = {**known.constraints, key.name: replace(known.constraints[key.name], referenced_columns=columns)}
+            scene.catalog.put(replace(known, constraints=changed))
+    _rename_users(scene, table.name, before, after)
+    known = scene.table(table.name)
+    columns = {}
+    for name, column in known.columns.items():
+        renamed = replace(column, name=after) if name == before else column
+        default = _renamed_expression(column.default, before, after) if column.generated is not None else column.default
+        columns[after if name == before else name] = replace(renamed, default=default)
+    if before not in known.columns:
+        columns[after] = Column(after, None)
+    scene.catalog.put(
+        replace(
+            known,
+            columns=columns,
+            missing=known.missing - {after} | {before},
+            constraints={name: _renamed_constraint(one, before, after) for name, one in known.constraints.items()},
+            triggers={
+                name: replace(one, columns=frozenset(_renamed(tuple(one.columns), before, after)))
+                for name, one in known.triggers.items()
+            },
+            policies={
+                name: replace(
+                    one,
+                    using=_renamed_expression(one.using, before, after),
+                    check=_renamed_expression(one.check, before, after),
+                )
+                for name, one in known.policies.items()
+            },
+            partition_key=tuple(after if one == before else one for one in known.partition_key),
+        )
+    )
+
+
+def _rename_users(scene: Scene, name: Name, before: str, after: str) -> None:
+    for view in scene.catalog.views_on(name):
+        used = view.uses.get(name, frozenset())
+        if before in used:
+            scene.catalog.put(replace(view, uses={**view.uses, name: used - {before} | {after}}))
+
+
+def _renamed(columns: tuple[str, ...], before: str, after: str) -> tuple[str, ...]:
+    return tuple(after if one == before else one for one in columns)
+
+
+def _renamed_expression(one: Expression | None, before: str, after: str) -> Expression | None:
+    return None if one is None else one.with_renamed(before, after)
+
+
+def _renamed_constraint(one: Constraint, before: str, after: str) -> Constraint:
+    expression = _renamed_expression(one.expression, before, after)
+    return replace(one, columns=_renamed(one.columns, before, after), expression=expression)
+
+
+def _renamed_index(index: Index, before: str, after: str) -> Index:
+    return replace(
+        index,
+        columns=tuple(after if one == before else one for one in index.columns),
+        included=_renamed(index.included, before, after),
+        expressions=tuple(one.with_renamed(before, after) for one in index.expressions),
+        predicate=_renamed_expression(index.predicate, before, after),
+    )
+
+
+def _rename_constraint(scene: Scene, name: Name, before: str, after: str) -> None:
+    scene.aim(name)
+    scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    table = scene.table(name)
+    if before not in table.constraints and scene.catalog.is_certain(table) and before in table.missing_constraints:
+        raise scene.missing("constraint", Name(name.name, before))
+    found = table.constraints.get(before)
+    if found is not None and found.index is not None:
+        move(scene, found.index, Name(found.index.schema, after))
+    _rename_constraint_of(scene, name, before, after)
+    scene.say(Renames(Ref(ObjectKind.CONSTRAINT, name, before), Ref(ObjectKind.CONSTRAINT, name, after)))
+
+
+def _rename_constraint_of(scene: Scene, name: Name, before: str, after: str) -> None:
+    table = scene.catalog.table(name)
+    if table is None:
+        return
+    found = table.constraints.get(before)
+    if found is None:
+        return
+    kept = {key: one for key, one in table.constraints.items() if key != before}
+    index = found.index
+    if index is not None and scene.catalog.index(index) is None:
+        index = Name(index.schema, after)
+    kept[after] = replace(found, name=after, index=index)
+    gone = table.missing_constraints - {after} | {before}
+    scene.catalog.put(replace(table, constraints=kept, missing_constraints=gone))
+    if index is not None and (owned := scene.catalog.index(index)) is not None:
+        scene.catalog.put(replace(owned, constraint=after))
+
+
+def _rename_part(scene: Scene, name: Name, kind: ObjectKind, before: str, after: str) -> None:
+    scene.aim(name)
+    scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    table = scene.catalog.table(name)
+    if table is not None:
+        triggers, policies = dict(table.triggers), dict(table.policies)
+        if kind is ObjectKind.TRIGGER and before in triggers:
+            triggers[after] = replace(triggers.pop(before), name=after)
+        if kind is ObjectKind.POLICY and before in policies:
+            policies[after] = replace(policies.pop(before), name=after)
+        rules = table.rules - {before} | {after} if before in table.rules else table.rules
+        scene.catalog.put(replace(table, triggers=triggers, policies=policies, rules=rules))
+    scene.say(Renames(Ref(kind, name, before), Ref(kind, name, after)))
+
+
+# types, functions and schemas
+
+
+def _move_type(scene: Scene, name: Name, new: Name) -> None:
+    scene.aim(name, Space.TYPE)
+    known = scene.catalog.type(name)
+    scene.need_free_type(new)
+    kind = ObjectKind.TYPE if known is None else known.ref.kind
+    scene.say(Renames(Ref(kind, name), Ref(kind, new)))
+    if known is None:
+        scene.catalog.remove_type(name)
+        return
+    using = scene.catalog.columns_of_type(name)
+    domains = [*_domains_over(scene, name)]
+    scene.catalog.remove_type(name)
+    scene.catalog.put_type(replace(known, name=new))
+    for domain in domains:
+        assert domain.base is not None, "it is over this one"
+        scene.catalog.put_type(replace(domain, base=replace(domain.base, name=new)))
+    for table, column in using:
+        own = scene.table(table.name)
+        kept = own.columns[column.name]
+        if kept.type is not None and kept.type.name == name:
+            changed = replace(kept, type=_named(kept.type, new))
+            scene.catalog.put(replace(own, columns={**own.columns, column.name: changed}))
+
+
+def _named(one: Type, name: Name) -> Type:
+    return replace(one, name=name)
+
+
+def _domains_over(scene: Scene, name: Name) -> Iterable[Domain]:
+    for node in scene.catalog.dependents(Space.TYPE, name):
+        found = scene.catalog.type(node.name) if node.space is Space.TYPE else None
+        if isinstance(found, Domain) and found.base is not None and found.base.name == name:
+            yield found
+
+
+def _rename_attribute(scene: Scene, name: Name, before: str, after: str) -> None:
+    known = scene.catalog.type(name)
+    if isinstance(known, Composite):
+        attributes: Mapping[str, Type] = {after if key == before else key: one for key, one in known.attributes.items()}
+        scene.catalog.put_type(replace(known, attributes=attributes))
+    scene.say(Renames(Ref(ObjectKind.TYPE, name, before), Ref(ObjectKind.TYPE, name, after)))
+
+
+def rename_value(scene: Scene, known: Enum, before: str, after: str) -> None:
+    """ALTER TYPE ... RENAME VALUE."""
+    values = tuple(after if one == before else one for one in known.values)
+    scene.catalog.put_type(replace(known, values=values))
+
+
+def _move_function(scene: Scene, written: Name, *, new: str | None = None, schema: str | None = None) -> None:
+    name = scene.catalog.find_function(scene.path, written) or scene.full(written)
+    scene.aim(name, Space.FUNCTION)
+    after = Name(schema or name.schema, new or name.name)
+    moved = scene.catalog.functions(name)
+    scene.catalog.remove_functions(name)
+    for one in moved:
+        scene.catalog.put_function(replace(one, name=after))
+    for table in [*scene.catalog.tables()] if moved else ():
+        if any(one.function == name for one in table.triggers.values()):
+            triggers = {
+                key: replace(one, function=after if one.function == name else one.function)
+                for key, one in table.triggers.items()
+            }
+            scene.catalog.put(replace(table, triggers=triggers))
+    scene.say(Renames(Ref(ObjectKind.FUNCTION, name), Ref(ObjectKind.FUNCTION, after)))
+
+
+def _rename_schema(scene: Scene, before: str, after: str) -> None:
+    known = scene.catalog.schema(before)
+    for relation in [*scene.catalog.relations_in(before)]:
+        move(scene, relation.name, Name(after, relation.name.name))
+    for one in [*scene.catalog.types_in(before)]:
+        _move_type(scene, one.name, Name(after, one.name.name))
+    for one in [*scene.catalog.functions_in(before)]:
+        scene.catalog.remove_functions(one.name)
+        scene.catalog.put_function(replace(one, name=Name(after, one.name.name)))
+    scene.catalog.remove_schema(before)
+    if known is not None:
+        scene.catalog.put_schema(replace(known, name=after))
+    scene.effects = [one for one in scene.effects if not isinstance(one, Renames)]
+    scene.say(Renames(Ref(ObjectKind.SCHEMA, Name(None, before)), Ref(ObjectKind.SCHEMA, Name(None, after))))

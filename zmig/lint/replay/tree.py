@@ -1,0 +1,317 @@
+"""PostgreSQL's syntax trees, as postgast gives them, and how values are read out of their nodes.
+
+Only the replay sees nodes; rules get values. A node's place is an offset in octets of the UTF-8 of its statement.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import postgast
+from google.protobuf.message import Message
+from postgast import pg_query_pb2 as pg
+
+from zmig.lint.replay.objects import Comparison, Expression, ReadExpression
+from zmig.sql.token_reader import Name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SET_OPERATIONS = frozenset({pg.SETOP_UNION, pg.SETOP_INTERSECT, pg.SETOP_EXCEPT})
+_COMPARES = frozenset({"=", "<", "<=", ">", ">="})
+_SWAPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def parse(text: str) -> pg.Node:
+    """Return the tree of one statement.
+
+    Raises:
+        postgast.PgQueryError: it is none.
+        ValueError: it is nested deeper than trees can be read.
+    """
+    statements = postgast.parse(text).stmts
+    return statements[0].stmt if statements else pg.Node()
+
+
+def kind_of(node: pg.Node) -> str:
+    """Return the name of the field that holds what a node is; empty for no node."""
+    return node.WhichOneof("node") or ""
+
+
+def inner(node: pg.Node) -> Message | None:
+    """Return what a node is."""
+    kind = node.WhichOneof("node")
+    return getattr(node, kind) if kind else None
+
+
+def strings(nodes: Iterable[pg.Node]) -> list[str]:
+    """Return the texts of nodes that are strings."""
+    return [node.string.sval for node in nodes if node.HasField("string")]
+
+
+def name(parts: Iterable[pg.Node]) -> Name:
+    """Return the name that a list of strings spells; of a longer path the last two parts count."""
+    return _name(strings(parts))
+
+
+def _name(texts: list[str]) -> Name:
+    if not texts:
+        return Name(None, "")
+    return Name(texts[-2] if len(texts) > 1 else None, texts[-1])
+
+
+def relation_name(relation: pg.RangeVar) -> Name:
+    """Return the name of a table or the like as it is written."""
+    return Name(relation.schemaname or None, relation.relname)
+
+
+def object_name(node: pg.Node) -> Name:
+    """Return the name of what a DROP, RENAME or COMMENT names."""
+    if node.HasField("list"):
+        return name(node.list.items)
+    if node.HasField("string"):
+        return Name(None, node.string.sval)
+    if node.HasField("type_name"):
+        return name(node.type_name.names)
+    if node.HasField("object_with_args"):
+        return name(node.object_with_args.objname)
+    return Name(None, "")
+
+
+def role(spec: pg.RoleSpec) -> str:
+    """Return the name of a role; `public` for everybody, `current_user` and the like for whom it is then."""
+    kinds = {
+        pg.ROLESPEC_PUBLIC: "public",
+        pg.ROLESPEC_CURRENT_USER: "current_user",
+        pg.ROLESPEC_SESSION_USER: "session_user",
+        pg.ROLESPEC_CURRENT_ROLE: "current_role",
+    }
+    return kinds.get(spec.roletype, spec.rolename)
+
+
+def is_true(option: pg.DefElem) -> bool:
+    """Return what an option means where the server expects a boolean; one without a value is true."""
+    value = option_text(option)
+    return value is None or value.lower() not in ("false", "off", "0", "no")
+
+
+def option_text(option: pg.DefElem) -> str | None:
+    """Return the value of an option as text; None where it has none."""
+    arg = option.arg
+    match kind_of(arg):
+        case "string":
+            return arg.string.sval
+        case "integer":
+            return str(arg.integer.ival)
+        case "boolean":
+            return "true" if arg.boolean.boolval else "false"
+        case "type_name":
+            return name(arg.type_name.names).name
+        case "list":
+            return ".".join(strings(arg.list.items))
+        case _:
+            return None
+
+
+def options(nodes: Iterable[pg.Node]) -> dict[str, pg.DefElem]:
+    """Return the options of a list, by name."""
+    return {node.def_elem.defname: node.def_elem for node in nodes if node.HasField("def_elem")}
+
+
+def walk(message: Message) -> Iterator[Message]:
+    """Yield a message and all within it, without the wrappers around nodes."""
+    waiting: list[Message] = [message]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, pg.Node):
+            kind = one.WhichOneof("node")
+            if kind is not None:
+                waiting.append(getattr(one, kind))
+            continue
+        yield one
+        for field, value in one.ListFields():
+            if field.message_type is None:
+                continue
+            if isinstance(value, Message):
+                waiting.append(value)
+            else:
+                waiting.extend(reversed(value))
+
+
+def expression(node: pg.Node) -> Expression | None:
+    """Return the expression that a node is; None for no node."""
+    return Expression(lambda: _read(node)) if kind_of(node) else None
+
+
+def _read(node: pg.Node) -> ReadExpression:
+    columns: set[str] = set()
+    functions: list[Name] = []
+    sequences: list[str] = []
+    is_constant, has_query = True, False
+    for one in walk(node):
+        if isinstance(one, pg.ColumnRef):
+            is_constant = False
+            parts = strings(one.fields)
+            if len(parts) == len(one.fields):
+                columns.add(parts[-1])
+        elif isinstance(one, pg.FuncCall):
+            is_constant = False
+            called = name(one.funcname)
+            functions.append(called)
+            if called.name == "nextval" and one.args and (shown := constant(one.args[0])) is not None:
+                sequences.append(shown)
+        elif isinstance(one, pg.SQLValueFunction):
+            is_constant = False
+        elif isinstance(one, pg.SubLink):
+            is_constant, has_query = False, True
+    return ReadExpression(
+        frozenset(columns),
+        tuple(functions),
+        _never_null(node),
+        frozenset(_comparisons(node)),
+        frozenset(_alternatives(node) or ()),
+        is_constant,
+        has_query,
+        _is_null(node),
+        tuple(sequences),
+        lambda: text(node),
+    )
+
+
+def text(node: pg.Node) -> str:
+    """Return an expression as SQL."""
+    target = pg.Node(res_target=pg.ResTarget(val=node))
+    select = pg.Node(
+        select_stmt=pg.SelectStmt(target_list=[target], limit_option=pg.LIMIT_OPTION_DEFAULT, op=pg.SETOP_NONE)
+    )
+    tree = pg.ParseResult(stmts=[pg.RawStmt(stmt=select)])
+    return postgast.deparse(tree).removeprefix("SELECT").strip()
+
+
+def _is_null(node: pg.Node) -> bool:
+    while node.HasField("type_cast"):
+        node = node.type_cast.arg
+    return node.HasField("a_const") and node.a_const.isnull
+
+
+def constant(node: pg.Node) -> str | None:
+    """Return a constant as it is written, without its quotes or cast; None for anything else."""
+    if node.HasField("type_cast"):
+        return constant(node.type_cast.arg)
+    if node.HasField("a_expr") and not kind_of(node.a_expr.lexpr) and strings(node.a_expr.name) == ["-"]:
+        positive = constant(node.a_expr.rexpr)
+        return None if positive is None else f"-{positive}"
+    if not node.HasField("a_const"):
+        return None
+    one = node.a_const
+    match one.WhichOneof("val"):
+        case "ival":
+            return str(one.ival.ival)
+        case "fval":
+            return one.fval.fval
+        case "boolval":
+            return "true" if one.boolval.boolval else "false"
+        case "sval":
+            return one.sval.sval
+        case "bsval":
+            return one.bsval.bsval
+        case _:
+            return None
+
+
+def integers(nodes: Iterable[pg.Node]) -> tuple[int, ...]:
+    """Return the numbers that nodes are; what is none is left out."""
+    shown = (constant(node) for node in nodes)
+    return tuple(int(one) for one in shown if one is not None and one.lstrip("-").isdigit())
+
+
+def column(node: pg.Node) -> str | None:
+    """Return the column that an expression is; None for anything else."""
+    if not node.HasField("column_ref"):
+        return None
+    parts = strings(node.column_ref.fields)
+    return parts[-1] if parts and len(parts) == len(node.column_ref.fields) else None
+
+
+def _never_null(node: pg.Node) -> frozenset[str]:
+    if node.HasField("null_test"):
+        test = node.null_test
+        named = column(test.arg)
+        return frozenset({named}) if named and test.nulltesttype == pg.IS_NOT_NULL else frozenset()
+    if not node.HasField("bool_expr"):
+        return frozenset()
+    parts = node.bool_expr.args
+    if node.bool_expr.boolop == pg.AND_EXPR:
+        return frozenset[str]().union(*map(_never_null, parts))
+    if node.bool_expr.boolop == pg.OR_EXPR:
+        first, *others = map(_never_null, parts)
+        return first.intersection(*others)
+    test = parts[0].null_test
+    named = column(test.arg) if parts[0].HasField("null_test") and test.nulltesttype == pg.IS_NULL else None
+    return frozenset({named}) if named else frozenset()
+
+
+def _comparisons(node: pg.Node) -> Iterator[Comparison]:
+    if node.HasField("bool_expr") and node.bool_expr.boolop == pg.AND_EXPR:
+        for part in node.bool_expr.args:
+            yield from _comparisons(part)
+        return
+    if not node.HasField("a_expr"):
+        return
+    one = node.a_expr
+    operator = "".join(strings(one.name)[-1:])
+    if one.kind == pg.AEXPR_OP and operator in _COMPARES:
+        yield from _comparison(one.lexpr, operator, one.rexpr)
+        yield from _comparison(one.rexpr, _SWAPPED[operator], one.lexpr)
+    elif one.kind == pg.AEXPR_BETWEEN and one.rexpr.HasField("list"):
+        low, high = one.rexpr.list.items
+        yield from _comparison(one.lexpr, ">=", low)
+        yield from _comparison(one.lexpr, "<=", high)
+    elif one.kind == pg.AEXPR_IN and operator == "=" and one.rexpr.HasField("list"):
+        yield from _membership(one.lexpr, one.rexpr.list.items)
+    elif one.kind == pg.AEXPR_OP_ANY and operator == "=" and one.rexpr.HasField("a_array_expr"):
+        yield from _membership(one.lexpr, one.rexpr.a_array_expr.elements)
+
+
+_NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+
+
+def _alternatives(node: pg.Node) -> list[Comparison] | None:
+    """Return what an OR of comparisons says; None for anything else."""
+    if node.HasField("null_test") and node.null_test.nulltesttype == pg.IS_NULL:
+        named = column(node.null_test.arg)
+        return None if named is None else [Comparison(named, "is null", ())]
+    if not node.HasField("bool_expr"):
+        found = [*_comparisons(node)]
+        return found if len(found) == 1 else None
+    parts, operator = node.bool_expr.args, node.bool_expr.boolop
+    if operator == pg.OR_EXPR:
+        alternatives = [_alternatives(part) for part in parts]
+        return None if None in alternatives else [one for some in alternatives for one in some or ()]
+    if operator == pg.NOT_EXPR and parts[0].HasField("bool_expr"):
+        arms = parts[0].bool_expr.args if parts[0].bool_expr.boolop == pg.AND_EXPR else ()
+        negated = [_negated(arm) for arm in arms]
+        return None if not negated or None in negated else [one for one in negated if one is not None]
+    return None
+
+
+def _negated(node: pg.Node) -> Comparison | None:
+    if node.HasField("null_test") and node.null_test.nulltesttype == pg.IS_NOT_NULL:
+        named = column(node.null_test.arg)
+        return None if named is None else Comparison(named, "is null", ())
+    found = [*_comparisons(node)]
+    if len(found) != 1 or found[0].operator not in _NEGATED:
+        return None
+    return found[0]._replace(operator=_NEGATED[found[0].operator])
+
+
+def _comparison(left: pg.Node, operator: str, right: pg.Node) -> Iterator[Comparison]:
+    named, value = column(left), constant(right)
+    if named is not None and value is not None:
+        yield Comparison(named, operator, (value,))
+
+
+def _membership(left: pg.Node, values: Iterable[pg.Node]) -> Iterator[Comparison]:
+    named, shown = column(left), [constant(one) for one in values]
+    if named is not None and None not in shown:
+        yield Comparison(named, "=", tuple(one for one in shown if one is not None))
