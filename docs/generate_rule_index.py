@@ -39,6 +39,7 @@ GROUPS = {
     "index": "Indexes that are built while the table is in use.",
     "change": "What a migration changes.",
     "lock": "Locks that everybody else waits for.",
+    "fails": "What certainly fails, by what the migrations before have made.",
     "name": "Names and descriptions.",
     "rollback": "What undoes a migration.",
     "base": "What changed since a revision of git: only with `--base`.",

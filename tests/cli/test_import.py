@@ -355,13 +355,13 @@ def test_a_file_that_is_there_is_never_replaced(project: Project, run: Run) -> N
 
 @pytest.mark.parametrize("name", ['it\'s: "odd" #1 ${x}', "ä" * 100, "-- ", "\u202eevil", "{a: b}", "."])
 def test_whatever_a_file_is_called_its_migration_is_there(project: Project, run: Run, name: str) -> None:
-    project.add(f"20240109000000_{name}.sql", USERS)
+    project.add(f"20240109000000_{name}.sql", USERS.replace("users", "members"))
     assert run("import", "--write").code == 0
     assert project.manifest.read_text().count("  - version:") == 4
     assert run("lint", "--fail-on", "error").code == 0
     assert run("import", "--write").stderr.startswith("nothing is new")
     (file,) = (project.folder / "migrations").glob("20240109*[!k].sql")
-    assert file.read_text().splitlines()[2:] == ["", "create table users (id int);"]
+    assert file.read_text().splitlines()[2:] == ["", "create table members (id int);"]
 
 
 def test_files_that_cannot_be_named_are_copied(empty: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

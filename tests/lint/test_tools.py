@@ -194,13 +194,34 @@ def test_without_the_extra_everything_else_is_checked(folder: Path, found: Found
         "from zmig.lint.squawk import program; program.find = lambda: None\n"
         "from zmig.cli.main import main; sys.exit(main(['lint', 'manifest.yaml']))"
     )
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environ, check=False)
+    ended = _python(code)
     assert ended.returncode == 2
     assert ended.stdout.startswith("error[transaction/control]: `COMMIT` is")
     assert ended.stderr.splitlines() == [
         "1 error in 1 migration",
-        "note: `sql/syntax` was not checked: the package `postgast` is not installed",
+        "note: `sql/syntax`, and every rule about what tables are like, were not checked: the package `postgast` is "
+        "not installed",
         "note: the rules `squawk/...` were not checked: the program `squawk` is not installed",
         'hint: run `pip install "zmig[lint]"`',
     ]
+
+
+def test_without_the_grammar_squawk_speaks_of_form_alone(folder: Path, found: Found) -> None:
+    found(
+        "create table t (a char(3));\n-- zmig: ignore squawk/renaming-table for a while\nalter table u rename to v;\n"
+        "alter table u add column b int default random();\n"
+    )
+    ended = _python(
+        "import sys; sys.modules['postgast'] = None\n"
+        "from zmig.cli.main import main; sys.exit(main(['lint', 'manifest.yaml']))"
+    )
+    assert ended.returncode == 2
+    found_rules = [
+        line.partition(":")[0] for line in ended.stdout.splitlines() if line.startswith(("warning", "error"))
+    ]
+    assert found_rules == ["warning[squawk/ban-char-field]"]
+
+
+def _python(code: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environ, check=False)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SCANS, REWRITES = "squawk/adding-not-nullable-field", "squawk/changing-column-type"
 CHECKS, REFERS = "squawk/constraint-missing-not-valid", "squawk/adding-foreign-key-constraint"
+MISSING = "fails/missing"
 BLOCKS, FAILS = "squawk/require-concurrent-index-creation", "transaction/refused"
 CHECK = "alter table t add constraint c check (a is not null)"
 IN_X = "set search_path = x;\ncreate table t (a int)"
@@ -39,7 +40,14 @@ def told(folder: Path, *files: str) -> list[str]:
         (["alter table t alter column a type text"], REWRITES),
         (["create table t (a int)", "alter table t alter column a type text"], REWRITES),
         (["create table t (a varchar(5))", "alter table t alter column a type text using upper(a)"], REWRITES),
-        (["create table t (a varchar(5))", 'alter table t alter a type text collate "C"'], REWRITES),
+        (
+            [
+                "create table t (a varchar(5))",
+                "create index concurrently i on t (a)",
+                'alter table t alter a type text collate "C"',
+            ],
+            REWRITES,
+        ),
         (["create table t (a varchar(5) check (a <> ''))", "alter table t alter a type text"], REWRITES),
         (["create table t (a varchar(5), check (a <> ''))", "alter table t alter a type text"], REWRITES),
         (
@@ -61,9 +69,9 @@ def told(folder: Path, *files: str) -> list[str]:
         ([f"{CHECK} not valid", "alter table t validate constraint other", SET], SCANS),
         ([CHECK, "alter table t drop constraint c", SET], SCANS),
         ([CHECK, f"alter table t drop constraint c;\n{SET}"], SCANS),
-        ([CHECK, "drop table t", SET], SCANS),
-        ([CHECK, "alter table t rename column a to b", SET], SCANS),
-        ([CHECK, "alter table t rename to u", SET], SCANS),
+        ([CHECK, "drop table t", SET], MISSING),
+        ([CHECK, "alter table t rename column a to b", SET], MISSING),
+        ([CHECK, "alter table t rename to u", SET], MISSING),
         (["alter table t add constraint c check (a is not null or b)", SET], SCANS),
         (["alter table t add column b int, add constraint c check (a is not null) not valid", SET], SCANS),
         (["alter table s.t add constraint c check (a is not null)", SET], SCANS),
@@ -85,19 +93,19 @@ def told(folder: Path, *files: str) -> list[str]:
         ([f"{UNKNOWN};\n{CHECK}", f"{UNKNOWN};\n{SET}"], SCANS),
         (["begin;\ncreate table t (a int);\nrollback;\ncreate index i on t (a)"], BLOCKS),
         (["savepoint s;\ncreate table t (a int);\nrollback to s;\ncreate index i on t (a)"], BLOCKS),
-        (["create table t (a int);\ndrop table t;\ncreate index i on t (a)"], BLOCKS),
+        (["create table t (a int);\ndrop table t;\ncreate index i on t (a)"], MISSING),
         (["create temp table t (a int);\ndrop table t;\ncreate index i on t (a)"], BLOCKS),
         (["create temp table t (a int);\ncreate index i on public.t (a)"], BLOCKS),
         (["create temp table t (a int);\nset search_path = public, pg_temp;\ncreate index i on t (a)"], BLOCKS),
         (["begin;\ncreate temp table t (a int) on commit drop;\ncommit;\ncreate index i on t (a)"], BLOCKS),
         (["create temp table t (a int)", "create index i on t (a)"], BLOCKS),
-        (["create table t (a int);\nalter table t set schema s;\ncreate index i on t (a)"], BLOCKS),
-        (["create table s.t (a int);\nalter schema s rename to r;\ncreate index i on s.t (a)"], BLOCKS),
-        (["create table s.t (a int);\ndrop schema s cascade;\ncreate index i on s.t (a)"], BLOCKS),
+        (["create table t (a int);\nalter table t set schema s;\ncreate index i on t (a)"], MISSING),
+        (["create table s.t (a int);\nalter schema s rename to r;\ncreate index i on s.t (a)"], MISSING),
+        (["create table s.t (a int);\ndrop schema s cascade;\ncreate index i on s.t (a)"], MISSING),
         (["create table t (a int);\ndo $$ begin alter table t rename to u; end $$;\ncreate index i on t (a)"], BLOCKS),
         (["do $$ begin create table t (a int); end $$;\ncreate index i on t (a)"], BLOCKS),
         (["create table n (a int);\nalter table t rename to o;\ncreate index i on o (a)"], BLOCKS),
-        (['create table "T" (a int);\ncreate index i on t (a)'], BLOCKS),
+        (['create table "T" (a int);\ncreate index i on t (a)'], MISSING),
         (["create table p partition of t default;\ncreate index i on t (a)"], BLOCKS),
         (["create table u (like t);\ncreate index i on t (a)"], BLOCKS),
         (["select 1 as a into u;\ncreate index i on t (a)"], BLOCKS),
@@ -119,6 +127,7 @@ def test_what_seems_harmless_is_reported(folder: Path, files: list[str], rule: s
     [
         ["create table t (id int, a varchar(5) not null default 'x', b int)", "alter table t alter a type text"],
         ["create table t (id int)", "alter table t add a character varying", "alter table t alter a type text"],
+        ["create table t (a varchar(5))", 'alter table t alter a type text collate "C"'],
         ["create table public.t (a varchar(5))", "alter table t alter column a set data type varchar"],
         ["create table t (a varchar(5))", "create index concurrently i on t (a)", "alter table t alter a type text"],
         [CHECK, SET],
@@ -148,7 +157,10 @@ def test_what_seems_harmless_is_reported(folder: Path, files: list[str], rule: s
         ["set local search_path = x;\ncreate table t (a int);\ncreate index i on x.t (a)"],
         [f"{UNKNOWN};\ncreate table t (a int);\ncreate index i on t (a)"],
         ["create table t (a int);\ndo $$ begin perform 1; end $$;\ncreate index i on t (a)"],
-        ["create table t (a int);\n-- squawk-ignore require-concurrent-index-creation\ncreate index i on u (a)"],
+        [
+            "create table u (a int)",
+            "create table t (a int);\n-- squawk-ignore require-concurrent-index-creation\ncreate index i on u (a)",
+        ],
         ["begin;\nupdate t set a = 1 where b;\ncommit;\ncreate index concurrently i on t (a)"],
         ["drop view v;\ncreate view v as select 1"],
         ["alter table t drop constraint c, add constraint c check (a > 1) not valid"],
@@ -157,3 +169,13 @@ def test_what_seems_harmless_is_reported(folder: Path, files: list[str], rule: s
 )
 def test_what_is_proved_is_not(folder: Path, files: list[str]) -> None:
     assert [rule for rule in told(folder, *files) if not rule.startswith("name/")] == []
+
+
+def test_a_variable_may_be_any_name(folder: Path) -> None:
+    (folder / "001_t.sql").write_text("-- why\ncreate table a ();\ncreate table ${name} (a int);\n")
+    (folder / "002_t.sql").write_text("-- why\nalter table t add column b int;\n")
+    (folder / "manifest.yaml").write_text(
+        "manifest: 1\nvariables: {name: t}\nlint: {severity: {rollback/missing: 'off'}}\n"
+        "migrations: [{version: 1, file: 001_t.sql, variables: true}, {version: 2, file: 002_t.sql}]\n"
+    )
+    assert lint([folder / "manifest.yaml"], environ={}).findings == ()

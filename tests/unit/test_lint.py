@@ -10,9 +10,8 @@ import pytest
 
 from zmig.lint import sql_file
 from zmig.lint.finding import Severity
-from zmig.lint.new_objects import NewObjects, follow
 from zmig.lint.registry import RULES, of_problem
-from zmig.lint.rules import locks, rollbacks
+from zmig.lint.rules import rollbacks
 from zmig.sql import script
 
 if TYPE_CHECKING:
@@ -118,50 +117,6 @@ def test_which_table_a_statement_may_change_many_rows_of(sql: str, filled: str |
 )
 def test_what_a_statement_changes(sql: str, changed: list[str]) -> None:
     assert [".".join(part for part in name if part) for name in read(sql).changes] == changed
-
-
-@pytest.mark.parametrize(
-    ("sql", "expected"),
-    [
-        ("alter table t add x int", True),
-        ("alter /* c */ foreign table t add x int", True),
-        ("drop table t", True),
-        ("create unique index on t (x)", True),
-        ("create or replace trigger g after insert on t execute function f()", True),
-        ("drop rule r on t", True),
-        ("alter tablespace x rename to y", False),
-        ("alter view v rename to w", False),
-        ("create table t (x int)", False),
-        ("create event trigger e on ddl_command_end execute function f()", False),
-    ],
-)
-def test_which_statements_lock_a_table(sql: str, expected: bool) -> None:
-    (statement,) = sql_file.read(sql, path="a.sql").statements
-    assert locks.locks_table(statement) is expected
-
-
-@pytest.mark.parametrize(
-    ("sql", "fresh"),
-    [
-        ("create table a (x int); create index on a (x);", [False, True]),
-        ("create table s.a (x int); alter table a add y int;", [False, False]),
-        ("create table public.a (x int); alter table a add y int;", [False, True]),
-        ("set search_path to s; create table a (x int); alter table s.a add y int;", [False, False, True]),
-        ("set search_path to s; create table a (x int); alter table public.a add y int;", [False, False, False]),
-        ("create table if not exists a (x int); alter table a add y int;", [False, False]),
-        ("create table s.a (x int); alter table u.a add y int;", [False, False]),
-        ("create table a (x int); alter table a rename to b; drop table b; drop table a;", [False, True, True, False]),
-        ("alter table a rename to b; create index on b (x);", [False, False]),
-        ("create table b (x int); alter table a rename to b; create index on b (x);", [False, False, False]),
-        ("create index i on a (x); drop index i;", [False, False]),
-        ("create table a (x int); create index i on a (x); drop index i;", [False, True, True]),
-        ("create table a (x int); drop table a, b;", [False, False]),
-        ("create type e as enum (); alter type e add value 'x';", [False, True]),
-    ],
-)
-def test_what_nobody_can_be_using_yet(sql: str, fresh: list[bool]) -> None:
-    file = sql_file.read(sql, path="a.sql")
-    assert [is_fresh for _, is_fresh in follow(file, NewObjects())] == fresh
 
 
 @pytest.mark.parametrize(

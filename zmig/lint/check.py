@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint import ignores
-from zmig.lint.columns import Columns
 from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
-from zmig.lint.new_objects import NewObjects
 from zmig.lint.registry import RULES, Needs, severities
 from zmig.lint.registry import of_problem as rule_of
-from zmig.lint.rules import batches, changes, indexes, locks, names, python, rollbacks, transactions
+from zmig.lint.rules import batches, changes, failures, indexes, locks, names, python, rollbacks, transactions
+from zmig.lint.rules.locks import Reported
 from zmig.lint.squawk import weighing
+from zmig.lint.steps import Replayed
 from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zmig.lint.entries import Entry, Gathered
     from zmig.lint.grammar import Grammar
     from zmig.lint.registry import Severities
+    from zmig.lint.steps import Step
 
 _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
     transactions.refused,
@@ -42,10 +43,14 @@ _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
     python.signature,
     ignores.faults,
 )
-_CHECKS_OF_USE: tuple[Callable[[Entry, NewObjects], Iterator[Remark]], ...] = (
+_CHECKS_OF_EFFECTS: tuple[Callable[[Entry, Sequence[Step]], Iterator[Remark]], ...] = (
     changes.mixed,
-    locks.rewrite,
+    failures.certain,
     locks.unlimited,
+)
+_CHECKS_BESIDE_SQUAWK: tuple[Callable[[Entry, Sequence[Step], Reported], Iterator[Remark]], ...] = (
+    locks.rewrite,
+    locks.scan,
 )
 
 
@@ -95,19 +100,35 @@ def check(gathered: Gathered, context: CheckContext) -> list[Finding]:
         findings += _weighed(ignores.unknown_severities(opened.manifest.lint, source), weights[id(source)], None)
     of_no_entry = (*context.strays, *(context.base.gone if context.base else ()))
     findings += _weighed(of_no_entry, severities(root, root), None)
-    known, columns = NewObjects(), Columns()
+    replayed = _replayed(gathered, context)
+    version = root.postgres_version
     for entry in gathered.entries:
         for file in entry.read_files:
             for problem in file.problems:
                 rule = rule_of(problem.code)
                 findings.append(of_problem(problem, rule, Severity.ERROR, file="", migration=entry.name))
         weight = weights[id(entry.manifest)]
-        findings += _weighed(_unignored(entry, context, known, columns, weight), weight, entry.name)
-        for statement in entry.sql.statements if entry.sql else ():
-            columns.learn(statement)
-            if context.is_new(entry):
-                known.learn(statement)
+        steps: Sequence[Step] = ()
+        if replayed is not None and not _is_replaced(entry, gathered):
+            steps = replayed.steps(entry, is_new=context.is_new(entry), version=version)
+        findings += _weighed(_unignored(entry, context, steps, weight), weight, entry.name)
     return findings
+
+
+def _replayed(gathered: Gathered, context: CheckContext) -> Replayed | None:
+    if context.grammar is None:
+        return None
+    replayed = Replayed(context.grammar)
+    for entry in gathered.entries:
+        if entry.is_repeatable:
+            replayed.doubt(entry)
+    return replayed
+
+
+def _is_replaced(entry: Entry, gathered: Gathered) -> bool:
+    """Whether a squash, which builds what it builds, is in the manifest as well."""
+    squashes = (one.declaration.replaces for one in gathered.entries if one is not entry)
+    return any(entry.version in versions for versions in squashes if versions is not None)
 
 
 def _weighed(remarks: Iterable[Remark], weight: Severities, migration: str | None) -> Iterator[Finding]:
@@ -118,13 +139,11 @@ def _weighed(remarks: Iterable[Remark], weight: Severities, migration: str | Non
             yield of_remark(remark, severity, migration)
 
 
-def _unignored(
-    entry: Entry, context: CheckContext, known: NewObjects, columns: Columns, weight: Severities
-) -> list[Remark]:
+def _unignored(entry: Entry, context: CheckContext, steps: Sequence[Step], weight: Severities) -> list[Remark]:
     """Return what is wrong with an entry, without what it ignores, and with what it ignores for nothing."""
     remarks = [*context.base.remarks.get(entry.version, ())] if context.base else []
     if context.examines(entry):
-        remarks += _remarks(entry, context, known, columns)
+        remarks += _remarks(entry, context, steps)
     own = tuple(ignores.declared(entry))
     if context.examines(entry):
         used = {ignore for ignore in own for remark in remarks if ignore.covers(remark)}
@@ -133,21 +152,27 @@ def _unignored(
     return [remark for remark in remarks if not any(ignore.covers(remark) for ignore in own)]
 
 
-def _remarks(entry: Entry, context: CheckContext, known: NewObjects, columns: Columns) -> Iterator[Remark]:
+def _remarks(entry: Entry, context: CheckContext, steps: Sequence[Step]) -> Iterator[Remark]:
     for check_entry in _CHECKS:
         yield from check_entry(entry)
-    for check_use in _CHECKS_OF_USE:
-        yield from check_use(entry, known)
+    said = context.squawk.get(id(entry.sql), ()) if entry.sql is not None else ()
+    for check_effects in _CHECKS_OF_EFFECTS:
+        yield from check_effects(entry, steps)
+    for check_beside in _CHECKS_BESIDE_SQUAWK:
+        yield from check_beside(entry, steps, Reported(said))
     if context.grammar is not None:
         yield from context.grammar.check_condition(entry)
         yield from context.grammar.check_verify(entry)
         for file in entry.read_files:
             yield from context.grammar.check(file)
     if entry.sql is not None:
-        yield from weighing.weighed(entry.sql, context.squawk.get(id(entry.sql), ()), known, columns)
+        yield from weighing.weighed(entry.sql, said, steps)
 
 
 def rules_that_run(*, has_grammar: bool, has_squawk: bool, has_base: bool) -> frozenset[str]:
     """Return the rules that can be checked with what is there."""
     present = {Needs.NOTHING: True, Needs.GRAMMAR: has_grammar, Needs.SQUAWK: has_squawk, Needs.BASE: has_base}
-    return frozenset(code for code, rule in RULES.items() if present[rule.needs])
+    ran = frozenset(code for code, rule in RULES.items() if present[rule.needs])
+    # Without the catalog, nobody knows of which tables squawk is right.
+    unweighed = {code for code in ran if RULES[code].needs is Needs.SQUAWK} - weighing.ABOUT_FORM
+    return ran if has_grammar else ran - unweighed

@@ -1,7 +1,7 @@
-"""PostgreSQL's own grammar, through libpg_query: whether a statement is one at all, and a PL/pgSQL body too.
+"""PostgreSQL's own grammar, through libpg_query: whether a statement is one, and a PL/pgSQL body, and what it does.
 
-Needs the package postgast, which is imported here and nowhere else. Neither parser knows a catalog: what the one of
-PL/pgSQL says of types and variables means nothing. What it says of the syntax holds.
+Needs the package postgast, which only this module and those of the replay import. Neither parser knows a catalog: what
+the one of PL/pgSQL says of types and variables means nothing. What it says of the syntax holds.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from zmig.lint.entries import Entry
+    from zmig.lint.replay.catalog import Catalog
+    from zmig.lint.replay.replay import Outcome
     from zmig.lint.sql_file import FileStatement, SqlFile
     from zmig.sql.lexer import Token
 
@@ -26,6 +28,9 @@ _ABOUT_SYNTAX = re.compile(
 _NEAR = re.compile(r'at or near "(.*)"', re.DOTALL)
 _LINE = re.compile(r"near line (\d+)")
 _WORD = re.compile(r"\w+")
+_LONGEST_INSERT = 10_000
+OLDEST_SERVER = 13
+"""The oldest major version that zmig supports."""
 _DOLLARS = re.compile(r"\$\w*\$")
 
 
@@ -35,15 +40,39 @@ class Grammar:
     def __init__(self) -> None:
         """Load the parser. Raises ImportError or OSError where it cannot be."""
         import postgast
+        from google.protobuf.message import DecodeError
+
+        from zmig.lint.replay import replay, tree
 
         self._split: Callable[[str], object] = postgast.split
         self._parse_body: Callable[[str], object] = postgast.parse_plpgsql
         self._error: type[Exception] = postgast.PgQueryError
+        self._parse = tree.parse
+        self._replay = replay.replay
+        self._too_deep: tuple[type[Exception], ...] = (DecodeError, ValueError, RecursionError)
+        self._refusals: dict[int, tuple[str, int] | None] = {}
+        """What was said of statements that were replayed, by their `id`; they are not parsed twice."""
+
+    def replay(self, statement: FileStatement, catalog: Catalog, version: int | None) -> Outcome | None:
+        """Return what a statement does to a catalog; None for one that is none, or is not looked into."""
+        if _is_data(statement):
+            return None
+        try:
+            node = self._parse(statement.text)
+        except self._error as error:
+            self._refusals[id(statement)] = _refusal_of_error(error)
+            return None
+        except self._too_deep:  # it is one, but is nested deeper than its tree can be read
+            return None
+        self._refusals[id(statement)] = None
+        return self._replay(
+            node, catalog, path=statement.path, version=version or OLDEST_SERVER, is_utc=statement.is_utc
+        )
 
     def check(self, file: SqlFile) -> Iterator[Remark]:
         """Yield the statements of a file that are none."""
         for statement in file.statements:
-            if (refusal := self._refusal(statement.text)) is not None:
+            if (refusal := self._refusal_of(statement)) is not None:
                 yield _remark(file, statement.start, statement.end, refusal)
             elif (body := plpgsql_body(statement)) is not None:
                 yield from self._check_body(file, statement, body)
@@ -81,13 +110,26 @@ class Grammar:
         except ValueError:  # postgast cannot read every tree that it builds; a tree is all that is asked for
             return
 
+    def _refusal_of(self, statement: FileStatement) -> tuple[str, int] | None:
+        key = id(statement)
+        return self._refusals[key] if key in self._refusals else self._refusal(statement.text)
+
     def _refusal(self, text: str) -> tuple[str, int] | None:
         """Return what the parser says of a text that is no statement, and the 1-based place; 0 where it has none."""
         try:
             self._split(text)
         except self._error as error:
-            return getattr(error, "message", str(error)), getattr(error, "cursorpos", 0)
+            return _refusal_of_error(error)
         return None
+
+
+def _refusal_of_error(error: Exception) -> tuple[str, int]:
+    return getattr(error, "message", str(error)), getattr(error, "cursorpos", 0)
+
+
+def _is_data(statement: FileStatement) -> bool:
+    """Whether a statement holds so many rows that nothing but their table matters."""
+    return statement.verb == "insert" and len(statement.text) > _LONGEST_INSERT
 
 
 def _remark(file: SqlFile, start: int, end: int, refusal: tuple[str, int]) -> Remark:

@@ -119,7 +119,10 @@ def _grammar(missing: list[str]) -> Grammar | None:
     try:
         return Grammar()
     except (ImportError, OSError):
-        missing.append("`sql/syntax` was not checked: the package `postgast` is not installed")
+        missing.append(
+            "`sql/syntax`, and every rule about what tables are like, were not checked: the package `postgast` is not "
+            "installed"
+        )
         return None
 
 

@@ -12,11 +12,11 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import ManifestError, Problem
-from zmig.lint import search_path
+from zmig.lint import session
 from zmig.lint.finding import Remark
 from zmig.sql import fast_path, lexer, script, tool_markers
 from zmig.sql.buffer import Window
-from zmig.sql.token_reader import Name, Reader
+from zmig.sql.token_reader import Reader
 from zmig.text.places import Source
 from zmig.valueclass import replace, valueclass
 
@@ -56,15 +56,17 @@ class Action(NamedTuple):
 
 @valueclass
 class FileStatement:
-    """A statement of a file, and where the names in it are."""
+    """A statement of a file, and what those before it set for it."""
 
     raw: Statement
     """It alone, as it was split off."""
-    schema: str = search_path.DEFAULT
-    """Where a name without a schema is taken to be, unless the role or the database says otherwise.
+    path: tuple[str, ...] = session.DEFAULT
+    """Where names without a schema are looked for, unless the role or the database says otherwise.
 
-    Where that cannot be known, a mark of `zmig.lint.search_path` that only the statements beside it share.
+    Where that cannot be known, a mark of `zmig.lint.session` that only the statements beside it share.
     """
+    is_utc: bool = False
+    """Whether the session's time zone is known to be UTC."""
 
     @property
     def verb(self) -> str:
@@ -116,10 +118,6 @@ class FileStatement:
             if token is not None:
                 depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(token.text, 0)
                 end = token.end
-
-    def full(self, name: Name) -> Name:
-        """Return one of its names with a schema, or with the mark of one that cannot be known."""
-        return name if name.schema is not None else Name(self.schema, name.name)
 
 
 @valueclass
@@ -183,13 +181,13 @@ def read(text: str, *, path: str, has_variables: bool = False, is_batch: bool = 
     if is_batch:
         script_text = _PLACEHOLDER.sub(lambda found: "1" * len(found[0]), script_text)
     reading = _Reading(script_text, path)
-    names = search_path.SearchPath(path)
+    settings = session.Session(path)
     statements: list[FileStatement] = []
     problems: tuple[Problem, ...] = ()
     try:
         while (statement := reading.next_statement()) is not None:
-            statements.append(FileStatement(statement, names.schema))
-            names.follow(statement)
+            statements.append(FileStatement(statement, settings.path, settings.is_utc))
+            settings.follow(statement)
     except ManifestError as error:
         problems = error.problems
     if not problems and tool_markers.may_hold(script_text):

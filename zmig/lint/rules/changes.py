@@ -4,40 +4,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.lint import new_objects
-from zmig.lint.rules.locks import locks_table
+from zmig.lint.replay.effects import Extent, RowChange, WritesRows
+from zmig.lint.rules.locks import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from zmig.lint.entries import Entry
     from zmig.lint.finding import Remark
-    from zmig.lint.new_objects import NewObjects
-    from zmig.lint.sql_file import FileStatement
-    from zmig.sql.token_reader import Name
+    from zmig.lint.steps import Step
 
 
-def mixed(entry: Entry, known: NewObjects) -> Iterator[Remark]:
-    """Changes of many rows in the transaction that also changes a table that is in use."""
-    if entry.sql is None or not entry.is_transactional or entry.is_repeatable:
+def mixed(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
+    """Changes of many rows in a transaction that has locked a table that is in use."""
+    if not entry.is_transactional or entry.is_repeatable:
         return
-    altering: FileStatement | None = None
-    filling: list[tuple[FileStatement, Name]] = []
-    for statement, is_fresh in new_objects.follow(entry.sql, known):
-        if (table := statement.parsed.rewrites_rows_of) is not None and not is_fresh:
-            filling.append((statement, table))
-        elif altering is None and not is_fresh and locks_table(statement):
-            altering = statement
-    if altering is None:
-        return
-    for statement, table in filling:
-        yield entry.sql.remark(
-            "change/mixed",
-            statement,
-            f"rows of `{table.name}` are changed in the transaction that changes the schema in line "
-            f"{altering.line}, so its lock is held until the last row is done",
-            "put the change of the rows into a migration of its own",
-        )
+    altering: Step | None = None
+    for step in steps:
+        filled = _filled(step)
+        if filled is not None and altering is not None:
+            assert entry.sql is not None, "its statements are of a file"
+            yield entry.sql.remark(
+                "change/mixed",
+                step.statement,
+                f"rows of `{filled}` are changed in the transaction that changes the schema in line "
+                f"{altering.statement.line}, so its lock is held until the last row is done",
+                "put the change of the rows into a migration of its own",
+            )
+            return
+        if filled is None and altering is None and any(step.is_in_use(table) for table, _ in locked(step)):
+            altering = step
+
+
+def _filled(step: Step) -> str | None:
+    """Return the table in use of which a statement may change many rows."""
+    for one in step.of(WritesRows):
+        is_many = one.extent is not Extent.FEW and one.change is not RowChange.TRUNCATE
+        if is_many and step.is_in_use(one.table):
+            return one.table.name
+    return None
 
 
 def not_idempotent(entry: Entry) -> Iterator[Remark]:

@@ -1,116 +1,169 @@
-"""Checks of locks that only zmig can judge: how long a migration waits for them, and what it does while it has them."""
+"""Checks of locks: what is done while a table is locked, and how long a migration waits for it."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from zmig.lint import new_objects
-from zmig.sql.token_reader import Reader
+from zmig.lint.replay.effects import Builds, Locks, RewriteCause, Rewrites, ScanCause, Scans, Validates, WritesRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from zmig.lint.entries import Entry
     from zmig.lint.finding import Remark
-    from zmig.lint.new_objects import NewObjects
+    from zmig.lint.replay.effects import Effect
+    from zmig.lint.replay.objects import LockMode
     from zmig.lint.sql_file import FileStatement
+    from zmig.lint.steps import Step
+    from zmig.sql.token_reader import Name
 
-_TABLES = frozenset({"foreign table", "table"})
-_KEPT_AS_TABLES = frozenset({"materialized view", "table"})
-_ON_A_TABLE = frozenset({"policy", "rule", "trigger"})
-_SETS = re.compile(r"\bset\s++(?:logged|unlogged|tablespace|access\s++method)\b", re.IGNORECASE)
-_ADDS_SERIAL = re.compile(
-    r"\badd\s++(?:column\s++)?(?:if\s++not\s++exists\s++)?\S++\s++(?:small|big)?serial[248]?\b", re.IGNORECASE
-)
-_PRIMARY_KEY = re.compile(r"\bprimary\s++key\b", re.IGNORECASE)
-_WITHOUT_DATA = re.compile(r"\bwith\s++no\s++data\b", re.IGNORECASE)
-_COMMANDS = {
-    "vacuum": ("VACUUM FULL", "run it in a maintenance window, or use `pg_repack`; plain `VACUUM` locks nobody out"),
-    "cluster": ("CLUSTER", "run it in a maintenance window, or use `pg_repack`"),
-    "refresh": (
-        "REFRESH MATERIALIZED VIEW",
-        "write `refresh materialized view concurrently`, for which the view needs a unique index",
-    ),
-    "serial": ("ADD COLUMN", "add a column without a default, give it one, and fill it in batches"),
-    "set": ("ALTER ... SET", "run it in a maintenance window"),
-}
 _LONGEST_WAIT_SECONDS = 60
+_WINDOW = "run it in a maintenance window"
+_REWRITE_HINTS = {
+    RewriteCause.ADDED_COLUMN: "add a column without a default, give it one, and fill it in batches",
+    RewriteCause.TYPE: "add a new column, fill it in batches, and let clients move to it",
+    RewriteCause.GENERATED: "add a plain column, keep it in step by a trigger, and fill it in batches",
+    RewriteCause.PERSISTENCE: _WINDOW,
+    RewriteCause.TABLESPACE: _WINDOW,
+    RewriteCause.ACCESS_METHOD: _WINDOW,
+}
+_COMMAND_HINTS = {
+    "vacuum": f"{_WINDOW}, or use `pg_repack`; plain `VACUUM` locks nobody out",
+    "cluster": f"{_WINDOW}, or use `pg_repack`",
+    "refresh": "write `refresh materialized view concurrently`, for which the view needs a unique index",
+}
+_SCAN_HINTS = {
+    ScanCause.CHECK: "add the constraint `not valid`, and validate it in a later migration",
+    ScanCause.NOT_NULL: (
+        "add `check ({column} is not null) not valid`, validate it in a later migration, and set not null then"
+    ),
+    ScanCause.PRIMARY_KEY: (
+        "add `check ({column} is not null) not valid` and validate it in a later migration; then nothing is read"
+    ),
+    ScanCause.FOREIGN_KEY: "add the foreign key `not valid`, and validate it in a later migration",
+    ScanCause.PARTITION: (
+        "add a check that says the same as the bound and that the key is not null, `not valid`, and validate it "
+        "in a migration before"
+    ),
+    ScanCause.DEFAULT_PARTITION: (
+        "add a check to the default partition that excludes these rows, `not valid`, and validate it in a migration "
+        "before"
+    ),
+    ScanCause.DOMAIN: "add the constraint `not valid`, and validate it in a quiet hour",
+    ScanCause.RECHECK: "drop the constraint before, and add it again `not valid` after",
+}
 
 
-def locks_table(statement: FileStatement) -> bool:
-    """Whether a statement keeps others from writing a table, or from using it at all."""
-    match statement.verb:
-        case "alter":
-            return statement.parsed.kind in _TABLES
-        case "create":
-            return statement.parsed.kind in _ON_A_TABLE or statement.parsed.kind == "index"
-        case "drop":
-            return statement.parsed.kind in _TABLES or statement.parsed.kind in _ON_A_TABLE
-        case _:
-            return False
+def locked(step: Step) -> Iterator[tuple[Name, LockMode]]:
+    """Yield the tables that a statement keeps others from writing, each with the lock; not where it writes rows."""
+    written = {one.table for one in step.of(WritesRows)}
+    for one in step.of(Locks):
+        if one.mode.stops_writes and one.table not in written:
+            yield one.table, one.mode
 
 
-def _validates(statement: FileStatement) -> bool:
-    """Whether it checks the rows for a constraint, which is done beside those who write."""
-    return any(action.reader.accept("validate", "constraint") for action in statement.actions)
+def rewrite(entry: Entry, steps: Sequence[Step], reported: Reported) -> Iterator[Remark]:
+    """Tables in use that are written anew while nobody can read them, where no other rule says so."""
+    for step in steps:
+        for one in step.of(Rewrites):
+            if step.is_in_use(one.table) and not reported.has(step, one, _REWRITES_OF_SQUAWK):
+                command = "every table" if not one.table.name else f"`{one.table.name}`"
+                message = f"{command} is written anew, since {one.reason}, and nobody can read it meanwhile"
+                hint = _REWRITE_HINTS.get(one.cause) or _COMMAND_HINTS[step.statement.verb]
+                yield step.remark("lock/table-rewrite", one, message, hint)
 
 
-def _rewriting(statement: FileStatement) -> str | None:
-    """Return by which of the commands above a statement writes a table anew, if it does."""
-    match statement.verb:
-        case "cluster":
-            return "cluster"
-        case "vacuum":
-            reader = _after_verb(statement)
-            is_full = "full" in reader.options() if reader.sees("(") else reader.accept("full")
-            return "vacuum" if is_full else None
-        case "refresh":
-            reader = _after_verb(statement)
-            # Readers go on with CONCURRENTLY; WITH NO DATA writes nothing.
-            holds_up = reader.accept("materialized", "view") and not reader.accept("concurrently")
-            return "refresh" if holds_up and not _WITHOUT_DATA.search(statement.text) else None
-        case "alter" if statement.parsed.kind in _KEPT_AS_TABLES:
-            if _SETS.search(statement.text):
-                return "set"
-            # A serial column that is the primary key is squawk's finding.
-            adds_serial = statement.parsed.kind == "table" and _ADDS_SERIAL.search(statement.text)
-            return "serial" if adds_serial and not _PRIMARY_KEY.search(statement.text) else None
-        case _:
-            return None
+def scan(entry: Entry, steps: Sequence[Step], reported: Reported) -> Iterator[Remark]:
+    """Tables in use of which all rows are read while nobody can write them, where no other rule says so."""
+    for step in steps:
+        rewritten = {one.table for one in step.of(Rewrites)}
+        seen: set[tuple[Name, int | None]] = set()
+        for one, table, what, hint in _reading(step):
+            is_harmful = step.is_in_use(table) and table not in rewritten and (table, one.action) not in seen
+            if is_harmful and not reported.has(step, one, _SCANS_OF_SQUAWK):
+                seen.add((table, one.action))
+                message = f"{what}, and nobody can write it meanwhile"
+                yield step.remark("lock/table-scan", one, message, hint)
 
 
-def _after_verb(statement: FileStatement) -> Reader:
-    reader = Reader(statement.text)
-    reader.take()
-    return reader
+def _reading(step: Step) -> Iterator[tuple[Effect, Name, str, str]]:
+    """Yield what reads all rows of a table that nobody can write then: with the table, what is done, and a hint."""
+    for one in step.of(Scans):
+        if one.mode.stops_writes and (one.is_certain or one.cause is not ScanCause.PRIMARY_KEY):
+            hint = _SCAN_HINTS[one.cause].format(column=one.column)
+            yield one, one.table, f"every row of `{one.table.name}` is read, to {one.reason}", hint
+    for one in step.of(Validates):
+        if one.mode.stops_writes:
+            what = f"every row of `{one.table.name}` is looked up in `{one.references.name}`, for `{one.constraint}`"
+            yield one, one.table, what, _SCAN_HINTS[ScanCause.FOREIGN_KEY]
+    for one in step.of(Builds):
+        if one.mode.stops_writes and not one.is_of_nothing:
+            called = "an index" if one.index is None else f"the index `{one.index.name}`"
+            what = f"{called} of `{one.table.name}` is built"
+            yield one, one.table, what, "build it concurrently in a migration before"
 
 
-def rewrite(entry: Entry, known: NewObjects) -> Iterator[Remark]:
-    """Commands that write a table anew while nobody can read it."""
-    if entry.sql is None:
-        return
-    for statement, is_fresh in new_objects.follow(entry.sql, known):
-        if not is_fresh and (rewriting := _rewriting(statement)):
-            command, hint = _COMMANDS[rewriting]
-            name = statement.parsed.changes[0].name if statement.parsed.changes else "every table"
-            message = f"`{command}` writes `{name}` anew, and nobody can read it meanwhile"
-            yield entry.sql.remark("lock/table-rewrite", statement, message, hint)
+_REWRITES_OF_SQUAWK = frozenset(
+    {
+        "squawk/adding-field-with-default",
+        "squawk/adding-serial-primary-key-field",
+        "squawk/ban-alter-generated-expression",
+        "squawk/changing-column-type",
+    }
+)
+_SCANS_OF_SQUAWK = frozenset(
+    {
+        "squawk/adding-foreign-key-constraint",
+        "squawk/adding-not-nullable-field",
+        "squawk/adding-required-field",
+        "squawk/adding-serial-primary-key-field",
+        "squawk/ban-alter-domain-with-add-constraint",
+        "squawk/changing-column-type",
+        "squawk/constraint-missing-not-valid",
+        "squawk/disallowed-unique-constraint",
+        "squawk/require-concurrent-index-creation",
+        "squawk/require-concurrent-reindex",
+    }
+)
 
 
-def unlimited(entry: Entry, known: NewObjects) -> Iterator[Remark]:
+class Reported:
+    """What squawk says, or would say if a comment did not forbid it, so that nothing is said twice."""
+
+    def __init__(self, remarks: Sequence[Remark]) -> None:
+        self._remarks = remarks
+
+    def has(self, step: Step, effect: Effect, rules: frozenset[str]) -> bool:
+        """Whether one of these rules is about the place of an effect."""
+        return _is_ignored(step, rules) or any(
+            one.rule in rules
+            and step.statement.start <= one.start < max(step.statement.end, step.statement.start + 1)
+            and (effect.action is None or step.action_at(one.start) in (None, effect.action))
+            for one in self._remarks
+        )
+
+
+def _is_ignored(step: Step, rules: frozenset[str]) -> bool:
+    """Whether a comment in front of a statement asks squawk to say nothing by one of these rules."""
+    text, start = step.file.text, step.statement.start
+    comment = text[text.rfind(";", 0, start) + 1 : start]
+    return "squawk-ignore" in comment and any(rule.partition("/")[2] in comment for rule in rules)
+
+
+def unlimited(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
     """Locks of tables in use that a migration waits for too long, with everybody else waiting after it."""
     seconds = entry.declaration.settings.lock_timeout_seconds
     if not entry.is_transactional or 0 < seconds <= _LONGEST_WAIT_SECONDS:
         return
-    for statement, is_fresh in new_objects.follow(entry.sql, known) if entry.sql else ():
-        if not is_fresh and locks_table(statement) and not _validates(statement):
-            name = statement.parsed.changes[0].name if statement.parsed.changes else "a table"
+    for step in steps:
+        waiting = next((table for table, _ in locked(step) if step.is_in_use(table)), None)
+        if waiting is not None:
             how_long = f"for up to {seconds:g} s" if seconds else "without a limit"
             yield entry.remark(
                 "lock/unlimited",
                 "lock_timeout",
-                f"line {statement.line} waits for its lock on `{name}` {how_long}, and everybody who "
+                f"line {step.statement.line} waits for its lock on `{waiting.name}` {how_long}, and everybody who "
                 "wants to use the table waits in line with it",
                 "write `lock_timeout: 3s`, with more attempts under `retry` if the table is busy",
             )

@@ -52,7 +52,7 @@ def squawk_inputs(file: SqlFile) -> Iterator[SquawkInput]:
 
     It is parted in two where a linter could take a table for one that the script has made itself, of which it would say
     nothing: it knows neither IF NOT EXISTS nor the search path. What changes something is then not in one text with
-    what makes it, and `zmig.lint.new_objects` alone decides.
+    what makes it, and `zmig.lint.replay` alone decides.
     """
     changing = [statement for statement in file.statements if statement.parsed.changes]
     making = [

@@ -8,19 +8,31 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zmig.lint import new_objects
-from zmig.lint.columns import new_type
 from zmig.lint.finding import Remark
-from zmig.sql.token_reader import Reader
+from zmig.lint.replay.effects import (
+    Builds,
+    Drops,
+    Fails,
+    FailsIfRows,
+    Makes,
+    Redefines,
+    Renames,
+    Rewrites,
+    Scans,
+    Validates,
+)
+from zmig.lint.replay.objects import ConstraintKind, Domain, ObjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from zmig.lint.columns import Columns
-    from zmig.lint.new_objects import NewObjects
-    from zmig.lint.sql_file import FileStatement, SqlFile
+    from zmig.lint.replay.effects import Effect
+    from zmig.lint.replay.objects import Ref
+    from zmig.lint.sql_file import SqlFile
+    from zmig.lint.steps import Step
+    from zmig.sql.token_reader import Name
 
-_ABOUT_FORM = frozenset(
+ABOUT_FORM = frozenset(
     {
         "squawk/ban-alter-database-options",
         "squawk/ban-alter-role-options",
@@ -69,76 +81,89 @@ _HINTS = {
 _DROPS = re.compile("squawk/ban-drop-(?:view|function|type|domain|sequence)")
 """What is often dropped to be made again in the same file."""
 
+_WORK: Mapping[str, tuple[type[Effect], ...]] = {
+    "squawk/adding-field-with-default": (Rewrites,),
+    "squawk/adding-foreign-key-constraint": (Validates,),
+    "squawk/adding-not-nullable-field": (Scans,),
+    "squawk/adding-required-field": (FailsIfRows,),
+    "squawk/adding-serial-primary-key-field": (Builds,),
+    "squawk/changing-column-type": (Rewrites, Builds, Scans, Validates),
+    "squawk/constraint-missing-not-valid": (Scans, Validates, Builds),
+    "squawk/disallowed-unique-constraint": (Builds,),
+    "squawk/require-concurrent-index-creation": (Builds,),
+    "squawk/require-concurrent-reindex": (Builds,),
+}
+"""What a statement does of which a rule warns; where it does nothing of it, the rule has nothing to say."""
 
-def weighed(file: SqlFile, said: Sequence[Remark], known: NewObjects, columns: Columns) -> Iterator[Remark]:
-    """Yield what remains of squawk's findings about a file; `columns` is what was known before it."""
-    if not said:
-        return
+
+def weighed(file: SqlFile, said: Sequence[Remark], steps: Sequence[Step]) -> Iterator[Remark]:
+    """Yield what remains of squawk's findings about a file; without `steps`, those that ask for nothing else."""
     by_statement: dict[int, list[Remark]] = {}
     for remark in said:
         statement = file.statement_at(remark.start)
         by_statement.setdefault(-1 if statement is None else statement.start, []).append(remark)
     yield from by_statement.pop(-1, ())
-    so_far = columns.copy()
-    for statement, is_fresh in new_objects.follow(file, known):
-        remarks = by_statement.get(statement.start, ())
+    if not steps:
+        yield from (one for some in by_statement.values() for one in some if one.rule in ABOUT_FORM)
+        return
+    for number, step in enumerate(steps):
+        remarks = by_statement.get(step.statement.start, ())
         rules = {remark.rule for remark in remarks}
         for remark in remarks:
-            is_unused = is_fresh and remark.rule not in _ABOUT_FORM
+            is_unused = (step.is_about_new or any(step.of(Fails))) and remark.rule not in ABOUT_FORM
             is_repeated = remark.rule == _GENERAL and not rules.isdisjoint(_MORE_SPECIFIC)
-            if not (is_unused or is_repeated or _is_harmless(remark, statement, file, so_far)):
+            if not (is_unused or is_repeated or _is_harmless(remark, step, steps[number:])):
                 yield remark
-        so_far.learn(statement)
 
 
-def _is_harmless(remark: Remark, statement: FileStatement, file: SqlFile, columns: Columns) -> bool:
-    """Whether what squawk warns of does not happen, as far as the statements before and after this one say."""
-    if remark.rule == "squawk/changing-column-type" and statement.parsed.changes:
-        changed = new_type(statement, remark.start, remark.end)
-        return changed is not None and columns.keeps_storage(statement.full(statement.parsed.changes[0]), *changed)
-    if remark.rule == "squawk/require-concurrent-index-creation":
-        # An index of a partitioned table without those of its partitions: nothing is built, and nobody waits.
-        return statement.parsed.kind == "index" and Reader(statement.text).skip_to("on", "only")
-    if remark.rule == "squawk/adding-not-nullable-field" and statement.parsed.changes:
-        named = [*_set_not_null(statement)]
-        return bool(named) and all(
-            columns.is_never_null(statement.full(statement.parsed.changes[0]), column) for column in named
-        )
-    if remark.rule == "squawk/ban-drop-constraint" and statement.parsed.changes:
-        return _are_kept(statement, file, columns)
-    if _DROPS.fullmatch(remark.rule) is not None and statement.parsed.changes:
-        later = (other for other in file.statements if other.start > statement.start)
-        made_again = {other.full(created.name) for other in later for created in other.parsed.creates}
-        return all(statement.full(name) in made_again for name in statement.parsed.changes)
-    return False
+def _is_harmless(remark: Remark, step: Step, onward: Sequence[Step]) -> bool:
+    """Whether what squawk warns of does not happen, as far as this statement and those after it say."""
+    if not step.effects and not step.targets and step.statement.verb == "drop" and step.statement.parsed.is_guarded:
+        return remark.rule not in ABOUT_FORM  # nothing is there to be dropped
+    work = _WORK.get(remark.rule)
+    if work is not None and step.targets:
+        action = step.action_at(remark.start)
+        done = (one for one in step.effects if isinstance(one, work) and action in (None, one.action))
+        return not any(map(step.is_in_use, (table for one in done if (table := _table_of(one)) is not None)))
+    match remark.rule:
+        case "squawk/ban-alter-domain-with-add-constraint":
+            domains = [one.after for one in step.of(Redefines) if isinstance(one.after, Domain)]
+            is_known = any(step.before.type(one.name) is not None for one in domains)
+            return is_known and not any(step.is_in_use(one.table) for one in step.of(Scans))
+        case "squawk/ban-drop-constraint":
+            dropped = [one.ref for one in step.of(Drops) if one.ref.kind is ObjectKind.CONSTRAINT]
+            return bool(dropped) and all(_is_kept(ref, step, onward) for ref in dropped)
+        case "squawk/renaming-table":
+            # The view that has the old name goes on serving those who use it.
+            renamed = [one.before for one in step.of(Renames)]
+            return bool(renamed) and all(_is_made(ref.name, ObjectKind.VIEW, onward) for ref in renamed)
+        case _ if _DROPS.fullmatch(remark.rule) is not None:
+            dropped = [one.ref for one in step.of(Drops)]
+            return bool(dropped) and all(_is_made(ref.name, ref.kind, onward) for ref in dropped)
+        case _:
+            return False
 
 
-def _set_not_null(statement: FileStatement) -> Iterator[str]:
-    for action in statement.actions:
-        reader = action.reader
-        if reader.accept("alter"):
-            reader.accept("column")
-            column = reader.identifier() or ""
-            if reader.accept("set", "not", "null"):
-                yield column
+def _table_of(effect: Effect) -> Name | None:
+    return effect.table if isinstance(effect, (Rewrites, Builds, Scans, Validates, FailsIfRows)) else None
 
 
-def _are_kept(statement: FileStatement, file: SqlFile, columns: Columns) -> bool:
-    """Whether what the constraints say holds without them: they are made again, or only prove a column never null."""
-    table, dropped = statement.full(statement.parsed.changes[0]), set[str]()
-    for action in statement.actions:
-        reader = action.reader
-        if reader.accept("drop", "constraint"):
-            reader.accept("if", "exists")
-            dropped.add(reader.identifier() or "")
-    made = {
-        one.name.name
-        for other in file.statements
-        if other.start >= statement.start
-        for one in other.parsed.creates
-        if one.kind == "constraint" and one.parent is not None and other.full(one.parent) == table
-    }
-    return bool(dropped) and all(name in made or columns.is_null_check(table, name) for name in dropped)
+def _is_made(name: Name, kind: ObjectKind, onward: Sequence[Step]) -> bool:
+    """Whether something of a name is made by one of these statements."""
+    made = (one.ref for step in onward for one in step.of(Makes))
+    return any(ref.name == name and ref.kind is kind for ref in made)
+
+
+def _is_kept(ref: Ref, step: Step, onward: Sequence[Step]) -> bool:
+    """Whether what a constraint says holds without it: it is made again, or only proves a column never null."""
+    if any(one.ref == ref for later in onward for one in later.of(Makes)):
+        return True
+    table = step.before.table(ref.name)
+    known = None if table is None else table.constraints.get(ref.part or "")
+    if known is None or known.kind is not ConstraintKind.CHECK or known.expression is None:
+        return False
+    says = known.expression
+    return len(says.never_null) == 1 and says.columns == says.never_null and not says.comparisons
 
 
 def remark(file: SqlFile, rule: str, said: Mapping[str, object], start: int, end: int) -> Remark:

@@ -1,0 +1,29 @@
+"""Checks of what certainly fails: on a database that has what the migrations before make, the server refuses it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.lint.replay.effects import Fails, FailureCause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zmig.lint.entries import Entry
+    from zmig.lint.finding import Remark
+    from zmig.lint.steps import Step
+
+_RULES = {
+    FailureCause.MISSING: "fails/missing",
+    FailureCause.EXISTS: "fails/exists",
+    FailureCause.IN_THE_WAY: "fails/in-the-way",
+    FailureCause.PARTITIONED: "fails/partitioned",
+    FailureCause.REFUSED: "fails/refused",
+}
+
+
+def certain(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
+    """Statements that cannot succeed."""
+    for step in steps:
+        for one in step.of(Fails):
+            yield step.remark(_RULES[one.cause], one, one.reason, one.advice)

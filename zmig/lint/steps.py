@@ -1,0 +1,186 @@
+"""Every statement of a manifest's migrations with what it does to the catalog that those before it leave behind.
+
+This is what checks of effects are given. Rollbacks are no part of it: they are for another day.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from zmig.lint.finding import Remark
+from zmig.lint.replay.catalog import Catalog
+from zmig.lint.replay.effects import Effect
+from zmig.lint.replay.objects import Space
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.lint.entries import Entry
+    from zmig.lint.grammar import Grammar
+    from zmig.lint.replay.objects import Node
+    from zmig.lint.sql_file import Action, FileStatement, SqlFile
+    from zmig.sql.token_reader import Name
+
+One = TypeVar("One", bound=Effect)
+
+
+class Step:
+    """One statement, with its effects and the catalog before and after it."""
+
+    def __init__(
+        self, file: SqlFile, statement: FileStatement, before: Catalog, after: Catalog, effects: tuple[Effect, ...],
+        targets: tuple[Node, ...],
+    ) -> None:  # fmt: skip
+        self.file = file
+        self.statement = statement
+        self.before = before
+        self.after = after
+        self.effects = effects
+        self.targets = targets
+        """What it is about that was there before it."""
+
+    def of(self, kind: type[One]) -> Iterator[One]:
+        """Yield its effects of one kind."""
+        yield from (one for one in self.effects if isinstance(one, kind))
+
+    def is_in_use(self, table: Name) -> bool:
+        """Whether others may be using a table, view or index: it was there before this migration, or may have been."""
+        where = self.before if self.before.relation(table) is not None else self.after
+        return where.is_in_use(table)
+
+    @property
+    def is_about_new(self) -> bool:
+        """Whether it is only about what nobody can be using yet."""
+        return bool(self.targets) and not any(map(self._is_target_in_use, self.targets))
+
+    def _is_target_in_use(self, target: Node) -> bool:
+        match target.space:
+            case Space.RELATION:
+                return self.before.is_in_use(target.name)
+            case Space.TYPE:
+                return self.before.is_type_in_use(target.name)
+            case Space.FUNCTION:
+                found = self.before.functions(target.name)
+                return not found or any(one.made_by not in self.before.fresh for one in found)
+
+    @cached_property
+    def _actions(self) -> tuple[Action, ...]:
+        return tuple(self.statement.actions)
+
+    def action_at(self, offset: int) -> int | None:
+        """Return which action of an ALTER TABLE is at an offset in the file; None where there is none."""
+        numbered = enumerate(self._actions)
+        return next((number for number, one in numbered if one.start <= offset < one.end), None)
+
+    def remark(self, rule: str, effect: Effect, message: str, hint: str) -> Remark:
+        """Return a remark about one of its effects, at the action that has it."""
+        start, end = self.statement.start, self.statement.end
+        if effect.action is not None and effect.action < len(self._actions):
+            action = self._actions[effect.action]
+            start, end = action.start, action.end
+        return Remark(rule, message, hint, self.file.source, start=start, end=end)
+
+
+_OF_TOOLS = (
+    "__diesel_schema_migrations", "_prisma_migrations", "_sqlx_migrations", "alembic_version", "databasechangelog",
+    "django_migrations", "flyway_schema_history", "goose_db_version", "knex_migrations", "migration_events",
+    "refinery_schema_history", "schema_migrations",
+)  # fmt: skip
+"""Tables that migration tools make for themselves, zmig among them."""
+_SAVEPOINT = re.compile(r"savepoint\s+(\w+)|rollback\b.*?\bto\s+(?:savepoint\s+)?(\w+)", re.IGNORECASE | re.DOTALL)
+
+
+class Replayed:
+    """The migrations of one manifest, replayed in order."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self._grammar = grammar
+        self._catalog = Catalog()
+        self._catalog.doubt(_OF_TOOLS)
+        self._new: frozenset[int] = frozenset()
+        """The periods of entries that have been applied nowhere."""
+
+    def doubt(self, entry: Entry) -> None:
+        """Take note of what a repeatable makes, which is there when later migrations run, and replayed at the end."""
+        for statement in entry.sql.statements if entry.sql is not None else ():
+            self._catalog.doubt(made.name.name for made in statement.parsed.creates)
+
+    def steps(self, entry: Entry, *, is_new: bool, version: int | None) -> list[Step]:
+        """Return the steps of an entry, and go on after it.
+
+        `is_new` says that it has been applied nowhere, so that nobody uses what it makes when the next one runs.
+        """
+        catalog = self._catalog.copy()
+        catalog.begin_period()
+        catalog.fresh |= self._new
+        steps: list[Step] = []
+        if entry.sql is not None and entry.sql.text != entry.sql.source.text:
+            catalog.distrust("execute")  # what its variables name may be any table
+        if entry.sql is not None and not entry.sql.problems:
+            steps, catalog = follow(
+                entry.sql, catalog, self._grammar, version=version, is_transactional=entry.is_transactional
+            )
+        elif entry.python is not None:
+            catalog.distrust(entry.python.text)
+            catalog.distrust("execute")
+        else:
+            catalog.lose_track()
+        catalog = catalog.copy()
+        catalog.end_session()
+        self._new = catalog.fresh if is_new else catalog.fresh & self._new
+        self._catalog = catalog
+        return steps
+
+
+def follow(
+    file: SqlFile, catalog: Catalog, grammar: Grammar, *, version: int | None, is_transactional: bool
+) -> tuple[list[Step], Catalog]:
+    """Return the steps of a file that is run on a catalog, and the catalog after them."""
+    steps: list[Step] = []
+    begun: Catalog | None = catalog if is_transactional else None
+    savepoints: dict[str, Catalog] = {}
+    for statement in file.statements:
+        outcome = grammar.replay(statement, catalog, version)
+        if outcome is None:
+            after, effects, targets = catalog, (), ()
+        else:
+            after, effects, targets = outcome.catalog, outcome.effects, outcome.targets
+        steps.append(Step(file, statement, catalog, after, effects, targets))
+        controls = statement.command.controls_transaction
+        if controls in ("BEGIN", "START TRANSACTION"):
+            begun = after
+        elif controls is not None:
+            after = begun if controls in ("ROLLBACK", "ABORT") and begun is not None else after
+            begun = None
+        elif (found := _savepoint(statement)) is not None:
+            name, is_rollback = found
+            if is_rollback:
+                after = savepoints.get(name) or _opened(after)
+            else:
+                savepoints[name] = after
+        catalog = _committed(after) if begun is None else after
+    return steps, catalog
+
+
+def _committed(catalog: Catalog) -> Catalog:
+    if not catalog.brief:
+        return catalog
+    catalog = catalog.copy()
+    catalog.end_transaction()
+    return catalog
+
+
+def _opened(catalog: Catalog) -> Catalog:
+    catalog = catalog.copy()
+    catalog.lose_track()
+    return catalog
+
+
+def _savepoint(statement: FileStatement) -> tuple[str, bool] | None:
+    """Return the savepoint that a statement sets, or rolls back to, and which of the two."""
+    if statement.verb not in ("rollback", "savepoint"):
+        return None
+    found = _SAVEPOINT.match(statement.text)
+    return None if found is None else ((found[1] or found[2]).lower(), found[2] is not None)
