@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.backends import wait_until
 from tests.support.process import Process
-from zmig import Migrator
+from zmig import Migrator, PlanRefused
 from zmig.cli.main import main
 from zmig.database.store import Store
 
@@ -327,6 +327,25 @@ def test_a_second_import_adds_what_the_tool_has_done_since(
     assert (third["recorded"], third["kept"]) == ([], ["ccc"])
     assert any("somebody still runs Alembic" in note for note in third["notes"])
     assert any("what `ccc` did is in no file of zmig's" in note for note in third["notes"])
+
+
+@pytest.mark.parametrize("name", ["aaa_step", "ccc_step"])
+def test_what_the_tool_has_applied_is_not_run_once_there_is_an_entry_for_it(
+    shop: Path, take: Command, connection: psycopg.Connection, name: str
+) -> None:
+    """Whether it was applied before the baseline was made, or later."""
+    take("--write", "--database")
+    (shop / "alembic" / "versions" / "ccc_step.py").write_text(_REVISION.format(name="ccc", before="'bbb'"))
+    connection.execute("update alembic_version set version_num = 'ccc'")
+    take("--database")
+    (shop / "migrations" / f"{name}.sql").write_text("create table again (id bigint);")
+    manifest = shop / "manifests" / "shop.yaml"
+    manifest.write_text(f"{manifest.read_text()}\n  - version: 2\n    file: ../migrations/{name}.sql\n")
+    with pytest.raises(PlanRefused) as refused:
+        Migrator("manifests/shop.yaml").migrate()
+    assert [one.code for one in refused.value.problems] == ["applied-by-other-tool"]
+    assert take("--database")["history"]["recorded"] == [name]
+    assert Migrator("manifests/shop.yaml").migrate().completed == ()
 
 
 def test_what_the_tool_has_not_applied_is_named_until_there_is_an_entry_for_it(

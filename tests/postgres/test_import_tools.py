@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from base64 import b64encode
 from hashlib import sha1, sha256, sha384
@@ -455,6 +456,24 @@ def test_a_plan_refuses_what_the_tool_has_done_since(
         assert main(["resolve", "manifests/shop.yaml", name, "--as", "pending", "--reason", "another"]) == 0
     capsys.readouterr()
     assert main(["plan", "manifests/shop.yaml", "--json"]) == 0
+
+
+def test_a_plan_refuses_what_was_left_out_and_has_an_entry_since(
+    half: Half, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*_IMPORT, "--leave-out", ",".join(half.recorded)]) == 0
+    manifest = tmp_path / "manifests" / "shop.yaml"
+    numbers = [int(number) for number in re.findall(r"version: (\d+)", manifest.read_text("utf-8"))]
+    with manifest.open("a", encoding="utf-8") as file:
+        for number, name in enumerate(half.recorded, max(numbers) + 1):
+            (tmp_path / f"written_{number}.sql").write_text("select 1;\n", encoding="utf-8")
+            file.write(f'\n  - {{version: {number}, name: "{name}", file: ../written_{number}.sql}}\n')
+    capsys.readouterr()
+    assert main(["plan", "manifests/shop.yaml", "--json"]) == 2
+    refusals = json.loads(capsys.readouterr().out)["refusals"]
+    assert {one["name"] for one in refusals if one["code"] == "applied-by-other-tool"} == set(half.recorded)
+    assert main(_IMPORT) == 0
+    assert json.loads(capsys.readouterr().out)["history"]["recorded"] == half.recorded
 
 
 def test_what_the_tool_has_taken_back_is_in_the_status(

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from tests.support.old_tools import DBMATE_TABLE, OldProject, PrismaTable
 from tests.support.process import Process
-from zmig import Migrator, PlanRefused
+from zmig import MigrationFailed, Migrator, PlanRefused
 from zmig.cli.main import main
 from zmig.progress import Notice
 
@@ -237,6 +237,53 @@ def test_a_run_does_not_repeat_what_had_no_entry_when_it_was_imported(
     assert [one.code for one in refused.value.problems] == ["applied-by-other-tool"]
     Migrator(old.manifest).resolve(_SECOND, "pending", reason="another one of that name")
     assert Migrator(old.manifest).migrate().completed == (_SECOND,)
+
+
+def test_a_run_does_not_repeat_what_failed_before_the_tool_applied_it(old: OldProject, table: PrismaTable) -> None:
+    table.connection.execute(_ORDERS.encode())
+    with pytest.raises(MigrationFailed):
+        Migrator(old.manifest).migrate()
+    table.applied(_SECOND, _ORDERS)
+    for run in (Migrator(old.manifest).migrate, lambda: Migrator(old.manifest).retry([_SECOND])):
+        with pytest.raises(PlanRefused) as refused:
+            run()
+        assert [one.code for one in refused.value.problems] == ["applied-by-other-tool"]
+    assert main(["import", "--manifest", "manifests/shop.yaml", "--database"]) == 0
+    assert Migrator(old.manifest).migrate().completed == ()
+    assert _SECOND in Migrator(old.manifest).status().applied
+
+
+def test_an_operators_word_holds_though_the_migration_fails_after_it(old: OldProject, table: PrismaTable) -> None:
+    table.connection.execute(_ORDERS.encode())
+    table.applied(_SECOND, _ORDERS)
+    Migrator(old.manifest).resolve(_SECOND, "pending", reason="another one of that name")
+    with pytest.raises(MigrationFailed):
+        Migrator(old.manifest).migrate()
+    assert main(["import", "--manifest", "manifests/shop.yaml", "--database"]) == 0
+    table.connection.execute("drop table orders")
+    assert Migrator(old.manifest).migrate().completed == (_SECOND,)
+
+
+def test_a_run_does_not_repeat_what_the_tool_applied_after_zmig_had_taken_it_back(
+    old: OldProject, table: PrismaTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old.write("back.sql", "drop table orders;\n")
+    document = json.loads(old.manifest.read_text("utf-8"))
+    document["migrations"][1]["rollback"] = "../back.sql"
+    old.manifest.write_text(json.dumps(document), encoding="utf-8")
+    Migrator(old.manifest).migrate()
+    Migrator(old.manifest).rollback()
+    table.connection.execute(_ORDERS.encode())
+    table.applied(_SECOND, _ORDERS)
+    with pytest.raises(PlanRefused) as refused:
+        Migrator(old.manifest).migrate()
+    assert [one.code for one in refused.value.problems] == ["applied-by-other-tool"]
+    capsys.readouterr()
+    assert main(["import", "--manifest", "manifests/shop.yaml", "--database"]) == 0
+    way = f"zmig resolve manifests/shop.yaml {_SECOND} --as done --reason ..."
+    assert f"so it stays pending: if Prisma has applied it since, say so with `{way}`" in capsys.readouterr().err
+    Migrator(old.manifest).resolve(_SECOND, "done", reason="Prisma did")
+    assert Migrator(old.manifest).migrate().completed == ()
 
 
 def test_a_tool_that_had_done_nothing_before_is_seen_too(

@@ -8,14 +8,12 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from zmig.database.imported_facts import LEFT_OUT, NO_FILE
+from zmig.database.imported_facts import CODE, IN_BASELINE, LEFT_OUT, NO_FILE
 from zmig.errors import Location, Problem
-from zmig.facts import EventType
 from zmig.hints import Hint, SuggestedCommand
 from zmig.importing import outdated
 from zmig.other_tools.history import came_later, highest_number
 from zmig.planning import decisions, refusals
-from zmig.planning.state import State
 from zmig.text import listing
 from zmig.valueclass import valueclass
 
@@ -163,7 +161,7 @@ class _Matcher:
         """Return the entry that is to count as applied for all that code did; None where there is nothing to do."""
         named = (one for one in self._question.entries if one.name == self._question.baseline)
         entry = next((one for one in named if one.migration is not None), None)
-        return None if entry is None or entry.is_applied or _was_taken_back(entry) else entry
+        return None if entry is None or entry.is_applied or decisions.was_made_pending(entry) else entry
 
     def _place(self, row: AppliedMigration) -> None:
         """Put one row where it belongs."""
@@ -182,9 +180,9 @@ class _Matcher:
             self._undeclared.append(planned)
         elif entry.is_applied:
             self._own.append(Own(row, entry, self._question.matches(row, planned)))
-        elif _was_taken_back(entry):
+        elif decisions.was_made_pending(entry):
             self._kept.append(Kept(row, "taken back"))
-            self._notes.append(f"`{entry.name}` was taken back in zmig since, so it stays {entry.state.value}")
+            self._notes.append(self._stays(entry))
         elif not decisions.is_untouched(entry):
             self._problems.append(decisions.unclear(entry))
         else:
@@ -193,7 +191,7 @@ class _Matcher:
     def _counts_now(self, row: AppliedMigration, planned: PlannedMigration | None) -> bool:
         """Whether a row that was kept for the record makes an entry applied, since that is there now."""
         entry = self._entry(planned)
-        if planned is None or entry is None or entry.migration is None or entry.is_applied or _was_taken_back(entry):
+        if planned is None or entry is None or entry.migration is None or entry.is_applied or decisions.was_made_pending(entry):
             return False
         return not entry.is_repeatable or self._question.matches(row, planned) is True
 
@@ -221,7 +219,7 @@ class _Matcher:
         placed = (
             self._question.baseline or self._taken or self._known or self._own or self._undeclared or self._problems
         )
-        if self._kept and not placed and all(one.reason == "no file" for one in self._kept):
+        if self._kept and not placed and all(one.reason == NO_FILE for one in self._kept):
             yield self._of_other_project()
         for one in self._taken:
             if one.matches is False and not self._question.accepts_mismatches:
@@ -239,8 +237,20 @@ class _Matcher:
         if id in self._left_out:
             return LEFT_OUT
         if self._baseline is not None:
-            return f"what it did is in `{self._baseline.name}`"
-        return "code" if id in self._found else NO_FILE
+            return f"{IN_BASELINE} `{self._baseline.name}`"
+        return CODE if id in self._found else NO_FILE
+
+    def _stays(self, entry: Entry) -> str:
+        """Return what is to be known of a row of what zmig has taken back: nobody knows which of the two came last."""
+        return (
+            f"`{entry.name}` was taken back in zmig, so it stays {entry.state.value}: if {self._title} has applied it "
+            f"since, say so with `{self._resolve(entry, 'done')}`"
+        )
+
+    def _resolve(self, entry: Entry, verdict: str) -> str:
+        """Return the command by which somebody says what an entry is."""
+        manifest = self._question.plan.manifest
+        return f"zmig resolve {shlex.quote(str(manifest))} {shlex.quote(entry.name)} --as {verdict} --reason ..."
 
     def _mismatch(self, one: Taken) -> Problem:
         accept = SuggestedCommand("import", ("--accept-mismatches", "..."), is_repetition=True)
@@ -306,8 +316,8 @@ class _Matcher:
                 f"{_listed(self._late)} came after the last import, with a number below that of `{table}`: "
                 f"{self._title} never runs that, and it counts as not applied: `--allow-out-of-order` runs it"
             )
-        code = [one.row.id for one in self._kept if one.reason == "code"]
-        without = [one.row.id for one in self._kept if one.reason == "no file"]
+        code = [one.row.id for one in self._kept if one.reason == CODE]
+        without = [one.row.id for one in self._kept if one.reason == NO_FILE]
         if self._question.baseline is not None:
             if code or without:
                 yield f"what {_listed([*code, *without])} did is in no file of zmig's: `zmig drift` shows it"
@@ -339,11 +349,12 @@ class _Matcher:
         rows = {row.id for row in self._question.history.applied}
         covered = {planned.name for id in rows if (planned := self._planned.get(id)) is not None}
         gone = {name for id, name in self._question.counted.items() if id not in rows and name not in covered}
-        names = [one.name for one in self._question.entries if one.name in gone and one.is_applied]
-        if names:
-            again = f"zmig resolve {self._question.plan.manifest} {shlex.quote(names[0])} --as pending --reason ..."
+        entries = [one for one in self._question.entries if one.name in gone and one.is_applied]
+        if entries:
+            again = self._resolve(entries[0], "pending")
+            names = _listed([one.name for one in entries])
             yield (
-                f"{self._title} has taken back {_listed(names)} since the last import, which zmig has as applied: look "
+                f"{self._title} has taken back {names} since the last import, which zmig has as applied: look "
                 f"what is in the database, and if it is undone, say so with `{again}`"
             )
 
@@ -378,18 +389,9 @@ def _evidence(row: AppliedMigration) -> str:
     return f"checksum {row.checksum}" if row.checksum is not None else "the statements that it ran, and they are others"
 
 
-def _was_taken_back(entry: Entry) -> bool:
-    """Whether zmig has had it as applied, or has an operator's word, and it is pending by that."""
-    last = entry.record.last if entry.record is not None else None
-    return entry.state is State.PENDING and last is not None and last.type in _TAKEN_BACK
-
-
 def _would_run_again(entry: Entry, imported_as: str) -> bool:
     """Whether a migration has an entry that is due, though another one counts as applied for it."""
     return entry.name != imported_as and entry.migration is not None and not entry.is_applied
-
-
-_TAKEN_BACK = frozenset({EventType.ROLLED_BACK, EventType.RESOLVED})
 
 
 def _undeclared(missing: Sequence[PlannedMigration], plan: ImportPlan) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from zmig.database import connection as database
 from zmig.database import imported_facts
 from zmig.errors import UsageError
 from zmig.facts import EventType
-from zmig.importing import matching
+from zmig.importing import matching, numbering
 from zmig.importing.history_reading import HistoryReader
 from zmig.session import operator
 from zmig.valueclass import valueclass
@@ -215,7 +216,14 @@ class _Recording:
         return f"imported from {self._task.tool.title}"
 
     def _beside(self, one: Kept) -> dict[str, object]:
-        return self._data(one.reason, self._origin(one.row, one.matches, None))
+        origin = self._origin(one.row, one.matches, None)
+        name = self._names.get(one.row.id) or one.row.called
+        return self._data(one.reason, origin if name in (None, one.row.id) else {**origin, "name": name})
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """What entries of the project's migrations are called, by their ids."""
+        return {one.id: numbering.fitting(one.name) for one in self._task.plan.source.migrations}
 
     def _of_own(self, one: Own) -> dict[str, object]:
         return self._data(f"`{one.entry.name}` is applied by zmig", self._origin(one.row, one.matches, None))

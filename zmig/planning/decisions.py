@@ -18,6 +18,11 @@ def is_untouched(entry: Entry) -> bool:
     return entry.state is State.PENDING or (is_undone and entry.state in (State.FAILED, State.STUCK))
 
 
+def was_made_pending(entry: Entry) -> bool:
+    """Whether a migration that is not applied was rolled back since it was, or somebody said that it is pending."""
+    return not entry.is_applied and entry.record is not None and entry.record.made_pending is not None
+
+
 def unclear(entry: Entry) -> Problem:
     """Return what is wrong with recording a migration as applied of which a part may be there."""
     resolve = run_command("resolve", "--as", "done", "--reason", "...", about=entry)

@@ -51,6 +51,8 @@ class Record:
     """What asks it to wait between two rounds."""
     outdated: Fact | None = None
     """What says of a repeatable that it is due again, since it was applied."""
+    made_pending: Fact | None = None
+    """The latest rollback, or an operator's word that it is pending; None once it is applied again."""
 
     @property
     def checksum(self) -> str | None:
@@ -174,6 +176,7 @@ class _RecordBuilder:
     checkpoint: Fact | None = None
     paused: Fact | None = None
     outdated: Fact | None = None
+    made_pending: Fact | None = None
 
     def apply(self, fact: Fact) -> None:
         match fact.type:
@@ -205,6 +208,10 @@ class _RecordBuilder:
 
     def _set_end(self, fact: Fact, *, is_applied: bool) -> None:
         self.last, self.applied = fact, fact if is_applied else None
+        if is_applied:
+            self.made_pending = None
+        elif fact.type is EventType.ROLLED_BACK or fact.verdict is Verdict.PENDING:
+            self.made_pending = fact
         if fact.type is EventType.DONE:
             self.completed = fact
         self.accepted = self.begun = self.checkpoint = self.paused = self.outdated = None
@@ -238,4 +245,5 @@ def _record(facts: list[Fact], version: int | None) -> Record:
         checkpoint=builder.checkpoint,
         paused=builder.paused,
         outdated=builder.outdated,
+        made_pending=builder.made_pending,
     )

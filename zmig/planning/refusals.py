@@ -309,7 +309,7 @@ def of_done_elsewhere(plan: Plan, ids: Mapping[int, str], *, tool: str, table: s
         as_what = "" if id in (one.name, str(one.version)) else f" as `{id}`"
         problem = Problem(
             "applied-by-other-tool",
-            f"`{one.name}` is pending, and {MARKS[tool].title} has applied it, which no import has recorded",
+            f"`{one.name}` would run again: {MARKS[tool].title} has applied it, which no import has recorded",
             one.declared_at,
             facts=(
                 f"`{table}` has it{as_what}",

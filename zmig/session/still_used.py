@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.database import tool_history, user_objects
+from zmig.facts import EventType
 from zmig.other_tools import registry
 from zmig.other_tools.history import came_later, highest_number
 from zmig.other_tools.history_tables import MARKS
 from zmig.other_tools.source import Source, SourceMigration, on_one_line
+from zmig.planning import decisions
 from zmig.text import listing
 from zmig.valueclass import valueclass
 
@@ -141,7 +143,8 @@ class _Known:
         self.history: HistoryTable = registry.tool(tool).history
         self.ids = {row.id: row.name for row in rows if row.id is not None}
         """What was imported, each with the entry that counted as applied by it."""
-        self.without_entry = [row.id for row in rows if row.id is not None and row.lacks_entry]
+        self.without_entry = {row.id: row.called for row in rows if row.id is not None and row.lacks_entry}
+        """What counts once there is an entry for it, each with the name that one would have."""
         imported = {name for name in self.ids.values() if name is not None}
         self.applied = {one.name for one in entries if one.is_applied and one.origin and one.name in imported}
         self._by_id: dict[str, Entry] = {}
@@ -167,12 +170,13 @@ class _Known:
 
     def entry(self, row: AppliedMigration) -> Entry | None:
         """Return the entry that a row is of; None where it is of none, or its entry was imported."""
-        return self.entry_of(row.id) or (None if row.called is None else self._by_name.get(row.called))
+        return self.entry_of(row.id, row.called)
 
-    def entry_of(self, id: str) -> Entry | None:
-        """Return the entry that the tool calls by an id."""
+    def entry_of(self, id: str, called: str | None = None) -> Entry | None:
+        """Return the entry that the tool calls by an id, or that is `called` as an import would."""
         plain = on_one_line(id)
-        return self._by_id.get(plain) or self._by_name.get(plain) or self._squash_of(_number(id))
+        found = self._by_id.get(plain) or self._by_name.get(plain) or self._squash_of(_number(id))
+        return found if found is not None or called is None else self._by_name.get(called)
 
     def _squash_of(self, number: int | None) -> Entry | None:
         """Return the squash that has a migration of this number in it; None where there is none."""
@@ -182,9 +186,17 @@ class _Known:
                 return one
         return None
 
-    def would_run(self, entry: Entry | None) -> bool:
-        """Whether an entry is to be applied once, and nobody has said anything of it."""
-        return entry is not None and not entry.is_repeatable and not entry.is_applied and entry.record is None
+    def would_run(self, entry: Entry | None, *, is_recorded: bool = False) -> bool:
+        """Whether an entry is to be applied once, though the tool has, and nobody has said that this is another one.
+
+        Where the tool's row `is_recorded`, what zmig has taken back is to be applied again; else that row is news.
+        """
+        if entry is None or entry.is_repeatable or entry.is_applied:
+            return False
+        if is_recorded:
+            return not decisions.was_made_pending(entry)
+        by = entry.record.made_pending if entry.record is not None else None
+        return by is None or by.type is EventType.ROLLED_BACK
 
 
 def _all_known(imported: Sequence[ImportedRow], entries: Sequence[Entry]) -> Iterator[_Known]:
@@ -198,9 +210,9 @@ def _use(known: _Known, history: ToolHistory | None) -> StillUsed | None:
     """Return what a tool has done, as its history says, where that can be read; None where it is nothing."""
     rows = {} if history is None else _new(known, history)
     done = {id: entry for id, entry in rows.items() if known.would_run(entry)}
-    for id in known.without_entry:
-        entry = known.entry_of(id)
-        if known.would_run(entry) and entry not in done.values():
+    for id, called in known.without_entry.items():
+        entry = known.entry_of(id, called)
+        if known.would_run(entry, is_recorded=True) and entry not in done.values():
             done[id] = entry
     covered = {entry.name for entry in rows.values() if entry is not None}
     back = () if history is None else tuple(_taken_back(known, history, covered))
