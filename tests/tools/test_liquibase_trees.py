@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from tests.support.project_files import MemoryFiles
 from zmig.errors import UsageError
 from zmig.importing.conversion import convert
+from zmig.other_tools.liquibase import tree
 from zmig.other_tools.registry import tool
 from zmig.other_tools.source import Change, Repeats
 
@@ -333,3 +335,20 @@ def test_checksums_are_those_of_liquibase() -> None:
     assert fourth is not None
     assert TOOL.matches(history.applied[1], third, source, edited) is False
     assert TOOL.matches(history.applied[2], fourth, source, edited) is False
+
+
+@pytest.mark.parametrize(("path", "text"), [("r.yaml", _YAML), ("r.json", _JSON)])
+def test_a_changelog_is_parsed_once_and_by_the_fast_parser(
+    monkeypatch: pytest.MonkeyPatch, path: str, text: str
+) -> None:
+    tree.parse.cache_clear()
+    parsers: list[str] = []
+    compose = yaml.compose
+
+    def noted(stream: str, loader: type) -> object:
+        parsers.append(loader.__name__)
+        return compose(stream, loader)
+
+    monkeypatch.setattr(yaml, "compose", noted)
+    read({path: text})
+    assert parsers == ["CSafeLoader" if yaml.__with_libyaml__ else "SafeLoader"]

@@ -191,7 +191,13 @@ class _Matcher:
     def _counts_now(self, row: AppliedMigration, planned: PlannedMigration | None) -> bool:
         """Whether a row that was kept for the record makes an entry applied, since that is there now."""
         entry = self._entry(planned)
-        if planned is None or entry is None or entry.migration is None or entry.is_applied or decisions.was_made_pending(entry):
+        if (
+            planned is None
+            or entry is None
+            or entry.migration is None
+            or entry.is_applied
+            or decisions.was_made_pending(entry)
+        ):
             return False
         return not entry.is_repeatable or self._question.matches(row, planned) is True
 

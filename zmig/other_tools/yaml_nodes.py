@@ -6,13 +6,20 @@ from typing import Any
 
 import yaml
 
+_FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The loader by libyaml, where that is there."""
+
 
 def composed(path: str, text: str) -> Any:
     """Return the root of a file; None for an empty one. Raises yaml.YAMLError, and RecursionError for what is too deep.
 
     YAML has all of JSON, but for a tab that indents a line.
     """
-    return yaml.compose(text.replace("\t", " ") if path.lower().endswith(".json") else text, yaml.SafeLoader)
+    plain = text.replace("\t", " ") if path.lower().endswith(".json") else text
+    try:
+        return yaml.compose(plain, _FAST)
+    except yaml.YAMLError:  # libyaml does not take letters in two halves, and has other words for what is wrong
+        return yaml.compose(plain, yaml.SafeLoader)
 
 
 def text_of(scalar: yaml.ScalarNode) -> str:

@@ -6,6 +6,7 @@ aliases of YAML make of a short text is limited.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from xml.parsers import expat
 
@@ -47,8 +48,9 @@ class Node:
         return self.lines.get(key, self.location.line or 1)
 
 
+@lru_cache(maxsize=1024)
 def parse(path: str, text: str) -> Node:
-    """Return the root of a changelog.
+    """Return the root of a changelog; of one that was read before, such as to find the tool, the same again.
 
     Raises:
         UsageError: it is none, or not well formed.
