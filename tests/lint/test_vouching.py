@@ -179,3 +179,55 @@ def test_a_variable_may_be_any_name(folder: Path) -> None:
         "migrations: [{version: 1, file: 001_t.sql, variables: true}, {version: 2, file: 002_t.sql}]\n"
     )
     assert lint([folder / "manifest.yaml"], environ={}).findings == ()
+
+
+DUMP = """
+\\restrict abc
+
+SET statement_timeout = 0;
+SELECT pg_catalog.set_config('search_path', '', false);
+CREATE TABLE public.users (
+    id bigint NOT NULL,
+    name character varying(100),
+    CONSTRAINT named CHECK ((name IS NOT NULL))
+);
+ALTER TABLE public.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.users_id_seq START WITH 1 INCREMENT BY 1 NO MINVALUE NO MAXVALUE CACHE 1
+);
+ALTER TABLE ONLY public.users ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+CREATE VIEW public.names AS SELECT users.id, users.name FROM public.users;
+
+\\unrestrict abc
+"""
+
+
+@pytest.mark.parametrize(
+    ("sql", "rule"),
+    [
+        ("alter table users alter column name set not null", None),
+        ("alter table users add column note text", None),
+        ("alter table users alter column id set not null", None),
+        ("create index i on users (name)", BLOCKS),
+        ("alter table users alter column name type text", "fails/in-the-way"),
+        ("alter table users drop column nothing", MISSING),
+        ("create table users (id int)", "fails/exists"),
+        ("alter table others add column note text", MISSING),
+    ],
+)
+def test_a_dump_may_be_the_start(folder: Path, sql: str, rule: str | None) -> None:
+    (folder / "schema.sql").write_text(DUMP.replace("\\\\", "\\"))
+    (folder / "001_a.sql").write_text(f"-- why\n{sql};\n")
+    (folder / "manifest.yaml").write_text(
+        "manifest: 1\nlint: {start: schema.sql, severity: {rollback/missing: 'off'}}\n"
+        "migrations: [{version: 1, file: 001_a.sql}]\n"
+    )
+    assert [one.rule for one in lint([folder / "manifest.yaml"], environ={}).findings] == ([rule] if rule else [])
+
+
+def test_a_start_that_is_not_there_is_reported(folder: Path) -> None:
+    (folder / "001_a.sql").write_text("-- why\nselect 1;\n")
+    (folder / "manifest.yaml").write_text(
+        "manifest: 1\nlint: {start: nothing.sql}\nmigrations: [{version: 1, file: 001_a.sql}]\n"
+    )
+    (found,) = lint([folder / "manifest.yaml"], environ={}).findings
+    assert (found.rule, found.line, found.column) == ("file/missing", 2, 15)

@@ -197,6 +197,14 @@ def test_a_name_that_is_missing_is_told_once() -> None:
     assert failure("create table a (x int); drop table b; drop table c;") is None
 
 
+def test_a_sequence_goes_with_the_column_that_owns_it() -> None:
+    made = "create sequence s; create table t (id int default nextval('s'), x int); alter sequence s owned by t.id;"
+    catalog, _ = followed(f"{made} alter table t drop column id;")
+    assert catalog.relation(Name("public", "s")) is None
+    kept, _ = followed(f"{made} alter sequence s owned by none; alter table t drop column id;")
+    assert kept.relation(Name("public", "s")) is not None
+
+
 def test_effects_know_the_action_that_has_them() -> None:
     _, effects = followed(f"{USERS} alter table users add column n int, alter age type bigint, add check (age > 0);")
     assert [one.action for one in effects if isinstance(one, Rewrites)] == [1]

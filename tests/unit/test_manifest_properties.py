@@ -86,7 +86,13 @@ MANIFEST: dict[str, list[Any]] = {
         }
     ],
     "schema": [{"file": ["../schema.sql"]}],
-    "lint": [{"postgres_version": [10, 16, 99], "severity": [{}, {"index/unnamed": ["off", "error"]}]}],
+    "lint": [
+        {
+            "postgres_version": [10, 16, 99],
+            "severity": [{}, {"index/unnamed": ["off", "error"]}],
+            "start": ["../schema.sql"],
+        }
+    ],
 }
 REQUIRED = {"manifest", "version", "file", "condition", "url", "embedded"}
 

@@ -98,7 +98,9 @@ def check(gathered: Gathered, context: CheckContext) -> list[Finding]:
     for opened in gathered.opened:
         source = opened.manifest.document.source
         findings += _weighed(ignores.unknown_severities(opened.manifest.lint, source), weights[id(source)], None)
-    of_no_entry = (*context.strays, *(context.base.gone if context.base else ()))
+    for problem in gathered.start.problems if gathered.start is not None else ():
+        findings.append(of_problem(problem, rule_of(problem.code), Severity.ERROR, file=""))
+    of_no_entry = (*gathered.remarks, *context.strays, *(context.base.gone if context.base else ()))
     findings += _weighed(of_no_entry, severities(root, root), None)
     replayed = _replayed(gathered, context)
     version = root.postgres_version
@@ -118,7 +120,7 @@ def check(gathered: Gathered, context: CheckContext) -> list[Finding]:
 def _replayed(gathered: Gathered, context: CheckContext) -> Replayed | None:
     if context.grammar is None:
         return None
-    replayed = Replayed(context.grammar)
+    replayed = Replayed(context.grammar, gathered.start)
     for entry in gathered.entries:
         if entry.is_repeatable:
             replayed.doubt(entry)

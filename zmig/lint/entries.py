@@ -106,10 +106,17 @@ class Gathered:
     """By version; those that could be read at all."""
     problems: tuple[Problem, ...]
     """What `zmig apply` would refuse the manifest for."""
+    start: SqlFile | None = None
+    """What is there before the first migration, where the manifest says it."""
+    remarks: tuple[Remark, ...] = ()
+    """What is wrong with that."""
 
     @property
     def files(self) -> Iterator[Path]:
         """The files that its entries name, whether they are there or not."""
+        start = self.opened[0].manifest.lint.start
+        if start is not None:
+            yield self.opened[0].folder.path(start.file)
         for opened in self.opened:
             for declaration in opened.manifest.declarations:
                 verify = declaration.verify.file if declaration.verify is not None else None
@@ -154,7 +161,23 @@ def gather(path: Path, *, environ: Mapping[str, str], files: Files) -> Gathered:
                 if migration is not None:
                     read.problems += _unfit(declaration, migration, opened, read.opened[0])
     entries.sort(key=lambda entry: (entry.is_repeatable, entry.version))
-    return Gathered(path, tuple(read.opened), tuple(entries), tuple(read.problems))
+    start, remarks = _start(read.opened[0])
+    return Gathered(path, tuple(read.opened), tuple(entries), tuple(read.problems), start, remarks)
+
+
+def _start(opened: LoadedManifest) -> tuple[SqlFile | None, tuple[Remark, ...]]:
+    """Return the file that says what is there before the first migration, and what is wrong with it."""
+    start = opened.manifest.lint.start
+    if start is None:
+        return None, ()
+    path = opened.folder.path(start.file)
+    try:
+        return sql_file.read(text_file.read(path), path=str(path)), ()
+    except ManifestError as error:
+        problem = error.problems[0]
+        source = opened.manifest.document.source
+        hint = str(problem.hint or "correct the path")
+        return None, (Remark("file/missing", problem.message, hint, source, start=start.start, end=start.end),)
 
 
 def _entry(declaration: Declaration, migration: Migration | None, opened: LoadedManifest, files: Files) -> Entry:

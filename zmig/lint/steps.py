@@ -95,9 +95,14 @@ _SAVEPOINT = re.compile(r"savepoint\s+(\w+)|rollback\b.*?\bto\s+(?:savepoint\s+)
 class Replayed:
     """The migrations of one manifest, replayed in order."""
 
-    def __init__(self, grammar: Grammar) -> None:
+    def __init__(self, grammar: Grammar, start: SqlFile | None = None) -> None:
+        """Begin with what the statements of `start` make, all of which is in use; without it, with nothing."""
         self._grammar = grammar
         self._catalog = Catalog()
+        if start is not None:
+            _, catalog = follow(start, self._catalog, grammar, version=None, is_transactional=True)
+            self._catalog = catalog.copy()
+            self._catalog.end_session()
         self._catalog.doubt(_OF_TOOLS)
         self._new: frozenset[int] = frozenset()
         """The periods of entries that have been applied nowhere."""

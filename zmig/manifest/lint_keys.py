@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from zmig.manifest.typed_reader import Reader
 
-_LINT_KEYS = frozenset({"postgres_version", "severity"})
+_LINT_KEYS = frozenset({"postgres_version", "severity", "start"})
 _ENTRY_KEYS = frozenset({"ignore"})
 _IGNORE_KEYS = frozenset({"rule", "reason"})
 
@@ -40,12 +40,22 @@ class Choice:
 
 
 @valueclass
+class Start:
+    """The file that says what is there before the first migration, and where its name is, by 0-based offsets."""
+
+    file: str
+    start: int
+    end: int
+
+
+@valueclass
 class LintSettings:
     """The `lint` of a manifest."""
 
     postgres_version: int | None = None
     severity: Map[str, Choice] = field(default_factory=dict[str, Choice])
     """By the rule's name, which need not exist."""
+    start: Start | None = None
 
 
 @valueclass
@@ -64,7 +74,15 @@ def settings(reader: Reader, top: Mapping) -> LintSettings:
     if node is None:
         return LintSettings()
     version = reader.integer(node, "postgres_version", smallest=OLDEST_POSTGRES, largest=NEWEST_POSTGRES)
-    return LintSettings(version, _severity(reader, node))
+    return LintSettings(version, _severity(reader, node), _start(reader, node))
+
+
+def _start(reader: Reader, parent: Mapping) -> Start | None:
+    file = reader.text(parent, "start")
+    if file is None:
+        return None
+    place = parent.entries["start"][1]
+    return Start(file, place.start, place.end)
 
 
 def _severity(reader: Reader, parent: Mapping) -> dict[str, Choice]:

@@ -19,6 +19,7 @@ from zmig.lint.replay.objects import (
     ObjectKind,
     Persistence,
     Policy,
+    Ref,
     Schema,
     Sequence,
     Table,
@@ -395,6 +396,19 @@ def sequence(scene: Scene, statement: pg.CreateSeqStmt) -> None:
     made_by = None if statement.if_not_exists else scene.period
     scene.catalog.put(Sequence(name, owned_by(scene, statement.options), made_by=made_by))
     scene.make(ObjectKind.SEQUENCE, name)
+
+
+def alter_sequence(scene: Scene, statement: pg.AlterSeqStmt) -> None:
+    """ALTER SEQUENCE, of which OWNED BY matters."""
+    name = scene.relation(statement.sequence, is_optional=statement.missing_ok)
+    if name is None:
+        return
+    scene.aim(name)
+    known = scene.catalog.relation(name)
+    names_owner = any(node.def_elem.defname == "owned_by" for node in statement.options)
+    if isinstance(known, Sequence) and names_owner:
+        scene.catalog.put(replace(known, owner=owned_by(scene, statement.options)))
+    scene.say(Redefines(Ref(ObjectKind.SEQUENCE, name), known, scene.catalog.relation(name), "options"))
 
 
 def owned_by(scene: Scene, options: Iterable[pg.Node]) -> tuple[Name, str] | None:

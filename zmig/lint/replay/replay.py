@@ -100,6 +100,7 @@ _FAMILIES: dict[str, Callable[[Scene, pg.Node], None]] = {
     "alter_domain_stmt": lambda scene, node: alter_type.alter_domain(scene, node.alter_domain_stmt),
     "alter_enum_stmt": lambda scene, node: alter_type.alter_enum(scene, node.alter_enum_stmt),
     "alter_object_schema_stmt": lambda scene, node: rename.set_schema(scene, node.alter_object_schema_stmt),
+    "alter_seq_stmt": lambda scene, node: create.alter_sequence(scene, node.alter_seq_stmt),
     "alter_table_stmt": _alter_table,
     "call_stmt": lambda scene, node: rows.call(scene, node.call_stmt),
     "cluster_stmt": lambda scene, node: maintenance.cluster(scene, node.cluster_stmt),
