@@ -103,8 +103,12 @@ class TestAFileThatWasRenamed:
         before, text = dbmate.names, dbmate.manifest.read_text()
         dbmate.rename("db/migrations/20_orders.sql", "db/migrations/25_sales.sql")
         assert "`20_orders` in the manifest has its text" in dbmate.run(*_WORDS).stdout
-        assert "`20_orders` in the manifest has its text" in dbmate.taken()
+        said = dbmate.taken()
+        assert "`20_orders` in the manifest has its text" in said
+        assert 'if the tool may apply it by its new name, write `origin: {dbmate: "25"}` there, in place of' in said
         assert (dbmate.names, dbmate.manifest.read_text()) == (before, text)
+        dbmate.manifest.write_text(text.replace('origin: {dbmate: "20"}', 'origin: {dbmate: "25"}'))
+        assert "by its new name" not in dbmate.taken()
 
     def test_and_another_text_is_another_migration(self, dbmate: Project) -> None:
         (dbmate.folder / "db/migrations/20_orders.sql").unlink()
@@ -252,6 +256,12 @@ class TestAFileThatWasEditedAfterItWasCopied:
         assert "this file was edited since: what is applied stays as it is; while it is pending" in said
         assert "`rm migrations/002_20_orders.sql`, and then `--write` writes what `20_orders` is now" in said
         assert copy.read_text() == before
+
+    def test_is_named_with_a_command_that_is_in_one_line(self, dbmate: Project) -> None:
+        for text in ("select 4;", "select 5;"):
+            dbmate.write({"db/migrations/40_orders_of_last_year.sql": f"-- migrate:up\n{text}\n"})
+            dbmate.run(*_WORDS, "--write")
+        assert "`rm migrations/004_40_orders_of_last_year.sql`" in dbmate.run(*_WORDS).stdout
 
     def test_is_taken_once_the_copy_is_gone(self, dbmate: Project) -> None:
         dbmate.write({"db/migrations/20_orders.sql": "-- migrate:up\ncreate table sales ();\n-- migrate:down\n"})

@@ -27,6 +27,8 @@ _WIDTH = 100
 """How long a line of text is at most, as terminals show one whole."""
 _LONGEST = 40
 """How much of a name the table has; JSON has all of it."""
+_WORD = re.compile(r"(?:`[^`]*`|[^ ])+")
+"""What stays in one line: a word, and what is in backticks, which may be a command to be copied."""
 _SHOWN = 3
 """How many places are shown of what is said of several."""
 _HEADINGS = {
@@ -77,7 +79,7 @@ def _remark_lines(plan: ImportPlan) -> Iterator[str]:
             yield heading
         for text, places in found[change].items():
             more = [f"and {len(places) - _SHOWN} more"] if len(places) > _SHOWN else []
-            yield from _folded(text.split(" "), "  ")
+            yield from _folded(_WORD.findall(text), "  ")
             shown = [str(place) for place in places[:_SHOWN]]
             yield from _folded([*(f"{place}," for place in shown[:-1]), shown[-1], *more], "    ")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import Location, Problem, UsageError
 from zmig.importing import copies, numbering
+from zmig.manifest import edit
 from zmig.other_tools.source import Change, Remark, on_one_line
 from zmig.text import listing
 
@@ -162,12 +163,18 @@ class _Search:
 
     def _is(self, index: int, name: str, why: str) -> None:
         """Take a migration for the one of an entry."""
-        script = self._migrations[index].up
+        one = self._migrations[index]
+        script = one.up
         self._names[index] = name
         entry = self._entries[name]
         if script is None:
             return
         what = f"`{name}` in the manifest {why}: it is that one, renamed"
+        id, said = on_one_line(one.id), entry.declaration
+        if id not in (name, str(said.version), said.origin.get(self._tool)):
+            again = edit.scalar(id.replace("${", "$${"))
+            where = "there, in place of the `origin` it has" if said.origin else "there"
+            what += f"; if the tool may apply it by its new name, write `origin: {{{self._tool}: {again}}}` {where}"
         if entry.is_missing:
             what += f"; write `file: {entry.relative(self._files.path(script.path))}` there"
         self._remarks.append(Remark(Change.CHANGED, what, Location(script.path)))
