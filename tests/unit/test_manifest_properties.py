@@ -19,6 +19,7 @@ from zmig.presentation.problems import problem_text
 from zmig.project.project import load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 ANYTHING: list[Any] = [
@@ -136,6 +137,42 @@ def test_the_quick_check_accepts_exactly_what_the_schema_accepts(block: int) -> 
         assert fits_the_schema == all(problem.code != "manifest-invalid" for problem in problems), text
         accepted += fits_the_schema
     assert 150 < accepted < 350, "half of the manifests are meant to be right"
+
+
+def each_key(form: Form, *above: str) -> Iterator[tuple[str, ...]]:
+    """Yield where every key of a form may be, and what is in the first mapping that it may have."""
+    for key, choices in form.items():
+        yield (*above, key)
+        for choice in choices:
+            if isinstance(choice, dict):
+                yield from each_key(choice, *above, key)
+
+
+def with_value(keys: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """A manifest that is right but for what one key has."""
+    *above, key = keys
+    entry: dict[str, Any] = {"version": 1, "file": "a.sql"}
+    document: dict[str, Any] = {"manifest": 1, "migrations": [entry]}
+    inner = document
+    for name in above:
+        inner = entry if name == "migrations" else inner.setdefault(name, {})
+    inner[key] = value
+    return document
+
+
+KEYS = sorted({*each_key(MANIFEST), *each_key(ENTRY, "migrations")})
+
+
+@pytest.mark.parametrize("keys", KEYS, ids=".".join)
+def test_the_quick_check_and_the_schema_agree_on_any_value_of_each_key(keys: tuple[str, ...]) -> None:
+    validator = schema_errors.validator()
+    for value in ANYTHING:
+        text = json.dumps(with_value(keys, value), ensure_ascii=False)
+        root = yaml_parser.parse(text, label="m.yaml").root
+        assert root is not None
+        fits_the_schema = next(validator.iter_errors(schema_errors.plain(root)), None) is None
+        problems = reader.read(text, label="m.yaml", environ={}).problems
+        assert fits_the_schema == all(problem.code != "manifest-invalid" for problem in problems), text
 
 
 FRAGMENTS = [
