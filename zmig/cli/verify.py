@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.cli.command import Command, CommandContext, Option, Options, Positionals, version_number
 from zmig.cli.scratch_options import SCRATCH_URL
+from zmig.cli.scratch_run import Progress, interruptible, redactor
 from zmig.errors import ExitCode, Problem, UsageError
-from zmig.process.interrupts import Interrupted, SignalInterrupts
-from zmig.text.secrets import Redactor
-from zmig.text.terminal import one_line, shortened
 from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
-    from types import TracebackType
-    from typing import Self
-
-    from zmig.cli.output import Output
     from zmig.lint.run import Report
-    from zmig.model import Migration
     from zmig.process.interrupts import Interrupts
-    from zmig.project.project import Project
-    from zmig.verification.round_trips import Proof, Stage
 
 _FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit")
-_SECONDS_BETWEEN_LINES = 10.0
-_WIDEST = 78
-_ERASE_LINE = "\r\x1b[2K"
 
 
 class VerifyOptions(Options):
@@ -50,32 +34,10 @@ def run(call: CommandContext, options: VerifyOptions) -> ExitCode:
     """Prove rollbacks."""
     form = _form(options)
     call.output.is_json = form == "json"
-    with _interruptible(call.output) as interrupts:
+    with interruptible(call.output) as interrupts:
         if options.against is not None:
             return _compare(call, options, form, interrupts)
         return _prove(call, options, form, interrupts)
-
-
-@contextmanager
-def _interruptible(output: Output) -> Generator[Interrupts]:
-    """Let signals interrupt the block, and say what that means."""
-    interrupts = SignalInterrupts(report_end=partial(_report_end, output))
-    with interrupts.installed():
-        try:
-            yield interrupts
-        except Interrupted as error:
-            error.problem = Problem("interrupted", f"interrupted by {error}", effect=_EFFECT)
-            raise
-
-
-_EFFECT = "nothing was compared to its end; scratch databases are gone"
-
-
-def _report_end(output: Output, number: int, is_second: bool) -> None:
-    name = signal.Signals(number).name
-    why = f"a second signal, {name}" if is_second else f"{name}, which a migration's code did not let in"
-    effect = "scratch databases that are left are removed by the next command that makes some"
-    output.problem_at_once(Problem("interrupted", f"ended at once by {why}", effect=effect))
 
 
 def _form(options: VerifyOptions) -> str:
@@ -103,11 +65,11 @@ def _prove(call: CommandContext, options: VerifyOptions, form: str, interrupts: 
     began = time.monotonic()
     project = choosing.on_new_database(call.migrator().project())
     urls = (options.scratch_url, options.against, options.database_url)
-    call.output.redact = _redactor(call, urls, project)
+    call.output.redact = redactor(call, urls, project)
     manifest = call.manifest()
     chosen = choosing.choose(project, manifest, names=options.names, base=options.base, environ=call.environ)
     task = proving.Task(manifest, project, chosen.migrations, scratch_url=options.scratch_url, environ=call.environ)
-    with _Progress(call.output, len(chosen.migrations)) as progress:
+    with Progress(call.output, len(chosen.migrations)) as progress:
         result = proving.prove(task, interrupts=interrupts, hear=progress)
     made = _redacted(report.of_proofs(result, project.lint, notes=chosen.notes))
     _print(call, made, form, report.document(made, result))
@@ -155,12 +117,12 @@ def compare(
 
     began = time.monotonic()
     project = call.migrator().project()
-    call.output.redact = _redactor(call, (scratch_url, url, call.options.database_url), project)
+    call.output.redact = redactor(call, (scratch_url, url, call.options.database_url), project)
     manifest = call.manifest()
     task = live.Task(
         manifest, project, live_url=url, written_in=written_in, to=to, scratch_url=scratch_url, environ=call.environ
     )
-    with _Progress(call.output, len(project.migrations)) as progress:
+    with Progress(call.output, len(project.migrations)) as progress:
         result = live.compare(task, interrupts=interrupts, hear=progress)
     made = _redacted(report.of_live(result, str(manifest)))
     summary = report.live_summary(made, result, seconds=time.monotonic() - began)
@@ -171,7 +133,7 @@ def compare_alone(call: CommandContext, *, scratch_url: str | None) -> tuple[Com
     """Compare the manifest's database, for another command; print what was found as text, unless that prints JSON."""
     from zmig.database.connection_hints import GIVEN_URL
 
-    with _interruptible(call.output) as interrupts:
+    with interruptible(call.output) as interrupts:
         compared = compare(
             call,
             url=call.options.database_url,
@@ -184,23 +146,6 @@ def compare_alone(call: CommandContext, *, scratch_url: str | None) -> tuple[Com
         _print(call, compared.report, "text", compared.document)
     call.output.note(compared.summary)
     return compared, _exit_code(compared.report)
-
-
-def _redactor(call: CommandContext, urls: Iterable[str | None], project: Project) -> Callable[[str], str]:
-    """Return what masks the secrets of the manifest and of every URL that is given, and what is masked already."""
-    from zmig.database import connection as database
-
-    redactors = [database.target(url, environ=call.environ).redactor for url in urls if url]
-    redactors.append(Redactor(*project.secrets))
-    before = call.output.redact
-
-    def redact(text: str) -> str:
-        text = before(text)
-        for redactor in redactors:
-            text = redactor(text)
-        return text
-
-    return redact
 
 
 def _redacted(made: Report) -> Report:
@@ -227,57 +172,6 @@ def _exit_code(made: Report) -> ExitCode:
     from zmig.lint.finding import Severity
 
     return ExitCode.FAILED if made.count(Severity.WARNING) else ExitCode.OK
-
-
-class _Progress:
-    """Says how far it is: on a terminal in one line that is drawn again, elsewhere in a line from time to time."""
-
-    def __init__(self, output: Output, total: int) -> None:
-        self._output = output
-        self._total = total
-        self._begun = set[int]()
-        self._next = 0.0 if output.is_live else time.monotonic() + _SECONDS_BETWEEN_LINES
-        self._is_drawn = False
-
-    def __enter__(self) -> Self:
-        """Say nothing yet."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take away what was drawn."""
-        if self._is_drawn:
-            self._output.stderr.write(_ERASE_LINE)
-            self._output.stderr.flush()
-
-    def __call__(self, migration: Migration, what: Stage | Proof) -> None:
-        """Hear that a stage of a migration begins, or that nothing of it is left to be proved."""
-        from zmig.verification.round_trips import Proof
-
-        self._begun.add(migration.version)
-        if isinstance(what, Proof) and self._output.is_json:
-            self._output.note_document(
-                {
-                    "progress": "proof-finished",
-                    "version": migration.version,
-                    "name": migration.name,
-                    "proved": what.is_proved if what.is_of_anything else None,
-                    "duration_seconds": round(what.seconds, 3),
-                }
-            )
-        if self._output.is_json or time.monotonic() < self._next:
-            return
-        number = min(len(self._begun), self._total)
-        at = "" if isinstance(what, Proof) else f": {what}"
-        line = f"{number}/{self._total} {migration.name}{at}"
-        if self._output.is_live:
-            self._output.stderr.write(_ERASE_LINE + shortened(one_line(line), _WIDEST))
-            self._output.stderr.flush()
-            self._is_drawn = True
-        else:
-            self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
-            self._output.note(one_line(line))
 
 
 COMMAND = Command(
