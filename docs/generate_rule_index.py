@@ -5,6 +5,7 @@ A test fails while the page is not what this would write.
 
 from __future__ import annotations
 
+import posixpath
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -43,11 +44,19 @@ GROUPS = {
     "name": "Names and descriptions.",
     "rollback": "What undoes a migration.",
     "base": "What changed since a revision of git: only with `--base`.",
+    "try": "What a server says and does, when it runs the migrations: only with `--try`.",
+    "verify": "What a rollback does not undo, as `zmig verify` reports it: here only with `--try`.",
     "ignore": "The ignores themselves.",
     "squawk": "Locks and downtime: [squawk](https://squawkhq.com) finds them, given what only the manifest knows.",
 }
 
-_NEEDS = {Needs.GRAMMAR: "`zmig[lint]`", Needs.SQUAWK: "`zmig[lint]`", Needs.BASE: "`--base`", Needs.NOTHING: ""}
+_NEEDS = {
+    Needs.GRAMMAR: "`zmig[lint]`",
+    Needs.SQUAWK: "`zmig[lint]`",
+    Needs.BASE: "`--base`",
+    Needs.SERVER: "`--try`",
+    Needs.NOTHING: "",
+}
 
 
 def page() -> str:
@@ -78,7 +87,8 @@ def _table(rules: list[Rule]) -> Iterator[str]:
     yield "| --- | --- | --- | --- |"
     for rule in rules:
         severity = "off" if rule.severity is None else rule.severity.value
-        yield f"| [`{rule.code}`]({rule.code}.md) | {severity} | {_NEEDS[rule.needs]} | {rule.summary} |"
+        page = posixpath.relpath(rule.page, "docs/rules")
+        yield f"| [`{rule.code}`]({page}) | {severity} | {_NEEDS[rule.needs]} | {rule.summary} |"
 
 
 if __name__ == "__main__":

@@ -566,6 +566,8 @@ class MigratorSession:
         self._options = options
         self._connect = connect
         self._session: DatabaseSession | None = None
+        self.one_by_one = False
+        """Whether each statement of a run is sent by itself, so that the observer can ask the server what it did."""
 
     @property
     def session(self) -> DatabaseSession:
@@ -750,5 +752,9 @@ class MigratorSession:
 
         options = self._options
         return PlanExecutor(
-            self.session, observer=options.observer, interrupts=options.interrupts, environ=options.environ
+            self.session,
+            observer=options.observer,
+            interrupts=options.interrupts,
+            environ=options.environ,
+            one_by_one=self.one_by_one,
         )

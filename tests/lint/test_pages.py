@@ -9,6 +9,7 @@ import pytest
 
 from docs import generate_rule_index as index
 from tests.support import rulepages
+from tests.support.trials import trying_on
 from zmig.lint.registry import RULES, Needs
 from zmig.lint.run import lint
 
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     from zmig.lint.run import Report
 
 PAGES = {page.code: page for page in rulepages.pages()}
-_COMPANY = ("name/no-description", "rollback/missing")
-"""Rules about what an example leaves out for brevity."""
+_COMPANY = ("name/no-description", "rollback/missing", "try/lock")
+"""Rules about what an example leaves out for brevity, and about what nearly every change does."""
+_WITH_PAGE = tuple(code for code, rule in RULES.items() if rule.page == f"docs/rules/{code}.md")
 
 
 def test_every_rule_has_a_page_and_every_page_a_rule() -> None:
-    assert PAGES.keys() == RULES.keys()
+    assert PAGES.keys() == set(_WITH_PAGE)
+    assert {rule.page for rule in RULES.values()} >= {"docs/verify.md"}
+    told = (rulepages.FOLDER.parent / "verify.md").read_text(encoding="utf-8")
+    assert [code for code in RULES if code not in _WITH_PAGE and f"`{code}`" not in told] == []
 
 
 def test_the_index_is_what_the_rules_say() -> None:
@@ -32,34 +37,36 @@ def test_the_index_is_what_the_rules_say() -> None:
     assert told == index.page(), "`python docs/generate_rule_index.py` writes it anew"
 
 
-@pytest.mark.parametrize("code", RULES)
+@pytest.mark.parametrize("code", _WITH_PAGE)
 def test_a_page_says_what_its_rule_is(code: str) -> None:
     title, summary, severity, why, *_ = PAGES[code].head.split("\n\n")
     rule = RULES[code]
     assert title == f"# {code}"
     assert summary.lower() == f"{rule.summary}.".lower()
-    assert severity.startswith(f"Severity: {'off' if rule.severity is None else rule.severity.value}")
+    default = {"try/lock": "note; warning"}.get(code, "off" if rule.severity is None else rule.severity.value)
+    assert severity.startswith(f"Severity: {default}")
     assert ("zmig[lint]" in severity) == (rule.needs in (Needs.GRAMMAR, Needs.SQUAWK))
     assert ("--base" in severity) == (rule.needs is Needs.BASE)
+    assert ("--try" in severity) == (rule.needs is Needs.SERVER)
     assert len(why) > 40
 
 
-@pytest.mark.parametrize("code", RULES)
-def test_the_bad_example_is_reported(code: str, folder: Path, git: Callable[..., str]) -> None:
-    found = reported(code, PAGES[code].bad, folder, git)
+@pytest.mark.parametrize("code", _WITH_PAGE)
+def test_the_bad_example_is_reported(code: str, folder: Path, git: Callable[..., str], server: str) -> None:
+    found = reported(code, PAGES[code].bad, folder, git, server)
     assert code in [finding.rule for finding in found.findings]
     for finding in found.findings:
         assert finding.hint
         assert (finding.end_line, finding.end_column) > (finding.line, finding.column)
 
 
-@pytest.mark.parametrize("code", RULES)
-def test_the_good_example_is_not(code: str, folder: Path, git: Callable[..., str]) -> None:
-    found = reported(code, PAGES[code].good, folder, git)
+@pytest.mark.parametrize("code", _WITH_PAGE)
+def test_the_good_example_is_not(code: str, folder: Path, git: Callable[..., str], server: str) -> None:
+    found = reported(code, PAGES[code].good, folder, git, server)
     assert [(finding.rule, finding.message) for finding in found.findings] == []
 
 
-def reported(code: str, files: Mapping[str, bytes], folder: Path, git: Callable[..., str]) -> Report:
+def reported(code: str, files: Mapping[str, bytes], folder: Path, git: Callable[..., str], server: str) -> Report:
     """Lint an example, its rule turned on, as its page means it."""
     page = PAGES[code]
     base = None
@@ -68,7 +75,8 @@ def reported(code: str, files: Mapping[str, bytes], folder: Path, git: Callable[
         make_base(page, folder, git)
     manifest = rulepages.write(dict(files), folder)
     manifest.write_bytes(manifest.read_bytes() + severities(code).encode())
-    return lint([manifest], environ={}, base=base)
+    is_of_trial = RULES[code].needs is Needs.SERVER
+    return lint([manifest], environ={}, base=base, trial=trying_on(server) if is_of_trial else None)
 
 
 def make_base(page: rulepages.Page, folder: Path, git: Callable[..., str]) -> None:

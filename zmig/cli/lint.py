@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
+from zmig.cli.scratch_options import SCRATCH_URL
 from zmig.errors import ExitCode, Problem, UsageError
 from zmig.project import choice
 
 if TYPE_CHECKING:
+    from zmig.lint.base import Comparison
+    from zmig.lint.entries import Gathered
     from zmig.lint.run import Report
+    from zmig.lint.tried import TrialReport
+    from zmig.process.interrupts import Interrupts
 
 _FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit")
 _LEVELS = ("note", "warning", "error", "never")
@@ -22,6 +27,9 @@ class LintOptions(Options):
     format: str | None
     fail_on: str | None
     base: str | None
+    try_: bool
+    only: str | None
+    scratch_url: str | None
 
 
 def run(call: CommandContext, options: LintOptions) -> ExitCode:
@@ -31,11 +39,65 @@ def run(call: CommandContext, options: LintOptions) -> ExitCode:
     form = _one_of(_FORMATS, "format", options.format or ("json" if options.json else "text"))
     fail_on = _one_of(_LEVELS, "fail-on", options.fail_on or "error")
     call.output.is_json = form == "json"
+    _check_trial(options)
     named: list[str | None] = [*options.manifests] or [None]
     paths = [choice.find(name, environ=call.environ, cwd=Path()) for name in named]
-    report = linter.lint(paths, environ=call.environ, base=options.base)
+    if options.try_:
+        from zmig.cli.scratch_run import interruptible
+
+        with interruptible(call.output, what="tried") as interrupts:
+            report = linter.lint(
+                paths,
+                environ=call.environ,
+                base=options.base,
+                trial=lambda gathered, compared: _try(call, options, gathered, compared, interrupts),
+            )
+    else:
+        report = linter.lint(paths, environ=call.environ, base=options.base)
     _print(call, report, form)
     return _exit_code(report, fail_on)
+
+
+def _check_trial(options: LintOptions) -> None:
+    """Refuse options of a trial that is not made, or that contradict each other."""
+    if not options.try_:
+        given = "only" if options.only is not None else "scratch-url" if options.scratch_url is not None else None
+        if given is not None:
+            message = f"`--{given}` is about a trial on a server, and none is made"
+            raise UsageError(Problem("usage", message, hint=f"add `--try`, or leave `--{given}` out"))
+    elif options.only is not None and options.base is not None:
+        message = "`--only` and `--base` both say which migrations are tried"
+        raise UsageError(Problem("usage", message, hint="leave one of them out"))
+    elif options.only is not None and len(options.manifests) > 1:
+        message = "`--only` names migrations of one manifest, and several are given"
+        raise UsageError(Problem("usage", message, hint="name one manifest"))
+
+
+def _try(
+    call: CommandContext,
+    options: LintOptions,
+    gathered: Gathered,
+    compared: Comparison | None,
+    interrupts: Interrupts,
+) -> TrialReport:
+    """Try what is in a manifest, or of it what is named or new, on a scratch database."""
+    from zmig.cli.scratch_run import Progress, redactor
+    from zmig.verification import trial_remarks, trying
+
+    task = trying.task(
+        gathered,
+        compared,
+        base=options.base,
+        names=[name.strip() for name in (options.only or "").split(",") if name.strip()],
+        scratch_url=options.scratch_url,
+        environ=call.environ,
+    )
+    if task is None:
+        return trial_remarks.not_readable()
+    call.output.redact = redactor(call, (options.scratch_url,), task.project)
+    with Progress(call.output, len(task.chosen)) as progress:
+        trial = trying.try_out(task, interrupts=interrupts, hear=progress)
+    return trial_remarks.of_trial(trial, gathered.entries, [one.version for one in task.chosen])
 
 
 def _print(call: CommandContext, report: Report, form: str) -> None:
@@ -70,13 +132,14 @@ def _one_of(known: tuple[str, ...], name: str, word: str) -> str:
 COMMAND = Command(
     about=(
         "Checks manifests and every file they name, without a database and without running code: whether each can run "
-        "as it is declared, and what would hurt in production. Exit code 1 means that something was found which "
+        "as it is declared, and what would hurt in production. With --try, migrations and rollbacks are run on a "
+        "scratch database, and the server itself says what they do. Exit code 1 means that something was found which "
         "matters enough, 2 that it could not be checked, or not by every rule, as without the extra `lint`. "
         "The rules are in docs/rules."
     ),
     document=(
         "findings (rule, severity, message, file, line, column, end_line, end_column, hint, migration), migrations "
-        "(how many), not_checked"
+        "(how many), not_checked, tried (how many), tried_on (the server's version, or null)"
     ),
     run=run,
     options_type=LintOptions,
@@ -88,10 +151,19 @@ COMMAND = Command(
             "|".join(_LEVELS),
         ),
         Option("--base", "compare with a git revision, such as origin/main; check only what is new since", "REVISION"),
+        Option(
+            "--try",
+            "run migrations and their rollbacks on a scratch database as well, and report what the server does and "
+            "what is not undone; with --base those that are new",
+            attribute="try_",
+        ),
+        Option("--only", "with --try: try these alone, by name or version, with commas between them", "NAMES"),
+        SCRATCH_URL,
     ),
     takes=Positionals.MANIFESTS,
     examples=(
         "zmig lint manifests/demo.yaml manifests/prod.yaml",
         "zmig lint manifests/prod.yaml --fail-on warning --format github",
+        "zmig lint manifests/demo.yaml --try",
     ),
 )

@@ -24,7 +24,7 @@ from zmig.text.secrets import Redactor, secret_values
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from types import TracebackType
 
     from psycopg.abc import PQGen
@@ -49,6 +49,8 @@ class WorkingConnection(InterruptibleConnection):
     _loan = Loan(in_transaction=False)
     has_threads = False
     """Whether the code of a migration has left threads behind."""
+    on_answer: Callable[[], None] | None = None
+    """Called after each answer that a cursor of the session has waited for; it may use `pgconn` alone."""
 
     def wait(self, gen: PQGen[Answer], interval: float = _SECONDS_TO_WAIT, timeout: float | None = None) -> Answer:
         """Wait for the server; an interruption cancels the statement there, however many requests that takes.
@@ -71,6 +73,8 @@ class WorkingConnection(InterruptibleConnection):
             loan.note(error)
             raise
         loan.check(self.info.transaction_status)
+        if self.on_answer is not None:
+            self.on_answer()
         return answer
 
     def current_loan(self) -> Loan:

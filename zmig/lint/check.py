@@ -12,6 +12,7 @@ from zmig.lint.rules import batches, changes, failures, indexes, locks, names, p
 from zmig.lint.rules.locks import Reported
 from zmig.lint.squawk import weighing
 from zmig.lint.steps import Replayed
+from zmig.lint.tried import Tried, merged
 from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class CheckContext:
     """What is wrong with the folders of its files."""
     base: Comparison | None = None
     """How the manifest differs from a revision; None where there is nothing to compare with."""
+    tried: Mapping[int, Tried] = field(default_factory=dict[int, Tried])
+    """What came of the entries that were tried on a server, by version."""
 
     def examines(self, entry: Entry) -> bool:
         """Whether the files of an entry are checked: all, or those that are not on the base as they are."""
@@ -79,6 +82,8 @@ class CheckContext:
         """Yield the rules that were checked for an entry."""
         is_read = entry.sql is None or not (entry.sql.problems or id(entry.sql) in self.unread)
         yield from (code for code in self.ran if is_read or RULES[code].needs is not Needs.SQUAWK)
+        if entry.version in self.tried:
+            yield from (code for code, rule in RULES.items() if rule.needs is Needs.SERVER)
 
     def is_new(self, entry: Entry) -> bool:
         """Whether an entry is known not to be applied, so that nobody uses what it makes."""
@@ -137,6 +142,8 @@ def _weighed(remarks: Iterable[Remark], weight: Severities, migration: str | Non
     """Yield the findings that remarks are, without those whose rule is off."""
     for remark in remarks:
         severity = weight[remark.rule]
+        if remark.severity is not None and severity is RULES[remark.rule].severity:
+            severity = remark.severity
         if severity is not None:
             yield of_remark(remark, severity, migration)
 
@@ -146,9 +153,10 @@ def _unignored(entry: Entry, context: CheckContext, steps: Sequence[Step], weigh
     remarks = [*context.base.remarks.get(entry.version, ())] if context.base else []
     if context.examines(entry):
         remarks += _remarks(entry, context, steps)
-    own = tuple(ignores.declared(entry))
+    own, tried = tuple(ignores.declared(entry)), context.tried.get(entry.version, Tried())
+    used = {ignore for ignore in own for remark in (*remarks, *tried.remarks) if ignore.covers(remark)}
+    remarks = merged(remarks, tried, own)
     if context.examines(entry):
-        used = {ignore for ignore in own for remark in remarks if ignore.covers(remark)}
         ran = {code for code in context.rules_for(entry) if weight[code] is not None}
         remarks += ignores.unused(entry, used, ran, own)
     return [remark for remark in remarks if not any(ignore.covers(remark) for ignore in own)]
@@ -173,7 +181,13 @@ def _remarks(entry: Entry, context: CheckContext, steps: Sequence[Step]) -> Iter
 
 def rules_that_run(*, has_grammar: bool, has_squawk: bool, has_base: bool) -> frozenset[str]:
     """Return the rules that can be checked with what is there."""
-    present = {Needs.NOTHING: True, Needs.GRAMMAR: has_grammar, Needs.SQUAWK: has_squawk, Needs.BASE: has_base}
+    present = {
+        Needs.NOTHING: True,
+        Needs.GRAMMAR: has_grammar,
+        Needs.SQUAWK: has_squawk,
+        Needs.BASE: has_base,
+        Needs.SERVER: False,
+    }
     ran = frozenset(code for code, rule in RULES.items() if present[rule.needs])
     # Without the catalog, nobody knows of which tables squawk is right.
     unweighed = {code for code in ran if RULES[code].needs is Needs.SQUAWK} - weighing.ABOUT_FORM

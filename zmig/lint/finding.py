@@ -44,6 +44,8 @@ class Remark:
     end: int
     """After the last one."""
     facts: tuple[str, ...] = ()
+    severity: Severity | None = None
+    """How much it matters, where that is less than its rule says as long as nobody has chosen another severity."""
 
 
 @valueclass

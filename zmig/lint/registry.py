@@ -26,6 +26,8 @@ class Needs(StrEnum):
     """The program squawk."""
     BASE = "base"
     """A revision to compare with: `--base`."""
+    SERVER = "server"
+    """A server to try the migrations on: `--try`."""
 
 
 @valueclass
@@ -44,7 +46,7 @@ class Rule:
         return "docs/verify.md" if self.code.startswith("verify/") else f"docs/rules/{self.code}.md"
 
 
-_BASE, _GRAMMAR, _SQUAWK = Needs.BASE, Needs.GRAMMAR, Needs.SQUAWK
+_BASE, _GRAMMAR, _SERVER, _SQUAWK = Needs.BASE, Needs.GRAMMAR, Needs.SERVER, Needs.SQUAWK
 
 _ALL = (
     # what `zmig apply` refuses too
@@ -121,6 +123,21 @@ _ALL = (
     Rule("base/renamed", _ERROR, "an entry has another name than on the base", _BASE),
     Rule("base/renumbered", _ERROR, "an entry has another version than on the base", _BASE),
     Rule("base/taken", _ERROR, "a new entry's version is another migration's on the base", _BASE),
+    # what a server shows
+    Rule("try/fails", _ERROR, "a statement fails on a server", _SERVER),
+    Rule("try/rewrite", _ERROR, "a server writes a table anew while nobody can use it", _SERVER),
+    Rule("try/scan", _ERROR, "a server reads all rows of a table while nobody can write it", _SERVER),
+    Rule("try/index-build", _ERROR, "a server builds an index while nobody can write its table", _SERVER),
+    Rule("try/lock", _WARNING, "a table is locked against others, without any work that takes long", _SERVER),
+    Rule("verify/left", _ERROR, "a rollback leaves something", _SERVER),
+    Rule("verify/lost", _ERROR, "a rollback does not bring something back", _SERVER),
+    Rule("verify/changed", _ERROR, "a rollback leaves something different from what it was", _SERVER),
+    Rule("verify/loses-data", _ERROR, "a rollback loses rows or values that were there before", _SERVER),
+    Rule("verify/leaves-rows", _NOTE, "a rollback leaves rows that were not there before", _SERVER),
+    Rule("verify/leaves-uncovered", _NOTE, "a rollback changes how much there is of what is not compared", _SERVER),
+    Rule("verify/rollback-failed", _ERROR, "a rollback fails", _SERVER),
+    Rule("verify/not-again", _ERROR, "a migration cannot be applied again after its rollback", _SERVER),
+    Rule("verify/not-repeatable", _ERROR, "a repeatable fails, or changes something, the second time", _SERVER),
     # how people say what rules mean to them
     Rule("ignore/file", _WARNING, "a comment for squawk asks to skip the whole file"),
     Rule("ignore/invalid", _ERROR, "an ignore names no rule, or gives no reason"),

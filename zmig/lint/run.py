@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zmig.lint import check
 from zmig.lint.base import Comparison, compare
 from zmig.lint.base import read as read_base
 from zmig.lint.check import CheckContext
-from zmig.lint.entries import Files, gather
+from zmig.lint.entries import Files, Gathered, gather
 from zmig.lint.finding import Remark
 from zmig.lint.git import Repository
 from zmig.lint.grammar import Grammar
 from zmig.lint.registry import RULES, Needs, severities
 from zmig.lint.squawk import program as squawk
 from zmig.lint.squawk.program import Job, SquawkFailed, SquawkReport
+from zmig.lint.tried import TrialReport
 from zmig.project import outside, undeclared
 from zmig.valueclass import field, replace, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from dataclasses import KW_ONLY
     from pathlib import Path
 
-    from zmig.lint.entries import Gathered
     from zmig.lint.finding import Finding, Severity
     from zmig.lint.registry import Rule
 
 INSTALL = 'pip install "zmig[lint]"'
+
+Trial = Callable[[Gathered, Comparison | None], TrialReport]
+"""Tries on a server what a manifest has, or of it what is not on the base."""
 
 
 @valueclass
@@ -47,6 +51,10 @@ class Report:
     """The rules that findings may be of."""
     title: str = "zmig lint"
     """The command that found it."""
+    tried: int = 0
+    """How many were tried on a server."""
+    tried_on: int = 0
+    """The server's version, as in `server_version_num`; 0 where nothing was tried."""
     is_whole: bool = True
     """Whether every rule was checked that is on: False where a tool that checks some is not there, or failed."""
 
@@ -59,10 +67,13 @@ class Report:
         return replace(self, findings=tuple(replace(one, file=shown(one.file)) for one in self.findings))
 
 
-def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None = None) -> Report:
-    """Return everything that is found in manifests and their files. No code of theirs is run.
+def lint(
+    paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None = None, trial: Trial | None = None
+) -> Report:
+    """Return everything that is found in manifests and their files. No code of theirs is run, but by a trial.
 
     With `base`, a git revision, the files are checked of those entries only that are not there as they are here.
+    `trial` tries on a server what is in a manifest.
     Raises ManifestError where a manifest cannot be read at all, UsageError where git does not know the revision.
     """
     files, missing = Files(), list[str]()
@@ -75,7 +86,9 @@ def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None 
     )
     said, strays = squawk_report or SquawkReport(), _strays(projects)
     findings: list[Finding] = []
+    trials: list[TrialReport] = []
     for project, comparison in zip(projects, comparisons, strict=True):
+        trials.append(TrialReport() if trial is None else trial(project, comparison))
         context = CheckContext(
             ran,
             grammar=grammar,
@@ -83,15 +96,18 @@ def lint(paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None 
             unread=said.unread,
             strays=strays.get(project.path, ()),
             base=comparison,
+            tried=trials[-1].by_version,
         )
         findings += check.check(project, context)
     entries = {(entry.manifest.label, entry.version) for project in projects for entry in project.entries}
     return Report(
         redacted(_once(findings)),
         len(entries),
-        missing=tuple(missing),
+        missing=(*missing, *(reason for one in trials for reason in one.missing)),
         remedy=None if grammar is not None and squawk.find() is not None else INSTALL,
-        is_whole=grammar is not None and squawk_report is not None,
+        is_whole=grammar is not None and squawk_report is not None and all(one.is_whole for one in trials),
+        tried=sum(len(one.by_version) for one in trials),
+        tried_on=max((one.server_version for one in trials), default=0),
     )
 
 

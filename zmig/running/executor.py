@@ -51,8 +51,10 @@ class PlanExecutor:
         observer: Observer,
         interrupts: Interrupts,
         environ: Mapping[str, str],
+        one_by_one: bool = False,
     ) -> None:
         self._session = session
+        self._one_by_one = one_by_one
         self._observer = observer
         self._interrupts = interrupts
         self._environ = environ
@@ -174,7 +176,7 @@ class PlanExecutor:
     ) -> Runner:
         session, transport = self._session, Direct()
         may_share_flush = session.server.may_share_flush and session.project.tracking.group_commit
-        if may_share_flush and not is_atomic:
+        if may_share_flush and not (is_atomic or self._one_by_one):
             observer = BufferedObserver(observer)
             transport = GroupCommit(prepared_steps, observer)
         run_session = self._run_session(observer)
@@ -211,4 +213,5 @@ class PlanExecutor:
             record_detail=session.project.tracking.record_detail,
             environ=self._environ,
             environ_before=self._environ_before,
+            one_by_one=self._one_by_one,
         )

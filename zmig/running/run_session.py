@@ -52,6 +52,8 @@ class RunSession:
     """The environment, whose values are kept out of facts."""
     environ_before: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """The environment as it was before any code of a migration ran."""
+    one_by_one: bool = False
+    """Whether each statement is a message by itself, so that an observer can ask the server what it did."""
 
     @property
     def encoding(self) -> Encoding:

@@ -137,7 +137,7 @@ class Script:
         What Citus gets is sent statement by statement. It hands on the message that a statement is in to other nodes
         as its text (13.2: `metadataSyncCommand`), and they take one statement only.
         """
-        if self.session.server.has_citus:
+        if self.session.server.has_citus or self.session.one_by_one:
             yield from self._single_parts(tuple(opening), tuple(closing))
             return
         yield from self._composed_parts(self.attempt.prepared.sendables(), opening, closing)

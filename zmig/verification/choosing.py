@@ -63,11 +63,11 @@ def choose(
     gathered = gather(manifest, environ=environ, files=Files())
     compared = linter.compared(gathered, base, environ, notes)
     examined = frozenset[int]() if compared is None else compared.examined
-    examined |= _with_other_rollbacks(ordinary, manifest, base)
+    examined |= with_other_rollbacks(ordinary, manifest, base)
     return Choice(tuple(one for one in ordinary if one.version in examined), tuple(notes))
 
 
-def _with_other_rollbacks(migrations: Sequence[Migration], manifest: Path, base: str) -> frozenset[int]:
+def with_other_rollbacks(migrations: Sequence[Migration], manifest: Path, base: str) -> frozenset[int]:
     """Return the versions of those whose rollback file is not what it was where the branch left the base."""
     repository = Repository.around(manifest.parent)
     tip = repository.commit(base)

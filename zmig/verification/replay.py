@@ -18,7 +18,7 @@ from zmig.progress import StepFailed
 from zmig.session import operator
 from zmig.sql.quoting import bare, identifier, shown
 from zmig.valueclass import replace, valueclass
-from zmig.verification import reparse, scratch
+from zmig.verification import reparse, scratch, watching
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from zmig.progress import Observer, Progress
     from zmig.project.project import Project
     from zmig.verification.scratch import Scratch
+    from zmig.verification.watching import Watch
 
 _REASON = "zmig verify runs it a second time"
 _EXTENSION = re.compile(r'extension "(?P<name>[^"]+)" is not available|/(?P<file>[^/"]+)\.control"')
@@ -64,6 +65,8 @@ class Ground:
     interrupts: Interrupts
     observer: Observer
     """Hears what each run says; most of it is not worth a line."""
+    watch: Watch | None = None
+    """Looks what each statement does, where that is wanted."""
 
     @property
     def ordinary(self) -> tuple[Migration, ...]:
@@ -177,20 +180,26 @@ class Replay:
             ground = self._ground
             migrator = Migrator(
                 ground.manifest,
-                database_url=self.url,
+                database_url=self.url if ground.watch is None else watching.talkative(self.url),
                 environ=ground.environ,
                 interrupts=ground.interrupts,
                 observer=self._hear,
             )
             # What a run records of the schema is for drift, which there is none of here.
             project = replace(ground.project, migrations=wanted, verify=replace(ground.project.verify, record=False))
-            self._session = wanted, self._sessions.enter_context(migrator.open(project=project))
+            opened = self._sessions.enter_context(migrator.open(project=project))
+            if ground.watch is not None:
+                opened.one_by_one = True
+                ground.watch.attach(opened.session.connection)
+            self._session = wanted, opened
         return self._session[1]
 
     def _hear(self, progress: Progress) -> None:
         if isinstance(progress, StepFailed):
             self.failed = progress.step.migration
         self._ground.observer(progress)
+        if self._ground.watch is not None:
+            self._ground.watch(progress)
 
     def _reading(self) -> Connection:
         if self._reader is None:

@@ -52,22 +52,13 @@ _BY_DEFINITION = frozenset({Kind.INDEX, Kind.SEQUENCE, Kind.STATISTICS})
 RULES = {
     rule.code: rule
     for rule in (
-        Rule("verify/left", Severity.ERROR, "a rollback leaves something"),
-        Rule("verify/lost", Severity.ERROR, "a rollback does not bring something back"),
-        Rule("verify/changed", Severity.ERROR, "a rollback leaves something different from what it was"),
-        Rule("verify/loses-data", Severity.ERROR, "a rollback loses rows or values that were there before"),
-        Rule("verify/leaves-rows", Severity.NOTE, "a rollback leaves rows that were not there before"),
-        Rule("verify/leaves-uncovered", Severity.NOTE, "a rollback changes how much there is of what is not compared"),
-        Rule("verify/rollback-failed", Severity.ERROR, "a rollback fails"),
-        Rule("verify/not-again", Severity.ERROR, "a migration cannot be applied again after its rollback"),
         Rule("verify/not-applied", Severity.ERROR, "a migration cannot be applied to an empty database"),
-        Rule("verify/not-repeatable", Severity.ERROR, "a repeatable fails, or changes something, the second time"),
         Rule("verify/live-missing", Severity.ERROR, "the live database lacks what the files build"),
         Rule("verify/live-extra", Severity.ERROR, "the live database has what the files do not build"),
         Rule(
             "verify/live-changed", Severity.ERROR, "the live database has something otherwise than the files build it"
         ),
-        *(LINT_RULES[code] for code in ("rollback/missing",)),
+        *(rule for code, rule in LINT_RULES.items() if code.startswith("verify/") or code == "rollback/missing"),
     )
 }
 
@@ -75,10 +66,10 @@ RULES = {
 def of_proofs(result: Result, lint: LintSettings, *, notes: Sequence[str] = ()) -> Report:
     """Return the report of what was proved."""
     without = severities(lint, lint)["rollback/missing"]
-    findings = [finding for proof in result.proofs for finding in _of_proof(proof, without)]
+    findings = [finding for proof in result.proofs for finding in of_proof(proof, without)]
     missing = [*notes, *filter(None, (result.remark,))]
     if result.stopped is not None:
-        findings += _of_proof(result.stopped, without)
+        findings += of_proof(result.stopped, without)
         if result.left:
             missing.append(f"{counted(result.left, 'migration')} after it could not be proved")
     return Report(tuple(findings), len(result.proofs), missing=tuple(missing), rules=RULES, title="zmig verify")
@@ -242,7 +233,8 @@ def called(one: Difference) -> str:
     return f"{kind} `{name}`"
 
 
-def _of_proof(proof: Proof, without: Severity | None) -> Iterator[Finding]:
+def of_proof(proof: Proof, without: Severity | None = None) -> Iterator[Finding]:
+    """Yield what was found of one migration; `without` is how much it matters that it has no rollback."""
     migration = proof.migration
     for deviation in proof.deviations:
         yield from _of_deviation(migration, deviation)

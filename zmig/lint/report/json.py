@@ -21,6 +21,8 @@ def document(report: Report) -> dict[str, object]:
         "findings": [of_finding(finding) for finding in report.findings],
         "migrations": report.migrations,
         "not_checked": list(report.missing),
+        "tried": report.tried,
+        "tried_on": report.tried_on or None,
     }
 
 

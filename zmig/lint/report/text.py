@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zmig.catalog.objects import major
 from zmig.presentation import words
 from zmig.presentation.problems import problem_lines
 from zmig.presentation.spans import plain
@@ -33,7 +34,13 @@ def summary(report: Report) -> str:
     for finding in report.findings:
         counts[finding.severity.value] += 1
     found = ", ".join(words.counted(count, name) for name, count in counts.items() if count) or "nothing found"
-    lines = [f"{found} in {words.counted(report.migrations, 'migration')}"]
+    lines = [f"{found} in {words.counted(report.migrations, 'migration')}{_tried(report)}"]
     lines += [f"note: {reason}" for reason in report.missing]
     lines += [] if report.remedy is None else [f"hint: run `{report.remedy}`"]
     return "\n".join(lines)
+
+
+def _tried(report: Report) -> str:
+    if not report.tried_on:
+        return ""
+    return f", {report.tried} of them tried on PostgreSQL {major(report.tried_on)}"

@@ -1,0 +1,153 @@
+"""What a trial on a real server says of an entry, put together with what was read from its files. Pure.
+
+The server's word is the more exact one: what it did not do is not reported, and what both say is reported once.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from zmig.valueclass import field, replace, valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from zmig.lint.finding import Remark
+    from zmig.lint.ignores import Ignore
+    from zmig.text.places import Source
+
+
+class Danger(StrEnum):
+    """What a rule is about that a server shows, so that two rules can mean the same."""
+
+    REWRITE = "rewrite"
+    SCAN = "scan"
+    BUILD = "build"
+    FAILURE = "failure"
+    UNDONE = "undone"
+    """Whether a rollback undoes everything."""
+
+
+_WORK = (Danger.REWRITE, Danger.SCAN, Danger.BUILD)
+_SHOWN_BY_TRIAL = {
+    "try/rewrite": Danger.REWRITE,
+    "try/scan": Danger.SCAN,
+    "try/index-build": Danger.BUILD,
+    "try/fails": Danger.FAILURE,
+    "verify/rollback-failed": Danger.FAILURE,
+    "verify/left": Danger.UNDONE,
+}
+_OF_WORK_ALONE: Mapping[str, tuple[Danger, ...]] = {
+    "lock/table-rewrite": (Danger.REWRITE,),
+    "lock/table-scan": (Danger.SCAN, Danger.BUILD),
+    "squawk/adding-field-with-default": (Danger.REWRITE,),
+    "squawk/adding-foreign-key-constraint": (Danger.SCAN,),
+    "squawk/adding-not-nullable-field": (Danger.SCAN,),
+    "squawk/adding-serial-primary-key-field": _WORK,
+    "squawk/ban-alter-domain-with-add-constraint": (Danger.SCAN,),
+    "squawk/ban-alter-generated-expression": (Danger.REWRITE,),
+    "squawk/changing-column-type": _WORK,
+    "squawk/constraint-missing-not-valid": (Danger.SCAN, Danger.BUILD),
+    "squawk/disallowed-unique-constraint": (Danger.BUILD,),
+    "squawk/require-concurrent-index-creation": (Danger.BUILD,),
+    "squawk/require-concurrent-reindex": (Danger.BUILD,),
+}
+"""Rules that say of a statement that it makes the server work under a lock, and nothing else."""
+_OTHERS: Mapping[str, tuple[Danger, ...]] = {
+    "rollback/incomplete": (Danger.UNDONE,),
+    "sql/syntax": (Danger.FAILURE,),
+    "squawk/adding-required-field": (Danger.SCAN, Danger.FAILURE),
+    "transaction/enum-value": (Danger.FAILURE,),
+    "transaction/refused": (Danger.FAILURE,),
+}
+
+
+_CERTAIN_FAILURES = "fails/"
+
+
+@valueclass
+class Ran:
+    """A statement that the server carried out."""
+
+    source: Source
+    start: int
+    """Where it is in the text, by 0-based offsets."""
+    end: int
+    has_work: bool
+    """Whether the server did some under a lock, on a table that was there before."""
+
+    def holds(self, remark: Remark) -> bool:
+        """Whether a remark is about it."""
+        return remark.source is self.source and self.start <= remark.start < max(self.end, self.start + 1)
+
+
+@valueclass
+class Tried:
+    """What came of one entry."""
+
+    remarks: tuple[Remark, ...] = ()
+    ran: tuple[Ran, ...] = ()
+    is_undone: bool | None = None
+    """Whether its rollback leaves nothing that it made; None where that was not found out."""
+
+
+@valueclass
+class TrialReport:
+    """What came of the trial of one manifest."""
+
+    by_version: Mapping[int, Tried] = field(default_factory=dict[int, Tried])
+    """Of the entries that were tried."""
+    missing: tuple[str, ...] = ()
+    """What is to be known of how they were tried, or why some were not."""
+    is_whole: bool = True
+    """Whether everything was tried that was to be."""
+    server_version: int = 0
+    """As in `server_version_num`; 0 where there was nothing to try."""
+
+
+def merged(said: Sequence[Remark], tried: Tried, ignores: Sequence[Ignore]) -> list[Remark]:
+    """Return what files and server say of an entry.
+
+    What both say has the server's words in the place and with the hint of the rule that found it in the file; where
+    somebody ignores that rule there, the server's word is ignored with it.
+    """
+    repeated: dict[int, Remark] = {}
+    added: list[Remark] = []
+    for one in tried.remarks:
+        same = [other for other in said if _is_same(one, other, tried)]
+        repeated |= {id(other): other for other in same}
+        if any(ignore.covers(other) for ignore in ignores for other in same):
+            continue
+        first = same[0] if same else one
+        added.append(replace(first, rule=one.rule, message=one.message, severity=one.severity, facts=one.facts))
+    kept = [one for one in said if id(one) not in repeated and not _is_refuted(one, tried)]
+    return [*kept, *added]
+
+
+def _is_same(shown: Remark, read: Remark, tried: Tried) -> bool:
+    """Whether a rule has found in a file what the server shows of the same statement."""
+    danger = _SHOWN_BY_TRIAL.get(shown.rule)
+    if danger is None or danger not in _dangers(read.rule):
+        return False
+    if danger is Danger.UNDONE:
+        return True
+    return any(one.holds(shown) and one.holds(read) for one in tried.ran) or (
+        read.source is shown.source and shown.start <= read.start < shown.end
+    )
+
+
+def _dangers(rule: str) -> Iterable[Danger]:
+    if rule.startswith(_CERTAIN_FAILURES):
+        return (Danger.FAILURE,)
+    return _OF_WORK_ALONE.get(rule) or _OTHERS.get(rule, ())
+
+
+def _is_refuted(one: Remark, tried: Tried) -> bool:
+    """Whether the server shows that what a rule found does not come true."""
+    if one.rule == "rollback/incomplete":
+        return tried.is_undone is not None
+    ran = [statement for statement in tried.ran if statement.holds(one)]
+    if one.rule.startswith(_CERTAIN_FAILURES):
+        return bool(ran)
+    return one.rule in _OF_WORK_ALONE and bool(ran) and not any(statement.has_work for statement in ran)
