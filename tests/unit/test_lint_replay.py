@@ -10,7 +10,7 @@ from zmig.lint.replay import tree
 from zmig.lint.replay.catalog import Catalog
 from zmig.lint.replay.effects import Effect, Fails, FailureCause, Locks, LosesData, Makes, Renames, Rewrites, Scans
 from zmig.lint.replay.layers import Layers
-from zmig.lint.replay.objects import Domain, Enum, LockMode, Table, View
+from zmig.lint.replay.objects import Domain, Enum, LockMode, Table, View, Volatility
 from zmig.lint.replay.replay import replay
 from zmig.lint.steps import Step, follow
 from zmig.sql import script
@@ -203,6 +203,15 @@ def test_a_sequence_goes_with_the_column_that_owns_it() -> None:
     assert catalog.relation(Name("public", "s")) is None
     kept, _ = followed(f"{made} alter sequence s owned by none; alter table t drop column id;")
     assert kept.relation(Name("public", "s")) is not None
+
+
+def test_how_a_function_runs_is_known() -> None:
+    catalog, _ = followed(
+        "create function f(a int) returns int language sql immutable as 'select 1';"
+        "alter function f(int) stable security definer set search_path = '';"
+    )
+    (known,) = catalog.functions(Name("public", "f"))
+    assert (known.volatility, known.is_security_definer, known.settings) == (Volatility.STABLE, True, {"search_path"})
 
 
 def test_effects_know_the_action_that_has_them() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import alter_table, alter_type, create, drop, maintenance, rename, rows, tree
+from zmig.lint.replay import alter_object, alter_table, alter_type, create, drop, maintenance, rename, rows, tree
 from zmig.lint.replay.effects import FailureCause
 from zmig.lint.replay.scene import Scene, StatementFails
 from zmig.valueclass import valueclass
@@ -99,7 +99,12 @@ def _define(scene: Scene, node: pg.Node) -> None:
 _FAMILIES: dict[str, Callable[[Scene, pg.Node], None]] = {
     "alter_domain_stmt": lambda scene, node: alter_type.alter_domain(scene, node.alter_domain_stmt),
     "alter_enum_stmt": lambda scene, node: alter_type.alter_enum(scene, node.alter_enum_stmt),
+    "alter_extension_stmt": lambda scene, node: alter_object.extension(scene, node.alter_extension_stmt),
+    "alter_function_stmt": lambda scene, node: alter_object.function(scene, node.alter_function_stmt),
     "alter_object_schema_stmt": lambda scene, node: rename.set_schema(scene, node.alter_object_schema_stmt),
+    "alter_owner_stmt": lambda scene, node: alter_object.owner(scene, node.alter_owner_stmt),
+    "alter_policy_stmt": lambda scene, node: alter_object.policy(scene, node.alter_policy_stmt),
+    "alter_role_stmt": lambda scene, node: alter_object.role(scene, node.alter_role_stmt),
     "alter_seq_stmt": lambda scene, node: create.alter_sequence(scene, node.alter_seq_stmt),
     "alter_table_stmt": _alter_table,
     "call_stmt": lambda scene, node: rows.call(scene, node.call_stmt),
@@ -121,6 +126,7 @@ _FAMILIES: dict[str, Callable[[Scene, pg.Node], None]] = {
     "create_role_stmt": lambda scene, node: create.role(scene, node.create_role_stmt),
     "create_schema_stmt": _create_schema,
     "create_seq_stmt": lambda scene, node: create.sequence(scene, node.create_seq_stmt),
+    "create_stats_stmt": lambda scene, node: alter_object.statistics(scene, node.create_stats_stmt),
     "create_stmt": lambda scene, node: create.table(scene, node.create_stmt),
     "create_table_as_stmt": _create_table_as,
     "create_trig_stmt": lambda scene, node: create.trigger(scene, node.create_trig_stmt),

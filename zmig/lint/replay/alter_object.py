@@ -1,0 +1,112 @@
+"""Changes of functions, policies, owners, roles and extensions that leave tables as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from postgast import pg_query_pb2 as pg
+
+from zmig.lint.replay import tree, types
+from zmig.lint.replay.effects import Redefines
+from zmig.lint.replay.objects import LockMode, ObjectKind, Ref, Space, Table, Volatility
+from zmig.sql.token_reader import Name
+from zmig.valueclass import replace
+
+if TYPE_CHECKING:
+    from zmig.lint.replay.objects import Function
+    from zmig.lint.replay.scene import Scene
+
+
+def function(scene: Scene, statement: pg.AlterFunctionStmt) -> None:
+    """ALTER FUNCTION ... of how it runs: its volatility, whose rights it has, its settings."""
+    written = tree.name(statement.func.objname)
+    name = scene.catalog.find_function(scene.path, written) or scene.full(written)
+    scene.aim(name, Space.FUNCTION)
+    arguments = tuple(
+        kind
+        for node in statement.func.objargs
+        if (kind := types.read(node.type_name, scene.catalog, scene.path)) is not None
+    )
+    for one in scene.catalog.functions(name):
+        if statement.func.args_unspecified or one.arguments == arguments:
+            scene.catalog.put_function(_changed(one, statement))
+    scene.say(Redefines(Ref(ObjectKind.FUNCTION, name), what="options"))
+
+
+def _changed(one: Function, statement: pg.AlterFunctionStmt) -> Function:
+    for node in statement.actions:
+        option = node.def_elem
+        match option.defname:
+            case "volatility":
+                one = replace(one, volatility=Volatility(tree.option_text(option) or Volatility.VOLATILE))
+            case "security":
+                one = replace(one, is_security_definer=tree.is_true(option))
+            case "set":
+                one = replace(one, settings=_settings(one.settings, option.arg.variable_set_stmt))
+            case _:
+                pass
+    return one
+
+
+def _settings(before: frozenset[str], change: pg.VariableSetStmt) -> frozenset[str]:
+    if change.kind == pg.VAR_RESET_ALL:
+        return frozenset()
+    name = change.name.lower()
+    return before - {name} if change.kind == pg.VAR_RESET else before | {name}
+
+
+def policy(scene: Scene, statement: pg.AlterPolicyStmt) -> None:
+    """ALTER POLICY."""
+    name = scene.relation(statement.table)
+    assert name is not None, "what is not optional has a name"
+    scene.aim(name)
+    table = scene.table(name)
+    known = table.policies.get(statement.policy_name)
+    if known is None and table.is_whole and scene.catalog.is_certain(table):
+        raise scene.missing(ObjectKind.POLICY, Name(name.name, statement.policy_name))
+    scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
+    if known is not None:
+        changed = replace(
+            known,
+            using=tree.expression(statement.qual) or known.using,
+            check=tree.expression(statement.with_check) or known.check,
+            roles=tuple(tree.role(node.role_spec) for node in statement.roles) or known.roles,
+        )
+        scene.catalog.put(replace(table, policies={**table.policies, known.name: changed}))
+    scene.say(Redefines(Ref(ObjectKind.POLICY, name, statement.policy_name), what="policy"))
+
+
+_OWNED = {
+    pg.OBJECT_TYPE: ObjectKind.TYPE,
+    pg.OBJECT_DOMAIN: ObjectKind.DOMAIN,
+    pg.OBJECT_FUNCTION: ObjectKind.FUNCTION,
+    pg.OBJECT_PROCEDURE: ObjectKind.FUNCTION,
+    pg.OBJECT_SCHEMA: ObjectKind.SCHEMA,
+}
+
+
+def owner(scene: Scene, statement: pg.AlterOwnerStmt) -> None:
+    """ALTER ... OWNER TO, of what is no table."""
+    kind = _OWNED.get(statement.object_type)
+    if kind is not None:
+        scene.say(Redefines(Ref(kind, tree.object_name(statement.object)), what="owner"))
+
+
+def role(scene: Scene, statement: pg.AlterRoleStmt) -> None:
+    """ALTER ROLE and ALTER USER."""
+    name = tree.role(statement.role)
+    scene.say(Redefines(Ref(ObjectKind.ROLE, Name(None, name)), what="options"))
+
+
+def extension(scene: Scene, statement: pg.AlterExtensionStmt) -> None:
+    """ALTER EXTENSION ... UPDATE, whose script may make anything."""
+    scene.catalog.distrust("execute")
+    scene.say(Redefines(Ref(ObjectKind.EXTENSION, Name(None, statement.extname)), what="version"))
+
+
+def statistics(scene: Scene, statement: pg.CreateStatsStmt) -> None:
+    """CREATE STATISTICS."""
+    for node in statement.relations:
+        name = scene.relation(node.range_var)
+        if name is not None and isinstance(scene.catalog.relation(name), (Table, type(None))):
+            scene.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)
