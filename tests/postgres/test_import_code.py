@@ -348,6 +348,28 @@ def test_what_the_tool_has_applied_is_not_run_once_there_is_an_entry_for_it(
     assert Migrator("manifests/shop.yaml").migrate().completed == ()
 
 
+def test_a_small_number_of_a_tool_is_no_version_of_an_entry(
+    shop: Path, connection: psycopg.Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What comes after the baseline is numbered from 2, as old projects of Rails are."""
+    (shop / "db" / "migrate").mkdir(parents=True)
+    for number, name in ((1, "Users"), (2, "Orders")):
+        text = f"class {name} < ActiveRecord::Migration[7.0]\nend\n"
+        (shop / "db" / "migrate" / f"{number:03}_{name.lower()}.rb").write_text(text)
+    connection.execute(
+        "create table schema_migrations (version varchar primary key);"
+        "insert into schema_migrations values ('1'), ('2');"
+        "create table ar_internal_metadata (key varchar primary key, value varchar, created_at timestamp, "
+        "updated_at timestamp)"
+    )
+    words = ("import", "--from", "rails", "--manifest", "manifests/shop.yaml", "--write", "--database")
+    assert main(words) == 0, capsys.readouterr().err
+    (shop / "migrations" / "002_more.sql").write_text("create table more (id bigint);")
+    manifest = shop / "manifests" / "shop.yaml"
+    manifest.write_text(f"{manifest.read_text()}\n  - version: 2\n    file: ../migrations/002_more.sql\n")
+    assert Migrator("manifests/shop.yaml").migrate().completed == ("002_more",)
+
+
 def test_what_the_tool_has_not_applied_is_named_until_there_is_an_entry_for_it(
     shop: Path, take: Command, connection: psycopg.Connection
 ) -> None:

@@ -7,7 +7,7 @@ import gzip
 import json
 import lzma
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import example, given, settings
@@ -145,7 +145,7 @@ def each_key(form: Form, *above: str) -> Iterator[tuple[str, ...]]:
         yield (*above, key)
         for choice in choices:
             if isinstance(choice, dict):
-                yield from each_key(choice, *above, key)
+                yield from each_key(cast("Form", choice), *above, key)
 
 
 def with_value(keys: tuple[str, ...], value: Any) -> dict[str, Any]:

@@ -44,7 +44,7 @@ OPTIONS = (
     SCRATCH_URL,
 )
 DOCUMENT = (
-    "table, recorded and accepted_mismatches (names), kept (ids of rows without an entry), known (how many were "
+    "tool, table, recorded and accepted_mismatches (names), kept (ids of rows without an entry), known (how many were "
     "imported before), applied_before (names), notes"
 )
 

@@ -14,6 +14,7 @@ from zmig.other_tools import registry
 from zmig.other_tools.history import came_later, highest_number
 from zmig.other_tools.history_tables import MARKS
 from zmig.other_tools.source import Source, SourceMigration, on_one_line
+from zmig.other_tools.tool import Language
 from zmig.planning import decisions
 from zmig.text import listing
 from zmig.valueclass import valueclass
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 LIMITED = "set local lock_timeout = '1s'"
 """With which a transaction does not wait for whoever has locked the other tool's table."""
 _SHOWN = 3
+_FIRST_MOMENT = 10**9
+"""From which on a version is a moment, as tools write it, and no count."""
 
 
 class Done(NamedTuple):
@@ -149,6 +152,7 @@ class _Known:
         self.applied = {one.name for one in entries if one.is_applied and one.origin and one.name in imported}
         self._by_id: dict[str, Entry] = {}
         self._by_name: dict[str, Entry] = {}
+        is_code = registry.tool(tool).language is Language.CODE
         self._squashes = [one for one in entries if one.migration is not None and one.migration.replaces is not None]
         for one in entries:
             if one.migration is None or one.name in imported:
@@ -156,7 +160,10 @@ class _Known:
             if (id := one.migration.origin.get(tool)) is not None:
                 self._by_id[id] = one
             elif not one.migration.origin:  # else it is another tool's, and so are its name and number
-                self._by_name |= {one.name: one, str(one.version): one}
+                self._by_name[one.name] = one
+                # Where a baseline took the place of code, what comes after it is numbered anew, from 2.
+                if not is_code or (one.version or 0) >= _FIRST_MOMENT:
+                    self._by_name[str(one.version)] = one
 
     def source(self) -> Source:
         """Return the project's files as far as facts and entries know them."""
