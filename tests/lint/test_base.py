@@ -75,7 +75,7 @@ def test_what_is_new_on_the_branch_is_checked(branch: Branch, checked: Checked) 
     branch.add(3, "create index c_x on c (x);\n")
     branch.write()
     report = checked(base="main")
-    assert [(one.rule, one.file) for one in report.findings if one.severity == "warning"] == [
+    assert [(one.rule, one.file) for one in report.findings if one.severity == "error"] == [
         ("squawk/require-concurrent-index-creation", "003_m.sql")
     ]
 

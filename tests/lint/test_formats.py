@@ -80,7 +80,7 @@ def test_github_annotates_lines(told: Callable[[str], str]) -> None:
         "::error file=sql/001 a%2Cb.sql,line=2,endLine=2,title=transaction/control,col=1,endColumn=7::`COMMIT` is"
     )
     assert "%0Ahint: remove the statement" in first
-    assert second.startswith("::warning file=sql/001 a%2Cb.sql,line=3,endLine=4,title=squawk/"), "no columns over lines"
+    assert second.startswith("::error file=sql/001 a%2Cb.sql,line=3,endLine=4,title=squawk/"), "no columns over lines"
 
 
 def test_gitlab_fingerprints_outlive_lines_above(told: Callable[[str], str], shop: Path) -> None:
@@ -90,7 +90,7 @@ def test_gitlab_fingerprints_outlive_lines_above(told: Callable[[str], str], sho
     after = json.loads(told("gitlab"))
     assert [issue["fingerprint"] for issue in before] == [issue["fingerprint"] for issue in after]
     assert len({issue["fingerprint"] for issue in before}) == 2
-    assert [issue["severity"] for issue in before] == ["major", "minor"]
+    assert [issue["severity"] for issue in before] == ["blocker", "critical"]
     assert after[0]["location"]["positions"]["begin"] == {"line": 4, "column": 1}
 
 
@@ -107,6 +107,16 @@ def test_junit_is_a_failed_case_a_finding(told: Callable[[str], str]) -> None:
     assert failure is not None
     assert failure.get("type") == "transaction/control"
     assert "sql/001 a,b.sql:2:1: error: `COMMIT` is" in (failure.text or "")
+
+
+def test_a_note_is_no_failure_in_junit(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shop / "sql" / "001 a,b.sql").write_text("-- why\ndrop index i;\n")
+    assert main(["lint", "manifest.yaml", "--format", "junit"]) == 0
+    root = ElementTree.fromstring(capsys.readouterr().out)
+    assert (root.get("tests"), root.get("failures")) == ("1", "0")
+    case = root.find("testsuite/testcase/system-out")
+    assert case is not None
+    assert "2:1: note: " in (case.text or "")
 
 
 def test_junit_has_a_case_that_passed_where_nothing_is_found(

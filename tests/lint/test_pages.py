@@ -10,7 +10,8 @@ import pytest
 from docs import generate_rule_index as index
 from tests.support import rulepages
 from tests.support.trials import trying_on
-from zmig.lint.registry import RULES, Needs
+from zmig.lint.registry import RULES
+from zmig.lint.rule import Needs
 from zmig.lint.run import lint
 
 if TYPE_CHECKING:

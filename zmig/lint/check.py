@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from zmig.lint import ignores
 from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
-from zmig.lint.registry import RULES, Needs, severities
+from zmig.lint.registry import RULES, severities
 from zmig.lint.registry import of_problem as rule_of
+from zmig.lint.rule import Needs
 from zmig.lint.rules import batches, changes, failures, indexes, locks, names, python, rollbacks, transactions
 from zmig.lint.rules.locks import Reported
 from zmig.lint.squawk import weighing
@@ -73,9 +74,13 @@ class CheckContext:
     """How the manifest differs from a revision; None where there is nothing to compare with."""
     tried: Mapping[int, Tried] = field(default_factory=dict[int, Tried])
     """What came of the entries that were tried on a server, by version."""
+    start_after: Mapping[int, int] = field(default_factory=dict[int, int])
+    """By the `id` of a manifest's text: up to which version nothing is reported of its entries."""
 
     def examines(self, entry: Entry) -> bool:
-        """Whether the files of an entry are checked: all, or those that are not on the base as they are."""
+        """Whether the files of an entry are checked: those that are not on the base as they are, and new enough."""
+        if entry.version <= self.start_after.get(id(entry.manifest), 0):
+            return False
         return self.base is None or entry.version in self.base.examined
 
     def rules_for(self, entry: Entry) -> Iterator[str]:
@@ -157,8 +162,8 @@ def _unignored(entry: Entry, context: CheckContext, steps: Sequence[Step], weigh
     used = {ignore for ignore in own for remark in (*remarks, *tried.remarks) if ignore.covers(remark)}
     remarks = merged(remarks, tried, own)
     if context.examines(entry):
-        ran = {code for code in context.rules_for(entry) if weight[code] is not None}
-        remarks += ignores.unused(entry, used, ran, own)
+        on = {code for code, severity in weight.items() if severity is not None}
+        remarks += ignores.unused(entry, used, {*context.rules_for(entry)}, on, own)
     return [remark for remark in remarks if not any(ignore.covers(remark) for ignore in own)]
 
 
@@ -177,6 +182,13 @@ def _remarks(entry: Entry, context: CheckContext, steps: Sequence[Step]) -> Iter
             yield from context.grammar.check(file)
     if entry.sql is not None:
         yield from weighing.weighed(entry.sql, said, steps)
+
+
+def start_after(gathered: Gathered) -> dict[int, int]:
+    """Return up to which version nothing is reported of entries, by the `id` of the text that declares them."""
+    root = gathered.opened[0].manifest.lint.start_after
+    own = ((one.manifest.document.source, one.manifest.lint.start_after) for one in gathered.opened)
+    return {id(source): root or said for source, said in own if root or said}
 
 
 def rules_that_run(*, has_grammar: bool, has_squawk: bool, has_base: bool) -> frozenset[str]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from zmig.lint import registry
 from zmig.lint.finding import Remark
-from zmig.lint.registry import RULES
 from zmig.sql import lexer
 from zmig.text.nearest import nearest
 from zmig.valueclass import valueclass
@@ -40,7 +40,7 @@ class Ignore:
 
     def covers(self, remark: Remark) -> bool:
         """Whether it is about this remark of its entry."""
-        if remark.rule != self.rule:
+        if remark.rule not in registry.named(self.rule):
             return False
         if self.scope is None:
             return True
@@ -66,7 +66,7 @@ def declared(entry: Entry) -> Iterator[Ignore]:
 def faults(entry: Entry) -> Iterator[Remark]:
     """Yield what is wrong with how the ignores of an entry are written."""
     for ignore in declared(entry):
-        if ignore.rule not in RULES:
+        if not registry.named(ignore.rule):
             yield _unknown(ignore.rule, ignore.source, ignore.start, ignore.end)
     for file, _ in entry.sql_files:
         # By this comment squawk would skip the file, so `zmig.lint.squawk.reading` hides it from squawk.
@@ -94,14 +94,17 @@ def faults(entry: Entry) -> Iterator[Remark]:
 def unknown_severities(settings: LintSettings, source: Source) -> Iterator[Remark]:
     """Yield the rules under `lint.severity` of a manifest that do not exist."""
     for name, choice in settings.severity.items():
-        if name not in RULES:
+        if not registry.named(name):
             yield _unknown(name, source, choice.start, choice.end)
 
 
-def unused(entry: Entry, used: Collection[Ignore], ran: Collection[str], known: Iterable[Ignore]) -> Iterator[Remark]:
-    """Yield the ignores that hid nothing, as far as their rules `ran`."""
+def unused(
+    entry: Entry, used: Collection[Ignore], ran: Collection[str], on: Collection[str], known: Iterable[Ignore]
+) -> Iterator[Remark]:
+    """Yield the ignores that hid nothing, as far as all of their rules that are `on` did `ran`."""
     for ignore in known:
-        if ignore not in used and ignore.rule in ran:
+        rules = registry.named(ignore.rule).intersection(on)
+        if ignore not in used and rules and rules.issubset(ran):
             yield Remark(
                 "ignore/unused",
                 f"nothing about `{entry.name}` is found by `{ignore.rule}` here, so there is nothing to ignore",
@@ -113,8 +116,8 @@ def unused(entry: Entry, used: Collection[Ignore], ran: Collection[str], known: 
 
 
 def _unknown(name: str, source: Source, start: int, end: int) -> Remark:
-    near = nearest(name, RULES, cutoff=0.5)
-    hint = f"write `{near}`" if near else "see the rules in `docs/rules/index.md`"
+    near = nearest(name, registry.names(), cutoff=0.5)
+    hint = f"write `{near}`" if near else "run `zmig lint --rules`"
     message = f"there is no rule `{name}`" if name else "an ignore names no rule"
     return Remark("ignore/unknown-rule", message, hint, source, start=start, end=end)
 

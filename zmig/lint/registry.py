@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Severity
+from zmig.lint.rule import Group, Needs, Rule
+from zmig.lint.squawk.rules import SQUAWK_RULES
+from zmig.manifest import rule_names
 from zmig.manifest.lint_keys import Level
-from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from zmig.manifest.lint_keys import LintSettings
@@ -16,37 +18,7 @@ _OFF = None
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
 
-class Needs(StrEnum):
-    """What a rule needs besides the manifest and its files."""
-
-    NOTHING = "nothing"
-    GRAMMAR = "grammar"
-    """PostgreSQL's own parser, from the package postgast."""
-    SQUAWK = "squawk"
-    """The program squawk."""
-    BASE = "base"
-    """A revision to compare with: `--base`."""
-    SERVER = "server"
-    """A server to try the migrations on: `--try`."""
-
-
-@valueclass
-class Rule:
-    """One rule."""
-
-    code: str
-    severity: Severity | None
-    """None for a rule that is off."""
-    summary: str
-    needs: Needs = Needs.NOTHING
-
-    @property
-    def page(self) -> str:
-        """The page that explains it, from the root of the repository."""
-        return "docs/verify.md" if self.code.startswith("verify/") else f"docs/rules/{self.code}.md"
-
-
-_BASE, _GRAMMAR, _SERVER, _SQUAWK = Needs.BASE, Needs.GRAMMAR, Needs.SERVER, Needs.SQUAWK
+_BASE, _GRAMMAR, _SERVER = Needs.BASE, Needs.GRAMMAR, Needs.SERVER
 
 _ALL = (
     # what `zmig apply` refuses too
@@ -96,12 +68,18 @@ _ALL = (
     Rule("batch/unordered", _ERROR, "rounds pass rows over, or take them twice"),
     Rule("index/if-not-exists", _WARNING, "`IF NOT EXISTS` takes an invalid index for a finished one"),
     Rule("index/unnamed", _WARNING, "an index that is built concurrently has no name"),
-    Rule("change/mixed", _WARNING, "one transaction changes the schema and many rows", _GRAMMAR),
-    Rule("change/not-idempotent", _OFF, "a table is created without `IF NOT EXISTS`"),
+    Rule("change/mixed", _ERROR, "one transaction changes the schema and many rows", _GRAMMAR, Group.LOCK),
+    Rule(
+        "change/not-idempotent",
+        _OFF,
+        "a table is created without `IF NOT EXISTS`",
+        harm=Group.TASTE,
+        why="zmig runs every file once",
+    ),
     Rule("lock/released", _ERROR, "a statement gives up the lock that keeps two runs apart"),
     Rule("lock/unlimited", _WARNING, "a migration waits for a lock so long that everybody else waits too", _GRAMMAR),
-    Rule("lock/table-rewrite", _WARNING, "a table is written anew while nobody can use it", _GRAMMAR),
-    Rule("lock/table-scan", _WARNING, "all rows of a table are read while nobody can write it", _GRAMMAR),
+    Rule("lock/table-rewrite", _ERROR, "a table is written anew while nobody can use it", _GRAMMAR),
+    Rule("lock/table-scan", _ERROR, "all rows of a table are read while nobody can write it", _GRAMMAR),
     # what the migrations before show to fail
     Rule("fails/missing", _ERROR, "a statement names what no migration makes, or one has dropped", _GRAMMAR),
     Rule("fails/exists", _ERROR, "a statement makes what is there already", _GRAMMAR),
@@ -111,7 +89,7 @@ _ALL = (
     # what goes with a migration
     Rule("name/undeclared", _WARNING, "a file among the migrations is named by no entry"),
     Rule("name/differs", _WARNING, "a file's name begins with another number than its version"),
-    Rule("name/no-number", _WARNING, "a file's name does not begin with its version"),
+    Rule("name/no-number", _NOTE, "a file's name does not begin with its version"),
     Rule("name/no-description", _NOTE, "nothing says what a migration is for"),
     Rule("rollback/incomplete", _WARNING, "a rollback does not mention something that the migration makes"),
     Rule("rollback/missing", _NOTE, "a migration that makes something has no rollback"),
@@ -143,103 +121,8 @@ _ALL = (
     Rule("ignore/invalid", _ERROR, "an ignore names no rule, or gives no reason"),
     Rule("ignore/unknown-rule", _ERROR, "an ignore or a severity names a rule that does not exist"),
     Rule("ignore/unused", _WARNING, "an ignore has nothing left to ignore"),
-    # locks and downtime, as squawk sees them
-    Rule("squawk/adding-field-with-default", _WARNING, "a new column rewrites its table", _SQUAWK),
-    Rule("squawk/adding-foreign-key-constraint", _WARNING, "a new foreign key is checked under a lock", _SQUAWK),
-    Rule("squawk/adding-not-nullable-field", _WARNING, "`SET NOT NULL` reads the table under a lock", _SQUAWK),
-    Rule("squawk/adding-required-field", _WARNING, "a new column that must not be null has no default", _SQUAWK),
-    Rule("squawk/adding-serial-primary-key-field", _WARNING, "a new primary key is built under a lock", _SQUAWK),
-    Rule("squawk/ban-add-column", _OFF, "clients may not expect a new column", _SQUAWK),
-    Rule("squawk/ban-add-composite-attribute", _OFF, "clients may not know a new attribute of a type", _SQUAWK),
-    Rule("squawk/ban-add-enum-value", _OFF, "clients may not know a new value of an enum", _SQUAWK),
-    Rule("squawk/ban-alter-database-options", _OFF, "options of a database change every session", _SQUAWK),
-    Rule("squawk/ban-alter-domain-with-add-constraint", _WARNING, "a domain's new constraint reads tables", _SQUAWK),
-    Rule("squawk/ban-alter-extension", _OFF, "another version of an extension changes what clients use", _SQUAWK),
-    Rule(
-        "squawk/ban-alter-function-options", _OFF, "other options of a function change how clients' calls run", _SQUAWK
-    ),
-    Rule("squawk/ban-alter-generated-expression", _OFF, "another expression rewrites the table", _SQUAWK),
-    Rule("squawk/ban-alter-identity", _WARNING, "clients may rely on how an identity column is filled", _SQUAWK),
-    Rule(
-        "squawk/ban-alter-policy-condition",
-        _OFF,
-        "another condition of a policy changes which rows can be seen",
-        _SQUAWK,
-    ),
-    Rule("squawk/ban-alter-policy-roles", _OFF, "a policy is for other roles", _SQUAWK),
-    Rule("squawk/ban-alter-role-options", _OFF, "options of a role are not one database's matter", _SQUAWK),
-    Rule("squawk/ban-alter-row-level-security", _OFF, "switching row security changes which rows can be seen", _SQUAWK),
-    Rule("squawk/ban-alter-sequence-values", _OFF, "a sequence that is set back gives numbers twice", _SQUAWK),
-    Rule("squawk/ban-alter-system-options", _OFF, "options of a server change every database", _SQUAWK),
-    Rule("squawk/ban-alter-view-options", _OFF, "other options of a view change what clients get", _SQUAWK),
-    Rule("squawk/ban-char-field", _WARNING, "`char(n)` pads with blanks", _SQUAWK),
-    Rule("squawk/ban-create-domain-with-constraint", _OFF, "a domain's constraint is hard to change later", _SQUAWK),
-    Rule("squawk/ban-create-policy", _OFF, "a policy changes which rows can be seen", _SQUAWK),
-    Rule("squawk/ban-detach-inheritance", _OFF, "queries of a parent no longer see a table's rows", _SQUAWK),
-    Rule("squawk/ban-disable-trigger", _OFF, "a trigger that is disabled keeps nothing in step", _SQUAWK),
-    Rule("squawk/ban-drop-column", _OFF, "dropping a column breaks clients that use it", _SQUAWK),
-    Rule("squawk/ban-drop-constraint", _NOTE, "without a constraint, wrong rows can come in", _SQUAWK),
-    Rule("squawk/ban-drop-database", _WARNING, "a database is dropped", _SQUAWK),
-    Rule("squawk/ban-drop-default", _NOTE, "clients may leave out a column that has a default", _SQUAWK),
-    Rule("squawk/ban-drop-domain", _WARNING, "dropping a domain breaks clients that use it", _SQUAWK),
-    Rule("squawk/ban-drop-extension", _WARNING, "dropping an extension takes its types and functions away", _SQUAWK),
-    Rule("squawk/ban-drop-function", _WARNING, "dropping a function breaks clients that call it", _SQUAWK),
-    Rule("squawk/ban-drop-generated-expression", _WARNING, "a generated column is no longer computed", _SQUAWK),
-    Rule("squawk/ban-drop-index", _OFF, "queries may need an index that is dropped", _SQUAWK),
-    Rule("squawk/ban-drop-not-null", _OFF, "clients may rely on a column that is never null", _SQUAWK),
-    Rule("squawk/ban-drop-policy", _OFF, "without a policy, other rows can be seen", _SQUAWK),
-    Rule("squawk/ban-drop-schema", _OFF, "dropping a schema breaks clients that use it", _SQUAWK),
-    Rule("squawk/ban-drop-sequence", _WARNING, "dropping a sequence breaks clients that use it", _SQUAWK),
-    Rule("squawk/ban-drop-table", _OFF, "dropping a table breaks clients that use it", _SQUAWK),
-    Rule("squawk/ban-drop-trigger", _OFF, "dropping a trigger stops what it kept in step", _SQUAWK),
-    Rule("squawk/ban-drop-type", _WARNING, "dropping a type breaks clients that use it", _SQUAWK),
-    Rule("squawk/ban-drop-view", _WARNING, "dropping a view breaks clients that use it", _SQUAWK),
-    Rule("squawk/ban-duplicate-column-assignments", _ERROR, "an update assigns to a column twice", _SQUAWK),
-    Rule("squawk/ban-new-write-restriction", _OFF, "a new constraint refuses what clients write", _SQUAWK),
-    Rule(
-        "squawk/ban-replace-view-function", _OFF, "another body of a view or function changes what clients get", _SQUAWK
-    ),
-    Rule("squawk/ban-replica-identity", _OFF, "another replica identity breaks logical replication", _SQUAWK),
-    Rule("squawk/ban-revoke", _OFF, "taking a right away breaks clients that use it", _SQUAWK),
-    Rule("squawk/ban-set-default", _OFF, "another default changes what clients write", _SQUAWK),
-    Rule("squawk/ban-set-schema", _WARNING, "moving an object to another schema breaks clients that use it", _SQUAWK),
-    Rule("squawk/ban-truncate-cascade", _WARNING, "`TRUNCATE ... CASCADE` empties tables it does not name", _SQUAWK),
-    Rule("squawk/changing-column-type", _WARNING, "another type for a column rewrites its table", _SQUAWK),
-    Rule("squawk/constraint-missing-not-valid", _WARNING, "a new constraint is checked under a lock", _SQUAWK),
-    Rule("squawk/disallowed-unique-constraint", _WARNING, "a unique constraint builds its index under a lock", _SQUAWK),
-    Rule("squawk/identifier-too-long", _WARNING, "a name is longer than PostgreSQL keeps", _SQUAWK),
-    Rule("squawk/prefer-bigint-over-int", _OFF, "an `int` can run out of numbers", _SQUAWK),
-    Rule("squawk/prefer-bigint-over-smallint", _OFF, "a `smallint` can run out of numbers", _SQUAWK),
-    Rule("squawk/prefer-identity", _OFF, "`serial` is harder to manage than an identity column", _SQUAWK),
-    Rule("squawk/prefer-text-field", _OFF, "the length of a `varchar(n)` is hard to change", _SQUAWK),
-    Rule("squawk/prefer-timestamp-tz", _OFF, "`timestamp` does not keep the time zone", _SQUAWK),
-    Rule("squawk/renaming-column", _WARNING, "renaming a column breaks clients that use it", _SQUAWK),
-    Rule(
-        "squawk/renaming-object",
-        _WARNING,
-        "renaming a view, type, value, schema or function breaks clients that use it",
-        _SQUAWK,
-    ),
-    Rule("squawk/renaming-table", _WARNING, "renaming a table breaks clients that use it", _SQUAWK),
-    Rule("squawk/require-concurrent-index-creation", _WARNING, "an index is built under a lock", _SQUAWK),
-    Rule("squawk/require-concurrent-index-deletion", _WARNING, "an index is dropped under a lock", _SQUAWK),
-    Rule("squawk/require-concurrent-partition-detach", _WARNING, "a partition is detached under a lock", _SQUAWK),
-    Rule("squawk/require-concurrent-reindex", _WARNING, "an index is rebuilt under a lock", _SQUAWK),
-    Rule("squawk/require-enum-value-ordering", _OFF, "a new enum value does not say where it belongs", _SQUAWK),
-    Rule("squawk/require-table-schema", _OFF, "a table's name has no schema", _SQUAWK),
+    *SQUAWK_RULES,
 )
-
-DECIDED_BY_ZMIG = {
-    "ban-concurrent-index-creation-in-transaction": "`transaction/refused` knows how the file runs",
-    "ban-uncommitted-transaction": "`transaction/control`, and zmig ends every transaction",
-    "prefer-robust-stmts": "a file runs in one transaction, or goes on after the statements that are done",
-    "require-lock-timeout": "zmig sets `lock_timeout` for every migration; `lock/unlimited`",
-    "require-statement-timeout": "zmig sets `statement_timeout` for every migration",
-    "require-timeout-settings": "zmig sets both timeouts for every migration",
-    "transaction-nesting": "`transaction/control` and `transaction/refused` know how the file runs",
-    "unused-ignore": "`ignore/unused`",
-}
-"""The rules of squawk that say nothing here, and what says it instead."""
 
 RULES = {rule.code: rule for rule in _ALL}
 """Every rule, by its code."""
@@ -264,7 +147,20 @@ Severities = dict[str, Severity | None]
 def severities(own: LintSettings, root: LintSettings) -> Severities:
     """Return how much each rule matters: as a manifest says, and over it the one that zmig was given."""
     chosen: Severities = {code: rule.severity for code, rule in RULES.items()}
-    for settings in (own, root):
-        for code, choice in settings.severity.items():
-            chosen[code] = None if choice.level is Level.OFF else Severity(choice.level.value)
+    for settings in (own, root) if own is not root else (root,):
+        for rule in RULES.values() if settings.severity else ():
+            choice = settings.choice(rule.code, rule.group)
+            if choice is not None:
+                chosen[rule.code] = None if choice.level is Level.OFF else Severity(choice.level.value)
     return chosen
+
+
+@cache
+def named(name: str) -> frozenset[str]:
+    """Return the rules that a name means, which is one of a rule or a group, or has `*` in it."""
+    return frozenset(code for code, rule in RULES.items() if rule_names.means(name, code, rule.group))
+
+
+def names() -> list[str]:
+    """Return every name of a rule or a group."""
+    return [*RULES, *dict.fromkeys(f"group/{rule.group}" for rule in RULES.values())]

@@ -13,7 +13,8 @@ from zmig.lint.entries import Files, Gathered, gather
 from zmig.lint.finding import Remark
 from zmig.lint.git import Repository
 from zmig.lint.grammar import Grammar
-from zmig.lint.registry import RULES, Needs, severities
+from zmig.lint.registry import RULES, severities
+from zmig.lint.rule import Needs
 from zmig.lint.squawk import program as squawk
 from zmig.lint.squawk.program import Job, SquawkFailed, SquawkReport
 from zmig.lint.tried import TrialReport
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zmig.lint.finding import Finding, Severity
-    from zmig.lint.registry import Rule
+    from zmig.lint.rule import Rule
 
 INSTALL = 'pip install "zmig[lint]"'
 
@@ -97,6 +98,7 @@ def lint(
             strays=strays.get(project.path, ()),
             base=comparison,
             tried=trials[-1].by_version,
+            start_after=check.start_after(project),
         )
         findings += check.check(project, context)
     entries = {(entry.manifest.label, entry.version) for project in projects for entry in project.entries}
@@ -171,9 +173,9 @@ def _squawk_report(
 def _jobs(project: Gathered, comparison: Comparison | None) -> Iterator[Job]:
     root = project.opened[0].manifest.lint.postgres_version
     own = {id(one.manifest.document.source): one.manifest.lint.postgres_version for one in project.opened}
+    context = CheckContext((), base=comparison, start_after=check.start_after(project))
     for entry in project.entries:
-        is_examined = comparison is None or entry.version in comparison.examined
-        if is_examined and entry.sql is not None and not entry.sql.problems:
+        if context.examines(entry) and entry.sql is not None and not entry.sql.problems:
             yield Job(entry.sql, entry.is_transactional, root or own[id(entry.manifest)])
 
 

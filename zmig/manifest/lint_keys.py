@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from zmig.manifest import typed_reader
+from zmig.manifest import rule_names, typed_reader
 from zmig.manifest.yaml_parser import Mapping
 from zmig.valueclass import field, valueclass
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
     from zmig.manifest.typed_reader import Reader
 
-_LINT_KEYS = frozenset({"postgres_version", "severity", "start"})
+_LINT_KEYS = frozenset({"postgres_version", "severity", "start", "start_after"})
 _ENTRY_KEYS = frozenset({"ignore"})
 _IGNORE_KEYS = frozenset({"rule", "reason"})
 
 OLDEST_POSTGRES, NEWEST_POSTGRES = 10, 99
+_LARGEST_VERSION = 2**63 - 1
 
 
 class Level(StrEnum):
@@ -54,8 +55,15 @@ class LintSettings:
 
     postgres_version: int | None = None
     severity: Map[str, Choice] = field(default_factory=dict[str, Choice])
-    """By the rule's name, which need not exist."""
+    """By what names rules: the name of one, one with `*`, or `group/...`; it need not exist."""
     start: Start | None = None
+    start_after: int | None = None
+    """Entries up to this version are not reported."""
+
+    def choice(self, rule: str, group: str) -> Choice | None:
+        """Return what is chosen for a rule, by the most exact of the names that mean it; None for nothing."""
+        names = [name for name in self.severity if rule_names.means(name, rule, group)]
+        return self.severity[max(names, key=rule_names.exactness)] if names else None
 
 
 @valueclass
@@ -74,7 +82,8 @@ def settings(reader: Reader, top: Mapping) -> LintSettings:
     if node is None:
         return LintSettings()
     version = reader.integer(node, "postgres_version", smallest=OLDEST_POSTGRES, largest=NEWEST_POSTGRES)
-    return LintSettings(version, _severity(reader, node), _start(reader, node))
+    start_after = reader.integer(node, "start_after", smallest=1, largest=_LARGEST_VERSION)
+    return LintSettings(version, _severity(reader, node), _start(reader, node), start_after)
 
 
 def _start(reader: Reader, parent: Mapping) -> Start | None:

@@ -147,7 +147,7 @@ def _database(root: LoadedManifest) -> Database | None:
 
 def _project(opened: list[LoadedManifest], migrations: tuple[Migration, ...]) -> Project:
     root = opened[0]
-    undeclared = root.manifest.lint.severity.get("name/undeclared")
+    undeclared = root.manifest.lint.choice("name/undeclared", "name")
     return Project(
         root.path,
         root.manifest.name or root.path.stem,

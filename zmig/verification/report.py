@@ -10,8 +10,9 @@ from zmig.catalog.objects import Kind, major
 from zmig.errors import Location, Problem
 from zmig.lint.finding import Finding, Severity, of_problem
 from zmig.lint.registry import RULES as LINT_RULES
-from zmig.lint.registry import Rule, severities
+from zmig.lint.registry import severities
 from zmig.lint.report.json import of_finding
+from zmig.lint.rule import Rule
 from zmig.lint.run import Report
 from zmig.presentation.words import counted, duration
 from zmig.text import listing

@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING
 from zmig.lint.finding import Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zmig.lint.finding import Finding
+    from zmig.lint.rule import Rule
     from zmig.lint.run import Report
 
-_SEVERITIES = {Severity.NOTE: "info", Severity.WARNING: "minor", Severity.ERROR: "major"}
+_FAILS = frozenset({"fails", "file", "manifest", "python", "sql", "transaction"})
+_HARMS = frozenset({"compat", "data", "lock", "replication", "security"})
 
 
 def render(report: Report) -> str:
     """Return the report."""
     seen: Counter[tuple[str, ...]] = Counter()
-    return dumps([_issue(finding, seen) for finding in report.findings], indent=2)
+    return dumps([_issue(finding, seen, report.rules) for finding in report.findings], indent=2)
 
 
-def _issue(finding: Finding, seen: Counter[tuple[str, ...]]) -> dict[str, object]:
+def _issue(finding: Finding, seen: Counter[tuple[str, ...]], rules: Mapping[str, Rule]) -> dict[str, object]:
     # A fingerprint must outlive a change of the lines above, and differ from that of the same finding elsewhere.
     subject = (finding.rule, finding.file, finding.message, finding.text or "")
     seen[subject] += 1
@@ -30,7 +34,7 @@ def _issue(finding: Finding, seen: Counter[tuple[str, ...]]) -> dict[str, object
         "description": finding.message if finding.hint is None else f"{finding.message} (hint: {finding.hint})",
         "check_name": finding.rule,
         "fingerprint": sha256("\0".join((*subject, str(seen[subject]))).encode()).hexdigest(),
-        "severity": _SEVERITIES[finding.severity],
+        "severity": _severity(finding, rules),
         "location": {
             "path": finding.file,
             "positions": {
@@ -39,3 +43,15 @@ def _issue(finding: Finding, seen: Counter[tuple[str, ...]]) -> dict[str, object
             },
         },
     }
+
+
+def _severity(finding: Finding, rules: Mapping[str, Rule]) -> str:
+    """Return which of GitLab's five severities a finding has: what certainly fails is worst, then what does harm."""
+    group = rules[finding.rule].group if finding.rule in rules else finding.rule.partition("/")[0]
+    match finding.severity:
+        case Severity.ERROR:
+            return "blocker" if group in _FAILS else "critical"
+        case Severity.WARNING:
+            return "major" if group in _HARMS else "minor"
+        case Severity.NOTE:
+            return "info"

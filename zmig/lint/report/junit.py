@@ -1,4 +1,7 @@
-"""Findings as JUnit's XML, which most CI services show as failed tests: a file is a suite, a finding a failed case."""
+"""Findings as JUnit's XML, which most CI services show as failed tests: a file is a suite, a finding a failed case.
+
+A note is a case that passed, and what it says is its output.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
+
+from zmig.lint.finding import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,13 +38,17 @@ def _suite(file: str, findings: list[Finding]) -> Iterator[str]:
         place = f"{one.file}:{one.line}:{one.column}"
         yield f"    <testcase name={quoteattr(f'{one.rule} {place}')} classname={quoteattr(one.file)}>"
         text = f"{place}: {one.severity}: {one.message}" + (f"\nhint: {one.hint}" if one.hint else "")
-        yield f"      <failure type={quoteattr(one.rule)} message={quoteattr(one.message)}>{escape(text)}</failure>"
+        if one.severity is Severity.NOTE:
+            yield f"      <system-out>{escape(text)}</system-out>"
+        else:
+            yield f"      <failure type={quoteattr(one.rule)} message={quoteattr(one.message)}>{escape(text)}</failure>"
         yield "    </testcase>"
     yield "  </testsuite>"
 
 
 def _open(tag: str, findings: Iterable[Finding], *, name: str, tests: int | None = None) -> str:
-    failures = len([*findings])
+    cases = [*findings]
+    failures = sum(one.severity is not Severity.NOTE for one in cases)
     indent = "" if tag == "testsuites" else "  "
-    counts = f'tests="{max(failures, 1) if tests is None else tests}" failures="{failures}" errors="0"'
+    counts = f'tests="{max(len(cases), 1) if tests is None else tests}" failures="{failures}" errors="0"'
     return f"{indent}<{tag} name={quoteattr(name)} {counts}>"

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import zmig
 from zmig.lint.finding import Severity
-from zmig.lint.registry import Rule
+from zmig.lint.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,9 +16,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from zmig.lint.registry import DECIDED_BY_ZMIG, RULES
+from zmig.lint.registry import RULES
 from zmig.lint.squawk import weighing
 from zmig.lint.squawk.reading import squawk_inputs
+from zmig.lint.squawk.rules import DECIDED_BY_ZMIG
 from zmig.valueclass import field, valueclass
 
 if TYPE_CHECKING:

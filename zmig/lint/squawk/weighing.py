@@ -22,6 +22,7 @@ from zmig.lint.replay.effects import (
     Validates,
 )
 from zmig.lint.replay.objects import ConstraintKind, Domain, ObjectKind
+from zmig.lint.squawk.narrowing import is_harmful
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -118,6 +119,8 @@ def weighed(file: SqlFile, said: Sequence[Remark], steps: Sequence[Step]) -> Ite
 
 def _is_harmless(remark: Remark, step: Step, onward: Sequence[Step]) -> bool:
     """Whether what squawk warns of does not happen, as far as this statement and those after it say."""
+    if not is_harmful(remark.rule, step.statement, (one.statement for one in onward[1:])):
+        return True
     if not step.effects and not step.targets and step.statement.verb == "drop" and step.statement.parsed.is_guarded:
         return remark.rule not in ABOUT_FORM  # nothing is there to be dropped
     work = _WORK.get(remark.rule)
