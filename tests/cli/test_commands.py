@@ -399,6 +399,7 @@ class TestLint:
         document = json.loads(run("lint", "shop.yaml", "--format", "json").stdout)
         assert set(document["findings"][0]) == {
             "rule", "severity", "message", "file", "line", "column", "end_line", "end_column", "hint", "migration",
+            "fix",
         }  # fmt: skip
 
     def test_manifest_that_cannot_be_read_at_all(self, filled: Shop, run: Run) -> None:

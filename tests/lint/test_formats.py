@@ -53,6 +53,7 @@ def test_text_shows_the_line_with_a_caret(told: Callable[[str], str]) -> None:
     ]
     assert "--> sql/001 a,b.sql:3:9\n" in second, "columns count characters"
     assert " 3 | /* ü */ create index on t (\n   |         ^^^^^^^^^^^^^^^^^^^\n" in second
+    assert second.endswith("fix: create index concurrently t_a_idx on t (\n       a);\n")
 
 
 def test_json_has_what_scripts_rely_on(told: Callable[[str], str]) -> None:
@@ -69,7 +70,9 @@ def test_json_has_what_scripts_rely_on(told: Callable[[str], str]) -> None:
         "end_column": 7,
         "hint": "remove the statement: zmig begins the transaction, and commits it together with its own record",
         "migration": "001 a,b",
+        "fix": [],
     }
+    assert second["fix"] == ["create index concurrently t_a_idx on t (\n  a);"]
     assert (second["line"], second["column"], second["end_line"], second["end_column"]) == (3, 9, 4, 6)
     assert (document["migrations"], document["not_checked"]) == (1, [])
 

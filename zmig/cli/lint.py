@@ -138,8 +138,8 @@ COMMAND = Command(
         "The rules are in docs/rules."
     ),
     document=(
-        "findings (rule, severity, message, file, line, column, end_line, end_column, hint, migration), migrations "
-        "(how many), not_checked, tried (how many), tried_on (the server's version, or null)"
+        "findings (rule, severity, message, file, line, column, end_line, end_column, hint, migration, fix), "
+        "migrations (how many), not_checked, tried (how many), tried_on (the server's version, or null)"
     ),
     run=run,
     options_type=LintOptions,

@@ -188,7 +188,7 @@ def start_after(gathered: Gathered) -> dict[int, int]:
     """Return up to which version nothing is reported of entries, by the `id` of the text that declares them."""
     root = gathered.opened[0].manifest.lint.start_after
     own = ((one.manifest.document.source, one.manifest.lint.start_after) for one in gathered.opened)
-    return {id(source): root or said for source, said in own if root or said}
+    return {id(source): root or said or 0 for source, said in own}
 
 
 def rules_that_run(*, has_grammar: bool, has_squawk: bool, has_base: bool) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import Location, Problem
 from zmig.valueclass import valueclass
@@ -46,6 +46,19 @@ class Remark:
     facts: tuple[str, ...] = ()
     severity: Severity | None = None
     """How much it matters, where that is less than its rule says as long as nobody has chosen another severity."""
+    fix: tuple[str, ...] = ()
+    """The corrected SQL: one text for each migration that it takes."""
+    replaced: tuple[int, int] | None = None
+    """Where a fix of one migration can stand as it is, by offsets; None where it cannot."""
+
+
+class Region(NamedTuple):
+    """A part of a text: 1-based lines and columns, which count characters, and an end after the last one."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
 
 
 @valueclass
@@ -68,6 +81,10 @@ class Finding:
     """The name of the migration it is about; None for one about a manifest as a whole."""
     text: str | None = None
     """The line it begins in; None where that may hold a password."""
+    fix: tuple[str, ...] = ()
+    """The corrected SQL: one text for each migration that it takes."""
+    replaced: Region | None = None
+    """Where a fix of one migration can stand as it is; None where it cannot."""
 
     @property
     def problem(self) -> Problem:
@@ -95,7 +112,15 @@ def of_remark(remark: Remark, severity: Severity, migration: str | None) -> Find
         facts=remark.facts,
         migration=migration,
         text=place.text,
+        fix=remark.fix,
+        replaced=_region(source, remark.replaced),
     )
+
+
+def _region(source: Source, span: tuple[int, int] | None) -> Region | None:
+    if span is None:
+        return None
+    return Region(*source.line_and_column(span[0]), *source.line_and_column(span[1]))
 
 
 def of_problem(problem: Problem, rule: str, severity: Severity, *, file: str, migration: str | None = None) -> Finding:

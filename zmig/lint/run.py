@@ -215,6 +215,9 @@ def redacted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
             one,
             text=None,
             message=outside.unquoted(one.message, one.file),
+            hint=None if one.hint is None else outside.unquoted(one.hint, one.file),
+            fix=(),
+            replaced=None,
             facts=tuple(outside.unquoted(fact, one.file) for fact in one.facts),
         )
         if one.file in hidden

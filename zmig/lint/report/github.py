@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zmig.lint.finding import Severity
+from zmig.lint.report.text import fix_text
 from zmig.text.terminal import visible
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def _command(finding: Finding) -> str:
         properties |= {"col": str(finding.column), "endColumn": str(finding.end_column)}
     given = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     advice = "" if finding.hint is None else f"\nhint: {finding.hint}"
-    return f"::{_COMMANDS[finding.severity]} {given}::{_data(visible(finding.message + advice))}"
+    return f"::{_COMMANDS[finding.severity]} {given}::{_data(visible(finding.message + advice + fix_text(finding)))}"
 
 
 def _data(text: str) -> str:

@@ -18,7 +18,7 @@ def render(report: Report) -> str:
 def document(report: Report) -> dict[str, object]:
     """Return the object as values."""
     return {
-        "findings": [of_finding(finding) for finding in report.findings],
+        "findings": [{**of_finding(finding), "fix": list(finding.fix)} for finding in report.findings],
         "migrations": report.migrations,
         "not_checked": list(report.missing),
         "tried": report.tried,

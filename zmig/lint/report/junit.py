@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from zmig.lint.finding import Severity
+from zmig.lint.report.text import fix_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,7 +38,7 @@ def _suite(file: str, findings: list[Finding]) -> Iterator[str]:
     for one in findings:
         place = f"{one.file}:{one.line}:{one.column}"
         yield f"    <testcase name={quoteattr(f'{one.rule} {place}')} classname={quoteattr(one.file)}>"
-        text = f"{place}: {one.severity}: {one.message}" + (f"\nhint: {one.hint}" if one.hint else "")
+        text = f"{place}: {one.severity}: {one.message}" + (f"\nhint: {one.hint}" if one.hint else "") + fix_text(one)
         if one.severity is Severity.NOTE:
             yield f"      <system-out>{escape(text)}</system-out>"
         else:

@@ -9,12 +9,13 @@ from urllib.parse import quote
 
 import zmig
 from zmig.lint.finding import Severity
+from zmig.lint.report.text import fix_text
 from zmig.lint.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zmig.lint.finding import Finding
+    from zmig.lint.finding import Finding, Region
     from zmig.lint.run import Report
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
@@ -55,6 +56,24 @@ def _rule(code: str, rules: Mapping[str, Rule]) -> dict[str, object]:
 
 def _result(finding: Finding, index: int) -> dict[str, object]:
     advice = "" if finding.hint is None else f"\nhint: {finding.hint}"
+    result = _result_of(finding, index, advice + fix_text(finding))
+    if finding.replaced is not None:
+        result["fixes"] = [_fix(finding, finding.replaced)]
+    return result
+
+
+def _fix(finding: Finding, replaced: Region) -> dict[str, object]:
+    line, column, end_line, end_column = replaced
+    deleted = {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column}
+    # The semicolon after the statement stays.
+    change = {"deletedRegion": deleted, "insertedContent": {"text": finding.fix[0].removesuffix(";")}}
+    return {
+        "description": {"text": finding.hint or finding.message},
+        "artifactChanges": [{"artifactLocation": _artifact(finding.file), "replacements": [change]}],
+    }
+
+
+def _result_of(finding: Finding, index: int, advice: str) -> dict[str, object]:
     return {
         "ruleId": finding.rule,
         "ruleIndex": index,

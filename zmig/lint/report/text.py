@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 from zmig.catalog.objects import major
 from zmig.presentation import words
 from zmig.presentation.problems import problem_lines
-from zmig.presentation.spans import plain
+from zmig.presentation.spans import Span, Tone, plain
+from zmig.text.terminal import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zmig.lint.finding import Finding
     from zmig.lint.run import Report
     from zmig.presentation.spans import Line
 
@@ -19,8 +23,22 @@ def lines(report: Report) -> list[Line]:
     shown: list[Line] = []
     for finding in report.findings:
         level = f"{finding.severity}[{finding.rule}]"
-        shown += [*([()] if shown else []), *problem_lines(finding.problem, level=level)]
+        shown += [*([()] if shown else []), *problem_lines(finding.problem, level=level), *_fix_lines(finding)]
     return shown
+
+
+def _fix_lines(finding: Finding) -> Iterator[Line]:
+    """Yield the corrected SQL, each migration of it with a label of its own."""
+    for number, migration in enumerate(finding.fix, 1):
+        label = "fix: " if len(finding.fix) == 1 else f"fix {number}: "
+        for line in visible(migration).split("\n"):
+            yield (Span(label, Tone.GOOD), Span(line))
+            label = " " * len(label)
+
+
+def fix_text(finding: Finding) -> str:
+    """Return the same as text that goes on after a hint; empty where there is none."""
+    return "".join(f"\n{plain(line)}" for line in _fix_lines(finding))
 
 
 def render(report: Report) -> str:

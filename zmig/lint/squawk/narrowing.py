@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from zmig.sql.token_reader import Name
 
 _HARMFUL = {
+    "squawk/ban-alter-generated-expression": ("set expression",),
     "squawk/ban-alter-role-options": ("superuser", "createrole", "bypassrls", "replication"),
     "squawk/ban-alter-row-level-security": ("disable row level security", "no force row level security"),
     "squawk/ban-alter-sequence-values": ("restart", "cycle"),
     "squawk/ban-disable-trigger": ("disable trigger", "disable rule"),
+    "squawk/ban-drop-schema": ("cascade",),
     "squawk/ban-replica-identity": ("replica identity nothing",),
 }
 """The words of the forms that do harm."""

@@ -82,19 +82,21 @@ def check(program: str, jobs: Iterable[Job], *, include: Sequence[str] = ()) -> 
             command += [f"--pg-version={version}"] if version else []
             command += [f"--include={rule}" for rule in include]
             for start in range(0, len(files), _FILES_A_CALL):
-                call = _Call(command, files[start : start + _FILES_A_CALL], Path(folder, str(len(calls))))
+                some = files[start : start + _FILES_A_CALL]
+                call = _Call(command, some, Path(folder, str(len(calls))), version)
                 ending.callback(call.end)
                 calls.append(call)
         for call in calls:
             for answer in call.answers():
-                _add(report, answer, *call.inputs[str(answer["file"])])
+                _add(report, answer, *call.inputs[str(answer["file"])], version=call.version)
     return report
 
 
 class _Call:
     """One running call, over files that are run in the same way."""
 
-    def __init__(self, command: Sequence[str], files: Iterable[SqlFile], folder: Path) -> None:
+    def __init__(self, command: Sequence[str], files: Iterable[SqlFile], folder: Path, version: int | None) -> None:
+        self.version = version
         folder.mkdir()
         self.inputs: dict[str, tuple[SqlFile, SquawkInput]] = {}
         """The files, by the path that squawk is given."""
@@ -139,7 +141,9 @@ class _Call:
             self._process.stderr.close()
 
 
-def _add(report: SquawkReport, answer: dict[str, object], file: SqlFile, given: SquawkInput) -> None:
+def _add(
+    report: SquawkReport, answer: dict[str, object], file: SqlFile, given: SquawkInput, *, version: int | None
+) -> None:
     """Add one finding to a report, unless it is by a rule whose matter zmig decides itself."""
     name = str(answer["rule_name"])
     rule = f"squawk/{name}"
@@ -148,7 +152,7 @@ def _add(report: SquawkReport, answer: dict[str, object], file: SqlFile, given: 
     elif rule in RULES:
         start = given.origin(_number(answer, "line"), _number(answer, "column"))
         end = given.origin(_number(answer, "line_end"), _number(answer, "column_end"))
-        remark = weighing.remark(file, rule, answer, start, max(start + 1, end))
+        remark = weighing.remark(file, rule, answer, start, max(start + 1, end), version=version)
         report.remarks.setdefault(id(file), []).append(remark)
     elif name not in DECIDED_BY_ZMIG:
         report.unknown[name] = report.unknown.get(name, 0) + 1

@@ -141,7 +141,7 @@ SQUAWK_RULES = (
         "without a policy, other rows can be seen",
         "whether it opens or closes depends on the policies that stay",
     ),
-    _rule("ban-drop-schema", Group.DATA, _ERROR, "dropping a schema breaks clients that use it"),
+    _rule("ban-drop-schema", Group.DATA, _ERROR, "`DROP SCHEMA ... CASCADE` drops whatever is in the schema"),
     _rule("ban-drop-sequence", Group.COMPAT, _WARNING, "dropping a sequence breaks clients that use it"),
     _rule("ban-drop-table", Group.COMPAT, _WARNING, "dropping a table breaks clients that use it"),
     _rule("ban-drop-trigger", Group.DATA, _WARNING, "dropping a trigger stops what it kept in step"),

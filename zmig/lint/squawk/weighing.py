@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from zmig.lint.advice.advice import Asked
+from zmig.lint.advice.advise import advise
 from zmig.lint.finding import Remark
 from zmig.lint.replay.effects import (
     Builds,
@@ -55,27 +57,19 @@ ABOUT_FORM = frozenset(
 )
 """What squawk finds whether the table is in use or not."""
 
-_GENERAL = "squawk/constraint-missing-not-valid"
-_MORE_SPECIFIC = frozenset(
-    {
+_SAID_BY = {
+    "squawk/adding-field-with-default": {"squawk/adding-serial-primary-key-field"},
+    "squawk/constraint-missing-not-valid": {
         "squawk/adding-foreign-key-constraint",
         "squawk/adding-serial-primary-key-field",
         "squawk/disallowed-unique-constraint",
-    }
-)
-"""Say the same as the general rule about the same statement, and better."""
+    },
+}
+"""The rules that say the same as a more general one about the same statement, and better."""
 
 _HINTS = {
     "squawk/ban-char-field": "use `text`, with a `check` if the length matters",
-    "squawk/ban-drop-database": "drop databases by hand",
-    "squawk/changing-column-type": "add a new column, fill it in batches, and let clients move to it",
     "squawk/identifier-too-long": "choose a name of at most 63 bytes",
-    "squawk/renaming-column": "add a new column, keep both in step, and drop the old one when no client uses it",
-    "squawk/renaming-table": "create a view with the old name in the same migration, or rename when no client is left",
-    "squawk/ban-drop-column": "drop it when no client uses it, and ignore the rule for this entry with that reason",
-    "squawk/ban-drop-table": "drop it when no client uses it, and ignore the rule for this entry with that reason",
-    "squawk/ban-drop-not-null": "make sure that every client can read a null",
-    "squawk/ban-drop-schema": "drop it when no client uses it, and ignore the rule for this entry with that reason",
 }
 
 
@@ -112,7 +106,7 @@ def weighed(file: SqlFile, said: Sequence[Remark], steps: Sequence[Step]) -> Ite
         rules = {remark.rule for remark in remarks}
         for remark in remarks:
             is_unused = (step.is_about_new or any(step.of(Fails))) and remark.rule not in ABOUT_FORM
-            is_repeated = remark.rule == _GENERAL and not rules.isdisjoint(_MORE_SPECIFIC)
+            is_repeated = not rules.isdisjoint(_SAID_BY.get(remark.rule, ()))
             if not (is_unused or is_repeated or _is_harmless(remark, step, steps[number:])):
                 yield remark
 
@@ -169,11 +163,31 @@ def _is_kept(ref: Ref, step: Step, onward: Sequence[Step]) -> bool:
     return len(says.never_null) == 1 and says.columns == says.never_null and not says.comparisons
 
 
-def remark(file: SqlFile, rule: str, said: Mapping[str, object], start: int, end: int) -> Remark:
-    """Return one of squawk's findings as a remark."""
+def remark(
+    file: SqlFile, rule: str, said: Mapping[str, object], start: int, end: int, *, version: int | None
+) -> Remark:
+    """Return one of squawk's findings as a remark, in zmig's words where it has some."""
+    statement = file.statement_at(start)
+    if statement is not None:
+        advice = advise(Asked(rule, file, statement, start=start, version=version))
+        if advice is not None:
+            # Beside other statements it would not run as it is meant to.
+            is_whole = len(advice.fix) == 1 and len(file.statements) == 1 and not file.skipped
+            return Remark(
+                rule,
+                advice.message,
+                advice.hint,
+                file.source,
+                start=start,
+                end=end,
+                fix=advice.fix,
+                replaced=(statement.start, statement.end) if is_whole else None,
+            )
     text, hint = said.get("message"), said.get("help")
     message = _lower((text if isinstance(text, str) else rule).strip().rstrip("."))
-    advice = hint.rstrip(".") if isinstance(hint, str) and hint else _HINTS.get(rule, f"see `docs/rules/{rule}.md`")
+    advice = (
+        hint.rstrip(".") if isinstance(hint, str) and hint else _HINTS.get(rule, f"run `zmig lint --explain {rule}`")
+    )
     return Remark(rule, message, _lower(advice), file.source, start=start, end=end)
 
 
