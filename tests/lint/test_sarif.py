@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from email.message import Message
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft7Validator
 
 from tests.support import rulepages, sarif
+from zmig.lint import pages
 from zmig.lint.finding import Finding, Severity
 from zmig.lint.registry import RULES
 from zmig.lint.report import sarif as report
@@ -77,6 +79,46 @@ def test_a_finding_of_every_rule_is_a_result(valid: Valid, severity: Severity, h
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert [rules[result["ruleIndex"]] for result in run["results"]] == [result["ruleId"] for result in run["results"]]
     assert {result["level"] for result in run["results"]} == {severity.value}
+
+
+def test_a_rule_has_its_page(valid: Valid, monkeypatch: pytest.MonkeyPatch) -> None:
+    (rule,) = valid(Report((finding("a.sql"),), 1))["tool"]["driver"]["rules"]
+    assert rule["help"]["markdown"].startswith("# sql/syntax\n")
+    assert "helpUri" not in rule, "where the documentation is on the web is not known"
+    monkeypatch.setattr(pages, "url", lambda code: f"https://example.org/{code}.md")
+    (rule,) = valid(Report((finding("a.sql"),), 1))["tool"]["driver"]["rules"]
+    assert rule["helpUri"] == "https://example.org/sql/syntax.md"
+
+
+@pytest.mark.parametrize(
+    ("documentation", "url"),
+    [
+        ("https://example.org/docs", "https://example.org/docs/rules/sql/syntax.md"),
+        ("https://github.com/OWNER/zmig/tree/main/docs", None),
+    ],
+)
+def test_the_package_says_where_its_documentation_is(
+    monkeypatch: pytest.MonkeyPatch, documentation: str, url: str | None
+) -> None:
+    told = Message()
+    told["Project-URL"] = "Issues, https://example.org/issues"
+    told["Project-URL"] = f"Documentation, {documentation}"
+    monkeypatch.setattr(pages, "metadata", lambda name: told)
+    assert pages.url("sql/syntax") == url
+
+
+def test_a_fix_that_can_stand_as_it_is_replaces_the_statement(valid: Valid, folder: Path) -> None:
+    (folder / "001_a.sql").write_text("-- why\ncreate index i on t (a);\n")
+    (folder / "manifest.yaml").write_text("manifest: 1\nmigrations: [{version: 1, file: 001_a.sql}]\n")
+    results = valid(lint([folder / "manifest.yaml"], environ={}))["results"]
+    (fix,) = (fix for result in results for fix in result.get("fixes", ()))
+    (change,) = fix["artifactChanges"]
+    assert change["replacements"] == [
+        {
+            "deletedRegion": {"startLine": 2, "startColumn": 1, "endLine": 2, "endColumn": 24},
+            "insertedContent": {"text": "create index concurrently i on t (a)"},
+        }
+    ]
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,28 @@ def test_a_squawk_that_fails_is_told(found: Found, checked: Checked, folder: Pat
     assert [reason for reason in report.missing if why in reason]
 
 
+def test_a_rule_that_squawk_does_not_have_any_more_is_told(found: Found, checked: Checked, folder: Path) -> None:
+    program = folder / "squawk"
+    real = squawk.find()
+    program.write_text(
+        f"""#!{sys.executable}
+import os, sys
+if "--include=renaming-table" in sys.argv:
+    sys.exit("error: invalid value 'renaming-table' for '--include <rule>': invalid rule name renaming-table")
+os.execv({real!r}, sys.argv)
+"""
+    )
+    program.chmod(0o755)
+    found("create index t_a on t (a);\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(squawk, "find", lambda: str(program))
+        report = checked()
+    assert [finding.rule for finding in report.findings] == [INDEX]
+    (told,) = report.missing
+    assert told.startswith("`squawk/renaming-table` was not checked: the squawk that is installed has no rule")
+    assert not report.is_whole
+
+
 def test_without_the_extra_everything_else_is_checked(folder: Path, found: Found) -> None:
     found("selec 1;\ncommit;\n-- zmig: ignore squawk/renaming-table for a while\nalter table a rename to b;\n")
     code = (

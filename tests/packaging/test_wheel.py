@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"zmig": ROOT / "zmig", "zmig_tui": ROOT / "tui" / "zmig_tui", "zmig/schemas": ROOT / "schemas"}
+PACKAGES["zmig/rule_pages"] = ROOT / "docs" / "rules"
 
 pytestmark = pytest.mark.slow
 
@@ -69,6 +70,11 @@ def test_wheel_holds_nothing_else(wheel: Path) -> None:
 def test_installed_package_is_the_one_that_is_imported(python: Path, folder: Path) -> None:
     places = run(python, "-c", "import zmig, zmig_tui; print(zmig.__file__, zmig_tui.__file__)", folder=folder).split()
     assert all(Path(place).is_relative_to(python.parents[1]) for place in places)
+
+
+def test_installed_package_explains_its_rules(python: Path, folder: Path) -> None:
+    page = (ROOT / "docs" / "rules" / "transaction" / "control.md").read_text()
+    assert run(python, "-m", "zmig", "lint", "--explain", "transaction/control", folder=folder) == page
 
 
 def test_installed_package_finds_its_schema(python: Path, folder: Path) -> None:

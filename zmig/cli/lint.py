@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zmig.cli import table
 from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
 from zmig.cli.scratch_options import SCRATCH_URL
 from zmig.errors import ExitCode, Problem, UsageError
@@ -30,10 +31,20 @@ class LintOptions(Options):
     try_: bool
     only: str | None
     scratch_url: str | None
+    explain: str | None
+    rules: bool
 
 
 def run(call: CommandContext, options: LintOptions) -> ExitCode:
     """Check manifests and their files."""
+    if options.explain is not None:
+        from zmig.lint import pages
+
+        call.output.data(pages.explain(options.explain))
+        return ExitCode.OK
+    if options.rules:
+        _list_rules(call, options)
+        return ExitCode.OK
     from zmig.lint import run as linter
 
     form = _one_of(_FORMATS, "format", options.format or ("json" if options.json else "text"))
@@ -100,6 +111,27 @@ def _try(
     return trial_remarks.of_trial(trial, gathered.entries, [one.version for one in task.chosen])
 
 
+def _list_rules(call: CommandContext, options: LintOptions) -> None:
+    """Print every rule, with how much it matters to the manifest that is named or there."""
+    from zmig.lint import listing
+
+    try:
+        path = choice.find(next(iter(options.manifests), None), environ=call.environ, cwd=Path())
+    except UsageError:
+        if options.manifests:
+            raise
+        path = None
+    told = listing.listed(path, environ=call.environ)
+    if options.json:
+        call.output.document(
+            {"manifest": None if path is None else str(path), "rules": [one._asdict() for one in told]}
+        )
+        return
+    rows = [(one.rule, one.group, one.severity, one.needs, one.summary) for one in told]
+    for line in table.lines([("RULE", "GROUP", "SEVERITY", "NEEDS", "WHAT IT FINDS"), *rows]):
+        call.output.data(line)
+
+
 def _print(call: CommandContext, report: Report, form: str) -> None:
     from zmig.lint import git
     from zmig.lint.report import FORMATS, text
@@ -135,11 +167,12 @@ COMMAND = Command(
         "as it is declared, and what would hurt in production. With --try, migrations and rollbacks are run on a "
         "scratch database, and the server itself says what they do. Exit code 1 means that something was found which "
         "matters enough, 2 that it could not be checked, or not by every rule, as without the extra `lint`. "
-        "The rules are in docs/rules."
+        "`--rules` lists the rules, `--explain` has the page of one."
     ),
     document=(
         "findings (rule, severity, message, file, line, column, end_line, end_column, hint, migration, fix), "
-        "migrations (how many), not_checked, tried (how many), tried_on (the server's version, or null)"
+        "migrations (how many), not_checked, tried (how many), tried_on (the server's version, or null); with --rules "
+        "manifest and rules (rule, group, severity, default, needs, summary, why)"
     ),
     run=run,
     options_type=LintOptions,
@@ -159,11 +192,14 @@ COMMAND = Command(
         ),
         Option("--only", "with --try: try these alone, by name or version, with commas between them", "NAMES"),
         SCRATCH_URL,
+        Option("--explain", "print the page of a rule, with an example that is reported and one that is not", "RULE"),
+        Option("--rules", "list every rule, with how much it matters to this manifest"),
     ),
     takes=Positionals.MANIFESTS,
     examples=(
         "zmig lint manifests/demo.yaml manifests/prod.yaml",
         "zmig lint manifests/prod.yaml --fail-on warning --format github",
         "zmig lint manifests/demo.yaml --try",
+        "zmig lint --explain squawk/renaming-column",
     ),
 )

@@ -107,7 +107,10 @@ def lint(
         len(entries),
         missing=(*missing, *(reason for one in trials for reason in one.missing)),
         remedy=None if grammar is not None and squawk.find() is not None else INSTALL,
-        is_whole=grammar is not None and squawk_report is not None and all(one.is_whole for one in trials),
+        is_whole=grammar is not None
+        and squawk_report is not None
+        and not squawk_report.lacking
+        and all(one.is_whole for one in trials),
         tried=sum(len(one.by_version) for one in trials),
         tried_on=max((one.server_version for one in trials), default=0),
     )
@@ -163,6 +166,11 @@ def _squawk_report(
         missing.append(
             f"squawk found something {times} by its rule `{rule}`, which zmig does not know: it is not reported"
         )
+    missing += (
+        f"`squawk/{rule}` was not checked: the squawk that is installed has no rule of that name; where another has "
+        f'taken its place, write `squawk/{rule}: "off"` under `lint.severity`'
+        for rule in report.lacking
+    )
     for file in report.unread.values():
         # What PostgreSQL's own grammar refuses, too, is reported as that.
         if grammar is not None and next(grammar.check(file), None) is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import zmig
+from zmig.lint import pages
 from zmig.lint.finding import Severity
 from zmig.lint.report.text import fix_text
 from zmig.lint.rule import Rule
@@ -44,14 +45,18 @@ def render(report: Report) -> str:
 
 def _rule(code: str, rules: Mapping[str, Rule]) -> dict[str, object]:
     rule = rules.get(code) or Rule(code, Severity.ERROR, "`zmig apply` refuses it")
-    return {
+    page, url = pages.text(code), pages.url(code)
+    markdown = {} if page is None else {"markdown": page}
+    described: dict[str, object] = {
         "id": code,
         "name": "".join(word.capitalize() for word in re.split(r"\W+", code)),
         "shortDescription": {"text": rule.summary},
         "fullDescription": {"text": rule.summary},
-        "help": {"text": f"{rule.summary}; see {rule.page}"},
+        "help": {"text": f"{rule.summary}; `zmig lint --explain {code}` says more", **markdown},
         "defaultConfiguration": {"enabled": rule.severity is not None, "level": (rule.severity or Severity.NOTE).value},
+        "properties": {"tags": [rule.group]},
     }
+    return described if url is None else {**described, "helpUri": url}
 
 
 def _result(finding: Finding, index: int) -> dict[str, object]:

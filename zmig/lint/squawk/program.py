@@ -20,7 +20,7 @@ from zmig.lint.registry import RULES
 from zmig.lint.squawk import weighing
 from zmig.lint.squawk.reading import squawk_inputs
 from zmig.lint.squawk.rules import DECIDED_BY_ZMIG
-from zmig.valueclass import field, valueclass
+from zmig.valueclass import field, replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +34,9 @@ _FILES_A_CALL = 500
 """Fewer than the longest command line takes; calls run side by side."""
 _PLAIN_PATH = re.compile(r"[^-*?\[\]{}!\\][^*?\[\]{}!\\]*")
 """A path that squawk takes neither for an option nor for a pattern."""
+
+
+_LACKING = re.compile(r"invalid rule name ([\w-]+)")
 
 
 class Job(NamedTuple):
@@ -53,10 +56,20 @@ class SquawkReport:
     """The files with syntax that it does not know; of those it says nothing else."""
     unknown: dict[str, int] = field(default_factory=dict[str, int])
     """How often it found something by a rule that zmig does not know."""
+    lacking: list[str] = field(default_factory=list[str])
+    """The rules that it was asked for and does not have."""
 
 
 class SquawkFailed(Exception):
     """squawk could not be run, or its answer not be read; the text says why."""
+
+
+class _LackingRule(SquawkFailed):
+    """squawk has no rule of a name that it was asked for."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"it has no rule `{name}`")
+        self.name = name
 
 
 def find() -> str | None:
@@ -68,8 +81,22 @@ def find() -> str | None:
 def check(program: str, jobs: Iterable[Job], *, include: Sequence[str] = ()) -> SquawkReport:
     """Return what squawk finds in files; `include` names rules that it checks only where it is asked to.
 
-    Raises SquawkFailed.
+    Those that it does not have are left out, and reported. Raises SquawkFailed.
     """
+    jobs, wanted, lacking = [*jobs], [*include], list[str]()
+    while True:
+        try:
+            report = _check(program, jobs, wanted)
+        except _LackingRule as error:
+            if error.name not in wanted:
+                raise
+            wanted.remove(error.name)
+            lacking.append(error.name)
+        else:
+            return replace(report, lacking=lacking)
+
+
+def _check(program: str, jobs: Iterable[Job], include: Iterable[str]) -> SquawkReport:
     alike: dict[tuple[bool, int | None], list[SqlFile]] = {}
     for job in jobs:
         alike.setdefault((job.is_transactional, job.postgres_version), []).append(job.file)
@@ -129,6 +156,8 @@ class _Call:
             answers = None
         if not isinstance(answers, list):
             lines = complaint.decode(errors="replace").strip().splitlines()
+            if lines and (lacking := _LACKING.search(lines[0])):
+                raise _LackingRule(lacking[1])
             raise SquawkFailed(lines[0] if lines else f"it ended with exit code {self._process.returncode}")
         yield from (cast("dict[str, object]", one) for one in cast("list[object]", answers) if isinstance(one, dict))
 
