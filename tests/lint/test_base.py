@@ -207,7 +207,8 @@ def test_without_a_common_ancestor_the_base_is_taken_as_it_stands(branch: Branch
     report = checked(base="main")
     assert rules(report) == []
     assert report.missing == (
-        "where this branch left `main` is not known here, so it is compared with `main` as it is",
+        "where this branch left `main` is not known here, so it is compared with `main` as it is, and what was deleted "
+        "since is not known",
     )
 
 
@@ -254,3 +255,67 @@ def test_entries_beside_a_squash_are_as_they_were(branch: Branch, checked: Check
     assert [rule for rule in rules(checked(base="main")) if rule.startswith("base/")] == []
     (branch.folder / "002_m.sql").write_text(COMMENT + "create index b_y on b (y);\n")
     assert [rule for rule in rules(checked(base="main")) if rule.startswith("base/")] == ["base/changed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("-- an example\ncreate index b_x on b (x);\n\n-- more\nselect 1;\n", (4, 1)),
+        ("-- an example\r\ncreate index b_x on b (y);\r\n", (2, 24)),
+        ("-- an example\ncreate index b_x\n", (2, 16)),
+    ],
+)
+def test_what_was_appended_or_cut_is_marked(
+    branch: Branch, checked: Checked, text: str, place: tuple[int, int]
+) -> None:
+    (branch.folder / "002_m.sql").write_bytes(text.encode())
+    (changed,) = (one for one in checked(base="main").findings if one.rule == "base/changed")
+    assert (changed.line, changed.column) == place
+
+
+def test_no_version_is_advised_twice(branch: Branch, git: Git, checked: Checked) -> None:
+    git("checkout", "-q", "main")
+    branch.add(3, "select 3;\n", name="003_main.sql")
+    branch.add(8, "select 8;\n", name="008_main.sql")
+    branch.commit()
+    git("checkout", "-q", "work")
+    del branch.entries[8]
+    for version in (3, 4, 10):
+        branch.add(version, f"select {version * 100};\n")
+    branch.write()
+    found = [one for one in checked(base="main").findings if one.rule.startswith("base/")]
+    assert [(one.rule, one.hint) for one in found] == [
+        ("base/taken", "write `version: 9`, and rename the file accordingly"),
+        ("base/late", "write `version: 11`, and rename the file accordingly"),
+    ]
+
+
+def test_where_the_fork_is_not_known_nothing_was_deleted(branch: Branch, git: Git, checked: Checked) -> None:
+    git("checkout", "-q", "--orphan", "alone")
+    git("commit", "-q", "-m", "another beginning")
+    git("checkout", "-q", "main")
+    branch.add(3, "select 3;\n", name="003_main.sql")
+    branch.commit()
+    git("checkout", "-q", "alone")
+    del branch.entries[3]
+    branch.write()
+    assert rules(checked(base="main")) == []
+    branch.add(3, "select 4;\n", name="003_mine.sql")
+    branch.write()
+    (taken,) = checked(base="main").findings
+    assert (taken.rule, taken.hint) == ("base/taken", "write `version: 4`, and rename the file accordingly")
+
+
+def test_what_is_said_of_an_entry_on_the_base_stays(branch: Branch, checked: Checked) -> None:
+    (branch.folder / "undo.sql").write_text("drop index a_x;\n")
+    branch.add(1, "create index a_x on a (x);\n", more=", rollback: undo.sql")
+    branch.commit()
+    branch.add(1, "create index a_x on a (x);\n", more=", transaction: false")
+    branch.add(2, "create index b_x on b (x);\n", more=", kind: repeatable")
+    branch.write()
+    found = [(one.rule, one.hint) for one in checked(base="HEAD").findings if one.rule.startswith("base/")]
+    assert sorted(found) == [
+        ("base/kind", "write `kind: sql`, or make it a migration of its own"),
+        ("base/rollback", "write `rollback: undo.sql`"),
+        ("base/transaction", "leave `transaction` out"),
+    ]

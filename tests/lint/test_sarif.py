@@ -85,7 +85,11 @@ def test_a_rule_has_its_page(valid: Valid, monkeypatch: pytest.MonkeyPatch) -> N
     (rule,) = valid(Report((finding("a.sql"),), 1))["tool"]["driver"]["rules"]
     assert rule["help"]["markdown"].startswith("# sql/syntax\n")
     assert "helpUri" not in rule, "where the documentation is on the web is not known"
-    monkeypatch.setattr(pages, "url", lambda code: f"https://example.org/{code}.md")
+
+    def url(code: str) -> str:
+        return f"https://example.org/{code}.md"
+
+    monkeypatch.setattr(pages, "url", url)
     (rule,) = valid(Report((finding("a.sql"),), 1))["tool"]["driver"]["rules"]
     assert rule["helpUri"] == "https://example.org/sql/syntax.md"
 
@@ -100,10 +104,14 @@ def test_a_rule_has_its_page(valid: Valid, monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_package_says_where_its_documentation_is(
     monkeypatch: pytest.MonkeyPatch, documentation: str, url: str | None
 ) -> None:
-    told = Message()
+    told: Message[str, str] = Message()
     told["Project-URL"] = "Issues, https://example.org/issues"
     told["Project-URL"] = f"Documentation, {documentation}"
-    monkeypatch.setattr(pages, "metadata", lambda name: told)
+
+    def metadata(_name: str) -> Message[str, str]:
+        return told
+
+    monkeypatch.setattr(pages, "metadata", metadata)
     assert pages.url("sql/syntax") == url
 
 

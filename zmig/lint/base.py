@@ -36,6 +36,11 @@ class BaseEntry:
     is_repeatable: bool
     text: str | None
     """What was in the file; None where it was not there."""
+    kind: Kind | None = None
+    transaction: bool | None = None
+    """What it said under `transaction`."""
+    rollback: str | None = None
+    """The rollback file that it named."""
 
 
 Base = dict[int, BaseEntry]
@@ -65,7 +70,15 @@ def read(repository: Repository, commit: str, path: str, *, environ: Mapping[str
     for (_, one), file in zip(declared, files, strict=True):
         if one.version is not None and one.name is not None:
             is_repeatable = one.effective_kind is Kind.REPEATABLE
-            entry = BaseEntry(one.version, one.name, is_repeatable=is_repeatable, text=texts.get(file))
+            entry = BaseEntry(
+                one.version,
+                one.name,
+                is_repeatable=is_repeatable,
+                text=texts.get(file),
+                kind=one.effective_kind,
+                transaction=one.transaction,
+                rollback=one.rollback,
+            )
             base.setdefault(one.version, entry)
     return base
 
@@ -90,8 +103,11 @@ def _declared(
                 waiting.append(included)
 
 
-def compare(entries: Iterable[Entry], fork: Base, tip: Base, *, root: Source) -> Comparison:
-    """Return how entries differ from the base; `root` is the manifest that lacks what was deleted."""
+def compare(entries: Iterable[Entry], fork: Base, tip: Base, *, root: Source, is_fork_known: bool = True) -> Comparison:
+    """Return how entries differ from the base; `root` is the manifest that lacks what was deleted.
+
+    Where the fork is not known, `fork` is what the tip holds, and some of that may have come after it.
+    """
     entries = sorted(entries, key=lambda entry: entry.declaration.replaces is None)
     current = {entry.version: entry for entry in entries}  # a squash comes before the last one that it replaces
     squashes = [entry.declaration.replaces for entry in entries if entry.declaration.replaces is not None]
@@ -104,17 +120,18 @@ def compare(entries: Iterable[Entry], fork: Base, tip: Base, *, root: Source) ->
     ]
     moved = _moved([entry for version, entry in current.items() if version not in fork], missing)
     newest = max((known.version for known in tip.values() if not known.is_repeatable), default=0)
+    free = _Free(newest, current)
     remarks: dict[int, tuple[Remark, ...]] = {}
-    for version, entry in current.items():
+    for version, entry in sorted(current.items()):
         if version in fork:
-            remarks[version] = tuple(_kept(entry, fork[version], newest))
+            remarks[version] = tuple(_kept(entry, fork[version], free))
         elif version in moved:
             known = moved[version]
             message = f"`{entry.name}` has version {version}, but version {known.version} on the base"
             hint = f"write `version: {known.version}`"
             remarks[version] = (entry.remark("base/renumbered", "version", message, hint),)
         else:
-            remarks[version] = tuple(_added(entry, tip, newest))
+            remarks[version] = tuple(_added(entry, tip, newest, free))
     new = frozenset(current.keys() - fork.keys() - moved.keys())
     changed = frozenset(version for version, entry in current.items() if _is_changed(entry, fork.get(version)))
     renumbered = {known.version for known in moved.values()}
@@ -128,7 +145,7 @@ def compare(entries: Iterable[Entry], fork: Base, tip: Base, *, root: Source) ->
             end=1,
         )
         for known in missing
-        if known.version not in renumbered
+        if known.version not in renumbered and is_fork_known
     )
     return Comparison(new, new | changed, remarks, gone)
 
@@ -175,7 +192,7 @@ def _is_respelled(entry: Entry, known: BaseEntry) -> bool:
     return now is not None and now == token_checksums.of_text(known.text, has_variables=has_variables)
 
 
-def _kept(entry: Entry, known: BaseEntry, newest: int) -> Iterator[Remark]:
+def _kept(entry: Entry, known: BaseEntry, free: _Free) -> Iterator[Remark]:
     """Yield what is wrong with an entry whose version was there where the branch left the base."""
     if entry.is_repeatable and known.is_repeatable:
         return
@@ -185,8 +202,9 @@ def _kept(entry: Entry, known: BaseEntry, newest: int) -> Iterator[Remark]:
     is_respelled = is_changed and _is_respelled(entry, known)
     if entry.name != known.name and is_changed and not is_respelled:
         message = f"version {entry.version} belongs to `{known.name}` on the base, which is another migration"
-        yield entry.remark("base/taken", "version", message, _own_version(newest))
+        yield entry.remark("base/taken", "version", message, free.hint())
         return
+    yield from _redeclared(entry, known)
     if entry.is_repeatable or known.is_repeatable:
         return
     if entry.name != known.name:
@@ -197,8 +215,7 @@ def _kept(entry: Entry, known: BaseEntry, newest: int) -> Iterator[Remark]:
             f"write `name: {known.name}`",
         )
     if entry.source is not None and known.text is not None and is_changed:
-        texts = zip(entry.source.text, known.text, strict=False)
-        start = next((place for place, (here, there) in enumerate(texts) if here != there), 0)
+        start = _first_difference(entry.source, known.text)
         rule = "base/cosmetic" if is_respelled else "base/changed"
         edited = f"`{entry.name}` was edited here, {_ONLY if is_respelled else _MAYBE}: it is already on the base"
         again = f"give the file the text it had, and put the change into a new migration after version {known.version}"
@@ -212,7 +229,7 @@ def _kept(entry: Entry, known: BaseEntry, newest: int) -> Iterator[Remark]:
         )
 
 
-def _added(entry: Entry, tip: Base, newest: int) -> Iterator[Remark]:
+def _added(entry: Entry, tip: Base, newest: int, free: _Free) -> Iterator[Remark]:
     """Yield what is wrong with an entry that the branch adds: others may have come first."""
     if entry.is_repeatable and entry.version not in tip:
         return
@@ -221,13 +238,63 @@ def _added(entry: Entry, tip: Base, newest: int) -> Iterator[Remark]:
         return
     if taken is not None and not _is_same(entry, taken):
         message = f"version {entry.version} belongs to `{taken.name}`, which has been added to the base"
-        yield entry.remark("base/taken", "version", message, _own_version(newest))
+        yield entry.remark("base/taken", "version", message, free.hint())
     elif taken is None and entry.version < newest:
         message = (
             f"version {entry.version} is new, but version {newest} is already on the base and may have been applied"
         )
-        yield entry.remark("base/late", "version", message, _own_version(newest))
+        yield entry.remark("base/late", "version", message, free.hint())
 
 
-def _own_version(newest: int) -> str:
-    return f"write `version: {newest + 1}`, and rename the file accordingly"
+class _Free:
+    """Versions above all others, each of which is advised once."""
+
+    def __init__(self, newest: int, taken: Iterable[int]) -> None:
+        self._taken = {*taken}
+        self._last = newest
+
+    def hint(self) -> str:
+        """Return the advice to take the next one."""
+        self._last += 1
+        while self._last in self._taken:
+            self._last += 1
+        return f"write `version: {self._last}`, and rename the file accordingly"
+
+
+def _first_difference(source: Source, before: str) -> int:
+    """Return where a text first differs from what it was, line ends apart; its last character where it was cut."""
+    here, there = (text.replace("\r\n", "\n") for text in (source.text, before))
+    pairs = enumerate(zip(here, there, strict=False))
+    place = next((place for place, (one, other) in pairs if one != other), min(len(here), len(there)))
+    if place == len(there):  # something was appended: blank lines before it are not what is meant
+        place += len(here[place:]) - len(here[place:].lstrip())
+    place = min(place, len(here.rstrip()) - 1)
+    begin = here.rfind("\n", 0, max(place, 0)) + 1
+    return source.offset_of_line(here.count("\n", 0, begin) + 1) + max(place, 0) - begin
+
+
+def _redeclared(entry: Entry, known: BaseEntry) -> Iterator[Remark]:
+    """Yield what is said of a migration that may have been applied, and was said otherwise."""
+    kind = entry.declaration.effective_kind
+    if kind is not known.kind and kind is not None and known.kind is not None:
+        message = f"`{entry.name}` is `{kind.value}` here, and `{known.kind.value}` on the base"
+        again = (
+            "make it a migration of its own" if Kind.REPEATABLE in (kind, known.kind) else "leave the file as it was"
+        )
+        yield entry.remark("base/kind", "kind", message, f"write `kind: {known.kind.value}`, or {again}")
+    if entry.sql is not None and entry.declaration.batch is None:
+        before, now = entry.sql.is_transactional(known.transaction), entry.is_transactional
+        if before != now:
+            how = ("without a transaction", "in one transaction")
+            message = (
+                f"`{entry.name}` runs {how[now]}, and ran {how[before]} on the base, where it may have been applied"
+            )
+            said = (
+                "leave `transaction` out"
+                if known.transaction is None
+                else f"write `transaction: {str(before).lower()}`"
+            )
+            yield entry.remark("base/transaction", "transaction", message, said)
+    if known.rollback is not None and entry.declaration.rollback is None:
+        message = f"`{entry.name}` has a rollback on the base and none here, so where it is applied it cannot be undone"
+        yield entry.remark("base/rollback", "rollback", message, f"write `rollback: {known.rollback}`")

@@ -97,10 +97,13 @@ _ALL = (
     Rule("base/changed", _ERROR, "a file was edited that is already on the base", _BASE),
     Rule("base/cosmetic", _NOTE, "a file on the base was edited in comments, white space or case only", _BASE),
     Rule("base/deleted", _ERROR, "an entry was deleted that is already on the base", _BASE),
+    Rule("base/kind", _ERROR, "an entry has another kind than on the base", _BASE),
     Rule("base/late", _ERROR, "a new entry comes before one that is already on the base", _BASE),
     Rule("base/renamed", _ERROR, "an entry has another name than on the base", _BASE),
     Rule("base/renumbered", _ERROR, "an entry has another version than on the base", _BASE),
+    Rule("base/rollback", _WARNING, "a rollback was removed that is on the base", _BASE),
     Rule("base/taken", _ERROR, "a new entry's version is another migration's on the base", _BASE),
+    Rule("base/transaction", _WARNING, "an entry on the base runs in another way than there", _BASE),
     # what a server shows
     Rule("try/fails", _ERROR, "a statement fails on a server", _SERVER),
     Rule("try/rewrite", _ERROR, "a server writes a table anew while nobody can use it", _SERVER),

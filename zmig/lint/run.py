@@ -128,12 +128,18 @@ def compared(project: Gathered, base: str | None, environ: Mapping[str, str], mi
     path = repository.inside(project.path)
     assert path is not None, "a file is inside of the repository around its folder"
     fork = repository.fork(tip)
+    is_fork_known = fork is not None
     if fork is None:
-        missing.append(f"where this branch left `{base}` is not known here, so it is compared with `{base}` as it is")
+        missing.append(
+            f"where this branch left `{base}` is not known here, so it is compared with `{base}` as it is, and what "
+            "was deleted since is not known"
+        )
         fork = tip
     at_tip = read_base(repository, tip, path, environ=environ)
     at_fork = at_tip if fork == tip else read_base(repository, fork, path, environ=environ)
-    return compare(project.entries, at_fork, at_tip, root=project.opened[0].manifest.document.source)
+    return compare(
+        project.entries, at_fork, at_tip, root=project.opened[0].manifest.document.source, is_fork_known=is_fork_known
+    )
 
 
 def _grammar(missing: list[str]) -> Grammar | None:
