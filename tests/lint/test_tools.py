@@ -239,9 +239,9 @@ def test_without_the_grammar_squawk_speaks_of_form_alone(folder: Path, found: Fo
     )
     assert ended.returncode == 2
     found_rules = [
-        line.partition(":")[0] for line in ended.stdout.splitlines() if line.startswith(("warning", "error"))
+        line.partition(":")[0] for line in ended.stdout.splitlines() if line.startswith(("note", "warning", "error"))
     ]
-    assert found_rules == ["warning[squawk/ban-char-field]"]
+    assert found_rules == ["note[squawk/ban-char-field]"]
 
 
 def _python(code: str) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zmig.lint.sql_file import FileStatement
-    from zmig.sql.token_reader import Name
 
 _HARMFUL = {
     "squawk/ban-alter-generated-expression": ("set expression",),
@@ -34,7 +33,8 @@ class _OnTable(NamedTuple):
 
     kind: str
     name: str
-    table: Name
+    table: str
+    """Its name alone: within a file nobody drops one of a name in a schema to make it in another."""
 
 
 def is_harmful(rule: str, statement: FileStatement, later: Iterable[FileStatement]) -> bool:
@@ -76,4 +76,4 @@ def _on_table(statement: FileStatement, verb: str) -> _OnTable | None:
     reader.skip_to("to" if kind == "rule" and verb == "create" else "on")
     reader.take()
     table = reader.name()
-    return None if name is None or table is None else _OnTable(kind, name, statement.full(table))
+    return None if name is None or table is None else _OnTable(kind, name, table.name)
