@@ -106,3 +106,22 @@ def test_the_given_manifest_weighs_over_the_one_it_includes(folder: Path, checke
     root = "manifest: 1\ninclude: [base.yaml]\nlint: {severity: {index/unnamed: error}}\n"
     (folder / "manifest.yaml").write_text(root)
     assert [one.severity for one in checked().findings] == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("comment", "hint"),
+    [
+        ("squawk-ignore renaming-table", "write `-- zmig: ignore squawk/renaming-table ...` with"),
+        (
+            "squawk-ignore renaming-table, ban-drop-view",
+            "write `-- zmig: ignore squawk/renaming-table ...`, `-- zmig: ignore squawk/ban-drop-view ...` with",
+        ),
+        ("squawk-ignore", "write `-- zmig: ignore RULE ...` with"),
+    ],
+)
+def test_a_comment_for_squawk_is_told(folder: Path, checked: Callable[..., Report], comment: str, hint: str) -> None:
+    (folder / "001_a.sql").write_text(f"-- why\n-- {comment}\nselect 'squawk-ignore x';\n")
+    (folder / "manifest.yaml").write_text("manifest: 1\nmigrations: [{version: 1, file: 001_a.sql}]\n")
+    (found,) = checked().findings
+    assert (found.rule, found.line, found.column) == ("ignore/squawk", 2, 4)
+    assert (found.hint or "").startswith(hint)

@@ -148,7 +148,8 @@ def test_a_configuration_of_squawk_changes_nothing(found: Found, folder: Path) -
 
 
 def test_an_ignore_of_squawk_counts(found: Found) -> None:
-    assert found("-- squawk-ignore require-concurrent-index-creation\ncreate index t_a on t (a);\n") == []
+    script = "-- squawk-ignore require-concurrent-index-creation\ncreate index t_a on t (a);\n"
+    assert found(script) == [("ignore/squawk", 2, 4)], "it hides the finding, and is told"
 
 
 def test_syntax_that_squawk_does_not_know_is_told(found: Found, checked: Checked, folder: Path) -> None:

@@ -49,6 +49,9 @@ class Ignore:
 
 
 SQUAWK_IGNORE_FILE = "squawk-ignore-file"
+_SQUAWK_IGNORE = "squawk-ignore"
+_AFTER_SQUAWK_IGNORE = re.compile(r"squawk-ignore(?!-file)(?P<rules>[ \t:]*[a-z-]*(?:[ \t]*,[ \t]*[a-z-]+)*)")
+_RULE_WORD = re.compile(r"[a-z][a-z-]*")
 _COMMENT = re.compile(r"--[ \t]*zmig:[ \t]*ignore\b[ \t]*(?P<rule>[^\s,;]*)(?P<reason>[^\r\n]*)")
 
 
@@ -79,6 +82,7 @@ def faults(entry: Entry) -> Iterator[Remark]:
                 start=start,
                 end=start + len(SQUAWK_IGNORE_FILE),
             )
+        yield from _for_squawk(file)
         for comment in _comments(file):
             if not comment["reason"].strip(" \t-:"):
                 yield Remark(
@@ -89,6 +93,23 @@ def faults(entry: Entry) -> Iterator[Remark]:
                     start=comment.start(),
                     end=comment.end(),
                 )
+
+
+def _for_squawk(file: SqlFile) -> Iterator[Remark]:
+    """Yield the comments by which squawk is silent about a statement."""
+    for start in _places(file, _SQUAWK_IGNORE):
+        said = _AFTER_SQUAWK_IGNORE.match(file.text, start)
+        if said is None:
+            continue
+        named = ", ".join(f"`-- zmig: ignore squawk/{rule} ...`" for rule in _RULE_WORD.findall(said["rules"]))
+        yield Remark(
+            "ignore/squawk",
+            "this hides what squawk finds without a reason",
+            f"write {named or '`-- zmig: ignore RULE ...`'} with the reason why it does no harm here",
+            file.source,
+            start=start,
+            end=said.end(),
+        )
 
 
 def unknown_severities(settings: LintSettings, source: Source) -> Iterator[Remark]:

@@ -122,6 +122,7 @@ _ALL = (
     # how people say what rules mean to them
     Rule("ignore/file", _WARNING, "a comment for squawk asks to skip the whole file"),
     Rule("ignore/invalid", _ERROR, "an ignore names no rule, or gives no reason"),
+    Rule("ignore/squawk", _WARNING, "a comment for squawk hides a finding without a reason"),
     Rule("ignore/unknown-rule", _ERROR, "an ignore or a severity names a rule that does not exist"),
     Rule("ignore/unused", _WARNING, "an ignore has nothing left to ignore"),
     *SQUAWK_RULES,
