@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
     from zmig.lint.finding import Severity
 
-_NEEDS = {Needs.NOTHING: "", Needs.GRAMMAR: "postgast", Needs.SQUAWK: "squawk", Needs.BASE: "--base"}
+_NEEDS = {
+    Needs.NOTHING: "",
+    Needs.GRAMMAR: "postgast",
+    Needs.SQUAWK: "squawk",
+    Needs.BASE: "--base",
+    Needs.SERVER: "--try",
+}
 
 
 class ListedRule(NamedTuple):

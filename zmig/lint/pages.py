@@ -42,6 +42,8 @@ def explain(code: str) -> str:
     page = text(code) or text(f"squawk/{name}")
     if page is not None:
         return page.rstrip("\n")
+    if (rule := registry.RULES.get(code)) is not None:
+        return f"# {code}\n\n{rule.summary[:1].upper()}{rule.summary[1:]}.\n\nSee `{rule.page}`."
     if name in DECIDED_BY_ZMIG:
         message = f"`{code}` is a rule of squawk that says nothing here: {DECIDED_BY_ZMIG[name]}"
         raise UsageError(Problem("usage", message, hint="run `zmig lint --rules`"))
