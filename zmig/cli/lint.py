@@ -121,13 +121,13 @@ def _list_rules(call: CommandContext, options: LintOptions) -> None:
         if options.manifests:
             raise
         path = None
-    told = listing.listed(path, environ=call.environ)
+    known = listing.listed(path, environ=call.environ)
     if options.json:
         call.output.document(
-            {"manifest": None if path is None else str(path), "rules": [one._asdict() for one in told]}
+            {"manifest": None if path is None else str(path), "rules": [one._asdict() for one in known]}
         )
         return
-    rows = [(one.rule, one.group, one.severity, one.needs, one.summary) for one in told]
+    rows = [(one.rule, one.group, one.severity, one.needs, one.summary) for one in known]
     for line in table.lines([("RULE", "GROUP", "SEVERITY", "NEEDS", "WHAT IT FINDS"), *rows]):
         call.output.data(line)
 

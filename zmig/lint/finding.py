@@ -49,7 +49,7 @@ class Remark:
     fix: tuple[str, ...] = ()
     """The corrected SQL: one text for each migration that it takes."""
     replaced: tuple[int, int] | None = None
-    """Where a fix of one migration can stand as it is, by offsets; None where it cannot."""
+    """What a fix of one migration can replace as it is, by offsets; None where it cannot."""
 
 
 class Region(NamedTuple):
@@ -84,7 +84,7 @@ class Finding:
     fix: tuple[str, ...] = ()
     """The corrected SQL: one text for each migration that it takes."""
     replaced: Region | None = None
-    """Where a fix of one migration can stand as it is; None where it cannot."""
+    """What a fix of one migration can replace as it is; None where it cannot."""
 
     @property
     def problem(self) -> Problem:
