@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.support.process import run
+from tests.support.process import Process, run
+from tests.support.project import ProjectFolder
 from tests.support.trials import trying_on
 from zmig.errors import ZmigError
 from zmig.lint.finding import Severity
@@ -21,7 +26,6 @@ from zmig.verification import scratch, watching
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.project import ProjectFolder
     from zmig.lint.finding import Finding
     from zmig.lint.run import Report
 
@@ -187,6 +191,37 @@ def test_what_the_locks_of_a_transaction_keep_waiting_is_said(project: ProjectFo
     assert "locked as long: `public.orders`" in only(report, "try/index-build").facts
 
 
+def test_the_locks_of_a_transaction_are_one_finding(project: ProjectFolder, tried: Try) -> None:
+    project.sql("001_base", _BASE)
+    project.sql(
+        "002_three",
+        "alter table orders add note text;\nalter table users add seen date;\nalter table orders add paid date;\n"
+        "create table friends (id bigint references orders);\nalter table old_events add place text;\nselect 1;",
+    )
+    lock = only(tried(), "try/lock")
+    assert (lock.line, lock.severity) == (1, Severity.WARNING)
+    assert "nobody can read or write it until line 5 is done as well" in lock.message
+    assert lock.facts == (
+        "`public.orders`: access exclusive",
+        "`public.users`: access exclusive, from line 2 on",
+        "`public.old_events`: access exclusive, from line 5 on",
+    )
+
+
+def test_columns_that_are_required_are_one_finding_unless_the_table_was_emptied(
+    project: ProjectFolder, tried: Try
+) -> None:
+    add = "alter table users add level int not null, add rank int not null;"
+    project.sql("001_base", _BASE)
+    project.sql("002_columns", add)
+    assert (
+        "new columns `level`, `rank` of `public.users` must not be null and have no"
+        in only(tried(), "try/fails").message
+    )
+    project.sql("002_columns", f"truncate users; {add}")
+    assert "try/fails" not in rules(tried())
+
+
 def test_a_short_lock_is_a_note_that_a_manifest_can_weigh(project: ProjectFolder, tried: Try) -> None:
     project.sql("001_base", _BASE)
     project.sql("002_note", "alter table orders add note text;")
@@ -296,6 +331,13 @@ def test_what_only_the_scratch_server_lacks_is_no_finding(project: ProjectFolder
     assert rules(report) == []
     assert not report.is_whole
     assert any("has the extension `nowhere_to_be_found` with `--scratch-url`" in reason for reason in report.missing)
+
+
+def test_a_role_that_a_named_server_lacks_is_no_finding(project: ProjectFolder, tried: Try, worker_name: str) -> None:
+    project.sql("001_t", f'create table t (); grant select on t to "{worker_name} app";')
+    report = tried()
+    assert (rules(report), report.is_whole) == ([], False)
+    assert any(f'run `create role "{worker_name} app" nologin`' in reason for reason in report.missing)
 
 
 @pytest.mark.parametrize(
@@ -492,6 +534,24 @@ def test_options_that_mean_nothing_together_are_refused(
     assert message in ended.stderr
 
 
+def test_a_signal_ends_it_and_leaves_nothing(project: ProjectFolder, server: str) -> None:
+    project.sql("001_wait", "select pg_sleep(60), 'a trial that is interrupted';")
+    question = "from pg_stat_activity where query like '%a trial that is interrupted%' and pid <> pg_backend_pid()"
+    with (
+        psycopg.connect(server, autocommit=True) as connection,
+        Process("lint", project.manifest, "--try", "--scratch-url", server, "--json") as process,
+    ):
+        while (found := connection.execute(f"select datname {question} and state = 'active'").fetchone()) is None:
+            assert process.is_running, process.stderr
+            time.sleep(0.02)
+        process.send(signal.SIGINT)
+        ended = process.wait()
+        left = connection.execute("select count(*) from pg_database where datname = %s", found).fetchone()
+    assert ended.code == 128 + signal.SIGINT, ended.stderr
+    assert json.loads(ended.stdout)["error"]["effect"] == "nothing was tried to its end; scratch databases are gone"
+    assert left == (0,)
+
+
 def test_without_a_server_it_says_how_to_get_one(project: ProjectFolder) -> None:
     project.change(lint={"postgres_version": 11})
     project.sql("001_users", "create table users (id int);")
@@ -499,3 +559,20 @@ def test_without_a_server_it_says_how_to_get_one(project: ProjectFolder) -> None
     assert ended.code != 0
     assert "there is no PostgreSQL 11 for scratch databases" in ended.stderr
     assert "--scratch-url" in ended.stderr
+
+
+def test_the_figures_of_a_history_are_what_the_server_confirms(tmp_path: Path, server: str) -> None:
+    shop = ProjectFolder(tmp_path / "shop" / "manifests", server)
+    shop.sql("001_base", _BASE)
+    shop.sql("002_index", "create index on users (age); alter table users add check (age > 0);")
+    shop.sql("003_empty", "truncate orders; create index on orders (user_id);")
+    shop.sql(
+        "004_code", "do $$ begin execute format('create index on %I (age)', 'users'); end $$;", rollback="select 1;"
+    )
+    program = [sys.executable, "-m", "bench.corpora", "--scratch-url", server, str(tmp_path / "shop")]
+    ended = subprocess.run(program, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[0] == "4 migrations tried, 0 could not be", ended.stderr
+    assert "| `squawk/require-concurrent-index-creation` | 1 | 1 |" in ended.stdout
+    assert "| an index is built | 1 | 1 | 0 | 0 |" in ended.stdout
+    assert "| all rows are read | 1 | 0 | 0 | 0 |" in ended.stdout
+    assert "| something is left | 0 | 0 | 0 | 1 |" in ended.stdout

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zmig.valueclass import field, replace, valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from zmig.lint.finding import Remark
     from zmig.lint.ignores import Ignore
@@ -29,8 +29,9 @@ class Danger(StrEnum):
     """Whether a rollback undoes everything."""
 
 
-_WORK = (Danger.REWRITE, Danger.SCAN, Danger.BUILD)
-_SHOWN_BY_TRIAL = {
+WORK = (Danger.REWRITE, Danger.SCAN, Danger.BUILD)
+"""What takes as long as a table is large."""
+SHOWN_BY_TRIAL = {
     "try/rewrite": Danger.REWRITE,
     "try/scan": Danger.SCAN,
     "try/index-build": Danger.BUILD,
@@ -38,16 +39,17 @@ _SHOWN_BY_TRIAL = {
     "verify/rollback-failed": Danger.FAILURE,
     "verify/left": Danger.UNDONE,
 }
+"""The rules by which a trial reports a danger."""
 _OF_WORK_ALONE: Mapping[str, tuple[Danger, ...]] = {
     "lock/table-rewrite": (Danger.REWRITE,),
     "lock/table-scan": (Danger.SCAN, Danger.BUILD),
     "squawk/adding-field-with-default": (Danger.REWRITE,),
     "squawk/adding-foreign-key-constraint": (Danger.SCAN,),
     "squawk/adding-not-nullable-field": (Danger.SCAN,),
-    "squawk/adding-serial-primary-key-field": _WORK,
+    "squawk/adding-serial-primary-key-field": WORK,
     "squawk/ban-alter-domain-with-add-constraint": (Danger.SCAN,),
     "squawk/ban-alter-generated-expression": (Danger.REWRITE,),
-    "squawk/changing-column-type": _WORK,
+    "squawk/changing-column-type": WORK,
     "squawk/constraint-missing-not-valid": (Danger.SCAN, Danger.BUILD),
     "squawk/disallowed-unique-constraint": (Danger.BUILD,),
     "squawk/require-concurrent-index-creation": (Danger.BUILD,),
@@ -76,6 +78,7 @@ class Ran:
     end: int
     has_work: bool
     """Whether the server did some under a lock, on a table that was there before."""
+    is_rollback: bool = False
 
     def holds(self, remark: Remark) -> bool:
         """Whether a remark is about it."""
@@ -127,8 +130,8 @@ def merged(said: Sequence[Remark], tried: Tried, ignores: Sequence[Ignore]) -> l
 
 def _is_same(shown: Remark, read: Remark, tried: Tried) -> bool:
     """Whether a rule has found in a file what the server shows of the same statement."""
-    danger = _SHOWN_BY_TRIAL.get(shown.rule)
-    if danger is None or danger not in _dangers(read.rule):
+    danger = SHOWN_BY_TRIAL.get(shown.rule)
+    if danger is None or danger not in dangers(read.rule):
         return False
     if danger is Danger.UNDONE:
         return True
@@ -137,7 +140,8 @@ def _is_same(shown: Remark, read: Remark, tried: Tried) -> bool:
     )
 
 
-def _dangers(rule: str) -> Iterable[Danger]:
+def dangers(rule: str) -> Collection[Danger]:
+    """Return the dangers that a rule means, of those that a trial shows."""
     if rule.startswith(_CERTAIN_FAILURES):
         return (Danger.FAILURE,)
     return _OF_WORK_ALONE.get(rule) or _OTHERS.get(rule, ())

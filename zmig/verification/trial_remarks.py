@@ -92,6 +92,8 @@ class _Step:
     seen: Seen
     place: _Place
     works: tuple[_Work, ...]
+    emptied: frozenset[str] = frozenset()
+    """Tables that the run has emptied so far, so that there is nothing in them that takes time, or is in the way."""
 
 
 def not_readable() -> TrialReport:
@@ -123,11 +125,15 @@ def of_trial(trial: Trial, entries: Sequence[Entry], chosen: Sequence[int]) -> T
 
 def _lacks_something(stopped: Proof) -> bool:
     """Whether it is the scratch server that lacks what the migration needs."""
-    return stopped.problem is not None and "--scratch-url" in str(stopped.problem.hint)
+    return stopped.problem is not None and _is_of_server(stopped.problem)
+
+
+def _is_of_server(problem: Problem) -> bool:
+    return any(words in str(problem.hint) for words in ("--scratch-url", "on the scratch server"))
 
 
 def _not_tried(problem: Problem) -> str:
-    hint = f"; {problem.hint}" if "--scratch-url" in str(problem.hint) else ""
+    hint = f"; {problem.hint}" if _is_of_server(problem) else ""
     return f"not everything could be tried: on the scratch server {problem.message}{hint}"
 
 
@@ -138,7 +144,9 @@ def _of_entry(entry: Entry, proof: Proof, seen: Sequence[Seen], version: int) ->
     remarks = [remark for step in steps for remark in _of_step(step, version)]
     remarks += _of_locks(entry, steps)
     remarks += _of_proof(entry, proof)
-    ran = tuple(Ran(one.place.source, one.place.start, one.place.end, bool(one.works)) for one in steps)
+    ran = tuple(
+        Ran(one.place.source, one.place.start, one.place.end, bool(one.works), one.seen.is_rollback) for one in steps
+    )
     is_undone = None
     if proof.failed_at not in (Stage.APPLY, Stage.ROLL_BACK) and proof.migration.is_reversible:
         is_undone = not any(one.rule == "verify/left" for one in remarks)
@@ -156,7 +164,7 @@ def _steps(entry: Entry, seen: Sequence[Seen], *, is_rollback: bool) -> Iterator
             said = {work.table for work in one.said if work.sign is Sign.REWRITES}
             emptied |= {table.table for table in one.touched if table.has_new_storage and table.table not in said}
         works = (work for work in _works(one, place) if work.table not in emptied)
-        yield _Step(one, place, tuple(works))
+        yield _Step(one, place, tuple(works), frozenset(emptied))
 
 
 def _place(entry: Entry, seen: Seen, *, is_rollback: bool) -> _Place | None:
@@ -227,7 +235,7 @@ def _mode(seen: Seen, one: Touched, place: _Place) -> str | None:
 
 def _of_step(step: _Step, version: int) -> Iterator[Remark]:
     seen, place = step.seen, step.place
-    required = {one.table for one in seen.touched if one.required}
+    required = {one.table: one.required for one in seen.touched if one.required and one.table not in step.emptied}
     for work in step.works:
         if work.rule == "try/scan" and work.table in required:
             continue  # it is read for what fails
@@ -235,13 +243,12 @@ def _of_step(step: _Step, version: int) -> Iterator[Remark]:
         message = f"{work.what}, and nobody can {nobody} {'it' if work.table in work.what else 'that'} meanwhile"
         facts = (f"PostgreSQL {major(version)} did so on a scratch database", *_held_beside(seen, work))
         yield place.remark(work.rule, message, work.hint, facts)
-    for one in seen.touched:
-        for column in one.required:
-            message = (
-                f"the new column `{column}` of `{one.table}` must not be null and has no default, so this fails as "
-                "soon as the table holds a row"
-            )
-            yield place.remark("try/fails", message, _REQUIRED_HINT)
+    for table, columns in required.items():
+        names = listing.quoted(columns, 5)
+        are = f"column {names} of `{table}` must not be null and has" if len(columns) == 1 else ""
+        are = are or f"columns {names} of `{table}` must not be null and have"
+        message = f"the new {are} no default, so this fails as soon as the table holds a row"
+        yield place.remark("try/fails", message, _REQUIRED_HINT)
 
 
 def _held_beside(seen: Seen, work: _Work) -> Iterator[str]:
@@ -252,42 +259,53 @@ def _held_beside(seen: Seen, work: _Work) -> Iterator[str]:
 
 
 def _of_locks(entry: Entry, steps: Sequence[_Step]) -> Iterator[Remark]:
-    """Yield the locks that stop others and are held for no work of their own, each table once for a transaction."""
+    """Yield the locks that stop others and are held for no work of their own, once for each transaction."""
     for is_rollback in (False, True):
         run = [step for step in steps if step.seen.is_rollback is is_rollback]
         is_one = entry.is_transactional or entry.sql is None or is_rollback
-        for number, step in enumerate(run):
-            worked = {work.table for work in step.works}
-            locks = [
-                one
-                for one in step.seen.touched
-                if stops_writes(one.new) and one.table not in worked and not one.has_new_storage
-            ]
-            if locks and not worked:
-                later = run[number + 1 :] if is_one else []
-                yield _locked(step, locks, _kept_by(later, {one.table for one in locks}))
+        for part in [run] if is_one else [[step] for step in run]:
+            locked = [step for step in part if _idle_locks(step)]
+            if locked:
+                yield _locked(locked, _last_kept(part[part.index(locked[0]) + 1 :], locked[0]))
 
 
-def _kept_by(later: Iterable[_Step], tables: set[str]) -> _Step | None:
-    """Return the first statement after a lock for which others wait longer: one that works, or locks another table."""
+def _idle_locks(step: _Step) -> list[Touched]:
+    """Return what a statement locked for others without any work; nothing where it worked on another table."""
+    if step.works:
+        return []
+    return [one for one in step.seen.touched if stops_writes(one.new) and not one.has_new_storage]
+
+
+def _last_kept(later: Iterable[_Step], first: _Step) -> _Step | None:
+    """Return the last statement after a lock for which others wait longer: one that works, or locks another table."""
+    tables = {one.table for one in _idle_locks(first)}
+    kept = None
     for step in later:
         if step.works or any(stops_writes(one.new) and one.table not in tables for one in step.seen.touched):
-            return step
-    return None
+            kept = step
+    return kept
 
 
-def _locked(step: _Step, locks: Sequence[Touched], kept_by: _Step | None) -> Remark:
+def _locked(steps: Sequence[_Step], kept_by: _Step | None) -> Remark:
+    first, locks = steps[0], _idle_locks(steps[0])
     strongest = [one for one in locks if one.new == ACCESS_EXCLUSIVE] or locks
     names = listing.quoted([one.table for one in strongest], 5)
     are = "is" if len(strongest) == 1 else "are"
     it = "it" if len(strongest) == 1 else "them"
     nobody = "read or write" if strongest[0].new == ACCESS_EXCLUSIVE else "write"
-    line = None if kept_by is None else kept_by.place.source.line_and_column(kept_by.place.start)[0]
-    how_long = "for a moment" if line is None else f"until line {line} is done as well"
-    facts = tuple(f"`{one.table}`: {_LOCKS[str(one.new)]}" for one in locks)
+    how_long = "for a moment" if kept_by is None else f"until line {_line(kept_by)} is done as well"
+    facts = [
+        f"`{one.table}`: {_LOCKS[str(one.new)]}" + ("" if step is first else f", from line {_line(step)} on")
+        for step in steps
+        for one in _idle_locks(step)
+    ]
     severity = Severity.NOTE if kept_by is None or strongest[0].new != ACCESS_EXCLUSIVE else Severity.WARNING
     message = f"{names} {are} locked, and nobody can {nobody} {it} {how_long}"
-    return step.place.remark("try/lock", message, _LOCK_HINT, facts, severity)
+    return first.place.remark("try/lock", message, _LOCK_HINT, tuple(facts), severity)
+
+
+def _line(step: _Step) -> int:
+    return step.place.source.line_and_column(step.place.start)[0]
 
 
 def _of_proof(entry: Entry, proof: Proof) -> Iterator[Remark]:
