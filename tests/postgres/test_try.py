@@ -457,6 +457,25 @@ def test_an_old_migration_that_fails_keeps_the_new_ones_from_being_tried(
     assert any('relation "nowhere" does not exist' in reason for reason in report.missing)
 
 
+def test_what_is_there_before_the_first_migration_is_made_first(
+    project: ProjectFolder, tried: Try, server: str
+) -> None:
+    dump = "set search_path = '';\ncreate table public.users (id bigint, age int);\n\\restrict abc\n"
+    (project.folder / "schema.sql").write_text(dump, encoding="utf-8")
+    project.change(lint={"start": "schema.sql"})
+    project.sql("001_index", "create index on users (age);", rollback="drop index users_age_idx;")
+    project.sql("002_more", "create view ages as select age from users;", rollback="select 1;")
+    report = tried()
+    assert [(one.rule, one.migration) for one in report.findings if one.severity is Severity.ERROR] == [
+        ("try/index-build", "001_index"),
+        ("verify/left", "002_more"),
+    ]
+    (project.folder / "schema.sql").write_text("create table users (id nothing);", encoding="utf-8")
+    ended = run("lint", project.manifest, "--try", "--scratch-url", server)
+    assert ended.code == 2
+    assert 'cannot be made on the scratch server: type "nothing" does not exist' in ended.stderr
+
+
 def test_what_breaks_while_watching_is_an_error(
     project: ProjectFolder, tried: Try, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import psycopg
 from zmig.database import connection as database
 from zmig.database import schema_reader
 from zmig.database.tracking_check import EVENTS, PROJECTION
-from zmig.errors import MigrationFailed, Problem
+from zmig.errors import Location, MigrationFailed, Problem, UsageError
 from zmig.migrator import Migrator
 from zmig.planning.request import Apply, Rollback
 from zmig.progress import StepFailed
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from zmig.catalog.difference import Difference
     from zmig.catalog.objects import SchemaSnapshot
+    from zmig.database.connection import Target
     from zmig.database.types import Connection
     from zmig.migrator import MigratorSession
     from zmig.model import Migration
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from zmig.process.interrupts import Interrupts
     from zmig.progress import Observer, Progress
     from zmig.project.project import Project
+    from zmig.sql.statement import Statement
     from zmig.verification.scratch import Scratch
     from zmig.verification.watching import Watch
 
@@ -54,6 +56,46 @@ where c.relkind = 'r' and c.relpersistence <> 't' and pg_catalog.pg_relation_siz
 
 
 @valueclass
+class Start:
+    """A script that makes what is there before the first migration."""
+
+    path: str
+    statements: tuple[Statement, ...]
+
+    def run(self, url: str, ground: Ground) -> None:
+        """Run it in a database; a role that only lacks is made where that may be. Raises ZmigError."""
+        target = database.target(url, environ=ground.environ)
+        with database.connect(target, application_name="zmig verify") as connection:
+            for one in self.statements:
+                try:
+                    _run_again_with_role(connection, one, ground.scratch)
+                except psycopg.Error as error:
+                    raise UsageError(self._problem(one, error, target)) from error
+
+    def _problem(self, one: Statement, error: psycopg.Error, target: Target) -> Problem:
+        said = target.redactor(error.diag.message_primary or str(error))
+        return Problem(
+            "start-failed",
+            f"what is there before the first migration cannot be made on the scratch server: {said}",
+            Location(self.path, one.line, 1),
+            effect="no migration was run; only a scratch database was touched",
+            hint="correct the file that `lint: {start: ...}` names, or name a server that has what it needs with "
+            "`--scratch-url`",
+        )
+
+
+def _run_again_with_role(connection: Connection, one: Statement, place: Scratch) -> None:
+    """Run a statement; where it lacks nothing but a role, make that and run it again."""
+    try:
+        connection.execute(one.content)
+    except psycopg.Error as error:
+        role = scratch.missing_role(error)
+        if role is None or not place.add_role(role):
+            raise
+        connection.execute(one.content)
+
+
+@valueclass
 class Ground:
     """What is replayed, and where."""
 
@@ -67,6 +109,15 @@ class Ground:
     """Hears what each run says; most of it is not worth a line."""
     watch: Watch | None = None
     """Looks what each statement does, where that is wanted."""
+    start: Start | None = None
+    """What is there before the first migration; None for nothing."""
+
+    def create(self) -> str:
+        """Make a database for the first migration; return its connection string. Raises ZmigError."""
+        url = self.scratch.create()
+        if self.start is not None:
+            self.start.run(url, self)
+        return url
 
     @property
     def ordinary(self) -> tuple[Migration, ...]:
@@ -187,6 +238,8 @@ class Replay:
             )
             # What a run records of the schema is for drift, which there is none of here.
             project = replace(ground.project, migrations=wanted, verify=replace(ground.project.verify, record=False))
+            if ground.start is not None:
+                project = replace(project, tracking=replace(project.tracking, allow_existing=True))
             opened = self._sessions.enter_context(migrator.open(project=project))
             if ground.watch is not None:
                 opened.one_by_one = True

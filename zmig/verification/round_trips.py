@@ -101,7 +101,7 @@ class RoundTrips:
         """`begun` is called as each stage of a migration that is proved begins."""
         self._ground = ground
         self._begun = begun
-        self._replay = Replay(ground, ground.scratch.create())
+        self._replay = Replay(ground, ground.create())
         self._kept: str | None = None
         """A database of the straight way that is as it was at the last deviation."""
         self._roles = ground.scratch.roles()
@@ -246,7 +246,7 @@ class RoundTrips:
         self._replay.close()
         scratch.drop(self._replay.url)
         scratch.keep_roles(self._roles)
-        url = scratch.create() if self._kept is None else scratch.clone(self._kept)
+        url = self._ground.create() if self._kept is None else scratch.clone(self._kept)
         self._replay = Replay(self._ground, url)
         self._last = None
         self._replay.apply(to=version)

@@ -10,7 +10,7 @@ from zmig.planning import selection
 from zmig.project import project as projects
 from zmig.valueclass import field, slotted, valueclass
 from zmig.verification import choosing, scratch
-from zmig.verification.replay import Ground
+from zmig.verification.replay import Ground, Start
 from zmig.verification.round_trips import RoundTrips, Stage, Stopped
 from zmig.verification.watching import Watch
 
@@ -39,6 +39,8 @@ class Task:
     _: KW_ONLY
     fresh: Collection[int] = ()
     """The versions of those that were never applied anywhere, so that nobody uses the tables they make."""
+    start: Start | None = None
+    """What is there before the first one."""
     scratch_url: str | None
     environ: Mapping[str, str]
 
@@ -77,7 +79,7 @@ def task(
     Raises:
         UsageError: nothing has such a name or version.
     """
-    if gathered.problems:
+    if gathered.problems or gathered.remarks or (gathered.start is not None and gathered.start.problems):
         return None
     try:
         project = choosing.on_new_database(projects.load(gathered.path, environ=environ))
@@ -91,7 +93,21 @@ def task(
     if compared is not None and base is not None:
         examined = compared.examined | choosing.with_other_rollbacks(chosen, gathered.path, base)
         chosen, fresh = tuple(one for one in chosen if one.version in examined), compared.new
-    return Task(gathered.path, project, chosen, fresh=fresh, scratch_url=scratch_url, environ=environ)
+    return Task(
+        gathered.path,
+        project,
+        chosen,
+        fresh=fresh,
+        start=_start(gathered),
+        scratch_url=scratch_url,
+        environ=environ,
+    )
+
+
+def _start(gathered: Gathered) -> Start | None:
+    if gathered.start is None:
+        return None
+    return Start(gathered.start.path, tuple(one.raw for one in gathered.start.statements))
 
 
 def try_out(task: Task, *, interrupts: Interrupts, hear: Callable[[Migration, Stage | Proof], None]) -> Trial:
@@ -112,6 +128,7 @@ def try_out(task: Task, *, interrupts: Interrupts, hear: Callable[[Migration, St
             interrupts=interrupts,
             observer=lambda _: None,
             watch=watch,
+            start=task.start,
         )
 
         def begun(migration: Migration, stage: Stage) -> None:
