@@ -23,7 +23,8 @@ def rules(folder: Path, checked: Callable[..., Report]) -> Callable[..., set[str
         (folder / f"001_a.{suffix}").write_text(text if suffix == "py" else f"-- why\n{text}\n")
         (folder / "manifest.yaml").write_text(
             f"manifest: 1\nmigrations:\n  - {{version: 1, file: 001_a.{suffix}, {entry}}}\n"
-            "lint: {postgres_version: 14, severity: {rollback/missing: 'off', name/no-description: 'off'}}\n"
+            "lint: {postgres_version: 14, severity: {rollback/missing: 'off', name/no-description: 'off', "
+            "design/no-primary-key: 'off'}}\n"
         )
         return {finding.rule for finding in checked().findings}
 
@@ -129,7 +130,7 @@ def test_a_python_file_that_cannot_run_is_found(rules: Callable[..., set[str]], 
         ("vacuum (analyze) t", ""),
         ("alter table t add column b int", "lock_timeout: 200ms"),
         ("set statement_timeout = '1h';\ncreate index concurrently t_a on t (a)", ""),
-        ("begin;\nlock table t in share mode;\nupdate t set a = 1;\ncommit", "transaction: false"),
+        ("begin;\nlock table t in share mode;\nupdate t set a = 1 where id = 7;\ncommit", "transaction: false"),
         (_KEYED.format("order by id") + " returning id", "batch: {start: 0}"),
         ("delete from t where id in (select id from t where a < 10 limit :size)", "batch: {size: 10}"),
         ("delete from t where ctid = any (array(select ctid from t limit :size))", "batch: {size: 10}"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Found = Callable[..., list[tuple[str, int]]]
 
 UNNAMED = "create index concurrently on t (a);\n"
+OTHER = UNNAMED.replace("(a)", "(b)")
 COMMENT = "-- zmig: ignore index/unnamed the name does not matter"
 
 
@@ -48,7 +49,7 @@ def test_a_comment_hides_what_is_found_about_its_statement(found: Found, sql: st
 
 
 def test_a_comment_holds_for_one_statement(found: Found) -> None:
-    assert found(f"{COMMENT}\n{UNNAMED}{UNNAMED}") == [("index/unnamed", 4)]
+    assert found(f"{COMMENT}\n{UNNAMED}{OTHER}") == [("index/unnamed", 4)]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_what_is_no_comment_ignores_nothing(found: Found, sql: str) -> None:
 
 def test_an_entry_hides_what_is_found_about_it(found: Found) -> None:
     ignore = "    lint: {ignore: [{rule: index/unnamed, reason: it is tried out}]}\n"
-    assert found(UNNAMED + UNNAMED, entry=ignore) == []
+    assert found(UNNAMED + OTHER, entry=ignore) == []
 
 
 def test_an_ignore_that_hides_nothing_is_found(found: Found) -> None:

@@ -57,7 +57,7 @@ def test_the_most_exact_name_says_how_much_a_rule_matters(told: Told, lint: str,
 
 def test_a_group_can_be_switched_on_and_off(told: Told) -> None:
     assert told(RENAME, "{severity: {group/compat: 'off'}}") == []
-    assert told("create table t (a serial)", "{severity: {'squawk/prefer-identity': note}}") == [
+    assert told("create table t (a bigserial primary key)", "{severity: {'squawk/prefer-identity': note}}") == [
         ("squawk/prefer-identity", "note")
     ]
 

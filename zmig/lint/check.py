@@ -9,7 +9,22 @@ from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
 from zmig.lint.registry import RULES, severities
 from zmig.lint.registry import of_problem as rule_of
 from zmig.lint.rule import Needs
-from zmig.lint.rules import batches, changes, failures, indexes, locks, names, python, rollbacks, transactions
+from zmig.lint.rules import (
+    batches,
+    changes,
+    design,
+    failures,
+    held,
+    indexes,
+    locks,
+    losses,
+    names,
+    python,
+    rollbacks,
+    rows,
+    security,
+    transactions,
+)
 from zmig.lint.rules.locks import Reported
 from zmig.lint.squawk import weighing
 from zmig.lint.steps import Replayed
@@ -49,10 +64,31 @@ _CHECKS_OF_EFFECTS: tuple[Callable[[Entry, Sequence[Step]], Iterator[Remark]], .
     changes.mixed,
     failures.certain,
     locks.unlimited,
+    held.several_tables,
+    held.explicit,
+    held.lifted,
+    rows.unbounded,
+    rows.of_server,
+    losses.cascade,
+    losses.unlogged,
+    losses.skipped,
+    security.search_path,
+    security.public,
+    design.tables,
+    design.columns,
+    design.keys,
+    design.indexes,
+    design.published,
 )
 _CHECKS_BESIDE_SQUAWK: tuple[Callable[[Entry, Sequence[Step], Reported], Iterator[Remark]], ...] = (
     locks.rewrite,
     locks.scan,
+    held.slow,
+    held.sleeps,
+    rows.truncated,
+    rows.without_triggers,
+    security.roles,
+    security.rows,
 )
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import tree, types
-from zmig.lint.replay.effects import Redefines
+from zmig.lint.replay import access, tree, types
+from zmig.lint.replay.effects import OpensRows, Redefines
 from zmig.lint.replay.objects import LockMode, ObjectKind, Ref, Space, Table, Volatility
 from zmig.sql.token_reader import Name
 from zmig.valueclass import replace
@@ -74,6 +74,9 @@ def policy(scene: Scene, statement: pg.AlterPolicyStmt) -> None:
         )
         scene.catalog.put(replace(table, policies={**table.policies, known.name: changed}))
     scene.say(Redefines(Ref(ObjectKind.POLICY, name, statement.policy_name), what="policy"))
+    if access.is_always_true(statement.qual):
+        opened = f"shows all its rows to those whom the policy `{statement.policy_name}` is for"
+        scene.say(OpensRows(name, opened, statement.policy_name))
 
 
 _OWNED = {
@@ -95,6 +98,7 @@ def owner(scene: Scene, statement: pg.AlterOwnerStmt) -> None:
 def role(scene: Scene, statement: pg.AlterRoleStmt) -> None:
     """ALTER ROLE and ALTER USER."""
     name = tree.role(statement.role)
+    access.role(scene, name, statement.options)
     scene.say(Redefines(Ref(ObjectKind.ROLE, Name(None, name)), what="options"))
 
 

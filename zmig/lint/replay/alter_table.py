@@ -10,11 +10,13 @@ from zmig.lint.replay import alter_column, constraints, drop, partitions, tree
 from zmig.lint.replay.effects import (
     Builds,
     FailureCause,
+    OpensRows,
     Redefines,
     RewriteCause,
     Rewrites,
     ScanCause,
     Scans,
+    StopsTriggers,
     Validates,
 )
 from zmig.lint.replay.objects import (
@@ -374,6 +376,10 @@ def _row_security(*, has: bool | None = None, forces: bool | None = None) -> Cal
         )
         scene.catalog.put(after)
         scene.say(Redefines(table.ref, table, after, "row security"))
+        if has is False:
+            scene.say(OpensRows(table.name, "shows all its rows to whoever may read it"))
+        elif forces is False:
+            scene.say(OpensRows(table.name, "shows all its rows to its owner"))
 
     return apply
 
@@ -398,6 +404,8 @@ def _switch_triggers(*, on: bool) -> Callable[[Scene, Table, pg.AlterTableCmd, b
         after = replace(table, triggers={**table.triggers, **changed})
         scene.catalog.put(after)
         scene.say(Redefines(table.ref, table, after, "trigger"))
+        if not on:
+            scene.say(StopsTriggers(table.name, command.name or None))
 
     return apply
 

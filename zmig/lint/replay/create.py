@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import constraints, naming, partitions, queries, tree
-from zmig.lint.replay.effects import Builds, FailureCause, Redefines
+from zmig.lint.replay import access, constraints, naming, partitions, queries, reach, tree
+from zmig.lint.replay.effects import Builds, FailureCause, OpensRows, Redefines, Skips
 from zmig.lint.replay.objects import (
     TEMPORARY,
     Column,
@@ -51,6 +51,7 @@ def table(scene: Scene, statement: pg.CreateStmt, *, is_foreign: bool = False) -
     name = scene.new_name(statement.relation)
     scene.need_schema(name)
     if statement.if_not_exists and _is_there(scene, name):
+        _say_skipped(scene, name, statement)
         return
     scene.need_free(name)
     persistence = _PERSISTENCE.get(statement.relation.relpersistence, Persistence.PERMANENT)
@@ -76,6 +77,16 @@ def table(scene: Scene, statement: pg.CreateStmt, *, is_foreign: bool = False) -
             scene.catalog.put(replace(index, made_by=None))
     scene.catalog.put(made)
     scene.make(ObjectKind.FOREIGN_TABLE if is_foreign else ObjectKind.TABLE, name)
+
+
+def _say_skipped(scene: Scene, name: Name, statement: pg.CreateStmt) -> None:
+    known = scene.catalog.table(name)
+    if known is None or not scene.catalog.is_certain(known):
+        return
+    declared = [node.column_def.colname for node in statement.table_elts if node.HasField("column_def")]
+    lacking = tuple(one for one in declared if known.certainly_lacks(one))
+    if lacking:
+        scene.say(Skips(known.ref, lacking))
 
 
 def _unsure(made: Table) -> Table:
@@ -219,6 +230,8 @@ def table_as(scene: Scene, query: pg.SelectStmt, into: pg.IntoClause, *, if_not_
     read = queries.read(query, scene)
     for used in read.uses:
         scene.lock(used, LockMode.ACCESS_SHARE)
+    if not into.skip_data:
+        reach.say_read(scene, query)
     outputs = queries.renamed(read.outputs, tree.strings(into.col_names))
     made_by = None if if_not_exists and not _is_sure(scene, name) else scene.period
     if is_view:
@@ -543,6 +556,10 @@ def policy(scene: Scene, statement: pg.CreatePolicyStmt) -> None:
     )
     scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
     scene.catalog.put(replace(owner, policies={**owner.policies, made.name: made}))
+    if made.is_permissive and owner.has_row_security and owner.policies and access.is_always_true(statement.qual):
+        others = "another policy" if len(owner.policies) == 1 else "other policies"
+        opened = f"shows all rows to those whom `{made.name}` is for, whatever {others} of it may say"
+        scene.say(OpensRows(name, opened, made.name))
     scene.make(ObjectKind.POLICY, name, made.name)
 
 
@@ -582,4 +599,5 @@ _WITHOUT_TABLES = frozenset(
 def role(scene: Scene, statement: pg.CreateRoleStmt) -> None:
     """CREATE ROLE and CREATE USER."""
     scene.catalog.roles |= {statement.role}
+    access.role(scene, statement.role, statement.options)
     scene.make(ObjectKind.ROLE, Name(None, statement.role))

@@ -247,3 +247,67 @@ class RunsCode(Effect):
     """It runs code whose effects are not seen: a DO block, a procedure, a function."""
 
     text: str
+
+
+@valueclass
+class Sleeps(Effect):
+    """It waits, for as long as it says: a call of `pg_sleep`."""
+
+
+@valueclass
+class Reads(Effect):
+    """It reads rows of a table that no condition on a key and no limit makes few."""
+
+    table: Name
+
+
+@valueclass
+class Sets(Effect):
+    """It gives a setting of the session another value."""
+
+    name: str
+    value: str | None
+    """As it is written, without quotes; None for one that is not a constant."""
+
+
+@valueclass
+class Empowers(Effect):
+    """It gives a role what goes past privileges, such as `superuser`, or a password that is written down."""
+
+    role: str
+    powers: tuple[str, ...] = ()
+    has_password: bool = False
+
+
+@valueclass
+class Publishes(Effect):
+    """It publishes the changes of tables, or of all."""
+
+    tables: tuple[Name, ...]
+    is_every: bool = False
+
+
+@valueclass
+class Skips(Effect):
+    """It makes nothing, since something of that name is there, which lacks what it says."""
+
+    ref: Ref
+    lacking: tuple[str, ...]
+
+
+@valueclass
+class OpensRows(Effect):
+    """It lets rows be seen that row security kept from being seen, or may do so."""
+
+    table: Name
+    how: str
+    """In words that follow the table's name."""
+    policy: str | None = None
+
+
+@valueclass
+class StopsTriggers(Effect):
+    """It disables triggers of a table; None for all of them."""
+
+    table: Name
+    trigger: str | None = None

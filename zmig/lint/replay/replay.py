@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import alter_object, alter_table, alter_type, create, drop, maintenance, rename, rows, tree
+from zmig.lint.replay import (
+    access,
+    alter_object,
+    alter_table,
+    alter_type,
+    create,
+    drop,
+    maintenance,
+    rename,
+    rows,
+    tree,
+)
 from zmig.lint.replay.effects import FailureCause
 from zmig.lint.replay.scene import Scene, StatementFails
 from zmig.valueclass import valueclass
@@ -91,12 +102,21 @@ def _alter_table(scene: Scene, node: pg.Node) -> None:
         alter_table.alter(scene, node.alter_table_stmt)
 
 
+def _alter_publication(scene: Scene, node: pg.Node) -> None:
+    statement = node.alter_publication_stmt
+    if statement.action != pg.AP_DropObjects:
+        access.publication(scene, statement.pubobjects)
+
+
 def _define(scene: Scene, node: pg.Node) -> None:
     if node.define_stmt.kind == pg.OBJECT_TYPE:
         alter_type.create_other(scene, tree.name(node.define_stmt.defnames))
 
 
 _FAMILIES: dict[str, Callable[[Scene, pg.Node], None]] = {
+    "alter_default_privileges_stmt": lambda scene, node: access.default_privileges(
+        scene, node.alter_default_privileges_stmt
+    ),
     "alter_domain_stmt": lambda scene, node: alter_type.alter_domain(scene, node.alter_domain_stmt),
     "alter_enum_stmt": lambda scene, node: alter_type.alter_enum(scene, node.alter_enum_stmt),
     "alter_extension_stmt": lambda scene, node: alter_object.extension(scene, node.alter_extension_stmt),
@@ -106,6 +126,7 @@ _FAMILIES: dict[str, Callable[[Scene, pg.Node], None]] = {
     "alter_policy_stmt": lambda scene, node: alter_object.policy(scene, node.alter_policy_stmt),
     "alter_role_stmt": lambda scene, node: alter_object.role(scene, node.alter_role_stmt),
     "alter_seq_stmt": lambda scene, node: create.alter_sequence(scene, node.alter_seq_stmt),
+    "alter_publication_stmt": _alter_publication,
     "alter_table_stmt": _alter_table,
     "call_stmt": lambda scene, node: rows.call(scene, node.call_stmt),
     "cluster_stmt": lambda scene, node: maintenance.cluster(scene, node.cluster_stmt),
@@ -120,6 +141,12 @@ _FAMILIES: dict[str, Callable[[Scene, pg.Node], None]] = {
     ),
     "create_function_stmt": lambda scene, node: create.function(scene, node.create_function_stmt),
     "create_policy_stmt": lambda scene, node: create.policy(scene, node.create_policy_stmt),
+    "create_foreign_server_stmt": lambda scene, node: access.options_with_password(
+        scene, node.create_foreign_server_stmt.servername, node.create_foreign_server_stmt.options
+    ),
+    "create_publication_stmt": lambda scene, node: access.publication(
+        scene, node.create_publication_stmt.pubobjects, is_every=node.create_publication_stmt.for_all_tables
+    ),
     "create_range_stmt": lambda scene, node: alter_type.create_other(
         scene, tree.name(node.create_range_stmt.type_name)
     ),
@@ -128,8 +155,12 @@ _FAMILIES: dict[str, Callable[[Scene, pg.Node], None]] = {
     "create_seq_stmt": lambda scene, node: create.sequence(scene, node.create_seq_stmt),
     "create_stats_stmt": lambda scene, node: alter_object.statistics(scene, node.create_stats_stmt),
     "create_stmt": lambda scene, node: create.table(scene, node.create_stmt),
+    "create_subscription_stmt": lambda scene, node: access.subscription(scene, node.create_subscription_stmt),
     "create_table_as_stmt": _create_table_as,
     "create_trig_stmt": lambda scene, node: create.trigger(scene, node.create_trig_stmt),
+    "create_user_mapping_stmt": lambda scene, node: access.options_with_password(
+        scene, tree.role(node.create_user_mapping_stmt.user), node.create_user_mapping_stmt.options
+    ),
     "define_stmt": _define,
     "delete_stmt": lambda scene, node: rows.delete(scene, node.delete_stmt),
     "do_stmt": lambda scene, node: rows.code(scene, node.do_stmt),
@@ -137,6 +168,7 @@ _FAMILIES: dict[str, Callable[[Scene, pg.Node], None]] = {
     "drop_role_stmt": lambda scene, node: drop.role(scene, node.drop_role_stmt),
     "drop_stmt": lambda scene, node: drop.statement(scene, node.drop_stmt),
     "execute_stmt": lambda scene, node: scene.catalog.distrust("execute"),
+    "grant_role_stmt": lambda scene, node: access.grant_role(scene, node.grant_role_stmt),
     "grant_stmt": lambda scene, node: maintenance.grant(scene, node.grant_stmt),
     "import_foreign_schema_stmt": lambda scene, node: scene.catalog.open_schema(
         node.import_foreign_schema_stmt.local_schema
@@ -152,6 +184,7 @@ _FAMILIES: dict[str, Callable[[Scene, pg.Node], None]] = {
     "select_stmt": lambda scene, node: rows.select(scene, node.select_stmt),
     "truncate_stmt": lambda scene, node: maintenance.truncate(scene, node.truncate_stmt),
     "update_stmt": lambda scene, node: rows.update(scene, node.update_stmt),
+    "variable_set_stmt": lambda scene, node: access.set_variable(scene, node.variable_set_stmt),
     "vacuum_stmt": lambda scene, node: maintenance.vacuum(scene, node.vacuum_stmt),
     "view_stmt": lambda scene, node: create.view(scene, node.view_stmt),
 }

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import create, queries, tree
+from zmig.lint.replay import access, create, queries, reach, tree
 from zmig.lint.replay.effects import Extent, RowChange, RunsCode, WritesRows
 from zmig.lint.replay.objects import LockMode
 from zmig.sql.token_reader import Name
@@ -17,10 +16,8 @@ from zmig.valueclass import replace
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from zmig.lint.replay.objects import Table
     from zmig.lint.replay.scene import Scene
-
-_KEY = re.compile(r"(?:.*_)?(?:id|key|code|slug|name|uuid)")
-"""Columns by which single rows are named."""
 
 
 def insert(scene: Scene, statement: pg.InsertStmt) -> None:
@@ -30,6 +27,7 @@ def insert(scene: Scene, statement: pg.InsertStmt) -> None:
     query = statement.select_stmt.select_stmt
     is_listed = bool(query.values_lists) or not (query.from_clause or query.op in tree.SET_OPERATIONS)
     columns = [node.res_target.name for node in statement.cols]
+    reach.say_read(scene, query)
     _write(scene, name, RowChange.INSERT, Extent.FEW if is_listed else Extent.SOME, columns)
 
 
@@ -37,13 +35,17 @@ def update(scene: Scene, statement: pg.UpdateStmt) -> None:
     """UPDATE."""
     _read(scene, statement)
     columns = [node.res_target.name for node in statement.target_list]
-    _write(scene, _target(scene, statement), RowChange.UPDATE, _extent(statement.where_clause), columns)
+    name = _target(scene, statement)
+    reached = reach.extent(statement.where_clause, _table(scene, name), statement.from_clause)
+    _write(scene, name, RowChange.UPDATE, reached, columns)
 
 
 def delete(scene: Scene, statement: pg.DeleteStmt) -> None:
     """DELETE."""
     _read(scene, statement)
-    _write(scene, _target(scene, statement), RowChange.DELETE, _extent(statement.where_clause), ())
+    name = _target(scene, statement)
+    reached = reach.extent(statement.where_clause, _table(scene, name), statement.using_clause)
+    _write(scene, name, RowChange.DELETE, reached, ())
 
 
 def merge(scene: Scene, statement: pg.MergeStmt) -> None:
@@ -60,19 +62,14 @@ def copy(scene: Scene, statement: pg.CopyStmt) -> None:
             _write(scene, name, RowChange.COPY, Extent.SOME, tree.strings(statement.attlist))
 
 
+def _table(scene: Scene, name: Name | None) -> Table | None:
+    return None if name is None else scene.catalog.table(name)
+
+
 def _target(scene: Scene, statement: pg.UpdateStmt | pg.DeleteStmt) -> Name | None:
     relation = statement.relation
     named = {node.common_table_expr.ctename for node in statement.with_clause.ctes}
     return None if not relation.schemaname and relation.relname in named else scene.relation(relation)
-
-
-def _extent(where: pg.Node) -> Extent:
-    if not tree.kind_of(where):
-        return Extent.ALL
-    expression = tree.expression(where)
-    comparisons = expression.comparisons if expression is not None else ()
-    names_rows = any(one.operator == "=" and _KEY.fullmatch(one.column) for one in comparisons)
-    return Extent.FEW if names_rows else Extent.SOME
 
 
 def _write(scene: Scene, name: Name | None, change: RowChange, extent: Extent, columns: Iterable[str]) -> None:
@@ -124,9 +121,11 @@ def select(scene: Scene, statement: pg.SelectStmt) -> None:
     read = queries.read(statement, scene)
     for name in read.uses:
         scene.lock(name, LockMode.ACCESS_SHARE)
+    reach.say_read(scene, statement)
     for part in tree.walk(statement):
         if isinstance(part, pg.FuncCall):
             called = tree.name(part.funcname)
+            access.sleep(scene, called)
             found = scene.catalog.find_function(scene.path, called)
             for one in scene.catalog.functions(found) if found is not None else ():
                 scene.say(RunsCode(one.body or ""))

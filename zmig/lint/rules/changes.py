@@ -17,23 +17,31 @@ if TYPE_CHECKING:
 
 def mixed(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
     """Changes of many rows in a transaction that has locked a table that is in use."""
-    if not entry.is_transactional or entry.is_repeatable:
+    found = mixing(entry, steps)
+    if found is None:
         return
+    step, filled, altering = found
+    yield step.file.remark(
+        "change/mixed",
+        step.statement,
+        f"rows of `{filled}` are changed in the transaction that changes the schema in line "
+        f"{altering.statement.line}, so its lock is held until the last row is done",
+        "put the change of the rows into a migration of its own",
+    )
+
+
+def mixing(entry: Entry, steps: Sequence[Step]) -> tuple[Step, str, Step] | None:
+    """Return the statement that changes many rows, of which table, and the one that has locked another before."""
+    if not entry.is_transactional or entry.is_repeatable:
+        return None
     altering: Step | None = None
     for step in steps:
         filled = _filled(step)
         if filled is not None and altering is not None:
-            assert entry.sql is not None, "its statements are of a file"
-            yield entry.sql.remark(
-                "change/mixed",
-                step.statement,
-                f"rows of `{filled}` are changed in the transaction that changes the schema in line "
-                f"{altering.statement.line}, so its lock is held until the last row is done",
-                "put the change of the rows into a migration of its own",
-            )
-            return
+            return step, filled, altering
         if filled is None and altering is None and any(step.is_in_use(table) for table, _ in locked(step)):
             altering = step
+    return None
 
 
 def _filled(step: Step) -> str | None:

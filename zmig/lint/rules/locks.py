@@ -81,7 +81,7 @@ def scan(entry: Entry, steps: Sequence[Step], reported: Reported) -> Iterator[Re
         seen: set[tuple[Name, int | None]] = set()
         for one, table, what, hint in _reading(step):
             is_harmful = step.is_in_use(table) and table not in rewritten and (table, one.action) not in seen
-            if is_harmful and not reported.has(step, one, _SCANS_OF_SQUAWK):
+            if is_harmful and not reported.has(step, one, SCANS_OF_SQUAWK):
                 seen.add((table, one.action))
                 message = f"{what}, and nobody can write it meanwhile"
                 yield step.remark("lock/table-scan", one, message, hint)
@@ -112,7 +112,7 @@ _REWRITES_OF_SQUAWK = frozenset(
         "squawk/changing-column-type",
     }
 )
-_SCANS_OF_SQUAWK = frozenset(
+SCANS_OF_SQUAWK = frozenset(
     {
         "squawk/adding-foreign-key-constraint",
         "squawk/adding-not-nullable-field",

@@ -17,6 +17,7 @@ from zmig.lint.replay.effects import (
     Fails,
     FailsIfRows,
     Makes,
+    OpensRows,
     Redefines,
     Renames,
     Rewrites,
@@ -76,6 +77,9 @@ _HINTS = {
 _DROPS = re.compile("squawk/ban-drop-(?:view|function|type|domain|sequence)")
 """What is often dropped to be made again in the same file."""
 
+_DROPS_ALL = re.compile("squawk/ban-drop-.*")
+"""What `data/drop-cascade` says with all names, where something goes with what is dropped."""
+
 _WORK: Mapping[str, tuple[type[Effect], ...]] = {
     "squawk/adding-field-with-default": (Rewrites,),
     "squawk/adding-foreign-key-constraint": (Validates,),
@@ -106,7 +110,7 @@ def weighed(file: SqlFile, said: Sequence[Remark], steps: Sequence[Step]) -> Ite
         rules = {remark.rule for remark in remarks}
         for remark in remarks:
             is_unused = (step.is_about_new or any(step.of(Fails))) and remark.rule not in ABOUT_FORM
-            is_repeated = not rules.isdisjoint(_SAID_BY.get(remark.rule, ()))
+            is_repeated = not rules.isdisjoint(_SAID_BY.get(remark.rule, ())) or _is_said_better(remark, step)
             if not (is_unused or is_repeated or _is_harmless(remark, step, steps[number:])):
                 yield remark
 
@@ -139,6 +143,13 @@ def _is_harmless(remark: Remark, step: Step, onward: Sequence[Step]) -> bool:
             return bool(dropped) and all(_is_made(ref.name, ref.kind, onward) for ref in dropped)
         case _:
             return False
+
+
+def _is_said_better(remark: Remark, step: Step) -> bool:
+    """Whether a rule of zmig's own says the same, with names."""
+    if remark.rule == "squawk/ban-alter-policy-condition":
+        return any(step.of(OpensRows))
+    return _DROPS_ALL.fullmatch(remark.rule) is not None and any(one.cascaded for one in step.of(Drops))
 
 
 def _table_of(effect: Effect) -> Name | None:

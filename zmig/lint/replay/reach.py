@@ -1,0 +1,110 @@
+"""How many of a table's rows a statement is about: all, some, or few that it names."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from postgast import pg_query_pb2 as pg
+
+from zmig.lint.replay import tree
+from zmig.lint.replay.effects import Extent, Reads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from zmig.lint.replay.objects import Table
+    from zmig.lint.replay.scene import Scene
+
+_KEY = re.compile(r"(?:.*_)?(?:id|key|code|slug|name|uuid|ctid|email)")
+"""Columns by which single rows are named."""
+_SINGLE = frozenset({"a_const", "param_ref", "type_cast", "sql_value_function", "func_call"})
+"""Expressions that are one value for all rows, unless they are about columns."""
+
+
+def extent(where: pg.Node, table: Table | None = None, sources: Iterable[pg.Node] = ()) -> Extent:
+    """Return how many rows a condition leaves; `sources` is what is beside the table in a FROM or USING."""
+    if not tree.kind_of(where):
+        return Extent.ALL
+    given = [*sources]
+    listed = {node.range_subselect.alias.aliasname for node in given if _is_listed(node)}
+    names_rows = any(
+        _names_rows(one, table, listed, has_sources=len(listed) < len(given)) for one in _all_that_hold(where)
+    )
+    return Extent.FEW if names_rows else Extent.SOME
+
+
+def _is_listed(node: pg.Node) -> bool:
+    return node.HasField("range_subselect") and bool(node.range_subselect.subquery.select_stmt.values_lists)
+
+
+def _all_that_hold(where: pg.Node) -> Iterator[pg.Node]:
+    if where.HasField("bool_expr") and where.bool_expr.boolop == pg.AND_EXPR:
+        for part in where.bool_expr.args:
+            yield from _all_that_hold(part)
+    else:
+        yield where
+
+
+def _names_rows(node: pg.Node, table: Table | None, listed: set[str], *, has_sources: bool) -> bool:
+    if node.HasField("current_of_expr"):
+        return True
+    if node.HasField("sub_link"):
+        return _is_key(node.sub_link.testexpr) and _is_short(node.sub_link.subselect)
+    if not node.HasField("a_expr") or tree.strings(node.a_expr.name)[-1:] != ["="]:
+        return False
+    one = node.a_expr
+    if one.kind == pg.AEXPR_IN:
+        return _is_key(one.lexpr)
+    pairs = ((one.lexpr, one.rexpr), (one.rexpr, one.lexpr))
+    return any(_is_key(left) and _is_one(right, table, listed, has_sources=has_sources) for left, right in pairs)
+
+
+def _is_key(node: pg.Node) -> bool:
+    named = tree.column(node)
+    return named is not None and _KEY.fullmatch(named) is not None
+
+
+def _is_short(node: pg.Node) -> bool:
+    """Whether a query gives few rows, by its limit: as in the rounds of a batch."""
+    return bool(tree.kind_of(node.select_stmt.limit_count))
+
+
+def _is_one(node: pg.Node, table: Table | None, listed: set[str], *, has_sources: bool) -> bool:
+    """Whether an expression is one value: a constant, a parameter, a variable of the code around."""
+    if node.HasField("sub_link"):
+        return node.sub_link.sub_link_type == pg.EXPR_SUBLINK
+    if not node.HasField("column_ref"):
+        return tree.kind_of(node) in _SINGLE and not any(
+            isinstance(part, pg.ColumnRef) for part in tree.walk(tree.inner(node) or node)
+        )
+    parts = tree.strings(node.column_ref.fields)
+    if len(parts) > 1:
+        return parts[-2] in listed or not (has_sources or table is None or parts[-2] == table.name.name)
+    return not has_sources and table is not None and table.certainly_lacks(parts[-1])
+
+
+def say_read(scene: Scene, query: pg.SelectStmt) -> None:
+    """Say which tables a query reads that neither a limit nor a key makes short."""
+    is_short = tree.kind_of(query.limit_count) or extent(query.where_clause) is Extent.FEW
+    if is_short or any(_sets_sequence(node) for node in query.target_list):
+        return
+    for node in query.from_clause:
+        for part in _tables(node):
+            name = scene.catalog.find(scene.path, tree.relation_name(part))
+            if name is not None:
+                scene.say(Reads(name))
+
+
+def _sets_sequence(target: pg.Node) -> bool:
+    """Whether it sets a sequence, to a maximum as a rule, which an index gives at once."""
+    value = target.res_target.val
+    return value.HasField("func_call") and tree.name(value.func_call.funcname).name == "setval"
+
+
+def _tables(node: pg.Node) -> Iterator[pg.RangeVar]:
+    if node.HasField("range_var"):
+        yield node.range_var
+    elif node.HasField("join_expr"):
+        yield from _tables(node.join_expr.larg)
+        yield from _tables(node.join_expr.rarg)

@@ -1,0 +1,70 @@
+"""Checks of what goes with what is dropped, and of what does not last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.lint.replay.effects import Drops, Makes, Skips
+from zmig.lint.replay.objects import ObjectKind, Persistence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zmig.lint.entries import Entry
+    from zmig.lint.finding import Remark
+    from zmig.lint.replay.objects import Ref
+    from zmig.lint.steps import Step
+
+_MOST_NAMED = 4
+
+
+def cascade(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
+    """DROP ... CASCADE that takes away what the statement does not name."""
+    for step in steps:
+        for one in step.of(Drops):
+            gone = [ref for ref in one.cascaded if _is_in_use(step, ref)]
+            if gone:
+                named = [ref.shown for ref in gone[:_MOST_NAMED]]
+                if len(gone) > _MOST_NAMED:
+                    named.append(f"{len(gone) - _MOST_NAMED} more")
+                shown = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+                yield step.remark(
+                    "data/drop-cascade",
+                    one,
+                    f"with {one.ref.shown} go {shown}, which the statement does not name",
+                    f"drop or change {gone[0].shown} in a statement of its own, and write this one without `cascade`",
+                )
+
+
+def _is_in_use(step: Step, ref: Ref) -> bool:
+    if ref.kind in (ObjectKind.TYPE, ObjectKind.DOMAIN, ObjectKind.FUNCTION, ObjectKind.SCHEMA):
+        return ref.kind not in (ObjectKind.TYPE, ObjectKind.DOMAIN) or step.before.is_type_in_use(ref.name)
+    return step.before.is_in_use(ref.name)
+
+
+def unlogged(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
+    """Tables whose rows are gone after a crash."""
+    for step in steps:
+        for one in step.of(Makes):
+            table = steps[-1].after.table(one.ref.name) if one.ref.kind is ObjectKind.TABLE else None
+            if table is not None and table.persistence is Persistence.UNLOGGED:
+                yield step.remark(
+                    "data/unlogged",
+                    one,
+                    f"`{table.name.name}` is unlogged: a crash empties it, and replicas never have its rows",
+                    "leave `unlogged` out, unless every row can be made again",
+                )
+
+
+def skipped(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
+    """CREATE TABLE IF NOT EXISTS of a table that is there, and has not all of its columns."""
+    for step in steps:
+        for one in step.of(Skips):
+            table = one.ref.name.name
+            columns = ", ".join(f"`{column}`" for column in one.lacking)
+            yield step.remark(
+                "change/skipped",
+                one,
+                f"`{table}` is there already, so this statement makes nothing, and `{table}` goes without {columns}",
+                f"write `alter table {table} add column {one.lacking[0]} ...`, or choose another name",
+            )

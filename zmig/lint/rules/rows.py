@@ -1,0 +1,129 @@
+"""Checks of changes of rows: of a whole table at once, of the server's own tables, and what is thrown away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.lint.replay.effects import Extent, LosesData, RowChange, Sets, StopsTriggers, WritesRows
+from zmig.lint.replay.objects import BUILT_IN
+from zmig.lint.rules.changes import mixing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zmig.lint.entries import Entry
+    from zmig.lint.finding import Remark
+    from zmig.lint.rules.locks import Reported
+    from zmig.lint.steps import Step
+    from zmig.sql.token_reader import Name
+
+_CHANGES = {RowChange.UPDATE: "changed", RowChange.DELETE: "deleted"}
+_BATCHES = "in batches: `batch: {{size: 1000}}` in the manifest, and `where ... in (select ... limit :size)` here"
+_TRUNCATE_OF_SQUAWK = frozenset({"squawk/ban-truncate-cascade"})
+_TRIGGERS_OF_SQUAWK = frozenset({"squawk/ban-disable-trigger"})
+
+
+def unbounded(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
+    """Changes of all or many rows of a table in use, outside of batches."""
+    if entry.declaration.batch is not None:
+        return
+    mixed = mixing(entry, steps)
+    for step in steps:
+        for one in step.of(WritesRows):
+            if one.change not in _CHANGES or not step.is_in_use(one.table) or is_of_server(one.table):
+                continue
+            name = one.table.name
+            if one.change is RowChange.DELETE and one.extent is Extent.ALL:
+                yield step.remark(
+                    "data/delete-all",
+                    one,
+                    f"every row of `{name}` is deleted",
+                    f"say which rows with `where`; if `{name}` is to be empty, say so with the reason in an ignore",
+                )
+            elif (mixed is not None and mixed[0] is step) or one.extent is Extent.FEW:
+                continue
+            elif one.extent is Extent.ALL:
+                yield step.remark(
+                    "lock/all-rows",
+                    one,
+                    f"every row of `{name}` is {_CHANGES[one.change]} in one transaction, and stays locked until the "
+                    "last one is done",
+                    f"change them {_BATCHES.format()}",
+                )
+            else:
+                yield step.remark(
+                    "lock/many-rows",
+                    one,
+                    f"all rows of `{name}` for which the condition holds are {_CHANGES[one.change]} in one "
+                    "transaction, and stay locked until the last one is done",
+                    f"unless they are few, change them {_BATCHES.format()}",
+                )
+
+
+def truncated(entry: Entry, steps: Sequence[Step], reported: Reported) -> Iterator[Remark]:
+    """TRUNCATE of tables in use."""
+    for step in steps:
+        lost = {one.ref.name: one for one in step.of(LosesData)} if step.statement.verb == "truncate" else {}
+        used = {name: one for name, one in lost.items() if step.is_in_use(name)}
+        if used:
+            name, first = next(iter(used.items()))
+            if not reported.has(step, first, _TRUNCATE_OF_SQUAWK):
+                others = [f"`{one.name}`" for one in used if one != name]
+                shown = f"`{name.name}`" + (f", and of {', '.join(others)} with it," if others else "")
+                yield step.remark(
+                    "data/truncate",
+                    first,
+                    f"every row of {shown} is thrown away",
+                    "take a copy first, and say with the reason in an ignore that the rows are not needed",
+                )
+
+
+def of_server(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
+    """Changes of the server's own tables."""
+    for step in steps:
+        for one in step.of(WritesRows):
+            if is_of_server(one.table):
+                yield step.remark(
+                    "data/system-catalog",
+                    one,
+                    f"this changes `{one.table.name}`, one of the server's own tables, past all its checks",
+                    "use the statement that is made for it, such as ALTER TABLE or ALTER TYPE",
+                )
+
+
+def is_of_server(table: Name) -> bool:
+    """Whether a table is one of the server's own."""
+    is_named_so = table.name.startswith("pg_") and not (table.schema or "").startswith("pg_temp")
+    return table.schema == BUILT_IN or (is_named_so and table.schema in (None, "public"))
+
+
+def without_triggers(entry: Entry, steps: Sequence[Step], reported: Reported) -> Iterator[Remark]:
+    """Triggers and foreign keys that are passed over, for a session or until somebody enables them again."""
+    for number, step in enumerate(steps):
+        for setting in step.of(Sets):
+            if setting.name == "session_replication_role" and (setting.value or "").lower() != "origin":
+                yield step.remark(
+                    "data/triggers-off",
+                    setting,
+                    "no trigger fires and no foreign key is checked from here on, so rows may come in that break them",
+                    "remove the statement; to load data faster, add foreign keys `not valid` after it, and validate "
+                    "them",
+                )
+        for one in step.of(StopsTriggers):
+            if not step.is_in_use(one.table) or reported.has(step, one, _TRIGGERS_OF_SQUAWK):
+                continue
+            if not any(_enables(later, one.table) for later in steps[number + 1 :]):
+                which = "all triggers" if one.trigger is None else f"the trigger `{one.trigger}`"
+                name = one.table.name
+                yield step.remark(
+                    "data/triggers-off",
+                    one,
+                    f"{which} of `{name}` {'is' if one.trigger else 'are'} disabled, so nothing keeps in step what "
+                    "they kept, until somebody enables them again",
+                    f"write `alter table {name} enable trigger {one.trigger or 'all'}` in the same migration",
+                )
+
+
+def _enables(step: Step, table: Name) -> bool:
+    text = step.statement.text.lower()
+    return step.statement.verb == "alter" and table.name in text and "enable" in text and "trigger" in text

@@ -1,0 +1,110 @@
+"""Checks of what lets somebody see or do more than before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zmig.lint.replay.effects import Drops, Empowers, Grants, Makes, OpensRows, Redefines
+from zmig.lint.replay.objects import ObjectKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zmig.lint.entries import Entry
+    from zmig.lint.finding import Remark
+    from zmig.lint.replay.catalog import Catalog
+    from zmig.lint.rules.locks import Reported
+    from zmig.lint.steps import Step
+    from zmig.sql.token_reader import Name
+
+_ROLES_OF_SQUAWK = frozenset({"squawk/ban-alter-role-options"})
+_ROWS_OF_SQUAWK = frozenset({"squawk/ban-alter-row-level-security", "squawk/ban-drop-policy"})
+_OPEN_ALREADY = frozenset({"function", "procedure", "routine", "type", "domain", "language", "future function"})
+"""What everybody may use without being granted it."""
+
+
+def search_path(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
+    """SECURITY DEFINER functions that find what their caller's search path leads them to."""
+    seen: set[Name] = set()
+    for step in steps:
+        for one in (*step.of(Makes), *step.of(Redefines)):
+            name = one.ref.name
+            if one.ref.kind is not ObjectKind.FUNCTION or name in seen:
+                continue
+            if _is_open(step.after, name) and _is_open(steps[-1].after, name):
+                seen.add(name)
+                yield step.remark(
+                    "security/search-path",
+                    one,
+                    f"`{name.name}` runs with its owner's rights, and its caller's `search_path` decides which tables "
+                    "and functions it finds",
+                    "write `set search_path = ''` after `security definer`, and name everything with its schema",
+                )
+
+
+def _is_open(catalog: Catalog, name: Name) -> bool:
+    return any(one.is_security_definer and "search_path" not in one.settings for one in catalog.functions(name))
+
+
+def public(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
+    """Privileges that everybody gets."""
+    for step in steps:
+        for one in step.of(Grants):
+            privileges = {privilege.lower() for privilege in one.privileges}
+            is_open_already = one.kind in _OPEN_ALREADY or (one.kind == "schema" and privileges == {"usage"})
+            if one.is_revoke or "public" not in one.grantees or is_open_already:
+                continue
+            what = ", ".join(sorted(privileges)) or "all"
+            names = ", ".join(f"`{name.name}`" for name in one.objects) or f"every {one.kind.replace('_', ' ')}"
+            yield step.remark(
+                "security/public",
+                one,
+                f"every role of the server, also one that is made later, gets {what.upper()} on {names}",
+                "grant it to the roles that need it, by name",
+            )
+
+
+def roles(entry: Entry, steps: Sequence[Step], reported: Reported) -> Iterator[Remark]:
+    """Roles that come past all privileges, and passwords that are written down."""
+    for step in steps:
+        for one in step.of(Empowers):
+            if one.has_password:
+                yield step.remark(
+                    "security/password",
+                    one,
+                    f"the password of `{one.role}` is written down here, where everybody can read it who has the "
+                    "migrations, the server's log or its statistics",
+                    "set it by hand with `\\password` of psql, or give the role none here",
+                )
+            if one.powers and not reported.has(step, one, _ROLES_OF_SQUAWK):
+                yield step.remark(
+                    "security/powers",
+                    one,
+                    f"`{one.role}` becomes {' and '.join(power.upper() for power in one.powers)}, so no privilege and "
+                    "no policy holds it back",
+                    "grant the privileges that it needs, one by one",
+                )
+
+
+def rows(entry: Entry, steps: Sequence[Step], reported: Reported) -> Iterator[Remark]:
+    """Row security that is switched off, dropped or opened."""
+    for number, step in enumerate(steps):
+        for one in step.of(OpensRows):
+            if step.is_in_use(one.table) and not reported.has(step, one, _ROWS_OF_SQUAWK):
+                yield step.remark(
+                    "security/row-security",
+                    one,
+                    f"`{one.table.name}` {one.how}",
+                    "leave row security on, and write a policy for those who need to see more",
+                )
+        for dropped in step.of(Drops):
+            ref = dropped.ref
+            is_policy = ref.kind is ObjectKind.POLICY and step.is_in_use(ref.name)
+            again = (one.ref for later in steps[number + 1 :] for one in later.of(Makes))
+            if is_policy and ref not in again and not reported.has(step, dropped, _ROWS_OF_SQUAWK):
+                yield step.remark(
+                    "security/row-security",
+                    dropped,
+                    f"without the policy `{ref.part}`, other rows of `{ref.name.name}` can be seen than before",
+                    "create the policy that takes its place in the same migration",
+                )
