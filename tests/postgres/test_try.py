@@ -320,9 +320,42 @@ def test_a_migration_that_fails_is_found_with_its_place(project: ProjectFolder, 
     report = tried()
     one = next(one for one in report.findings if one.rule == "try/fails")
     assert 'column "nowhere" of relation "users" does not exist' in one.message
-    assert (one.line, one.migration, one.severity) == (2, "002_fails", Severity.ERROR)
+    assert (one.line, one.migration, one.severity) == (3, "002_fails", Severity.ERROR)
     assert "1 migration after `002_fails` could not be tried" in report.missing
     assert report.is_whole
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        ("create view ages as select age from users; alter table users drop age", "fails/in-the-way"),
+        ("create function f() returns int language plpgsql as 'begin return 1 +; end'", "sql/syntax"),
+    ],
+)
+def test_a_failure_that_lint_finds_as_well_is_reported_once(
+    project: ProjectFolder, tried: Try, statement: str, rule: str
+) -> None:
+    project.sql("001_base", _BASE)
+    project.sql("002_fails", f"{statement};")
+    static = only(lint([project.manifest], environ=os.environ), rule)
+    errors = [one for one in tried().findings if one.severity is Severity.ERROR]
+    assert [(one.rule, one.line, one.hint) for one in errors] == [("try/fails", static.line, static.hint)]
+
+
+def test_a_file_that_no_run_takes_is_said_to_be_untried(project: ProjectFolder, tried: Try) -> None:
+    project.sql("001_base", _BASE)
+    project.sql("002_own", "begin; alter table users add n int; commit;")
+    project.sql("003_after", "create index on users (age);")
+    report = tried()
+    assert "transaction/control" in rules(report)
+    assert (report.tried, report.is_whole) == (1, True)
+    assert "not everything could be tried, since `zmig apply` would refuse a file as it is" in report.missing
+
+
+def test_what_depends_on_where_tables_are_stored_is_not_refuted(project: ProjectFolder, tried: Try) -> None:
+    project.sql("001_base", _BASE)
+    project.sql("002_move", "alter table users set tablespace pg_default;")
+    assert "lock/table-rewrite" in rules(tried())
 
 
 def test_what_only_the_scratch_server_lacks_is_no_finding(project: ProjectFolder, tried: Try) -> None:
@@ -504,7 +537,7 @@ def test_the_command_tries_on_a_private_server(project: ProjectFolder, connectio
     assert document["tried_on"] >= 130000
     named = [(one["rule"], one["line"]) for one in document["findings"] if one["severity"] == "error"]
     assert named == [("try/rewrite", 1), ("try/rewrite", 1)]
-    ended = run("lint", project.manifest, "--try", "--only", "001_users")
+    ended = run("lint", project.manifest, "--try", "--only", "001_users", "--fail-on", "never")
     assert (ended.code, "1 of them tried on PostgreSQL" in ended.stderr) == (0, True), ended.stderr
     rows = connection.execute("select to_regclass('users'), to_regclass('zmig.migration_events')").fetchone()
     assert rows == (None, None), "the manifest's database is not touched"

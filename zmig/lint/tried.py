@@ -77,7 +77,7 @@ class Ran:
     """Where it is in the text, by 0-based offsets."""
     end: int
     has_work: bool
-    """Whether the server did some under a lock, on a table that was there before."""
+    """Whether the server did some under a lock, on a table that was there before, or may do some elsewhere."""
     is_rollback: bool = False
 
     def holds(self, remark: Remark) -> bool:
@@ -91,6 +91,8 @@ class Tried:
 
     remarks: tuple[Remark, ...] = ()
     ran: tuple[Ran, ...] = ()
+    failed: tuple[Ran, ...] = ()
+    """The statements that the server refused."""
     is_undone: bool | None = None
     """Whether its rollback leaves nothing that it made; None where that was not found out."""
 
@@ -135,9 +137,7 @@ def _is_same(shown: Remark, read: Remark, tried: Tried) -> bool:
         return False
     if danger is Danger.UNDONE:
         return True
-    return any(one.holds(shown) and one.holds(read) for one in tried.ran) or (
-        read.source is shown.source and shown.start <= read.start < shown.end
-    )
+    return any(one.holds(shown) and one.holds(read) for one in (*tried.ran, *tried.failed))
 
 
 def dangers(rule: str) -> Collection[Danger]:

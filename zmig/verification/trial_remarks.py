@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _EMPTIES = re.compile(r"\btruncate\b", re.IGNORECASE)
 _DOMAIN = re.compile(r"\bdomain\b", re.IGNORECASE)
 _PARTITION = re.compile(r"\bpartition\s+of\b", re.IGNORECASE)
+_TABLESPACE = re.compile(r"\btablespace\b", re.IGNORECASE)
 _CONCURRENTLY = re.compile(r"\bconcurrently\b", re.IGNORECASE)
 _LOCKS = {
     "AccessExclusive": "access exclusive",
@@ -53,6 +54,7 @@ _DEFAULT_PARTITION_HINT = (
 _BUILD_HINT = "build it with `create index concurrently`, in a migration of its own"
 _REINDEX_HINT = "write `reindex ... concurrently`, in a migration of its own"
 _REQUIRED_HINT = "give the column a default, or add it without `not null` and fill it in batches"
+_REFUSED = "not everything could be tried, since `zmig apply` would refuse a file as it is"
 _LOCK_HINT = "keep it in a migration of its own, which ends soon, and let `lock_timeout` be short"
 
 
@@ -107,6 +109,9 @@ def of_trial(trial: Trial, entries: Sequence[Entry], chosen: Sequence[int]) -> T
     proofs = {proof.migration.version: proof for proof in trial.proofs}
     missing, is_whole = [*filter(None, (trial.remark,))], True
     stopped = trial.stopped
+    if trial.refused is not None:
+        missing.append(_REFUSED)
+        is_whole = trial.refused
     if stopped is not None:
         if stopped.migration.version in chosen and not _lacks_something(stopped):
             proofs[stopped.migration.version] = stopped
@@ -145,12 +150,35 @@ def _of_entry(entry: Entry, proof: Proof, seen: Sequence[Seen], version: int) ->
     remarks += _of_locks(entry, steps)
     remarks += _of_proof(entry, proof)
     ran = tuple(
-        Ran(one.place.source, one.place.start, one.place.end, bool(one.works), one.seen.is_rollback) for one in steps
+        Ran(
+            one.place.source,
+            one.place.start,
+            one.place.end,
+            bool(one.works) or _depends_on_storage(one.place),
+            one.seen.is_rollback,
+        )
+        for one in steps
     )
+    failed = tuple(_refused(entry, remarks))
     is_undone = None
     if proof.failed_at not in (Stage.APPLY, Stage.ROLL_BACK) and proof.migration.is_reversible:
         is_undone = not any(one.rule == "verify/left" for one in remarks)
-    return Tried(tuple(remarks), ran, is_undone)
+    return Tried(tuple(remarks), ran, failed, is_undone)
+
+
+def _depends_on_storage(place: _Place) -> bool:
+    """Whether it matters where tables are stored, which is elsewhere on a scratch server."""
+    return _TABLESPACE.search(place.text) is not None
+
+
+def _refused(entry: Entry, remarks: Iterable[Remark]) -> Iterator[Ran]:
+    """Yield the statements in which something failed."""
+    for one in remarks:
+        if one.rule in ("try/fails", "verify/rollback-failed"):
+            file = next((file for file, _ in entry.sql_files if file.source is one.source), None)
+            statement = None if file is None else file.statement_at(one.start)
+            if statement is not None:
+                yield Ran(one.source, statement.start, statement.end, has_work=False)
 
 
 def _steps(entry: Entry, seen: Sequence[Seen], *, is_rollback: bool) -> Iterator[_Step]:

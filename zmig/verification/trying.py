@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from zmig.errors import ManifestError
+from zmig.errors import ManifestError, PlanRefused
 from zmig.planning import selection
 from zmig.project import project as projects
 from zmig.valueclass import field, slotted, valueclass
@@ -59,6 +59,8 @@ class Trial:
     """Of the migration that cannot be applied; None where all can."""
     left: int = 0
     """How many were not reached for that."""
+    refused: bool | None = None
+    """Whether a file that no run takes kept the rest from being tried, and is reported as such; None where none did."""
     remark: str | None = None
     """What is to be known of how the server was chosen."""
 
@@ -143,6 +145,8 @@ def try_out(task: Task, *, interrupts: Interrupts, hear: Callable[[Migration, St
         except Stopped as stopped:
             trial.stopped, trial.left = stopped.proof, stopped.left
             hear(stopped.proof.migration, stopped.proof)
+        except (ManifestError, PlanRefused) as error:
+            trial.refused = isinstance(error, ManifestError)  # which lint finds by itself
         watch.check()
     return trial
 
