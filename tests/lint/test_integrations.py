@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ import yaml
 
 from zmig.cli import parser
 from zmig.cli.lint import COMMAND, LintOptions
+from zmig.cli.main import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,7 @@ def test_the_hook_is_a_command_line_that_zmig_takes() -> None:
     assert (program, command) == ("zmig", "lint")
     assert isinstance(parser.parse(command, COMMAND, [*words, "manifests/prod.yaml"]), LintOptions)
     assert hook["pass_filenames"] is False
+    assert hook["verbose"] is True, "pre-commit hides what a hook prints that passes"
 
 
 @pytest.mark.parametrize(
@@ -145,3 +148,69 @@ def test_the_action_knows_the_merge_that_a_shallow_clone_consists_of(
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     ended = subprocess.run(command, cwd=shallow, env=environ, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "nothing found in 2 migrations\n")
+
+
+def test_the_first_push_is_compared_with_nothing(
+    folder: Path, step: Callable[..., subprocess.CompletedProcess[str]], commit: Callable[..., None]
+) -> None:
+    commit(1)
+    assert step("Fetch the base", base="0" * 40).returncode == 0
+    ended = step("Check", base="0" * 40, manifests="manifest.yaml")
+    assert (ended.returncode, ended.stderr) == (0, "nothing found in 1 migration\n")
+
+
+@pytest.mark.parametrize(
+    ("environ", "versions"),
+    [
+        ({}, [3, 4]),
+        ({"PRE_COMMIT_FROM_REF": "work~1"}, [4]),
+        ({"PRE_COMMIT_FROM_REF": "work~1", "PRE_COMMIT_REMOTE_NAME": "origin"}, [3, 4]),
+        ({"GITHUB_BASE_REF": "old"}, [2, 3, 4]),
+        ({"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "gone"}, [3, 4]),
+    ],
+)
+def test_the_hook_compares_with_what_work_goes_to(
+    folder: Path,
+    git: Callable[..., str],
+    commit: Callable[..., None],
+    tmp_path_factory: pytest.TempPathFactory,
+    environ: dict[str, str],
+    versions: list[int],
+) -> None:
+    commit(1)
+    git("branch", "old")
+    clone = tmp_path_factory.mktemp("clone") / "clone"
+    for known in ([1, 2], [1, 2, 3], [1, 2, 3, 4]):
+        commit(*known)
+        for version in known[1:]:
+            (folder / f"{version:03}_m.sql").write_text(f"-- why\ncommit; -- {version}\n")
+        git("commit", "-q", "-a", "--amend", "-m", "state")
+        if len(known) == 2:
+            git("clone", "-q", folder.as_uri(), str(clone))
+            git("checkout", "-q", "-b", "work")
+    git("checkout", "-q", "main")
+    git("-C", str(clone), "fetch", "-q", "origin", "work:work")
+    git("-C", str(clone), "checkout", "-q", "work")
+    command = [sys.executable, "-m", "zmig", "lint", "manifest.yaml", "--base", "auto", "--json"]
+    given = {name: value for name, value in os.environ.items() if not name.startswith(("PRE_COMMIT", "GITHUB", "CI_"))}
+    ended = subprocess.run(
+        command,
+        cwd=clone,
+        env={**given, "PYTHONPATH": str(ROOT), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = json.loads(ended.stdout)["findings"]
+    assert [int(one["file"][:3]) for one in found if one["rule"] == "transaction/control"] == versions
+
+
+def test_without_a_branch_to_compare_with_everything_is_checked(
+    folder: Path, git: Callable[..., str], commit: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(1)
+    assert main(["lint", "manifest.yaml", "--base", "auto"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "note: no branch to compare with is known here, so everything is checked",
+        "nothing found in 1 migration",
+    ]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zmig.process.interrupts import Interrupts
 
 _FORMATS = ("text", "json", "github", "gitlab", "sarif", "junit")
+_AUTO = "auto"
 _LEVELS = ("note", "warning", "error", "never")
 
 
@@ -53,6 +54,8 @@ def run(call: CommandContext, options: LintOptions) -> ExitCode:
     _check_trial(options)
     named: list[str | None] = [*options.manifests] or [None]
     paths = [choice.find(name, environ=call.environ, cwd=Path()) for name in named]
+    if options.base == _AUTO:
+        options.base = _usual_base(call, paths[0])
     if options.try_:
         from zmig.cli.scratch_run import interruptible
 
@@ -67,6 +70,18 @@ def run(call: CommandContext, options: LintOptions) -> ExitCode:
         report = linter.lint(paths, environ=call.environ, base=options.base)
     _print(call, report, form)
     return _exit_code(report, fail_on)
+
+
+def _usual_base(call: CommandContext, manifest: Path) -> str | None:
+    """Return what `--base auto` means around a manifest; where that is nothing, everything is checked."""
+    from zmig.lint import git
+
+    found = None
+    if git.root_of(manifest.parent) is not None:
+        found = git.Repository.around(manifest.parent).usual_base(call.environ)
+    if found is None:
+        call.output.note("note: no branch to compare with is known here, so everything is checked")
+    return found
 
 
 def _check_trial(options: LintOptions) -> None:
@@ -183,7 +198,12 @@ COMMAND = Command(
             "what exit code 1 is for: findings of this severity or above (without it: error)",
             "|".join(_LEVELS),
         ),
-        Option("--base", "compare with a git revision, such as origin/main; check only what is new since", "REVISION"),
+        Option(
+            "--base",
+            "compare with a git revision, such as origin/main, and check only what is new since; auto: with the branch "
+            "that CI merges into, else origin's main branch",
+            "REVISION|auto",
+        ),
         Option(
             "--try",
             "run migrations and their rollbacks on a scratch database as well, and report what the server does and "

@@ -12,7 +12,7 @@ from zmig.errors import Problem, UsageError
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _FETCH = "fetch it first, for example with `git fetch origin main`"
 
@@ -68,6 +68,23 @@ class Repository:
             message = f"git knows no revision `{revision}`"
             raise UsageError(Problem("base-unusable", message, facts=tuple(said), hint=_FETCH))
         return ended.stdout.decode().strip()
+
+    def usual_base(self, environ: Mapping[str, str]) -> str | None:
+        """Return the revision that work is compared with where nobody names one; None where none is known.
+
+        What pre-commit is asked to compare, or the branch that a CI service merges into; else origin's main branch.
+        """
+        revisions: list[str] = []
+        # For a push or a checkout, pre-commit gives what was there before: the same branch, where it was pushed before.
+        if not (environ.get("PRE_COMMIT_REMOTE_NAME") or environ.get("PRE_COMMIT_CHECKOUT_TYPE")):
+            revisions.append(environ.get("PRE_COMMIT_FROM_REF", ""))
+        merged = environ.get("GITHUB_BASE_REF") or environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME")
+        revisions += [f"origin/{branch}" for branch in (merged, "HEAD", "main", "master") if branch]
+        return next((one for one in revisions if one and self._knows(one)), None)
+
+    def _knows(self, revision: str) -> bool:
+        named = f"{revision}^{{commit}}"
+        return self._run("rev-parse", "--verify", "--quiet", "--end-of-options", named).returncode == 0
 
     def fork(self, commit: str) -> str | None:
         """Return where the work tree's branch left the history of a commit.
