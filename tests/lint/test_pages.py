@@ -76,7 +76,12 @@ def reported(code: str, files: Mapping[str, bytes], folder: Path, git: Callable[
         base = "main"
         make_base(page, folder, git)
     manifest = rulepages.write(dict(files), folder)
-    manifest.write_bytes(manifest.read_bytes() + severities(code).encode())
+    text = manifest.read_bytes()
+    more = severities(code)
+    # An example that has settings of its own has them at its end.
+    manifest.write_bytes(
+        text + (more.replace("lint: {", "  ").replace("}}", "}") if b"\nlint:\n" in text else more).encode()
+    )
     is_of_trial = RULES[code].needs is Needs.SERVER
     return lint([manifest], environ={}, base=base, trial=trying_on(server) if is_of_trial else None)
 

@@ -24,6 +24,7 @@ from zmig.lint.rules import (
     rows,
     security,
     transactions,
+    versions,
 )
 from zmig.lint.rules.locks import Reported
 from zmig.lint.squawk import weighing
@@ -150,6 +151,7 @@ def check(gathered: Gathered, context: CheckContext) -> list[Finding]:
     findings += _weighed(of_no_entry, severities(root, root), None)
     replayed = _replayed(gathered, context)
     version = root.postgres_version
+    own = {id(one.manifest.document.source): one.manifest.lint.postgres_version for one in gathered.opened}
     for entry in gathered.entries:
         for file in entry.read_files:
             for problem in file.problems:
@@ -159,7 +161,9 @@ def check(gathered: Gathered, context: CheckContext) -> list[Finding]:
         steps: Sequence[Step] = ()
         if replayed is not None and not _is_replaced(entry, gathered):
             steps = replayed.steps(entry, is_new=context.is_new(entry), version=version)
-        findings += _weighed(_unignored(entry, context, steps, weight), weight, entry.name)
+        findings += _weighed(
+            _unignored(entry, context, steps, weight, version or own[id(entry.manifest)]), weight, entry.name
+        )
     return findings
 
 
@@ -189,11 +193,14 @@ def _weighed(remarks: Iterable[Remark], weight: Severities, migration: str | Non
             yield of_remark(remark, severity, migration)
 
 
-def _unignored(entry: Entry, context: CheckContext, steps: Sequence[Step], weight: Severities) -> list[Remark]:
+def _unignored(
+    entry: Entry, context: CheckContext, steps: Sequence[Step], weight: Severities, version: int | None
+) -> list[Remark]:
     """Return what is wrong with an entry, without what it ignores, and with what it ignores for nothing."""
     remarks = [*context.base.remarks.get(entry.version, ())] if context.base else []
     if context.examines(entry):
         remarks += _remarks(entry, context, steps)
+        remarks += versions.too_new(entry, version)
     own, tried = tuple(ignores.declared(entry)), context.tried.get(entry.version, Tried())
     used = {ignore for ignore in own for remark in (*remarks, *tried.remarks) if ignore.covers(remark)}
     remarks = merged(remarks, tried, own)

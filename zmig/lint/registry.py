@@ -121,6 +121,7 @@ _ALL = (
     Rule("fails/exists", _ERROR, "a statement makes what is there already", _GRAMMAR),
     Rule("fails/in-the-way", _ERROR, "something depends on what a statement changes or drops", _GRAMMAR),
     Rule("fails/partitioned", _ERROR, "`CONCURRENTLY` is asked for where partitions do not allow it", _GRAMMAR),
+    Rule("fails/version", _ERROR, "the oldest server that the migrations are for does not know a statement"),
     Rule("fails/refused", _ERROR, "the server refuses a statement, whatever the tables hold", _GRAMMAR),
     # what goes with a migration
     Rule("name/undeclared", _WARNING, "a file among the migrations is named by no entry"),
