@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from zmig.lint.run import lint
+from zmig.lint.sizes import Size, read
+from zmig.sql.token_reader import Name
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import psycopg
 
 TABLES = """
@@ -96,6 +98,24 @@ def test_the_corrected_statements_do_the_same(
             admin.execute(sql.replace(":size", "1000").encode())
     assert objects(admin, "good") == objects(admin, "bad")
     assert {oid for _, oid in before} == {oid for _, oid in admin.execute(FILES).fetchall()}
+
+
+def test_the_query_for_sizes_makes_a_file_that_can_be_read(admin: psycopg.Connection, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "lint.md").read_text(encoding="utf-8")
+    found = re.search(r'psql --csv --command "(.*?)" > sizes.csv', page, re.DOTALL)
+    assert found is not None
+    query = found[1].replace('\\"', '"').replace("\\\n", "\n")
+    admin.execute("create table t (a int); insert into t select generate_series(1, 100); analyze t")
+    admin.execute("create table p (a int) partition by range (a)")
+    admin.execute("create table p1 partition of p for values from (0) to (9)")
+    admin.execute("insert into p values (1)")
+    cursor = admin.execute(query.encode())
+    names = [column.name for column in cursor.description or ()]
+    lines = [",".join("" if value is None else str(value) for value in row) for row in cursor.fetchall()]
+    (tmp_path / "sizes.csv").write_text("\n".join((",".join(names), *lines)))
+    sizes = read(tmp_path / "sizes.csv")
+    assert sizes[Name("public", "t")] == Size(8192, 100)
+    assert sizes[Name("public", "p")].bytes == 8192, "a partitioned table is as large as its partitions"
 
 
 def build(admin: psycopg.Connection, schema: str) -> None:

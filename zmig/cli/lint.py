@@ -34,6 +34,7 @@ class LintOptions(Options):
     scratch_url: str | None
     explain: str | None
     rules: bool
+    sizes: str | None
 
 
 def run(call: CommandContext, options: LintOptions) -> ExitCode:
@@ -47,6 +48,7 @@ def run(call: CommandContext, options: LintOptions) -> ExitCode:
         _list_rules(call, options)
         return ExitCode.OK
     from zmig.lint import run as linter
+    from zmig.lint.sizes import read as table_sizes
 
     form = _one_of(_FORMATS, "format", options.format or ("json" if options.json else "text"))
     fail_on = _one_of(_LEVELS, "fail-on", options.fail_on or "error")
@@ -56,6 +58,7 @@ def run(call: CommandContext, options: LintOptions) -> ExitCode:
     paths = [choice.find(name, environ=call.environ, cwd=Path()) for name in named]
     if options.base == _AUTO:
         options.base = _usual_base(call, paths[0])
+    sizes = None if options.sizes is None else table_sizes(Path(options.sizes))
     if options.try_:
         from zmig.cli.scratch_run import interruptible
 
@@ -64,10 +67,11 @@ def run(call: CommandContext, options: LintOptions) -> ExitCode:
                 paths,
                 environ=call.environ,
                 base=options.base,
+                sizes=sizes,
                 trial=lambda gathered, compared: _try(call, options, gathered, compared, interrupts),
             )
     else:
-        report = linter.lint(paths, environ=call.environ, base=options.base)
+        report = linter.lint(paths, environ=call.environ, base=options.base, sizes=sizes)
     _print(call, report, form)
     return _exit_code(report, fail_on)
 
@@ -212,6 +216,7 @@ COMMAND = Command(
         ),
         Option("--only", "with --try: try these alone, by name or version, with commas between them", "NAMES"),
         SCRATCH_URL,
+        Option("--sizes", "a file that says how large tables are: locks of small ones are notes", "FILE"),
         Option("--explain", "print the page of a rule, with an example that is reported and one that is not", "RULE"),
         Option("--rules", "list every rule, with how much it matters to this manifest"),
     ),

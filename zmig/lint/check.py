@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zmig.lint import ignores
+from zmig.lint import ignores, sizes
 from zmig.lint.finding import Finding, Remark, Severity, of_problem, of_remark
 from zmig.lint.registry import RULES, severities
 from zmig.lint.registry import of_problem as rule_of
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from zmig.lint.entries import Entry, Gathered
     from zmig.lint.grammar import Grammar
     from zmig.lint.registry import Severities
+    from zmig.lint.sizes import Size, Sizes
     from zmig.lint.steps import Step
+    from zmig.sql.token_reader import Name
 
 _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
     transactions.refused,
@@ -111,6 +113,8 @@ class CheckContext:
     """How the manifest differs from a revision; None where there is nothing to compare with."""
     tried: Mapping[int, Tried] = field(default_factory=dict[int, Tried])
     """What came of the entries that were tried on a server, by version."""
+    sizes: Sizes = field(default_factory=dict["Name", "Size"])
+    """How large tables are, where a file says so."""
     start_after: Mapping[int, int] = field(default_factory=dict[int, int])
     """By the `id` of a manifest's text: up to which version nothing is reported of its entries."""
 
@@ -199,7 +203,7 @@ def _unignored(
     """Return what is wrong with an entry, without what it ignores, and with what it ignores for nothing."""
     remarks = [*context.base.remarks.get(entry.version, ())] if context.base else []
     if context.examines(entry):
-        remarks += _remarks(entry, context, steps)
+        remarks += sizes.weighed(_remarks(entry, context, steps), steps, context.sizes)
         remarks += versions.too_new(entry, version)
     own, tried = tuple(ignores.declared(entry)), context.tried.get(entry.version, Tried())
     used = {ignore for ignore in own for remark in (*remarks, *tried.remarks) if ignore.covers(remark)}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from zmig.lint.finding import Finding, Severity
     from zmig.lint.rule import Rule
+    from zmig.lint.sizes import Sizes
 
 INSTALL = 'pip install "zmig[lint]"'
 
@@ -69,12 +70,17 @@ class Report:
 
 
 def lint(
-    paths: Sequence[Path], *, environ: Mapping[str, str], base: str | None = None, trial: Trial | None = None
+    paths: Sequence[Path],
+    *,
+    environ: Mapping[str, str],
+    base: str | None = None,
+    trial: Trial | None = None,
+    sizes: Sizes | None = None,
 ) -> Report:
     """Return everything that is found in manifests and their files. No code of theirs is run, but by a trial.
 
     With `base`, a git revision, the files are checked of those entries only that are not there as they are here.
-    `trial` tries on a server what is in a manifest.
+    `trial` tries on a server what is in a manifest; `sizes` says how large tables are.
     Raises ManifestError where a manifest cannot be read at all, UsageError where git does not know the revision.
     """
     files, missing = Files(), list[str]()
@@ -99,6 +105,7 @@ def lint(
             base=comparison,
             tried=trials[-1].by_version,
             start_after=check.start_after(project),
+            sizes=sizes or {},
         )
         findings += check.check(project, context)
     entries = {(entry.manifest.label, entry.version) for project in projects for entry in project.entries}
