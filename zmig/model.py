@@ -244,8 +244,8 @@ class Migration:
     """The versions that it takes the place of, its own the last of them; None for one that is no squash."""
     is_empty: bool = False
     """Whether its file has to be without a statement: it is done once that is recorded, and undone likewise."""
-    origin: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What other tools call it, by their names."""
+    origin: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """What other tools call it, or have called it, by their names."""
 
     @property
     def declared_at(self) -> Location | None:

@@ -105,10 +105,115 @@ class TestAFileThatWasRenamed:
         assert "`20_orders` in the manifest has its text" in dbmate.run(*_WORDS).stdout
         said = dbmate.taken()
         assert "`20_orders` in the manifest has its text" in said
-        assert 'if the tool may apply it by its new name, write `origin: {dbmate: "25"}` there, in place of' in said
-        assert (dbmate.names, dbmate.manifest.read_text()) == (before, text)
-        dbmate.manifest.write_text(text.replace('origin: {dbmate: "20"}', 'origin: {dbmate: "25"}'))
-        assert "by its new name" not in dbmate.taken()
+        assert said.startswith("wrote to `manifests/shop.yaml` what dbmate calls 1 migration now\n")
+        assert 'its entry gets `origin: {dbmate: ["20", "25"]}`, since the tool may apply it by either name' in said
+        written = text.replace('origin: {dbmate: "20"}', 'origin: {dbmate: ["20", "25"]}')
+        assert (dbmate.names, dbmate.manifest.read_text()) == (before, written)
+        assert dbmate.taken().startswith("nothing is new")
+        assert dbmate.manifest.read_text() == written
+
+    def test_again_and_again_has_all_its_names(self, dbmate: Project) -> None:
+        for old, new in (("20_orders", "25_sales"), ("25_sales", "26_sold"), ("26_sold", "20_orders")):
+            dbmate.rename(f"db/migrations/{old}.sql", f"db/migrations/{new}.sql")
+            dbmate.taken()
+        assert 'origin: {dbmate: ["20", "25", "26"]}' in dbmate.manifest.read_text()
+
+    def test_gets_its_old_name_beside_the_new_one_where_the_entry_had_none(self, project: Project) -> None:
+        for name, text in (("1_users", _USERS), ("2_orders", _ORDERS)):
+            project.write({f"db/migrations/{name}.sql": f"-- migrate:up\n{text}-- migrate:down\n"})
+        project.taken()
+        assert "origin" not in project.manifest.read_text()
+        project.rename("db/migrations/2_orders.sql", "db/migrations/3_sales.sql")
+        project.taken()
+        assert project.manifest.read_text().endswith('orders.sql\n    origin: {dbmate: ["2", "3"]}\n')
+        project.write({"db/migrations/2_orders.sql": "-- migrate:up\nselect 1;\n-- migrate:down\n"})
+        ended = project.run(*_WORDS)
+        assert ended.code == 2
+        assert ended.stderr.startswith(
+            "error: `2_orders` in the manifest has `2`, `3` in its `origin`, and all are there\n"
+        ), ended.stderr
+
+    @pytest.mark.parametrize(
+        ("said", "then"),
+        [
+            ('    origin: {dbmate: "20"}\n', '    origin: {dbmate: ["20", "25"]}\n'),
+            ("    origin: {dbmate: '20'} # old\n", '    origin: {dbmate: ["20", "25"]} # old\n'),
+            ('    origin:\n      dbmate: "20"\n', '    origin:\n      dbmate: ["20", "25"]\n'),
+            (
+                "    origin:\n      dbmate:\n      - '20'\n",
+                "    origin:\n      dbmate:\n      - '20'\n      - \"25\"\n",
+            ),
+            ("    origin: {dbmate: ['20']}\n", "    origin: {dbmate: ['20', \"25\"]}\n"),
+            ('    origin: {"dbmate": ["20",]}\n', '    origin: {"dbmate": ["20", "25",]}\n'),
+        ],
+    )
+    def test_is_written_however_the_entry_is(self, dbmate: Project, said: str, then: str) -> None:
+        text = dbmate.manifest.read_text().replace('    origin: {dbmate: "20"}\n', said)
+        dbmate.manifest.write_text(text)
+        dbmate.rename("db/migrations/20_orders.sql", "db/migrations/25_sales.sql")
+        dbmate.taken()
+        assert dbmate.manifest.read_text() == text.replace(said, then)
+
+    @pytest.mark.parametrize("origin", ["", ', "origin": {"dbmate": "20"}'])
+    def test_is_written_to_an_entry_in_braces(self, dbmate: Project, origin: str) -> None:
+        entries = "".join(
+            f'{{"version": {version}, "file": "../migrations/{name}.sql", "name": "{name}"{more}}}, '
+            for version, name, more in ((1, "100_users", ""), (20, "20_orders", origin), (30, "30_items", ""))
+        )
+        head = dbmate.manifest.read_text().partition("migrations:")[0]
+        names = [path.name for path in sorted((dbmate.folder / "migrations").glob("*.sql"))]
+        for name, old in zip(("100_users", "20_orders", "30_items"), names, strict=True):
+            dbmate.rename(f"migrations/{old}", f"migrations/{name}.sql")
+        dbmate.manifest.write_text(f"{head}migrations: [{entries}]\n")
+        dbmate.rename("db/migrations/20_orders.sql", "db/migrations/25_sales.sql")
+        dbmate.taken()
+        assert '"20_orders", "origin": {"dbmate": ["20", "25"]}}' in dbmate.manifest.read_text()
+
+    def test_that_cannot_be_written_is_said(self, dbmate: Project) -> None:
+        text = dbmate.manifest.read_text().replace(
+            '    origin: {dbmate: "20"}\n', '    description: &id "20"\n    origin: {dbmate: *id}\n'
+        )
+        dbmate.manifest.write_text(text)
+        dbmate.rename("db/migrations/20_orders.sql", "db/migrations/25_sales.sql")
+        ended = dbmate.run(*_WORDS, "--write")
+        assert ended.code == 2
+        assert ended.stderr.startswith("error: what the tool calls `20_orders` now cannot be written to `manifests/sh")
+        assert 'hint: write `origin: {dbmate: ["20", "25"]}` in that entry by hand\n' in ended.stderr
+        assert dbmate.manifest.read_text() == text
+
+    def test_of_an_included_manifest_is_said(self, dbmate: Project) -> None:
+        dbmate.rename("manifests/shop.yaml", "manifests/old.yaml")
+        before = (dbmate.folder / "manifests/old.yaml").read_text()
+        dbmate.manifest.write_text(f"{before.partition('migrations:')[0]}include: [old.yaml]\nmigrations: []\n")
+        (dbmate.folder / "manifests/old.yaml").write_text(
+            before.replace("environment: production", "").replace("database:", "").replace("  url: ${DATABASE_URL}", "")
+        )
+        dbmate.rename("db/migrations/20_orders.sql", "db/migrations/25_sales.sql")
+        said = dbmate.taken()
+        assert 'write `origin: {dbmate: ["20", "25"]}` in its entry, since' in said
+
+    def test_of_which_two_entries_have_one_id_is_refused(self, dbmate: Project) -> None:
+        text = dbmate.manifest.read_text().replace('origin: {dbmate: "20"}', 'origin: {dbmate: ["20", "30"]}')
+        dbmate.manifest.write_text(text)
+        ended = dbmate.run(*_WORDS)
+        assert ended.code == 2
+        assert ended.stderr.startswith("error: `20_orders` and `30_items` in the manifest both have `30` in their"), (
+            ended.stderr
+        )
+
+    def test_are_one_note_where_they_are_many(self, project: Project) -> None:
+        for number in range(1, 9):
+            text = f"-- migrate:up\ncreate table t{number} (id int);\n-- migrate:down\n"
+            project.write({f"db/migrations/{number}_t.sql": text})
+        project.taken()
+        for number in range(1, 9):
+            project.rename(f"db/migrations/{number}_t.sql", f"db/migrations/{number + 20}_u.sql")
+        said = project.taken()
+        assert said == (
+            "wrote to `manifests/shop.yaml` what dbmate calls 8 migrations now\n"
+            "note: `1_t`, `2_t`, `3_t` and 5 more: known again under other names; the same command without `--write` "
+            "says it of each\n"
+        )
 
     def test_and_another_text_is_another_migration(self, dbmate: Project) -> None:
         (dbmate.folder / "db/migrations/20_orders.sql").unlink()
@@ -173,6 +278,13 @@ class TestWhatIsLeftOut:
         document = dbmate.document()
         assert (document["left_out"], len(document["migrations"])) == (["40"], 4)
         assert "left out: `40`" in dbmate.run(*_WORDS).stdout
+
+    @pytest.mark.parametrize("words", [("--leave-out", "20_orders"), ("--leave-out=20_orders",)])
+    def test_is_not_named_again_in_what_comes_next(self, project: Project, words: tuple[str, ...]) -> None:
+        for name, text in (("100_users", _USERS), ("20_orders", _ORDERS)):
+            project.write({f"db/migrations/{name}.sql": f"-- migrate:up\n{text}-- migrate:down\n"})
+        said = project.taken(*words)
+        assert "next: `zmig import --manifest manifests/shop.yaml --database` records" in said
 
     def test_comes_once_it_is_taken_out_there(self, dbmate: Project) -> None:
         dbmate.write({"db/migrations/40_seed.sql": "-- migrate:up\nselect 1;\n"})

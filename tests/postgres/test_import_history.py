@@ -14,7 +14,7 @@ from psycopg import conninfo
 from tests.support.backends import wait_for_end, wait_until
 from tests.support.old_tools import DBMATE_TABLE, OldProject, PrismaTable
 from tests.support.process import Process
-from zmig import MigrationFailed, Migrator
+from zmig import MigrationFailed, Migrator, PlanRefused
 from zmig.cli.main import main
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _WAITS = (
 """What is true once zmig waits for somebody in the test's own database."""
 _WORDS = ("import", "--manifest", "manifests/shop.yaml", "--database")
 _FIRST, _SECOND, _THIRD = "20240101000000_users", "20240102000000_orders", "20240103000000_items"
+_BOTH = json.dumps({"prisma": [_SECOND, _THIRD]})
 
 
 @pytest.fixture
@@ -253,6 +254,105 @@ def test_a_file_that_comes_after_the_import_is_not_applied_by_a_number_above_it(
     assert taken["recorded"] == []
     assert "`2` came after the last import" in taken["notes"][-1]
     assert take()["history"]["notes"] == taken["notes"]
+
+
+class TestAMigrationWithSeveralNames:
+    """One whose file was renamed, and whose entry says so."""
+
+    @pytest.fixture
+    def renamed(self, old: OldProject, connection: psycopg.Connection) -> PrismaTable:
+        table = PrismaTable(connection)
+        old.prisma(_FIRST, _USERS)
+        table.applied(_FIRST, _USERS)
+        old.prisma(_SECOND, _ORDERS)
+        connection.execute(_USERS.encode() + _ORDERS.encode())
+        (old.folder / "prisma/migrations" / _SECOND).rename(old.folder / "prisma/migrations" / _THIRD)
+        text = old.manifest.read_text().replace(f"{_SECOND}/", f"{_THIRD}/")
+        old.manifest.write_text(text.replace(f'"name": "{_SECOND}"', f'"name": "{_SECOND}", "origin": {_BOTH}'))
+        return table
+
+    @pytest.mark.parametrize("id", [_SECOND, _THIRD])
+    def test_is_applied_by_any_of_them(
+        self, old: OldProject, renamed: PrismaTable, take: Command, facts: Facts, id: str
+    ) -> None:
+        renamed.applied(id, _ORDERS)
+        assert take()["history"]["recorded"] == [_FIRST, _SECOND]
+        (data,) = facts.data(_SECOND, "baselined")
+        assert (data["origin"]["id"], data["origin"]["matches"]) == (id, True)
+        assert Migrator(old.manifest).migrate().completed == ()
+        assert take()["history"]["known"] == 2
+
+    @pytest.mark.parametrize("id", [_SECOND, _THIRD])
+    def test_is_not_run_again_where_that_came_after_the_import(
+        self, old: OldProject, renamed: PrismaTable, take: Command, id: str
+    ) -> None:
+        take()
+        renamed.applied(id, _ORDERS)
+        with pytest.raises(PlanRefused, match="Prisma has applied it, which no import has recorded"):
+            Migrator(old.manifest).migrate()
+        assert take()["history"]["recorded"] == [_SECOND]
+
+    def test_is_not_taken_back_where_another_of_them_has_a_row(
+        self, renamed: PrismaTable, connection: psycopg.Connection, take: Command
+    ) -> None:
+        renamed.applied(_SECOND, _ORDERS)
+        take()
+        connection.execute(
+            "update _prisma_migrations set migration_name = %s where migration_name = %s", [_THIRD, _SECOND]
+        )
+        assert main(["status", "manifests/shop.yaml", "--json"]) == 0
+        (used,) = json.loads(take.capsys.readouterr().out)["other_tools"]
+        assert used["taken_back"] == []
+        assert not any("taken back" in note for note in take()["history"]["notes"])
+
+    def test_that_was_run_under_two_stops_the_import(
+        self, old: OldProject, renamed: PrismaTable, take: Command, facts: Facts
+    ) -> None:
+        for id in (_SECOND, _THIRD):
+            renamed.applied(id, _ORDERS)
+        (problem,) = take.refused()
+        assert problem["code"] == "import-applied-twice"
+        assert f"Prisma has applied `{_SECOND}` more than once, as `{_THIRD}`, `{_SECOND}`" in problem["message"]
+        history = take("--accept-mismatches", "both made nothing new")["history"]
+        assert (history["recorded"], history["kept"]) == ([_FIRST, _SECOND], [_SECOND])
+        again = take()["history"]
+        assert (again["recorded"], again["kept"], again["known"]) == ([], [], 3)
+
+    def test_that_was_run_a_second_time_after_the_import_stops_the_next(
+        self, renamed: PrismaTable, take: Command
+    ) -> None:
+        renamed.applied(_SECOND, _ORDERS)
+        take()
+        renamed.applied(_THIRD, _ORDERS)
+        assert [one["code"] for one in take.refused()] == ["import-applied-twice"]
+        assert take("--accept-mismatches", "both made nothing new")["history"]["applied_before"] == [_SECOND]
+        assert take()["history"]["known"] == 3
+
+    def test_may_have_a_row_that_the_tool_was_only_made_to_record(
+        self, renamed: PrismaTable, connection: psycopg.Connection, take: Command, facts: Facts
+    ) -> None:
+        renamed.applied(_SECOND, _ORDERS)
+        renamed.applied(_THIRD, _ORDERS)
+        connection.execute(
+            "update _prisma_migrations set applied_steps_count = 0, started_at = finished_at where migration_name = %s",
+            [_SECOND],
+        )
+        history = take()["history"]
+        assert (history["recorded"], history["kept"]) == ([_FIRST, _SECOND], [_SECOND])
+        (data,) = facts.data(_SECOND, "baselined")
+        assert data["origin"]["id"] == _THIRD
+
+    def test_is_below_the_one_number_by_its_old_one(
+        self, old: OldProject, connection: psycopg.Connection, take: Command, facts: Facts
+    ) -> None:
+        connection.execute("create table schema_migrations (version bigint primary key, dirty boolean not null)")
+        connection.execute("insert into schema_migrations values (4, false)")
+        old.write("go.mod", "module shop\nrequire github.com/golang-migrate/migrate/v4 v4.17.0\n")
+        for version, file in ((1, "1_a"), (3, "5_c"), (4, "4_d")):
+            old.write(f"migrations/{file}.up.sql", f"create table {file[2:]} ();\n")
+            old.declare(version, f"{version}_{file[2:]}", f"../migrations/{file}.up.sql")
+        old.called("3_c", "golang-migrate", "3", "5")
+        assert take()["history"]["recorded"] == ["1_a", "3_c", "4_d"]
 
 
 class TestRowsThatWereImportedUnderAnotherName:

@@ -48,6 +48,11 @@ class OldProject:
         self.write(f"migrations/{name}.sql", f"{text}\n")
         self.declare(int(name.partition("_")[0]), name, f"../migrations/{name}.sql")
 
+    def called(self, name: str, tool: str, *ids: str) -> None:
+        """Have an entry say what a tool calls it, or has called it."""
+        next(one for one in self._entries if one["name"] == name)["origin"] = {tool: list(ids)}
+        self._save()
+
     def declare(self, version: int, name: str, file: str, *, is_saved: bool = True) -> None:
         """Add an entry; one that is not saved is, with the next one."""
         self._entries.append({"version": version, "name": name, "file": file})

@@ -50,7 +50,7 @@ ENTRY: dict[str, list[Any]] = {
     "transaction": [True, False],
     "description": ["", "what it\nis for"],
     "variables": [True, False],
-    "origin": [{"flyway": ["1.2"]}, {"sqitch": ["1"], "node-pg-migrate": ["x"]}],
+    "origin": [{"flyway": ["1.2", ["1.2", "1.3"]]}, {"sqitch": ["1", []], "node-pg-migrate": ["x", [""], [1]]}],
     "replaces": ["1..12", "1..4, 6,8..12", "1", "5..1", "1..", "01", "1,\n2", f"1..{2**63 - 1}"],
     "batch": [
         {"size": [1, 10_000_000], "start": [0, "", "a", -5], "pause": ["50ms", 0], "total": ["x"], "max_lag": ["1s"]}

@@ -21,13 +21,16 @@ from zmig.text import listing
 from zmig.text.secrets import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from zmig.cli.json_documents import Document
     from zmig.importing.plan import ImportPlan
     from zmig.importing.writing import Written
+    from zmig.other_tools.source import Remark
 
 _SHOWN = 5
+_NAMED = 3
+"""How many names are shown in place of as many notes."""
 
 
 class ImportOptions(import_history.HistoryOptions):
@@ -128,15 +131,30 @@ def _sentences(plan: ImportPlan, written: Written, *, has_notes: bool) -> Iterat
     if plan.to_leave_out:
         names = listing.quoted([plan.called(one) for one in plan.to_leave_out], _SHOWN)
         yield f"`{plan.manifest}` leaves {names} out from now on, until it is taken out of `import.leave_out` there"
-    for remark in plan.remarks if has_notes else plan.all_remarks:
-        if remark.change is Change.CHANGED:
-            yield f"note: {remark.location}: {remark.text}"
+    yield from _notes([(one.name, one.remark) for one in plan.renamed], "known again under other names")
+    if not has_notes:
+        changed = [(one.name, remark) for one in plan.migrations for remark in one.remarks]
+        yield from _notes(changed, "changed since they were copied")
+
+
+def _notes(remarks: Sequence[tuple[str, Remark]], what: str) -> Iterator[str]:
+    """Yield what is to be known of what was imported before: each by itself, or of many the names of some."""
+    found = [(name, remark) for name, remark in remarks if remark.change is Change.CHANGED]
+    if len(found) <= _SHOWN:
+        yield from (f"note: {remark.location}: {remark.text}" for _, remark in found)
+    else:
+        names = listing.quoted(list(dict.fromkeys(name for name, _ in found)), _NAMED)
+        yield f"note: {names}: {what}; the same command without `--write` says it of each"
 
 
 def _sentence(plan: ImportPlan, written: Written) -> str:
     if not written.entries and not plan.migrations:
         why = "everything is left out" if plan.left_out else "all that is there is code"
         return f"`{plan.manifest}` has no entry yet: {why}"
+    if not written.entries and plan.to_call:
+        more = f", and {_files(written)} again" if written.files else ""
+        counted = words.counted(len(plan.to_call), "migration")
+        return f"wrote to `{plan.manifest}` what {plan.title} calls {counted} now{more}"
     if not written.entries and written.files:
         return f"wrote {_files(written)} again"
     if not written.entries:
@@ -152,12 +170,23 @@ def _files(written: Written) -> str:
 
 def _next(call: CommandContext, plan: ImportPlan) -> str:
     """Return what to do once everything is written."""
-    kept = [word for word in call.words if word != "--write"]
+    kept = _without_value([word for word in call.words if word != "--write"], "--leave-out")
     again = shlex.join(("zmig", *map(redact, kept), "--database"))
     against = shlex.join(("zmig", "verify", str(plan.manifest), "--against"))
     return (
         f"next: `{again}` records what {plan.title} has applied, then `{against}` compares the database with the files"
     )
+
+
+def _without_value(words: Sequence[str], option: str) -> list[str]:
+    """Return the words of a command without an option that has a value."""
+    kept: list[str] = []
+    before = ""
+    for word in words:
+        if before != option and word != option and not word.startswith(f"{option}="):
+            kept.append(word)
+        before = "" if before == option else word
+    return kept
 
 
 def _again(call: CommandContext, *more: str) -> str:

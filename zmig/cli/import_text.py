@@ -203,7 +203,7 @@ def document(plan: ImportPlan, *, is_written: bool) -> Document:
         "left_out": [one.id for one in plan.left_out],
         "variables": manifest_text.values(plan.variables),
         "remarks": [
-            *_remarks(plan.remarks, None),
+            *_remarks(plan.general_remarks, None),
             *(remark for one in plan.migrations for remark in _remarks(one.remarks, one.source.id)),
         ],
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zmig.importing import copies
 from zmig.model import Kind
 from zmig.other_tools.files import name_of
+from zmig.other_tools.source import on_one_line
 from zmig.project import choice, draft, inclusion
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ _LONGEST_HEADER = 40
 class DeclaredEntry:
     """One entry."""
 
-    def __init__(self, opened: LoadedManifest, declaration: Declaration) -> None:
+    def __init__(self, opened: LoadedManifest, declaration: Declaration, place: int | None) -> None:
         self.declaration = declaration
+        self.place = place
+        """Which of the `migrations` of the manifest itself it is; None for one of a manifest that it includes."""
         self._folder = opened.folder
         self._manifest = opened.path
 
@@ -36,6 +39,13 @@ class DeclaredEntry:
     def name(self) -> str:
         """What the manifest calls it."""
         return self.declaration.name or ""
+
+    def ids(self, migration: SourceMigration, tool: str) -> tuple[str, ...]:
+        """Return what it says that a tool calls it; without `origin` that is its name or its version."""
+        if known := self.declaration.origin.get(tool, ()):
+            return known
+        is_named = on_one_line(migration.id) == on_one_line(migration.name)
+        return (self.name,) if is_named else (str(self.declaration.version),)
 
     @property
     def is_repeatable(self) -> bool:
@@ -109,9 +119,9 @@ class Declared:
     def __init__(self, found: Inclusion | None) -> None:
         self._inclusion = found
         self.entries: Mapping[str, DeclaredEntry] = {
-            declaration.name: DeclaredEntry(opened, declaration)
-            for opened in (found.opened if found is not None else ())
-            for declaration in opened.manifest.declarations
+            declaration.name: DeclaredEntry(opened, declaration, place if number == 0 else None)
+            for number, opened in enumerate(found.opened if found is not None else ())
+            for place, declaration in enumerate(opened.manifest.declarations)
             if declaration.name is not None
         }
         """By name."""

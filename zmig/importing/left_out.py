@@ -67,5 +67,5 @@ def _before(source: Source, names: Collection[str]) -> Iterator[SourceMigration]
 
 
 def _has_entry(one: SourceMigration, source: Source, declared: Declared) -> bool:
-    ids = {entry.declaration.origin.get(source.tool) for entry in declared.entries.values()}
+    ids = {id for entry in declared.entries.values() for id in entry.declaration.origin.get(source.tool, ())}
     return numbering.fitting(one.name) in declared.entries or on_one_line(one.id) in ids

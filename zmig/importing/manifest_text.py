@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zmig.manifest import edit, schema
 from zmig.manifest.declaration import stem
+from zmig.manifest.variables import escaped
 from zmig.model import Kind
 from zmig.other_tools.source import Repeats, on_one_line
 
@@ -61,7 +62,7 @@ def new(
     """Return the text of a new manifest; `about` says in a line what it is."""
     name = " ".join(manifest.stem.split()) or "database"
     path = manifest.as_posix()
-    text = _HEAD.format(schema=schema_path(manifest), about=about, path=path, name=edit.scalar(_escaped(name)))
+    text = _HEAD.format(schema=schema_path(manifest), about=about, path=path, name=edit.scalar(escaped(name)))
     if variables:
         text += _VARIABLES + "".join(f"  {key}: {edit.scalar(value)}\n" for key, value in variables.items())
     if left_out:
@@ -96,14 +97,14 @@ def fields(migration: PlannedMigration, manifest: Path, tool: str, *, keeps_numb
     file = _relative(migration.file.path, manifest)
     found: dict[str, Value] = {"version": migration.version}
     if migration.name != stem(file) or "${" in file:
-        found["name"] = _escaped(migration.name)
-    found["file"] = _escaped(file)
+        found["name"] = escaped(migration.name)
+    found["file"] = escaped(file)
     if migration.kind is Kind.REPEATABLE:
         found["kind"] = migration.kind.value
         is_always = migration.source.repeats is Repeats.ALWAYS
         found["repeat"] = {"condition": "select true"} if is_always else "checksum"
     if migration.rollback is not None:
-        found["rollback"] = _escaped(_relative(migration.rollback.path, manifest))
+        found["rollback"] = escaped(_relative(migration.rollback.path, manifest))
     if migration.transaction is not None:
         found["transaction"] = migration.transaction
     if migration.is_empty:
@@ -111,15 +112,15 @@ def fields(migration: PlannedMigration, manifest: Path, tool: str, *, keeps_numb
     if migration.has_variables:
         found["variables"] = True
     if migration.description is not None:
-        found["description"] = _escaped(migration.description)
+        found["description"] = escaped(migration.description)
     if (id := _origin(migration, keeps_numbers=keeps_numbers)) is not None:
-        found["origin"] = {tool: _escaped(id)}
+        found["origin"] = {tool: escaped(id)}
     return found
 
 
 def left_out(plan: ImportPlan) -> dict[str, list[str]]:
     """Return what the manifest is to leave out from now on, by the tool's name."""
-    names = [_escaped(on_one_line(plan.called(one))) for one in plan.to_leave_out]
+    names = [escaped(on_one_line(plan.called(one))) for one in plan.to_leave_out]
     return {plan.source.tool: names} if names else {}
 
 
@@ -132,17 +133,12 @@ def _origin(migration: PlannedMigration, *, keeps_numbers: bool) -> str | None:
 
 def file_fields(version: int, file: Path, manifest: Path) -> dict[str, Value]:
     """Return what the entry of an SQL file says that needs nothing else; its name is the file's."""
-    return {"version": version, "file": _escaped(_relative(file, manifest))}
+    return {"version": version, "file": escaped(_relative(file, manifest))}
 
 
 def values(variables: Mapping[str, str | None]) -> dict[str, str]:
     """Return variables as a manifest has them; one whose value is not known is taken from the environment."""
-    return {name: f"${{{name.upper()}}}" if value is None else _escaped(value) for name, value in variables.items()}
-
-
-def _escaped(text: str) -> str:
-    """Return a text in which nothing is replaced from the environment."""
-    return text.replace("${", "$${")
+    return {name: f"${{{name.upper()}}}" if value is None else escaped(value) for name, value in variables.items()}
 
 
 def _relative(path: Path, manifest: Path) -> str:

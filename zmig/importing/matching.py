@@ -13,7 +13,7 @@ from zmig.errors import Location, Problem
 from zmig.hints import Hint, SuggestedCommand
 from zmig.importing import outdated
 from zmig.other_tools.history import came_later, highest_number
-from zmig.planning import decisions, refusals
+from zmig.planning import decisions, refusals, tool_rows
 from zmig.text import listing
 from zmig.valueclass import valueclass
 
@@ -127,7 +127,7 @@ class _Matcher:
     def __init__(self, question: Question) -> None:
         self._question = question
         self._title = question.plan.title
-        self._planned = {one.source.id: one for one in question.plan.migrations}
+        self._planned = _planned(question)
         self._left_out = {one.id for one in question.plan.left_out}
         self._found = {one.id for one in question.plan.source.migrations}
         self._entries = {entry.version: entry for entry in question.entries}
@@ -137,6 +137,7 @@ class _Matcher:
         self._known: list[str] = []
         self._own: list[Own] = []
         self._late: list[str] = []
+        self._rows: dict[str, list[AppliedMigration]] = {}
         self._highest = highest_number((*question.counted, *question.kept))
         self._undeclared: list[PlannedMigration] = []
         self._problems: list[Problem] = list(question.history.problems)
@@ -145,6 +146,7 @@ class _Matcher:
     def result(self) -> Matching:
         for row in self._question.history.applied:
             self._place(row)
+        self._taken = list(self._once())
         self._taken.sort(key=lambda one: one.entry.version or 0)
         self._problems += self._found_problems()
         return Matching(
@@ -167,6 +169,8 @@ class _Matcher:
         """Put one row where it belongs."""
         planned = self._planned.get(row.id)
         entry = self._entry(planned)
+        if entry is not None:
+            self._rows.setdefault(entry.name, []).append(row)
         before = self._question.counted.get(row.id)
         if before is not None or (row.id in self._question.kept and not self._counts_now(row, planned)):
             self._known.append(row.id)
@@ -208,6 +212,38 @@ class _Matcher:
         else:
             self._taken.append(Taken(row, entry, matches))
 
+    def _once(self) -> Iterator[Taken]:
+        """Yield what is to be recorded as applied, each entry once, by a row that says when where there is one.
+
+        The tool may have rows for several names of a migration: the others are kept for the record.
+        """
+        by_name: dict[str, list[Taken]] = {}
+        for one in self._taken:
+            by_name.setdefault(one.entry.name, []).append(one)
+        for name, several in by_name.items():
+            first = next((one for one in several if _was_named(one.row)), several[0])
+            yield first
+            self._kept += (Kept(one.row, f"another name of `{name}`", one.matches) for one in several if one != first)
+
+    def _twice(self) -> Iterator[Problem]:
+        """Yield which migrations the tool has run under several names, which somebody has to know of."""
+        before = {*self._question.counted, *self._question.kept}
+        for name, rows in self._rows.items():
+            ids = [row.id for row in rows if _was_named(row)]
+            if len(ids) > 1 and not before.issuperset(ids) and not self._question.accepts_mismatches:
+                yield self._applied_twice(name, ids)
+
+    def _applied_twice(self, name: str, ids: Sequence[str]) -> Problem:
+        accept = SuggestedCommand("import", ("--accept-mismatches", "..."), is_repetition=True)
+        return Problem(
+            "import-applied-twice",
+            f"{self._title} has applied `{name}` more than once, as {listing.quoted(ids, _SHOWN)}",
+            facts=(Hint("if that did no harm, it counts as applied once with ", accept),),
+            effect=NOTHING,
+            hint="look what the database has of it; if these are two migrations, take one out of the `origin` of "
+            f"`{name}`",
+        )
+
     def _entry(self, planned: PlannedMigration | None) -> Entry | None:
         """Return the entry that the manifest has for a migration; None where it has none."""
         entry = self._entries.get(planned.version) if planned is not None else None
@@ -218,6 +254,7 @@ class _Matcher:
         expected = self._question.expected
         if expected is not None and {row.id for row in self._question.history.applied} != set(expected):
             yield _moved(self._title)
+        yield from self._twice()
         if self._baseline is not None and not decisions.is_untouched(self._baseline):
             yield decisions.unclear(self._baseline)
         if self._undeclared:
@@ -354,8 +391,8 @@ class _Matcher:
         """Yield which migrations the tool does not have as applied any more, though zmig has, by an earlier import."""
         rows = {row.id for row in self._question.history.applied}
         covered = {planned.name for id in rows if (planned := self._planned.get(id)) is not None}
-        gone = {name for id, name in self._question.counted.items() if id not in rows and name not in covered}
-        entries = [one for one in self._question.entries if one.name in gone and one.is_applied]
+        gone = set(tool_rows.taken_back(self._question.counted, rows, covered, self._question.entries))
+        entries = [one for one in self._question.entries if one.name in gone]
         if entries:
             again = self._resolve(entries[0], "pending")
             names = _listed([one.name for one in entries])
@@ -388,6 +425,19 @@ class _Matcher:
         if gaps and self._taken:
             verb = "is" if len(gaps) == 1 else "are"
             yield f"{_listed(gaps)} {verb} not applied, though later ones are: only `--allow-out-of-order` runs them"
+
+
+def _planned(question: Question) -> dict[str, PlannedMigration]:
+    """Return the migrations by what the tool calls them, or has called them, as their entries say."""
+    by_name = {one.name: one for one in question.plan.migrations}
+    found = tool_rows.by_origin(question.entries, question.plan.source.tool)
+    called = {id: by_name[entry.name] for id, entry in found.items() if entry.name in by_name}
+    return called | {one.source.id: one for one in question.plan.migrations}
+
+
+def _was_named(row: AppliedMigration) -> bool:
+    """Whether the tool has run a migration, and has a row that says so, rather than a number above it or a mark."""
+    return row.was_run and not row.is_concluded
 
 
 def _evidence(row: AppliedMigration) -> str:

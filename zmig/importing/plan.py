@@ -68,6 +68,18 @@ class PlannedMigration:
 
 
 @valueclass
+class Renamed:
+    """An entry whose migration the other tool calls otherwise since it was imported."""
+
+    name: str
+    remark: Remark
+    ids: tuple[str, ...] = ()
+    """All that its `origin` is to have from now on; empty where it stays as it is."""
+    place: int | None = None
+    """Which of the manifest's own entries it is; None for one that cannot be edited from here."""
+
+
+@valueclass
 class ImportPlan:
     """Everything that an import is going to do to files."""
 
@@ -91,6 +103,12 @@ class ImportPlan:
     """Those of them that the manifest is to have from now on."""
     remarks: tuple[Remark, ...] = ()
     """About what belongs to no migration."""
+    renamed: tuple[Renamed, ...] = ()
+
+    @property
+    def to_call(self) -> Mapping[int, tuple[str, ...]]:
+        """What entries are to say that the tool calls them, each by its place in the manifest."""
+        return {one.place: one.ids for one in self.renamed if one.place is not None and one.ids}
 
     @property
     def new(self) -> tuple[PlannedMigration, ...]:
@@ -112,12 +130,18 @@ class ImportPlan:
     @property
     def has_work(self) -> bool:
         """Whether there is anything to be written."""
-        return not self.is_declared or bool(self.new or self.again or self.to_leave_out)
+        return not self.is_declared or bool(self.new or self.again or self.to_leave_out or self.to_call)
+
+    @property
+    def general_remarks(self) -> Iterator[Remark]:
+        """What belongs to no migration that gets an entry."""
+        yield from self.remarks
+        yield from (one.remark for one in self.renamed)
 
     @property
     def all_remarks(self) -> Iterator[Remark]:
         """Everything that is to be known, by place."""
-        yield from self.remarks
+        yield from self.general_remarks
         for migration in self.migrations:
             yield from migration.remarks
 

@@ -89,6 +89,7 @@ def plan_of(
         variables=variables,
         left_out=(*without.all, *(one for one in wanted if one.id in parts.inside)),
         to_leave_out=without.new,
+        renamed=tuple(replace(one, remark=_located(files, (one.remark,))[0]) for one in known.renamed),
         remarks=_located(
             files,
             (

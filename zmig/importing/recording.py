@@ -13,8 +13,10 @@ from zmig.errors import UsageError
 from zmig.facts import EventType
 from zmig.importing import matching, numbering
 from zmig.importing.history_reading import HistoryReader
+from zmig.other_tools.source import SourceMigration
+from zmig.planning import tool_rows
 from zmig.session import operator
-from zmig.valueclass import valueclass
+from zmig.valueclass import replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from zmig.importing.matching import Kept, Matching, Own, Taken
     from zmig.importing.plan import ImportPlan, PlannedMigration
     from zmig.other_tools.history import AppliedMigration, Matches, Place
+    from zmig.other_tools.source import Source
     from zmig.other_tools.tool import Tool
     from zmig.planning.state import Entry
     from zmig.session.database_session import DatabaseSession
@@ -99,7 +102,7 @@ def record(session: DatabaseSession, task: HistoryTask, *, lock_wait_seconds: fl
         operator.check_reason(task.accepted, option="--accept-mismatches")
     snapshot = session.snapshot(session.inspect(to_write=True), ask_repeatables=False)
     session.report_timeline_change(snapshot.inspection)
-    reader = HistoryReader(session.connection, session.observer, task.tool, task.plan.source)
+    reader = HistoryReader(session.connection, session.observer, task.tool, _source(task, snapshot.entries))
     with database.translated(session.target):
         reader.find(task.table)
     with session.locked(limit_seconds=lock_wait_seconds), database.translated(session.target):
@@ -107,6 +110,21 @@ def record(session: DatabaseSession, task: HistoryTask, *, lock_wait_seconds: fl
         at = reader.find(task.table)
         with reader.locked(at, limit_seconds=lock_wait_seconds):
             return _Recording(session, task, reader, at, snapshot).result()
+
+
+def _source(task: HistoryTask, entries: Sequence[Entry]) -> Source:
+    """Return the project's migrations, and for a tool that keeps one number also what they were called before."""
+    source = task.plan.source
+    if not task.tool.history.has_one_number:
+        return source
+    known = {one.id for one in source.migrations}
+    before = tool_rows.by_origin(entries, task.tool.name)
+    more = [
+        SourceMigration(id, entry.name, None, number=int(id))
+        for id, entry in before.items()
+        if id not in known and id.isdecimal()
+    ]
+    return replace(source, migrations=(*source.migrations, *more)) if more else source
 
 
 class _Recording:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zmig.errors import Location, Problem, UsageError
 from zmig.importing import copies, numbering
-from zmig.manifest import edit
+from zmig.importing.plan import Renamed
+from zmig.manifest import edit, variables
 from zmig.other_tools.source import Change, Remark, on_one_line
 from zmig.text import listing
 
@@ -27,8 +28,10 @@ class Known(NamedTuple):
 
     names: list[str]
     """By their order."""
+    renamed: list[Renamed]
+    """Those that have other names now."""
     remarks: list[Remark]
-    """On those that have other names now, and on those of which nobody can say."""
+    """On those of which nobody can say."""
 
 
 def known(
@@ -42,7 +45,7 @@ def known(
     """Return what each migration is called; `text_of` is what zmig would run of it, None where that is nothing.
 
     Raises:
-        UsageError: an entry that is called like a migration is one of another project.
+        UsageError: an entry that is called like a migration is one of another project, or one id is that of several.
     """
     return _Search(migrations, entries, files, tool, text_of).result()
 
@@ -65,6 +68,7 @@ class _Search:
         self._tool = tool
         self._text_of = text_of
         self._names = numbering.names_of(migrations)
+        self._renamed: list[Renamed] = []
         self._remarks: list[Remark] = []
 
     def result(self) -> Known:
@@ -74,7 +78,7 @@ class _Search:
             self._by_text()
             self._remarks += self._open_questions()
             self._refuse_others()
-        return Known(self._names, self._remarks)
+        return Known(self._names, self._renamed, self._remarks)
 
     @property
     def _new(self) -> list[int]:
@@ -89,16 +93,13 @@ class _Search:
 
     def _by_id(self) -> None:
         """Find those whose entry has the tool's own id of them, whatever else is called as that entry."""
-        own = {
-            id: entry
-            for entry in self._entries.values()
-            if (id := entry.declaration.origin.get(self._tool)) is not None
-        }
+        own = self._own_ids()
         if not own:
             return
         found = {
             index: own[id].name for index, one in enumerate(self._migrations) if (id := on_one_line(one.id)) in own
         }
+        self._refuse_several(found)
         taken = set(found.values())
         for index, name in enumerate(self._names):
             if index not in found and name in taken:  # another one's name by now
@@ -106,6 +107,24 @@ class _Search:
         for index, name in found.items():
             if self._names[index] != name:
                 self._is(index, name, "has its id")
+
+    def _own_ids(self) -> dict[str, DeclaredEntry]:
+        """Return the entries by what they say that the tool calls them. Raises UsageError where two say the same."""
+        own: dict[str, DeclaredEntry] = {}
+        for entry in self._entries.values():
+            for id in entry.declaration.origin.get(self._tool, ()):
+                if own.setdefault(id, entry) is not entry:
+                    raise UsageError(_of_two_entries(id, own[id], entry))
+        return own
+
+    def _refuse_several(self, found: Mapping[int, str]) -> None:
+        """Make sure that no entry has the ids of two migrations that are there. Raises UsageError."""
+        by_name: dict[str, list[str]] = {}
+        for index, name in found.items():
+            by_name.setdefault(name, []).append(on_one_line(self._migrations[index].id))
+        for name, ids in by_name.items():
+            if len(ids) > 1:
+                raise UsageError(_of_two_migrations(self._entries[name], ids))
 
     def _by_number(self) -> None:
         """Find those whose numbers are versions, where the entry's file is not there any more."""
@@ -170,14 +189,44 @@ class _Search:
         if script is None:
             return
         what = f"`{name}` in the manifest {why}: it is that one, renamed"
-        id, said = on_one_line(one.id), entry.declaration
-        if id not in (name, str(said.version), said.origin.get(self._tool)):
-            again = edit.scalar(id.replace("${", "$${"))
-            where = "there, in place of the `origin` it has" if said.origin else "there"
-            what += f"; if the tool may apply it by its new name, write `origin: {{{self._tool}: {again}}}` {where}"
+        ids = self._new_ids(one, entry)
+        if ids:
+            origin = f"`origin: {{{self._tool}: [{', '.join(map(edit.scalar, map(variables.escaped, ids)))}]}}`"
+            what += f"; its entry gets {origin}" if entry.place is not None else f"; write {origin} in its entry"
+            what += ", since the tool may apply it by either name"
         if entry.is_missing:
             what += f"; write `file: {entry.relative(self._files.path(script.path))}` there"
-        self._remarks.append(Remark(Change.CHANGED, what, Location(script.path)))
+        remark = Remark(Change.CHANGED, what, Location(script.path))
+        self._renamed.append(Renamed(name, remark, ids, entry.place))
+
+    def _new_ids(self, migration: SourceMigration, entry: DeclaredEntry) -> tuple[str, ...]:
+        """Return what an entry is to say that the tool calls it, the new name last; nothing where it has all."""
+        id = on_one_line(migration.id)
+        known = entry.ids(migration, self._tool)
+        if id in known or not id.strip():
+            return ()
+        others = {on_one_line(one.id) for one in self._migrations}
+        return (*(one for one in known if one not in others), id)
+
+
+def _of_two_entries(id: str, first: DeclaredEntry, second: DeclaredEntry) -> Problem:
+    return Problem(
+        "origin-ambiguous",
+        f"`{first.name}` and `{second.name}` in the manifest both have `{id}` in their `origin`",
+        second.declaration.location("origin"),
+        effect="nothing was written",
+        hint=f"take `{id}` out of the one that is another migration",
+    )
+
+
+def _of_two_migrations(entry: DeclaredEntry, ids: Sequence[str]) -> Problem:
+    return Problem(
+        "origin-ambiguous",
+        f"`{entry.name}` in the manifest has {listing.quoted(ids, _SHOWN)} in its `origin`, and all are there",
+        entry.declaration.location("origin"),
+        effect="nothing was written",
+        hint="take what is another migration out of it",
+    )
 
 
 def _of_others(entries: Sequence[DeclaredEntry]) -> Problem:

@@ -28,7 +28,7 @@ def find(migrations: Sequence[SourceMigration], entries: Mapping[str, DeclaredEn
     squashes = [entry for entry in entries.values() if entry.declaration.replaces is not None]
     if not squashes:
         return Squashed({}, {})
-    ids = {entry.declaration.origin.get(tool) for entry in entries.values()}
+    ids = {id for entry in entries.values() for id in entry.declaration.origin.get(tool, ())}
     names = numbering.names_of(migrations)
     known = [name in entries or on_one_line(one.id) in ids for one, name in zip(migrations, names, strict=True)]
     numbers = numbering.own_numbers(migrations)

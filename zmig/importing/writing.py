@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zmig.errors import Location, ManifestError, Problem, UsageError
 from zmig.importing import manifest_text
 from zmig.manifest import edit, reader
+from zmig.manifest.variables import escaped
 from zmig.project import inclusion, new_files, project, scaffold
 from zmig.valueclass import valueclass
 
@@ -42,6 +43,9 @@ class _Additions(NamedTuple):
     entries: Sequence[Fields]
     variables: Mapping[str, str]
     left_out: Mapping[str, Sequence[str]]
+    tool: str
+    called: Mapping[int, Sequence[str]]
+    """What entries are to say that the tool calls them, each by its place."""
 
 
 def write(plan: ImportPlan, environ: Mapping[str, str]) -> Written:
@@ -60,7 +64,13 @@ def write(plan: ImportPlan, environ: Mapping[str, str]) -> Written:
     entries = [
         manifest_text.fields(one, plan.manifest, plan.source.tool, keeps_numbers=keeps_numbers) for one in plan.new
     ]
-    additions = _Additions(entries, manifest_text.values(plan.variables), manifest_text.left_out(plan))
+    additions = _Additions(
+        entries,
+        manifest_text.values(plan.variables),
+        manifest_text.left_out(plan),
+        plan.source.tool,
+        {place: [escaped(id) for id in ids] for place, ids in plan.to_call.items()},
+    )
     known = _known(plan, environ)
     if plan.is_declared:
         root = inclusion.read(plan.manifest, environ=known).opened[0]
@@ -140,6 +150,9 @@ def _added(root: LoadedManifest, additions: _Additions, environ: Mapping[str, st
     if additions.left_out:
         expected["import"] = _with_left_out(before.get("import", {}), additions.left_out)
     after = scaffold.plain(document)
+    for place, ids in additions.called.items():
+        origin = before["migrations"][place].get("origin", {})
+        before["migrations"][place]["origin"] = {**origin, additions.tool: list(ids)}
     kept = [one for one in after["migrations"] if one not in entries]
     if kept != before["migrations"] or len(after["migrations"]) != len(kept) + len(entries):
         raise ManifestError(_not_editable(root))
@@ -156,6 +169,8 @@ def _with_left_out(before: Mapping[str, Any], more: Mapping[str, Sequence[str]])
 
 def _edits(root: LoadedManifest, additions: _Additions) -> Iterator[tuple[Callable[[Document], str], Problem]]:
     """Yield what is done to the manifest, one after the other, each with what is wrong where that cannot be done."""
+    if additions.called:
+        yield partial(edit.set_origins, tool=additions.tool, ids=additions.called), _cannot_call(root, additions)
     if additions.variables:
         yield lambda document: edit.add_variables(document, additions.variables), _not_editable(root)
     for tool, names in additions.left_out.items():
@@ -175,6 +190,16 @@ def _cannot_leave_out(root: LoadedManifest, tool: str, names: Sequence[str]) -> 
     listed = ", ".join(json.dumps(name, ensure_ascii=False) for name in names)
     hint = f"write `import: {{leave_out: {{{tool}: [{listed}]}}}}` there by hand, and import without `--leave-out`"
     return Problem("manifest-not-editable", message, Location(str(root.path)), hint=hint)
+
+
+def _cannot_call(root: LoadedManifest, additions: _Additions) -> Problem:
+    """Return the problem of a manifest whose entries cannot get what the tool calls them now."""
+    place, ids = next(iter(additions.called.items()))
+    name = root.manifest.declarations[place].name
+    message = f"what the tool calls `{name}` now cannot be written to `{root.path}` by program, as it is written"
+    origin = f"origin: {{{additions.tool}: {json.dumps(list(ids), ensure_ascii=False)}}}"
+    location = root.manifest.declarations[place].location()
+    return Problem("manifest-not-editable", message, location, hint=f"write `{origin}` in that entry by hand")
 
 
 def _not_editable(root: LoadedManifest) -> Problem:

@@ -163,8 +163,8 @@ class Declaration:
     """The versions that it takes the place of."""
     is_empty: bool = False
     """Whether its file is to hold no statement."""
-    origin: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What other tools call it, by their names."""
+    origin: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """What other tools call it, or have called it, by their names."""
 
     @property
     def effective_kind(self) -> Kind | None:

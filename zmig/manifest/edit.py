@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping as Mappings
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from zmig.manifest.yaml_parser import Document, Node
 
-    Value = str | int | Map[str, str]
+    Value = str | int | List[str] | Map[str, str | List[str]]
     Fields = Map[str, Value]
 
 _BARE = re.compile(r"[\w./][\w./+@-]*(?: [\w./+@-]+)*")
@@ -142,6 +143,46 @@ def add_left_out(document: Document, tool: str, names: List[str]) -> str:
     return _edited(text, [_insert_lines(text, _after_comments(text, _content_end(text, last), len(indent)), lines)])
 
 
+def set_origins(document: Document, tool: str, ids: Map[int, List[str]]) -> str:
+    """Return the text of a manifest whose entries say what a tool calls them, each by its place in `migrations`.
+
+    `ids` are all that an entry is to have, those that it has already first. Raises NotEditable. Whoever calls this
+    reads the result again and compares.
+    """
+    text, root = document.source.text, document.root
+    node = root.get("migrations") if isinstance(root, Mapping) else None
+    if not isinstance(node, Sequence):
+        raise NotEditable
+    return _edited(text, [_origin_edit(text, node.items[index], tool, names) for index, names in ids.items()])
+
+
+def _origin_edit(text: str, entry: Node, tool: str, names: List[str]) -> _Edit:
+    if not isinstance(entry, Mapping) or not entry.entries:
+        raise NotEditable
+    origin, style = entry.get("origin"), _Style(text, entry)
+    if origin is None:
+        pair = style.pair("origin", {tool: list(names)})
+        key, last = list(entry.entries.values())[-1]
+        end = _content_end(text, last)
+        if style.is_flow:
+            return _Edit(end, end, f", {pair}")
+        column = key.start - _line_start(text, key.start)
+        return _insert_lines(text, _after_comments(text, end, column), [" " * column + pair])
+    known = origin.get(tool) if isinstance(origin, Mapping) else None
+    if isinstance(known, Scalar):
+        return _Edit(known.start, _content_end(text, known), style.written(names))
+    if not isinstance(known, Sequence) or not known.items:
+        raise NotEditable
+    last = known.items[-1]
+    more = names[len(known.items) :]
+    if _opens_with("[", text, known):
+        end = _content_end(text, last)
+        return _Edit(end, end, "".join(f", {style.written(name)}" for name in more))
+    dash, gap = _dash(text, last)
+    lines = [f"{dash}-{gap}{style.written(name)}" for name in more]
+    return _insert_lines(text, _after_comments(text, _content_end(text, last), len(dash)), lines)
+
+
 def left_out_lines(by_tool: Map[str, List[str]]) -> list[str]:
     """Return the lines that say what is left out, by tool, in block style."""
     lines = ["leave_out:"]
@@ -246,11 +287,17 @@ class _Style:
         """Return a key with its value."""
         return f"{json.dumps(key) if self._is_json else key}: {self._value(key, value)}"
 
+    def written(self, value: Value) -> str:
+        """Return a value that belongs to no key of the model."""
+        return self._value("", value)
+
     def _value(self, key: str, value: Value) -> str:
         if isinstance(value, bool | int):
             return json.dumps(value)
-        if not isinstance(value, str):
+        if isinstance(value, Mappings):
             return "{" + ", ".join(self.pair(inner, one) for inner, one in value.items()) + "}"
+        if not isinstance(value, str):
+            return "[" + ", ".join(self._value("", one) for one in value) + "]"
         node = self._model.get("file" if key == "rollback" else key)
         quote = '"' if self._is_json else ""
         if not quote and isinstance(node, Scalar) and not node.plain:

@@ -27,7 +27,7 @@ from zmig.manifest.declaration import (
     language,
     stem,
 )
-from zmig.manifest.yaml_parser import Mapping, Scalar
+from zmig.manifest.yaml_parser import Mapping, Scalar, Sequence
 from zmig.model import Batch, Environment, Kind, Repeat, RepeatRule, Retry, Settings, VerifyQuery
 from zmig.valueclass import replace
 
@@ -294,14 +294,21 @@ class _Reading:
             declared.origin = self._origin(node)
         return declared
 
-    def _origin(self, parent: Mapping) -> dict[str, str]:
+    def _origin(self, parent: Mapping) -> dict[str, tuple[str, ...]]:
         node = self._reader.mapping_of_names(parent, "origin", typed_reader.TOOL)
         if node is None:
             return {}
         if not node.entries:
             self._reader.mismatches.append(node)
-        ids = {tool: self._recorded(node, tool, typed_reader.LINE) for tool in node.entries}
-        return {tool: id for tool, id in ids.items() if id is not None}
+        found: dict[str, tuple[str, ...]] = {}
+        for tool, (_, value) in node.entries.items():
+            ids = self._reader.items(node, tool) if isinstance(value, Sequence) else [value]
+            if not ids:
+                self._reader.mismatches.append(value)
+            texts = (self._recorded_node(one, typed_reader.LINE) for one in ids)
+            if known := tuple(text for text in texts if text is not None):
+                found[tool] = known
+        return found
 
     def _repeat(self, parent: Mapping) -> Repeat | None:
         node = parent.get("repeat")

@@ -80,7 +80,7 @@ class Spot:
     def value(self) -> str:
         """What messages say it is."""
         if isinstance(self.node, Sequence):
-            return "a list"
+            return "a list" if self.node.items else "an empty list"
         if isinstance(self.node, Mapping):
             return "a mapping"
         if self.node.value in (None, ""):
@@ -309,7 +309,7 @@ def _example_value(spot: Spot, schema: Schema) -> str:
             lowest = min(_versions(spot.document), default=2)
             below = lowest - 1 if re.fullmatch("-[0-9]+|0+", text) else 0
             return str(below or spot.free_version)
-        case "string" if _is_number(spot.node):
+        case "string" | ["string", "array"] if _is_number(spot.node):
             return json.dumps(text)
         case "string" if spot.keys[-1] == "name" and text.strip():
             return " ".join("".join(one if one.isprintable() else " " for one in text).split()) or "NAME"

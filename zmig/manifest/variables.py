@@ -98,3 +98,8 @@ def _fault(match: re.Match[str], environ: Mapping[str, str]) -> Fault | None:
     state = "is set but empty" if name in environ else "is not set"
     hint = f"run `export {name}=...` with its value first"
     return Fault(offset, reference, message=f"the variable `{name}` {state}", hint=hint, name=name)
+
+
+def escaped(text: str) -> str:
+    """Return a text as a manifest has it where nothing in it is to be replaced."""
+    return text.replace("${", "$${")

@@ -15,7 +15,7 @@ from zmig.other_tools.history import came_later, highest_number
 from zmig.other_tools.history_tables import MARKS
 from zmig.other_tools.source import Source, SourceMigration, on_one_line
 from zmig.other_tools.tool import Language
-from zmig.planning import decisions
+from zmig.planning import decisions, tool_rows
 from zmig.text import listing
 from zmig.valueclass import valueclass
 
@@ -149,17 +149,15 @@ class _Known:
         self.without_entry = {row.id: row.called for row in rows if row.id is not None and row.lacks_entry}
         """What counts once there is an entry for it, each with the name that one would have."""
         imported = {name for name in self.ids.values() if name is not None}
-        self.applied = {one.name for one in entries if one.is_applied and one.origin and one.name in imported}
-        self._by_id: dict[str, Entry] = {}
+        self.entries = entries
+        self._by_id = tool_rows.by_origin(entries, tool)
         self._by_name: dict[str, Entry] = {}
         is_code = registry.tool(tool).language is Language.CODE
         self._squashes = [one for one in entries if one.migration is not None and one.migration.replaces is not None]
         for one in entries:
             if one.migration is None or one.name in imported:
                 continue
-            if (id := one.migration.origin.get(tool)) is not None:
-                self._by_id[id] = one
-            elif not one.migration.origin:  # else it is another tool's, and so are its name and number
+            if not one.migration.origin:  # else its name and number are another tool's, or zmig's own
                 self._by_name[one.name] = one
                 # Where a baseline took the place of code, what comes after it is numbered anew, from 2.
                 if not is_code or (one.version or 0) >= _FIRST_MOMENT:
@@ -247,10 +245,7 @@ def _taken_back(known: _Known, history: ToolHistory, covered: set[str]) -> Itera
     if history.problems and not history.applied:
         return
     rows = {row.id for row in history.applied}
-    there = covered | {name for id, name in known.ids.items() if id in rows and name is not None}
-    for id, name in known.ids.items():
-        if id not in rows and name in known.applied and name not in there:
-            yield name
+    yield from tool_rows.taken_back(known.ids, rows, covered, known.entries)
 
 
 def _history(connection: Questioning, known: _Known) -> ToolHistory | None:
