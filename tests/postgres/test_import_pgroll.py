@@ -159,3 +159,12 @@ def test_a_schema_that_only_looks_like_a_version_is_compared(shop: Pgroll, conne
     names = {identity for _, identity in read(connection, Scope("zmig")).objects}
     assert any("public__01_users" in name for name in names)
     assert not any("_02_ids" in name or "roll" in name for name in names)
+
+
+def test_its_migrations_are_called_operations(shop: Pgroll, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", "--manifest", "manifests/shop.yaml"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("pgroll, 2 migrations in `migrations`, which are operations of its own: one baseline takes")
+    assert main(["import", "--manifest", "manifests/shop.yaml", "--write"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: the migrations of pgroll are operations of its own: their baseline is made of the")

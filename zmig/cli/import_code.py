@@ -105,10 +105,16 @@ def _record(
     )
 
 
+def _kind(tool: Tool) -> str:
+    """Return what a tool's migrations are, in words."""
+    return "operations of its own" if tool.has_operations else "code"
+
+
 def _lines(call: CommandContext, draft: CodeDraft) -> Iterator[str]:
     plan = draft.plan
     counted = words.counted(len(plan.source.migrations), "migration")
-    yield f"{plan.title}, {counted} in `{plan.source.folder}`, which are code: one baseline takes their place"
+    kind = _kind(draft.tool)
+    yield f"{plan.title}, {counted} in `{plan.source.folder}`, which are {kind}: one baseline takes their place"
     if draft.is_declared:
         yield f"`{plan.manifest}` has it: `{draft.name}`"
         return
@@ -132,7 +138,7 @@ def _lines_of_entries(call: CommandContext, draft: CodeDraft) -> Iterator[str]:
 def _needs_database(draft: CodeDraft) -> Problem:
     return Problem(
         "import-needs-database",
-        f"the migrations of {draft.plan.title} are code: their baseline is made of the live database",
+        f"the migrations of {draft.plan.title} are {_kind(draft.tool)}: their baseline is made of the live database",
         facts=() if draft.tool.render is None else (f"`{draft.tool.render}` writes them as SQL",),
         effect="nothing was written",
         hint=Hint("make it with ", SuggestedCommand("import", ("--database",), is_repetition=True)),

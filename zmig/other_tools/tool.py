@@ -53,6 +53,8 @@ class Tool:
     history: HistoryTable
     matches: Callable[[AppliedMigration, SourceMigration, Source, ProjectFiles], Matches] = matches_checksums
     """Whether a migration's file is as it was when it was applied."""
+    has_operations: bool = False
+    """For code: whether that is a list of operations which the tool alone carries out."""
     render: str | None = None
     """For code: the command by which the tool writes its migrations as SQL, for a folder that can be imported."""
     structure: str | None = None

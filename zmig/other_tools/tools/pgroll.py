@@ -280,6 +280,7 @@ TOOL = Tool(
     "pgroll",
     "pgroll",
     language=Language.CODE,
+    has_operations=True,
     find=_find,
     read=_read,
     history=HistoryTable(
