@@ -42,6 +42,33 @@ def test_the_first_manifest_is_called_as_the_folder_and_is_all_that_is_needed(
     assert json.loads(run("status", "--json").stdout)["applied"] == ["001_add_orders"]
 
 
+def test_the_folder_for_migrations_is_made_and_said(place: Path, run: Run) -> None:
+    said = "wrote `manifests/shop.yaml`, `manifests/manifest.schema.json`, and made the folder `migrations`\n"
+    assert run("init", "shop").stderr.startswith(said)
+    assert list((place / "migrations").iterdir()) == []
+    assert json.loads(run("init", "orders", "--json").stdout)["folder"] is None  # it is there
+    assert json.loads(run("init", "sub/db/x.yaml", "--json").stdout)["folder"] == "sub/migrations"
+    assert json.loads(run("init", "main.yaml", "--json").stdout)["folder"] is None
+    (place / "migrations").rmdir()  # as in a clone, since git keeps no folder without a file
+    assert run("create", "manifests/shop.yaml", "add orders").code == 0
+    assert (place / "migrations" / "001_add_orders.sql").exists()
+    assert run("status", "manifests/orders.yaml").code != 70
+
+
+def test_a_folder_is_made_beside_a_manifest_at_the_top(place: Path, run: Run) -> None:
+    assert json.loads(run("init", "main.yaml", "--json").stdout)["folder"] == "migrations"
+    assert run("create", "main.yaml", "add orders").code == 0
+    assert (place / "migrations" / "001_add_orders.sql").exists()
+
+
+def test_no_folder_is_made_where_another_tool_has_its_own(place: Path, run: Run) -> None:
+    folder = place / "db" / "migrations"
+    folder.mkdir(parents=True)
+    (folder / "20240131120000_users.sql").write_text("-- migrate:up\ncreate table users ();\n-- migrate:down\n")
+    assert run("init").code == 0
+    assert not (place / "migrations").exists()
+
+
 def test_the_schema_of_the_project_is_used_where_it_has_one(place: Path, run: Run) -> None:
     (place / "schemas").mkdir()
     (place / "schemas" / "manifest.schema.json").write_bytes(schema.path("manifest").read_bytes())

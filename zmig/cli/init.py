@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from zmig.errors import ExitCode, Problem, UsageError
 from zmig.hints import Hint, SuggestedCommand
 from zmig.importing import detection, manifest_text, planning
 from zmig.importing.folder import FolderFiles
-from zmig.project import choice, new_files
+from zmig.project import choice, draft, new_files
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
@@ -90,12 +91,13 @@ def run(call: CommandContext, options: InitOptions) -> ExitCode:
             printed = text
         else:
             contents[ci.path] = text
-    with new_files.written(contents, instead="choose another name"):
-        pass
     found = () if is_there else _found()
-    _say(call, manifest, list(contents), found, is_there=is_there)
+    folder = None if is_there or found else _new_folder(manifest)
+    with new_files.written(contents, folder=folder, instead="choose another name"):
+        pass
+    _say(call, manifest, list(contents), folder, found, is_there=is_there)
     if options.json:
-        call.output.document(_document(manifest, list(contents), printed, found))
+        call.output.document(_document(manifest, list(contents), folder, printed, found))
     elif printed is not None:
         call.output.data(printed.removesuffix("\n"))
     return ExitCode.OK
@@ -105,6 +107,15 @@ def _new(manifest: Path) -> dict[Path, str | bytes]:
     """Return the files of a new manifest."""
     text = manifest_text.new(manifest, about="Declares the migrations of one database.")
     return {manifest: text, **manifest_text.schema_file(manifest)}
+
+
+def _new_folder(manifest: Path) -> Path | None:
+    """Return the folder for the first migrations; None where there is something of that name.
+
+    It stays empty, so that git does not have it: whoever clones the project gets it with the first migration.
+    """
+    folder = Path(os.path.normpath(manifest.parent / draft.usual_folder(manifest)))
+    return None if os.path.lexists(folder) else folder
 
 
 def _manifest(options: InitOptions) -> Path:
@@ -136,10 +147,17 @@ def _found() -> tuple[Found, ...]:
 
 
 def _say(
-    call: CommandContext, manifest: Path, written: Sequence[Path], found: Sequence[Found], *, is_there: bool
+    call: CommandContext,
+    manifest: Path,
+    written: Sequence[Path],
+    folder: Path | None,
+    found: Sequence[Found],
+    *,
+    is_there: bool,
 ) -> None:
     if written:
-        call.output.note(f"wrote {', '.join(f'`{path}`' for path in written)}")
+        more = "" if folder is None else f", and made the folder `{folder}`"
+        call.output.note(f"wrote {', '.join(f'`{path}`' for path in written)}{more}")
     for one in found:
         line = _import_line(one, manifest, is_only=len(found) == 1)
         call.output.note(f"{one.tool.title} has migrations in `{one.folder}`: `{line}` shows how they are taken over")
@@ -154,11 +172,12 @@ def _import_line(found: Found, manifest: Path, *, is_only: bool) -> str:
 
 
 def _document(
-    manifest: Path, written: Sequence[Path], printed: str | None, found: Sequence[Found]
+    manifest: Path, written: Sequence[Path], folder: Path | None, printed: str | None, found: Sequence[Found]
 ) -> dict[str, object]:
     return {
         "manifest": str(manifest),
         "files": [str(path) for path in written],
+        "folder": None if folder is None else str(folder),
         "ci": printed,
         "found": [
             {
@@ -182,12 +201,13 @@ def _ci(text: str) -> str:
 COMMAND = Command(
     about=(
         "Writes a manifest without migrations, for the database that DATABASE_URL names, and beside it the schema by "
-        "which editors complete its keys. Finds the migrations of another tool, and says how they are taken over. "
-        "Replaces nothing."
+        "which editors complete its keys; makes the folder for migrations. Finds the migrations of another tool, and "
+        "says how they are taken over. Replaces nothing."
     ),
     document=(
-        "manifest, files (that were written), ci (the text that --ci would have written to a file that exists; or "
-        "null), found (tool, folder, command; the migrations of other tools)"
+        "manifest, files (that were written), folder (for migrations, that was made; or null), ci (the text that "
+        "--ci would have written to a file that exists; or null), found (tool, folder, command; the "
+        "migrations of other tools)"
     ),
     run=run,
     options_type=InitOptions,

@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def written(contents: Mapping[Path, str | bytes], *, instead: str) -> Generator[None]:
+def written(contents: Mapping[Path, str | bytes], *, instead: str, folder: Path | None = None) -> Generator[None]:
     """Write new files with the folders they need, and remove them again where the block raises.
 
-    `instead` is the hint where one exists already. Raises UsageError for that, and for one that cannot be written.
+    `folder` is one that is to be there without a file in it. `instead` is the hint where a file exists already. Raises
+    UsageError for that, and for what cannot be written.
     """
     with ExitStack() as undo:
+        if folder is not None:
+            try:
+                _create_folder(folder, undo)
+            except OSError as error:
+                raise UsageError(unwritable(folder, error)) from None
         for path, content in contents.items():
             try:
                 _create_folder(path.parent, undo)
