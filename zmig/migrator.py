@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from zmig.session.schema_file import SchemaText
     from zmig.session.snapshot import DatabaseSnapshot
     from zmig.session.status import Status
-    from zmig.session.still_used import NotImported, StillUsed
+    from zmig.session.tool_use import NotImported, StillUsed
     from zmig.session.watcher import Watcher
 
 

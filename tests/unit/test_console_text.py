@@ -12,7 +12,7 @@ from zmig_tui.text import line, span
 from tests.support.scenes import Scene
 from zmig.database.standby import Standby
 from zmig.presentation.spans import Span, Tone, plain
-from zmig.session.still_used import NotImported, StillUsed
+from zmig.session.tool_use import NotImported, StillUsed
 from zmig.session.watched_tools import ToolsSeen
 from zmig.text.terminal import display_width
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from zmig.running.rehearsal import Rehearsal
     from zmig.session.database_session import DatabaseSession
     from zmig.session.snapshot import DatabaseSnapshot
-    from zmig.session.still_used import StillUsed
+    from zmig.session.tool_use import StillUsed
 
 
 class PlanExecutor:

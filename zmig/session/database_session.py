@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from zmig.progress import Observer
     from zmig.project.project import Project
     from zmig.session.snapshot import DatabaseSnapshot
-    from zmig.session.still_used import NotImported, StillUsed
+    from zmig.session.tool_use import NotImported, StillUsed
 
 
 def target(project: Project, database_url: str | None, *, environ: Mapping[str, str]) -> Target:

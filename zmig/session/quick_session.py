@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zmig.model import Migration
     from zmig.project.project import Project
     from zmig.session.snapshot import DatabaseSnapshot
-    from zmig.session.still_used import NotImported, StillUsed
+    from zmig.session.tool_use import NotImported, StillUsed
 
 _PLAIN_URL = re.compile(
     r"postgres(?:ql)?://(?:[^\s:@/?#\[\]]+(?::(?P<password>[^\s@/?#]*))?@)?[\w.,:-]*/[\w-]+"

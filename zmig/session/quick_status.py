@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zmig.session.quick_session import QuickSession
     from zmig.session.schema_drift import SchemaDrift
     from zmig.session.snapshot import DatabaseSnapshot
-    from zmig.session.still_used import NotImported, StillUsed
+    from zmig.session.tool_use import NotImported, StillUsed
 
 
 @valueclass

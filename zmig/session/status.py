@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zmig.model import Environment
     from zmig.session.schema_drift import SchemaDrift
     from zmig.session.snapshot import DatabaseSnapshot
-    from zmig.session.still_used import NotImported, StillUsed
+    from zmig.session.tool_use import NotImported, StillUsed
 
 
 @valueclass

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from zmig.database.types import Connection
     from zmig.session.snapshot import DatabaseSnapshot
-    from zmig.session.still_used import NotImported, StillUsed
+    from zmig.session.tool_use import NotImported, StillUsed
 
 _SECONDS_BETWEEN = 30.0
 
