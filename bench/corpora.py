@@ -105,8 +105,12 @@ def _measure(manifest: Path, scratch_url: str | None, figures: Figures) -> None:
             sys.stderr.write(f"{manifest.parent.parent.name}: {reason}\n")
         figures.tried += len(report.by_version)
         figures.untried += read.migrations - len(report.by_version)
+        by_file: dict[str, list[Finding]] = {}
+        for one in read.findings:
+            by_file.setdefault(one.file, []).append(one)
         for tried in report.by_version.values():
-            judge(tried, read.findings, figures)
+            files = {ran.source.label for ran in tried.ran}
+            judge(tried, [one for file in sorted(files) for one in by_file.get(file, ())], figures)
 
 
 def judge(tried: Tried, findings: Sequence[Finding], figures: Figures) -> None:

@@ -193,19 +193,28 @@ def test_what_the_locks_of_a_transaction_keep_waiting_is_said(project: ProjectFo
 
 def test_the_locks_of_a_transaction_are_one_finding(project: ProjectFolder, tried: Try) -> None:
     project.sql("001_base", _BASE)
-    project.sql(
+    project.python(
         "002_three",
-        "alter table orders add note text;\nalter table users add seen date;\nalter table orders add paid date;\n"
-        "create table friends (id bigint references orders);\nalter table old_events add place text;\nselect 1;",
+        "def execute(ctx):\n    add = 'alter table {} add {} text'\n    ctx.execute(add.format('orders', 'a'))\n"
+        "    ctx.execute(add.format('users', 'a'))\n    ctx.execute(add.format('orders', 'b'))\n"
+        "    ctx.execute(add.format('old_events', 'a'))\n    ctx.execute('select 1')\n",
     )
     lock = only(tried(), "try/lock")
-    assert (lock.line, lock.severity) == (1, Severity.WARNING)
-    assert "nobody can read or write it until line 5 is done as well" in lock.message
+    assert (lock.line, lock.severity) == (3, Severity.WARNING)
+    assert "nobody can read or write it until line 6 is done as well" in lock.message
     assert lock.facts == (
         "`public.orders`: access exclusive",
-        "`public.users`: access exclusive, from line 2 on",
-        "`public.old_events`: access exclusive, from line 5 on",
+        "`public.users`: access exclusive, from line 4 on",
+        "`public.old_events`: access exclusive, from line 6 on",
     )
+
+
+def test_what_lint_says_of_locks_in_more_words_is_enough(project: ProjectFolder, tried: Try) -> None:
+    project.sql("001_base", _BASE)
+    project.sql("002_two", "alter table orders add note text;\nalter table users add seen date;")
+    report = tried()
+    assert "lock/several-tables" in rules(report)
+    assert "try/lock" not in [one.rule for one in report.findings]
 
 
 def test_columns_that_are_required_are_one_finding_unless_the_table_was_emptied(
@@ -220,6 +229,15 @@ def test_columns_that_are_required_are_one_finding_unless_the_table_was_emptied(
     )
     project.sql("002_columns", f"truncate users; {add}")
     assert "try/fails" not in rules(tried())
+
+
+def test_a_foreign_key_beside_a_column_that_is_required_is_reported_as_well(project: ProjectFolder, tried: Try) -> None:
+    project.sql("001_base", _BASE)
+    project.sql(
+        "002_both", "alter table orders add rank int not null, add foreign key (user_id) references users (id);"
+    )
+    errors = sorted(one.rule for one in tried().findings if one.severity is Severity.ERROR)
+    assert errors == ["try/fails", "try/scan"]
 
 
 def test_a_short_lock_is_a_note_that_a_manifest_can_weigh(project: ProjectFolder, tried: Try) -> None:

@@ -66,6 +66,8 @@ _OTHERS: Mapping[str, tuple[Danger, ...]] = {
 
 
 _CERTAIN_FAILURES = "fails/"
+_OF_LOCKS_HELD = ("lock/held", "lock/several-tables")
+"""Rules that say of a whole transaction what its locks keep waiting."""
 
 
 @valueclass
@@ -120,6 +122,8 @@ def merged(said: Sequence[Remark], tried: Tried, ignores: Sequence[Ignore]) -> l
     repeated: dict[int, Remark] = {}
     added: list[Remark] = []
     for one in tried.remarks:
+        if one.rule == "try/lock" and any(_says_more_of_locks(other, one, tried) for other in said):
+            continue
         same = [other for other in said if _is_same(one, other, tried)]
         repeated |= {id(other): other for other in same}
         if any(ignore.covers(other) for ignore in ignores for other in same):
@@ -128,6 +132,13 @@ def merged(said: Sequence[Remark], tried: Tried, ignores: Sequence[Ignore]) -> l
         added.append(replace(first, rule=one.rule, message=one.message, severity=one.severity, facts=one.facts))
     kept = [one for one in said if id(one) not in repeated and not _is_refuted(one, tried)]
     return [*kept, *added]
+
+
+def _says_more_of_locks(read: Remark, shown: Remark, tried: Tried) -> bool:
+    """Whether a rule says of the same locks what they are held for."""
+    if read.rule == "lock/explicit":
+        return any(one.holds(shown) and one.holds(read) for one in tried.ran)
+    return read.rule in _OF_LOCKS_HELD and read.source is shown.source
 
 
 def _is_same(shown: Remark, read: Remark, tried: Tried) -> bool:

@@ -85,6 +85,8 @@ class _Work:
     _: KW_ONLY
     mode: str
     hint: str
+    is_check: bool = False
+    """Whether rows were read to check them by themselves, such as for a column that must not be null."""
 
 
 @valueclass
@@ -243,7 +245,7 @@ def _said(sign: Sign, table: str, subject: str | None, mode: str, place: _Place)
     what = f"every row of `{table}` is read"
     if sign is Sign.VALIDATES:
         what = f"every row of `{table}` is looked up for the foreign key `{subject}`"
-    return _Work("try/scan", table, what, mode=mode, hint=_SCAN_HINT)
+    return _Work("try/scan", table, what, mode=mode, hint=_SCAN_HINT, is_check=sign is Sign.READS)
 
 
 def _is_read_in_silence(seen: Seen, one: Touched, place: _Place, known: set[tuple[str, str]]) -> bool:
@@ -265,7 +267,7 @@ def _of_step(step: _Step, version: int) -> Iterator[Remark]:
     seen, place = step.seen, step.place
     required = {one.table: one.required for one in seen.touched if one.required and one.table not in step.emptied}
     for work in step.works:
-        if work.rule == "try/scan" and work.table in required:
+        if work.is_check and work.table in required:
             continue  # it is read for what fails
         nobody = "read or write" if work.mode == ACCESS_EXCLUSIVE else "write"
         message = f"{work.what}, and nobody can {nobody} {'it' if work.table in work.what else 'that'} meanwhile"
