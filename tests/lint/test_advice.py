@@ -122,3 +122,12 @@ def test_a_fix_can_stand_where_the_statement_is_alone(told: Told) -> None:
     assert found.replaced == (2, 1, 2, 24)
     assert told("create index i on t (a);\nselect 1").replaced is None
     assert told("alter table t alter a set not null").replaced is None
+
+
+def test_each_change_of_a_statement_is_reported_for_itself(folder: Path, checked: Checked) -> None:
+    (folder / "001_a.sql").write_text(
+        "-- why\nalter table t add foreign key (x) references u (id), add constraint c check (y > 0);\n"
+    )
+    (folder / "manifest.yaml").write_text("manifest: 1\nmigrations: [{version: 1, file: 001_a.sql}]\n")
+    rules = [one.rule for one in checked().findings if one.rule.startswith("squawk/")]
+    assert rules == ["squawk/adding-foreign-key-constraint", "squawk/constraint-missing-not-valid"]

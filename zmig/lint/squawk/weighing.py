@@ -107,8 +107,9 @@ def weighed(file: SqlFile, said: Sequence[Remark], steps: Sequence[Step]) -> Ite
         return
     for number, step in enumerate(steps):
         remarks = by_statement.get(step.statement.start, ())
-        rules = {remark.rule for remark in remarks}
         for remark in remarks:
+            action = step.action_at(remark.start)
+            rules = {one.rule for one in remarks if step.action_at(one.start) == action}
             is_unused = (step.is_about_new or any(step.of(Fails))) and remark.rule not in ABOUT_FORM
             is_repeated = not rules.isdisjoint(_SAID_BY.get(remark.rule, ())) or _is_said_better(remark, step)
             if not (is_unused or is_repeated or _is_harmless(remark, step, steps[number:])):
