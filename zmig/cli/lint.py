@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zmig.cli import table
+from zmig.cli import lint_fix, table
 from zmig.cli.command import Command, CommandContext, Option, Options, Positionals
 from zmig.cli.scratch_options import SCRATCH_URL
 from zmig.errors import ExitCode, Problem, UsageError
@@ -32,6 +32,8 @@ class LintOptions(Options):
     try_: bool
     only: str | None
     scratch_url: str | None
+    fix: bool
+    dry_run: bool
     explain: str | None
     rules: bool
     sizes: str | None
@@ -54,11 +56,22 @@ def run(call: CommandContext, options: LintOptions) -> ExitCode:
     fail_on = _one_of(_LEVELS, "fail-on", options.fail_on or "error")
     call.output.is_json = form == "json"
     _check_trial(options)
+    lint_fix.check_options(
+        fix=options.fix,
+        dry_run=options.dry_run,
+        base=options.base,
+        only=options.only,
+        manifests=options.manifests,
+    )
     named: list[str | None] = [*options.manifests] or [None]
     paths = [choice.find(name, environ=call.environ, cwd=Path()) for name in named]
     if options.base == _AUTO:
         options.base = _usual_base(call, paths[0])
     sizes = None if options.sizes is None else table_sizes(Path(options.sizes))
+    if options.fix:
+        ended = lint_fix.fix(call, paths[0], base=options.base, names=_names(options), dry_run=options.dry_run)
+        if ended is not None:
+            return ended
     if options.try_:
         from zmig.cli.scratch_run import interruptible
 
@@ -91,7 +104,8 @@ def _usual_base(call: CommandContext, manifest: Path) -> str | None:
 def _check_trial(options: LintOptions) -> None:
     """Refuse options of a trial that is not made, or that contradict each other."""
     if not options.try_:
-        given = "only" if options.only is not None else "scratch-url" if options.scratch_url is not None else None
+        has_only = options.only is not None and not options.fix
+        given = "only" if has_only else "scratch-url" if options.scratch_url is not None else None
         if given is not None:
             message = f"`--{given}` is about a trial on a server, and none is made"
             raise UsageError(Problem("usage", message, hint=f"add `--try`, or leave `--{given}` out"))
@@ -118,7 +132,7 @@ def _try(
         gathered,
         compared,
         base=options.base,
-        names=[name.strip() for name in (options.only or "").split(",") if name.strip()],
+        names=_names(options),
         scratch_url=options.scratch_url,
         environ=call.environ,
     )
@@ -128,6 +142,11 @@ def _try(
     with Progress(call.output, len(task.chosen)) as progress:
         trial = trying.try_out(task, interrupts=interrupts, hear=progress)
     return trial_remarks.of_trial(trial, gathered.entries, [one.version for one in task.chosen])
+
+
+def _names(options: LintOptions) -> list[str]:
+    """Return the migrations that are named."""
+    return [name.strip() for name in (options.only or "").split(",") if name.strip()]
 
 
 def _list_rules(call: CommandContext, options: LintOptions) -> None:
@@ -186,12 +205,14 @@ COMMAND = Command(
         "as it is declared, and what would hurt in production. With --try, migrations and rollbacks are run on a "
         "scratch database, and the server itself says what they do. Exit code 1 means that something was found which "
         "matters enough, 2 that it could not be checked, or not by every rule, as without the extra `lint`. "
+        "With --fix, migrations that no database has applied yet are rewritten where that comes to the same. "
         "`--rules` lists the rules, `--explain` has the page of one."
     ),
     document=(
         "findings (rule, severity, message, file, line, column, end_line, end_column, hint, migration, fix), "
         "migrations (how many), not_checked, tried (how many), tried_on (the server's version, or null); with --rules "
-        "manifest and rules (rule, group, severity, default, needs, summary, why)"
+        "manifest and rules (rule, group, severity, default, needs, summary, why); with --fix --dry-run fixed, "
+        "not_fixed (migration, reason) and files (file, before, after)"
     ),
     run=run,
     options_type=LintOptions,
@@ -214,9 +235,20 @@ COMMAND = Command(
             "what is not undone; with --base those that are new",
             attribute="try_",
         ),
-        Option("--only", "with --try: try these alone, by name or version, with commas between them", "NAMES"),
+        Option(
+            "--only",
+            "with --try: try these alone, by name or version, with commas between them; with --fix: rewrite these, "
+            "which no database has applied yet",
+            "NAMES",
+        ),
         SCRATCH_URL,
         Option("--sizes", "a file that says how large tables are: locks of small ones are notes", "FILE"),
+        Option(
+            "--fix",
+            "rewrite what is safe to rewrite in migrations that are new since --base, or named by --only, and split "
+            "files into entries where that is needed",
+        ),
+        Option("--dry-run", "with --fix: print the changes as a diff, and write nothing"),
         Option("--explain", "print the page of a rule, with an example that is reported and one that is not", "RULE"),
         Option("--rules", "list every rule, with how much it matters to this manifest"),
     ),
@@ -225,6 +257,7 @@ COMMAND = Command(
         "zmig lint manifests/demo.yaml manifests/prod.yaml",
         "zmig lint manifests/prod.yaml --fail-on warning --format github",
         "zmig lint manifests/demo.yaml --try",
+        "zmig lint manifests/demo.yaml --fix --only 2 --dry-run",
         "zmig lint --explain squawk/renaming-column",
     ),
 )

@@ -136,8 +136,11 @@ class CheckContext:
         return self.base is not None and entry.version in self.base.new
 
 
-def check(gathered: Gathered, context: CheckContext) -> list[Finding]:
-    """Return the findings about a manifest, those it includes and their files."""
+def check(gathered: Gathered, context: CheckContext, *, keep: dict[int, list[Remark]] | None = None) -> list[Finding]:
+    """Return the findings about a manifest, those it includes and their files.
+
+    `keep` gets what is behind those about entries that are reported: the remarks, by version.
+    """
     root = gathered.opened[0].manifest.lint
     weights = {
         id(opened.manifest.document.source): severities(opened.manifest.lint, root) for opened in gathered.opened
@@ -165,9 +168,10 @@ def check(gathered: Gathered, context: CheckContext) -> list[Finding]:
         steps: Sequence[Step] = ()
         if replayed is not None and not _is_replaced(entry, gathered):
             steps = replayed.steps(entry, is_new=context.is_new(entry), version=version)
-        findings += _weighed(
-            _unignored(entry, context, steps, weight, version or own[id(entry.manifest)]), weight, entry.name
-        )
+        remarks = _unignored(entry, context, steps, weight, version or own[id(entry.manifest)])
+        if keep is not None:
+            keep[entry.version] = [one for one in remarks if weight[one.rule] is not None]
+        findings += _weighed(remarks, weight, entry.name)
     return findings
 
 

@@ -86,8 +86,8 @@ def lint(
     files, missing = Files(), list[str]()
     projects = [gather(path, environ=environ, files=files) for path in paths]
     comparisons = [compared(project, base, environ, missing) for project in projects]
-    grammar = _grammar(missing)
-    squawk_report = _squawk_report(projects, comparisons, grammar, missing)
+    grammar = load_grammar(missing)
+    squawk_report = squawk_findings(projects, comparisons, grammar, missing)
     ran = check.rules_that_run(
         has_grammar=grammar is not None, has_squawk=squawk_report is not None, has_base=base is not None
     )
@@ -149,7 +149,8 @@ def compared(project: Gathered, base: str | None, environ: Mapping[str, str], mi
     )
 
 
-def _grammar(missing: list[str]) -> Grammar | None:
+def load_grammar(missing: list[str]) -> Grammar | None:
+    """Return PostgreSQL's grammar; None where it is not installed. Adds to `missing` what is not checked then."""
     try:
         return Grammar()
     except (ImportError, OSError):
@@ -160,7 +161,7 @@ def _grammar(missing: list[str]) -> Grammar | None:
         return None
 
 
-def _squawk_report(
+def squawk_findings(
     projects: Sequence[Gathered], comparisons: Sequence[Comparison | None], grammar: Grammar | None, missing: list[str]
 ) -> SquawkReport | None:
     """Return what squawk finds; None where it is not installed, or failed. Adds to `missing` what it did not check."""

@@ -107,6 +107,11 @@ class Replayed:
         self._new: frozenset[int] = frozenset()
         """The periods of entries that have been applied nowhere."""
 
+    @property
+    def catalog(self) -> Catalog:
+        """What is there after the entries so far."""
+        return self._catalog
+
     def doubt(self, entry: Entry) -> None:
         """Take note of what a repeatable makes, which is there when later migrations run, and replayed at the end."""
         for statement in entry.sql.statements if entry.sql is not None else ():

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from zmig.manifest.yaml_parser import Mapping, Scalar, Sequence, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from collections.abc import Mapping as Map
     from collections.abc import Sequence as List
 
     from zmig.manifest.yaml_parser import Document, Node
 
-    Value = str | int | List[str] | Map[str, str | List[str]]
+    Value = str | int | List["Value"] | Map[str, "Value"]
     Fields = Map[str, Value]
 
 _BARE = re.compile(r"[\w./][\w./+@-]*(?: [\w./+@-]+)*")
@@ -189,6 +189,19 @@ def left_out_lines(by_tool: Map[str, List[str]]) -> list[str]:
     for tool, names in by_tool.items():
         lines += [f"  {tool}:", *(f"    - {scalar(name)}" for name in names)]
     return lines
+
+
+def set_values(document: Document, values: Iterable[tuple[Node, Value]]) -> str:
+    """Return the text of a manifest with other values in the place of some scalars, in the quotes that they have.
+
+    Whoever calls this reads the result again and compares.
+    """
+    text = document.source.text
+    edits: list[_Edit] = []
+    for node, value in values:
+        pair = _Style(text, Mapping({"it": (Scalar("it", plain=True, start=0, end=0), node)}, 0, 0)).pair("it", value)
+        edits.append(_Edit(node.start, _content_end(text, node), pair.removeprefix("it: ")))
+    return _edited(text, edits)
 
 
 def _edited(text: str, edits: list[_Edit]) -> str:

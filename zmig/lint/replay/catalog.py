@@ -114,6 +114,14 @@ class Catalog:
         """Yield all tables that are known."""
         yield from (one for one in self._relations.values() if isinstance(one, Table))
 
+    def relations(self) -> Iterator[Relation]:
+        """Yield everything that shares its names with tables."""
+        yield from self._relations.values()
+
+    def types(self) -> Iterator[UserType]:
+        """Yield all types that somebody made."""
+        yield from self._types.values()
+
     def relations_in(self, schema: str) -> Iterator[Relation]:
         """Yield the relations of a schema."""
         yield from (one for one in self._relations.values() if one.name.schema == schema)

@@ -1,0 +1,359 @@
+"""Fixes what can be fixed in a manifest's files, and proves it on copies before anything is written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zmig.errors import Problem, UsageError
+from zmig.lint import check, run
+from zmig.lint.base import Comparison
+from zmig.lint.check import CheckContext
+from zmig.lint.entries import Files, gather
+from zmig.lint.finding import Severity
+from zmig.lint.fix import parts as splitting
+from zmig.lint.fix import plan as planning
+from zmig.lint.fix import proof
+from zmig.lint.fix.pieces import CannotFix, is_fixable
+from zmig.lint.replay.effects import Fails
+from zmig.lint.steps import Replayed
+from zmig.project import new_files, outside, scaffold, written_file
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from dataclasses import KW_ONLY
+
+    from zmig.lint.entries import Entry, Gathered
+    from zmig.lint.finding import Remark
+    from zmig.lint.fix.plan import Plan, Split
+    from zmig.lint.grammar import Grammar
+    from zmig.lint.replay.catalog import Catalog
+    from zmig.project.inclusion import LoadedManifest
+
+
+@valueclass
+class Change:
+    """A file that is another one afterwards."""
+
+    path: Path
+    before: str | None
+    """None where it is new."""
+    after: str | None
+    """None where it is gone."""
+
+
+@valueclass
+class Fixes:
+    """What can be fixed, and what cannot."""
+
+    plans: tuple[tuple[LoadedManifest, Plan], ...] = ()
+    """One for each manifest that changes, or whose files do."""
+    _: KW_ONLY
+    fixed: tuple[str, ...] = ()
+    """The migrations that are put right, by name."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """The migrations that are left as they are, each with the reason."""
+
+    @property
+    def changes(self) -> list[Change]:
+        """Every file that changes."""
+        return [change for opened, plan in self.plans for change in _changes(opened, plan)]
+
+
+def find(path: Path, *, environ: Mapping[str, str], base: str | None, names: Collection[str]) -> Fixes:
+    """Return what can be fixed in a manifest, of what is not on `base`, or of what is named.
+
+    Raises ManifestError where it cannot be read, UsageError where nothing says which migrations nobody has applied,
+    a name means none, or what is needed to check them is not installed.
+    """
+    return _Fixing(path, environ=environ, base=base, names=names).fixes()
+
+
+class _Looked:
+    """A manifest with what was remarked of its entries, and what they make."""
+
+    def __init__(self, gathered: Gathered, comparison: Comparison, grammar: Grammar) -> None:
+        missing: list[str] = []
+        said = run.squawk_findings([gathered], [comparison], grammar, missing)
+        if said is None:
+            raise _missing("squawk")
+        ran = check.rules_that_run(has_grammar=True, has_squawk=True, has_base=False)
+        context = CheckContext(
+            ran,
+            grammar=grammar,
+            squawk=said.remarks,
+            unread=said.unread,
+            base=comparison,
+            start_after=check.start_after(gathered),
+        )
+        self.gathered = gathered
+        self.remarks: dict[int, list[Remark]] = {}
+        self.findings = check.check(gathered, context, keep=self.remarks)
+        self.before: dict[int, Catalog] = {}
+        self.after: dict[int, Catalog] = {}
+        self.failing: dict[int, str] = {}
+        replayed = Replayed(grammar, gathered.start)
+        version = gathered.opened[0].manifest.lint.postgres_version
+        for entry in gathered.entries:
+            self.before[entry.version] = replayed.catalog
+            steps = replayed.steps(entry, is_new=entry.version in comparison.new, version=version)
+            if failing := next((fails for step in steps for fails in step.of(Fails)), None):
+                self.failing[entry.version] = failing.reason
+            self.after[entry.version] = replayed.catalog
+        self.end = replayed.catalog
+
+    def fixable(self, entry: Entry) -> list[Remark]:
+        """Return what can be put right of an entry's file."""
+        of_file = (one for one in self.remarks.get(entry.version, ()) if entry.source is one.source)
+        return [one for one in of_file if is_fixable(one)]
+
+    @property
+    def rules(self) -> Counter[str]:
+        """How often each rule was broken that matters."""
+        return Counter(one.rule for one in self.findings if one.severity is not Severity.NOTE)
+
+
+class _Fixing:
+    def __init__(self, path: Path, *, environ: Mapping[str, str], base: str | None, names: Collection[str]) -> None:
+        self._path = path
+        self._environ = environ
+        missing: list[str] = []
+        grammar = run.load_grammar(missing)
+        if grammar is None:
+            raise _missing("postgast")
+        self._grammar = grammar
+        gathered = gather(path, environ=environ, files=Files())
+        self._new = _new(gathered, base, names, environ)
+        self._looked = _Looked(gathered, Comparison(self._new, self._new), grammar)
+        self._refused: list[tuple[str, str]] = []
+
+    def fixes(self) -> Fixes:
+        """Return what can be fixed."""
+        plans: list[tuple[LoadedManifest, Plan]] = []
+        fixed: list[str] = []
+        for opened in self._looked.gathered.opened:
+            splits: list[Split] = []
+            accepted: Plan | None = None
+            for entry in self._looked.gathered.entries:
+                if entry.declaration.document is not opened.manifest.document or entry.version not in self._new:
+                    continue
+                if not (remarks := self._looked.fixable(entry)):
+                    continue
+                try:
+                    splits, accepted = self._with(opened, splits, entry, remarks)
+                except CannotFix as error:
+                    self._refused.append((entry.name, str(error)))
+            if accepted is not None:
+                plans.append((opened, accepted))
+                fixed += [one.entry.name for one in splits]
+        return Fixes(tuple(plans), fixed=tuple(fixed), refused=tuple(self._refused))
+
+    def _with(
+        self, opened: LoadedManifest, splits: list[Split], entry: Entry, remarks: Sequence[Remark]
+    ) -> tuple[list[Split], Plan]:
+        """Return the entries that are split, with one more, and the plan for all of them. Raises CannotFix."""
+        with suppress(CannotFix):
+            more = [*splits, self._split(entry, remarks, keeps_order=False)]
+            return more, self._proved(opened, more)
+        more = [*splits, self._split(entry, remarks, keeps_order=True)]
+        return more, self._proved(opened, more)
+
+    def _split(self, entry: Entry, remarks: Sequence[Remark], *, keeps_order: bool) -> Split:
+        assert entry.sql is not None, "what is fixable is in SQL"
+        for file in entry.read_files:
+            if outside.is_outside(file.path) or Path(file.path).is_symlink():
+                raise CannotFix(f"`{file.path}` is a link, or outside of the project")
+        if self._looked.failing.get(entry.version) is not None:
+            raise CannotFix(f"it certainly fails as it is: {self._looked.failing[entry.version]}")
+        version = self._looked.gathered.opened[0].manifest.lint.postgres_version
+        found = splitting.split(
+            entry,
+            remarks,
+            self._looked.before[entry.version],
+            self._grammar,
+            version=version,
+            keeps_order=keeps_order,
+        )
+        return planning.Split(entry, found)
+
+    def _plan(self, opened: LoadedManifest, splits: Sequence[Split], unused: Collection[tuple[int, int]]) -> Plan:
+        return planning.plan(
+            opened.manifest.document,
+            splits,
+            self._looked.gathered.entries,
+            self._new,
+            self._environ,
+            lambda version, number: (version, number) not in unused,
+        )
+
+    def _proved(self, opened: LoadedManifest, splits: Sequence[Split]) -> Plan:
+        """Return the plan, if copies of all files with it come to the same, and are better. Raises CannotFix."""
+        plan = self._plan(opened, splits, ())
+        looked = self._look_at(opened, plan)
+        if unused := {*_unused_ignores(looked)}:
+            plan = self._plan(opened, splits, unused)
+            looked = self._look_at(opened, plan)
+        if (name := proof.difference(self._looked.end, looked.end)) is not None:
+            raise CannotFix(f"`{name}` would not be what it is now")
+        broken, before = looked.rules, self._looked.rules
+        if more := sorted(rule for rule in broken if rule not in before):
+            found = next(one for one in looked.findings if one.rule == more[0])
+            raise CannotFix(f"that would break another rule, `{more[0]}`: {found.message}")
+        wanted = Counter(one.rule for split in splits for one in self._looked.fixable(split.entry))
+        left = Counter(
+            one.rule for entry in looked.gathered.entries if entry.version in self._new for one in looked.fixable(entry)
+        )
+        all_before = Counter(
+            one.rule
+            for entry in self._looked.gathered.entries
+            if entry.version in self._new
+            for one in self._looked.fixable(entry)
+        )
+        if any(left[rule] > all_before[rule] - count for rule, count in wanted.items()):
+            raise CannotFix("that would be reported again")
+        return plan
+
+    def _look_at(self, opened: LoadedManifest, plan: Plan) -> _Looked:
+        """Return what is found in copies of all files that are as planned."""
+        gathered = self._looked.gathered
+        named = [Path(os.path.abspath(one)) for one in gathered.files]  # noqa: PTH100 -- links are to stay in it
+        manifests = [Path(os.path.abspath(one.path)) for one in gathered.opened]  # noqa: PTH100
+        root = Path(os.path.commonpath([str(one.parent) for one in (*named, *manifests)]))
+        with tempfile.TemporaryDirectory(prefix="zmig-lint-") as folder:
+
+            def there(path: Path) -> Path:
+                return Path(folder) / Path(os.path.abspath(path)).relative_to(root)  # noqa: PTH100
+
+            for path in (*named, *manifests):
+                if path.is_file():
+                    there(path).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, there(path))
+            for change in _changes(opened, plan):
+                if change.after is None:
+                    there(change.path).unlink(missing_ok=True)
+                else:
+                    there(change.path).write_bytes(change.after.encode())
+            again = gather(there(gathered.opened[0].path), environ=self._environ, files=Files())
+            problems = [
+                *again.problems,
+                *(one for entry in again.entries for file in entry.read_files for one in file.problems),
+            ]
+            known = {one.code for one in gathered.problems}
+            for problem in problems:
+                if problem.code not in known:
+                    raise CannotFix(f"zmig would refuse it: {problem.message.replace(folder, str(root))}")
+            old = {one.version for one in gathered.entries} - self._new
+            new = frozenset(one.version for one in again.entries if one.version not in old)
+            looked = _Looked(again, Comparison(new, new), self._grammar)
+        for version, reason in looked.failing.items():
+            if version in new:
+                raise CannotFix(f"that would fail: {reason}")
+        return looked
+
+
+def _unused_ignores(looked: _Looked) -> Iterable[tuple[int, int]]:
+    """Yield the ignores that nothing is left for, by version and number in their entry."""
+    for entry in looked.gathered.entries:
+        for remark in looked.remarks.get(entry.version, ()):
+            if remark.rule == "ignore/unused" and remark.source is entry.manifest:
+                for number, one in enumerate(entry.declaration.ignores):
+                    if one.start == remark.start:
+                        yield entry.version, number
+
+
+def _new(gathered: Gathered, base: str | None, names: Collection[str], environ: Mapping[str, str]) -> frozenset[int]:
+    """Return the versions that may be rewritten, since no database has applied them."""
+    if base is not None:
+        compared = run.compared(gathered, base, environ, [])
+        assert compared is not None, "there is something to compare with"
+        return compared.new
+    known = {name: one.version for one in gathered.entries for name in (one.name, str(one.version))}
+    for name in names:
+        if name not in known:
+            message = f"no migration is called `{name}`"
+            raise UsageError(Problem("usage", message, hint="run `zmig lint` without `--only`, which names them"))
+    if not names:
+        raise UsageError(
+            Problem(
+                "usage",
+                "which migrations nobody has applied yet is not known, and no other is rewritten",
+                hint="add `--base origin/main`, or name them: `--only NAME`",
+            )
+        )
+    return frozenset(known[name] for name in names)
+
+
+def _missing(what: str) -> UsageError:
+    return UsageError(
+        Problem("usage", f"nothing can be fixed without `{what}`, which is not installed", hint=f"run `{run.INSTALL}`")
+    )
+
+
+def _changes(opened: LoadedManifest, plan: Plan) -> list[Change]:
+    folder = opened.folder
+    changes: list[Change] = []
+    for old, now in plan.moved.items():
+        text = _read(folder.path(old))
+        changes.append(Change(folder.path(old), text, None))
+        if now not in plan.files:
+            changes.append(Change(folder.path(now), None, text))
+    gone = {folder.path(old) for old in plan.moved}
+    changes = [one for one in changes if one.after is not None or one.path not in map(folder.path, plan.moved.values())]
+    for path, text in plan.files.items():
+        place = folder.path(path)
+        before = None if place in gone else _read(place)
+        if before != text:
+            changes.append(Change(place, before, text))
+    if plan.is_edited:
+        changes.append(Change(opened.path, opened.manifest.document.source.text, plan.text))
+    return changes
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        return None
+
+
+_INSTEAD = "move it away, and run the command again"
+
+
+def write(fixes: Fixes) -> None:
+    """Write what is planned. Whenever it is cut off, a manifest and its files are those from before, or the new ones.
+
+    So a file that a manifest names is never replaced while the manifest says something else of it: the manifest is
+    given a copy under another name first, at once with everything else, and the file's own name when that is there.
+    Raises UsageError where a file exists, was changed meanwhile, or cannot be written.
+    """
+    for opened, plan in fixes.plans:
+        changes = _changes(opened, plan)
+        if not plan.is_edited:
+            for change in changes:
+                _replace(change.path, change.after or "")
+            continue
+        place = opened.folder.path
+        staged = {place(name): plan.files[path] for path, name in plan.staging.items()}
+        created = {one.path: one.after for one in changes if one.before is None and one.after is not None}
+        with new_files.written({**created, **staged}, instead=_INSTEAD):
+            scaffold.replace_manifest(opened, plan.staged if staged else plan.text)
+        if staged:
+            for path in plan.staging:
+                _replace(place(path), plan.files[path])
+            _replace(opened.path, plan.text)
+        for gone in (*staged, *(one.path for one in changes if one.after is None)):
+            with suppress(FileNotFoundError):
+                gone.unlink()
+
+
+def _replace(path: Path, text: str) -> None:
+    try:
+        written_file.write(path, text.encode())
+    except OSError as error:
+        raise UsageError(new_files.unwritable(path, error)) from None
