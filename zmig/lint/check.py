@@ -30,7 +30,7 @@ from zmig.lint.rules.locks import Reported
 from zmig.lint.squawk import weighing
 from zmig.lint.steps import Replayed
 from zmig.lint.tried import Tried, merged
-from zmig.valueclass import field, valueclass
+from zmig.valueclass import field, replace, valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -222,17 +222,28 @@ def _remarks(entry: Entry, context: CheckContext, steps: Sequence[Step]) -> Iter
     for check_entry in _CHECKS:
         yield from check_entry(entry)
     said = context.squawk.get(id(entry.sql), ()) if entry.sql is not None else ()
+    said_inside = () if entry.inside is None else context.squawk.get(id(entry.inside.file), ())
     for check_effects in _CHECKS_OF_EFFECTS:
         yield from check_effects(entry, steps)
     for check_beside in _CHECKS_BESIDE_SQUAWK:
-        yield from check_beside(entry, steps, Reported(said))
+        yield from check_beside(entry, steps, Reported((*said, *said_inside)))
     if context.grammar is not None:
         yield from context.grammar.check_condition(entry)
         yield from context.grammar.check_verify(entry)
-        for file in entry.read_files:
-            yield from context.grammar.check(file)
+        yield from _syntax(entry, context.grammar)
     if entry.sql is not None:
-        yield from weighing.weighed(entry.sql, said, steps)
+        yield from weighing.weighed(entry.sql, said, [step for step in steps if not step.file.is_inside])
+    if entry.inside is not None and any(step.file.is_inside for step in steps):
+        within = weighing.weighed(entry.inside.file, said_inside, [step for step in steps if step.file.is_inside])
+        yield from (replace(one, replaced=None) for one in within)
+
+
+def _syntax(entry: Entry, grammar: Grammar) -> Iterator[Remark]:
+    """Yield what PostgreSQL's grammar refuses, also in what code executes."""
+    found = [remark for file in entry.read_files for remark in grammar.check(file)]
+    yield from found
+    if entry.inside is not None and not found:  # else the body is refused already
+        yield from grammar.check(entry.inside.file)
 
 
 def start_after(gathered: Gathered) -> dict[int, int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zmig.errors import ManifestError
 from zmig.lint import sql_file
 from zmig.lint.finding import Remark
+from zmig.lint.inside import inside
 from zmig.manifest import yaml_parser
 from zmig.model import Kind, Language
 from zmig.planning.plan import Action, Plan, Step
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zmig.errors import Problem
+    from zmig.lint.inside.inside import Inside
     from zmig.lint.sql_file import SqlFile
     from zmig.manifest.declaration import Declaration
     from zmig.model import Migration
@@ -37,6 +39,8 @@ class Entry:
     rollback: SqlFile | None = None
     verify: SqlFile | None = None
     """The file that holds its verify query."""
+    inside: Inside | None = None
+    """What its file runs that its statements do not show."""
     has_code_rollback: bool = False
     """Whether its Python file defines `rollback(ctx)`."""
 
@@ -66,6 +70,11 @@ class Entry:
         if self.declaration.batch is not None:
             return False
         return self.sql is not None and self.sql.is_transactional(self.declaration.transaction)
+
+    @property
+    def holds_locks(self) -> bool:
+        """Whether its file, which may be Python, keeps every lock that it takes until it is done."""
+        return self.is_transactional or (self.python is not None and self.declaration.transaction is not False)
 
     @property
     def source(self) -> Source | None:
@@ -192,8 +201,17 @@ def _entry(declaration: Declaration, migration: Migration | None, opened: Loaded
     if declaration.language is Language.PYTHON:
         python = Source(str(migration.file), text_file.read(migration.file))
         has_code_rollback = migration.has_code_rollback
-        return Entry(declaration, python=python, rollback=rollback, verify=verify, has_code_rollback=has_code_rollback)
-    return Entry(declaration, sql=files.sql(migration.file, declaration), rollback=rollback, verify=verify)
+        return Entry(
+            declaration,
+            python=python,
+            rollback=rollback,
+            verify=verify,
+            inside=inside.of_python(python),
+            has_code_rollback=has_code_rollback,
+        )
+    sql = files.sql(migration.file, declaration)
+    within = None if sql is None else inside.of_sql(sql)
+    return Entry(declaration, sql=sql, rollback=rollback, verify=verify, inside=within)
 
 
 def _unfit_verify(migration: Migration) -> Iterator[Problem]:

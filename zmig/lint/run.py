@@ -187,7 +187,7 @@ def squawk_findings(
     )
     for file in report.unread.values():
         # What PostgreSQL's own grammar refuses, too, is reported as that.
-        if grammar is not None and next(grammar.check(file), None) is None:
+        if grammar is not None and not file.is_inside and next(grammar.check(file), None) is None:
             missing.append(f"the rules `squawk/...` were not checked in `{file.path}`: squawk does not know its syntax")
     return report
 
@@ -199,6 +199,8 @@ def _jobs(project: Gathered, comparison: Comparison | None) -> Iterator[Job]:
     for entry in project.entries:
         if context.examines(entry) and entry.sql is not None and not entry.sql.problems:
             yield Job(entry.sql, entry.is_transactional, root or own[id(entry.manifest)])
+        if context.examines(entry) and entry.inside is not None:
+            yield Job(entry.inside.file, entry.holds_locks, root or own[id(entry.manifest)])
 
 
 def _included(projects: Iterable[Gathered]) -> list[str]:

@@ -135,6 +135,8 @@ class SqlFile:
     """The rows that are after a COPY, each with its closing line."""
     problems: tuple[Problem, ...]
     """Why the text stops being a script, if it does."""
+    is_inside: bool = False
+    """Whether its statements are within those of another file, or within Python: see `zmig.lint.inside`."""
 
     @property
     def path(self) -> str:

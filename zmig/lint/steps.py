@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from zmig.lint.finding import Remark
 from zmig.lint.replay.catalog import Catalog
-from zmig.lint.replay.effects import Effect
-from zmig.lint.replay.objects import Space
+from zmig.lint.replay.effects import Effect, Makes, Redefines, RunsCode
+from zmig.lint.replay.objects import ObjectKind, Space
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from zmig.lint.entries import Entry
     from zmig.lint.grammar import Grammar
+    from zmig.lint.inside.inside import Inside
+    from zmig.lint.inside.part import Part
     from zmig.lint.replay.objects import Node
     from zmig.lint.sql_file import Action, FileStatement, SqlFile
     from zmig.sql.token_reader import Name
@@ -31,7 +33,7 @@ class Step:
 
     def __init__(
         self, file: SqlFile, statement: FileStatement, before: Catalog, after: Catalog, effects: tuple[Effect, ...],
-        targets: tuple[Node, ...],
+        targets: tuple[Node, ...], *, is_conditional: bool = False,
     ) -> None:  # fmt: skip
         self.file = file
         self.statement = statement
@@ -40,6 +42,8 @@ class Step:
         self.effects = effects
         self.targets = targets
         """What it is about that was there before it."""
+        self.is_conditional = is_conditional
+        """Whether it may not run: it is within a condition, a loop or a handler of code."""
 
     def of(self, kind: type[One]) -> Iterator[One]:
         """Yield its effects of one kind."""
@@ -130,9 +134,16 @@ class Replayed:
             catalog.distrust("execute")  # what its variables name may be any table
         if entry.sql is not None and not entry.sql.problems:
             steps, catalog = follow(
-                entry.sql, catalog, self._grammar, version=version, is_transactional=entry.is_transactional
+                entry.sql,
+                catalog,
+                self._grammar,
+                version=version,
+                is_transactional=entry.is_transactional,
+                inside=entry.inside,
             )
         elif entry.python is not None:
+            if entry.inside is not None:
+                steps = within(entry.inside.of(0), entry.inside.file, catalog, self._grammar, version=version)
             catalog.distrust(entry.python.text)
             catalog.distrust("execute")
         else:
@@ -145,19 +156,30 @@ class Replayed:
 
 
 def follow(
-    file: SqlFile, catalog: Catalog, grammar: Grammar, *, version: int | None, is_transactional: bool
+    file: SqlFile,
+    catalog: Catalog,
+    grammar: Grammar,
+    *,
+    version: int | None,
+    is_transactional: bool,
+    inside: Inside | None = None,
 ) -> tuple[list[Step], Catalog]:
     """Return the steps of a file that is run on a catalog, and the catalog after them."""
     steps: list[Step] = []
     begun: Catalog | None = catalog if is_transactional else None
     savepoints: dict[str, Catalog] = {}
+    bodies: dict[Name, FileStatement] = {}
     for statement in file.statements:
         outcome = grammar.replay(statement, catalog, version)
         if outcome is None:
             after, effects, targets = catalog, (), ()
         else:
             after, effects, targets = outcome.catalog, outcome.effects, outcome.targets
-        steps.append(Step(file, statement, catalog, after, effects, targets))
+        step = Step(file, statement, catalog, after, effects, targets)
+        if inside is not None:
+            for host in _run_by(step, bodies):
+                steps += within(inside.of(host.start), inside.file, catalog, grammar, version=version)
+        steps.append(step)
         controls = statement.command.controls_transaction
         if controls in ("BEGIN", "START TRANSACTION"):
             begun = after
@@ -172,6 +194,52 @@ def follow(
                 savepoints[name] = after
         catalog = _committed(after) if begun is None else after
     return steps, catalog
+
+
+def _run_by(step: Step, bodies: dict[Name, FileStatement]) -> Iterator[FileStatement]:
+    """Yield the statements whose code a step runs: itself, or functions that were made before it in its file."""
+    for made in (*step.of(Makes), *step.of(Redefines)):
+        if made.ref.kind is ObjectKind.FUNCTION and step.statement.verb == "create":
+            bodies[made.ref.name] = step.statement
+    for one in step.of(RunsCode):
+        host = step.statement if one.function is None else bodies.pop(one.function, None)
+        if host is not None:
+            yield host
+
+
+def within(
+    inner: Iterable[tuple[FileStatement, Part]], file: SqlFile, catalog: Catalog, grammar: Grammar, *,
+    version: int | None,
+) -> list[Step]:  # fmt: skip
+    """Return the steps of what code runs on a catalog.
+
+    What is made or proved in a branch counts in that branch alone: outside of it, it may not have happened.
+    """
+    steps: list[Step] = []
+    open_branches: list[tuple[int, Catalog]] = []
+    for statement, part in inner:
+        shared = 0
+        while shared < len(open_branches) and part.branch[shared : shared + 1] == (open_branches[shared][0],):
+            shared += 1
+        if shared < len(open_branches):
+            _, catalog = open_branches[shared]
+            del open_branches[shared:]
+        for number in part.branch[shared:]:
+            open_branches.append((number, catalog))
+        outcome = grammar.replay(statement, catalog, version)
+        after, effects, targets = catalog, (), ()
+        if outcome is not None:
+            after, effects, targets = outcome.catalog, outcome.effects, outcome.targets
+        steps.append(Step(file, statement, catalog, after, effects, targets, is_conditional=part.is_conditional))
+        catalog = after
+        open_branches = [(number, _distrusting(outer, statement.text)) for number, outer in open_branches]
+    return steps
+
+
+def _distrusting(catalog: Catalog, code: str) -> Catalog:
+    catalog = catalog.copy()
+    catalog.distrust(code)
+    return catalog
 
 
 def _committed(catalog: Catalog) -> Catalog:

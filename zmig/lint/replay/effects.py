@@ -244,9 +244,10 @@ class FailsIfRows(Effect):
 
 @valueclass
 class RunsCode(Effect):
-    """It runs code whose effects are not seen: a DO block, a procedure, a function."""
+    """It runs code, whose effects are of steps of their own where they are known: a DO block, or a function."""
 
     text: str
+    function: Name | None = None
 
 
 @valueclass

@@ -128,7 +128,7 @@ def select(scene: Scene, statement: pg.SelectStmt) -> None:
             access.sleep(scene, called)
             found = scene.catalog.find_function(scene.path, called)
             for one in scene.catalog.functions(found) if found is not None else ():
-                scene.say(RunsCode(one.body or ""))
+                scene.say(RunsCode(one.body or "", one.name))
                 scene.catalog.distrust(one.body or "execute")
 
 
@@ -145,5 +145,5 @@ def call(scene: Scene, statement: pg.CallStmt) -> None:
     found = scene.catalog.find_function(scene.path, called)
     bodies = [one.body or "" for one in scene.catalog.functions(found)] if found is not None else ["drop"]
     for body in bodies:
-        scene.say(RunsCode(body))
+        scene.say(RunsCode(body, found))
         scene.catalog.distrust(body)

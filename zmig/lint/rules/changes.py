@@ -32,7 +32,7 @@ def mixed(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
 
 def mixing(entry: Entry, steps: Sequence[Step]) -> tuple[Step, str, Step] | None:
     """Return the statement that changes many rows, of which table, and the one that has locked another before."""
-    if not entry.is_transactional or entry.is_repeatable:
+    if not entry.holds_locks or entry.is_repeatable:
         return None
     altering: Step | None = None
     for step in steps:

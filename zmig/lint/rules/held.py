@@ -180,7 +180,7 @@ def _is_too_long(setting: Sets) -> bool:
 
 def transactions(entry: Entry, steps: Sequence[Step]) -> Iterator[list[Step]]:
     """Yield the steps of each transaction of more than one statement."""
-    if entry.is_transactional:
+    if entry.holds_locks:
         yield [*steps]
         return
     begun: list[Step] | None = None

@@ -23,6 +23,7 @@ def refused(entry: Entry) -> Iterator[Remark]:
     for file, is_transactional in entry.sql_files:
         if not is_transactional:
             yield from _refused_in_own(file)
+    yield from _refused_inside(entry)
     if entry.sql is None or not entry.is_transactional:
         return
     for statement in entry.sql.statements:
@@ -48,6 +49,20 @@ def _refused_in_own(file: SqlFile) -> Iterator[Remark]:
             )
         if statement.command.controls_transaction:
             begin = statement if statement.verb in ("begin", "start") else None
+
+
+def _refused_inside(entry: Entry) -> Iterator[Remark]:
+    """Yield what is refused within a function or a DO block, which always runs in a transaction."""
+    if entry.inside is None or entry.sql is None:
+        return
+    for statement in entry.inside.file.statements:
+        if command := statement.command.refuses_transaction:
+            yield entry.inside.file.remark(
+                "transaction/refused",
+                statement,
+                f"`{command}` cannot run inside of code, which is always in a transaction",
+                "write it as a statement of its own, in an entry of its own",
+            )
 
 
 def control(entry: Entry) -> Iterator[Remark]:

@@ -1,0 +1,121 @@
+"""What a migration runs that its statements do not show: as a file of its own, in which everything is at its place."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from zmig.lint import sql_file
+from zmig.lint.inside import plpgsql, python_code
+from zmig.lint.inside.part import Part
+from zmig.sql.lexer import Kind, tokens
+from zmig.valueclass import replace, valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from zmig.lint.sql_file import FileStatement, SqlFile
+    from zmig.sql.lexer import Token
+    from zmig.text.places import Source
+
+_CALLING = frozenset({"call", "do", "select"})
+_LONGEST = 1 << 20
+"""A file that is longer holds rows, and is not looked into."""
+
+
+@valueclass
+class Inside:
+    """The statements within a file."""
+
+    file: SqlFile
+    """Blank but for them."""
+    by_host: dict[int, tuple[tuple[FileStatement, Part], ...]]
+    """In order, by where the statement begins that they are within; 0 for a Python file."""
+
+    def of(self, start: int) -> tuple[tuple[FileStatement, Part], ...]:
+        """Return what is within the statement that begins at an offset."""
+        return self.by_host.get(start, ())
+
+
+def of_sql(file: SqlFile) -> Inside | None:
+    """Return what is within the DO blocks and functions of a file; None where there is nothing."""
+    if file.problems or len(file.text) > _LONGEST:
+        return None
+    # What no statement calls is for another day.
+    verbs = ("create", "do") if any(one.verb in _CALLING for one in file.statements) else ("do",)
+    found = [(one, _parts(file, one)) for one in file.statements if one.verb in verbs]
+    return _inside(file.source, found) if any(parts for _, parts in found) else None
+
+
+def of_python(source: Source) -> Inside | None:
+    """Return what a Python migration runs; None where nothing is known of it."""
+    found = python_code.parts(source) if "execute" in source.text else []
+    return _inside(source, [(None, found)]) if found else None
+
+
+def _parts(file: SqlFile, statement: FileStatement) -> list[Part]:
+    found = body_of(statement)
+    if found is None:
+        return []
+    language, body = found
+    if not (body.text.startswith("$") or "''" not in body.text):
+        return []
+    quotes = body.text.index("$", 1) + 1 if body.text.startswith("$") else 1
+    start, end = statement.start + body.start + quotes, statement.start + body.end - quotes
+    if language == "sql":
+        text = file.text[start:end]
+        return [Part(start, text)] if text.strip() else []
+    return plpgsql.parts(file.text, start, end)
+
+
+def body_of(statement: FileStatement) -> tuple[str, Token] | None:
+    """Return the language and the string of a DO block, or of a function; None where there is none."""
+    text = statement.text
+    is_do = statement.verb == "do"
+    if not is_do and "language" not in text.lower():
+        return None
+    words = [*tokens(text)]
+    if not is_do and not any(one.text in ("function", "procedure") for one in words[1:4]):
+        return None
+    pairs = [*pairwise(words)]
+    language = next((after.text.strip("'\"").lower() for word, after in pairs if word.text == "language"), "plpgsql")
+    strings = ((word.text, after) for word, after in pairs if after.kind is Kind.STRING)
+    body = next((after for word, after in strings if word == "as" or (is_do and word != "language")), None)
+    if body is None or language not in ("plpgsql", "sql") or body.text[0] not in "$'":
+        return None
+    return language, body
+
+
+def _inside(source: Source, hosts: Sequence[tuple[FileStatement | None, list[Part]]]) -> Inside | None:
+    """Return parts as a file, of which each statement is where it is in the source."""
+    every = [part for _, parts in hosts for part in parts]
+    read = sql_file.read(_masked(source.text, every), path=source.label)
+    if read.problems:
+        return None
+    statements: list[FileStatement] = []
+    by_host: dict[int, tuple[tuple[FileStatement, Part], ...]] = {}
+    for host, parts in hosts:
+        own: list[tuple[FileStatement, Part]] = []
+        for part in parts:
+            for one in _within(read.statements, part):
+                raw = replace(one.raw, line=source.line_and_column(one.start)[0])
+                path, is_utc = (one.path, False) if host is None else (host.path, host.is_utc)
+                own.append((replace(one, raw=raw, path=path, is_utc=is_utc), part))
+        statements += (one for one, _ in own)
+        by_host[0 if host is None else host.start] = tuple(own)
+    file = replace(read, source=source, statements=tuple(sorted(statements, key=lambda one: one.start)), is_inside=True)
+    return Inside(file, by_host)
+
+
+def _within(statements: Sequence[FileStatement], part: Part) -> Iterable[FileStatement]:
+    return (one for one in statements if part.start <= one.start < part.end)
+
+
+def _masked(text: str, parts: Iterable[Part]) -> str:
+    """Return a text of the same length that is blank but for the parts, each of which ends with a semicolon."""
+    blank = ["\n" if character == "\n" else " " for character in text]
+    for part in parts:
+        blank[part.start : part.end] = part.text
+        if part.end < len(blank):
+            blank[part.end] = ";"
+    return "".join(blank)
