@@ -39,6 +39,32 @@ SAID = {
         "its scheme is `postgis`, which PostgreSQL's client does not know",
         "write `postgresql://` in place of `postgis://`",
     ),
+    "Django's engine": (
+        "django.db.backends.postgresql://app:hunter2@h/db",
+        "its scheme is `django.db.backends.postgresql`, which PostgreSQL's client does not know",
+        "write `postgresql://` in place of `django.db.backends.postgresql://`",
+    ),
+    "Django's old engine": (
+        "postgresql_psycopg2://app:hunter2@h/db",
+        "its scheme is `postgresql_psycopg2`, which PostgreSQL's client does not know",
+        "write `postgresql://` in place of `postgresql_psycopg2://`",
+    ),
+    "GeoDjango's engine": (
+        "django.contrib.gis.db.backends.postgis://app:hunter2@h/db",
+        "its scheme is `django.contrib.gis.db.backends.postgis`, which PostgreSQL's client does not know",
+        "write `postgresql://` in place of `django.contrib.gis.db.backends.postgis://`",
+    ),
+    "Django's settings": (
+        "{'ENGINE': 'django.db.backends.postgresql', 'NAME': 'db', 'USER': 'app', 'PASSWORD': 'hunter2'}",
+        "it is the settings of Django, in `{...}`",
+        "write it as `postgresql://USER:PASSWORD@HOST:PORT/NAME`, with the values of those keys, and with `%40`, "
+        "`%2F`, `%3A` and the like for special characters of the password",
+    ),
+    "what dj-database-url takes": (
+        "postgresql://app:hunter2@h/db?ssl_require=true",
+        "PostgreSQL's client does not know its parameter `ssl_require`",
+        "write `sslmode=require` in its place",
+    ),
     "capitals": (
         "PostgreSQL://app:hunter2@h/db",
         "its scheme is `PostgreSQL`, which PostgreSQL's client does not know",

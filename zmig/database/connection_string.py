@@ -31,6 +31,9 @@ _ALIASES = frozenset(
 )
 """Schemes with which other tools name servers that speak PostgreSQL's protocol."""
 
+_DJANGO_ENGINE = re.compile(r"(?:django\.(?:contrib\.gis\.)?db\.backends\.)?(?:postgresql(?:_psycopg2)?|postgis)")
+"""What `ENGINE` is in the settings of Django."""
+
 _OTHER_SERVERS = {
     "mysql": "MySQL",
     "mysql2": "MySQL",
@@ -53,6 +56,7 @@ _FOREIGN_PARAMETERS = {
     "search_path": _SEARCH_PATH,
     "pgbouncer": "remove it, and name the server itself: a transaction pooler cannot keep the run's lock",
     "ssl": "write `sslmode=require` in its place",
+    "ssl_require": "write `sslmode=require` in its place",
     "sslaccept": "write `sslmode=verify-full` for `strict`, or `sslmode=require`, in its place",
     "sslidentity": "write `sslcert` and `sslkey` in its place",
     "connection_limit": _POOL,
@@ -97,7 +101,7 @@ _SPELLINGS_OF_SSLMODE = {
     "strict": "verify-full",
 }
 _SECRET = re.compile(r"(?:password|scram_client_key|scram_server_key|oauth_client_secret)\s*=", re.IGNORECASE)
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+._-]*):(//)?")
 _UNKNOWN_PARAMETER = re.compile(r'invalid (?:URI query parameter:|connection option) "([^"]*)"')
 
 
@@ -165,6 +169,9 @@ def _of_form(text: str) -> Problem | None:
         return invalid("it begins with a quote", "remove the quotes around it")
     if re.match(r"psql\s", bare):
         return invalid("it begins with the word `psql`", "write what follows that word, without quotes")
+    if bare.startswith("{") and re.search(r"""["']ENGINE["']""", bare):
+        keys = "`postgresql://USER:PASSWORD@HOST:PORT/NAME`, with the values of those keys"
+        return invalid("it is the settings of Django, in `{...}`", f"write it as {keys}, and {_ENCODED}")
     if bare.startswith("{"):
         return invalid("it is the settings of a program, in `{...}`")
     scheme = _SCHEME.match(bare)
@@ -194,7 +201,7 @@ def _of_scheme(text: str, scheme: str, *, has_slashes: bool) -> Problem | None:
     instead = f"write `postgresql://` in place of `{scheme}://`"
     if family in _SCHEMES and driver:
         return invalid(f"its scheme `{scheme}` names a driver, as SQLAlchemy has it", instead)
-    if family in _SCHEMES or family in _ALIASES:
+    if family in _SCHEMES or family in _ALIASES or _DJANGO_ENGINE.fullmatch(lower):
         return invalid(f"its scheme is `{scheme}`, which PostgreSQL's client does not know", instead)
     server = _OTHER_SERVERS.get(family)
     if server is not None:
