@@ -18,7 +18,7 @@ BEFORE = """-- what is there
 create schema app;
 create schema old;
 create table old.notes (id bigint primary key);
-create table people (id bigint primary key, email text, age int, boss_id bigint);
+create table people (id bigint primary key, email text, age int, boss_id bigint, token text);
 create table places (id bigint primary key, city text, area int);
 create table towns (id int primary key);
 create table visits (id bigint primary key, person_id bigint references people (id), at date);
@@ -165,6 +165,7 @@ def test_a_danger_is_found_once(found: Found, sql: str, rule: str) -> None:
         "update people set age = v.age from (values (1, 2), (3, 4)) as v (id, age) where people.id = v.id",
         "update people set age = 3 where id = (select id from places limit 1)",
         "delete from people where email = 'a@example.org' and age > 3",
+        "delete from people where token = 'x'",
         "create table n (id bigint primary key);\ninsert into n values (1);\nupdate n set id = 2;\ndelete from n;\n"
         "truncate n;\ndrop table n cascade",
         "create temp table n as select * from people;\nupdate n set age = 1;\ntruncate n",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zmig.lint.replay.objects import Table
     from zmig.lint.replay.scene import Scene
 
-_KEY = re.compile(r"(?:.*_)?(?:id|key|code|slug|name|uuid|ctid|email)")
+_KEY = re.compile(r"(?:.*_)?(?:id|key|code|slug|name|uuid|ctid|email|token)")
 """Columns by which single rows are named."""
 _SINGLE = frozenset({"a_const", "param_ref", "type_cast", "sql_value_function", "func_call"})
 """Expressions that are one value for all rows, unless they are about columns."""
