@@ -159,6 +159,39 @@ def test_a_batch_fills_rows_in_an_entry_of_its_own(folder: Path, fix: Fix) -> No
     assert "    batch: {size: 1000}\n" in (folder / "manifest.yaml").read_text()
 
 
+@pytest.mark.parametrize(
+    ("update", "entry", "text"),
+    [
+        (
+            "update orders set status = 'new', t = note || '!' where id > 5 and status is null",
+            "    batch: {size: 1000}\n",
+            "update orders set status = 'new', t = note || '!'\nwhere ctid in (select ctid from orders where "
+            "(id > 5 and status is null) and (status is distinct from 'new' or t is distinct from note || '!') "
+            "limit :size);\n",
+        ),
+        (
+            "update orders set t = 'x'",
+            "    batch: {size: 1000}\n",
+            "update orders set t = 'x'\nwhere ctid in (select ctid from orders where t is distinct from 'x' "
+            "limit :size);\n",
+        ),
+        # What may be otherwise in the next round, or would never end, stays one statement.
+        ("update orders set t = now()", "", "update orders set t = now();\n"),
+        ("update orders set id = id + 1", "", "update orders set id = id + 1;\n"),
+        ("update orders o set t = 'x'", "", "update orders o set t = 'x';\n"),
+        ("update orders set t = 'x' where random() < 0.5", "", "update orders set t = 'x' where random() < 0.5;\n"),
+        ("update orders set t = 'x' from users", "", "update orders set t = 'x' from users;\n"),
+    ],
+)  # fmt: skip
+def test_rows_are_changed_in_an_entry_of_their_own(folder: Path, fix: Fix, update: str, entry: str, text: str) -> None:
+    fixes = fix(f"-- Why.\nalter table orders add column t text;\n{update};\nalter table orders add column u text;\n")
+    assert not fixes.refused
+    name = entries(folder)[3]
+    assert (folder / name).read_text().partition("\n")[2] == text
+    assert [*entries(folder)] == [1, 2, 3, 4]
+    assert f"    file: {name}\n{entry}  - version: 4\n" in (folder / "manifest.yaml").read_text()
+
+
 def test_an_ignore_goes_with_what_it_is_for(folder: Path, fix: Fix) -> None:
     ignore = "\n    lint:\n      ignore:\n        - rule: squawk/renaming-column\n          reason: nobody reads it"
     fix("-- Why.\nalter table orders rename note to remark;\ncreate index i on orders (id);\n", entry=ignore)

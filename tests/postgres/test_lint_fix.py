@@ -43,12 +43,22 @@ MIGRATIONS = {
         "alter table orders add constraint orders_pkey primary key (id);\ncreate table lines (order_id bigint);",
         "drop table lines;\nalter table orders drop constraint orders_pkey;",
     ),
+    "rows": (
+        "alter table orders add column t text;\n"
+        "update orders set t = note || '!', status = 'done' where id <> 4;\n"
+        "alter table orders add constraint c check (t <> 'x');",
+        "alter table orders drop constraint c;\nupdate orders set status = 's';\nalter table orders drop column t;",
+    ),
     "default": (
         "alter table orders add column r double precision default random() not null;",
         "alter table orders drop column r;",
     ),
 }
 OBJECTS = """
+select 'row ' || orders::text from orders where not exists (
+    select from pg_attribute where attrelid = 'orders'::regclass and attname = 'r'
+)
+union all
 select 'column ' || a.attrelid::regclass || ' ' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
     || ' ' || a.attnotnull || coalesce(' ' || pg_get_expr(d.adbin, d.adrelid), '')
     || coalesce(' ' || col_description(a.attrelid, a.attnum), '')
@@ -77,6 +87,7 @@ def test_the_schema_is_the_same_as_without_it_and_so_is_the_way_back(
     manifest = tmp_path / "fixed" / written.manifest.name
     fixes = fixing.find(manifest, environ={}, base=None, names=["2"])
     assert fixes.fixed == ("002_change",), fixes.refused
+    assert any("limit :size" in (one.after or "") for one in fixes.changes) == (case in ("default", "rows"))
     fixing.write(fixes)
 
     def objects() -> list[tuple[str]]:

@@ -19,7 +19,7 @@ from zmig.lint.finding import Severity
 from zmig.lint.fix import parts as splitting
 from zmig.lint.fix import plan as planning
 from zmig.lint.fix import proof
-from zmig.lint.fix.pieces import CannotFix, is_fixable
+from zmig.lint.fix.pieces import MIXED, CannotFix, is_fixable
 from zmig.lint.replay.effects import Fails
 from zmig.lint.steps import Replayed
 from zmig.project import new_files, outside, scaffold, written_file
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from zmig.lint.grammar import Grammar
     from zmig.lint.replay.catalog import Catalog
     from zmig.project.inclusion import LoadedManifest
+
+
+_ROWS_ALONE = frozenset({"lock/all-rows", "lock/many-rows"})
+"""What is left of a change of many rows when it no longer shares a transaction with one of the schema."""
 
 
 @valueclass
@@ -202,7 +206,9 @@ class _Fixing:
         if (name := proof.difference(self._looked.end, looked.end)) is not None:
             raise CannotFix(f"`{name}` would not be what it is now")
         broken, before = looked.rules, self._looked.rules
-        if more := sorted(rule for rule in broken if rule not in before):
+        mixed = any(one.rule == MIXED for split in splits for one in self._looked.fixable(split.entry))
+        known = {*before, *(_ROWS_ALONE if mixed else ())}
+        if more := sorted(rule for rule in broken if rule not in known):
             found = next(one for one in looked.findings if one.rule == more[0])
             raise CannotFix(f"that would break another rule, `{more[0]}`: {found.message}")
         wanted = Counter(one.rule for split in splits for one in self._looked.fixable(split.entry))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from zmig.lint import sql_file
 from zmig.lint.fix import proof
-from zmig.lint.fix.pieces import FIXED, CannotFix, How, Piece, is_fixable, pieces
-from zmig.lint.replay.effects import Drops, Fails, Makes, Redefines, Renames
+from zmig.lint.fix.pieces import FIXED, MIXED, CannotFix, How, Piece, is_fixable, pieces
+from zmig.lint.fix.rounds import one_round
+from zmig.lint.replay.effects import Drops, Extent, Fails, Makes, Redefines, Renames, WritesRows
 from zmig.lint.steps import follow
 from zmig.valueclass import replace, valueclass
 
@@ -79,10 +80,13 @@ def split(
     file = entry.sql
     assert file is not None, "it has one"
     _refuse(entry, file)
-    chunks = [*_chunks(file, [one for one in remarks if is_fixable(one) and one.source is file.source])]
+    steps = _Replaying(before, grammar, version).follow(file)
+    chunks = [*_chunks(file, [one for one in remarks if is_fixable(one) and one.source is file.source], steps)]
     parts = _grouped(_ordered(chunks, file, keeps_order=keeps_order), file)
     if len(parts) > 1:
         _refuse_to_split(entry, file)
+    if parts[0].how is How.BATCH:
+        raise CannotFix("it begins with rows that are changed in rounds: split it by hand")
     if entry.rollback is not None:
         parts = _with_rollbacks(parts, entry.rollback, _Replaying(before, grammar, version))
     return parts
@@ -111,15 +115,36 @@ def _refuse_to_split(entry: Entry, file: SqlFile) -> None:
         raise CannotFix("its rollback cannot be split")
 
 
-def _chunks(file: SqlFile, remarks: Sequence[Remark]) -> Iterator[list[_Chunk]]:
+_CHANGES_ROWS = frozenset({"delete", "insert", "merge", "update"})
+
+
+def _of_rows(step: Step) -> list[Piece]:
+    """Return a statement that may change many rows, away from those that lock tables for a change of their schema."""
+    table = next((one.table.name for one in step.of(WritesRows)), "rows")
+    about = f"{step.statement.verb}s rows of {table}" if step.statement.verb != "merge" else f"changes rows of {table}"
+    if (text := one_round(step)) is not None:
+        return [Piece(text, How.BATCH, slug=f"fill_{table}", about=about)]
+    written = step.file.source.text[step.statement.start : step.statement.end]
+    return [Piece(f"{written};", How.APART, slug=f"{step.statement.verb}_{table}", about=about)]
+
+
+def _is_of_many_rows(step: Step) -> bool:
+    many = (one for one in step.of(WritesRows) if one.extent is not Extent.FEW)
+    return step.statement.verb in _CHANGES_ROWS and any(step.is_in_use(one.table) for one in many)
+
+
+def _chunks(file: SqlFile, remarks: Sequence[Remark], steps: Sequence[Step]) -> Iterator[list[_Chunk]]:
     """Yield for each statement what it becomes."""
     text = file.source.text
     position = 0
     line_break = _line_break(text)
     last = len(file.statements) - 1
-    for number, statement in enumerate(file.statements):
+    mixed = min((one.start for one in remarks if one.rule == MIXED), default=len(text))
+    for number, (statement, step) in enumerate(zip(file.statements, steps, strict=True)):
         about = [one for one in remarks if file.statement_at(one.start) is statement]
-        found = pieces(file, statement, about)
+        found = (
+            _of_rows(step) if statement.start >= mixed and _is_of_many_rows(step) else pieces(file, statement, about)
+        )
         after = _END.match(text, statement.end)
         assert after is not None, "it may be empty"
         end = after.end()
@@ -150,8 +175,10 @@ def _ordered(chunks: Sequence[Sequence[_Chunk]], file: SqlFile, *, keeps_order: 
 def _can_wait(chunks: Sequence[Sequence[_Chunk]], file: SqlFile) -> bool:
     """Whether what runs alone may run after everything else in its file."""
     names: set[str] = set()
-    is_waited_for = False
+    is_waited_for = is_filling = False
     for some, statement in zip(chunks, file.statements, strict=True):
+        if is_filling:
+            return False  # what is said of rows that are not filled yet would keep others from changing them
         if names or is_waited_for:
             words = {*re.findall(r"\w+", statement.text.lower())}
             if statement.verb not in _DEFINES or not words.isdisjoint(names):
@@ -159,6 +186,7 @@ def _can_wait(chunks: Sequence[Sequence[_Chunk]], file: SqlFile) -> bool:
             if _ASKS_FOR_INDEX.search(statement.text) and is_waited_for:
                 return False
         alone = [one.piece for one in some if one.piece.how is not How.TOGETHER]
+        is_filling = any(one.how is How.BATCH or statement.verb in _CHANGES_ROWS for one in alone)
         names.update(word for one in alone for word in _named(one))
         is_waited_for = is_waited_for or any(" unique " in one.text.lower() for one in alone)
     return True
@@ -328,6 +356,10 @@ def _owner(step: Step, done: Sequence[Sequence[Step]]) -> int | None:
             return number
     for number in reversed(range(len(done))):
         if changed & {(one.ref, one.what) for before in done[number] for one in before.of(Redefines)}:
+            return number
+    written = {one.table for one in step.of(WritesRows)}
+    for number in reversed(range(len(done))):
+        if written & {one.table for before in done[number] for one in before.of(WritesRows)}:
             return number
     renamed = {(one.before.name, one.before.part, one.after.name, one.after.part) for one in step.of(Renames)}
     for number in reversed(range(len(done))):

@@ -34,7 +34,8 @@ _BY_ADVICE = (
 )
 """The rules whose advice is followed; of several about one change, the first one's."""
 _OF_FORM = frozenset({"index/if-not-exists", "index/unnamed"})
-_OF_FILES = frozenset({"transaction/mixed"})
+MIXED = "change/mixed"
+_OF_FILES = frozenset({MIXED, "transaction/mixed"})
 """What splitting a file alone puts right."""
 FIXED = frozenset({*_BY_ADVICE, *_OF_FORM, *_OF_FILES})
 """The rules whose findings can be fixed."""
@@ -54,7 +55,7 @@ class How(Enum):
     """How a piece runs."""
 
     TOGETHER = "in one transaction with those beside it"
-    VALIDATES = "in a transaction of its own"
+    APART = "in a transaction of its own"
     ALONE = "in no transaction"
     BATCH = "in rounds"
 
@@ -92,7 +93,7 @@ def pieces(file: SqlFile, statement: FileStatement, remarks: Sequence[Remark]) -
     if not advised:
         how = How.ALONE if statement.command.refuses_transaction else How.TOGETHER
         if statement.verb == "alter" and _VALIDATES.match(statement.text):
-            how = How.VALIDATES
+            how = How.APART
         return [_piece(file.source.text[statement.start : statement.end], statement, how)]
     if statement.verb == "alter" and _GUARDED.search(statement.text):
         raise CannotFix("whether it does anything depends on what is there: it says `if exists` or `if not exists`")
@@ -159,7 +160,7 @@ def _of_texts(texts: Iterable[str]) -> Iterator[Piece]:
             if together:
                 yield _joined(together)
                 together = []
-            yield _piece(statement.text, statement, How.VALIDATES if validates else How.ALONE)
+            yield _piece(statement.text, statement, How.APART if validates else How.ALONE)
         if together:
             yield _joined(together)
 
