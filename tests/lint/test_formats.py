@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-MANIFEST = "manifest: 1\nmigrations:\n  - {version: 1, file: 'sql/001 a,b.sql'}\n"
+MANIFEST = (
+    "manifest: 1\nlint: {severity: {rollback/missing: 'off'}}\nmigrations:\n  - {version: 1, file: 'sql/001 a,b.sql'}\n"
+)
 SQL = "-- 100% why & <how>\ncommit;\n/* ü */ create index on t (\n  a);\n"
 
 

@@ -28,7 +28,7 @@ def found(folder: Path, checked: Checked) -> Found:
         (folder / "001_a.sql").write_text("-- why\n" + sql)
         text = f"manifest: 1\n{top}migrations:\n  - version: 1\n    file: 001_a.sql\n{entry}"
         (folder / "manifest.yaml").write_text(text)
-        return [(finding.rule, finding.line) for finding in checked().findings]
+        return [(one.rule, one.line) for one in checked().findings if one.rule != "rollback/missing"]
 
     return run
 
@@ -103,10 +103,10 @@ def test_the_given_manifest_weighs_over_the_one_it_includes(folder: Path, checke
     found(UNNAMED, top="lint: {severity: {index/unnamed: note, name/no-number: error}}\n")
     (folder / "manifest.yaml").rename(folder / "base.yaml")
     (folder / "manifest.yaml").write_text("manifest: 1\ninclude: [base.yaml]\n")
-    assert [one.severity for one in checked().findings] == ["note"]
+    assert [one.severity for one in checked().findings if one.rule == "index/unnamed"] == ["note"]
     root = "manifest: 1\ninclude: [base.yaml]\nlint: {severity: {index/unnamed: error}}\n"
     (folder / "manifest.yaml").write_text(root)
-    assert [one.severity for one in checked().findings] == ["error"]
+    assert [one.severity for one in checked().findings if one.rule == "index/unnamed"] == ["error"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PAGES = {page.code: page for page in rulepages.pages()}
 _DESIGN = tuple(code for code in RULES if code.startswith("design/"))
-_COMPANY = ("name/no-description", "rollback/missing", "try/lock", *_DESIGN)
+_COMPANY = ("name/no-description", "rollback/loses-new-data", "rollback/missing", "try/lock", *_DESIGN)
 """Rules about what an example leaves out for brevity, and about what nearly every change does."""
 _WITH_PAGE = tuple(code for code, rule in RULES.items() if rule.page == f"docs/rules/{code}.md")
 

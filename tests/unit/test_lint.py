@@ -11,7 +11,6 @@ import pytest
 from zmig.lint import sql_file
 from zmig.lint.finding import Severity
 from zmig.lint.registry import RULES, of_problem
-from zmig.lint.rules import rollbacks
 from zmig.sql import script
 
 if TYPE_CHECKING:
@@ -117,28 +116,6 @@ def test_which_table_a_statement_may_change_many_rows_of(sql: str, filled: str |
 )
 def test_what_a_statement_changes(sql: str, changed: list[str]) -> None:
     assert [".".join(part for part in name if part) for name in read(sql).changes] == changed
-
-
-@pytest.mark.parametrize(
-    ("forward", "back", "forgotten"),
-    [
-        ("create table a (x int);", "drop table a;", []),
-        ("create table a (x int);", "drop table b;", ["table `a`"]),
-        ('create table "A" (x int);', "drop table a;", ["table `A`"]),
-        ("create table a (x int); create index i on a (x);", "drop table a;", []),
-        ("create index i on a (x);", "alter table a drop column x;", []),
-        ("create table a (x int); drop table a;", "select 1;", []),
-        ("create table a (x int); drop table a; create view v as select 1;", "drop table a;", ["view `v`"]),
-        ("create schema s; create table s.a (x int);", "drop schema s cascade;", []),
-        ("alter table a add column x int;", "alter table a drop column y;", ["column `a.x`"]),
-        ("create or replace function f() returns int language sql as '';", "drop table a;", []),
-        ("create extension if not exists e;", "drop table a;", []),
-        ("create table a (x int);", "do $$ begin execute 'drop table a'; end $$;", []),
-    ],
-)
-def test_what_a_rollback_forgets(forward: str, back: str, forgotten: list[str]) -> None:
-    found = rollbacks.forgotten(sql_file.read(forward, path="a.sql"), sql_file.read(back, path="a.rollback.sql"))
-    assert [rollbacks.called(made).removeprefix("the ") for _, made in found] == forgotten
 
 
 def test_every_problem_of_loading_has_a_rule() -> None:

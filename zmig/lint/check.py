@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from zmig.lint.grammar import Grammar
     from zmig.lint.registry import Severities
     from zmig.lint.sizes import Size, Sizes
-    from zmig.lint.steps import Step
+    from zmig.lint.steps import Step, Undoing
     from zmig.sql.token_reader import Name
 
 _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
@@ -58,8 +58,6 @@ _CHECKS: tuple[Callable[[Entry], Iterator[Remark]], ...] = (
     changes.not_idempotent,
     names.number,
     names.description,
-    rollbacks.missing,
-    rollbacks.incomplete,
     python.signature,
     ignores.faults,
 )
@@ -82,6 +80,7 @@ _CHECKS_OF_EFFECTS: tuple[Callable[[Entry, Sequence[Step]], Iterator[Remark]], .
     design.keys,
     design.indexes,
     design.published,
+    rollbacks.missing,
 )
 _CHECKS_BESIDE_SQUAWK: tuple[Callable[[Entry, Sequence[Step], Reported], Iterator[Remark]], ...] = (
     locks.rewrite,
@@ -93,6 +92,23 @@ _CHECKS_BESIDE_SQUAWK: tuple[Callable[[Entry, Sequence[Step], Reported], Iterato
     security.roles,
     security.rows,
 )
+_CHECKS_OF_ROLLBACKS: tuple[Callable[[Undoing], Iterator[Remark]], ...] = (
+    rollbacks.failing,
+    rollbacks.needs_empty,
+    rollbacks.incomplete,
+    rollbacks.irreversible,
+    rollbacks.loses_data,
+)
+_OF_MIGRATIONS_ALONE = frozenset(
+    {
+        *(failures.certain, rows.truncated, losses.cascade, losses.skipped, security.rows),  # said by one of rollbacks
+        *(locks.unlimited, rollbacks.missing),  # said once of both
+        *(design.tables, design.columns, design.keys, design.indexes, design.published),  # made anew as it was
+    }
+)
+"""What is not asked of rollbacks."""
+_SAID_OTHERWISE = frozenset({"data/delete-all"})
+"""What `rollback/loses-data` says of rollbacks."""
 
 
 @valueclass
@@ -166,9 +182,12 @@ def check(gathered: Gathered, context: CheckContext, *, keep: dict[int, list[Rem
                 findings.append(of_problem(problem, rule, Severity.ERROR, file="", migration=entry.name))
         weight = weights[id(entry.manifest)]
         steps: Sequence[Step] = ()
+        undoing: Undoing | None = None
         if replayed is not None and not _is_replaced(entry, gathered):
             steps = replayed.steps(entry, is_new=context.is_new(entry), version=version)
-        remarks = _unignored(entry, context, steps, weight, version or own[id(entry.manifest)])
+            if context.examines(entry):
+                undoing = replayed.undoing(entry, steps, version=version)
+        remarks = _unignored(entry, context, (steps, undoing), weight, version or own[id(entry.manifest)])
         if keep is not None:
             keep[entry.version] = [one for one in remarks if weight[one.rule] is not None]
         findings += _weighed(remarks, weight, entry.name)
@@ -202,13 +221,20 @@ def _weighed(remarks: Iterable[Remark], weight: Severities, migration: str | Non
 
 
 def _unignored(
-    entry: Entry, context: CheckContext, steps: Sequence[Step], weight: Severities, version: int | None
+    entry: Entry,
+    context: CheckContext,
+    replayed: tuple[Sequence[Step], Undoing | None],
+    weight: Severities,
+    version: int | None,
 ) -> list[Remark]:
     """Return what is wrong with an entry, without what it ignores, and with what it ignores for nothing."""
     remarks = [*context.base.remarks.get(entry.version, ())] if context.base else []
     if context.examines(entry):
+        steps, undoing = replayed
         remarks += sizes.weighed(_remarks(entry, context, steps), steps, context.sizes)
         remarks += versions.too_new(entry, version)
+        if undoing is not None:
+            remarks += sizes.weighed(_remarks_on_rollback(undoing), undoing.steps, context.sizes)
     own, tried = tuple(ignores.declared(entry)), context.tried.get(entry.version, Tried())
     used = {ignore for ignore in own for remark in (*remarks, *tried.remarks) if ignore.covers(remark)}
     remarks = merged(remarks, tried, own)
@@ -251,6 +277,20 @@ def start_after(gathered: Gathered) -> dict[int, int]:
     root = gathered.opened[0].manifest.lint.start_after
     own = ((one.manifest.document.source, one.manifest.lint.start_after) for one in gathered.opened)
     return {id(source): root or said or 0 for source, said in own}
+
+
+def _remarks_on_rollback(undoing: Undoing) -> Iterator[Remark]:
+    """Yield what is said of a rollback, as a change of a database that is in use."""
+    for check_rollback in _CHECKS_OF_ROLLBACKS:
+        yield from check_rollback(undoing)
+    said: list[Remark] = []
+    for check_effects in _CHECKS_OF_EFFECTS:
+        if check_effects not in _OF_MIGRATIONS_ALONE:
+            said += check_effects(undoing.entry, undoing.steps)
+    for check_beside in _CHECKS_BESIDE_SQUAWK:
+        if check_beside not in _OF_MIGRATIONS_ALONE:
+            said += check_beside(undoing.entry, undoing.steps, Reported(()))
+    yield from (one for one in said if one.rule not in _SAID_OTHERWISE)
 
 
 def rules_that_run(*, has_grammar: bool, has_squawk: bool, has_base: bool) -> frozenset[str]:

@@ -43,6 +43,8 @@ class Entry:
     """What its file runs that its statements do not show."""
     has_code_rollback: bool = False
     """Whether its Python file defines `rollback(ctx)`."""
+    is_rollback: bool = False
+    """Whether it stands for the rollback of an entry: its SQL file is the one that undoes it."""
 
     @property
     def name(self) -> str:
@@ -67,6 +69,9 @@ class Entry:
     @property
     def is_transactional(self) -> bool:
         """Whether zmig runs its SQL file in one transaction; the rounds of a batch have one each."""
+        if self.is_rollback:
+            without = self.declaration.transaction is False
+            return self.sql is not None and self.sql.is_transactional(False if without else None)
         if self.declaration.batch is not None:
             return False
         return self.sql is not None and self.sql.is_transactional(self.declaration.transaction)
@@ -75,6 +80,11 @@ class Entry:
     def holds_locks(self) -> bool:
         """Whether its file, which may be Python, keeps every lock that it takes until it is done."""
         return self.is_transactional or (self.python is not None and self.declaration.transaction is not False)
+
+    @property
+    def undoing(self) -> Entry:
+        """Its rollback, as an entry that checks can be given."""
+        return replace(self, sql=self.rollback, python=None, rollback=None, verify=None, inside=None, is_rollback=True)
 
     @property
     def source(self) -> Source | None:
@@ -87,8 +97,7 @@ class Entry:
         if self.sql is not None:
             yield self.sql, self.is_transactional
         if self.rollback is not None:
-            without = self.declaration.transaction is False
-            yield self.rollback, self.rollback.is_transactional(False if without else None)
+            yield self.rollback, self.undoing.is_transactional
 
     @property
     def read_files(self) -> Iterator[SqlFile]:

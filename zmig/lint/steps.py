@@ -1,21 +1,23 @@
 """Every statement of a manifest's migrations with what it does to the catalog that those before it leave behind.
 
-This is what checks of effects are given. Rollbacks are no part of it: they are for another day.
+This is what checks of effects are given. A rollback is replayed beside, on the catalog after its migration: by then,
+everything that this has made is in use.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from zmig.lint.finding import Remark
 from zmig.lint.replay.catalog import Catalog
-from zmig.lint.replay.effects import Effect, Makes, Redefines, RunsCode
+from zmig.lint.replay.effects import Effect, Fails, Makes, Redefines, RunsCode
 from zmig.lint.replay.objects import ObjectKind, Space
+from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from zmig.lint.entries import Entry
     from zmig.lint.grammar import Grammar
@@ -108,6 +110,8 @@ class Replayed:
             self._catalog = catalog.copy()
             self._catalog.end_session()
         self._catalog.doubt(_OF_TOOLS)
+        self._before = self._catalog
+        """What was there before the last entry."""
         self._new: frozenset[int] = frozenset()
         """The periods of entries that have been applied nowhere."""
 
@@ -126,6 +130,7 @@ class Replayed:
 
         `is_new` says that it has been applied nowhere, so that nobody uses what it makes when the next one runs.
         """
+        self._before = self._catalog
         catalog = self._catalog.copy()
         catalog.begin_period()
         catalog.fresh |= self._new
@@ -153,6 +158,52 @@ class Replayed:
         self._new = catalog.fresh if is_new else catalog.fresh & self._new
         self._catalog = catalog
         return steps
+
+    def undoing(self, entry: Entry, done: Sequence[Step], *, version: int | None) -> Undoing | None:
+        """Return what the rollback does of the entry whose steps were asked for last; None where there is none."""
+        rollback = entry.undoing
+        if rollback.sql is None or rollback.sql.problems:
+            return None
+        catalog = self._catalog.copy()
+        catalog.begin_period()
+        if rollback.sql.text != rollback.sql.source.text:
+            catalog.distrust("execute")
+        steps, undone = follow(
+            rollback.sql, catalog, self._grammar, version=version, is_transactional=rollback.is_transactional
+        )
+        again = partial(self._fails, version=version)
+        return Undoing(rollback, tuple(done), tuple(steps), self._before, catalog, undone, again)
+
+    def _fails(self, step: Step, catalog: Catalog, *, version: int | None) -> bool:
+        """Whether a statement would certainly fail on another catalog."""
+        outcome = self._grammar.replay(step.statement, catalog, version)
+        return outcome is not None and any(isinstance(one, Fails) for one in outcome.effects)
+
+
+@valueclass
+class Undoing:
+    """A rollback, with what it is to undo."""
+
+    entry: Entry
+    """The rollback as an entry."""
+    done: tuple[Step, ...]
+    """What the migration did."""
+    steps: tuple[Step, ...]
+    """What the rollback does."""
+    before: Catalog
+    """What was there before the migration."""
+    after: Catalog
+    """What is there when the rollback begins."""
+    undone: Catalog
+    """What is left when it has ended."""
+    fails_on: Callable[[Step, Catalog], bool]
+    """Whether one of its statements would fail on another catalog."""
+
+    @property
+    def file(self) -> SqlFile:
+        """The file that is run."""
+        assert self.entry.sql is not None, "a rollback that was replayed has a file"
+        return self.entry.sql
 
 
 def follow(

@@ -37,7 +37,9 @@ SHOWN_BY_TRIAL = {
     "try/index-build": Danger.BUILD,
     "try/fails": Danger.FAILURE,
     "verify/rollback-failed": Danger.FAILURE,
+    "verify/changed": Danger.UNDONE,
     "verify/left": Danger.UNDONE,
+    "verify/lost": Danger.UNDONE,
 }
 """The rules by which a trial reports a danger."""
 _OF_WORK_ALONE: Mapping[str, tuple[Danger, ...]] = {
@@ -58,6 +60,7 @@ _OF_WORK_ALONE: Mapping[str, tuple[Danger, ...]] = {
 """Rules that say of a statement that it makes the server work under a lock, and nothing else."""
 _OTHERS: Mapping[str, tuple[Danger, ...]] = {
     "rollback/incomplete": (Danger.UNDONE,),
+    "rollback/wrong-order": (Danger.FAILURE,),
     "sql/syntax": (Danger.FAILURE,),
     "squawk/adding-required-field": (Danger.SCAN, Danger.FAILURE),
     "transaction/enum-value": (Danger.FAILURE,),
@@ -65,7 +68,7 @@ _OTHERS: Mapping[str, tuple[Danger, ...]] = {
 }
 
 
-_CERTAIN_FAILURES = "fails/"
+_CERTAIN_FAILURES = ("fails/", "rollback/wrong-order")
 _OF_LOCKS_HELD = ("lock/held", "lock/several-tables")
 """Rules that say of a whole transaction what its locks keep waiting."""
 

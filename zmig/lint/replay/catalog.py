@@ -157,6 +157,13 @@ class Catalog:
             return name if name in self._functions else None
         return next((full for schema in path if (full := Name(schema, name.name)) in self._functions), None)
 
+    def changed_since(self, before: Catalog) -> Iterator[Node]:
+        """Yield what is not the very same as it was in another catalog, schemas among the types, without a schema."""
+        yield from (Node(Space.RELATION, name) for name in before._relations.differing(self._relations))
+        yield from (Node(Space.TYPE, name) for name in before._types.differing(self._types))
+        yield from (Node(Space.FUNCTION, name) for name in before._functions.differing(self._functions))
+        yield from (Node(Space.TYPE, Name(None, name)) for name in before._schemas.differing(self._schemas))
+
     # what belongs together
 
     def dependents(self, space: Space, name: Name) -> Iterator[Node]:
@@ -267,6 +274,10 @@ class Catalog:
             return False
         # Extensions make types and functions, which no statement names.
         return space is Space.RELATION or not self.extensions
+
+    def is_gone(self, space: Space, name: Name) -> bool:
+        """Whether something was dropped or renamed, and has certainly not come back."""
+        return Node(space, name) in self._gone and not self._is_doubtful(name)
 
     def is_certain(self, made: Relation | UserType | Function) -> bool:
         """Whether something that was learnt of is certainly still there, and as it was."""

@@ -187,3 +187,32 @@ def has_no_cast(old: Type | None, new: Type | None, catalog: Catalog) -> bool:
         return not old.is_array
     is_enum = isinstance(catalog.type(new.name), Enum)
     return is_enum or (new.is_built_in and new.name.name in _WITHOUT_CAST)
+
+
+_RANGES = ("int2", "int4", "int8", "numeric")
+_WITH_FRACTIONS = frozenset({"float4", "float8", "numeric"})
+_WITHOUT_TIME = {
+    "timestamptz": {"date", "time", "timetz"}, "timestamp": {"date", "time", "timetz"}, "float8": {"float4"},
+    "json": {"jsonb"}, "interval": {"time"},
+}  # fmt: skip
+
+
+def loses(old: Type | None, new: Type | None) -> bool:
+    """Whether values of one type that become of another may have lost something that does not come back.
+
+    What is refused where it does not fit, as a number that is too large, is no loss.
+    """
+    if old is None or new is None or not (old.is_built_in and new.is_built_in) or old.is_array or new.is_array:
+        return False
+    before, after = old.name.name, new.name.name
+    if before in _WITH_FRACTIONS and after in _RANGES[:-1]:
+        return True
+    if before == after == "numeric" and new.modifiers:
+        return not old.modifiers or _scale(new) < _scale(old)
+    if before == after and before in _TIMES and new.modifiers:
+        return new.modifiers[0] < (old.modifiers[0] if old.modifiers else _MOST_DIGITS_OF_TIME)
+    return after in _WITHOUT_TIME.get(before, ())
+
+
+def _scale(one: Type) -> int:
+    return one.modifiers[1] if len(one.modifiers) > 1 else 0

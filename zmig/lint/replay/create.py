@@ -22,6 +22,7 @@ from zmig.lint.replay.objects import (
     Ref,
     Schema,
     Sequence,
+    Space,
     Table,
     TableKind,
     Trigger,
@@ -102,8 +103,8 @@ def _is_there(scene: Scene, name: Name) -> bool:
 
 
 def _is_sure(scene: Scene, name: Name) -> bool:
-    """Whether IF NOT EXISTS certainly finds nothing: nobody else sees the session's own tables."""
-    return name.schema == TEMPORARY
+    """Whether IF NOT EXISTS certainly finds nothing: it was dropped, or nobody but the session could see it."""
+    return name.schema == TEMPORARY or scene.catalog.is_gone(Space.RELATION, name)
 
 
 def _kind(statement: pg.CreateStmt, *, is_foreign: bool) -> TableKind:
@@ -237,7 +238,10 @@ def table_as(scene: Scene, query: pg.SelectStmt, into: pg.IntoClause, *, if_not_
     if is_view:
         uses = {one: frozenset(columns) for one, columns in read.uses.items()}
         names = None if outputs is None else tuple(one.name for one in outputs)
-        scene.catalog.put(View(name, columns=names, uses=uses, is_materialized=True, made_by=made_by))
+        asked = pg.Node(create_table_as_stmt=pg.CreateTableAsStmt(query=pg.Node(select_stmt=query), into=into))
+        asked.create_table_as_stmt.objtype = pg.OBJECT_MATVIEW
+        made = View(name, columns=names, uses=uses, is_materialized=True, made_by=made_by)
+        scene.catalog.put(replace(made, definition=tree.definition(asked)))
         scene.make(ObjectKind.MATERIALIZED_VIEW, name)
         return
     if into.on_commit == pg.ONCOMMIT_DROP:
@@ -272,7 +276,8 @@ def view(scene: Scene, statement: pg.ViewStmt) -> None:
     outputs = queries.renamed(read.outputs, tree.strings(statement.aliases))
     columns = None if outputs is None else tuple(one.name for one in outputs)
     uses = {one: frozenset(used) for one, used in read.uses.items() if one != name}
-    made = View(name, columns=columns, uses=uses, made_by=scene.period)
+    definition = tree.definition(pg.Node(view_stmt=statement))
+    made = View(name, columns=columns, uses=uses, definition=definition, made_by=scene.period)
     if before is None:
         # With OR REPLACE there may have been one, in use.
         scene.catalog.put(replace(made, made_by=None) if statement.replace else made)
@@ -331,6 +336,8 @@ def index(scene: Scene, statement: pg.IndexStmt) -> None:
         method=statement.access_method or "btree",
         opclasses=tuple(_last(node.index_elem.opclass) for node in statement.index_params),
         collations=tuple(_last(node.index_elem.collation) for node in statement.index_params),
+        orders=tuple(_order(node.index_elem) for node in statement.index_params),
+        options=_options(statement.options),
         is_on_only=not statement.relation.inh,
         attributes=_attributes(statement),
         made_by=None if statement.if_not_exists else scene.period,
@@ -342,6 +349,20 @@ def index(scene: Scene, statement: pg.IndexStmt) -> None:
         _say_build(scene, table_name, name, concurrently=statement.concurrent)
     scene.catalog.put(made)
     scene.make(ObjectKind.INDEX, name)
+
+
+def _options(nodes: Iterable[pg.Node]) -> tuple[str, ...]:
+    return tuple(sorted(f"{name}={tree.option_text(one) or 'true'}" for name, one in tree.options(nodes).items()))
+
+
+def _order(element: pg.IndexElem) -> str:
+    is_descending = element.ordering == pg.SORTBY_DESC
+    usual = pg.SORTBY_NULLS_FIRST if is_descending else pg.SORTBY_NULLS_LAST
+    is_usual = (
+        element.nulls_ordering not in (pg.SORTBY_NULLS_FIRST, pg.SORTBY_NULLS_LAST) or element.nulls_ordering == usual
+    )
+    nulls = "" if is_usual else "nulls last" if is_descending else "nulls first"
+    return " ".join(part for part in ("desc" if is_descending else "", nulls) if part)
 
 
 def _last(parts: Iterable[pg.Node]) -> str | None:
@@ -476,6 +497,7 @@ def function(scene: Scene, statement: pg.CreateFunctionStmt) -> None:
         is_procedure=statement.is_procedure,
         body=tree.strings(body.arg.list.items)[0] if body is not None and body.arg.list.items else None,
         returns=scene.type(statement.return_type) if statement.HasField("return_type") else None,
+        definition=tree.definition(pg.Node(create_function_stmt=statement)),
         made_by=scene.period,
     )
     same = [one for one in scene.catalog.functions(name) if one.arguments == arguments]
@@ -516,6 +538,7 @@ def trigger(scene: Scene, statement: pg.CreateTrigStmt) -> None:
         timing=timing,
         is_for_rows=statement.row,
         events=frozenset(event for bit, event in _EVENTS.items() if statement.events & bit),
+        definition=tree.definition(pg.Node(create_trig_stmt=statement)),
     )
     scene.aim(name)
     relation = scene.catalog.relation(name)

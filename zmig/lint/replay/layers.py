@@ -38,6 +38,13 @@ class Layers(Generic[Key, Value]):
         yield from (value for key, value in self._base.items() if key not in self._changes)
         yield from (value for value in self._changes.values() if value is not None)
 
+    def differing(self, other: Layers[Key, Value]) -> Iterator[Key]:
+        """Yield the keys that have not the very same value in another one."""
+        keys = {**self._changes, **other._changes}
+        if self._base is not other._base:
+            keys = {**self._base, **other._base, **keys}
+        yield from (key for key in keys if self.get(key) is not other.get(key))
+
     def put(self, key: Key, value: Value | None) -> Layers[Key, Value]:
         """Return one in which a key has this value; None takes it out."""
         made: Layers[Key, Value] = Layers(self._base)

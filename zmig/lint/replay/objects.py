@@ -209,6 +209,26 @@ class Expression:
         return made
 
 
+class Definition:
+    """What a view, a function or a trigger is, as the text of a statement that makes it; written when it is asked for.
+
+    Neither its own name nor how the statement was laid out is part of it.
+    """
+
+    __slots__ = ("_read", "_text")
+
+    def __init__(self, read: Callable[[], str]) -> None:
+        self._read = read
+        self._text: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Its text."""
+        if self._text is None:
+            self._text = self._read()
+        return self._text
+
+
 class ReadExpression(NamedTuple):
     """What was read out of an expression."""
 
@@ -310,6 +330,7 @@ class Trigger:
     timing: str = "after"
     is_for_rows: bool = False
     events: frozenset[Event] = frozenset()
+    definition: Definition | None = None
 
 
 @valueclass
@@ -463,7 +484,11 @@ class Index:
     is_valid: bool = True
     method: str = "btree"
     opclasses: tuple[str | None, ...] = ()
+    orders: tuple[str, ...] = ()
+    """How each of its key is sorted, such as `desc nulls last`; empty for what is usual."""
     collations: tuple[str | None, ...] = ()
+    options: tuple[str, ...] = ()
+    """Its storage parameters, in order, such as `fillfactor=70`."""
     constraint: str | None = None
     """The constraint that it enforces."""
     parent: Name | None = None
@@ -501,6 +526,7 @@ class View:
     """The tables and views that it reads, each with the columns that it certainly uses."""
     is_materialized: bool = False
     triggers: Mapping[str, Trigger] = field(default_factory=dict[str, Trigger])
+    definition: Definition | None = None
     made_by: int | None = None
 
     @property
@@ -618,6 +644,7 @@ class Function:
     is_procedure: bool = False
     body: str | None = None
     returns: Type | None = None
+    definition: Definition | None = None
     made_by: int | None = None
 
     @property

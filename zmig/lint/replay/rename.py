@@ -188,7 +188,9 @@ def _referring(relation: Relation, old: Name, new: Name) -> Relation:
             parents = tuple(new if one == old else one for one in relation.parents)
             return replace(relation, constraints=constraints, parents=parents)
         case View():
-            return replace(relation, uses={new if name == old else name: used for name, used in relation.uses.items()})
+            uses = {new if name == old else name: used for name, used in relation.uses.items()}
+            # Its text is not what it was made by any longer.
+            return replace(relation, uses=uses, definition=relation.definition if old not in relation.uses else None)
         case Index():
             table = new if relation.table == old else relation.table
             return replace(relation, table=table, parent=new if relation.parent == old else relation.parent)
@@ -264,7 +266,9 @@ def _rename_in(scene: Scene, table: Table, before: str, after: str) -> None:
             missing=known.missing - {after} | {before},
             constraints={name: _renamed_constraint(one, before, after) for name, one in known.constraints.items()},
             triggers={
-                name: replace(one, columns=frozenset(_renamed(tuple(one.columns), before, after)))
+                name: replace(one, columns=one.columns - {before} | {after}, definition=None)
+                if before in one.columns
+                else one
                 for name, one in known.triggers.items()
             },
             policies={
@@ -284,7 +288,8 @@ def _rename_users(scene: Scene, name: Name, before: str, after: str) -> None:
     for view in scene.catalog.views_on(name):
         used = view.uses.get(name, frozenset())
         if before in used:
-            scene.catalog.put(replace(view, uses={**view.uses, name: used - {before} | {after}}))
+            uses = {**view.uses, name: used - {before} | {after}}
+            scene.catalog.put(replace(view, uses=uses, definition=None))
 
 
 def _renamed(columns: tuple[str, ...], before: str, after: str) -> tuple[str, ...]:
@@ -419,7 +424,7 @@ def _move_function(scene: Scene, written: Name, *, new: str | None = None, schem
     for table in [*scene.catalog.tables()] if moved else ():
         if any(one.function == name for one in table.triggers.values()):
             triggers = {
-                key: replace(one, function=after if one.function == name else one.function)
+                key: replace(one, function=after, definition=None) if one.function == name else one
                 for key, one in table.triggers.items()
             }
             scene.catalog.put(replace(table, triggers=triggers))

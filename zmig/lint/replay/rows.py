@@ -98,6 +98,8 @@ def _read(scene: Scene, statement: tree.Message) -> None:
             continue
         if isinstance(part, pg.CommonTableExpr):
             _written_within(scene, part.ctequery)
+        elif isinstance(part, pg.RangeVar) and (read := scene.catalog.find(scene.path, tree.relation_name(part))):
+            scene.lock(read, LockMode.ACCESS_SHARE)
 
 
 def _written_within(scene: Scene, node: pg.Node) -> None:

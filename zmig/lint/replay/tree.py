@@ -11,7 +11,7 @@ import postgast
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay.objects import Comparison, Expression, ReadExpression
+from zmig.lint.replay.objects import Comparison, Definition, Expression, ReadExpression
 from zmig.sql.token_reader import Name
 
 if TYPE_CHECKING:
@@ -186,6 +186,42 @@ def text(node: pg.Node) -> str:
     )
     tree = pg.ParseResult(stmts=[pg.RawStmt(stmt=select)])
     return postgast.deparse(tree).removeprefix("SELECT").strip()
+
+
+def definition(node: pg.Node) -> Definition:
+    """Return what a statement makes, without its name."""
+    return Definition(lambda: _definition(node))
+
+
+_ITSELF = "it"
+
+
+def _definition(node: pg.Node) -> str:
+    made = pg.Node()
+    made.CopyFrom(node)
+    match kind_of(made):
+        case "view_stmt":
+            made.view_stmt.replace = False
+            _unname(made.view_stmt.view)
+        case "create_table_as_stmt":
+            _unname(made.create_table_as_stmt.into.rel)
+            made.create_table_as_stmt.if_not_exists = made.create_table_as_stmt.into.skip_data = False
+        case "create_function_stmt":
+            made.create_function_stmt.replace = False
+            made.create_function_stmt.options.sort(key=lambda option: option.def_elem.defname)
+            del made.create_function_stmt.funcname[:]
+            made.create_function_stmt.funcname.add().string.sval = _ITSELF
+        case "create_trig_stmt":
+            made.create_trig_stmt.replace = False
+            made.create_trig_stmt.trigname = _ITSELF
+            _unname(made.create_trig_stmt.relation)
+        case _:
+            pass
+    return postgast.deparse(pg.ParseResult(stmts=[pg.RawStmt(stmt=made)])).replace("public.", "")
+
+
+def _unname(relation: pg.RangeVar) -> None:
+    relation.schemaname, relation.relname = "", _ITSELF
 
 
 def _is_null(node: pg.Node) -> bool:

@@ -27,4 +27,9 @@ def certain(entry: Entry, steps: Sequence[Step]) -> Iterator[Remark]:
     for step in steps:
         # A condition, or a handler, often makes sure that it does not.
         for one in step.of(Fails) if not step.is_conditional else ():
-            yield step.remark(_RULES[one.cause], one, one.reason, one.advice)
+            yield remark(step, one)
+
+
+def remark(step: Step, failure: Fails) -> Remark:
+    """Return what is said of a statement that cannot succeed."""
+    return step.remark(_RULES[failure.cause], failure, failure.reason, failure.advice)

@@ -1,1 +1,0 @@
-alter table customers drop constraint customers_name_created_at_unique;

@@ -1,0 +1,420 @@
+"""How two catalogs differ: what one has and the other has not, and what is not as it was. Pure.
+
+What is not known of either is no difference.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from zmig.lint.replay.objects import (
+    TEMPORARY,
+    Composite,
+    ConstraintKind,
+    Domain,
+    Enum,
+    Index,
+    ObjectKind,
+    Ref,
+    Sequence,
+    Space,
+    Table,
+    View,
+)
+from zmig.sql.token_reader import Name
+from zmig.valueclass import valueclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from typing import TypeVar
+
+    from zmig.lint.replay.catalog import Catalog
+    from zmig.lint.replay.objects import (
+        Column,
+        Constraint,
+        Definition,
+        Expression,
+        Function,
+        Policy,
+        Relation,
+        Trigger,
+        UserType,
+    )
+
+    Part = TypeVar("Part")
+    Comparer = Callable[[Part, Part], str | None]
+
+
+class Change(StrEnum):
+    """What became of an object."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+@valueclass
+class Difference:
+    """One object that is not in both catalogs, or not the same."""
+
+    change: Change
+    ref: Ref
+    what: str = ""
+    """Of one that changed: what of it."""
+
+
+def differences(before: Catalog, after: Catalog, made: Collection[Ref] = ()) -> Iterator[Difference]:
+    """Yield how a catalog differs from another one, each object once, without what belongs to one that is yielded.
+
+    `made` is what is known to have been made in between, where not everything was known before.
+    """
+    return _Comparison(before, after, frozenset(made)).run()
+
+
+class _Comparison:
+    def __init__(self, before: Catalog, after: Catalog, made: frozenset[Ref]) -> None:
+        self._before = before
+        self._after = after
+        self._made = made
+
+    def run(self) -> Iterator[Difference]:
+        for node in dict.fromkeys(self._after.changed_since(self._before)):
+            match node.space:
+                case Space.RELATION:
+                    yield from self._relation(node.name)
+                case Space.FUNCTION:
+                    yield from self._function(node.name)
+                case Space.TYPE if node.name.schema is None:
+                    yield from self._schema(node.name.name)
+                case Space.TYPE:
+                    yield from self._type(node.name)
+
+    def _schema(self, name: str) -> Iterator[Difference]:
+        old, new = self._before.schema(name), self._after.schema(name)
+        ref = Ref(ObjectKind.SCHEMA, Name(None, name))
+        if old is None and new is not None and ref in self._made:
+            yield Difference(Change.ADDED, ref)
+        elif new is None and old is not None and self._after.is_schema_gone(name):
+            yield Difference(Change.REMOVED, ref)
+
+    # relations
+
+    def _relation(self, name: Name) -> Iterator[Difference]:
+        if name.schema == TEMPORARY:
+            return
+        old, new = self._before.relation(name), self._after.relation(name)
+        if new is None:
+            if old is not None and not self._goes_with_another(old, self._after):
+                yield Difference(Change.REMOVED, old.ref)
+        elif old is None:
+            yield from self._added(new)
+        elif old.ref.kind is not new.ref.kind:
+            yield Difference(Change.CHANGED, new.ref, f"a {old.ref.kind} before")
+        else:
+            yield from self._changed(old, new)
+
+    def _added(self, new: Relation) -> Iterator[Difference]:
+        is_made = new.ref in self._made or new.made_by is not None
+        is_made = is_made or self._before.certainly_lacks(Space.RELATION, new.name)
+        if is_made and not self._goes_with_another(new, self._before):
+            yield Difference(Change.ADDED, new.ref)
+        elif isinstance(new, Table) and not is_made:
+            yield from self._table(Table(new.name, is_whole=False), new)
+
+    def _goes_with_another(self, one: Relation, other: Catalog) -> bool:
+        """Whether something is not in the other catalog because what it belongs to is not there."""
+        match one:
+            case Index():
+                owner = other.relation(one.table)
+                if one.parent is not None or one.constraint is not None or owner is None:
+                    return True
+                return isinstance(owner, Table) and any(map(owner.certainly_lacks, one.all_columns))
+            case Sequence():
+                if one.owner is None:
+                    return False
+                table = other.table(one.owner[0])
+                return one.is_identity or table is None or table.certainly_lacks(one.owner[1])
+            case Table():
+                return one.is_temporary or (one.is_partition and all(other.relation(p) is None for p in one.parents))
+            case View():
+                return False
+
+    def _changed(self, old: Relation, new: Relation) -> Iterator[Difference]:
+        what = None
+        if isinstance(old, Table) and isinstance(new, Table):
+            yield from self._table(old, new)
+        elif isinstance(old, Index) and isinstance(new, Index):
+            what = None if new.constraint is not None or new.parent is not None else _of_indexes(old, new)
+        elif isinstance(old, View) and isinstance(new, View):
+            what = _of_views(old, new)
+            yield from _parts(ObjectKind.TRIGGER, new.name, old.triggers, new.triggers, _of_triggers)
+        elif isinstance(old, Sequence) and isinstance(new, Sequence):
+            what = None if old.owner == new.owner else "what it belongs to"
+        if what is not None:
+            yield Difference(Change.CHANGED, new.ref, what)
+
+    def _table(self, old: Table, new: Table) -> Iterator[Difference]:
+        what = _of_tables(old, new)
+        if what is not None:
+            yield Difference(Change.CHANGED, new.ref, what)
+        yield from self._columns(old, new)
+        yield from self._constraints(old, new)
+        for found in (
+            *_parts(ObjectKind.TRIGGER, new.name, old.triggers, new.triggers, _of_triggers),
+            *_parts(ObjectKind.POLICY, new.name, old.policies, new.policies, _of_policies),
+            *_parts(ObjectKind.RULE, new.name, dict.fromkeys(old.rules), dict.fromkeys(new.rules), lambda _, __: None),
+        ):
+            if found.change is not Change.ADDED or old.is_whole or found.ref in self._made:
+                yield found
+
+    def _columns(self, old: Table, new: Table) -> Iterator[Difference]:
+        for name, column in new.columns.items():
+            ref = Ref(ObjectKind.COLUMN, new.name, name)
+            known = old.columns.get(name)
+            if column.is_inherited:
+                continue
+            if known is None:
+                if old.certainly_lacks(name) or ref in self._made:
+                    yield Difference(Change.ADDED, ref)
+            elif (what := _of_columns(known, column)) is not None and not self._has_other_values(known, column):
+                yield Difference(Change.CHANGED, ref, what)
+        for name, column in old.columns.items():
+            if not column.is_inherited and name not in new.columns and new.certainly_lacks(name):
+                yield Difference(Change.REMOVED, Ref(ObjectKind.COLUMN, new.name, name))
+
+    def _has_other_values(self, old: Column, new: Column) -> bool:
+        """Whether a default only seems another one, because a value of its enum is called otherwise by now."""
+        if old.type is None or old.type != new.type or old.is_not_null is not new.is_not_null:
+            return False
+        enum = self._after.type(old.type.name)
+        default = old.default
+        if not isinstance(enum, Enum) or default is None or not default.is_constant:
+            return False
+        return _CAST.sub("", default.text).strip("'") not in enum.values
+
+    def _constraints(self, old: Table, new: Table) -> Iterator[Difference]:
+        for name, one in new.constraints.items():
+            ref = Ref(ObjectKind.CONSTRAINT, new.name, name)
+            known = old.constraints.get(name)
+            if one.is_inherited or one.kind is ConstraintKind.NOT_NULL:
+                continue
+            if known is None:
+                is_certain = old.is_whole or ref in self._made or name in old.missing_constraints
+                if is_certain and not any(map(old.certainly_lacks, one.columns)):
+                    yield Difference(Change.ADDED, ref)
+            elif old.is_whole and new.is_whole and (what := self._of_constraints(known, one)) is not None:
+                yield Difference(Change.CHANGED, ref, what)
+        for name, one in old.constraints.items():
+            if one.is_inherited or one.kind is ConstraintKind.NOT_NULL or name in new.constraints:
+                continue
+            is_certain = (new.is_whole or name in new.missing_constraints) and not _only_says_not_null(one)
+            if is_certain and not any(map(new.certainly_lacks, one.columns)):
+                yield Difference(Change.REMOVED, Ref(ObjectKind.CONSTRAINT, new.name, name))
+
+    def _of_constraints(self, old: Constraint, new: Constraint) -> str | None:
+        if old.kind is not new.kind:
+            return f"a {old.kind} constraint before"
+        if old.is_valid and not new.is_valid:
+            return "not validated"
+        is_check = old.kind is ConstraintKind.CHECK
+        if is_check and not _is_same(old.expression, new.expression):
+            return "its condition"
+        if not is_check and old.columns != new.columns:
+            return "its columns"
+        if old.references != new.references or self._referenced(old, self._before) != self._referenced(
+            new, self._after
+        ):
+            return "what it references"
+        if old.on_delete != new.on_delete:
+            return f"`on delete {old.on_delete}` before"
+        return None if old.is_deferrable is new.is_deferrable else "whether it is deferrable"
+
+    def _referenced(self, one: Constraint, catalog: Catalog) -> tuple[str, ...]:
+        table = None if one.references is None or one.referenced_columns else catalog.table(one.references)
+        key = None if table is None else table.primary_key
+        return one.referenced_columns if key is None else key.columns
+
+    # types and functions
+
+    def _type(self, name: Name) -> Iterator[Difference]:
+        old, new = self._before.type(name), self._after.type(name)
+        if new is None:
+            if old is not None:
+                yield Difference(Change.REMOVED, old.ref)
+        elif old is None:
+            if new.made_by is not None or new.ref in self._made:
+                yield Difference(Change.ADDED, new.ref)
+        elif (what := _of_types(old, new)) is not None:
+            yield Difference(Change.CHANGED, new.ref, what)
+
+    def _function(self, name: Name) -> Iterator[Difference]:
+        old = {one.arguments: one for one in self._before.functions(name)}
+        new = {one.arguments: one for one in self._after.functions(name)}
+        ref = Ref(ObjectKind.FUNCTION, name)
+        if any(
+            arguments not in old and (one.made_by is not None or ref in self._made) for arguments, one in new.items()
+        ):
+            yield Difference(Change.ADDED, ref)
+        elif old.keys() - new.keys():
+            yield Difference(Change.REMOVED, ref)
+        else:
+            changed = (what for key in old if (what := _of_functions(old[key], new[key])) is not None)
+            if (first := next(changed, None)) is not None:
+                yield Difference(Change.CHANGED, ref, first)
+
+
+def _only_says_not_null(one: Constraint) -> bool:
+    """Whether a check is nothing but the proof that a column is never null, which is dropped once it has served."""
+    says = one.expression if one.kind is ConstraintKind.CHECK else None
+    return says is not None and len(says.never_null) == 1 and says.columns == says.never_null and not says.comparisons
+
+
+def _parts(
+    kind: ObjectKind, owner: Name, old: Mapping[str, Part], new: Mapping[str, Part], compare: Comparer[Part]
+) -> Iterator[Difference]:
+    for name, one in new.items():
+        if name not in old:
+            yield Difference(Change.ADDED, Ref(kind, owner, name))
+        elif (what := compare(old[name], one)) is not None:
+            yield Difference(Change.CHANGED, Ref(kind, owner, name), what)
+    for name in old:
+        if name not in new:
+            yield Difference(Change.REMOVED, Ref(kind, owner, name))
+
+
+# what of one thing is not as it was
+
+
+def _of_tables(old: Table, new: Table) -> str | None:
+    if old.is_whole and new.is_whole and old.persistence is not new.persistence:
+        return f"{old.persistence} before"
+    if old.is_whole and (old.has_row_security, old.forces_row_security) != (
+        new.has_row_security,
+        new.forces_row_security,
+    ):
+        return "row security"
+    if old.is_whole and old.replica_identity != new.replica_identity:
+        return f"replica identity {old.replica_identity} before"
+    if old.is_whole and old.parents != new.parents:
+        return "what it is part of"
+    return None if old.owner == new.owner else "its owner"
+
+
+def _of_columns(old: Column, new: Column) -> str | None:
+    if old.type is not None and new.type is not None:
+        if old.type != new.type:
+            return "its type"
+        if old.is_not_null is not new.is_not_null:
+            return "not null before" if old.is_not_null else "it could be null before"
+        if old.collation != new.collation:
+            return "its collation"
+        if old.generated is not new.generated or old.identity != new.identity:
+            return "how it is generated"
+        if not _is_same_default(old.default, new.default):
+            return _of_defaults(old.default, new.default)
+    return None
+
+
+def _of_defaults(old: Expression | None, new: Expression | None) -> str:
+    if old is None or old.is_null:
+        return "without a default before"
+    return f"the default `{old.text}` before" if new is None or new.is_null else f"`{old.text}` was its default"
+
+
+def _is_same_default(old: Expression | None, new: Expression | None) -> bool:
+    old, new = (None if one is None or one.is_null else one for one in (old, new))
+    if old is not None and new is not None and old.sequences and new.sequences:
+        return True  # whichever sequence it is, the sequence shows it
+    return _is_same(old, new)
+
+
+def _of_indexes(old: Index, new: Index) -> str | None:
+    if old.table != new.table:
+        return f"of `{old.table.name}` before"
+    if old.is_unique is not new.is_unique:
+        return "unique before" if old.is_unique else "not unique before"
+    if old.method != new.method:
+        return f"by `{old.method}` before"
+    plain = ("",) * len(old.columns)
+    if old.columns != new.columns or (old.orders or plain) != (new.orders or plain):
+        return "its columns"
+    if set(old.included) != set(new.included) or old.opclasses != new.opclasses:
+        return "its columns"
+    if len(old.expressions) != len(new.expressions) or not all(map(_is_same, old.expressions, new.expressions)):
+        return "its expressions"
+    if not _is_same(old.predicate, new.predicate):
+        return "its condition"
+    return None if old.options == new.options else "its options"
+
+
+def _of_views(old: View, new: View) -> str | None:
+    if old.columns is not None and new.columns is not None and old.columns != new.columns:
+        return "its columns"
+    return _of_definitions(old.definition, new.definition, "its query")
+
+
+def _of_triggers(old: Trigger, new: Trigger) -> str | None:
+    if old.is_enabled is not new.is_enabled:
+        return "enabled before" if old.is_enabled else "disabled before"
+    return _of_definitions(old.definition, new.definition, "what fires it, or what it does")
+
+
+def _of_policies(old: Policy, new: Policy) -> str | None:
+    if (old.command, old.is_permissive, sorted(old.roles)) != (new.command, new.is_permissive, sorted(new.roles)):
+        return "for whom it is"
+    return None if _is_same(old.using, new.using) and _is_same(old.check, new.check) else "its condition"
+
+
+def _of_types(old: UserType, new: UserType) -> str | None:
+    if isinstance(old, Enum) and isinstance(new, Enum):
+        if old.values == new.values:
+            return None
+        return "its values" if set(old.values) != set(new.values) else "the order of its values"
+    if isinstance(old, Composite) and isinstance(new, Composite):
+        return None if dict(old.attributes) == dict(new.attributes) else "its attributes"
+    if isinstance(old, Domain) and isinstance(new, Domain):
+        is_same = old.is_not_null is new.is_not_null and old.constraints.keys() == new.constraints.keys()
+        is_same = is_same and all(
+            _is_same(one.expression, new.constraints[name].expression) for name, one in old.constraints.items()
+        )
+        is_same = is_same and (old.base is None or new.base is None or old.base == new.base)
+        return None if is_same else "its definition"
+    return None if type(old) is type(new) else "of another kind before"
+
+
+def _of_functions(old: Function, new: Function) -> str | None:
+    if old.body is not None and new.body is not None and old.body != new.body:
+        return "its body" if _squeezed(old.body) != _squeezed(new.body) else "its body, if only in white space"
+    return _of_definitions(old.definition, new.definition, "its definition")
+
+
+def _of_definitions(old: Definition | None, new: Definition | None, what: str) -> str | None:
+    if old is None or new is None or old is new:
+        return None
+    return None if _squeezed(old.text) == _squeezed(new.text) else what
+
+
+_SPACE = re.compile(r"\s+")
+_ATOM_IN_BRACKETS = re.compile(r"(?<!\w)\(([\w.]+|'[^']*')\)")
+_CAST = re.compile(r"::[a-z_ ]+(?:\(\d+(?:, ?\d+)?\))?(?:\[\])*")
+
+
+def _squeezed(text: str) -> str:
+    return _SPACE.sub(" ", text).strip()
+
+
+def _is_same(old: Expression | None, new: Expression | None) -> bool:
+    if old is None or new is None or old is new:
+        return old is new
+    return _written(old) == _written(new)
+
+
+def _written(one: Expression) -> str:
+    """Return an expression as a server writes it, more or less: with the names of by now, and without casts."""
+    text = one.text
+    for before, after in one.renamed:
+        text = re.sub(rf'(?<![\w"])"?{re.escape(before)}"?(?![\w"])', after, text)
+    text = _CAST.sub("", _squeezed(text)).replace("public.", "").replace("!=", "<>")
+    return _ATOM_IN_BRACKETS.sub(r"\1", text.replace('"', "")).lower()
