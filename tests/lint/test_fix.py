@@ -227,6 +227,7 @@ def test_new_entries_after_it_make_room(folder: Path, fix: Fix) -> None:
         ("alter table users add x int;\ncreate index i on orders (id)", None, "\n    verify: {query: select true}",
          "`verify`"),
         ("alter table users add x int;\ncreate index ${i} on orders (id)", None, "\n    variables: true", "variables"),
+        ("do $$ begin create index i on orders (id); end $$", None, "", "in code that `do` runs"),
         ("alter table if exists orders add constraint c check (id > 0)", None, "", "`if exists`"),
     ],
 )  # fmt: skip
@@ -238,6 +239,13 @@ def test_what_cannot_be_proved_is_left_alone(
     assert (name, reason in why) == ("002_orders", True), why
     assert fixes.changes == []
     assert (folder / "002_orders.sql").read_text() == f"-- Why.\n{sql};\n"
+
+
+def test_a_file_that_another_manifest_names_is_left_alone(folder: Path, fix: Fix) -> None:
+    (folder / "demo.yaml").write_text("manifest: 1\nmigrations: [{version: 7, file: 002_orders.sql}]\n")
+    fixes = fix("-- Why.\nalter table orders add x int;\ncreate index i on orders (id);\n")
+    reason = "`demo.yaml` names its file, too, and would have a part of it: fix it by hand in both"
+    assert (fixes.refused, fixes.changes) == ((("002_orders", reason),), [])
 
 
 def test_nothing_is_rewritten_that_may_have_been_applied(folder: Path, fix: Fix) -> None:

@@ -173,6 +173,8 @@ class _Fixing:
         for file in entry.read_files:
             if outside.is_outside(file.path) or Path(file.path).is_symlink():
                 raise CannotFix(f"`{file.path}` is a link, or outside of the project")
+        if (other := self._also_named(entry)) is not None:
+            raise CannotFix(f"`{other}` names its file, too, and would have a part of it: fix it by hand in both")
         if self._looked.failing.get(entry.version) is not None:
             raise CannotFix(f"it certainly fails as it is: {self._looked.failing[entry.version]}")
         version = self._looked.gathered.opened[0].manifest.lint.postgres_version
@@ -185,6 +187,16 @@ class _Fixing:
             keeps_order=keeps_order,
         )
         return planning.Split(entry, found)
+
+    def _also_named(self, entry: Entry) -> Path | None:
+        """Return another manifest beside this one that may name the file of an entry."""
+        known = {one.path.resolve() for one in self._looked.gathered.opened}
+        name = (entry.declaration.file or "").rpartition("/")[2]
+        for beside in sorted({path for one in known for path in one.parent.glob("*.y*ml")} - known):
+            with suppress(OSError):
+                if name in beside.read_text(encoding="utf-8", errors="replace"):
+                    return Path(os.path.relpath(beside))
+        return None
 
     def _plan(self, opened: LoadedManifest, splits: Sequence[Split], unused: Collection[tuple[int, int]]) -> Plan:
         return planning.plan(

@@ -95,6 +95,8 @@ def pieces(file: SqlFile, statement: FileStatement, remarks: Sequence[Remark]) -
         if statement.verb == "alter" and _VALIDATES.match(statement.text):
             how = How.APART
         return [_piece(file.source.text[statement.start : statement.end], statement, how)]
+    if statement.verb not in ("alter", "create", "drop", "reindex"):
+        raise CannotFix(f"it is in code that `{statement.verb}` runs")
     if statement.verb == "alter" and _GUARDED.search(statement.text):
         raise CannotFix("whether it does anything depends on what is there: it says `if exists` or `if not exists`")
     if not statement.parsed.actions:
