@@ -142,6 +142,10 @@ def test_a_file_is_split_and_keeps_its_comments(folder: Path, fix: Fix) -> None:
             "alter table orders add constraint c check (t <> '')",
             ["002_orders", "003_orders_validate_c"],
         ),
+        (
+            "create view names as select name from users;\nalter table orders add constraint k unique (id)",
+            ["002_orders", "003_orders_k", "004_orders_use_k"],
+        ),
         ("drop index orders_note_idx;\nalter table orders drop column note", ["002_orders", "003_orders_then"]),
     ],
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from zmig.lint.replay.objects import Constraint, ConstraintKind, Expression, Table
+from zmig.lint.replay.objects import Constraint, ConstraintKind, Definition, Expression, Table
 from zmig.valueclass import fields
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def difference(before: Catalog, after: Catalog) -> str | None:
 def _plain(value: object) -> object:
     if isinstance(value, Expression):
         return (value.text, value.renamed)
+    if isinstance(value, Definition):
+        return value.text
     if isinstance(value, Mapping):
         entries = cast("Mapping[object, object]", value)
         return {key: _plain(one) for key, one in entries.items() if not _is_not_null(one)}
@@ -44,7 +46,7 @@ def _plain(value: object) -> object:
         return (type(value).__name__, {name: _plain(one) for name, one in named.items()}, order)
     if isinstance(value, tuple | list):
         items = cast("Sequence[object]", value)
-        if all(one is None for one in items):
+        if all(one is None or one == "" for one in items):
             return []  # the server's own choice, said or not
         return [_plain(one) for one in items]
     return value
