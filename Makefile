@@ -2,7 +2,8 @@
 #
 #   make demo     apply manifests/demo.yaml to a private PostgreSQL
 #   make test     run the tests; ARGS goes to pytest, as in: make test ARGS="-k planner"
-#   make growth   the tests of how time and memory grow, which `make test` leaves out, as it does the short torture
+#                 all but those of growth, those that try thousands of combinations, and the short torture
+#   make growth   the tests of how time and memory grow
 #   make unit     the tests that need no server, in seconds
 #   make coverage how much of the code the tests run, by line and by branch, in the processes that they start, too
 #   make check    what CI runs: format, lint, types, import floors, and all tests
@@ -29,7 +30,7 @@ demo: $(VENV)/.demo
 	@echo 'look at it with: $(BIN)/zmig status manifests/demo.yaml'
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n auto -m "not growth" --ignore=tests/torture $(ARGS)
+	$(BIN)/pytest -n auto -m "not growth and not exhaustive" --ignore=tests/torture $(ARGS)
 
 growth: $(VENV)/.dev
 	$(BIN)/pytest -n auto -m growth $(ARGS)

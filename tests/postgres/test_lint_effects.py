@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
+import pytest
 
 from zmig.lint.replay import tree
 from zmig.lint.replay.catalog import Catalog
@@ -713,6 +714,7 @@ ACTIONS = [
 ]
 
 
+@pytest.mark.exhaustive
 def test_an_action_does_what_is_said_whatever_the_table_is(connect: Callable[..., psycopg.Connection]) -> None:
     connection = connect()
     version = connection.info.server_version // 10000
@@ -747,6 +749,7 @@ create domain over as positive;
 _WITHOUT_ORDER = frozenset({"xml", "json"})
 
 
+@pytest.mark.exhaustive
 def test_a_change_of_a_type_rewrites_what_is_said(connect: Callable[..., psycopg.Connection]) -> None:
     connection = connect(autocommit=False)
     version = connection.info.server_version // 10000
