@@ -9,7 +9,6 @@ import pytest
 
 from docs import generate_rule_index as index
 from tests.support import rulepages
-from tests.support.trials import trying_on
 from zmig.lint.registry import RULES
 from zmig.lint.rule import Needs
 from zmig.lint.run import lint
@@ -21,10 +20,9 @@ if TYPE_CHECKING:
     from zmig.lint.run import Report
 
 PAGES = {page.code: page for page in rulepages.pages()}
-_DESIGN = tuple(code for code in RULES if code.startswith("design/"))
-_COMPANY = ("name/no-description", "rollback/loses-new-data", "rollback/missing", "try/lock", *_DESIGN)
-"""Rules about what an example leaves out for brevity, and about what nearly every change does."""
 _WITH_PAGE = tuple(code for code, rule in RULES.items() if rule.page == f"docs/rules/{code}.md")
+_WITHOUT_SERVER = tuple(code for code in _WITH_PAGE if RULES[code].needs is not Needs.SERVER)
+"""The others are tried in `tests/postgres/test_try_pages.py`."""
 
 
 def test_every_rule_has_a_page_and_every_page_a_rule() -> None:
@@ -53,37 +51,29 @@ def test_a_page_says_what_its_rule_is(code: str) -> None:
     assert len(why) > 40
 
 
-@pytest.mark.parametrize("code", _WITH_PAGE)
-def test_the_bad_example_is_reported(code: str, folder: Path, git: Callable[..., str], server: str) -> None:
-    found = reported(code, PAGES[code].bad, folder, git, server)
+@pytest.mark.parametrize("code", _WITHOUT_SERVER)
+def test_the_bad_example_is_reported(code: str, folder: Path, git: Callable[..., str]) -> None:
+    found = reported(code, PAGES[code].bad, folder, git)
     assert code in [finding.rule for finding in found.findings]
     for finding in found.findings:
         assert finding.hint
         assert (finding.end_line, finding.end_column) > (finding.line, finding.column)
 
 
-@pytest.mark.parametrize("code", _WITH_PAGE)
-def test_the_good_example_is_not(code: str, folder: Path, git: Callable[..., str], server: str) -> None:
-    found = reported(code, PAGES[code].good, folder, git, server)
+@pytest.mark.parametrize("code", _WITHOUT_SERVER)
+def test_the_good_example_is_not(code: str, folder: Path, git: Callable[..., str]) -> None:
+    found = reported(code, PAGES[code].good, folder, git)
     assert [(finding.rule, finding.message) for finding in found.findings] == []
 
 
-def reported(code: str, files: Mapping[str, bytes], folder: Path, git: Callable[..., str], server: str) -> Report:
+def reported(code: str, files: Mapping[str, bytes], folder: Path, git: Callable[..., str]) -> Report:
     """Lint an example, its rule turned on, as its page means it."""
     page = PAGES[code]
     base = None
     if page.base:
         base = "main"
         make_base(page, folder, git)
-    manifest = rulepages.write(dict(files), folder)
-    text = manifest.read_bytes()
-    more = severities(code)
-    # An example that has settings of its own has them at its end.
-    manifest.write_bytes(
-        text + (more.replace("lint: {", "  ").replace("}}", "}") if b"\nlint:\n" in text else more).encode()
-    )
-    is_of_trial = RULES[code].needs is Needs.SERVER
-    return lint([manifest], environ={}, base=base, trial=trying_on(server) if is_of_trial else None)
+    return lint([rulepages.write_with_rule(code, files, folder)], environ={}, base=base)
 
 
 def make_base(page: rulepages.Page, folder: Path, git: Callable[..., str]) -> None:
@@ -98,10 +88,3 @@ def make_base(page: rulepages.Page, folder: Path, git: Callable[..., str]) -> No
     for path in folder.iterdir():
         if path.name != ".git":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def severities(code: str) -> str:
-    """Return a line of a manifest that turns a rule on, and off what examples leave out."""
-    off = {other: '"off"' for other in _COMPANY if other != code}
-    on = {code: "warning"} if RULES[code].severity is None else {}
-    return "lint: {severity: {" + ", ".join(f"{name}: {level}" for name, level in {**off, **on}.items()) + "}}\n"

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zmig.lint.registry import RULES
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 FOLDER = Path(__file__).parents[2] / "docs" / "rules"
 
@@ -87,3 +89,26 @@ def _manifest(files: Files) -> str:
             rollback = name.replace(".sql", ".rollback.sql")
             lines += [f"    rollback: {rollback}"] if rollback in files else []
     return "\n".join(lines) + "\n"
+
+
+_DESIGN = tuple(code for code in RULES if code.startswith("design/"))
+_COMPANY = ("name/no-description", "rollback/loses-new-data", "rollback/missing", "try/lock", *_DESIGN)
+"""Rules about what an example leaves out for brevity, and about what nearly every change does."""
+
+
+def write_with_rule(code: str, files: Mapping[str, bytes], folder: Path) -> Path:
+    """Write an example whose manifest turns a rule on, and off what examples leave out; return the manifest."""
+    manifest = write(dict(files), folder)
+    text = manifest.read_bytes()
+    more = _severities(code)
+    # An example that has settings of its own has them at its end.
+    manifest.write_bytes(
+        text + (more.replace("lint: {", "  ").replace("}}", "}") if b"\nlint:\n" in text else more).encode()
+    )
+    return manifest
+
+
+def _severities(code: str) -> str:
+    off = {other: '"off"' for other in _COMPANY if other != code}
+    on = {code: "warning"} if RULES[code].severity is None else {}
+    return "lint: {severity: {" + ", ".join(f"{name}: {level}" for name, level in {**off, **on}.items()) + "}}\n"
