@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
 USERS = "-- migrate:up\nbegin;\ncreate table users (id int);\ncommit;\n\n-- migrate:down\ndrop table users;\n"
-ORDERS = "-- migrate:up transaction:false\ncreate index on users (id);\n\n-- migrate:down\n"
+ORDERS = "-- migrate:up transaction:false\ncreate index concurrently users_id_idx on users (id);\n\n-- migrate:down\n"
 NOTHING = "-- migrate:up\n-- nothing any more\n-- migrate:down\n"
 
 

@@ -76,7 +76,10 @@ _MESSAGES = (
     (Sign.READS, re.compile(r'verifying table "(?P<table>.*)"', re.DOTALL)),
     (
         Sign.BUILDS,
-        re.compile(r'building index "(?P<subject>.*)" on table "(?P<table>.*)" (?:serially|with )', re.DOTALL),
+        re.compile(
+            r'building index "(?P<subject>[^"]*+(?:"(?! on table ")[^"]*+)*+)" on table '
+            r'"(?P<table>[^"]*+(?:"(?! (?:serially|with ))[^"]*+)*+)" (?:serially|with )'
+        ),
     ),
     (Sign.VALIDATES, re.compile(r'validating foreign key constraint "(?P<subject>.*)"', re.DOTALL)),
 )

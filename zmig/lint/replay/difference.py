@@ -398,6 +398,7 @@ def _of_definitions(old: Definition | None, new: Definition | None, what: str) -
 
 _SPACE = re.compile(r"\s+")
 _ATOM_IN_BRACKETS = re.compile(r"(?<!\w)\(([\w.]+|'[^']*')\)")
+_NAME = re.compile(r'(?<![\w"])(?:"([^"]+)"|(\w+))(?![\w"])')
 _CAST = re.compile(r"::[a-z_ ]+(?:\(\d+(?:, ?\d+)?\))?(?:\[\])*")
 
 
@@ -415,6 +416,8 @@ def _written(one: Expression) -> str:
     """Return an expression as a server writes it, more or less: with the names of by now, and without casts."""
     text = one.text
     for before, after in one.renamed:
-        text = re.sub(rf'(?<![\w"])"?{re.escape(before)}"?(?![\w"])', after, text)
+        text = _NAME.sub(
+            lambda found, before=before, after=after: after if before in found.groups() else found[0], text
+        )
     text = _CAST.sub("", _squeezed(text)).replace("public.", "").replace("!=", "<>")
     return _ATOM_IN_BRACKETS.sub(r"\1", text.replace('"', "")).lower()
