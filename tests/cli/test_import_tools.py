@@ -142,7 +142,8 @@ def test_a_project_is_taken_over_once_and_gone_on_with(
     count = len(plan["migrations"])
     assert run("import", "--write").code == 0
     assert {name: (place / name).read_text() for name in PROJECTS[tool]} == PROJECTS[tool]
-    assert run("lint", "--fail-on", "error").code == 0
+    found = json.loads(run("lint", "--json", "--fail-on", "never").stdout)["findings"]
+    assert [one for one in found if one["rule"].startswith(("manifest/", "file/", "sql/"))] == []
     assert run("import", "--write").stderr.startswith("nothing is new: ")
     assert run("create", "more of it").code == 0
     written = json.loads(run("import", "--write", "--json").stdout)

@@ -161,7 +161,8 @@ def test_a_new_database_is_what_an_old_one_is(history: Shop, run: Run, another: 
         status = migrator.status()
         assert (status.pending, status.failed, status.current_version) == ([], [], 8)
         assert [one.name for one in status.migrations] == ["008_squashed", "007_repeatable"]
-    assert run("lint", "shop.yaml", "--fail-on", "error").code in (0, 2)
+    found = json.loads(run("lint", "shop.yaml", "--json", "--fail-on", "never").stdout)["findings"]
+    assert [one for one in found if one["rule"].startswith(("manifest/", "file/", "sql/"))] == []
 
 
 def test_it_is_shown_and_asked_about_before_it_is_written(history: Shop, run: Run) -> None:

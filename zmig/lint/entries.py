@@ -124,6 +124,7 @@ class Gathered:
     """By version; those that could be read at all."""
     problems: tuple[Problem, ...]
     """What `zmig apply` would refuse the manifest for."""
+    _: KW_ONLY
     start: SqlFile | None = None
     """What is there before the first migration, where the manifest says it."""
     remarks: tuple[Remark, ...] = ()
@@ -180,7 +181,7 @@ def gather(path: Path, *, environ: Mapping[str, str], files: Files) -> Gathered:
                     read.problems += _unfit(declaration, migration, opened, read.opened[0])
     entries.sort(key=lambda entry: (entry.is_repeatable, entry.version))
     start, remarks = _start(read.opened[0])
-    return Gathered(path, tuple(read.opened), tuple(entries), tuple(read.problems), start, remarks)
+    return Gathered(path, tuple(read.opened), tuple(entries), tuple(read.problems), start=start, remarks=remarks)
 
 
 def _start(opened: LoadedManifest) -> tuple[SqlFile | None, tuple[Remark, ...]]:

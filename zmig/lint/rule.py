@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
+
     from zmig.lint.finding import Severity
 
 
@@ -48,6 +50,7 @@ class Rule:
     needs: Needs = Needs.NOTHING
     harm: Group | None = None
     """Its group, where that is another one than the one its code begins with."""
+    _: KW_ONLY
     why: str = ""
     """Why it is off, or matters less than others of its group."""
 

@@ -18,6 +18,7 @@ from zmig.valueclass import valueclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from dataclasses import KW_ONLY
 
     from zmig.lint.entries import Entry
     from zmig.lint.grammar import Grammar
@@ -172,7 +173,7 @@ class Replayed:
             rollback.sql, catalog, self._grammar, version=version, is_transactional=rollback.is_transactional
         )
         again = partial(self._fails, version=version)
-        return Undoing(rollback, tuple(done), tuple(steps), self._before, catalog, undone, again)
+        return Undoing(rollback, tuple(done), tuple(steps), self._before, catalog, undone=undone, fails_on=again)
 
     def _fails(self, step: Step, catalog: Catalog, *, version: int | None) -> bool:
         """Whether a statement would certainly fail on another catalog."""
@@ -194,6 +195,7 @@ class Undoing:
     """What was there before the migration."""
     after: Catalog
     """What is there when the rollback begins."""
+    _: KW_ONLY
     undone: Catalog
     """What is left when it has ended."""
     fails_on: Callable[[Step, Catalog], bool]

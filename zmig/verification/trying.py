@@ -55,6 +55,7 @@ class Trial:
     """What each statement did, in the order they were carried out."""
     proofs: list[Proof] = field(default_factory=list["Proof"])
     """What came of each migration and its rollback."""
+    _: KW_ONLY
     stopped: Proof | None = None
     """Of the migration that cannot be applied; None where all can."""
     left: int = 0

@@ -143,6 +143,7 @@ class _Relation:
     name: str
     kind: str
     storage: str
+    _: KW_ONLY
     columns: int
     is_default_partition: bool
     modes: frozenset[str]
@@ -349,7 +350,16 @@ class Watch:
 
 def _relation(row: list[str]) -> _Relation:
     oid, schema, name, kind, storage, columns, default, modes = row
-    return _Relation(oid, schema, name, kind, storage, int(columns), bool(default), frozenset(modes.split()))
+    return _Relation(
+        oid,
+        schema,
+        name,
+        kind,
+        storage,
+        columns=int(columns),
+        is_default_partition=bool(default),
+        modes=frozenset(modes.split()),
+    )
 
 
 def _rank(mode: str | None) -> int:

@@ -219,7 +219,7 @@ def _say_rechecked(scene: Scene, table: Table, column: str, *, rebuilds: bool) -
         is_check = one.kind is ConstraintKind.CHECK and one.is_valid and one.expression is not None
         if is_check and one.expression is not None and column in one.expression.columns:
             reason = f"check `{one.name}` again, which is on `{column}`"
-            scene.say(Scans(table.name, _EXCLUSIVE, ScanCause.RECHECK, reason, column, one.name))
+            scene.say(Scans(table.name, _EXCLUSIVE, ScanCause.RECHECK, reason, column, constraint=one.name))
 
 
 def type_text(one: Type) -> str:

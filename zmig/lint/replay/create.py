@@ -573,9 +573,9 @@ def policy(scene: Scene, statement: pg.CreatePolicyStmt) -> None:
         statement.policy_name,
         statement.cmd_name or "all",
         statement.permissive,
-        tree.expression(statement.qual),
-        tree.expression(statement.with_check),
-        tuple(tree.role(node.role_spec) for node in statement.roles),
+        using=tree.expression(statement.qual),
+        check=tree.expression(statement.with_check),
+        roles=tuple(tree.role(node.role_spec) for node in statement.roles),
     )
     scene.lock(name, LockMode.ACCESS_EXCLUSIVE)
     scene.catalog.put(replace(owner, policies={**owner.policies, made.name: made}))

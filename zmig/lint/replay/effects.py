@@ -58,6 +58,7 @@ class Rewrites(Effect):
     column: str | None = None
     concurrently: bool = False
     """Whether others read meanwhile."""
+    _: KW_ONLY
     is_certain: bool = True
     """False where a type is not known from which, or to which, a column changes."""
 
@@ -86,6 +87,7 @@ class Scans(Effect):
     reason: str
     """What for, in words that follow `to`."""
     column: str | None = None
+    _: KW_ONLY
     constraint: str | None = None
     is_certain: bool = True
     """False where nothing is known of the column, so that it may well be declared not to be null."""
@@ -102,6 +104,7 @@ class Builds(Effect):
     concurrently: bool = False
     is_rebuilt: bool = False
     """Whether it was there before."""
+    _: KW_ONLY
     is_of_nothing: bool = False
     """Whether the table is empty then, as after TRUNCATE."""
 

@@ -326,6 +326,7 @@ class Trigger:
     function: Name
     columns: frozenset[str] = frozenset()
     """Those of `update of`, and those in its condition."""
+    _: KW_ONLY
     is_enabled: bool = True
     timing: str = "after"
     is_for_rows: bool = False
@@ -340,6 +341,7 @@ class Policy:
     name: str
     command: str
     is_permissive: bool
+    _: KW_ONLY
     using: Expression | None = None
     check: Expression | None = None
     roles: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
 
 def _rule(name: str, group: Group, severity: Severity | None, summary: str, why: str = "") -> Rule:
-    return Rule(f"squawk/{name}", severity, summary, Needs.SQUAWK, group, why)
+    return Rule(f"squawk/{name}", severity, summary, Needs.SQUAWK, group, why=why)
 
 
 SQUAWK_RULES = (
