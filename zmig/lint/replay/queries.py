@@ -8,14 +8,14 @@ from postgast import pg_query_pb2 as pg
 
 from zmig.lint.replay import tree
 from zmig.lint.replay.objects import Table, View
-from zmig.lint.replay.tree import Message
 from zmig.valueclass import field, slotted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from zmig.lint.replay.objects import Type
     from zmig.lint.replay.scene import Scene
+    from zmig.lint.replay.tree import Message
     from zmig.sql.token_reader import Name
 
 
@@ -45,7 +45,6 @@ class Query:
     uses: dict[Name, set[str]] = field(default_factory=dict["Name", "set[str]"])
     outputs: tuple[Output, ...] | None = None
     """None where they are not all known."""
-    has_from: bool = False
 
 
 _Tables = dict[str, "tuple[Output, ...] | None"]
@@ -56,13 +55,6 @@ def read(select: pg.SelectStmt, scene: Scene) -> Query:
     query = Query()
     query.outputs = _Reading(scene, query).select(select, {}, ())
     return query
-
-
-def relations_in(message: Message, scene: Scene) -> dict[Name, set[str]]:
-    """Return what the queries within a statement read."""
-    query = Query()
-    _Reading(scene, query).expressions(message, {}, ())
-    return query.uses
 
 
 class _Reading:
@@ -79,7 +71,6 @@ class _Reading:
         sources: list[_Source] = []
         for node in select.from_clause:
             self._from(node, tables, outer, sources)
-            self._query.has_from = True
         scope = (*sources, *outer)
         for part in (*select.target_list, *select.values_lists, *select.group_clause, *select.sort_clause):
             self.expressions(part, tables, scope)
@@ -152,7 +143,7 @@ class _Reading:
 
     def expressions(self, message: Message, tables: _Tables, scope: tuple[_Source, ...]) -> None:
         """Take note of the columns that expressions use, and of the queries in them."""
-        for one in _without_queries(message):
+        for one in tree.walk(message, leaves=(pg.SelectStmt,)):
             if isinstance(one, pg.SelectStmt):
                 self.select(one, tables, scope)
             elif isinstance(one, pg.ColumnRef):
@@ -208,28 +199,6 @@ class _Reading:
             return None
         types = [output.type for one in sources for output in one.columns or () if output.name == column]
         return types[0] if len(types) == 1 else None
-
-
-def _without_queries(message: Message) -> Iterator[Message]:
-    """Yield a message and what is in it, but of queries within it only themselves."""
-    waiting: list[Message] = [message]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, pg.Node):
-            kind = one.WhichOneof("node")
-            if kind is not None:
-                waiting.append(getattr(one, kind))
-            continue
-        yield one
-        if isinstance(one, pg.SelectStmt):
-            continue
-        for found, value in one.ListFields():
-            if found.message_type is None:
-                continue
-            if isinstance(value, Message):
-                waiting.append(value)
-            else:
-                waiting.extend(reversed(value))
 
 
 def _columns(name: Name, scene: Scene) -> tuple[Output, ...] | None:

@@ -118,8 +118,8 @@ def options(nodes: Iterable[pg.Node]) -> dict[str, pg.DefElem]:
     return {node.def_elem.defname: node.def_elem for node in nodes if node.HasField("def_elem")}
 
 
-def walk(message: Message) -> Iterator[Message]:
-    """Yield a message and all within it, without the wrappers around nodes."""
+def walk(message: Message, *, leaves: tuple[type[Message], ...] = ()) -> Iterator[Message]:
+    """Yield a message and all within it, without the wrappers around nodes; of `leaves` nothing but themselves."""
     waiting: list[Message] = [message]
     while waiting:
         one = waiting.pop()
@@ -129,6 +129,8 @@ def walk(message: Message) -> Iterator[Message]:
                 waiting.append(getattr(one, kind))
             continue
         yield one
+        if isinstance(one, leaves):
+            continue
         for field, value in one.ListFields():
             if field.message_type is None:
                 continue
