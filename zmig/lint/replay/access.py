@@ -1,4 +1,4 @@
-"""What is set beside tables: settings of the session, roles and their passwords, policies, publications."""
+"""What is set beside tables: settings of the session, roles and their passwords, privileges, publications."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def sleep(scene: Scene, called: Name) -> None:
 def role(scene: Scene, name: str, options: Iterable[pg.Node]) -> None:
     """CREATE ROLE and ALTER ROLE: say which powers it gets, and whether its password is written down."""
     known = tree.options(options)
-    powers = tuple(shown for key, shown in _POWERS.items() if key in known and tree.is_true(known[key]))
-    password = tree.option_text(known["password"]) if "password" in known else None
+    powers = tuple(shown for key, shown in _POWERS.items() if tree.is_on(known, key))
+    password = tree.text_of(known, "password")
     has_password = password is not None and _is_secret(password)
     if powers or has_password:
         scene.say(Empowers(name, powers, has_password))
@@ -65,8 +65,7 @@ def grant_role(scene: Scene, statement: pg.GrantRoleStmt) -> None:
 
 def options_with_password(scene: Scene, name: str, options: Iterable[pg.Node]) -> None:
     """CREATE USER MAPPING and CREATE SERVER."""
-    known = tree.options(options)
-    if "password" in known and _is_secret(tree.option_text(known["password"]) or ""):
+    if _is_secret(tree.text_of(tree.options(options), "password") or ""):
         scene.say(Empowers(name, has_password=True))
 
 
@@ -76,17 +75,32 @@ def subscription(scene: Scene, statement: pg.CreateSubscriptionStmt) -> None:
         scene.say(Empowers(statement.subname, has_password=True))
 
 
+def grant(scene: Scene, statement: pg.GrantStmt) -> None:
+    """GRANT and REVOKE of privileges on objects."""
+    objects = tuple(
+        scene.full(tree.relation_name(node.range_var)) if node.HasField("range_var") else tree.object_name(node)
+        for node in statement.objects
+    )
+    _say_granted(scene, statement, _kind_of_objects(statement), objects)
+
+
 def default_privileges(scene: Scene, statement: pg.AlterDefaultPrivilegesStmt) -> None:
     """ALTER DEFAULT PRIVILEGES."""
-    action = statement.action
-    kind = pg.ObjectType.Name(action.objtype).removeprefix("OBJECT_").lower()
+    _say_granted(scene, statement.action, f"future {_kind_of_objects(statement.action)}", ())
+
+
+def _kind_of_objects(statement: pg.GrantStmt) -> str:
+    return pg.ObjectType.Name(statement.objtype).removeprefix("OBJECT_").lower().replace("_", " ")
+
+
+def _say_granted(scene: Scene, statement: pg.GrantStmt, kind: str, objects: tuple[Name, ...]) -> None:
     scene.say(
         Grants(
-            f"future {kind}",
-            (),
-            tuple(node.access_priv.priv_name for node in action.privileges),
-            tuple(tree.role(node.role_spec) for node in action.grantees),
-            is_revoke=not action.is_grant,
+            kind,
+            objects,
+            tuple(node.access_priv.priv_name for node in statement.privileges),
+            tuple(tree.role(node.role_spec) for node in statement.grantees),
+            is_revoke=not statement.is_grant,
         )
     )
 

@@ -28,8 +28,6 @@ from zmig.lint.replay.objects import (
     Ref,
     Table,
 )
-from zmig.sql.token_reader import Name
-from zmig.text.nearest import nearest
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
@@ -40,19 +38,10 @@ if TYPE_CHECKING:
 _EXCLUSIVE = LockMode.ACCESS_EXCLUSIVE
 
 
-def _definition(command: pg.AlterTableCmd) -> pg.Node:
-    node: pg.Node = getattr(command, "def")
-    return node
-
-
 def _find(scene: Scene, table: Table, name: str) -> Column:
     """Return a column that a statement needs; one that is not known has no type. Raises StatementFails."""
-    found = table.column(name)
-    if found is not None:
-        return found
-    if table.certainly_lacks(name) and scene.catalog.is_certain(table):
-        raise scene.missing("column", Name(table.name.name, name), nearest(name, table.columns))
-    return Column(name, None)
+    constraints.need_columns(scene, table, (name,))
+    return table.column(name) or Column(name, None)
 
 
 def _put(scene: Scene, table: Table, column: Column, what: str, *, is_only: bool = False) -> None:
@@ -171,7 +160,7 @@ def _refuse_partition_key(scene: Scene, table: Table, name: str) -> None:
 
 def change_type(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
     """ALTER COLUMN ... TYPE."""
-    declared = _definition(command).column_def
+    declared = tree.defined(command).column_def
     column = _find(scene, table, command.name)
     new = scene.type(declared.type_name)
     _need_free_column(scene, table, column, new, declared)
@@ -187,8 +176,8 @@ def change_type(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: 
 
 
 def _say_rewritten(scene: Scene, table: Table, column: Column, new: Type | None, *, is_certain: bool) -> None:
-    old_name = "another type" if column.type is None else f"`{type_text(column.type)}`"
-    new_name = "another type" if new is None else f"`{type_text(new)}`"
+    old_name = "another type" if column.type is None else f"`{_type_text(column.type)}`"
+    new_name = "another type" if new is None else f"`{_type_text(new)}`"
     reason = f"`{column.name}` changes from {old_name} to {new_name}"
     scene.say(Rewrites(table.name, RewriteCause.TYPE, reason, column.name, is_certain=is_certain))
     for key in table.foreign_keys:
@@ -200,8 +189,7 @@ def _say_rewritten(scene: Scene, table: Table, column: Column, new: Type | None,
 
 def _say_referencing(scene: Scene, table: Table, column: str) -> None:
     for other, key in scene.catalog.referencing(table.name):
-        columns = key.referenced_columns or (table.primary_key.columns if table.primary_key is not None else ())
-        if column in columns and key.is_valid:
+        if column in table.columns_referenced_by(key) and key.is_valid:
             scene.lock(other.name, _EXCLUSIVE)
             scene.say(Validates(key.name, other.name, table.name, _EXCLUSIVE))
 
@@ -222,7 +210,7 @@ def _say_rechecked(scene: Scene, table: Table, column: str, *, rebuilds: bool) -
             scene.say(Scans(table.name, _EXCLUSIVE, ScanCause.RECHECK, reason, column, constraint=one.name))
 
 
-def type_text(one: Type) -> str:
+def _type_text(one: Type) -> str:
     """Return a type as people write it."""
     shown = _SPOKEN.get(one.name.name, one.name.name) if one.is_built_in else one.name.name
     numbers = f"({', '.join(map(str, one.modifiers))})" if one.modifiers and one.name.name != "interval" else ""
@@ -265,8 +253,8 @@ def _need_free_column(scene: Scene, table: Table, column: Column, new: Type | No
     if not tree.kind_of(declared.raw_default) and conversions.has_no_cast(column.type, new, scene.catalog):
         assert column.type is not None, "a type that is not known has any cast"
         assert new is not None, "a type that is not known has any cast"
-        wanted = type_text(new)
-        reason = f"`{name}` is `{type_text(column.type)}`, of which nothing becomes `{wanted}` by itself"
+        wanted = _type_text(new)
+        reason = f"`{name}` is `{_type_text(column.type)}`, of which nothing becomes `{wanted}` by itself"
         raise scene.fail(FailureCause.REFUSED, reason, f"add `using {name}::{wanted}`")
 
 
@@ -325,7 +313,7 @@ def set_default(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: 
         what = "an identity column" if column.identity is not None else "a generated column"
         reason = f"`{column.name}` is {what}, which has no default"
         raise scene.fail(FailureCause.REFUSED, reason, "leave the default out")
-    _put(scene, table, replace(column, default=tree.expression(_definition(command))), "default", is_only=is_only)
+    _put(scene, table, replace(column, default=tree.expression(tree.defined(command))), "default", is_only=is_only)
 
 
 def set_expression(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
@@ -335,7 +323,7 @@ def set_expression(scene: Scene, table: Table, command: pg.AlterTableCmd, is_onl
         for one in scene.catalog.stored(table, is_only=is_only):
             reason = f"`{column.name}` is computed for every row again"
             scene.say(Rewrites(one.name, RewriteCause.GENERATED, reason, column.name))
-    expression = tree.expression(_definition(command))
+    expression = tree.expression(tree.defined(command))
     _put(scene, table, replace(column, default=expression), "expression", is_only=is_only)
 
 
@@ -361,7 +349,7 @@ def add_identity(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only:
         if reason is not None:
             raise scene.fail(FailureCause.REFUSED, reason, advice)
     constraints.add_sequence(scene, table.name, column.name)
-    asked = _definition(command).constraint
+    asked = tree.defined(command).constraint
     kind = "by default" if asked.generated_when == "d" else "always"
     _put(scene, table, replace(column, identity=kind), "identity", is_only=True)
 

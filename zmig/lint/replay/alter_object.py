@@ -22,11 +22,7 @@ def function(scene: Scene, statement: pg.AlterFunctionStmt) -> None:
     written = tree.name(statement.func.objname)
     name = scene.catalog.find_function(scene.path, written) or scene.full(written)
     scene.aim(name, Space.FUNCTION)
-    arguments = tuple(
-        kind
-        for node in statement.func.objargs
-        if (kind := types.read(node.type_name, scene.catalog, scene.path)) is not None
-    )
+    arguments = types.of_arguments(statement.func, scene.catalog, scene.path)
     for one in scene.catalog.functions(name):
         if statement.func.args_unspecified or one.arguments == arguments:
             scene.catalog.put_function(_changed(one, statement))

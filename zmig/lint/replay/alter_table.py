@@ -75,18 +75,11 @@ def _pass_of(command: pg.AlterTableCmd) -> int:
     return next((number for number, some in enumerate(_PASSES) if command.subtype in some), len(_PASSES))
 
 
-def definition(command: pg.AlterTableCmd) -> pg.Node:
-    """Return what an action defines."""
-    node: pg.Node = getattr(command, "def")
-    return node
-
-
 def _do(scene: Scene, name: Name, command: pg.AlterTableCmd, *, is_only: bool) -> None:
+    scene.lock(name, _MODES.get(command.subtype, LockMode.ACCESS_EXCLUSIVE))
     action = _ACTIONS.get(command.subtype)
     if action is None:
-        scene.lock(name, _MODES.get(command.subtype, LockMode.ACCESS_EXCLUSIVE))
         return
-    scene.lock(name, _MODES.get(command.subtype, LockMode.ACCESS_EXCLUSIVE))
     table = scene.table(name)
     if scene.catalog.relation(name) is None:
         scene.catalog.put(table)
@@ -124,7 +117,7 @@ _MODES = {
 
 
 def _add_constraint(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    add_constraint(scene, table, definition(command).constraint, is_only=is_only)
+    add_constraint(scene, table, tree.defined(command).constraint, is_only=is_only)
 
 
 def add_constraint(
@@ -235,8 +228,7 @@ def _say_foreign_key(
     if before.kind is TableKind.PARTITIONED:
         for child in scene.catalog.descendants_of(before.name):
             scene.lock(child.name, LockMode.SHARE_ROW_EXCLUSIVE)
-            inherited = {added.name: replace(added, is_inherited=True), **child.constraints}
-            scene.catalog.put(replace(child, constraints=inherited))
+        _hand_down(scene, before, added)
     if added.is_valid and added.is_enforced and is_checked:
         for one in stored:
             scene.say(Validates(added.name, one.name, added.references, LockMode.SHARE_ROW_EXCLUSIVE))
@@ -297,7 +289,7 @@ def _drop_constraint(scene: Scene, table: Table, command: pg.AlterTableCmd, is_o
 
 
 def _add_column(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    declared = definition(command).column_def
+    declared = tree.defined(command).column_def
     if not alter_column.add(scene, table, declared, is_optional=command.missing_ok, is_only=is_only):
         return
     for constraint, columns in constraints.declared_with(declared):
@@ -385,7 +377,7 @@ def _row_security(*, has: bool | None = None, forces: bool | None = None) -> Cal
 
 
 def _replica_identity(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    asked = definition(command).replica_identity_stmt
+    asked = tree.defined(command).replica_identity_stmt
     kinds = {"d": "default", "f": "full", "n": "nothing", "i": f"index {asked.name}"}
     after = replace(table, replica_identity=kinds.get(asked.identity_type, "default"))
     scene.catalog.put(after)
@@ -415,14 +407,14 @@ def _owner(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool)
 
 
 def _inherit(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    name = scene.relation(definition(command).range_var)
+    name = scene.relation(tree.defined(command).range_var)
     if name is not None:
         scene.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)
         scene.catalog.put(replace(table, parents=(*table.parents, name)))
 
 
 def _no_inherit(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    name = scene.relation(definition(command).range_var)
+    name = scene.relation(tree.defined(command).range_var)
     if name is not None:
         scene.lock(name, LockMode.ACCESS_SHARE)
         parents = tuple(one for one in table.parents if one != name)
@@ -432,7 +424,7 @@ def _no_inherit(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: 
 
 
 def _attach(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    asked = definition(command).partition_cmd
+    asked = tree.defined(command).partition_cmd
     name = scene.relation(asked.name)
     assert name is not None, "what is not optional has a name"
     if scene.catalog.table(table.name) is None or not table.is_whole:
@@ -442,7 +434,7 @@ def _attach(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool
 
 
 def _detach(scene: Scene, table: Table, command: pg.AlterTableCmd, is_only: bool) -> None:
-    asked = definition(command).partition_cmd
+    asked = tree.defined(command).partition_cmd
     name = scene.relation(asked.name)
     assert name is not None, "what is not optional has a name"
     child = scene.table(name)
@@ -497,7 +489,7 @@ def _alter_index(scene: Scene, name: Name, statement: pg.AlterTableStmt) -> None
     for node in statement.cmds:
         command = node.alter_table_cmd
         if command.subtype == pg.AT_AttachPartition:
-            child = scene.relation(definition(command).partition_cmd.name)
+            child = scene.relation(tree.defined(command).partition_cmd.name)
             part = None if child is None else scene.catalog.index(child)
             if part is not None:
                 scene.catalog.put(replace(part, parent=name))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import rename, tree
+from zmig.lint.replay import naming, rename, tree
 from zmig.lint.replay.effects import FailureCause, Redefines, Renames, ScanCause, Scans
 from zmig.lint.replay.objects import (
     Composite,
@@ -44,7 +44,7 @@ def _with_constraint(scene: Scene, domain: Domain, declared: pg.Constraint) -> D
         return replace(domain, is_not_null=True)
     if declared.contype != pg.CONSTR_CHECK:
         return domain
-    name = declared.conname or _free(domain, f"{domain.name.name}_check")
+    name = declared.conname or naming.choose(domain.name.name, (), "check", lambda one: one in domain.constraints)
     made = Constraint(
         name,
         ConstraintKind.CHECK,
@@ -55,14 +55,6 @@ def _with_constraint(scene: Scene, domain: Domain, declared: pg.Constraint) -> D
     return replace(domain, constraints={**domain.constraints, name: made})
 
 
-def _free(domain: Domain, name: str) -> str:
-    chosen, number = name, 0
-    while chosen in domain.constraints:
-        number += 1
-        chosen = f"{name}{number}"
-    return chosen
-
-
 def alter_domain(scene: Scene, statement: pg.AlterDomainStmt) -> None:
     """ALTER DOMAIN."""
     name = scene.known_type(tree.name(statement.type_name))
@@ -70,7 +62,7 @@ def alter_domain(scene: Scene, statement: pg.AlterDomainStmt) -> None:
     scene.aim(name, Space.TYPE)
     before = scene.catalog.type(name)
     known = before if isinstance(before, Domain) else Domain(name, None)
-    declared: pg.Constraint = getattr(statement, "def").constraint
+    declared = tree.defined(statement).constraint
     match statement.subtype:
         case "O":
             _scan(scene, name, f"see that no value of the domain `{name.name}` is null")
@@ -182,7 +174,7 @@ def alter_composite(scene: Scene, statement: pg.AlterTableStmt) -> None:
     attributes = dict(known.attributes) if isinstance(known, Composite) else {}
     for node in statement.cmds:
         command = node.alter_table_cmd
-        declared: pg.ColumnDef = getattr(command, "def").column_def
+        declared = tree.defined(command).column_def
         if command.subtype == pg.AT_AddColumn and (kind := scene.type(declared.type_name)) is not None:
             attributes[declared.colname] = kind
         elif command.subtype == pg.AT_DropColumn:

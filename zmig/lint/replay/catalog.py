@@ -14,6 +14,7 @@ from zmig.lint.replay.layers import Layers
 from zmig.lint.replay.objects import (
     BUILT_IN,
     TEMPORARY,
+    Composite,
     ConstraintKind,
     Domain,
     Function,
@@ -32,7 +33,7 @@ from zmig.valueclass import replace
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from zmig.lint.replay.objects import Column, Composite, Constraint, Relation, Type, UserType
+    from zmig.lint.replay.objects import Column, Constraint, Relation, Type, UserType
 
 _MOVES = re.compile(r"\b(?:rename|drop|rollback|schema|search_path)\b", re.IGNORECASE)
 """Words of code after which a name may be another thing's."""
@@ -307,7 +308,7 @@ class Catalog:
         node = Node(Space.RELATION, made.name)
         old = self._relations.get(made.name)
         self._relations = self._relations.put(made.name, made)
-        self._link(node, () if old is None else self.uses(old), self.uses(made))
+        self._link(node, () if old is None else _uses(old), _uses(made))
         self._come(node)
 
     def remove(self, name: Name) -> None:
@@ -316,7 +317,7 @@ class Catalog:
         node = Node(Space.RELATION, name)
         if old is not None:
             self._relations = self._relations.put(name, None)
-            self._link(node, self.uses(old), ())
+            self._link(node, _uses(old), ())
         self._gone = self._gone.put(node, True)
 
     def put_type(self, made: UserType) -> None:
@@ -424,35 +425,31 @@ class Catalog:
         for used in new - old:
             self._dependents = self._dependents.put(used, (self._dependents.get(used) or frozenset()) | {node})
 
-    def uses(self, made: Relation) -> Iterator[Node]:
-        """Yield what a relation depends on."""
-        match made:
-            case Table():
-                yield from (Node(Space.RELATION, parent) for parent in made.parents)
-                for constraint in made.constraints.values():
-                    if constraint.kind is ConstraintKind.FOREIGN_KEY and constraint.references is not None:
-                        yield Node(Space.RELATION, constraint.references)
-                for column in made.columns.values():
-                    if column.type is not None and column.type.name.schema != BUILT_IN:
-                        yield Node(Space.TYPE, column.type.name)
-                yield from (Node(Space.FUNCTION, one.function) for one in made.triggers.values())
-            case View():
-                yield from (Node(Space.RELATION, used) for used in made.uses)
-            case Index():
-                yield Node(Space.RELATION, made.table)
-            case Sequence():
-                if made.owner is not None:
-                    yield Node(Space.RELATION, made.owner[0])
+
+def _uses(made: Relation) -> Iterator[Node]:
+    match made:
+        case Table():
+            yield from (Node(Space.RELATION, parent) for parent in made.parents)
+            for constraint in made.constraints.values():
+                if constraint.kind is ConstraintKind.FOREIGN_KEY and constraint.references is not None:
+                    yield Node(Space.RELATION, constraint.references)
+            for column in made.columns.values():
+                if column.type is not None and column.type.name.schema != BUILT_IN:
+                    yield Node(Space.TYPE, column.type.name)
+            yield from (Node(Space.FUNCTION, one.function) for one in made.triggers.values())
+        case View():
+            yield from (Node(Space.RELATION, used) for used in made.uses)
+        case Index():
+            yield Node(Space.RELATION, made.table)
+        case Sequence():
+            if made.owner is not None:
+                yield Node(Space.RELATION, made.owner[0])
 
 
 def _type_uses(made: UserType) -> Iterator[Node]:
+    types: Iterable[Type | None] = ()
     if isinstance(made, Domain):
-        types: Iterable[Type | None] = (made.base,)
-    else:
-        types = _attributes(made).values()
+        types = (made.base,)
+    elif isinstance(made, Composite):
+        types = made.attributes.values()
     yield from (Node(Space.TYPE, one.name) for one in types if one is not None and not one.is_built_in)
-
-
-def _attributes(made: UserType) -> dict[str, Type]:
-    composite: Composite | object = made
-    return dict(getattr(composite, "attributes", {}))

@@ -59,7 +59,7 @@ def add_column(scene: Scene, table: Table, definition: pg.ColumnDef, *, is_inher
         column = replace(column, collation=tree.name(definition.coll_clause.collname).name)
     if own is not None:
         column = replace(column, is_not_null=True, default=_NEXT_VALUE)
-        _add_sequence(scene, table.name, name, is_identity=False)
+        add_sequence(scene, table.name, name, is_identity=False)
     for node in definition.constraints:
         column = _with_declared(scene, table, column, node.constraint)
     columns = {**table.columns, name: column}
@@ -86,23 +86,19 @@ def _with_declared(scene: Scene, table: Table, column: Column, constraint: pg.Co
             kind = Generated.VIRTUAL if constraint.generated_kind == "v" else Generated.STORED
             return replace(column, default=tree.expression(constraint.raw_expr), generated=kind)
         case pg.CONSTR_IDENTITY:
-            _add_sequence(scene, table.name, column.name, is_identity=True)
+            add_sequence(scene, table.name, column.name)
             return replace(column, is_not_null=True, identity=_IDENTITY.get(constraint.generated_when, "always"))
         case _:
             return column
 
 
-def _add_sequence(scene: Scene, table: Name, column: str, *, is_identity: bool) -> None:
+def add_sequence(scene: Scene, table: Name, column: str, *, is_identity: bool = True) -> None:
+    """Make the sequence of a column."""
     name = naming.choose(
         table.name, [column], "seq", lambda one: scene.catalog.relation(Name(table.schema, one)) is not None
     )
     full = Name(table.schema, name)
     scene.catalog.put(Sequence(full, (table, column), is_identity, made_by=scene.period))
-
-
-def add_sequence(scene: Scene, table: Name, column: str) -> None:
-    """Make the sequence of an identity column."""
-    _add_sequence(scene, table, column, is_identity=True)
 
 
 def is_constraint(constraint: pg.Constraint) -> bool:

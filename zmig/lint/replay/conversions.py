@@ -208,11 +208,7 @@ def loses(old: Type | None, new: Type | None) -> bool:
     if before in _WITH_FRACTIONS and after in _RANGES[:-1]:
         return True
     if before == after == "numeric" and new.modifiers:
-        return not old.modifiers or _scale(new) < _scale(old)
+        return not old.modifiers or _numeric(new)[1] < _numeric(old)[1]
     if before == after and before in _TIMES and new.modifiers:
         return new.modifiers[0] < (old.modifiers[0] if old.modifiers else _MOST_DIGITS_OF_TIME)
     return after in _WITHOUT_TIME.get(before, ())
-
-
-def _scale(one: Type) -> int:
-    return one.modifiers[1] if len(one.modifiers) > 1 else 0

@@ -452,8 +452,7 @@ def owned_by(scene: Scene, options: Iterable[pg.Node]) -> tuple[Name, str] | Non
             parts = tree.strings(node.def_elem.arg.list.items)
             if len(parts) < 2:
                 return None
-            written = Name(parts[-3] if len(parts) > 2 else None, parts[-2])
-            found = scene.known(written)
+            found = scene.known(tree.name_of(parts[:-1]))
             return None if found is None else (found, parts[-1])
     return None
 
@@ -472,9 +471,6 @@ def schema(scene: Scene, statement: pg.CreateSchemaStmt) -> None:
     scene.make(ObjectKind.SCHEMA, Name(None, name))
 
 
-_VOLATILITY = {"immutable": Volatility.IMMUTABLE, "stable": Volatility.STABLE, "volatile": Volatility.VOLATILE}
-
-
 def function(scene: Scene, statement: pg.CreateFunctionStmt) -> None:
     """CREATE FUNCTION and CREATE PROCEDURE."""
     name = scene.full(tree.name(statement.funcname))
@@ -488,11 +484,9 @@ def function(scene: Scene, statement: pg.CreateFunctionStmt) -> None:
     made = Function(
         name,
         arguments,
-        language=(tree.option_text(options["language"]) or "").lower() if "language" in options else "",
-        volatility=_VOLATILITY.get(
-            (tree.option_text(options["volatility"]) or "") if "volatility" in options else "", Volatility.VOLATILE
-        ),
-        is_security_definer="security" in options and tree.is_true(options["security"]),
+        language=(tree.text_of(options, "language") or "").lower(),
+        volatility=Volatility(tree.text_of(options, "volatility") or Volatility.VOLATILE),
+        is_security_definer=tree.is_on(options, "security"),
         settings=frozenset(one.name.lower() for one in settings),
         is_procedure=statement.is_procedure,
         body=tree.strings(body.arg.list.items)[0] if body is not None and body.arg.list.items else None,

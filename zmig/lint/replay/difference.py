@@ -232,9 +232,8 @@ class _Comparison:
         return None if old.is_deferrable is new.is_deferrable else "whether it is deferrable"
 
     def _referenced(self, one: Constraint, catalog: Catalog) -> tuple[str, ...]:
-        table = None if one.references is None or one.referenced_columns else catalog.table(one.references)
-        key = None if table is None else table.primary_key
-        return one.referenced_columns if key is None else key.columns
+        table = None if one.references is None else catalog.table(one.references)
+        return one.referenced_columns if table is None else table.columns_referenced_by(one)
 
     # types and functions
 

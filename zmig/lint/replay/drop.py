@@ -326,7 +326,7 @@ def column(scene: Scene, table: Table, name: str, *, cascade: bool, is_only: boo
     keys = [
         (other, key)
         for other, key in scene.catalog.referencing(table.name)
-        if other.name != table.name and name in _referenced(key.referenced_columns, table)
+        if other.name != table.name and name in table.columns_referenced_by(key)
     ]
     blockers += (Ref(ObjectKind.CONSTRAINT, other.name, key.name) for other, key in keys)
     # Before 15, generated columns went with the columns that they are computed of.
@@ -340,10 +340,6 @@ def column(scene: Scene, table: Table, name: str, *, cascade: bool, is_only: boo
     for one in (table, *(() if is_only else scene.catalog.descendants_of(table.name))):
         parts += _without_column(scene, scene.table(one.name), name)
     scene.say(Drops(Ref(ObjectKind.COLUMN, table.name, name), tuple(below), tuple(parts)))
-
-
-def _referenced(columns: tuple[str, ...], table: Table) -> tuple[str, ...]:
-    return columns or (table.primary_key.columns if table.primary_key is not None else ())
 
 
 def _remove_user(scene: Scene, table: Table, ref: Ref, below: dict[Ref, None]) -> None:
@@ -403,7 +399,7 @@ def constraint(scene: Scene, table: Table, name: str, *, cascade: bool) -> None:
         keys = [
             (other, key)
             for other, key in scene.catalog.referencing(table.name)
-            if frozenset(_referenced(key.referenced_columns, table)) == frozenset(found.columns)
+            if frozenset(table.columns_referenced_by(key)) == frozenset(found.columns)
         ]
         below = [Ref(ObjectKind.CONSTRAINT, other.name, key.name) for other, key in keys]
         if (
@@ -438,19 +434,14 @@ def _has_other_key(scene: Scene, table: Table, columns: tuple[str, ...]) -> bool
 
 
 def _part(scene: Scene, kind: pg.ObjectType, parts: list[str], *, is_optional: bool) -> None:
-    name = scene.known(Name(parts[-3] if len(parts) > 2 else None, parts[-2]), is_optional=is_optional)
+    name = scene.known(tree.name_of(parts[:-1]), is_optional=is_optional)
     if name is None:
         return
     scene.aim(name)
     relation: Relation | None = scene.catalog.relation(name)
     owner = relation if isinstance(relation, View) else scene.table(name)
     part = parts[-1]
-    kinds = {
-        pg.OBJECT_TRIGGER: ObjectKind.TRIGGER,
-        pg.OBJECT_POLICY: ObjectKind.POLICY,
-        pg.OBJECT_RULE: ObjectKind.RULE,
-    }
-    shown = kinds[kind]
+    shown = tree.PARTS_OF_TABLES[kind]
     if isinstance(owner, Table):
         own = {ObjectKind.TRIGGER: owner.triggers, ObjectKind.POLICY: owner.policies, ObjectKind.RULE: owner.rules}
         if part not in own[shown]:
@@ -504,9 +495,7 @@ def _function(scene: Scene, asked: pg.ObjectWithArgs, *, is_optional: bool, casc
         return
     scene.aim(name, Space.FUNCTION)
     known = scene.catalog.functions(name)
-    arguments = tuple(
-        kind for node in asked.objargs if (kind := types.read(node.type_name, scene.catalog, scene.path)) is not None
-    )
+    arguments = types.of_arguments(asked, scene.catalog, scene.path)
     kept: tuple[Function, ...] = ()
     if not asked.args_unspecified:
         kept = tuple(one for one in known if one.arguments != arguments)

@@ -11,7 +11,6 @@ from zmig.lint.replay.effects import (
     Builds,
     Extent,
     FailureCause,
-    Grants,
     LosesData,
     RewriteCause,
     Rewrites,
@@ -87,7 +86,7 @@ def lock(scene: Scene, statement: pg.LockStmt) -> None:
 def vacuum(scene: Scene, statement: pg.VacuumStmt) -> None:
     """VACUUM and ANALYZE."""
     options = tree.options(statement.options)
-    is_full = statement.is_vacuumcmd and "full" in options and tree.is_true(options["full"])
+    is_full = statement.is_vacuumcmd and tree.is_on(options, "full")
     names = [scene.relation(node.vacuum_relation.relation) for node in statement.rels]
     for name in [one for one in names if one is not None] or [EVERY_TABLE]:
         scene.aim(name)
@@ -108,7 +107,7 @@ def cluster(scene: Scene, statement: pg.ClusterStmt) -> None:
 def reindex(scene: Scene, statement: pg.ReindexStmt) -> None:
     """REINDEX."""
     options = tree.options(statement.params)
-    concurrently = "concurrently" in options and tree.is_true(options["concurrently"])
+    concurrently = tree.is_on(options, "concurrently")
     mode = LockMode.SHARE_UPDATE_EXCLUSIVE if concurrently else LockMode.SHARE
     if not statement.HasField("relation"):
         scene.aim(EVERY_TABLE)
@@ -154,24 +153,6 @@ def refresh(scene: Scene, statement: pg.RefreshMatViewStmt) -> None:
         scene.say(Rewrites(name, RewriteCause.COMMAND, reason))
 
 
-def grant(scene: Scene, statement: pg.GrantStmt) -> None:
-    """GRANT and REVOKE of privileges on objects."""
-    kind = pg.ObjectType.Name(statement.objtype).removeprefix("OBJECT_").lower().replace("_", " ")
-    objects = tuple(
-        scene.full(tree.relation_name(node.range_var)) if node.HasField("range_var") else tree.object_name(node)
-        for node in statement.objects
-    )
-    scene.say(
-        Grants(
-            kind,
-            objects,
-            tuple(node.access_priv.priv_name for node in statement.privileges),
-            tuple(tree.role(node.role_spec) for node in statement.grantees),
-            is_revoke=not statement.is_grant,
-        )
-    )
-
-
 def comment(scene: Scene, statement: pg.CommentStmt) -> None:
     """COMMENT ON: of a table and its columns, under a lock of it."""
     parts = tree.strings(statement.object.list.items)
@@ -179,7 +160,7 @@ def comment(scene: Scene, statement: pg.CommentStmt) -> None:
         parts = parts[:-1]
     elif statement.objtype not in (pg.OBJECT_TABLE, pg.OBJECT_VIEW):
         return
-    written = Name(parts[-2] if len(parts) > 1 else None, parts[-1])
+    written = tree.name_of(parts)
     # A composite type has columns, too.
     name = scene.known(written) if scene.catalog.find_type(scene.path, written) is None else None
     if name is not None:

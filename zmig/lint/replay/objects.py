@@ -460,6 +460,11 @@ class Table:
         kinds = (one for one in self.constraints.values() if one.kind is ConstraintKind.PRIMARY_KEY)
         return next(kinds, None)
 
+    def columns_referenced_by(self, key: Constraint) -> tuple[str, ...]:
+        """Return the columns of it that a foreign key references; empty where its primary key is not known."""
+        primary_key = self.primary_key
+        return key.referenced_columns or (primary_key.columns if primary_key is not None else ())
+
     @property
     def foreign_keys(self) -> tuple[Constraint, ...]:
         """The foreign keys that it has."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import tree
+from zmig.lint.replay import constraints, tree
 from zmig.lint.replay.effects import FailureCause, Renames
 from zmig.lint.replay.objects import (
     Column,
@@ -24,7 +24,6 @@ from zmig.lint.replay.objects import (
     View,
 )
 from zmig.sql.token_reader import Name
-from zmig.text.nearest import nearest
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from zmig.lint.replay.objects import Constraint, Relation, Type
     from zmig.lint.replay.scene import Scene
 
+Text = TypeVar("Text", str, str | None)
 _RELATIONS = frozenset(
     {
         pg.OBJECT_FOREIGN_TABLE, pg.OBJECT_INDEX, pg.OBJECT_MATVIEW, pg.OBJECT_SEQUENCE, pg.OBJECT_TABLE,
@@ -42,17 +42,12 @@ _RELATIONS = frozenset(
 _OF_RELATIONS = frozenset({pg.OBJECT_COLUMN, pg.OBJECT_TABCONSTRAINT})
 _TYPES = frozenset({pg.OBJECT_TYPE, pg.OBJECT_DOMAIN})
 _FUNCTIONS = frozenset({pg.OBJECT_FUNCTION, pg.OBJECT_PROCEDURE, pg.OBJECT_ROUTINE})
-_PARTS = {
-    pg.OBJECT_TRIGGER: ObjectKind.TRIGGER,
-    pg.OBJECT_POLICY: ObjectKind.POLICY,
-    pg.OBJECT_RULE: ObjectKind.RULE,
-}
 
 
 def statement(scene: Scene, asked: pg.RenameStmt) -> None:
     """ALTER ... RENAME."""
     kind = asked.rename_type
-    if kind in _OF_RELATIONS or kind in _RELATIONS or kind in _PARTS:
+    if kind in _OF_RELATIONS or kind in _RELATIONS or kind in tree.PARTS_OF_TABLES:
         name = scene.relation(asked.relation, is_optional=asked.missing_ok)
         if name is not None:
             _rename_of_relation(scene, name, asked)
@@ -72,8 +67,8 @@ def _rename_of_relation(scene: Scene, name: Name, asked: pg.RenameStmt) -> None:
             _rename_column(scene, name, asked.subname, asked.newname, is_only=not asked.relation.inh)
         case pg.OBJECT_TABCONSTRAINT:
             _rename_constraint(scene, name, asked.subname, asked.newname)
-        case part if part in _PARTS:
-            _rename_part(scene, name, _PARTS[part], asked.subname, asked.newname)
+        case part if part in tree.PARTS_OF_TABLES:
+            _rename_part(scene, name, tree.PARTS_OF_TABLES[part], asked.subname, asked.newname)
         case _:
             _rename_relation(scene, name, asked.newname)
 
@@ -209,8 +204,7 @@ def _rename_column(scene: Scene, name: Name, before: str, after: str, *, is_only
     ref = Ref(ObjectKind.COLUMN, name, before)
     if isinstance(relation, View):
         if relation.columns is not None:
-            columns = tuple(after if one == before else one for one in relation.columns)
-            scene.catalog.put(replace(relation, columns=columns))
+            scene.catalog.put(replace(relation, columns=_renamed(relation.columns, before, after)))
         _rename_users(scene, name, before, after)
         scene.say(Renames(ref, Ref(ObjectKind.COLUMN, name, after)))
         return
@@ -226,8 +220,7 @@ def _rename_column(scene: Scene, name: Name, before: str, after: str, *, is_only
 def _need_column(scene: Scene, table: Table, before: str, after: str) -> None:
     if not scene.catalog.is_certain(table):
         return
-    if table.certainly_lacks(before):
-        raise scene.missing("column", Name(table.name.name, before), nearest(before, table.columns))
+    constraints.need_columns(scene, table, (before,))
     known = table.column(before)
     if table.parents and known is not None and known.is_inherited:
         reason = f"`{table.name.name}` inherits the column `{before}`"
@@ -279,7 +272,7 @@ def _rename_in(scene: Scene, table: Table, before: str, after: str) -> None:
                 )
                 for name, one in known.policies.items()
             },
-            partition_key=tuple(after if one == before else one for one in known.partition_key),
+            partition_key=_renamed(known.partition_key, before, after),
         )
     )
 
@@ -292,7 +285,7 @@ def _rename_users(scene: Scene, name: Name, before: str, after: str) -> None:
             scene.catalog.put(replace(view, uses=uses, definition=None))
 
 
-def _renamed(columns: tuple[str, ...], before: str, after: str) -> tuple[str, ...]:
+def _renamed(columns: tuple[Text, ...], before: str, after: Text) -> tuple[Text, ...]:
     return tuple(after if one == before else one for one in columns)
 
 
@@ -308,7 +301,7 @@ def _renamed_constraint(one: Constraint, before: str, after: str) -> Constraint:
 def _renamed_index(index: Index, before: str, after: str) -> Index:
     return replace(
         index,
-        columns=tuple(after if one == before else one for one in index.columns),
+        columns=_renamed(index.columns, before, after),
         included=_renamed(index.included, before, after),
         expressions=tuple(one.with_renamed(before, after) for one in index.expressions),
         predicate=_renamed_expression(index.predicate, before, after),
@@ -409,8 +402,7 @@ def _rename_attribute(scene: Scene, name: Name, before: str, after: str) -> None
 
 def rename_value(scene: Scene, known: Enum, before: str, after: str) -> None:
     """ALTER TYPE ... RENAME VALUE."""
-    values = tuple(after if one == before else one for one in known.values)
-    scene.catalog.put_type(replace(known, values=values))
+    scene.catalog.put_type(replace(known, values=_renamed(known.values, before, after)))
 
 
 def _move_function(scene: Scene, written: Name, *, new: str | None = None, schema: str | None = None) -> None:

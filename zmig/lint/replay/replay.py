@@ -169,7 +169,7 @@ _FAMILIES: dict[str, Callable[[Scene, pg.Node], None]] = {
     "drop_stmt": lambda scene, node: drop.statement(scene, node.drop_stmt),
     "execute_stmt": lambda scene, node: scene.catalog.distrust("execute"),
     "grant_role_stmt": lambda scene, node: access.grant_role(scene, node.grant_role_stmt),
-    "grant_stmt": lambda scene, node: maintenance.grant(scene, node.grant_stmt),
+    "grant_stmt": lambda scene, node: access.grant(scene, node.grant_stmt),
     "import_foreign_schema_stmt": lambda scene, node: scene.catalog.open_schema(
         node.import_foreign_schema_stmt.local_schema
     ),

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay import access, create, queries, reach, tree
+from zmig.lint.replay import access, constraints, create, queries, reach, tree
 from zmig.lint.replay.effects import Extent, RowChange, RunsCode, WritesRows
 from zmig.lint.replay.objects import LockMode
-from zmig.sql.token_reader import Name
-from zmig.text.nearest import nearest
 from zmig.valueclass import replace
 
 if TYPE_CHECKING:
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
 
     from zmig.lint.replay.objects import Table
     from zmig.lint.replay.scene import Scene
+    from zmig.sql.token_reader import Name
 
 
 def insert(scene: Scene, statement: pg.InsertStmt) -> None:
@@ -78,10 +77,8 @@ def _write(scene: Scene, name: Name | None, change: RowChange, extent: Extent, c
     scene.aim(name)
     table = scene.catalog.table(name)
     columns = tuple(columns)
-    if table is not None and scene.catalog.is_certain(table):
-        for column in columns:
-            if column and table.certainly_lacks(column):
-                raise scene.missing("column", Name(name.name, column), nearest(column, table.columns))
+    if table is not None:
+        constraints.need_columns(scene, table, columns)
     scene.lock(name, LockMode.ROW_EXCLUSIVE)
     scene.say(WritesRows(name, change, extent, columns))
     if table is None or change in (RowChange.DELETE, RowChange.UPDATE):

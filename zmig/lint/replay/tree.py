@@ -11,13 +11,18 @@ import postgast
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pg
 
-from zmig.lint.replay.objects import Comparison, Definition, Expression, ReadExpression
+from zmig.lint.replay.objects import Comparison, Definition, Expression, ObjectKind, ReadExpression
 from zmig.sql.token_reader import Name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 SET_OPERATIONS = frozenset({pg.SETOP_UNION, pg.SETOP_INTERSECT, pg.SETOP_EXCEPT})
+PARTS_OF_TABLES: dict[int, ObjectKind] = {
+    pg.OBJECT_TRIGGER: ObjectKind.TRIGGER,
+    pg.OBJECT_POLICY: ObjectKind.POLICY,
+    pg.OBJECT_RULE: ObjectKind.RULE,
+}
 _COMPARES = frozenset({"=", "<", "<=", ">", ">="})
 _SWAPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
@@ -44,6 +49,12 @@ def inner(node: pg.Node) -> Message | None:
     return getattr(node, kind) if kind else None
 
 
+def defined(statement: pg.AlterTableCmd | pg.AlterDomainStmt) -> pg.Node:
+    """Return what an action defines: its field `def`, which is a keyword here."""
+    node: pg.Node = getattr(statement, "def")
+    return node
+
+
 def strings(nodes: Iterable[pg.Node]) -> list[str]:
     """Return the texts of nodes that are strings."""
     return [node.string.sval for node in nodes if node.HasField("string")]
@@ -51,10 +62,11 @@ def strings(nodes: Iterable[pg.Node]) -> list[str]:
 
 def name(parts: Iterable[pg.Node]) -> Name:
     """Return the name that a list of strings spells; of a longer path the last two parts count."""
-    return _name(strings(parts))
+    return name_of(strings(parts))
 
 
-def _name(texts: list[str]) -> Name:
+def name_of(texts: list[str]) -> Name:
+    """Return the name that a path of texts spells, as `name` does."""
     if not texts:
         return Name(None, "")
     return Name(texts[-2] if len(texts) > 1 else None, texts[-1])
@@ -116,6 +128,16 @@ def option_text(option: pg.DefElem) -> str | None:
 def options(nodes: Iterable[pg.Node]) -> dict[str, pg.DefElem]:
     """Return the options of a list, by name."""
     return {node.def_elem.defname: node.def_elem for node in nodes if node.HasField("def_elem")}
+
+
+def text_of(given: Mapping[str, pg.DefElem], name: str) -> str | None:
+    """Return the value of one of the options as text; None where it is not given, or has none."""
+    return option_text(given[name]) if name in given else None
+
+
+def is_on(given: Mapping[str, pg.DefElem], name: str) -> bool:
+    """Whether one of the options is given, and true."""
+    return name in given and is_true(given[name])
 
 
 def walk(message: Message, *, leaves: tuple[type[Message], ...] = ()) -> Iterator[Message]:

@@ -67,6 +67,12 @@ def read(node: pg.TypeName, catalog: Catalog, path: Iterable[str]) -> Type | Non
     return Type(found or Name(name.schema or UNKNOWN, name.name), modifiers, is_array)
 
 
+def of_arguments(function: pg.ObjectWithArgs, catalog: Catalog, path: tuple[str, ...]) -> tuple[Type, ...]:
+    """Return the types of the arguments by which a function is named."""
+    found = (read(node.type_name, catalog, path) for node in function.objargs)
+    return tuple(one for one in found if one is not None)
+
+
 def _plain(name: str, modifiers: tuple[int, ...]) -> tuple[int, ...]:
     """Return modifiers in one form: `numeric(5)` is `numeric(5, 0)`."""
     return (*modifiers, 0) if name == "numeric" and len(modifiers) == 1 else modifiers
